@@ -1,0 +1,112 @@
+"""Array types and the one place that validates arrays."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.errors import InputError
+from howfar.protocols import Rows
+
+FloatArray: TypeAlias = NDArray[np.floating[Any]]
+Float64Array: TypeAlias = NDArray[np.float64]
+
+
+def as_features(x: ArrayLike, name: str) -> FloatArray:
+    """Return `x` as a finite (n, q) floating array; float32 and float64 stay as they are, others become float64.
+
+    Parameters
+    ----------
+    x
+        n rows of q features.
+    name
+        The argument's name, for the error line.
+
+    Raises
+    ------
+    InputError
+        Not two-dimensional, no rows or columns, not numeric, or holding NaN or infinity.
+
+    Examples
+    --------
+    >>> as_features([[1, 2], [3, 4]], "p").dtype
+    dtype('float64')
+    """
+    try:
+        array = np.asarray(x)
+        if array.dtype not in (np.float32, np.float64):
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be numeric with rows of one length: {error}") from error
+    if array.ndim != 2:
+        raise InputError.of(name, "must have two axes (images, features)", array.shape, "reshape to (n, q)")
+    if 0 in array.shape:
+        raise InputError.of(name, "must have at least one row and one column", array.shape)
+    if not np.isfinite(array).all():
+        bad = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise InputError.of(name, "must be finite", f"NaN or infinity in row {bad}", "drop or mend that row")
+    return array
+
+
+def as_pair(s: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return secondary and primary features with the same number of columns.
+
+    Raises
+    ------
+    InputError
+        As `as_features`, or when the two differ in q.
+
+    Examples
+    --------
+    >>> [x.shape for x in as_pair([[1.0, 2.0]], [[0.0, 0.0], [1.0, 1.0]])]
+    [(1, 2), (2, 2)]
+    """
+    secondary, primary = as_features(s, "s"), as_features(p, "p")
+    if secondary.shape[1] != primary.shape[1]:
+        raise InputError.of(
+            "s and p", "must have the same number of columns", (secondary.shape, primary.shape), "use one backbone"
+        )
+    return secondary, primary
+
+
+class ArrayRows:
+    """Features held in memory, read as the store's are: by rows or by column blocks.
+
+    Examples
+    --------
+    >>> ArrayRows(np.arange(6.0).reshape(2, 3)).columns(1, 3)
+    array([[1., 2.],
+           [4., 5.]])
+    """
+
+    def __init__(self, array: FloatArray) -> None:
+        self._array = array
+        self.shape: tuple[int, int] = (array.shape[0], array.shape[1])
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        """Rows `start` to `stop`, shape (stop - start, q)."""
+        return self._array[start:stop]
+
+    def columns(self, start: int, stop: int) -> FloatArray:
+        """Columns `start` to `stop` of every row, shape (n, stop - start)."""
+        return self._array[:, start:stop]
+
+
+def as_rows(x: ArrayLike | Rows, name: str) -> Rows:
+    """Return `x` as something that reads by rows and by columns: a store's selection as it is, an array wrapped.
+
+    Raises
+    ------
+    InputError
+        As `as_features`, for arrays.
+
+    Examples
+    --------
+    >>> as_rows([[1.0, 2.0]], "p").shape
+    (1, 2)
+    """
+    if isinstance(x, Rows):
+        return x
+    return ArrayRows(as_features(x, name))

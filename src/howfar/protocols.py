@@ -1,0 +1,109 @@
+"""The seams of the house: small Protocols that datasets, backbones, distances and runners fulfil."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """An (n, q) matrix that is read in pieces, so that it need not fit in memory."""
+
+    shape: tuple[int, int]
+
+    def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """Rows `start` to `stop`, shape (stop - start, q)."""
+        ...
+
+    def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """Columns `start` to `stop` of every row, shape (n, stop - start)."""
+        ...
+
+
+class Item(Protocol):
+    """One image of a dataset, not yet read."""
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in the dataset: the path below the dataset's folder, with ``/``."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """Where its file lies."""
+        ...
+
+
+class Dataset(Protocol):
+    """A named sequence of images."""
+
+    @property
+    def name(self) -> str:
+        """What tables and figures call it."""
+        ...
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """Its images in a fixed order."""
+        ...
+
+
+class Backbone(Protocol):
+    """F of the paper (eq. 1): an image becomes a vector in R^q. Safe to call from several threads."""
+
+    @property
+    def name(self) -> str:
+        """Its registered name, with the model's where it has one (``timm:resnet18``)."""
+        ...
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Lengths of the parts that the feature is concatenated from; they sum to q."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What the feature depends on (weights hash, layer, pooling, preprocessing, dtype), as JSON values."""
+        ...
+
+    def prepare(self, image: Image) -> NDArray[Any]:
+        """Turn one RGB picture into the model's input array."""
+        ...
+
+    def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn (b, ...) prepared pictures into (b, q) float32 features."""
+        ...
+
+
+class ImageDistance(Protocol):
+    """A distance from each image of S to the dataset P, both projected: (m, z), (n, z) -> (m,)."""
+
+    def __call__(self, s: Any, p: Any, /) -> NDArray[np.float64]:
+        """Distances of the rows of `s` from `p`."""
+        ...
+
+
+class DatasetDistance(Protocol):
+    """A distance between the datasets S and P, both projected: (m, z), (n, z) -> float."""
+
+    def __call__(self, s: Any, p: Any, /) -> float:
+        """Distance of `s` from `p`."""
+        ...
+
+
+class Runner(Protocol):
+    """Runs picklable tasks somewhere, and knows nothing of what they do."""
+
+    def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        """Yield ``function(task)`` for every task, in order; an exception in a task is raised here."""
+        ...

@@ -1,0 +1,96 @@
+"""Names to objects, loaded when they are asked for: ours by the table below, other packages' by entry points.
+
+Another package adds a backbone, a distance, a figure or a runner with an entry point in the group
+``howfar.<kind>`` (``howfar.backbones``, ``howfar.figures`` …) whose value is ``module:attribute``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from howfar.errors import InputError, UnknownNameError
+
+OURS: Mapping[str, Mapping[str, str]] = {
+    "backbones": {
+        "efficientnet_lite0": "howfar.backbones.timm:EFFICIENTNET_LITE0",
+        "pixels": "howfar.backbones.pixels:PIXELS",
+        "colour_moments": "howfar.backbones.pixels:COLOUR_MOMENTS",
+        "timm": "howfar.backbones.timm:TIMM",
+        "embeddings": "howfar.backbones.embeddings:EMBEDDINGS",
+    },
+    "image_distances": {
+        "i_dist": "howfar.distances.dataset:image_to_dataset",
+        "knn": "howfar.distances.knn:knn",
+        "mahalanobis": "howfar.distances.mahalanobis:mahalanobis",
+    },
+    "dataset_distances": {
+        "o_dist": "howfar.distances.dataset:dataset_to_dataset",
+        "energy": "howfar.distances.dataset:energy",
+        "frechet": "howfar.distances.frechet:frechet",
+        "kid": "howfar.distances.mmd:kid",
+        "mmd": "howfar.distances.mmd:mmd",
+        "sliced_wasserstein": "howfar.distances.wasserstein:sliced_wasserstein",
+    },
+    "runners": {
+        "local": "howfar.runners.local:LocalRunner",
+    },
+    "figures": {
+        "violin": "howfar.figures.violin:violin",
+        "sorted_distances": "howfar.figures.sorted_distances:sorted_distances",
+        "scatter": "howfar.figures.scatter:scatter",
+        "thumbnails": "howfar.figures.thumbnails:thumbnails",
+    },
+    "reports": {
+        "html": "howfar.report.html:write_report",
+    },
+}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Every registered name of a kind, sorted: ours and those of installed packages.
+
+    Raises
+    ------
+    InputError
+        The kind itself is unknown.
+
+    Examples
+    --------
+    >>> "pixels" in names("backbones")
+    True
+    """
+    return tuple(sorted(_table(kind)))
+
+
+def load(kind: str, name: str) -> Any:
+    """Import and return what is registered as `name`.
+
+    Raises
+    ------
+    UnknownNameError
+        No such name; the line lists the known ones.
+
+    Examples
+    --------
+    >>> load("image_distances", "i_dist").__name__
+    'image_to_dataset'
+    """
+    table = _table(kind)
+    if name not in table:
+        near = difflib.get_close_matches(name, table, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UnknownNameError(f"no {kind} named {name!r}; known: {', '.join(sorted(table))}{hint}")
+    module, _, attribute = table[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _table(kind: str) -> dict[str, str]:
+    if kind not in OURS:
+        raise InputError.of("kind", f"must be one of {', '.join(OURS)}", kind)
+    table = {point.name: point.value for point in entry_points(group=f"howfar.{kind}")}
+    table.update(OURS[kind])
+    return table

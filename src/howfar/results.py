@@ -1,0 +1,411 @@
+"""What a run found: frozen records with their provenance, which figures, report and explorer read and nothing else.
+
+Long tables (one row an image) are pandas frames beside the records; a run folder keeps them as Parquet.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howfar import registry
+from howfar.errors import MissingPathError, StoreError, UnknownNameError
+from howfar.protocols import Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from howfar.arrays import FloatArray
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that could not be used, and why."""
+
+    dataset: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Leak:
+    """The same image, by content, in the primary and in a secondary dataset."""
+
+    dataset: str
+    image: str
+    primary_image: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a result: version, moment (UTC, ISO 8601), interpreter, platform, libraries."""
+
+    howfar: str
+    created: str
+    python: str
+    platform: str
+    libraries: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Features of one dataset: a row for each image that could be read, in the dataset's order.
+
+    Attributes
+    ----------
+    name
+        The dataset's name.
+    rows
+        (n, q) features, in memory or in a store.
+    images, paths, contents
+        Per row: the image's name in the dataset, its file ("" for ready-made embeddings), the hash of its bytes.
+    layers
+        Lengths of the parts each feature is concatenated from; they sum to q.
+    identity
+        What the features depend on; two sets are comparable only where it is equal.
+    skipped
+        The images that could not be used.
+    """
+
+    name: str
+    rows: Rows
+    images: tuple[str, ...]
+    paths: tuple[str, ...]
+    contents: tuple[str, ...]
+    layers: tuple[int, ...]
+    identity: Mapping[str, Any]
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        return self.rows.shape[0]
+
+    def to_array(self) -> FloatArray:
+        """All features at once, shape (n, q)."""
+        return self.rows.rows(0, len(self))
+
+
+@dataclass(frozen=True)
+class PrimarySummary:
+    """P: its name, its size, and its leave-one-out self-distance in its own subspace (mean form)."""
+
+    name: str
+    n: int
+    self_distance: float | None
+
+
+@dataclass(frozen=True)
+class BackboneSummary:
+    """The feature that was measured: name, length q, its layers' lengths, and its full identity."""
+
+    name: str
+    length: int
+    layers: tuple[int, ...]
+    identity: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the caller chose, with the defaults filled in."""
+
+    components: int
+    projection: str
+    scale: str
+    seed: int
+    bootstrap: int
+    permutations: int
+    neighbours: int
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """One secondary dataset against P.
+
+    `o_dist` is the paper's sum form (mean over S of sums over P), `o_dist_mean` the mean over all pairs;
+    `o_dist_scaled` is the row-scaled value of tables 2 and 6; `relative` is `o_dist_mean` over P's self-distance in
+    the same subspace; `energy` is 2E d(s,p) − E d(p,p') − E d(s,s'); `p_value` is the permutation p-value after
+    Holm's correction over the secondaries, `p_value_raw` before it; `beyond` is the share of images whose conformal
+    p-value is at most 0.05; intervals are 95 % bootstrap intervals, low then high. None stands where a value is undefined.
+    """
+
+    name: str
+    n: int
+    o_dist: float
+    o_dist_mean: float
+    o_dist_mean_ci: tuple[float, float] | None
+    o_dist_scaled: float
+    self_distance: float | None
+    relative: float | None
+    relative_ci: tuple[float, float] | None
+    energy: float
+    energy_ci: tuple[float, float] | None
+    p_value: float | None
+    p_value_raw: float | None
+    beyond: float
+    components: int
+    explained_variance: float
+    rivals: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BaselineSummary:
+    """A trivial backbone's view of one secondary: what a distance owes to colour and layout alone."""
+
+    backbone: str
+    dataset: str
+    o_dist_scaled: float
+    relative: float | None
+    energy: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """How far each secondary dataset is from the primary one, as `howfar.compare` returns it.
+
+    Attributes
+    ----------
+    primary, backbone, settings, provenance
+        What was compared, by which feature, how, and with what.
+    datasets
+        One `DatasetSummary` for each secondary, in the caller's order.
+    images
+        One row an image of a secondary: dataset, image, path, content, i_dist (sum over P), i_dist_mean, i_dist_scaled
+        (0-1 within the dataset), knn, mahalanobis, percentile (0-100, among P's own images), p_value (conformal), pc1, pc2.
+    primary_images
+        One row an image of P and a secondary: against, image, path, content, i_dist_mean (leave-one-out, in that
+        pair's subspace), pc1, pc2.
+    """
+
+    primary: PrimarySummary
+    backbone: BackboneSummary
+    settings: Settings
+    datasets: tuple[DatasetSummary, ...]
+    images: pd.DataFrame
+    primary_images: pd.DataFrame
+    provenance: Provenance
+    baselines: tuple[BaselineSummary, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def plot(self) -> Plots:
+        """Figures of this result by name: ``comparison.plot.violin()``."""
+        return Plots(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a secondary, every number of its summary; intervals and rivals as columns of their own."""
+        import pandas as pd
+
+        return pd.DataFrame([_flat(dataset) for dataset in self.datasets])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of ``howfar compare --json`` and of ``result.json``; per-image tables are left out."""
+        document = {
+            "format": FORMAT,
+            "primary": asdict(self.primary),
+            "backbone": _plain(asdict(self.backbone)),
+            "seed": self.settings.seed,
+            "settings": asdict(self.settings),
+            "datasets": [_plain(asdict(dataset)) for dataset in self.datasets],
+            "baselines": [asdict(baseline) for baseline in self.baselines],
+            "skipped": [asdict(skipped) for skipped in self.skipped],
+            "leaks": [asdict(leak) for leak in self.leaks],
+            "notes": list(self.notes),
+            "provenance": _plain(asdict(self.provenance)),
+        }
+        return document
+
+    def save(self, out: str | Path, report: bool = True) -> Path:
+        """Write a run folder and return it: result.json, images.parquet, datasets.parquet, primary.parquet, figures/, report.html.
+
+        Parameters
+        ----------
+        out
+            The folder, made where it is not there; a run already in it is replaced.
+        report
+            False leaves out figures/ and report.html, which read the image files again.
+        """
+        folder = Path(out)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.images.to_parquet(folder / "images.parquet", index=False)
+        self.primary_images.to_parquet(folder / "primary.parquet", index=False)
+        self.to_frame().to_parquet(folder / "datasets.parquet", index=False)
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / "result.json").write_text(text + "\n", encoding="utf-8")
+        if report:
+            registry.load("reports", "html")(self, folder)
+        return folder
+
+    @classmethod
+    def load(cls, run: str | Path) -> Comparison:
+        """Read a run folder back.
+
+        Raises
+        ------
+        MissingPathError
+            The folder or a file of it is not there.
+        StoreError
+            The run was written by a newer format.
+        """
+        import pandas as pd
+
+        folder = Path(run)
+        for name in ("result.json", "images.parquet", "primary.parquet"):
+            if not (folder / name).is_file():
+                raise MissingPathError(f"{folder / name} is not there: pass a run folder that howfar compare --out wrote")
+        document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        if document.get("format") != FORMAT:
+            raise StoreError(f"{folder} has run format {document.get('format')}, this howfar reads {FORMAT}: run compare again")
+        return cls(
+            primary=PrimarySummary(**document["primary"]),
+            backbone=BackboneSummary(**_tupled(document["backbone"], "layers")),
+            settings=Settings(**document["settings"]),
+            datasets=tuple(
+                DatasetSummary(**_tupled(row, "o_dist_mean_ci", "relative_ci", "energy_ci")) for row in document["datasets"]
+            ),
+            images=pd.read_parquet(folder / "images.parquet"),
+            primary_images=pd.read_parquet(folder / "primary.parquet"),
+            provenance=Provenance(**document["provenance"]),
+            baselines=tuple(BaselineSummary(**row) for row in document["baselines"]),
+            skipped=tuple(Skipped(**row) for row in document["skipped"]),
+            leaks=tuple(Leak(**row) for row in document["leaks"]),
+            notes=tuple(document["notes"]),
+        )
+
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Header and formatted cells of the summary table, one row a secondary: what terminal, notebook and report show."""
+        header = ("dataset", "n", "O^dist (sum)", "O^dist (mean)", "row-scaled", "relative [95 % CI]", "energy", "p", "expl. var.")
+        return header, [_cells(dataset) for dataset in self.datasets]
+
+    def caption(self) -> str:
+        """One line that says what the table is about."""
+        own = "undefined (one image)" if self.primary.self_distance is None else f"{self.primary.self_distance:.4g}"
+        return (
+            f"{self.primary.name}: {self.primary.n} images, self-distance {own}; {self.backbone.name} (q = {self.backbone.length:,}), "
+            f"{self.settings.projection} projection, seed {self.settings.seed}"
+        )
+
+    def __repr__(self) -> str:
+        header, rows = self.table()
+        widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+        lines = ["  ".join(_align(row, widths)).rstrip() for row in (header, *rows)]
+        return "\n".join([self.caption(), *lines, *_footer(self)])
+
+    def _repr_html_(self) -> str:
+        header, rows = self.table()
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        foot = "".join(f"<p>{escape(line)}</p>" for line in _footer(self))
+        return f"<p>{escape(self.caption())}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
+
+
+class Plots:
+    """The registered figures, bound to one result; each call returns a matplotlib Figure."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            figure = registry.load("figures", name)
+        except UnknownNameError as error:
+            raise AttributeError(str(error)) from error
+
+        def draw(**options: Any) -> Any:
+            return figure(self._comparison, **options)
+
+        draw.__doc__ = figure.__doc__
+        return draw
+
+    def __dir__(self) -> Iterator[str]:
+        return iter(registry.names("figures"))
+
+
+def format_number(value: float | None, digits: int = 4) -> str:
+    """A number for people: `digits` significant digits, "–" where undefined.
+
+    Examples
+    --------
+    >>> format_number(1.23456), format_number(123456.0), format_number(None)
+    ('1.235', '123,456', '–')
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    if value != 0 and (abs(value) < 1e-4 or abs(value) >= 1e9):
+        return f"{value:.{digits - 1}e}"
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}"
+
+
+def format_p(value: float | None) -> str:
+    """A p-value for people: three decimals, "–" where undefined.
+
+    Examples
+    --------
+    >>> format_p(0.001), format_p(0.20049)
+    ('0.001', '0.200')
+    """
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _cells(dataset: DatasetSummary) -> tuple[str, ...]:
+    relative = format_number(dataset.relative)
+    if dataset.relative is not None and dataset.relative_ci is not None:
+        low, high = dataset.relative_ci
+        relative = f"{dataset.relative:.3f} [{low:.3f}, {high:.3f}]"
+    return (
+        dataset.name,
+        str(dataset.n),
+        format_number(dataset.o_dist),
+        format_number(dataset.o_dist_mean),
+        f"{dataset.o_dist_scaled:.3f}",
+        relative,
+        format_number(dataset.energy),
+        format_p(dataset.p_value),
+        f"{100 * dataset.explained_variance:.1f} %",
+    )
+
+
+def _align(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+
+
+def _footer(comparison: Comparison) -> list[str]:
+    lines = list(comparison.notes)
+    if comparison.leaks:
+        lines.append(f"{len(comparison.leaks)} images are in {comparison.primary.name} and in a secondary too (.leaks)")
+    if comparison.skipped:
+        lines.append(f"{len(comparison.skipped)} files were skipped (.skipped)")
+    return lines
+
+
+def _flat(dataset: DatasetSummary) -> dict[str, Any]:
+    row = asdict(dataset)
+    for name in ("o_dist_mean_ci", "relative_ci", "energy_ci"):
+        low, high = row.pop(name) or (None, None)
+        row[f"{name}_low"], row[f"{name}_high"] = low, high
+    row.update(row.pop("rivals"))
+    return row
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _tupled(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: tuple(value) if key in names and value is not None else value for key, value in row.items()}
