@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from howfar import registry
 from howfar.errors import MissingPathError, StoreError, UnknownNameError
@@ -116,12 +116,13 @@ class Settings:
     """What the caller chose, with the defaults filled in."""
 
     components: int
-    projection: str
-    scale: str
+    projection: Literal["pair", "primary", "joint", "none"]
+    scale: Literal["none", "layers"]
     seed: int
     bootstrap: int
     permutations: int
     neighbours: int
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ class DatasetSummary:
     energy_ci: tuple[float, float] | None
     p_value: float | None
     p_value_raw: float | None
-    beyond: float
+    beyond: float | None
     components: int
     explained_variance: float
     rivals: Mapping[str, float] = field(default_factory=dict)
@@ -224,7 +225,7 @@ class Comparison:
         return document
 
     def save(self, out: str | Path, report: bool = True) -> Path:
-        """Write a run folder and return it: result.json, images.parquet, datasets.parquet, primary.parquet, figures/, report.html.
+        """Write a run folder and return it: result.json, images, datasets and primary.parquet, figures/ and report.html.
 
         Parameters
         ----------
@@ -282,14 +283,25 @@ class Comparison:
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Header and formatted cells of the summary table, one row a secondary: what terminal, notebook and report show."""
-        header = ("dataset", "n", "O^dist (sum)", "O^dist (mean)", "row-scaled", "relative [95 % CI]", "energy", "p", "expl. var.")
+        header = (
+            "dataset",
+            "n",
+            "O^dist (sum)",
+            "O^dist (mean)",
+            "row-scaled",
+            "relative [95 % CI]",
+            "energy",
+            "p",
+            "expl. var.",
+        )
         return header, [_cells(dataset) for dataset in self.datasets]
 
     def caption(self) -> str:
         """One line that says what the table is about."""
         own = "undefined (one image)" if self.primary.self_distance is None else f"{self.primary.self_distance:.4g}"
         return (
-            f"{self.primary.name}: {self.primary.n} images, self-distance {own}; {self.backbone.name} (q = {self.backbone.length:,}), "
+            f"{self.primary.name}: {self.primary.n} images, self-distance {own}; "
+            f"{self.backbone.name} (q = {self.backbone.length:,}), "
             f"{self.settings.projection} projection, seed {self.settings.seed}"
         )
 

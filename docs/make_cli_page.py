@@ -1,0 +1,68 @@
+"""Write docs/reference/cli.md from the command line itself; with --check, fail where the page is not current."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from howfar.cli.main import app
+
+PAGE = Path(__file__).parent / "reference" / "cli.md"
+HEAD = """# Command line
+
+Results go to stdout, progress and errors to stderr. Exit code 0; 2 with one clear line for bad input; 1 for a failure; 130 when
+interrupted, in which case the same command goes on where it was. A dataset is a folder of images, a folder with `images/` and
+optionally `masks/`, `NAME=PATH`, a CSV or Parquet table with columns image[, mask, label], or ready-made embeddings (`.npy`, or
+Parquet with a column `embedding`).
+"""
+
+
+def page() -> str:
+    group = typer.main.get_command(app)
+    with group.make_context("howfar", ["backbones"]) as context:
+        return "\n".join([HEAD, *(section(name, command, context) for name, command in group.commands.items())])
+
+
+def section(name: str, command: Any, context: typer.Context) -> str:
+    usage = " ".join(command.collect_usage_pieces(context))
+    rows = [row(parameter) for parameter in command.params]
+    table = ["| argument | meaning | default |", "|---|---|---|", *rows] if rows else []
+    return "\n".join([f"## howfar {name}", "", command.help or "", "", f"    howfar {name} {usage}", "", *table, ""])
+
+
+def row(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        names, default = (
+            f"`{(parameter.metavar or parameter.name.upper()) + ('...' if parameter.nargs == -1 else '')}`",
+            "required",
+        )
+    else:
+        names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+        default = default_of(parameter)
+    return f"| {names} | {(getattr(parameter, 'help', None) or '').replace('|', chr(92) + '|')} | {default} |"
+
+
+def default_of(option: Any) -> str:
+    if not option.is_flag:
+        return "" if option.default is None else f"`{option.default}`"
+    if not option.secondary_opts:
+        return "off"
+    return f"`{(option.opts if option.default else option.secondary_opts)[0]}`"
+
+
+def main() -> int:
+    text = page()
+    if "--check" in sys.argv[1:]:
+        if PAGE.read_text(encoding="utf-8") != text:
+            print(f"{PAGE} is not current: run python docs/make_cli_page.py", file=sys.stderr)
+            return 1
+        return 0
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

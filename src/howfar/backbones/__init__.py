@@ -1,0 +1,87 @@
+"""Backbones (F of the paper, eq. 1): by name, each in the file of its family, loaded when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from howfar import registry
+from howfar.backbones.recipe import Card, Options, Recipe
+from howfar.errors import HowfarError, InputError, MissingExtraError, UnknownNameError
+from howfar.protocols import Backbone
+
+__all__ = ["Card", "Options", "Recipe", "cards", "load_backbone"]
+
+
+def load_backbone(name: str, **options: Any) -> Backbone:
+    """Load the backbone F: image -> R^q (eq. 1 of the paper) that is registered as `name`.
+
+    Parameters
+    ----------
+    name
+        A registered name, or ``family:model``: ``efficientnet_lite0``, ``pixels``, ``timm:resnet18``.
+    **options
+        Fields of `Options`: device, weights, pretrained, pool, fit, via. One that the family cannot use is refused.
+
+    Returns
+    -------
+    Backbone
+        Its `embed` may be called from several threads at once.
+
+    Raises
+    ------
+    UnknownNameError
+        No such name; the line lists the known ones.
+    InputError
+        An option that is unknown, wrong, or of no use to the family.
+    MissingPathError
+        The weights are neither here nor within reach.
+    MissingExtraError
+        A library that the family needs is absent.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> backbone = load_backbone("colour_moments")
+    >>> backbone.embed(backbone.prepare(Image.new("RGB", (640, 480), (255, 0, 51)))[None])
+    array([[1. , 0. , 0.2, 0. , 0. , 0. ]], dtype=float32)
+    """
+    family, _, model = name.partition(":")
+    recipe = _recipe(family)
+    if model and options.setdefault("model", model) != model:
+        raise InputError.of("model", f"must be named once, and {name!r} names {model!r}", options["model"])
+    return recipe.build(recipe.options(options))
+
+
+def cards() -> list[Card]:
+    """List every registered family, ours and those of installed packages, without loading any network.
+
+    A family whose package fails to import is listed too, with the reason as its summary.
+
+    Examples
+    --------
+    >>> {card.name: card.length for card in cards()}["efficientnet_lite0"]
+    1280
+    """
+    return [_card(name) for name in registry.names("backbones")]
+
+
+def _card(name: str) -> Card:
+    try:
+        return replace(_recipe(name).card, name=name)
+    except HowfarError as error:
+        return Card(name, None, "", "", "", str(error))
+
+
+def _recipe(name: str) -> Recipe:
+    try:
+        recipe = registry.load("backbones", name)
+    except UnknownNameError:
+        raise
+    # Another package's module may fail in any way at import, and must not take the list down with it.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "no reason given"
+        raise MissingExtraError(f"backbone {name!r} cannot be loaded: {type(error).__name__}: {reason}") from error
+    if not isinstance(recipe, Recipe):
+        raise InputError.of(f"backbone {name!r}", "must be registered as a howfar.backbones.Recipe", type(recipe).__name__)
+    return recipe

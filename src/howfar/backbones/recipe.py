@@ -1,0 +1,150 @@
+"""What a backbone family registers: a card to list, the options it takes, and how it is built."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from howfar.errors import InputError, MissingPathError
+from howfar.protocols import Backbone
+
+Fit = Literal["stretch", "crop", "pad"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What ``howfar backbones`` lists of a family without loading it.
+
+    Attributes
+    ----------
+    name
+        What it is registered as.
+    length
+        q, or None where it depends on the model.
+    input, weights, licence
+        What the network sees, where its weights come from and their licence, as words.
+    summary
+        One line: what the feature is, or why the family cannot be loaded.
+    """
+
+    name: str
+    length: int | None
+    input: str
+    weights: str
+    licence: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a backbone is to be built; a family reads the fields that its `Recipe.takes` names.
+
+    Attributes
+    ----------
+    device
+        ``auto`` (a CUDA device where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    weights
+        A local ``.safetensors`` or ``.pth`` state dict; nothing is fetched then.
+    pretrained
+        False asks for seeded random weights.
+    pool
+        True for the model's own pooled vector, False for its flattened last map.
+    fit
+        ``stretch`` to the input size (the paper), ``crop`` the centre, or ``pad``.
+    via
+        Side of a square that the picture is resized to first; 448 gives the paper's two steps.
+    model
+        The model's name within its family, ``resnet18`` of ``timm:resnet18``.
+
+    Raises
+    ------
+    InputError
+        A field breaks its rule.
+    MissingPathError
+        There is no file at `weights`.
+    """
+
+    device: str = "auto"
+    weights: Path | None = None
+    pretrained: bool = True
+    pool: bool = True
+    fit: Fit = "stretch"
+    via: int | None = None
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.fit not in get_args(Fit):
+            raise InputError.of("fit", f"must be one of {', '.join(get_args(Fit))}", self.fit)
+        if self.via is not None and (isinstance(self.via, bool) or not isinstance(self.via, int) or self.via < 1):
+            raise InputError.of("via", "must be a side in pixels, at least 1", self.via, "the paper's is 448")
+        for name in ("pretrained", "pool"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError.of(name, "must be True or False", getattr(self, name))
+        if not isinstance(self.device, str):
+            raise InputError.of("device", "must be a name", self.device, "pass 'auto', 'cpu' or 'cuda'")
+        if self.weights is not None and not self.weights.is_file():
+            raise MissingPathError(f"weights must be a file, and {self.weights} is none")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the registry and entry points name: a family of backbones.
+
+    Attributes
+    ----------
+    card
+        What is listed.
+    build
+        Makes the backbone; heavy libraries are imported in it, never beside it.
+    takes
+        The fields of `Options` that `build` reads; any other that is set is refused.
+
+    Examples
+    --------
+    >>> from howfar.backbones.pixels import PIXELS
+    >>> PIXELS.build(PIXELS.options({"fit": "crop"})).layers
+    (27648,)
+    >>> PIXELS.options({"pool": False})
+    Traceback (most recent call last):
+    howfar.errors.InputError: pixels takes no pool, got 'False': its options are fit, via
+    """
+
+    card: Card
+    build: Callable[[Options], Backbone]
+    takes: tuple[str, ...] = ()
+
+    def options(self, given: Mapping[str, Any]) -> Options:
+        """Check what a caller asks of this family.
+
+        Raises
+        ------
+        InputError
+            An unknown name, a value that breaks its rule, or an option that this family does not take.
+        MissingPathError
+            There is no file at `weights`.
+        """
+        known = {entry.name: entry.default for entry in fields(Options)}
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}"
+                raise InputError.of("option", "must be an option of load_backbone", name, hint)
+        options = Options(**{**given, "weights": _as_path(given.get("weights"))})
+        for name, default in known.items():
+            # Every family runs on the CPU, so a caller may say so to any.
+            fine = ("auto", "cpu") if name == "device" else (default,)
+            if name not in self.takes and getattr(options, name) not in fine:
+                takes = ", ".join(entry for entry in self.takes if entry != "model") or "none"
+                raise InputError(f"{self.card.name} takes no {name}, got {str(given[name])!r}: its options are {takes}")
+        return options
+
+
+def _as_path(value: object) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, (str, Path)):
+        raise InputError.of("weights", "must be a path", value)
+    return Path(value).expanduser()

@@ -1,0 +1,94 @@
+"""State dicts: read from a local file without running code from it, fitted to a network, and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from howfar.errors import InputError
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read tensors by name from a ``.safetensors`` file, or from any other that ``torch.save`` wrote.
+
+    A training checkpoint that holds its tensors under ``state_dict`` or ``model`` is understood too. The file is
+    read with ``weights_only=True``, so that nothing in it is executed.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, of another format, or holds more than tensors.
+    """
+    remedy = "pass a .safetensors file, or a .pth file that torch.save(model.state_dict(), path) wrote"
+    try:
+        found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's own words would advise to run whatever the file holds.
+        raise InputError.of("weights", "must hold tensors by name and nothing else", str(path), remedy) from error
+    except (OSError, EOFError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError.of("weights", f"must be readable ({_first_line(error)})", str(path), remedy) from error
+    for key in ("state_dict", "model"):
+        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            found = found[key]
+    if not isinstance(found, Mapping) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+        raise InputError.of("weights", "must hold tensors by name and nothing else", str(path), remedy)
+    return dict(found)
+
+
+def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tuple[str, ...], source: str) -> None:
+    """Load `state` into `network`: every tensor of the network must be there, in its shape.
+
+    Parameters
+    ----------
+    network
+        Changed in place.
+    state
+        Tensors by name.
+    beside
+        Names of modules whose tensors `state` may hold although the network has none: the classifier it was trained with.
+    source
+        What to call `state` in the error.
+
+    Raises
+    ------
+    InputError
+        A tensor is missing, of another shape, or has no place.
+    """
+    wanted = network.state_dict()
+    missing = [name for name in wanted if name not in state]
+    misshapen = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
+    surplus = [name for name in state if name not in wanted and not name.startswith(tuple(f"{part}." for part in beside))]
+    for problem, names in (("lacks", missing), ("has another shape for", misshapen), ("has no place for", surplus)):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise InputError(f"weights do not fit the network: {source} {problem} {', '.join(names[:3])}{more}")
+    network.load_state_dict({name: state[name] for name in wanted}, strict=True)
+
+
+def hash_state_dict(state: Mapping[str, Tensor]) -> str:
+    """Return ``sha256:`` and the hash of every tensor's name, type, shape and bytes, in the order of the names.
+
+    Examples
+    --------
+    >>> a = hash_state_dict({"w": torch.zeros(2), "b": torch.ones(1)})
+    >>> a == hash_state_dict({"b": torch.ones(1), "w": torch.zeros(2)}), a == hash_state_dict({"w": torch.zeros(2)})
+    (True, False)
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        # As bytes: numpy has no bfloat16.
+        digest.update(tensor.flatten().contiguous().view(torch.uint8).numpy().data)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

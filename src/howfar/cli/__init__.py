@@ -1,0 +1,1 @@
+"""The command line: parse, call, print. Results on stdout, progress and errors on stderr."""

@@ -1,0 +1,33 @@
+"""`howfar backbones`: what can be measured with."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from dataclasses import asdict
+
+import typer
+
+from howfar.cli import options
+
+
+def backbones(json: options.Json = False) -> None:
+    """List the backbones: feature length q, input, weights, licence."""
+    from howfar.backbones import cards
+
+    known = cards()
+    if json:
+        typer.echo(jsonlib.dumps([asdict(card) for card in known], ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for name in ("name", "q", "input", "weights", "licence", "what it is"):
+        table.add_column(name, justify="right" if name == "q" else "left")
+    for card in known:
+        length = "any" if card.length is None else f"{card.length:,}"
+        table.add_row(card.name, length, card.input, card.weights, card.licence, card.summary)
+    console.print(table, markup=False)

@@ -1,0 +1,101 @@
+"""`howfar compare`: the main job."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from howfar.cli import options
+
+if TYPE_CHECKING:
+    from howfar.results import Comparison
+
+SHOWN = 20
+DATASET = "A folder of images (or with images/ inside), NAME=PATH, a CSV or Parquet table, or .npy embeddings."
+
+
+def compare(
+    primary: Annotated[str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on. {DATASET}")],
+    secondaries: Annotated[list[str], typer.Argument(metavar="SECONDARY", help="Images it has not seen; as many as you like.")],
+    backbone: options.Backbone = "efficientnet_lite0",
+    components: Annotated[int, typer.Option(help="Principal components kept.")] = 25,
+    projection: Annotated[str, typer.Option(help="pair (the paper), primary, joint or none.")] = "pair",
+    scale: Annotated[
+        str, typer.Option(help="layers divides each layer of a feature by its own spread; none leaves it.")
+    ] = "none",
+    out: Annotated[Path | None, typer.Option(help="Run folder to write: result, tables, figures, report.")] = None,
+    store: options.Store = None,
+    runner: options.Runner = "local",
+    device: options.Device = "auto",
+    batch_size: options.BatchSize = 16,
+    workers: options.Workers = None,
+    seed: Annotated[int, typer.Option(help="Seed of intervals and p-values.")] = 0,
+    bootstrap: Annotated[int, typer.Option(help="Resamples behind the intervals; 0 for none.")] = 1000,
+    permutations: Annotated[int, typer.Option(help="Relabellings behind the p-values; 0 for none.")] = 999,
+    neighbours: Annotated[int, typer.Option(help="k of the nearest-neighbour distance.")] = 5,
+    limit: Annotated[int | None, typer.Option(help="At most this many images of each dataset, drawn with the seed.")] = None,
+    baselines: Annotated[bool, typer.Option(help="Run the two trivial backbones beside the model.")] = True,
+    weights: options.Weights = None,
+    pool: options.Pool = True,
+    fit: options.Fit = "stretch",
+    via: options.Via = None,
+    json: options.Json = False,
+) -> None:
+    """Measure how far each SECONDARY dataset is from PRIMARY."""
+    from howfar.studies import distance
+
+    found = distance.compare(
+        primary,
+        secondaries,
+        backbone,
+        components=components,
+        projection=projection,
+        scale=scale,
+        store=store,
+        runner=runner,
+        batch_size=batch_size,
+        workers=workers,
+        baselines=baselines,
+        seed=seed,
+        bootstrap=bootstrap,
+        permutations=permutations,
+        neighbours=neighbours,
+        limit=limit,
+        **options.backbone_options(device, weights, pool, fit, via),
+    )
+    if out is not None:
+        found.save(out)
+    if json:
+        typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        show(found, out)
+
+
+def show(found: Comparison, out: Path | None) -> None:
+    """Print the table of a comparison, what was skipped, and where its report lies."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    header, rows = found.table()
+    table = Table(
+        title=found.caption(), title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False
+    )
+    for i, name in enumerate(header):
+        table.add_column(name, justify="right" if i else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, markup=False)
+    for note in found.notes:
+        console.print(f"note: {note}", markup=False)
+    for skipped in found.skipped[:SHOWN]:
+        console.print(f"skipped: {skipped.path}: {skipped.reason}", markup=False)
+    if len(found.skipped) > SHOWN:
+        console.print(f"skipped: {len(found.skipped) - SHOWN} more; all are in result.json and the report", markup=False)
+    if out is not None:
+        console.print(f"report: {out / 'report.html'}", markup=False, soft_wrap=True)

@@ -1,0 +1,52 @@
+"""`howfar embed`: fill the store ahead of time."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated
+
+import typer
+
+from howfar.cli import options
+
+
+def embed(
+    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help="Folders, NAME=PATH, or tables of images.")],
+    backbone: options.Backbone = "efficientnet_lite0",
+    store: options.Store = None,
+    runner: options.Runner = "local",
+    device: options.Device = "auto",
+    batch_size: options.BatchSize = 16,
+    workers: options.Workers = None,
+    weights: options.Weights = None,
+    pool: options.Pool = True,
+    fit: options.Fit = "stretch",
+    via: options.Via = None,
+    json: options.Json = False,
+) -> None:
+    """Compute the features of every DATASET and keep them in the store, where `compare` finds them."""
+    from howfar.backbones import load_backbone
+    from howfar.data import Dataset, parse
+    from howfar.errors import InputError
+    from howfar.pipeline import embed_all
+    from howfar.store import Store
+
+    parsed = [parse(dataset) for dataset in datasets]
+    ready = [one.name for one in parsed if not isinstance(one, Dataset)]
+    if ready:
+        raise InputError.of(
+            "datasets", "must hold images", f"embeddings: {', '.join(ready)}", "compare takes embeddings as they are"
+        )
+    model = load_backbone(backbone, **options.backbone_options(device, weights, pool, fit, via))
+    shelf = Store(store)
+    features = [views[0] for views in embed_all(parsed, [model], shelf, runner, batch_size, workers)]
+    if json:
+        rows = [{"name": one.name, "n": len(one), "length": one.rows.shape[1]} for one in features]
+        skipped = [{"dataset": bad.dataset, "path": bad.path, "reason": bad.reason} for one in features for bad in one.skipped]
+        document = {"backbone": model.name, "store": str(shelf.root), "datasets": rows, "skipped": skipped}
+        typer.echo(jsonlib.dumps(document, ensure_ascii=False))
+        return
+    for one in features:
+        typer.echo(f"{one.name}: {len(one)} images x {one.rows.shape[1]:,} features in {shelf.root}")
+        for bad in one.skipped:
+            typer.echo(f"skipped: {bad.path}: {bad.reason}")

@@ -1,0 +1,81 @@
+"""The `howfar` command: its groups put together, and every outcome turned into an exit code and one line."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import howfar
+from howfar.cli import backbones, compare, demo, embed, report
+from howfar.errors import HowfarError, StoreError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="howfar",
+    help="How far are new images from what a vision model was trained on?",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("demo")(demo.demo)
+app.command("compare")(compare.compare)
+app.command("embed")(embed.embed)
+app.command("backbones")(backbones.backbones)
+app.command("report")(report.report)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(howfar.__version__)
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """How far are new images from what a vision model was trained on?"""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line: exit 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; errors become one line on stderr.
+
+    Examples
+    --------
+    >>> run(["--version"])
+    0.1.0
+    0
+    """
+    try:
+        code = app(arguments, prog_name="howfar", standalone_mode=False)
+    except typer.TyperException as error:
+        return _fail(error.format_message(), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except StoreError as error:
+        return _fail(str(error), 1)
+    except HowfarError as error:
+        return _fail(str(error), 2)
+    except (OSError, MemoryError) as error:
+        return _fail(f"{type(error).__name__}: {error}", 1)
+    if code == INTERRUPTED:
+        return _fail("stopped; what was embedded is stored, run the same command to go on", INTERRUPTED)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(line: str, code: int) -> int:
+    typer.echo(f"howfar: {' '.join(line.split())}", err=True)
+    return code

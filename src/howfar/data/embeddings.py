@@ -1,0 +1,227 @@
+"""Ready-made embeddings, from an array, a ``.npy`` file or a Parquet table, as features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.arrays import ArrayRows, FloatArray
+from howfar.data.folder import absolute
+from howfar.data.images import content_hash
+from howfar.data.table import read_parquet_names
+from howfar.errors import InputError, MissingPathError
+from howfar.protocols import Rows
+from howfar.results import Features, Skipped
+
+_BLOCK_BYTES = 1 << 26
+
+
+def load_embeddings(path: str | Path, name: str | None = None) -> Features:
+    """Read embeddings that were computed elsewhere.
+
+    Parameters
+    ----------
+    path
+        ``.npy``: an (n, q) array, which stays on disk (memory-mapped) where it holds native float32 or float64.
+        ``.parquet``: a column ``embedding`` of lists of q numbers and, where wished, a column ``image`` of names.
+    name
+        The dataset's name; by default the file's, without its ending.
+
+    Returns
+    -------
+    Features whose contents are the hashes of the rows' bytes. Rows with NaN or infinity, and empty rows, are left out and
+    listed as skipped. Their identity is the length q alone: whether two files come from the same model is the caller's to know.
+
+    Raises
+    ------
+    MissingPathError
+        There is no such file.
+    InputError
+        It holds no (n, q) numbers, or not one usable row.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "roads.npy"
+    >>> np.save(file, np.eye(3, dtype=np.float32))
+    >>> features = load_embeddings(file)
+    >>> features.name, features.rows.shape, features.images
+    ('roads', (3, 3), ('row-0', 'row-1', 'row-2'))
+    """
+    file = absolute(path)
+    if not file.is_file():
+        raise MissingPathError(f"no file of embeddings at {file}: check the path")
+    name = name or file.stem
+    if file.suffix.lower() == ".npy":
+        return from_array(_read_npy(file), name, str(file))
+    array, images, empty = _read_parquet(file)
+    return from_array(array, name, str(file), images, tuple(Skipped(name, f"{file}: {row}", "no embedding") for row in empty))
+
+
+def from_array(
+    array: NDArray[Any],
+    name: str,
+    source: str | None = None,
+    images: Sequence[str] | None = None,
+    skipped: tuple[Skipped, ...] = (),
+) -> Features:
+    """Take an (n, q) array as the features of a dataset; `load_embeddings` says what becomes of its rows.
+
+    Parameters
+    ----------
+    array
+        n rows of q numbers; native float32 and float64 are neither copied nor changed.
+    name
+        The dataset's name.
+    source
+        What skipped rows are reported under; by default the name.
+    images
+        n unique names; by default ``row-0``, ``row-1`` …
+    skipped
+        What was left out before.
+
+    Raises
+    ------
+    InputError
+        As `load_embeddings`.
+
+    Examples
+    --------
+    >>> from_array(np.array([[1.0, 2.0], [np.nan, 0.0]]), "roads").skipped[0].path
+    'roads: row-1'
+    """
+    values = _as_floats(array, name)
+    names = [f"row-{row}" for row in range(len(values))] if images is None else list(images)
+    good: list[int] = []
+    contents: list[str] = []
+    step = max(1, _BLOCK_BYTES // (values.itemsize * values.shape[1]))
+    for start in range(0, len(values), step):
+        block = np.asarray(values[start : start + step])
+        for row in np.flatnonzero(np.isfinite(block).all(axis=1)):
+            good.append(start + int(row))
+            contents.append(content_hash(block[row].tobytes()))
+    bad = sorted(set(range(len(values))) - set(good))
+    skipped = (*skipped, *(Skipped(name, f"{source or name}: {names[row]}", "NaN or infinity in the embedding") for row in bad))
+    if not good:
+        raise InputError(f"{source or name} holds no finite embedding: {len(skipped)} rows have none, or NaN or infinity")
+    length = values.shape[1]
+    return Features(
+        name=name,
+        rows=ChosenRows(values, np.array(good)) if bad else ArrayRows(values),
+        images=tuple(names[row] for row in good),
+        paths=("",) * len(good),
+        contents=tuple(contents),
+        layers=(length,),
+        identity={"kind": "embeddings", "length": length},
+        skipped=skipped,
+    )
+
+
+class ChosenRows(Rows):
+    """Some rows of an array that may lie on disk, read in pieces.
+
+    Examples
+    --------
+    >>> ChosenRows(np.arange(6.0).reshape(3, 2), np.array([0, 2])).rows(1, 2)
+    array([[4., 5.]])
+    """
+
+    def __init__(self, array: FloatArray, chosen: NDArray[np.int64]) -> None:
+        self._array = array
+        self._chosen = chosen
+        self.shape: tuple[int, int] = (len(chosen), array.shape[1])
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        """Rows `start` to `stop` of the chosen ones."""
+        return self._array[self._chosen[start:stop]]
+
+    def columns(self, start: int, stop: int) -> FloatArray:
+        """Columns `start` to `stop` of every chosen row."""
+        return self._array[:, start:stop][self._chosen]
+
+
+def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
+    if array.dtype.kind not in "fiub":
+        raise InputError.of(name, "must hold real numbers", str(array.dtype))
+    if array.ndim != 2:
+        raise InputError.of(name, "must have two axes (images, features)", array.shape, "reshape to (n, q)")
+    if 0 in array.shape:
+        raise InputError.of(name, "must have at least one row and one column", array.shape)
+    if array.dtype in (np.float32, np.float64):
+        return array
+    # float32 holds every float16 and every integer of 16 bits.
+    exact = np.can_cast(array.dtype, np.float32)
+    return array.astype(np.float32 if exact else np.float64)
+
+
+def _read_npy(file: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        line = " ".join(str(error).split())[:120]
+        raise InputError(
+            f"{file} is not a readable NumPy array ({line}): write it with numpy.save, as plain numbers"
+        ) from error
+    return array
+
+
+def _read_parquet(file: Path) -> tuple[NDArray[Any], list[str], list[str]]:
+    """The embeddings, the names of their rows, and the names of the rows that have none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = read_parquet_names(file)
+    if "embedding" not in columns:
+        raise InputError(
+            f"{file} has no column embedding; its columns: {', '.join(columns)}: name the column of vectors embedding"
+        )
+    try:
+        table = pq.read_table(file, columns=[name for name in ("image", "embedding") if name in columns])
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{file} is not a readable Parquet table ({' '.join(str(error).split())[:120]})") from error
+    column = table.column("embedding")
+    given = table.column("image").to_pylist() if "image" in columns else [None] * len(column)
+    names = _unique([str(image) if image is not None else f"row-{row}" for row, image in enumerate(given)])
+    there = [bool(valid) for valid in column.is_valid().to_pylist()]
+    kept = [name for name, valid in zip(names, there, strict=True) if valid]
+    empty = [name for name, valid in zip(names, there, strict=True) if not valid]
+    if not kept:
+        raise InputError(f"{file} holds no embedding ({len(names)} rows)")
+    return _stack(file, column, kept), kept, empty
+
+
+def _stack(file: Path, column: Any, kept: Sequence[str]) -> NDArray[Any]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        lengths = np.concatenate([pc.list_value_length(chunk.drop_null()).to_numpy() for chunk in column.chunks])
+        values = np.concatenate([chunk.drop_null().flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks])
+    except (pa.ArrowException, AttributeError) as error:
+        raise InputError.of(f"{file}: column embedding", "must hold lists of numbers", str(column.type)) from error
+    odd = np.flatnonzero(lengths != lengths[0])
+    if len(odd):
+        row = int(odd[0])
+        raise InputError(
+            f"{file}: embeddings must have one length, got {lengths[0]} ({kept[0]}) and {lengths[row]} ({kept[row]})"
+        )
+    return values.reshape(len(lengths), int(lengths[0]))
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """The second ``a`` becomes ``a#2``: crops of one photograph may share its name."""
+    taken: set[str] = set()
+    counts: dict[str, int] = {}
+    unique = []
+    for name in names:
+        new = name
+        while new in taken:
+            counts[name] = counts.get(name, 1) + 1
+            new = f"{name}#{counts[name]}"
+        taken.add(new)
+        unique.append(new)
+    return unique

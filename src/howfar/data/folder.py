@@ -1,0 +1,249 @@
+"""Datasets of image files: what they are, and how a folder becomes one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections import Counter, deque
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from howfar.data.images import EXTENSIONS
+from howfar.errors import InputError, MissingPathError
+from howfar.results import Skipped
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a dataset, not yet read.
+
+    Attributes
+    ----------
+    name
+        Unique in the dataset: the path below the images folder, with ``/``, or what the table says.
+    path
+        The file.
+    mask
+        The file of its ground truth, where there is one.
+    label
+        Its class, where there is one.
+    """
+
+    name: str
+    path: Path
+    mask: Path | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Dataset:
+    """A named sequence of images in a fixed order.
+
+    Attributes
+    ----------
+    name
+        What tables and figures call it.
+    items
+        Its images.
+    skipped
+        What was found and cannot be an image: broken links, missing files.
+    root
+        The folder or table that it was read from.
+
+    Raises
+    ------
+    InputError
+        Two items share a name.
+
+    Examples
+    --------
+    >>> Dataset("roads", (Item("1.png", Path("1.png")),))
+    Dataset('roads': 1 image)
+    """
+
+    name: str
+    items: tuple[Item, ...]
+    skipped: tuple[Skipped, ...] = ()
+    root: Path | None = None
+
+    def __post_init__(self) -> None:
+        twice = [name for name, count in Counter(item.name for item in self.items).items() if count > 1]
+        if twice:
+            raise InputError.of(f"dataset {self.name}", "must name each image once", twice[0], "drop or rename the repeats")
+
+    @classmethod
+    def from_folder(cls, path: str | Path, name: str | None = None) -> Dataset:
+        """List a folder of images, in natural order of their paths (2.png before 10.png).
+
+        Where the folder holds a folder ``images``, the images lie below that; else they are all those below the folder.
+        Masks lie below ``masks`` beside, with the same path but for the ending. Hidden files and folders are left
+        out. Linked folders are followed; one that is reached twice is listed once, under its own path where it has one.
+
+        Parameters
+        ----------
+        path
+            The folder.
+        name
+            The dataset's name; by default the folder's, or its parent's where the folder is called ``images``.
+
+        Raises
+        ------
+        MissingPathError
+            There is no such folder.
+        InputError
+            It is not a folder, or holds no image.
+
+        Examples
+        --------
+        >>> from howfar.data.synthetic import write_dataset
+        >>> import tempfile
+        >>> Dataset.from_folder(write_dataset(Path(tempfile.mkdtemp()) / "roads", 3, seed=0, size=64))
+        Dataset('roads': 3 images, 3 masks)
+        """
+        return _list_folder(absolute(path), name)
+
+    @classmethod
+    def from_table(cls, path: str | Path, name: str | None = None) -> Dataset:
+        """Read a table of images, as `howfar.data.read_table` does."""
+        from howfar.data.table import read_table  # it needs this module
+
+        return read_table(path, name)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __repr__(self) -> str:
+        masks = sum(item.mask is not None for item in self.items)
+        parts = [_counted(len(self), "image")]
+        if masks:
+            parts.append(_counted(masks, "mask"))
+        if self.skipped:
+            parts.append(f"{len(self.skipped)} skipped")
+        return f"Dataset({self.name!r}: {', '.join(parts)})"
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Sort key by which numbers within names count as numbers; names that differ only in leading zeros keep an order.
+
+    Examples
+    --------
+    >>> sorted(["b10", "b9", "a", "b09"], key=natural_key)
+    ['a', 'b09', 'b9', 'b10']
+    """
+    # Odd places of the split are digits, so text meets text and numbers meet numbers.
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+
+
+def absolute(path: str | Path) -> Path:
+    """Return the path from the root, with ``~`` filled in where it stands for a known home; links stay links.
+
+    Examples
+    --------
+    >>> absolute("roads").is_absolute()
+    True
+    """
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:  # no such user: then it may be a file whose name begins with ~
+        return Path(path).absolute()
+
+
+class _Found(NamedTuple):
+    images: list[Path]
+    faults: list[tuple[Path, str]]
+
+
+def _list_folder(folder: Path, name: str | None) -> Dataset:
+    if not folder.exists():
+        raise MissingPathError(f"no folder at {folder}: check the path, or write NAME=PATH to name a dataset")
+    if not folder.is_dir():
+        raise InputError.of("dataset", "must be a folder", str(folder), "pass the folder that holds the images")
+    named_images = folder.name == "images"
+    images = folder if named_images or not (folder / "images").is_dir() else folder / "images"
+    masks = (folder.parent if named_images else folder) / "masks"
+    name = name or (folder.parent.name if named_images else folder.name) or "dataset"
+    found = _walk(images, leave_out=masks)
+    of_stem, mask_faults = _masks_by_stem(masks)
+    items = []
+    for path in sorted(found.images, key=lambda file: natural_key(file.relative_to(images).as_posix())):
+        below = path.relative_to(images).as_posix()
+        items.append(Item(below, path, of_stem.get(_stem(below))))
+    faults = sorted([*found.faults, *mask_faults], key=lambda fault: natural_key(str(fault[0])))
+    skipped = tuple(Skipped(name, str(path), reason) for path, reason in faults)
+    if not items:
+        first = f" ({_counted(len(skipped), 'file')} skipped: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
+        raise InputError(f"no image below {images}{first}: pass a folder with .jpg, .png, .tif or other image files")
+    return Dataset(name, tuple(items), skipped, folder)
+
+
+def _masks_by_stem(folder: Path) -> tuple[dict[str, Path], list[tuple[Path, str]]]:
+    if not folder.is_dir():
+        return {}, []
+    found = _walk(folder)
+    # Of several masks for one image the PNG is taken, since it has lost nothing, else the first by name.
+    ordered = sorted(found.images, key=lambda file: (file.suffix.lower() != ".png", file.name), reverse=True)
+    of_stem = {_stem(file.relative_to(folder).as_posix()): file for file in ordered}
+    return of_stem, [(path, f"mask: {reason}") for path, reason in found.faults]
+
+
+def _walk(root: Path, leave_out: Path | None = None) -> _Found:
+    """Every image file below `root`, in no order, and what could not be one; each real folder is entered once."""
+    found = _Found([], [])
+    entered: set[tuple[int, int]] = set()
+    real, linked = [root], deque[Path]()
+    while real or linked:
+        # Links wait until all real folders are listed, so that a folder's own path wins over a link to it.
+        folder = real.pop() if real else linked.popleft()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in entered:
+                continue
+            entered.add((status.st_dev, status.st_ino))
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            found.faults.append((folder, _why(error)))
+            continue
+        for path in entries:
+            if path.name.startswith(".") or path == leave_out:
+                continue
+            kind = _kind(path)
+            if kind == "folder":
+                (linked if path.is_symlink() else real).append(path)
+            elif path.suffix.lower() not in EXTENSIONS:
+                continue
+            elif kind == "file":
+                found.images.append(path)
+            else:
+                found.faults.append((path, kind))
+    return found
+
+
+def _kind(path: Path) -> str:
+    """Return "folder", "file", or the reason why it is neither."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return _why(error)
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "not a regular file"
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "no read permission"
+    if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
+        return "broken link"
+    return error.strerror or os.strerror(error.errno or errno.EIO)
+
+
+def _stem(below: str) -> str:
+    return PurePosixPath(below).with_suffix("").as_posix()
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

@@ -1,0 +1,281 @@
+"""Image files to 8-bit RGB pictures; whatever is wrong with a file becomes one short reason.
+
+All functions are safe in several threads; none changes Pillow's settings. While a file is decoded, warnings that rise within
+Pillow are ignored, so that the outcome does not depend on the caller's warning filters.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
+from importlib import import_module
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeAlias, cast
+
+from PIL import Image, UnidentifiedImageError
+
+from howfar.data.colour import to_rgb
+from howfar.errors import ImageError
+
+MAX_PIXELS = 178_956_970
+"""Largest width × height that is decoded; it is where Pillow itself refuses a file as a decompression bomb."""
+
+MAX_BYTES = 1 << 31
+"""Largest file that is read into memory."""
+
+MIN_SIDE = 4
+"""Smallest side, in pixels, of a picture that a vision model can be asked about."""
+
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif"}
+    | {".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}
+)
+"""Endings of image files, in lower case."""
+
+# Only raster formats: Pillow opens an EPS file, whatever its name, by running Ghostscript on it.
+_PLUGINS = ("Jpeg", "Png", "Bmp", "Gif", "Tiff", "WebP", "Ppm", "Jpeg2K", "Avif")
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
+# Two letters begin these files, so that plain text may begin like them.
+_SHORT_MAGIC = ("BMP", "PPM")
+_NOT_AN_IMAGE = "not an image that Pillow can read"
+
+_ORIENTATION_TAG = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+_DOOR = Lock()
+_inside = 0
+_Opener: TypeAlias = tuple[str, Callable[..., Any], Callable[[bytes], Any]]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture as 8-bit RGB, upright, and a note where the file held more than was taken."""
+
+    image: Image.Image
+    note: str | None = None
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises
+    ------
+    ImageError
+        "no such file", "broken link", "a folder, not an image", "not a regular file", "empty file (0 bytes)", "no read
+        permission", a file above `MAX_BYTES`, or what the system says.
+
+    Examples
+    --------
+    >>> read_bytes("no/such.png")
+    Traceback (most recent call last):
+    howfar.errors.ImageError: no such file
+    """
+    file = Path(path)
+    try:
+        status = file.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError("a folder, not an image")
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait until somebody writes to it
+            raise ImageError("not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"{status.st_size:,} bytes: above the limit of {MAX_BYTES:,}")
+        with file.open("rb") as stream:
+            data = stream.read()
+    except FileNotFoundError as error:
+        raise ImageError("broken link" if file.is_symlink() else "no such file") from error
+    except NotADirectoryError as error:
+        raise ImageError("no such file") from error
+    except PermissionError as error:
+        raise ImageError("no read permission") from error
+    except OSError as error:
+        raise ImageError(_line(error.strerror or str(error))) from error
+    if not data:
+        raise ImageError("empty file (0 bytes)")
+    return data
+
+
+def content_hash(data: bytes) -> str:
+    """Return the hash that stands for a file's content: BLAKE2b, 16 bytes, as 32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> content_hash(b"asphalt")
+    'd6984d471a1d0ad4bb7b34ab34540c2f'
+    """
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def decode(data: bytes) -> Decoded:
+    """Turn the bytes of an image file into an upright 8-bit RGB picture.
+
+    The EXIF orientation is applied. Grey, 1-bit and palette pictures become RGB; transparency is laid on white; 16-bit
+    grey is scaled linearly, 0-65535 to 0-255; floating values are taken as 0-1; CMYK (Adobe's inverted JPEG too),
+    YCbCr and LAB are converted, without embedded colour profiles. Of several frames or pages the first is taken, and
+    noted. A cut file is refused, never filled up with grey.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+
+    Raises
+    ------
+    ImageError
+        The reason, in one short line: not an image, truncated, damaged, more than `MAX_PIXELS` pixels (looked up
+        before anything is decoded), a side under `MIN_SIDE` pixels, or values with no agreed meaning.
+
+    Examples
+    --------
+    >>> buffer = io.BytesIO()
+    >>> Image.new("L", (6, 4), 200).save(buffer, "png")
+    >>> decode(buffer.getvalue()).image.getpixel((0, 0))
+    (200, 200, 200)
+    >>> decode(b"text")
+    Traceback (most recent call last):
+    howfar.errors.ImageError: not an image that Pillow can read
+    """
+    loaded = load(data)
+    try:
+        with _quiet_pillow():
+            return Decoded(to_rgb(loaded.image), loaded.note)
+    except Exception as error:
+        raise ImageError(_reason(error)) from error
+
+
+def load(data: bytes) -> Decoded:
+    """Decode as `decode`, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …).
+
+    Raises
+    ------
+    ImageError
+        As `decode`.
+    """
+    try:
+        with _quiet_pillow():
+            image = _open(data)
+            _check_size(*image.size)
+            _check_strips(image)
+            note = _frames_note(image)
+            image.load()
+            return Decoded(_upright(image), note)
+    except Exception as error:
+        raise ImageError(_reason(error)) from error
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Ignore warnings from Pillow's modules until the last thread that is inside has left.
+
+    `warnings.catch_warnings` is no use among threads: on leaving, each puts back the list of filters that it found.
+    """
+    global _inside
+    with _DOOR:
+        _inside += 1
+        if _PILLOW not in warnings.filters:
+            warnings.filterwarnings("ignore", module=_PILLOW[3].pattern)
+    try:
+        yield
+    finally:
+        with _DOOR:
+            _inside -= 1
+            if not _inside and _PILLOW in warnings.filters:
+                cast("list[object]", warnings.filters).remove(_PILLOW)
+
+
+@cache
+def _openers() -> tuple[_Opener, ...]:
+    for plugin in _PLUGINS:
+        import_module(f"PIL.{plugin}ImagePlugin")
+    found = []
+    for name in _FORMATS:
+        if name in Image.OPEN:
+            factory, accept = Image.OPEN[name]
+            if accept is not None:
+                found.append((name, factory, accept))
+    return tuple(found)
+
+
+def _open(data: bytes) -> Image.Image:
+    """`Image.open` for `_FORMATS` alone, and without its warning about large pictures, which only a global could silence."""
+    failure: ImageError | None = None
+    for name, factory, accept in _openers():
+        try:
+            verdict = accept(data[:16])
+            if isinstance(verdict, str):
+                raise ImageError(_line(verdict))
+            if verdict:
+                image: Image.Image = factory(io.BytesIO(data), "")
+                return image
+        except Exception as error:  # a plugin may raise anything over a damaged file
+            failure = failure if name in _SHORT_MAGIC else ImageError(_reason(error))
+    raise failure or UnidentifiedImageError
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"{width}×{height} pixels: a side under {MIN_SIDE} px carries no picture")
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{width}×{height} pixels: above the limit of {MAX_PIXELS:,}")
+
+
+def _check_strips(image: Image.Image) -> None:
+    # Pillow leaves black what no strip or tile of a TIFF file covers.
+    boxes = [tile[1] for tile in getattr(image, "tile", ()) if tile[1]]
+    covered = sum((right - left) * (lower - upper) for left, upper, right, lower in boxes)
+    if image.format == "TIFF" and covered < image.width * image.height:
+        raise ImageError("damaged image file (its strips do not cover the picture)")
+
+
+def _frames_note(image: Image.Image) -> str | None:
+    count = getattr(image, "n_frames", 1)
+    return f"first of {count} frames" if count > 1 else None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    # Asked after loading: Pillow turns TIFF pictures itself then, and drops the tag.
+    try:
+        orientation = image.getexif().get(_ORIENTATION_TAG)
+    except Exception:  # a damaged EXIF block says nothing about the pixels, and may raise anything
+        return image
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    turned.format = image.format
+    return turned
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, ImageError):
+        return text
+    if isinstance(error, UnidentifiedImageError):
+        return _NOT_AN_IMAGE
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more pixels in a frame or tile than the limit of {MAX_PIXELS:,}"
+    if isinstance(error, MemoryError):
+        return "too large for the memory at hand"
+    if isinstance(error, EOFError) or any(word in text.lower() for word in ("truncated", "not enough image data")):
+        return "truncated image file"
+    return f"damaged image file ({_line(text) or type(error).__name__})"
+
+
+def _line(text: str) -> str:
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return line if len(line) <= 100 else f"{line[:99]}…"

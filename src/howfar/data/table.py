@@ -1,0 +1,154 @@
+"""Datasets given by a table: images by path (CSV, Parquet), or ready-made embeddings (NumPy, Parquet)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any, TypeAlias
+
+from howfar.data.folder import Dataset, Item, absolute
+from howfar.errors import InputError, MissingPathError
+from howfar.results import Skipped
+
+Columns: TypeAlias = Mapping[str, Sequence[str | None]]
+WANTED = ("image", "mask", "label")
+
+
+def read_table(path: str | Path, name: str | None = None) -> Dataset:
+    r"""Read a CSV or Parquet table with a column ``image``, and where wished ``mask`` and ``label``.
+
+    Paths are relative to the table's folder. An image's name is its path as the table writes it. A row whose image is
+    not there is skipped with the reason; one whose mask is not there is kept without it, and that is noted among the
+    skipped. The same image in two rows is an error, since it would count twice.
+
+    Parameters
+    ----------
+    path
+        The table; CSV in UTF-8, with a header and commas.
+    name
+        The dataset's name; by default the table's, without its ending.
+
+    Raises
+    ------
+    MissingPathError
+        There is no such file.
+    InputError
+        It is no such table, lacks the column ``image``, leaves an image empty, repeats one, or names no file that exists.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.data.synthetic import write_dataset
+    >>> folder = write_dataset(Path(tempfile.mkdtemp()) / "roads", 2, seed=0, size=64)
+    >>> _ = (folder / "list.csv").write_text("image,label\nimages/0001.jpg,dry\n")
+    >>> read_table(folder / "list.csv").items[0].label
+    'dry'
+    """
+    table = absolute(path)
+    if not table.is_file():
+        raise MissingPathError(f"no table at {table}: check the path")
+    name = name or table.stem
+    columns = _read_csv(table) if table.suffix.lower() == ".csv" else _read_parquet(table)
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    items: list[Item] = []
+    skipped: list[Skipped] = []
+    first_row: dict[str, int] = {}
+    for number, row in enumerate(rows, start=1):
+        item, faults = _row(table, number, row)
+        if item.name in first_row:
+            raise InputError(f"{table}: image {item.name} is in rows {first_row[item.name]} and {number}: drop one of them")
+        first_row[item.name] = number
+        skipped.extend(Skipped(name, str(file), reason) for file, reason in faults)
+        if not any(file == item.path for file, _ in faults):
+            items.append(item)
+    if not items:
+        first = f"; the first: {skipped[0].path}: {skipped[0].reason}" if skipped else ""
+        raise InputError(f"{table} names no image that is there ({len(rows)} rows{first}): paths are relative to its folder")
+    return Dataset(name, tuple(items), tuple(skipped), table)
+
+
+def read_parquet_names(path: Path) -> list[str]:
+    """Column names of a Parquet file.
+
+    Raises
+    ------
+    InputError
+        It is not a Parquet file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _row(table: Path, number: int, row: Mapping[str, str | None]) -> tuple[Item, list[tuple[Path, str]]]:
+    image = row["image"]
+    if not image:
+        raise InputError(f"{table}: row {number} has no image: fill in its path or drop the row")
+    name = PurePath(image).as_posix()
+    path = table.parent / image
+    faults = [] if path.is_file() else [(path, _absent(path))]
+    beside = row.get("mask")
+    mask = table.parent / beside if beside else None
+    if mask is not None and not mask.is_file():
+        if not faults:
+            faults = [(mask, f"mask: {_absent(mask)}; the image is kept without it")]
+        mask = None
+    return Item(name, path, mask, row.get("label") or None), faults
+
+
+def _absent(path: Path) -> str:
+    if path.is_dir():
+        return "a folder, not an image"
+    if path.exists():
+        return "not a regular file"
+    return "broken link" if path.is_symlink() else "no such file"
+
+
+def _read_csv(path: Path) -> Columns:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = [cell.strip() for cell in next(reader, [])]
+            rows = [cells for cells in reader if cells]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _unreadable(path, error) from error
+    wanted = _wanted(path, header)
+    for number, cells in enumerate(rows, start=1):
+        if len(cells) != len(header):
+            raise InputError(
+                f"{path}: row {number} has {len(cells)} cells and the header {len(header)}: quote cells with commas"
+            )
+    return {name: [cells[header.index(name)].strip() for cells in rows] for name in wanted}
+
+
+def _read_parquet(path: Path) -> Columns:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = _wanted(path, read_parquet_names(path))
+    try:
+        table = pq.read_table(path, columns=wanted)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+    return {name: [_text(value) for value in table.column(name).to_pylist()] for name in wanted}
+
+
+def _wanted(path: Path, header: Sequence[str]) -> list[str]:
+    if "image" not in header:
+        found = ", ".join(name or "(unnamed)" for name in header) or "none"
+        raise InputError(f"{path} has no column image; its columns: {found}: name the column of image paths image")
+    return [name for name in WANTED if name in header]
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or value != value else str(value)  # NaN is pandas' empty cell
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    line = " ".join(str(error).split())[:120]
+    return InputError(f"{path} is not a readable table ({line}): pass UTF-8 CSV or Parquet")

@@ -1,0 +1,22 @@
+"""Distances from images to a dataset and between datasets, over projected features (or any others)."""
+
+from howfar.distances.dataset import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
+from howfar.distances.frechet import frechet
+from howfar.distances.knn import knn
+from howfar.distances.mahalanobis import mahalanobis
+from howfar.distances.mmd import kid, mmd
+from howfar.distances.wasserstein import sliced_wasserstein
+
+__all__ = [
+    "dataset_to_dataset",
+    "energy",
+    "frechet",
+    "image_to_dataset",
+    "kid",
+    "knn",
+    "leave_one_out",
+    "mahalanobis",
+    "mmd",
+    "self_distance",
+    "sliced_wasserstein",
+]

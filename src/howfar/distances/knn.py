@@ -1,0 +1,115 @@
+"""Distance of each image from its nearest images in P: unlike I^dist, it does not call the empty middle of two modes near."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array, as_features, as_pair
+from howfar.distances.pairwise import PAIRS_PER_TILE, distance_blocks
+from howfar.errors import InputError
+
+Statistic = Literal["mean", "kth"]
+
+
+def knn(
+    s: ArrayLike, p: ArrayLike, k: int = 5, *, statistic: Statistic = "mean", pairs_per_tile: int = PAIRS_PER_TILE
+) -> Float64Array:
+    """Distance of each image of S from its k nearest images of P: (1/k) Σ_{i ≤ k} d_(i)(s_j), or d_(k)(s_j).
+
+    d_(1) ≤ d_(2) ≤ … are the sorted distances of s_j from all images of P. The k-th distance is the score of Sun, Ming,
+    Zhu & Li, "Out-of-distribution detection with deep nearest neighbors" (ICML 2022), there on normalised features,
+    here on the projected ones; the mean of the k nearest depends less on a single neighbour and is the default.
+
+    Parameters
+    ----------
+    s, p
+        (m, z) and (n, z) projected features.
+    k
+        How many neighbours, 1 to n.
+    statistic
+        "mean" of the k nearest distances, or "kth": the largest of them.
+    pairs_per_tile
+        As `howfar.distances.pairwise.distance_blocks`.
+
+    Returns
+    -------
+    ndarray
+        (m,) float64, in the unit of the features; 0 for an image that P holds k times.
+
+    Raises
+    ------
+    InputError
+        Features as `howfar.arrays.as_pair`, k outside 1 to n, or an unknown statistic.
+
+    Examples
+    --------
+    >>> knn([[0.0], [9.0]], [[1.0], [3.0], [9.0]], k=2).tolist()
+    [2.0, 3.0]
+    >>> knn([[0.0], [9.0]], [[1.0], [3.0], [9.0]], k=2, statistic="kth").tolist()
+    [3.0, 6.0]
+    """
+    secondary, primary = as_pair(s, p)
+    reduce = _reduction(statistic)
+    count = _neighbours(k, len(primary), "the images of p")
+    blocks = distance_blocks(secondary, primary, pairs_per_tile)
+    return np.concatenate([reduce(_smallest(d, count)) for _, _, d in blocks])
+
+
+def leave_one_out_knn(
+    p: ArrayLike, k: int = 5, *, statistic: Statistic = "mean", pairs_per_tile: int = PAIRS_PER_TILE
+) -> Float64Array:
+    """`knn` of each image of P among P's other images, shape (n,): the yardstick for `knn(s, p)`.
+
+    Parameters
+    ----------
+    p
+        (n, z) projected features.
+    k, statistic, pairs_per_tile
+        As `knn`; k is 1 to n − 1.
+
+    Raises
+    ------
+    InputError
+        As `knn`.
+
+    Examples
+    --------
+    >>> leave_one_out_knn([[0.0], [1.0], [3.0]], k=1).tolist()
+    [1.0, 1.0, 2.0]
+    """
+    primary = as_features(p, "p")
+    reduce = _reduction(statistic)
+    count = _neighbours(k, len(primary) - 1, "the other images of p")
+    # An image's distance from itself is exactly 0, so dropping one smallest value drops it (or its equal).
+    blocks = distance_blocks(primary, primary, pairs_per_tile)
+    return np.concatenate([reduce(_smallest(d, count + 1)[:, 1:]) for _, _, d in blocks])
+
+
+def _smallest(distances: Float64Array, count: int) -> Float64Array:
+    """The `count` smallest of each row, rising; sorted, so that their mean does not depend on the order of P."""
+    nearest: Float64Array = np.partition(distances, count - 1, axis=1)[:, :count]
+    return np.sort(nearest, axis=1)
+
+
+def _reduction(statistic: Statistic) -> Callable[[Float64Array], Float64Array]:
+    if statistic == "mean":
+        return lambda nearest: nearest.mean(axis=1)
+    if statistic == "kth":
+        return lambda nearest: nearest[:, -1]
+    raise InputError.of("statistic", "must be 'mean' or 'kth'", statistic)
+
+
+def _neighbours(k: int, most: int, whose: str) -> int:
+    try:
+        count = operator.index(k)
+    except TypeError as error:
+        raise InputError.of("k", "must be a whole number", k) from error
+    if not 1 <= count <= most:
+        remedy = f"pass k = {most} or fewer" if most else "add images to p"
+        raise InputError.of("k", f"must be at least 1 and at most {whose} ({most})", k, remedy)
+    return count

@@ -1,0 +1,104 @@
+"""Distance of each image from the middle of P, in units of P's spread in that direction."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import linalg
+
+from howfar.arrays import Float64Array, as_pair
+from howfar.errors import InputError
+
+Shrinkage = float | Literal["ledoit_wolf"]
+
+
+def mahalanobis(s: ArrayLike, p: ArrayLike, *, shrinkage: Shrinkage = "ledoit_wolf") -> Float64Array:
+    """Mahalanobis distance of each image of S from P: √((s_j − μ)ᵀ Σ⁻¹ (s_j − μ)).
+
+    μ is P's mean and Σ = (1 − δ) C + δ (tr C / z) I, where C is P's covariance (divided by n) and δ the shrinkage.
+    "ledoit_wolf" takes the δ of Ledoit & Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
+    J. Multivariate Anal. 88 (2004), section 3: Σ is then regular even where P has fewer images than columns.
+    With δ = 0 the pseudo-inverse of C stands for Σ⁻¹: directions in which P does not vary at all do not count, however
+    far an image lies along them. (Two distinct images leave Ledoit & Wolf's δ at 0 too.)
+
+    Parameters
+    ----------
+    s, p
+        (m, z) and (n, z) projected features; computed in float64.
+    shrinkage
+        "ledoit_wolf", or δ from 0 (none) to 1 (distance from the mean, over the mean deviation).
+
+    Returns
+    -------
+    ndarray
+        (m,) float64, without unit; squared, its mean over P itself is the rank of C where δ = 0.
+
+    Raises
+    ------
+    InputError
+        Features as `howfar.arrays.as_pair`, all images of P equal (no spread to measure by), or a shrinkage outside [0, 1].
+
+    Examples
+    --------
+    >>> mahalanobis([[0.0], [6.0]], [[1.0], [3.0]]).tolist()
+    [2.0, 4.0]
+    """
+    secondary, primary = as_pair(s, p)
+    # Taking a row away first makes equal rows exactly 0 and keeps the digits of features with a large common offset.
+    shifted = primary.astype(np.float64) - primary[0]
+    mean = shifted.mean(axis=0)
+    spread = shifted - mean
+    if not shifted.any():
+        raise InputError.of(
+            "p", "must hold at least two different images", f"{len(primary)} equal rows", "a spread needs images that differ"
+        )
+    largest = np.abs(spread).max()
+    spread /= largest
+    delta = _ledoit_wolf(spread) if shrinkage == "ledoit_wolf" else _share(shrinkage)
+    return _distances((secondary.astype(np.float64) - primary[0] - mean) / largest, spread, delta)
+
+
+def _distances(offsets: Float64Array, spread: Float64Array, delta: float) -> Float64Array:
+    """Norms of `offsets` under the shrunk covariance of the centred rows `spread`; no z × z matrix is formed."""
+    n, z = spread.shape
+    triangle = linalg.qr(spread, mode="r", check_finite=False)[0][: min(n, z)]
+    _, deviations, axes = np.linalg.svd(triangle, full_matrices=False)
+    variances = deviations**2 / n
+    shared = variances.sum() / z
+    shrunk = np.append((1.0 - delta) * variances, 0.0) + delta * shared
+    weights = _inverse(shrunk, variances[0] * max(n, z))
+    along = offsets @ axes.T
+    squared: Float64Array = along**2 @ weights[:-1]
+    if len(axes) < z:
+        outside = offsets - along @ axes
+        squared += np.einsum("ij,ij->i", outside, outside) * weights[-1]
+    return np.sqrt(squared)
+
+
+def _inverse(variances: Float64Array, scale: float) -> Float64Array:
+    """One over each variance; 0 where rounding alone could have made it."""
+    counted = variances > scale * np.finfo(np.float64).eps
+    inverse: Float64Array = np.divide(1.0, variances, out=np.zeros_like(variances), where=counted)
+    return inverse
+
+
+def _ledoit_wolf(spread: Float64Array) -> float:
+    """Shrinkage δ = b² / d² of Ledoit & Wolf (2004): the estimation error of C over its distance from a multiple of I."""
+    n, z = spread.shape
+    scatter = spread.T @ spread if z <= n else spread @ spread.T
+    norm = np.sum(scatter**2) / n**2
+    mean_variance = np.trace(scatter) / (n * z)
+    distance = norm - z * mean_variance**2
+    fourth = np.sum(np.einsum("ij,ij->i", spread, spread) ** 2) / n
+    error = (fourth - norm) / n
+    if error <= 0.0 or distance <= 0.0:
+        return 0.0
+    return float(min(error / distance, 1.0))
+
+
+def _share(shrinkage: object) -> float:
+    if not isinstance(shrinkage, int | float | np.floating) or not 0.0 <= shrinkage <= 1.0:
+        raise InputError.of("shrinkage", "must be 'ledoit_wolf' or a share from 0 to 1", shrinkage)
+    return float(shrinkage)

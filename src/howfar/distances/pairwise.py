@@ -1,0 +1,123 @@
+"""Euclidean distances between two sets of rows, in tiles: the matrix of all pairs is never held.
+
+Each tile is ‖s‖² + ‖p‖² − 2 s·p in float64 after both sets are centred on P's mean. Where that subtraction
+would lose digits (the squared distance is negative or below 1e-6 of the squared norms) the pair is computed again by differences, so
+equal rows are at exactly 0 and near ones keep nine digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array, as_pair
+from howfar.errors import InputError
+
+PAIRS_PER_TILE = 1 << 20
+_CANCELLATION = 1e-6
+_NEAR_VALUES = 1 << 22
+
+
+def distance_blocks(
+    s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE
+) -> Iterator[tuple[int, int, Float64Array]]:
+    """Yield ``(start, stop, d)``: distances of rows `start` to `stop` of `s` from every row of `p`.
+
+    d(a, b) = ‖a − b‖₂ (eq. 6 of the paper).
+
+    Parameters
+    ----------
+    s, p
+        (m, z) and (n, z) projected features.
+    pairs_per_tile
+        At most this many distances at once (and at least one row); it never changes a result beyond rounding.
+
+    Yields
+    ------
+    tuple
+        Row range and the (stop − start, n) float64 distances, in the unit of the features.
+
+    Raises
+    ------
+    InputError
+        As `howfar.arrays.as_pair`, or a tile below 1.
+
+    Examples
+    --------
+    >>> [d.tolist() for _, _, d in distance_blocks([[0.0, 0.0]], [[3.0, 4.0], [0.0, 0.0]])]
+    [[[5.0, 0.0]]]
+    """
+    secondary, primary = as_pair(s, p)
+    if pairs_per_tile < 1:
+        raise InputError.of("pairs_per_tile", "must be at least 1", pairs_per_tile)
+    centre = primary.mean(axis=0, dtype=np.float64)
+    a, b = secondary - centre, primary - centre
+    rows = max(1, pairs_per_tile // len(b))
+    norms_a, norms_b = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
+    for start in range(0, len(a), rows):
+        stop = min(start + rows, len(a))
+        yield start, stop, _tile(a[start:stop], b, norms_a[start:stop], norms_b)
+
+
+def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> Float64Array:
+    """Sum of the distances of each row of `s` from all rows of `p`, shape (m,): I^dist in the paper's sum form (eq. 7).
+
+    Raises
+    ------
+    InputError
+        As `distance_blocks`.
+
+    Examples
+    --------
+    >>> row_sums([[0.0], [1.0]], [[0.0], [2.0]]).tolist()
+    [2.0, 2.0]
+    """
+    return np.concatenate([d.sum(axis=1) for _, _, d in distance_blocks(s, p, pairs_per_tile)])
+
+
+def quadratic_forms(
+    s: ArrayLike, p: ArrayLike, u: Float64Array, v: Float64Array, pairs_per_tile: int = PAIRS_PER_TILE
+) -> Float64Array:
+    """Σᵢⱼ u[i, k] d(sᵢ, pⱼ) v[j, k] for every column k, shape (b,): all bootstrap or permutation draws in one pass.
+
+    Parameters
+    ----------
+    s, p
+        (m, z) and (n, z) projected features.
+    u, v
+        (m, b) and (n, b) weights of the rows, one column a draw.
+    pairs_per_tile
+        As `distance_blocks`.
+
+    Raises
+    ------
+    InputError
+        As `distance_blocks`, or weights whose shapes do not fit.
+
+    Examples
+    --------
+    >>> quadratic_forms([[0.0]], [[3.0], [5.0]], np.ones((1, 1)), np.full((2, 1), 0.5)).tolist()
+    [4.0]
+    """
+    secondary, primary = as_pair(s, p)
+    if (len(u), len(v)) != (len(secondary), len(primary)) or u.shape[1:] != v.shape[1:]:
+        raise InputError.of("u and v", "must hold one weight for each row of s and of p", (u.shape, v.shape))
+    total = np.zeros(u.shape[1], dtype=np.float64)
+    for start, stop, d in distance_blocks(secondary, primary, pairs_per_tile):
+        total += np.einsum("ik,ik->k", d @ v, u[start:stop])
+    return total
+
+
+def _tile(a: Float64Array, b: Float64Array, norms_a: Float64Array, norms_b: Float64Array) -> Float64Array:
+    scale = norms_a[:, None] + norms_b
+    squared = scale - 2.0 * (a @ b.T)
+    near = np.flatnonzero(squared <= _CANCELLATION * scale)
+    step = max(1, _NEAR_VALUES // a.shape[1])
+    for start in range(0, len(near), step):
+        pairs = near[start : start + step]
+        i, j = np.divmod(pairs, len(b))
+        difference = a[i] - b[j]
+        squared.reshape(-1)[pairs] = np.einsum("ij,ij->i", difference, difference)
+    return np.sqrt(squared, out=squared)

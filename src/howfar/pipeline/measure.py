@@ -1,0 +1,171 @@
+"""One projected pair, measured: the paper's distances, their rivals, calibration by P's own images, intervals, a p-value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from howfar import registry
+from howfar.arrays import Float64Array
+from howfar.distances.dataset import image_to_dataset, leave_one_out
+from howfar.distances.pairwise import quadratic_forms
+from howfar.errors import InputError
+from howfar.projection import Projection
+from howfar.significance import assignments, interval, p_value, p_values, percentiles, resample_weights, unbiased_mean
+
+RIVALS = ("frechet", "kid", "mmd", "sliced_wasserstein")
+
+
+@dataclass(frozen=True, eq=False)
+class PairMeasures:
+    """One projected pair, measured. None stands where P (or S) is a single image and the quantity needs two.
+
+    Attributes
+    ----------
+    i_dist, knn, mahalanobis, percentile, conformal
+        (m,) per image of S: mean distance from P, mean distance to the nearest images of P, Mahalanobis distance, rank
+        among P's own leave-one-out distances (0-100), conformal p-value against them.
+    own
+        (n,) leave-one-out distances of P's images.
+    relative, energy, rivals
+        O^dist over P's self-distance; energy distance; the literature's distances by name.
+    o_dist_ci, relative_ci, energy_ci
+        95 % bootstrap intervals, over the images of S and of P, the projection held fixed.
+    """
+
+    i_dist: Float64Array
+    knn: Float64Array
+    mahalanobis: Float64Array | None
+    percentile: Float64Array | None
+    conformal: Float64Array | None
+    own: Float64Array | None
+    relative: float | None
+    energy: float
+    rivals: dict[str, float]
+    o_dist_ci: tuple[float, float] | None
+    relative_ci: tuple[float, float] | None
+    energy_ci: tuple[float, float] | None
+
+
+def measure(pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: Sequence[int] = (0,)) -> PairMeasures:
+    """Measure one projected pair: the paper's distances, their rivals, calibration by P's own images, and intervals.
+
+    Parameters
+    ----------
+    pair
+        P and S in one space.
+    neighbours
+        k of the nearest-neighbour distance; at most n.
+    bootstrap
+        Resamples behind the intervals; 0 leaves them out.
+    seed
+        What the resampling is seeded with.
+
+    Raises
+    ------
+    InputError
+        `neighbours` is below 1.
+
+    Examples
+    --------
+    >>> from howfar.projection import joint_pca
+    >>> found = measure(joint_pca([[0.0], [1.0], [3.0]], [[9.0], [8.0]], 1), neighbours=1, bootstrap=0)
+    >>> found.i_dist.round(3).tolist(), found.relative, found.knn.round(3).tolist()
+    ([7.667, 6.667], 3.5833333333333335, [6.0, 5.0])
+    """
+    p, s = pair.primary, pair.secondary
+    nearest = registry.load("image_distances", "knn")(s, p, k=min(neighbours, len(p)))
+    mahalanobis = _defined("image_distances", "mahalanobis", s, p)
+    means = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis}
+    rivals = means | {name: _defined("dataset_distances", name, s, p) for name in RIVALS}
+    i_dist = image_to_dataset(s, p)
+    own = leave_one_out(p) if len(p) > 1 else None
+    forms = _Forms.of(p, s, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
+    return PairMeasures(
+        i_dist=i_dist,
+        knn=nearest,
+        mahalanobis=mahalanobis,
+        percentile=None if own is None else percentiles(i_dist, own),
+        conformal=None if own is None else p_values(i_dist, own),
+        own=own,
+        relative=None if own is None or not own.any() else float(i_dist.mean() / own.mean()),
+        energy=float(registry.load("dataset_distances", "energy")(s, p)),
+        rivals={name: float(np.mean(value)) for name, value in rivals.items() if value is not None},
+        o_dist_ci=None if forms is None else interval(forms.between),
+        relative_ci=None if forms is None else forms.relative_ci(),
+        energy_ci=None if forms is None else forms.energy_ci(),
+    )
+
+
+def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequence[int] = (0,)) -> float:
+    """Permutation p-value of "S and P are draws of one distribution", by the energy distance of the pooled rows.
+
+    Valid where the projection treats P and S alike (modes pair, joint and none), so that labels may be exchanged.
+
+    Parameters
+    ----------
+    pair
+        P and S in one space.
+    permutations
+        Random relabellings B; the smallest p is 1 / (B + 1).
+    seed
+        What the relabelling is seeded with.
+
+    Examples
+    --------
+    >>> from howfar.projection import joint_pca
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(60, 3))
+    >>> permutation_p_value(joint_pca(x[:30], x[30:] + 9.0, 3), 99)
+    0.01
+    """
+    pooled = np.concatenate([pair.secondary, pair.primary])
+    m, n = len(pair.secondary), len(pair.primary)
+    observed = np.concatenate([np.full((m, 1), 1 / m), np.full((n, 1), -1 / n)])
+    signs = np.concatenate([observed, assignments(m, n, permutations, np.random.default_rng(list(seed)))], axis=1)
+    energies = -quadratic_forms(pooled, pooled, signs, signs)
+    return p_value(float(energies[0]), energies[1:])
+
+
+def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
+    """A rival distance, or None for sets that it is not defined on: single images, images that are all equal."""
+    try:
+        return registry.load(kind, name)(s, p)
+    except InputError:
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Forms:
+    """Bootstrap draws of the three mean distances: between S and P, within P and within S (different images only)."""
+
+    between: Float64Array
+    within_p: Float64Array | None
+    within_s: Float64Array | None
+    n: int
+    m: int
+
+    @classmethod
+    def of(cls, p: Float64Array, s: Float64Array, draws: int, rng: np.random.Generator) -> _Forms:
+        of_p, of_s = resample_weights(len(p), draws, rng), resample_weights(len(s), draws, rng)
+        return cls(
+            between=quadratic_forms(s, p, of_s, of_p),
+            within_p=unbiased_mean(quadratic_forms(p, p, of_p, of_p), of_p) if len(p) > 1 else None,
+            within_s=unbiased_mean(quadratic_forms(s, s, of_s, of_s), of_s) if len(s) > 1 else None,
+            n=len(p),
+            m=len(s),
+        )
+
+    def relative_ci(self) -> tuple[float, float] | None:
+        if self.within_p is None or not self.within_p.all():
+            return None
+        return interval(self.between / self.within_p)
+
+    def energy_ci(self) -> tuple[float, float]:
+        """The V-statistic takes all pairs, an image with itself too: its share of them is 1/n, at distance 0."""
+        within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * self.within_p
+        within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * self.within_s
+        return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))

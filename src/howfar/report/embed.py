@@ -1,0 +1,102 @@
+"""Figures as files and as part of a page: SVG that follows the page's colours and asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howfar.figures.style import GRID, INK, MUTED, PAPER
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 150
+QUALITY = 85
+# Colours of the page's style sheet, which change in the dark; a dataset's own colour stays.
+PAGE_COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)"}
+_PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
+_HEAD = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
+_METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
+_OPENING = re.compile(r"<svg\b[^>]*>")
+_VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A figure ready to be put into a page: its SVG and its width in points."""
+
+    name: str
+    svg: str
+    width: float
+
+
+def embed(figure: Figure, name: str, folder: Path, vector: bool = True) -> Embedded:
+    """Write ``<name>.png`` (and ``.svg``) into `folder`, and return the figure as SVG for a page.
+
+    Parameters
+    ----------
+    figure
+        What to write.
+    name
+        Of the files, and the prefix of every identifier inside the SVG, so that several fit one page.
+    folder
+        Where to write; it exists.
+    vector
+        False leaves out the .svg file, as for a figure of photographs.
+    """
+    buffer = io.StringIO()
+    with _saving(name):
+        figure.savefig(folder / f"{name}.png", dpi=DPI)
+        figure.savefig(buffer, format="svg", dpi=DPI, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    text = buffer.getvalue()
+    if vector:
+        (folder / f"{name}.svg").write_text(text, encoding="utf-8")
+    return _for_page(text, name)
+
+
+@contextmanager
+def _saving(name: str) -> Iterator[None]:
+    """Text as text, each picture by itself, identifiers that do not change from run to run; no remark on rare characters.
+
+    A character that no installed font of matplotlib's knows is a box in the .png; in the .svg and on the page the reader's
+    fonts show it.
+    """
+    import matplotlib
+
+    chosen: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "image.composite_image": False}
+    with matplotlib.rc_context(chosen), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        yield
+
+
+def _for_page(text: str, name: str) -> Embedded:
+    text = _METADATA.sub("", _HEAD.sub("", text))
+    found = _VIEW_BOX.search(text)
+    width, height = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    text = _OPENING.sub(f'<svg viewBox="0 0 {width:g} {height:g}" aria-hidden="true" focusable="false">', text, count=1)
+    for colour, variable in PAGE_COLOURS.items():
+        text = text.replace(colour, variable)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
+    text = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', text)
+    text = _PICTURE.sub(_lighter, text).replace("xlink:href", "href")
+    return Embedded(name, text.strip(), width)
+
+
+def _lighter(found: re.Match[str]) -> str:
+    """An opaque picture as JPEG, a sixth of the size; one with transparency as it is."""
+    from PIL import Image
+
+    image: Any = Image.open(io.BytesIO(base64.b64decode(found[1])))
+    if image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255):
+        return "data:image/png;base64," + re.sub(r"\s", "", found[1])
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "JPEG", quality=QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,52 @@
+"""The Python call that gives a result again, from what the result records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import PurePath
+
+from howfar.results import Comparison
+
+UNKNOWN = "<where {} is>"
+
+
+def rerun(comparison: Comparison) -> str:
+    """Lines of Python that measure the same datasets with the same settings.
+
+    A dataset's folder is what its images' paths have in common before their names; where the result does not tell it
+    (a table of files, ready-made embeddings), an angle-bracketed gap stands for it.
+    """
+    primary = comparison.primary.name
+    own = comparison.primary_images.drop_duplicates(["image", "path"])
+    place = folder(own["path"], own["image"], primary)
+    by_name = dict(tuple(comparison.images.groupby("dataset", sort=False)))
+    known = place != UNKNOWN.format(primary)
+    first = f"    howfar.Dataset.from_folder({place!r}, name={primary!r})," if known else f"    {f'{primary}={place}'!r},"
+    lines = ["import howfar", "", "comparison = howfar.compare(", first, "    {"]
+    for dataset in comparison.datasets:
+        images = by_name[dataset.name]
+        lines.append(f"        {dataset.name!r}: {folder(images['path'], images['image'], dataset.name)!r},")
+    lines.append("    },")
+    if comparison.backbone.name != "embeddings":
+        lines.append(f"    backbone={comparison.backbone.name!r},")
+    lines += [f"    {key}={value!r}," for key, value in asdict(comparison.settings).items()]
+    return "\n".join([*lines, ")"])
+
+
+def folder(paths: Iterable[str], names: Iterable[str], dataset: str) -> str:
+    """The one folder below which images of these names lie at these paths; a gap to fill where there is none.
+
+    Examples
+    --------
+    >>> folder(["/d/roads/a.png", "/d/roads/wet/b.png"], ["a.png", "wet/b.png"], "roads")
+    '/d/roads'
+    >>> folder(["", ""], ["a", "b"], "roads")
+    '<where roads is>'
+    """
+    found = {
+        PurePath(path).as_posix()[: -len(name) - 1] if PurePath(path).as_posix().endswith(f"/{name}") else None
+        for path, name in zip(paths, names, strict=True)
+    }
+    place = found.pop() if len(found) == 1 else None
+    return place or UNKNOWN.format(dataset)

@@ -1,0 +1,7 @@
+"""Where tasks run. A runner takes a picklable function and tasks, and knows nothing of what they do."""
+
+from __future__ import annotations
+
+from howfar.runners.local import LocalRunner, available_cores
+
+__all__ = ["LocalRunner", "available_cores"]

@@ -1,0 +1,87 @@
+"""Tasks on this machine, in threads: image decoding and the numerics let other threads run meanwhile."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+from howfar.errors import InputError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# For each worker one task under way and one result that waits its turn (or the reverse), so that a slow one idles nobody.
+AHEAD = 2
+
+
+class LocalRunner:
+    """Runs tasks in threads of this process, in order, a bounded number ahead of the consumer.
+
+    Parameters
+    ----------
+    workers
+        Tasks at a time; by default the cores this process may use. One runs them in the calling thread.
+
+    Raises
+    ------
+    InputError
+        Fewer than one worker.
+
+    Examples
+    --------
+    >>> list(LocalRunner(workers=2).run(abs, [-3, 2, -1]))
+    [3, 2, 1]
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        if workers is not None and workers < 1:
+            raise InputError.of("workers", "must be at least 1", workers, "leave it out to use the cores at hand")
+        self.workers = available_cores() if workers is None else workers
+
+    def __repr__(self) -> str:
+        return f"LocalRunner(workers={self.workers})"
+
+    def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        """Yield ``function(task)`` for every task, in order; nothing starts before the first is asked for.
+
+        At most twice as many tasks as workers are begun and not yet handed over. An exception in a task is raised here
+        at its turn. After that, or when the iterator is closed early or interrupted, tasks that have not begun never
+        do, and those that have are waited for.
+
+        Parameters
+        ----------
+        function
+            Called from several threads at a time.
+        tasks
+            Its arguments.
+        """
+        if self.workers == 1:
+            yield from map(function, tasks)
+            return
+        executor = ThreadPoolExecutor(self.workers, thread_name_prefix="howfar")
+        waiting = iter(tasks)
+        try:
+            begun: deque[Future[R]] = deque(executor.submit(function, task) for task in islice(waiting, AHEAD * self.workers))
+            while begun:
+                result = begun.popleft().result()
+                begun.extend(executor.submit(function, task) for task in islice(waiting, 1))
+                yield result
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+def available_cores() -> int:
+    """How many cores this process may use, which a container or a job scheduler may have made fewer than there are.
+
+    Examples
+    --------
+    >>> available_cores() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

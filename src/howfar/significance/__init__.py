@@ -1,0 +1,16 @@
+"""Is a distance more than chance: bootstrap intervals, permutation and conformal p-values, Holm's correction."""
+
+from howfar.significance.bootstrap import interval, resample_weights, unbiased_mean
+from howfar.significance.conformal import p_values, percentiles
+from howfar.significance.permutation import assignments, holm, p_value
+
+__all__ = [
+    "assignments",
+    "holm",
+    "interval",
+    "p_value",
+    "p_values",
+    "percentiles",
+    "resample_weights",
+    "unbiased_mean",
+]

@@ -1,0 +1,121 @@
+"""Bootstrap over images: weights for the draws, means of pairwise distances under them, and percentile intervals.
+
+A draw takes n images of n with replacement, which is a column of weights w (how often each was taken, over n). Any mean of
+pairwise distances under a draw is then a quadratic form wᵀ D v, and all draws share one pass over the distances.
+Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 6 and 13.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.significance.scores import as_scores
+
+_SINGLE = 1e-12
+
+
+def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Array:
+    """Weights of n images in each bootstrap draw: multinomial counts over n, so that every column sums to 1.
+
+    Parameters
+    ----------
+    n
+        Number of images.
+    draws
+        Number of draws.
+    rng
+        Where the randomness comes from; the same state gives the same weights.
+
+    Returns
+    -------
+    ndarray
+        (n, draws) float64.
+
+    Raises
+    ------
+    InputError
+        Fewer than one image or draw.
+
+    Examples
+    --------
+    >>> weights = resample_weights(4, 1000, np.random.default_rng(0))
+    >>> weights.shape, bool(np.allclose(weights.sum(axis=0), 1.0))
+    ((4, 1000), True)
+    """
+    for name, value in (("n", n), ("draws", draws)):
+        if value < 1:
+            raise InputError.of(name, "must be at least 1", value)
+    counts = rng.multinomial(n, np.full(n, 1.0 / n), size=draws)
+    return np.ascontiguousarray(counts.T) / n
+
+
+def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
+    """Mean distance between different images of one dataset in each draw: wᵀ D w / (1 − Σ w²).
+
+    A draw holds some images more than once, and their distance from themselves is 0; dividing by the share of the
+    pairs that join different images leaves those out. On average over draws the denominator is (1 − 1/n)² and the
+    numerator (1 − 1/n)² times the leave-one-out mean, so the draws lie around that mean instead of below it.
+
+    Parameters
+    ----------
+    form
+        (draws,) values of wᵀ D w, D the distances within the dataset (0 on the diagonal).
+    weights
+        (n, draws) weights w, as `resample_weights` gives them.
+
+    Returns
+    -------
+    ndarray
+        (draws,) float64. NaN where a draw took one image only (every draw when n is 1): it holds no pair, and `interval`
+        leaves it out.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not fit, or values that are not finite.
+
+    Examples
+    --------
+    >>> unbiased_mean([0.5, 0.0], [[0.5, 1.0], [0.5, 0.0]])
+    array([ 1., nan])
+    """
+    forms = as_scores(form, "form")
+    w = np.asarray(weights, dtype=np.float64)
+    if w.ndim != 2 or w.shape[1] != len(forms):
+        raise InputError.of("weights", f"must have shape (n, {len(forms)}), one column a draw", w.shape)
+    pairs = 1.0 - np.einsum("ik,ik->k", w, w)
+    means: Float64Array = np.divide(forms, pairs, out=np.full(len(forms), np.nan), where=pairs > _SINGLE)
+    return means
+
+
+def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of bootstrap draws: their (1 − level)/2 and (1 + level)/2 quantiles, low then high.
+
+    Draws that are not finite are undefined (see `unbiased_mean`) and left out.
+
+    Parameters
+    ----------
+    draws
+        (draws,) values of a statistic.
+    level
+        Share of the draws inside, between 0 and 1.
+
+    Raises
+    ------
+    InputError
+        No finite draw, or a level outside (0, 1).
+
+    Examples
+    --------
+    >>> interval(np.arange(101.0), level=0.9)
+    (5.0, 95.0)
+    """
+    values = as_scores(draws, "draws", undefined=True)
+    if not 0.0 < level < 1.0:
+        raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.95")
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(values[np.isfinite(values)], [tail, 1.0 - tail])
+    return float(low), float(high)

@@ -1,0 +1,52 @@
+"""Memory maps of shards, opened when they are first read; only so many are kept open."""
+
+from __future__ import annotations
+
+import mmap
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from numpy.typing import NDArray
+
+from howfar.store import shards
+
+# Each map holds a file descriptor, of which a process commonly has 1,024, on some systems 256.
+OPEN_MAPS = 64
+
+
+class Maps:
+    """The mapped matrices of one folder, the least recently used closed first. Safe to call from several threads."""
+
+    def __init__(self, folder: Path, dtype: str, length: int, capacity: int = OPEN_MAPS) -> None:
+        self._folder, self._dtype, self._length, self._capacity = folder, dtype, length, capacity
+        self._lock = Lock()
+        self._open: OrderedDict[str, tuple[NDArray[Any], mmap.mmap]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def get(self, shard_id: str) -> tuple[NDArray[Any], mmap.mmap]:
+        """The (count, q) matrix of a shard, and the map under it.
+
+        Raises
+        ------
+        ShardGoneError, ShardDamagedError, OSError
+            As `howfar.store.shards.view`.
+        """
+        with self._lock:
+            if shard_id not in self._open:
+                self._open[shard_id] = shards.view(self._folder, shard_id, self._dtype, self._length)
+            self._open.move_to_end(shard_id)
+            while len(self._open) > self._capacity:
+                # Not closed by hand: a thread may be reading it. It closes when the last array over it is gone.
+                self._open.popitem(last=False)
+            return self._open[shard_id]
+
+    def drop(self, gone: Iterable[str]) -> None:
+        """Let go of shards, so that the disk can free them."""
+        with self._lock:
+            for shard_id in gone:
+                self._open.pop(shard_id, None)

@@ -1,0 +1,125 @@
+"""A selection of a store's rows, read from disk by rows or by columns."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.errors import StoreError
+from howfar.store.index import Places
+from howfar.store.shards import ShardGoneError
+from howfar.store.shelf import TRIES, Shelf
+
+# About as much of a shard is in memory at a time, beside the block that is returned.
+PIECE_BYTES = 16 * 2**20
+# Where one byte is touched the kernel may map this much around it: the largest page that common systems give to files.
+HUGE_PAGE = 2 * 2**20
+
+
+class Selection:
+    """The (n, q) features of n contents, in their order, read in pieces from memory-mapped shards; always float32.
+
+    It fulfils `howfar.protocols.Rows`. Shards that another process packs away meanwhile are found again.
+
+    Parameters
+    ----------
+    shelf
+        The shards.
+    contents
+        The content of each row; one may stand several times.
+
+    Raises
+    ------
+    StoreError
+        A content has no features.
+    """
+
+    def __init__(self, shelf: Shelf, contents: Sequence[str]) -> None:
+        self._shelf = shelf
+        self._contents = tuple(contents)
+        self._places = shelf.locate(self._contents)
+        self.shape: tuple[int, int] = (len(self._contents), shelf.length)
+
+    def rows(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Rows `start` to `stop`, shape (stop - start, q), float32; bounds are taken as a slice takes them.
+
+        Raises
+        ------
+        StoreError
+            Their features are gone.
+        """
+        return self._read(slice(start, stop), slice(None))
+
+    def columns(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Columns `start` to `stop` of every row, shape (n, stop - start), float32; bounds are taken as a slice takes them.
+
+        Raises
+        ------
+        StoreError
+            Features are gone.
+        """
+        return self._read(slice(None), slice(start, stop))
+
+    def _read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        n, q = self.shape
+        columns = slice(*columns.indices(q))
+        block = np.empty((len(range(n)[rows]), len(range(q)[columns])), np.float32)
+        for _ in range(TRIES):
+            try:
+                _fill(block, self._shelf, self._places, rows, columns)
+                return block
+            except ShardGoneError:
+                self._shelf.refresh()
+                self._places = self._shelf.locate(self._contents)
+        raise StoreError(
+            f"the shards of {self._shelf.folder} vanish faster than they can be read: let one process pack at a time"
+        )
+
+
+def _fill(block: NDArray[np.float32], shelf: Shelf, places: Places, rows: slice, columns: slice) -> None:
+    shard, row = places.shard[rows], places.row[rows]
+    for number, positions in _by_shard(shard, row):
+        matrix, mapped = shelf.matrix(places.ids[number])
+        part = matrix[:, columns]
+        for piece in np.split(positions, _cuts(row[positions], part)):
+            _copy(block, piece, part, row[piece])
+            _let_go(mapped)
+
+
+def _by_shard(shard: NDArray[np.int64], row: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Positions grouped by shard, each shard once, and in the order in which their rows lie there."""
+    if not len(shard):
+        return
+    order = np.lexsort((row, shard))
+    for positions in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
+        yield int(shard[positions[0]]), positions
+
+
+def _cuts(row: NDArray[np.int64], part: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Where to cut a sorted list of rows, so that each piece maps and copies about `PIECE_BYTES`."""
+    width = part.shape[1] * part.itemsize
+    begin = row * part.strides[0] // HUGE_PAGE * HUGE_PAGE
+    end = -(-(row * part.strides[0] + width) // HUGE_PAGE) * HUGE_PAGE
+    fresh = end - np.maximum(begin, np.concatenate([begin[:1], end[:-1]]))
+    piece = np.cumsum(fresh + width) // PIECE_BYTES
+    return np.flatnonzero(np.diff(piece)) + 1
+
+
+def _copy(
+    block: NDArray[np.float32], positions: NDArray[np.int64], matrix: NDArray[np.floating], row: NDArray[np.int64]
+) -> None:
+    first, there = int(positions[0]), int(row[0])
+    steady = np.arange(len(row))
+    if np.array_equal(positions, first + steady) and np.array_equal(row, there + steady):
+        block[first : first + len(row)] = matrix[there : there + len(row)]
+    else:
+        block[positions] = matrix[row]
+
+
+def _let_go(mapped: mmap.mmap) -> None:
+    """Take the pages that were read out of this process; they stay in the system's cache, and reading them again is safe."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)

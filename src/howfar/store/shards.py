@@ -1,0 +1,256 @@
+"""One shard on disk: a row matrix ``<id>.npy`` and its index ``<id>.parquet``; it exists when its index does.
+
+The matrix is written, synced and named before the index, so an index that is seen always has its matrix behind it. Ids begin
+with the time in nanoseconds: sorted by id, shards are sorted by age, and of two rows for one content the older is used.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.store.atomic import appearing
+
+ARRAY, INDEX = ".npy", ".parquet"
+ID = re.compile(r"[0-9a-f]{32}")
+# On disk always little-endian, whatever wrote it.
+STORED: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+HEADER_BYTES = 256
+
+
+class ShardGoneError(Exception):
+    """The shard is no longer there: another process packed it away."""
+
+
+class ShardDamagedError(Exception):
+    """The shard's files contradict each other or are cut short."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """The index of one shard: which content lies in which row.
+
+    Attributes
+    ----------
+    id
+        32 hex digits.
+    count
+        Rows of the matrix.
+    contents, rows
+        The content and the row of each entry.
+    """
+
+    id: str
+    count: int
+    contents: Sequence[str]
+    rows: Sequence[int]
+
+
+def new_id() -> str:
+    """An id that no other writer gives, beginning with the time: later ones sort after earlier ones.
+
+    Examples
+    --------
+    >>> len(new_id()), new_id()[:16] <= new_id()[:16]
+    (32, True)
+    """
+    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
+
+
+def id_before(shard_id: str) -> str:
+    """An id that sorts just before `shard_id`, one nanosecond older: the place of a shard that takes its rows.
+
+    Examples
+    --------
+    >>> id_before("00000000000000ff" + "0" * 16)[:16]
+    '00000000000000fe'
+    """
+    return f"{int(shard_id[:16], 16) - 1:016x}{secrets.token_hex(8)}"
+
+
+def ids(folder: Path) -> set[str]:
+    """The ids of the shards in a folder: those whose index is there.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be read.
+    """
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries]
+    return {name[:32] for name in names if name.endswith(INDEX) and ID.fullmatch(name[: -len(INDEX)])}
+
+
+def write(
+    folder: Path,
+    shard_id: str,
+    blocks: Iterable[NDArray[Any]],
+    shape: tuple[int, int],
+    contents: Sequence[str],
+    paths: Sequence[str],
+) -> None:
+    """Write a shard, so that it appears whole or not at all.
+
+    Parameters
+    ----------
+    folder, shard_id
+        Where, and under which id.
+    blocks
+        Blocks of rows, in their stored type; together `shape`.
+    contents, paths
+        Of each row. A path is kept for people only.
+
+    Raises
+    ------
+    OSError
+        The disk refuses; nothing is left behind then.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    dtype: np.dtype[Any] | None = None
+    array = folder / f"{shard_id}{ARRAY}"
+    try:
+        with appearing(array) as file:
+            for block in blocks:
+                if dtype is None:
+                    dtype = block.dtype
+                    np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
+                file.write(np.ascontiguousarray(block).data.cast("B"))
+        # A file name may hold bytes that are not UTF-8, which Parquet refuses.
+        plain = [path.encode("utf-8", "backslashreplace").decode("utf-8") for path in paths]
+        table = pa.table({"content": list(contents), "path": plain, "row": pa.array(range(shape[0]), pa.int64())})
+        with appearing(folder / f"{shard_id}{INDEX}") as file:
+            pq.write_table(table, file)
+    except BaseException:
+        if not (folder / f"{shard_id}{INDEX}").exists():
+            array.unlink(missing_ok=True)
+        raise
+
+
+def read(folder: Path, shard_id: str, dtype: str, length: int) -> Shard:
+    """Read the index of a shard and check it against the matrix, of which only the header is read.
+
+    Raises
+    ------
+    ShardGoneError
+        The index is not there.
+    ShardDamagedError
+        Index or matrix is damaged, or they do not agree with each other or with `dtype` and `length`.
+    OSError
+        A file cannot be read.
+    """
+    try:
+        contents, rows = _read_index((folder / f"{shard_id}{INDEX}").read_bytes())
+        (count, _), _ = _layout(folder / f"{shard_id}{ARRAY}", dtype, length)
+    except FileNotFoundError as error:
+        if (folder / f"{shard_id}{INDEX}").exists():
+            raise ShardDamagedError("its matrix is missing") from error
+        raise ShardGoneError(shard_id) from error
+    if rows and not (min(rows) >= 0 and max(rows) < count):
+        raise ShardDamagedError(f"its index names rows beyond the {count} of its matrix")
+    return Shard(shard_id, count, contents, rows)
+
+
+def read_paths(folder: Path, shard_id: str) -> list[str]:
+    """The path of each entry of a shard, in the order of its contents.
+
+    Raises
+    ------
+    FileNotFoundError
+        The index is not there.
+    """
+    return _read_columns((folder / f"{shard_id}{INDEX}").read_bytes(), ["path"])[0]
+
+
+def view(folder: Path, shard_id: str, dtype: str, length: int) -> tuple[NDArray[Any], mmap.mmap]:
+    """Map the matrix of a shard into memory, read-only; give the (count, q) array and the map under it.
+
+    Raises
+    ------
+    ShardGoneError
+        The matrix is not there.
+    ShardDamagedError
+        It is cut short, or of another shape.
+    OSError
+        It cannot be read.
+    """
+    path = folder / f"{shard_id}{ARRAY}"
+    try:
+        shape, offset = _layout(path, dtype, length)
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError as error:
+        raise ShardGoneError(shard_id) from error
+    return np.ndarray(shape, STORED[dtype], buffer=mapped, offset=offset), mapped
+
+
+def remove(folder: Path, gone: Iterable[str]) -> None:
+    """Delete shards: every index first, which ends their existence, then the matrices.
+
+    Raises
+    ------
+    OSError
+        The disk refuses.
+    """
+    doomed = list(gone)
+    for suffix in (INDEX, ARRAY):
+        for shard_id in doomed:
+            (folder / f"{shard_id}{suffix}").unlink(missing_ok=True)
+
+
+def _read_index(data: bytes) -> tuple[list[str], list[int]]:
+    contents, rows = _read_columns(data, ["content", "row"])
+    if None in contents or None in rows or not all(isinstance(row, int) for row in rows):
+        raise ShardDamagedError("its index has gaps")
+    return contents, rows
+
+
+def _read_columns(data: bytes, names: list[str]) -> list[list[Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # The bytes are in memory, so whatever pyarrow raises is damage and never a disk's refusal.
+        table = pq.ParquetFile(pa.BufferReader(data)).read(columns=names, use_threads=False)
+        return [table.column(name).to_pylist() for name in names]
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise ShardDamagedError(f"its index cannot be read ({error})") from error
+
+
+def _layout(path: Path, dtype: str, length: int) -> tuple[tuple[int, int], int]:
+    with path.open("rb") as file:
+        head = file.read(HEADER_BYTES)
+        size = os.fstat(file.fileno()).st_size
+    shape, fortran, found, offset = _header(head[: 10 + int.from_bytes(head[8:10], "little")])
+    if fortran or found != STORED[dtype] or len(shape) != 2 or shape[1] != length:
+        raise ShardDamagedError(f"its matrix is {found} {shape}, not {dtype} with {length} columns")
+    if size != offset + shape[0] * length * found.itemsize:
+        raise ShardDamagedError(f"its matrix has {size} bytes, not those of {shape[0]} rows")
+    return (shape[0], length), offset
+
+
+@lru_cache(maxsize=256)
+def _header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, order, type and offset; cached, since most shards of a folder begin with the same bytes."""
+    stream = io.BytesIO(head)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version != (1, 0):
+            raise ValueError(f"npy version {version}")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    except ValueError as error:
+        raise ShardDamagedError(f"its matrix has no header ({error})") from error
+    return shape, fortran, dtype, stream.tell()

@@ -1,0 +1,149 @@
+"""The shards of one feature as this process sees them: their index, their maps, and how both follow the folder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from howfar.errors import StoreError
+from howfar.store import shards
+from howfar.store.index import Index, Places
+from howfar.store.maps import Maps
+from howfar.store.shards import Shard, ShardDamagedError, ShardGoneError
+
+TRIES = 10
+_log = logging.getLogger("howfar.store")
+
+
+class Shelf:
+    """One folder of shards, shared with other processes that add to it and pack it. Safe to call from several threads.
+
+    Parameters
+    ----------
+    folder
+        Where the shards lie.
+    dtype, length
+        Stored type, and length q of a row.
+    """
+
+    def __init__(self, folder: Path, dtype: str, length: int) -> None:
+        self.folder, self.dtype, self.length = folder, dtype, length
+        self._lock = RLock()
+        self._index = Index()
+        self._damaged: dict[str, str] = {}
+        self._maps = Maps(folder, dtype, length)
+        self.refresh()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Shelf, (self.folder, self.dtype, self.length)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __contains__(self, content: object) -> bool:
+        return content in self._index
+
+    @property
+    def shards(self) -> Mapping[str, Shard]:
+        """The shards by id, as of now."""
+        with self._lock:
+            return dict(self._index.shards)
+
+    @property
+    def damaged(self) -> Mapping[str, str]:
+        """The shards that are there but not used, and why."""
+        with self._lock:
+            return dict(self._damaged)
+
+    def idle(self) -> list[str]:
+        """The shards from which nothing is read (see `Index.idle`)."""
+        with self._lock:
+            return self._index.idle()
+
+    def insert(self, shard: Shard) -> None:
+        """Take in a shard that this process has written."""
+        with self._lock:
+            self._index.insert([shard])
+
+    def refresh(self) -> None:
+        """Follow the folder: take in what others have added, forget what they have packed away.
+
+        Raises
+        ------
+        StoreError
+            The folder cannot be read.
+        """
+        try:
+            with self._lock:
+                # The last look counts even where the folder has not come to rest: what it shows is there.
+                for _ in range(TRIES):
+                    if self._look():
+                        return
+        except OSError as error:
+            raise StoreError(f"the store cannot read {self.folder}: {error}") from error
+
+    def locate(self, contents: Sequence[str]) -> Places:
+        """Shard and row of each content; the folder is read again before one is said to be missing.
+
+        Raises
+        ------
+        StoreError
+            A content has no features here.
+        """
+        with self._lock:
+            if any(content not in self._index for content in contents):
+                self.refresh()
+            try:
+                return self._index.locate(contents)
+            except KeyError as error:
+                raise StoreError(
+                    f"{self.folder.parent} holds no features of content {error.args[0]!r}: embed its image (again) first"
+                ) from error
+
+    def matrix(self, shard_id: str) -> tuple[Any, Any]:
+        """The (count, q) matrix of a shard and the memory map under it.
+
+        Raises
+        ------
+        ShardGoneError
+            It is there no longer, or no longer whole; its contents must be located anew.
+        StoreError
+            It cannot be read.
+        """
+        try:
+            return self._maps.get(shard_id)
+        except ShardDamagedError as error:
+            with self._lock:
+                self._condemn(shard_id, str(error))
+                if shard_id in self._index.shards:
+                    self._index.drop([shard_id])
+            raise ShardGoneError(shard_id) from error
+        except OSError as error:
+            raise StoreError(f"the store cannot read shard {shard_id} of {self.folder}: {error}") from error
+
+    def _look(self) -> bool:
+        """Read the folder once; False where it changed meanwhile, so that the look may have missed a shard."""
+        there = shards.ids(self.folder)
+        found, whole = [], True
+        for shard_id in sorted(there - self._index.shards.keys() - self._damaged.keys()):
+            try:
+                found.append(shards.read(self.folder, shard_id, self.dtype, self.length))
+            except ShardGoneError:
+                whole = False
+            except ShardDamagedError as error:
+                self._condemn(shard_id, str(error))
+        self._index.insert(found)
+        gone = self._index.shards.keys() - there
+        if gone:
+            self._index.drop(list(gone))
+            self._maps.drop(gone)
+        self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in there}
+        # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
+        return whole and not gone and there == shards.ids(self.folder)
+
+    def _condemn(self, shard_id: str, why: str) -> None:
+        self._damaged[shard_id] = why
+        _log.warning("shard %s of %s is not used, its images will be embedded anew: %s", shard_id, self.folder, why)

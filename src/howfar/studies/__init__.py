@@ -1,0 +1,1 @@
+"""The studies: a configuration in, a result out; nothing is drawn or printed here."""

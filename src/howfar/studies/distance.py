@@ -1,0 +1,365 @@
+"""The distance study (table 2, figs 3 and 10): how far is each secondary dataset from the primary one?"""
+
+from __future__ import annotations
+
+import platform
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import howfar
+from howfar.arrays import ArrayRows
+from howfar.backbones import load_backbone
+from howfar.data import Dataset, parse
+from howfar.distances.dataset import self_distance
+from howfar.errors import InputError
+from howfar.pipeline import BATCH_SIZE, MeasuredPair, embed_all, measured_pairs, projected_pairs
+from howfar.results import (
+    BackboneSummary,
+    BaselineSummary,
+    Comparison,
+    DatasetSummary,
+    Features,
+    Leak,
+    PrimarySummary,
+    Provenance,
+    Settings,
+)
+from howfar.significance import holm
+
+if TYPE_CHECKING:
+    from howfar.protocols import Backbone
+    from howfar.store import Store
+
+BASELINES = ("pixels", "colour_moments")
+LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm")
+FEW_IMAGES = 10
+UNEQUAL = 2
+
+
+class Config(BaseModel):
+    """The study's settings, checked: an unknown or impossible one is an error that names it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    components: int = Field(25, ge=1, description="principal components kept (z)")
+    projection: Literal["pair", "primary", "joint", "none"] = "pair"
+    scale: Literal["none", "layers"] = "none"
+    seed: int = Field(0, ge=0)
+    bootstrap: int = Field(1000, ge=0, description="resamples behind the intervals; 0 leaves them out")
+    permutations: int = Field(999, ge=0, description="relabellings behind the p-values; 0 leaves them out")
+    neighbours: int = Field(5, ge=1, description="k of the nearest-neighbour distance")
+    limit: int | None = Field(None, ge=1, description="images drawn from each larger dataset; all where None")
+
+    @classmethod
+    def checked(cls, **values: Any) -> Settings:
+        """Settings from keyword values; the first refused one becomes one clear line.
+
+        Raises
+        ------
+        InputError
+            Names the setting, the rule and the value.
+        """
+        try:
+            return Settings(**cls(**values).model_dump())
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
+
+
+def compare(
+    primary: Any,
+    secondaries: Any,
+    backbone: str | Backbone = "efficientnet_lite0",
+    *,
+    store: Store | str | Path | None = None,
+    runner: str = "local",
+    batch_size: int = BATCH_SIZE,
+    workers: int | None = None,
+    baselines: bool = True,
+    progress: bool = True,
+    components: int = 25,
+    projection: str = "pair",
+    scale: str = "none",
+    seed: int = 0,
+    bootstrap: int = 1000,
+    permutations: int = 999,
+    neighbours: int = 5,
+    limit: int | None = None,
+    **options: Any,
+) -> Comparison:
+    """Measure how far each secondary dataset is from the primary one (I^dist and O^dist, eq. 2-7), and how sure that is.
+
+    Parameters
+    ----------
+    primary
+        P: a folder of images, ``NAME=PATH``, a table, a `Dataset`, ready-made embeddings (file or array).
+    secondaries
+        One such, a list of them, or a mapping from name to them.
+    backbone
+        A registered name (see ``howfar backbones``) or a loaded backbone. Not used where all are embeddings.
+    store, runner, batch_size, workers, progress
+        As `howfar.embed`.
+    baselines
+        Measure with the two trivial backbones too (raw pixels, colour moments).
+    components, projection, scale
+        z; "pair" (the paper), "primary", "joint" or "none"; "none" or "layers": as `howfar.projection.project`.
+    seed, bootstrap, permutations, neighbours
+        Seed of the resampling; resamples behind intervals; relabellings behind p-values; k of the kNN distance.
+    limit
+        At most this many images of each dataset, drawn at random with `seed`. In "pair" projection a small S has little
+        say in the components, so sets of different sizes are best compared at one size.
+    **options
+        Passed to `howfar.load_backbone`: device, weights, pool, fit, via.
+
+    Returns
+    -------
+    Comparison
+        Shows as its table; ``.to_frame()``, ``.images``, ``.plot``, ``.save(folder)``.
+
+    Raises
+    ------
+    HowfarError
+        A dataset that is missing, empty or unreadable, two datasets of one name, an unknown name or setting.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> found = compare(rng.normal(size=(50, 8)), {"same": rng.normal(size=(40, 8)), "far": rng.normal(3, 1, size=(30, 8))})
+    >>> [f"{d.name} {d.relative:.2f} {d.p_value < 0.05}" for d in found.datasets]
+    ['same 1.00 False', 'far 2.33 True']
+    """
+    settings = Config.checked(
+        components=components,
+        projection=projection,
+        scale=scale,
+        seed=seed,
+        bootstrap=bootstrap,
+        permutations=permutations,
+        neighbours=neighbours,
+        limit=limit,
+    )
+    datasets = [_limited(dataset, settings) for dataset in _datasets(primary, secondaries)]
+    models = _models(datasets, backbone, baselines, options)
+    embedded = embed_all(datasets, models, store, runner, batch_size, workers, progress) if models else [[d] for d in datasets]
+    main, *trivial = zip(*embedded, strict=True)
+    _check_comparable(main)
+    name = models[0].name if models else "embeddings"
+    rows = [row for model, view in zip(models[1:], trivial, strict=True) for row in _baseline(model.name, view, settings)]
+    return _comparison(main, name, settings, tuple(rows))
+
+
+def _datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:
+    if isinstance(secondaries, Mapping):
+        others = [parse(argument, name=str(name)) for name, argument in secondaries.items()]
+    elif isinstance(secondaries, Sequence) and not isinstance(secondaries, str):
+        others = [parse(argument) for argument in secondaries]
+    else:
+        others = [parse(secondaries)]
+    if not others:
+        raise InputError.of("secondaries", "must name at least one dataset", secondaries)
+    datasets = [parse(primary), *others]
+    names = [dataset.name for dataset in datasets]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH")
+    return datasets
+
+
+def _limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Features:
+    """At most `limit` images, in their old order; the draw depends on the seed and on the dataset's name alone."""
+    count = len(dataset)
+    if settings.limit is None or count <= settings.limit:
+        return dataset
+    rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.name.encode()), 2])
+    kept = np.sort(rng.choice(count, settings.limit, replace=False))
+    if isinstance(dataset, Dataset):
+        return replace(dataset, items=tuple(dataset.items[i] for i in kept))
+    names, paths, contents = (tuple(values[i] for i in kept) for values in (dataset.images, dataset.paths, dataset.contents))
+    rows = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in kept]))
+    return replace(dataset, rows=rows, images=names, paths=paths, contents=contents)
+
+
+def _models(
+    datasets: Sequence[Dataset | Features], backbone: str | Backbone, baselines: bool, options: Mapping[str, Any]
+) -> list[Backbone]:
+    """The backbones to run: none where all datasets are ready-made embeddings."""
+    ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
+    if len(ready) == len(datasets):
+        return []
+    if ready:
+        raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
+    model = load_backbone(backbone, **options) if isinstance(backbone, str) else backbone
+    trivial = [load_backbone(name) for name in BASELINES if baselines and name != model.name]
+    return [model, *trivial]
+
+
+def _check_comparable(main: Sequence[Features]) -> None:
+    for other in main[1:]:
+        if dict(other.identity) != dict(main[0].identity):
+            raise InputError.of(
+                other.name, f"must hold the same features as {main[0].name}", dict(other.identity), "use one backbone for all"
+            )
+
+
+def _comparison(
+    features: Sequence[Features], name: str, settings: Settings, baselines: tuple[BaselineSummary, ...]
+) -> Comparison:
+    primary, *secondaries = features
+    measured = list(measured_pairs(primary, secondaries, settings))
+    raw = [one.p_value for one in measured]
+    total = sum(float(one.found.i_dist.mean()) for one in measured)
+    summaries = [
+        _summary(s, len(primary), one, adjusted, total)
+        for s, one, adjusted in zip(secondaries, measured, holm(raw), strict=True)
+    ]
+    leaks = tuple(leak for s in secondaries for leak in _leaks(primary, s))
+    images = [_image_rows(s, len(primary), one) for s, one in zip(secondaries, measured, strict=True)]
+    return Comparison(
+        primary=PrimarySummary(primary.name, len(primary), _self_distance(primary, measured, settings)),
+        backbone=BackboneSummary(name, primary.rows.shape[1], tuple(primary.layers), primary.identity),
+        settings=settings,
+        datasets=tuple(summaries),
+        images=pd.concat(images, ignore_index=True),
+        primary_images=pd.concat(
+            [_primary_rows(primary, s.name, one) for s, one in zip(secondaries, measured, strict=True)], ignore_index=True
+        ),
+        provenance=_provenance(),
+        baselines=baselines,
+        skipped=tuple(skipped for one in features for skipped in one.skipped),
+        leaks=leaks,
+        notes=tuple(_notes(features, measured, leaks, settings)),
+    )
+
+
+def _self_distance(primary: Features, measured: Sequence[MeasuredPair], settings: Settings) -> float | None:
+    """O(P, P) in the subspace that all pairs share, or where each has its own, in P's."""
+    own = measured[0].found.own
+    if own is None or settings.projection != "pair":
+        return None if own is None else float(own.mean())
+    return self_distance(next(projected_pairs(primary, [primary], settings, "primary")).primary)
+
+
+def _summary(s: Features, n: int, one: MeasuredPair, p_value: float | None, total: float) -> DatasetSummary:
+    found = one.found
+    mean = float(found.i_dist.mean())
+    return DatasetSummary(
+        name=s.name,
+        n=len(s),
+        o_dist=n * mean,
+        o_dist_mean=mean,
+        o_dist_mean_ci=found.o_dist_ci,
+        o_dist_scaled=mean / total if total > 0 else 0.0,
+        self_distance=None if found.own is None else float(found.own.mean()),
+        relative=found.relative,
+        relative_ci=found.relative_ci,
+        energy=found.energy,
+        energy_ci=found.energy_ci,
+        p_value=p_value,
+        p_value_raw=one.p_value,
+        beyond=None if found.conformal is None else float((found.conformal <= 0.05).mean()),
+        components=one.components,
+        explained_variance=one.explained_variance,
+        rivals=found.rivals,
+    )
+
+
+def _image_rows(s: Features, n: int, one: MeasuredPair) -> pd.DataFrame:
+    found = one.found
+    low, high = found.i_dist.min(), found.i_dist.max()
+    spread = high - low
+    undefined = np.full(len(s), np.nan)
+    return pd.DataFrame(
+        {
+            "dataset": s.name,
+            "image": s.images,
+            "path": s.paths,
+            "content": s.contents,
+            "i_dist": n * found.i_dist,
+            "i_dist_mean": found.i_dist,
+            "i_dist_scaled": (found.i_dist - low) / spread if spread > 0 else np.zeros(len(s)),
+            "knn": found.knn,
+            "mahalanobis": undefined if found.mahalanobis is None else found.mahalanobis,
+            "percentile": undefined if found.percentile is None else found.percentile,
+            "p_value": undefined if found.conformal is None else found.conformal,
+            "pc1": one.secondary_plane[:, 0],
+            "pc2": one.secondary_plane[:, 1],
+        }
+    )
+
+
+def _primary_rows(primary: Features, against: str, one: MeasuredPair) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "against": against,
+            "image": primary.images,
+            "path": primary.paths,
+            "content": primary.contents,
+            "i_dist_mean": np.full(len(primary), np.nan) if one.found.own is None else one.found.own,
+            "pc1": one.primary_plane[:, 0],
+            "pc2": one.primary_plane[:, 1],
+        }
+    )
+
+
+def _baseline(name: str, features: Sequence[Features], settings: Settings) -> Iterator[BaselineSummary]:
+    """A trivial backbone's distances, by the projection that the model's were measured with."""
+    primary, *secondaries = features
+    plain = replace(settings, bootstrap=0, permutations=0)
+    measured = list(measured_pairs(primary, secondaries, plain))
+    total = sum(float(one.found.i_dist.mean()) for one in measured)
+    for s, one in zip(secondaries, measured, strict=True):
+        mean = float(one.found.i_dist.mean())
+        yield BaselineSummary(name, s.name, mean / total if total > 0 else 0.0, one.found.relative, one.found.energy)
+
+
+def _leaks(primary: Features, s: Features) -> Iterator[Leak]:
+    known = dict(zip(reversed(primary.contents), reversed(primary.images), strict=True))
+    for content, image in zip(s.contents, s.images, strict=True):
+        if content in known:
+            yield Leak(s.name, image, known[content], content)
+
+
+def _notes(
+    features: Sequence[Features], measured: Sequence[MeasuredPair], leaks: Sequence[Leak], settings: Settings
+) -> Iterator[str]:
+    primary, *secondaries = features
+    if leaks:
+        names = sorted({leak.dataset for leak in leaks})
+        yield f"{primary.name} holds images of {', '.join(names)} too ({len(leaks)}): they make those sets look nearer"
+    for one in features:
+        copies = len(one) - len(set(one.contents))
+        if copies:
+            yield f"{one.name} holds {copies} exact copies of its own images"
+    if len(primary) == 1:
+        yield f"{primary.name} is a single image: it has no self-distance, so relative distances are undefined"
+    for s, pair in zip(secondaries, measured, strict=True):
+        if settings.projection != "none" and pair.components < settings.components:
+            yield f"{s.name}: {pair.components} components are all that can be had, {settings.components} were asked for"
+        if len(s) < FEW_IMAGES:
+            yield f"{s.name} has {len(s)} images: its interval and p-value say little"
+    sizes = [len(one) for one in features]
+    if settings.projection == "pair" and len(secondaries) > 1 and max(sizes) > UNEQUAL * min(sizes):
+        yield (
+            f"the sets hold {min(sizes)} to {max(sizes)} images: a small S has little say in the components it shares with P, "
+            f"which moves its relative distance; --limit {min(sizes)} (limit={min(sizes)}) measures all at one size"
+        )
+
+
+def _provenance() -> Provenance:
+    return Provenance(
+        howfar=howfar.__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        libraries={name: metadata.version(name) for name in LIBRARIES},
+    )

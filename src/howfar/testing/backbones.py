@@ -1,0 +1,191 @@
+"""The contract of a backbone, as tests that any package can inherit."""
+
+from __future__ import annotations
+
+import json
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from howfar.protocols import Backbone
+
+TOLERANCE = 1e-5
+
+
+class BackboneTests(ABC):
+    """What holds of every backbone; inherit it in a class whose name starts with ``Test``, and give `make`.
+
+    Attributes
+    ----------
+    length
+        q, where the subclass knows it.
+
+    Examples
+    --------
+    >>> from howfar.backbones import load_backbone
+    >>> class TestMoments(BackboneTests):
+    ...     length = 6
+    ...     def make(self, **options):
+    ...         return load_backbone("colour_moments", **options)
+    >>> TestMoments().test_shape_and_dtype()
+    """
+
+    length: ClassVar[int | None] = None
+
+    @abstractmethod
+    def make(self, **options: Any) -> Backbone:
+        """Build the backbone with these options beside the subclass's own."""
+
+    def changes(self) -> Iterable[Mapping[str, Any]]:
+        """Options for `make` that each give another feature than no options: of weights, pooling, preprocessing."""
+        return ()
+
+    def test_protocol(self) -> None:
+        """It has a name, and layers of whole positive lengths."""
+        backbone = self.make()
+        assert backbone.name
+        assert isinstance(backbone.layers, tuple)
+        assert backbone.layers
+        assert all(isinstance(part, int) and part > 0 for part in backbone.layers)
+
+    def test_shape_and_dtype(self) -> None:
+        """`embed` gives contiguous, finite float32 of (b, q), and the layers sum to q."""
+        backbone = self.make()
+        features = backbone.embed(_batch(backbone, 3))
+        assert features.dtype == np.float32
+        assert features.shape == (3, sum(backbone.layers))
+        assert features.flags.c_contiguous
+        assert np.isfinite(features).all()
+        assert self.length is None or features.shape[1] == self.length
+
+    def test_tells_pictures_apart(self) -> None:
+        """Different pictures have different features."""
+        backbone = self.make()
+        features = backbone.embed(_batch(backbone, 4))
+        assert len(np.unique(features, axis=0)) == 4
+
+    def test_deterministic(self) -> None:
+        """The same picture gives the same feature, bit for bit, also by a backbone built anew; the batch is left as it was."""
+        first, second = self.make(), self.make()
+        batch = _batch(first, 2)
+        before = batch.copy()
+        features = first.embed(batch)
+        np.testing.assert_array_equal(batch, before)
+        np.testing.assert_array_equal(features, first.embed(batch))
+        np.testing.assert_array_equal(features, second.embed(_batch(second, 2)))
+
+    def test_batch_size_does_not_matter(self) -> None:
+        """Sixteen pictures at once and one by one give the same features, within 1e-5 of the largest value."""
+        backbone = self.make()
+        batch = _batch(backbone, 16)
+        singly = np.concatenate([backbone.embed(batch[i : i + 1]) for i in range(16)])
+        _assert_close(backbone.embed(batch), singly)
+
+    def test_read_only_batch(self) -> None:
+        """A batch that may not be written to, as memory maps are, is fine."""
+        backbone = self.make()
+        batch = _batch(backbone, 2)
+        expected = backbone.embed(batch)
+        batch.flags.writeable = False
+        np.testing.assert_array_equal(backbone.embed(batch), expected)
+
+    def test_threads(self) -> None:
+        """Several threads at once get what one gets."""
+        backbone = self.make()
+        batches = [_batch(backbone, 2, seed) for seed in range(8)]
+        expected = [backbone.embed(batch) for batch in batches]
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(backbone.embed, batches))
+        for one, other in zip(found, expected, strict=True):
+            _assert_close(one, other)
+
+    def test_no_gradients(self) -> None:
+        """Nothing in `embed` records gradients, whatever the caller has switched on, and the caller's switch is kept."""
+        backbone = self.make()
+        batch = _batch(backbone, 1)
+        if "torch" not in sys.modules:
+            return
+        import torch
+
+        with torch.enable_grad(), _recorder() as recording:
+            backbone.embed(batch)
+            assert torch.is_grad_enabled()
+        assert not recording.tracked, f"gradients recorded in {recording.tracked}"
+
+    def test_identity_is_json(self) -> None:
+        """The identity survives JSON, names the dtype, and is the same for the same options."""
+        identity = dict(self.make().identity)
+        assert json.loads(json.dumps(identity, allow_nan=False)) == identity
+        assert identity["dtype"] == "float32"
+        assert dict(self.make().identity) == identity
+
+    def test_identity_has_no_device(self) -> None:
+        """Where a feature was computed is no part of it."""
+        assert "device" not in json.dumps(dict(self.make(device="cpu").identity))
+
+    def test_identity_follows_the_feature(self) -> None:
+        """Each of `changes` has an identity of its own, and a feature of its own."""
+        made = [self.make(), *(self.make(**options) for options in self.changes())]
+        identities = {json.dumps(dict(backbone.identity), sort_keys=True) for backbone in made}
+        assert len(identities) == len(made), "two kinds of feature share an identity"
+        picture = _picture(40, 100, seed=0)
+        features = {backbone.embed(backbone.prepare(picture)[None]).tobytes() for backbone in made}
+        assert len(features) == len(made), "an option changes the identity and not the feature"
+
+    def test_modes(self) -> None:
+        """A grey, opaque or palette picture is prepared as its RGB self; the picture is left as it was."""
+        backbone = self.make()
+        grey = _picture(30, 20, seed=1).convert("L")
+        for image in (grey, _picture(30, 20, seed=1).convert("RGBA"), _picture(30, 20, seed=1).quantize(16)):
+            before = image.tobytes()
+            np.testing.assert_array_equal(backbone.prepare(image), backbone.prepare(image.convert("RGB")))
+            assert image.tobytes() == before
+
+    def test_odd_sizes(self) -> None:
+        """Tiny and very long pictures are prepared like any other and have finite features."""
+        backbone = self.make()
+        usual = backbone.prepare(_picture(64, 48, seed=0))
+        sizes = ((1, 1), (4, 4), (1000, 5), (5, 1000))
+        prepared = [backbone.prepare(_picture(width, height, seed=2)) for width, height in sizes]
+        assert all(array.shape == usual.shape and array.dtype == usual.dtype for array in prepared)
+        assert np.isfinite(backbone.embed(np.stack(prepared))).all()
+
+
+def _picture(width: int, height: int, seed: int) -> Image.Image:
+    values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def _batch(backbone: Backbone, count: int, seed: int = 0) -> NDArray[Any]:
+    return np.stack([backbone.prepare(_picture(50 + i, 40, seed=100 * seed + i)) for i in range(count)])
+
+
+def _assert_close(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+    # Relative to the row's largest value: after a rectifier many values are 0 or nearly so.
+    scale = np.abs(expected).max(axis=1, keepdims=True)
+    assert (np.abs(found - expected) <= TOLERANCE * scale).all(), "features differ by more than 1e-5"
+
+
+def _recorder() -> Any:
+    """Collect the torch functions whose result records gradients."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Recorder(TorchFunctionMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tracked: list[str] = []
+
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor) and result.requires_grad:
+                self.tracked.append(getattr(func, "__name__", str(func)))
+            return result
+
+    return Recorder()

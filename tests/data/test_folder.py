@@ -1,0 +1,171 @@
+"""Folders become datasets: what is listed, in which order, with which masks."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from howfar.data import Dataset, Item
+from howfar.data.folder import natural_key
+from howfar.errors import InputError, MissingPathError
+from howfar.results import Skipped
+
+
+def put(*files: Path) -> None:
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+
+
+def names(dataset: Dataset) -> list[str]:
+    return [item.name for item in dataset.items]
+
+
+def test_images_and_masks_by_stem(tmp_path: Path) -> None:
+    root = tmp_path / "roads"
+    put(*(root / "images" / name for name in ("b/1.jpg", "a.PNG", "b/2.tif", "c.x.webp", "note.txt")))
+    put(*(root / "masks" / name for name in ("b/1.png", "a.bmp", "c.x.gif", "orphan.png")))
+    put(root / "elsewhere.jpg")
+    found = Dataset.from_folder(root)
+    assert names(found) == ["a.PNG", "b/1.jpg", "b/2.tif", "c.x.webp"]
+    masks = [item.mask and item.mask.relative_to(root).as_posix() for item in found.items]
+    assert masks == ["masks/a.bmp", "masks/b/1.png", None, "masks/c.x.gif"]
+    assert found.items[0].path == root / "images" / "a.PNG"
+    assert (found.name, found.root, len(found)) == ("roads", root, 4)
+    assert repr(found) == "Dataset('roads': 4 images, 3 masks)"
+
+
+def test_the_lossless_mask_is_preferred(tmp_path: Path) -> None:
+    put(tmp_path / "images" / "a.jpg", *(tmp_path / "masks" / f"a.{ending}" for ending in ("jpg", "png", "bmp")))
+    assert Dataset.from_folder(tmp_path).items[0].mask == tmp_path / "masks" / "a.png"
+
+
+def test_plain_folder_is_read_recursively_without_its_masks(tmp_path: Path) -> None:
+    put(*(tmp_path / name for name in ("x/1.jpg", "0.jpg", "masks/0.png", "x/masks/2.png")))
+    found = Dataset.from_folder(tmp_path)
+    assert names(found) == ["0.jpg", "x/1.jpg", "x/masks/2.png"]
+    assert found.items[0].mask == tmp_path / "masks" / "0.png"
+
+
+def test_a_folder_called_images_is_named_by_its_parent(tmp_path: Path) -> None:
+    put(tmp_path / "roads" / "images" / "0.jpg", tmp_path / "roads" / "masks" / "0.png")
+    found = Dataset.from_folder(tmp_path / "roads" / "images")
+    assert (found.name, names(found)) == ("roads", ["0.jpg"])
+    assert found.items[0].mask is not None
+    assert Dataset.from_folder(tmp_path / "roads" / "images", name="mine").name == "mine"
+
+
+def test_the_current_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "0.jpg")
+    monkeypatch.chdir(tmp_path)
+    found = Dataset.from_folder(".")
+    assert found.name == tmp_path.name
+    assert found.items[0].path.is_absolute()
+
+
+def test_order_is_natural(tmp_path: Path) -> None:
+    put(*(tmp_path / name for name in ("10.jpg", "9.jpg", "1/2.jpg", "1/10.jpg", "a10b2.jpg", "a9b30.jpg", "02.jpg", "2.jpg")))
+    assert names(Dataset.from_folder(tmp_path)) == [
+        "1/2.jpg",
+        "1/10.jpg",
+        "02.jpg",
+        "2.jpg",
+        "9.jpg",
+        "10.jpg",
+        "a9b30.jpg",
+        "a10b2.jpg",
+    ]
+
+
+@given(st.lists(st.text(), unique=True))
+def test_order_is_total(given_names: list[str]) -> None:
+    ordered = sorted(given_names, key=natural_key)
+    shuffled = list(given_names)
+    random.Random(0).shuffle(shuffled)
+    assert sorted(shuffled, key=natural_key) == ordered
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
+    put(*(tmp_path / name for name in (".a.jpg", ".cache/b.jpg", "c.jpg", "d/.e/f.jpg")))
+    assert names(Dataset.from_folder(tmp_path)) == ["c.jpg"]
+
+
+def test_links(tmp_path: Path) -> None:
+    put(tmp_path / "out" / "1.jpg", tmp_path / "set" / "z" / "2.jpg")
+    (tmp_path / "set" / "far").symlink_to(tmp_path / "out")
+    (tmp_path / "set" / "a_second_way").symlink_to(tmp_path / "set" / "z")
+    (tmp_path / "set" / "z" / "up").symlink_to(tmp_path / "set")
+    (tmp_path / "set" / "one.jpg").symlink_to(tmp_path / "out" / "1.jpg")
+    found = Dataset.from_folder(tmp_path / "set")
+    assert names(found) == ["far/1.jpg", "one.jpg", "z/2.jpg"]
+    assert found.skipped == ()
+
+
+def test_what_cannot_be_an_image_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    put(tmp_path / "images" / "a.jpg", tmp_path / "masks" / "x.png")
+    (tmp_path / "images" / "gone.png").symlink_to("nowhere")
+    (tmp_path / "images" / "loop.png").symlink_to("loop.png")
+    (tmp_path / "images" / "gone.txt").symlink_to("nowhere")
+    (tmp_path / "masks" / "a.png").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "images" / "pipe.png")
+    found = Dataset.from_folder(tmp_path, "s")
+    assert names(found) == ["a.jpg"]
+    assert found.skipped == (
+        Skipped("s", str(tmp_path / "images" / "gone.png"), "broken link"),
+        Skipped("s", str(tmp_path / "images" / "loop.png"), "broken link"),
+        Skipped("s", str(tmp_path / "images" / "pipe.png"), "not a regular file"),
+        Skipped("s", str(tmp_path / "masks" / "a.png"), "mask: broken link"),
+    )
+    assert repr(found) == "Dataset('s': 1 image, 4 skipped)"
+
+
+def test_a_locked_folder_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "a.jpg", tmp_path / "locked" / "b.jpg")
+    listing = Path.iterdir
+
+    def refuse(self: Path) -> object:
+        if self.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return listing(self)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    found = Dataset.from_folder(tmp_path)
+    assert names(found) == ["a.jpg"]
+    assert [(one.path, one.reason) for one in found.skipped] == [(str(tmp_path / "locked"), "no read permission")]
+
+
+def test_a_folder_with_an_image_ending_is_a_folder(tmp_path: Path) -> None:
+    put(tmp_path / "set.jpg" / "a.jpg")
+    assert names(Dataset.from_folder(tmp_path)) == ["set.jpg/a.jpg"]
+
+
+def test_errors_are_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(MissingPathError, match=r"no folder at .*none: check the path"):
+        Dataset.from_folder(tmp_path / "none")
+    put(tmp_path / "file.jpg", tmp_path / "docs" / "a.txt")
+    with pytest.raises(InputError, match=r"must be a folder, got .*file\.jpg"):
+        Dataset.from_folder(tmp_path / "file.jpg")
+    with pytest.raises(InputError, match=r"no image below .*docs: pass a folder with \.jpg"):
+        Dataset.from_folder(tmp_path / "docs")
+    (tmp_path / "docs" / "a.png").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"1 file skipped: .*a\.png: broken link"):
+        Dataset.from_folder(tmp_path / "docs")
+
+
+def test_names_are_unique_in_a_dataset() -> None:
+    item = Item("a", Path("a"))
+    with pytest.raises(InputError, match="must name each image once, got 'a'"):
+        Dataset("d", (item, item))
+
+
+def test_datasets_travel_to_workers(tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    found = Dataset.from_folder(tmp_path)
+    assert pickle.loads(pickle.dumps(found)) == found

@@ -1,0 +1,96 @@
+"""Mask files to foreground."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from howfar.data import read_mask
+from howfar.errors import ImageError
+
+
+def foreground(tmp_path: Path, image: Image.Image, name: str = "m.png", **options: object) -> list[bool]:
+    """The first row of a mask, after a round trip through a file."""
+    image.save(tmp_path / name, **options)
+    mask = read_mask(tmp_path / name)
+    assert mask.dtype == np.bool_
+    assert mask.shape == (image.height, image.width)
+    return mask[0].tolist()
+
+
+def rows(*values: float, dtype: type = np.uint8) -> np.ndarray:
+    return np.array([values] * 4, dtype)
+
+
+def test_foreground_is_above_127(tmp_path: Path) -> None:
+    assert foreground(tmp_path, Image.fromarray(rows(0, 127, 128, 255))) == [False, False, True, True]
+
+
+def test_one_bit(tmp_path: Path) -> None:
+    assert foreground(tmp_path, Image.fromarray(rows(0, 1, 0, 1).astype(bool))) == [False, True, False, True]
+
+
+def test_sixteen_bit_is_scaled(tmp_path: Path) -> None:
+    image = Image.fromarray(rows(0, 32767, 32768, 65535, dtype=np.uint16))
+    assert foreground(tmp_path, image) == [False, False, True, True]
+
+
+def test_eight_bit_values_in_sixteen_bits(tmp_path: Path) -> None:
+    image = Image.fromarray(rows(0, 127, 128, 255, dtype=np.uint16))
+    assert foreground(tmp_path, image) == [False, False, True, True]
+
+
+def test_floating(tmp_path: Path) -> None:
+    image = Image.fromarray(rows(0.0, 0.4, 0.6, 1.0, dtype=np.float32))
+    assert foreground(tmp_path, image, "m.tif") == [False, False, True, True]
+
+
+def test_palette_goes_by_colour_and_not_by_index(tmp_path: Path) -> None:
+    image = Image.fromarray(rows(0, 1, 2, 3)).convert("P")
+    image.putpalette([255, 255, 255, 0, 0, 0, 128, 0, 0, 100, 100, 100])
+    assert foreground(tmp_path, image) == [True, False, True, False]
+
+
+def test_colour_counts_by_its_brightest_channel(tmp_path: Path) -> None:
+    colours = [(0, 0, 0), (0, 0, 255), (255, 0, 0), (90, 90, 90)]
+    image = Image.fromarray(np.array([colours] * 4, np.uint8))
+    assert foreground(tmp_path, image) == [False, True, True, False]
+
+
+def test_transparent_is_background(tmp_path: Path) -> None:
+    colours = [(255, 255, 255, 0), (255, 0, 0, 255), (0, 0, 0, 255), (255, 255, 255, 100)]
+    image = Image.fromarray(np.array([colours] * 4, np.uint8))
+    assert foreground(tmp_path, image) == [False, True, False, False]
+
+
+def test_a_blank_mask_is_blank(tmp_path: Path) -> None:
+    assert foreground(tmp_path, Image.new("L", (4, 4))) == [False] * 4
+
+
+def test_zero_and_one_is_refused(tmp_path: Path) -> None:
+    for image in (Image.fromarray(rows(0, 1, 0, 1)), Image.fromarray(rows(0, 1, 0, 1, dtype=np.uint16))):
+        with pytest.raises(ImageError, match="a mask of 0 and 1: foreground is above 127, so multiply it by 255"):
+            foreground(tmp_path, image)
+
+
+def test_a_little_noise_of_jpeg_is_not_zero_and_one(tmp_path: Path) -> None:
+    image = Image.fromarray(np.full((8, 8), 1, np.uint8))
+    assert foreground(tmp_path, image, "m.jpg", quality=100) == [False] * 8
+
+
+def test_orientation_is_applied_as_to_the_image(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(rows(0, 0, 255, 255)).save(tmp_path / "m.png", exif=exif)
+    assert read_mask(tmp_path / "m.png")[0].tolist() == [True, True, False, False]
+
+
+def test_errors_carry_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no such file"):
+        read_mask(tmp_path / "none.png")
+    (tmp_path / "m.png").write_text("text")
+    with pytest.raises(ImageError, match="not an image"):
+        read_mask(tmp_path / "m.png")

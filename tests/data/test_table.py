@@ -1,0 +1,100 @@
+"""Tables of image paths, CSV and Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from howfar.data import Dataset, read_table
+from howfar.errors import InputError, MissingPathError
+from howfar.results import Skipped
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("images/1.png", "images/2.png", "masks/1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def csv(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    (folder / "list.csv").write_text(text, encoding=encoding)
+    return folder / "list.csv"
+
+
+def test_csv(folder: Path) -> None:
+    table = csv(folder, "image,weight,mask,label\nimages/1.png,3,masks/1.png,7\n./images/2.png,4,,\n\n")
+    found = Dataset.from_table(table)
+    assert (found.name, found.root) == ("list", table)
+    assert [item.name for item in found.items] == ["images/1.png", "images/2.png"]
+    assert [item.path.exists() for item in found.items] == [True, True]
+    assert [item.mask for item in found.items] == [folder / "masks/1.png", None]
+    assert [item.label for item in found.items] == ["7", None]
+    assert found.skipped == ()
+
+
+def test_parquet_is_read_like_csv(folder: Path) -> None:
+    rows = {"image": ["images/1.png", "images/2.png"], "mask": ["masks/1.png", None], "label": [7, 8]}
+    pd.DataFrame(rows).to_parquet(folder / "list.parquet")
+    found = read_table(folder / "list.parquet", name="mine")
+    assert found.name == "mine"
+    assert [(item.name, item.mask, item.label) for item in found.items] == [
+        ("images/1.png", folder / "masks/1.png", "7"),
+        ("images/2.png", None, "8"),
+    ]
+
+
+def test_absolute_paths_byte_order_mark_and_quotes(folder: Path) -> None:
+    (folder / "a,b.png").write_bytes(b"x")
+    absolute = (folder / "images/1.png").as_posix()
+    found = read_table(csv(folder, f'image , label\n{absolute},x\n"a,b.png",y\n', encoding="utf-8-sig"))
+    assert [item.name for item in found.items] == [absolute, "a,b.png"]
+    assert found.items[1].label == "y"
+
+
+def test_missing_files_are_skipped(folder: Path) -> None:
+    (folder / "gone.png").symlink_to("nowhere")
+    text = "image,mask\nimages/1.png,masks/9.png\nnone.png,masks/1.png\ngone.png,\nimages,\n"
+    found = read_table(csv(folder, text))
+    assert [(item.name, item.mask) for item in found.items] == [("images/1.png", None)]
+    assert found.skipped == (
+        Skipped("list", str(folder / "masks/9.png"), "mask: no such file; the image is kept without it"),
+        Skipped("list", str(folder / "none.png"), "no such file"),
+        Skipped("list", str(folder / "gone.png"), "broken link"),
+        Skipped("list", str(folder / "images"), "a folder, not an image"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("path,label\na,b\n", "has no column image; its columns: path, label: name the column"),
+        ("", "has no column image; its columns: none"),
+        ("image,label\nimages/1.png\n", "row 1 has 1 cells and the header 2"),
+        ("image,label\n,x\n", "row 1 has no image"),
+        ("image\nimages/1.png\n./images/1.png\n", "image images/1.png is in rows 1 and 2: drop one"),
+        ("image\nnone.png\n", r"names no image that is there \(1 rows; the first: .*none.png: no such file\)"),
+        ("image\n", r"names no image that is there \(0 rows\)"),
+    ],
+)
+def test_errors_are_one_clear_line(folder: Path, text: str, line: str) -> None:
+    with pytest.raises(InputError, match=line) as caught:
+        read_table(csv(folder, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_table(folder: Path) -> None:
+    with pytest.raises(MissingPathError, match="no table at"):
+        read_table(folder / "none.csv")
+    (folder / "list.csv").write_bytes(b"image\n\xff\xfe\n")
+    with pytest.raises(InputError, match="is not a readable table"):
+        read_table(folder / "list.csv")
+    (folder / "list.parquet").write_bytes(b"PAR1 is not enough")
+    with pytest.raises(InputError, match="is not a readable table"):
+        read_table(folder / "list.parquet")
+    pd.DataFrame({"path": ["a"]}).to_parquet(folder / "list.parquet")
+    with pytest.raises(InputError, match="its columns: path"):
+        read_table(folder / "list.parquet")

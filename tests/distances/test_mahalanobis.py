@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.linalg import pinvh
+from scipy.spatial.distance import cdist
+from scipy.spatial.distance import mahalanobis as scipy_mahalanobis
+from sklearn.covariance import EmpiricalCovariance, LedoitWolf, ShrunkCovariance
+
+from howfar.distances import mahalanobis
+from howfar.distances.mahalanobis import _ledoit_wolf
+from howfar.errors import InputError
+
+
+def skewed(rng: np.random.Generator, n: int, z: int = 25) -> np.ndarray:
+    return rng.normal(size=(n, z)) * np.geomspace(20.0, 0.5, z) @ np.linalg.qr(rng.normal(size=(z, z)))[0] + 3.0
+
+
+@pytest.mark.parametrize("n", [4, 12, 25, 26, 60, 400])
+def test_ledoit_wolf_as_sklearn(rng: np.random.Generator, n: int) -> None:
+    s, p = skewed(rng, 31), skewed(rng, n)
+    reference = LedoitWolf().fit(p)
+    assert _ledoit_wolf(p - p.mean(axis=0)) == pytest.approx(reference.shrinkage_, rel=1e-8)
+    np.testing.assert_allclose(mahalanobis(s, p), np.sqrt(reference.mahalanobis(s)), rtol=1e-8)
+
+
+@pytest.mark.parametrize("n", [60, 400])
+def test_unshrunk_as_sklearn_and_scipy(rng: np.random.Generator, n: int) -> None:
+    s, p = skewed(rng, 31), skewed(rng, n)
+    found = mahalanobis(s, p, shrinkage=0.0)
+    np.testing.assert_allclose(found, np.sqrt(EmpiricalCovariance().fit(p).mahalanobis(s)), rtol=1e-8)
+    inverse = np.linalg.inv(np.cov(p.T, bias=True))
+    np.testing.assert_allclose(found, [scipy_mahalanobis(row, p.mean(axis=0), inverse) for row in s], rtol=1e-8)
+
+
+@pytest.mark.parametrize("n", [8, 25])
+def test_singular_as_the_pseudo_inverse(rng: np.random.Generator, n: int) -> None:
+    s, p = skewed(rng, 31), skewed(rng, n)
+    offsets = s - p.mean(axis=0)
+    wanted = np.einsum("ij,jk,ik->i", offsets, pinvh(np.cov(p.T, bias=True)), offsets)
+    np.testing.assert_allclose(mahalanobis(s, p, shrinkage=0.0), np.sqrt(wanted), rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [8, 60])
+@pytest.mark.parametrize("shrinkage", [0.1, 0.5, 1.0])
+def test_fixed_shrinkage_as_sklearn(rng: np.random.Generator, n: int, shrinkage: float) -> None:
+    s, p = skewed(rng, 31), skewed(rng, n)
+    reference = ShrunkCovariance(shrinkage=shrinkage).fit(p)
+    np.testing.assert_allclose(mahalanobis(s, p, shrinkage=shrinkage), np.sqrt(reference.mahalanobis(s)), rtol=1e-8)
+
+
+def test_whole_shrinkage_is_the_distance_from_the_mean(rng: np.random.Generator) -> None:
+    s, p = skewed(rng, 31), skewed(rng, 60)
+    wanted = cdist(s, p.mean(axis=0)[None])[:, 0] / np.sqrt(p.var(axis=0).mean())
+    np.testing.assert_allclose(mahalanobis(s, p, shrinkage=1.0), wanted, rtol=1e-10)
+
+
+def test_own_squares_average_to_the_rank(rng: np.random.Generator) -> None:
+    for n, rank in ((60, 25), (8, 7)):
+        p = skewed(rng, n)
+        assert np.mean(mahalanobis(p, p, shrinkage=0.0) ** 2) == pytest.approx(rank, rel=1e-9)
+
+
+def test_scale_and_rotation_do_not_count_unshrunk(rng: np.random.Generator) -> None:
+    s, p, mix = skewed(rng, 31), skewed(rng, 60), rng.normal(size=(25, 25))
+    np.testing.assert_allclose(mahalanobis(s @ mix, p @ mix, shrinkage=0.0), mahalanobis(s, p, shrinkage=0.0), rtol=1e-6)
+    turn = np.linalg.qr(mix)[0]
+    np.testing.assert_allclose(mahalanobis(1e-9 * s @ turn, 1e-9 * p @ turn), mahalanobis(s, p), rtol=1e-9)
+
+
+def test_two_images_leave_only_the_line_between_them() -> None:
+    p = [[0.0, 0.0], [2.0, 0.0]]
+    np.testing.assert_allclose(mahalanobis([[1.0, 0.0], [4.0, 0.0], [1.0, 50.0]], p), [0.0, 3.0, 0.0], atol=1e-12)
+
+
+def test_beyond_the_span_of_p_is_far_once_shrunk(rng: np.random.Generator) -> None:
+    p = np.pad(rng.normal(size=(12, 3)), ((0, 0), (0, 22)))
+    off = np.zeros((1, 25))
+    off[0, 20] = 5.0
+    assert mahalanobis(off, p)[0] > mahalanobis(p, p).max()
+    np.testing.assert_allclose(mahalanobis(off, p, shrinkage=0.0), mahalanobis(0 * off, p, shrinkage=0.0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("p", [[[1.0, 2.0]], [[0.1, 0.2]] * 7])
+def test_a_p_without_spread_is_refused(p: list[list[float]]) -> None:
+    with pytest.raises(InputError, match="two different images"):
+        mahalanobis([[0.0, 0.0]], p)
+
+
+@pytest.mark.parametrize("shrinkage", [-0.1, 1.1, float("nan"), "oas", None])
+def test_a_wrong_shrinkage_is_refused(shrinkage: float) -> None:
+    with pytest.raises(InputError, match="shrinkage must be"):
+        mahalanobis([[0.0]], [[1.0], [2.0]], shrinkage=shrinkage)

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
+
+from howfar.distances import kid, mmd
+from howfar.errors import InputError
+
+
+def biased(ss: np.ndarray, pp: np.ndarray, sp: np.ndarray) -> float:
+    return float(ss.mean() + pp.mean() - 2 * sp.mean())
+
+
+def unbiased(ss: np.ndarray, pp: np.ndarray, sp: np.ndarray) -> float:
+    own = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (ss, pp)]
+    return float(own[0] + own[1] - 2 * sp.mean())
+
+
+def kernels(kernel, s: np.ndarray, p: np.ndarray, **options: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def] - sklearn's are untyped
+    return kernel(s, s, **options), kernel(p, p, **options), kernel(s, p, **options)
+
+
+@pytest.fixture
+def sets(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return rng.normal(0.3, 1.2, size=(31, 25)), rng.normal(size=(47, 25))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
+@pytest.mark.parametrize("width", [1.0, 6.0, 40.0])
+def test_gaussian_kernel_as_sklearn(sets: tuple[np.ndarray, np.ndarray], width: float, offset: float) -> None:
+    s, p = sets
+    wanted = kernels(rbf_kernel, s, p, gamma=0.5 / width**2)
+    assert mmd(s + offset, p + offset, width) == pytest.approx(biased(*wanted), rel=1e-8)
+    assert mmd(s + offset, p + offset, width, unbiased=True) == pytest.approx(unbiased(*wanted), rel=1e-8, abs=1e-12)
+
+
+def test_the_median_is_that_of_all_pairs_of_the_pooled_images(sets: tuple[np.ndarray, np.ndarray]) -> None:
+    s, p = sets
+    median = float(np.quantile(pdist(np.concatenate([s, p])), 0.5, method="lower"))
+    assert mmd(s, p) == pytest.approx(mmd(s, p, median), rel=1e-12)
+    assert mmd(s, p) != pytest.approx(mmd(s, p, 1.01 * median), rel=1e-6)
+
+
+def test_by_hand() -> None:
+    # One image each, one apart: 1 + 1 - 2 exp(-1/2); the median distance is that distance.
+    assert mmd([[0.0]], [[1.0]], 1.0) == pytest.approx(2 - 2 * np.exp(-0.5))
+    assert mmd([[0.0]], [[5.0]]) == pytest.approx(2 - 2 * np.exp(-0.5))
+    # k = (ab + 1)^3: within S 7³ = 343 (2·3), within P 1, between 1.
+    assert kid([[2.0], [3.0]], [[0.0], [0.0]]) == pytest.approx(343 + 1 - 2)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
+def test_cubic_kernel_as_sklearn(sets: tuple[np.ndarray, np.ndarray], scale: float) -> None:
+    s, p = (scale * x for x in sets)
+    wanted = kernels(polynomial_kernel, s, p, degree=3, gamma=1 / 25, coef0=1.0)
+    assert kid(s, p) == pytest.approx(unbiased(*wanted), rel=1e-8, abs=1e-12)
+
+
+def test_large_offsets_stay_finite(sets: tuple[np.ndarray, np.ndarray]) -> None:
+    s, p = sets
+    wanted = kernels(polynomial_kernel, s + 1e2, p + 1e2, degree=3, gamma=1 / 25, coef0=1.0)
+    assert kid(s + 1e2, p + 1e2) == pytest.approx(unbiased(*wanted), rel=1e-6)
+    assert np.isfinite(kid(s + 1e4, p + 1e4))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
+def test_a_set_is_exactly_at_0_from_itself_where_biased(rng: np.random.Generator, offset: float) -> None:
+    p = rng.normal(size=(47, 25)) + offset
+    assert mmd(p, p) == 0.0
+    assert 0.0 <= mmd(p, rng.permutation(p)) < 1e-14
+    assert mmd(np.ones((3, 2)), np.ones((5, 2))) == 0.0
+
+
+def test_unbiased_estimates_of_a_set_and_itself_are_below_0(rng: np.random.Generator) -> None:
+    p = rng.normal(size=(47, 25))
+    assert kid(p, p) < 0.0
+    assert mmd(p, p, unbiased=True) < 0.0
+
+
+def test_unbiased_estimates_are_0_on_average(rng: np.random.Generator) -> None:
+    draws = np.array(
+        [[f(rng.normal(size=(20, 3)), rng.normal(size=(30, 3))) for _ in range(300)] for f in (kid, _unbiased_mmd)]
+    )
+    off = draws.mean(axis=1) / (draws.std(axis=1) / np.sqrt(300))
+    assert np.abs(off).max() < 3.5, off
+    always_positive = np.mean([mmd(rng.normal(size=(20, 3)), rng.normal(size=(30, 3)), 1.0) for _ in range(50)])
+    assert always_positive > 0.03
+
+
+def _unbiased_mmd(s: np.ndarray, p: np.ndarray) -> float:
+    return mmd(s, p, 1.0, unbiased=True)
+
+
+def test_mostly_repeated_images_fall_back_on_the_mean_distance() -> None:
+    s, p = np.zeros((9, 1)), np.array([[0.0], [0.0], [4.0]])
+    mean = 2 * 11 * 4.0 / (12 * 11)
+    assert mmd(s, p) == pytest.approx(mmd(s, p, mean), rel=1e-12)
+    assert mmd(s, p) > 0.1
+
+
+@pytest.mark.parametrize("pairs_per_tile", [1, 47, 100])
+def test_the_tile_changes_nothing(sets: tuple[np.ndarray, np.ndarray], pairs_per_tile: int) -> None:
+    s, p = sets
+    assert mmd(s, p, pairs_per_tile=pairs_per_tile) == pytest.approx(mmd(s, p), rel=1e-9)
+    assert mmd(s, p, unbiased=True, pairs_per_tile=pairs_per_tile) == pytest.approx(mmd(s, p, unbiased=True), rel=1e-9)
+    assert kid(s, p, pairs_per_tile=pairs_per_tile) == pytest.approx(kid(s, p), rel=1e-9)
+
+
+def test_a_single_image_has_no_unbiased_estimate() -> None:
+    for s, p in (([[0.0]], [[1.0], [2.0]]), ([[1.0], [2.0]], [[0.0]])):
+        with pytest.raises(InputError, match="at least two images"):
+            kid(s, p)
+        with pytest.raises(InputError, match="at least two images"):
+            mmd(s, p, unbiased=True)
+        assert mmd(s, p) > 0.0
+
+
+@pytest.mark.parametrize("bandwidth", [0.0, -1.0, float("nan"), float("inf"), "mean", None])
+def test_a_wrong_bandwidth_is_refused(bandwidth: float) -> None:
+    with pytest.raises(InputError, match="bandwidth must be"):
+        mmd([[0.0]], [[1.0]], bandwidth)
+
+
+def test_an_empty_tile_is_refused() -> None:
+    for function in (mmd, kid):
+        with pytest.raises(InputError, match="pairs_per_tile"):
+            function([[0.0], [1.0]], [[1.0], [2.0]], pairs_per_tile=0)

@@ -1,0 +1,161 @@
+"""The installed command, as a user runs it: outputs, exit codes, what goes where."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+HOWFAR = str(Path(sys.executable).parent / "howfar")
+KEYS = {
+    "name", "n", "o_dist", "o_dist_mean", "o_dist_scaled", "relative", "relative_ci", "energy", "p_value", "explained_variance",
+}  # fmt: skip
+COLUMNS = ["dataset", "image", "i_dist", "i_dist_mean", "i_dist_scaled", "knn", "percentile", "p_value"]
+
+
+def howfar(*arguments: str | Path, store: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | ({"HOWFAR_STORE": str(store)} if store else {})
+    return subprocess.run(
+        [HOWFAR, *map(str, arguments)], capture_output=True, text=True, check=False, env=environment, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def run(demo_folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    out = tmp_path_factory.mktemp("command") / "run"
+    done = howfar("compare", *demo_folders, "--backbone", "colour_moments", "--out", out, store=out.parent / "store")
+    return out, done
+
+
+def test_compare_prints_the_table_and_writes_the_run(
+    run: tuple[Path, subprocess.CompletedProcess[str]], demo_folders: list[Path]
+) -> None:
+    out, done = run
+    assert done.returncode == 0, done.stderr
+    for folder in demo_folders[1:]:
+        assert folder.name in done.stdout
+    assert "O^dist (sum)" in done.stdout
+    assert f"report: {out / 'report.html'}" in done.stdout
+    assert "image/s" in done.stderr
+    assert {path.name for path in out.iterdir()} >= {"result.json", "images.parquet", "datasets.parquet", "report.html", "figures"}
+    assert {path.stem for path in (out / "figures").iterdir()} >= {"violin", "sorted_distances", "scatter", "thumbnails"}
+    images = pd.read_parquet(out / "images.parquet")
+    assert set(COLUMNS) <= set(images)
+    assert len(images) == 12 * 5
+
+
+def test_json_is_one_document_and_answers_from_the_store(
+    run: tuple[Path, subprocess.CompletedProcess[str]], demo_folders: list[Path]
+) -> None:
+    out, _ = run
+    done = howfar("compare", *demo_folders, "--backbone", "colour_moments", "--json", store=out.parent / "store")
+    document = json.loads(done.stdout)
+    assert "from store=84" in done.stderr
+    assert set(document["primary"]) == {"name", "n", "self_distance"}
+    assert [d["name"] for d in document["datasets"]] == [folder.name for folder in demo_folders[1:]]
+    assert all(set(d) >= KEYS for d in document["datasets"])
+    saved = json.loads((out / "result.json").read_text())
+    for one in (document, saved):
+        del one["provenance"]
+    assert document == saved
+
+
+def test_report_is_drawn_again_from_the_run(run: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    out, _ = run
+    before = (out / "report.html").read_text()
+    (out / "report.html").unlink()
+    done = howfar("report", out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(out / "report.html")
+    assert abs(len((out / "report.html").read_text()) - len(before)) < 0.01 * len(before)
+
+
+def test_embed_fills_the_store_that_compare_reads(demo_folders: list[Path], tmp_path: Path) -> None:
+    done = howfar("embed", demo_folders[0], "--backbone", "pixels", "--store", tmp_path, "--json")
+    assert json.loads(done.stdout)["datasets"] == [{"name": demo_folders[0].name, "n": 24, "length": 27648}]
+    again = howfar("embed", demo_folders[0], "--backbone", "pixels", "--store", tmp_path)
+    assert "from store=24" in again.stderr
+
+
+def test_backbones_are_listed() -> None:
+    cards = {card["name"]: card for card in json.loads(howfar("backbones", "--json").stdout)}
+    assert cards["efficientnet_lite0"]["length"] == 1280
+    assert cards["pixels"]["length"] == 27648
+    assert cards["colour_moments"]["length"] == 6
+    assert all(card["licence"] and card["weights"] and card["input"] for card in cards.values())
+    table = howfar("backbones")
+    assert "27,648" in table.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["compare", "{roads}", "/no/such/folder"], ["/no/such/folder"]),
+        (["compare", "{roads}", "{empty}"], ["empty", "no image"]),
+        (["compare", "{roads}", "{broken}"], ["broken", "no readable image"]),
+        (["compare", "{roads}"], ["SECONDARY"]),
+        (["compare", "{roads}", "{other}", "--backbone", "efficientnet_lite"], ["efficientnet_lite0"]),
+        (["compare", "{roads}", "{other}", "--components", "0"], ["components", "0"]),
+        (["compare", "{roads}", "{other}", "--components", "many"], ["--components", "integer"]),
+        (["compare", "{roads}", "{other}", "--projection", "pear"], ["projection", "pear", "pair"]),
+        (["compare", "{roads}", "{other}", "--batch-size", "0"], ["batch_size", "0"]),
+        (["compare", "{roads}", "{other}", "--workers", "0"], ["workers", "0"]),
+        (["compare", "{roads}", "{other}", "--runner", "abacus"], ["abacus", "local"]),
+        (["compare", "{roads}", "{other}", "--device", "abacus"], ["device", "abacus"]),
+        (["compare", "{roads}", "{other}", "--backbone", "pixels", "--weights", "{file}"], ["weights", "pixels"]),
+        (["compare", "{roads}", "{roads}"], ["names of their own", "NAME=PATH"]),
+        (["report", "{empty}"], ["result.json"]),
+        (["conpare"], ["conpare"]),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_2(
+    arguments: list[str], words: list[str], demo_folders: list[Path], tmp_path: Path
+) -> None:
+    places = {"roads": demo_folders[0], "other": demo_folders[1], "empty": tmp_path / "empty", "broken": tmp_path / "broken"}
+    places["file"] = next(demo_folders[0].glob("images/*"))
+    places["empty"].mkdir()
+    places["broken"].mkdir()
+    (places["broken"] / "text.png").write_text("not a picture")
+    done = howfar(*[argument.format(**places) for argument in arguments])
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("howfar: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+def test_bad_files_are_listed_in_output_result_and_report(demo_folders: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    shutil.copytree(demo_folders[1] / "images", folder)
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "cut.png").write_bytes(next(demo_folders[0].glob("images/*")).read_bytes()[:500])
+    done = howfar("compare", demo_folders[0], folder, "--backbone", "colour_moments", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert {Path(bad["path"]).name for bad in result["skipped"]} == {"empty.jpg", "cut.png"}
+    page = (tmp_path / "run" / "report.html").read_text()
+    for bad in result["skipped"]:
+        assert bad["reason"]
+        assert f"skipped: {bad['path']}: {bad['reason']}" in done.stdout
+        assert Path(bad["path"]).name in page
+
+
+def test_a_renamed_image_costs_nothing_and_a_changed_one_is_embedded_anew(demo_folders: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "roads"
+    shutil.copytree(demo_folders[0] / "images", folder)
+    store = tmp_path / "store"
+    howfar("embed", folder, "--backbone", "colour_moments", "--store", store)
+    images = sorted(folder.iterdir())
+    images[0].rename(images[0].with_stem("renamed"))
+    Image.new("RGB", (64, 64), (200, 10, 10)).save(images[1])
+    again = howfar("embed", folder, "--backbone", "colour_moments", "--store", store)
+    assert "from store=23" in again.stderr

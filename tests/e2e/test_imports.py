@@ -1,0 +1,31 @@
+"""What must stay out of a plain import, and out of `howfar --help`, for them to be quick."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = ("torch", "timm", "matplotlib", "pandas", "pyarrow", "scipy", "pydantic", "jinja2", "PIL")
+
+
+def loaded(code: str) -> list[str]:
+    script = f"import sys\n{code}\nprint(*[name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1].split()
+
+
+def test_import_howfar_loads_nothing_heavy() -> None:
+    assert loaded("import howfar") == []
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert loaded("from howfar.cli.main import run; run(['--help'])") == []
+
+
+def test_the_numeric_layers_do_not_load_torch() -> None:
+    code = "import howfar.projection, howfar.distances, howfar.significance, howfar.data, howfar.store, howfar.runners"
+    assert not {"torch", "timm"} & set(loaded(code))
+
+
+def test_listing_backbones_does_not_load_torch() -> None:
+    assert not {"torch", "timm"} & set(loaded("from howfar.cli.main import run; run(['backbones', '--json'])"))

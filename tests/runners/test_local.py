@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from howfar.errors import InputError
+from howfar.runners import LocalRunner, available_cores
+from howfar.testing import RunnerTests
+
+
+class TestOneWorker(RunnerTests):
+    look_ahead = 0
+
+    def make_runner(self) -> LocalRunner:
+        return LocalRunner(workers=1)
+
+
+class TestThreeWorkers(RunnerTests):
+    look_ahead = 6
+
+    def make_runner(self) -> LocalRunner:
+        return LocalRunner(workers=3)
+
+
+def test_one_worker_is_the_calling_thread():
+    threads = list(LocalRunner(1).run(lambda _: threading.current_thread(), [0, 1]))
+    assert threads == [threading.current_thread()] * 2
+
+
+def test_workers_run_at_the_same_time():
+    # Each task waits for the two others, so this ends only where three run at once.
+    barrier = threading.Barrier(3, timeout=20)
+    assert list(LocalRunner(3).run(lambda k: (barrier.wait(), k)[1], [0, 1, 2])) == [0, 1, 2]
+
+
+def test_never_more_at_a_time_than_workers():
+    lock, now, most = threading.Lock(), [0], [0]
+    pause = threading.Event()
+
+    def task(_: int) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        pause.wait(0.002)
+        with lock:
+            now[0] -= 1
+
+    list(LocalRunner(3).run(task, range(40)))
+    assert most[0] <= 3
+
+
+def test_a_slow_consumer_does_not_stop_the_workers():
+    # While the first result is in the consumer's hands, the next tasks are being done.
+    done = [threading.Event() for _ in range(4)]
+    results = LocalRunner(2).run(lambda k: done[k].set(), range(4))
+    next(results)
+    assert all(event.wait(20) for event in done)
+    results.close()
+
+
+def test_an_interrupt_cancels_what_has_not_begun():
+    begun = []
+
+    def task(k: int) -> int:
+        begun.append(k)
+        if k == 1:
+            raise KeyboardInterrupt
+        return k
+
+    with pytest.raises(KeyboardInterrupt):
+        list(LocalRunner(2).run(task, range(100)))
+    assert len(begun) <= 2 + 4
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("howfar")]
+
+
+def test_no_threads_are_left_behind():
+    list(LocalRunner(2).run(abs, range(8)))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("howfar")]
+
+
+@pytest.mark.parametrize("workers", [0, -2])
+def test_fewer_than_one_worker_is_refused(workers):
+    with pytest.raises(InputError, match=f"workers must be at least 1, got {workers}"):
+        LocalRunner(workers)
+
+
+def test_default_is_the_cores_at_hand(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    assert LocalRunner().workers == available_cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert available_cores() == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert available_cores() == 1

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+from howfar.distances import energy
+from howfar.distances.pairwise import quadratic_forms
+from howfar.errors import InputError
+from howfar.significance import assignments, holm, p_value
+
+
+def energies(pooled: np.ndarray, u: np.ndarray) -> np.ndarray:
+    return -quadratic_forms(pooled, pooled, u, u)
+
+
+def labelled(m: int, n: int) -> np.ndarray:
+    return np.repeat([1 / m, -1 / n], [m, n])[:, None]
+
+
+def test_every_draw_labels_m_images_s_and_n_images_p(rng: np.random.Generator) -> None:
+    u = assignments(4, 7, 200, rng)
+    assert (u.shape, u.dtype) == ((11, 200), np.float64)
+    assert ((u == 0.25).sum(axis=0) == 4).all()
+    assert ((u == -1 / 7).sum(axis=0) == 7).all()
+    np.testing.assert_allclose(u.sum(axis=0), 0.0, atol=1e-12)
+
+
+def test_every_labelling_is_as_likely(rng: np.random.Generator) -> None:
+    u = assignments(2, 3, 20_000, rng)
+    _, counts = np.unique((u > 0).T, axis=0, return_counts=True)
+    assert len(counts) == 10
+    np.testing.assert_allclose(counts / 20_000, 0.1, atol=0.01)
+
+
+def test_the_generator_decides() -> None:
+    one, same, other = (assignments(5, 6, 40, np.random.default_rng(seed)) for seed in (4, 4, 5))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
+def test_forms_of_the_labels_are_energy_distances(rng: np.random.Generator, offset: float) -> None:
+    s, p = rng.normal(size=(12, 25)) + offset, rng.normal(0.3, 1.5, size=(20, 25)) + offset
+    pooled = np.concatenate([s, p])
+    assert energies(pooled, labelled(12, 20))[0] == pytest.approx(energy(s, p), rel=1e-8)
+    u = assignments(12, 20, 100, rng)
+    found = energies(pooled, u)
+    assert np.isfinite(found).all()
+    for k in range(0, 100, 20):
+        assert found[k] == pytest.approx(energy(pooled[u[:, k] > 0], pooled[u[:, k] < 0]), rel=1e-8)
+
+
+@pytest.mark.parametrize(("m", "n", "draws"), [(0, 3, 5), (3, 0, 5), (3, 3, 0)])
+def test_nothing_to_label_is_refused(rng: np.random.Generator, m: int, n: int, draws: int) -> None:
+    with pytest.raises(InputError, match="must be at least 1"):
+        assignments(m, n, draws, rng)
+
+
+def test_p_value_by_hand() -> None:
+    assert p_value(5.0, [1.0, 2.0, 3.0]) == 0.25
+    assert p_value(2.0, [1.0, 2.0, 3.0]) == 0.75
+    assert p_value(0.0, [1.0, 2.0, 3.0]) == 1.0
+    assert p_value(-1.0, [-2.0, -0.5]) == pytest.approx(2 / 3)
+
+
+def test_ties_within_rounding_count() -> None:
+    assert p_value(1.0, [1.0 - 1e-13, 0.5, 0.2]) == 0.5
+    assert p_value(1.0, [1.0 - 1e-6, 0.5, 0.2]) == 0.25
+    assert p_value(1e-17, [0.0, 3.0, 0.0]) == 1.0
+    assert p_value(0.0, [0.0, 0.0]) == 1.0
+
+
+def test_p_value_as_counting_all_labellings(rng: np.random.Generator) -> None:
+    pooled = np.concatenate([rng.normal(0.8, 1.0, size=(4, 2)), rng.normal(size=(5, 2))])
+    observed = energy(pooled[:4], pooled[4:])
+    labellings = [list(chosen) for chosen in combinations(range(9), 4)]
+    exact = np.mean([energy(pooled[c], np.delete(pooled, c, axis=0)) >= observed - 1e-12 for c in labellings])
+    found = p_value(observed, energies(pooled, assignments(4, 5, 20_000, rng)))
+    assert 0.02 < exact < 0.6
+    assert found == pytest.approx(exact, abs=0.015)
+
+
+@pytest.mark.parametrize("null", [[], [np.nan], [[1.0]], ["x"]])
+def test_a_wrong_null_is_refused(null: list[float]) -> None:
+    with pytest.raises(InputError, match="null must"):
+        p_value(1.0, null)
+    with pytest.raises(InputError, match="observed must"):
+        p_value(float("nan"), [1.0])
+
+
+def p_values_over_trials(shift: float, trials: int, draws: int = 99) -> np.ndarray:
+    rng = np.random.default_rng(5)
+    found = []
+    for _ in range(trials):
+        pooled = np.concatenate([rng.normal(shift, 1.0, size=(15, 3)), rng.normal(size=(20, 3))])
+        u = np.concatenate([labelled(15, 20), assignments(15, 20, draws, rng)], axis=1)
+        values = energies(pooled, u)
+        found.append(p_value(float(values[0]), values[1:]))
+    return np.array(found)
+
+
+def test_p_values_are_uniform_where_the_datasets_are_alike() -> None:
+    found = p_values_over_trials(shift=0.0, trials=200)
+    assert found.min() >= 0.01
+    # Between hundredths and the uniform line lies at most one hundredth.
+    assert kstest(found, "uniform").statistic < 0.01 + 1.36 / np.sqrt(200)
+    assert 0.015 <= np.mean(found <= 0.05) <= 0.095
+    assert found.mean() == pytest.approx(0.5, abs=0.06)
+
+
+def test_p_values_are_small_where_they_differ() -> None:
+    found = p_values_over_trials(shift=1.0, trials=40)
+    assert np.mean(found <= 0.05) > 0.9
+    assert found.min() == 0.01
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+    assert holm([0.02, 0.02, 0.02]) == pytest.approx([0.06] * 3)
+
+
+def test_holm_leaves_out_what_is_undefined() -> None:
+    assert holm([None, 0.01, float("nan"), 0.04]) == [None, 0.02, None, 0.04]
+    assert holm([None, None]) == [None, None]
+
+
+def test_holm_keeps_order_and_never_lowers(rng: np.random.Generator) -> None:
+    raw = rng.uniform(size=30) ** 3
+    adjusted = np.array(holm(raw), dtype=float)
+    assert (adjusted >= raw).all()
+    assert (np.diff(adjusted[np.argsort(raw)]) >= 0).all()
+    # Step-down by its definition: rejected up to the first that fails.
+    for level in (0.01, 0.05, 0.2):
+        ordered = np.sort(raw)
+        passed = ordered <= level / np.arange(30, 0, -1)
+        rejected = int(np.argmin(passed)) if not passed.all() else 30
+        assert np.count_nonzero(adjusted <= level) == rejected
+
+
+@pytest.mark.parametrize("p_values", [[0.1, 1.2], [-0.01], [0.5, float("inf")]])
+def test_holm_refuses_what_is_no_probability(p_values: list[float]) -> None:
+    with pytest.raises(InputError, match=r"p_values\[\d\] must lie between 0 and 1"):
+        holm(p_values)

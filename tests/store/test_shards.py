@@ -1,0 +1,169 @@
+"""Files that are damaged, left over or gone: never used, never a crash, never in the way."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import time
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from howfar.errors import StoreError
+from howfar.store import Store
+from howfar.store.pack import sweep
+from howfar.testing.writers import add, content, expected, read
+
+IDENTITY = {"name": "pixels"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def folder(store):
+    """Two shards: images 0 to 2, then 3 and 4."""
+    features = store.open(IDENTITY, 24)
+    add(features, [0, 1, 2])
+    add(features, [3, 4])
+    return features.folder / "shards"
+
+
+def older(folder, suffix):
+    return min(folder.glob(f"*{suffix}"))
+
+
+def index_of(table):
+    stream = io.BytesIO()
+    pq.write_table(pa.table(table), stream)
+    return stream.getvalue()
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+THREE = {"content": [content(k) for k in range(3)], "path": ["a", "b", "c"]}
+DAMAGE = {
+    "matrix cut short by a byte": (".npy", lambda data: data[:-1]),
+    "matrix cut short by a row": (".npy", lambda data: data[: -24 * 4]),
+    "matrix with a byte too many": (".npy", lambda data: data + b"\0"),
+    "matrix cut in its header": (".npy", lambda data: data[:40]),
+    "matrix empty": (".npy", lambda data: b""),
+    "matrix of zeros without a header": (".npy", lambda data: bytes(len(data))),
+    "matrix of another length": (".npy", lambda data: npy(np.zeros((3, 25), np.float32))),
+    "matrix with too few rows": (".npy", lambda data: npy(np.zeros((2, 24), np.float32))),
+    "matrix of another type": (".npy", lambda data: npy(np.zeros((3, 24)))),
+    "matrix in columns": (".npy", lambda data: npy(np.zeros((3, 24), np.float32, order="F"))),
+    "matrix with one axis": (".npy", lambda data: npy(np.zeros(72, np.float32))),
+    "index cut short": (".parquet", lambda data: data[:-8]),
+    "index with spoilt pages": (".parquet", lambda data: data[:4] + b"\xff" * 200 + data[204:]),
+    "index empty": (".parquet", lambda data: b""),
+    "index without rows": (".parquet", lambda data: index_of(THREE)),
+    "index with a gap": (".parquet", lambda data: index_of({**THREE, "row": [0, None, 2]})),
+    "index with rows that are no numbers": (".parquet", lambda data: index_of({**THREE, "row": ["0", "1", "2"]})),
+    "index beyond the matrix": (".parquet", lambda data: index_of({**THREE, "row": [0, 1, 3]})),
+    "index below the matrix": (".parquet", lambda data: index_of({**THREE, "row": [-1, 0, 1]})),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_shard_counts_as_absent(store, folder, damage, caplog):
+    suffix, spoil = DAMAGE[damage]
+    path = older(folder, suffix)
+    path.write_bytes(spoil(path.read_bytes()))
+    with caplog.at_level(logging.WARNING, "howfar.store"):
+        features = store.open(IDENTITY, 24)
+        features.refresh()
+    assert [features.contains(content(k)) for k in range(5)] == [False] * 3 + [True] * 2
+    assert list(features.damaged) == [path.name[:32]]
+    # Said once, not at every look.
+    assert len(caplog.records) == 1
+    assert path.name[:32] in caplog.text
+    with pytest.raises(StoreError, match=content(1)):
+        features.select([content(3), content(1)])
+    add(features, [0, 1, 2])
+    np.testing.assert_array_equal(read(store.open(IDENTITY, 24), range(5)), expected(range(5)))
+
+
+def test_a_matrix_that_is_gone_counts_as_absent(store, folder):
+    older(folder, ".npy").unlink()
+    features = store.open(IDENTITY, 24)
+    assert not features.contains(content(0))
+    assert list(features.damaged.values()) == ["its matrix is missing"]
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_a_matrix_cut_short_after_it_was_indexed_is_an_error_that_says_what_to_do(store, folder, column):
+    features = store.open(IDENTITY, 24)
+    selection = features.select([content(k) for k in range(5)])
+    path = older(folder, ".npy")
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(StoreError, match=r"holds no features of content .*: embed its image \(again\) first"):
+        selection.columns(0, 1) if column else selection.rows(0, 5)
+    assert not features.contains(content(0))
+    add(features, [0, 1, 2])
+    np.testing.assert_array_equal(selection.rows(0, 5), expected(range(5)))
+
+
+def test_another_copy_stands_in_for_a_damaged_one(store, folder):
+    features = store.open(IDENTITY, 24)
+    add(features, [1, 0, 2])
+    selection = features.select([content(k) for k in range(5)])
+    path = older(folder, ".npy")
+    path.write_bytes(path.read_bytes()[:-10])
+    np.testing.assert_array_equal(selection.rows(0, 5), expected(range(5)))
+
+
+def test_leftovers_are_ignored(store, folder):
+    (folder / ("0" * 32 + ".npy")).write_bytes(older(folder, ".npy").read_bytes())
+    (folder / ("0" * 32 + ".parquet.12ab34cd.tmp")).write_bytes(older(folder, ".parquet").read_bytes())
+    (folder / "notes.parquet").write_bytes(b"a visitor's")
+    features = store.open(IDENTITY, 24)
+    assert len(features) == 5
+    assert features.damaged == {}
+    np.testing.assert_array_equal(read(features, range(5)), expected(range(5)))
+
+
+def test_only_stale_leftovers_are_swept(store, folder):
+    spoilt = older(folder, ".parquet")
+    spoilt.write_bytes(b"")
+    names = ["1" * 32 + ".npy", "2" * 32 + ".parquet.12ab34cd.tmp", "3" * 32 + ".npy.12ab34cd.tmp", "notes.txt", "notes.npy"]
+    for name in names:
+        (folder / name).write_bytes(b"left")
+    (folder.parent / "manifest.json.12ab34cd.tmp").write_bytes(b"left")
+    features = store.open(IDENTITY, 24)
+    features.pack()
+    everything = {path.name for path in (*folder.iterdir(), *folder.parent.iterdir())}
+    assert everything >= {*names, "manifest.json.12ab34cd.tmp", spoilt.name}
+
+    two_days_ago = time.time() - 2 * 24 * 3600
+    for path in (*folder.iterdir(), *folder.parent.iterdir()):
+        os.utime(path, (two_days_ago, two_days_ago))
+    features.pack()
+    left = {path.name for path in folder.iterdir()}
+    assert {name for name in left if name.startswith("notes")} == {"notes.txt", "notes.npy"}
+    assert {name[32:] for name in left - {"notes.txt", "notes.npy"}} == {".npy", ".parquet"}
+    assert len(left) == 4
+    assert not (folder.parent / "manifest.json.12ab34cd.tmp").exists()
+    assert features.damaged == {}
+    np.testing.assert_array_equal(read(store.open(IDENTITY, 24), [3, 4]), expected([3, 4]))
+
+
+def test_a_writer_between_matrix_and_index_is_not_swept(store, folder):
+    matrix = folder / ("1" * 32 + ".npy")
+    matrix.write_bytes(older(folder, ".npy").read_bytes())
+    features = store.open(IDENTITY, 24)
+    assert sweep(features._shelf) == []
+    older(folder, ".parquet").rename(matrix.with_suffix(".parquet"))
+    assert store.open(IDENTITY, 24).contains(content(0))
+    # And should a sweep come in between all the same, its shard is absent and no row is wrong.
+    matrix.unlink()
+    assert not store.open(IDENTITY, 24).contains(content(0))

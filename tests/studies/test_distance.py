@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.distance import cdist
+from sklearn.decomposition import PCA
+
+import howfar
+from howfar.errors import InputError
+from howfar.results import Comparison
+
+
+def rows(seed: int, n: int, q: int = 40, shift: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(shift, 1.0, size=(n, q)) * np.linspace(3, 0.3, q)
+
+
+@pytest.fixture(scope="module")
+def found() -> Comparison:
+    secondaries = {"same": rows(1, 60), "near": rows(2, 50, shift=0.2), "far": rows(3, 40, shift=2.0)}
+    return howfar.compare(rows(0, 80), secondaries, components=10, bootstrap=300, permutations=199)
+
+
+def test_numbers_are_those_of_an_independent_computation(found: Comparison) -> None:
+    p, s = rows(0, 80), rows(3, 40, shift=2.0)
+    scores = PCA(10, svd_solver="full").fit_transform(np.concatenate([p, s]))
+    low_p, low_s = scores[:80], scores[80:]
+    between, within_p, within_s = (cdist(a, b) for a, b in ((low_s, low_p), (low_p, low_p), (low_s, low_s)))
+    far = found.datasets[2]
+    own = within_p.sum() / (80 * 79)
+    assert far.o_dist == pytest.approx(between.sum(axis=1).mean())
+    assert far.o_dist_mean == pytest.approx(between.mean())
+    assert far.self_distance == pytest.approx(own)
+    assert far.relative == pytest.approx(between.mean() / own)
+    assert far.energy == pytest.approx(2 * between.mean() - within_p.mean() - within_s.mean())
+    images = found.images[found.images.dataset == "far"]
+    np.testing.assert_allclose(images.i_dist, between.sum(axis=1))
+    np.testing.assert_allclose(images.i_dist_mean, between.mean(axis=1))
+    scaled = (between.sum(axis=1) - between.sum(axis=1).min()) / np.ptp(between.sum(axis=1))
+    np.testing.assert_allclose(images.i_dist_scaled, scaled, atol=1e-12)
+    np.testing.assert_allclose(images.knn, np.sort(between, axis=1)[:, :5].mean(axis=1))
+    loo = within_p.sum(axis=1) / 79
+    percentile = [100 * ((loo < x).mean() + (loo == x).mean() / 2) for x in between.mean(axis=1)]
+    np.testing.assert_allclose(images.percentile, percentile)
+    p_values = [(1 + (loo >= x).sum()) / 81 for x in between.mean(axis=1)]
+    np.testing.assert_allclose(images.p_value, p_values)
+    assert far.beyond == pytest.approx(np.mean(np.array(p_values) <= 0.05))
+
+
+def test_row_scaled_values_sum_to_one(found: Comparison) -> None:
+    assert sum(d.o_dist_scaled for d in found.datasets) == pytest.approx(1.0)
+
+
+def test_order_of_distances_and_verdicts(found: Comparison) -> None:
+    same, near, far = found.datasets
+    assert same.p_value > 0.05
+    assert far.p_value == pytest.approx(3 / 200)
+    assert same.energy < near.energy < far.energy
+    for dataset in found.datasets:
+        low, high = dataset.relative_ci
+        assert low < dataset.relative < high
+        low, high = dataset.energy_ci
+        assert low <= dataset.energy <= high
+
+
+def test_p_values_are_corrected_over_the_run(found: Comparison) -> None:
+    raw = sorted(d.p_value_raw for d in found.datasets)
+    assert min(d.p_value for d in found.datasets) == pytest.approx(min(1.0, 3 * raw[0]))
+
+
+def test_a_dataset_s_numbers_do_not_depend_on_its_companions(found: Comparison) -> None:
+    alone = howfar.compare(rows(0, 80), {"far": rows(3, 40, shift=2.0)}, components=10, bootstrap=300, permutations=199)
+    one, other = alone.datasets[0], found.datasets[2]
+    assert (one.o_dist_mean, one.relative_ci, one.energy_ci, one.p_value_raw) == (
+        other.o_dist_mean,
+        other.relative_ci,
+        other.energy_ci,
+        other.p_value_raw,
+    )
+
+
+@pytest.mark.parametrize("mode", ["pair", "primary", "joint", "none"])
+def test_every_projection_mode(mode: str) -> None:
+    p, near, far = rows(0, 30), rows(1, 20), rows(2, 20, shift=2.0)
+    found = howfar.compare(p, {"near": near, "far": far}, projection=mode, components=5, bootstrap=50, permutations=49)
+    assert found.datasets[0].relative < found.datasets[1].relative
+    if mode == "none":
+        np.testing.assert_allclose(found.datasets[1].o_dist_mean, cdist(far, p).mean())
+        assert found.datasets[1].explained_variance == pytest.approx(1.0)
+    if mode == "primary":
+        pca = PCA(5, svd_solver="full").fit(p)
+        np.testing.assert_allclose(found.datasets[1].o_dist_mean, cdist(pca.transform(far), pca.transform(p)).mean())
+
+
+def test_the_primary_mode_s_test_treats_both_sets_alike() -> None:
+    """Fitted on P alone, P's rows spread more than S's in its own directions; the permutation test must not see that."""
+    p_values = []
+    for seed in range(40):
+        x = np.random.default_rng(seed).normal(size=(60, 200))
+        found = howfar.compare(x[:30], {"half": x[30:]}, projection="primary", bootstrap=0, permutations=99)
+        p_values.append(found.datasets[0].p_value)
+    assert sum(p < 0.05 for p in p_values) <= 6
+
+
+def test_layer_scaling_reaches_the_projection() -> None:
+    from howfar.arrays import ArrayRows
+    from howfar.results import Features
+
+    def features(name: str, array: np.ndarray) -> Features:
+        names = tuple(str(i) for i in range(len(array)))
+        return Features(name, ArrayRows(array), names, names, tuple(f"{name}{i}" for i in names), (10, 30), {"kind": "test"})
+
+    p, s = rows(0, 30), rows(1, 20, shift=1.0)
+    plain = howfar.compare(features("p", p), features("s", s), components=5, permutations=0)
+    scaled = howfar.compare(features("p", p), features("s", s), components=5, permutations=0, scale="layers")
+    pool = np.concatenate([p, s])
+    pool = pool - pool.mean(axis=0)
+    spread = np.concatenate([pool[:, :10] / np.sqrt(pool[:, :10].var(axis=0, ddof=1).sum()), pool[:, 10:] / np.sqrt(pool[:, 10:].var(axis=0, ddof=1).sum())], axis=1)
+    scores = PCA(5, svd_solver="full").fit_transform(spread)
+    assert scaled.datasets[0].o_dist_mean == pytest.approx(cdist(scores[30:], scores[:30]).mean())
+    assert plain.datasets[0].o_dist_mean != pytest.approx(scaled.datasets[0].o_dist_mean)
+
+
+def test_single_images_are_measured_and_said_to_be_few() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = howfar.compare(rows(0, 1), {"one": rows(1, 1)}, permutations=9, bootstrap=9)
+    (one,) = found.datasets
+    assert one.relative is None
+    assert one.relative_ci is None
+    assert one.o_dist_mean == pytest.approx(np.linalg.norm(rows(0, 1) - rows(1, 1)))
+    assert any("single image" in note for note in found.notes)
+    assert any("1 components are all that can be had" in note for note in found.notes)
+    assert "–" in repr(found)
+
+
+def test_a_leak_and_copies_are_reported(demo_folders: list[Path], tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "new"
+    folder.mkdir()
+    images = sorted((demo_folders[0] / "images").iterdir())
+    for i, image in enumerate(images[:3]):
+        shutil.copy(image, folder / f"renamed{i}{image.suffix}")
+    shutil.copy(images[0], folder / f"again{images[0].suffix}")
+    found = howfar.compare(demo_folders[0], folder, "colour_moments", permutations=0, bootstrap=0, progress=False)
+    assert {leak.image for leak in found.leaks} == {f"renamed{i}{images[0].suffix}" for i in range(3)} | {f"again{images[0].suffix}"}
+    assert {leak.primary_image for leak in found.leaks} == {image.name for image in images[:3]}
+    assert any("too (4)" in note for note in found.notes)
+    assert any("1 exact copies" in note for note in found.notes)
+
+
+def test_trivial_backbones_stand_beside_the_model(demo_folders: list[Path]) -> None:
+    found = howfar.compare(demo_folders[0], demo_folders[1:3], "colour_moments", permutations=0, bootstrap=0, progress=False)
+    assert {(b.backbone, b.dataset) for b in found.baselines} == {("pixels", f.name) for f in demo_folders[1:3]}
+    without = howfar.compare(
+        demo_folders[0], demo_folders[1], "colour_moments", baselines=False, permutations=0, bootstrap=0, progress=False
+    )
+    assert without.baselines == ()
+
+
+def test_round_trip_through_a_run_folder(found: Comparison, tmp_path: Path) -> None:
+    found.save(tmp_path / "run", report=False)
+    back = Comparison.load(tmp_path / "run")
+    assert back.to_dict() == found.to_dict()
+    assert back.datasets == found.datasets
+    pd.testing.assert_frame_equal(back.images, found.images)
+    pd.testing.assert_frame_equal(back.primary_images, found.primary_images)
+    assert len(pd.read_parquet(tmp_path / "run" / "datasets.parquet")) == 3
+
+
+def test_views(found: Comparison) -> None:
+    text = repr(found)
+    assert text.splitlines()[1].split()[0] == "dataset"
+    assert all(name in text for name in ("same", "near", "far"))
+    html = found._repr_html_()
+    assert html.count("<tr>") == 4
+    frame = found.to_frame()
+    assert list(frame.name) == ["same", "near", "far"]
+    assert {"relative_ci_low", "relative_ci_high", "knn_mean", "frechet", "kid", "sliced_wasserstein"} <= set(frame)
+    assert {"violin", "scatter"} <= set(dir(found.plot))
+    with pytest.raises(AttributeError, match="known: .*violin"):
+        found.plot.violins()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"components": 0}, "components .*greater than or equal to 1.*got 0"),
+        ({"projection": "pairs"}, "projection .*got 'pairs'"),
+        ({"scale": "z"}, "scale .*got 'z'"),
+        ({"neighbours": 0}, "neighbours"),
+        ({"bootstrap": -1}, "bootstrap"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_a_bad_setting_is_one_line(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        howfar.compare(rows(0, 5), {"s": rows(1, 5)}, **change)
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_datasets_are_one_line(demo_folders: list[Path]) -> None:
+    with pytest.raises(InputError, match="at least one dataset"):
+        howfar.compare(rows(0, 5), [])
+    with pytest.raises(InputError, match=r"names of their own.*NAME=PATH"):
+        howfar.compare(demo_folders[0], [demo_folders[1], demo_folders[1]], progress=False)
+    with pytest.raises(InputError, match="all images or all embeddings"):
+        howfar.compare(demo_folders[0], {"s": rows(1, 5)}, progress=False)
+    with pytest.raises(InputError, match="same features"):
+        howfar.compare(rows(0, 5), {"s": rows(1, 5, q=7)})
