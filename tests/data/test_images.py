@@ -15,10 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, features
 
 from howfar.data import Decoded, content_hash, decode, images, read_bytes
+from howfar.data.colour import to_rgb
 from howfar.errors import ImageError
+
+WITH_AVIF = pytest.mark.skipif("avif" not in features.get_supported(), reason="this Pillow reads no AVIF")
 
 
 def encoded(image: Image.Image, form: str, **options: object) -> bytes:
@@ -238,7 +241,7 @@ def test_cmyk_jpeg_without_adobes_marker_is_not_inverted() -> None:
 
 def test_ycbcr_and_lab() -> None:
     red = Image.new("RGB", (16, 16), (255, 0, 0))
-    assert np.abs(np.subtract(pixel(encoded(red.convert("YCbCr"), "TIFF")), (255, 0, 0))).max() <= 3
+    assert np.abs(np.subtract(to_rgb(red.convert("YCbCr")).getpixel((0, 0)), (255, 0, 0))).max() <= 3
     assert np.abs(np.subtract(pixel(encoded(Image.new("LAB", (8, 8), (255, 128, 128)), "TIFF")), 255)).max() <= 2
     assert np.abs(np.subtract(pixel(encoded(Image.new("LAB", (8, 8), (0, 128, 128)), "TIFF")), 0)).max() <= 2
 
@@ -326,7 +329,7 @@ def test_truncated(form: str) -> None:
     assert reason(data[: len(data) // 2]) == "truncated image file"
 
 
-@pytest.mark.parametrize("form", ["WEBP", "JPEG2000", "AVIF"])
+@pytest.mark.parametrize("form", ["WEBP", "JPEG2000", pytest.param("AVIF", marks=WITH_AVIF)])
 def test_cut_file_of_other_forms(form: str) -> None:
     data = encoded(noise(), form)
     assert reason(data[: len(data) // 2]).startswith(("truncated", "damaged"))

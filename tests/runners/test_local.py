@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -73,6 +74,30 @@ def test_an_interrupt_cancels_what_has_not_begun():
         list(LocalRunner(2).run(task, range(100)))
     assert len(begun) <= 2 + 4
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("howfar")]
+
+
+def test_closing_early_cancels_what_waits_for_a_thread(monkeypatch):
+    begun, running, release = [], threading.Barrier(3, timeout=20), threading.Event()
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def shutdown_then_release(executor, wait=True, *, cancel_futures=False):
+        shutdown(executor, wait=False, cancel_futures=cancel_futures)
+        release.set()
+        shutdown(executor, wait=wait)
+
+    def task(k: int) -> None:
+        begun.append(k)
+        if k:
+            running.wait()
+            release.wait(20)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", shutdown_then_release)
+    results = LocalRunner(2).run(task, range(100))
+    next(results)
+    running.wait()
+    results.close()
+    # Two were under way; two more had been handed to the threads and never began.
+    assert sorted(begun) == [0, 1, 2]
 
 
 def test_no_threads_are_left_behind():

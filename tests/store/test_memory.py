@@ -39,7 +39,7 @@ print(peak() - before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
-@pytest.mark.parametrize(("n", "q", "batch"), [(400, 262_144, 100), (80_000, 1_280, 40_000)], ids=["long rows", "many rows"])
+@pytest.mark.parametrize(("n", "q", "batch"), [(400, 262_144, 100), (80_000, 1_280, 80_000)], ids=["long rows", "many rows"])
 def test_reading_400_mb_by_columns_and_rows_takes_little_memory(tmp_path, n, q, batch):
     features = Store(tmp_path).open({"name": "large"}, q)
     for start in range(0, n, batch):

@@ -170,6 +170,15 @@ def test_a_pack_in_the_middle_of_a_look_hides_nothing(features, tmp_path, monkey
     assert len(Store(tmp_path).open(IDENTITY, 24)) == 4
 
 
+def test_what_was_packed_away_is_let_go_of(features):
+    for k in range(4):
+        add(features, [k])
+    read(features, range(4))
+    assert len(features._shelf._maps) == 4
+    features.pack(many=1)
+    assert len(features._shelf._maps) == 0, "the disk cannot free a file that is mapped"
+
+
 def test_only_so_many_files_are_kept_open(features):
     for k in range(8):
         add(features, [k])
@@ -180,7 +189,9 @@ def test_only_so_many_files_are_kept_open(features):
     # One that was let go of can still be read by who holds it.
     np.testing.assert_array_equal(np.concatenate(held), expected(range(8)))
     assert maps.get(ids[-1])[0] is held[-1]
+    assert maps.get(ids[5])[0] is held[5]
     maps.get(ids[0])
+    assert maps.get(ids[5])[0] is held[5], "the least recently used one was to go"
     assert maps.get(ids[-1])[0] is held[-1]
     maps.drop([ids[-1], "unknown"])
     assert maps.get(ids[-1])[0] is not held[-1]

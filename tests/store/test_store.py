@@ -84,11 +84,13 @@ def test_paths_that_are_not_utf8_are_kept_readable(tmp_path):
     }
 
 
-def test_anybody_can_read_a_shard(tmp_path):
-    features = Store(tmp_path, "float16").open({"name": "a"}, 24)
+@pytest.mark.parametrize(("dtype", "stored"), [("float32", "<f4"), ("float16", "<f2")])
+def test_anybody_can_read_a_shard(tmp_path, dtype, stored):
+    features = Store(tmp_path, dtype).open({"name": "a"}, 24)
     add(features, [0, 1])
     (array,) = features.folder.glob("shards/*.npy")
-    np.testing.assert_array_equal(np.load(array, mmap_mode="r"), expected([0, 1]).astype(np.float16))
+    np.testing.assert_array_equal(np.load(array, mmap_mode="r"), expected([0, 1]).astype(dtype))
+    assert array.read_bytes().endswith(expected([0, 1]).astype(stored).tobytes())
 
 
 def test_a_selection_fits_the_protocol_and_says_what_it_is(tmp_path):

@@ -71,8 +71,8 @@ def wide_values(image: Image.Image) -> NDArray[Any]:
 
     Examples
     --------
-    >>> wide_values(Image.new("F", (4, 4), 0.5)).max()
-    np.float32(0.5)
+    >>> float(wide_values(Image.new("F", (4, 4), 0.5)).max())
+    0.5
     """
     values = np.asarray(image)
     floating = image.mode == "F"

@@ -10,8 +10,8 @@ import io
 import re
 import stat
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -166,9 +166,10 @@ def load(data: bytes) -> Decoded:
     ImageError
         As `decode`.
     """
+    openers = _openers()
     try:
         with _quiet_pillow():
-            image = _open(data)
+            image = _open(data, openers)
             _check_size(*image.size)
             _check_strips(image)
             note = _frames_note(image)
@@ -201,7 +202,8 @@ def _quiet_pillow() -> Iterator[None]:
 @cache
 def _openers() -> tuple[_Opener, ...]:
     for plugin in _PLUGINS:
-        import_module(f"PIL.{plugin}ImagePlugin")
+        with suppress(ModuleNotFoundError):  # AVIF came with Pillow 11.3
+            import_module(f"PIL.{plugin}ImagePlugin")
     found = []
     for name in _FORMATS:
         if name in Image.OPEN:
@@ -211,10 +213,10 @@ def _openers() -> tuple[_Opener, ...]:
     return tuple(found)
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, openers: Iterable[_Opener]) -> Image.Image:
     """`Image.open` for `_FORMATS` alone, and without its warning about large pictures, which only a global could silence."""
     failure: ImageError | None = None
-    for name, factory, accept in _openers():
+    for name, factory, accept in openers:
         try:
             verdict = accept(data[:16])
             if isinstance(verdict, str):

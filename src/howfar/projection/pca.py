@@ -39,7 +39,8 @@ class Projection:
     Attributes
     ----------
     primary, secondary
-        (n, z) and (m, z) float64 scores. Each column's sign is fixed: its first largest entry by magnitude is positive.
+        (n, z) and (m, z) float64 scores. Each column's sign is fixed: S's mean is above P's (fitted on P only: P's first
+        largest entry is positive).
     explained_variance_ratio
         (z,) share of the total variance of what the projection was fitted on, largest first.
     """
@@ -95,7 +96,7 @@ def joint_pca(
     --------
     >>> projection = joint_pca([[0.0, 0.0], [2.0, 0.0]], [[4.0, 0.0]], n_components=1)
     >>> projection.primary.tolist(), projection.secondary.tolist(), projection.explained_variance
-    ([[2.0], [0.0]], [[-2.0]], 1.0)
+    ([[-2.0], [0.0]], [[2.0]], 1.0)
     """
     plan = project(p, [s], n_components, mode="pair", route=route, scale=scale, layers=layers, block=block)
     return next(plan)
@@ -201,8 +202,8 @@ class _Plan:
         joined = self._joined(self._gram_pp, cross, own)
         total = np.trace(joined)
         vectors, values = _leading(joined, self._kept(len(joined)))
-        scores = _signed(vectors * np.sqrt(values))
         n = self.p.shape[0]
+        scores = _signed(vectors * np.sqrt(values), n, self.mode)
         return Projection(scores[:n], scores[n:], _ratio(values, total))
 
     def _joined(self, pp: Float64Array, ps: Float64Array, ss: Float64Array) -> Float64Array:
@@ -226,7 +227,7 @@ class _Plan:
         vectors, values = _leading(own, self._kept(len(own)))
         root = np.sqrt(values)
         inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
-        scores = _signed(np.concatenate([vectors * root, (between.T @ vectors) * inverse]), rows=len(own))
+        scores = _signed(np.concatenate([vectors * root, (between.T @ vectors) * inverse]), len(own), self.mode)
         return Projection(scores[: len(own)], scores[len(own) :], _ratio(values, total))
 
     def _by_covariance(self, s: Rows) -> Projection:
@@ -243,7 +244,7 @@ class _Plan:
         n = self.p.shape[0]
         scores = np.concatenate([_scores(rows, fitted.mean, basis, self.block) for rows in (self.p, s)])
         if self.mode != "none":
-            scores = _signed(scores, rows=n if self.mode == "primary" else None)
+            scores = _signed(scores, n, self.mode)
         return Projection(scores[:n], scores[n:], _ratio(values, total))
 
     def _kept(self, rows: int) -> int:
@@ -322,11 +323,16 @@ def _scores(x: Rows, mean: Float64Array, basis: Float64Array, block: int | None)
     return np.concatenate(pieces)
 
 
-def _signed(scores: Float64Array, rows: int | None = None) -> Float64Array:
-    magnitude = np.abs(scores[:rows])
+def _signed(scores: Float64Array, n: int, mode: Mode) -> Float64Array:
+    """Fix each column's sign: S's mean above P's; where they meet, or P alone decides, P's first largest entry positive."""
+    own = np.abs(scores[:n])
+    largest = own.max(axis=0)
     # Of entries that only rounding tells apart the first counts, or two routes could choose opposite signs.
-    largest = (magnitude >= (1 - _SIGN_TIE) * magnitude.max(axis=0)).argmax(axis=0)
-    signs: Float64Array = np.where(scores[largest, np.arange(scores.shape[1])] < 0, -1.0, 1.0)
+    chosen = scores[(own >= (1 - _SIGN_TIE) * largest).argmax(axis=0), np.arange(scores.shape[1])]
+    if mode != "primary":
+        step = scores[n:].mean(axis=0) - scores[:n].mean(axis=0)
+        chosen = np.where(np.abs(step) > _SIGN_TIE * np.abs(scores).max(axis=0), step, chosen)
+    signs: Float64Array = np.where(chosen < 0, -1.0, 1.0)
     return scores * signs
 
 

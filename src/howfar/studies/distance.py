@@ -347,11 +347,11 @@ def _notes(
             yield f"{s.name}: {pair.components} components are all that can be had, {settings.components} were asked for"
         if len(s) < FEW_IMAGES:
             yield f"{s.name} has {len(s)} images: its interval and p-value say little"
-    sizes = [len(one) for one in features]
+    sizes = [len(one) for one in secondaries]
     if settings.projection == "pair" and len(secondaries) > 1 and max(sizes) > UNEQUAL * min(sizes):
         yield (
-            f"the sets hold {min(sizes)} to {max(sizes)} images: a small S has little say in the components it shares with P, "
-            f"which moves its relative distance; --limit {min(sizes)} (limit={min(sizes)}) measures all at one size"
+            f"the secondaries hold {min(sizes)} to {max(sizes)} images, and a small one has little say in the components that "
+            f"it shares with {primary.name}, which moves its relative distance: limit = {min(sizes)} measures all at one size"
         )
 
 

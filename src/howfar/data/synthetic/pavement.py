@@ -33,7 +33,7 @@ def pavement(n: int, seed: int, *, shift: float = 0.0, kind: str = "lighting", s
     n
         Number of pictures.
     seed
-        Not negative; the same seed gives the same pictures.
+        Not negative; the same seed gives the same pictures, to the byte under the same versions of NumPy, SciPy and Pillow.
     shift
         From 0 (plain) to 1.
     kind

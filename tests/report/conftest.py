@@ -1,0 +1,78 @@
+"""A believable result and its report, made once for all report tests."""
+
+from __future__ import annotations
+
+import importlib.util
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from howfar.report.html import write_report
+from howfar.results import Comparison
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use"}
+
+
+class Page(HTMLParser):
+    """What the tests ask of a page: its tags with attributes, and the text that a reader sees."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.feed(source)
+        self.close()
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).replace("\u00a0", " ").split())
+
+    def of(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"style", "script"} & set(self.open):
+            self.texts.append(data)
+
+
+@pytest.fixture(scope="session")
+def believable() -> ModuleType:
+    """The factory beside the figure tests."""
+    path = Path(__file__).parents[1] / "figures" / "believable.py"
+    spec = importlib.util.spec_from_file_location("believable", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def six(believable: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    made: Comparison = believable.make(tmp_path_factory.mktemp("images"), 6)
+    return made
+
+
+@pytest.fixture(scope="session")
+def report(six: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(six, tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="session")
+def page(report: Path) -> Page:
+    return Page(report.read_text(encoding="utf-8"))

@@ -1,0 +1,86 @@
+"""The page in a real browser: it loads in peace, asks for nothing, fits a phone, and its tables sort."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    if chromium is None:
+        pytest.skip("no chromium on the path")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=chromium, args=SWITCHES)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def heard(browser: Any, report: Path) -> Iterator[tuple[Any, list[str]]]:
+    """The open page, and everything that it complained of or asked for."""
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    noise: list[str] = []
+    page.on("console", lambda message: noise.append(message.text))
+    page.on("pageerror", lambda error: noise.append(str(error)))
+    page.on("request", lambda request: noise.append(request.url) if not request.url.startswith("data:") else None)
+    page.goto(report.as_uri())
+    noise.remove(report.as_uri())
+    yield page, noise
+    page.close()
+
+
+def test_loads_in_peace(heard: tuple[Any, list[str]]) -> None:
+    page, noise = heard
+    assert page.title() == "How far from training & <set>? (efficientnet_lite0)"
+    assert page.locator("h1").inner_text() == "How far from training & <set>?"
+    assert noise == []
+    assert page.locator("figure svg").count() == 5
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_nothing_sticks_out(width: int, heard: tuple[Any, list[str]]) -> None:
+    page, _ = heard
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_tables_sort_by_number_and_back(heard: tuple[Any, list[str]]) -> None:
+    page, noise = heard
+    table = page.locator("#distances table").first
+    column = "[...document.querySelector('#distances table').tBodies[0].rows].map(row => Number(row.cells[1].textContent))"
+    table.get_by_role("button", name="n", exact=True).click()
+    assert page.evaluate(column) == [1, 7, 60, 90, 120, 200]
+    assert table.locator("th[aria-sort=ascending]").count() == 1
+    table.get_by_role("button", name="n", exact=True).click()
+    assert page.evaluate(column) == [200, 120, 90, 60, 7, 1]
+    table.get_by_role("button", name="p", exact=True).click()
+    assert page.evaluate("document.querySelector('#distances table').tBodies[0].rows[5].cells[7].textContent") == "–"
+    assert noise == []
+
+
+def test_follows_the_dark(heard: tuple[Any, list[str]]) -> None:
+    page, _ = heard
+    ground = "getComputedStyle(document.body).backgroundColor"
+    label = "getComputedStyle(document.querySelector('#figure-violin svg text')).fill"
+    light = page.evaluate(ground), page.evaluate(label)
+    page.emulate_media(color_scheme="dark")
+    assert (page.evaluate(ground), page.evaluate(label)) == ("rgb(20, 24, 29)", "rgb(228, 232, 236)")
+    assert light == ("rgb(255, 255, 255)", "rgb(31, 35, 40)")
+
+
+def test_reads_without_scripts(browser: Any, report: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    assert page.locator("#distances table").first.locator("tbody tr").count() == 6
+    assert page.locator("thead button").count() == 0
+    context.close()

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from howfar.figures.style import GRID, INK, MUTED, PAPER, drawing
+from howfar.report.embed import embed
+
+
+def draw(pixels: np.ndarray | None = None) -> Figure:
+    with drawing():
+        figure = Figure(figsize=(4, 3))
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color="#0072b2")
+        axes.set_title("words <&>")
+        if pixels is not None:
+            axes.imshow(pixels, extent=(0, 1, 0, 1))
+    return figure
+
+
+def test_writes_files_and_returns_a_fragment(tmp_path: Path) -> None:
+    found = embed(draw(), "one", tmp_path)
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "one.svg").read_text().startswith("<?xml")
+    assert found.svg.startswith("<svg ")
+    assert found.svg.endswith("</svg>")
+    assert found.width == pytest.approx(4 * 72)
+    assert "words &lt;&amp;&gt;" in found.svg
+
+
+def test_photographs_have_no_vector_file(tmp_path: Path) -> None:
+    embed(draw(), "one", tmp_path, vector=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["one.png"]
+
+
+def test_page_colours_are_variables_and_data_colours_stay(tmp_path: Path) -> None:
+    svg = embed(draw(), "one", tmp_path).svg
+    assert "var(--ink)" in svg
+    assert "var(--paper)" in svg
+    assert "#0072b2" in svg
+    for colour in (INK, MUTED, GRID, PAPER):
+        assert colour not in svg
+
+
+def test_identifiers_are_the_figures_own(tmp_path: Path) -> None:
+    one, two = (embed(draw(), name, tmp_path).svg for name in ("one", "two"))
+    found = [set(re.findall(r'\bid="([^"]+)"', svg)) for svg in (one, two)]
+    assert found[0]
+    assert not found[0] & found[1]
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', one))
+    assert used
+    assert used <= found[0]
+
+
+def test_asks_for_nothing(tmp_path: Path) -> None:
+    svg = embed(draw(np.zeros((4, 4, 3), dtype=np.uint8)), "one", tmp_path).svg
+    assert "http" not in svg
+    assert "<metadata" not in svg
+    assert "<!DOCTYPE" not in svg
+
+
+def test_opaque_pictures_become_jpeg_and_others_stay(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (40, 40, 4), dtype=np.uint8)
+    assert "data:image/png;base64," in embed(draw(noise), "one", tmp_path).svg
+    noise[..., 3] = 255
+    assert "data:image/jpeg;base64," in embed(draw(noise), "one", tmp_path).svg
+
+
+def test_the_same_figure_gives_the_same_fragment(tmp_path: Path) -> None:
+    assert embed(draw(), "one", tmp_path).svg == embed(draw(), "one", tmp_path).svg
+
+
+def test_characters_that_no_font_has_are_no_warning(tmp_path: Path) -> None:
+    figure = draw()
+    figure.axes[0].set_title("\U0001f6e3 \ue000")
+    assert "\ue000" in embed(figure, "one", tmp_path).svg

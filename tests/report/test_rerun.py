@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+import howfar
+from howfar.report.rerun import folder, rerun
+from howfar.results import Comparison
+
+
+def draw(place: Path, n: int, shade: int) -> Path:
+    place.mkdir(parents=True)
+    for i in range(n):
+        Image.new("RGB", (32, 32), (shade, (37 * i) % 256, (91 * i) % 256)).save(place / f"{i}.png")
+    return place
+
+
+def test_the_call_gives_the_same_numbers_again(tmp_path: Path) -> None:
+    primary = draw(tmp_path / "it's P" / "images", 12, 10).parent
+    others = {"a=b": draw(tmp_path / "one", 9, 40), 'say "c"': draw(tmp_path / "two", 8, 200)}
+    first = howfar.compare(
+        primary, others, "colour_moments", components=3, seed=4, bootstrap=20, permutations=9, neighbours=2, progress=False
+    )
+    found: dict[str, Comparison] = {}
+    exec(rerun(first), found)
+    pd.testing.assert_frame_equal(found["comparison"].to_frame(), first.to_frame())
+    assert found["comparison"].settings == first.settings
+    assert found["comparison"].primary == first.primary
+
+
+def test_gaps_where_the_result_does_not_tell(six: Comparison) -> None:
+    text = rerun(six)
+    compile(text, "rerun", "exec")
+    assert "'training & <set>=<where training & <set> is>'" in text
+    assert "from_folder" not in text
+
+
+def test_embeddings_name_no_backbone(six: Comparison) -> None:
+    assert "backbone=" in rerun(six)
+    assert "backbone=" not in rerun(replace(six, backbone=replace(six.backbone, name="embeddings")))
+
+
+def test_folder_of_images_from_two_places_is_unknown() -> None:
+    assert folder(["/a/x.png", "/b/y.png"], ["x.png", "y.png"], "d") == "<where d is>"
+    assert folder(["/a/x.png"], ["ax.png"], "d") == "<where d is>"
