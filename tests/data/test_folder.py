@@ -101,6 +101,7 @@ def test_links(tmp_path: Path) -> None:
     put(tmp_path / "out" / "1.jpg", tmp_path / "set" / "z" / "2.jpg")
     (tmp_path / "set" / "far").symlink_to(tmp_path / "out")
     (tmp_path / "set" / "a_second_way").symlink_to(tmp_path / "set" / "z")
+    (tmp_path / "set" / "zz_third_way").symlink_to(tmp_path / "set" / "z")
     (tmp_path / "set" / "z" / "up").symlink_to(tmp_path / "set")
     (tmp_path / "set" / "one.jpg").symlink_to(tmp_path / "out" / "1.jpg")
     found = Dataset.from_folder(tmp_path / "set")

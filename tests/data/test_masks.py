@@ -78,7 +78,10 @@ def test_zero_and_one_is_refused(tmp_path: Path) -> None:
 
 def test_a_little_noise_of_jpeg_is_not_zero_and_one(tmp_path: Path) -> None:
     image = Image.fromarray(np.full((8, 8), 1, np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 3
     assert foreground(tmp_path, image, "m.jpg", quality=100) == [False] * 8
+    assert foreground(tmp_path, image, "m.jpg", quality=100, exif=exif) == [False] * 8
 
 
 def test_orientation_is_applied_as_to_the_image(tmp_path: Path) -> None:

@@ -141,6 +141,8 @@ def test_demo(tmp_path: Path, demo_folders: list[Path]) -> None:
     assert [all(item.mask for item in one.items) for one in sets] == [True] * 5 + [False]
     contents = {read_bytes(item.path) for one in sets for item in one.items}
     assert len(contents) == sum(map(len, sets))
+    roads = {read_bytes(item.mask) for one in sets for item in one.items if item.mask}
+    assert len(roads) == 24 + 4 * 12
     again = write_demo(tmp_path, seed=0, n_primary=2, n_secondary=1)
     for folder, other in zip(demo_folders, again, strict=True):
         assert (folder / "images" / "0001.jpg").read_bytes() == (other / "images" / "0001.jpg").read_bytes()

@@ -177,3 +177,18 @@ def constant(comparison: Comparison) -> Comparison:
     images["i_dist_scaled"] = 0.0
     primary[["i_dist_mean", "pc1", "pc2"]] = 2.0
     return replace(comparison, images=images, primary_images=primary)
+
+
+def only(comparison: Comparison, *places: int) -> Comparison:
+    """The same result with these secondaries alone."""
+    datasets = tuple(comparison.datasets[place] for place in places)
+    names = {dataset.name for dataset in datasets}
+    return replace(
+        comparison,
+        datasets=datasets,
+        images=comparison.images[comparison.images["dataset"].isin(names)].reset_index(drop=True),
+        primary_images=comparison.primary_images[comparison.primary_images["against"].isin(names)].reset_index(drop=True),
+        baselines=tuple(baseline for baseline in comparison.baselines if baseline.dataset in names),
+        skipped=tuple(skipped for skipped in comparison.skipped if skipped.dataset in {*names, comparison.primary.name}),
+        leaks=tuple(leak for leak in comparison.leaks if leak.dataset in names),
+    )
