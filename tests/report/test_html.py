@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from howfar.figures.relative import relative
+from howfar.figures.thumbnails import thumbnails
+from howfar.report import html
 from howfar.report.html import write_report
 from howfar.results import Comparison, Leak, Skipped
 
@@ -26,6 +29,12 @@ def one(six: Comparison, believable: ModuleType) -> Comparison:
     """A single dataset of a single image: the quickest report."""
     single: Comparison = believable.only(six, 5)
     return single
+
+
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of the text alone."""
+    monkeypatch.setattr(html, "FIGURES", {})
 
 
 def test_writes_the_page_and_the_figures(report: Path) -> None:
@@ -107,6 +116,7 @@ def test_alternative_texts_hold_the_numbers(page: Page, six: Comparison) -> None
         assert f"{dataset.name} {dataset.relative:.2f}×" in said
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_long_lists_are_folded(one: Comparison, tmp_path: Path, parsed: type[Page], page: Page) -> None:
     many = replace(
         one,
@@ -121,17 +131,21 @@ def test_long_lists_are_folded(one: Comparison, tmp_path: Path, parsed: type[Pag
 
 @pytest.mark.parametrize("edge", ["without_yardstick", "constant"])
 def test_undefined_and_equal_values(
-    edge: str, six: Comparison, tmp_path: Path, believable: ModuleType, parsed: type[Page]
+    edge: str, six: Comparison, tmp_path: Path, believable: ModuleType, parsed: type[Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(html, "FIGURES", {"relative": relative})
     bare = getattr(believable, edge)(believable.only(six, 0, 3))
     page = parsed(write_report(bare, tmp_path).read_text())
-    assert "None" not in page.text
+    assert "None" not in page.text.replace("limit=None", "")
     assert "nan" not in page.text.lower().split()
     assert ("is a single image" in page.text) == (edge == "without_yardstick")
     assert (tmp_path / "figures" / "relative.png").exists() == (edge == "constant")
 
 
-def test_ready_made_embeddings_have_no_photographs(one: Comparison, tmp_path: Path, parsed: type[Page]) -> None:
+def test_ready_made_embeddings_have_no_photographs(
+    one: Comparison, tmp_path: Path, parsed: type[Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, "FIGURES", {"thumbnails": thumbnails})
     bare = replace(one, images=one.images.assign(path=""), baselines=(), leaks=(), skipped=(), notes=())
     page = parsed(write_report(bare, tmp_path).read_text())
     assert not (tmp_path / "figures" / "thumbnails.png").exists()
@@ -140,6 +154,7 @@ def test_ready_made_embeddings_have_no_photographs(one: Comparison, tmp_path: Pa
     assert "one lies 1." in page.text
 
 
+@pytest.mark.usefixtures("without_figures")
 @pytest.mark.parametrize("projection", ["pair", "primary", "joint", "none"])
 def test_says_which_numbers_may_be_compared(projection: Any, one: Comparison, tmp_path: Path, parsed: type[Page]) -> None:
     chosen = replace(one, settings=replace(one.settings, projection=projection))
