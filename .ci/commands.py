@@ -23,7 +23,9 @@ def main() -> int:
     for file in arguments.files:
         for language, code in BLOCK.findall(file.read_text(encoding="utf-8")):
             print(f"\n-- {file}: {language}\n{code.rstrip()}", flush=True)
-            command = ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-W", "error", "-c", code]
+            command = (
+                ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-W", "error", "-c", code]
+            )
             started = time.monotonic()
             code_of_exit = subprocess.run(command, cwd=arguments.folder, check=False).returncode
             print(f"-- exit {code_of_exit} after {time.monotonic() - started:.0f} s", flush=True)

@@ -39,6 +39,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "local": "howfar.runners.local:LocalRunner",
     },
     "figures": {
+        "relative": "howfar.figures.relative:relative",
         "violin": "howfar.figures.violin:violin",
         "sorted_distances": "howfar.figures.sorted_distances:sorted_distances",
         "scatter": "howfar.figures.scatter:scatter",

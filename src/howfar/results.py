@@ -130,10 +130,11 @@ class DatasetSummary:
     """One secondary dataset against P.
 
     `o_dist` is the paper's sum form (mean over S of sums over P), `o_dist_mean` the mean over all pairs;
-    `o_dist_scaled` is the row-scaled value of tables 2 and 6; `relative` is `o_dist_mean` over P's self-distance in
-    the same subspace; `energy` is 2E d(s,p) − E d(p,p') − E d(s,s'); `p_value` is the permutation p-value after
-    Holm's correction over the secondaries, `p_value_raw` before it; `beyond` is the share of images whose conformal
-    p-value is at most 0.05; intervals are 95 % bootstrap intervals, low then high. None stands where a value is undefined.
+    `o_dist_scaled` is the row-scaled value of tables 2 and 6; `self_distance` is P's, in this pair's subspace, and
+    `relative` is `o_dist_mean` over it; `energy` is 2E d(s,p) − E d(p,p') − E d(s,s'); `p_value` is the permutation
+    p-value after Holm's correction over the secondaries, `p_value_raw` before it; `beyond` is the share of images whose
+    conformal p-value is at most 0.05; intervals are 95 % bootstrap intervals, low then high. None stands where a value is
+    undefined.
     """
 
     name: str
@@ -361,14 +362,16 @@ def format_number(value: float | None, digits: int = 4) -> str:
 
 
 def format_p(value: float | None) -> str:
-    """A p-value for people: three decimals, "–" where undefined.
+    """A p-value for people: three decimals, "<0.001" below, "–" where undefined.
 
     Examples
     --------
-    >>> format_p(0.001), format_p(0.20049)
-    ('0.001', '0.200')
+    >>> format_p(0.0001), format_p(0.20049)
+    ('<0.001', '0.200')
     """
-    return "–" if value is None else f"{value:.3f}"
+    if value is None:
+        return "–"
+    return "<0.001" if value < 0.0005 else f"{value:.3f}"
 
 
 def _cells(dataset: DatasetSummary) -> tuple[str, ...]:

@@ -44,7 +44,13 @@ def test_compare_prints_the_table_and_writes_the_run(
     assert "O^dist (sum)" in done.stdout
     assert f"report: {out / 'report.html'}" in done.stdout
     assert "image/s" in done.stderr
-    assert {path.name for path in out.iterdir()} >= {"result.json", "images.parquet", "datasets.parquet", "report.html", "figures"}
+    assert {path.name for path in out.iterdir()} >= {
+        "result.json",
+        "images.parquet",
+        "datasets.parquet",
+        "report.html",
+        "figures",
+    }
     assert {path.stem for path in (out / "figures").iterdir()} >= {"violin", "sorted_distances", "scatter", "thumbnails"}
     images = pd.read_parquet(out / "images.parquet")
     assert set(COLUMNS) <= set(images)

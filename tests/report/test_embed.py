@@ -70,6 +70,12 @@ def test_opaque_pictures_become_jpeg_and_others_stay(tmp_path: Path) -> None:
     assert "data:image/jpeg;base64," in embed(draw(noise), "one", tmp_path).svg
 
 
+def test_every_picture_stays_a_picture_of_its_own(tmp_path: Path) -> None:
+    figure = draw(np.zeros((4, 4, 3), dtype=np.uint8))
+    figure.axes[0].imshow(np.ones((4, 4, 3)), extent=(0, 0.5, 0, 1))
+    assert embed(figure, "one", tmp_path).svg.count("data:image/jpeg") == 2
+
+
 def test_the_same_figure_gives_the_same_fragment(tmp_path: Path) -> None:
     assert embed(draw(), "one", tmp_path).svg == embed(draw(), "one", tmp_path).svg
 

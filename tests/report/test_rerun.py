@@ -45,4 +45,4 @@ def test_embeddings_name_no_backbone(six: Comparison) -> None:
 
 def test_folder_of_images_from_two_places_is_unknown() -> None:
     assert folder(["/a/x.png", "/b/y.png"], ["x.png", "y.png"], "d") == "<where d is>"
-    assert folder(["/a/x.png"], ["ax.png"], "d") == "<where d is>"
+    assert folder(["/a/bx.png"], ["x.png"], "d") == "<where d is>"

@@ -119,7 +119,8 @@ def test_layer_scaling_reaches_the_projection() -> None:
     scaled = howfar.compare(features("p", p), features("s", s), components=5, permutations=0, scale="layers")
     pool = np.concatenate([p, s])
     pool = pool - pool.mean(axis=0)
-    spread = np.concatenate([pool[:, :10] / np.sqrt(pool[:, :10].var(axis=0, ddof=1).sum()), pool[:, 10:] / np.sqrt(pool[:, 10:].var(axis=0, ddof=1).sum())], axis=1)
+    layers = (pool[:, :10], pool[:, 10:])
+    spread = np.concatenate([layer / np.sqrt(layer.var(axis=0, ddof=1).sum()) for layer in layers], axis=1)
     scores = PCA(5, svd_solver="full").fit_transform(spread)
     assert scaled.datasets[0].o_dist_mean == pytest.approx(cdist(scores[30:], scores[:30]).mean())
     assert plain.datasets[0].o_dist_mean != pytest.approx(scaled.datasets[0].o_dist_mean)
@@ -148,7 +149,8 @@ def test_a_leak_and_copies_are_reported(demo_folders: list[Path], tmp_path: Path
         shutil.copy(image, folder / f"renamed{i}{image.suffix}")
     shutil.copy(images[0], folder / f"again{images[0].suffix}")
     found = howfar.compare(demo_folders[0], folder, "colour_moments", permutations=0, bootstrap=0, progress=False)
-    assert {leak.image for leak in found.leaks} == {f"renamed{i}{images[0].suffix}" for i in range(3)} | {f"again{images[0].suffix}"}
+    ending = images[0].suffix
+    assert {leak.image for leak in found.leaks} == {f"{stem}{ending}" for stem in ("renamed0", "renamed1", "renamed2", "again")}
     assert {leak.primary_image for leak in found.leaks} == {image.name for image in images[:3]}
     assert any("too (4)" in note for note in found.notes)
     assert any("1 exact copies" in note for note in found.notes)
@@ -183,16 +185,16 @@ def test_views(found: Comparison) -> None:
     assert list(frame.name) == ["same", "near", "far"]
     assert {"relative_ci_low", "relative_ci_high", "knn_mean", "frechet", "kid", "sliced_wasserstein"} <= set(frame)
     assert {"violin", "scatter"} <= set(dir(found.plot))
-    with pytest.raises(AttributeError, match="known: .*violin"):
+    with pytest.raises(AttributeError, match=r"known: .*violin"):
         found.plot.violins()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"components": 0}, "components .*greater than or equal to 1.*got 0"),
-        ({"projection": "pairs"}, "projection .*got 'pairs'"),
-        ({"scale": "z"}, "scale .*got 'z'"),
+        ({"components": 0}, r"components .*greater than or equal to 1.*got 0"),
+        ({"projection": "pairs"}, r"projection .*got 'pairs'"),
+        ({"scale": "z"}, r"scale .*got 'z'"),
         ({"neighbours": 0}, "neighbours"),
         ({"bootstrap": -1}, "bootstrap"),
         ({"seed": -1}, "seed"),

@@ -1,8 +1,8 @@
 """Euclidean distances between two sets of rows, in tiles: the matrix of all pairs is never held.
 
-Each tile is ‖s‖² + ‖p‖² − 2 s·p in float64 after both sets are centred on P's mean. Where that subtraction
-would lose digits (the squared distance is negative or below 1e-6 of the squared norms) the pair is computed again by differences, so
-equal rows are at exactly 0 and near ones keep nine digits.
+Each tile is ‖s‖² + ‖p‖² − 2 s·p in float64, after both sets are centred on P's mean. Where that subtraction would lose
+digits (what it gives is negative, or below 1e-6 of the squared norms) the pair is computed again by differences, so equal
+rows are at exactly 0 and near ones keep nine digits.
 """
 
 from __future__ import annotations

@@ -1,0 +1,320 @@
+"""Draw the pictures of the documentation into docs/pictures, from seeded arrays and the demo's own synthetic pictures.
+
+usage: make_pictures.py [--demo FOLDER] [NAME...]     FOLDER is what `howfar demo --out` wrote; made where it is not given
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+import howfar
+from howfar.distances import dataset_to_dataset, energy, image_to_dataset, knn, self_distance
+from howfar.figures.style import COLOURS, INK, MUTED, PRIMARY, blank, drawing
+from howfar.projection import joint_pca, project
+
+PICTURES = Path(__file__).parent / "pictures"
+BLUE, ORANGE, GREEN, PINK = COLOURS[:4]
+Array = NDArray[np.float64]
+
+
+def projection(demo: Path) -> Figure:
+    """Left: each pair has its own ruler. Right: how the size of S moves `relative` in pair mode."""
+    figure = blank(9.0, 3.9)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.12))
+    _two_rulers(left)
+    _set_size(right)
+    return figure
+
+
+def _two_rulers(axes: Any) -> None:
+    rng = np.random.default_rng(3)
+    p = rng.normal(size=(150, 2)) * (2.0, 0.7)
+    east, north = (rng.normal(size=(150, 2)) * 0.7 + step for step in ((6.0, 0.0), (0.0, 6.0)))
+    axes.scatter(*p.T, s=9, color=PRIMARY, alpha=0.7, lw=0)
+    axes.text(-2.6, -2.4, "P", color=MUTED, fontsize=12, weight="bold")
+    for s, colour, name, place in ((east, BLUE, "A", (4.4, 2.1)), (north, ORANGE, "B", (1.9, 5.6))):
+        axes.scatter(*s.T, s=9, color=colour, alpha=0.6, lw=0)
+        both = np.concatenate([p, s])
+        centre = both.mean(axis=0)
+        ruler = np.linalg.svd(both - centre, full_matrices=False)[2][0]
+        ends = centre + np.outer((-6.5, 6.5), ruler)
+        axes.plot(*ends.T, color=colour, lw=1.6)
+        found = joint_pca(p, s, 1)
+        far, own = dataset_to_dataset(found.secondary, found.primary), self_distance(found.primary)
+        axes.text(*place, f"{name}: {far:.1f} / {own:.1f} = {far / own:.1f}", color=colour, fontsize=9.5, weight="bold")
+    axes.text(2.4, 4.7, "O(S, P) / O(P, P) = relative", color=MUTED, fontsize=8.5)
+    axes.set(xlim=(-5.2, 11.2), ylim=(-3.4, 8.4), aspect="equal", xticks=[], yticks=[])
+    axes.grid(False)
+    axes.set_title("Each pair has its own ruler (its first component)")
+
+
+def _set_size(axes: Any) -> None:
+    sizes = (10, 20, 40, 80, 160, 320, 640)
+    kinds = (("a shifted road", BLUE, _road), ("something else", ORANGE, _other))
+    for name, colour, draw in kinds:
+        pair, full = _relative_by_size(draw, sizes)
+        axes.plot(sizes, pair, color=colour, marker="o", ms=4.5, lw=1.8)
+        axes.plot(sizes, full, color=colour, lw=1.2, ls=(0, (4, 2)))
+        axes.annotate(name, (sizes[-1], pair[-1]), (6, -2), textcoords="offset points", color=colour, fontsize=9.5, weight="bold")
+        print(f"projection: {name}: pair {np.round(pair, 3)}, none {np.round(full, 3)}")
+    axes.plot([], [], color=MUTED, marker="o", ms=4.5, lw=1.8, label="pair, 25 components")
+    axes.plot([], [], color=MUTED, lw=1.2, ls=(0, (4, 2)), label="none: all dimensions")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, labels=[str(size) for size in sizes])
+    axes.minorticks_off()
+    axes.set(xlabel="images in S (P has 500)", ylabel="relative", xlim=(9, 2600))
+    axes.legend(loc="lower right")
+    axes.set_title("The size of S moves relative in pair mode")
+
+
+WIDTH, SPREAD = 300, 10.0 * np.arange(1, 301) ** -0.8
+
+
+def _primary(rng: np.random.Generator, count: int) -> Array:
+    return rng.normal(size=(count, WIDTH)) * SPREAD
+
+
+def _road(rng: np.random.Generator, count: int) -> Array:
+    """It varies as P does, and is shifted along two directions in which P varies."""
+    return _primary(rng, count) + np.eye(WIDTH)[[1, 4]].sum(axis=0) * 8.0
+
+
+def _other(rng: np.random.Generator, count: int) -> Array:
+    """It varies in directions of its own, more than P does."""
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(WIDTH, WIDTH)))[0]
+    return 1.45 * _primary(rng, count) @ turn.T
+
+
+def _relative_by_size(draw: Callable[..., Array], sizes: tuple[int, ...], draws: int = 12) -> tuple[Array, Array]:
+    """Mean `relative` over draws for each size of S, in pair mode and in all dimensions."""
+    values = np.empty((draws, len(sizes), 2))
+    for k in range(draws):
+        rng = np.random.default_rng([7, k])
+        p = _primary(rng, 500)
+        for i, size in enumerate(sizes):
+            s = draw(rng, size)
+            for j, mode in enumerate(("pair", "none")):
+                found = next(project(p, [s], 25, mode=mode))
+                values[k, i, j] = dataset_to_dataset(found.secondary, found.primary) / self_distance(found.primary)
+    return values.mean(axis=0)[:, 0], values.mean(axis=0)[:, 1]
+
+
+def distances(demo: Path) -> Figure:
+    """A P of two modes: I^dist finds the empty middle nearest of all, kNN does not."""
+    rng = np.random.default_rng(1)
+    p = np.concatenate([rng.normal(size=(60, 2)) * 0.9 + (x, 0.0) for x in (-4.0, 4.0)])
+    across, up = np.meshgrid(np.linspace(-8, 8, 161), np.linspace(-4.6, 4.6, 93))
+    plane = np.stack([across.ravel(), up.ravel()], axis=1)
+    marks = {"middle": (0.0, 0.0), "within": (4.3, 0.6)}
+    figure = blank(9.0, 3.5)
+    panels = (
+        ("I$^{\\mathrm{dist}}$: mean distance to all of P", image_to_dataset),
+        ("kNN: mean distance to the 5 nearest images of P", knn),
+    )
+    for axes, (title, distance) in zip(figure.subplots(1, 2), panels, strict=True):
+        levels = axes.contourf(across, up, distance(plane, p).reshape(across.shape), 14, cmap="Blues_r")
+        axes.scatter(*p.T, s=8, color="#ffffff", edgecolor=INK, lw=0.5)
+        for name, place in marks.items():
+            value = float(distance(np.array([place]), p)[0])
+            print(f"distances: {distance.__name__} {name} {value:.2f}")
+            axes.scatter(*place, s=70, marker="X", color=ORANGE, edgecolor="#ffffff", lw=0.9, zorder=4)
+            box = {"boxstyle": "round,pad=0.25", "fc": "#ffffff", "ec": "none", "alpha": 0.92}
+            words = f"{name}: {value:.1f}"
+            axes.annotate(
+                words, place, (0, 30), textcoords="offset points", ha="center", color=ORANGE, fontsize=10, weight="bold", bbox=box
+            )
+        figure.colorbar(levels, ax=axes, shrink=0.8, ticks=range(0, 13, 2)).outline.set_visible(False)
+        axes.set(aspect="equal", xticks=[], yticks=[], title=title)
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
+    return figure
+
+
+def significance(demo: Path) -> Figure:
+    """How a permutation p-value arises; when it lies; and how short the interval runs for few images."""
+    figure = blank(9.0, 3.6)
+    null, calibration, coverage = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
+    _permutation(null)
+    _calibration(calibration)
+    _coverage(coverage)
+    return figure
+
+
+SCALE = 5.0 * np.arange(1, 26) ** -0.5
+
+
+def _cloud(rng: np.random.Generator, count: int, shift: float = 0.0) -> Array:
+    x = rng.normal(size=(count, 25)) * SCALE
+    x[:, 0] += shift
+    return x
+
+
+def _permutation(axes: Any) -> None:
+    rng = np.random.default_rng(5)
+    p, same, far = _cloud(rng, 120), _cloud(rng, 40), _cloud(rng, 40, 4.0)
+    axes.hist([_energy_of_labels(rng, p, far) for _ in range(999)], bins=24, color=PRIMARY, alpha=0.75)
+    top = axes.get_ylim()[1]
+    for s, colour, name in ((same, BLUE, "S drawn\nas P"), (far, ORANGE, "S moved")):
+        value = energy(s, p)
+        axes.vlines(value, 0, 0.86 * top, color=colour, lw=2)
+        axes.text(value, 0.88 * top, name, color=colour, ha="center", va="bottom", fontsize=9.5, weight="bold")
+    axes.text(0.36, 0.42 * top, "energy under\n999 random labels", color=MUTED, fontsize=8.5)
+    axes.set(xlabel="energy distance", yticks=[], ylim=(0, 1.08 * top), title="The permutation test")
+    axes.spines["left"].set_visible(False)
+
+
+def _energy_of_labels(rng: np.random.Generator, p: Array, s: Array) -> float:
+    pooled = rng.permutation(np.concatenate([p, s]))
+    return energy(pooled[: len(s)], pooled[len(s) :])
+
+
+def _calibration(axes: Any, draws: int = 150) -> None:
+    """p-values where S and P are draws of one distribution: flat for single images, and wrong for groups."""
+    for name, colour, group in (("single images", BLUE, 1), ("4 tiles a photo", ORANGE, 4)):
+        values = []
+        for k in range(draws):
+            rng = np.random.default_rng([11, k])
+            p, s = (_in_groups(rng, count, group) for count in (120, 40))
+            found = howfar.compare(p, {"s": s}, projection="none", bootstrap=0, permutations=199, seed=k)
+            values.append(found.datasets[0].p_value_raw)
+        axes.ecdf(values, color=colour, lw=2, label=name)
+        print(f"significance: {name}: p <= 0.05 in {np.mean(np.array(values) <= 0.05):.1%}")
+    axes.plot([0, 1], [0, 1], color=MUTED, lw=1, ls=(0, (4, 2)))
+    axes.set(xlabel="p-value", ylabel="share of runs at or below", xlim=(-0.02, 1), ylim=(0, 1.02))
+    axes.set_title("p where S and P are alike")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.02, 0.02))
+
+
+def _in_groups(rng: np.random.Generator, count: int, group: int) -> Array:
+    """Images in groups that resemble each other, as tiles of one photograph do."""
+    photos = np.repeat(_cloud(rng, count // group), group, axis=0)
+    return photos if group == 1 else photos + 0.3 * _cloud(rng, count)
+
+
+def _coverage(axes: Any, draws: int = 300) -> None:
+    """How often the 95 % interval of `relative` holds the value that it estimates, P having 200 images."""
+    rng = np.random.default_rng(2)
+    truth = dataset_to_dataset(_cloud(rng, 4000, 6.0), many := _cloud(rng, 4000)) / self_distance(many)
+    sizes, shares = (5, 10, 20, 40, 80), []
+    for size in sizes:
+        held = 0
+        for k in range(draws):
+            rng = np.random.default_rng([13, size, k])
+            p, s = _cloud(rng, 200), _cloud(rng, size, 6.0)
+            found = howfar.compare(p, {"s": s}, projection="none", permutations=0, seed=k).datasets[0]
+            low, high = found.relative_ci or (np.nan, np.nan)
+            held += low <= truth <= high
+        shares.append(held / draws)
+    print(f"significance: coverage {dict(zip(sizes, np.round(shares, 3), strict=True))}")
+    error = 1.96 * np.sqrt(np.array(shares) * (1 - np.array(shares)) / draws)
+    axes.axhline(0.95, color=MUTED, lw=1, ls=(0, (4, 2)))
+    axes.errorbar(sizes, shares, error, color=GREEN, marker="o", ms=5, lw=1.8, elinewidth=1)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, labels=[str(size) for size in sizes])
+    axes.minorticks_off()
+    axes.set(xlabel="images in S", ylabel="share of intervals that hold it", ylim=(0.7, 1.0))
+    axes.set_title("Coverage of the 95 % interval")
+
+
+def baselines(demo: Path) -> Figure:
+    """A picture of each demo dataset, all that colour moments know of it, and `relative` by three backbones."""
+    found = howfar.Comparison.load(demo / "run")
+    names = ["pavement", *(dataset.name for dataset in found.datasets)]
+    views = {"efficientnet_lite0": [1.0, *(float(d.relative or np.nan) for d in found.datasets)]}
+    for one in found.baselines:
+        views.setdefault(one.backbone, [1.0]).append(float(one.relative or np.nan))
+    figure = blank(9.0, 4.7)
+    grid = figure.add_gridspec(3, len(names), height_ratios=(1.35, 0.42, 2.2))
+    for column, name in enumerate(names):
+        picture = Image.open(sorted((demo / "data" / name / "images").iterdir())[2])
+        _show(figure.add_subplot(grid[0, column]), np.asarray(picture.resize((110, 110))), "a picture" if not column else "", name)
+        mean, deviation = np.asarray(picture).mean(axis=(0, 1)), np.asarray(picture).std(axis=(0, 1))
+        swatch = np.clip(np.stack([mean - deviation, mean, mean + deviation])[None], 0, 255).astype(np.uint8)
+        _show(figure.add_subplot(grid[1, column]), swatch, "its colour\nmoments" if not column else "", "")
+    _views(figure.add_subplot(grid[2, :]), views)
+    return figure
+
+
+def _show(axes: Any, pixels: NDArray[np.uint8], side: str, title: str) -> None:
+    axes.imshow(pixels, aspect="auto" if pixels.shape[0] == 1 else "equal")
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(title, loc="center")
+    axes.set_ylabel(side, rotation=0, ha="right", va="center", color=MUTED, fontsize=9)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+
+
+def _views(axes: Any, views: dict[str, list[float]]) -> None:
+    looks = zip(views.items(), (BLUE, MUTED, MUTED), "os^", strict=True)
+    for step, ((name, values), colour, marker) in enumerate(looks):
+        places = np.arange(len(values)) + 0.12 * (step - 1)
+        fill = colour if marker == "o" else "none"
+        axes.plot(places[1:], values[1:], ls="none", marker=marker, ms=7, color=colour, mfc=fill, label=name)
+    axes.axhline(1.0, color=MUTED, lw=1.2, ls=(0, (4, 2)))
+    axes.text(0, 1.06, "P itself", ha="center", color=MUTED, fontsize=9)
+    axes.grid(True, axis="y")
+    axes.grid(False, axis="x")
+    axes.set(xlim=(-0.5, 5.5), ylim=(0.8, 3.1), xticks=[], ylabel="relative")
+    axes.legend(loc="upper left", ncols=1, bbox_to_anchor=(0.02, 1.0))
+
+
+DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
+    "projection": (projection, "svg"),
+    "distances": (distances, "png"),
+    "significance": (significance, "svg"),
+    "baselines": (baselines, "png"),
+}
+
+
+def write(figure: Figure, name: str, ending: str) -> Path:
+    """Save a picture: SVG without a date, PNG in at most 128 colours, on a white card with room around it."""
+    path = PICTURES / f"{name}.{ending}"
+    if ending == "svg":
+        figure.savefig(path, metadata={"Date": None})
+        return path
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=130)
+    Image.open(buffer).convert("RGB").quantize(128).save(path, optimize=True)
+    return path
+
+
+def _demo(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-c", "from howfar.cli.main import main; main()", "demo", "--out", folder], check=True)
+        yield Path(folder)
+
+
+def main() -> int:
+    """Draw the pictures named, or all of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--demo", type=Path)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(DRAWN)}; all by default")
+    arguments = parser.parse_args()
+    PICTURES.mkdir(exist_ok=True)
+    for demo in _demo(arguments.demo):
+        for name in arguments.names or DRAWN:
+            draw, ending = DRAWN[name]
+            with drawing(), matplotlib.rc_context({"svg.hashsalt": name, "savefig.pad_inches": 0.15}):
+                path = write(draw(demo), name, ending)
+            print(f"{path}: {path.stat().st_size / 1024:.0f} kB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
