@@ -32,8 +32,8 @@ Array = NDArray[np.float64]
 
 def projection(demo: Path) -> Figure:
     """Left: each pair has its own ruler. Right: how the size of S moves `relative` in pair mode."""
-    figure = blank(9.0, 3.9)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.12))
+    figure = blank(9.0, 3.7)
+    left, right = figure.subplots(1, 2, width_ratios=(1.18, 1))
     _two_rulers(left)
     _set_size(right)
     return figure
@@ -41,75 +41,74 @@ def projection(demo: Path) -> Figure:
 
 def _two_rulers(axes: Any) -> None:
     rng = np.random.default_rng(3)
-    p = rng.normal(size=(150, 2)) * (2.0, 0.7)
-    east, north = (rng.normal(size=(150, 2)) * 0.7 + step for step in ((6.0, 0.0), (0.0, 6.0)))
-    axes.scatter(*p.T, s=9, color=PRIMARY, alpha=0.7, lw=0)
-    axes.text(-2.6, -2.4, "P", color=MUTED, fontsize=12, weight="bold")
-    for s, colour, name, place in ((east, BLUE, "A", (4.4, 2.1)), (north, ORANGE, "B", (1.9, 5.6))):
-        axes.scatter(*s.T, s=9, color=colour, alpha=0.6, lw=0)
+    p = rng.normal(size=(110, 2)) * (2.0, 0.7)
+    east, north = (rng.normal(size=(110, 2)) * 0.7 + step for step in ((6.0, 0.0), (0.0, 6.0)))
+    axes.scatter(*p.T, s=10, color=PRIMARY, alpha=0.8, lw=0)
+    axes.text(-4.3, -2.6, "P", color=MUTED, fontsize=12, weight="bold")
+    axes.text(3.0, 7.3, "O(S, P) / O(P, P) = relative", color=MUTED, fontsize=9)
+    for s, colour, name, place in ((east, BLUE, "A", (4.3, 2.4)), (north, ORANGE, "B", (3.0, 5.9))):
+        axes.scatter(*s.T, s=10, color=colour, alpha=0.55, lw=0)
         both = np.concatenate([p, s])
         centre = both.mean(axis=0)
         ruler = np.linalg.svd(both - centre, full_matrices=False)[2][0]
-        ends = centre + np.outer((-6.5, 6.5), ruler)
-        axes.plot(*ends.T, color=colour, lw=1.6)
+        axes.plot(*(centre + np.outer((-20, 20), ruler)).T, color=colour, lw=1.6)
         found = joint_pca(p, s, 1)
         far, own = dataset_to_dataset(found.secondary, found.primary), self_distance(found.primary)
-        axes.text(*place, f"{name}: {far:.1f} / {own:.1f} = {far / own:.1f}", color=colour, fontsize=9.5, weight="bold")
-    axes.text(2.4, 4.7, "O(S, P) / O(P, P) = relative", color=MUTED, fontsize=8.5)
-    axes.set(xlim=(-5.2, 11.2), ylim=(-3.4, 8.4), aspect="equal", xticks=[], yticks=[])
+        axes.text(*place, f"{name}:  {far:.1f} / {own:.1f} = {far / own:.1f}", color=colour, fontsize=11, weight="bold")
+        print(f"projection: {name} {far:.2f} / {own:.2f} = {far / own:.2f}")
+    axes.set(xlim=(-5.4, 11.4), ylim=(-3.4, 8.4), xticks=[], yticks=[])
     axes.grid(False)
-    axes.set_title("Each pair has its own ruler (its first component)")
+    axes.set_title("Each pair has its own ruler")
+
+
+SIZES = (10, 20, 40, 80, 160, 320, 640)
+SPREAD = 10.0 * np.arange(1, 151) ** -0.65
 
 
 def _set_size(axes: Any) -> None:
-    sizes = (10, 20, 40, 80, 160, 320, 640)
-    kinds = (("a shifted road", BLUE, _road), ("something else", ORANGE, _other))
-    for name, colour, draw in kinds:
-        pair, full = _relative_by_size(draw, sizes)
-        axes.plot(sizes, pair, color=colour, marker="o", ms=4.5, lw=1.8)
-        axes.plot(sizes, full, color=colour, lw=1.2, ls=(0, (4, 2)))
-        axes.annotate(name, (sizes[-1], pair[-1]), (6, -2), textcoords="offset points", color=colour, fontsize=9.5, weight="bold")
+    for name, colour, draw in (("a shifted road", BLUE, _road), ("something else", ORANGE, _other)):
+        pair, full = _relative_by_size(draw)
+        axes.plot(SIZES, pair, color=colour, marker="o", ms=4.5, lw=1.8)
+        axes.plot(SIZES, full, color=colour, lw=1.3, ls=(0, (4, 2)))
+        axes.text(640, pair[-1] + 0.006, name, color=colour, ha="right", va="bottom", fontsize=9.5, weight="bold")
         print(f"projection: {name}: pair {np.round(pair, 3)}, none {np.round(full, 3)}")
     axes.plot([], [], color=MUTED, marker="o", ms=4.5, lw=1.8, label="pair, 25 components")
-    axes.plot([], [], color=MUTED, lw=1.2, ls=(0, (4, 2)), label="none: all dimensions")
+    axes.plot([], [], color=MUTED, lw=1.3, ls=(0, (4, 2)), label="none: all dimensions")
     axes.set_xscale("log", base=2)
-    axes.set_xticks(sizes, labels=[str(size) for size in sizes])
+    axes.set_xticks(SIZES, labels=[str(size) for size in SIZES])
     axes.minorticks_off()
-    axes.set(xlabel="images in S (P has 500)", ylabel="relative", xlim=(9, 2600))
-    axes.legend(loc="lower right")
-    axes.set_title("The size of S moves relative in pair mode")
-
-
-WIDTH, SPREAD = 300, 10.0 * np.arange(1, 301) ** -0.8
+    axes.set(xlabel="images in S (P has 300)", ylabel="relative", ylim=(1.08, 1.27))
+    axes.legend(loc="upper left")
+    axes.set_title("In pair mode the size of S counts")
 
 
 def _primary(rng: np.random.Generator, count: int) -> Array:
-    return rng.normal(size=(count, WIDTH)) * SPREAD
+    return rng.normal(size=(count, len(SPREAD))) * SPREAD
 
 
 def _road(rng: np.random.Generator, count: int) -> Array:
     """It varies as P does, and is shifted along two directions in which P varies."""
-    return _primary(rng, count) + np.eye(WIDTH)[[1, 4]].sum(axis=0) * 8.0
+    return _primary(rng, count) + np.eye(len(SPREAD))[[1, 4]].sum(axis=0) * 9.0
 
 
 def _other(rng: np.random.Generator, count: int) -> Array:
     """It varies in directions of its own, more than P does."""
-    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(WIDTH, WIDTH)))[0]
-    return 1.45 * _primary(rng, count) @ turn.T
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(len(SPREAD), len(SPREAD))))[0]
+    return 1.3 * _primary(rng, count) @ turn.T
 
 
-def _relative_by_size(draw: Callable[..., Array], sizes: tuple[int, ...], draws: int = 12) -> tuple[Array, Array]:
-    """Mean `relative` over draws for each size of S, in pair mode and in all dimensions."""
-    values = np.empty((draws, len(sizes), 2))
+def _relative_by_size(draw: Callable[..., Array], draws: int = 30) -> tuple[Array, Array]:
+    """Mean `relative` over draws for each size of S, in pair mode and in all dimensions; smaller sets are parts of larger."""
+    values = np.empty((draws, len(SIZES), 2))
     for k in range(draws):
         rng = np.random.default_rng([7, k])
-        p = _primary(rng, 500)
-        for i, size in enumerate(sizes):
-            s = draw(rng, size)
+        p, s = _primary(rng, 300), draw(rng, SIZES[-1])
+        for i, size in enumerate(SIZES):
             for j, mode in enumerate(("pair", "none")):
-                found = next(project(p, [s], 25, mode=mode))
+                found = next(project(p, [s[:size]], 25, mode=mode))
                 values[k, i, j] = dataset_to_dataset(found.secondary, found.primary) / self_distance(found.primary)
-    return values.mean(axis=0)[:, 0], values.mean(axis=0)[:, 1]
+    means = values.mean(axis=0)
+    return means[:, 0], means[:, 1]
 
 
 def distances(demo: Path) -> Figure:
@@ -119,7 +118,7 @@ def distances(demo: Path) -> Figure:
     across, up = np.meshgrid(np.linspace(-8, 8, 161), np.linspace(-4.6, 4.6, 93))
     plane = np.stack([across.ravel(), up.ravel()], axis=1)
     marks = {"middle": (0.0, 0.0), "within": (4.3, 0.6)}
-    figure = blank(9.0, 3.5)
+    figure = blank(9.0, 2.9)
     panels = (
         ("I$^{\\mathrm{dist}}$: mean distance to all of P", image_to_dataset),
         ("kNN: mean distance to the 5 nearest images of P", knn),
@@ -167,12 +166,12 @@ def _permutation(axes: Any) -> None:
     p, same, far = _cloud(rng, 120), _cloud(rng, 40), _cloud(rng, 40, 4.0)
     axes.hist([_energy_of_labels(rng, p, far) for _ in range(999)], bins=24, color=PRIMARY, alpha=0.75)
     top = axes.get_ylim()[1]
-    for s, colour, name in ((same, BLUE, "S drawn\nas P"), (far, ORANGE, "S moved")):
+    for s, colour, name, side in ((same, BLUE, "S drawn as P", "left"), (far, ORANGE, "S moved", "center")):
         value = energy(s, p)
-        axes.vlines(value, 0, 0.86 * top, color=colour, lw=2)
-        axes.text(value, 0.88 * top, name, color=colour, ha="center", va="bottom", fontsize=9.5, weight="bold")
-    axes.text(0.36, 0.42 * top, "energy under\n999 random labels", color=MUTED, fontsize=8.5)
-    axes.set(xlabel="energy distance", yticks=[], ylim=(0, 1.08 * top), title="The permutation test")
+        axes.vlines(value, 0, 1.1 * top, color=colour, lw=2)
+        axes.text(value, 1.13 * top, name, color=colour, ha=side, va="bottom", fontsize=9.5, weight="bold")
+    axes.text(0.72, 0.4 * top, "999 random\nlabellings", color=MUTED, fontsize=9)
+    axes.set(xlabel="energy distance", yticks=[], ylim=(0, 1.3 * top), title="The permutation test")
     axes.spines["left"].set_visible(False)
 
 
@@ -204,7 +203,7 @@ def _in_groups(rng: np.random.Generator, count: int, group: int) -> Array:
     return photos if group == 1 else photos + 0.3 * _cloud(rng, count)
 
 
-def _coverage(axes: Any, draws: int = 300) -> None:
+def _coverage(axes: Any, draws: int = 200) -> None:
     """How often the 95 % interval of `relative` holds the value that it estimates, P having 200 images."""
     rng = np.random.default_rng(2)
     truth = dataset_to_dataset(_cloud(rng, 4000, 6.0), many := _cloud(rng, 4000)) / self_distance(many)
@@ -225,7 +224,7 @@ def _coverage(axes: Any, draws: int = 300) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, labels=[str(size) for size in sizes])
     axes.minorticks_off()
-    axes.set(xlabel="images in S", ylabel="share of intervals that hold it", ylim=(0.7, 1.0))
+    axes.set(xlabel="images in S", ylabel="share of intervals that hold it", ylim=(0.75, 1.0))
     axes.set_title("Coverage of the 95 % interval")
 
 
@@ -236,8 +235,8 @@ def baselines(demo: Path) -> Figure:
     views = {"efficientnet_lite0": [1.0, *(float(d.relative or np.nan) for d in found.datasets)]}
     for one in found.baselines:
         views.setdefault(one.backbone, [1.0]).append(float(one.relative or np.nan))
-    figure = blank(9.0, 4.7)
-    grid = figure.add_gridspec(3, len(names), height_ratios=(1.35, 0.42, 2.2))
+    figure = blank(9.0, 4.6)
+    grid = figure.add_gridspec(3, len(names), height_ratios=(1.3, 0.34, 2.1))
     for column, name in enumerate(names):
         picture = Image.open(sorted((demo / "data" / name / "images").iterdir())[2])
         _show(figure.add_subplot(grid[0, column]), np.asarray(picture.resize((110, 110))), "a picture" if not column else "", name)
@@ -258,7 +257,7 @@ def _show(axes: Any, pixels: NDArray[np.uint8], side: str, title: str) -> None:
 
 
 def _views(axes: Any, views: dict[str, list[float]]) -> None:
-    looks = zip(views.items(), (BLUE, MUTED, MUTED), "os^", strict=True)
+    looks = zip(views.items(), (INK, MUTED, MUTED), "os^", strict=True)
     for step, ((name, values), colour, marker) in enumerate(looks):
         places = np.arange(len(values)) + 0.12 * (step - 1)
         fill = colour if marker == "o" else "none"
@@ -280,14 +279,14 @@ DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
 
 
 def write(figure: Figure, name: str, ending: str) -> Path:
-    """Save a picture: SVG without a date, PNG in at most 128 colours, on a white card with room around it."""
+    """Save a picture: SVG without a date, PNG in 128 colours, both on a white card."""
     path = PICTURES / f"{name}.{ending}"
     if ending == "svg":
         figure.savefig(path, metadata={"Date": None})
         return path
     buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=130)
-    Image.open(buffer).convert("RGB").quantize(128).save(path, optimize=True)
+    figure.savefig(buffer, dpi=110)
+    Image.open(buffer).convert("RGB").quantize(128, kmeans=2, dither=Image.Dither.NONE).save(path, optimize=True)
     return path
 
 
