@@ -34,7 +34,7 @@ def leave(name: str, results: Mapping[str, Any], out: Path | None) -> None:
     """Print the record, and write it where `out` says."""
     record = {
         "name": name,
-        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(portable, sys.argv[1:])]),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "hardware": {"machine": platform.machine(), "processor": processor(), "cores": len(os.sched_getaffinity(0))},
         "python": platform.python_version(),
@@ -45,6 +45,12 @@ def leave(name: str, results: Mapping[str, Any], out: Path | None) -> None:
     print(text)
     if out is not None:
         out.write_text(text + "\n", encoding="utf-8")
+
+
+def portable(argument: str) -> str:
+    """A command-line argument without the folders of one machine: of a path outside the checkout the last part."""
+    outside = argument.startswith(("/", "..", "~"))
+    return Path(argument).name if outside else argument
 
 
 def processor() -> str:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from howfar.errors import InputError
 from howfar.protocols import Rows
 
+LARGEST = 1e100
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 Float64Array: TypeAlias = NDArray[np.float64]
 
@@ -27,7 +28,7 @@ def as_features(x: ArrayLike, name: str) -> FloatArray:
     Raises
     ------
     InputError
-        Not two-dimensional, no rows or columns, not numeric, or holding NaN or infinity.
+        Not two-dimensional, no rows or columns, not numeric, or holding NaN, infinity or more than 1e100.
 
     Examples
     --------
@@ -47,6 +48,9 @@ def as_features(x: ArrayLike, name: str) -> FloatArray:
     if not np.isfinite(array).all():
         bad = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise InputError.of(name, "must be finite", f"NaN or infinity in row {bad}", "drop or mend that row")
+    largest = float(max(array.max(), -array.min()))
+    if largest > LARGEST:
+        raise InputError.of(name, f"must lie within ±{LARGEST:g}, so that squares do not overflow", largest, "rescale")
     return array
 
 

@@ -6,15 +6,17 @@ Long tables (one row an image) are pandas frames beside the records; a run folde
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from howfar import registry
-from howfar.errors import MissingPathError, StoreError, UnknownNameError
+from howfar.errors import MissingPathError, StoreError
+from howfar.numbers import format_number, format_p
+from howfar.plots import Plots
 from howfar.protocols import Rows
 
 if TYPE_CHECKING:
@@ -237,11 +239,11 @@ class Comparison:
         """
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
-        self.images.to_parquet(folder / "images.parquet", index=False)
-        self.primary_images.to_parquet(folder / "primary.parquet", index=False)
-        self.to_frame().to_parquet(folder / "datasets.parquet", index=False)
-        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / "result.json").write_text(text + "\n", encoding="utf-8")
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        tables = {"images": self.images, "primary": self.primary_images, "datasets": self.to_frame()}
+        for name, frame in tables.items():
+            _replace(folder / f"{name}.parquet", partial(frame.to_parquet, index=False))
+        _replace(folder / "result.json", lambda path: path.write_text(text, encoding="utf-8"))
         if report:
             registry.load("reports", "html")(self, folder)
         return folder
@@ -255,14 +257,22 @@ class Comparison:
         MissingPathError
             The folder or a file of it is not there.
         StoreError
-            The run was written by a newer format.
+            The run is damaged, or was written by another format.
         """
-        import pandas as pd
-
         folder = Path(run)
         for name in ("result.json", "images.parquet", "primary.parquet"):
             if not (folder / name).is_file():
                 raise MissingPathError(f"{folder / name} is not there: pass a run folder that howfar compare --out wrote")
+        try:
+            return cls._read(folder)
+        except (ValueError, KeyError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise StoreError(f"{folder} is damaged ({type(error).__name__}: {reason}): run compare again") from error
+
+    @classmethod
+    def _read(cls, folder: Path) -> Comparison:
+        import pandas as pd
+
         document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         if document.get("format") != FORMAT:
             raise StoreError(f"{folder} has run format {document.get('format')}, this howfar reads {FORMAT}: run compare again")
@@ -320,58 +330,11 @@ class Comparison:
         return f"<p>{escape(self.caption())}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
 
 
-class Plots:
-    """The registered figures, bound to one result; each call returns a matplotlib Figure."""
-
-    def __init__(self, comparison: Comparison) -> None:
-        self._comparison = comparison
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        try:
-            figure = registry.load("figures", name)
-        except UnknownNameError as error:
-            raise AttributeError(str(error)) from error
-
-        def draw(**options: Any) -> Any:
-            return figure(self._comparison, **options)
-
-        draw.__doc__ = figure.__doc__
-        return draw
-
-    def __dir__(self) -> Iterator[str]:
-        return iter(registry.names("figures"))
-
-
-def format_number(value: float | None, digits: int = 4) -> str:
-    """A number for people: `digits` significant digits, "–" where undefined.
-
-    Examples
-    --------
-    >>> format_number(1.23456), format_number(123456.0), format_number(None)
-    ('1.235', '123,456', '–')
-    """
-    if value is None or math.isnan(value):
-        return "–"
-    if value != 0 and (abs(value) < 1e-4 or abs(value) >= 1e9):
-        return f"{value:.{digits - 1}e}"
-    if abs(value) >= 10 ** (digits - 1):
-        return f"{value:,.0f}"
-    return f"{value:.{digits}g}"
-
-
-def format_p(value: float | None) -> str:
-    """A p-value for people: three decimals, "<0.001" below, "–" where undefined.
-
-    Examples
-    --------
-    >>> format_p(0.0001), format_p(0.20049)
-    ('<0.001', '0.200')
-    """
-    if value is None:
-        return "–"
-    return "<0.001" if value < 0.0005 else f"{value:.3f}"
+def _replace(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file under a temporary name, then move it over the old one, so that a reader never sees half of it."""
+    part = path.with_name(f".{path.name}.part")
+    write(part)
+    part.replace(path)
 
 
 def _cells(dataset: DatasetSummary) -> tuple[str, ...]:

@@ -39,7 +39,10 @@ def test_images_and_masks_by_stem(tmp_path: Path) -> None:
     assert masks == ["masks/a.bmp", "masks/b/1.png", None, "masks/c.x.gif"]
     assert found.items[0].path == root / "images" / "a.PNG"
     assert (found.name, found.root, len(found)) == ("roads", root, 4)
-    assert repr(found) == "Dataset('roads': 4 images, 3 masks)"
+    assert [(skipped.path, skipped.reason) for skipped in found.skipped] == [
+        (str(root / "elsewhere.jpg"), "beside the folder images, which alone is read")
+    ]
+    assert repr(found) == "Dataset('roads': 4 images, 3 masks, 1 skipped)"
 
 
 def test_the_lossless_mask_is_preferred(tmp_path: Path) -> None:
@@ -170,3 +173,23 @@ def test_datasets_travel_to_workers(tmp_path: Path) -> None:
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     found = Dataset.from_folder(tmp_path)
     assert pickle.loads(pickle.dumps(found)) == found
+
+
+def test_formats_that_are_not_read_are_listed(tmp_path: Path) -> None:
+    put(tmp_path / "a.jpg", tmp_path / "b.HEIC", tmp_path / "notes.txt")
+    found = Dataset.from_folder(tmp_path)
+    assert names(found) == ["a.jpg"]
+    assert [(Path(skipped.path).name, "convert" in skipped.reason) for skipped in found.skipped] == [("b.HEIC", True)]
+
+
+def test_a_name_that_is_not_utf8_is_listed_in_a_form_that_can_be_written(tmp_path: Path) -> None:
+    put(tmp_path / "a.jpg")
+    try:
+        put(Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.jpg")))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    found = Dataset.from_folder(tmp_path)
+    assert names(found) == ["a.jpg"]
+    (skipped,) = found.skipped
+    assert skipped.path.endswith("bad\\xff.jpg")
+    assert "UTF-8" in skipped.reason

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -137,6 +139,28 @@ def test_bad_input_is_one_clear_line_and_exit_2(
     assert "Traceback" not in done.stderr
     for word in words:
         assert word in lines[0]
+
+
+def test_an_unusable_out_folder_is_refused_before_any_work(demo_folders: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        done = howfar("compare", demo_folders[0], demo_folders[1], "--out", out, "--json")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("howfar: out must be a folder that can be made")
+
+
+def test_ctrl_c_says_how_to_go_on(demo_folders: list[Path], tmp_path: Path) -> None:
+    job = [HOWFAR, "compare", *map(str, demo_folders), "--store", str(tmp_path), "--batch-size", "1", "--no-baselines"]
+    process = subprocess.Popen(job, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.rglob("shards/*.parquet")) and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "howfar: stopped; what was embedded is stored, run the same command to go on"
+    assert "Traceback" not in err
+    again = subprocess.run(job, capture_output=True, text=True, check=True)
+    assert int(again.stderr.rpartition("from store=")[2].split("]")[0]) > 0
 
 
 def test_bad_files_are_listed_in_output_result_and_report(demo_folders: list[Path], tmp_path: Path) -> None:

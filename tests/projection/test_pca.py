@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 from howfar.errors import InputError
-from howfar.projection import Projection, joint_pca, project
+from howfar.projection import Projection, Projector, joint_pca, project
 
 Exact = Literal["gram", "covariance"]
 ROUTES: tuple[Exact, ...] = ("gram", "covariance")
@@ -310,3 +310,52 @@ def test_a_constant_layer_counts_for_nothing(route: Exact) -> None:
 def test_wrong_layers_are_refused(layers: tuple[int, ...] | None) -> None:
     with pytest.raises(InputError, match="layers must"):
         joint_pca(*features((24, 16, 20), 0.0, np.float64), scale="layers", layers=layers)
+
+
+@pytest.mark.parametrize("sizes", [(60, 20, 40), (12, 20, 40)])
+def test_a_primary_projection_has_no_direction_in_which_p_does_not_vary(sizes: tuple[int, int, int]) -> None:
+    n, m, q = sizes
+    rng = np.random.default_rng(0)
+    p = rng.normal(size=(n, 5)) @ rng.normal(size=(5, q))
+    s = 3.0 * rng.normal(size=(m, q))
+    by_route = [next(project(p, [s], 25 if n > 25 else 11, mode="primary", route=route)) for route in ROUTES]
+    reference = PCA(5, svd_solver="full").fit(p)
+    wanted = cdist(reference.transform(s), reference.transform(p))
+    for found in by_route:
+        np.testing.assert_allclose(cdist(found.secondary, found.primary), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_images_that_do_not_differ_span_nothing(route: Exact) -> None:
+    p = np.full((8, 6), 0.1)
+    found = next(project(p, [np.random.default_rng(0).normal(size=(4, 6))], 3, mode="primary", route=route))
+    assert not found.secondary.any()
+    assert found.explained_variance == 0.0
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_constant_layer_has_no_weight(route: Exact) -> None:
+    rng = np.random.default_rng(0)
+    p, s = rng.normal(size=(33, 8)), rng.normal(size=(50, 8))
+    with_constant = [np.concatenate([x, np.full((len(x), 7), 0.1)], axis=1) for x in (p, s)]
+    plain = joint_pca(p, s, 4, scale="layers", layers=(8,), route=route)
+    found = joint_pca(*with_constant, 4, scale="layers", layers=(8, 7), route=route)
+    np.testing.assert_allclose(cdist(found.secondary, found.primary), cdist(plain.secondary, plain.primary), rtol=1e-9)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_without_projection_the_first_components_are_the_principal_ones(route: Exact) -> None:
+    rng = np.random.default_rng(0)
+    p, s = rng.normal(size=(30, 6)) * np.linspace(0.1, 3, 6), rng.normal(size=(20, 6))
+    found = next(project(p, [s], mode="none", route=route))
+    pooled = np.concatenate([found.primary, found.secondary])
+    assert np.all(np.diff(pooled.var(axis=0)) <= 1e-9)
+    np.testing.assert_allclose(cdist(found.secondary, found.primary), cdist(s, p))
+
+
+def test_p_alone_is_in_the_subspace_of_the_primary_mode() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.normal(size=(20, 50))
+    for route in ROUTES:
+        projector = Projector(p, 5, route=route)
+        np.testing.assert_allclose(projector.own(), next(projector.project([p[:3]], "primary")).primary, atol=1e-9)

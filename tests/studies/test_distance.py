@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 import howfar
-from howfar.errors import InputError
+from howfar.errors import InputError, StoreError
 from howfar.results import Comparison
 
 
@@ -135,7 +135,7 @@ def test_single_images_are_measured_and_said_to_be_few() -> None:
     assert one.relative_ci is None
     assert one.o_dist_mean == pytest.approx(np.linalg.norm(rows(0, 1) - rows(1, 1)))
     assert any("single image" in note for note in found.notes)
-    assert any("1 components are all that can be had" in note for note in found.notes)
+    assert any("no more than 1 can be had of one" in note for note in found.notes)
     assert "–" in repr(found)
 
 
@@ -153,7 +153,7 @@ def test_a_leak_and_copies_are_reported(demo_folders: list[Path], tmp_path: Path
     assert {leak.image for leak in found.leaks} == {f"{stem}{ending}" for stem in ("renamed0", "renamed1", "renamed2", "again")}
     assert {leak.primary_image for leak in found.leaks} == {image.name for image in images[:3]}
     assert any("too (4)" in note for note in found.notes)
-    assert any("1 exact copies" in note for note in found.notes)
+    assert any("1 exact copy of" in note for note in found.notes)
 
 
 def test_trivial_backbones_stand_beside_the_model(demo_folders: list[Path]) -> None:
@@ -173,6 +173,15 @@ def test_round_trip_through_a_run_folder(found: Comparison, tmp_path: Path) -> N
     pd.testing.assert_frame_equal(back.images, found.images)
     pd.testing.assert_frame_equal(back.primary_images, found.primary_images)
     assert len(pd.read_parquet(tmp_path / "run" / "datasets.parquet")) == 3
+
+
+@pytest.mark.parametrize("damage", ["{", "{}", '{"format": 1}'])
+def test_a_damaged_run_is_one_line(damage: str, found: Comparison, tmp_path: Path) -> None:
+    found.save(tmp_path / "run", report=False)
+    (tmp_path / "run" / "result.json").write_text(damage)
+    with pytest.raises(StoreError, match="run compare again") as caught:
+        Comparison.load(tmp_path / "run")
+    assert "\n" not in str(caught.value)
 
 
 def test_views(found: Comparison) -> None:
@@ -204,6 +213,85 @@ def test_a_bad_setting_is_one_line(change: dict[str, Any], message: str) -> None
     with pytest.raises(InputError, match=message) as caught:
         howfar.compare(rows(0, 5), {"s": rows(1, 5)}, **change)
     assert "\n" not in str(caught.value)
+
+
+def test_arrays_are_named_by_their_place() -> None:
+    found = howfar.compare(rows(0, 8), [rows(1, 5), rows(2, 5)], permutations=0, bootstrap=0)
+    assert found.primary.name == "primary"
+    assert [dataset.name for dataset in found.datasets] == ["secondary-1", "secondary-2"]
+    assert howfar.compare(rows(0, 8), rows(1, 5), permutations=0, bootstrap=0).datasets[0].name == "secondary"
+
+
+def test_limit_draws_at_random_with_the_seed_and_keeps_the_order() -> None:
+    p, s = rows(0, 30), rows(1, 50)
+
+    def drawn(seed: int) -> list[str]:
+        found = howfar.compare(p, {"s": s}, limit=20, seed=seed, permutations=0, bootstrap=0)
+        assert (found.primary.n, found.datasets[0].n, found.settings.limit) == (20, 20, 20)
+        return list(found.images.image)
+
+    first = drawn(0)
+    assert first == drawn(0)
+    assert first != drawn(1)
+    places = [int(name.partition("-")[2]) for name in first]
+    assert places != list(range(places[0], places[0] + 20))
+    assert places == sorted(places)
+
+
+def test_limit_draws_images_before_they_are_embedded(demo_folders: list[Path], tmp_path: Path) -> None:
+    options = {"permutations": 0, "bootstrap": 0, "progress": False, "baselines": False, "store": tmp_path}
+    found = howfar.compare(demo_folders[0], demo_folders[1], "colour_moments", limit=5, **options)
+    assert (found.primary.n, found.datasets[0].n) == (5, 5)
+    assert len(list(tmp_path.rglob("shards/*.npy"))) == 2
+
+
+def test_trivial_backbones_need_no_more_than_a_sample(demo_folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("howfar.studies.distance.BASELINE_IMAGES", 10)
+    monkeypatch.setattr("howfar.studies.notes.BASELINE_IMAGES", 10)
+    options = {"permutations": 0, "bootstrap": 0, "progress": False}
+    sampled = howfar.compare(demo_folders[0], demo_folders[1], "colour_moments", **options)
+    assert sampled.primary.n == 24
+    assert any("at most 10 images" in note for note in sampled.notes)
+    same = howfar.compare(demo_folders[0], demo_folders[1], "pixels", limit=10, **options)
+    assert sampled.baselines[0].relative == pytest.approx(same.datasets[0].relative)
+
+
+def test_images_that_do_not_differ_have_no_self_distance() -> None:
+    p = np.repeat(rows(0, 1), 20, axis=0).astype(np.float32)
+    found = howfar.compare(p, {"s": rows(1, 8)}, permutations=9, bootstrap=20)
+    (one,) = found.datasets
+    assert (one.relative, one.relative_ci) == (None, None)
+    assert "mahalanobis_mean" not in one.rivals
+    assert found.images.mahalanobis.isna().all()
+    assert any("do not differ" in note for note in found.notes)
+
+
+def test_equal_distances_scale_to_zero() -> None:
+    s = np.repeat(rows(1, 1, q=60), 5, axis=0)
+    found = howfar.compare(rows(0, 30, q=60), {"s": s}, permutations=0, bootstrap=0)
+    assert found.images.i_dist_scaled.tolist() == [0.0] * 5
+
+
+def test_what_few_images_or_many_secondaries_cannot_show_is_said() -> None:
+    many = {f"s{i}": rows(i + 1, 10, shift=9.0) for i in range(6)}
+    found = howfar.compare(rows(0, 12), many, permutations=99, bootstrap=0)
+    assert all(dataset.beyond is None for dataset in found.datasets)
+    assert any("12 images" in note and "19" in note for note in found.notes)
+    assert any("cannot give 6 secondaries a corrected p below 0.06" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"componets": 3}, "options .*componets"),
+        ({"backbone": "pixels"}, "backbone .*pixels"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"workers": 0}, "workers"),
+    ],
+)
+def test_arguments_of_no_use_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        howfar.compare(rows(0, 5), {"s": rows(1, 5)}, **change)
 
 
 def test_bad_datasets_are_one_line(demo_folders: list[Path]) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from howfar.results import Comparison
 
 SHOWN = 20
+# What a narrow terminal does without: the numbers that cannot be compared between secondaries come first.
+WIDE = ("O^dist (sum)", "O^dist (mean)", "row-scaled", "expl. var.")
 DATASET = "A folder of images (or with images/ inside), NAME=PATH, a CSV or Parquet table, or .npy embeddings."
 
 
@@ -47,6 +49,7 @@ def compare(
     """Measure how far each SECONDARY dataset is from PRIMARY."""
     from howfar.studies import distance
 
+    options.prepare_folder("out", out)
     found = distance.compare(
         primary,
         secondaries,
@@ -66,11 +69,11 @@ def compare(
         limit=limit,
         **options.backbone_options(device, weights, pool, fit, via),
     )
-    if out is not None:
-        found.save(out)
     if json:
         typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
-    else:
+    if out is not None:
+        found.save(out)
+    if not json:
         show(found, out)
 
 
@@ -83,14 +86,17 @@ def show(found: Comparison, out: Path | None) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, width=200)
     header, rows = found.table()
-    table = Table(
-        title=found.caption(), title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False
-    )
-    for i, name in enumerate(header):
-        table.add_column(name, justify="right" if i else "left", overflow="fold")
+    fits = sum(max(len(row[i]) for row in (header, *rows)) + 2 for i in range(len(header))) <= console.width
+    columns = [i for i, name in enumerate(header) if fits or name not in WIDE]
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for i in columns:
+        table.add_column(header[i], justify="right" if i else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(row[i] for i in columns))
+    console.print(found.caption(), style="bold", markup=False)
     console.print(table, markup=False)
+    if not fits:
+        console.print(f"left out for want of width: {', '.join(WIDE)}", markup=False)
     for note in found.notes:
         console.print(f"note: {note}", markup=False)
     for skipped in found.skipped[:SHOWN]:

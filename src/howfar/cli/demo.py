@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from howfar.cli import options
 from howfar.cli.compare import show
 
 
@@ -18,6 +19,7 @@ def demo(
     from howfar.data.synthetic import write_demo
     from howfar.studies import distance
 
+    options.prepare_folder("out", out)
     typer.echo(f"drawing synthetic pavement pictures with exact crack masks in {out / 'data'}", err=True)
     primary, *secondaries = write_demo(out / "data", seed=seed)
     found = distance.compare(primary, secondaries, store=out / "store", seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,3 +32,28 @@ def backbone_options(device: str, weights: Path | None, pool: bool, fit: str, vi
     given = {"device": device, "weights": weights, "pool": pool, "fit": fit, "via": via}
     defaults = {"device": "auto", "weights": None, "pool": True, "fit": "stretch", "via": None}
     return {name: value for name, value in given.items() if value != defaults[name]}
+
+
+def prepare_folder(option: str, folder: Path | None) -> None:
+    """Make the folder that results are to go to, before any work is done.
+
+    Raises
+    ------
+    InputError
+        It cannot be made, is no folder, or must not be written to.
+
+    Examples
+    --------
+    >>> prepare_folder("out", None)
+    """
+    if folder is None:
+        return
+    from howfar.errors import InputError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError.of(option, f"must be a folder that can be made ({reason})", str(folder), "name another") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError.of(option, "must be a folder that can be written to", str(folder), "name another")

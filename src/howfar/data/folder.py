@@ -15,6 +15,9 @@ from howfar.data.images import EXTENSIONS
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
 
+UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".dcm", ".psd", ".exr"})
+"""Endings of image files that are not read, in lower case: such a file is listed as skipped."""
+
 
 @dataclass(frozen=True)
 class Item:
@@ -172,8 +175,8 @@ def _list_folder(folder: Path, name: str | None) -> Dataset:
     for path in sorted(found.images, key=lambda file: natural_key(file.relative_to(images).as_posix())):
         below = path.relative_to(images).as_posix()
         items.append(Item(below, path, of_stem.get(_stem(below))))
-    faults = sorted([*found.faults, *mask_faults], key=lambda fault: natural_key(str(fault[0])))
-    skipped = tuple(Skipped(name, str(path), reason) for path, reason in faults)
+    faults = sorted([*found.faults, *mask_faults, *_beside(folder, images)], key=lambda fault: natural_key(str(fault[0])))
+    skipped = tuple(Skipped(name, printable(path), reason) for path, reason in faults)
     if not items:
         first = f" ({_counted(len(skipped), 'file')} skipped: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"no image below {images}{first}: pass a folder with .jpg, .png, .tif or other image files")
@@ -213,13 +216,41 @@ def _walk(root: Path, leave_out: Path | None = None) -> _Found:
             kind = _kind(path)
             if kind == "folder":
                 (linked if path.is_symlink() else real).append(path)
+            elif path.suffix.lower() in UNREAD:
+                found.faults.append((path, f"the format {path.suffix.lower()} is not read: convert it to PNG or JPEG"))
             elif path.suffix.lower() not in EXTENSIONS:
                 continue
+            elif not _is_text(path.name):
+                found.faults.append((path, "its name is not valid UTF-8: rename it"))
             elif kind == "file":
                 found.images.append(path)
             else:
                 found.faults.append((path, kind))
     return found
+
+
+def printable(path: Path) -> str:
+    r"""Return a path as text that can be written anywhere: what is not valid UTF-8 as ``\xff``.
+
+    Examples
+    --------
+    >>> printable(Path("bad\udcff.jpg"))
+    'bad\\xff.jpg'
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written into tables; of a name that is not UTF-8 the system's bytes are kept as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:
+    """Image files that lie next to ``images``, where nothing looks for them."""
+    if images == folder:
+        return []
+    files = [path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")]
+    return [(path, "beside the folder images, which alone is read") for path in files if _kind(path) == "file"]
 
 
 def _kind(path: Path) -> str:

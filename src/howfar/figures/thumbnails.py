@@ -12,7 +12,8 @@ import numpy as np
 from howfar.errors import HowfarError, InputError
 from howfar.figures.rows import Row, rows
 from howfar.figures.style import GRID, INK, MUTED, WIDTH, blank, drawing, head, name_text
-from howfar.results import Comparison, format_number
+from howfar.numbers import format_number
+from howfar.results import Comparison
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,17 +1,19 @@
 """Embed, project, measure: the one place where data, store, runner, backbone and numerics meet."""
 
-from howfar.pipeline.embedding import BATCH_SIZE, embed, embed_all
-from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value
-from howfar.pipeline.pairs import MeasuredPair, measured_pairs, projected_pairs
+from howfar.pipeline.embedding import BATCH_SIZE, check_work, embed, embed_all
+from howfar.pipeline.measure import ROUNDING, PairMeasures, measure, permutation_p_value
+from howfar.pipeline.pairs import MeasuredPair, measured_pairs, projector_of
 
 __all__ = [
     "BATCH_SIZE",
+    "ROUNDING",
     "MeasuredPair",
     "PairMeasures",
+    "check_work",
     "embed",
     "embed_all",
     "measure",
     "measured_pairs",
     "permutation_p_value",
-    "projected_pairs",
+    "projector_of",
 ]

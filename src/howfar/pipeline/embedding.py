@@ -15,7 +15,7 @@ from howfar.backbones import load_backbone
 from howfar.backbones.threads import one_torch_thread_each
 from howfar.data import Dataset, content_hash, decode, parse, read_bytes
 from howfar.errors import ImageError, InputError
-from howfar.protocols import Backbone, Item
+from howfar.protocols import Backbone, Item, Runner
 from howfar.results import Features, Skipped
 from howfar.runners import available_cores
 from howfar.store import FeatureStore, Store
@@ -70,6 +70,8 @@ def embed(
     >>> features.rows.shape
     (3, 6)
     """
+    if options and not isinstance(backbone, str):
+        raise InputError.of("options", "are of no use to a backbone that is loaded already", ", ".join(options))
     loaded = load_backbone(backbone, **options) if isinstance(backbone, str) else backbone
     jobs = embed_all([parse(dataset)], [loaded], store, runner, batch_size, workers, progress)
     return jobs[0][0]
@@ -98,8 +100,7 @@ def embed_all(
     HowfarError
         As `embed`.
     """
-    if batch_size < 1:
-        raise InputError.of("batch_size", "must be at least 1", batch_size)
+    executor = check_work(runner, batch_size, workers)
     shelf = store if isinstance(store, Store) else Store(store)
     work = _Work(tuple(backbones), tuple(shelf.open(backbone.identity, sum(backbone.layers)) for backbone in backbones))
     chunks = [
@@ -109,9 +110,7 @@ def embed_all(
         for start in range(0, len(dataset.items), batch_size)
     ]
     outcomes: list[list[_Outcome]] = [[] for _ in datasets]
-    count = available_cores() if workers is None else workers
-    executor = registry.load("runners", runner)(count)
-    with one_torch_thread_each() if count > 1 else nullcontext():
+    with one_torch_thread_each() if (workers or available_cores()) > 1 else nullcontext():
         for index, done in _with_progress(executor.run(work, chunks), chunks, progress):
             outcomes[index].extend(done)
     for features in work.stores:
@@ -123,6 +122,20 @@ def embed_all(
         else [_features(dataset, outcomes[i], *pair) for pair in zip(backbones, work.stores, strict=True)]
         for i, dataset in enumerate(datasets)
     ]
+
+
+def check_work(runner: str, batch_size: int, workers: int | None) -> Runner:
+    """Return the runner that these arguments of `embed` ask for, before any work is begun.
+
+    Raises
+    ------
+    HowfarError
+        The runner is unknown, or a number is below 1.
+    """
+    if batch_size < 1:
+        raise InputError.of("batch_size", "must be at least 1", batch_size)
+    made: Runner = registry.load("runners", runner)(available_cores() if workers is None else workers)
+    return made
 
 
 @dataclass(frozen=True)

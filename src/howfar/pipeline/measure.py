@@ -16,6 +16,8 @@ from howfar.errors import InputError
 from howfar.projection import Projection
 from howfar.significance import assignments, interval, p_value, p_values, percentiles, resample_weights, unbiased_mean
 
+ROUNDING = 1e-12
+FEW = 3
 RIVALS = ("frechet", "kid", "mmd", "sliced_wasserstein")
 
 
@@ -78,7 +80,8 @@ def measure(pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: 
     """
     p, s = pair.primary, pair.secondary
     nearest = registry.load("image_distances", "knn")(s, p, k=min(neighbours, len(p)))
-    mahalanobis = _defined("image_distances", "mahalanobis", s, p)
+    spread = _above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
+    mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
     means = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis}
     rivals = means | {name: _defined("dataset_distances", name, s, p) for name in RIVALS}
     i_dist = image_to_dataset(s, p)
@@ -91,7 +94,7 @@ def measure(pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: 
         percentile=None if own is None else percentiles(i_dist, own),
         conformal=None if own is None else p_values(i_dist, own),
         own=own,
-        relative=None if own is None or not own.any() else float(i_dist.mean() / own.mean()),
+        relative=None if own is None or not _above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
         energy=float(registry.load("dataset_distances", "energy")(s, p)),
         rivals={name: float(np.mean(value)) for name, value in rivals.items() if value is not None},
         o_dist_ci=None if forms is None else interval(forms.between),
@@ -130,12 +133,19 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
     return p_value(float(energies[0]), energies[1:])
 
 
+def _above_rounding(spread: float, scale: float) -> bool:
+    """Whether a distance is more than what rounding makes of equal images."""
+    return bool(spread > ROUNDING * scale)
+
+
 def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
-    """A rival distance, or None for sets that it is not defined on: single images, images that are all equal."""
+    """A rival distance, or None for sets that it is not defined on (single or equal images), or where it overflows."""
     try:
-        return registry.load(kind, name)(s, p)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = registry.load(kind, name)(s, p)
     except InputError:
         return None
+    return found if np.isfinite(found).all() else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,12 +170,12 @@ class _Forms:
         )
 
     def relative_ci(self) -> tuple[float, float] | None:
-        if self.within_p is None or not self.within_p.all():
+        if self.within_p is None or self.n < FEW or not _above_rounding(np.nanmin(self.within_p), self.between.max()):
             return None
         return interval(self.between / self.within_p)
 
     def energy_ci(self) -> tuple[float, float]:
         """The V-statistic takes all pairs, an image with itself too: its share of them is 1/n, at distance 0."""
-        within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * self.within_p
-        within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * self.within_s
+        within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * np.nan_to_num(self.within_p)
+        within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * np.nan_to_num(self.within_s)
         return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))

@@ -11,7 +11,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value
-from howfar.projection import Mode, Projection, project
+from howfar.projection import Projection, Projector
 from howfar.results import Features, Settings
 
 
@@ -27,7 +27,7 @@ class MeasuredPair:
     secondary_plane: Float64Array
 
 
-def measured_pairs(primary: Features, secondaries: Sequence[Features], settings: Settings) -> Iterator[MeasuredPair]:
+def measured_pairs(projector: Projector, secondaries: Sequence[Features], settings: Settings) -> Iterator[MeasuredPair]:
     """Measure P against each secondary in turn, as `measure` and `permutation_p_value`.
 
     A projection fitted on P alone does not treat P and S alike, so there the permutation test has a pair projection of its
@@ -35,14 +35,17 @@ def measured_pairs(primary: Features, secondaries: Sequence[Features], settings:
 
     Parameters
     ----------
-    primary, secondaries
-        Features of one kind.
+    projector
+        P's, as `projector_of` makes it.
+    secondaries
+        Features of the same kind.
     settings
         The run's; `permutations` = 0 leaves the p-values out.
     """
-    pairs = projected_pairs(primary, secondaries, settings, settings.projection)
+    rows = [s.rows for s in secondaries]
+    pairs = _quietly(projector.project(rows, settings.projection))
     alike = settings.projection != "primary"
-    tests = None if alike or not settings.permutations else projected_pairs(primary, secondaries, settings, "pair")
+    tests = None if alike or not settings.permutations else _quietly(projector.project(rows, "pair"))
     for s, pair in zip(secondaries, pairs, strict=True):
         seed = (settings.seed, zlib.crc32(s.name.encode()))
         tested = pair if tests is None else next(tests)
@@ -56,26 +59,19 @@ def measured_pairs(primary: Features, secondaries: Sequence[Features], settings:
         )
 
 
-def projected_pairs(primary: Features, secondaries: Sequence[Features], settings: Settings, mode: Mode) -> Iterator[Projection]:
-    """Project P with each secondary in turn, as `howfar.projection.project`.
+def projector_of(primary: Features, settings: Settings) -> Projector:
+    """P's share of every projection of a run."""
+    return Projector(primary.rows, settings.components, scale=settings.scale, layers=tuple(primary.layers))
 
-    That fewer components than asked for can be had is not warned of: `Projection.components` says it, and the run's notes.
 
-    Parameters
-    ----------
-    primary, secondaries
-        Features of one kind.
-    settings
-        Its components and scale are used.
-    mode
-        As `project`.
-    """
-    rows = [s.rows for s in secondaries]
-    pairs = project(primary.rows, rows, settings.components, mode=mode, scale=settings.scale, layers=tuple(primary.layers))
-    for _ in rows:
+def _quietly(pairs: Iterator[Projection]) -> Iterator[Projection]:
+    """Fewer components than asked for are no warning here: `Projection.components` says it, and the run's notes."""
+    while True:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="n_components = ", category=UserWarning)
-            pair = next(pairs)
+            pair = next(pairs, None)
+        if pair is None:
+            return
         yield pair
 
 

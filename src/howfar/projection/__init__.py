@@ -1,5 +1,6 @@
 """Joint PCA of two datasets' features, exact and free of seeds."""
 
-from howfar.projection.pca import MODES, SCALES, Mode, Projection, Route, Scale, joint_pca, project
+from howfar.projection.pca import joint_pca, project
+from howfar.projection.projector import MODES, SCALES, Mode, Projection, Projector, Route, Scale
 
-__all__ = ["MODES", "SCALES", "Mode", "Projection", "Route", "Scale", "joint_pca", "project"]
+__all__ = ["MODES", "SCALES", "Mode", "Projection", "Projector", "Route", "Scale", "joint_pca", "project"]

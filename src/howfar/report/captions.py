@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from howfar.numbers import format_number
 from howfar.report.words import times
-from howfar.results import Comparison, format_number
+from howfar.results import Comparison
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from howfar.figures.scatter import scatter
 from howfar.figures.sorted_distances import sorted_distances
 from howfar.figures.thumbnails import thumbnails
 from howfar.figures.violin import violin
+from howfar.numbers import format_number
 from howfar.report import tables, words
 from howfar.report.captions import Caption, caption
 from howfar.report.embed import Embedded, embed
 from howfar.report.rerun import rerun
-from howfar.results import Comparison, format_number
+from howfar.results import Comparison
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from howfar.figures.style import look
+from howfar.numbers import format_number, format_p
 from howfar.report.words import agreement, ranks, share, spearman
-from howfar.results import BaselineSummary, Comparison, DatasetSummary, format_number, format_p
+from howfar.results import BaselineSummary, Comparison, DatasetSummary
 
 FARTHEST = 20
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from howfar.results import Comparison, DatasetSummary, PrimarySummary, format_number
+from howfar.numbers import format_number
+from howfar.results import Comparison, DatasetSummary, PrimarySummary
 
 ALPHA = 0.05
 AGREES, UNRELATED = 0.7, 0.3

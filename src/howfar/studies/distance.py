@@ -21,7 +21,8 @@ from howfar.backbones import load_backbone
 from howfar.data import Dataset, parse
 from howfar.distances.dataset import self_distance
 from howfar.errors import InputError
-from howfar.pipeline import BATCH_SIZE, MeasuredPair, embed_all, measured_pairs, projected_pairs
+from howfar.pipeline import BATCH_SIZE, ROUNDING, MeasuredPair, check_work, embed_all, measured_pairs, projector_of
+from howfar.projection import Projector
 from howfar.results import (
     BackboneSummary,
     BaselineSummary,
@@ -34,15 +35,15 @@ from howfar.results import (
     Settings,
 )
 from howfar.significance import holm
+from howfar.studies.notes import BASELINE_IMAGES, CONFORMAL, notes
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
     from howfar.store import Store
 
+DEFAULT = "efficientnet_lite0"
 BASELINES = ("pixels", "colour_moments")
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm")
-FEW_IMAGES = 10
-UNEQUAL = 2
 
 
 class Config(BaseModel):
@@ -79,7 +80,7 @@ class Config(BaseModel):
 def compare(
     primary: Any,
     secondaries: Any,
-    backbone: str | Backbone = "efficientnet_lite0",
+    backbone: str | Backbone = DEFAULT,
     *,
     store: Store | str | Path | None = None,
     runner: str = "local",
@@ -148,13 +149,20 @@ def compare(
         neighbours=neighbours,
         limit=limit,
     )
+    check_work(runner, batch_size, workers)
     datasets = [_limited(dataset, settings) for dataset in _datasets(primary, secondaries)]
-    models = _models(datasets, backbone, baselines, options)
-    embedded = embed_all(datasets, models, store, runner, batch_size, workers, progress) if models else [[d] for d in datasets]
-    main, *trivial = zip(*embedded, strict=True)
+    model = _model(datasets, backbone, options)
+    work = (store, runner, batch_size, workers, progress)
+    views: list[tuple[Features, ...]]
+    if model is None:
+        views = [(dataset,) for dataset in datasets if isinstance(dataset, Features)]
+        name, trivial = "embeddings", []
+    else:
+        name, trivial = model.name, [load_backbone(one) for one in BASELINES if baselines and one != model.name]
+        views = _views(datasets, model, trivial, settings, work)
+    main, *others = zip(*views, strict=True)
     _check_comparable(main)
-    name = models[0].name if models else "embeddings"
-    rows = [row for model, view in zip(models[1:], trivial, strict=True) for row in _baseline(model.name, view, settings)]
+    rows = [row for one, view in zip(trivial, others, strict=True) for row in _baseline(one.name, view, settings)]
     return _comparison(main, name, settings, tuple(rows))
 
 
@@ -162,17 +170,25 @@ def _datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:
     if isinstance(secondaries, Mapping):
         others = [parse(argument, name=str(name)) for name, argument in secondaries.items()]
     elif isinstance(secondaries, Sequence) and not isinstance(secondaries, str):
-        others = [parse(argument) for argument in secondaries]
+        others = [_parsed(argument, f"secondary-{place}") for place, argument in enumerate(secondaries, start=1)]
     else:
-        others = [parse(secondaries)]
+        others = [_parsed(secondaries, "secondary")]
     if not others:
         raise InputError.of("secondaries", "must name at least one dataset", secondaries)
-    datasets = [parse(primary), *others]
+    datasets = [_parsed(primary, "primary"), *others]
     names = [dataset.name for dataset in datasets]
+    odd = [name for name in names if not name.isprintable()]
+    if odd:
+        raise InputError.of("datasets", "must have names that can be printed", odd[0], "name them as NAME=PATH")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH")
     return datasets
+
+
+def _parsed(argument: Any, unnamed: str) -> Dataset | Features:
+    """As `parse`; arrays, which have no name of their own, are called by their place."""
+    return parse(argument, name=unnamed if hasattr(argument, "__array__") else None)
 
 
 def _limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Features:
@@ -189,18 +205,34 @@ def _limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Featu
     return replace(dataset, rows=rows, images=names, paths=paths, contents=contents)
 
 
-def _models(
-    datasets: Sequence[Dataset | Features], backbone: str | Backbone, baselines: bool, options: Mapping[str, Any]
-) -> list[Backbone]:
-    """The backbones to run: none where all datasets are ready-made embeddings."""
+def _model(datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any]) -> Backbone | None:
+    """The backbone to run: none where all datasets are ready-made embeddings."""
     ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
-    if len(ready) == len(datasets):
-        return []
-    if ready:
+    if ready and len(ready) < len(datasets):
         raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
-    model = load_backbone(backbone, **options) if isinstance(backbone, str) else backbone
-    trivial = [load_backbone(name) for name in BASELINES if baselines and name != model.name]
-    return [model, *trivial]
+    if isinstance(backbone, str) and not ready:
+        return load_backbone(backbone, **options)
+    if options:
+        reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
+        raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")
+    if not ready:
+        return backbone if not isinstance(backbone, str) else None
+    if backbone not in (DEFAULT, "embeddings"):
+        raise InputError.of("backbone", "must be left out where all datasets are embeddings", backbone)
+    return None
+
+
+def _views(
+    datasets: Sequence[Dataset | Features], model: Backbone, trivial: Sequence[Backbone], settings: Settings, work: Any
+) -> list[tuple[Features, ...]]:
+    """Every dataset by the model and the trivial backbones; those need no more than `BASELINE_IMAGES` images of each."""
+    few = min(BASELINE_IMAGES, settings.limit or BASELINE_IMAGES)
+    sample = [_limited(dataset, replace(settings, limit=few)) for dataset in datasets]
+    if all(one is other for one, other in zip(sample, datasets, strict=True)):
+        return [tuple(view) for view in embed_all(datasets, [model, *trivial], *work)]
+    main = embed_all(datasets, [model], *work)
+    beside = embed_all(sample, trivial, *work) if trivial else [[] for _ in datasets]
+    return [(*one, *other) for one, other in zip(main, beside, strict=True)]
 
 
 def _check_comparable(main: Sequence[Features]) -> None:
@@ -215,7 +247,8 @@ def _comparison(
     features: Sequence[Features], name: str, settings: Settings, baselines: tuple[BaselineSummary, ...]
 ) -> Comparison:
     primary, *secondaries = features
-    measured = list(measured_pairs(primary, secondaries, settings))
+    projector = projector_of(primary, settings)
+    measured = list(measured_pairs(projector, secondaries, settings))
     raw = [one.p_value for one in measured]
     total = sum(float(one.found.i_dist.mean()) for one in measured)
     summaries = [
@@ -225,7 +258,7 @@ def _comparison(
     leaks = tuple(leak for s in secondaries for leak in _leaks(primary, s))
     images = [_image_rows(s, len(primary), one) for s, one in zip(secondaries, measured, strict=True)]
     return Comparison(
-        primary=PrimarySummary(primary.name, len(primary), _self_distance(primary, measured, settings)),
+        primary=PrimarySummary(primary.name, len(primary), _self_distance(projector, measured, settings)),
         backbone=BackboneSummary(name, primary.rows.shape[1], tuple(primary.layers), primary.identity),
         settings=settings,
         datasets=tuple(summaries),
@@ -237,16 +270,16 @@ def _comparison(
         baselines=baselines,
         skipped=tuple(skipped for one in features for skipped in one.skipped),
         leaks=leaks,
-        notes=tuple(_notes(features, measured, leaks, settings)),
+        notes=tuple(notes(features, measured, leaks, settings, bool(baselines))),
     )
 
 
-def _self_distance(primary: Features, measured: Sequence[MeasuredPair], settings: Settings) -> float | None:
+def _self_distance(projector: Projector, measured: Sequence[MeasuredPair], settings: Settings) -> float | None:
     """O(P, P) in the subspace that all pairs share, or where each has its own, in P's."""
     own = measured[0].found.own
     if own is None or settings.projection != "pair":
         return None if own is None else float(own.mean())
-    return self_distance(next(projected_pairs(primary, [primary], settings, "primary")).primary)
+    return self_distance(projector.own())
 
 
 def _summary(s: Features, n: int, one: MeasuredPair, p_value: float | None, total: float) -> DatasetSummary:
@@ -266,7 +299,7 @@ def _summary(s: Features, n: int, one: MeasuredPair, p_value: float | None, tota
         energy_ci=found.energy_ci,
         p_value=p_value,
         p_value_raw=one.p_value,
-        beyond=None if found.conformal is None else float((found.conformal <= 0.05).mean()),
+        beyond=None if found.conformal is None or n < CONFORMAL else float((found.conformal <= 0.05).mean()),
         components=one.components,
         explained_variance=one.explained_variance,
         rivals=found.rivals,
@@ -286,7 +319,7 @@ def _image_rows(s: Features, n: int, one: MeasuredPair) -> pd.DataFrame:
             "content": s.contents,
             "i_dist": n * found.i_dist,
             "i_dist_mean": found.i_dist,
-            "i_dist_scaled": (found.i_dist - low) / spread if spread > 0 else np.zeros(len(s)),
+            "i_dist_scaled": (found.i_dist - low) / spread if spread > ROUNDING * high else np.zeros(len(s)),
             "knn": found.knn,
             "mahalanobis": undefined if found.mahalanobis is None else found.mahalanobis,
             "percentile": undefined if found.percentile is None else found.percentile,
@@ -315,7 +348,7 @@ def _baseline(name: str, features: Sequence[Features], settings: Settings) -> It
     """A trivial backbone's distances, by the projection that the model's were measured with."""
     primary, *secondaries = features
     plain = replace(settings, bootstrap=0, permutations=0)
-    measured = list(measured_pairs(primary, secondaries, plain))
+    measured = list(measured_pairs(projector_of(primary, plain), secondaries, plain))
     total = sum(float(one.found.i_dist.mean()) for one in measured)
     for s, one in zip(secondaries, measured, strict=True):
         mean = float(one.found.i_dist.mean())
@@ -327,32 +360,6 @@ def _leaks(primary: Features, s: Features) -> Iterator[Leak]:
     for content, image in zip(s.contents, s.images, strict=True):
         if content in known:
             yield Leak(s.name, image, known[content], content)
-
-
-def _notes(
-    features: Sequence[Features], measured: Sequence[MeasuredPair], leaks: Sequence[Leak], settings: Settings
-) -> Iterator[str]:
-    primary, *secondaries = features
-    if leaks:
-        names = sorted({leak.dataset for leak in leaks})
-        yield f"{primary.name} holds images of {', '.join(names)} too ({len(leaks)}): they make those sets look nearer"
-    for one in features:
-        copies = len(one) - len(set(one.contents))
-        if copies:
-            yield f"{one.name} holds {copies} exact copies of its own images"
-    if len(primary) == 1:
-        yield f"{primary.name} is a single image: it has no self-distance, so relative distances are undefined"
-    for s, pair in zip(secondaries, measured, strict=True):
-        if settings.projection != "none" and pair.components < settings.components:
-            yield f"{s.name}: {pair.components} components are all that can be had, {settings.components} were asked for"
-        if len(s) < FEW_IMAGES:
-            yield f"{s.name} has {len(s)} images: its interval and p-value say little"
-    sizes = [len(one) for one in secondaries]
-    if settings.projection == "pair" and len(secondaries) > 1 and max(sizes) > UNEQUAL * min(sizes):
-        yield (
-            f"the secondaries hold {min(sizes)} to {max(sizes)} images, and a small one has little say in the components that "
-            f"it shares with {primary.name}, which moves its relative distance: limit = {min(sizes)} measures all at one size"
-        )
 
 
 def _provenance() -> Provenance:

@@ -1,0 +1,282 @@
+"""P's share of a projection, kept, and every secondary projected with it: the four modes, by either route."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array, as_rows
+from howfar.errors import InputError
+from howfar.projection.gram import column_means, cross_gram
+from howfar.projection.moments import Moments, merge, moments
+from howfar.projection.spectrum import centre, layer_weights, leading, ratio, signed
+from howfar.projection.stacked import Stacked
+from howfar.protocols import Rows
+
+Mode: TypeAlias = Literal["pair", "primary", "joint", "none"]
+Route: TypeAlias = Literal["auto", "gram", "covariance"]
+Scale: TypeAlias = Literal["none", "layers"]
+MODES: tuple[Mode, ...] = ("pair", "primary", "joint", "none")
+ROUTES: tuple[Route, ...] = ("auto", "gram", "covariance")
+SCALES: tuple[Scale, ...] = ("none", "layers")
+_BLOCK_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """P and one S in the same low-dimensional space (P_L and S_L of eq. 5).
+
+    Attributes
+    ----------
+    primary, secondary
+        (n, z) and (m, z) float64 scores. Each column's sign is fixed: S's mean is above P's (fitted on P only: P's first
+        largest entry is positive).
+    explained_variance_ratio
+        (z,) share of the total variance of what the projection was fitted on, largest first.
+    """
+
+    primary: Float64Array
+    secondary: Float64Array
+    explained_variance_ratio: Float64Array
+
+    @property
+    def components(self) -> int:
+        """z, the number of columns kept."""
+        return int(self.primary.shape[1])
+
+    @property
+    def explained_variance(self) -> float:
+        """Share of the total variance that the kept components hold, at most 1."""
+        return min(1.0, float(self.explained_variance_ratio.sum()))
+
+
+class Projector:
+    """Projects P with one secondary after another; what P alone decides is computed when first needed, and once.
+
+    Parameters
+    ----------
+    p
+        (n, q) features of P: an array, or a store's selection.
+    n_components
+        z, 25 in the paper; more than can be had is clamped with a warning.
+    route, scale, layers, block
+        As `howfar.projection.joint_pca`.
+
+    Raises
+    ------
+    InputError
+        Features as `howfar.arrays.as_features`, or an option out of range.
+
+    Examples
+    --------
+    >>> projector = Projector([[0.0, 0.0], [2.0, 0.0]], n_components=1)
+    >>> [x.secondary.tolist() for x in projector.project([[[4.0, 0.0]], [[9.0, 0.0]]])]
+    [[[2.0]], [[5.333]]]
+    >>> projector.own().tolist()
+    [[1.0], [-1.0]]
+    """
+
+    def __init__(
+        self,
+        p: ArrayLike | Rows,
+        n_components: int = 25,
+        *,
+        route: Route = "auto",
+        scale: Scale = "none",
+        layers: Sequence[int] | None = None,
+        block: int | None = None,
+    ) -> None:
+        if n_components < 1:
+            raise InputError.of("n_components", "must be at least 1", n_components, "the paper keeps 25")
+        if block is not None and block < 1:
+            raise InputError.of("block", "must be at least 1", block)
+        _one_of("route", route, ROUTES)
+        _one_of("scale", scale, SCALES)
+        self._p = as_rows(p, "p")
+        self._n, self._q = self._p.shape
+        self._z, self._route, self._scale, self._block = n_components, route, scale, block
+        self._layers = _layer_lengths(self._q, scale, layers)
+
+    def project(self, secondaries: Sequence[ArrayLike | Rows], mode: Mode = "pair") -> Iterator[Projection]:
+        """Yield P with each secondary in turn, projected in one of the modes of `howfar.projection.project`.
+
+        Raises
+        ------
+        InputError
+            An unknown mode, or a secondary of another width; at the call rather than at the first projection.
+        """
+        _one_of("mode", mode, MODES)
+        others = [as_rows(s, f"secondaries[{i}]") for i, s in enumerate(secondaries)]
+        for i, s in enumerate(others):
+            if s.shape[1] != self._q:
+                raise InputError.of(
+                    f"secondaries[{i}]", "must have as many columns as p", (s.shape, self._p.shape), "use one backbone"
+                )
+        if mode == "joint":
+            return self._joint(others)
+        one = self._with_primary if mode == "primary" else self._together
+        return (one(s, None if mode == "none" else self._z) for s in others)
+
+    def own(self) -> Float64Array:
+        """P alone in the subspace fitted on it, (n, z): what its self-distance is measured in.
+
+        Examples
+        --------
+        >>> Projector([[0.0], [2.0], [4.0]]).own().tolist()
+        [[2.0], [0.0], [-2.0]]
+        """
+        kept = min(self._z, self._most(self._n))
+        if self._by_gram(self._n):
+            vectors, values, _ = self._primary_spectrum(kept)
+            return signed(vectors * np.sqrt(values), self._n, towards_secondary=False)
+        basis, _ = _Basis.of(self._moments, self._layers, self._scale, kept)
+        return signed(basis.scores(self._p, self._block), self._n, towards_secondary=False)
+
+    @cached_property
+    def _shift(self) -> Float64Array:
+        return column_means(self._p, self._block)
+
+    @cached_property
+    def _gram(self) -> Float64Array:
+        return cross_gram(self._p, self._p, self._shift, self._layers, self._block)
+
+    @cached_property
+    def _moments(self) -> Moments:
+        return moments(self._p, self._block)
+
+    def _by_gram(self, rows: int) -> bool:
+        return self._route == "gram" or (self._route == "auto" and self._q > rows)
+
+    def _most(self, rows: int) -> int:
+        return max(1, min(rows - 1, self._q))
+
+    def _kept(self, wanted: int | None, rows: int) -> int:
+        most = self._most(rows)
+        if wanted is None:
+            return most
+        if wanted > most:
+            warnings.warn(
+                f"n_components = {wanted} is more than min(images - 1, features) = {most}: {most} are kept",
+                UserWarning,
+                stacklevel=2,
+            )
+        return min(wanted, most)
+
+    def _joint(self, others: Sequence[Rows]) -> Iterator[Projection]:
+        together = self._together(Stacked(others), self._z)
+        start = 0
+        for s in others:
+            stop = start + s.shape[0]
+            yield Projection(together.primary, together.secondary[start:stop], together.explained_variance_ratio)
+            start = stop
+
+    def _together(self, s: Rows, wanted: int | None) -> Projection:
+        """Fitted on P and S alike."""
+        kept = self._kept(wanted, self._n + s.shape[0])
+        if self._by_gram(self._n + s.shape[0]):
+            joined = self._joined(s)
+            total = np.trace(joined)
+            vectors, values = leading(joined, kept)
+            scores = vectors * np.sqrt(values)
+        else:
+            basis, total = _Basis.of(merge(self._moments, moments(s, self._block)), self._layers, self._scale, kept)
+            values = basis.values
+            scores = np.concatenate([basis.scores(rows, self._block) for rows in (self._p, s)])
+        scores = signed(scores, self._n)
+        return Projection(scores[: self._n], scores[self._n :], ratio(values, total))
+
+    def _with_primary(self, s: Rows, wanted: int | None) -> Projection:
+        """Fitted on P only; a direction in which P does not vary is not there for S either."""
+        kept = self._kept(wanted, self._n)
+        if self._by_gram(self._n):
+            vectors, values, weights = self._primary_spectrum(kept)
+            root = np.sqrt(values)
+            inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
+            cross = np.tensordot(weights, cross_gram(s, self._p, self._shift, self._layers, self._block), axes=1)
+            scores = np.concatenate([vectors * root, (cross @ vectors) * inverse])
+            total = self._primary_total(weights)
+        else:
+            basis, total = _Basis.of(self._moments, self._layers, self._scale, kept)
+            values = basis.values
+            scores = np.concatenate([basis.scores(rows, self._block) for rows in (self._p, s)])
+        scores = signed(scores, self._n, towards_secondary=False)
+        return Projection(scores[: self._n], scores[self._n :], ratio(values, total))
+
+    def _primary_spectrum(self, kept: int) -> tuple[Float64Array, Float64Array, Float64Array]:
+        weights = layer_weights(np.trace(self._gram, axis1=1, axis2=2), self._floors(self._n), self._n, self._scale)
+        own = np.tensordot(weights, self._gram, axes=1)
+        centre(own)
+        return *leading(own, kept), weights
+
+    def _primary_total(self, weights: Float64Array) -> float:
+        return float(weights @ np.trace(self._gram, axis1=1, axis2=2))
+
+    def _joined(self, s: Rows) -> Float64Array:
+        """Centred inner products of P and S together, layers weighted and summed; one matrix of that size at a time."""
+        ps = cross_gram(self._p, s, self._shift, self._layers, self._block)
+        ss = cross_gram(s, s, self._shift, self._layers, self._block)
+        n, size = self._n, self._n + s.shape[0]
+        floors = self._floors(size)
+        total = np.zeros((size, size))
+        for layer in range(len(ps)):
+            gram = total if len(ps) == 1 else np.empty_like(total)
+            gram[:n, :n], gram[:n, n:], gram[n:, :n], gram[n:, n:] = self._gram[layer], ps[layer], ps[layer].T, ss[layer]
+            centre(gram)
+            gram *= layer_weights(np.trace(gram)[None], floors[layer : layer + 1], size, self._scale)
+            if gram is not total:
+                total += gram
+        return total
+
+    def _floors(self, rows: int) -> Float64Array:
+        return rows * _squares(self._shift, self._layers)
+
+
+@dataclass(frozen=True, eq=False)
+class _Basis:
+    """A subspace by the covariance route: what is taken from a row, what it is multiplied by, and the eigenvalues."""
+
+    mean: Float64Array
+    matrix: Float64Array
+    values: Float64Array
+
+    @classmethod
+    def of(cls, fitted: Moments, layers: tuple[int, ...], scale: Scale, kept: int) -> tuple[_Basis, float]:
+        per_layer = np.add.reduceat(np.diag(fitted.scatter), np.cumsum((0, *layers[:-1])))
+        floors = fitted.count * _squares(fitted.mean, layers)
+        column = np.sqrt(np.repeat(layer_weights(per_layer, floors, fitted.count, scale), layers))
+        scatter = fitted.scatter * column[:, None] * column
+        total = float(np.trace(scatter))
+        vectors, values = leading(scatter, kept)
+        return cls(fitted.mean, vectors * column[:, None] * (values > 0), values), total
+
+    def scores(self, x: Rows, block: int | None) -> Float64Array:
+        n, q = x.shape
+        step = block or max(1, _BLOCK_BYTES // (8 * q))
+        return np.concatenate(
+            [(x.rows(start, min(start + step, n)).astype(np.float64) - self.mean) @ self.matrix for start in range(0, n, step)]
+        )
+
+
+def _squares(mean: Float64Array, layers: Sequence[int]) -> Float64Array:
+    return np.asarray(np.add.reduceat(mean**2, np.cumsum((0, *layers[:-1]))), dtype=np.float64)
+
+
+def _one_of(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise InputError.of(name, f"must be one of {', '.join(known)}", value)
+
+
+def _layer_lengths(q: int, scale: Scale, layers: Sequence[int] | None) -> tuple[int, ...]:
+    if scale != "layers":
+        return (q,)
+    if layers is None:
+        raise InputError.of("layers", "must be given where scale is 'layers'", None, "pass the backbone's layers")
+    if sum(layers) != q or min(layers) < 1:
+        raise InputError.of("layers", f"must be positive lengths that sum to q = {q}", tuple(layers))
+    return tuple(layers)

@@ -1,0 +1,114 @@
+"""Eigenvalues and scores: the small linear algebra that both routes of the projection share."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg
+
+from howfar.arrays import Float64Array
+
+# A spread this far below the mean is what float64 arithmetic leaves of rows that are equal.
+ROUNDING = 1e-12
+_SIGN_TIE = 1e-6
+
+
+def layer_weights(scatter: Float64Array, squares: Float64Array, rows: int, scale: str) -> Float64Array:
+    """What each layer's inner products are multiplied by: 1, or with scale "layers" one over its total variance.
+
+    A layer whose rows differ by rounding alone is constant: it gets 0.
+
+    Parameters
+    ----------
+    scatter
+        (layers,) sums of squares about the mean.
+    squares
+        (layers,) sums of the squared means over the same rows: what rounding is measured by.
+    rows
+        How many rows they are sums over.
+    scale
+        "none" or "layers".
+
+    Examples
+    --------
+    >>> layer_weights(np.array([8.0, 1e-30]), np.array([1.0, 1.0]), 5, "layers").tolist()
+    [0.5, 0.0]
+    """
+    varies = scatter > ROUNDING**2 * squares
+    if scale != "layers":
+        return varies.astype(np.float64)
+    variance = scatter / max(rows - 1, 1)
+    return np.divide(1.0, variance, out=np.zeros_like(variance), where=varies)
+
+
+def centre(gram: Float64Array) -> None:
+    """Inner products of the rows after their joint mean is taken away, in place: J G J with J = I − 11ᵀ/N.
+
+    Examples
+    --------
+    >>> gram = np.array([[1.0, 3.0], [3.0, 9.0]])
+    >>> centre(gram)
+    >>> gram.tolist()
+    [[1.0, -1.0], [-1.0, 1.0]]
+    """
+    means = gram.mean(axis=1)
+    gram -= means[:, None]
+    gram -= means
+    gram += means.mean()
+
+
+def leading(matrix: Float64Array, z: int) -> tuple[Float64Array, Float64Array]:
+    """Vectors (size, z) and values (z,) of the z largest eigenvalues, falling; `matrix` is used up.
+
+    What rounding alone leaves of a value is 0.
+
+    Examples
+    --------
+    >>> leading(np.diag([1.0, 4.0, 1e-20]), 3)[1].tolist()
+    [4.0, 1.0, 0.0]
+    """
+    size = len(matrix)
+    values, vectors = linalg.eigh(matrix.T, overwrite_a=True, check_finite=False, subset_by_index=(max(size - z, 0), size - 1))
+    values, vectors = values[::-1].copy(), vectors[:, ::-1]
+    values[values <= size * np.finfo(np.float64).eps * max(values[0], 0.0)] = 0.0
+    return vectors, values
+
+
+def signed(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float64Array:
+    """Scores (n + m, z) with each column's sign fixed: S's mean above P's.
+
+    Where the means meet, or where P alone is to decide, P's first largest entry is positive.
+
+    Parameters
+    ----------
+    scores
+        P's n rows, then S's.
+    n
+        How many are P's.
+    towards_secondary
+        False lets P alone decide.
+
+    Examples
+    --------
+    >>> signed(np.array([[1.0], [2.0], [-9.0]]), 2).tolist()
+    [[-1.0], [-2.0], [9.0]]
+    """
+    own = np.abs(scores[:n])
+    # Of entries that only rounding tells apart the first counts, or two routes could choose opposite signs.
+    first = (own >= (1 - _SIGN_TIE) * own.max(axis=0)).argmax(axis=0)
+    chosen = scores[first, np.arange(scores.shape[1])]
+    if towards_secondary:
+        step = scores[n:].mean(axis=0) - scores[:n].mean(axis=0)
+        chosen = np.where(np.abs(step) > _SIGN_TIE * np.abs(scores).max(axis=0), step, chosen)
+    signs: Float64Array = np.where(chosen < 0, -1.0, 1.0)
+    return scores * signs
+
+
+def ratio(values: Float64Array, total: float) -> Float64Array:
+    """Share of the total variance that each eigenvalue holds; all 0 where there is no variance.
+
+    Examples
+    --------
+    >>> ratio(np.array([3.0, 1.0]), 8.0).tolist()
+    [0.375, 0.125]
+    """
+    return values / total if total > 0 else np.zeros_like(values)

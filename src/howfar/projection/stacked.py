@@ -1,0 +1,41 @@
+"""Several sets of rows read as one, without being copied together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.protocols import Rows
+
+
+class Stacked:
+    """The rows of several sets, one set after another.
+
+    Examples
+    --------
+    >>> from howfar.arrays import as_rows
+    >>> both = Stacked([as_rows([[1.0], [2.0]], "a"), as_rows([[3.0]], "b")])
+    >>> both.shape, both.rows(1, 3).tolist(), both.columns(0, 1).tolist()
+    ((3, 1), [[2.0], [3.0]], [[1.0], [2.0], [3.0]])
+    """
+
+    def __init__(self, parts: Sequence[Rows]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *(part.shape[0] for part in parts)])
+        self.shape: tuple[int, int] = (int(self._starts[-1]), parts[0].shape[1])
+
+    def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """Rows `start` to `stop`, from whichever sets hold them."""
+        pieces = [
+            part.rows(max(start - first, 0), min(stop - first, part.shape[0]))
+            for part, first in zip(self._parts, self._starts[:-1], strict=True)
+            if first < stop and first + part.shape[0] > start
+        ]
+        return np.concatenate(pieces)
+
+    def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """Columns `start` to `stop` of every row of every set."""
+        return np.concatenate([part.columns(start, stop) for part in self._parts])

@@ -1,0 +1,85 @@
+"""What a reader of a comparison should know before believing it, in words, from the numbers of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from howfar.pipeline import MeasuredPair
+from howfar.results import Features, Leak, Settings
+
+FEW_IMAGES = 10
+UNEQUAL = 2
+# With fewer images of P no conformal p-value can reach 0.05.
+CONFORMAL = 19
+LEVEL = 0.05
+# The trivial backbones are measured on at most so many images of each dataset.
+BASELINE_IMAGES = 1000
+
+
+def notes(
+    features: Sequence[Features],
+    measured: Sequence[MeasuredPair],
+    leaks: Sequence[Leak],
+    settings: Settings,
+    baselines: bool,
+) -> Iterator[str]:
+    """Yield one sentence for each thing that weakens the result or explains an undefined value.
+
+    Parameters
+    ----------
+    features
+        P's, then those of the secondaries.
+    measured
+        One for each secondary.
+    leaks
+        Images that are in P and in a secondary.
+    settings
+        The run's.
+    baselines
+        Whether the trivial backbones were run.
+    """
+    primary, *secondaries = features
+    if leaks:
+        names = sorted({leak.dataset for leak in leaks})
+        yield f"{primary.name} holds images of {', '.join(names)} too ({len(leaks)}): they make those sets look nearer"
+    for one in features:
+        copies = len(one) - len(set(one.contents))
+        if copies:
+            yield f"{one.name} holds {copies} exact {'copy' if copies == 1 else 'copies'} of its own images"
+    yield from _about_primary(primary, measured)
+    yield from _about_size(primary, secondaries, settings)
+    short = [s.name for s, pair in zip(secondaries, measured, strict=True) if pair.components < settings.components]
+    if short and settings.projection != "none":
+        kept = min(pair.components for pair in measured)
+        yield f"{settings.components} components were asked for, and no more than {kept} can be had of {', '.join(short)}"
+    if settings.permutations and len(secondaries) > LEVEL * (settings.permutations + 1):
+        least = len(secondaries) / (settings.permutations + 1)
+        yield f"{settings.permutations} permutations cannot give {len(secondaries)} secondaries a corrected p below {least:.2g}"
+    if settings.permutations and settings.projection == "primary":
+        yield "the p-values test the energy distance in the pair projection: one fitted on P alone does not treat both alike"
+    if baselines and max(len(one) for one in features) > BASELINE_IMAGES:
+        yield f"the trivial backbones were measured on at most {BASELINE_IMAGES} images of each dataset"
+
+
+def _about_primary(primary: Features, measured: Sequence[MeasuredPair]) -> Iterator[str]:
+    n = len(primary)
+    if n == 1:
+        yield f"{primary.name} is a single image: it has no self-distance, so relative distances are undefined"
+    elif any(pair.found.relative is None for pair in measured):
+        yield f"the images of {primary.name} do not differ: it has no self-distance to be relative to"
+    if 1 < n < CONFORMAL:
+        yield f"{primary.name} has {n} images: with fewer than {CONFORMAL} no image can be called farther than 95 % of them"
+
+
+def _about_size(primary: Features, secondaries: Sequence[Features], settings: Settings) -> Iterator[str]:
+    for s in secondaries:
+        if len(s) < FEW_IMAGES:
+            yield f"{s.name} has {len(s)} image{'s' if len(s) > 1 else ''}: its interval and p-value say little"
+    if settings.neighbours > len(primary):
+        yield f"{settings.neighbours} neighbours were asked for, and {primary.name} has {len(primary)} images to be near to"
+    sizes = [len(one) for one in secondaries]
+    if settings.projection == "pair" and max(sizes) > UNEQUAL * min(sizes):
+        yield (
+            f"the secondaries hold {min(sizes)} to {max(sizes)} images, and a small one has little say in the components that "
+            f"it shares with {primary.name}, which moves its relative distance: limit = {min(sizes)} measures all at one size"
+        )

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from howfar.distances.knn import knn
+from howfar.distances.mahalanobis import mahalanobis
+from howfar.pipeline import measure, permutation_p_value
+from howfar.projection import Projection
+
+
+def pair(seed: int, n: int, m: int, shift: float = 0.0) -> Projection:
+    rng = np.random.default_rng(seed)
+    return Projection(rng.normal(size=(n, 4)), rng.normal(shift, 1.0, size=(m, 4)), np.full(4, 0.25))
+
+
+def by_resampling(one: Projection, draws: int, seed: int) -> dict[str, np.ndarray]:
+    """The bootstrap the long way: images drawn by index, distances computed anew, no weights."""
+    rng = np.random.default_rng(seed)
+    p, s = one.primary, one.secondary
+    found: dict[str, list[float]] = {"o_dist": [], "relative": [], "energy": []}
+    for _ in range(draws):
+        i, j = rng.integers(len(p), size=len(p)), rng.integers(len(s), size=len(s))
+        between = cdist(s[j], p[i]).mean()
+        own_p, own_s = (cdist(x[k], x[k])[k[:, None] != k].mean() for x, k in ((p, i), (s, j)))
+        found["o_dist"].append(between)
+        found["relative"].append(between / own_p)
+        found["energy"].append(2 * between - (1 - 1 / len(p)) * own_p - (1 - 1 / len(s)) * own_s)
+    return {name: np.quantile(values, [0.025, 0.975]) for name, values in found.items()}
+
+
+def test_intervals_are_those_of_a_bootstrap_by_index() -> None:
+    one = pair(0, 40, 30, shift=1.0)
+    measured, wanted = measure(one, bootstrap=4000), by_resampling(one, 4000, 1)
+    for found, name in ((measured.o_dist_ci, "o_dist"), (measured.relative_ci, "relative"), (measured.energy_ci, "energy")):
+        np.testing.assert_allclose(found, wanted[name], rtol=0.02, atol=0.02)
+
+
+def test_columns_hold_what_their_names_say() -> None:
+    one = pair(1, 20, 15)
+    measured = measure(one, neighbours=3, bootstrap=0)
+    np.testing.assert_allclose(measured.knn, knn(one.secondary, one.primary, k=3))
+    np.testing.assert_allclose(measured.mahalanobis, mahalanobis(one.secondary, one.primary))
+    assert measured.rivals["knn_mean"] == pytest.approx(measured.knn.mean())
+    assert measured.o_dist_ci is None
+
+
+def test_two_images_have_no_interval_of_zero_width() -> None:
+    measured = measure(pair(2, 2, 1), bootstrap=200)
+    assert measured.relative_ci is None
+    assert measured.energy_ci is not None
+    assert measured.energy_ci[0] < measured.energy_ci[1]
+
+
+def test_a_p_value_is_as_small_as_the_permutations_allow_and_no_smaller() -> None:
+    assert permutation_p_value(pair(3, 20, 20, shift=9.0), 49) == pytest.approx(1 / 50)
+
+
+def test_the_test_keeps_its_level() -> None:
+    rejected = sum(permutation_p_value(pair(seed, 15, 12), 99, (seed,)) <= 0.05 for seed in range(300))
+    assert 3 <= rejected <= 28
