@@ -78,7 +78,7 @@ def _about_size(primary: Features, secondaries: Sequence[Features], settings: Se
     if settings.neighbours > len(primary):
         yield f"{settings.neighbours} neighbours were asked for, and {primary.name} has {len(primary)} images to be near to"
     sizes = [len(one) for one in secondaries]
-    if settings.projection == "pair" and max(sizes) > UNEQUAL * min(sizes):
+    if settings.projection == "pair" and max(sizes) > UNEQUAL * min(sizes) and min(sizes) >= FEW_IMAGES:
         yield (
             f"the secondaries hold {min(sizes)} to {max(sizes)} images, and a small one has little say in the components that "
             f"it shares with {primary.name}, which moves its relative distance: limit = {min(sizes)} measures all at one size"
