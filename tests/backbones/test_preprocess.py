@@ -80,10 +80,11 @@ def test_eight_bit_modes(mode: str) -> None:
     assert as_rgb(Image.new(mode, (2, 2))).mode == "RGB"
 
 
-def test_transparent_palette_does_not_warn() -> None:
+def test_transparency_is_laid_on_white_as_in_a_file() -> None:
     palette = Image.new("RGB", (2, 1), (10, 20, 30)).quantize(4)
     palette.info["transparency"] = b"\x00\xff"
-    assert as_rgb(palette).getpixel((0, 0)) == (10, 20, 30)
+    assert as_rgb(palette).getpixel((0, 0)) == (255, 255, 255)
+    assert as_rgb(Image.new("RGBA", (1, 1), (10, 20, 30, 0))).getpixel((0, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("mode", ["I", "F", "I;16", "LAB"])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.backbones.recipe import Fit
+from howfar.data.colour import to_rgb
 from howfar.errors import ImageError, InputError
 
 RESAMPLING: Final = {
@@ -23,7 +24,7 @@ _EIGHT_BIT: Final = frozenset({"1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK"
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Return `image` in mode RGB; transparency is dropped.
+    """Return `image` in mode RGB; transparency is laid on white, as `howfar.data.decode` does.
 
     Raises
     ------
@@ -39,8 +40,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
         return image
     if image.mode not in _EIGHT_BIT:
         raise ImageError(f"mode {image.mode} is not 8 bits a channel: convert it to RGB first")
-    # Pillow warns of a palette whose entries are transparent, unless it goes through RGBA.
-    return (image.convert("RGBA") if image.mode in ("P", "PA") else image).convert("RGB")
+    return to_rgb(image)
 
 
 @dataclass(frozen=True)
