@@ -1,5 +1,7 @@
 """Draw the pictures of the documentation into docs/pictures, from seeded arrays and the demo's own synthetic pictures.
 
+It prints the numbers that the pages quote from them. Every picture is a function of the demo's folder, which two of them read.
+
 usage: make_pictures.py [--demo FOLDER] [NAME...]     FOLDER is what `howfar demo --out` wrote; made where it is not given
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import subprocess
 import sys
 import tempfile
@@ -43,11 +46,11 @@ def _two_rulers(axes: Any) -> None:
     rng = np.random.default_rng(3)
     p = rng.normal(size=(110, 2)) * (2.0, 0.7)
     east, north = (rng.normal(size=(110, 2)) * 0.7 + step for step in ((6.0, 0.0), (0.0, 6.0)))
-    axes.scatter(*p.T, s=10, color=PRIMARY, alpha=0.8, lw=0)
+    axes.plot(*p.T, "o", ms=3.3, mew=0, color=PRIMARY, alpha=0.8)
     axes.text(-4.3, -2.6, "P", color=MUTED, fontsize=12, weight="bold")
     axes.text(3.0, 7.3, "O(S, P) / O(P, P) = relative", color=MUTED, fontsize=9)
     for s, colour, name, place in ((east, BLUE, "A", (4.3, 2.4)), (north, ORANGE, "B", (3.0, 5.9))):
-        axes.scatter(*s.T, s=10, color=colour, alpha=0.55, lw=0)
+        axes.plot(*s.T, "o", ms=3.3, mew=0, color=colour, alpha=0.55)
         both = np.concatenate([p, s])
         centre = both.mean(axis=0)
         ruler = np.linalg.svd(both - centre, full_matrices=False)[2][0]
@@ -130,16 +133,18 @@ def distances(demo: Path) -> Figure:
             value = float(distance(np.array([place]), p)[0])
             print(f"distances: {distance.__name__} {name} {value:.2f}")
             axes.scatter(*place, s=70, marker="X", color=ORANGE, edgecolor="#ffffff", lw=0.9, zorder=4)
-            box = {"boxstyle": "round,pad=0.25", "fc": "#ffffff", "ec": "none", "alpha": 0.92}
-            words = f"{name}: {value:.1f}"
-            axes.annotate(
-                words, place, (0, 30), textcoords="offset points", ha="center", color=ORANGE, fontsize=10, weight="bold", bbox=box
-            )
+            _label(axes, place, f"{name}: {value:.1f}")
         figure.colorbar(levels, ax=axes, shrink=0.8, ticks=range(0, 13, 2)).outline.set_visible(False)
         axes.set(aspect="equal", xticks=[], yticks=[], title=title)
         axes.grid(False)
         axes.spines[:].set_visible(False)
     return figure
+
+
+def _label(axes: Any, place: tuple[float, float], words: str) -> None:
+    box = {"boxstyle": "round,pad=0.25", "fc": "#ffffff", "ec": "none", "alpha": 0.92}
+    text = axes.annotate(words, place, (0, 30), textcoords="offset points", ha="center", color=ORANGE, bbox=box)
+    text.set(fontsize=10, weight="bold")
 
 
 def significance(demo: Path) -> Figure:
@@ -239,10 +244,11 @@ def baselines(demo: Path) -> Figure:
     grid = figure.add_gridspec(3, len(names), height_ratios=(1.3, 0.34, 2.1))
     for column, name in enumerate(names):
         picture = Image.open(sorted((demo / "data" / name / "images").iterdir())[2])
-        _show(figure.add_subplot(grid[0, column]), np.asarray(picture.resize((110, 110))), "a picture" if not column else "", name)
+        side = ("", "") if column else ("a picture", "its colour\nmoments")
+        _show(figure.add_subplot(grid[0, column]), np.asarray(picture.resize((110, 110))), side[0], name)
         mean, deviation = np.asarray(picture).mean(axis=(0, 1)), np.asarray(picture).std(axis=(0, 1))
         swatch = np.clip(np.stack([mean - deviation, mean, mean + deviation])[None], 0, 255).astype(np.uint8)
-        _show(figure.add_subplot(grid[1, column]), swatch, "its colour\nmoments" if not column else "", "")
+        _show(figure.add_subplot(grid[1, column]), swatch, side[1], "")
     _views(figure.add_subplot(grid[2, :]), views)
     return figure
 
@@ -270,27 +276,43 @@ def _views(axes: Any, views: dict[str, list[float]]) -> None:
     axes.legend(loc="upper left", ncols=1, bbox_to_anchor=(0.02, 1.0))
 
 
+def first_figure(demo: Path) -> Figure:
+    """The first figure of the demo's report."""
+    figure: Figure = howfar.Comparison.load(demo / "run").plot.relative()
+    return figure
+
+
 DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
     "projection": (projection, "svg"),
     "distances": (distances, "png"),
     "significance": (significance, "svg"),
     "baselines": (baselines, "png"),
+    "demo": (first_figure, "svg"),
 }
 
 
+COORDINATES = re.compile(r' (?:x|y|d)="[^"]*"')
+
+
+def _rounded(attribute: re.Match[str]) -> str:
+    return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", attribute[0])
+
+
 def write(figure: Figure, name: str, ending: str) -> Path:
-    """Save a picture: SVG without a date, PNG in 128 colours, both on a white card."""
+    """Save a picture on a white card: SVG without a date, to 1/100 of a point; PNG in 128 colours."""
     path = PICTURES / f"{name}.{ending}"
     if ending == "svg":
-        figure.savefig(path, metadata={"Date": None})
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
+        path.write_text(COORDINATES.sub(_rounded, text.getvalue()), encoding="utf-8")
         return path
     buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110)
+    figure.savefig(buffer, dpi=110, bbox_inches="tight")
     Image.open(buffer).convert("RGB").quantize(128, kmeans=2, dither=Image.Dither.NONE).save(path, optimize=True)
     return path
 
 
-def _demo(given: Path | None) -> Iterator[Path]:
+def _folder(given: Path | None) -> Iterator[Path]:
     if given is not None:
         yield given
         return
@@ -306,11 +328,11 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(DRAWN)}; all by default")
     arguments = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
-    for demo in _demo(arguments.demo):
+    for folder in _folder(arguments.demo):
         for name in arguments.names or DRAWN:
             draw, ending = DRAWN[name]
-            with drawing(), matplotlib.rc_context({"svg.hashsalt": name, "savefig.pad_inches": 0.15}):
-                path = write(draw(demo), name, ending)
+            with drawing(), matplotlib.rc_context({"svg.hashsalt": name, "savefig.pad_inches": 0.05}):
+                path = write(draw(folder), name, ending)
             print(f"{path}: {path.stat().st_size / 1024:.0f} kB")
     return 0
 

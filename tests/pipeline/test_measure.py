@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from howfar import registry
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import mahalanobis
 from howfar.pipeline import measure, permutation_p_value
@@ -60,3 +61,15 @@ def test_a_p_value_is_as_small_as_the_permutations_allow_and_no_smaller() -> Non
 def test_the_test_keeps_its_level() -> None:
     rejected = sum(permutation_p_value(pair(seed, 15, 12), 99, (seed,)) <= 0.05 for seed in range(300))
     assert 3 <= rejected <= 28
+
+
+def test_every_registered_distance_stands_among_the_rivals(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = dict(registry.OURS)
+    ours["dataset_distances"] = {**ours["dataset_distances"], "ours": "howfar.distances.dataset:dataset_to_dataset"}
+    ours["image_distances"] = {**ours["image_distances"], "theirs": "howfar.distances.dataset:image_to_dataset"}
+    monkeypatch.setattr(registry, "OURS", ours)
+    measured = measure(pair(4, 12, 9), bootstrap=0)
+    assert measured.rivals["ours"] == pytest.approx(measured.i_dist.mean())
+    assert measured.rivals["theirs_mean"] == pytest.approx(measured.i_dist.mean())
+    assert {"knn_mean", "mahalanobis_mean", "frechet", "kid", "mmd", "sliced_wasserstein"} <= set(measured.rivals)
+    assert not {"energy", "o_dist", "knn", "i_dist_mean"} & set(measured.rivals)

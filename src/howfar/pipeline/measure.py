@@ -18,7 +18,9 @@ from howfar.significance import assignments, interval, p_value, p_values, percen
 
 ROUNDING = 1e-12
 FEW = 3
-RIVALS = ("frechet", "kid", "mmd", "sliced_wasserstein")
+# What has a column or a field of its own; every other registered distance stands among the rivals.
+OWN_COLUMN = ("i_dist", "knn", "mahalanobis")
+OWN_FIELD = ("o_dist", "energy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +84,7 @@ def measure(pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: 
     nearest = registry.load("image_distances", "knn")(s, p, k=min(neighbours, len(p)))
     spread = _above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
     mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
-    means = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis}
-    rivals = means | {name: _defined("dataset_distances", name, s, p) for name in RIVALS}
+    rivals = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | _rivals(s, p)
     i_dist = image_to_dataset(s, p)
     own = leave_one_out(p) if len(p) > 1 else None
     forms = _Forms.of(p, s, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
@@ -136,6 +137,14 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
 def _above_rounding(spread: float, scale: float) -> bool:
     """Whether a distance is more than what rounding makes of equal images."""
     return bool(spread > ROUNDING * scale)
+
+
+def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:
+    """Every other registered distance, ours and other packages': of image distances the values whose mean is wanted."""
+    image = {name: "image_distances" for name in registry.names("image_distances") if name not in OWN_COLUMN}
+    dataset = {name: "dataset_distances" for name in registry.names("dataset_distances") if name not in OWN_FIELD}
+    of_images = {f"{name}_mean": _defined(kind, name, s, p) for name, kind in image.items()}
+    return of_images | {name: _defined(kind, name, s, p) for name, kind in dataset.items()}
 
 
 def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
