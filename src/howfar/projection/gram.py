@@ -9,7 +9,7 @@ import numpy as np
 from howfar.arrays import Float64Array
 from howfar.protocols import Rows
 
-_BLOCK_BYTES = 64 << 20
+_BLOCK_BYTES = 24 << 20
 
 
 def column_means(x: Rows, block: int | None = None) -> Float64Array:
@@ -40,7 +40,7 @@ def cross_gram(
     layers
         Lengths of the parts to keep apart; they sum to q. None is one part.
     block
-        Columns at a time; by default what fits in 64 MiB as float64. It changes nothing beyond rounding.
+        Columns at a time; by default what fits in 24 MiB as float64. It changes nothing beyond rounding.
 
     Returns
     -------
@@ -59,10 +59,16 @@ def cross_gram(
     bounds = np.cumsum(parts)
     for start, stop in _blocks(parts, _step(a.shape[0] + b.shape[0], block)):
         layer = int(np.searchsorted(bounds, start, side="right"))
-        left = a.columns(start, stop).astype(np.float64) - shift[start:stop]
-        right = left if a is b else b.columns(start, stop).astype(np.float64) - shift[start:stop]
+        left = _shifted(a, start, stop, shift)
+        right = left if a is b else _shifted(b, start, stop, shift)
         total[layer] += left @ right.T
     return total
+
+
+def _shifted(x: Rows, start: int, stop: int, shift: Float64Array) -> Float64Array:
+    block = x.columns(start, stop).astype(np.float64)
+    block -= shift[start:stop]
+    return block
 
 
 def _step(rows: int, block: int | None) -> int:
