@@ -256,6 +256,15 @@ def test_trivial_backbones_need_no_more_than_a_sample(demo_folders: list[Path], 
     assert sampled.baselines[0].relative == pytest.approx(same.datasets[0].relative)
 
 
+def test_features_given_in_place_of_images_keep_the_name_of_their_backbone(demo_folders: list[Path]) -> None:
+    options = {"permutations": 0, "bootstrap": 0, "baselines": False, "progress": False}
+    features = [howfar.embed(folder, "colour_moments", progress=False) for folder in demo_folders[:2]]
+    given = howfar.compare(*features, **options)
+    read = howfar.compare(*demo_folders[:2], "colour_moments", **options)
+    assert given.backbone == read.backbone
+    assert given.datasets == read.datasets
+
+
 def test_images_that_do_not_differ_have_no_self_distance() -> None:
     p = np.repeat(rows(0, 1), 20, axis=0).astype(np.float32)
     found = howfar.compare(p, {"s": rows(1, 8)}, permutations=9, bootstrap=20)

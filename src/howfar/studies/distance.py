@@ -156,7 +156,7 @@ def compare(
     views: list[tuple[Features, ...]]
     if model is None:
         views = [(dataset,) for dataset in datasets if isinstance(dataset, Features)]
-        name, trivial = "embeddings", []
+        name, trivial = str(views[0][0].identity.get("name", "embeddings")), []
     else:
         name, trivial = model.name, [load_backbone(one) for one in BASELINES if baselines and one != model.name]
         views = _views(datasets, model, trivial, settings, work)
@@ -210,13 +210,13 @@ def _model(datasets: Sequence[Dataset | Features], backbone: str | Backbone, opt
     ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
     if ready and len(ready) < len(datasets):
         raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
-    if isinstance(backbone, str) and not ready:
+    if not ready and isinstance(backbone, str):
         return load_backbone(backbone, **options)
     if options:
         reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
         raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")
-    if not ready:
-        return backbone if not isinstance(backbone, str) else None
+    if not isinstance(backbone, str):
+        return None if ready else backbone
     if backbone not in (DEFAULT, "embeddings"):
         raise InputError.of("backbone", "must be left out where all datasets are embeddings", backbone)
     return None
