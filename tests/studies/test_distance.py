@@ -276,9 +276,13 @@ def test_images_that_do_not_differ_have_no_self_distance() -> None:
 
 
 def test_equal_distances_scale_to_zero() -> None:
-    s = np.repeat(rows(1, 1, q=60), 5, axis=0)
-    found = howfar.compare(rows(0, 30, q=60), {"s": s}, permutations=0, bootstrap=0)
-    assert found.images.i_dist_scaled.tolist() == [0.0] * 5
+    rounded = 0
+    for seed in range(20):
+        s = np.repeat(rows(seed + 1, 1, q=60), 5, axis=0)
+        found = howfar.compare(rows(0, 30, q=60), {"s": s}, permutations=0, bootstrap=0)
+        rounded += np.ptp(found.images.i_dist_mean) > 0
+        assert found.images.i_dist_scaled.tolist() == [0.0] * 5
+    assert rounded, "no draw had distances that rounding tells apart, so nothing was tested"
 
 
 def test_what_few_images_or_many_secondaries_cannot_show_is_said() -> None:
@@ -287,6 +291,18 @@ def test_what_few_images_or_many_secondaries_cannot_show_is_said() -> None:
     assert all(dataset.beyond is None for dataset in found.datasets)
     assert any("12 images" in note and "19" in note for note in found.notes)
     assert any("cannot give 6 secondaries a corrected p below 0.06" in note for note in found.notes)
+
+
+def test_what_the_settings_do_to_the_numbers_is_said() -> None:
+    found = howfar.compare(
+        rows(0, 30), {"few": rows(1, 12), "many": rows(2, 40)}, neighbours=31, permutations=9, bootstrap=0, projection="primary"
+    )
+    assert any("31 neighbours were asked for" in note for note in found.notes)
+    assert any("in the pair projection" in note for note in found.notes)
+    assert not any("moves its relative distance" in note for note in found.notes)
+    paired = howfar.compare(rows(0, 30), {"few": rows(1, 12), "many": rows(2, 40)}, permutations=9, bootstrap=0)
+    assert any("limit = 12 measures all at one size" in note for note in paired.notes)
+    assert not any("in the pair projection" in note or "neighbours" in note for note in paired.notes)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from howfar.arrays import as_features, as_pair, as_rows
+from howfar.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ([1.0, 2.0], "two axes"),
+        (np.empty((0, 3)), "at least one row"),
+        (np.empty((3, 0)), "at least one row"),
+        ([[1.0], [float("nan")]], "NaN or infinity in row 1"),
+        ([[float("inf")]], "NaN or infinity in row 0"),
+        ([["a"]], "numeric"),
+        ([[1.0], [1.0, 2.0]], "one length"),
+        ([[1e101]], "do not overflow"),
+        ([[-1e101]], "do not overflow"),
+    ],
+)
+def test_what_is_no_features_is_one_line(x: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        as_features(x, "p")
+    assert str(caught.value).startswith("p must")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "kept"), [("f4", "f4"), ("f8", "f8"), ("f2", "f8"), ("i4", "f8"), ("?", "f8")])
+def test_dtypes(given: str, kept: str) -> None:
+    assert as_features(np.ones((2, 2), dtype=given), "p").dtype == kept
+
+
+def test_sets_of_other_widths_are_refused() -> None:
+    with pytest.raises(InputError, match="same number of columns"):
+        as_pair([[1.0]], [[1.0, 2.0]])
+
+
+def test_rows_are_passed_through() -> None:
+    rows = as_rows([[1.0, 2.0]], "p")
+    assert as_rows(rows, "p") is rows
