@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +12,6 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-import howfar
 from howfar.arrays import ArrayRows
 from howfar.backbones import load_backbone
 from howfar.data import Dataset, parse
@@ -43,7 +39,6 @@ if TYPE_CHECKING:
 
 DEFAULT = "efficientnet_lite0"
 BASELINES = ("pixels", "colour_moments")
-LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm")
 
 
 class Config(BaseModel):
@@ -266,7 +261,7 @@ def _comparison(
         primary_images=pd.concat(
             [_primary_rows(primary, s.name, one) for s, one in zip(secondaries, measured, strict=True)], ignore_index=True
         ),
-        provenance=_provenance(),
+        provenance=Provenance.now(),
         baselines=baselines,
         skipped=tuple(skipped for one in features for skipped in one.skipped),
         leaks=leaks,
@@ -360,13 +355,3 @@ def _leaks(primary: Features, s: Features) -> Iterator[Leak]:
     for content, image in zip(s.contents, s.images, strict=True):
         if content in known:
             yield Leak(s.name, image, known[content], content)
-
-
-def _provenance() -> Provenance:
-    return Provenance(
-        howfar=howfar.__version__,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        python=platform.python_version(),
-        platform=platform.platform(),
-        libraries={name: metadata.version(name) for name in LIBRARIES},
-    )

@@ -1,15 +1,11 @@
-"""What a run found: frozen records with their provenance, which figures, report and explorer read and nothing else.
-
-Long tables (one row an image) are pandas frames beside the records; a run folder keeps them as Parquet.
-"""
+"""The distance study's result: how far each secondary dataset is from the primary one, and the run folder that keeps it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,81 +13,15 @@ from howfar import registry
 from howfar.errors import MissingPathError, StoreError
 from howfar.numbers import format_number, format_p
 from howfar.plots import Plots
-from howfar.protocols import Rows
+from howfar.results.files import plain, replace, tupled
+from howfar.results.records import Leak, Provenance, Skipped
+from howfar.results.relation import Relation
+from howfar.results.tables import as_html, as_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from howfar.arrays import FloatArray
-
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An image that could not be used, and why."""
-
-    dataset: str
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Leak:
-    """The same image, by content, in the primary and in a secondary dataset."""
-
-    dataset: str
-    image: str
-    primary_image: str
-    content: str
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What made a result: version, moment (UTC, ISO 8601), interpreter, platform, libraries."""
-
-    howfar: str
-    created: str
-    python: str
-    platform: str
-    libraries: Mapping[str, str]
-
-
-@dataclass(frozen=True, eq=False)
-class Features:
-    """Features of one dataset: a row for each image that could be read, in the dataset's order.
-
-    Attributes
-    ----------
-    name
-        The dataset's name.
-    rows
-        (n, q) features, in memory or in a store.
-    images, paths, contents
-        Per row: the image's name in the dataset, its file ("" for ready-made embeddings), the hash of its bytes.
-    layers
-        Lengths of the parts each feature is concatenated from; they sum to q.
-    identity
-        What the features depend on; two sets are comparable only where it is equal.
-    skipped
-        The images that could not be used.
-    """
-
-    name: str
-    rows: Rows
-    images: tuple[str, ...]
-    paths: tuple[str, ...]
-    contents: tuple[str, ...]
-    layers: tuple[int, ...]
-    identity: Mapping[str, Any]
-    skipped: tuple[Skipped, ...] = ()
-
-    def __len__(self) -> int:
-        return self.rows.shape[0]
-
-    def to_array(self) -> FloatArray:
-        """All features at once, shape (n, q)."""
-        return self.rows.rows(0, len(self))
 
 
 @dataclass(frozen=True)
@@ -215,15 +145,15 @@ class Comparison:
         document = {
             "format": FORMAT,
             "primary": asdict(self.primary),
-            "backbone": _plain(asdict(self.backbone)),
+            "backbone": plain(asdict(self.backbone)),
             "seed": self.settings.seed,
             "settings": asdict(self.settings),
-            "datasets": [_plain(asdict(dataset)) for dataset in self.datasets],
+            "datasets": [plain(asdict(dataset)) for dataset in self.datasets],
             "baselines": [asdict(baseline) for baseline in self.baselines],
             "skipped": [asdict(skipped) for skipped in self.skipped],
             "leaks": [asdict(leak) for leak in self.leaks],
             "notes": list(self.notes),
-            "provenance": _plain(asdict(self.provenance)),
+            "provenance": plain(asdict(self.provenance)),
         }
         return document
 
@@ -239,11 +169,12 @@ class Comparison:
         """
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
+        Relation.discard(folder)
         text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         tables = {"images": self.images, "primary": self.primary_images, "datasets": self.to_frame()}
         for name, frame in tables.items():
-            _replace(folder / f"{name}.parquet", partial(frame.to_parquet, index=False))
-        _replace(folder / "result.json", lambda path: path.write_text(text, encoding="utf-8"))
+            replace(folder / f"{name}.parquet", partial(frame.to_parquet, index=False))
+        replace(folder / "result.json", lambda path: path.write_text(text, encoding="utf-8"))
         if report:
             registry.load("reports", "html")(self, folder)
         return folder
@@ -278,10 +209,10 @@ class Comparison:
             raise StoreError(f"{folder} has run format {document.get('format')}, this howfar reads {FORMAT}: run compare again")
         return cls(
             primary=PrimarySummary(**document["primary"]),
-            backbone=BackboneSummary(**_tupled(document["backbone"], "layers")),
+            backbone=BackboneSummary(**tupled(document["backbone"], "layers")),
             settings=Settings(**document["settings"]),
             datasets=tuple(
-                DatasetSummary(**_tupled(row, "o_dist_mean_ci", "relative_ci", "energy_ci")) for row in document["datasets"]
+                DatasetSummary(**tupled(row, "o_dist_mean_ci", "relative_ci", "energy_ci")) for row in document["datasets"]
             ),
             images=pd.read_parquet(folder / "images.parquet"),
             primary_images=pd.read_parquet(folder / "primary.parquet"),
@@ -317,24 +248,10 @@ class Comparison:
         )
 
     def __repr__(self) -> str:
-        header, rows = self.table()
-        widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-        lines = ["  ".join(_align(row, widths)).rstrip() for row in (header, *rows)]
-        return "\n".join([self.caption(), *lines, *_footer(self)])
+        return "\n".join([self.caption(), *as_text(*self.table()), *_footer(self)])
 
     def _repr_html_(self) -> str:
-        header, rows = self.table()
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-        foot = "".join(f"<p>{escape(line)}</p>" for line in _footer(self))
-        return f"<p>{escape(self.caption())}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file under a temporary name, then move it over the old one, so that a reader never sees half of it."""
-    part = path.with_name(f".{path.name}.part")
-    write(part)
-    part.replace(path)
+        return as_html(self.caption(), *self.table(), _footer(self))
 
 
 def _cells(dataset: DatasetSummary) -> tuple[str, ...]:
@@ -355,10 +272,6 @@ def _cells(dataset: DatasetSummary) -> tuple[str, ...]:
     )
 
 
-def _align(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-
-
 def _footer(comparison: Comparison) -> list[str]:
     lines = list(comparison.notes)
     if comparison.leaks:
@@ -375,15 +288,3 @@ def _flat(dataset: DatasetSummary) -> dict[str, Any]:
         row[f"{name}_low"], row[f"{name}_high"] = low, high
     row.update(row.pop("rivals"))
     return row
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _tupled(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {key: tuple(value) if key in names and value is not None else value for key, value in row.items()}

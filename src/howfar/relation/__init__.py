@@ -1,0 +1,1 @@
+"""How performance goes with distance, and what can be said of it without labels."""

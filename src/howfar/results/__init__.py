@@ -1,0 +1,53 @@
+"""What a run found: frozen records with their provenance, which figures, report and explorer read and nothing else.
+
+Long tables (one row an image) are pandas frames beside the records; a run folder keeps them as Parquet.
+"""
+
+from __future__ import annotations
+
+from howfar.results.comparison import (
+    BackboneSummary,
+    BaselineSummary,
+    Comparison,
+    DatasetSummary,
+    PrimarySummary,
+    Settings,
+)
+from howfar.results.performance import Evaluation
+from howfar.results.records import Features, Leak, Provenance, Skipped
+from howfar.results.relation import (
+    Coefficient,
+    DatasetRelation,
+    Failures,
+    Judgement,
+    Part,
+    Relation,
+    RelationSettings,
+    SetEstimate,
+    Trend,
+    Verdict,
+)
+
+__all__ = [
+    "BackboneSummary",
+    "BaselineSummary",
+    "Coefficient",
+    "Comparison",
+    "DatasetRelation",
+    "DatasetSummary",
+    "Evaluation",
+    "Failures",
+    "Features",
+    "Judgement",
+    "Leak",
+    "Part",
+    "PrimarySummary",
+    "Provenance",
+    "Relation",
+    "RelationSettings",
+    "SetEstimate",
+    "Settings",
+    "Skipped",
+    "Trend",
+    "Verdict",
+]

@@ -1,0 +1,95 @@
+"""Records that every result is built from: features, what was skipped, and what made it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from howfar.protocols import Rows
+
+if TYPE_CHECKING:
+    from howfar.arrays import FloatArray
+
+LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that could not be used, and why."""
+
+    dataset: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Leak:
+    """The same image, by content, in the primary and in a secondary dataset."""
+
+    dataset: str
+    image: str
+    primary_image: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a result: version, moment (UTC, ISO 8601), interpreter, platform, libraries."""
+
+    howfar: str
+    created: str
+    python: str
+    platform: str
+    libraries: Mapping[str, str]
+
+    @classmethod
+    def now(cls) -> Provenance:
+        """Take this moment, and the installed versions of `LIBRARIES`."""
+        return cls(
+            howfar=metadata.version("howfar"),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            python=platform.python_version(),
+            platform=platform.platform(),
+            libraries={name: metadata.version(name) for name in LIBRARIES},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Features of one dataset: a row for each image that could be read, in the dataset's order.
+
+    Attributes
+    ----------
+    name
+        The dataset's name.
+    rows
+        (n, q) features, in memory or in a store.
+    images, paths, contents
+        Per row: the image's name in the dataset, its file ("" for ready-made embeddings), the hash of its bytes.
+    layers
+        Lengths of the parts each feature is concatenated from; they sum to q.
+    identity
+        What the features depend on; two sets are comparable only where it is equal.
+    skipped
+        The images that could not be used.
+    """
+
+    name: str
+    rows: Rows
+    images: tuple[str, ...]
+    paths: tuple[str, ...]
+    contents: tuple[str, ...]
+    layers: tuple[int, ...]
+    identity: Mapping[str, Any]
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        return self.rows.shape[0]
+
+    def to_array(self) -> FloatArray:
+        """All features at once, shape (n, q)."""
+        return self.rows.rows(0, len(self))
