@@ -11,39 +11,57 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from howfar import distances, projection, significance
+    from howfar import distances, metrics, projection, relation, significance
     from howfar.backbones import load_backbone
     from howfar.data import Dataset
     from howfar.errors import HowfarError
     from howfar.pipeline import embed
-    from howfar.results import Comparison, Features
+    from howfar.pipeline.profile import Profile
+    from howfar.results import Comparison, Evaluation, Features, Relation
     from howfar.store import Store
     from howfar.studies.distance import compare
+    from howfar.studies.evaluation.evaluate import evaluate
+    from howfar.studies.performance.relate import relate
+    from howfar.studies.profile import profile
 
 _NAMES = {
     "Comparison": "howfar.results",
     "Dataset": "howfar.data",
+    "Evaluation": "howfar.results",
     "Features": "howfar.results",
     "HowfarError": "howfar.errors",
+    "Profile": "howfar.pipeline.profile",
+    "Relation": "howfar.results",
     "Store": "howfar.store",
     "compare": "howfar.studies.distance",
     "embed": "howfar.pipeline",
+    "evaluate": "howfar.studies.evaluation.evaluate",
     "load_backbone": "howfar.backbones",
+    "profile": "howfar.studies.profile",
+    "relate": "howfar.studies.performance.relate",
 }
-_MODULES = ("distances", "projection", "significance")
+_MODULES = ("distances", "metrics", "projection", "relation", "significance")
 
 __all__ = [
     "Comparison",
     "Dataset",
+    "Evaluation",
     "Features",
     "HowfarError",
+    "Profile",
+    "Relation",
     "Store",
     "__version__",
     "compare",
     "distances",
     "embed",
+    "evaluate",
     "load_backbone",
+    "metrics",
+    "profile",
     "projection",
+    "relate",
+    "relation",
     "significance",
 ]
 

@@ -101,6 +101,59 @@ class DatasetDistance(Protocol):
         ...
 
 
+class FittedEstimator(Protocol):
+    """An estimator after its fit: columns of unlabelled images become estimates of their performance."""
+
+    @property
+    def name(self) -> str:
+        """Name of the estimator that it is a fit of."""
+        ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        ...
+
+    def predict(self, columns: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Estimates, (m,) in [0, 1]; NaN for an image that lacks a column."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Itself as JSON values, from which `Estimator.restore` makes the same again."""
+        ...
+
+
+class Estimator(Protocol):
+    """A way to estimate an image's performance without its labels, learnt from labelled images."""
+
+    @property
+    def name(self) -> str:
+        """Its registered name."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What it goes by: baseline, distance, confidence, agreement or combined."""
+        ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The columns that it reads, or may read before `resolve` has settled which."""
+        ...
+
+    def resolve(self, columns: Mapping[str, Any], sets: Any) -> Estimator | None:
+        """Settle which columns it reads, given those of some images and their sets; None where it cannot be used."""
+        ...
+
+    def fit(self, columns: Mapping[str, Any], performance: Any, sets: Any, groups: Any = None) -> FittedEstimator:
+        """Learn from labelled images: their columns, performance, sets and, where known, photographs."""
+        ...
+
+    def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
+        """Make a fit again from its `to_dict`."""
+        ...
+
+
 class Runner(Protocol):
     """Runs picklable tasks somewhere, and knows nothing of what they do."""
 

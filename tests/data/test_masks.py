@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from howfar.data import read_mask
+from howfar.data.masks import decode_mask
 from howfar.errors import ImageError
 
 
@@ -74,6 +75,39 @@ def test_zero_and_one_is_refused(tmp_path: Path) -> None:
     for image in (Image.fromarray(rows(0, 1, 0, 1)), Image.fromarray(rows(0, 1, 0, 1, dtype=np.uint16))):
         with pytest.raises(ImageError, match="a mask of 0 and 1: foreground is above 127, so multiply it by 255"):
             foreground(tmp_path, image)
+
+
+@pytest.mark.parametrize("top", [2, 20, 127])
+def test_a_mask_that_would_be_read_as_empty_is_refused(tmp_path: Path, top: int) -> None:
+    reason = f"a mask whose brightest value is {top}: foreground is above 127, so write it as 255"
+    for image in (Image.fromarray(rows(0, 1, 0, top)), Image.new("RGB", (4, 4), (0, top, 1))):
+        with pytest.raises(ImageError, match=reason):
+            foreground(tmp_path, image)
+    assert foreground(tmp_path, Image.fromarray(rows(0, 1, 0, 128))) == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("values", "grey"),
+    [
+        ((0, 0, 255, 255), False),
+        ((0, 200, 0, 200), False),
+        ((0, 0, 0, 0), False),
+        ((0, 90, 255, 0), True),
+        ((9, 128, 0, 0), True),
+    ],
+)
+def test_grey_levels_are_told(tmp_path: Path, values: tuple[int, ...], grey: bool) -> None:
+    Image.fromarray(rows(*values)).save(tmp_path / "m.png")
+    assert decode_mask((tmp_path / "m.png").read_bytes()).grey is grey
+
+
+def test_grey_levels_of_jpeg_are_its_noise(tmp_path: Path) -> None:
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4).save(tmp_path / "m.jpg")
+    assert not decode_mask((tmp_path / "m.jpg").read_bytes()).grey
+
+
+def test_a_dark_jpeg_is_an_empty_mask(tmp_path: Path) -> None:
+    assert foreground(tmp_path, Image.new("L", (8, 8), 90), "m.jpg") == [False] * 8
 
 
 def test_a_little_noise_of_jpeg_is_not_zero_and_one(tmp_path: Path) -> None:

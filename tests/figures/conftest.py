@@ -10,19 +10,29 @@ from types import ModuleType
 
 import pytest
 
-from howfar.results import Comparison
+from howfar.results import Comparison, Relation
 
 
-@pytest.fixture(scope="session")
-def believable() -> ModuleType:
-    """The factory beside this file."""
-    path = Path(__file__).with_name("believable.py")
-    spec = importlib.util.spec_from_file_location("believable", path)
+def load(name: str) -> ModuleType:
+    """A factory beside this file."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def believable() -> ModuleType:
+    """The factory of comparisons."""
+    return load("believable")
+
+
+@pytest.fixture(scope="session")
+def relations() -> ModuleType:
+    """The factory of relations."""
+    return load("believable_relation")
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +50,22 @@ def result(believable: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def six(result: Callable[[int], Comparison]) -> Comparison:
     return result(6)
+
+
+@pytest.fixture(scope="session")
+def related(six: Comparison, relations: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Relation:
+    """The relation of the six; "street photographs" has no labels."""
+    made: Relation = relations.of_comparison(six, tmp_path_factory.mktemp("maps"))
+    return made
+
+
+@pytest.fixture(scope="session")
+def sized(relations: ModuleType) -> Callable[..., Relation]:
+    """Relations of sets of given sizes, the same object each time it is asked for."""
+
+    @cache
+    def of(*sets: tuple[str, int], unlabelled: tuple[str, ...] = (), blank: tuple[str, ...] = ()) -> Relation:
+        made: Relation = relations.sized(dict(sets), unlabelled=unlabelled, blank=blank)
+        return made
+
+    return of

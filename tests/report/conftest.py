@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from howfar.report.html import write_report
-from howfar.results import Comparison
+from howfar.results import Comparison, Relation
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use"}
 
@@ -50,16 +50,27 @@ class Page(HTMLParser):
             self.texts.append(data)
 
 
-@pytest.fixture(scope="session")
-def believable() -> ModuleType:
-    """The factory beside the figure tests."""
-    path = Path(__file__).parents[1] / "figures" / "believable.py"
-    spec = importlib.util.spec_from_file_location("believable", path)
+def load(name: str) -> ModuleType:
+    """A factory beside the figure tests."""
+    path = Path(__file__).parents[1] / "figures" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def believable() -> ModuleType:
+    """The factory of comparisons."""
+    return load("believable")
+
+
+@pytest.fixture(scope="session")
+def relations() -> ModuleType:
+    """The factory of relations."""
+    return load("believable_relation")
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +82,23 @@ def six(believable: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Com
 @pytest.fixture(scope="session")
 def report(six: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(six, tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="session")
+def related(six: Comparison, relations: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Relation:
+    """The relation of the six; "street photographs" has no labels."""
+    made: Relation = relations.of_comparison(six, tmp_path_factory.mktemp("maps"))
+    return made
+
+
+@pytest.fixture(scope="session")
+def related_report(six: Comparison, related: Relation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(six, tmp_path_factory.mktemp("run"), related)
+
+
+@pytest.fixture(scope="session")
+def related_page(related_report: Path) -> Page:
+    return Page(related_report.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,16 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def heard(browser: Any, report: Path) -> Iterator[tuple[Any, list[str]]]:
     """The open page, and everything that it complained of or asked for."""
+    yield from opened(browser, report)
+
+
+@pytest.fixture
+def heard_related(browser: Any, related_report: Path) -> Iterator[tuple[Any, list[str]]]:
+    """The same of the page with a relation."""
+    yield from opened(browser, related_report)
+
+
+def opened(browser: Any, report: Path) -> Iterator[tuple[Any, list[str]]]:
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     noise: list[str] = []
     page.on("console", lambda message: noise.append(message.text))
@@ -52,6 +62,31 @@ def test_nothing_sticks_out(width: int, heard: tuple[Any, list[str]]) -> None:
     page, _ = heard
     page.set_viewport_size({"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_nothing_of_a_relation_sticks_out(width: int, heard_related: tuple[Any, list[str]]) -> None:
+    page, noise = heard_related
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("figure svg").count() == 11
+    assert noise == []
+
+
+def test_the_menu_leads_to_the_sections_of_a_relation(heard_related: tuple[Any, list[str]]) -> None:
+    page, noise = heard_related
+    for name, section in (("Performance", "performance"), ("Estimates", "estimates"), ("Probable failures", "failures")):
+        page.locator("nav").get_by_role("link", name=name, exact=True).click()
+        assert page.evaluate("location.hash") == f"#{section}"
+    assert noise == []
+
+
+def test_estimators_sort_by_their_error(heard_related: tuple[Any, list[str]]) -> None:
+    page, _ = heard_related
+    page.locator("#estimates table").first.get_by_role("button", name="error, image", exact=True).click()
+    first = "document.querySelector('#estimates table').tBodies[0].rows[{}].cells[0].textContent"
+    assert page.evaluate(first.format(0)) == "signals"
+    assert page.evaluate(first.format(13)) == "distances"
 
 
 def test_tables_sort_by_number_and_back(heard: tuple[Any, list[str]]) -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 import howfar
 from howfar.report.rerun import folder, rerun
-from howfar.results import Comparison
+from howfar.results import Comparison, Relation
 
 
 def draw(place: Path, n: int, shade: int) -> Path:
@@ -36,6 +36,18 @@ def test_gaps_where_the_result_does_not_tell(six: Comparison) -> None:
     compile(text, "rerun", "exec")
     assert "'training & <set>=<where training & <set> is>'" in text
     assert "from_folder" not in text
+
+
+def test_a_relation_is_made_again_with_its_settings(six: Comparison, related: Relation) -> None:
+    text = rerun(six, related)
+    compile(text, "rerun", "exec")
+    assert text.startswith(rerun(six))
+    assert "howfar.relate(\n    comparison,\n    ['<the files of performances>']," in text
+    for line in ("threshold=0.43,", "tau=0.5,", "error_rate=0.1,", "group='(.*)-\\\\d+',"):
+        assert f"    {line}" in text
+    assert "threshold_source" not in text
+    assert "estimator" not in text
+    assert "    estimator='knn'," in rerun(six, replace(related, estimator="knn"))
 
 
 def test_embeddings_name_no_backbone(six: Comparison) -> None:

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import percentileofscore
+from scipy.stats import false_discovery_control, percentileofscore
 
 from howfar.distances import image_to_dataset, leave_one_out
 from howfar.errors import InputError
 from howfar.significance import p_values, percentiles
+from howfar.significance.conformal import quantile, select
 
 few = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=20)
 
@@ -75,3 +76,57 @@ def test_wrong_numbers_are_refused(wrong: list[float]) -> None:
             function(wrong, [1.0])
         with pytest.raises(InputError, match="calibration must"):
             function([1.0], wrong)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(residuals=st.lists(st.integers(0, 9).map(float), max_size=25), level=st.integers(1, 19).map(lambda k: k / 20))
+def test_quantile_is_the_ranked_residual(residuals: list[float], level: float) -> None:
+    n = len(residuals)
+    rank = -(-(n + 1) * round(level * 20) // 20)
+    assert quantile(residuals, level) == (sorted(residuals)[rank - 1] if rank <= n else np.inf)
+
+
+def test_k_residuals_allow_the_level_k_in_k_plus_one() -> None:
+    for k in range(1, 200):
+        assert quantile(np.arange(float(k)), k / (k + 1)) == k - 1
+        assert quantile(np.arange(float(k)), (k + 0.01) / (k + 1)) == np.inf
+    assert quantile([], 0.5) == np.inf
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.integers(1, 40).map(lambda k: k / 40), min_size=1, max_size=20), st.sampled_from([0.05, 0.1, 0.3, 0.9]))
+def test_select_as_scipy(found: list[float], error_rate: float) -> None:
+    adjusted = false_discovery_control(found, method="bh")
+    assert select(found, error_rate).tolist() == (adjusted <= error_rate + 1e-9).tolist()
+
+
+def test_select_takes_all_up_to_the_largest_that_passes() -> None:
+    assert select([0.09, 0.2, 0.11, 0.9], 0.2).tolist() == [False] * 4
+    assert select([0.09, 0.1, 0.11, 0.9], 0.2).tolist() == [True, True, True, False]
+    assert select([0.3], 0.3).tolist() == [True]
+    assert select([], 0.3).tolist() == []
+
+
+def test_roundings_do_not_move_what_is_exact_on_paper() -> None:
+    # 100 · 0.55 is 55.00000000000001 in floats, and 0.3 / 3 is less than 0.1.
+    assert quantile(np.arange(99.0), 0.55) == 54.0
+    assert select([0.1, 0.9, 0.9], 0.3).tolist() == [True, False, False]
+
+
+def test_select_does_not_count_what_is_undefined() -> None:
+    assert select([0.04, np.nan, np.nan], 0.05).tolist() == [True, False, False]
+    assert select([np.nan, np.nan], 0.9).tolist() == [False, False]
+
+
+def test_wrong_levels_and_residuals_are_refused() -> None:
+    for wrong in (0.0, 1.0, 90, np.nan):
+        with pytest.raises(InputError, match="level must lie between 0 and 1"):
+            quantile([0.1], wrong)
+        with pytest.raises(InputError, match="error_rate must lie between 0 and 1"):
+            select([0.1], wrong)
+    for residuals in ([-0.1], [np.nan], [[0.1]], 0.1):
+        with pytest.raises(InputError, match="residuals must"):
+            quantile(residuals, 0.9)
+    for found in ([1.1], [-0.1, 0.5], [[0.1]], 0.1):
+        with pytest.raises(InputError, match="p_values"):
+            select(found, 0.9)

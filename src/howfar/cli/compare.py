@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from howfar.cli import options
+from howfar.cli.terminal import console, print_table
 
 if TYPE_CHECKING:
     from howfar.results import Comparison
@@ -79,29 +80,14 @@ def compare(
 
 def show(found: Comparison, out: Path | None) -> None:
     """Print the table of a comparison, what was skipped, and where its report lies."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=200)
-    header, rows = found.table()
-    fits = sum(max(len(row[i]) for row in (header, *rows)) + 2 for i in range(len(header))) <= console.width
-    columns = [i for i, name in enumerate(header) if fits or name not in WIDE]
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for i in columns:
-        table.add_column(header[i], justify="right" if i else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(row[i] for i in columns))
-    console.print(found.caption(), style="bold", markup=False)
-    console.print(table, markup=False)
-    if not fits:
-        console.print(f"left out for want of width: {', '.join(WIDE)}", markup=False)
+    to = console()
+    to.print(found.caption(), style="bold", markup=False)
+    print_table(to, *found.table(), optional=WIDE)
     for note in found.notes:
-        console.print(f"note: {note}", markup=False)
+        to.print(f"note: {note}", markup=False)
     for skipped in found.skipped[:SHOWN]:
-        console.print(f"skipped: {skipped.path}: {skipped.reason}", markup=False)
+        to.print(f"skipped: {skipped.path}: {skipped.reason}", markup=False)
     if len(found.skipped) > SHOWN:
-        console.print(f"skipped: {len(found.skipped) - SHOWN} more; all are in result.json and the report", markup=False)
+        to.print(f"skipped: {len(found.skipped) - SHOWN} more; all are in result.json and the report", markup=False)
     if out is not None:
-        console.print(f"report: {out / 'report.html'}", markup=False, soft_wrap=True)
+        to.print(f"report: {out / 'report.html'}", markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import howfar
-from howfar.cli import backbones, compare, demo, embed, report
+from howfar.cli import backbones, compare, demo, embed, evaluate, profile, relate, report, score
 from howfar.errors import HowfarError, StoreError
 
 INTERRUPTED = 130
@@ -22,6 +22,10 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
+app.command("evaluate")(evaluate.evaluate)
+app.command("relate")(relate.relate)
+app.command("profile")(profile.profile)
+app.command("score")(score.score)
 app.command("embed")(embed.embed)
 app.command("backbones")(backbones.backbones)
 app.command("report")(report.report)
@@ -72,7 +76,7 @@ def run(arguments: list[str]) -> int:
     except (OSError, MemoryError) as error:
         return _fail(f"{type(error).__name__}: {error}", 1)
     if code == INTERRUPTED:
-        return _fail("stopped; what was embedded is stored, run the same command to go on", INTERRUPTED)
+        return _fail("stopped; run the same command to go on: what was embedded is stored", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

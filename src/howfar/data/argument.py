@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data.embeddings import from_array, load_embeddings
-from howfar.data.folder import Dataset, absolute
+from howfar.data.files import absolute
+from howfar.data.folder import Dataset
 from howfar.data.table import read_parquet_names, read_table
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.results import Features

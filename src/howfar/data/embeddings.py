@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, FloatArray
-from howfar.data.folder import absolute
+from howfar.data.files import absolute
 from howfar.data.images import content_hash
 from howfar.data.table import read_parquet_names
 from howfar.errors import InputError, MissingPathError

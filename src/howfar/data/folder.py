@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import re
-import stat
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from pathlib import Path
 
+from howfar.data.files import absolute, kind_of, natural_key, printable, stem, walk
 from howfar.data.images import EXTENSIONS
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
-
-UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".dcm", ".psd", ".exr"})
-"""Endings of image files that are not read, in lower case: such a file is listed as skipped."""
 
 
 @dataclass(frozen=True)
@@ -128,38 +121,6 @@ class Dataset:
         return f"Dataset({self.name!r}: {', '.join(parts)})"
 
 
-def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Sort key by which numbers within names count as numbers; names that differ only in leading zeros keep an order.
-
-    Examples
-    --------
-    >>> sorted(["b10", "b9", "a", "b09"], key=natural_key)
-    ['a', 'b09', 'b9', 'b10']
-    """
-    # Odd places of the split are digits, so text meets text and numbers meet numbers.
-    parts = re.split(r"([0-9]+)", name)
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
-
-
-def absolute(path: str | Path) -> Path:
-    """Return the path from the root, with ``~`` filled in where it stands for a known home; links stay links.
-
-    Examples
-    --------
-    >>> absolute("roads").is_absolute()
-    True
-    """
-    try:
-        return Path(path).expanduser().absolute()
-    except RuntimeError:  # no such user: then it may be a file whose name begins with ~
-        return Path(path).absolute()
-
-
-class _Found(NamedTuple):
-    images: list[Path]
-    faults: list[tuple[Path, str]]
-
-
 def _list_folder(folder: Path, name: str | None) -> Dataset:
     if not folder.exists():
         raise MissingPathError(f"no folder at {folder}: check the path, or write NAME=PATH to name a dataset")
@@ -169,12 +130,12 @@ def _list_folder(folder: Path, name: str | None) -> Dataset:
     images = folder if named_images or not (folder / "images").is_dir() else folder / "images"
     masks = (folder.parent if named_images else folder) / "masks"
     name = name or (folder.parent.name if named_images else folder.name) or "dataset"
-    found = _walk(images, leave_out=masks)
+    found = walk(images, leave_out=masks)
     of_stem, mask_faults = _masks_by_stem(masks)
     items = []
     for path in sorted(found.images, key=lambda file: natural_key(file.relative_to(images).as_posix())):
         below = path.relative_to(images).as_posix()
-        items.append(Item(below, path, of_stem.get(_stem(below))))
+        items.append(Item(below, path, of_stem.get(stem(below))))
     faults = sorted([*found.faults, *mask_faults, *_beside(folder, images)], key=lambda fault: natural_key(str(fault[0])))
     skipped = tuple(Skipped(name, printable(path), reason) for path, reason in faults)
     if not items:
@@ -186,63 +147,11 @@ def _list_folder(folder: Path, name: str | None) -> Dataset:
 def _masks_by_stem(folder: Path) -> tuple[dict[str, Path], list[tuple[Path, str]]]:
     if not folder.is_dir():
         return {}, []
-    found = _walk(folder)
+    found = walk(folder)
     # Of several masks for one image the PNG is taken, since it has lost nothing, else the first by name.
     ordered = sorted(found.images, key=lambda file: (file.suffix.lower() != ".png", file.name), reverse=True)
-    of_stem = {_stem(file.relative_to(folder).as_posix()): file for file in ordered}
+    of_stem = {stem(file.relative_to(folder).as_posix()): file for file in ordered}
     return of_stem, [(path, f"mask: {reason}") for path, reason in found.faults]
-
-
-def _walk(root: Path, leave_out: Path | None = None) -> _Found:
-    """Every image file below `root`, in no order, and what could not be one; each real folder is entered once."""
-    found = _Found([], [])
-    entered: set[tuple[int, int]] = set()
-    real, linked = [root], deque[Path]()
-    while real or linked:
-        # Links wait until all real folders are listed, so that a folder's own path wins over a link to it.
-        folder = real.pop() if real else linked.popleft()
-        try:
-            status = folder.stat()
-            if (status.st_dev, status.st_ino) in entered:
-                continue
-            entered.add((status.st_dev, status.st_ino))
-            entries = sorted(folder.iterdir())
-        except OSError as error:
-            found.faults.append((folder, _why(error)))
-            continue
-        for path in entries:
-            if path.name.startswith(".") or path == leave_out:
-                continue
-            kind = _kind(path)
-            if kind == "folder":
-                (linked if path.is_symlink() else real).append(path)
-            elif path.suffix.lower() in UNREAD:
-                found.faults.append((path, f"the format {path.suffix.lower()} is not read: convert it to PNG or JPEG"))
-            elif path.suffix.lower() not in EXTENSIONS:
-                continue
-            elif not _is_text(path.name):
-                found.faults.append((path, "its name is not valid UTF-8: rename it"))
-            elif kind == "file":
-                found.images.append(path)
-            else:
-                found.faults.append((path, kind))
-    return found
-
-
-def printable(path: Path) -> str:
-    r"""Return a path as text that can be written anywhere: what is not valid UTF-8 as ``\xff``.
-
-    Examples
-    --------
-    >>> printable(Path("bad\udcff.jpg"))
-    'bad\\xff.jpg'
-    """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name can be written into tables; of a name that is not UTF-8 the system's bytes are kept as surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:
@@ -250,30 +159,7 @@ def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:
     if images == folder:
         return []
     files = [path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")]
-    return [(path, "beside the folder images, which alone is read") for path in files if _kind(path) == "file"]
-
-
-def _kind(path: Path) -> str:
-    """Return "folder", "file", or the reason why it is neither."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        return _why(error)
-    if stat.S_ISDIR(mode):
-        return "folder"
-    return "file" if stat.S_ISREG(mode) else "not a regular file"
-
-
-def _why(error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "no read permission"
-    if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
-        return "broken link"
-    return error.strerror or os.strerror(error.errno or errno.EIO)
-
-
-def _stem(below: str) -> str:
-    return PurePosixPath(below).with_suffix("").as_posix()
+    return [(path, "beside the folder images, which alone is read") for path in files if kind_of(path) == "file"]
 
 
 def _counted(count: int, thing: str) -> str:

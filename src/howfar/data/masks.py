@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,16 @@ from howfar.data.images import load, read_bytes
 from howfar.errors import ImageError
 
 BLACK = (0, 0, 0)
-_LOSSY = ("JPEG", "MPO", "WEBP", "JPEG2000", "AVIF")
+ABOVE = 127
+LOSSY = frozenset({"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF"})
+"""Pillow's names of the formats that may alter values."""
+
+
+class Mask(NamedTuple):
+    """Foreground of a mask, shape (h, w), and whether the file held more than two values without a lossy format's excuse."""
+
+    foreground: NDArray[np.bool_]
+    grey: bool
 
 
 def read_mask(path: str | Path) -> NDArray[np.bool_]:
@@ -34,8 +44,8 @@ def read_mask(path: str | Path) -> NDArray[np.bool_]:
     Raises
     ------
     ImageError
-        As `howfar.data.read_bytes` and `howfar.data.decode`; or a lossless mask whose values are 0 and 1, which would
-        else be read as wholly background.
+        As `howfar.data.read_bytes` and `howfar.data.decode`; or a lossless mask whose brightest value is from 1 to 127
+        (0 and 1, class numbers), which would else be read as wholly background.
 
     Examples
     --------
@@ -45,11 +55,34 @@ def read_mask(path: str | Path) -> NDArray[np.bool_]:
     >>> read_mask(file)[0]
     array([False, False,  True,  True])
     """
-    image = load(read_bytes(path)).image
+    return decode_mask(read_bytes(path)).foreground
+
+
+def decode_mask(data: bytes) -> Mask:
+    """As `read_mask`, from the file's bytes, and whether the mask holds grey levels.
+
+    Raises
+    ------
+    ImageError
+        As `read_mask`.
+
+    Examples
+    --------
+    >>> import io
+    >>> buffer = io.BytesIO()
+    >>> Image.fromarray(np.array([[0, 90, 200, 255]] * 4, np.uint8)).save(buffer, "png")
+    >>> decode_mask(buffer.getvalue()).grey
+    True
+    """
+    image = load(data).image
     values = _eight_bit(image)
-    if values.max() == 1 and image.format not in _LOSSY:
+    lossy, top = image.format in LOSSY, int(values.max())
+    if top == 1 and not lossy:
         raise ImageError("a mask of 0 and 1: foreground is above 127, so multiply it by 255")
-    return values > 127
+    if 1 < top <= ABOVE and not lossy:
+        raise ImageError(f"a mask whose brightest value is {top}: foreground is above {ABOVE}, so write it as 255")
+    levels = np.count_nonzero(np.bincount(values.ravel(), minlength=256))
+    return Mask(values > ABOVE, bool(levels > 2) and not lossy)
 
 
 def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:

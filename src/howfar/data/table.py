@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
-from howfar.data.folder import Dataset, Item, absolute
+from howfar.data.files import absolute
+from howfar.data.folder import Dataset, Item
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
-from howfar.arrays import Float64Array, as_pair
+from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
 from howfar.errors import InputError
 
 Shrinkage = float | Literal["ledoit_wolf"]
@@ -46,35 +47,86 @@ def mahalanobis(s: ArrayLike, p: ArrayLike, *, shrinkage: Shrinkage = "ledoit_wo
     [2.0, 4.0]
     """
     secondary, primary = as_pair(s, p)
-    # Taking a row away first makes equal rows exactly 0 and keeps the digits of features with a large common offset.
-    shifted = primary.astype(np.float64) - primary[0]
-    mean = shifted.mean(axis=0)
-    spread = shifted - mean
-    if not shifted.any():
-        raise InputError.of(
-            "p", "must hold at least two different images", f"{len(primary)} equal rows", "a spread needs images that differ"
-        )
-    largest = np.abs(spread).max()
-    spread /= largest
-    delta = _ledoit_wolf(spread) if shrinkage == "ledoit_wolf" else _share(shrinkage)
-    return _distances((secondary.astype(np.float64) - primary[0] - mean) / largest, spread, delta)
+    return Fitted.on(primary, shrinkage).distances(secondary)
 
 
-def _distances(offsets: Float64Array, spread: Float64Array, delta: float) -> Float64Array:
-    """Norms of `offsets` under the shrunk covariance of the centred rows `spread`; no z × z matrix is formed."""
-    n, z = spread.shape
-    triangle = linalg.qr(spread, mode="r", check_finite=False)[0][: min(n, z)]
-    _, deviations, axes = np.linalg.svd(triangle, full_matrices=False)
-    variances = deviations**2 / n
-    shared = variances.sum() / z
-    shrunk = np.append((1.0 - delta) * variances, 0.0) + delta * shared
-    weights = _inverse(shrunk, variances[0] * max(n, z))
-    along = offsets @ axes.T
-    squared: Float64Array = along**2 @ weights[:-1]
-    if len(axes) < z:
-        outside = offsets - along @ axes
-        squared += np.einsum("ij,ij->i", outside, outside) * weights[-1]
-    return np.sqrt(squared)
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """P's part of `mahalanobis`, computed once for images that come later.
+
+    Attributes
+    ----------
+    first, mean
+        (z,) P's first row, and the mean of its rows after that is taken away.
+    largest
+        What offsets are divided by, so that no square overflows.
+    axes
+        (r, z) P's principal axes.
+    weights
+        (r + 1,) one over the shrunk variance along each axis, then outside them all.
+
+    Examples
+    --------
+    >>> Fitted.on([[1.0], [3.0]]).distances([[0.0], [6.0]]).tolist()
+    [2.0, 4.0]
+    """
+
+    first: FloatArray
+    mean: Float64Array
+    largest: float
+    axes: Float64Array
+    weights: Float64Array
+
+    @classmethod
+    def on(cls, p: ArrayLike, shrinkage: Shrinkage = "ledoit_wolf") -> Fitted:
+        """Fit on P, (n, z), as `mahalanobis`; no z × z matrix is formed.
+
+        Raises
+        ------
+        InputError
+            As `mahalanobis`.
+        """
+        primary = as_features(p, "p")
+        # Taking a row away first makes equal rows exactly 0 and keeps the digits of features with a large common offset.
+        shifted = primary.astype(np.float64) - primary[0]
+        mean = shifted.mean(axis=0)
+        spread = shifted - mean
+        if not shifted.any():
+            raise InputError.of(
+                "p",
+                "must hold at least two different images",
+                f"{len(primary)} equal rows",
+                "a spread needs images that differ",
+            )
+        largest = np.abs(spread).max()
+        spread /= largest
+        delta = _ledoit_wolf(spread) if shrinkage == "ledoit_wolf" else _share(shrinkage)
+        n, z = spread.shape
+        triangle = linalg.qr(spread, mode="r", check_finite=False)[0][: min(n, z)]
+        _, deviations, axes = np.linalg.svd(triangle, full_matrices=False)
+        variances = deviations**2 / n
+        shared = variances.sum() / z
+        shrunk = np.append((1.0 - delta) * variances, 0.0) + delta * shared
+        return cls(primary[0], mean, float(largest), axes, _inverse(shrunk, variances[0] * max(n, z)))
+
+    def distances(self, s: ArrayLike) -> Float64Array:
+        """Mahalanobis distance of each row of S, (m, z) -> (m,).
+
+        Raises
+        ------
+        InputError
+            Features as `howfar.arrays.as_features`, or of another width.
+        """
+        secondary = as_features(s, "s")
+        if secondary.shape[1] != len(self.mean):
+            raise InputError.of("s", f"must have {len(self.mean)} columns, as p", secondary.shape, "use one backbone")
+        offsets = (secondary.astype(np.float64) - self.first - self.mean) / self.largest
+        along = offsets @ self.axes.T
+        squared: Float64Array = along**2 @ self.weights[:-1]
+        if len(self.axes) < len(self.mean):
+            outside = offsets - along @ self.axes
+            squared += np.einsum("ij,ij->i", outside, outside) * self.weights[-1]
+        return np.sqrt(squared)
 
 
 def _inverse(variances: Float64Array, scale: float) -> Float64Array:

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError
+from howfar.projection.basis import Basis, by_covariance, by_gram, squares
 from howfar.projection.gram import column_means, cross_gram
 from howfar.projection.moments import Moments, merge, moments
-from howfar.projection.spectrum import centre, layer_weights, leading, ratio, signed
+from howfar.projection.spectrum import centre, layer_weights, leading, ratio, signed, signs
 from howfar.projection.stacked import Stacked
 from howfar.protocols import Rows
 
@@ -25,7 +26,6 @@ Scale: TypeAlias = Literal["none", "layers"]
 MODES: tuple[Mode, ...] = ("pair", "primary", "joint", "none")
 ROUTES: tuple[Route, ...] = ("auto", "gram", "covariance")
 SCALES: tuple[Scale, ...] = ("none", "layers")
-_BLOCK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +135,28 @@ class Projector:
         if self._by_gram(self._n):
             vectors, values, _ = self._primary_spectrum(kept)
             return signed(vectors * np.sqrt(values), self._n, towards_secondary=False)
-        basis, _ = _Basis.of(self._moments, self._layers, self._scale, kept)
+        basis = by_covariance(self._moments, self._layers, self._scale, kept)
         return signed(basis.scores(self._p, self._block), self._n, towards_secondary=False)
+
+    def basis(self) -> Basis:
+        """P's own subspace, for rows that come later: those of P get the scores of `own`, others of mode "primary".
+
+        Examples
+        --------
+        >>> basis = Projector([[0.0, 1.0], [2.0, 1.0]], n_components=1).basis()
+        >>> basis.scores([[0.0, 1.0], [7.0, 9.0]]).tolist()
+        [[1.0], [-6.0]]
+        """
+        kept = min(self._z, self._most(self._n))
+        if not self._by_gram(self._n):
+            basis = by_covariance(self._moments, self._layers, self._scale, kept)
+            return basis.turned(signs(basis.scores(self._p, self._block), self._n, towards_secondary=False))
+        vectors, values, weights = self._primary_spectrum(kept)
+        root = np.sqrt(values)
+        turns = signs(vectors * root, self._n, towards_secondary=False)
+        factors = vectors * turns * np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
+        shares = ratio(values, self._primary_total(weights))
+        return by_gram(self._p, self._shift, np.repeat(weights, self._layers), factors, shares, self._block)
 
     @cached_property
     def _shift(self) -> Float64Array:
@@ -183,13 +203,14 @@ class Projector:
             joined = self._joined(s)
             total = np.trace(joined)
             vectors, values = leading(joined, kept)
+            shares = ratio(values, total)
             scores = vectors * np.sqrt(values)
         else:
-            basis, total = _Basis.of(merge(self._moments, moments(s, self._block)), self._layers, self._scale, kept)
-            values = basis.values
+            basis = by_covariance(merge(self._moments, moments(s, self._block)), self._layers, self._scale, kept)
+            shares = basis.explained_variance_ratio
             scores = np.concatenate([basis.scores(rows, self._block) for rows in (self._p, s)])
         scores = signed(scores, self._n)
-        return Projection(scores[: self._n], scores[self._n :], ratio(values, total))
+        return Projection(scores[: self._n], scores[self._n :], shares)
 
     def _with_primary(self, s: Rows, wanted: int | None) -> Projection:
         """Fitted on P only; a direction in which P does not vary is not there for S either."""
@@ -200,13 +221,13 @@ class Projector:
             inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
             cross = np.tensordot(weights, cross_gram(s, self._p, self._shift, self._layers, self._block), axes=1)
             scores = np.concatenate([vectors * root, (cross @ vectors) * inverse])
-            total = self._primary_total(weights)
+            shares = ratio(values, self._primary_total(weights))
         else:
-            basis, total = _Basis.of(self._moments, self._layers, self._scale, kept)
-            values = basis.values
+            basis = by_covariance(self._moments, self._layers, self._scale, kept)
+            shares = basis.explained_variance_ratio
             scores = np.concatenate([basis.scores(rows, self._block) for rows in (self._p, s)])
         scores = signed(scores, self._n, towards_secondary=False)
-        return Projection(scores[: self._n], scores[self._n :], ratio(values, total))
+        return Projection(scores[: self._n], scores[self._n :], shares)
 
     def _primary_spectrum(self, kept: int) -> tuple[Float64Array, Float64Array, Float64Array]:
         weights = layer_weights(np.trace(self._gram, axis1=1, axis2=2), self._floors(self._n), self._n, self._scale)
@@ -234,37 +255,7 @@ class Projector:
         return total
 
     def _floors(self, rows: int) -> Float64Array:
-        return rows * _squares(self._shift, self._layers)
-
-
-@dataclass(frozen=True, eq=False)
-class _Basis:
-    """A subspace by the covariance route: what is taken from a row, what it is multiplied by, and the eigenvalues."""
-
-    mean: Float64Array
-    matrix: Float64Array
-    values: Float64Array
-
-    @classmethod
-    def of(cls, fitted: Moments, layers: tuple[int, ...], scale: Scale, kept: int) -> tuple[_Basis, float]:
-        per_layer = np.add.reduceat(np.diag(fitted.scatter), np.cumsum((0, *layers[:-1])))
-        floors = fitted.count * _squares(fitted.mean, layers)
-        column = np.sqrt(np.repeat(layer_weights(per_layer, floors, fitted.count, scale), layers))
-        scatter = fitted.scatter * column[:, None] * column
-        total = float(np.trace(scatter))
-        vectors, values = leading(scatter, kept)
-        return cls(fitted.mean, vectors * column[:, None] * (values > 0), values), total
-
-    def scores(self, x: Rows, block: int | None) -> Float64Array:
-        n, q = x.shape
-        step = block or max(1, _BLOCK_BYTES // (8 * q))
-        return np.concatenate(
-            [(x.rows(start, min(start + step, n)).astype(np.float64) - self.mean) @ self.matrix for start in range(0, n, step)]
-        )
-
-
-def _squares(mean: Float64Array, layers: Sequence[int]) -> Float64Array:
-    return np.asarray(np.add.reduceat(mean**2, np.cumsum((0, *layers[:-1]))), dtype=np.float64)
+        return rows * squares(self._shift, self._layers)
 
 
 def _one_of(name: str, value: str, known: Sequence[str]) -> None:

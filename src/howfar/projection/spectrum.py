@@ -74,9 +74,20 @@ def leading(matrix: Float64Array, z: int) -> tuple[Float64Array, Float64Array]:
 
 
 def signed(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float64Array:
-    """Scores (n + m, z) with each column's sign fixed: S's mean above P's.
+    """Scores (n + m, z) with each column's sign fixed as `signs` says.
 
-    Where the means meet, or where P alone is to decide, P's first largest entry is positive.
+    Examples
+    --------
+    >>> signed(np.array([[1.0], [2.0], [-9.0]]), 2).tolist()
+    [[-1.0], [-2.0], [9.0]]
+    """
+    return scores * signs(scores, n, towards_secondary)
+
+
+def signs(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float64Array:
+    """What each column is multiplied by, 1 or -1 (z,), so that S's mean is above P's.
+
+    Where the means meet, or where P alone is to decide, P's first largest entry is to be positive.
 
     Parameters
     ----------
@@ -89,8 +100,8 @@ def signed(scores: Float64Array, n: int, towards_secondary: bool = True) -> Floa
 
     Examples
     --------
-    >>> signed(np.array([[1.0], [2.0], [-9.0]]), 2).tolist()
-    [[-1.0], [-2.0], [9.0]]
+    >>> signs(np.array([[1.0], [2.0], [-9.0]]), 2).tolist()
+    [-1.0]
     """
     own = np.abs(scores[:n])
     # Of entries that only rounding tells apart the first counts, or two routes could choose opposite signs.
@@ -99,8 +110,8 @@ def signed(scores: Float64Array, n: int, towards_secondary: bool = True) -> Floa
     if towards_secondary:
         step = scores[n:].mean(axis=0) - scores[:n].mean(axis=0)
         chosen = np.where(np.abs(step) > _SIGN_TIE * np.abs(scores).max(axis=0), step, chosen)
-    signs: Float64Array = np.where(chosen < 0, -1.0, 1.0)
-    return scores * signs
+    found: Float64Array = np.where(chosen < 0, -1.0, 1.0)
+    return found
 
 
 def ratio(values: Float64Array, total: float) -> Float64Array:

@@ -15,11 +15,12 @@ from howfar.figures.sorted_distances import sorted_distances
 from howfar.figures.thumbnails import thumbnails
 from howfar.figures.violin import violin
 from howfar.numbers import format_number
-from howfar.report import tables, words
+from howfar.report import sections, tables, words
 from howfar.report.captions import Caption, caption
+from howfar.report.captions_relation import caption as relation_caption
 from howfar.report.embed import Embedded, embed
 from howfar.report.rerun import rerun
-from howfar.results import Comparison
+from howfar.results import Comparison, Relation
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,11 +32,12 @@ FIGURES = {
     "scatter": scatter,
     "thumbnails": thumbnails,
 }
-PHOTOGRAPHS = ("thumbnails",)
+PHOTOGRAPHS = ("thumbnails", "failures")
 LONG = 12
+_INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 
 
-def write_report(comparison: Comparison, folder: str | Path) -> Path:
+def write_report(comparison: Comparison, folder: str | Path, relation: Relation | None = None) -> Path:
     """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
 
     The page is whole in itself: it asks for no other file and no address, and can be read without scripts.
@@ -46,27 +48,54 @@ def write_report(comparison: Comparison, folder: str | Path) -> Path:
         The result.
     folder
         A run folder; made where it is not there, what is in it by these names is replaced.
+    relation
+        How performance goes with distance in this run; by default the one that `folder` holds, where it holds one. Without
+        it the page is about distance alone.
 
     Returns
     -------
     Path
         ``folder/report.html``.
+
+    Raises
+    ------
+    InputError
+        The relation is of another run.
+    StoreError, MissingPathError
+        The one in the folder is damaged.
     """
     place = Path(folder)
+    related = sections.relation_of(comparison, place, relation)
     pictures = place / "figures"
     pictures.mkdir(parents=True, exist_ok=True)
+    _clear(pictures)
     drawn = {name: (figure, caption(name, comparison)) for name, figure in _figures(comparison, pictures)}
-    page = _environment().get_template("report.html.j2").render(**_context(comparison, drawn))
+    if related is not None:
+        drawn |= {name: (figure, relation_caption(name, related)) for name, figure in _relation_figures(related, pictures)}
+    content = {**_context(comparison, drawn), **sections.context(related), "rerun": rerun(comparison, related)}
+    page = _environment().get_template("report.html.j2").render(**content)
     unfinished = place / "report.html.part"
     unfinished.write_text(page, encoding="utf-8")
     return unfinished.replace(place / "report.html")
 
 
+def _clear(folder: Path) -> None:
+    """Remove figures of an earlier report, which this one may not draw."""
+    for name in (*FIGURES, *sections.FIGURES):
+        for ending in ("png", "svg"):
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
+
+
 def _figures(comparison: Comparison, folder: Path) -> Iterator[tuple[str, Embedded]]:
     for name, draw in FIGURES.items():
-        if not _drawable(name, comparison):
-            continue
-        yield name, embed(draw(comparison), name, folder, vector=name not in PHOTOGRAPHS)
+        if _drawable(name, comparison):
+            yield name, embed(draw(comparison), name, folder, vector=name not in PHOTOGRAPHS)
+
+
+def _relation_figures(relation: Relation, folder: Path) -> Iterator[tuple[str, Embedded]]:
+    for name, draw in sections.FIGURES.items():
+        if sections.drawable(name, relation):
+            yield name, embed(draw(relation), name, folder, vector=name not in PHOTOGRAPHS)
 
 
 def _drawable(name: str, comparison: Comparison) -> bool:
@@ -105,7 +134,6 @@ def _context(comparison: Comparison, drawn: dict[str, tuple[Embedded, Caption]])
         "settings": tables.settings(comparison),
         "skipped": tables.skipped(comparison),
         "leaks": tables.leaks(comparison),
-        "rerun": rerun(comparison),
         "long": LONG,
     }
 
@@ -132,5 +160,6 @@ def _raised(text: str) -> Markup:
 
 
 def _bound(text: str) -> str:
-    """The text with numbers held to their signs, so that no line breaks between."""
-    return re.sub(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<] )|(?<=\bp [=<]) |(?<=%) (?=CI)", "\u00a0", text)
+    """The text with numbers held to their signs and intervals together, so that no line breaks between."""
+    held = re.sub(r"(?<=\d) (?=%)|(?<=\b[pτ]) (?=[=<] )|(?<=\b[pτ] [=<]) |(?<=%) (?=CI)", "\u00a0", text)
+    return _INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), held)

@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import PurePath
 
-from howfar.results import Comparison
+from howfar.report.words_estimates import best
+from howfar.results import Comparison, Relation
 
 UNKNOWN = "<where {} is>"
+PERFORMANCES = "<the files of performances>"
 
 
-def rerun(comparison: Comparison) -> str:
-    """Lines of Python that measure the same datasets with the same settings.
+def rerun(comparison: Comparison, relation: Relation | None = None) -> str:
+    """Lines of Python that measure the same datasets with the same settings, and relate their performances.
 
     A dataset's folder is what its images' paths have in common before their names; where the result does not tell it
-    (a table of files, ready-made embeddings), an angle-bracketed gap stands for it.
+    (a table of files, ready-made embeddings), an angle-bracketed gap stands for it, as for the files of performances.
     """
     primary = comparison.primary.name
     own = comparison.primary_images.drop_duplicates(["image", "path"])
@@ -31,7 +33,17 @@ def rerun(comparison: Comparison) -> str:
     if comparison.backbone.name != "embeddings":
         lines.append(f"    backbone={comparison.backbone.name!r},")
     lines += [f"    {key}={value!r}," for key, value in asdict(comparison.settings).items()]
-    return "\n".join([*lines, ")"])
+    return "\n".join([*lines, ")", *(() if relation is None else _related(relation))])
+
+
+def _related(relation: Relation) -> list[str]:
+    """The call of relate; a threshold found among the performances is given, and an estimator that is not the best."""
+    chosen = {key: value for key, value in asdict(relation.settings).items() if key != "threshold_source"}
+    first = best(relation.judgements)
+    if first is not None and first.estimator != relation.estimator:
+        chosen["estimator"] = relation.estimator
+    lines = ["relation = howfar.relate(", "    comparison,", f"    {[PERFORMANCES]!r},"]
+    return [*lines, *(f"    {key}={value!r}," for key, value in chosen.items()), ")"]
 
 
 def folder(paths: Iterable[str], names: Iterable[str], dataset: str) -> str:

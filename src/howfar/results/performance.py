@@ -41,14 +41,17 @@ class Evaluation:
     n, scored
         Images with a prediction, and those of them that have a performance.
     scores
-        Dataset scores by name: ods, ods_threshold, ois, ois_aggregate, ap, f, precision, recall, iou,
-        false_positive_share (segmentation); accuracy, f1 (classification); map, map_50, f1 (detection). None: undefined.
+        Dataset scores by name, None where undefined. Segmentation: ods, ods_threshold, ois, ois_aggregate, ap, and at the
+        threshold f, mean_f, precision, recall, iou, false_positive_share; classification: accuracy, f1; detection: map,
+        map_50, f1.
     images
         One row an image: dataset, image, path, content, prediction (its file), performance (nan where undefined).
         Segmentation adds best, best_threshold, precision, recall, iou, foreground (true share), predicted_foreground,
         the label-free signals (average_confidence, foreground_confidence, mean_probability, nuclear_norm, entropy, and
-        where asked for flip_agreement, ensemble_agreement), histogram (256 counts of predicted values), and the counts
-        at the 100 thresholds: predicted, hits_predicted, hits_true, and true (foreground pixels of the mask).
+        where asked for flip_agreement, ensemble_agreement), histogram (256 counts of predicted values), pixels, and the
+        counts at the 100 thresholds: predicted, hits_predicted, hits_true, and true (foreground pixels of the mask).
+        Without a mask the counts are None and true is nan. Classification adds label, predicted_label,
+        average_confidence; detection hits, misses, false, average_confidence (mean score of the boxes).
     skipped, notes, provenance
         What was left out and why, what a reader should know, what made it.
     """

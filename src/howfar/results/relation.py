@@ -164,10 +164,10 @@ class Failures:
 class RelationSettings:
     """What the caller chose, with the defaults filled in.
 
-    `threshold` is the common one and `threshold_source` where it comes from; `tau` is the performance below which an image
-    counts as failed and above which a flat curve counts as consistent; `flat` is the largest change over the whole range
-    of distances that counts as flat; `level` is that of the conformal intervals, `error_rate` that of failure lists;
-    `group` is the regular expression whose first group names an image's photograph.
+    `threshold` is the common one and `threshold_source` where it comes from, in words; `tau` is the performance below
+    which an image counts as failed and above which a flat curve counts as consistent; `flat` is the largest change over
+    the whole range of distances that counts as flat; `level` is that of the conformal intervals, `error_rate` that of
+    failure lists; `group` is the regular expression whose first group names an image's photograph.
     """
 
     threshold: float | None
@@ -319,7 +319,8 @@ class Relation:
 
     def caption(self) -> str:
         """One line that says what the table is about."""
-        return f"{self.metric} by distance from {self.primary}; common threshold {self.settings.threshold_source}"
+        source = f" ({self.settings.threshold_source})" if self.settings.threshold_source else ""
+        return f"{self.metric}{source}, by distance from {self.primary}"
 
     def __repr__(self) -> str:
         return "\n".join([self.caption(), *as_text(*self.table()), *self._footer()])

@@ -1,7 +1,7 @@
 """Is a distance more than chance: bootstrap intervals, permutation and conformal p-values, Holm's correction."""
 
 from howfar.significance.bootstrap import interval, resample_weights, unbiased_mean
-from howfar.significance.conformal import p_values, percentiles
+from howfar.significance.conformal import p_values, percentiles, quantile, select
 from howfar.significance.permutation import assignments, holm, p_value
 
 __all__ = [
@@ -11,6 +11,8 @@ __all__ = [
     "p_value",
     "p_values",
     "percentiles",
+    "quantile",
     "resample_weights",
+    "select",
     "unbiased_mean",
 ]

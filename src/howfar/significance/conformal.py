@@ -1,12 +1,18 @@
-"""Where an image's distance stands among those of P's own images: conformal p-value and percentile."""
+"""Where a value stands among calibration values: p-values and percentiles, interval widths, and selection at an error rate."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
+from howfar.errors import InputError
 from howfar.significance.scores import as_scores
+
+# (n + 1) · level and k · error_rate / m are often whole or equal in exact arithmetic and off by a rounding in floats.
+_ROUNDING = 1e-9
 
 
 def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
@@ -74,3 +80,83 @@ def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
     below = np.searchsorted(ordered, values, side="left")
     up_to = np.searchsorted(ordered, values, side="right")
     return np.asarray(50.0 * (below + up_to) / len(ordered), dtype=np.float64)
+
+
+def quantile(residuals: ArrayLike, level: float) -> float:
+    """Half-width of a conformal interval: the ⌈(n + 1) · level⌉-th smallest residual, infinite where n is too small for that.
+
+    Estimate ± this holds the truth of a new image with a chance of at least `level`, where its residual is exchangeable with
+    these. n residuals allow a level of at most n / (n + 1). Source: Lei, G'Sell, Rinaldo, Tibshirani & Wasserman,
+    "Distribution-free predictive inference for regression", JASA 113 (2018), algorithm 2.
+
+    Parameters
+    ----------
+    residuals
+        (n,) absolute differences of truth and estimate of images that the estimator did not learn from; none is allowed.
+    level
+        Wished share of intervals that hold the truth, between 0 and 1.
+
+    Raises
+    ------
+    InputError
+        A level outside (0, 1), or residuals that are not one row of finite numbers of at least 0.
+
+    Examples
+    --------
+    >>> quantile([0.3, 0.1, 0.2, 0.4], 0.6)
+    0.3
+    >>> quantile([0.3, 0.1, 0.2, 0.4], 0.9)
+    inf
+    """
+    if not 0.0 < level < 1.0:
+        raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
+    if np.shape(residuals) == (0,):
+        return float("inf")
+    ordered = np.sort(as_scores(residuals, "residuals"))
+    if ordered[0] < 0.0:
+        raise InputError.of("residuals", "must be at least 0", float(ordered[0]), "pass absolute differences")
+    rank = math.ceil((len(ordered) + 1) * level - _ROUNDING)
+    return float("inf") if rank > len(ordered) else float(ordered[max(rank, 1) - 1])
+
+
+def select(p_values: ArrayLike, error_rate: float) -> NDArray[np.bool_]:
+    """Hypotheses that Benjamini and Hochberg reject: at most `error_rate` of the rejected are expected to be true.
+
+    Those with the k smallest p-values, k the largest for which the k-th is at most k · error_rate / m. Source: Benjamini &
+    Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57 (1995). With conformal p-values: Jin & Candès,
+    "Selection by prediction with conformal p-values", JMLR 24 (2023), https://arxiv.org/abs/2210.01408.
+
+    Parameters
+    ----------
+    p_values
+        (k,) p-values; NaN is an undefined one, which is neither selected nor counted among the m.
+    error_rate
+        Allowed share of errors among the selected, between 0 and 1.
+
+    Returns
+    -------
+    ndarray
+        (k,) bool.
+
+    Raises
+    ------
+    InputError
+        An error rate outside (0, 1), not one row, or a p-value outside [0, 1].
+
+    Examples
+    --------
+    >>> select([0.01, 0.2, 0.03, 0.9], 0.1).tolist()
+    [True, False, True, False]
+    """
+    if not 0.0 < error_rate < 1.0:
+        raise InputError.of("error_rate", "must lie between 0 and 1", error_rate, "pass 0.2")
+    p = np.asarray(p_values, dtype=np.float64)
+    if p.ndim != 1:
+        raise InputError.of("p_values", "must be one row of numbers", p.shape)
+    for position in np.flatnonzero((p < 0.0) | (p > 1.0))[:1]:
+        raise InputError.of(f"p_values[{position}]", "must lie between 0 and 1", float(p[position]))
+    rising = np.sort(p[~np.isnan(p)])
+    allowed = np.arange(1, len(rising) + 1) * error_rate / max(len(rising), 1)
+    kept = np.flatnonzero(rising <= allowed * (1.0 + _ROUNDING))
+    chosen: NDArray[np.bool_] = p <= (rising[kept[-1]] if len(kept) else -1.0)
+    return chosen

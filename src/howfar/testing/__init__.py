@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from howfar.testing.backbones import BackboneTests
     from howfar.testing.distances import DistanceTests
+    from howfar.testing.metrics import MetricTests
     from howfar.testing.runners import RunnerTests
     from howfar.testing.stores import StoreTests
 
 _NAMES = {
     "BackboneTests": "howfar.testing.backbones",
     "DistanceTests": "howfar.testing.distances",
+    "MetricTests": "howfar.testing.metrics",
     "RunnerTests": "howfar.testing.runners",
     "StoreTests": "howfar.testing.stores",
 }
 
-__all__ = ["BackboneTests", "DistanceTests", "RunnerTests", "StoreTests"]
+__all__ = ["BackboneTests", "DistanceTests", "MetricTests", "RunnerTests", "StoreTests"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,152 @@
+"""`howfar score`: new images against a profile, one line each as it is ready."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from howfar.cli import options
+
+if TYPE_CHECKING:
+    from howfar.pipeline.arrivals import Group
+    from howfar.pipeline.scorer import Scorer
+    from howfar.results import Skipped
+    from howfar.results.profile import Score
+
+STDIN = "-"
+INTERRUPTED = 130
+WIDTHS = (9, 9, 10, 7, 18, 5)
+
+
+def score(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `howfar profile -o` wrote.")],
+    new: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NEW", help="Image files, folders, NAME=PATH, tables or .npy embeddings; - reads paths from stdin."
+        ),
+    ] = None,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,
+    estimator: Annotated[
+        str, typer.Option(help="auto (the best judged that an image has the data for), or the name of one.")
+    ] = "auto",
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The model's probability maps of NEW, for estimators that read them.")
+    ] = None,
+    flipped: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Its maps of the images flipped left to right, as the model gives them.")
+    ] = None,
+    ensemble: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Maps of a further model; repeat.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Look features up there and keep new ones; by default neither.")] = None,
+    device: options.Device = "auto",
+    batch_size: options.BatchSize = 16,
+    workers: options.Workers = None,
+    weights: Annotated[Path | None, typer.Option(help="Where the backbone's local weights are, if they have moved.")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON document an image, a line each, and nothing else on stdout.")
+    ] = False,
+) -> None:
+    """Say of each NEW image how far it is from what FILE describes, and whether the model will probably fail on it.
+
+    An image that cannot be read gets a line with the reason. The exit code is 0 where at least one image was scored.
+    """
+    from howfar.errors import InputError
+    from howfar.pipeline.arrivals import arrivals
+    from howfar.pipeline.profile import Profile
+    from howfar.pipeline.scorer import Scorer, Work, load_again
+
+    given = [argument for argument in new or [] if argument != STDIN]
+    stdin = stdin or len(given) < len(new or [])
+    if not given and not stdin:
+        raise InputError("NEW must name at least one image or dataset: pass files, folders, or - to read paths from stdin")
+    profile = Profile.load(file)
+    groups = arrivals(given) if given else []
+    needed = stdin or any(group.items for group in groups)
+    beside = options.backbone_options(device, weights, True, "stretch", None)
+    backbone = load_again(profile, **beside) if needed else None
+    scorer = Scorer(profile, backbone, Work(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble or ())))
+    for note in scorer.notes:
+        typer.echo(f"note: {note}", err=True)
+    _answer(_outcomes(scorer, groups, stdin), json)
+
+
+def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[Score | Skipped]:
+    for group in groups:
+        yield from scorer.each(group)
+    if stdin:
+        # Not by iterating over text: a path is bytes, and each line is to be answered before the next is waited for.
+        while line := sys.stdin.buffer.readline():
+            path = os.fsdecode(line.rstrip(b"\r\n"))
+            if path:
+                yield scorer.one(path)
+
+
+def _answer(outcomes: Iterator[Score | Skipped], json: bool) -> None:
+    from howfar.results.profile import Score
+
+    counts = {"scored": 0, "flagged": 0, "unreadable": 0}
+    line = _as_json if json else _as_text
+    try:
+        if not json:
+            _print(_columns("image", ("relative", "kNN", "percentile", "p", "predicted", "flag"), "why"))
+        for outcome in outcomes:
+            scored = isinstance(outcome, Score)
+            counts["scored" if scored else "unreadable"] += 1
+            counts["flagged"] += bool(isinstance(outcome, Score) and outcome.flag)
+            _print(line(outcome))
+    except KeyboardInterrupt:
+        typer.echo(f"howfar: stopped after {_summary(counts)}", err=True)
+        # The lines so far are whole; what main says of a stopped run is about a store, and here is none.
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # Whoever read the lines has had enough. What Python still holds for the pipe must not be flushed at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    if not json:
+        _print(_summary(counts))
+    if counts["unreadable"] and not counts["scored"]:
+        typer.echo(f"howfar: no image could be scored: {counts['unreadable']} could not be read", err=True)
+        raise typer.Exit(2)
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _as_json(outcome: Score | Skipped) -> str:
+    from howfar.results.profile import Score
+
+    document: dict[str, Any]
+    if isinstance(outcome, Score):
+        document = outcome.to_dict()
+    else:
+        document = {"dataset": outcome.dataset, "image": outcome.path, "error": outcome.reason}
+    return jsonlib.dumps(document, ensure_ascii=False, allow_nan=False)
+
+
+def _as_text(outcome: Score | Skipped) -> str:
+    from howfar.results.profile import Score
+
+    if not isinstance(outcome, Score):
+        return f"{outcome.path}  error: {outcome.reason}"
+    image, *numbers, why = outcome.cells()
+    return _columns(image, numbers, "" if outcome.flag is False else why)
+
+
+def _columns(image: str, numbers: Sequence[str], why: str) -> str:
+    """Columns of a fixed width, since the next image is not known yet; the path comes last but one, for it has any length."""
+    cells = "  ".join(cell.rjust(width) for cell, width in zip(numbers, WIDTHS, strict=True))
+    return f"{cells}  {image}  {why}".rstrip()
+
+
+def _summary(counts: dict[str, int]) -> str:
+    unread = f", {counts['unreadable']} could not be read" if counts["unreadable"] else ""
+    images = "image" if counts["scored"] == 1 else "images"
+    return f"{counts['scored']} {images} scored, {counts['flagged']} flagged{unread}"

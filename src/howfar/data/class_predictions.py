@@ -1,0 +1,127 @@
+"""Predicted classes of images, from a table: probabilities, or the class with or without a confidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from howfar.arrays import Float64Array
+from howfar.data.files import absolute
+from howfar.errors import InputError, MissingPathError
+
+IMAGE, PREDICTED, CONFIDENCE = "image", "predicted", "confidence"
+
+
+@dataclass(frozen=True, eq=False)
+class ClassPredictions:
+    """What a table says of each image, in its order.
+
+    Attributes
+    ----------
+    file
+        The table.
+    images
+        Image names as it writes them.
+    classes
+        The names of the classes whose probabilities it holds; of the predicted classes where it holds none.
+    probabilities
+        (n, k), or None where the table has the column ``predicted``.
+    predicted
+        (n,) class names; the most probable class where the table holds probabilities, "" where those are nan.
+    confidence
+        (n,) largest probabilities, or the column ``confidence``; nan where unknown.
+    """
+
+    file: Path
+    images: tuple[str, ...]
+    classes: tuple[str, ...]
+    probabilities: Float64Array | None
+    predicted: tuple[str, ...]
+    confidence: Float64Array
+
+
+def read_classes(path: str | Path) -> ClassPredictions:
+    r"""Read a CSV or Parquet table with the column image and one column of probabilities for each class, named after it.
+
+    With a column ``predicted`` that is taken for the class's name, and a column ``confidence``, where there is one, for its
+    probability; other columns are left alone then.
+
+    Raises
+    ------
+    MissingPathError
+        There is no such file.
+    InputError
+        It is no such table, lacks columns, holds text for numbers, leaves an image empty, or names one twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "predicted.csv"
+    >>> _ = file.write_text("image,dry,wet\n1.jpg,0.9,0.1\n2.jpg,0.3,0.7\n")
+    >>> read_classes(file).predicted
+    ('dry', 'wet')
+    """
+    file = absolute(path)
+    if not file.is_file():
+        raise MissingPathError(f"no table of predictions at {file}: check the path")
+    table = _read(file)
+    if IMAGE not in table or len(table.columns) < 2 or table.empty:
+        columns = ", ".join(map(str, table.columns)) or "none"
+        rule = "it needs rows with the column image, and predicted or a column of probabilities for each class"
+        raise InputError(f"{file} has {len(table)} rows and the columns {columns}: {rule}")
+    images = _images(file, table)
+    if PREDICTED in table:
+        predicted = tuple(_texts(table[PREDICTED]))
+        unknown = np.full(len(table), np.nan)
+        confidence = _numbers(file, table, CONFIDENCE) if CONFIDENCE in table else unknown
+        if bool(((confidence < 0) | (confidence > 1)).any()):
+            raise InputError(f"{file}: column confidence must lie in 0-1: write the predicted class's probability")
+        return ClassPredictions(file, images, tuple(sorted(set(predicted) - {""})), None, predicted, confidence)
+    classes = tuple(str(name) for name in table.columns if name != IMAGE)
+    if len(classes) < 2:
+        raise InputError(f"{file} has probabilities of one class only ({classes[0]}): give each class its column")
+    p: Float64Array = np.stack([_numbers(file, table, name) for name in classes], axis=1)
+    known = np.asarray(np.isfinite(p).all(axis=1))
+    best = np.nan_to_num(p).argmax(axis=1)
+    predicted = tuple(classes[k] if sure else "" for k, sure in zip(best, known, strict=True))
+    return ClassPredictions(file, images, classes, p, predicted, np.where(known, p[np.arange(len(p)), best], np.nan))
+
+
+def _read(file: Path) -> pd.DataFrame:
+    import pyarrow as pa
+
+    try:
+        if file.suffix.lower() == ".csv":
+            # Texts as they stand: a class may be called NA.
+            return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
+        return pd.read_parquet(file).rename(columns=str)
+    except (ValueError, OSError, pa.ArrowException) as error:
+        line = " ".join(str(error).split())[:120]
+        raise InputError(f"{file} is not a readable table ({line}): pass UTF-8 CSV or Parquet") from error
+
+
+def _images(file: Path, table: pd.DataFrame) -> tuple[str, ...]:
+    images = _texts(table[IMAGE])
+    if "" in images:
+        raise InputError(f"{file}: row {images.index('') + 1} has no image: fill in its path or drop the row")
+    twice = table[IMAGE][table[IMAGE].duplicated()]
+    if len(twice):
+        raise InputError(f"{file}: image {twice.iloc[0]} is there twice: keep one row an image")
+    return tuple(images)
+
+
+def _texts(column: pd.Series[Any]) -> list[str]:
+    return ["" if value is None or value != value else str(value).strip() for value in column]
+
+
+def _numbers(file: Path, table: pd.DataFrame, name: str) -> Float64Array:
+    column = table[name].replace("", np.nan) if table[name].dtype.kind not in "fiu" else table[name]
+    try:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        rule = "every column but image holds a class's probabilities, unless there is a column predicted"
+        raise InputError(f"{file}: column {name} must hold numbers ({error}): {rule}") from error

@@ -1,0 +1,226 @@
+"""Predictions on disk: probability maps, one file an image, and which of them belongs to which image."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from howfar.arrays import FloatArray
+from howfar.data.colour import is_wide, to_rgb, wide_values
+from howfar.data.files import absolute, natural_key, printable, stem, walk
+from howfar.data.folder import Dataset
+from howfar.data.images import EXTENSIONS, load, read_bytes
+from howfar.data.masks import LOSSY
+from howfar.data.matching import match_names, no_match
+from howfar.errors import ImageError, InputError, MissingPathError
+
+ARRAY = ".npy"
+
+
+class Prediction(NamedTuple):
+    """One map, shape (h, w): uint8 of 0-255, or floats of 0-1; and whether its format alters values (JPEG)."""
+
+    values: NDArray[np.uint8] | FloatArray
+    lossy: bool = False
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The maps of a folder, matched to the images of a dataset.
+
+    Attributes
+    ----------
+    folder
+        The folder that was searched.
+    files
+        Image name to the file of its map.
+    missing
+        Image name to the reason why it has none.
+    extra
+        Maps that belong to no image, as paths below the folder, in natural order.
+    doubled
+        Images for which there is more than one map; `files` holds the one that is taken.
+    """
+
+    folder: Path
+    files: Mapping[str, Path]
+    missing: Mapping[str, str]
+    extra: tuple[str, ...]
+    doubled: tuple[str, ...]
+
+
+def match_maps(dataset: Dataset, folder: str | Path) -> Maps:
+    """Find the map of every image: the file below `folder` with the same path but for the ending.
+
+    An image's path is its name in the dataset, or what `howfar.data.matching.match_names` makes of it. Of several maps for one
+    image the PNG is taken, else the first by name.
+
+    Parameters
+    ----------
+    dataset
+        The images.
+    folder
+        Searched with its folders: image files and ``.npy`` arrays.
+
+    Raises
+    ------
+    MissingPathError
+        There is no such folder.
+    InputError
+        It is not a folder, holds no map, or none that matches an image.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.data import Item
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("L", (4, 4)).save(folder / "1.png")
+    >>> roads = Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jpg"))))
+    >>> match_maps(roads, folder).missing
+    {'2.jpg': 'no map 2.* below ...'}
+    """
+    root = absolute(folder)
+    if not root.exists():
+        raise MissingPathError(f"no folder of predictions at {root}: check the path")
+    if not root.is_dir():
+        raise InputError.of("predictions", "must be a folder of probability maps", str(root), "name the folder that holds them")
+    found, faults = _list(root)
+    if not found and not faults:
+        raise InputError(f"no map below {root}: predictions are 8-bit grey images (or {ARRAY} arrays), one for each image")
+    keys = match_names(dataset, found)
+    files = {name: found[key][0] for name, key in keys.items() if key in found}
+    if not files:
+        paths = [_below(one[0], root) for one in found.values()] or list(faults)
+        raise InputError(no_match(dataset, "map", printable(root), paths))
+    taken = set(keys.values())
+    shown = printable(root)
+    return Maps(
+        folder=root,
+        files=files,
+        missing={name: faults.get(key, f"no map {key}.* below {shown}") for name, key in keys.items() if key not in found},
+        extra=tuple(_below(paths[0], root) for key, paths in found.items() if key not in taken),
+        doubled=tuple(name for name, key in keys.items() if len(found.get(key, ())) > 1),
+    )
+
+
+def _list(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
+    """Maps below a folder by path without ending, the one to take first; and the same for what cannot be read."""
+    walked = walk(root, endings={*EXTENSIONS, ARRAY})
+    found: dict[str, list[Path]] = {}
+    ordered = sorted(walked.images, key=lambda file: (file.suffix.lower() != ".png", file.name))
+    for file in sorted(ordered, key=lambda file: natural_key(stem(_below(file, root)))):
+        found.setdefault(stem(_below(file, root)), []).append(file)
+    faults = {stem(_below(file, root)): f"{printable(file)}: {reason}" for file, reason in walked.faults}
+    return found, faults
+
+
+def _below(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix()
+
+
+def read_prediction(path: str | Path) -> Prediction:
+    """Read a probability map: 8-bit grey, p = value / 255.
+
+    Colour pictures count where their three channels are equal, 1-bit ones as 0 and 1. 16-bit grey keeps its precision,
+    p = value / 65535, as do floating TIFF pictures and ``.npy`` arrays, p = value; arrays of bytes are 8-bit grey.
+
+    Parameters
+    ----------
+    path
+        An image file that `howfar.data.decode` takes, or ``.npy``.
+
+    Raises
+    ------
+    ImageError
+        As `howfar.data.read_bytes` and `howfar.data.decode`; colours, transparency, values outside the range; 8-bit maps
+        of 0 and 1 and 16-bit maps of at most 255, which would else be read as wholly background.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "1.png"
+    >>> Image.fromarray(np.array([[0, 51, 102, 255]] * 4, np.uint8)).save(file)
+    >>> read_prediction(file).values[0]
+    array([  0,  51, 102, 255], dtype=uint8)
+    """
+    data = read_bytes(path)
+    if Path(path).suffix.lower() == ARRAY:
+        return Prediction(_array(data))
+    image = load(data).image
+    return Prediction(_picture(image), image.format in LOSSY)
+
+
+def _picture(image: Image.Image) -> NDArray[Any]:
+    if _see_through(image):
+        raise ImageError("transparent pixels have no probability: save the map without transparency")
+    if image.mode == "F":
+        return wide_values(image)
+    if is_wide(image):
+        return _sixteen(wide_values(image))
+    if image.mode == "1":
+        return np.asarray(image.convert("L"))
+    channels = np.asarray(to_rgb(image))
+    if not (channels == channels[..., :1]).all():
+        raise ImageError("a colour picture, not a probability map: save one grey value for each pixel, p × 255")
+    return _eight(np.ascontiguousarray(channels[..., 0]))
+
+
+def _see_through(image: Image.Image) -> bool:
+    if image.mode.endswith(("A", "a")):
+        return image.getchannel(image.mode[-1]).getextrema() != (255, 255)
+    if is_wide(image):  # it cannot become RGBA; what is transparent is one of its values
+        return "transparency" in image.info and bool((np.asarray(image) == image.info["transparency"]).any())
+    return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
+
+
+def _eight(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if values.max() == 1:
+        raise ImageError("a map of 0 and 1: p is value / 255, so multiply it by 255 (or save p itself as a float .npy array)")
+    return values
+
+
+def _sixteen(values: NDArray[Any]) -> NDArray[np.float64]:
+    top = int(values.max())
+    if 0 < top <= 255:
+        raise ImageError(f"16-bit values of at most {top}: p is value / 65535, so save 8-bit values as an 8-bit picture")
+    scaled: NDArray[np.float64] = values / 65535.0
+    return scaled
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    try:
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # over a damaged file it may raise anything
+        raise ImageError("not a .npy array of numbers, or damaged") from error
+    if not isinstance(array, np.ndarray):
+        raise ImageError("an archive of arrays (.npz): save one array as .npy")
+    shape = array.shape
+    array = array.reshape([side for side in shape if side != 1]) if array.ndim > 2 else array
+    if array.ndim != 2 or array.size == 0:
+        raise ImageError(f"an array of shape {shape}: a map has two axes (height, width); save the foreground's channel")
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype == np.uint8:
+        return _eight(array)
+    if array.dtype == np.uint16:
+        return _sixteen(array)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ImageError(f"an array of {array.dtype}: a map holds bytes (0-255) or floats (0-1)")
+    return _unit(array)
+
+
+def _unit(array: FloatArray) -> FloatArray:
+    if not np.isfinite(array).all():
+        raise ImageError("NaN or infinity among the probabilities")
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 1:
+        remedy = "divide them by 255" if low >= 0 and high <= 255 and high > 2 else "save the sigmoid or softmax of logits"
+        raise ImageError(f"values from {low:.4g} to {high:.4g}: probabilities lie within 0-1: {remedy}")
+    return array

@@ -1,0 +1,197 @@
+"""The images that probably fail, to look at: photograph, prediction, estimate, and the truth where it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from howfar.errors import HowfarError, InputError
+from howfar.figures.sets import first, nothing
+from howfar.figures.style import GRID, INK, MUTED, WIDTH, blank, drawing, head, name_text
+from howfar.figures.thumbnails import Thumbnail, thumbnail
+from howfar.results import Failures, Relation
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+TITLE = "Probable failures"
+GAP = 0.16
+PAIR = 2.04
+STEP = PAIR + GAP
+ROW_STEP = 1.72
+# On grey surfaces and on coloured photographs alike it can be told from what it covers, by colour-blind readers too.
+OVERLAY = (255, 64, 160)
+DIM = 0.75
+
+
+def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
+    """Of each dataset the k listed images with the lowest estimates: the image, and beside it what was predicted.
+
+    The prediction is drawn over a pale grey copy of the image, the more opaque the higher the probability. Under each: the
+    estimate with its interval, and the measured performance where it is known. Files are read again, one at a time, and kept
+    at 144 pixels; one that is not there, or that cannot be read, is a labelled box.
+
+    Parameters
+    ----------
+    relation
+        The result.
+    k
+        Images of a dataset at most.
+    limit
+        Datasets shown at most: the first of the run of which images are listed.
+
+    Returns
+    -------
+    Figure
+        One row a dataset, the lowest estimate first.
+
+    Raises
+    ------
+    InputError
+        `k` or `limit` is below 1.
+    """
+    if k < 1:
+        raise InputError.of("k", "must be at least 1", k)
+    shown, left_out = first([one for one in relation.failures if one.listed], limit)
+    if not shown:
+        return nothing(TITLE, "no image is listed as a probable failure")
+    with drawing():
+        across = k * STEP - GAP
+        height = ROW_STEP * len(shown)
+        figure = blank(WIDTH, WIDTH * height / across + 0.5)
+        axes = figure.add_subplot()
+        axes.set_axis_off()
+        axes.set_xlim(-0.01, across + 0.01)
+        axes.set_ylim(height, 0)
+        axes.set_aspect("equal")
+        for line, one in enumerate(shown):
+            _line(axes, one, lowest(relation.images, one.dataset, k), line * ROW_STEP)
+        note = "Under each: estimate [interval] · measured performance, where it is known"
+        head(figure, f"{TITLE}: images that probably score below {shown[0].tau:g}", f"{left_out} {note}".strip())
+    return figure
+
+
+def lowest(images: pd.DataFrame, dataset: str, k: int) -> pd.DataFrame:
+    """The listed images of a dataset with the k lowest estimates, ascending; ties in order of name.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"dataset": "roads", "image": list("abc"), "estimate": [0.3, 0.1, 0.2], "listed": [1, 1, 0]})
+    >>> lowest(frame, "roads", 2)["image"].tolist()
+    ['b', 'a']
+    """
+    listed = images[(images["dataset"] == dataset) & images["listed"].astype(bool)]
+    return listed.sort_values(["estimate", "image"], kind="stable").head(k)
+
+
+def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
+    """A prediction drawn over a pale grey copy of its photograph, or the reason why there is none.
+
+    Parameters
+    ----------
+    photograph
+        (h, w, 3), at most 144 pixels a side; the prediction is brought to its size, each pixel the highest that it covers,
+        so that thin lines stay.
+    path
+        The prediction's file, as `howfar.data.predictions.read_prediction` takes it.
+
+    Examples
+    --------
+    >>> overlay(np.zeros((4, 4, 3), dtype=np.uint8), "").reason
+    'no prediction'
+    """
+    from howfar.data.predictions import read_prediction
+
+    if not path:
+        return Thumbnail(None, "no prediction")
+    if not Path(path).is_file():
+        return Thumbnail(None, "prediction\nnot found")
+    try:
+        values = read_prediction(path).values
+    except (HowfarError, OSError):
+        return Thumbnail(None, "prediction\nunreadable")
+    p = values / 255 if values.dtype == np.uint8 else np.asarray(values, dtype=np.float64)
+    opacity = highest(p, photograph.shape[0], photograph.shape[1])[..., None]
+    grey = photograph.mean(axis=2, keepdims=True)
+    ground = 255 - DIM * (255 - grey)
+    mixed = (1 - opacity) * ground + opacity * np.asarray(OVERLAY)
+    return Thumbnail(np.round(mixed).astype(np.uint8))
+
+
+def highest(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    """An array at another size: each pixel the highest value that it covers; enlarged, the nearest.
+
+    Examples
+    --------
+    >>> highest(np.array([[0.0, 0.9, 0.1, 0.2]]), 1, 2).tolist()
+    [[0.9, 0.2]]
+    >>> highest(np.array([[0.5]]), 2, 2).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
+    """
+    for axis, size in enumerate((height, width)):
+        here = values.shape[axis]
+        if here > size:
+            values = np.maximum.reduceat(values, np.arange(size) * here // size, axis=axis)
+        elif here < size:
+            values = np.take(values, np.arange(size) * here // size, axis=axis)
+    return values
+
+
+def _line(axes: Axes, one: Failures, images: pd.DataFrame, top: float) -> None:
+    title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
+    counts = f"{one.listed:,} of {one.n:,} listed"
+    axes.text(0, top + 0.20, f"{name_text(one.dataset, 40)}  ({counts})", **title)
+    for place, record in enumerate(images.to_dict("records")):
+        _cell(axes, record, place * STEP, top + 0.26)
+
+
+def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
+    """Image and prediction in two unit squares whose upper left corner is (left, top), the numbers below."""
+    name = str(record["image"])
+    found = thumbnail(_path(record["path"]))
+    _square(axes, found, name, left, top)
+    beside = Thumbnail(None, "no image") if found.pixels is None else overlay(found.pixels, _path(record["prediction"]))
+    _square(axes, beside, f"prediction:{name}", left + 1.04, top)
+    middle = left + PAIR / 2
+    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
+    axes.text(middle, top + 1.04, _numbers(record), fontsize=8, color=INK, **text)
+    axes.text(middle, top + 1.22, name_text(name.rsplit("/", 1)[-1], 30), fontsize=7, color=MUTED, **text)
+
+
+def _path(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _numbers(record: Mapping[Hashable, Any]) -> str:
+    estimate, low, high, measured = (
+        float(record[name]) for name in ("estimate", "estimate_low", "estimate_high", "performance")
+    )
+    interval = "" if np.isnan(low) or np.isnan(high) else f" [{low:.2f}, {high:.2f}]"
+    known = "" if np.isnan(measured) else f" · {measured:.2f}"
+    return f"{estimate:.2f}{interval}{known}"
+
+
+def _square(axes: Axes, found: Thumbnail, label: str, left: float, top: float) -> None:
+    """A picture within a unit square, or a box with the reason why there is none."""
+    if found.pixels is None:
+        _box(axes, found.reason, label, left, top)
+        return
+    height, width = found.pixels.shape[:2]
+    high, wide = height / max(height, width), width / max(height, width)
+    x, y = left + (1 - wide) / 2, top + (1 - high) / 2
+    axes.imshow(found.pixels, extent=(x, x + wide, y + high, y), interpolation="antialiased", label=label)
+
+
+def _box(axes: Axes, reason: str, label: str, left: float, top: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(Rectangle((left, top), 1, 1, facecolor=GRID, alpha=0.5, edgecolor=MUTED, linewidth=0.6, label=label))
+    style: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "center", "color": MUTED}
+    axes.text(left + 0.5, top + 0.5, reason, **style)

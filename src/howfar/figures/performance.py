@@ -1,0 +1,164 @@
+"""Figs. 4-6 of the paper: performance against distance, one panel a dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from howfar.figures.sets import first, head_panel, looks, nothing, signed
+from howfar.figures.style import I_DIST, INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_text
+from howfar.results import Coefficient, DatasetRelation, Relation
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from howfar.arrays import Float64Array
+
+COLUMNS = 3
+FEW = 60
+TITLE = "Performance by distance"
+VERDICTS = {
+    "falls": "falls with distance",
+    "rises": "rises with distance",
+    "consistent": "consistent",
+    "none": "no evidence either way",
+}
+
+
+def performance(relation: Relation, *, limit: int = 24) -> Figure:
+    """Each image's performance against its scaled I^dist, with the centred moving average, one panel a labelled dataset.
+
+    After figs. 4-6 of Achara & Pandey. Faint marks are images, crosses those that are listed as probable failures; the line
+    is the moving average over a tenth of the images, the thin level their mean, the dashed one τ, below which an image counts
+    as failed. Above each panel its verdict, and the slope (the change from the nearest to the farthest image) with its
+    interval. Distance is scaled to 0-1 in each dataset, so panels compare shapes, not distances.
+
+    Parameters
+    ----------
+    relation
+        The result.
+    limit
+        Panels at most: the first datasets of the run.
+
+    Returns
+    -------
+    Figure
+        Panels in rows of up to three that share their axes, in the run's order.
+
+    Raises
+    ------
+    InputError
+        `limit` is below 1.
+    """
+    shown, left_out = first(relation.datasets, limit)
+    if not shown:
+        return nothing(TITLE, "no dataset of this run has performances")
+    look_of = looks(relation)
+    with drawing():
+        columns = 2 if len(shown) == 4 else min(COLUMNS, len(shown))
+        lines = -(-len(shown) // columns)
+        figure = blank(WIDTH if columns > 1 else 5.2, 1.25 + (2.35 if columns > 1 else 3.2) * lines)
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes, one in zip(panels, shown, strict=False):
+            _panel(axes, one, relation, look_of[one.name])
+        _frame(panels, len(shown), columns)
+        figure.supylabel(name_text(relation.metric, 40), fontsize=9.5, parse_math=False)
+        _legend(figure, relation)
+        head(figure, f"{TITLE} from {name_text(relation.primary)}", left_out)
+    return figure
+
+
+def _panel(axes: Axes, one: DatasetRelation, relation: Relation, look: Look) -> None:
+    curve = _known(relation.curves[relation.curves["dataset"] == one.name])
+    _marks(axes, curve, _listed(relation.images, one.name), look)
+    if len(curve):
+        _line(axes, curve, look)
+    else:
+        axes.text(0.5, 0.25, "no image has a performance", transform=axes.transAxes, ha="center", fontsize=8, color=MUTED)
+    if one.mean is not None:
+        axes.axhline(one.mean, color=INK, lw=0.9, alpha=0.8, zorder=2.4, label=f"mean:{one.name}")
+    axes.axhline(relation.settings.tau, color=MUTED, lw=1.2, ls=(0, (4, 2)), zorder=2.3, label="_tau")
+    slope = None if one.trend is None else one.trend.slope
+    head_panel(axes, one.name, VERDICTS[one.verdict.kind], f"{slope_text(slope)}n = {one.scored:,}")
+
+
+def slope_text(slope: Coefficient | None) -> str:
+    """A slope with its interval, as the start of a line; empty where it is undefined.
+
+    Examples
+    --------
+    >>> slope_text(Coefficient(-0.31, -0.42, -0.2)), slope_text(Coefficient(0.1)), slope_text(None)
+    ('slope −0.31 [−0.42, −0.20] · ', 'slope +0.10 · ', '')
+    """
+    if slope is None or slope.value is None:
+        return ""
+    interval = "" if slope.low is None or slope.high is None else f" [{signed(slope.low)}, {signed(slope.high)}]"
+    return f"slope {signed(slope.value)}{interval} · "
+
+
+def _known(curve: pd.DataFrame) -> pd.DataFrame:
+    return curve[curve["performance"].notna() & curve["distance"].notna()]
+
+
+def _listed(images: pd.DataFrame, name: str) -> set[str]:
+    return {str(image) for image in images.loc[(images["dataset"] == name) & images["listed"].astype(bool), "image"]}
+
+
+def _marks(axes: Axes, curve: pd.DataFrame, listed: set[str], look: Look) -> None:
+    x, y = _values(curve, "distance"), _values(curve, "performance")
+    on = np.array([str(image) in listed for image in curve["image"]], dtype=bool)
+    # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels.
+    style: dict[str, Any] = {"color": look.colour, "rasterized": True, "clip_on": False}
+    area = float(np.clip(2600 / max(len(x), 1), 5, 34))
+    faint = float(np.clip(9 / max(len(x), 1) ** 0.5, 0.12, 0.6))
+    # Few images are drawn above the line, which would hide them; many below it, as they would hide the line.
+    style["zorder"] = 2.7 if len(x) <= FEW else 2.2
+    axes.scatter(x[~on], y[~on], s=area, marker=look.marker, alpha=faint, lw=0, label="images", **style)
+    axes.scatter(x[on], y[on], s=max(area, 12), marker="x", alpha=0.85, lw=1, label="listed", **style)
+
+
+def _line(axes: Axes, curve: pd.DataFrame, look: Look) -> None:
+    from matplotlib.patheffects import withStroke
+
+    effects = [withStroke(linewidth=4, foreground=PAPER)]
+    style: dict[str, Any] = {"color": look.colour, "lw": 2.1, "path_effects": effects, "zorder": 2.6}
+    x, smoothed = _values(curve, "distance"), _values(curve, "smoothed")
+    axes.plot(x, smoothed, label="smoothed", solid_joinstyle="round", **style)
+
+
+def _values(curve: pd.DataFrame, column: str) -> Float64Array:
+    return np.asarray(curve[column], dtype=np.float64)
+
+
+def _frame(panels: Any, shown: int, columns: int) -> None:
+    for place, axes in enumerate(panels):
+        if place >= shown:
+            axes.remove()
+            continue
+        axes.grid(True, axis="both")
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_xticks(np.linspace(0, 1, 6))
+        axes.set_yticks(np.linspace(0, 1, 6))
+        axes.tick_params(labelsize=8, labelbottom=place + columns >= shown)
+        if place // columns == (shown - 1) // columns:
+            axes.set_xlabel(f"scaled {I_DIST}")
+
+
+def _legend(figure: Figure, relation: Relation) -> None:
+    from matplotlib.lines import Line2D
+
+    grey: dict[str, Any] = {"color": MUTED}
+    handles = [
+        Line2D([], [], marker="o", ls="none", ms=4, alpha=0.6, mew=0, **grey, label="an image"),
+        Line2D([], [], marker="x", ls="none", ms=5, **grey, label="listed as probable failure"),
+        Line2D([], [], lw=2.1, **grey, label="centred moving average"),
+        Line2D([], [], lw=0.9, color=INK, label="mean"),
+        Line2D([], [], lw=1.2, ls=(0, (4, 2)), **grey, label=f"τ = {relation.settings.tau:g}"),
+    ]
+    if not relation.images["listed"].any():
+        del handles[1]
+    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), columnspacing=1.4)

@@ -1,0 +1,226 @@
+"""Detection: mAP of the dataset, and the F1 of each image's boxes at one overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError, MissingExtraError
+from howfar.metrics.maps import IntArray
+from howfar.metrics.protocol import MetricScore
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """One image's tally: its boxes, and how many of them match.
+
+    Attributes
+    ----------
+    predicted, scores, labels
+        (k, 4) predicted boxes as x0, y0, x1, y1 in pixels, (k,) their scores and (k,) class indices.
+    true, true_labels
+        (t, 4) true boxes and (t,) class indices.
+    hits, misses, false
+        True boxes that a predicted one matches, true ones that none does, predicted ones that match none.
+    """
+
+    predicted: Float64Array = field(repr=False)
+    scores: Float64Array = field(repr=False)
+    labels: IntArray = field(repr=False)
+    true: Float64Array = field(repr=False)
+    true_labels: IntArray = field(repr=False)
+    hits: int
+    misses: int
+    false: int
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Detection as a `Metric`: an image's performance is F1 = 2 TP / (2 TP + FP + FN) of its boxes.
+
+    Predicted boxes are taken by falling score; each matches the true box of its class that it overlaps most among those
+    not matched yet, where that overlap (intersection over union) is at least `iou`: the matching of Lin et al., "Microsoft
+    COCO" (ECCV 2014). An image without true boxes has no F1, as a mask without foreground has no F: nan, left out of means;
+    its predicted boxes count as false in the dataset's `f1`, and in `map` and `map_50`.
+
+    Attributes
+    ----------
+    iou
+        Overlap from which two boxes match, in (0, 1].
+    min_score
+        Predicted boxes scored below this are left out of F1, never of mAP.
+
+    Examples
+    --------
+    >>> prediction = {"boxes": [[0, 0, 10, 10], [50, 50, 60, 60]], "scores": [0.9, 0.4], "labels": [0, 0]}
+    >>> metric = Detection()
+    >>> metric.tally(prediction, {"boxes": [[0, 0, 10, 9]], "labels": [0]})
+    Boxes(hits=1, misses=0, false=1)
+    """
+
+    iou: float = 0.5
+    min_score: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.iou <= 1.0:
+            raise InputError.of("iou", "must lie in (0, 1]", self.iou)
+
+    @property
+    def name(self) -> str:
+        """The task."""
+        return "detection"
+
+    def tally(self, prediction: Mapping[str, ArrayLike], truth: Mapping[str, ArrayLike]) -> Boxes:
+        """Match one image's boxes.
+
+        Parameters
+        ----------
+        prediction
+            ``{"boxes": (k, 4), "scores": (k,), "labels": (k,)}``, boxes as x0, y0, x1, y1 in pixels, k ≥ 0.
+        truth
+            ``{"boxes": (t, 4), "labels": (t,)}``, t ≥ 0.
+
+        Raises
+        ------
+        InputError
+            A missing key, lengths that differ, a box that is not finite or ends before it begins, or labels that are not
+            whole numbers.
+        """
+        boxes, labels = _boxes(prediction, "prediction")
+        scores = _row(prediction, "scores", "prediction", len(boxes)).astype(np.float64)
+        if not np.isfinite(scores).all():
+            raise InputError.of("prediction['scores']", "must be finite", scores.tolist())
+        true, true_labels = _boxes(truth, "truth")
+        kept = scores >= self.min_score
+        hits = _matches(boxes[kept], scores[kept], labels[kept], true, true_labels, self.iou)
+        return Boxes(boxes, scores, labels, true, true_labels, hits, len(true) - hits, int(kept.sum()) - hits)
+
+    def score(self, tallies: Iterable[Boxes]) -> MetricScore:
+        """Scores `map` (mean over the overlaps 0.50 to 0.95), `map_50` and `f1`, of the summed matches.
+
+        mAP is torchmetrics', over pycocotools: at most 100 boxes of each image and class, the highest scores first.
+
+        Raises
+        ------
+        InputError
+            No image.
+        MissingExtraError
+            pycocotools is not installed.
+
+        Examples
+        --------
+        >>> prediction = {"boxes": [[0, 0, 10, 10], [50, 50, 60, 60]], "scores": [0.9, 0.4], "labels": [0, 0]}
+        >>> metric = Detection()
+        >>> found = metric.score([metric.tally(prediction, {"boxes": [[0, 0, 10, 9]], "labels": [0]})])
+        >>> found.metric, found.scores, found.per_image.tolist()
+        ('F1 at IoU 0.5', {'map': 0.9, 'map_50': 1.0, 'f1': 0.667}, [0.667])
+        """
+        images = list(tallies)
+        if not images:
+            raise InputError("tallies must hold at least one image, got none")
+        counts = np.array([[one.hits, one.misses, one.false] for one in images], dtype=np.float64)
+        return MetricScore(
+            metric=f"F1 at IoU {self.iou:g}",
+            scores={**_mean_average_precision(images), "f1": float(_f1(counts.sum(axis=0, keepdims=True))[0])},
+            per_image=_f1(counts),
+        )
+
+
+def overlaps(a: ArrayLike, b: ArrayLike) -> Float64Array:
+    """Intersection over union of all pairs of boxes, (k, 4) and (t, 4) as x0, y0, x1, y1 -> (k, t); 0 for two empty boxes.
+
+    Examples
+    --------
+    >>> overlaps([[0, 0, 2, 2]], [[1, 0, 3, 2], [2, 2, 3, 3]]).tolist()
+    [[0.333, 0.0]]
+    """
+    left, right = (np.asarray(x, dtype=np.float64).reshape(-1, 4) for x in (a, b))
+    low = np.maximum(left[:, None, :2], right[None, :, :2])
+    high = np.minimum(left[:, None, 2:], right[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
+    area_left, area_right = (np.prod(x[:, 2:] - x[:, :2], axis=1) for x in (left, right))
+    union = area_left[:, None] + area_right[None, :] - shared
+    found: Float64Array = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return found
+
+
+def _matches(
+    boxes: Float64Array, scores: Float64Array, labels: IntArray, true: Float64Array, true_labels: IntArray, iou: float
+) -> int:
+    """How many true boxes a predicted one matches, the highest scores choosing first."""
+    overlap = np.where(labels[:, None] == true_labels[None, :], overlaps(boxes, true), -1.0)
+    hits = 0
+    if len(true):
+        for k in np.argsort(-scores, kind="stable"):
+            best = int(np.argmax(overlap[k]))
+            if overlap[k, best] >= iou:
+                overlap[:, best] = -1.0
+                hits += 1
+    return hits
+
+
+def _f1(counts: Float64Array) -> Float64Array:
+    """F1 of rows of hits, misses and false boxes; nan where nothing is true."""
+    hits, misses, false = counts.T
+    f1: Float64Array = np.divide(2 * hits, 2 * hits + misses + false, out=np.full(len(hits), np.nan), where=hits + misses > 0)
+    return f1
+
+
+def _mean_average_precision(images: list[Boxes]) -> dict[str, float]:
+    """By torchmetrics; torch is imported here, so that importing this module is light."""
+    try:
+        import pycocotools  # noqa: F401 - torchmetrics needs it, and would name another command
+    except ImportError as error:
+        raise MissingExtraError("mAP needs pycocotools: pip install 'howfar[detection]'") from error
+    import torch
+    from torchmetrics.detection import MeanAveragePrecision
+
+    metric = MeanAveragePrecision(box_format="xyxy", iou_type="bbox", backend="pycocotools")
+    metric.warn_on_many_detections = False
+    for one in images:
+        predicted = {"boxes": one.predicted, "scores": one.scores, "labels": one.labels}
+        true = {"boxes": one.true, "labels": one.true_labels}
+        metric.update(*([{name: torch.from_numpy(x) for name, x in side.items()}] for side in (predicted, true)))
+    found = metric.compute()
+    # -1 is how COCO says that there is nothing to find.
+    return {name: float("nan") if float(found[name]) < 0 else float(found[name]) for name in ("map", "map_50")}
+
+
+def _boxes(side: Mapping[str, ArrayLike], name: str) -> tuple[Float64Array, IntArray]:
+    boxes = _array(side, "boxes", name)
+    if boxes.size == 0:
+        boxes = boxes.reshape(0, 4)
+    key = f"{name}['boxes']"
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in "iuf":
+        raise InputError.of(key, "must be (k, 4) numbers: x0, y0, x1, y1", f"{boxes.dtype} of shape {boxes.shape}")
+    boxes = boxes.astype(np.float64)
+    wrong = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    if wrong.any():
+        remedy = "convert x, y, width, height to corners"
+        raise InputError.of(key, "must be finite, with x1 ≥ x0 and y1 ≥ y0", boxes[wrong][0].tolist(), remedy)
+    labels = _row(side, "labels", name, len(boxes))
+    if labels.size and labels.dtype.kind not in "iu":
+        raise InputError.of(f"{name}['labels']", "must be class indices, whole numbers", labels.dtype.name)
+    return boxes, labels.astype(np.int64)
+
+
+def _row(side: Mapping[str, ArrayLike], key: str, name: str, length: int) -> NDArray[Any]:
+    values = _array(side, key, name)
+    if values.shape != (length,) and not values.size == length == 0:
+        raise InputError.of(f"{name}[{key!r}]", f"must be one for each of the {length} boxes", values.shape)
+    return values.reshape(length)
+
+
+def _array(side: Mapping[str, ArrayLike], key: str, name: str) -> NDArray[Any]:
+    if not isinstance(side, Mapping) or key not in side:
+        received = sorted(side) if isinstance(side, Mapping) else type(side).__name__
+        raise InputError.of(name, f"must be a mapping with {key!r}", received)
+    return np.asarray(side[key])
+
+
+DETECTION = Detection()

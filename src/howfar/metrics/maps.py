@@ -1,0 +1,178 @@
+"""Probability maps and masks: the one place that validates them, and the levels that all thresholds share.
+
+A map enters the counts as a uint8 map of levels and, for each threshold t_i = i/100, the lowest level that exceeds it:
+then a histogram of levels, summed from above, counts the pixels with p > t_i at every threshold.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.errors import InputError
+
+ByteMap: TypeAlias = NDArray[np.uint8]
+BoolMap: TypeAlias = NDArray[np.bool_]
+IntArray: TypeAlias = NDArray[np.int64]
+
+THRESHOLDS: NDArray[np.float64] = np.arange(100) / 100
+THRESHOLDS.setflags(write=False)
+
+# p = value/255 > i/100 in whole numbers: 100·value > 255·i.
+_LOWEST_BYTE: IntArray = 255 * np.arange(100) // 100 + 1
+_LOWEST_RANK: IntArray = np.arange(100) + 1
+
+
+def as_levels(prediction: ArrayLike) -> tuple[ByteMap, IntArray]:
+    """Return a map as uint8 levels, with the lowest level that lies above each of the 100 thresholds.
+
+    An 8-bit map is its own levels, since value/255 > i/100 exactly where value > ⌊255·i/100⌋. The level of a floating
+    value is the number of thresholds below it.
+
+    Parameters
+    ----------
+    prediction
+        (h, w): uint8 with p = value/255, floating p in [0, 1], or bool (p is 0 or 1).
+
+    Returns
+    -------
+    tuple
+        (h, w) uint8 levels, and (100,) int64: p > t_i where the level is at least the i-th.
+
+    Raises
+    ------
+    InputError
+        As `as_map`.
+
+    Examples
+    --------
+    >>> levels, lowest = as_levels(np.array([[0, 51, 52]], dtype=np.uint8))
+    >>> (levels >= lowest[20]).tolist()
+    [[False, False, True]]
+    >>> levels, lowest = as_levels([[0.0, 0.2, 0.201]])
+    >>> (levels >= lowest[20]).tolist()
+    [[False, False, True]]
+    """
+    values = as_map(prediction)
+    if values.dtype == np.uint8:
+        return values, _LOWEST_BYTE
+    return _ranks(values), _LOWEST_RANK
+
+
+def as_map(prediction: ArrayLike, name: str = "prediction") -> NDArray[Any]:
+    """Return a probability map as a (h, w) array of uint8 or of floating values in [0, 1]; bool becomes 0 and 255.
+
+    Parameters
+    ----------
+    prediction
+        The map.
+    name
+        The argument's name, for the error line.
+
+    Raises
+    ------
+    InputError
+        Not two-dimensional, without pixels, of another type, or holding NaN or values outside [0, 1].
+
+    Examples
+    --------
+    >>> as_map([[True, False]])
+    array([[255,   0]], dtype=uint8)
+    """
+    values = _plane(prediction, name)
+    if values.dtype == np.bool_:
+        return values.view(np.uint8) * np.uint8(255)
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind != "f":
+        remedy = "pass map.astype(np.uint8) if its values are 0 to 255"
+        raise InputError.of(name, "must be uint8, or floating in [0, 1]", values.dtype.name, remedy)
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0.0 and high <= 1.0):
+        raise InputError.of(name, "must lie in [0, 1]", *_outside(low, high))
+    return values
+
+
+def as_mask(mask: ArrayLike, name: str = "mask") -> BoolMap:
+    """Return a ground-truth mask as a (h, w) bool array: bool as it is, uint8 with more than 127 as foreground.
+
+    Parameters
+    ----------
+    mask
+        The mask.
+    name
+        The argument's name, for the error line.
+
+    Raises
+    ------
+    InputError
+        Not two-dimensional, without pixels, of another type, or uint8 with only 0 and 1 (which holds no value above 127).
+
+    Examples
+    --------
+    >>> as_mask(np.array([[0, 127, 128, 255]], dtype=np.uint8)).tolist()
+    [[False, False, True, True]]
+    """
+    values = _plane(mask, name)
+    rule = "must be bool, or uint8 with more than 127 as foreground"
+    if values.dtype == np.bool_:
+        return values
+    if values.dtype != np.uint8:
+        raise InputError.of(name, rule, values.dtype.name, "pass mask > 0 if all but 0 is foreground")
+    if values.max() == 1:
+        raise InputError.of(name, rule, np.unique(values).tolist(), "pass mask.astype(bool)")
+    return values > 127
+
+
+def as_bytes(prediction: ArrayLike) -> ByteMap:
+    """Return a map as 8-bit values: uint8 as it is, floating p as the nearest value/255 (a tie to the even value).
+
+    Raises
+    ------
+    InputError
+        As `as_map`.
+
+    Examples
+    --------
+    >>> as_bytes([[0.0, 0.5, 1.0]])
+    array([[  0, 128, 255]], dtype=uint8)
+    """
+    values = as_map(prediction)
+    if values.dtype == np.uint8:
+        return values
+    return np.rint(values * np.float64(255)).astype(np.uint8)
+
+
+def _plane(x: ArrayLike, name: str) -> NDArray[Any]:
+    try:
+        values = np.asarray(x)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be numbers in rows of one length: {error}") from error
+    if values.ndim != 2 or 0 in values.shape:
+        raise InputError.of(name, "must have two axes (height, width) and at least one pixel", values.shape)
+    return values
+
+
+def _outside(low: float, high: float) -> tuple[float, str]:
+    """A value outside [0, 1], and what to do about it."""
+    if np.isnan(low) or np.isnan(high):
+        return float("nan"), "mend the model's output"
+    if low >= 0.0 and high <= 255.0:
+        return high, "divide 8-bit values by 255, or pass them as uint8"
+    return (low if low < 0.0 else high), "apply a sigmoid to logits"
+
+
+def _ranks(p: NDArray[Any]) -> ByteMap:
+    """Number of thresholds below each value, which are taken in the map's own precision.
+
+    So a float32 map of an 8-bit one is counted as the 8-bit one: both roundings of 51/255 = 20/100 are the same number.
+    """
+    wide: NDArray[Any] = p.astype(np.float32 if p.dtype.itemsize < 8 else np.float64, copy=False)
+    above = np.append(THRESHOLDS.astype(p.dtype), np.inf).astype(wide.dtype)
+    # A threshold is the number nearest to i/100, so a p above it is above i/100 and 100 p is at least i however rounded:
+    # the thresholds below p are ⌊100 p⌋ or one more. Searching for them would take 20 times as long.
+    ranks: ByteMap = np.multiply(wide, 100, dtype=wide.dtype).astype(np.uint8)
+    ranks += wide > above[ranks]
+    return ranks

@@ -1,0 +1,104 @@
+"""The seam behind which segmentation, classification and detection stand: one image's tally, and scores of many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sized
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+
+Tally = TypeVar("Tally")
+
+
+@dataclass(frozen=True, eq=False)
+class MetricScore:
+    """What a dataset's predictions are worth.
+
+    Attributes
+    ----------
+    metric
+        What `per_image` holds, in words: "F at threshold 0.43".
+    scores
+        Scores of the dataset by name; nan where undefined.
+    per_image
+        (n,) performance of each image; nan where it has none.
+    threshold
+        The threshold that `per_image` is taken at; None where the task has none.
+    columns
+        Further values of each image by name, (n,) each.
+    """
+
+    metric: str
+    scores: Mapping[str, float]
+    per_image: Float64Array
+    threshold: float | None = None
+    columns: Mapping[str, Float64Array] = field(default_factory=dict)
+
+
+class Metric(Protocol[Tally]):
+    """A measure of predictions against ground truth. A tally is small and picklable, so images can be tallied anywhere."""
+
+    @property
+    def name(self) -> str:
+        """The task, as it is registered: "segmentation"."""
+        ...
+
+    def tally(self, prediction: Any, truth: Any) -> Tally:
+        """Reduce one image's prediction and truth to what the scores need."""
+        ...
+
+    def score(self, tallies: Iterable[Tally]) -> MetricScore:
+        """Scores of the dataset and of each image, in the order of the tallies."""
+        ...
+
+
+def tallies(
+    metric: Metric[Tally],
+    predictions: Iterable[Any],
+    truths: Iterable[Any],
+    names: tuple[str, str] = ("predictions", "truths"),
+) -> list[Tally]:
+    """Tally each image as it comes: no prediction or truth is held after its turn.
+
+    Parameters
+    ----------
+    metric
+        What to tally for.
+    predictions, truths
+        As many of each, in one order; generators will do.
+    names
+        What error lines call the two.
+
+    Raises
+    ------
+    InputError
+        More predictions than truths or the reverse, or an image that breaks the metric's rules: the line names its
+        position, from 0.
+
+    Examples
+    --------
+    >>> from howfar.metrics import SEGMENTATION
+    >>> [len(one) for one in tallies(SEGMENTATION, [[[0.5]], [[0.1]]], [[[True]], [[False]]])]
+    [1, 1]
+    """
+    found: list[Tally] = []
+    if isinstance(predictions, Sized) and isinstance(truths, Sized) and len(predictions) != len(truths):
+        raise _unequal(names, f"{len(predictions)} and {len(truths)}")
+    left, right, end = iter(predictions), iter(truths), object()
+    while True:
+        prediction, truth = next(left, end), next(right, end)
+        if prediction is end and truth is end:
+            return found
+        if prediction is end or truth is end:
+            fewer, more = names if prediction is end else reversed(names)
+            raise _unequal(names, f"{len(found)} {fewer} and more {more}")
+        try:
+            found.append(metric.tally(prediction, truth))
+        except InputError as error:
+            raise InputError(f"image {len(found)} (from 0): {error}") from error
+
+
+def _unequal(names: tuple[str, str], received: str) -> InputError:
+    return InputError(f"{names[0]} and {names[1]} must be as many, got {received}")

@@ -1,0 +1,301 @@
+"""Segmentation: ODS, OIS, AP and the F of each image, from counts at 100 thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array
+from howfar.metrics import counts as counting
+from howfar.metrics.counts import Counts, average_precision, f_per_image, false_positive_share, iou_per_image, ods, stack
+from howfar.metrics.maps import THRESHOLDS
+from howfar.metrics.protocol import MetricScore, tallies
+from howfar.metrics.tolerance import as_tolerance
+from howfar.numbers import format_number
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ThresholdScore:
+    """What predictions are worth at one threshold: f, precision, recall and iou of the summed counts, and of each image.
+
+    Attributes
+    ----------
+    threshold
+        The threshold.
+    f, precision, recall, iou
+        Of the counts summed over the images; nan where no image has a true pixel, precision also where nothing is predicted.
+    mean_f
+        Mean F of the images that have one.
+    false_positive_share
+        Share of the pixels of images without true pixels that are predicted; nan where there are no such images.
+    per_image_f, per_image_precision, per_image_recall, per_image_iou
+        (n,) each. F, recall and IoU are nan for an image without true pixels, precision for one without predicted pixels.
+    """
+
+    threshold: float
+    f: float
+    precision: float
+    recall: float
+    iou: float
+    mean_f: float
+    false_positive_share: float
+    per_image_f: Float64Array = field(repr=False)
+    per_image_precision: Float64Array = field(repr=False)
+    per_image_recall: Float64Array = field(repr=False)
+    per_image_iou: Float64Array = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"ThresholdScore(threshold={self.threshold:g}, {_named(self, 'f', 'precision', 'recall', 'iou', 'mean_f')})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SegmentationScore:
+    """What a dataset's maps are worth, over all thresholds and at the one that is best for the dataset.
+
+    Images without true pixels have no F: they are nan in the arrays and left out of the means, but their predicted pixels
+    count as false in `ods`, `ap`, `precision` and `iou`. Where no image has a true pixel every score but
+    `false_positive_share` is undefined, and nan; that one needs a threshold of the caller's then: ``at(0.5)``.
+
+    Attributes
+    ----------
+    ods, ods_threshold
+        Best F of the summed counts at one threshold for all images, and that threshold: the lowest of equal ones.
+    ois
+        Mean over the images of each one's best F.
+    ois_aggregate
+        F of the counts summed over the images, each at its own best threshold (the form of the BSDS benchmark); images
+        without true pixels are left out, since no threshold is their best.
+    ap
+        Area under the dataset's precision-recall curve.
+    precision, recall, iou, false_positive_share
+        At `ods_threshold`; see `ThresholdScore`.
+    per_image_f
+        (n,) F of each image at `ods_threshold`.
+    per_image_best, per_image_best_threshold
+        (n,) best F of each image over the thresholds, and the lowest threshold that gives it.
+    counts
+        The counts that all of these are ratios of.
+    tolerance
+        Pixels within which predicted and true pixels agreed.
+    """
+
+    ods: float
+    ods_threshold: float
+    ois: float
+    ois_aggregate: float
+    ap: float
+    precision: float
+    recall: float
+    iou: float
+    false_positive_share: float
+    per_image_f: Float64Array
+    per_image_best: Float64Array
+    per_image_best_threshold: Float64Array
+    counts: Counts
+    tolerance: float = 0.0
+
+    def at(self, threshold: float) -> ThresholdScore:
+        """Scores at another threshold, such as the best of P's, which needs no label of these images."""
+        return at_threshold(self.counts, threshold)
+
+    def __repr__(self) -> str:
+        scored = int(np.count_nonzero(self.counts.true))
+        tolerance = f", tolerance {self.tolerance:g} px" if self.tolerance else ""
+        names = ("ods", "ods_threshold", "ois", "ois_aggregate", "ap", "precision", "recall", "iou", "false_positive_share")
+        return f"SegmentationScore({_named(self, *names)}; {len(self.counts)} images, {scored} with foreground{tolerance})"
+
+
+def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], tolerance: float = 0.0) -> SegmentationScore:
+    """Score maps against masks in one pass; of each image only its counts are kept (about 3 KB).
+
+    Parameters
+    ----------
+    predictions
+        (h, w) probability maps, each of its own size: uint8 with p = value/255, floating p in [0, 1], or bool. A generator
+        will do.
+    masks
+        (h, w) ground truth, as many, in the same order: bool, or uint8 with more than 127 as foreground.
+    tolerance
+        Euclidean distance in pixels within which a predicted and a true pixel agree.
+
+    Raises
+    ------
+    InputError
+        No image, more predictions than masks or the reverse, or one that breaks a rule of `howfar.metrics.count`.
+
+    Examples
+    --------
+    >>> maps = [[[0.9, 0.6, 0.0]], [[0.0, 0.8, 0.3]]]
+    >>> found = score(maps, [[[True, False, False]], [[False, True, True]]])
+    >>> found.ods, found.ods_threshold, found.ois, found.per_image_f.tolist()
+    (0.857, 0.0, 1.0, [0.667, 1.0])
+    """
+    metric = Segmentation(as_tolerance(tolerance))
+    return summarise(stack(tallies(metric, predictions, masks, ("predictions", "masks"))), metric.tolerance)
+
+
+def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
+    """Scores of images that are counted already, such as those that a file keeps.
+
+    Parameters
+    ----------
+    counts
+        Counts of n images.
+    tolerance
+        The one that they were counted with; it is only noted.
+
+    Examples
+    --------
+    >>> summarise(counting.count([[0.9, 0.6, 0.0]], [[True, False, True]])).ods
+    0.667
+    """
+    best_f, threshold = ods(counts)
+    best, best_threshold = best_per_image(counts)
+    there = at_threshold(counts, threshold if np.isfinite(threshold) else 0.0)
+    undefined = not np.isfinite(threshold)
+    return SegmentationScore(
+        ods=best_f,
+        ods_threshold=threshold,
+        ois=_mean(best),
+        ois_aggregate=_aggregate(counts),
+        ap=average_precision(counts),
+        precision=float("nan") if undefined else there.precision,
+        recall=there.recall,
+        iou=there.iou,
+        false_positive_share=float("nan") if undefined else there.false_positive_share,
+        per_image_f=there.per_image_f,
+        per_image_best=best,
+        per_image_best_threshold=best_threshold,
+        counts=counts,
+        tolerance=float(tolerance),
+    )
+
+
+def at_threshold(counts: Counts, threshold: float) -> ThresholdScore:
+    """Scores of counted images at one of the 100 thresholds.
+
+    Raises
+    ------
+    InputError
+        The threshold is none of 0.00, 0.01 … 0.99.
+
+    Examples
+    --------
+    >>> at_threshold(counting.count([[0.9, 0.6, 0.0]], [[True, False, True]]), 0.5)
+    ThresholdScore(threshold=0.5, f=0.5, precision=0.5, recall=0.5, iou=0.3333, mean_f=0.5)
+    """
+    i = counting.threshold_index(threshold)
+    total = counts.total()
+    precision, recall = counting.precision_recall_per_image(counts)
+    dataset_precision, dataset_recall = counting.precision_recall_per_image(total)
+    per_image = f_per_image(counts)[:, i]
+    return ThresholdScore(
+        threshold=float(THRESHOLDS[i]),
+        f=float(f_per_image(total)[0, i]),
+        precision=float(dataset_precision[0, i]),
+        recall=float(dataset_recall[0, i]),
+        iou=float(iou_per_image(total)[0, i]),
+        mean_f=_mean(per_image),
+        false_positive_share=float(false_positive_share(counts)[i]),
+        per_image_f=per_image,
+        per_image_precision=precision[:, i],
+        per_image_recall=recall[:, i],
+        per_image_iou=iou_per_image(counts)[:, i],
+    )
+
+
+def best_per_image(counts: Counts) -> tuple[Float64Array, Float64Array]:
+    """Best F of each image over the thresholds, and the lowest threshold that gives it, (n,) each; nan as `f_per_image`.
+
+    Examples
+    --------
+    >>> best_per_image(counting.count([[0.9, 0.6, 0.0]], [[True, False, True]]))
+    (array([0.667]), array([0.6]))
+    """
+    values = f_per_image(counts)
+    blank = counts.true == 0
+    return values.max(axis=1), np.where(blank, np.nan, THRESHOLDS[np.argmax(values, axis=1)])
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Segmentation as a `Metric`: a tally is one image's counts, an image's performance its F at one threshold.
+
+    Attributes
+    ----------
+    tolerance
+        Pixels within which predicted and true pixels agree.
+    threshold
+        Where an image's F is taken; None for the dataset's own best (`ods_threshold`), as in the paper.
+
+    Examples
+    --------
+    >>> metric = Segmentation(threshold=0.5)
+    >>> found = metric.score([metric.tally([[0.9, 0.6, 0.0]], [[True, False, True]])])
+    >>> found.metric, found.per_image, found.scores["ods"]
+    ('F at threshold 0.50', array([0.5]), 0.667)
+    """
+
+    tolerance: float = 0.0
+    threshold: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The task."""
+        return "segmentation"
+
+    def tally(self, prediction: ArrayLike, truth: ArrayLike) -> Counts:
+        """One image's counts; see `howfar.metrics.count`."""
+        return counting.count(prediction, truth, self.tolerance)
+
+    def score(self, tallies: Iterable[Counts]) -> MetricScore:
+        """Scores by the names of `SegmentationScore`, and `f`, `precision`, `recall`, `iou` at the metric's threshold."""
+        whole = summarise(stack(tallies), self.tolerance)
+        threshold = whole.ods_threshold if self.threshold is None else self.threshold
+        known = np.isfinite(threshold)
+        there = whole.at(threshold) if known else None
+        named = ("f", "precision", "recall", "iou", "false_positive_share")
+        at = {name: float("nan") if there is None else float(getattr(there, name)) for name in named}
+        return MetricScore(
+            metric=f"F at threshold {threshold:.2f}" if known else "F (no image has foreground)",
+            scores={**{name: getattr(whole, name) for name in ("ods", "ods_threshold", "ois", "ois_aggregate", "ap")}, **at},
+            per_image=whole.per_image_f if there is None else there.per_image_f,
+            threshold=float(threshold) if known else None,
+            columns=_columns(whole, there),
+        )
+
+
+def _columns(whole: SegmentationScore, there: ThresholdScore | None) -> dict[str, Float64Array]:
+    undefined = np.full(len(whole.counts), np.nan)
+    columns = {"best": whole.per_image_best, "best_threshold": whole.per_image_best_threshold}
+    for name in ("precision", "recall", "iou"):
+        columns[name] = undefined if there is None else getattr(there, f"per_image_{name}")
+    return columns
+
+
+def _aggregate(counts: Counts) -> float:
+    """F of the counts summed over the images with foreground, each at its own best threshold."""
+    scored = counts.take(counts.true > 0)
+    if not len(scored):
+        return float("nan")
+    best = np.argmax(f_per_image(scored), axis=1)
+    rows = np.arange(len(scored))
+    hits = (scored.predicted, scored.hits_predicted, scored.hits_true)
+    predicted, hits_predicted, hits_true = (values[rows, best][:, None] for values in hits)
+    chosen = Counts(predicted, hits_predicted, hits_true, scored.true, scored.pixels)
+    return float(f_per_image(chosen.total())[0, 0])
+
+
+def _mean(values: Float64Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _named(of: object, *names: str) -> str:
+    return ", ".join(f"{name}={format_number(getattr(of, name))}" for name in names)
+
+
+SEGMENTATION = Segmentation()

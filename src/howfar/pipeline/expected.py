@@ -1,0 +1,190 @@
+"""What a profile knows of performance: estimators fitted on labelled datasets, with their calibration and judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.relation.columns import Columns, rows, take
+from howfar.relation.estimate import Calibrated
+from howfar.relation.judge import best
+from howfar.results import Judgement
+from howfar.results.files import plain
+
+MEAN = "mean"
+AUTO = "auto"
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """Estimators of performance, calibrated on labelled datasets, and how each did when one of them was left out.
+
+    Attributes
+    ----------
+    metric
+        What performance is, in words.
+    threshold
+        The common threshold that it is taken at and at which `predicted_foreground` counts; None where it came without.
+    tau, level
+        Performance below which an image counts as failed; level of the intervals.
+    sets
+        The labelled datasets and how many images of each have a performance.
+    judgements
+        Every usable estimator, "mean" first, by leave-one-dataset-out; empty with a single labelled dataset.
+    fits
+        The estimators by name, fitted on all labelled images.
+    remarks
+        What was noteworthy when they were fitted.
+    """
+
+    metric: str
+    threshold: float | None
+    tau: float
+    level: float
+    sets: Mapping[str, int]
+    judgements: tuple[Judgement, ...]
+    fits: Mapping[str, Calibrated]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def cut(self) -> float:
+        """The threshold at which a map's foreground is counted: the common one, 0.5 where there is none."""
+        return 0.5 if self.threshold is None else self.threshold
+
+    def ranked(self, wanted: str = AUTO) -> tuple[str, ...]:
+        """The estimators to be tried for an image, in this order; the first that it has the columns for is used.
+
+        "auto": those that did better than "mean" on every labelled set left out in turn, the best first, then "mean".
+
+        Raises
+        ------
+        InputError
+            `wanted` is neither "auto" nor an estimator of the profile.
+        """
+        if wanted != AUTO:
+            if wanted not in self.fits:
+                raise InputError.of("estimator", f"must be auto or one of {', '.join(self.fits)}", wanted)
+            return (wanted,)
+        complete = max((one.sets for one in self.judgements), default=0)
+        judged = sorted((one for one in self.judgements if one.sets == complete), key=lambda one: one.mae_image)
+        names = [one.estimator for one in judged if one.estimator in self.fits]
+        better = names[: names.index(MEAN)] if MEAN in names else []
+        return (*better, MEAN)
+
+    def predict(
+        self, columns: Columns, wanted: str = AUTO
+    ) -> tuple[Float64Array, Float64Array, Float64Array, tuple[str | None, ...]]:
+        """Predicted performance of m images, the ends of its interval, and the estimator that made it: (m,) each.
+
+        Parameters
+        ----------
+        columns
+            What is known of the images: distances in units of P's self-distance, signals of their maps.
+        wanted
+            As `ranked`.
+
+        Raises
+        ------
+        InputError
+            As `ranked`.
+        """
+        found = np.full((3, rows(columns)), np.nan)
+        names: list[str | None] = [None] * found.shape[1]
+        for name in self.ranked(wanted):
+            rest = np.flatnonzero(np.isnan(found[0]))
+            if not len(rest):
+                break
+            found[:, rest] = self.fits[name].predict(take(columns, rest))
+            for place in rest[np.isfinite(found[0, rest])]:
+                names[place] = name
+        return found[0], found[1], found[2], tuple(names)
+
+    def notes(self, at_hand: Collection[str], wanted: str = AUTO) -> tuple[str, ...]:
+        """How far predictions are to be trusted, where an image has the columns `at_hand`.
+
+        Raises
+        ------
+        InputError
+            As `ranked`; or the estimator named needs a column that is not at hand.
+        """
+        ranked = self.ranked(wanted)
+        used = next((name for name in ranked if set(self.fits[name].needs) <= set(at_hand)), None)
+        if used is None:
+            missing = ", ".join(name for name in self.fits[wanted].needs if name not in at_hand)
+            raise InputError(f"estimator {wanted} needs {missing}: pass the folders of maps that they are read from")
+        better = ranked[: ranked.index(used)]
+        more = [f"{self._said(better[0])} would do better, and reads maps: pass their folder"] if better else []
+        return (self._trust(used), *more, *self.remarks)
+
+    def lines(self) -> tuple[str, ...]:
+        """What a person sees of it."""
+        images = sum(self.sets.values())
+        sets = ", ".join(f"{name} {count}" for name, count in self.sets.items())
+        best_known = best(self.judgements)
+        judged = "not judged: that takes two labelled sets" if best_known is None else f"best: {self._said(best_known)}"
+        return (f"performance {self.metric}, known of {images} images ({sets})", f"estimators  {judged}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the fits, as JSON values."""
+        return {
+            "metric": self.metric,
+            "threshold": self.threshold,
+            "tau": self.tau,
+            "level": self.level,
+            "sets": dict(self.sets),
+            "judgements": [plain(asdict(one)) for one in self.judgements],
+            "estimators": list(self.fits),
+            "auto": list(self.ranked()),
+            "remarks": list(self.remarks),
+        }
+
+    def fitted(self) -> dict[str, Any]:
+        """The fits, as JSON values."""
+        return {name: fit.to_dict() for name, fit in self.fits.items()}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], fitted: Mapping[str, Any]) -> Expected:
+        """Make it again from `to_dict` and `fitted`.
+
+        Raises
+        ------
+        HowfarError
+            An estimator of another package is not installed here; the fits are no such documents.
+        """
+        return cls(
+            metric=str(document["metric"]),
+            threshold=None if document["threshold"] is None else float(document["threshold"]),
+            tau=float(document["tau"]),
+            level=float(document["level"]),
+            sets={str(name): int(count) for name, count in document["sets"].items()},
+            judgements=tuple(Judgement(**row) for row in document["judgements"]),
+            fits={str(name): Calibrated.from_dict(one) for name, one in fitted.items()},
+            remarks=tuple(document["remarks"]),
+        )
+
+    def _judgement(self, name: str) -> Judgement | None:
+        return next((one for one in self.judgements if one.estimator == name), None)
+
+    def _said(self, name: str) -> str:
+        found = self._judgement(name)
+        return name if found is None else f"{name} (image error {found.mae_image:.3f})"
+
+    def _trust(self, used: str) -> str:
+        found, mean = self._judgement(used), self._judgement(MEAN)
+        if found is None or mean is None:
+            return f"predictions are by {used}, of which it is not known how well it does on a set that it was not fitted on"
+        how = f"when each of {found.sets} labelled sets was left out in turn"
+        held = ""
+        if found.coverage is not None:
+            held = f"; {100 * found.coverage:.0f} % of the images lay in its {100 * self.level:.0f} % intervals"
+        if used == MEAN:
+            return f"every image is predicted the labelled sets' mean, with an image error of {mean.mae_image:.3f} {how}{held}"
+        return (
+            f"predictions are by {used}, with an image error of {found.mae_image:.3f} {how} "
+            f"({mean.mae_image:.3f} for predicting their mean){held}"
+        )

@@ -1,0 +1,48 @@
+"""When an image counts as one that probably fails: one rule, and its reason in words."""
+
+from __future__ import annotations
+
+FAR = 0.05
+# The estimators that say the same of every image.
+CONSTANT = ("mean",)
+
+
+def flagged(
+    primary: str, predicted: float | None, estimator: str | None, p_value: float | None, tau: float | None
+) -> tuple[bool | None, str]:
+    """Whether an image probably fails, and why.
+
+    It does where its predicted performance is below τ. Where nothing looks at the image (no estimator, or one that says
+    the same of all), it does too where its conformal p-value is at most 0.05: it is farther from P than 95 % of P's own
+    images. None stands where neither is known.
+
+    Parameters
+    ----------
+    primary
+        P's name.
+    predicted, estimator
+        Predicted performance and what made it.
+    p_value
+        Conformal p-value of the image's distance.
+    tau
+        Performance below which an image counts as failed.
+
+    Examples
+    --------
+    >>> flagged("roads", 0.31, "signals", 0.9, 0.5)
+    (True, 'predicted 0.31 is below 0.5')
+    >>> flagged("roads", 0.7, "mean", 0.01, 0.5)
+    (True, 'farther than 95 % of the images of roads (p = 0.01)')
+    >>> flagged("roads", None, None, 0.4, None)
+    (False, 'not farther than 95 % of the images of roads (p = 0.4)')
+    """
+    if predicted is not None and tau is not None:
+        if predicted < tau:
+            return True, f"predicted {predicted:.2g} is below {tau:g}"
+        if estimator not in CONSTANT:
+            return False, f"predicted {predicted:.2g} is not below {tau:g}"
+    if p_value is None:
+        return None, f"{primary} is too small to tell"
+    if p_value <= FAR:
+        return True, f"farther than 95 % of the images of {primary} (p = {p_value:.2g})"
+    return False, f"not farther than 95 % of the images of {primary} (p = {p_value:.2g})"

@@ -1,0 +1,67 @@
+"""Whether two features are the same, and where they are not, what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from howfar.errors import InputError
+
+_ABSENT = "nothing"
+
+
+def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
+    """Name what two feature identities differ in: each key with both values, those within mappings by their path.
+
+    Examples
+    --------
+    >>> differences({"name": "pixels", "size": {"side": 96}}, {"name": "pixels", "size": {"side": 48}, "fit": "pad"})
+    ['size.side: 96 and 48', 'fit: nothing and "pad"']
+    """
+    here, there = dict(_flat(wanted)), dict(_flat(got))
+    return [
+        f"{key}: {here.get(key, _ABSENT)} and {there.get(key, _ABSENT)}"
+        for key in {**here, **there}
+        if here.get(key) != there.get(key)
+    ]
+
+
+def check_same(wanted: Mapping[str, Any], got: Mapping[str, Any], primary: str, what: str) -> None:
+    """Refuse features of another kind than a profile's.
+
+    Parameters
+    ----------
+    wanted, got
+        Identity of the profile's features, and of those at hand.
+    primary
+        The name of the profile's dataset.
+    what
+        What `got` belongs to, for the line.
+
+    Raises
+    ------
+    InputError
+        They differ; the line names every key that does, with the profile's value first.
+
+    Examples
+    --------
+    >>> check_same({"weights": "sha256:aa"}, {"weights": "sha256:bb"}, "roads", "the backbone")
+    Traceback (most recent call last):
+    howfar.errors.InputError: the backbone must give the features that roads was profiled with, and differs in weights:
+    "sha256:aa" and "sha256:bb" (the profile's first): use the same backbone, or make the profile again
+    """
+    found = differences(wanted, got)
+    if found:
+        raise InputError(
+            f"{what} must give the features that {primary} was profiled with, and differs in {'; '.join(found)} "
+            "(the profile's first): use the same backbone, or make the profile again"
+        )
+
+
+def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for key, item in value.items():
+        if isinstance(item, Mapping) and item:
+            yield from _flat(item, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", json.dumps(item, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,287 @@
+"""A profile with its backbone loaded: new images are scored in batches, or one by one as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from howfar.arrays import ArrayRows, Float64Array
+from howfar.backbones import load_backbone
+from howfar.backbones.threads import one_torch_thread_each
+from howfar.data import content_hash, decode, read_bytes
+from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.pipeline.arrivals import Arrival, Group, arrival
+from howfar.pipeline.embedding import BATCH_SIZE, check_work
+from howfar.pipeline.expected import AUTO
+from howfar.pipeline.flags import flagged
+from howfar.pipeline.identity import check_same
+from howfar.pipeline.signals import Folders, Maps, stacked
+from howfar.protocols import Backbone, Rows
+from howfar.relation.columns import DISTANCES
+from howfar.results import Features, Skipped
+from howfar.results.profile import Score, Scores
+from howfar.runners import available_cores
+from howfar.store import FeatureStore, Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from howfar.pipeline.profile import Profile
+
+_ROWS = 256
+_Predicted: TypeAlias = tuple[float | None, float | None, float | None, str | None]
+_NOTHING: _Predicted = (None, None, None, None)
+
+
+@dataclass(frozen=True)
+class Work:
+    """How images are to be scored; the first three fields never change a score beyond 1e-5 relative.
+
+    Attributes
+    ----------
+    batch_size, workers
+        Images at a time, and how many batches at once (default: the cores at hand).
+    store
+        Where to look features up and to keep new ones; by default neither is done, since new images come once.
+    estimator
+        "auto": of the estimators that an image has the columns for, the best judged; or the name of one.
+    predictions, flipped, ensemble
+        Folders of the model's probability maps, one an image with its name but for the ending, of its maps of the flipped
+        images (as the model gives them), and of further models' maps: for estimators that read them.
+    """
+
+    batch_size: int = BATCH_SIZE
+    workers: int | None = None
+    store: Store | str | Path | None = None
+    estimator: str = "auto"
+    predictions: str | Path | None = None
+    flipped: str | Path | None = None
+    ensemble: tuple[str | Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Images of one batch, and the maps of those whose dataset was matched with the folders of maps."""
+
+    items: Sequence[Arrival]
+    maps: Mapping[Path, Maps] = field(default_factory=dict)
+
+
+class Scorer:
+    """Scores images by a profile, with the backbone kept loaded. `howfar.Profile.scorer` makes it.
+
+    Parameters
+    ----------
+    profile
+        What to score by.
+    backbone
+        A loaded backbone; None where there are ready-made embeddings alone.
+    work
+        How.
+
+    Raises
+    ------
+    InputError
+        The backbone gives other features than the profile's, or an option is wrong.
+
+    Examples
+    --------
+    >>> import howfar, tempfile
+    >>> from howfar.data.synthetic import write_dataset
+    >>> from howfar.studies.profile import profile
+    >>> folder = write_dataset(Path(tempfile.mkdtemp()) / "roads", 20, seed=0, size=64)
+    >>> scorer = profile(folder, "colour_moments", store=folder / "store", progress=False).scorer()
+    >>> image = next((folder / "images").iterdir())
+    >>> scorer.one(image).flag, scorer.one("no/such.png").reason
+    (False, 'no such file')
+    """
+
+    def __init__(self, profile: Profile, backbone: Backbone | None, work: Work | None = None) -> None:
+        self.profile, self.backbone, self.work = profile, backbone, work or Work()
+        self._runner = check_work("local", self.work.batch_size, self.work.workers)
+        self._folders = Folders.of(self.work.predictions, self.work.flipped, self.work.ensemble)
+        self.notes = (*profile.notes(), *_trust(profile, self._folders, self.work.estimator))
+        self._store = None
+        if backbone is not None:
+            check_same(profile.identity, backbone.identity, profile.primary, f"backbone {backbone.name}")
+            self._store = _opened(self.work.store, backbone)
+
+    def one(self, image: str | Path) -> Score | Skipped:
+        """Score one image file, or say why it cannot be read."""
+        (outcome,) = self._batch(_Chunk((arrival(image),)))
+        return outcome
+
+    def each(self, group: Group) -> Iterator[Score | Skipped]:
+        """Yield a score, or the reason why there is none, for every image of a group, in order and as batches are done.
+
+        Raises
+        ------
+        InputError
+            Ready-made features are of another kind than the profile's; images meet a profile of embeddings; a folder of
+            maps has none of a dataset's images.
+        """
+        if group.features is not None:
+            yield from self._features(group.features)
+        size, items = self.work.batch_size, group.items
+        maps = self._folders.matched(group.dataset) if self.work.predictions is not None and group.dataset is not None else {}
+        chunks = [_Chunk(items[start : start + size], maps) for start in range(0, len(items), size)]
+        alone = len(chunks) < 2 or (self.work.workers or available_cores()) == 1
+        with nullcontext() if alone else one_torch_thread_each():
+            for outcomes in self._runner.run(self._batch, chunks):
+                yield from outcomes
+        yield from group.skipped
+
+    def _batch(self, chunk: _Chunk) -> list[Score | Skipped]:
+        if self.backbone is None:
+            raise _needs_embeddings(self.profile)
+        reasons: dict[int, str] = {}
+        read: dict[int, tuple[str, NDArray[Any] | None]] = {}
+        for place, item in enumerate(chunk.items):
+            try:
+                read[place] = self._read(item, self.backbone)
+            except ImageError as error:
+                reasons[place] = str(error)
+        good = [chunk.items[place] for place in read]
+        scores = self._scores(self._embedded(good, list(read.values()), self.backbone), good, chunk.maps) if good else []
+        scored = iter(scores)
+        return [
+            Skipped(item.dataset, item.image, reasons[place]) if place in reasons else next(scored)
+            for place, item in enumerate(chunk.items)
+        ]
+
+    def _read(self, item: Arrival, backbone: Backbone) -> tuple[str, NDArray[Any] | None]:
+        """The content's hash and the model's input; None in its place where the store has the features."""
+        data = read_bytes(item.path)
+        content = content_hash(data) if self._store is not None else ""
+        if self._store is not None and self._store.contains(content):
+            return content, None
+        return content, backbone.prepare(decode(data).image)
+
+    def _embedded(
+        self, items: Sequence[Arrival], read: Sequence[tuple[str, NDArray[Any] | None]], backbone: Backbone
+    ) -> NDArray[np.float32] | Rows:
+        if self._store is None:
+            return backbone.embed(np.stack([array for _, array in read if array is not None]))
+        new = {content: (array, item) for (content, array), item in zip(read, items, strict=True) if array is not None}
+        if new:
+            rows = backbone.embed(np.stack([array for array, _ in new.values()]))
+            self._store.add(list(new), [item.image for _, item in new.values()], rows)
+        return self._store.select([content for content, _ in read])
+
+    def _features(self, features: Features) -> Iterator[Score]:
+        check_same(self.profile.identity, features.identity, self.profile.primary, features.name)
+        for start in range(0, len(features), _ROWS):
+            stop = min(start + _ROWS, len(features))
+            names = [path or name for path, name in zip(features.paths[start:stop], features.images[start:stop], strict=True)]
+            items = [Arrival(features.name, name, Path(name)) for name in names]
+            yield from self._scores(ArrayRows(features.rows.rows(start, stop)), items, {})
+
+    def _scores(self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: Mapping[Path, Maps]) -> list[Score]:
+        measured = self.profile.measure(features)
+        predicted, words = self._predicted(measured, items, maps)
+        listed = {name: _optional(values) for name, values in measured.items()}
+        rows = [
+            {name: values[place] for name, values in listed.items()} | {"dataset": item.dataset, "image": item.image}
+            for place, item in enumerate(items)
+        ]
+        return [self._score(row, one, word) for row, one, word in zip(rows, predicted, words, strict=True)]
+
+    def _predicted(
+        self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path, Maps]
+    ) -> tuple[Sequence[_Predicted], Sequence[str]]:
+        """What the profile's estimators make of images, and what was wrong with their maps."""
+        expected = self.profile.expected
+        if expected is None:
+            return [_NOTHING] * len(items), [""] * len(items)
+        columns: dict[str, Any] = self.profile.columns(measured)
+        words: Sequence[str] = [""] * len(items)
+        if self.work.predictions is not None:
+            found = [maps.get(item.path) or self._folders.beside(item.path) for item in items]
+            signals, words = zip(*(one.read(expected.cut) for one in found), strict=True)
+            columns |= stacked(signals, self._folders.columns())
+        estimate, low, high, names = expected.predict(columns, self.work.estimator)
+        return list(zip(*map(_optional, (estimate, low, high)), names, strict=True)), words
+
+    def _score(self, row: dict[str, Any], predicted: _Predicted, words: str) -> Score:
+        estimate, low, high, estimator = predicted
+        tau = None if self.profile.expected is None else self.profile.expected.tau
+        flag, reason = flagged(self.profile.primary, estimate, estimator, row["p_value"], tau)
+        return Score(
+            **row,
+            predicted=estimate,
+            predicted_low=low,
+            predicted_high=high,
+            estimator=estimator,
+            flag=flag,
+            reason=f"{reason}; {words}" if words else reason,
+        )
+
+
+def load_again(profile: Profile, **options: Any) -> Backbone:
+    """Load a profile's backbone with the options that the profile was made with, and others beside or in place of them.
+
+    Raises
+    ------
+    HowfarError
+        As `howfar.load_backbone`.
+    """
+    if profile.identity.get("kind") == "embeddings":
+        raise _needs_embeddings(profile)
+    try:
+        return load_backbone(profile.backbone, **{**profile.options, **options})
+    except MissingPathError as error:
+        remedy = "name the file with weights" if "weights" in profile.options else "the profile itself holds no weights"
+        raise MissingPathError(
+            f"{profile.backbone}, which {profile.primary} was profiled with, is not at hand: {error}; {remedy}"
+        ) from error
+
+
+def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
+    """Score all groups.
+
+    Raises
+    ------
+    HowfarError
+        As `Scorer.each`.
+    """
+    outcomes = [outcome for group in groups for outcome in scorer.each(group)]
+    return Scores(
+        primary=scorer.profile.primary,
+        images=tuple(one for one in outcomes if isinstance(one, Score)),
+        skipped=tuple(one for one in outcomes if isinstance(one, Skipped)),
+        notes=scorer.notes,
+    )
+
+
+def _trust(profile: Profile, folders: Folders, estimator: str) -> tuple[str, ...]:
+    """How far the predictions of performance are to be trusted; refuses what is of no use or cannot be done."""
+    if profile.expected is not None:
+        distances = () if profile.self_distance is None else DISTANCES
+        return profile.expected.notes((*distances, *folders.columns()), estimator)
+    remedy = "make it with labelled datasets and their performance"
+    for name, given in (("predictions", folders.predictions is not None), ("estimator", estimator != AUTO)):
+        if given:
+            raise InputError(
+                f"{name} is of no use: the profile of {profile.primary} holds no estimators of performance: {remedy}"
+            )
+    return ()
+
+
+def _needs_embeddings(profile: Profile) -> InputError:
+    return InputError(f"{profile.primary} was profiled from ready-made embeddings: pass such, not images")
+
+
+def _opened(store: Store | str | Path | None, backbone: Backbone) -> FeatureStore | None:
+    if store is None:
+        return None
+    shelf = store if isinstance(store, Store) else Store(store)
+    return shelf.open(backbone.identity, sum(backbone.layers))
+
+
+def _optional(values: Float64Array) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]

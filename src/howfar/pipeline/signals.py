@@ -1,0 +1,136 @@
+"""What the model's own maps of an image say without labels: found by the image's name, read, and turned into signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.data import Dataset
+from howfar.data.files import absolute, printable
+from howfar.data.images import EXTENSIONS
+from howfar.data.predictions import ARRAY, match_maps, read_prediction
+from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.metrics.signals import ensemble_agreement, flip_agreement, histogram, signals
+from howfar.relation.columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
+
+_ENDINGS = (".png", *sorted({*EXTENSIONS, ARRAY} - {".png"}))
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Folders of probability maps: the model's, those of the flipped images, and those of further members of an ensemble."""
+
+    predictions: Path | None = None
+    flipped: Path | None = None
+    ensemble: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, predictions: str | Path | None, flipped: str | Path | None, ensemble: Sequence[str | Path]) -> Folders:
+        """Check that the folders are there.
+
+        Raises
+        ------
+        MissingPathError
+            One is not.
+        InputError
+            One is a file; or there are others and none of the model's own maps.
+        """
+        given = [folder for folder in (predictions, flipped, *ensemble) if folder is not None]
+        for folder in given:
+            if not absolute(folder).exists():
+                raise MissingPathError(f"no folder of predictions at {absolute(folder)}: check the path")
+            if not absolute(folder).is_dir():
+                raise InputError.of("predictions", "must be a folder of probability maps", str(folder))
+        if given and predictions is None:
+            raise InputError(
+                "predictions must be given where flipped or ensemble is: they are compared with the model's own maps"
+            )
+        as_path = [None if folder is None else absolute(folder) for folder in (predictions, flipped)]
+        return cls(as_path[0], as_path[1], tuple(absolute(folder) for folder in ensemble))
+
+    def columns(self) -> tuple[str, ...]:
+        """The columns that these folders give."""
+        if self.predictions is None:
+            return ()
+        agreements = tuple(name for name, there in zip(AGREEMENTS, (self.flipped, self.ensemble), strict=True) if there)
+        return (*CONFIDENCES, HISTOGRAM, *agreements)
+
+    def matched(self, dataset: Dataset) -> dict[Path, Maps]:
+        """The maps of a dataset's images, by the image's file.
+
+        Raises
+        ------
+        HowfarError
+            As `howfar.data.predictions.match_maps`: a folder without a map of any of the images.
+        """
+        found = [match_maps(dataset, folder).files for folder in self.all()]
+        return {item.path: Maps(tuple(files.get(item.name) for files in found), self) for item in dataset.items}
+
+    def beside(self, image: Path) -> Maps:
+        """The maps of one image: the files with its name but for the ending."""
+        return Maps(tuple(_of_stem(folder, image.stem) for folder in self.all()), self)
+
+    def all(self) -> Iterator[Path]:
+        """The folders in the order in which `Maps.files` has them."""
+        yield from (folder for folder in (self.predictions, self.flipped, *self.ensemble) if folder is not None)
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The maps of one image: a file, or None, from each of the folders in their order."""
+
+    files: tuple[Path | None, ...]
+    folders: Folders
+
+    def read(self, threshold: float) -> tuple[dict[str, Any], str]:
+        """The signals of the maps, by the names that estimators know them by; and why some are missing, else "".
+
+        Parameters
+        ----------
+        threshold
+            Where `predicted_foreground` is taken.
+        """
+        found: dict[str, Any] = {}
+        names, folders = list(self.folders.all()), self.folders
+        try:
+            main = _read(self.files[0], names[0])
+            counts = histogram(main)
+            found |= {**signals(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
+            rest = [_read(file, folder) for file, folder in zip(self.files[1:], names[1:], strict=True)]
+            if folders.flipped is not None:
+                found["flip_agreement"] = flip_agreement(main, rest.pop(0))
+            if rest:
+                found["ensemble_agreement"] = ensemble_agreement([main, *rest])
+        except (ImageError, InputError) as error:
+            return found, str(error)
+        return found, ""
+
+
+def _read(file: Path | None, folder: Path) -> NDArray[Any]:
+    if file is None:
+        raise ImageError(f"no map of it below {printable(folder)}")
+    try:
+        return read_prediction(file).values
+    except ImageError as error:
+        raise ImageError(f"its map {printable(file)}: {error}") from error
+
+
+def stacked(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """Columns of several images' signals, nan where an image lacks one.
+
+    Examples
+    --------
+    >>> stacked([{"entropy": 0.5}, {}], ["entropy"])
+    {'entropy': array([0.5, nan])}
+    """
+    blank: dict[str, Any] = {name: np.full(VALUES, np.nan) if name == HISTOGRAM else np.nan for name in names}
+    return {name: np.array([one.get(name, blank[name]) for one in found]) for name in names}
+
+
+def _of_stem(folder: Path, stem: str) -> Path | None:
+    return next((file for ending in _ENDINGS if (file := folder / f"{stem}{ending}").is_file()), None)

@@ -1,0 +1,166 @@
+"""A fitted subspace that rows can be projected on later: the mean that is taken from them, and what they are multiplied by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array, FloatArray, as_rows
+from howfar.errors import InputError
+from howfar.projection.moments import Moments
+from howfar.projection.spectrum import layer_weights, leading, ratio
+from howfar.protocols import Rows
+
+DOUBLE_BYTES = 64 << 20
+_BLOCK_BYTES = 32 << 20
+# Columns whose products are summed in float32 before the sums are: few enough that rounding stays below the basis's own.
+_SINGLE_COLUMNS = 1 << 13
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """The subspace that was fitted on some rows: scores = (x − mean) · matrix (P_L of eq. 5, for rows that come later).
+
+    Attributes
+    ----------
+    mean
+        (q,) float64.
+    matrix
+        (q, z): principal axes times what each layer is scaled by. float64, or float32 where that would take more than
+        64 MiB (z = 25: from q = 335,545 on), which moves scores by about 1e-6 of their spread.
+    explained_variance_ratio
+        (z,) share of the total variance of the rows that it was fitted on, largest first.
+
+    Examples
+    --------
+    >>> Basis(np.array([1.0, 0.0]), np.array([[1.0], [0.0]]), np.array([1.0])).scores([[3.0, 9.0]]).tolist()
+    [[2.0]]
+    """
+
+    mean: Float64Array
+    matrix: FloatArray
+    explained_variance_ratio: Float64Array
+
+    @property
+    def components(self) -> int:
+        """z, the number of columns kept."""
+        return int(self.matrix.shape[1])
+
+    @property
+    def explained_variance(self) -> float:
+        """Share of the total variance that the kept components hold, at most 1."""
+        return min(1.0, float(self.explained_variance_ratio.sum()))
+
+    def scores(self, x: ArrayLike | Rows, block: int | None = None) -> Float64Array:
+        """Rows projected on the subspace, (m, z) float64.
+
+        Parameters
+        ----------
+        x
+            (m, q) features.
+        block
+            Rows read at a time; it changes nothing beyond rounding.
+
+        Raises
+        ------
+        InputError
+            Features as `howfar.arrays.as_features`, or of another width.
+        """
+        rows = as_rows(x, "x")
+        m, q = rows.shape
+        if q != len(self.mean):
+            raise InputError.of("x", f"must have {len(self.mean)} columns", rows.shape, "use the backbone of the basis")
+        if self.matrix.dtype == np.float32:
+            return self._in_single(rows)
+        step = block or max(1, _BLOCK_BYTES // (8 * q))
+        blocks = [rows.rows(start, min(start + step, m)).astype(np.float64) for start in range(0, m, step)]
+        return np.concatenate([(one - self.mean) @ self.matrix for one in blocks])
+
+    def turned(self, signs: Float64Array) -> Basis:
+        """The same subspace with each axis multiplied by 1 or −1, (z,).
+
+        Examples
+        --------
+        >>> Basis(np.zeros(1), np.ones((1, 1)), np.ones(1)).turned(np.array([-1.0])).matrix.tolist()
+        [[-1.0]]
+        """
+        return Basis(self.mean, self.matrix * signs.astype(self.matrix.dtype), self.explained_variance_ratio)
+
+    def _in_single(self, x: Rows) -> Float64Array:
+        m, q = x.shape
+        total = np.zeros((m, self.components))
+        for start in range(0, q, _SINGLE_COLUMNS):
+            stop = min(start + _SINGLE_COLUMNS, q)
+            shifted = (x.columns(start, stop).astype(np.float64) - self.mean[start:stop]).astype(np.float32)
+            total += shifted @ self.matrix[start:stop]
+        return total
+
+
+def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, kept: int) -> Basis:
+    """The leading axes of a dataset's scatter, each layer scaled as `howfar.projection.spectrum.layer_weights` says.
+
+    Examples
+    --------
+    >>> from howfar.projection.moments import moments
+    >>> basis = by_covariance(moments(as_rows([[0.0, 5.0], [2.0, 5.0]], "x")), (2,), "none", 1)
+    >>> np.abs(basis.matrix).tolist(), basis.explained_variance
+    ([[1.0], [0.0]], 1.0)
+    """
+    per_layer = np.add.reduceat(np.diag(fitted.scatter), np.cumsum((0, *layers[:-1])))
+    floors = fitted.count * squares(fitted.mean, layers)
+    column = np.sqrt(np.repeat(layer_weights(per_layer, floors, fitted.count, scale), layers))
+    scatter = fitted.scatter * column[:, None] * column
+    total = float(np.trace(scatter))
+    vectors, values = leading(scatter, kept)
+    return Basis(fitted.mean, vectors * column[:, None] * (values > 0), ratio(values, total))
+
+
+def by_gram(
+    p: Rows, mean: Float64Array, weights: Float64Array, factors: Float64Array, shares: Float64Array, block: int | None = None
+) -> Basis:
+    """The axes that belong to eigenvectors of inner products: matrix = W (p − mean)ᵀ U Λ^(−1/2), by column blocks.
+
+    Parameters
+    ----------
+    p, mean
+        (n, q) features and their (q,) mean.
+    weights
+        (q,) what each column's products were multiplied by.
+    factors
+        (n, z) U Λ^(−1/2).
+    shares
+        (z,) explained variance ratios.
+    block
+        Columns at a time.
+
+    Examples
+    --------
+    >>> p = as_rows([[0.0, 5.0], [2.0, 5.0]], "p")
+    >>> basis = by_gram(p, np.array([1.0, 5.0]), np.ones(2), np.array([[-0.5], [0.5]]), np.ones(1))
+    >>> basis.matrix.tolist(), basis.scores(p).tolist()
+    ([[1.0], [0.0]], [[-1.0], [1.0]])
+    """
+    n, q = p.shape
+    z = factors.shape[1]
+    step = block or max(1, _BLOCK_BYTES // (8 * n))
+    # Column-major: a single row's product then streams through each axis.
+    matrix = np.empty((q, z), dtype=np.float64 if 8 * q * z <= DOUBLE_BYTES else np.float32, order="F")
+    for start in range(0, q, step):
+        stop = min(start + step, q)
+        shifted = p.columns(start, stop).astype(np.float64) - mean[start:stop]
+        matrix[start:stop] = (shifted.T @ factors) * weights[start:stop, None]
+    return Basis(mean, matrix, shares)
+
+
+def squares(mean: Float64Array, layers: Sequence[int]) -> Float64Array:
+    """Sum of the squared means of each layer.
+
+    Examples
+    --------
+    >>> squares(np.array([1.0, 2.0, 3.0]), (1, 2)).tolist()
+    [1.0, 13.0]
+    """
+    return np.asarray(np.add.reduceat(mean**2, np.cumsum((0, *layers[:-1]))), dtype=np.float64)

@@ -1,0 +1,130 @@
+"""What is known of images without their labels: named columns, one row an image, and which images have which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+
+Columns: TypeAlias = Mapping[str, ArrayLike]
+Mask: TypeAlias = NDArray[np.bool_]
+
+HISTOGRAM = "histogram"
+VALUES = 256
+DISTANCES = ("i_dist", "knn", "mahalanobis")
+CONFIDENCES = (
+    "average_confidence",
+    "foreground_confidence",
+    "mean_probability",
+    "predicted_foreground",
+    "nuclear_norm",
+    "entropy",
+)
+AGREEMENTS = ("flip_agreement", "ensemble_agreement")
+
+
+def rows(columns: Columns) -> int:
+    """Return the number m of images, which all columns share.
+
+    Raises
+    ------
+    InputError
+        No column, or columns of different lengths.
+
+    Examples
+    --------
+    >>> rows({"i_dist": [1.0, 2.0], "knn": [1.0, 3.0]})
+    2
+    """
+    lengths = {name: len(np.atleast_1d(np.asarray(values))) for name, values in columns.items()}
+    if not lengths:
+        raise InputError.of("columns", "must hold at least one column", "none", "the number of images is read from it")
+    if len(set(lengths.values())) > 1:
+        raise InputError.of("columns", "must all have one row an image", lengths)
+    return next(iter(lengths.values()))
+
+
+def column(columns: Columns, name: str) -> Float64Array:
+    """Return one column as float64: (m,), or (m, 256) for `histogram`; NaN for an image that lacks it.
+
+    An image lacks a column that is absent, or whose value is NaN or infinite. It lacks its histogram too where that counts
+    no pixel; else the histogram is returned as shares of the image's pixels.
+
+    Raises
+    ------
+    InputError
+        Columns that do not fit together, a column of another shape, or one that is not numeric.
+
+    Examples
+    --------
+    >>> column({"i_dist": [1.0, float("inf")]}, "i_dist").tolist()
+    [1.0, nan]
+    >>> column({"i_dist": [1.0, 2.0]}, "knn").tolist()
+    [nan, nan]
+    """
+    m = rows(columns)
+    shape = (m, VALUES) if name == HISTOGRAM else (m,)
+    if name not in columns:
+        return np.full(shape, np.nan)
+    try:
+        values = np.array(columns[name], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"column {name} must be numeric: {error}") from error
+    if values.shape != shape:
+        raise InputError.of(f"column {name}", f"must have shape {shape}", values.shape)
+    return _shares(values) if name == HISTOGRAM else np.where(np.isfinite(values), values, np.nan)
+
+
+def available(columns: Columns, needs: Iterable[str]) -> Mask:
+    """Return which images have every one of the columns, (m,) bool.
+
+    Raises
+    ------
+    InputError
+        As `column`.
+
+    Examples
+    --------
+    >>> available({"i_dist": [1.0, 2.0], "knn": [float("nan"), 3.0]}, ("i_dist", "knn")).tolist()
+    [False, True]
+    """
+    have = np.ones(rows(columns), dtype=np.bool_)
+    for name in needs:
+        have &= np.isfinite(column(columns, name)).reshape(len(have), -1).all(axis=1)
+    return have
+
+
+def take(columns: Columns, which: ArrayLike) -> dict[str, NDArray[np.generic]]:
+    """Return the columns of some images, by their positions or a mask over all.
+
+    Examples
+    --------
+    >>> take({"i_dist": [1.0, 2.0, 4.0]}, [2, 0])["i_dist"].tolist()
+    [4.0, 1.0]
+    """
+    index = np.asarray(which)
+    return {name: np.asarray(values)[index] for name, values in columns.items()}
+
+
+def narrow(columns: Columns, needs: Iterable[str]) -> dict[str, ArrayLike]:
+    """Return the needed columns alone, or the first where none of them is there, so that the images can still be counted.
+
+    Examples
+    --------
+    >>> sorted(narrow({"i_dist": [1.0], "knn": [2.0]}, ("knn", "mahalanobis")))
+    ['knn']
+    """
+    wanted = {name: columns[name] for name in needs if name in columns}
+    return wanted or dict(list(columns.items())[:1])
+
+
+def _shares(counts: Float64Array) -> Float64Array:
+    totals = counts.sum(axis=1, keepdims=True)
+    usable = np.isfinite(totals) & (totals > 0)
+    shares: Float64Array = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=usable)
+    return shares

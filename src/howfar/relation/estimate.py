@@ -1,0 +1,231 @@
+"""Estimates with intervals: an estimator's fit, and how far it was off on images that it was not fitted to.
+
+What the intervals promise
+--------------------------
+An image's interval holds its performance with a chance of about `level` where that image is exchangeable with the labelled
+ones: drawn from the same mixture of sets. For images of a *new* dataset nothing promises it. What can be said of those is how
+often the intervals held when a labelled dataset was left out, which `judge` measures; look there first.
+
+A set's interval is for its mean performance, and takes the labelled *sets* as a sample of datasets like the new one. K sets
+allow a level of at most K / (K + 1): with three sets it is 0.75, whatever was asked for, and the interval says so. The errors
+come from fits to K − 1 sets, the estimate from one to K, so that a level is met closely, not exactly: where a set's mean is
+normal and nothing predicts it, 0.78 for 0.80 with four sets, 0.90 for 0.90 with nine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.protocols import Estimator, FittedEstimator
+from howfar.relation.columns import Columns, narrow, take
+from howfar.relation.estimators import named, restore
+from howfar.relation.labelled import Labelled
+from howfar.results.relation import SetEstimate
+from howfar.significance.conformal import quantile
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A fitted estimator and its errors on labelled images left out of the fit.
+
+    Attributes
+    ----------
+    fitted
+        The estimator, fitted to all of the labelled images.
+    level
+        That of the intervals.
+    estimates
+        (n,) estimates of the labelled images, each by a fit to the other sets (with one set: to its other folds). Of length 0
+        where a single labelled image leaves nothing to fit to; intervals are then 0 to 1.
+    performance
+        (n,) their performances.
+    sets
+        Names of the sets that they are of.
+    """
+
+    fitted: FittedEstimator
+    level: float
+    estimates: Float64Array
+    performance: Float64Array
+    sets: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The estimator's name."""
+        return self.fitted.name
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return self.fitted.needs
+
+    def predict(self, columns: Columns) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Estimates of images and their intervals: low, high.
+
+        Estimate ± the ⌈(n + 1) · level⌉-th smallest of the absolute errors, clipped to [0, 1]; all of [0, 1] where n is too
+        small for the level. Each error is of a fit that did not see that image's set, as the jackknife does, where
+        split-conformal intervals would spend a part of the labels on calibration alone. Source: Lei, G'Sell, Rinaldo,
+        Tibshirani & Wasserman, "Distribution-free predictive inference for regression", JASA 113 (2018), algorithms 2 and 3.
+        See the module's text for which images the level holds.
+
+        Parameters
+        ----------
+        columns
+            What is known of m images.
+
+        Returns
+        -------
+        tuple of ndarray
+            (m,) each, in [0, 1]; NaN for an image that lacks a column which the estimator needs.
+        """
+        estimate = self.fitted.predict(columns)
+        half = quantile(np.abs(self.performance - self.estimates), self.level)
+        return estimate, np.clip(estimate - half, 0.0, 1.0), np.clip(estimate + half, 0.0, 1.0)
+
+    def predict_set(self, columns: Columns, dataset: str, measured: float | None = None) -> SetEstimate:
+        """Estimate of a set's mean performance, with an interval from the errors of the labelled sets' means.
+
+        The mean of its images' estimates ± the ⌈(K + 1) · level⌉-th smallest of the K sets' absolute errors, `level` being cut
+        to K / (K + 1), clipped to [0, 1]. With one labelled set nothing is known of how sets differ: the interval is 0 to 1.
+
+        Parameters
+        ----------
+        columns
+            What is known of the set's images. Those without an estimate are left out; `n` says how many were not.
+        dataset
+            The set's name.
+        measured
+            Its true mean performance where that is known.
+
+        Raises
+        ------
+        InputError
+            No image has what the estimator needs.
+        """
+        estimates = self.fitted.predict(columns)
+        estimates = estimates[np.isfinite(estimates)]
+        if len(estimates) == 0:
+            raise InputError.of("columns", f"must give {self.name} what it needs ({' and '.join(self.needs)})", dataset)
+        predicted = float(np.mean(estimates))
+        half, level = self._set_half_width()
+        low, high = max(predicted - half, 0.0), min(predicted + half, 1.0)
+        return SetEstimate(dataset, self.name, len(estimates), predicted, low, high, level, measured)
+
+    def _set_half_width(self) -> tuple[float, float]:
+        names, codes = np.unique(np.array(self.sets, dtype=np.str_), return_inverse=True)
+        if len(names) < 2:
+            return float("inf"), self.level
+        errors = np.bincount(codes, self.estimates - self.performance) / np.bincount(codes)
+        level = min(self.level, len(names) / (len(names) + 1))
+        return quantile(np.abs(errors), level), level
+
+    def to_dict(self) -> dict[str, Any]:
+        """Itself as JSON values, from which `from_dict` makes the same again, bit for bit."""
+        return {
+            "fitted": self.fitted.to_dict(),
+            "level": self.level,
+            "estimates": self.estimates.tolist(),
+            "performance": self.performance.tolist(),
+            "sets": list(self.sets),
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Calibrated:
+        """Make it again from `to_dict`.
+
+        Raises
+        ------
+        InputError
+            It is not such a document.
+        UnknownNameError
+            No estimator of its name is registered.
+        """
+        try:
+            level = float(document["level"])
+            estimates, performance = (np.array(document[key], dtype=np.float64) for key in ("estimates", "performance"))
+            sets, fitted = tuple(str(name) for name in document["sets"]), document["fitted"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"document must be that of a calibrated estimator ({type(error).__name__}: {error})") from error
+        if not estimates.shape == performance.shape == (len(sets),):
+            raise InputError.of("document", "must hold one estimate and one performance an image", estimates.shape)
+        return cls(restore(fitted), level, estimates, performance, sets)
+
+
+def calibrate(
+    estimator: str | Estimator,
+    columns: Columns,
+    performance: ArrayLike,
+    sets: ArrayLike,
+    *,
+    level: float = 0.9,
+    groups: ArrayLike | None = None,
+) -> Calibrated:
+    """Fit an estimator to labelled images, and find its errors on each of their sets when fitted to the others.
+
+    With a single labelled set its ten folds take the place of the sets (see `groups`), so that errors are those on further
+    images of the same set.
+
+    Parameters
+    ----------
+    estimator
+        A registered name, or an estimator.
+    columns
+        What is known of n labelled images. Those that lack what the estimator needs are left out.
+    performance
+        (n,) their performances, 0 to 1.
+    sets
+        (n,) names of the sets that they are of.
+    level
+        That of the intervals, between 0 and 1.
+    groups
+        (n,) the photograph that each is of. With a single set, images of one photograph are then left out together; without it,
+        runs of consecutive images are.
+
+    Raises
+    ------
+    InputError
+        Lengths that differ, a performance outside [0, 1], a level outside (0, 1), or no image that has what it needs.
+    UnknownNameError
+        No estimator of that name is registered.
+
+    Examples
+    --------
+    >>> columns = {"flip_agreement": [0.2, 0.4, 0.5, 0.9]}
+    >>> performance, sets = [0.2, 0.5, 0.5, 0.8], ["cracks", "cracks", "tiles", "tiles"]
+    >>> calibrated = calibrate("flip_agreement", columns, performance, sets, level=0.8)
+    >>> estimate, low, high = calibrated.predict({"flip_agreement": [0.4]})
+    >>> bool(low[0] < estimate[0] < high[0])
+    True
+    """
+    if not 0.0 < level < 1.0:
+        raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
+    recipe = named(estimator)
+    settled = recipe.resolve(columns, sets)
+    if settled is None:
+        raise InputError.of("columns", f"must give {recipe.name} what it needs", sorted(columns))
+    labelled = Labelled.of(narrow(columns, settled.needs), performance, sets, groups).having(settled.needs)
+    names = tuple(str(name) for name in labelled.sets)
+    labelled = labelled.coded()
+    left_out = _left_out(settled, labelled)
+    done = np.isfinite(left_out)
+    kept = tuple(name for name, keep in zip(names, done, strict=True) if keep)
+    return Calibrated(_fit(settled, labelled), level, left_out[done], labelled.performance[done], kept)
+
+
+def _fit(estimator: Estimator, labelled: Labelled) -> FittedEstimator:
+    return estimator.fit(labelled.columns, labelled.performance, labelled.sets, labelled.groups)
+
+
+def _left_out(estimator: Estimator, labelled: Labelled) -> Float64Array:
+    """Estimates of the labelled images by fits that did not see their folds; NaN where there is nothing to fit to."""
+    estimates = np.full(len(labelled.performance), np.nan)
+    for rest, inside in labelled.splits():
+        estimates[inside] = _fit(estimator, rest).predict(take(labelled.columns, inside))
+    return estimates

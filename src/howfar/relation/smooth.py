@@ -1,0 +1,107 @@
+"""The curve of performance over distance (figs 4-6): images by distance, performance as a centred moving average."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.relation.parts import Indices, by_distance
+from howfar.relation.points import as_row
+
+
+def moving_average(values: ArrayLike, window: int | None = None) -> Float64Array:
+    """Centred moving average; at the ends, over that part of the window that lies within the row.
+
+    The window of w values at position i covers i − floor(w/2) to i − floor(w/2) + w − 1: as many on both sides where w is
+    odd, one more before i where it is even (as pandas' centred rolling mean). Undefined values are left out of the means.
+
+    Parameters
+    ----------
+    values
+        (m,) values in order; NaN where undefined.
+    window
+        w, at least 1; by default a tenth of the values, max(1, floor(m / 10)), as section 4.3 of the paper.
+
+    Returns
+    -------
+    ndarray
+        (m,) float64; NaN where the window holds no defined value.
+
+    Raises
+    ------
+    InputError
+        Not one row of numbers, or a window below 1.
+
+    Examples
+    --------
+    >>> moving_average([1.0, 2.0, 6.0, 3.0], 3).tolist()
+    [1.5, 3.0, 3.6666666666666665, 4.5]
+    >>> moving_average([1.0, 2.0, 6.0, 3.0], 2).tolist()
+    [1.0, 1.5, 4.0, 4.5]
+    """
+    row = as_row(values, "values", undefined=True)
+    width = max(1, len(row) // 10) if window is None else window
+    if width < 1:
+        raise InputError.of("window", "must be at least 1", window)
+    if len(row) == 0:
+        return row
+    known = np.isfinite(row)
+    total, count = _window_sums(np.where(known, row, 0.0), width), _window_sums(known.astype(np.float64), width)
+    means: Float64Array = np.divide(total, count, out=np.full(len(row), np.nan), where=count > 0)
+    return means
+
+
+def _window_sums(row: Float64Array, width: int) -> Float64Array:
+    """Each window summed by itself: differences of running sums would leave the rounding of far values in them."""
+    padded = np.pad(row, (width // 2, width - 1 - width // 2))
+    sums: Float64Array = np.lib.stride_tricks.sliding_window_view(padded, width).sum(axis=-1)
+    return sums
+
+
+def curve(
+    distances: ArrayLike, names: Sequence[str], performance: ArrayLike, window: int | None = None
+) -> tuple[Indices, Float64Array, Float64Array]:
+    """Performance over scaled distance: the order of the images, their distances, and smoothed performance.
+
+    Images without a performance are no points of the curve and do not widen its window.
+
+    Parameters
+    ----------
+    distances
+        (m,) I^dist, scaled over the whole set.
+    names
+        (m,) the images' names; they order equal distances.
+    performance
+        (m,) each image's; NaN where it has none.
+    window
+        As for `moving_average`; by default a tenth of the images that have a performance.
+
+    Returns
+    -------
+    order
+        (k,) positions of the images that have a performance, nearest first.
+    distances
+        (k,) their scaled distances, ascending.
+    smoothed
+        (k,) moving average of their performance.
+
+    Raises
+    ------
+    InputError
+        As `moving_average`; lengths that differ; distances that are not finite.
+
+    Examples
+    --------
+    >>> order, x, y = curve([0.5, 0.0, 1.0], ["a", "b", "c"], [0.6, 0.9, float("nan")])
+    >>> order.tolist(), x.tolist(), y.tolist()
+    ([1, 0], [0.0, 0.5], [0.9, 0.6])
+    """
+    row = as_row(distances, "distances")
+    values = as_row(performance, "performance", n=len(row), undefined=True)
+    order = by_distance(row, names)
+    order = order[np.isfinite(values[order])]
+    return order, row[order], moving_average(values[order], window)

@@ -1,0 +1,51 @@
+"""Detection: predicted boxes against true ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from howfar.data import Dataset
+from howfar.data.boxes import read_boxes
+from howfar.results import Evaluation
+from howfar.studies.evaluation.listed import Listing, Tallied, entries_of, evaluate_listing, unmatched
+
+
+def evaluate_boxes(dataset: Dataset, predictions: str | Path, truth: str | Path, partial: bool, progress: bool) -> Evaluation:
+    """Score predicted boxes against true ones; `howfar.evaluate` says what its arguments mean.
+
+    Raises
+    ------
+    HowfarError
+        As `howfar.data.boxes.read_boxes` and `howfar.studies.evaluation.listed.evaluate_listing`; or no image has true boxes.
+    """
+    predicted, true = read_boxes(predictions), read_boxes(truth, "true boxes")
+    labels = sorted({label for side in (predicted, true) for boxes in side.values() for label in boxes["labels"]})
+    index = {label: place for place, label in enumerate(labels)}
+    for boxes in (*predicted.values(), *true.values()):
+        boxes["labels"] = [index[label] for label in boxes["labels"]]
+    entries = entries_of(dataset, "entry", Path(truth), list(true))
+    listing = Listing(
+        task="detection",
+        file=Path(predictions),
+        predictions=predicted,
+        truths={image: true[entry] for image, entry in entries.items()},
+        truth_word="entry among the true boxes",
+        unknown={"boxes": [], "labels": []},
+        columns=_columns,
+    )
+    return evaluate_listing(dataset, listing, partial, progress, tuple(unmatched(entries, "entry", Path(truth), list(true))))
+
+
+def _columns(tallied: Sequence[Tallied]) -> dict[str, Any]:
+    """Matched, missed and false boxes of each image, nan where its truth is unknown, and the mean score of its boxes."""
+    known = np.array([one.known for one in tallied])
+    counts = {
+        name: np.where(known, [getattr(one.tally, name) for one in tallied], np.nan) for name in ("hits", "misses", "false")
+    }
+    means = [float(np.mean(one.tally.scores)) if len(one.tally.scores) else math.nan for one in tallied]
+    return {**counts, "average_confidence": np.array(means)}

@@ -1,0 +1,131 @@
+"""The performance study (section 3.3): what are a model's predictions of a dataset worth, as a whole and image by image?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from howfar.data import Dataset, parse
+from howfar.errors import InputError
+from howfar.metrics.tolerance import as_tolerance
+from howfar.results import Evaluation
+from howfar.studies.evaluation.classification import evaluate_classes
+from howfar.studies.evaluation.detection import evaluate_boxes
+from howfar.studies.evaluation.maps import find_sources
+from howfar.studies.evaluation.segmentation import evaluate_maps
+from howfar.studies.evaluation.threshold import choose
+
+# What only one task has a use for.
+_OWN = {
+    "segmentation": ("tolerance", "threshold", "tuned_on", "flipped", "ensemble"),
+    "classification": (),
+    "detection": ("truth",),
+}
+
+
+def evaluate(
+    dataset: Any,
+    predictions: str | Path,
+    *,
+    task: str = "segmentation",
+    tolerance: float = 0.0,
+    threshold: float | None = None,
+    tuned_on: Evaluation | str | Path | None = None,
+    flipped: str | Path | None = None,
+    ensemble: Sequence[str | Path] | str | Path = (),
+    truth: str | Path | None = None,
+    partial: bool = False,
+    progress: bool = True,
+) -> Evaluation:
+    """Score a model's predictions of a dataset: F at 100 thresholds (section 3.3), and what needs no masks.
+
+    Segmentation: at t = 0.00, 0.01 … 0.99 a pixel is predicted where p > t. ODS is the best F = 2TP / (2TP + FP + FN) over t
+    of the counts summed over the images; OIS the mean of each image's best. An image's performance is its F at one
+    threshold. An image whose mask is empty has no F: its performance is nan, and its predicted pixels count as false.
+
+    Parameters
+    ----------
+    dataset
+        What `howfar.data.parse` takes: a folder with ``images/`` and ``masks/``, ``NAME=PATH``, a table with the columns
+        image and mask (or label), a `Dataset`. Images without mask are kept, without performance.
+    predictions
+        Segmentation: a folder of probability maps, 8-bit grey with p = value / 255 (16-bit, floating TIFF and ``.npy`` too),
+        one for each image, under the same path but for the ending. Classification: a table with the column image and a
+        column of probabilities for each class, or the columns predicted and, where known, confidence. Detection: a JSON
+        list of ``{"image", "boxes", "scores", "labels"}``, boxes as corners x0, y0, x1, y1 in pixels.
+    task
+        "segmentation", "classification" or "detection".
+    tolerance
+        Pixels (Euclidean) within which predicted and true pixels agree; 0 as the paper.
+    threshold
+        Where an image's F is taken: one of 0.00, 0.01 … 0.99. By default this dataset's own best, as the paper, which looks
+        at the masks.
+    tuned_on
+        An `Evaluation`, or its file, whose best threshold is taken instead: P's, for a number to expect of unseen images.
+    flipped
+        A folder of the maps of the left-right flipped images, as the model gave them: adds flip_agreement.
+    ensemble
+        Folders of the maps of further models for the same images: adds ensemble_agreement.
+    truth
+        Detection: the true boxes, as the predictions but without scores.
+    partial
+        Leave out images that cannot be scored (no prediction, of another size, unreadable) and list them in ``.skipped``,
+        instead of stopping.
+    progress
+        Show a bar with rate and time left on stderr (or in the notebook).
+
+    Returns
+    -------
+    Evaluation
+        Shows as its scores; ``.images`` has a row for each image; ``.plot``, ``.save(file)``.
+
+    Raises
+    ------
+    HowfarError
+        A dataset or folder that is missing or empty, predictions that match no image, images that cannot be scored, an
+        option that the task has no use for or that breaks its rule.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.data.synthetic import write_dataset
+    >>> roads = write_dataset(Path(tempfile.mkdtemp()) / "roads", 3, seed=0, size=64)
+    >>> found = evaluate(roads, roads / "masks", progress=False)
+    >>> found.scores["ods"], found.images["performance"].tolist()
+    (1.0, [1.0, 1.0, 1.0])
+    """
+    members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
+    given: dict[str, Any] = {
+        "tolerance": tolerance or None,
+        "threshold": threshold,
+        "tuned_on": tuned_on,
+        "flipped": flipped,
+        "ensemble": members or None,
+        "truth": truth,
+    }
+    _check_options(task, {name: value for name, value in given.items() if value is not None})
+    images = _images(dataset)
+    if task == "classification":
+        return evaluate_classes(images, predictions, partial, progress)
+    if truth is not None:
+        return evaluate_boxes(images, predictions, truth, partial, progress)
+    radius, cut = as_tolerance(tolerance), choose(threshold, tuned_on)
+    return evaluate_maps(images, find_sources(images, predictions, flipped, members), cut, radius, partial, progress)
+
+
+def _check_options(task: str, given: Mapping[str, Any]) -> None:
+    if task not in _OWN:
+        raise InputError.of("task", f"must be one of {', '.join(_OWN)}", task)
+    idle = [name for name in given if name not in _OWN[task]]
+    if idle:
+        raise InputError.of(idle[0], f"is of no use to {task}", given[idle[0]], "leave it out")
+    if task == "detection" and "truth" not in given:
+        raise InputError.of("truth", "must name the file of true boxes", None, "pass truth=FILE (--truth)")
+
+
+def _images(dataset: Any) -> Dataset:
+    parsed = parse(dataset)
+    if not isinstance(parsed, Dataset):
+        raise InputError.of("dataset", "must hold images", f"embeddings: {parsed.name}", "pass the folder of the images")
+    return parsed

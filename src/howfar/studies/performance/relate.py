@@ -1,0 +1,335 @@
+"""The performance study (tables 3-5, figs 4-6): does performance fall with distance, and what of images without labels?"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from howfar.errors import InputError
+from howfar.relation.parts import parts
+from howfar.relation.points import Points
+from howfar.relation.smooth import curve
+from howfar.relation.trend import pooled_trend, trend
+from howfar.relation.verdict import verdict
+from howfar.results import (
+    Comparison,
+    DatasetRelation,
+    Part,
+    Provenance,
+    Relation,
+    RelationSettings,
+    Trend,
+    Verdict,
+)
+from howfar.studies.performance.expectation import expect
+from howfar.studies.performance.notes import relation_notes
+from howfar.studies.performance.performances import Matched, Performances, match, read_performances
+from howfar.studies.performance.scores import Scores, scores_of, signals_at
+
+CURVE = ("dataset", "image", "distance", "performance", "smoothed")
+BY_THRESHOLD = ("threshold", "precision", "recall", "f", "dataset")
+
+
+class Config(BaseModel):
+    """The study's settings, checked: an unknown or impossible one is an error that names it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: float | None = Field(None, ge=0, lt=1, description="common threshold; P's where P was evaluated, else 0.5")
+    tau: float = Field(0.5, ge=0, le=1, description="performance below which an image counts as failed")
+    flat: float = Field(0.2, gt=0, description="largest change over a set's distances that counts as none")
+    level: float = Field(0.9, gt=0, lt=1, description="level of the conformal intervals")
+    error_rate: float = Field(0.2, gt=0, lt=1, description="share of a failure list that may be wrong")
+    bootstrap: int = Field(1000, ge=0, description="resamples behind the intervals; 0 leaves them out")
+    seed: int = Field(0, ge=0)
+    group: str | None = Field(None, description="regular expression whose first group names an image's photograph")
+
+    @classmethod
+    def checked(cls, **values: Any) -> Config:
+        """Settings from keyword values; the first refused one becomes one clear line.
+
+        Raises
+        ------
+        InputError
+            Names the setting, the rule and the value.
+        """
+        try:
+            made = cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
+        if made.group is not None:
+            _pattern(made.group)
+        return made
+
+
+def relate(
+    run: Comparison | str | Path,
+    performance: Performances | Sequence[Performances],
+    *,
+    threshold: float | None = None,
+    tau: float = 0.5,
+    flat: float = 0.2,
+    level: float = 0.9,
+    error_rate: float = 0.2,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    group: str | None = None,
+    estimator: str = "auto",
+) -> Relation:
+    r"""Tell whether performance falls with distance in each secondary dataset, and what to expect where nobody has labelled.
+
+    For each labelled set: F of its nearer and farther halves and thirds (tables 3-5), the curve over scaled I^dist (figs
+    4-6), Spearman, Kendall, slope and partial correlation with intervals, and a verdict; then all sets pooled within sets.
+    Then estimators of performance that need no labels, from distance, confidence and agreement, each judged by leaving one
+    labelled set out beside "predict the mean"; the best of them estimates every set and lists its probable failures.
+
+    Parameters
+    ----------
+    run
+        What `howfar.compare` returned, or its run folder.
+    performance
+        `Evaluation` objects, files of ``howfar evaluate -o``, or tables with the columns image and performance (and where
+        known dataset, foreground, signals); one or several. One of the primary itself gives the common threshold.
+    threshold
+        The common threshold, in hundredths; by default the primary's where it was evaluated, else 0.5.
+    tau
+        Performance below which an image counts as failed, and a flat curve as low.
+    flat
+        The largest change over the whole range of distances that counts as none.
+    level, error_rate
+        Of the conformal intervals; of the failure lists.
+    bootstrap, seed
+        Resamples behind the intervals (0 leaves them out), and their seed.
+    group
+        Regular expression that an image's name must match from its start; its first group names the photograph, and
+        photographs rather than images are resampled: ``r"(.+)-\d+"`` for tiles named ``<photo>-<tile>``.
+    estimator
+        "auto": the best judged; or a registered name.
+
+    Raises
+    ------
+    HowfarError
+        A file that is missing or unreadable, images that are not in the run, an impossible setting.
+
+    Examples
+    --------
+    >>> import howfar
+    >>> rng = np.random.default_rng(0)
+    >>> p, s = rng.normal(size=(60, 4)), rng.normal(size=(80, 4)) * np.linspace(0.5, 4, 80)[:, None]
+    >>> run = howfar.compare(p, {"site": s}, bootstrap=0, permutations=0)
+    >>> table = run.images[["dataset", "image"]].assign(performance=0.9 - 0.5 * run.images["i_dist_scaled"])
+    >>> relate(run, table, bootstrap=200).datasets[0].verdict.kind
+    'falls'
+    """
+    settings = Config.checked(
+        threshold=threshold, tau=tau, flat=flat, level=level, error_rate=error_rate, bootstrap=bootstrap, seed=seed, group=group
+    )
+    comparison = run if isinstance(run, Comparison) else Comparison.load(run)
+    given = read_performances(performance)
+    own = [one for one in given if one.dataset == comparison.primary.name]
+    others = [one for one in given if one.dataset != comparison.primary.name]
+    if not others:
+        raise InputError.of("performance", "must tell of a secondary dataset", comparison.primary.name, "evaluate one too")
+    matched = match(comparison.images, others)
+    scores = scores_of(matched, others, own[0] if own else None, settings.threshold)
+    chosen = RelationSettings(
+        threshold=scores.threshold, threshold_source=scores.source, **settings.model_dump(exclude={"threshold"})
+    )  # fmt: skip
+    images = _images(comparison, matched, scores, settings.group)
+    columns = _columns(comparison, matched, scores)
+    sets, groups = images["dataset"].to_numpy(dtype=str), images["group"].to_numpy(dtype=str)
+    expected = expect(columns, scores.performance, sets, groups, chosen, estimator)
+    images = images.assign(
+        estimate=expected.estimate,
+        estimate_low=expected.low,
+        estimate_high=expected.high,
+        p_value=expected.p_value,
+        listed=expected.listed,
+    )
+    names = [str(name) for name in images["dataset"].unique()]
+    known = [name for name in names if images["performance"][images["dataset"] == name].notna().any()]
+    work = _Related(images, scores, chosen)
+    pooled, verdict = work.pooled(known)
+    return Relation(
+        primary=comparison.primary.name,
+        metric=scores.metric,
+        settings=chosen,
+        datasets=tuple(work.dataset(name, matched.unmatched.get(name, 0)) for name in known),
+        pooled=pooled,
+        pooled_verdict=verdict,
+        judgements=expected.judgements,
+        estimator=expected.estimator,
+        estimates=expected.estimates,
+        failures=expected.failures,
+        images=images,
+        curves=work.curves(known),
+        thresholds=work.thresholds(known),
+        provenance=Provenance.now(),
+        notes=tuple(relation_notes(images, given, matched, chosen, expected)),
+    )
+
+
+def _images(comparison: Comparison, matched: Matched, scores: Scores, group: str | None) -> pd.DataFrame:
+    """One row an image of the run, with what is known of its performance."""
+    rows = matched.rows
+    images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]].copy()
+    images["prediction"] = rows.get("prediction", "")
+    images["group"] = _groups(images, group)
+    images["foreground"] = rows.get("foreground", np.nan)
+    images["performance"] = scores.performance
+    return images
+
+
+def _groups(images: pd.DataFrame, group: str | None) -> list[str]:
+    """Each image's photograph, told apart between datasets; its own name where the expression does not match it."""
+    if group is None:
+        return [f"{dataset}/{image}" for dataset, image in zip(images["dataset"], images["image"], strict=True)]
+    pattern = _pattern(group)
+    stems = [str(PurePosixPath(image).with_suffix("")) for image in images["image"]]
+    found = [(pattern.match(stem), stem) for stem in stems]
+    if not any(hit for hit, _ in found):
+        raise InputError.of("group", f"must match the names of images, such as {stems[0]!r}", group, "leave out the ending")
+    return [f"{dataset}/{hit.group(1) if hit else stem}" for dataset, (hit, stem) in zip(images["dataset"], found, strict=True)]
+
+
+def _pattern(group: str) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(group)
+    except re.error as error:
+        raise InputError.of("group", f"must be a regular expression ({error})", group) from error
+    if pattern.groups < 1:
+        raise InputError.of("group", "must have a group in brackets that names the photograph", group, r"write (.+)-\d+")
+    return pattern
+
+
+def _columns(comparison: Comparison, matched: Matched, scores: Scores) -> dict[str, NDArray[np.float64]]:
+    """What estimators may use: signals, and distances in units of P's own mean distance in the same subspace."""
+    images = comparison.images
+    own = {one.name: one.self_distance or 1.0 for one in comparison.datasets}
+    unit = images["dataset"].map(own).to_numpy(dtype=np.float64)
+    return {
+        "i_dist": images["i_dist_mean"].to_numpy(dtype=np.float64) / unit,
+        "knn": images["knn"].to_numpy(dtype=np.float64) / unit,
+        "mahalanobis": images["mahalanobis"].to_numpy(dtype=np.float64),
+        **signals_at(matched.rows, scores.threshold),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Related:
+    """The run's images with their performance, related to distance one set at a time and all together."""
+
+    images: pd.DataFrame
+    scores: Scores
+    settings: RelationSettings
+
+    def scored(self, name: str) -> NDArray[np.intp]:
+        """Places of a set's images that have a performance of their own."""
+        here = (self.images["dataset"] == name) & self.images["performance"].notna()
+        return np.flatnonzero(here.to_numpy())
+
+    def counted(self, name: str) -> NDArray[np.intp]:
+        """Places of a set's images that its scores are of: those with a blank mask too, whose false alarms count."""
+        return np.flatnonzero((self.images["dataset"] == name).to_numpy() & self.scores.counted)
+
+    def points(self, name: str) -> Points:
+        """A set's scored images as points: scaled over the whole set, before any split."""
+        rows = self.images.iloc[self.scored(name)]
+        foreground = rows["foreground"].to_numpy(dtype=np.float64)
+        return Points.of(
+            rows["i_dist_scaled"].to_numpy(),
+            rows["performance"].to_numpy(),
+            foreground=foreground if np.isfinite(foreground).any() else None,
+            groups=rows["group"].to_numpy(dtype=str),
+        )
+
+    def dataset(self, name: str, unmatched: int) -> DatasetRelation:
+        """One set: its scores, halves and thirds, trend and verdict."""
+        places = self.counted(name)
+        mean = float(self.images["performance"].iloc[places].mean())
+        found = trend(self.points(name), self._rng(name), self.settings.bootstrap)
+        ods, ods_threshold = self.scores.retuned(places)
+        return DatasetRelation(
+            name=name,
+            n=int((self.images["dataset"] == name).sum()),
+            scored=len(self.scored(name)),
+            unmatched=unmatched,
+            mean=mean,
+            pooled=_defined(self.scores.common(places)),
+            ods=_defined(ods),
+            ods_threshold=_defined(ods_threshold),
+            halves=self._parts(places, 2),
+            thirds=self._parts(places, 3),
+            trend=found,
+            verdict=self._verdict(found, mean),
+        )
+
+    def pooled(self, names: Sequence[str]) -> tuple[Trend | None, Verdict | None]:
+        """All sets together, each image compared with those of its own set only."""
+        if not names:
+            return None, None
+        found = pooled_trend([self.points(name) for name in names], self._rng(""), self.settings.bootstrap)
+        means = [float(self.images["performance"].iloc[self.scored(name)].mean()) for name in names]
+        return found, self._verdict(found, float(np.mean(means)), len(names))
+
+    def curves(self, names: Sequence[str]) -> pd.DataFrame:
+        """Performance by distance as figs 4-6 draw it: each set's images in order, raw and smoothed."""
+        frames = []
+        for name in names:
+            rows = self.images.iloc[self.scored(name)]
+            order, distance, smoothed = curve(
+                rows["i_dist_scaled"].to_numpy(), rows["image"].tolist(), rows["performance"].to_numpy()
+            )
+            here = rows.iloc[order]
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "dataset": name,
+                        "image": here["image"].to_numpy(),
+                        "distance": distance,
+                        "performance": here["performance"].to_numpy(),
+                        "smoothed": smoothed,
+                    }
+                )
+            )
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(CURVE))
+
+    def thresholds(self, names: Sequence[str]) -> pd.DataFrame:
+        """Precision, recall and F of each set at every threshold; no rows where no pixels were counted."""
+        frames = [self.scores.by_threshold(self.counted(name)).assign(dataset=name) for name in names]
+        frames = [frame for frame in frames if len(frame)]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BY_THRESHOLD))
+
+    def _parts(self, places: NDArray[np.intp], count: int) -> tuple[Part, ...]:
+        rows = self.images.iloc[places]
+        return parts(
+            rows["i_dist_scaled"].to_numpy(),
+            rows["image"].tolist(),
+            count,
+            retuned=lambda chosen: self.scores.retuned(places[chosen]),
+            common=lambda chosen: self.scores.common(places[chosen]),
+            values=rows["performance"].to_numpy(),
+        )
+
+    def _rng(self, name: str) -> np.random.Generator:
+        """A set's own draws, whichever sets stand beside it."""
+        return np.random.default_rng([self.settings.seed, zlib.crc32(name.encode()), 3])
+
+    def _verdict(self, found: Trend | None, mean: float, sets: int = 1) -> Verdict:
+        called = "F" if self.scores.threshold is not None else "performance"
+        return verdict(found, mean, level=self.settings.tau, flat=self.settings.flat, metric_name=called, sets=sets)
+
+
+def _defined(value: float) -> float | None:
+    return value if np.isfinite(value) else None

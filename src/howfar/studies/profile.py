@@ -1,0 +1,179 @@
+"""The profile of a primary dataset: what it takes to say of one new image how far it is, and whether it will fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howfar.backbones import load_backbone
+from howfar.data import Dataset, parse
+from howfar.distances.dataset import leave_one_out
+from howfar.errors import InputError
+from howfar.pipeline import BATCH_SIZE, check_work, embed_all, projector_of
+from howfar.pipeline.identity import check_same
+from howfar.pipeline.profile import Profile
+from howfar.results import Evaluation, Features, Provenance, Settings
+from howfar.studies.calibration import Wishes, expected_of
+from howfar.studies.distance import DEFAULT, Config
+from howfar.studies.performance.performances import Performances, read_performances
+
+if TYPE_CHECKING:
+    from howfar.protocols import Backbone
+    from howfar.store import Store
+
+
+def profile(
+    primary: Any,
+    backbone: str | Backbone = DEFAULT,
+    *,
+    components: int = 25,
+    scale: str = "none",
+    neighbours: int = 5,
+    store: Store | str | Path | None = None,
+    runner: str = "local",
+    batch_size: int = BATCH_SIZE,
+    workers: int | None = None,
+    progress: bool = True,
+    labelled: Any = None,
+    performance: Performances | Sequence[Performances] | None = None,
+    tau: float = 0.5,
+    level: float = 0.9,
+    threshold: float | None = None,
+    **options: Any,
+) -> Profile:
+    """Make a reference profile of a primary dataset: new images are scored by it without the dataset's images.
+
+    The subspace is fitted on P alone (as ``projection="primary"``), since one image at a time must be placed in it.
+
+    Parameters
+    ----------
+    primary
+        P: a folder of images, ``NAME=PATH``, a table, a `Dataset`, ready-made embeddings (file or array).
+    backbone
+        A registered name (see ``howfar backbones``), so that scoring can load it again; or a loaded backbone.
+    components, scale, neighbours
+        z; "none" or "layers"; k of the nearest-neighbour distance.
+    store, runner, batch_size, workers, progress
+        As `howfar.embed`.
+    labelled
+        Secondary datasets whose performance is known: one dataset argument or a list. With them the profile predicts.
+    performance
+        What is known: `Evaluation` objects, files of ``howfar evaluate -o``, or tables with the columns image and
+        performance. One of the primary itself gives the common threshold.
+    tau, level
+        Performance below which an image counts as failed; level of the conformal intervals.
+    threshold
+        The common threshold, in hundredths; by default the primary's where it was evaluated, else 0.5.
+    **options
+        Passed to `howfar.load_backbone`: device, weights, pool, fit, via. All but the device are kept.
+
+    Raises
+    ------
+    HowfarError
+        A dataset that is missing, empty or unreadable, an unknown name or setting; labelled datasets without
+        performances or the reverse, or performances of no image of theirs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> profile(np.random.default_rng(0).normal(size=(50, 8)), components=4)
+    Profile of primary: 50 images by embeddings, q = 8
+    subspace    4 components hold 68.0 % of its variance
+    yardstick   self-distance 3.108; nearest 5 neighbours
+    """
+    settings = Config.checked(components=components, scale=scale, neighbours=neighbours, projection="primary")
+    wishes = Wishes(threshold, tau, level)
+    check_work(runner, batch_size, workers)
+    datasets = _datasets(primary, labelled)
+    known = _known(datasets[1:], performance)
+    model = _model(datasets, backbone, options)
+    work = (store, runner, batch_size, workers, progress)
+    features = [one for one in datasets if isinstance(one, Features)]
+    if model is not None:
+        features = [views[0] for views in embed_all(datasets, [model], *work)]
+    made = of_features(features[0], settings, None if model is None else model.name, _kept(backbone, options))
+    if not known:
+        return made
+    for one in features[1:]:
+        check_same(made.identity, one.identity, made.primary, one.name)
+    return made.with_expected(expected_of(made, features[1:], known, wishes, features[0].contents))
+
+
+def of_features(
+    features: Features, settings: Settings, backbone: str | None = None, options: dict[str, Any] | None = None
+) -> Profile:
+    """The profile of features that are there already."""
+    projector = projector_of(features, settings)
+    rows = projector.own()
+    return Profile(
+        primary=features.name,
+        n=len(features),
+        backbone=backbone or str(features.identity.get("name", "embeddings")),
+        options=options or {},
+        identity=dict(features.identity),
+        layers=tuple(features.layers),
+        components=settings.components,
+        scale=settings.scale,
+        neighbours=settings.neighbours,
+        basis=projector.basis(),
+        rows=rows,
+        own=leave_one_out(rows) if len(rows) > 1 else None,
+        provenance=Provenance.now(),
+        skipped=features.skipped,
+    )
+
+
+def _datasets(primary: Any, labelled: Any) -> list[Dataset | Features]:
+    several = labelled if isinstance(labelled, Sequence) and not isinstance(labelled, str) else [labelled]
+    others = [] if labelled is None else several
+    datasets = [
+        _parsed(primary, "primary"),
+        *(_parsed(one, f"labelled-{place}") for place, one in enumerate(others, start=1)),
+    ]
+    names = [one.name for one in datasets]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH")
+    return datasets
+
+
+def _parsed(argument: Any, unnamed: str) -> Dataset | Features:
+    return parse(argument, name=unnamed if hasattr(argument, "__array__") else None)
+
+
+def _known(labelled: Sequence[Dataset | Features], performance: Any) -> list[Evaluation]:
+    """The performances; none where neither they nor labelled datasets are given."""
+    given = performance is not None and not (isinstance(performance, Sequence) and not len(performance))
+    if given and not labelled:
+        raise InputError("performance is of no use without labelled datasets: name those that it tells of as labelled")
+    if labelled and not given:
+        raise InputError(f"labelled datasets need their performance ({labelled[0].name}): pass what howfar evaluate -o wrote")
+    return read_performances(performance) if given else []
+
+
+def _model(datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any]) -> Backbone | None:
+    """The backbone to run: none where all datasets are ready-made embeddings."""
+    ready = [one.name for one in datasets if isinstance(one, Features)]
+    if ready and len(ready) < len(datasets):
+        raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
+    if not ready and isinstance(backbone, str):
+        return load_backbone(backbone, **options)
+    if options:
+        reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
+        raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")
+    if not isinstance(backbone, str):
+        return None if ready else backbone
+    if backbone not in (DEFAULT, "embeddings"):
+        raise InputError.of("backbone", "must be left out where all datasets are embeddings", backbone)
+    return None
+
+
+def _kept(backbone: str | Backbone, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options to load the backbone again with, as JSON values: a weights file by its whole path, no device."""
+    if not isinstance(backbone, str):
+        return {}
+    kept = {name: value for name, value in options.items() if name != "device" and value is not None}
+    if "weights" in kept:
+        kept["weights"] = str(Path(kept["weights"]).expanduser().absolute())
+    return kept

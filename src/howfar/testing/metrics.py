@@ -1,0 +1,171 @@
+"""What every metric must keep: a suite that a metric's own test class inherits."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from howfar.errors import InputError
+from howfar.metrics.protocol import MetricScore
+
+
+class MetricTests:
+    """Conformance suite of a `howfar.metrics.Metric`.
+
+    Subclass it in a test file under a name that pytest collects, set `metric`, write `example` and `perfect`, and say by
+    the other attributes what the metric does not promise. Every test is then inherited.
+
+    Attributes
+    ----------
+    metric
+        The metric itself.
+    malformed
+        Pairs of prediction and truth that must be refused with an `InputError`.
+    independent
+        An image's performance does not depend on which others are scored with it.
+    largest_tally
+        Bytes that a pickled tally may take, whatever the image's size.
+
+    Examples
+    --------
+    >>> from howfar.metrics import CLASSIFICATION
+    >>> class TestClassification(MetricTests):
+    ...     metric = CLASSIFICATION
+    ...     malformed = ((0.5, 0),)
+    ...     def example(self, rng):
+    ...         return int(rng.integers(0, 3)), int(rng.integers(0, 3))
+    ...     def perfect(self, truth):
+    ...         return truth
+    """
+
+    metric: Any
+    malformed: ClassVar[tuple[tuple[Any, Any], ...]]
+    independent: ClassVar[bool] = True
+    largest_tally: ClassVar[int] = 8192
+
+    def example(self, rng: np.random.Generator) -> tuple[Any, Any]:
+        """One image's prediction and truth, at random, that the metric gives a performance."""
+        raise NotImplementedError
+
+    def perfect(self, truth: Any) -> Any:
+        """The best prediction of a truth."""
+        raise NotImplementedError
+
+    def examples(self, count: int = 12) -> list[tuple[Any, Any]]:
+        """So many images, the same at every call."""
+        rng = np.random.default_rng(count)
+        return [self.example(rng) for _ in range(count)]
+
+    def tallies(self, count: int = 12) -> list[Any]:
+        """Their tallies."""
+        return [self.metric.tally(prediction, truth) for prediction, truth in self.examples(count)]
+
+    def test_its_name(self) -> None:
+        """A metric has a name that can be typed."""
+        assert isinstance(self.metric.name, str), f"a name is a str, not {type(self.metric.name).__name__}"
+        assert self.metric.name.isidentifier(), f"{self.metric.name!r} is no plain name"
+
+    def test_shape_and_type(self) -> None:
+        """Scores are floats by name; performances and columns are one float64 number an image; `metric` is words."""
+        found = self.metric.score(self.tallies())
+        assert isinstance(found, MetricScore), f"a MetricScore, not {type(found).__name__}"
+        assert found.metric, "`metric` says nothing"
+        assert found.scores, "no score"
+        assert all(isinstance(value, float) for value in found.scores.values()), f"scores are floats: {found.scores}"
+        for name, values in {"per_image": found.per_image, **found.columns}.items():
+            assert values.shape == (12,), f"{name}: {values.shape}"
+            assert values.dtype == np.float64, f"{name}: {values.dtype}"
+
+    def test_performance_lies_between_0_and_1(self) -> None:
+        """Every image of `example` has a performance from 0 to 1, and not all have the same."""
+        per_image = self.metric.score(self.tallies(40)).per_image
+        assert ((per_image >= 0.0) & (per_image <= 1.0)).all(), per_image
+        assert np.ptp(per_image) > 0.0, "the examples cannot tell good predictions from bad"
+
+    def test_perfect_predictions(self) -> None:
+        """The best prediction of a truth performs at 1, and those of `example` worse on average."""
+        truths = [truth for _, truth in self.examples()]
+        best = self.metric.score([self.metric.tally(self.perfect(truth), truth) for truth in truths])
+        np.testing.assert_array_equal(best.per_image, 1.0)
+        found = self.metric.score(self.tallies())
+        assert found.per_image.mean() < 1.0, "the examples are perfect"
+
+    def test_order_of_images(self) -> None:
+        """The order of the images moves their performances to their places and changes no score."""
+        tallies = self.tallies()
+        order = np.random.default_rng(1).permutation(len(tallies))
+        whole, moved = self.metric.score(tallies), self.metric.score([tallies[k] for k in order])
+        assert moved.scores == pytest.approx(whole.scores, rel=1e-9, nan_ok=True)
+        np.testing.assert_array_equal(moved.per_image, whole.per_image[order])
+        for name, values in whole.columns.items():
+            np.testing.assert_array_equal(moved.columns[name], values[order])
+
+    def test_images_do_not_affect_each_other(self) -> None:
+        """An image's performance does not depend on the others, if the metric is `independent`."""
+        tallies = self.tallies()
+        if self.independent:
+            alone = np.concatenate([self.metric.score([one]).per_image for one in tallies])
+            np.testing.assert_array_equal(alone, self.metric.score(tallies).per_image)
+
+    def test_one_image(self) -> None:
+        """A single image can be scored."""
+        assert self.metric.score(self.tallies(1)).per_image.shape == (1,)
+
+    def test_tallies_travel(self) -> None:
+        """A tally goes through pickle unchanged and is small, so that images can be tallied in other processes."""
+        tallies = self.tallies()
+        packed = [pickle.dumps(one) for one in tallies]
+        assert max(len(one) for one in packed) <= self.largest_tally, f"{max(len(one) for one in packed)} bytes"
+        whole, back = self.metric.score(tallies), self.metric.score([pickle.loads(one) for one in packed])
+        assert back.scores == pytest.approx(whole.scores, rel=0, abs=0, nan_ok=True)
+        np.testing.assert_array_equal(back.per_image, whole.per_image)
+
+    def test_the_metric_travels(self) -> None:
+        """So does the metric itself."""
+        back, (prediction, truth) = pickle.loads(pickle.dumps(self.metric)), self.examples(1)[0]
+        found, wanted = (one.score([one.tally(prediction, truth)]).per_image for one in (back, self.metric))
+        np.testing.assert_array_equal(found, wanted)
+
+    def test_a_generator_of_tallies(self) -> None:
+        """Tallies may come from a generator, once."""
+        tallies = self.tallies()
+        np.testing.assert_array_equal(self.metric.score(one for one in tallies).per_image, self.metric.score(tallies).per_image)
+
+    def test_again(self) -> None:
+        """A second call gives the same bits."""
+        one, other = (self.metric.score(self.tallies()) for _ in range(2))
+        assert one.scores == pytest.approx(other.scores, rel=0, abs=0, nan_ok=True)
+        np.testing.assert_array_equal(one.per_image, other.per_image)
+
+    def test_arrays_are_left_alone(self) -> None:
+        """Arrays that cannot be written are taken and stay as they are."""
+        for prediction, truth in self.examples(3):
+            before = pickle.dumps((prediction, truth))
+            for array in _arrays((prediction, truth)):
+                array.setflags(write=False)
+            self.metric.score([self.metric.tally(prediction, truth)])
+            assert pickle.dumps((prediction, truth)) == before
+
+    def test_malformed_input_is_refused(self) -> None:
+        """What breaks the metric's rules is refused with an `InputError`."""
+        assert self.malformed, "name at least one pair that must be refused"
+        for prediction, truth in self.malformed:
+            with pytest.raises(InputError):
+                self.metric.tally(prediction, truth)
+
+    def test_no_image_is_refused(self) -> None:
+        """Nothing to score is refused with an `InputError`."""
+        with pytest.raises(InputError):
+            self.metric.score([])
+
+
+def _arrays(x: Any) -> list[np.ndarray[Any, Any]]:
+    """Every array in nested tuples and mappings."""
+    if isinstance(x, np.ndarray):
+        return [x]
+    if isinstance(x, dict):
+        return [array for value in x.values() for array in _arrays(value)]
+    return [array for value in x for array in _arrays(value)] if isinstance(x, tuple | list) else []

@@ -1,0 +1,147 @@
+"""`howfar evaluate` as a user runs it: what is printed where, the file, the exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from howfar.cli.main import run
+from howfar.results import Evaluation
+
+SIDE = 24
+
+
+@pytest.fixture
+def roads(tmp_path: Path) -> Path:
+    """Four images with masks, and maps beside."""
+    for name in ("roads/images", "roads/masks", "maps", "other"):
+        (tmp_path / name).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for k in range(4):
+        truth = rng.random((SIDE, SIDE)) < 0.2
+        p = (255 * (0.5 * truth + 0.5 * rng.random(truth.shape))).astype(np.uint8)
+        Image.fromarray(p).save(tmp_path / f"roads/images/{k}.png")
+        Image.fromarray(truth).save(tmp_path / f"roads/masks/{k}.png")
+        Image.fromarray(p).save(tmp_path / f"maps/{k}.png")
+        Image.fromarray(p[:, ::-1]).save(tmp_path / f"other/{k}.png")
+    return tmp_path / "roads"
+
+
+def howfar(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    code = run(["evaluate", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_scores_notes_and_the_file_are_printed(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "maps/9.png").write_bytes((tmp_path / "maps/0.png").read_bytes())
+    file = tmp_path / "new/e.parquet"
+    code, out, err = howfar(capsys, roads, "--predictions", tmp_path / "maps", "-o", file)
+    assert code == 0, err
+    found = Evaluation.load(file)
+    lines = out.splitlines()
+    assert lines[0] == found.caption()
+    assert lines[0].startswith("roads: 4 images, 4 scored; per image: F at threshold ")
+    shown = dict(line.split() for line in lines[2:13])
+    assert set(shown) == set(found.scores)
+    assert shown["ods"] == f"{found.scores['ods']:.4g}"
+    assert lines[13:] == [f"note: 1 map matches no image (9.png below {tmp_path}/maps)", f"per image: {file}"]
+    assert "image/s" in err
+
+
+def test_json_is_one_document(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "e.parquet"
+    code, out, _ = howfar(capsys, roads, "--predictions", tmp_path / "maps", "--tolerance", "1.5", "--json", "--out", file)
+    assert code == 0
+    assert json.loads(out) == Evaluation.load(file).to_dict()
+    assert out.count("\n") == 1
+    assert json.loads(out)["tolerance"] == 1.5
+
+
+def test_every_option_reaches_the_study(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "e.parquet"
+    more = [
+        "--flipped",
+        tmp_path / "other",
+        "--ensemble",
+        roads / "masks",
+        "--ensemble",
+        roads / "images",
+        "--threshold",
+        "0.2",
+    ]
+    code, _, err = howfar(capsys, roads, "--predictions", tmp_path / "maps", *more, "-o", file)
+    assert code == 0, err
+    found = Evaluation.load(file)
+    assert found.threshold == 0.2
+    assert found.images["flip_agreement"].tolist() == [1.0] * 4
+    assert found.images["ensemble_agreement"].between(0.3, 0.99).all()
+    again = tmp_path / "again.parquet"
+    howfar(capsys, roads, "--predictions", tmp_path / "maps", "--tuned-on", file, "-o", again)
+    assert Evaluation.load(again).metric.endswith("(tuned on roads)")
+
+
+def test_partial_lists_what_is_left_out(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for k in range(4, 27):
+        Image.new("L", (SIDE, SIDE)).save(roads / f"images/{k}.png")
+    code, out, err = howfar(capsys, roads, "--predictions", tmp_path / "maps")
+    assert (code, out) == (2, "")
+    assert err == (
+        f"howfar: 23 of 27 images of roads have no prediction; the first is 4.png: no prediction (no map 4.* below "
+        f"{tmp_path}/maps): predict them, or pass partial=True (--partial) to score only the other 4\n"
+    )
+    code, out, _ = howfar(capsys, roads, "--predictions", tmp_path / "maps", "--partial")
+    assert code == 0
+    skipped = [line for line in out.splitlines() if line.startswith("skipped: ")]
+    assert len(skipped) == 21
+    assert skipped[0] == f"skipped: {roads}/images/4.png: no prediction (no map 4.* below {tmp_path}/maps)"
+    assert skipped[-1] == "skipped: 3 more; --json and the file of -o list all"
+
+
+def test_classification_and_detection(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "set.csv").write_text("image,label\nroads/images/0.png,dry\nroads/images/1.png,wet\n")
+    (tmp_path / "p.csv").write_text("image,predicted\n0.png,dry\n1.png,dry\n")
+    code, out, err = howfar(
+        capsys, tmp_path / "set.csv", "--task", "classification", "--predictions", tmp_path / "p.csv", "--json"
+    )
+    assert (code, json.loads(out)["scores"]["accuracy"]) == (0, 0.5), err
+    entries = [{"image": f"{k}.png", "boxes": [[0, 0, 9, 9]], "scores": [0.9]} for k in range(2)]
+    (tmp_path / "p.json").write_text(json.dumps(entries))
+    more = ["--predictions", tmp_path / "p.json", "--truth", tmp_path / "p.json", "--json"]
+    code, out, err = howfar(capsys, tmp_path / "set.csv", "--task", "detection", *more)
+    assert (code, json.loads(out)["scores"]) == (0, {"map": 1.0, "map_50": 1.0, "f1": 1.0}), err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{roads}"], ["--predictions"]),
+        (["/no/such/folder", "--predictions", "{maps}"], ["/no/such/folder"]),
+        (["{roads}", "--predictions", "/no/such/folder"], ["no folder of predictions at /no/such/folder"]),
+        (["{roads}", "--predictions", "{roads}/images/0.png"], ["must be a folder of probability maps"]),
+        (["{roads}", "--predictions", "{maps}", "--threshold", "0.435"], ["threshold", "0.00, 0.01 … 0.99", "0.435"]),
+        (["{roads}", "--predictions", "{maps}", "--threshold", "half"], ["--threshold", "number"]),
+        (["{roads}", "--predictions", "{maps}", "--tolerance", "-1"], ["tolerance", "-1"]),
+        (["{roads}", "--predictions", "{maps}", "--tuned-on", "none.parquet"], ["none.parquet is not there"]),
+        (["{roads}", "--predictions", "{maps}", "--task", "depth"], ["task", "depth", "segmentation"]),
+        (["{roads}", "--predictions", "{maps}", "--flipped", "{maps}"], ["flipped", "not given already"]),
+        (["{roads}", "--predictions", "{maps}", "-o", "scores.csv"], ["out", ".parquet", "scores.csv"]),
+        (["{roads}", "--predictions", "{maps}", "-o", "{folder}"], ["out", "must be a file"]),
+        (["{roads}", "--predictions", "{maps}", "-o", "{roads}/images/0.png/e.parquet"], ["out", "can be made"]),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    arguments: list[str], words: list[str], roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder.parquet").mkdir()
+    places = {"roads": roads, "maps": tmp_path / "maps", "folder": tmp_path / "folder.parquet"}
+    code, out, err = howfar(capsys, *(argument.format(**places) for argument in arguments))
+    assert (code, out) == (2, "")
+    assert err.startswith("howfar: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err

@@ -1,0 +1,215 @@
+"""`howfar profile` and `howfar score` as commands: what goes where, exit codes, and paths that arrive one at a time."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from howfar.cli.main import run
+from howfar.pipeline.profile import Profile
+
+HOWFAR = str(Path(sys.executable).parent / "howfar")
+FIELDS = [
+    "dataset", "image", "i_dist", "i_dist_mean", "relative", "knn", "mahalanobis", "percentile", "p_value",
+    "predicted", "predicted_low", "predicted_high", "estimator", "flag", "reason",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def file(demo_folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("profile") / "roads.howfar"
+    store = out.parent / "store"
+    assert run(["profile", str(demo_folders[0]), "--backbone", "colour_moments", "-o", str(out), "--store", str(store)]) == 0
+    return out
+
+
+@pytest.fixture
+def labelled(demo_folders: list[Path], tmp_path: Path) -> Path:
+    """A profile with estimators, from a table of made-up performances."""
+    table = tmp_path / "performance.csv"
+    lines = [
+        f"{folder.name},{image.name},{0.9 - 0.2 * place - 0.01 * number:.2f}"
+        for place, folder in enumerate(demo_folders[1:4])
+        for number, image in enumerate(sorted((folder / "images").iterdir()))
+    ]
+    table.write_text("\n".join(["dataset,image,performance", *lines]))
+    out = tmp_path / "labelled.howfar"
+    sets = [part for folder in demo_folders[1:4] for part in ("--labelled", str(folder))]
+    arguments = ["profile", str(demo_folders[0]), "--backbone", "colour_moments", "-o", str(out), *sets]
+    assert run([*arguments, "--performance", str(table), "--tau", "0.6"]) == 0
+    return out
+
+
+def lines_of(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def arrive(monkeypatch: pytest.MonkeyPatch, paths: Sequence[str | Path]) -> None:
+    data = b"".join(os.fsencode(path) + b"\n" for path in paths)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_profile_says_what_it_holds(file: Path, demo_folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    again = file.with_name("again.howfar")
+    assert run(["profile", str(demo_folders[0]), "--backbone", "colour_moments", "--out", str(again)]) == 0
+    shown = capsys.readouterr().out
+    assert f"Profile of {demo_folders[0].name}: 24 images by colour_moments, q = 6" in shown
+    assert shown.splitlines()[-1] == f"profile: {again}"
+    command = ["profile", str(demo_folders[0]), "--backbone", "colour_moments", "-o", str(again), "--components", "3", "--json"]
+    assert run(command) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["settings"]["components"] == 3
+    assert document["performance"] is None
+    assert Profile.load(again).basis.components == 3
+
+
+def test_one_json_line_an_image(file: Path, demo_folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    image = next((demo_folders[2] / "images").iterdir())
+    assert run(["score", str(file), str(demo_folders[1]), str(image), "--json"]) == 0
+    shown = capsys.readouterr()
+    found = lines_of(shown.out)
+    assert len(found) == 13
+    assert all(list(one) == FIELDS for one in found)
+    assert {one["dataset"] for one in found[:12]} == {demo_folders[1].name}
+    assert (found[12]["image"], found[12]["dataset"]) == (str(image), demo_folders[2].name)
+    assert all(Path(one["image"]).is_file() for one in found)
+    scores = Profile.load(file).score(demo_folders[1]).images
+    assert [one["i_dist"] for one in found[:12]] == pytest.approx([one.i_dist for one in scores], rel=1e-12)
+
+
+def test_lines_for_people(labelled: Path, demo_folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(["score", str(labelled), str(demo_folders[4]), str(demo_folders[0])]) == 0
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert lines[0].split() == ["relative", "kNN", "percentile", "p", "predicted", "flag", "image", "why"]
+    assert lines[-1].startswith("36 images scored, ")
+    assert all(("FLAG" in line) == ("is below 0.6" in line) for line in lines[1:-1])
+    assert any("FLAG" in line for line in lines[1:-1])
+    assert "note: " in shown.err
+    assert "when each of 3 labelled sets was left out in turn" in shown.err
+
+
+def test_an_unreadable_image_is_a_line_and_the_rest_goes_on(
+    file: Path, demo_folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = next((demo_folders[1] / "images").iterdir())
+    (tmp_path / "bad.png").write_text("no picture")
+    arguments = [str(tmp_path / "bad.png"), str(good), str(tmp_path / "gone.png")]
+    assert run(["score", str(file), *arguments, "--json"]) == 0
+    found = lines_of(capsys.readouterr().out)
+    assert [one.get("error") for one in found] == ["not an image that Pillow can read", None, "no such file"]
+    assert list(found[0]) == ["dataset", "image", "error"]
+    assert [one["image"] for one in found] == arguments
+    assert run(["score", str(file), *arguments]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[1] == f"{tmp_path / 'bad.png'}  error: not an image that Pillow can read"
+    flagged = sum("FLAG" in line for line in shown)
+    assert shown[-1] == f"1 image scored, {flagged} flagged, 2 could not be read"
+    assert run(["score", str(file), str(tmp_path / "bad.png"), "--json"]) == 2
+    shown = capsys.readouterr()
+    assert len(lines_of(shown.out)) == 1
+    assert shown.err.splitlines()[-1] == "howfar: no image could be scored: 1 could not be read"
+
+
+@pytest.mark.parametrize("asked", [["-"], ["--stdin"]])
+def test_paths_from_stdin(
+    asked: list[str],
+    file: Path,
+    demo_folders: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    images = sorted((demo_folders[1] / "images").iterdir())[:2]
+    odd = tmp_path / os.fsdecode(b"caf\xe9.png")
+    shutil.copy(images[0], odd)
+    arrive(monkeypatch, [images[0], "", tmp_path / "gone.png", odd, images[1]])
+    assert run(["score", str(file), *asked, "--json"]) == 0
+    found = lines_of(capsys.readouterr().out)
+    assert [one.get("error") for one in found] == [None, "no such file", None, None]
+    assert found[2]["image"].endswith("caf\\xe9.png")
+    assert found[2]["i_dist"] == found[0]["i_dist"]
+    arrive(monkeypatch, [])
+    assert run(["score", str(file), *asked, "--json"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_each_path_is_answered_before_the_next_is_sent(file: Path, demo_folders: list[Path]) -> None:
+    images = sorted((demo_folders[1] / "images").iterdir())[:3]
+    command = [HOWFAR, "score", str(file), "-", "--json"]
+    # Where Python is told not to buffer, lines that nobody flushes would come all the same.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for image in images:
+            process.stdin.write(f"{image}\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["image"] == str(image)
+        process.send_signal(signal.SIGINT)
+        rest, error = process.stdout.read(), process.stderr.read()
+    assert (process.returncode, rest) == (130, "")
+    assert error.splitlines()[-1].startswith("howfar: stopped after 3 images scored, ")
+    assert "Traceback" not in error
+
+
+def test_a_reader_that_leaves_early_is_no_failure(file: Path, demo_folders: list[Path]) -> None:
+    command = f"{HOWFAR} score {file} {' '.join([str(demo_folders[1])] * 20)} --json | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(lines_of(done.stdout)) == 1
+    assert "Error" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["score", "{file}"], 2, ["NEW must name at least one image"]),
+        (["score", "{absent}", "{site}"], 2, ["nothing at", "absent.howfar"]),
+        (["score", "{text}", "{site}"], 1, ["text.howfar", "damaged"]),
+        (["score", "{file}", "{absent}"], 2, ["nothing at"]),
+        (["score", "{file}", "{site}", "--estimator", "mean"], 2, ["holds no estimators"]),
+        (["score", "{file}", "{site}", "--predictions", "{site}"], 2, ["holds no estimators"]),
+        (["score", "{file}", "{site}", "--batch-size", "0"], 2, ["batch_size"]),
+        (["score", "{file}", "{site}", "--device", "cuda"], 2, ["colour_moments takes no device"]),
+        (["profile", "{site}"], 2, ["--out"]),
+        (["profile", "{site}", "-o", "{text}/below.howfar"], 2, ["out must be a folder that can be made"]),
+        (["profile", "{site}", "-o", "{new}", "--backbone", "pixel"], 2, ["pixels"]),
+        (["profile", "{site}", "-o", "{new}", "--components", "0"], 2, ["components"]),
+        (["profile", "{site}", "-o", "{new}", "--labelled", "{roads}"], 2, ["need their performance"]),
+        (["profile", "{site}", "-o", "{new}", "--performance", "{text}"], 2, ["without labelled datasets"]),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    arguments: list[str],
+    code: int,
+    words: list[str],
+    file: Path,
+    demo_folders: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    places = {"file": file, "site": demo_folders[1], "roads": demo_folders[0]}
+    places |= {name: tmp_path / f"{name}.howfar" for name in ("absent", "text", "new")}
+    places["text"].write_text("a text")
+    assert run([argument.format(**places) for argument in arguments]) == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    lines = [line for line in shown.err.splitlines() if line.startswith("howfar: ")]
+    assert len(lines) == 1
+    for word in words:
+        assert word in lines[0]
+    assert not places["new"].exists()

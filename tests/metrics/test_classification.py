@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+from torch import tensor
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
+
+from howfar import registry
+from howfar.errors import InputError
+from howfar.metrics import CLASSIFICATION, MetricScore, tallies
+from howfar.metrics.classification import Label
+
+
+def scored(predictions: Any, truths: Any) -> MetricScore:
+    return CLASSIFICATION.score(tallies(CLASSIFICATION, predictions, truths))
+
+
+def test_probabilities_as_scikit_learn_and_torchmetrics(rng: np.random.Generator) -> None:
+    """Seven classes of which the last two are never true, and the last never predicted."""
+    p = rng.dirichlet(np.ones(7) * 0.3, size=200)
+    p[:, 6] = 0.0
+    p /= p.sum(axis=1, keepdims=True)
+    truth = np.where(rng.random(200) < 0.5, p[:, :5].argmax(axis=1), rng.integers(0, 5, 200))
+    found, best = scored(p, truth), p.argmax(axis=1)
+    assert found.scores["accuracy"] == pytest.approx(accuracy_score(truth, best), rel=1e-15)
+    assert found.scores["f1"] == pytest.approx(f1_score(truth, best, average="macro"), rel=1e-14)
+    target = {"preds": tensor(best), "target": tensor(truth), "num_classes": 7}
+    assert found.scores["accuracy"] == pytest.approx(float(multiclass_accuracy(**target, average="micro")), rel=1e-6)
+    assert found.scores["f1"] == pytest.approx(float(multiclass_f1_score(**target, average="macro")), rel=1e-6)
+    np.testing.assert_array_equal(found.per_image, best == truth)
+    np.testing.assert_array_equal(found.columns["confidence"], p.max(axis=1))
+    assert (found.metric, found.threshold) == ("correct (1) or not (0)", None)
+    assert found.per_image.mean() == pytest.approx(found.scores["accuracy"], rel=1e-15)
+
+
+def test_indices_have_no_confidence(rng: np.random.Generator) -> None:
+    truth, predicted = rng.integers(0, 1000, (2, 300))
+    predicted = np.where(rng.random(300) < 0.5, truth, predicted)
+    found = scored(predicted, truth)
+    assert found.scores == pytest.approx(
+        {"accuracy": accuracy_score(truth, predicted), "f1": f1_score(truth, predicted, average="macro")}
+    )
+    assert np.isnan(found.columns["confidence"]).all()
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "accuracy", "f1"),
+    [([0], [0], 1.0, 1.0), ([4], [9], 0.0, 0.0), ([0, 0], [0, 0], 1.0, 1.0), ([0, 1, 1], [0, 0, 1], 2 / 3, 2 / 3)],
+)
+def test_by_hand(truth: list[int], predicted: list[int], accuracy: float, f1: float) -> None:
+    assert scored(predicted, truth).scores == {"accuracy": accuracy, "f1": pytest.approx(f1)}
+
+
+def test_of_equal_probabilities_the_first_counts() -> None:
+    assert CLASSIFICATION.tally([0.2, 0.4, 0.4], 2) == Label(2, 1, 0.4, 3)
+
+
+def test_a_float16_softmax_is_taken(rng: np.random.Generator) -> None:
+    p = rng.dirichlet(np.ones(1000)).astype(np.float16)
+    assert CLASSIFICATION.tally(p, 3).classes == 1000
+
+
+@pytest.mark.parametrize(
+    ("prediction", "truth", "line"),
+    [
+        ([2.5, -1.0], 0, r"^prediction must be probabilities that sum to 1, got '\[ 2.5 -1. \]': apply a softmax to logits$"),
+        ([0.9, 0.9], 0, "must be probabilities that sum to 1"),
+        ([0.5, float("nan")], 0, "must be probabilities that sum to 1"),
+        ([1.0], 0, r"must be \(k,\) probabilities of k ≥ 2 classes, or a class index, got \(1,\)$"),
+        ([[0.5, 0.5]], 0, r"got \(1, 2\)$"),
+        ([0, 1], 1, "must be floating probabilities, or one class index, got 'int64'"),
+        (0.5, 0, r"^prediction must be a class index, a whole number, got np.float64\(0.5\)"),
+        (-1, 0, "^prediction must be a class index of at least 0, got -1"),
+        (0, 1.0, "^truth must be a class index, a whole number, got 1.0"),
+        ([0.5, 0.5], 2, r"^truth must be one of the prediction's 2 classes, 0 to 1, got 2"),
+    ],
+)
+def test_bad_input_is_refused(prediction: Any, truth: Any, line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        CLASSIFICATION.tally(prediction, truth)
+
+
+def test_no_image_and_differing_classes_are_refused() -> None:
+    with pytest.raises(InputError, match="at least one image, got none"):
+        CLASSIFICATION.score([])
+    with pytest.raises(InputError, match=r"must all tell the same number of classes apart, got \[2, 3\]$"):
+        scored([[0.5, 0.5], [0.2, 0.3, 0.5]], [0, 1])
+
+
+def test_it_is_registered() -> None:
+    assert registry.load("metrics", "classification") is CLASSIFICATION

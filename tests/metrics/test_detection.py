@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+from torch import from_numpy
+from torchmetrics.detection import MeanAveragePrecision
+from torchvision.ops import box_iou
+
+from howfar import registry
+from howfar.errors import InputError, MissingExtraError
+from howfar.metrics import DETECTION, Detection, tallies
+from howfar.metrics.detection import overlaps
+
+NONE: dict[str, Any] = {"boxes": [], "scores": [], "labels": []}
+
+
+def boxes(rng: np.random.Generator, n: int) -> np.ndarray[Any, Any]:
+    low = rng.uniform(0, 80, (n, 2))
+    return np.concatenate([low, low + rng.uniform(1, 40, (n, 2))], axis=1)
+
+
+def images(rng: np.random.Generator, n: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    made = []
+    for _ in range(n):
+        true, labels = boxes(rng, k := int(rng.integers(0, 6))), rng.integers(0, 3, k)
+        found = np.concatenate([true + rng.normal(0, 1.5, true.shape), boxes(rng, int(rng.integers(0, 4)))])
+        found[:, 2:] = np.maximum(found[:, 2:], found[:, :2])
+        guessed = np.concatenate([np.where(rng.random(k) < 0.8, labels, 0), rng.integers(0, 3, len(found) - k)])
+        made.append(({"boxes": found, "scores": rng.random(len(found)), "labels": guessed}, {"boxes": true, "labels": labels}))
+    return made
+
+
+def test_map_as_torchmetrics(rng: np.random.Generator) -> None:
+    data = images(rng, 30)
+    found = DETECTION.score(tallies(DETECTION, *zip(*data, strict=True)))
+    peer = MeanAveragePrecision()
+    for prediction, truth in data:
+        peer.update(*[[{k: from_numpy(np.asarray(v)) for k, v in side.items()}] for side in (prediction, truth)])
+    wanted = peer.compute()
+    assert 0.2 < found.scores["map"] < found.scores["map_50"] < 1.0
+    assert found.scores["map"] == float(wanted["map"])
+    assert found.scores["map_50"] == float(wanted["map_50"])
+
+
+def test_f1_of_the_summed_matches_and_of_each_image(rng: np.random.Generator) -> None:
+    data = images(rng, 30)
+    tally = tallies(DETECTION, *zip(*data, strict=True))
+    found = DETECTION.score(tally)
+    hits, misses, false = (np.array([getattr(one, name) for one in tally]) for name in ("hits", "misses", "false"))
+    assert [h + m for h, m in zip(hits, misses, strict=True)] == [len(truth["boxes"]) for _, truth in data]
+    assert [h + f for h, f in zip(hits, false, strict=True)] == [len(prediction["boxes"]) for prediction, _ in data]
+    assert found.scores["f1"] == 2 * hits.sum() / (2 * hits.sum() + misses.sum() + false.sum())
+    with np.errstate(invalid="ignore"):
+        wanted = np.where(hits + misses > 0, 2 * hits / (2 * hits + misses + false), np.nan)
+    np.testing.assert_array_equal(found.per_image, wanted)
+    assert np.isnan(found.per_image).any()
+    assert (found.metric, found.threshold) == ("F1 at IoU 0.5", None)
+
+
+def test_matches_of_boxes_apart_are_the_best_assignment(rng: np.random.Generator) -> None:
+    """Where no predicted box overlaps two true ones by half, greedy matching is the largest one there is."""
+    for _ in range(30):
+        true = np.array([[10 * k, 0, 10 * k + 8, 8] for k in range(6)], dtype=float)
+        found = np.repeat(true, 2, axis=0) + rng.uniform(-3, 3, (12, 4)) * [1, 1, 0, 0]
+        prediction = {"boxes": found, "scores": rng.random(12), "labels": np.zeros(12, int)}
+        one = DETECTION.tally(prediction, {"boxes": true, "labels": np.zeros(6, int)})
+        possible = overlaps(found, true) >= 0.5
+        rows, columns = linear_sum_assignment(possible, maximize=True)
+        assert one.hits == possible[rows, columns].sum()
+
+
+def test_the_highest_score_chooses_first() -> None:
+    """The sure box takes the true box that it overlaps most, though the other box could have no other."""
+    truth = {"boxes": [[0, 0, 10, 10], [4, 0, 14, 10]], "labels": [0, 0]}
+    prediction = {"boxes": [[1, 0, 11, 10], [0, 0, 8, 10]], "scores": [0.9, 0.8], "labels": [0, 0]}
+    assert (DETECTION.tally(prediction, truth).hits, overlaps([[0, 0, 8, 10]], [[4, 0, 14, 10]])[0, 0] < 0.5) == (1, True)
+    prediction["scores"] = [0.8, 0.9]
+    assert DETECTION.tally(prediction, truth).hits == 2
+
+
+def test_a_true_box_is_matched_once_and_by_its_class() -> None:
+    box = [0, 0, 10, 10]
+    truth = {"boxes": [box], "labels": [1]}
+    one = DETECTION.tally({"boxes": [box] * 3, "scores": [0.9, 0.8, 0.7], "labels": [0, 1, 1]}, truth)
+    assert (one.hits, one.misses, one.false) == (1, 0, 2)
+    one = DETECTION.tally({"boxes": [box], "scores": [0.9], "labels": [0]}, truth)
+    assert (one.hits, one.misses, one.false) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(("iou", "hits"), [(0.5, 1), (0.75, 1), (0.76, 0)])
+def test_the_overlap_that_matches(iou: float, hits: int) -> None:
+    truth = {"boxes": [[0, 0, 4, 4]], "labels": [0]}
+    prediction = {"boxes": [[0, 0, 4, 3]], "scores": [0.9], "labels": [0]}
+    assert Detection(iou=iou).tally(prediction, truth).hits == hits
+
+
+def test_low_scores_are_left_out_of_f1_and_not_of_map() -> None:
+    truth = {"boxes": [[0, 0, 10, 10]], "labels": [0]}
+    prediction = {"boxes": [[0, 0, 10, 10], [20, 20, 30, 30]], "scores": [0.4, 0.3], "labels": [0, 0]}
+    found = {low: DETECTION.score([Detection(min_score=low).tally(prediction, truth)]) for low in (0.0, 0.35, 0.4, 0.5)}
+    assert {low: one.scores["f1"] for low, one in found.items()} == {0.0: 2 / 3, 0.35: 1.0, 0.4: 1.0, 0.5: 0.0}
+    assert {one.scores["map"] for one in found.values()} == {1.0}
+
+
+def test_images_without_boxes() -> None:
+    box = {"boxes": [[0, 0, 9, 9]], "scores": [0.9], "labels": [0]}
+    found = DETECTION.score(tallies(DETECTION, [NONE, box, NONE, box], [NONE, NONE, box, box]))
+    np.testing.assert_array_equal(found.per_image, [np.nan, np.nan, 0.0, 1.0])
+    assert found.scores["f1"] == 2 / 4
+    nowhere = DETECTION.score(tallies(DETECTION, [NONE, box], [NONE, NONE]))
+    assert np.isnan(list(nowhere.scores.values())).all()
+    assert np.isnan(nowhere.per_image).all()
+
+
+def test_more_than_100_boxes_bring_no_warning(rng: np.random.Generator) -> None:
+    many = {"boxes": boxes(rng, 150), "scores": rng.random(150), "labels": np.zeros(150, int)}
+    assert DETECTION.score([DETECTION.tally(many, many)]).scores["f1"] == 1.0
+
+
+def test_overlaps_as_torchvision(rng: np.random.Generator) -> None:
+    a, b = boxes(rng, 20), boxes(rng, 30)
+    np.testing.assert_allclose(overlaps(a, b), box_iou(from_numpy(a), from_numpy(b)).numpy(), rtol=1e-12)
+    assert overlaps([[1, 1, 1, 1]], [[1, 1, 1, 1]]).tolist() == [[0.0]]
+    assert overlaps(np.zeros((0, 4)), b).shape == (0, 30)
+
+
+def test_pycocotools_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = DETECTION.tally(NONE, NONE)
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'howfar\[detection\]'$"):
+        DETECTION.score([one])
+
+
+GOOD: dict[str, Any] = {"boxes": [[0, 0, 1, 1]], "scores": [0.5], "labels": [0]}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            {"boxes": [[5, 5, 2, 9]]},
+            r"\['boxes'\] must be finite, with x1 ≥ x0 and y1 ≥ y0, got \[5.0, 5.0, 2.0, 9.0\]: convert x",
+        ),
+        ({"boxes": [[0, 0, 1, float("nan")]]}, r"^prediction\['boxes'\] must be finite"),
+        ({"boxes": [[0, 0, 1]]}, r"must be \(k, 4\) numbers: x0, y0, x1, y1, got 'int64 of shape \(1, 3\)'"),
+        ({"boxes": [["a", "b", "c", "d"]]}, r"must be \(k, 4\) numbers"),
+        ({"scores": [0.5, 0.5]}, r"^prediction\['scores'\] must be one for each of the 1 boxes, got \(2,\)"),
+        ({"scores": [float("inf")]}, r"^prediction\['scores'\] must be finite, got \[inf\]"),
+        ({"labels": []}, r"^prediction\['labels'\] must be one for each of the 1 boxes, got \(0,\)"),
+        ({"labels": [0.5]}, r"^prediction\['labels'\] must be class indices, whole numbers, got 'float64'"),
+    ],
+)
+def test_bad_input_is_refused(change: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        DETECTION.tally({**GOOD, **change}, GOOD)
+
+
+def test_other_refusals() -> None:
+    with pytest.raises(InputError, match=r"^prediction must be a mapping with 'scores', got \['boxes', 'labels'\]$"):
+        DETECTION.tally({"boxes": [], "labels": []}, NONE)
+    with pytest.raises(InputError, match=r"^truth must be a mapping with 'boxes', got 'list'$"):
+        DETECTION.tally(GOOD, [])  # type: ignore[arg-type] - the point of the test
+    with pytest.raises(InputError, match=r"^truth\['labels'\] must be"):
+        DETECTION.tally(GOOD, {"boxes": [[0, 0, 1, 1]], "labels": ["crack"]})
+    with pytest.raises(InputError, match="at least one image, got none"):
+        DETECTION.score([])
+    for iou in (0.0, 1.5, float("nan")):
+        with pytest.raises(InputError, match=r"^iou must lie in \(0, 1\]"):
+            Detection(iou=iou)
+
+
+def test_it_is_registered() -> None:
+    assert registry.load("metrics", "detection") is DETECTION

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from howfar import registry
+from howfar.errors import InputError
+from howfar.metrics import SEGMENTATION, THRESHOLDS, Segmentation, count, stack, summarise, tallies
+from howfar.metrics.segmentation import SegmentationScore, score
+
+
+def scored(images: list[tuple[Any, Any]], tolerance: float = 0.0) -> SegmentationScore:
+    return score((values for values, _ in images), (mask for _, mask in images), tolerance)
+
+
+def test_every_score_as_written_out(brute: Callable[..., Any], pairs: Callable[..., Any]) -> None:
+    images = list(pairs(60, seed=11))
+    found, loops = scored(images), [brute(values, mask) for values, mask in images]
+    tp, predicted = (np.array([getattr(one, name) for one in loops]) for name in ("hits_predicted", "predicted"))
+    true = np.array([one.true for one in loops])
+    with np.errstate(invalid="ignore"):
+        per_image = np.where(true[:, None] > 0, 2 * tp / (predicted + true[:, None]), np.nan)
+    pooled = 2 * tp.sum(0) / (predicted.sum(0) + true.sum())
+    at, has = int(np.argmax(pooled)), true > 0
+    best = per_image[has].argmax(axis=1)
+    rows = np.flatnonzero(has)
+    assert (found.ods, found.ods_threshold) == (pooled[at], at / 100)
+    assert found.ois == pytest.approx(per_image[has].max(axis=1).mean(), rel=1e-15)
+    assert found.ois_aggregate == 2 * tp[rows, best].sum() / (predicted[rows, best].sum() + true.sum())
+    assert found.precision == tp[:, at].sum() / predicted[:, at].sum()
+    assert found.recall == tp[:, at].sum() / true.sum()
+    assert found.iou == tp[:, at].sum() / (predicted[:, at].sum() + true.sum() - tp[:, at].sum())
+    sizes = np.array([mask.size for _, mask in images])
+    assert found.false_positive_share == predicted[~has, at].sum() / sizes[~has].sum()
+    np.testing.assert_array_equal(found.per_image_f, per_image[:, at])
+    np.testing.assert_array_equal(found.per_image_best, np.where(has, per_image.max(axis=1), np.nan))
+    np.testing.assert_array_equal(found.per_image_best_threshold[has], best / 100)
+    assert np.isnan(found.per_image_best_threshold[~has]).all()
+    assert found.ods <= found.ois_aggregate
+
+
+def test_average_precision_as_written_out(brute: Callable[..., Any], pairs: Callable[..., Any]) -> None:
+    images = list(pairs(20, seed=12))
+    loops = [brute(values, mask) for values, mask in images]
+    tp, predicted = (sum(getattr(one, name) for one in loops) for name in ("hits_predicted", "predicted"))
+    true, area, before = sum(one.true for one in loops), 0.0, 0.0
+    for i in reversed(range(100)):
+        if predicted[i]:
+            area += (tp[i] / true - before) * tp[i] / predicted[i]
+            before = tp[i] / true
+    assert scored(images).ap == pytest.approx(area, rel=1e-12)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.83])
+@pytest.mark.parametrize("tolerance", [0.0, 2.0])
+def test_scores_at_another_threshold(
+    threshold: float, tolerance: float, brute: Callable[..., Any], pairs: Callable[..., Any]
+) -> None:
+    images = list(pairs(20, seed=13))
+    found, i = scored(images, tolerance).at(threshold), round(100 * threshold)
+    loops = [brute(values, mask, tolerance) for values, mask in images]
+    blank = [(one.predicted[i], mask.size) for one, (_, mask) in zip(loops, images, strict=True) if not one.true]
+    rows = [(one.hits_predicted[i], one.predicted[i], one.hits_true[i], one.true) for one in loops]
+    hits, predicted, reached, true = np.sum(rows, axis=0)
+    assert found.threshold == threshold
+    assert (found.precision, found.recall) == (hits / predicted, reached / true)
+    assert found.f == pytest.approx(2 * found.precision * found.recall / (found.precision + found.recall), rel=1e-14)
+    assert found.iou == pytest.approx(found.f / (2 - found.f), rel=1e-14)
+    assert found.false_positive_share == sum(n for n, _ in blank) / sum(size for _, size in blank)
+    assert found.mean_f == pytest.approx(np.nanmean(found.per_image_f), rel=1e-14)
+    for k, one in enumerate(loops):
+        assert found.per_image_precision[k] == pytest.approx(
+            one.hits_predicted[i] / one.predicted[i] if one.predicted[i] else np.nan, nan_ok=True
+        )
+        assert found.per_image_recall[k] == pytest.approx(one.hits_true[i] / one.true if one.true else np.nan, nan_ok=True)
+        f = found.per_image_f[k]
+        assert np.isnan(f) == (one.true == 0)
+        assert found.per_image_iou[k] == pytest.approx(f / (2 - f), nan_ok=True)
+
+
+def test_perfect_maps_score_1() -> None:
+    mask = np.eye(5, dtype=bool)
+    found = score([mask, mask * 1.0, mask.astype(np.uint8) * np.uint8(255)], [mask] * 3)
+    assert [found.ods, found.ois, found.ois_aggregate, found.ap, found.precision, found.recall, found.iou] == [1.0] * 7
+    assert (found.ods_threshold, found.per_image_f.tolist()) == (0.0, [1.0] * 3)
+
+
+def test_a_tolerance_forgives_a_shift_of_its_length_and_no_more() -> None:
+    mask = np.zeros((20, 20), dtype=bool)
+    mask[:, 8] = True
+    for shift, tolerance, wanted in ((2, 2.0, 1.0), (2, 1.9, 0.0), (3, 2.0, 0.0), (2, 0.0, 0.0)):
+        assert score([np.roll(mask, shift, axis=1)], [mask], tolerance).ods == wanted
+
+
+def test_images_without_foreground_have_no_f_but_cost_precision() -> None:
+    crack, blank = np.eye(4, dtype=bool), np.zeros((4, 4), dtype=bool)
+    alone = score([crack], [crack])
+    both = score([crack, np.ones((4, 4))], [crack, blank])
+    assert alone.ods == 1.0
+    assert np.isnan(alone.false_positive_share)
+    assert both.ods == 2 * 4 / (4 + 16 + 4)
+    assert both.false_positive_share == 1.0
+    assert both.ois == both.ois_aggregate == 1.0
+    np.testing.assert_array_equal(both.per_image_f, [1.0, np.nan])
+    np.testing.assert_array_equal(both.per_image_best_threshold, [0.0, np.nan])
+
+
+def test_no_foreground_anywhere_is_undefined_and_no_error() -> None:
+    found = score([np.full((2, 2), 0.5)] * 3, [np.zeros((2, 2), dtype=bool)] * 3)
+    names = ("ods", "ods_threshold", "ois", "ois_aggregate", "ap", "precision", "recall", "iou", "false_positive_share")
+    assert all(np.isnan(getattr(found, name)) for name in names)
+    assert np.isnan(found.per_image_f).all()
+    assert found.per_image_f.shape == found.per_image_best.shape == (3,)
+    assert (found.at(0.3).false_positive_share, found.at(0.5).false_positive_share) == (1.0, 0.0)
+    metric = SEGMENTATION.score(stack([count([[0.5]], [[False]])] * 2).take([i]) for i in (0, 1))
+    assert (metric.metric, metric.threshold) == ("F (no image has foreground)", None)
+    assert all(np.isnan(value) for value in metric.scores.values())
+    assert set(metric.columns) == {"best", "best_threshold", "precision", "recall", "iou"}
+    assert all(values.shape == (2,) and np.isnan(values).all() for values in metric.columns.values())
+
+
+def test_maps_are_not_held() -> None:
+    """Each map and mask is let go before the one after next is made."""
+    alive: list[weakref.ref[Any]] = []
+
+    def images(dtype: type) -> Iterator[Any]:
+        for k in range(20):
+            made = np.full((64, 64), k % 2, dtype=dtype)
+            assert sum(ref() is not None for ref in alive) <= 4
+            alive.append(weakref.ref(made))
+            yield made
+            del made
+
+    assert len(score(images(np.float64), images(np.bool_)).counts) == 20
+    assert len(alive) == 40
+
+
+def test_counts_of_an_image_take_a_few_kilobytes() -> None:
+    whole = stack(count(np.zeros((9, 9)), np.eye(9, dtype=bool)) for _ in range(10))
+    arrays = (whole.predicted, whole.hits_predicted, whole.hits_true, whole.true, whole.pixels)
+    assert sum(x.nbytes for x in arrays) == 10 * (3 * 800 + 16)
+
+
+@pytest.mark.parametrize(("maps", "masks"), [(3, 2), (2, 3), (0, 1), (1, 0)])
+def test_numbers_that_differ_are_refused(maps: int, masks: int) -> None:
+    fewer, more = ("masks", "predictions") if maps > masks else ("predictions", "masks")
+    start = "^predictions and masks must be as many, got"
+    with pytest.raises(InputError, match=rf"{start} {maps} and {masks}$"):
+        score([[[0.5]]] * maps, [[[True]]] * masks)
+    with pytest.raises(InputError, match=rf"{start} {min(maps, masks)} {fewer} and more {more}$"):
+        score(iter([[[0.5]]] * maps), [[[True]]] * masks)
+
+
+def test_no_image_is_refused() -> None:
+    with pytest.raises(InputError, match="at least one image, got none"):
+        score([], [])
+
+
+@pytest.mark.parametrize(
+    ("bad", "line"),
+    [
+        (([[0.5, 2.0]], [[True, False]]), r"^image 2 \(from 0\): prediction must lie in \[0, 1\], got 2.0: "),
+        (
+            ([[0.5]], [[True, False]]),
+            r"^image 2 \(from 0\): prediction and mask must have one shape, got \(\(1, 1\), ",
+        ),
+        (([[0.5, 0.5]], [[1, 0]]), r"^image 2 \(from 0\): mask must be bool"),
+    ],
+)
+def test_a_bad_image_is_named(bad: tuple[Any, Any], line: str) -> None:
+    good = ([[0.5, 0.5]], [[True, False]])
+    with pytest.raises(InputError, match=line):
+        score(*zip(good, good, bad, strict=True))
+
+
+@pytest.mark.parametrize("tolerance", [-1.0, float("nan")])
+def test_a_bad_tolerance_is_refused_as_such(tolerance: float) -> None:
+    with pytest.raises(InputError, match=r"^tolerance must be"):
+        score([[[0.5]]], [[[True]]], tolerance)
+
+
+def test_errors_of_a_generator_pass() -> None:
+    def broken() -> Iterator[Any]:
+        yield [[0.5]]
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match=r"^disk$"):
+        score(broken(), [[[True]]] * 2)
+
+
+def test_the_metric_gives_what_score_gives(pairs: Callable[..., Any]) -> None:
+    images = list(pairs(12, seed=14))
+    whole = scored(images, 2.0)
+    metric = Segmentation(tolerance=2.0)
+    found = metric.score(metric.tally(values, mask) for values, mask in images)
+    assert {name: getattr(whole, name) for name in found.scores if name != "f"} | {"f": whole.ods} == found.scores
+    np.testing.assert_array_equal(found.per_image, whole.per_image_f)
+    assert (found.metric, found.threshold) == (f"F at threshold {whole.ods_threshold:.2f}", whole.ods_threshold)
+    np.testing.assert_array_equal(found.columns["best"], whole.per_image_best)
+
+
+def test_the_metric_at_a_threshold_of_the_caller_s(pairs: Callable[..., Any]) -> None:
+    images = list(pairs(12, seed=15))
+    metric, whole = Segmentation(threshold=0.7), scored(images)
+    found, there = metric.score(metric.tally(values, mask) for values, mask in images), whole.at(0.7)
+    np.testing.assert_array_equal(found.per_image, there.per_image_f)
+    for name in ("f", "precision", "recall", "iou", "false_positive_share"):
+        assert found.scores[name] == getattr(there, name)
+    for name in ("precision", "recall", "iou"):
+        np.testing.assert_array_equal(found.columns[name], getattr(there, f"per_image_{name}"))
+    assert (found.scores["ods"], found.threshold, found.metric) == (whole.ods, 0.7, "F at threshold 0.70")
+
+
+def test_counts_that_were_kept_give_the_same_scores(pairs: Callable[..., Any]) -> None:
+    images = list(pairs(6, seed=16))
+    assert repr(summarise(stack(tallies(SEGMENTATION, *zip(*images, strict=True))))) == repr(scored(images))
+
+
+def test_the_repr_is_readable() -> None:
+    found = score([[[0.905, 0.605, 0.0]]], [[[True, False, True]]], tolerance=0.5)
+    assert repr(found) == (
+        "SegmentationScore(ods=0.6667, ods_threshold=0.61, ois=0.6667, ois_aggregate=0.6667, ap=0.5, precision=1, recall=0.5, "
+        "iou=0.5, false_positive_share=–; 1 images, 1 with foreground, tolerance 0.5 px)"
+    )
+
+
+def test_it_is_registered() -> None:
+    assert registry.load("metrics", "segmentation") is SEGMENTATION
+
+
+def test_importing_the_metrics_loads_no_torch() -> None:
+    script = "import sys, howfar.metrics; print([name for name in ('torch', 'torchmetrics', 'pandas') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_thresholds_are_what_ods_returns(pairs: Callable[..., Any]) -> None:
+    assert scored(list(pairs(5, seed=17))).ods_threshold in THRESHOLDS

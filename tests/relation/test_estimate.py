@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from howfar.errors import InputError, UnknownNameError
+from howfar.relation.columns import take
+from howfar.relation.estimate import Calibrated, calibrate
+from howfar.relation.estimators import FLIP_AGREEMENT, SIGNALS
+
+SETS = np.array(["cracks"] * 14 + ["tiles"] * 9 + ["wood"] * 11)
+N = len(SETS)
+
+
+def planted(seed: int = 0) -> tuple[dict[str, Any], np.ndarray]:
+    rng = np.random.default_rng(seed)
+    columns = {name: rng.random(N) for name in ("i_dist", "flip_agreement", "average_confidence", "entropy")}
+    return columns, np.clip(0.2 + 0.6 * columns["flip_agreement"] + 0.1 * rng.normal(size=N), 0, 1)
+
+
+@pytest.mark.parametrize("name", ["mean", "flip_agreement", "signals"])
+def test_errors_are_those_of_fits_that_did_not_see_the_set(name: str) -> None:
+    columns, performance = planted()
+    calibrated = calibrate(name, columns, performance, SETS)
+    assert calibrated.sets == tuple(SETS)
+    np.testing.assert_array_equal(calibrated.performance, performance)
+    for one in np.unique(SETS):
+        others = calibrate(name, take(columns, one != SETS), performance[one != SETS], SETS[one != SETS])
+        np.testing.assert_allclose(calibrated.estimates[one == SETS], others.predict(take(columns, one == SETS))[0], atol=1e-12)
+
+
+def test_the_fit_is_to_all_images() -> None:
+    columns, performance = planted()
+    fitted = FLIP_AGREEMENT.fit(columns, performance, SETS)
+    estimate, _, _ = calibrate("flip_agreement", columns, performance, SETS).predict(columns)
+    np.testing.assert_allclose(estimate, fitted.predict(columns), atol=1e-14)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
+def test_intervals_are_the_ranked_error_on_either_side(level: float) -> None:
+    columns, performance = planted()
+    calibrated = calibrate("flip_agreement", columns, performance, SETS, level=level)
+    errors = np.sort(np.abs(calibrated.estimates - performance))
+    half = errors[math.ceil((N + 1) * level) - 1]
+    estimate, low, high = calibrated.predict(columns)
+    np.testing.assert_allclose(low, np.maximum(estimate - half, 0), atol=1e-14)
+    np.testing.assert_allclose(high, np.minimum(estimate + half, 1), atol=1e-14)
+    assert low.min() >= 0
+    assert high.max() <= 1
+
+
+def test_too_few_images_for_a_level_say_nothing() -> None:
+    columns, performance = planted()
+    few = slice(10, 18)
+    calibrated = calibrate("flip_agreement", take(columns, np.arange(10, 18)), performance[few], SETS[few], level=0.9)
+    estimate, low, high = calibrated.predict(columns)
+    assert (low.tolist(), high.tolist()) == ([0.0] * N, [1.0] * N)
+    assert estimate.std() > 0
+
+
+def test_an_image_that_lacks_the_column_has_no_interval() -> None:
+    columns, performance = planted()
+    calibrated = calibrate("flip_agreement", columns, performance, SETS)
+    estimate, low, high = calibrated.predict({"flip_agreement": [0.5, np.nan]})
+    for row in (estimate, low, high):
+        assert np.isnan(row).tolist() == [False, True]
+
+
+def test_a_sets_interval_has_the_level_that_the_sets_allow() -> None:
+    columns, performance = planted()
+    calibrated = calibrate("flip_agreement", columns, performance, SETS, level=0.9)
+    new = {"flip_agreement": np.array([0.2, 0.6, np.nan])}
+    one = calibrated.predict_set(new, "walls", 0.4)
+    errors = [abs(np.mean((calibrated.estimates - performance)[name == SETS])) for name in np.unique(SETS)]
+    mean = np.nanmean(calibrated.predict(new)[0])
+    assert (one.dataset, one.estimator, one.n, one.level, one.measured) == ("walls", "flip_agreement", 2, 0.75, 0.4)
+    assert (one.predicted, one.low, one.high) == pytest.approx((mean, mean - max(errors), mean + max(errors)))
+    low_level = calibrate("flip_agreement", columns, performance, SETS, level=0.5).predict_set(new, "walls")
+    assert low_level.level == 0.5
+    assert low_level.measured is None
+    assert low_level.high - low_level.predicted == pytest.approx(sorted(errors)[1])
+
+
+def test_one_labelled_set_says_nothing_of_other_sets() -> None:
+    columns, performance = planted()
+    one = calibrate("flip_agreement", columns, performance, ["cracks"] * N).predict_set(columns, "walls")
+    assert (one.low, one.high, one.level) == (0.0, 1.0, 0.9)
+
+
+def test_a_set_without_any_estimate_is_refused() -> None:
+    columns, performance = planted()
+    calibrated = calibrate("flip_agreement", columns, performance, SETS)
+    with pytest.raises(InputError, match="must give flip_agreement what it needs"):
+        calibrated.predict_set({"i_dist": [1.0, 2.0]}, "walls")
+
+
+def test_a_single_set_is_left_out_in_folds() -> None:
+    columns, performance = planted()
+    calibrated = calibrate("flip_agreement", columns, performance, ["cracks"] * N)
+    first = np.arange(N) * 10 // N == 0
+    rest = FLIP_AGREEMENT.fit(take(columns, ~first), performance[~first], ["cracks"] * int((~first).sum()))
+    np.testing.assert_allclose(calibrated.estimates[first], rest.predict(take(columns, first)), atol=1e-14)
+    assert len(calibrated.estimates) == N
+
+
+def test_photographs_are_left_out_whole() -> None:
+    columns, performance = planted()
+    groups = np.array([f"photo{k % 5}" for k in range(N)])
+    calibrated = calibrate("flip_agreement", columns, performance, ["cracks"] * N, groups=groups)
+    out = groups == "photo3"
+    rest = FLIP_AGREEMENT.fit(take(columns, ~out), performance[~out], ["cracks"] * int((~out).sum()))
+    np.testing.assert_allclose(calibrated.estimates[out], rest.predict(take(columns, out)), atol=1e-14)
+
+
+def test_photographs_choose_the_penalty_too() -> None:
+    rng = np.random.default_rng(2)
+    photo = rng.permutation(np.repeat(np.arange(10), 4))
+    columns = {name: rng.random(10)[photo] for name in SIGNALS.needs}
+    performance, sets = rng.random(10)[photo], ["a"] * 40
+    by_photo = SIGNALS.fit(columns, performance, sets, photo).to_dict()["penalty"]
+    # Eight numbers of ten photographs tell them apart, which helps with another image of the same photograph alone.
+    assert by_photo > 100 * SIGNALS.fit(columns, performance, sets).to_dict()["penalty"]
+
+
+def test_a_single_image_leaves_nothing_to_calibrate_with() -> None:
+    calibrated = calibrate("mean", {"i_dist": [1.0]}, [0.4], ["cracks"])
+    estimate, low, high = calibrated.predict({"i_dist": [2.0]})
+    assert (estimate.tolist(), low.tolist(), high.tolist()) == ([0.4], [0.0], [1.0])
+    assert (len(calibrated.estimates), calibrated.sets) == (0, ())
+
+
+def test_images_that_lack_the_column_are_left_out() -> None:
+    columns, performance = planted()
+    columns["flip_agreement"][[0, 20]] = np.nan
+    have = np.isfinite(columns["flip_agreement"])
+    calibrated = calibrate("flip_agreement", columns, performance, SETS)
+    other = calibrate("flip_agreement", take(columns, have), performance[have], SETS[have])
+    assert calibrated.to_dict() == other.to_dict()
+    assert calibrated.sets == tuple(SETS[have])
+
+
+@pytest.mark.parametrize("name", ["mean", "flip_agreement", "doc", "signals"])
+def test_json_gives_the_same_bit_for_bit(name: str) -> None:
+    columns, performance = planted()
+    calibrated = calibrate(name, columns, performance, SETS, level=0.8)
+    again = Calibrated.from_dict(json.loads(json.dumps(calibrated.to_dict(), allow_nan=False)))
+    assert again.to_dict() == calibrated.to_dict()
+    assert (again.name, again.needs, again.level) == (name, calibrated.needs, 0.8)
+    for first, second in zip(calibrated.predict(columns), again.predict(columns), strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert again.predict_set(columns, "walls") == calibrated.predict_set(columns, "walls")
+
+
+def test_order_does_not_matter() -> None:
+    columns, performance = planted()
+    order = np.random.default_rng(4).permutation(N)
+    first = calibrate("signals", columns, performance, SETS)
+    second = calibrate("signals", take(columns, order), performance[order], SETS[order])
+    for one, other in zip(first.predict(columns), second.predict(columns), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-10)
+    np.testing.assert_allclose(first.estimates[order], second.estimates, atol=1e-10)
+
+
+def test_wrong_input_is_refused() -> None:
+    columns, performance = planted()
+    with pytest.raises(InputError, match="level must lie between 0 and 1"):
+        calibrate("mean", columns, performance, SETS, level=1.0)
+    with pytest.raises(UnknownNameError, match="no estimators named"):
+        calibrate("best", columns, performance, SETS)
+    with pytest.raises(InputError, match="must give ensemble_agreement what it needs"):
+        calibrate("ensemble_agreement", columns, performance, SETS)
+    with pytest.raises(InputError, match="performance must lie between 0 and 1"):
+        calibrate("mean", columns, np.where(SETS == "wood", np.nan, performance), SETS)
+
+
+def test_wrong_documents_are_refused() -> None:
+    columns, performance = planted()
+    document = calibrate("mean", columns, performance, SETS).to_dict()
+    for key in document:
+        with pytest.raises(InputError, match="document must be that of a calibrated estimator"):
+            Calibrated.from_dict({name: value for name, value in document.items() if name != key})
+    with pytest.raises(InputError, match="one estimate and one performance an image"):
+        Calibrated.from_dict({**document, "sets": ["cracks"]})

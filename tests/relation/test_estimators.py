@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from howfar import registry
+from howfar.errors import InputError, UnknownNameError
+from howfar.relation.columns import AGREEMENTS, CONFIDENCES, DISTANCES, take
+from howfar.relation.estimators import ALL, ATC, DOC, FLIP_AGREEMENT, I_DIST, MEAN, SIGNALS, Recipe, every, named, restore
+from howfar.relation.estimators import DISTANCES as DISTANCES_RECIPE
+from howfar.relation.linear import PENALTIES, Linear
+
+SETS = ["cracks"] * 12 + ["tiles"] * 30 + ["wood"] * 7 + ["walls"] * 11
+N = len(SETS)
+
+
+def planted(seed: int = 0) -> tuple[dict[str, Any], np.ndarray]:
+    """Every column there is, of 60 images in four sets, and performance that follows some of them."""
+    rng = np.random.default_rng(seed)
+    columns: dict[str, Any] = {name: rng.random(N) for name in (*DISTANCES, *CONFIDENCES, *AGREEMENTS)}
+    columns["histogram"] = rng.integers(0, 9, size=(N, 256)) * (rng.random((N, 1)) < np.linspace(0.2, 1, 256))
+    columns["predicted_foreground"] = columns["histogram"][:, 128:].sum(axis=1) / columns["histogram"].sum(axis=1)
+    signal = 0.5 * columns["flip_agreement"] + 0.3 * columns["foreground_confidence"]
+    return columns, np.clip(signal + 0.1 * rng.normal(size=N), 0, 1)
+
+
+def test_mean_is_that_of_the_sets_not_of_the_images() -> None:
+    fitted = MEAN.fit({"i_dist": [1.0, 1.0, 1.0, 1.0]}, [0.0, 0.8, 0.8, 0.8], ["a", "b", "b", "b"])
+    assert fitted.predict({"knn": [3.0, np.nan]}).tolist() == pytest.approx([0.4, 0.4])
+
+
+def test_a_line_is_weighted_least_squares() -> None:
+    columns, performance = planted()
+    fitted = I_DIST.fit(columns, performance, SETS)
+    sizes = np.array([SETS.count(one) for one in SETS])
+    slope, intercept = np.polyfit(columns["i_dist"], performance, 1, w=np.sqrt(1 / sizes))
+    expected = np.clip(intercept + slope * columns["i_dist"], 0, 1)
+    np.testing.assert_allclose(fitted.predict(columns), expected, atol=1e-12)
+
+
+def test_a_line_by_hand() -> None:
+    fitted = FLIP_AGREEMENT.fit({"flip_agreement": [0.2, 0.4, 0.9]}, [0.3, 0.4, 0.65], ["a", "a", "b"])
+    np.testing.assert_allclose(fitted.predict({"flip_agreement": [0.0, 0.6, 5.0, -5.0]}), [0.2, 0.5, 1.0, 0.0], atol=1e-12)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
+def test_a_constant_signal_predicts_the_mean(value: float) -> None:
+    columns, performance = {"flip_agreement": np.full(N, value)}, planted()[1]
+    expected = MEAN.fit(columns, performance, SETS).predict({"flip_agreement": [1.0]})
+    new = {"flip_agreement": [value + 0.3]}
+    np.testing.assert_allclose(FLIP_AGREEMENT.fit(columns, performance, SETS).predict(new), expected, atol=1e-12)
+
+
+def test_difference_of_confidences_by_hand() -> None:
+    # Sets' means: performance 0.6 and 0.4, so 0.5; confidence 0.8 and 0.9, so 0.85.
+    columns = {"average_confidence": [0.7, 0.9, 0.9]}
+    fitted = DOC.fit(columns, [0.5, 0.7, 0.4], ["a", "a", "b"])
+    np.testing.assert_allclose(fitted.predict({"average_confidence": [0.85, 0.75, 1.0, 0.1]}), [0.5, 0.4, 0.65, 0.0])
+
+
+def pixels(*values: int) -> np.ndarray:
+    return np.bincount(values, minlength=256)
+
+
+def test_average_thresholded_confidence_by_hand() -> None:
+    # Foreground is p > 0.5: values from 128. Four predicted pixels in the first, two in the second, none in the third.
+    histogram = np.stack([pixels(0, 130, 140, 150, 160), pixels(5, 6, 130, 160), pixels(0, 1)])
+    columns = {"histogram": histogram, "predicted_foreground": [4 / 5, 2 / 4, 0.0]}
+    # Shares at or above 160: 1/4, 1/2, 0; above 160: none. Their mean 1/4 is the mean performance: c lies just below 160.
+    fitted = ATC.fit(columns, [0.5, 0.25, 0.0], ["a", "a", "a"])
+    np.testing.assert_allclose(fitted.predict(columns), [1 / 4, 1 / 2, 0.0])
+    # So of four predicted pixels the one at 160 counts, and one at 200 counts too.
+    new = {"histogram": np.stack([pixels(128, 155, 155, 160), pixels(9, 200)]), "predicted_foreground": [1.0, 0.5]}
+    np.testing.assert_allclose(fitted.predict(new), [1 / 4, 1.0])
+
+
+def test_average_thresholded_confidence_splits_the_pixels_at_its_threshold() -> None:
+    histogram = np.stack([pixels(0, 200, 200, 255, 255), pixels(0, 0, 200, 255)])
+    columns = {"histogram": histogram, "predicted_foreground": [4 / 5, 2 / 4]}
+    fitted = ATC.fit(columns, [0.7, 0.7], ["a", "b"])
+    # Above 200 lies a half of either's foreground, from 200 on all: a share 0.4 of the pixels at 200 makes 0.7.
+    assert fitted.to_dict()["value"] == 200
+    assert fitted.to_dict()["share"] == pytest.approx(0.4)
+    new = {"histogram": np.stack([pixels(200, 200), pixels(199, 255)]), "predicted_foreground": [1.0, 1.0]}
+    np.testing.assert_allclose(fitted.predict(new), [0.4, 0.5])
+
+
+@pytest.mark.parametrize(("performance", "expected"), [([0.0, 0.0], 0.0), ([1.0, 1.0], 1.0)])
+def test_average_thresholded_confidence_at_its_ends(performance: list[float], expected: float) -> None:
+    columns = {"histogram": np.stack([pixels(0, 200), pixels(0, 150)]), "predicted_foreground": [0.5, 0.5]}
+    np.testing.assert_allclose(ATC.fit(columns, performance, ["a", "b"]).predict(columns), [expected] * 2)
+
+
+def test_average_thresholded_confidence_where_too_little_is_predicted() -> None:
+    columns = {"histogram": np.stack([pixels(0, 200), pixels(0, 1)]), "predicted_foreground": [0.5, 0.0]}
+    fitted = ATC.fit(columns, [0.9, 0.9], ["a", "b"])
+    np.testing.assert_allclose(fitted.predict(columns), [1.0, 0.0])
+    assert (fitted.to_dict()["value"], fitted.to_dict()["share"]) == (0, 1.0)
+
+
+def test_average_thresholded_confidence_has_the_mean_performance_of_its_labels() -> None:
+    columns, performance = planted()
+    guesses = ATC.fit(columns, performance, SETS).predict(columns)
+    means = [[np.mean(x[np.array(SETS) == one]) for one in set(SETS)] for x in (guesses, performance)]
+    assert np.mean(means[0]) == pytest.approx(np.mean(means[1]), abs=1e-12)
+
+
+def test_an_image_without_histogram_has_no_thresholded_confidence() -> None:
+    columns, performance = planted()
+    fitted = ATC.fit(columns, performance, SETS)
+    lacking = {"histogram": np.full((2, 256), np.nan), "predicted_foreground": [0.0, 0.4]}
+    assert np.isnan(fitted.predict(lacking)).all()
+    assert np.isnan(fitted.predict({"predicted_foreground": [0.0, 0.4]})).all()
+
+
+def sklearn_ridge(x: np.ndarray, y: np.ndarray, sets: np.ndarray, penalty: float, new: np.ndarray) -> np.ndarray:
+    names, codes, counts = np.unique(sets, return_inverse=True, return_counts=True)
+    w = 1 / (len(names) * counts[codes])
+    centre = w @ x
+    scale = np.sqrt(w @ (x - centre) ** 2)
+    model = Ridge(alpha=penalty).fit((x - centre) / scale, y, sample_weight=w)
+    return np.clip(model.predict((new - centre) / scale), 0, 1)
+
+
+@pytest.mark.parametrize("recipe", [DISTANCES_RECIPE, SIGNALS, ALL])
+def test_ridge_as_scikit_learn_with_the_penalty_that_leaving_a_set_out_chooses(recipe: Recipe) -> None:
+    columns, performance = planted()
+    sets, x = np.array(SETS), np.stack([columns[name] for name in recipe.needs], axis=1)
+    losses = []
+    for penalty in PENALTIES:
+        errors = []
+        for one in np.unique(sets):
+            out = sets == one
+            guess = sklearn_ridge(x[~out], performance[~out], sets[~out], penalty, x[out])
+            errors.append(np.mean((guess - performance[out]) ** 2))
+        losses.append(np.mean(errors))
+    fitted = recipe.fit(columns, performance, SETS)
+    assert isinstance(fitted, Linear)
+    assert fitted.penalty == PENALTIES[int(np.argmin(losses))]
+    new = planted(1)[0]
+    expected = sklearn_ridge(x, performance, sets, fitted.penalty, np.stack([new[name] for name in recipe.needs], axis=1))
+    np.testing.assert_allclose(fitted.predict(new), expected, atol=1e-10)
+
+
+def test_the_penalty_follows_the_evidence() -> None:
+    columns, performance = planted()
+    noise = np.random.default_rng(5).random(N)
+    of_signal, of_noise = SIGNALS.fit(columns, performance, SETS), SIGNALS.fit(columns, noise, SETS)
+    assert isinstance(of_signal, Linear)
+    assert isinstance(of_noise, Linear)
+    assert of_signal.penalty is not None
+    assert of_noise.penalty is not None
+    assert of_signal.penalty < of_noise.penalty
+
+
+def test_constant_and_repeated_columns_do_no_harm_to_ridge() -> None:
+    columns, performance = planted()
+    fine = SIGNALS.fit({name: columns[name] for name in ("flip_agreement", "entropy")}, performance, SETS)
+    with_constant = {name: columns[name] for name in ("flip_agreement", "entropy")} | {"nuclear_norm": np.full(N, 0.3)}
+    np.testing.assert_allclose(
+        SIGNALS.fit(with_constant, performance, SETS).predict(with_constant), fine.predict(columns), atol=1e-12
+    )
+    twice = {"flip_agreement": columns["flip_agreement"], "ensemble_agreement": columns["flip_agreement"]}
+    alone = FLIP_AGREEMENT.fit(columns, performance, SETS).predict(columns)
+    np.testing.assert_allclose(SIGNALS.fit(twice, performance, SETS).predict(twice), alone, atol=0.01)
+
+
+@pytest.mark.parametrize("recipe", every(), ids=lambda one: one.name)
+def test_order_does_not_matter_and_names_of_sets_do_not(recipe: Recipe) -> None:
+    columns, performance = planted()
+    order = np.random.default_rng(9).permutation(N)
+    renamed = [{"cracks": "z", "tiles": "a", "wood": "y", "walls": "b"}[SETS[k]] for k in order]
+    first = recipe.fit(columns, performance, SETS).predict(columns)
+    second = recipe.fit(take(columns, order), performance[order], renamed).predict(columns)
+    np.testing.assert_allclose(first, second, atol=1e-10)
+
+
+@pytest.mark.parametrize("recipe", every(), ids=lambda one: one.name)
+def test_an_estimate_does_not_depend_on_the_other_images(recipe: Recipe) -> None:
+    columns, performance = planted()
+    fitted = recipe.fit(columns, performance, SETS)
+    together = fitted.predict(columns)
+    assert ((together >= 0) & (together <= 1)).all()
+    alone = np.concatenate([fitted.predict(take(columns, [k])) for k in range(N)])
+    np.testing.assert_array_equal(alone, together)
+
+
+@pytest.mark.parametrize("recipe", every(), ids=lambda one: one.name)
+def test_json_gives_the_same_fit_bit_for_bit(recipe: Recipe) -> None:
+    columns, performance = planted()
+    fitted = recipe.fit(columns, performance, SETS)
+    again = restore(json.loads(json.dumps(fitted.to_dict(), allow_nan=False)))
+    assert again == fitted
+    assert (again.name, again.needs) == (recipe.name, fitted.needs)
+    np.testing.assert_array_equal(again.predict(columns), fitted.predict(columns))
+
+
+@pytest.mark.parametrize("recipe", [one for one in every() if one.needs], ids=lambda one: one.name)
+def test_an_image_that_lacks_a_column_has_no_estimate_and_no_say(recipe: Recipe) -> None:
+    columns, performance = planted()
+    whole = recipe.fit(columns, performance, SETS)
+    holed = {name: np.array(values, dtype=float) for name, values in columns.items()}
+    for name in whole.needs:
+        holed[name][3] = np.nan
+    others = np.arange(N) != 3
+    guess = whole.predict(holed)
+    assert np.isnan(guess[3])
+    np.testing.assert_array_equal(guess[others], whole.predict(columns)[others])
+    without = recipe.fit(take(columns, others), performance[others], np.array(SETS)[others])
+    np.testing.assert_array_equal(recipe.fit(holed, performance, SETS).predict(columns), without.predict(columns))
+
+
+def test_combined_estimators_read_what_half_of_every_set_has() -> None:
+    columns, sets = planted()[0], np.array(SETS)
+    columns["entropy"][sets == "wood"] = np.nan
+    columns["knn"][:5] = np.nan
+    columns["nuclear_norm"][:7] = np.nan
+    del columns["ensemble_agreement"]
+    settled = ALL.resolve(columns, sets)
+    assert settled is not None
+    left_out = {"entropy", "nuclear_norm", "ensemble_agreement"}
+    assert set(settled.needs) == set(ALL.needs) - left_out
+    assert settled.resolve(columns, sets) == settled
+    assert (settled.name, settled.kind) == ("all", "combined")
+
+
+def test_combined_estimators_want_two_columns_and_one_of_each_sort() -> None:
+    sets = ["a", "b"]
+    one = {"i_dist": [1.0, 2.0]}
+    assert DISTANCES_RECIPE.resolve(one, sets) is None
+    assert ALL.resolve(one | {"knn": [1.0, 2.0]}, sets) is None
+    assert DISTANCES_RECIPE.resolve(one | {"knn": [1.0, 2.0]}, sets) is not None
+    assert ALL.resolve(one | {"entropy": [1.0, 2.0]}, sets) is not None
+    assert SIGNALS.resolve(one | {"entropy": [1.0, 2.0]}, sets) is None
+
+
+def test_estimators_of_one_signal_want_one_image() -> None:
+    assert FLIP_AGREEMENT.resolve({"flip_agreement": [np.nan, 0.5]}, ["a", "b"]) is FLIP_AGREEMENT
+    assert FLIP_AGREEMENT.resolve({"flip_agreement": [np.nan, np.nan]}, ["a", "b"]) is None
+    assert MEAN.resolve({"flip_agreement": [np.nan, np.nan]}, ["a", "b"]) is MEAN
+
+
+def test_every_registered_estimator_in_the_registrys_order() -> None:
+    assert [one.name for one in every()] == list(registry.OURS["estimators"])
+    assert {one.name: one.kind for one in every()} == {
+        "mean": "baseline",
+        **dict.fromkeys(("i_dist", "knn", "mahalanobis", "distances"), "distance"),
+        **dict.fromkeys(("average_confidence", "foreground_confidence", "doc", "atc", "nuclear_norm"), "confidence"),
+        **dict.fromkeys(("flip_agreement", "ensemble_agreement"), "agreement"),
+        **dict.fromkeys(("signals", "all"), "combined"),
+    }
+
+
+def test_unknown_names_and_wrong_documents_are_refused() -> None:
+    with pytest.raises(UnknownNameError, match="flip_agreement"):
+        named("flip_agrement")
+    with pytest.raises(UnknownNameError, match="no estimators named 'gone'"):
+        restore({"estimator": "gone", "form": "linear"})
+    for document in (
+        {},
+        [],
+        {"estimator": "mean"},
+        {"estimator": "mean", "form": "cubic"},
+        {"estimator": "mean", "form": "linear"},
+    ):
+        with pytest.raises(InputError, match="document must be that of a fitted estimator"):
+            restore(document)  # type: ignore[arg-type]  # a list is one of the wrong documents
+
+
+def test_what_an_estimator_lacks_is_said() -> None:
+    with pytest.raises(InputError, match="must give flip_agreement what it needs"):
+        FLIP_AGREEMENT.fit({"i_dist": [1.0]}, [0.5], ["a"])
+    with pytest.raises(InputError, match="performance must lie between 0 and 1"):
+        MEAN.fit({"i_dist": [1.0]}, [np.nan], ["a"])
+    with pytest.raises(InputError, match="sets must be one row"):
+        MEAN.fit({"i_dist": [1.0]}, [0.5], ["a", "b"])

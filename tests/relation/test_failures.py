@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from howfar.errors import InputError
+from howfar.relation.estimate import Calibrated, calibrate
+from howfar.relation.failures import failures, list_failures
+from howfar.significance.conformal import select
+
+tenths = st.integers(0, 10).map(lambda k: k / 10)
+pairs = st.lists(st.tuples(tenths, tenths), min_size=1, max_size=15)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(pairs, st.lists(tenths, min_size=1, max_size=8), tenths)
+def test_as_counting(calibration: list[tuple[float, float]], estimates: list[float], tau: float) -> None:
+    guesses, truth = zip(*calibration, strict=True)
+    p_values, listed = list_failures(guesses, truth, estimates, tau, 0.3)
+    n = len(calibration)
+    expected = [(1 + sum(y >= tau and g <= asked for g, y in calibration)) / (n + 1) for asked in estimates]
+    np.testing.assert_allclose(p_values, expected)
+    np.testing.assert_array_equal(listed, select(p_values, 0.3))
+
+
+def test_the_lowest_estimates_are_listed() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(200)
+    estimates = rng.random(50)
+    _, listed = list_failures(truth, truth, estimates, 0.5, 0.1)
+    assert 0 < listed.sum() < 50
+    assert estimates[listed].max() < estimates[~listed].min()
+
+
+def test_a_higher_error_rate_never_lists_fewer() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.random(100)
+    known, asked = truth + 0.2 * rng.normal(size=100), rng.random(40)
+    counts = [int(list_failures(known, truth, asked, 0.5, rate)[1].sum()) for rate in (0.01, 0.05, 0.1, 0.2, 0.4, 0.8)]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+
+
+def test_an_image_without_estimate_is_never_listed_and_never_counted() -> None:
+    truth = np.linspace(0, 1, 40)
+    p_values, listed = list_failures(truth, truth, [0.1, np.nan, 0.9], 0.5, 0.2)
+    assert np.isnan(p_values).tolist() == [False, True, False]
+    assert not listed[1]
+    np.testing.assert_array_equal(listed[[0, 2]], list_failures(truth, truth, [0.1, 0.9], 0.5, 0.2)[1])
+
+
+def test_without_calibration_nothing_is_listed() -> None:
+    p_values, listed = list_failures([], [], [0.0, 0.5], 0.5, 0.9)
+    assert (p_values.tolist(), listed.tolist()) == ([1.0, 1.0], [False, False])
+
+
+def calibrated() -> Calibrated:
+    values = np.linspace(0, 1, 41)
+    return calibrate("flip_agreement", {"flip_agreement": values}, values, ["a"] * 20 + ["b"] * 21)
+
+
+def test_the_record_of_an_unlabelled_set() -> None:
+    one = calibrated()
+    estimates = np.array([0.02, 0.1, 0.3, 0.8, np.nan])
+    record, p_values, listed = failures(one, estimates, "walls", tau=0.5, error_rate=0.2)
+    np.testing.assert_array_equal(p_values, list_failures(one.estimates, one.performance, estimates, 0.5, 0.2)[0])
+    assert listed.tolist() == [True, True, True, False, False]
+    assert (record.dataset, record.estimator, record.n, record.listed) == ("walls", "flip_agreement", 5, 3)
+    assert (record.tau, record.error_rate) == (0.5, 0.2)
+    assert (record.measured_error, record.failing, record.found) == (None, None, None)
+
+
+def test_the_record_of_a_labelled_set_counts_labelled_images() -> None:
+    estimates = [0.02, 0.1, 0.3, 0.8, np.nan]
+    truth = [0.6, 0.1, np.nan, 0.2, 0.3]
+    record, _, listed = failures(calibrated(), estimates, "walls", tau=0.5, error_rate=0.2, performance=truth)
+    assert listed.tolist() == [True, True, True, False, False]
+    assert (record.listed, record.measured_error, record.failing, record.found) == (3, 0.5, 3, 1)
+
+
+def test_nothing_measured_where_nothing_is_listed_or_labelled() -> None:
+    record, _, listed = failures(calibrated(), [0.8, 0.9], "walls", tau=0.5, error_rate=0.2, performance=[0.1, 0.9])
+    assert not listed.any()
+    assert (record.measured_error, record.failing, record.found) == (None, 1, 0)
+    record, _, _ = failures(calibrated(), [0.1], "walls", tau=0.5, error_rate=0.2, performance=[np.nan])
+    assert (record.measured_error, record.failing, record.found) == (None, None, None)
+
+
+def test_performance_at_tau_does_not_fail() -> None:
+    record, _, _ = failures(calibrated(), [0.01, 0.02], "walls", tau=0.5, error_rate=0.2, performance=[0.5, 0.49])
+    assert (record.listed, record.failing, record.found, record.measured_error) == (2, 1, 1, 0.5)
+
+
+def test_wrong_input_is_refused() -> None:
+    for known, truth, line in (
+        ([0.1], [0.1, 0.2], "calibration_performance must be one row"),
+        ([0.1, np.nan], [0.1, 0.2], "must be finite"),
+    ):
+        with pytest.raises(InputError, match=line):
+            list_failures(known, truth, [0.1], 0.5, 0.2)
+    with pytest.raises(InputError, match="estimates must be one row"):
+        list_failures([0.1], [0.1], [[0.1]], 0.5, 0.2)
+    with pytest.raises(InputError, match="tau must be a finite number"):
+        list_failures([0.1], [0.1], [0.1], np.nan, 0.2)
+    with pytest.raises(InputError, match="error_rate must lie between 0 and 1"):
+        list_failures([0.1], [0.1], [0.1], 0.5, 1.0)
+    with pytest.raises(InputError, match="performance must be one row of 2 values"):
+        failures(calibrated(), [0.1, 0.2], "walls", tau=0.5, error_rate=0.2, performance=[0.1])

@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.relation.concordance import concordance_sums
+from howfar.relation.intervals import correlation_interval, slope_interval
+from howfar.relation.points import Points, carrying
+from howfar.relation.ranks import midranks, partial_spearman, rank_sums, spearman
+from howfar.relation.slope import centred, jackknife_error, moments, slope_of
+from howfar.relation.trend import pooled_trend, trend
+from howfar.results import Coefficient, Trend
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+def sample(rng: np.random.Generator, m: int, ties: bool) -> tuple[Float64Array, Float64Array, Float64Array]:
+    x, z = rng.gamma(2.0, size=m), rng.random(m)
+    y = 1.0 - 0.3 * x + 0.5 * z + 0.5 * rng.normal(size=m)
+    if ties:
+        x, y, z = np.round(x), np.round(2 * y) / 2, np.round(z, 1)
+    return x / x.max(), y, z
+
+
+def resampled(rng: np.random.Generator, m: int, draws: int) -> tuple[Float64Array, list[Any]]:
+    """Times drawn, and the same draws as lists of images."""
+    taken = [rng.integers(0, m, m) for _ in range(draws)]
+    return np.array([np.bincount(one, minlength=m) for one in taken], dtype=np.float64), taken
+
+
+def defined(found: Trend | None) -> Trend:
+    assert found is not None
+    return found
+
+
+def bounds(one: Coefficient | None) -> tuple[float, float, float]:
+    assert one is not None
+    assert one.value is not None
+    assert one.low is not None
+    assert one.high is not None
+    return one.low, one.value, one.high
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("m", [6, 31, 700])
+def test_resampled_coefficients_are_scipy_s_on_the_resampled_images(rng: np.random.Generator, m: int, ties: bool) -> None:
+    x, y, z = sample(rng, m, ties)
+    points = Points.of(x, y, z)
+    x, y, z = points.distances, points.performance, points.foreground
+    weights, taken = resampled(rng, m, 12)
+    rho, tau = spearman(rank_sums((x, y), weights)), spearman(concordance_sums(x, y, weights))
+    slope, partial = slope_of(centred(weights @ moments(points))), partial_spearman(rank_sums((x, y, z), weights))
+    for k, one in enumerate(taken):
+        if np.ptp(x[one]) == 0 or np.ptp(y[one]) == 0:
+            assert np.isnan(rho[k])
+            continue
+        assert rho[k] == pytest.approx(stats.spearmanr(x[one], y[one]).statistic, abs=1e-12)
+        assert tau[k] == pytest.approx(stats.kendalltau(x[one], y[one]).statistic, abs=1e-12)
+        assert slope[k] == pytest.approx(stats.linregress(x[one], y[one]).slope, abs=1e-9)
+        if np.isnan(partial[k]):
+            assert max(abs(stats.spearmanr(z[one], v[one]).statistic) for v in (x, y)) > 1 - 1e-9
+            continue
+        left = [stats.linregress(stats.rankdata(z[one]), stats.rankdata(v[one])) for v in (x, y)]
+        rest = [
+            stats.rankdata(v[one]) - fit.intercept - fit.slope * stats.rankdata(z[one])
+            for v, fit in zip((x, y), left, strict=True)
+        ]
+        assert partial[k] == pytest.approx(np.corrcoef(*rest)[0, 1], abs=1e-9)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 3)), min_size=3, max_size=25))
+def test_weights_are_copies(rows: list[tuple[int, int, int]]) -> None:
+    x, y, times = (np.array(column) for column in zip(*sorted(rows), strict=True))
+    weights = times[None, :].astype(np.float64)
+    copies = np.repeat(np.arange(len(x)), times)
+    if len(copies) == 0:
+        return
+    ranks = midranks(x.astype(np.float64), weights)[0]
+    np.testing.assert_allclose((ranks[copies] + 0.5) * len(copies), stats.rankdata(x[copies]) - 0.5, atol=1e-12)
+    found = concordance_sums(x.astype(np.float64), y.astype(np.float64), weights)[0] * len(copies)
+    signs = np.sign(np.subtract.outer(x[copies], x[copies])), np.sign(np.subtract.outer(y[copies], y[copies]))
+    expected = [np.abs(signs[0]).sum() / 2, (signs[0] * signs[1]).sum() / 2, np.abs(signs[1]).sum() / 2]
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_more_images_than_a_block_of_pairs(rng: np.random.Generator) -> None:
+    x, y, _ = sample(rng, 1300, True)
+    points = Points.of(x, y)
+    found = spearman(concordance_sums(points.distances, points.performance, np.ones((1, 1300))))
+    assert found[0] == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_a_trend_is_scipy_s(rng: np.random.Generator, ties: bool) -> None:
+    x, y, _ = sample(rng, 80, ties)
+    found = defined(trend(Points.of(x, y), rng, draws=50))
+    assert (found.n, found.groups, found.partial) == (80, 80, None)
+    assert found.spearman.value == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
+    assert found.kendall.value == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
+    assert found.slope.value == pytest.approx(stats.linregress(x, y).slope, abs=1e-12)
+
+
+def test_intervals_are_near_those_of_theory(rng: np.random.Generator) -> None:
+    """Even noise: the slope's interval is that of least squares, ρ's and τ's those that Fisher's z has for normal values."""
+    x, e = rng.random(400), rng.normal(size=400)
+    y = 0.5 - 0.3 * x + 0.2 * e
+    found = defined(trend(Points.of(x, y), rng, draws=2000))
+    fit = stats.linregress(x, y)
+    low, value, high = bounds(found.slope)
+    assert (high - low) / 2 == pytest.approx(1.966 * fit.stderr, rel=0.1)
+    assert value - low == pytest.approx(high - value)
+    low, value, high = bounds(found.spearman)
+    theory = 1.966 * np.sqrt((1 + value**2 / 2) / 397)  # Bonett & Wright (2000)
+    assert (np.arctanh(high) - np.arctanh(low)) / 2 == pytest.approx(theory, rel=0.1)
+    low, value, high = bounds(found.kendall)
+    assert (np.arctanh(high) - np.arctanh(low)) / 2 == pytest.approx(1.966 * np.sqrt(0.437 / 396), rel=0.1)
+
+
+def test_rows_in_any_order_give_the_same_bits(rng: np.random.Generator) -> None:
+    x, y, z = sample(rng, 40, True)
+    y[3] = np.nan
+    groups = np.array([f"photo {i // 3}" for i in range(40)])
+    order = rng.permutation(40)
+    for names in (None, groups):
+        one = trend(Points.of(x, y, z, names), np.random.default_rng(3), 100)
+        shuffled = None if names is None else names[order]
+        assert trend(Points.of(x[order], y[order], z[order], shuffled), np.random.default_rng(3), 100) == one
+        assert trend(Points.of(x, y, z, names), np.random.default_rng(4), 100) != one
+
+
+def test_own_groups_by_name_are_no_groups(rng: np.random.Generator) -> None:
+    x, y, z = sample(rng, 40, False)
+    names = [f"{int(i)}.png" for i in rng.permutation(40)]
+    assert trend(Points.of(x, y, z, names), np.random.default_rng(0), 100) == trend(
+        Points.of(x, y, z), np.random.default_rng(0), 100
+    )
+
+
+def test_blocks_of_draws_change_nothing(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = [Points.of(*sample(rng, m, True)) for m in (30, 50)]
+    whole = defined(pooled_trend(sets, np.random.default_rng(0), 101))
+    monkeypatch.setattr(import_module("howfar.relation.trend"), "_AT_ONCE", 350)
+    blocks = defined(pooled_trend(sets, np.random.default_rng(0), 101))
+    for name in ("spearman", "kendall", "slope", "partial"):
+        np.testing.assert_allclose(bounds(getattr(whole, name)), bounds(getattr(blocks, name)), rtol=1e-12)
+
+
+def test_images_without_performance_or_foreground(rng: np.random.Generator) -> None:
+    x, y, z = sample(rng, 50, False)
+    y[:10], z[10:20] = np.nan, np.nan
+    found = defined(trend(Points.of(x, y, z), rng, 100))
+    assert found.n == 40
+    assert found.spearman.value == pytest.approx(stats.spearmanr(x[10:], y[10:]).statistic, abs=1e-12)
+    whole = defined(trend(Points.of(x[20:], y[20:], z[20:]), rng, 0))
+    assert found.partial is not None
+    assert whole.partial is not None
+    assert found.partial.value == pytest.approx(whole.partial.value, abs=1e-12)
+    assert found.partial.low is not None
+    assert defined(trend(Points.of(x, y, np.full(50, np.nan)), rng, 0)).partial is None
+    few = np.where(np.arange(50) < 47, np.nan, z)
+    assert defined(trend(Points.of(x, y, few), rng, 20)).partial == Coefficient(None)
+
+
+def test_a_trend_that_foreground_explains(rng: np.random.Generator) -> None:
+    z = rng.random(300)
+    x, y = 1.0 - z + 0.2 * rng.normal(size=300), z + 0.2 * rng.normal(size=300)
+    found = defined(trend(Points.of(x, y, z), rng, 200))
+    assert bounds(found.spearman)[2] < -0.4
+    low, _, high = bounds(found.partial)
+    assert low < 0.0 < high
+
+
+def test_groups_widen_intervals_by_the_root_of_their_copies(rng: np.random.Generator) -> None:
+    x, y, _ = sample(rng, 60, False)
+    once = defined(trend(Points.of(x, y), np.random.default_rng(1), 400))
+    copies, photographs = [np.repeat(v, 4) for v in (x, y)], np.repeat(np.arange(60), 4)
+    grouped = defined(trend(Points.of(*copies, groups=photographs), np.random.default_rng(1), 400))
+    apart = defined(trend(Points.of(*copies), np.random.default_rng(1), 400))
+    assert (grouped.n, grouped.groups, apart.groups) == (240, 60, 240)
+    for name in ("spearman", "kendall", "slope"):
+        widths = [high - low for low, _, high in (bounds(getattr(one, name)) for one in (once, grouped, apart))]
+        assert widths[1] == pytest.approx(widths[0], rel=0.05), name
+        assert widths[2] == pytest.approx(widths[0] / 2, rel=0.25), name
+
+
+def test_pooled_of_one_set_is_its_trend(rng: np.random.Generator) -> None:
+    points = Points.of(*sample(rng, 50, True))
+    assert pooled_trend([points], np.random.default_rng(2), 60) == trend(points, np.random.default_rng(2), 60)
+
+
+def test_pooled_ranks_and_values_are_taken_within_sets(rng: np.random.Generator) -> None:
+    parts = [sample(rng, m, True) for m in (20, 35, 50)]
+    lifted = [(x + 3 * i, y - 5 * i, z + i) for i, (x, y, z) in enumerate(parts)]
+    found = defined(pooled_trend([Points.of(*one) for one in parts], rng, 0))
+    same = defined(pooled_trend([Points.of(*one) for one in lifted], rng, 0))
+    for name in ("spearman", "kendall", "slope", "partial"):
+        assert getattr(same, name).value == pytest.approx(getattr(found, name).value, abs=1e-9), name
+    assert (found.n, found.groups) == (105, 105)
+    ranks = [np.concatenate([stats.rankdata(one[k]) / len(one[k]) for one in parts]) for k in range(2)]
+    middles = np.repeat([(1 + 1 / m) / 2 for m in (20, 35, 50)], [20, 35, 50])
+    rho = np.sum((ranks[0] - middles) * (ranks[1] - middles)) / np.prod([np.linalg.norm(r - middles) for r in ranks])
+    assert found.spearman.value == pytest.approx(rho, abs=1e-12)
+    x, y = ([one[k] - one[k].mean() for one in parts] for k in range(2))
+    assert found.slope.value == pytest.approx(np.concatenate(x) @ np.concatenate(y) / np.sum(np.concatenate(x) ** 2))
+    agreeing = [stats.kendalltau(a, b) for a, b, _ in parts]
+    pairs = [
+        [len(v) * (len(v) - 1) / 2 - sum(c * (c - 1) / 2 for c in np.unique(v, return_counts=True)[1]) for v in one[:2]]
+        for one in parts
+    ]
+    above = sum(t.statistic * np.sqrt(p[0] * p[1]) / len(one[0]) for t, p, one in zip(agreeing, pairs, parts, strict=True))
+    below = np.sqrt(np.prod([sum(p[k] / len(one[0]) for p, one in zip(pairs, parts, strict=True)) for k in range(2)]))
+    assert found.kendall.value == pytest.approx(above / below, abs=1e-12)
+
+
+def test_sets_that_hold_nothing_to_resample_are_left_out(rng: np.random.Generator) -> None:
+    good = Points.of(*sample(rng, 30, False))
+    single = Points.of([0.0, 0.5, 1.0, 0.7], [0.9, 0.5, 0.1, 0.2], groups=["a"] * 4)
+    two = Points.of([0.0, 1.0], [0.9, 0.1])
+    assert pooled_trend([good, single, two], np.random.default_rng(0), 50) == pooled_trend([good], np.random.default_rng(0), 50)
+    assert pooled_trend([single, two], rng, 50) is None
+    assert pooled_trend([], rng, 50) is None
+
+
+def test_what_is_undefined(rng: np.random.Generator) -> None:
+    none, line = Coefficient(None), np.linspace(0.0, 1.0, 20)
+    assert trend(Points.of([0.0, 1.0], [0.9, 0.1]), rng, 100) is None
+    assert trend(Points.of(line, np.full(20, np.nan)), rng, 100) is None
+    same_distance = defined(trend(Points.of(np.zeros(20), line), rng, 100))
+    assert (same_distance.spearman, same_distance.kendall, same_distance.slope) == (none, none, none)
+    same_performance = defined(trend(Points.of(line, np.full(20, 0.7)), rng, 100))
+    assert (same_performance.spearman, same_performance.kendall) == (none, none)
+    assert bounds(same_performance.slope) == pytest.approx((0.0, 0.0, 0.0), abs=1e-12)
+    own_ranks = defined(trend(Points.of(line, rng.random(20), line**2), rng, 100))
+    assert own_ranks.partial == none
+    perfect = defined(trend(Points.of(line, 0.9 - 0.5 * line), rng, 100))
+    assert bounds(perfect.spearman) == (-1.0, -1.0, -1.0)
+    assert bounds(perfect.slope) == pytest.approx((-0.5, -0.5, -0.5))
+
+
+def test_few_groups_have_no_interval(rng: np.random.Generator) -> None:
+    x, y, _ = sample(rng, 40, False)
+    for count, has in ((5, False), (6, True)):
+        found = defined(trend(Points.of(x, y, groups=np.arange(40) % count), rng, 100))
+        assert found.groups == count
+        assert found.slope.value is not None
+        assert (found.slope.low is not None, found.spearman.high is not None) == (has, has)
+    no_draws = defined(trend(Points.of(x, y), rng, 0))
+    assert (no_draws.slope.low, no_draws.kendall.high) == (None, None)
+
+
+def test_one_image_that_differs_carries_no_rank_correlation(rng: np.random.Generator) -> None:
+    """The bootstrap never sees that the one failure could have been elsewhere; one degree of freedom says so."""
+    y = np.ones(30)
+    y[4] = 0.0
+    low, _, high = bounds(defined(trend(Points.of(rng.random(30), y), rng, 300)).spearman)
+    assert low < 0.0 < high
+
+
+def test_carrying_and_jackknife(rng: np.random.Generator) -> None:
+    points = Points.of(np.arange(1000) / 999, rng.random(1000))
+    assert carrying([points], [moments(points)[:, 1]]) == pytest.approx(1000 / 1.8, rel=0.01)
+    x, y, _ = sample(rng, 25, False)
+    points = Points.of(x, y)
+    left_out = [stats.linregress(np.delete(x, i), np.delete(y, i)).slope for i in range(25)]
+    assert jackknife_error([points]) == pytest.approx(np.sqrt(24 / 25 * np.sum((left_out - np.mean(left_out)) ** 2)))
+
+
+def test_the_jackknife_leaves_out_groups_within_sets(rng: np.random.Generator) -> None:
+    sets = [Points.of(*sample(rng, m, False)[:2], groups=rng.integers(0, 5, m)) for m in (20, 30)]
+
+    def slope(kept: list[Any]) -> float:
+        x = np.concatenate([one.distances[k] - one.distances[k].mean() for one, k in zip(sets, kept, strict=True)])
+        y = np.concatenate([one.performance[k] for one, k in zip(sets, kept, strict=True)])
+        return float(x @ y / (x @ x))
+
+    everything = [np.ones(len(one), dtype=bool) for one in sets]
+    variance = 0.0
+    for place, one in enumerate(sets):
+        left = [slope([*everything[:place], one.groups != g, *everything[place + 1 :]]) for g in range(one.n_groups)]
+        variance += (one.n_groups - 1) / one.n_groups * float(np.sum((np.array(left) - np.mean(left)) ** 2))
+    assert jackknife_error(sets) == pytest.approx(np.sqrt(variance))
+
+
+def test_draws_that_are_undefined() -> None:
+    draws = np.array([np.nan, np.nan, np.nan, 0.1, 0.3])
+    assert slope_interval(0.2, draws, 0.1, 5.0) == Coefficient(0.2)
+    assert correlation_interval(0.2, draws, 5.0) == Coefficient(0.2)
+    enough = slope_interval(0.2, np.array([np.nan, 0.1, 0.3]), 0.0, 1.0)
+    # sd √0.02 and t 12.706 at one degree of freedom.
+    assert enough.high == pytest.approx(0.2 + 12.706 * 0.02**0.5, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Points.of([0.0, np.nan], [0.5, 0.5]), "distances must be finite"),
+        (lambda: Points.of([0.0, 1.0], [0.5]), "performance must have 2 values, one an image, got 1"),
+        (lambda: Points.of([0.0, 1.0], [0.5, np.inf]), "performance must be finite"),
+        (lambda: Points.of([0.0], [0.5], [0.1, 0.2]), "foreground must have 1 values"),
+        (lambda: Points.of([0.0, 1.0], [0.5, 0.5], groups=["a"]), "groups must have 2 values"),
+        (lambda: trend(Points.of([0.0], [0.5]), np.random.default_rng(0), -1), "draws must be 0"),
+        (lambda: pooled_trend([], np.random.default_rng(0), 1), "draws must be 0"),
+    ],
+)
+def test_refused(call: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call()

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from howfar.errors import InputError
+from howfar.relation.verdict import signed, summary, verdict
+from howfar.results import Coefficient, Trend, Verdict
+
+NONE = Coefficient(None)
+FALLS, RISES, FLAT, VAGUE = (-0.31, -0.40, -0.22), (0.2, 0.1, 0.3), (-0.02, -0.1, 0.06), (-0.1, -0.6, 0.4)
+
+
+def made(
+    slope: tuple[float | None, ...], rho: tuple[float, ...] | None = None, partial: Any = None, n: int = 120, groups: int = 120
+) -> Trend:
+    ranks = NONE if rho is None else Coefficient(*rho)
+    return Trend(n, groups, ranks, NONE, Coefficient(*slope), None if partial is None else Coefficient(*partial))
+
+
+@pytest.mark.parametrize(
+    ("slope", "mean", "kind"),
+    [
+        (FALLS, 0.9, "falls"),
+        (FALLS, 0.1, "falls"),
+        (FALLS, None, "falls"),
+        ((-0.01, -0.02, -0.001), 0.9, "falls"),
+        (RISES, 0.9, "rises"),
+        (FLAT, 0.9, "consistent"),
+        (FLAT, 0.5, "consistent"),
+        (FLAT, 0.49, "none"),
+        (FLAT, None, "none"),
+        (FLAT, float("nan"), "none"),
+        (VAGUE, 0.9, "none"),
+        ((0.0, -0.21, 0.1), 0.9, "none"),
+        ((0.0, -0.1, 0.21), 0.9, "none"),
+        ((0.0, -0.2, 0.2), 0.9, "consistent"),
+        ((0.0, 0.0, 0.0), 0.9, "consistent"),
+        ((-0.1, -0.2, 0.0), 0.9, "consistent"),
+        ((-0.3, None, None), 0.9, "none"),
+        ((None, None, None), 0.9, "none"),
+    ],
+)
+def test_the_rule(slope: tuple[float | None, ...], mean: float | None, kind: str) -> None:
+    assert verdict(made(slope), mean, level=0.5).kind == kind
+
+
+def test_flat_and_level_are_the_caller_s() -> None:
+    assert verdict(made(FLAT), 0.9, level=0.5, flat=0.05).kind == "none"
+    assert verdict(made(VAGUE), 0.9, level=0.5, flat=0.6).kind == "consistent"
+    assert verdict(made(FLAT), 0.9, level=0.95).kind == "none"
+    assert "±0.15" in verdict(made(FLAT), 0.9, level=0.5, flat=0.15).text
+    assert "at least 0.75" in verdict(made(FLAT), 0.9, level=0.75).text
+
+
+def test_falls_in_words() -> None:
+    found = verdict(made(FALLS, (-0.52, -0.65, -0.37)), 0.617, level=0.5)
+    assert found.text == (
+        "F falls with distance: it changes by −0.31 [−0.40, −0.22] from the nearest to the farthest image "
+        "(mean F 0.62, Spearman −0.52 [−0.65, −0.37], 120 images)"
+    )
+
+
+def test_rises_in_words_of_another_metric_and_of_photographs() -> None:
+    found = verdict(made(RISES, (0.3, 0.1, 0.5), n=1200, groups=30), 0.8, level=0.5, metric_name="accuracy")
+    assert found.text == (
+        "Accuracy rises with distance: it changes by +0.20 [+0.10, +0.30] from the nearest to the farthest image "
+        "(mean accuracy 0.80, Spearman +0.30 [+0.10, +0.50], 1,200 images of 30 photographs)"
+    )
+
+
+def test_consistent_in_words() -> None:
+    found = verdict(made(FLAT, (-0.03, -0.2, 0.14)), 0.81, level=0.5)
+    assert found.text == (
+        "F is consistent over distance: the change of F from the nearest to the farthest image, −0.02 [−0.10, +0.06], may be "
+        "0 and is no more than ±0.2, and mean F is at least 0.5 (mean F 0.81, Spearman −0.03 [−0.20, +0.14], 120 images)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("slope", "mean", "reason"),
+    [
+        (FLAT, 0.3, "is no more than ±0.2, but mean F is below 0.5 (mean F 0.30, 120 images)"),
+        (FLAT, None, "is no more than ±0.2, but mean F is unknown (120 images)"),
+        (VAGUE, 0.9, "may be 0 but also more than ±0.2 (mean F 0.90, 120 images)"),
+        (VAGUE, 0.3, "may be 0 but also more than ±0.2, and mean F is below 0.5 (mean F 0.30, 120 images)"),
+    ],
+)
+def test_why_there_is_no_evidence(slope: tuple[float, ...], mean: float | None, reason: str) -> None:
+    text = verdict(made(slope), mean, level=0.5).text
+    start = "No evidence either way: the change of F from the nearest to the farthest image, "
+    assert text.startswith(start)
+    assert text.endswith(reason)
+
+
+def test_why_there_is_no_interval() -> None:
+    start = "No evidence either way: "
+    assert verdict(None, 0.9, level=0.5) == Verdict("none", start + "fewer than 3 images have a performance")
+    assert verdict(made((None,)), 0.9, level=0.5).text == start + "all images are equally far"
+    change = "F changes by −0.30 from the nearest to the farthest image, but "
+    few = verdict(made((-0.3,), n=40, groups=5), 0.9, level=0.5).text
+    assert few == start + change + "5 photographs are too few for an interval (at least 6)"
+    assert "but 4 images are too few" in verdict(made((-0.3,), n=4, groups=4), 0.9, level=0.5).text
+    left_out = verdict(made((-0.3,)), 0.9, level=0.5).text
+    assert left_out == start + change + "there is no interval that would tell how sure that is"
+
+
+@pytest.mark.parametrize(
+    ("slope", "rho", "says"),
+    [
+        (FALLS, (-0.5, -0.6, -0.4), ""),
+        (FALLS, (-0.1, -0.3, 0.1), "; ranks alone do not show it, as Spearman's interval holds 0"),
+        (FALLS, (0.3, 0.1, 0.5), "; Spearman contradicts it: by rank F rises"),
+        (RISES, (-0.3, -0.5, -0.1), "; Spearman contradicts it: by rank F falls"),
+        (FLAT, (-0.1, -0.3, 0.1), ""),
+        (FLAT, (-0.3, -0.5, -0.1), "; by rank F falls, if by little"),
+        (VAGUE, (0.3, 0.1, 0.5), "; by rank F rises"),
+        (FALLS, (-0.5,), ""),
+        (FALLS, None, ""),
+    ],
+)
+def test_where_ranks_say_something_else(slope: tuple[float, ...], rho: Any, says: str) -> None:
+    assert verdict(made(slope, rho), 0.9, level=0.5).text.rpartition(")")[2] == says
+
+
+@pytest.mark.parametrize(
+    ("rho", "partial", "says"),
+    [
+        (
+            (-0.5, -0.6, -0.4),
+            (-0.05, -0.2, 0.1),
+            "; the trend is not there once the foreground share is held fixed (partial Spearman −0.05 [−0.20, +0.10])",
+        ),
+        (
+            (-0.5, -0.6, -0.4),
+            (0.3, 0.2, 0.4),
+            "; the trend goes the other way once the foreground share is held fixed (partial Spearman +0.30 [+0.20, +0.40])",
+        ),
+        ((-0.5, -0.6, -0.4), (-0.3, -0.4, -0.2), ""),
+        ((-0.5, -0.6, -0.4), (-0.05,), ""),
+        ((-0.5, -0.6, -0.4), (None,), ""),
+        ((-0.1, -0.3, 0.1), (-0.05, -0.2, 0.1), "; ranks alone do not show it, as Spearman's interval holds 0"),
+        ((-0.1, -0.3, 0.1), (0.3, 0.2, 0.4), "; ranks alone do not show it, as Spearman's interval holds 0"),
+    ],
+)
+def test_what_the_foreground_share_explains(rho: Any, partial: Any, says: str) -> None:
+    text = verdict(made(FALLS, rho, partial), 0.9, level=0.5).text
+    assert text.endswith(says)
+    assert says or text.endswith("120 images)")
+
+
+@pytest.mark.parametrize("slope", [FALLS, RISES, FLAT, VAGUE])
+def test_pooled_sentences_name_the_sets(slope: tuple[float, ...]) -> None:
+    text = verdict(made(slope), 0.9, level=0.5, sets=3).text
+    assert re.search(r"(with distance|over distance|either way) within sets: ", text)
+    assert text.endswith("(mean F 0.90, 120 images in 3 sets)")
+    assert "sets" not in verdict(made(slope), 0.9, level=0.5).text
+
+
+def test_bounds_that_are_not_0_are_not_written_as_0() -> None:
+    text = verdict(made((-0.05, -0.1, -0.002)), 0.9, level=0.5).text
+    assert "[−0.10, −0.002]" in text
+    assert [signed(value) for value in (0.005, -0.00499, 0.00004, -0.994)] == ["+0.01", "−0.005", "+0.0000", "−0.99"]
+
+
+def test_summary() -> None:
+    def said(*kinds: Any) -> str:
+        return summary((Verdict(kind, "") for kind in kinds), "accuracy")
+
+    assert said("falls", "rises", "falls", "none", "falls") == (
+        "Accuracy falls with distance in 3 of 5 sets, rises in 1, gives no evidence either way in 1"
+    )
+    assert said("consistent", "none") == "Accuracy is consistent in 1 of 2 sets, gives no evidence either way in 1"
+    assert said("rises") == "Accuracy rises with distance in 1 of 1 set"
+    assert said("none", "none") == "Accuracy gives no evidence either way in 2 of 2 sets"
+    with pytest.raises(InputError, match="verdicts must hold at least one"):
+        summary([])
+
+
+@pytest.mark.parametrize(("setting", "value"), [("flat", 0.0), ("flat", -0.1), ("flat", float("nan")), ("sets", 0)])
+def test_refused(setting: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{setting} must be"):
+        verdict(made(FLAT), 0.9, level=0.5, **{setting: value})  # type: ignore[arg-type]  # the wrong values on purpose

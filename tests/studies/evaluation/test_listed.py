@@ -1,0 +1,215 @@
+"""Classification and detection: predictions in one file to an Evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from howfar.data import content_hash
+from howfar.errors import InputError
+from howfar.results import Evaluation
+from howfar.studies.evaluation.evaluate import evaluate
+
+LABELS = ("dry", "dry", "wet", "ice")
+
+
+@pytest.fixture
+def roads(tmp_path: Path) -> Path:
+    """A table of four images with labels."""
+    (tmp_path / "images").mkdir()
+    for k in range(4):
+        Image.new("RGB", (8, 8), (k, k, k)).save(tmp_path / f"images/{k}.png")
+    return write(tmp_path / "roads.csv", "image,label", *(f"images/{k}.png,{label}" for k, label in enumerate(LABELS)))
+
+
+def write(file: Path, *lines: str) -> Path:
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return file
+
+
+def run(dataset: Path, predictions: Path, task: str = "classification", **options: Any) -> Evaluation:
+    return evaluate(dataset, predictions, task=task, progress=False, **options)
+
+
+def line(*arguments: Any, **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        run(*arguments, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def assert_survives(found: Evaluation, file: Path) -> None:
+    again = Evaluation.load(found.save(file))
+    assert again.to_dict() == found.to_dict()
+    pd.testing.assert_frame_equal(again.images, found.images, check_exact=True)
+
+
+def probabilities(roads: Path) -> Path:
+    rows = ("0.jpg,0.7,0.2,0.1", "1.jpg,0.2,0.5,0.3", "2.jpg,0.1,0.8,0.1", "3.jpg,0.3,0.3,0.4")
+    return write(roads.with_name("p.csv"), "image,dry,wet,ice", *rows)
+
+
+def test_classes_by_probability(roads: Path, tmp_path: Path) -> None:
+    found = run(roads, probabilities(roads))
+    f1 = np.mean([2 / 3, 2 / 3, 1])  # dry: 1 hit, 1 miss; wet: 1 hit, 1 false; ice: right
+    assert found.scores == {"accuracy": 0.75, "f1": pytest.approx(f1)}
+    assert (found.task, found.metric, found.threshold, found.n, found.scored) == (
+        "classification", "correct (1) or not (0)", None, 4, 4,
+    )  # fmt: skip
+    assert found.images["performance"].tolist() == [1, 0, 1, 1]
+    assert found.images["average_confidence"].tolist() == [0.7, 0.5, 0.8, 0.4]
+    assert found.images["predicted_label"].tolist() == ["dry", "wet", "wet", "ice"]
+    assert found.images["label"].tolist() == list(LABELS)
+    assert found.images["image"].tolist() == [f"images/{k}.png" for k in range(4)]
+    assert found.images["content"][0] == content_hash((tmp_path / "images/0.png").read_bytes())
+    assert found.notes == ()
+    assert_survives(found, tmp_path / "e.parquet")
+
+
+def test_classes_by_name(roads: Path, tmp_path: Path) -> None:
+    rows = [
+        f"images/{k}.png,{name},{c}"
+        for k, (name, c) in enumerate(zip(("dry", "snow", "wet", "ice"), (1, 0.5, 0.25, 0.75), strict=True))
+    ]
+    found = run(roads, write(tmp_path / "p.csv", "image,predicted,confidence", *rows))
+    assert found.scores["accuracy"] == 0.75
+    assert found.images["average_confidence"].tolist() == [1, 0.5, 0.25, 0.75]
+    bare = run(roads, write(tmp_path / "p.csv", "image,predicted", *(row.rpartition(",")[0] for row in rows)))
+    assert bare.scores == found.scores
+    assert "average_confidence" not in bare.images
+
+
+def test_images_without_label_are_kept(roads: Path, tmp_path: Path) -> None:
+    write(roads, "image,label", "images/0.png,dry", "images/1.png,", "images/2.png,wet", "images/3.png,ice")
+    found = run(roads, probabilities(roads))
+    assert found.scores["accuracy"] == 1
+    assert np.array_equal(found.images["performance"], [1, np.nan, 1, 1], equal_nan=True)
+    assert found.images["label"].tolist() == ["dry", "", "wet", "ice"]
+    assert found.images["average_confidence"][1] == 0.5
+    assert found.notes == ("1 image has no label: kept for the confidences, without performance",)
+    assert_survives(found, tmp_path / "e.parquet")
+    write(roads, "image", *(f"images/{k}.png" for k in range(4)))
+    blind = run(roads, probabilities(roads))
+    assert (blind.scored, dict(blind.scores)) == (0, {"accuracy": None, "f1": None})
+    assert blind.notes == ("the images have no label: there are only confidences, and no scores",)
+    assert_survives(blind, tmp_path / "e.parquet")
+
+
+def test_rows_that_are_missing_wrong_or_of_no_image(roads: Path, tmp_path: Path) -> None:
+    p = write(tmp_path / "p.csv", "image,dry,wet,ice", "0.jpg,0.7,0.2,0.1", "1.jpg,2.5,-1,0", "2.jpg,,0,0", "9.jpg,1,0,0")
+    assert line(roads, p) == (
+        f"1 of 4 images of roads has no prediction; the first is images/3.png: no prediction (no row images/3.png in {p}): "
+        "predict it, or pass partial=True (--partial) to score only the other 3"
+    )
+    found = run(roads, p, partial=True)
+    assert (found.n, found.scores["accuracy"]) == (1, 1)
+    reasons = {Path(one.path).name: one.reason for one in found.skipped}
+    assert reasons["1.png"].startswith(f"the row 1.jpg of {p}: prediction must be probabilities that sum to 1, got '[ 2.5")
+    assert reasons["2.png"].startswith(f"the row 2.jpg of {p}: prediction must be probabilities that sum to 1, got '[nan")
+    assert reasons["3.png"].startswith("no prediction")
+    assert found.notes == (f"1 row of {p} matches no image (9.jpg)",)
+
+
+def test_an_empty_class_is_a_fault(roads: Path, tmp_path: Path) -> None:
+    p = write(tmp_path / "p.csv", "image,predicted", "0.jpg,dry", "1.jpg,", "2.jpg,wet", "3.jpg,ice")
+    assert f"1 of 4 images of roads cannot be scored; the first is images/1.png: the row 1.jpg of {p}: it is empty" in line(
+        roads, p
+    )
+
+
+def test_an_image_that_cannot_be_read_is_a_fault(roads: Path, tmp_path: Path) -> None:
+    (tmp_path / "images/2.png").write_bytes(b"")
+    assert f"the first is images/2.png: the image {tmp_path}/images/2.png: empty file" in line(roads, probabilities(roads))
+
+
+def test_labels_must_have_columns(roads: Path, tmp_path: Path) -> None:
+    p = write(tmp_path / "p.csv", "image,p_dry,wet,ice", "0.jpg,0.7,0.2,0.1")
+    assert line(roads, p) == (
+        f"{p} has no column for the label dry of roads (its classes: p_dry, wet, ice): name the columns after the labels"
+    )
+
+
+def test_rows_that_match_nothing(roads: Path, tmp_path: Path) -> None:
+    p = write(tmp_path / "p.csv", "image,dry,wet,ice", "x.jpg,0.7,0.2,0.1")
+    assert line(roads, p).startswith(f"no row of {p} matches an image of roads")
+    assert line(roads, p).endswith("the first image is images/0.png, the first row x.jpg: name them after the images")
+
+
+def test_a_row_of_the_same_name_goes_before_one_of_another_ending(roads: Path, tmp_path: Path) -> None:
+    rows = [f"images/{k}.{ending},{label}" for k, label in enumerate(LABELS) for ending in ("jpg", "png")]
+    wrong = [row.rpartition(",")[0] + ",snow" if ".jpg" in row else row for row in rows]
+    assert run(roads, write(tmp_path / "p.csv", "image,predicted", *wrong)).scores["accuracy"] == 1
+
+
+def test_options_of_segmentation_are_refused(roads: Path) -> None:
+    for options in (
+        {"tolerance": 2},
+        {"threshold": 0.5},
+        {"tuned_on": "x"},
+        {"flipped": "x"},
+        {"ensemble": ["x"]},
+        {"truth": "x"},
+    ):
+        name = next(iter(options))
+        assert line(roads, probabilities(roads), **options).startswith(f"{name} is of no use to classification, got ")
+    assert line(roads, roads, task="detection").startswith("truth must name the file of true boxes")
+
+
+BOX, OTHER = [0, 0, 10, 10], [20, 20, 30, 30]
+
+
+def boxes(file: Path, *entries: dict[str, Any]) -> Path:
+    file.write_text(json.dumps(entries))
+    return file
+
+
+def test_boxes(roads: Path, tmp_path: Path) -> None:
+    truth = boxes(
+        tmp_path / "truth.json",
+        {"image": "0.png", "boxes": [BOX, OTHER], "labels": ["car", "bus"]},
+        {"image": "1.png", "boxes": [BOX], "labels": ["car"]},
+        {"image": "2.png", "boxes": []},
+        {"image": "8.png", "boxes": []},
+    )
+    predictions = boxes(
+        tmp_path / "p.json",
+        {"image": "0.png", "boxes": [BOX, OTHER], "scores": [0.9, 0.7], "labels": ["car", "bus"]},
+        {"image": "1.png", "boxes": [BOX], "scores": [0.5], "labels": ["bus"]},
+        {"image": "2.png", "boxes": [], "scores": []},
+        {"image": "3.png", "boxes": [BOX], "scores": [0.25], "labels": ["car"]},
+        {"image": "9.png", "boxes": [], "scores": []},
+    )
+    found = run(roads, predictions, "detection", truth=truth)
+    assert found.metric == "F1 at IoU 0.5"
+    assert found.scores["f1"] == 2 * 2 / (2 * 2 + 1 + 1)
+    assert 0 < found.scores["map"] <= found.scores["map_50"] < 1
+    assert np.array_equal(found.images["performance"], [1, 0, np.nan, np.nan], equal_nan=True)
+    assert np.array_equal(found.images["hits"], [2, 0, 0, np.nan], equal_nan=True)
+    assert np.array_equal(found.images["misses"], [0, 1, 0, np.nan], equal_nan=True)
+    assert np.array_equal(found.images["false"], [0, 1, 0, np.nan], equal_nan=True)
+    assert np.array_equal(found.images["average_confidence"], [0.8, 0.5, np.nan, 0.25], equal_nan=True)
+    assert found.notes == (
+        "1 image has no entry among the true boxes: kept for the confidences, without performance",
+        f"1 row of {predictions} matches no image (9.png)",
+        f"1 entry of {truth} matches no image (8.png)",
+    )
+    assert_survives(found, tmp_path / "e.parquet")
+
+
+def test_boxes_that_are_wrong(roads: Path, tmp_path: Path) -> None:
+    truth = boxes(tmp_path / "truth.json", *({"image": f"{k}.png", "boxes": [BOX]} for k in range(4)))
+    good = [{"image": f"{k}.png", "boxes": [BOX], "scores": [0.9]} for k in range(4)]
+    wrong = boxes(tmp_path / "p.json", *good[:3], {"image": "3.png", "boxes": [[5, 5, 2, 2]], "scores": [0.9]})
+    told = line(roads, wrong, "detection", truth=truth)
+    assert f"the first is images/3.png: the row 3.png of {wrong}: prediction['boxes'] must be finite, with x1 ≥ x0" in told
+    bare = boxes(tmp_path / "p.json", *({"image": f"{k}.png", "boxes": [BOX]} for k in range(4)))
+    assert "prediction must be a mapping with 'scores'" in line(roads, bare, "detection", truth=truth)
+    lost = boxes(tmp_path / "truth.json", {"image": "x.png", "boxes": [BOX]})
+    told = line(roads, boxes(tmp_path / "p.json", *good), "detection", truth=lost)
+    assert told.startswith(f"no entry of {lost} matches an image of roads")
