@@ -1,6 +1,6 @@
 """Draw the pictures of the documentation into docs/pictures, from seeded arrays and the demo's own synthetic pictures.
 
-It prints the numbers that the pages quote from them. Every picture is a function of the demo's folder, which two of them read.
+It prints the numbers that the pages quote from them. Every picture is a function of the demo's folder, which some of them read.
 
 usage: make_pictures.py [--demo FOLDER] [NAME...]     FOLDER is what `howfar demo --out` wrote; made where it is not given
 """
@@ -276,10 +276,60 @@ def _views(axes: Any, views: dict[str, list[float]]) -> None:
     axes.legend(loc="upper left", ncols=1, bbox_to_anchor=(0.02, 1.0))
 
 
+def profile(demo: Path) -> Figure:
+    """One dataset in the subspace fitted on P and it, and in the profile's own, which is fitted on P alone."""
+    found = howfar.Comparison.load(demo / "run")
+    one = next(dataset for dataset in found.datasets if dataset.name == "clutter")
+    images, own = (frame["i_dist_mean"] / one.self_distance for frame in _of_pair(found, one.name))
+    kept = howfar.Profile.load(demo / "pavement.howfar")
+    alone = kept.score(demo / "data" / one.name, store=demo / "store").to_frame()["relative"]
+    figure = blank(9.0, 3.1)
+    pair, profiled = figure.subplots(1, 2, sharex=True, sharey=True)
+    _distances(pair, np.asarray(own), np.asarray(images), "compare: fitted on P and clutter")
+    _distances(profiled, np.asarray(kept.own) / (kept.self_distance or np.nan), np.asarray(alone), "profile: fitted on P alone")
+    pair.set_ylabel("images")
+    figure.legend(*pair.get_legend_handles_labels(), loc="outside lower left", ncols=2)
+    return figure
+
+
+def _of_pair(found: howfar.Comparison, name: str) -> tuple[Any, Any]:
+    """A dataset's images, and P's own in the subspace of that pair."""
+    own = found.primary_images
+    return found.images[found.images["dataset"] == name], own[own["against"] == name]
+
+
+def _distances(axes: Any, own: Array, new: Array, title: str) -> None:
+    edges = np.linspace(0.75, 2.15, 36)
+    axes.hist(own, edges, color=PRIMARY, alpha=0.75, label="P's own images, each from the others")
+    axes.hist(new, edges, color=ORANGE, alpha=0.75, label="images of clutter")
+    limit = float(np.sort(own)[-int(np.floor(0.05 * (len(own) + 1)))])
+    beyond = float(np.mean(new > limit))
+    axes.axvline(limit, color=INK, lw=1.2, ls=(0, (4, 2)))
+    axes.text(limit + 0.02, 0.55 * axes.get_ylim()[1], f"{100 * beyond:.0f} % of clutter\nbeyond 95 % of P", fontsize=9, color=INK)
+    axes.set(title=title, xlabel="relative")
+    print(f"profile: {title}: mean relative {new.mean():.3f}, beyond {beyond:.1%}")
+
+
 def first_figure(demo: Path) -> Figure:
     """The first figure of the demo's report."""
     figure: Figure = howfar.Comparison.load(demo / "run").plot.relative()
     return figure
+
+
+def thresholds(demo: Path) -> Figure:
+    """Scores of one dataset's predictions by threshold."""
+    figure: Figure = howfar.Evaluation.load(demo / "performance" / "lighting.parquet").plot.thresholds()
+    return figure
+
+
+def related(name: str, **options: Any) -> Callable[[Path], Figure]:
+    """A figure of the demo's relation, by its name."""
+
+    def draw(demo: Path) -> Figure:
+        figure: Figure = getattr(howfar.Relation.load(demo / "run").plot, name)(**options)
+        return figure
+
+    return draw
 
 
 DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
@@ -287,7 +337,13 @@ DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
     "distances": (distances, "png"),
     "significance": (significance, "svg"),
     "baselines": (baselines, "png"),
+    "profile": (profile, "svg"),
     "demo": (first_figure, "svg"),
+    "thresholds": (thresholds, "svg"),
+    "performance": (related("performance"), "svg"),
+    "judgements": (related("judgements"), "svg"),
+    "estimates": (related("estimates"), "svg"),
+    "failures": (related("failures", k=4), "png"),
 }
 
 

@@ -71,6 +71,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     },
     "relation_figures": {
         "performance": "howfar.figures.performance:performance",
+        "thresholds": "howfar.figures.thresholds:relation_thresholds",
         "parts": "howfar.figures.parts:parts",
         "estimates": "howfar.figures.estimates:estimates",
         "judgements": "howfar.figures.judgements:judgements",

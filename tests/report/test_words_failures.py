@@ -68,3 +68,21 @@ def test_the_promise_names_its_condition(related: Relation) -> None:
     assert "at most 10 % of the images" in text
     assert "exchangeable with the labelled ones" in text
     assert "not said to do well" in text
+
+
+def test_lists_that_were_wrong_too_often_are_named(related: Relation) -> None:
+    lists = [
+        Failures("a", 0.5, 0.1, "atc", 10, 5, 0.2),
+        Failures("b", 0.5, 0.1, "atc", 10, 5, 0.1),
+        Failures("c", 0.5, 0.1, "atc", 9, 9),
+    ]
+    several = replace(related, failures=tuple(lists))
+    assert words.broken(several) == "Wrong more often than stated is the list of a (20 %)."
+    assert words.broken(replace(related, failures=tuple(lists[1:]))) == ""
+
+
+def test_a_dataset_that_is_listed_whole_is_named_with_the_reason(related: Relation) -> None:
+    one = of(related, list(range(10)), [0.1] * 9 + [0.9])
+    assert words.whole(one).startswith("Every image of a is listed: 90 % of the images with a known performance fail")
+    assert words.whole(of(related, list(range(10)), SCORES)) == "Every image of a is listed."
+    assert words.whole(of(related, [0], SCORES)) == ""

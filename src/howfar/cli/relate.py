@@ -81,10 +81,21 @@ def show(found: Relation, page: Path | None) -> None:
         to.print("\nEstimators, each dataset left out in turn (F without labels)", style="bold", markup=False)
         print_table(to, *_judgements(found))
     _show_estimates(to, found)
+    for line in filter(None, _findings(found)):
+        to.print(line, markup=False)
     for note in found.notes:
         to.print(f"note: {note}", markup=False)
     if page is not None:
         to.print(f"report: {page}", markup=False, soft_wrap=True)
+
+
+def _findings(found: Relation) -> list[str]:
+    """What the report says of estimators and lists, in the same words."""
+    from howfar.report import words_estimates, words_failures
+
+    estimators = [words_estimates.lead(found), words_estimates.distance(found)]
+    lists = [words_failures.found(found), words_failures.broken(found), words_failures.whole(found)]
+    return [*estimators, *lists] if found.estimates else estimators
 
 
 def _judgements(found: Relation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

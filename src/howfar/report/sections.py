@@ -126,6 +126,8 @@ def _failing(relation: Relation) -> dict[str, Any]:
         "lead": words_failures.lead(relation),
         "promise": words_failures.promise(relation),
         "found": words_failures.found(relation),
+        "broken": words_failures.broken(relation),
+        "whole": words_failures.whole(relation),
         "lists": tables_failures.lists(relation),
         "listed": tables_failures.listed(relation),
         "count": int(relation.images["listed"].sum()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from howfar.report.words import share
+from howfar.report.words import listing, share
 from howfar.results import Relation
 
 FEW = 30
@@ -70,3 +70,32 @@ def found(relation: Relation) -> str:
         return f"{text} No image with a known performance failed."
     hold = f"{counts.found:,} ({share(counts.found / counts.failing)})"
     return f"{text} Of {counts.failing:,} images that failed the lists hold {hold}."
+
+
+def broken(relation: Relation) -> str:
+    """Which labelled datasets' lists were wrong more often than stated; empty where none was, or all are judged as one."""
+    rate = relation.settings.error_rate
+    known = [one for one in relation.failures if one.measured_error is not None]
+    beyond = [
+        f"{one.dataset} ({share(one.measured_error)})" for one in known if one.measured_error and one.measured_error > rate
+    ]
+    if not beyond or len(known) == 1:
+        return ""
+    is_are = "is" if len(beyond) == 1 else "are"
+    return f"Wrong more often than stated {is_are} the list{'' if len(beyond) == 1 else 's'} of {listing(beyond)}."
+
+
+def whole(relation: Relation) -> str:
+    """Which datasets are listed whole, which says more of the failures among the labelled than of these images."""
+    names = [one.dataset for one in relation.failures if one.n and one.listed == one.n]
+    if not names:
+        return ""
+    known = relation.images["performance"].dropna()
+    fail = float((known < relation.settings.tau).mean())
+    every = f"Every image of {listing(names)} is listed"
+    if fail < 1.0 - relation.settings.error_rate:
+        return f"{every}."
+    return (
+        f"{every}: {share(fail)} of the images with a known performance fail, so a list of everything is right often enough. "
+        "A lower τ tells the worst from the bad."
+    )

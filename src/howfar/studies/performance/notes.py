@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from howfar.results import Evaluation, Judgement, RelationSettings
+from howfar.results import Evaluation, RelationSettings
 from howfar.studies.performance.expectation import Expectation
 from howfar.studies.performance.performances import Matched
 from howfar.studies.performance.scores import NOT_TUNED
@@ -29,7 +29,6 @@ def relation_notes(
     given, matched, settings, expected
         What the relation was made from.
     """
-    yield from _finding(expected.judgements, expected.estimator)
     yield from _threshold(given, settings)
     yield from _gaps(images, matched)
     yield from _fallbacks(expected)
@@ -38,28 +37,6 @@ def relation_notes(
     for one in given:
         for note in one.notes:
             yield f"{one.dataset or 'performance'}: {note}"
-
-
-def _finding(judgements: Sequence[Judgement], estimator: str | None) -> Iterator[str]:
-    """Whether distance, and whether anything, tells performance better than the mean does."""
-    if not judgements:
-        if estimator is not None:
-            yield "only one set has labels: no estimator could be judged on a set it had not seen, so the mean is predicted"
-        return
-    mean, *others = judgements
-    distances = [one for one in others if one.kind == "distance"]
-    if distances:
-        nearest = min(distances, key=lambda one: one.mae_image)
-        better = nearest.mae_image < mean.mae_image
-        yield (
-            f"{'distance estimates' if better else 'no distance estimates'} an image's performance better than predicting the "
-            f"mean here: leave-one-dataset-out error {nearest.mae_image:.3f} ({nearest.estimator}) against {mean.mae_image:.3f}"
-        )
-    best = min(others, key=lambda one: one.mae_image, default=mean)
-    if best.mae_image >= mean.mae_image and others:
-        yield "no estimator does better than predicting the mean of the labelled sets"
-    if mean.sets < 5:
-        yield f"estimators are judged on {mean.sets} labelled sets only: their order may change with the next set"
 
 
 def _threshold(given: Sequence[Evaluation], settings: RelationSettings) -> Iterator[str]:
