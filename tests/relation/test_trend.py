@@ -169,8 +169,17 @@ def test_images_without_performance_or_foreground(rng: np.random.Generator) -> N
     assert found.partial.value == pytest.approx(whole.partial.value, abs=1e-12)
     assert found.partial.low is not None
     assert defined(trend(Points.of(x, y, np.full(50, np.nan)), rng, 0)).partial is None
-    few = np.where(np.arange(50) < 47, np.nan, z)
-    assert defined(trend(Points.of(x, y, few), rng, 20)).partial == Coefficient(None)
+
+
+def test_three_images_of_known_foreground_have_no_partial_correlation(rng: np.random.Generator) -> None:
+    z = np.full(20, np.nan)
+    z[:4] = [1.0, 3.0, 2.0, 4.0]
+    x, y = np.arange(20) / 19, np.array([2.0, 1.0, 4.0, 3.0, *rng.random(16)])
+    four = defined(trend(Points.of(x, y, z), rng, 0)).partial
+    assert four is not None
+    assert four.value is not None
+    z[3] = np.nan
+    assert defined(trend(Points.of(x, y, z), rng, 20)).partial == Coefficient(None)
 
 
 def test_a_trend_that_foreground_explains(rng: np.random.Generator) -> None:
@@ -256,6 +265,10 @@ def test_few_groups_have_no_interval(rng: np.random.Generator) -> None:
         assert found.groups == count
         assert found.slope.value is not None
         assert (found.slope.low is not None, found.spearman.high is not None) == (has, has)
+    halves = [Points.of(x, y, groups=np.arange(40) % 2) for _ in range(5)]
+    for count, has in ((4, False), (5, True)):
+        pooled = defined(pooled_trend(halves[:count], rng, 50))
+        assert (pooled.groups, pooled.slope.low is not None) == (2 * count, has)
     no_draws = defined(trend(Points.of(x, y), rng, 0))
     assert (no_draws.slope.low, no_draws.kendall.high) == (None, None)
 
@@ -263,9 +276,27 @@ def test_few_groups_have_no_interval(rng: np.random.Generator) -> None:
 def test_one_image_that_differs_carries_no_rank_correlation(rng: np.random.Generator) -> None:
     """The bootstrap never sees that the one failure could have been elsewhere; one degree of freedom says so."""
     y = np.ones(30)
-    y[4] = 0.0
-    low, _, high = bounds(defined(trend(Points.of(rng.random(30), y), rng, 300)).spearman)
-    assert low < 0.0 < high
+    y[29] = 0.0
+    found = defined(trend(Points.of(np.arange(30) / 29, y), rng, 300))
+    for one in (found.spearman, found.kendall):
+        low, _, high = bounds(one)
+        assert low < 0.0 < high
+
+
+def test_degrees_of_freedom(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def spy(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Coefficient:
+        seen.append(freedom)
+        return slope_interval(value, draws, jackknife, freedom)
+
+    monkeypatch.setattr(import_module("howfar.relation.trend"), "slope_interval", spy)
+    alike = [Points.of(np.tile([0.0, 1.0], 6), rng.random(12), groups=np.repeat(np.arange(6), 2)) for _ in range(3)]
+    pooled_trend(alike, rng, 50)
+    one_far = Points.of([0.0] * 11 + [1.0], rng.random(12))
+    trend(one_far, rng, 50)
+    # 18 groups that carry alike, less 3 means and a slope; one image that carries h = 11/12 and eleven h = 1/132.
+    assert seen == pytest.approx([14.0, 1.0 / ((11 / 12) ** 2 + 11 / 132**2)])
 
 
 def test_carrying_and_jackknife(rng: np.random.Generator) -> None:
@@ -300,6 +331,22 @@ def test_draws_that_are_undefined() -> None:
     enough = slope_interval(0.2, np.array([np.nan, 0.1, 0.3]), 0.0, 1.0)
     # sd √0.02 and t 12.706 at one degree of freedom.
     assert enough.high == pytest.approx(0.2 + 12.706 * 0.02**0.5, rel=1e-4)
+    wider = slope_interval(0.2, np.array([np.nan, 0.1, 0.3]), 1.0, 1.0)
+    assert (wider.low, wider.high) == pytest.approx((0.2 - 12.706, 0.2 + 12.706), rel=1e-4)
+
+
+def test_draws_of_one_image_alone_are_undefined(rng: np.random.Generator) -> None:
+    points = Points.of(rng.random(40), rng.random(40), rng.random(40))
+    alone = 40.0 * np.eye(40)
+    assert np.isnan(slope_of(centred(alone @ moments(points)))).all()
+    assert np.isnan(spearman(rank_sums((points.distances, points.performance), alone))).all()
+    assert np.isnan(spearman(concordance_sums(points.distances, points.performance, alone))).all()
+
+
+def test_ranks_that_are_those_of_the_foreground_leave_nothing_in_any_draw(rng: np.random.Generator) -> None:
+    x, y, _ = sample(rng, 60, False)
+    weights, _ = resampled(rng, 60, 200)
+    assert np.isnan(partial_spearman(rank_sums((x, y, -x), weights))).all()
 
 
 @pytest.mark.parametrize(

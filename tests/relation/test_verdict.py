@@ -84,6 +84,7 @@ def test_consistent_in_words() -> None:
     [
         (FLAT, 0.3, "is no more than ±0.2, but mean F is below 0.5 (mean F 0.30, 120 images)"),
         (FLAT, None, "is no more than ±0.2, but mean F is unknown (120 images)"),
+        (FLAT, float("nan"), "is no more than ±0.2, but mean F is unknown (120 images)"),
         (VAGUE, 0.9, "may be 0 but also more than ±0.2 (mean F 0.90, 120 images)"),
         (VAGUE, 0.3, "may be 0 but also more than ±0.2, and mean F is below 0.5 (mean F 0.30, 120 images)"),
     ],

@@ -53,7 +53,7 @@ def trend(points: Points, rng: np.random.Generator, draws: int = 1000) -> Trend 
     Notes
     -----
     Share of 1,000 simulated sets whose interval held the true value, with skewed distances (gamma, shape 2), 300 draws and
-    performance that does not depend on distance; in brackets ρ (τ and the partial ρ lie within 1 % of it):
+    performance that does not depend on distance; in brackets ρ (τ and the partial ρ are about 1 % from it at most):
 
     =============================  ==============  ==============  ==============
     performance                    40 images       100 images      400 images
