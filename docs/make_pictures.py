@@ -305,7 +305,9 @@ def _distances(axes: Any, own: Array, new: Array, title: str) -> None:
     limit = float(np.sort(own)[-int(np.floor(0.05 * (len(own) + 1)))])
     beyond = float(np.mean(new > limit))
     axes.axvline(limit, color=INK, lw=1.2, ls=(0, (4, 2)))
-    axes.text(limit + 0.02, 0.55 * axes.get_ylim()[1], f"{100 * beyond:.0f} % of clutter\nbeyond 95 % of P", fontsize=9, color=INK)
+    axes.text(
+        limit + 0.02, 0.55 * axes.get_ylim()[1], f"{100 * beyond:.0f} % of clutter\nbeyond 95 % of P", fontsize=9, color=INK
+    )
     axes.set(title=title, xlabel="relative")
     print(f"profile: {title}: mean relative {new.mean():.3f}, beyond {beyond:.1%}")
 

@@ -78,7 +78,8 @@ def show(found: Relation, page: Path | None) -> None:
     if found.pooled_verdict is not None:
         to.print(f"all sets: {found.pooled_verdict.text}", style="bold", markup=False)
     if found.judgements:
-        to.print("\nEstimators, each dataset left out in turn (F without labels)", style="bold", markup=False)
+        called = "F" if found.settings.threshold is not None else "performance"
+        to.print(f"\nEstimators, each dataset left out in turn ({called} without labels)", style="bold", markup=False)
         print_table(to, *_judgements(found))
     _show_estimates(to, found)
     for line in filter(None, _findings(found)):

@@ -15,8 +15,8 @@ def console() -> Console:
     """Make a console on stdout that colours nothing by guess."""
     from rich.console import Console
 
-    made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
+    made = Console(highlight=False, emoji=False)
+    return made if made.is_terminal else Console(highlight=False, emoji=False, width=PIPED_WIDTH)
 
 
 def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> None:

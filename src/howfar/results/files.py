@@ -8,10 +8,16 @@ from typing import Any
 
 
 def replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file under a temporary name, then move it over the old one, so that a reader never sees half of it."""
+    """Write a file under a temporary name, then move it over the old one, so that a reader never sees half of it.
+
+    Where the writing fails the old file stays and nothing else is left.
+    """
     part = path.with_name(f".{path.name}.part")
-    write(part)
-    part.replace(path)
+    try:
+        write(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def plain(value: Any) -> Any:

@@ -124,19 +124,19 @@ class Evaluation:
         try:
             table = pq.read_table(path)
             document = json.loads((table.schema.metadata or {})[KEY])
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            if document.pop("format") != FORMAT:
+                raise StoreError(f"{path} has another format than this howfar reads ({FORMAT}): run evaluate again")
+            return cls(
+                **{
+                    **document,
+                    "images": table.to_pandas(),
+                    "skipped": tuple(Skipped(**row) for row in document["skipped"]),
+                    "notes": tuple(document["notes"]),
+                    "provenance": Provenance(**document["provenance"]),
+                }
+            )
+        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{path} was not written by howfar evaluate, or is damaged ({type(error).__name__})") from error
-        if document.pop("format") != FORMAT:
-            raise StoreError(f"{path} has another format than this howfar reads ({FORMAT}): run evaluate again")
-        return cls(
-            **{
-                **document,
-                "images": table.to_pandas(),
-                "skipped": tuple(Skipped(**row) for row in document["skipped"]),
-                "notes": tuple(document["notes"]),
-                "provenance": Provenance(**document["provenance"]),
-            }
-        )
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Header and formatted cells of the dataset scores: what terminal and notebook show."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-FILES = ("relation.json", "relation.parquet")
+FILES = ("relation.json", "relation.parquet", "curves.parquet", "thresholds.parquet")
 
 
 @dataclass(frozen=True)
@@ -249,10 +249,14 @@ class Relation:
         }
 
     def save(self, run: str | Path) -> Path:
-        """Write relation.json, relation.parquet, curves.parquet and thresholds.parquet into a run folder, and return it."""
+        """Write relation.json, relation.parquet, curves.parquet and thresholds.parquet into a run folder, and return it.
+
+        An earlier relation is replaced; where the writing is cut off there is none, rather than a mixture of both.
+        """
         folder = Path(run)
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        self.discard(folder)
         tables = {"relation": self.images, "curves": self.curves, "thresholds": self.thresholds}
         for name, frame in tables.items():
             replace(folder / f"{name}.parquet", partial(frame.to_parquet, index=False))
@@ -262,7 +266,7 @@ class Relation:
     @staticmethod
     def discard(run: str | Path) -> None:
         """Remove what `save` wrote into a run folder, where there is any: it belongs to a run that was replaced."""
-        for name in ("relation.json", "relation.parquet", "curves.parquet", "thresholds.parquet"):
+        for name in FILES:
             (Path(run) / name).unlink(missing_ok=True)
 
     @classmethod
@@ -282,7 +286,7 @@ class Relation:
                 raise MissingPathError(f"{folder / name} is not there: run howfar relate on this folder first")
         try:
             return cls._read(folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())
             raise StoreError(f"{folder}: relation is damaged ({type(error).__name__}: {reason}): run relate again") from error
 

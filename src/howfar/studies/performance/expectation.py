@@ -18,6 +18,7 @@ from howfar.relation.failures import failures
 from howfar.relation.judge import LeftOut, best, judge
 from howfar.results import Failures, Judgement, RelationSettings, SetEstimate
 
+AUTO = "auto"
 MOST = 0.5
 
 
@@ -54,7 +55,7 @@ def expect(
     sets: NDArray[np.str_],
     groups: NDArray[np.str_],
     settings: RelationSettings,
-    estimator: str = "auto",
+    estimator: str = AUTO,
 ) -> Expectation:
     """Estimate every image's performance without its set's labels.
 
@@ -82,12 +83,12 @@ def expect(
     work = _Work(columns, performance, sets, groups, labelled, settings)
     if not labelled.any():
         return work.nothing()
-    recipes = work.recipes()
+    wanted = None if estimator == AUTO else work.wanted(estimator)
     judgements, left_out = judge(
-        recipes, take(columns, labelled), performance[labelled], sets[labelled], tau=settings.tau, level=settings.level,
+        work.recipes(), take(columns, labelled), performance[labelled], sets[labelled], tau=settings.tau, level=settings.level,
         groups=groups[labelled],
     )  # fmt: skip
-    ranked = work.ranked(judgements, estimator)
+    ranked = work.ranked(judgements) if wanted is None else [wanted, named("mean")]
     return work.fill(judgements, left_out, ranked)
 
 
@@ -105,14 +106,18 @@ class _Work:
         here, sets = take(self.columns, self.labelled), self.sets[self.labelled]
         return [resolved for one in every() if (resolved := one.resolve(here, sets)) is not None]
 
-    def ranked(self, judgements: Sequence[Judgement], wanted: str) -> list[Estimator]:
+    def wanted(self, name: str) -> Estimator:
+        """The estimator that the caller named, fixed to the columns that the labelled sets have."""
+        resolved = named(name).resolve(take(self.columns, self.labelled), self.sets[self.labelled])
+        if resolved is None:
+            raise InputError.of(
+                "estimator", "must be one whose signals the labelled sets have", name, f"{AUTO} picks from those"
+            )
+        return resolved
+
+    def ranked(self, judgements: Sequence[Judgement]) -> list[Estimator]:
         """The estimators to be used, the first that a set has the columns for: the best first, "mean" always last."""
         here, sets = take(self.columns, self.labelled), self.sets[self.labelled]
-        if wanted != "auto":
-            resolved = named(wanted).resolve(here, sets)
-            if resolved is None:
-                raise InputError.of("estimator", "must be one that the labelled sets have the signals for", wanted, "auto")
-            return [resolved, named("mean")]
         first = best(judgements)
         complete = max((one.sets for one in judgements), default=0)
         judged = sorted((one for one in judgements if one.sets == complete), key=lambda one: one.mae_image)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 
 import pandas as pd
 
 from howfar.results import Evaluation, RelationSettings
 from howfar.studies.performance.expectation import Expectation
+from howfar.studies.performance.groups import tiled_photographs
 from howfar.studies.performance.performances import Matched
 from howfar.studies.performance.scores import NOT_TUNED
-
-_TILE = re.compile(r"(.+)-[0-9]+$")
-_TILED = 0.5
+from howfar.studies.performance.tables import GIVEN
 
 
 def relation_notes(
@@ -30,6 +27,7 @@ def relation_notes(
         What the relation was made from.
     """
     yield from _threshold(given, settings)
+    yield from _mixture(given)
     yield from _gaps(images, matched)
     yield from _fallbacks(expected)
     yield from _unlabelled(expected, settings)
@@ -49,14 +47,26 @@ def _threshold(given: Sequence[Evaluation], settings: RelationSettings) -> Itera
         yield f"predictions count within {max(one.tolerance for one in given):g} px of the truth"
 
 
+def _mixture(given: Sequence[Evaluation]) -> Iterator[str]:
+    """Counts that are not used, as not all have them."""
+    without = [one.dataset or "a table" for one in given if one.task == GIVEN]
+    if without and any(one.task == "segmentation" for one in given):
+        yield (
+            f"{', '.join(without)} came without pixel counts: every performance is taken as it was given, which need not be at "
+            "one threshold"
+        )
+
+
 def _gaps(images: pd.DataFrame, matched: Matched) -> Iterator[str]:
     for name, count in matched.unmatched.items():
         if count:
-            yield f"{count} images in the performance of {name or 'a table'} are not in the run: left out"
+            noun, verb = ("image", "is") if count == 1 else ("images", "are")
+            yield f"{count} {noun} in the performance of {name or 'a table'} {verb} not in the run: left out"
     for dataset, rows in images.groupby("dataset", sort=False):
         known = int(rows["performance"].notna().sum())
         if 0 < known < len(rows):
-            yield f"{len(rows) - known} of {len(rows)} images of {dataset} have no performance: left out of its trend"
+            have = "has" if len(rows) - known == 1 else "have"
+            yield f"{len(rows) - known} of {len(rows)} images of {dataset} {have} no performance: left out of its trend"
 
 
 def _fallbacks(expected: Expectation) -> Iterator[str]:
@@ -78,11 +88,9 @@ def _unlabelled(expected: Expectation, settings: RelationSettings) -> Iterator[s
 def _tiles(images: pd.DataFrame, settings: RelationSettings) -> Iterator[str]:
     if settings.group is not None or not settings.bootstrap:
         return
-    hits = [_TILE.match(PurePosixPath(image).stem) for image in images["image"]]
-    photos = {hit.group(1) for hit in hits if hit}
-    tiled = sum(hit is not None for hit in hits)
-    if tiled > _TILED * len(images) and len(photos) < 0.9 * tiled:
+    photographs = tiled_photographs(images)
+    if photographs is not None:
         yield (
-            f"image names look like tiles of {len(photos)} photographs, which are not independent: --group '(.+)-[0-9]+' "
+            f"image names look like tiles of {photographs} photographs, which are not independent: --group '(.+)-[0-9]+' "
             "resamples photographs, and widens the intervals to what they should be"
         )

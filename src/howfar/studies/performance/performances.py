@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from howfar.errors import InputError, MissingPathError, StoreError
-from howfar.results import Evaluation, Provenance
+from howfar.errors import InputError, MissingPathError
+from howfar.results import Evaluation
+from howfar.results.performance import KEY
+from howfar.studies.performance.tables import TEXTS, evaluations_of
 
 Performances: TypeAlias = Evaluation | pd.DataFrame | str | Path
-VALUE = "performance"
-_TEXT = ("dataset", "image", "content", "prediction", "path")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,8 @@ class Matched:
     rows
         One row an image of the run, in its order: the columns of the performance files, missing ones nan (texts "").
     unmatched
-        By dataset: images of the performance files that are not in the run.
+        By dataset: images of the performance files that are not in the run. A file is counted to the dataset that its other
+        images are of, or by its own name ("" where it has none) where they are of several.
     """
 
     rows: pd.DataFrame
@@ -45,7 +47,10 @@ def read_performances(given: Performances | Sequence[Performances]) -> list[Eval
     MissingPathError
         There is no such file.
     InputError
-        A table lacks a column, holds text where numbers are due, names an image twice; or two files tell of one dataset.
+        A table that lacks a column or has no row, holds what is no number or lies outside 0-1, names an image twice or leaves
+        one empty; or two files tell of one dataset.
+    StoreError
+        An evaluation that is damaged or of another format.
 
     Examples
     --------
@@ -53,19 +58,29 @@ def read_performances(given: Performances | Sequence[Performances]) -> list[Eval
     >>> found[0].n, found[0].scored, found[0].metric
     (2, 1, 'performance')
     """
-    several = [given] if isinstance(given, (Evaluation, pd.DataFrame, str, Path)) else list(given)
-    read = [one for argument in several for one in _read(argument)]
+    read = [one for argument in _each(given) for one in _read(argument)]
     if not read:
         raise InputError.of("performance", "must name at least one file", given, "run howfar evaluate -o FILE first")
     names = [one.dataset for one in read]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError.of("performance", "must tell of each dataset once", twice[0] or "tables without the column dataset")
+        received, remedy = twice[0], "leave one of the two out"
+        if not received:
+            received, remedy = "two tables without the column dataset", "add it to them"
+        raise InputError.of("performance", "must tell of each dataset once", received, remedy)
     return read
 
 
+def _each(given: Any) -> list[Any]:
+    several = isinstance(given, Iterable) and not isinstance(given, (Evaluation, pd.DataFrame, str, Path))
+    return list(given) if several else [given]
+
+
 def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
-    """Find the images of performances among a run's: by dataset and name, or where names differ, by content.
+    """Find the images of performances among a run's: by dataset and name, or where an image was renamed, by content.
+
+    Performances of a dataset that the run does not have are found by content alone, as an image of that name may be another
+    image in another dataset. Those without a dataset are found by content, else by name.
 
     Parameters
     ----------
@@ -79,19 +94,17 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     InputError
         No image of a performance file is in the run, or one image of it is two in the run.
     """
+    images = images.reset_index(drop=True)
     found: list[pd.DataFrame] = []
     unmatched: dict[str, int] = {}
     for one in performances:
         places = _places(images, one)
         here = places >= 0
         if not here.any():
-            known = ", ".join(map(str, images["dataset"].unique()))
-            first = one.images["image"].iloc[0] if len(one.images) else "nothing"
-            raise InputError(
-                f"performance of {one.dataset or 'a table'}: none of its {len(one.images)} images (first: {first}) is in the "
-                f"run, whose datasets are {known}: name them as the run does (NAME=PATH) and keep the images' names"
-            )
-        unmatched[one.dataset] = int((~here).sum())
+            raise _not_there(images, one)
+        homes = images["dataset"].iloc[places[here]].unique()
+        home = str(homes[0]) if len(homes) == 1 else one.dataset
+        unmatched[home] = unmatched.get(home, 0) + int((~here).sum())
         rows = one.images.loc[here].drop(columns=["dataset", "image", "path", "content"], errors="ignore")
         found.append(rows.set_axis(places[here], axis=0))
     together = pd.concat(found) if found else pd.DataFrame()
@@ -100,54 +113,91 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
         row = images.iloc[place]
         raise InputError(f"{row['dataset']}/{row['image']} has two performances: pass each image once")
     rows = together.reindex(range(len(images)))
-    texts = [name for name in _TEXT if name in rows]
+    texts = [name for name in TEXTS if name in rows]
     rows[texts] = rows[texts].fillna("")
     return Matched(rows, unmatched)
 
 
-def _places(images: pd.DataFrame, one: Evaluation) -> np.ndarray[Any, np.dtype[np.intp]]:
-    """Row of the run for each image of a performance, -1 where there is none."""
-    own = np.flatnonzero(images["dataset"] == one.dataset) if one.dataset in set(images["dataset"]) else np.arange(len(images))
-    by_name = _index(images["image"].iloc[own].tolist(), own.tolist())
-    by_content = _index(images["content"].iloc[own].tolist(), own.tolist())
-    contents = one.images["content"] if "content" in one.images else [""] * len(one.images)
-    # Without the dataset's name, equal image names may be different images: contents come first, and names must be clear.
-    sure = one.dataset in set(images["dataset"])
-    places = []
-    for name, content in zip(one.images["image"], contents, strict=True):
-        keys = ((by_name, name), (by_content, content)) if sure else ((by_content, content), (by_name, name))
-        hits = next((table[key] for table, key in keys if key and key in table), [])
-        if len(hits) > 1 and not sure:
-            twice = " and ".join(sorted({str(images["dataset"].iloc[hit]) for hit in hits[:2]}))
-            raise InputError(f"performance: image {name} is in {twice}: add the column dataset")
-        places.append(hits[0] if hits else -1)
-    return np.asarray(places, dtype=np.intp)
+def _not_there(images: pd.DataFrame, one: Evaluation) -> InputError:
+    known = ", ".join(map(str, images["dataset"].unique()))
+    first = one.images["image"].iloc[0] if len(one.images) else "nothing"
+    none = (
+        f"its only image ({first}) is not"
+        if len(one.images) == 1
+        else f"none of its {len(one.images)} images (first: {first}) is"
+    )
+    return InputError(
+        f"performance of {one.dataset or 'a table'}: {none} in the run, "
+        f"whose datasets are {known} (first: {images['image'].iloc[0]}): name datasets (NAME=PATH) and images as the run does"
+    )
 
 
-def _index(keys: Sequence[str], places: Sequence[int]) -> dict[str, list[int]]:
-    table: dict[str, list[int]] = {}
-    for key, place in zip(keys, places, strict=True):
+def _places(images: pd.DataFrame, one: Evaluation) -> NDArray[np.intp]:
+    """Row of the run for each image of a performance, -1 where there is none; no row twice."""
+    named = one.dataset in set(images["dataset"])
+    rows = images[images["dataset"] == one.dataset] if named else images
+    places = np.full(len(one.images), -1, dtype=np.intp)
+    taken: set[int] = set()
+    for columns in _orders(named, bool(one.dataset)):
+        free = _index(rows, columns)
+        for i, key in enumerate(_keys(one.images, columns)):
+            hits = [hit for hit in free.get(key, ()) if hit not in taken]
+            if places[i] >= 0 or not hits or "" in key:
+                continue
+            sets = sorted({str(images["dataset"].iloc[hit]) for hit in hits})
+            if len(sets) > 1:
+                name = one.images["image"].iloc[i]
+                remedy = "name its dataset as the run does (NAME=PATH)" if one.dataset else "add the column dataset"
+                raise InputError(f"performance: image {name} is in {sets[0]} and {sets[1]}: {remedy}")
+            places[i] = hits[0]
+            taken.add(hits[0])
+    return places
+
+
+def _orders(named: bool, elsewhere: bool) -> tuple[tuple[str, ...], ...]:
+    """By what images are found, the surest first."""
+    if named:
+        return ("image",), ("content",)
+    by_content = (("image", "content"), ("content",))
+    return by_content if elsewhere else (*by_content, ("image",))
+
+
+def _index(rows: pd.DataFrame, columns: Sequence[str]) -> Mapping[tuple[str, ...], Sequence[int]]:
+    """Places in the run by key."""
+    table: dict[tuple[str, ...], list[int]] = {}
+    for place, key in zip(rows.index.tolist(), _keys(rows, columns), strict=True):
         table.setdefault(key, []).append(place)
     return table
 
 
-def _read(argument: Performances) -> list[Evaluation]:
+def _keys(rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """One key an image; "" for what is not known of it."""
+    blank = [""] * len(rows)
+    return list(zip(*(rows[name].tolist() if name in rows else blank for name in columns), strict=True))
+
+
+def _read(argument: Any) -> list[Evaluation]:
     if isinstance(argument, Evaluation):
         return [argument]
     if isinstance(argument, pd.DataFrame):
-        return _of_table(argument, "performance")
+        return evaluations_of(argument, "performance")
+    if not isinstance(argument, (str, Path)):
+        raise InputError.of("performance", "must be an Evaluation, a file or a table", type(argument).__name__)
     path = Path(argument)
+    if path.is_dir():
+        raise InputError.of("performance", "must be a file", str(path), "name each file in the folder")
     if not path.is_file():
         raise MissingPathError(f"performance: nothing at {path}: run howfar evaluate -o FILE, or pass a CSV or Parquet table")
     if path.suffix.lower() == ".csv":
-        try:
-            return _of_table(pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str)), str(path))
-        except (ValueError, OSError) as error:
-            raise _unreadable(path, error) from error
+        return evaluations_of(_csv(path), str(path))
+    return [Evaluation.load(path)] if _is_evaluation(path) else evaluations_of(_parquet(path), str(path))
+
+
+def _csv(path: Path) -> pd.DataFrame:
     try:
-        return [Evaluation.load(path)]
-    except StoreError:
-        return _of_table(_parquet(path), str(path))
+        return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str))
+    except (ValueError, OSError) as error:
+        raise _unreadable(path, error) from error
 
 
 def _parquet(path: Path) -> pd.DataFrame:
@@ -159,54 +209,17 @@ def _parquet(path: Path) -> pd.DataFrame:
         raise _unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path} is not a readable table ({' '.join(str(error).split())[:120]}): pass UTF-8 CSV or Parquet")
+def _is_evaluation(path: Path) -> bool:
+    """Whether a Parquet file says that it is one: then it is never taken for a table, whatever is wrong with it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-
-def _of_table(table: pd.DataFrame, source: str) -> list[Evaluation]:
-    for column in ("image", VALUE):
-        if column not in table:
-            columns = ", ".join(map(str, table.columns)) or "none"
-            raise InputError(f"{source} has no column {column}; its columns: {columns}: it needs image and {VALUE}")
-    frame = table.copy()
-    for name in frame.columns:
-        if name in _TEXT:
-            frame[name] = frame[name].fillna("").astype(str)
-    for name in (VALUE, "foreground"):
-        if name in frame:
-            frame[name] = _numbers(frame[name], f"{source}: column {name}")
-    if "dataset" not in frame:
-        frame["dataset"] = ""
-    parts = []
-    for dataset, rows in frame.groupby("dataset", sort=False):
-        repeated = rows["image"][rows["image"].duplicated()]
-        if len(repeated):
-            raise InputError(f"{source}: image {repeated.iloc[0]} is there twice: keep one row an image")
-        parts.append(_evaluation(str(dataset), rows.reset_index(drop=True)))
-    return parts
-
-
-def _numbers(column: pd.Series[Any], name: str) -> pd.Series[Any]:
     try:
-        numbers = column.astype(float)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must hold numbers ({error}): leave unknown ones empty") from error
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        raise InputError.of(name, "must be finite", f"infinity in row {int(np.argmax(infinite)) + 1}", "leave it empty")
-    return numbers
+        return KEY in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
 
 
-def _evaluation(dataset: str, rows: pd.DataFrame) -> Evaluation:
-    return Evaluation(
-        dataset=dataset,
-        task="given",
-        metric=VALUE,
-        threshold=None,
-        tolerance=0.0,
-        n=len(rows),
-        scored=int(rows[VALUE].notna().sum()),
-        scores={},
-        images=rows,
-        provenance=Provenance.now(),
-    )
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = " ".join(str(error).split()).partition(". ")[0]
+    return InputError(f"{path} is not a readable table ({reason[:120]}): pass UTF-8 CSV (named .csv) or Parquet")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from howfar.results import (
     Verdict,
 )
 from howfar.studies.performance.expectation import expect
+from howfar.studies.performance.groups import groups_of, pattern_of
 from howfar.studies.performance.notes import relation_notes
 from howfar.studies.performance.performances import Matched, Performances, match, read_performances
 from howfar.studies.performance.scores import Scores, scores_of, signals_at
@@ -46,7 +46,7 @@ class Config(BaseModel):
 
     threshold: float | None = Field(None, ge=0, lt=1, description="common threshold; P's where P was evaluated, else 0.5")
     tau: float = Field(0.5, ge=0, le=1, description="performance below which an image counts as failed")
-    flat: float = Field(0.2, gt=0, description="largest change over a set's distances that counts as none")
+    flat: float = Field(0.2, gt=0, allow_inf_nan=False, description="largest change over a set's distances that counts as none")
     level: float = Field(0.9, gt=0, lt=1, description="level of the conformal intervals")
     error_rate: float = Field(0.2, gt=0, lt=1, description="share of a failure list that may be wrong")
     bootstrap: int = Field(1000, ge=0, description="resamples behind the intervals; 0 leaves them out")
@@ -68,8 +68,10 @@ class Config(BaseModel):
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
             raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
+        if made.bootstrap == 1:
+            raise InputError.of("bootstrap", "must be 0 (no intervals) or at least 2", made.bootstrap, "pass 1000")
         if made.group is not None:
-            _pattern(made.group)
+            pattern_of(made.group)
         return made
 
 
@@ -143,6 +145,12 @@ def relate(
         raise InputError.of("performance", "must tell of a secondary dataset", comparison.primary.name, "evaluate one too")
     matched = match(comparison.images, others)
     scores = scores_of(matched, others, own[0] if own else None, settings.threshold)
+    if not np.isfinite(scores.performance).any():
+        received, remedy = (
+            ", ".join(one.dataset or "a table" for one in others),
+            "evaluate one that has labels, or masks with foreground",
+        )
+        raise InputError.of("performance", "must be known of an image of some secondary dataset", received, remedy)
     chosen = RelationSettings(
         threshold=scores.threshold, threshold_source=scores.source, **settings.model_dump(exclude={"threshold"})
     )  # fmt: skip
@@ -185,32 +193,10 @@ def _images(comparison: Comparison, matched: Matched, scores: Scores, group: str
     rows = matched.rows
     images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]].copy()
     images["prediction"] = rows.get("prediction", "")
-    images["group"] = _groups(images, group)
+    images["group"] = groups_of(images, group)
     images["foreground"] = rows.get("foreground", np.nan)
     images["performance"] = scores.performance
     return images
-
-
-def _groups(images: pd.DataFrame, group: str | None) -> list[str]:
-    """Each image's photograph, told apart between datasets; its own name where the expression does not match it."""
-    if group is None:
-        return [f"{dataset}/{image}" for dataset, image in zip(images["dataset"], images["image"], strict=True)]
-    pattern = _pattern(group)
-    stems = [str(PurePosixPath(image).with_suffix("")) for image in images["image"]]
-    found = [(pattern.match(stem), stem) for stem in stems]
-    if not any(hit for hit, _ in found):
-        raise InputError.of("group", f"must match the names of images, such as {stems[0]!r}", group, "leave out the ending")
-    return [f"{dataset}/{hit.group(1) if hit else stem}" for dataset, (hit, stem) in zip(images["dataset"], found, strict=True)]
-
-
-def _pattern(group: str) -> re.Pattern[str]:
-    try:
-        pattern = re.compile(group)
-    except re.error as error:
-        raise InputError.of("group", f"must be a regular expression ({error})", group) from error
-    if pattern.groups < 1:
-        raise InputError.of("group", "must have a group in brackets that names the photograph", group, r"write (.+)-\d+")
-    return pattern
 
 
 def _columns(comparison: Comparison, matched: Matched, scores: Scores) -> dict[str, NDArray[np.float64]]:

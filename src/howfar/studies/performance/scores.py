@@ -15,10 +15,12 @@ from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_re
 from howfar.metrics.signals import predicted_foreground
 from howfar.relation.columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
 from howfar.results import Evaluation
-from howfar.studies.performance.performances import VALUE, Matched
+from howfar.studies.performance.performances import Matched
+from howfar.studies.performance.tables import GIVEN, VALUE
 
 UNTUNED = 0.5
 NOT_TUNED = "not tuned on any set"
+SHARE = "predicted_foreground"
 _COUNTS = ("predicted", "hits_predicted", "hits_true")
 
 
@@ -90,7 +92,7 @@ def scores_of(matched: Matched, secondaries: Sequence[Evaluation], own: Evaluati
         A threshold for performances without counts; evaluations of several tasks, or of several tolerances.
     """
     known = [*secondaries] if own is None else [*secondaries, own]
-    tasks = sorted({one.task for one in known if one.task != "given"})
+    tasks = sorted({one.task for one in known if one.task != GIVEN})
     if len(tasks) > 1:
         raise InputError.of("performance", "must be of one task", ", ".join(tasks))
     tolerances = sorted({one.tolerance for one in known if one.task == "segmentation"})
@@ -119,14 +121,16 @@ def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray
     rows
         As `Matched.rows`.
     threshold
-        The common threshold; None leaves `predicted_foreground` as it was given.
+        The common threshold; None stands for 0.5, as an evaluation's own share is taken at a threshold that was tuned on the
+        set's labels. Where there is no histogram the share stays as it was given.
     """
     names = [name for name in (*CONFIDENCES, *AGREEMENTS) if name in rows]
     found = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names}
     if HISTOGRAM in rows:
         found[HISTOGRAM] = _table(rows[HISTOGRAM], VALUES, np.nan)
-        if threshold is not None:
-            found["predicted_foreground"] = np.array([_predicted(one, threshold) for one in found[HISTOGRAM]])
+        at = UNTUNED if threshold is None else threshold
+        shares = np.array([_predicted(one, at) for one in found[HISTOGRAM]])
+        found[SHARE] = np.where(np.isnan(shares), found.get(SHARE, shares), shares)
     return found
 
 

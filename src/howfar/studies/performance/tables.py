@@ -1,0 +1,118 @@
+"""Tables of performances from anywhere, checked and brought into the form that evaluations have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from howfar.errors import InputError
+from howfar.relation.columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
+from howfar.results import Evaluation, Provenance
+
+VALUE, GIVEN = "performance", "given"
+TEXTS = ("dataset", "image", "content", "prediction", "path")
+_SHARES = (VALUE, "foreground")
+_NUMBERS = (*_SHARES, *CONFIDENCES, *AGREEMENTS)
+
+
+def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
+    """Check a table with the columns image and performance, and give what it says of each dataset.
+
+    Parameters
+    ----------
+    table
+        One row an image.
+    source
+        What it is called in an error.
+
+    Returns
+    -------
+    list of Evaluation
+        Of the task "given", in the table's order; the dataset's name is "" where the table has no such column.
+
+    Raises
+    ------
+    InputError
+        A column is missing or there is no row; what is no number, or no share where one is due; an image named twice or not
+        at all.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"dataset": ["a", "b"], "image": ["1.png", "1.png"], "performance": [0.5, 0.7]})
+    >>> [one.dataset for one in evaluations_of(table, "scores.csv")]
+    ['a', 'b']
+    """
+    for column in ("image", VALUE):
+        if column not in table:
+            columns = ", ".join(map(str, table.columns)) or "none"
+            raise InputError(f"{source} has no column {column}; its columns: {columns}: it needs image and {VALUE}")
+    if not len(table):
+        raise InputError(f"{source} has no row: it needs one for each image")
+    frame = table.reset_index(drop=True)
+    for name in set(TEXTS) & set(frame):
+        texts = frame[name].astype(object)
+        frame[name] = texts.where(texts.notna(), "").astype(str)
+    for name in _NUMBERS:
+        if name in frame:
+            frame[name] = _numbers(frame[name], f"{source}: column {name}", shares=name in _SHARES)
+    if HISTOGRAM in frame:
+        frame[HISTOGRAM] = pd.Series([_histogram(one, source) for one in frame[HISTOGRAM]], dtype=object)
+    if (frame["image"] == "").any():
+        raise InputError(f"{source}: row {int(np.argmax(frame['image'] == '')) + 1} has no image: name it")
+    if "dataset" not in frame:
+        frame["dataset"] = ""
+    parts = []
+    for dataset, rows in frame.groupby("dataset", sort=False):
+        repeated = rows["image"][rows["image"].duplicated()]
+        if len(repeated):
+            raise InputError(f"{source}: image {repeated.iloc[0]} is there twice: keep one row an image")
+        parts.append(_evaluation(str(dataset), rows.reset_index(drop=True)))
+    return parts
+
+
+def _numbers(column: pd.Series[Any], name: str, shares: bool) -> pd.Series[Any]:
+    try:
+        numbers = column.astype(float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must hold numbers ({error}): leave unknown ones empty") from error
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        raise InputError.of(name, "must be finite", f"infinity in row {int(np.argmax(infinite)) + 1}", "leave it empty")
+    beyond = (numbers < 0.0) | (numbers > 1.0)
+    if shares and beyond.any():
+        row = int(np.argmax(beyond))
+        raise InputError.of(
+            name, "must lie between 0 and 1", f"{numbers.iloc[row]:g} in row {row + 1}", "divide percent by 100"
+        )
+    return numbers
+
+
+def _histogram(counts: Any, source: str) -> NDArray[np.int64] | None:
+    """Counts of the 256 values; None where there are none."""
+    if not isinstance(counts, (np.ndarray, list)):
+        return None
+    try:
+        found = np.asarray(counts, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if found.shape != (VALUES,) or not np.isfinite(found).all() or (found < 0.0).any() or (found % 1.0).any():
+        raise InputError(f"{source}: column {HISTOGRAM} must hold {VALUES} counts of pixels, or nothing")
+    return found.astype(np.int64)
+
+
+def _evaluation(dataset: str, rows: pd.DataFrame) -> Evaluation:
+    return Evaluation(
+        dataset=dataset,
+        task=GIVEN,
+        metric=VALUE,
+        threshold=None,
+        tolerance=0.0,
+        n=len(rows),
+        scored=int(rows[VALUE].notna().sum()),
+        scores={},
+        images=rows,
+        provenance=Provenance.now(),
+    )

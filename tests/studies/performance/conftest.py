@@ -1,0 +1,96 @@
+"""A small world to relate: synthetic roads with masks, maps that get worse with distance, evaluations, and their run."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import howfar
+from howfar.data.synthetic import write_dataset
+from howfar.results import Comparison, Evaluation
+from howfar.studies.evaluation.evaluate import evaluate
+
+SIDE = 48
+COUNTS = {"road": 10, "near": 16, "far": 17, "new": 9, "bare": 8}
+SHIFT = {"road": 0.0, "near": 0.2, "far": 0.9, "new": 0.5, "bare": 0.6}
+BLANK = ("0003", "0011")
+TILES = 4
+
+
+@dataclass(frozen=True)
+class World:
+    """Folders of five datasets and of their maps, what the maps are worth, and how far the datasets are.
+
+    `road` is P; `near` has two blank masks; `far` holds tiles named <photo>-<tile>; `new` has maps and no masks; `bare`
+    neither.
+    """
+
+    folder: Path
+    run: Comparison
+    evaluations: dict[str, Evaluation]
+
+    def given(self, *names: str) -> list[Evaluation]:
+        return [self.evaluations[name] for name in names]
+
+    def drawn(self, name: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Maps as p in 0-1 and masks as bool, in the order of the images' names."""
+        files = sorted((self.folder / name / "masks").iterdir())
+        maps = [np.asarray(Image.open(self.folder / "maps" / name / file.name)) / 255 for file in files]
+        return maps, [np.asarray(Image.open(file)) > 127 for file in files]
+
+
+def _predict(folder: Path, name: str, rng: np.random.Generator) -> None:
+    """Maps that know the mask less and less, from the first picture to the last, and those of the mirrored pictures."""
+    files = sorted((folder / name / "masks").iterdir())
+    for k, file in enumerate(files):
+        truth = np.asarray(Image.open(file)) > 127
+        sure = 0.9 - 0.5 * SHIFT[name] * k / len(files)
+        for ending in ("", "-flipped"):
+            p = np.where(truth, sure * rng.random(truth.shape), (1.2 - sure) * rng.random(truth.shape) ** 6)
+            target = folder / "maps" / f"{name}{ending}" / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray((255 * (p[:, ::-1] if ending else p)).astype(np.uint8)).save(target)
+
+
+def _write(folder: Path) -> None:
+    rng = np.random.default_rng(5)
+    for seed, (name, count) in enumerate(COUNTS.items()):
+        place = write_dataset(folder / name, count, seed=seed, shift=SHIFT[name], size=SIDE)
+        if name == "near":
+            for stem in BLANK:
+                Image.new("L", (SIDE, SIDE)).save(place / "masks" / f"{stem}.png")
+        if name == "far":
+            for part in ("images", "masks"):
+                for k, file in enumerate(sorted((place / part).iterdir())):
+                    file.rename(file.with_stem(f"p{k // TILES}-{k % TILES}"))
+        _predict(folder, name, rng)
+    for name in ("new", "bare"):
+        shutil.rmtree(folder / name / "masks")
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The datasets, evaluated and compared once; tests read it and change copies."""
+    folder = tmp_path_factory.mktemp("world")
+    _write(folder)
+    primary, *others = (folder / name for name in COUNTS)
+    run = howfar.compare(
+        primary,
+        others,
+        "colour_moments",
+        store=folder / "store",
+        bootstrap=0,
+        permutations=0,
+        baselines=False,
+        progress=False,
+    )
+    evaluations = {
+        name: evaluate(folder / name, folder / "maps" / name, flipped=folder / "maps" / f"{name}-flipped", progress=False)
+        for name in ("road", "near", "far", "new")
+    }
+    return World(folder, run, evaluations)
