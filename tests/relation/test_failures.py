@@ -22,7 +22,8 @@ def test_as_counting(calibration: list[tuple[float, float]], estimates: list[flo
     n = len(calibration)
     expected = [(1 + sum(y >= tau and g <= asked for g, y in calibration)) / (n + 1) for asked in estimates]
     np.testing.assert_allclose(p_values, expected)
-    np.testing.assert_array_equal(listed, select(p_values, 0.3))
+    judged = [1.0 if asked >= tau else p for p, asked in zip(expected, estimates, strict=True)]
+    np.testing.assert_array_equal(listed, select(judged, 0.3))
 
 
 def test_the_lowest_estimates_are_listed() -> None:
@@ -49,6 +50,23 @@ def test_an_image_without_estimate_is_never_listed_and_never_counted() -> None:
     assert np.isnan(p_values).tolist() == [False, True, False]
     assert not listed[1]
     np.testing.assert_array_equal(listed[[0, 2]], list_failures(truth, truth, [0.1, 0.9], 0.5, 0.2)[1])
+
+
+def test_where_nearly_all_fail_an_image_that_is_estimated_to_do_well_is_not_listed() -> None:
+    truth = np.where(np.arange(100) < 95, 0.1, 0.9)
+    p_values, listed = list_failures(truth, truth, [0.1, 0.5, 0.9], 0.5, 0.2)
+    assert (p_values <= 0.2).all()
+    assert listed.tolist() == [True, False, False]
+
+
+def test_the_rate_holds_where_nearly_all_fail_and_estimates_are_poor() -> None:
+    rng, wrong = np.random.default_rng(2), []
+    for _ in range(400):
+        truth = np.where(rng.random(300) < 0.85, rng.uniform(0, 0.5, 300), rng.uniform(0.5, 1, 300))
+        guess = truth + rng.normal(0, 0.6, 300)
+        _, listed = list_failures(guess[:200], truth[:200], guess[200:], 0.5, 0.1)
+        wrong.append(np.mean(truth[200:][listed] >= 0.5) if listed.any() else 0.0)
+    assert np.mean(wrong) <= 0.1
 
 
 def test_without_calibration_nothing_is_listed() -> None:

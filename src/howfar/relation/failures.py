@@ -24,8 +24,10 @@ def list_failures(
 
     p_j = (1 + #{i: performance_i ≥ τ and estimate_i ≤ estimate_j}) / (n + 1) over all n calibration images, failing ones
     counted in n: small where few images that did well were estimated as low as this one. Listed are those that Benjamini and
-    Hochberg select. At most `error_rate` of the listed images are expected not to fail, for images exchangeable with the
-    calibration images. Source: Jin & Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023),
+    Hochberg select, with p = 1 for an image that is itself estimated at τ or above: where nearly all calibration images fail
+    a list of everything would be right often enough, and tell nothing. A larger p only makes the list shorter, and at most
+    `error_rate` of the listed images are expected not to fail, for images exchangeable with the calibration images.
+    Source: Jin & Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023),
     https://arxiv.org/abs/2210.01408, with the clipped score and without its random ties: those count against listing.
 
     Parameters
@@ -44,7 +46,7 @@ def list_failures(
     Returns
     -------
     tuple of ndarray
-        (m,) p-values and (m,) bool.
+        (m,) p-values, before any is set to 1, and (m,) bool.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def list_failures(
     --------
     >>> p, listed = list_failures([0.1, 0.2, 0.3, 0.8], [0.0, 0.1, 0.6, 0.9], [0.15, 0.3, 0.9], tau=0.5, error_rate=0.6)
     >>> p.tolist(), listed.tolist()
-    ([0.2, 0.4, 0.6], [True, True, True])
+    ([0.2, 0.4, 0.6], [True, True, False])
     """
     known = np.asarray(calibration_estimates, dtype=np.float64)
     truth = np.asarray(calibration_performance, dtype=np.float64)
@@ -72,7 +74,7 @@ def list_failures(
     passing = np.sort(known[truth >= tau])
     as_low = np.searchsorted(passing, asked, side="right")
     p_values = np.where(np.isnan(asked), np.nan, (1 + as_low) / (len(known) + 1))
-    return p_values, select(p_values, error_rate)
+    return p_values, select(np.where(asked >= tau, 1.0, p_values), error_rate)
 
 
 def failures(

@@ -96,6 +96,6 @@ def whole(relation: Relation) -> str:
     if fail < 1.0 - relation.settings.error_rate:
         return f"{every}."
     return (
-        f"{every}: {share(fail)} of the images with a known performance fail, so a list of everything is right often enough. "
-        "A lower τ tells the worst from the bad."
+        f"{every}: {share(fail)} of the images with a known performance fail, so a list of all that are estimated below τ is "
+        "right often enough. A lower τ tells the worst from the bad."
     )
