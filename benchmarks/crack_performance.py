@@ -98,7 +98,18 @@ def study(primary: str, threshold: float | None, inputs: Inputs, runs: Path | No
 def view(relation: Relation) -> dict[str, Any]:
     """What the relation says, without its tables of images."""
     document = relation.to_dict()
-    names = ("metric", "settings", "datasets", "pooled", "pooled_verdict", "judgements", "estimator", "estimates", "failures")
+    names = (
+        "metric",
+        "settings",
+        "datasets",
+        "pooled",
+        "pooled_verdict",
+        "judgements",
+        "choices",
+        "estimator",
+        "estimates",
+        "failures",
+    )
     return {name: document[name] for name in names}
 
 

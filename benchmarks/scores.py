@@ -1,6 +1,6 @@
-"""Seconds and peak memory of scoring maps at 100 thresholds, beside the loop over thresholds and torchmetrics' curve.
+"""Seconds and peak memory of scoring maps at 100 thresholds, beside loops over thresholds and torchmetrics' curve.
 
-The maps are crack-like: thin curves, blurred, with noise and gaps. All three score the same maps in one run, on one thread,
+The maps are crack-like: thin curves, blurred, with noise and gaps. All score the same maps in one run, on one thread,
 in turn; what they find must be equal, or the run fails.
 """
 
@@ -36,7 +36,12 @@ def main() -> None:
         # Libraries read it when they are loaded, so it must be set before this process begins.
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "OMP_NUM_THREADS": "1"})
     pairs = list(crack_like(arguments.maps, arguments.size))
-    ways = {"howfar": howfar, "loop over thresholds": loop, "torchmetrics curve": torchmetrics_curve}
+    ways = {
+        "howfar": howfar,
+        "loop over thresholds": loop,
+        "loop with count_nonzero": tuned_loop,
+        "torchmetrics curve": torchmetrics_curve,
+    }
     some = pairs[: arguments.tolerance_maps]
     tolerant = {"howfar": lambda maps: howfar(maps, 2.0), "loop over thresholds": loop_within}
     results = {
@@ -83,6 +88,20 @@ def loop(pairs: list[Pair]) -> Found:
             positive = p > t
             hits = np.logical_and(positive, mask).sum()
             counts[k, i] = positive.sum(), hits, hits, mask.sum()
+    return found(counts)
+
+
+def tuned_loop(pairs: list[Pair]) -> Found:
+    """The same loop by one who knows numpy: 8-bit thresholds, and counts rather than sums."""
+    counts = np.zeros((len(pairs), 100, 4), dtype=np.int64)
+    # p > t for p = value/255 is value >= this, by the same comparison of floats.
+    lowest = [int(np.argmax(np.append(np.arange(256) / 255, np.inf) > t)) for t in THRESHOLDS]
+    for k, (values, mask) in enumerate(pairs):
+        true = np.count_nonzero(mask)
+        for i, least in enumerate(lowest):
+            positive = values >= least
+            hits = np.count_nonzero(positive & mask)
+            counts[k, i] = np.count_nonzero(positive), hits, hits, true
     return found(counts)
 
 

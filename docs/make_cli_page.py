@@ -36,8 +36,8 @@ def section(name: str, command: Any, context: typer.Context) -> str:
 def row(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         names, default = (
-            f"`{(parameter.metavar or parameter.name.upper()) + ('...' if parameter.nargs == -1 else '')}`",
-            "required",
+            f"`{(parameter.metavar or parameter.name).upper().rstrip('.') + ('...' if parameter.nargs == -1 else '')}`",
+            "required" if parameter.required else "",
         )
     else:
         names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
@@ -46,8 +46,12 @@ def row(parameter: Any) -> str:
 
 
 def default_of(option: Any) -> str:
+    if option.required:
+        return "required"
+    if option.default is None or option.default == "":
+        return ""
     if not option.is_flag:
-        return "" if option.default is None else f"`{option.default}`"
+        return f"`{option.default}`"
     if not option.secondary_opts:
         return "off"
     return f"`{(option.opts if option.default else option.secondary_opts)[0]}`"

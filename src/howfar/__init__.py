@@ -11,20 +11,28 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from howfar import distances, metrics, projection, relation, significance
+    from howfar import distances, metrics, projection, relation, selection, significance
     from howfar.backbones import load_backbone
     from howfar.data import Dataset
     from howfar.errors import HowfarError
     from howfar.pipeline import embed
+    from howfar.pipeline.predicting import predict
     from howfar.pipeline.profile import Profile
-    from howfar.results import Comparison, Evaluation, Features, Relation
+    from howfar.results import Comparison, Evaluation, Features, Relation, Selection
+    from howfar.results.adaptation import Adaptation
+    from howfar.segmenters.checkpoint import Checkpoint
     from howfar.store import Store
+    from howfar.studies.adaptation.adapt import adapt
     from howfar.studies.distance import compare
     from howfar.studies.evaluation.evaluate import evaluate
     from howfar.studies.performance.relate import relate
     from howfar.studies.profile import profile
+    from howfar.studies.selection import select
+    from howfar.training.train import train
 
 _NAMES = {
+    "Adaptation": "howfar.results.adaptation",
+    "Checkpoint": "howfar.segmenters.checkpoint",
     "Comparison": "howfar.results",
     "Dataset": "howfar.data",
     "Evaluation": "howfar.results",
@@ -32,17 +40,24 @@ _NAMES = {
     "HowfarError": "howfar.errors",
     "Profile": "howfar.pipeline.profile",
     "Relation": "howfar.results",
+    "Selection": "howfar.results",
     "Store": "howfar.store",
+    "adapt": "howfar.studies.adaptation.adapt",
     "compare": "howfar.studies.distance",
     "embed": "howfar.pipeline",
     "evaluate": "howfar.studies.evaluation.evaluate",
     "load_backbone": "howfar.backbones",
+    "predict": "howfar.pipeline.predicting",
     "profile": "howfar.studies.profile",
     "relate": "howfar.studies.performance.relate",
+    "select": "howfar.studies.selection",
+    "train": "howfar.training.train",
 }
-_MODULES = ("distances", "metrics", "projection", "relation", "significance")
+_MODULES = ("distances", "metrics", "projection", "relation", "selection", "significance")
 
 __all__ = [
+    "Adaptation",
+    "Checkpoint",
     "Comparison",
     "Dataset",
     "Evaluation",
@@ -50,19 +65,25 @@ __all__ = [
     "HowfarError",
     "Profile",
     "Relation",
+    "Selection",
     "Store",
     "__version__",
+    "adapt",
     "compare",
     "distances",
     "embed",
     "evaluate",
     "load_backbone",
     "metrics",
+    "predict",
     "profile",
     "projection",
     "relate",
     "relation",
+    "select",
+    "selection",
     "significance",
+    "train",
 ]
 
 

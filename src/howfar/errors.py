@@ -46,6 +46,10 @@ class ImageError(HowfarError, ValueError):
     """One image cannot be used; the text is the reason, without the path."""
 
 
+class LeakError(HowfarError, RuntimeError):
+    """An image that a model of a study learnt from was about to be evaluated."""
+
+
 class MissingExtraError(HowfarError, ImportError):
     """An optional library is absent; the line names the command that installs it."""
 

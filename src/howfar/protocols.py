@@ -154,6 +154,61 @@ class Estimator(Protocol):
         ...
 
 
+class Strategy(Protocol):
+    """A way to choose which images to label."""
+
+    @property
+    def name(self) -> str:
+        """Its registered name."""
+        ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The columns that it reads: "distance" (scaled I^dist), "features" (projected rows), "uncertainty" and so on."""
+        ...
+
+    @property
+    def nested(self) -> bool:
+        """Whether fewer picks are the first of more, given a generator in the same state: the 1 in the 3, the 3 in the 7."""
+        ...
+
+    def pick(
+        self, columns: Mapping[str, Any], k: int, rng: np.random.Generator, labelled: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.intp]:
+        """Choose k of n images, none that is labelled already: their positions, (k,), in the order of their choice."""
+        ...
+
+    def reason(self, values: Mapping[str, float]) -> str:
+        """Say why it picked an image, given what its columns hold of it."""
+        ...
+
+
+class Segmenter(Protocol):
+    """A torch network that marks foreground; it normalises its own input."""
+
+    @property
+    def name(self) -> str:
+        """Its registered name."""
+        ...
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of its input must be a multiple of."""
+        ...
+
+    def forward(self, pictures: Any) -> Any:
+        """RGB pictures of 0-1, (b, 3, h, w), become logits of foreground, (b, 1, h, w)."""
+        ...
+
+    def logits(self, pictures: Any) -> tuple[Any, ...]:
+        """Every map that the loss is taken of, (b, 1, h, w) each; the last is that of `forward`."""
+        ...
+
+    def encode(self, pictures: Any) -> tuple[Any, ...]:
+        """The feature maps that stand for the pictures, (b, c, h', w') each: the backbone's layers."""
+        ...
+
+
 class Runner(Protocol):
     """Runs picklable tasks somewhere, and knows nothing of what they do."""
 

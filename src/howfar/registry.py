@@ -20,6 +20,9 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "pixels": "howfar.backbones.pixels:PIXELS",
         "colour_moments": "howfar.backbones.pixels:COLOUR_MOMENTS",
         "timm": "howfar.backbones.timm:TIMM",
+        "unetplusplus": "howfar.backbones.segmenter:UNETPLUSPLUS",
+        "deepcrack": "howfar.backbones.segmenter:DEEPCRACK",
+        "adsam": "howfar.backbones.segmenter:ADSAM",
         "embeddings": "howfar.backbones.embeddings:EMBEDDINGS",
     },
     "image_distances": {
@@ -34,6 +37,40 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "kid": "howfar.distances.mmd:kid",
         "mmd": "howfar.distances.mmd:mmd",
         "sliced_wasserstein": "howfar.distances.wasserstein:sliced_wasserstein",
+    },
+    "segmenters": {
+        "unetplusplus": "howfar.segmenters.unetplusplus:UNETPLUSPLUS",
+        "deepcrack": "howfar.segmenters.deepcrack:DEEPCRACK",
+        "adsam": "howfar.segmenters.sam_adapter:SAM_ADAPTER",
+    },
+    "losses": {
+        "bce": "howfar.training.losses:bce",
+        "dice": "howfar.training.losses:dice",
+        "bce_dice": "howfar.training.losses:bce_dice",
+        "soft_iou": "howfar.training.losses:soft_iou",
+        "bce_iou": "howfar.training.losses:bce_iou",
+        "deepcrack": "howfar.training.losses:deepcrack",
+    },
+    "schedules": {
+        "constant": "howfar.training.schedule:constant",
+        "cosine": "howfar.training.schedule:cosine",
+        "poly": "howfar.training.schedule:poly",
+        "step": "howfar.training.schedule:step",
+    },
+    "strategies": {
+        "far": "howfar.selection.far:FAR",
+        "near": "howfar.selection.near:NEAR",
+        "random": "howfar.selection.random:RANDOM",
+        "stratified": "howfar.selection.stratified:STRATIFIED",
+        "kcenter": "howfar.selection.kcenter:KCENTER",
+        "typiclust": "howfar.selection.typiclust:TYPICLUST",
+        "kmedoids": "howfar.selection.kmedoids:KMEDOIDS",
+        "probcover": "howfar.selection.probcover:PROBCOVER",
+        "kmeanspp": "howfar.selection.kmeanspp:KMEANSPP",
+        "herding": "howfar.selection.herding:HERDING",
+        "uncertainty": "howfar.selection.uncertainty:UNCERTAINTY",
+        "flip_disagreement": "howfar.selection.flip_disagreement:FLIP_DISAGREEMENT",
+        "foreground": "howfar.selection.foreground:FOREGROUND",
     },
     "runners": {
         "local": "howfar.runners.local:LocalRunner",
@@ -77,8 +114,12 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "judgements": "howfar.figures.judgements:judgements",
         "failures": "howfar.figures.failures:failures",
     },
+    "selection_figures": {
+        "contact_sheet": "howfar.figures.contact_sheet:contact_sheet",
+    },
     "reports": {
         "html": "howfar.report.html:write_report",
+        "selection": "howfar.report.selection:write_selection",
     },
 }
 

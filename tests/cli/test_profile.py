@@ -89,7 +89,8 @@ def test_one_json_line_an_image(file: Path, demo_folders: list[Path], capsys: py
 
 def test_lines_for_people(labelled: Path, demo_folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert run(["score", str(labelled), str(demo_folders[4]), str(demo_folders[0])]) == 0
+    folders = [str(demo_folders[4]), str(demo_folders[0])]
+    assert run(["score", str(labelled), *folders, "--estimator", "knn"]) == 0
     shown = capsys.readouterr()
     lines = shown.out.splitlines()
     assert lines[0].split() == ["relative", "kNN", "percentile", "p", "predicted", "flag", "image", "why"]

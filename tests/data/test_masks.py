@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from howfar.data import read_mask
-from howfar.data.masks import decode_mask
+from howfar.data.masks import decode_mask, resize_mask
 from howfar.errors import ImageError
 
 
@@ -131,3 +135,70 @@ def test_errors_carry_the_reason(tmp_path: Path) -> None:
     (tmp_path / "m.png").write_text("text")
     with pytest.raises(ImageError, match="not an image"):
         read_mask(tmp_path / "m.png")
+
+
+# Resized
+
+
+SIDES = st.integers(1, 24)
+
+
+@st.composite
+def masks_and_sides(draw: st.DrawFn) -> tuple[np.ndarray, int, int]:
+    height, width = draw(SIDES), draw(SIDES)
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    mask = rng.random((height, width)) < draw(st.sampled_from([0.02, 0.2, 0.7]))
+    return mask, draw(SIDES), draw(SIDES)
+
+
+def sources(place: int, own: int, count: int) -> list[int]:
+    """Which pixels of an axis one pixel of the resized axis is made of, by exact fractions."""
+    if count >= own:
+        return [math.floor(Fraction(2 * place + 1, 2) * Fraction(own, count))]
+    start, end = Fraction(place * own, count), Fraction((place + 1) * own, count)
+    return [pixel for pixel in range(own) if pixel < end and pixel + 1 > start]
+
+
+@given(masks_and_sides())
+def test_an_axis_shrinks_by_any_covered_and_grows_by_nearest(case: tuple[np.ndarray, int, int]) -> None:
+    mask, height, width = case
+    found = resize_mask(mask, height, width)
+    assert (found.shape, found.dtype) == ((height, width), np.bool_)
+    for y in range(height):
+        for x in range(width):
+            rows, columns = sources(y, mask.shape[0], height), sources(x, mask.shape[1], width)
+            assert found[y, x] == mask[np.ix_(rows, columns)].any()
+
+
+@given(case=masks_and_sides(), row=st.integers(0, 23), upright=st.booleans())
+def test_a_line_one_pixel_wide_survives_any_shrink(case: tuple[np.ndarray, int, int], row: int, upright: bool) -> None:
+    mask, height, width = case
+    line = np.zeros_like(mask)
+    place = row % mask.shape[upright]
+    line[(slice(None), place) if upright else (place, slice(None))] = True
+    found = resize_mask(line, min(height, mask.shape[0]), min(width, mask.shape[1]))
+    # From edge to edge, and no wider than two pixels: the line may lie across a border.
+    assert found.any(axis=1 - int(upright)).sum() in (1, 2)
+    assert found.any(axis=int(upright)).all()
+
+
+@given(masks_and_sides())
+def test_foreground_is_never_lost_nor_found(case: tuple[np.ndarray, int, int]) -> None:
+    mask, height, width = case
+    assert resize_mask(mask, height, width).any() == mask.any()
+    assert resize_mask(np.ones_like(mask), height, width).all()
+
+
+@given(masks_and_sides())
+def test_growing_to_a_multiple_is_pillows_nearest(case: tuple[np.ndarray, int, int]) -> None:
+    # Elsewhere Pillow rounds ties as its floating point has it.
+    mask, times_height, times_width = case
+    height, width = mask.shape[0] * times_height, mask.shape[1] * times_width
+    wanted = Image.fromarray(mask.astype(np.uint8)).resize((width, height), Image.Resampling.NEAREST)
+    assert np.array_equal(resize_mask(mask, height, width), np.asarray(wanted) == 1)
+
+
+@given(masks_and_sides())
+def test_the_own_size_changes_nothing(case: tuple[np.ndarray, int, int]) -> None:
+    mask = case[0]
+    assert np.array_equal(resize_mask(mask, *mask.shape), mask)

@@ -78,10 +78,22 @@ def test_one_bit_is_zero_and_one(tmp_path: Path) -> None:
     assert first_row(tmp_path, Image.fromarray(rows(0, 1, 0, 1).astype(bool))) == [0, 255, 0, 255]
 
 
-def test_eight_bit_zero_and_one_is_refused(tmp_path: Path) -> None:
-    reason = "a map of 0 and 1: p is value / 255, so multiply it by 255 (or save p itself as a float .npy array)"
-    assert refusal(tmp_path, Image.fromarray(rows(0, 1, 0, 1))) == reason
-    assert refusal(tmp_path, rows(0, 1, 0, 1)) == reason
+def test_a_map_of_one_255th_at_most_is_read_and_called_faint(tmp_path: Path) -> None:
+    for place, (values, faint) in enumerate(
+        (
+            (rows(0, 1, 0, 1), True),
+            (rows(0, 1, 0, 2), False),
+            (rows(0, 0, 0, 0), False),
+            (rows(0, 1, 0, 1, dtype=np.float32), False),
+        )
+    ):
+        file = tmp_path / f"{place}.npy"
+        np.save(file, values)
+        found = read_prediction(file)
+        assert (found.values[0].tolist(), found.faint) == (values[0].tolist(), faint)
+    Image.fromarray(rows(0, 1, 0, 1)).save(tmp_path / "faint.png")
+    assert read_prediction(tmp_path / "faint.png").faint
+    assert not read_prediction(tmp_path / "faint.png").lossy
 
 
 def test_blank_maps_are_maps(tmp_path: Path) -> None:
@@ -95,9 +107,11 @@ def test_sixteen_bit_keeps_its_precision(tmp_path: Path) -> None:
     assert of_array(tmp_path, rows(0, 1, 28180, 65535, dtype=np.uint16))[0].tolist() == found
 
 
-def test_eight_bit_values_in_sixteen_bits_are_refused(tmp_path: Path) -> None:
-    reason = "16-bit values of at most 200: p is value / 65535, so save 8-bit values as an 8-bit picture"
-    assert refusal(tmp_path, Image.fromarray(rows(0, 1, 100, 200, dtype=np.uint16))) == reason
+def test_sixteen_bit_maps_of_at_most_255_are_faint_too(tmp_path: Path) -> None:
+    for top, faint in ((255, True), (256, False)):
+        Image.fromarray(rows(0, 1, 100, top, dtype=np.uint16)).save(tmp_path / "one.png")
+        found = read_prediction(tmp_path / "one.png")
+        assert (found.values[0].tolist(), found.faint) == ([0, 1 / 65535, 100 / 65535, top / 65535], faint)
 
 
 def test_floats_are_probabilities(tmp_path: Path) -> None:

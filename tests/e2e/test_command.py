@@ -157,7 +157,7 @@ def test_ctrl_c_says_how_to_go_on(demo_folders: list[Path], tmp_path: Path) -> N
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == "howfar: stopped; run the same command to go on: what was embedded is stored"
+    assert err.splitlines()[-1] == "howfar: stopped; run the same command to go on: what was done is kept"
     assert "Traceback" not in err
     again = subprocess.run(job, capture_output=True, text=True, check=True)
     assert int(again.stderr.rpartition("from store=")[2].split("]")[0]) > 0

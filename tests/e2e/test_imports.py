@@ -23,7 +23,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_the_numeric_layers_do_not_load_torch() -> None:
-    layers = ("projection", "distances", "significance", "metrics", "relation", "data", "store", "runners")
+    layers = ("projection", "distances", "significance", "metrics", "relation", "selection", "data", "store", "runners")
     code = "import " + ", ".join(f"howfar.{layer}" for layer in layers)
     assert not {"torch", "timm"} & set(loaded(code))
 

@@ -15,6 +15,7 @@ from scipy import stats
 
 from howfar.relation.verdict import verdict
 from howfar.results import (
+    Choice,
     Coefficient,
     Comparison,
     DatasetRelation,
@@ -110,6 +111,7 @@ def relate(
     datasets = tuple(_dataset(name, tables[name], rng) for name in labelled)
     trends = [one.trend for one in datasets if one.trend is not None]
     pooled = None if not trends else _pooled(trends)
+    judgements = tuple(_judgement(*one, measured, rng) for one in estimators) if judged else ()
     return Relation(
         primary=primary,
         metric="F at threshold 0.43",
@@ -117,7 +119,8 @@ def relate(
         datasets=datasets,
         pooled=pooled,
         pooled_verdict=None if pooled is None else _verdict(pooled, 0.6),
-        judgements=tuple(_judgement(*one, measured, rng) for one in estimators) if judged else (),
+        judgements=judgements,
+        choices=choices_of(judgements, worse=0.01),
         estimator="signals" if judged else None,
         estimates=tuple(_estimate(name, tables[name], len(measured), rng) for name in names) if judged else (),
         failures=tuple(_failures(name, tables[name]) for name in names) if judged else (),
@@ -127,6 +130,21 @@ def relate(
         provenance=Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"}),
         notes=("roads-dry: 2 images of the performance file are not in the run <&>",),
     )
+
+
+def choices_of(judgements: Sequence[Judgement], worse: float = 0.0) -> tuple[Choice, ...]:
+    """What choosing is worth: the winner's errors, and a little more."""
+    most = max((one.sets for one in judgements), default=0)
+    found = []
+    for among in ("all", "distance"):
+        judged = [one for one in judgements if one.sets == most and among in ("all", one.kind)]
+        if not judged:
+            continue
+        of_image = min(judged, key=lambda one: one.mae_image)
+        picked = dict.fromkeys(of_image.set_errors, of_image.estimator)
+        errors = (of_image.mae_image + worse, of_image.mae_set + worse)
+        found.append(Choice(among, of_image.estimator, of_image.sets, *errors, picked, of_image.set_errors))
+    return tuple(found)
 
 
 def of_comparison(comparison: Comparison, maps: Path | None = None, **options: Any) -> Relation:

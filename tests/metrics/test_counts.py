@@ -257,6 +257,16 @@ def test_shapes_that_differ_are_refused() -> None:
         count(np.zeros((2, 3)), np.zeros((3, 2), dtype=bool))
 
 
+def test_a_map_that_is_counted_in_pieces_is_counted_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    prediction, mask = rng.integers(0, 256, (37, 11), dtype=np.uint8), rng.random((37, 11)) < 0.3
+    whole = count(prediction, mask)
+    monkeypatch.setattr("howfar.metrics.counts._AT_ONCE", 40)
+    pieces = count(prediction, mask)
+    np.testing.assert_array_equal(pieces.predicted, whole.predicted)
+    np.testing.assert_array_equal(pieces.hits_predicted, whole.hits_predicted)
+
+
 def test_no_counts_are_refused() -> None:
     with pytest.raises(InputError, match="at least one image, got none"):
         stack([])

@@ -166,11 +166,26 @@ def test_other_refusals() -> None:
         DETECTION.tally(GOOD, [])  # type: ignore[arg-type] - the point of the test
     with pytest.raises(InputError, match=r"^truth\['labels'\] must be"):
         DETECTION.tally(GOOD, {"boxes": [[0, 0, 1, 1]], "labels": ["crack"]})
+    with pytest.raises(InputError, match=r"^prediction\['scores'\] must be numbers, got"):
+        DETECTION.tally({**GOOD, "scores": ["a"] * len(GOOD["scores"])}, GOOD)
+    with pytest.raises(InputError, match=r"^prediction\['boxes'\] must have rows of one length"):
+        DETECTION.tally({"boxes": [[0, 0, 1, 1], [0, 0]], "scores": [1, 1], "labels": [0, 0]}, NONE)
+    with pytest.raises(InputError, match=r"^min_score must be a number, got nan$"):
+        Detection(min_score=float("nan"))
     with pytest.raises(InputError, match="at least one image, got none"):
         DETECTION.score([])
     for iou in (0.0, 1.5, float("nan")):
         with pytest.raises(InputError, match=r"^iou must lie in \(0, 1\]"):
             Detection(iou=iou)
+
+
+def test_boxes_below_the_least_score_count_for_nothing_but_map() -> None:
+    prediction = {"boxes": [[0, 0, 10, 10], [50, 50, 60, 60]], "scores": [-1.2, -3.0], "labels": [0, 0]}
+    truth = {"boxes": [[0, 0, 10, 10]], "labels": [0]}
+    assert [DETECTION.tally(prediction, truth).hits, DETECTION.tally(prediction, truth).false] == [1, 1]
+    strict = Detection(min_score=-2.0)
+    assert [strict.tally(prediction, truth).hits, strict.tally(prediction, truth).false] == [1, 0]
+    assert strict.score([strict.tally(prediction, truth)]).metric == "F1 at IoU 0.5 of boxes scored -2 or more"
 
 
 def test_it_is_registered() -> None:

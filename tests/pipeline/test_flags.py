@@ -15,8 +15,8 @@ from howfar.pipeline.flags import flagged
         (0.80, "mean", 0.05, 0.5, True, "farther than 95 % of the images of roads (p = 0.05)"),
         (None, None, 0.05, 0.5, True, "farther than 95 %"),
         (None, None, 0.051, None, False, "not farther than 95 %"),
-        (None, None, None, None, None, "roads is too small to tell"),
-        (0.80, "mean", None, 0.5, None, "roads is too small to tell"),
+        (None, None, None, None, None, "roads has too few images to tell, or all alike"),
+        (0.80, "mean", None, 0.5, None, "roads has too few images to tell, or all alike"),
         (0.80, "i_dist", None, 0.5, False, "predicted 0.8 is not below 0.5"),
     ],
 )

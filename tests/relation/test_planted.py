@@ -85,6 +85,17 @@ def test_a_trend_within_sets_is_seen_though_the_sets_are_ordered_the_other_way(k
     assert verdict(across, 0.6, level=0.5).kind == ("rises" if kind == "falls" else "falls")
 
 
+@pytest.mark.parametrize("value", [0.9, 2 / 3, 0.8, 0.95, 0.99])
+def test_constant_performance_neither_falls_nor_rises(value: float) -> None:
+    """The mean of equal numbers may be a rounding beside them, which is no trend."""
+    for size in range(6, 120, 7):
+        x = distances(np.random.default_rng(size), size)
+        found = trend(Points.of(x, np.full(size, value)), np.random.default_rng(0), 50)
+        assert found is not None
+        assert found.slope.value == 0.0
+        assert verdict(found, value, level=0.5).kind == "consistent"
+
+
 def test_copies_of_images_need_groups() -> None:
     """Each photograph cut into four equal tiles: only intervals that resample photographs hold the truth often enough."""
     hits = {"photographs": 0, "tiles": 0}

@@ -282,3 +282,29 @@ def test_maps_are_asked_for_where_they_are_needed(
     Image.new("L", (8, 8)).save(tmp_path / "other" / "stranger.png")
     with pytest.raises(InputError, match="matches an image of"):
         made.score(demo_folders[1], predictions=tmp_path / "other")
+
+
+def test_tiles_of_one_photograph_are_calibrated_on_together() -> None:
+    """One labelled set whose photographs' tiles lie apart: without `group` each tells what its other tiles score."""
+    from dataclasses import replace
+
+    from howfar.data import parse
+
+    rng = np.random.default_rng(0)
+    photographs = np.tile(np.arange(20), 4)
+    names = tuple(f"{photo:02d}-{tile}" for tile, photo in enumerate(photographs))
+    labelled = replace(parse(rng.normal(size=(80, 6)), "a"), images=names)
+    performance = np.clip(0.5 + 0.2 * rng.normal(size=20), 0, 1)[photographs]
+    table = pd.DataFrame({"image": names, "performance": performance})
+
+    def left_out(group: str | None) -> np.ndarray:
+        made = howfar.profile(rows(0, 60)[:, :6], labelled=labelled, performance=table, group=group)
+        assert made.expected is not None
+        return made.expected.fits["mean"].estimates
+
+    for estimate, truth in zip(left_out(r"(.+)-\d+"), performance, strict=True):
+        others = performance[photographs // 2 != photographs[np.argmax(performance == truth)] // 2]
+        assert estimate == pytest.approx(others.mean())
+    assert not np.allclose(left_out(None), left_out(r"(.+)-\d+"))
+    with pytest.raises(InputError, match="group must have a group in brackets"):
+        left_out(".+")

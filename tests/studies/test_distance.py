@@ -51,6 +51,46 @@ def test_numbers_are_those_of_an_independent_computation(found: Comparison) -> N
     assert far.beyond == pytest.approx(np.mean(np.array(p_values) <= 0.05))
 
 
+def test_all_components_of_every_image_are_kept(found: Comparison) -> None:
+    p, s = rows(0, 80), rows(3, 40, shift=2.0)
+    wanted = PCA(10, svd_solver="full").fit_transform(np.concatenate([p, s]))[80:]
+    images = found.images[found.images.dataset == "far"]
+    columns = [name for name in images if name.startswith("pc")]
+    assert columns == [f"pc{number}" for number in range(1, 11)]
+    # A component may point either way.
+    np.testing.assert_allclose(np.abs(images[columns]), np.abs(wanted), atol=1e-9)
+    np.testing.assert_allclose(cdist(images[columns], images[columns]), cdist(wanted, wanted), atol=1e-9)
+    assert [name for name in found.primary_images if name.startswith("pc")] == ["pc1", "pc2"]
+
+
+def test_a_pair_with_fewer_components_leaves_the_others_empty() -> None:
+    found = howfar.compare(rows(0, 3), {"few": rows(1, 2), "many": rows(2, 40)}, components=9, permutations=0, bootstrap=0)
+    few, many = (found.images[found.images.dataset == name] for name in ("few", "many"))
+    assert [one.components for one in found.datasets] == [4, 9]
+    assert few[["pc1", "pc2", "pc3", "pc4"]].notna().all(axis=None)
+    assert few[["pc5", "pc9"]].isna().all(axis=None)
+    assert many[["pc1", "pc9"]].notna().all(axis=None)
+
+
+def test_a_single_component_has_a_second_of_zeros() -> None:
+    found = howfar.compare(rows(0, 8), {"s": rows(1, 5)}, components=1, permutations=0, bootstrap=0)
+    assert (found.images.pc2 == 0.0).all()
+    assert "pc3" not in found.images
+
+
+def test_of_a_space_that_is_too_long_the_first_two_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("howfar.pipeline.pairs.KEPT", 6)
+    options = {"projection": "none", "permutations": 0, "bootstrap": 0}
+    for q, kept in ((6, 6), (7, 2)):
+        p, s = rows(0, 8, q=q), rows(1, 5, q=q)
+        found = howfar.compare(p, {"s": s}, **options)
+        assert found.datasets[0].components == q
+        columns = [name for name in found.images if name.startswith("pc")]
+        assert columns == [f"pc{number}" for number in range(1, kept + 1)]
+        wanted = PCA(kept, svd_solver="full").fit_transform(np.concatenate([p, s]))[8:]
+        np.testing.assert_allclose(np.abs(found.images[columns]), np.abs(wanted), atol=1e-9)
+
+
 def test_row_scaled_values_sum_to_one(found: Comparison) -> None:
     assert sum(d.o_dist_scaled for d in found.datasets) == pytest.approx(1.0)
 

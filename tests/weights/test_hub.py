@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from howfar.backbones import hub
+from howfar.weights import hub
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from howfar.backbones import load_backbone
-from howfar.backbones.lite0 import packaged_file, timm_name
 from howfar.errors import InputError
 from howfar.protocols import Backbone
 from howfar.testing.backbones import BackboneTests
+from howfar.weights.lite0 import packaged_file, timm_name
 
 
 @functools.cache

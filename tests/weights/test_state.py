@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from howfar.backbones.weights import hash_state_dict, read_state_dict
 from howfar.errors import InputError
+from howfar.weights.state import hash_state_dict, read_state_dict
 
 
 class Trap:

@@ -15,8 +15,8 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from howfar.backbones.preprocess import Preprocess
-from howfar.backbones.weights import hash_state_dict
 from howfar.errors import InputError
+from howfar.weights.state import hash_state_dict
 
 _CUDA = threading.Lock()
 

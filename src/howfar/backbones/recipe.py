@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -51,7 +51,7 @@ class Options:
     pretrained
         False asks for seeded random weights.
     pool
-        True for the model's own pooled vector, False for its flattened last map.
+        True for the model's own pooled vector, False for its flattened last map; a family may have the other default.
     fit
         ``stretch`` to the input size (the paper), ``crop`` the centre, or ``pad``.
     via
@@ -101,6 +101,8 @@ class Recipe:
         Makes the backbone; heavy libraries are imported in it, never beside it.
     takes
         The fields of `Options` that `build` reads; any other that is set is refused.
+    defaults
+        Fields of `Options` whose default is another for this family: ``{"pool": False}``, say.
 
     Examples
     --------
@@ -115,6 +117,7 @@ class Recipe:
     card: Card
     build: Callable[[Options], Backbone]
     takes: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def options(self, given: Mapping[str, Any]) -> Options:
         """Check what a caller asks of this family.
@@ -132,10 +135,10 @@ class Recipe:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}"
                 raise InputError.of("option", "must be an option of load_backbone", name, hint)
-        options = Options(**{**given, "weights": _as_path(given.get("weights"))})
+        options = Options(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
         for name, default in known.items():
             # Every family runs on the CPU, so a caller may say so to any.
-            fine = ("auto", "cpu") if name == "device" else (default,)
+            fine = ("auto", "cpu") if name == "device" else (default, self.defaults.get(name, default))
             if name not in self.takes and getattr(options, name) not in fine:
                 takes = ", ".join(entry for entry in self.takes if entry != "model") or "none"
                 raise InputError(f"{self.card.name} takes no {name}, got {str(given[name])!r}: its options are {takes}")

@@ -6,11 +6,11 @@ import difflib
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.hub import SAFE_FILE, missing_weights, why_unreachable
-from howfar.backbones.lite0 import packaged_file, timm_name
 from howfar.backbones.preprocess import Preprocess
 from howfar.backbones.recipe import Card, Options, Recipe
 from howfar.errors import InputError, MissingExtraError
+from howfar.weights.hub import SAFE_FILE, missing_weights, why_unreachable
+from howfar.weights.lite0 import packaged_file, timm_name
 
 # torch and timm are imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def build_lite0(options: Options) -> Network:
         torch, timm or the package is not installed.
     """
     timm = _libraries("efficientnet_lite0")
-    from howfar.backbones.weights import fit_state_dict, read_state_dict
+    from howfar.weights.state import fit_state_dict, read_state_dict
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     packaged = read_state_dict(packaged_file())
@@ -124,7 +124,7 @@ def _with_weights(timm: Any, name: str, options: Options) -> nn.Module:
 
 
 def _load_local(network: Any, options: Options) -> None:
-    from howfar.backbones.weights import fit_state_dict, read_state_dict
+    from howfar.weights.state import fit_state_dict, read_state_dict
 
     state = read_state_dict(options.weights) if options.weights else {}
     if not network.state_dict().keys() <= state.keys():

@@ -42,7 +42,7 @@ def compare(
     limit: Annotated[int | None, typer.Option(help="At most this many images of each dataset, drawn with the seed.")] = None,
     baselines: Annotated[bool, typer.Option(help="Run the two trivial backbones beside the model.")] = True,
     weights: options.Weights = None,
-    pool: options.Pool = True,
+    pool: options.Pool = None,
     fit: options.Fit = "stretch",
     via: options.Via = None,
     json: options.Json = False,

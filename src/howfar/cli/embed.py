@@ -19,7 +19,7 @@ def embed(
     batch_size: options.BatchSize = 16,
     workers: options.Workers = None,
     weights: options.Weights = None,
-    pool: options.Pool = True,
+    pool: options.Pool = None,
     fit: options.Fit = "stretch",
     via: options.Via = None,
     json: options.Json = False,

@@ -46,6 +46,10 @@ def evaluate(
     truth: Annotated[
         Path | None, typer.Option(metavar="FILE", help="True boxes (detection): JSON as the predictions, without scores.")
     ] = None,
+    iou: Annotated[float | None, typer.Option(help="Overlap from which two boxes match (detection): 0.5.")] = None,
+    min_score: Annotated[
+        float | None, typer.Option(help="Leave predicted boxes scored below this out of F1 (detection).")
+    ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Leave out images that cannot be scored, and list them.")] = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Parquet file to write.")] = None,
     json: options.Json = False,
@@ -64,6 +68,8 @@ def evaluate(
         flipped=flipped,
         ensemble=ensemble or (),
         truth=truth,
+        iou=iou,
+        min_score=min_score,
         partial=partial,
     )
     if out is not None:

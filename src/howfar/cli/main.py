@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import howfar
-from howfar.cli import backbones, compare, demo, embed, evaluate, profile, relate, report, score
+from howfar.cli import adapt, backbones, compare, demo, embed, evaluate, predict, profile, relate, report, score, select, train
 from howfar.errors import HowfarError, StoreError
 
 INTERRUPTED = 130
@@ -24,6 +24,10 @@ app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("relate")(relate.relate)
+app.command("select")(select.select)
+app.command("train")(train.train)
+app.command("predict")(predict.predict)
+app.command("adapt")(adapt.adapt)
 app.command("profile")(profile.profile)
 app.command("score")(score.score)
 app.command("embed")(embed.embed)
@@ -76,7 +80,7 @@ def run(arguments: list[str]) -> int:
     except (OSError, MemoryError) as error:
         return _fail(f"{type(error).__name__}: {error}", 1)
     if code == INTERRUPTED:
-        return _fail("stopped; run the same command to go on: what was embedded is stored", INTERRUPTED)
+        return _fail("stopped; run the same command to go on: what was done is kept", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

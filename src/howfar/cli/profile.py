@@ -45,13 +45,14 @@ def profile(
     threshold: Annotated[
         float | None, typer.Option(help="Common threshold; by default PRIMARY's where it was evaluated, else 0.5.")
     ] = None,
+    group: options.Group = None,
     store: options.Store = None,
     runner: options.Runner = "local",
     device: options.Device = "auto",
     batch_size: options.BatchSize = 16,
     workers: options.Workers = None,
     weights: options.Weights = None,
-    pool: options.Pool = True,
+    pool: options.Pool = None,
     fit: options.Fit = "stretch",
     via: options.Via = None,
     json: options.Json = False,
@@ -79,6 +80,7 @@ def profile(
         tau=tau,
         level=level,
         threshold=threshold,
+        group=group,
         **options.backbone_options(device, weights, pool, fit, via),
     )
     made.save(out)

@@ -33,10 +33,8 @@ def relate(
     flat: Annotated[float, typer.Option(help="Largest change over a set's distances that counts as none.")] = 0.2,
     level: Annotated[float, typer.Option(help="Level of the conformal intervals.")] = 0.9,
     error_rate: Annotated[float, typer.Option(help="Share of a failure list that may be wrong.")] = 0.2,
-    group: Annotated[
-        str | None, typer.Option(help="Regular expression whose first group names the photograph: '(.+)-[0-9]+' for tiles.")
-    ] = None,
-    estimator: Annotated[str, typer.Option(help="auto (the best judged), or the name of one.")] = "auto",
+    group: options.Group = None,
+    estimator: Annotated[str, typer.Option(help="auto (the best judged, if choosing beats the mean), or a name.")] = "auto",
     bootstrap: Annotated[int, typer.Option(help="Resamples behind the intervals; 0 for none.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
     json: options.Json = False,

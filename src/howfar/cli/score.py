@@ -68,7 +68,7 @@ def score(
     profile = Profile.load(file)
     groups = arrivals(given) if given else []
     needed = stdin or any(group.items for group in groups)
-    beside = options.backbone_options(device, weights, True, "stretch", None)
+    beside = options.backbone_options(device, weights, None, "stretch", None)
     backbone = load_again(profile, **beside) if needed else None
     scorer = Scorer(profile, backbone, Work(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble or ())))
     for note in scorer.notes:

@@ -18,7 +18,7 @@ from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeAlias, cast
+from typing import IO, Any, BinaryIO, TypeAlias, cast
 
 from PIL import Image, UnidentifiedImageError
 
@@ -47,7 +47,7 @@ _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVI
 _SHORT_MAGIC = ("BMP", "PPM")
 _NOT_AN_IMAGE = "not an image that Pillow can read"
 
-_ORIENTATION_TAG = 0x0112
+_WIDTH_TAG, _HEIGHT_TAG, _ORIENTATION_TAG = 0x0100, 0x0101, 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -57,6 +57,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
 _PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _DOOR = Lock()
 _inside = 0
@@ -86,28 +87,8 @@ def read_bytes(path: str | Path) -> bytes:
     Traceback (most recent call last):
     howfar.errors.ImageError: no such file
     """
-    file = Path(path)
-    try:
-        status = file.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageError("a folder, not an image")
-        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait until somebody writes to it
-            raise ImageError("not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise ImageError(f"{status.st_size:,} bytes: above the limit of {MAX_BYTES:,}")
-        with file.open("rb") as stream:
-            data = stream.read()
-    except FileNotFoundError as error:
-        raise ImageError("broken link" if file.is_symlink() else "no such file") from error
-    except NotADirectoryError as error:
-        raise ImageError("no such file") from error
-    except PermissionError as error:
-        raise ImageError("no read permission") from error
-    except OSError as error:
-        raise ImageError(_line(error.strerror or str(error))) from error
-    if not data:
-        raise ImageError("empty file (0 bytes)")
-    return data
+    with _opened(Path(path)) as stream:
+        return stream.read()
 
 
 def content_hash(data: bytes) -> str:
@@ -169,7 +150,7 @@ def load(data: bytes) -> Decoded:
     openers = _openers()
     try:
         with _quiet_pillow():
-            image = _open(data, openers)
+            image = _open(io.BytesIO(data), openers)
             _check_size(*image.size)
             _check_strips(image)
             note = _frames_note(image)
@@ -177,6 +158,57 @@ def load(data: bytes) -> Decoded:
             return Decoded(_upright(image), note)
     except Exception as error:
         raise ImageError(_reason(error)) from error
+
+
+def size(path: str | Path) -> tuple[int, int]:
+    """Width and height of an image file in pixels, upright as `decode` makes it, read from its header alone.
+
+    Raises
+    ------
+    ImageError
+        As `read_bytes` and `decode`, but for what only the pixels would tell (a cut file has a size all the same).
+
+    Examples
+    --------
+    >>> size("no/such.png")
+    Traceback (most recent call last):
+    howfar.errors.ImageError: no such file
+    """
+    openers = _openers()
+    with _opened(Path(path)) as stream:
+        try:
+            with _quiet_pillow():
+                image = _open(stream, openers)
+                _check_size(*image.size)
+                return _upright_size(image)
+        except Exception as error:
+            raise ImageError(_reason(error)) from error
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    """A file that is open for reading and not empty; whatever the system has against it becomes one short reason."""
+    try:
+        status = file.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError("a folder, not an image")
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait until somebody writes to it
+            raise ImageError("not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"{status.st_size:,} bytes: above the limit of {MAX_BYTES:,}")
+        with file.open("rb") as stream:
+            if not stream.read(1):
+                raise ImageError("empty file (0 bytes)")
+            stream.seek(0)
+            yield stream
+    except FileNotFoundError as error:
+        raise ImageError("broken link" if file.is_symlink() else "no such file") from error
+    except NotADirectoryError as error:
+        raise ImageError("no such file") from error
+    except PermissionError as error:
+        raise ImageError("no read permission") from error
+    except OSError as error:
+        raise ImageError(_line(error.strerror or str(error))) from error
 
 
 @contextmanager
@@ -213,16 +245,18 @@ def _openers() -> tuple[_Opener, ...]:
     return tuple(found)
 
 
-def _open(data: bytes, openers: Iterable[_Opener]) -> Image.Image:
+def _open(stream: IO[bytes], openers: Iterable[_Opener]) -> Image.Image:
     """`Image.open` for `_FORMATS` alone, and without its warning about large pictures, which only a global could silence."""
     failure: ImageError | None = None
+    head = stream.read(16)
     for name, factory, accept in openers:
         try:
-            verdict = accept(data[:16])
+            verdict = accept(head)
             if isinstance(verdict, str):
                 raise ImageError(_line(verdict))
             if verdict:
-                image: Image.Image = factory(io.BytesIO(data), "")
+                stream.seek(0)
+                image: Image.Image = factory(stream, "")
                 return image
         except Exception as error:  # a plugin may raise anything over a damaged file
             failure = failure if name in _SHORT_MAGIC else ImageError(_reason(error))
@@ -261,6 +295,18 @@ def _upright(image: Image.Image) -> Image.Image:
     turned = image.transpose(turn)
     turned.format = image.format
     return turned
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    # By the tags, since whether Pillow has swapped the sides of a turned TIFF picture yet depends on its version; and by the
+    # base class, since that of PNG decodes the whole file to look for tags behind the pixels.
+    tags = getattr(image, "tag_v2", None) or {}
+    width, height = tags.get(_WIDTH_TAG, image.width), tags.get(_HEIGHT_TAG, image.height)
+    try:
+        turn = _TURNS.get(Image.Image.getexif(image).get(_ORIENTATION_TAG, 1))
+    except Exception:  # as in `_upright`
+        turn = None
+    return (height, width) if turn in _SIDEWAYS else (width, height)
 
 
 def _reason(error: Exception) -> str:

@@ -90,3 +90,43 @@ def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:
         return wide_values(image).astype(np.uint8)
     brightest: NDArray[np.uint8] = np.asarray(to_rgb(image, paper=BLACK)).max(axis=2)
     return brightest
+
+
+def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
+    """Resize a mask so that nothing of it is lost: an axis shrinks by "any pixel covered", and grows by the nearest.
+
+    Nearest alone drops lines one pixel wide where it shrinks.
+
+    Parameters
+    ----------
+    mask
+        (h, w) bool.
+    height, width
+        The size wanted.
+
+    Returns
+    -------
+    Array of bool, shape (height, width).
+
+    Examples
+    --------
+    >>> resize_mask(np.eye(6, dtype=bool), 3, 3).astype(int)
+    array([[1, 0, 0],
+           [0, 1, 0],
+           [0, 0, 1]])
+    >>> resize_mask(np.eye(2, dtype=bool), 4, 4)[0].tolist()
+    [True, True, False, False]
+    """
+    return _resize_rows(_resize_rows(mask, height).T, width).T
+
+
+def _resize_rows(mask: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
+    own = mask.shape[0]
+    places = np.arange(count)
+    if count >= own:
+        nearest: NDArray[np.bool_] = mask[(2 * places + 1) * own // (2 * count)]
+        return nearest
+    first, last = places * own // count, -(-(places + 1) * own // count)
+    sums = np.concatenate([np.zeros((1, mask.shape[1]), np.int64), np.cumsum(mask, axis=0)])
+    covered: NDArray[np.bool_] = sums[last] > sums[first]
+    return covered

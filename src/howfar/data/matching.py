@@ -31,9 +31,21 @@ def match_names(dataset: Dataset, found: Collection[str]) -> dict[str, str]:
     {'images/1.jpg': '1', 'images/2.jpg': '2'}
     """
     whole = {item.name: stem(item.name) for item in dataset.items}
-    shared = _shared([PurePosixPath(name).parent.parts for name in whole])
-    short = {name: PurePosixPath(*PurePosixPath(key).parts[shared:]).as_posix() for name, key in whole.items()}
+    short = {name: stem(below) for name, below in unshared(list(whole)).items()}
     return max(whole, short, key=lambda keys: sum(key in found for key in keys.values()))
+
+
+def unshared(names: Sequence[str]) -> dict[str, str]:
+    """Return every name without the folders that all names share.
+
+    Examples
+    --------
+    >>> unshared(["../site/a/1.jpg", "../site/b/1.jpg"])
+    {'../site/a/1.jpg': 'a/1.jpg', '../site/b/1.jpg': 'b/1.jpg'}
+    """
+    paths = [PurePosixPath(name) for name in names]
+    shared = _shared([path.parent.parts for path in paths])
+    return {name: PurePosixPath(*path.parts[shared:]).as_posix() for name, path in zip(names, paths, strict=True)}
 
 
 def no_match(dataset: Dataset, what: str, source: str, found: Iterable[str]) -> str:

@@ -25,10 +25,15 @@ ARRAY = ".npy"
 
 
 class Prediction(NamedTuple):
-    """One map, shape (h, w): uint8 of 0-255, or floats of 0-1; and whether its format alters values (JPEG)."""
+    """One map, shape (h, w): uint8 of 0-255, or floats of 0-1.
+
+    `lossy`: its format alters values (JPEG). `faint`: of its whole numbers none is above 1 (of 16 bits, above 255), and not
+    all are 0. That may be a model that is sure there is nothing, or p written as 0 and 1; one map alone does not tell.
+    """
 
     values: NDArray[np.uint8] | FloatArray
     lossy: bool = False
+    faint: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,7 @@ def read_prediction(path: str | Path) -> Prediction:
     Raises
     ------
     ImageError
-        As `howfar.data.read_bytes` and `howfar.data.decode`; colours, transparency, values outside the range; 8-bit maps
-        of 0 and 1 and 16-bit maps of at most 255, which would else be read as wholly background.
+        As `howfar.data.read_bytes` and `howfar.data.decode`; colours, transparency, values outside the range.
 
     Examples
     --------
@@ -152,9 +156,22 @@ def read_prediction(path: str | Path) -> Prediction:
     """
     data = read_bytes(path)
     if Path(path).suffix.lower() == ARRAY:
-        return Prediction(_array(data))
-    image = load(data).image
-    return Prediction(_picture(image), image.format in LOSSY)
+        values, lossy = _array(data), False
+    else:
+        image = load(data).image
+        values, lossy = _picture(image), image.format in LOSSY
+    return Prediction(_unit(values), lossy, _faint(values))
+
+
+def _faint(values: NDArray[Any]) -> bool:
+    if values.dtype.kind != "u":
+        return False
+    return 0 < int(values.max()) <= (1 if values.dtype == np.uint8 else 255)
+
+
+def _unit(values: NDArray[Any]) -> NDArray[Any]:
+    """16-bit values as p = value / 65535; others are in their form already."""
+    return values / 65535.0 if values.dtype == np.uint16 else values
 
 
 def _picture(image: Image.Image) -> NDArray[Any]:
@@ -163,13 +180,13 @@ def _picture(image: Image.Image) -> NDArray[Any]:
     if image.mode == "F":
         return wide_values(image)
     if is_wide(image):
-        return _sixteen(wide_values(image))
+        return wide_values(image).astype(np.uint16)
     if image.mode == "1":
         return np.asarray(image.convert("L"))
     channels = np.asarray(to_rgb(image))
     if not (channels == channels[..., :1]).all():
         raise ImageError("a colour picture, not a probability map: save one grey value for each pixel, p × 255")
-    return _eight(np.ascontiguousarray(channels[..., 0]))
+    return np.ascontiguousarray(channels[..., 0])
 
 
 def _see_through(image: Image.Image) -> bool:
@@ -178,20 +195,6 @@ def _see_through(image: Image.Image) -> bool:
     if is_wide(image):  # it cannot become RGBA; what is transparent is one of its values
         return "transparency" in image.info and bool((np.asarray(image) == image.info["transparency"]).any())
     return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
-
-
-def _eight(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if values.max() == 1:
-        raise ImageError("a map of 0 and 1: p is value / 255, so multiply it by 255 (or save p itself as a float .npy array)")
-    return values
-
-
-def _sixteen(values: NDArray[Any]) -> NDArray[np.float64]:
-    top = int(values.max())
-    if 0 < top <= 255:
-        raise ImageError(f"16-bit values of at most {top}: p is value / 65535, so save 8-bit values as an 8-bit picture")
-    scaled: NDArray[np.float64] = values / 65535.0
-    return scaled
 
 
 def _array(data: bytes) -> NDArray[Any]:
@@ -207,16 +210,14 @@ def _array(data: bytes) -> NDArray[Any]:
         raise ImageError(f"an array of shape {shape}: a map has two axes (height, width); save the foreground's channel")
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint8:
-        return _eight(array)
-    if array.dtype == np.uint16:
-        return _sixteen(array)
+    if array.dtype in (np.uint8, np.uint16):
+        return array
     if not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"an array of {array.dtype}: a map holds bytes (0-255) or floats (0-1)")
-    return _unit(array)
+    return _checked(array)
 
 
-def _unit(array: FloatArray) -> FloatArray:
+def _checked(array: FloatArray) -> FloatArray:
     if not np.isfinite(array).all():
         raise ImageError("NaN or infinity among the probabilities")
     low, high = float(array.min()), float(array.max())

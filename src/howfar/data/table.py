@@ -69,6 +69,18 @@ def read_table(path: str | Path, name: str | None = None) -> Dataset:
     return Dataset(name, tuple(items), tuple(skipped), table)
 
 
+def read_column(path: Path, name: str) -> list[str]:
+    """Cells of one of the columns that a table of images may have, "" where it leaves one empty.
+
+    Raises
+    ------
+    InputError
+        It is no such table, or lacks the column ``image``.
+    """
+    columns = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    return [cell or "" for cell in columns[name]]
+
+
 def read_parquet_names(path: Path) -> list[str]:
     """Column names of a Parquet file.
 

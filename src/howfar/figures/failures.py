@@ -10,8 +10,8 @@ import numpy as np
 
 from howfar.errors import HowfarError, InputError
 from howfar.figures.sets import first, nothing
-from howfar.figures.style import GRID, INK, MUTED, WIDTH, blank, drawing, head, name_text
-from howfar.figures.thumbnails import Thumbnail, thumbnail
+from howfar.figures.style import INK, MUTED, WIDTH, blank, drawing, head, name_text
+from howfar.figures.thumbnails import Thumbnail, square, thumbnail
 from howfar.results import Failures, Relation
 
 if TYPE_CHECKING:
@@ -156,9 +156,9 @@ def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -
     """Image and prediction in two unit squares whose upper left corner is (left, top), the numbers below."""
     name = str(record["image"])
     found = thumbnail(_path(record["path"]))
-    _square(axes, found, name, left, top)
+    square(axes, found, name, left, top)
     beside = Thumbnail(None, "no image") if found.pixels is None else overlay(found.pixels, _path(record["prediction"]))
-    _square(axes, beside, f"prediction:{name}", left + 1.04, top)
+    square(axes, beside, f"prediction:{name}", left + 1.04, top)
     middle = left + PAIR / 2
     text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
     axes.text(middle, top + 1.04, _numbers(record), fontsize=8, color=INK, **text)
@@ -176,22 +176,3 @@ def _numbers(record: Mapping[Hashable, Any]) -> str:
     interval = "" if np.isnan(low) or np.isnan(high) else f" [{low:.2f}, {high:.2f}]"
     known = "" if np.isnan(measured) else f" · {measured:.2f}"
     return f"{estimate:.2f}{interval}{known}"
-
-
-def _square(axes: Axes, found: Thumbnail, label: str, left: float, top: float) -> None:
-    """A picture within a unit square, or a box with the reason why there is none."""
-    if found.pixels is None:
-        _box(axes, found.reason, label, left, top)
-        return
-    height, width = found.pixels.shape[:2]
-    high, wide = height / max(height, width), width / max(height, width)
-    x, y = left + (1 - wide) / 2, top + (1 - high) / 2
-    axes.imshow(found.pixels, extent=(x, x + wide, y + high, y), interpolation="antialiased", label=label)
-
-
-def _box(axes: Axes, reason: str, label: str, left: float, top: float) -> None:
-    from matplotlib.patches import Rectangle
-
-    axes.add_patch(Rectangle((left, top), 1, 1, facecolor=GRID, alpha=0.5, edgecolor=MUTED, linewidth=0.6, label=label))
-    style: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "center", "color": MUTED}
-    axes.text(left + 0.5, top + 0.5, reason, **style)

@@ -101,6 +101,25 @@ def thumbnail(path: str) -> Thumbnail:
     return Thumbnail(np.asarray(image.convert("RGB"), dtype=np.uint8))
 
 
+def square(axes: Axes, found: Thumbnail, label: str, left: float, top: float) -> None:
+    """A picture within a unit square, or a box with the reason why there is none."""
+    if found.pixels is None:
+        _box(axes, found.reason, label, left, top)
+        return
+    height, width = found.pixels.shape[:2]
+    high, wide = height / max(height, width), width / max(height, width)
+    x, y = left + (1 - wide) / 2, top + (1 - high) / 2
+    axes.imshow(found.pixels, extent=(x, x + wide, y + high, y), interpolation="antialiased", label=label)
+
+
+def _box(axes: Axes, reason: str, label: str, left: float, top: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(Rectangle((left, top), 1, 1, facecolor=GRID, alpha=0.5, edgecolor=MUTED, linewidth=0.6, label=label))
+    style: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "center", "color": MUTED, "parse_math": False}
+    axes.text(left + 0.5, top + 0.5, reason, **style)
+
+
 def ends(images: pd.DataFrame, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The k closest images, ascending, and the k farthest of the rest, ascending; ties in order of name.
 
@@ -128,15 +147,10 @@ def _line(axes: Axes, row: Row, k: int, top: float) -> None:
 
 def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
     """One image in a unit square whose upper left corner is (left, top), its numbers below."""
-    found = thumbnail(str(record["path"]))
+    found, name = thumbnail(str(record["path"])), str(record["image"])
     if found.pixels is None:
-        _placeholder(axes, str(record["image"]), found.reason, left, top)
-    else:
-        height, width = found.pixels.shape[:2]
-        longest = max(height, width)
-        high, wide = height / longest, width / longest
-        x, y = left + (1 - wide) / 2, top + (1 - high) / 2
-        axes.imshow(found.pixels, extent=(x, x + wide, y + high, y), interpolation="antialiased", label=str(record["image"]))
+        found = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 13)}\n{found.reason}")
+    square(axes, found, name, left, top)
     distance, percentile = float(record["i_dist_mean"]), float(record["percentile"])
     share = "" if np.isnan(percentile) else f" · {percentile:.0f} %"
     axes.text(left + 0.5, top + 1.03, f"{_three_digits(distance)}{share}", fontsize=8, ha="center", va="top", color=INK)
@@ -145,11 +159,3 @@ def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -
 def _three_digits(value: float) -> str:
     """Three digits, trailing zeros too, so that numbers side by side look alike."""
     return f"{value:#.3g}".rstrip(".") if 1e-3 <= abs(value) < 1e3 else format_number(value, 3)
-
-
-def _placeholder(axes: Axes, name: str, reason: str, left: float, top: float) -> None:
-    from matplotlib.patches import Rectangle
-
-    axes.add_patch(Rectangle((left, top), 1, 1, facecolor=GRID, alpha=0.5, edgecolor=MUTED, linewidth=0.6, label=name))
-    text = f"{name_text(name.rsplit('/', 1)[-1], 13)}\n{reason}"
-    axes.text(left + 0.5, top + 0.5, text, fontsize=6.5, ha="center", va="center", color=MUTED, parse_math=False)

@@ -23,6 +23,7 @@ from howfar.metrics.maps import THRESHOLDS, BoolMap, ByteMap, IntArray, as_level
 from howfar.metrics.tolerance import as_tolerance, disc_maximum
 
 LEVELS = 256
+_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -315,10 +316,16 @@ def threshold_index(threshold: float) -> int:
 
 
 def _histograms(levels: ByteMap, where: BoolMap) -> NDArray[np.int64]:
-    """Histograms of the levels outside and inside `where`, (2, 256), in one pass over both."""
-    joint = np.multiply(where, np.uint16(LEVELS), dtype=np.uint16)
-    joint += levels
-    found: NDArray[np.int64] = np.bincount(joint.ravel(), minlength=2 * LEVELS).astype(np.int64, copy=False)
+    """Histograms of the levels outside and inside `where`, (2, 256), in one pass over both, some rows at a time.
+
+    Counting takes eight bytes a pixel beside the map, so a large map is not counted at once.
+    """
+    found = np.zeros(2 * LEVELS, dtype=np.int64)
+    rows = max(_AT_ONCE // levels.shape[1], 1)
+    for start in range(0, len(levels), rows):
+        joint = np.multiply(where[start : start + rows], np.uint16(LEVELS), dtype=np.uint16)
+        joint += levels[start : start + rows]
+        found += np.bincount(joint.ravel(), minlength=2 * LEVELS)
     return found.reshape(2, LEVELS)
 
 

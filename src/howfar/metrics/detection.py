@@ -53,7 +53,7 @@ class Detection:
     iou
         Overlap from which two boxes match, in (0, 1].
     min_score
-        Predicted boxes scored below this are left out of F1, never of mAP.
+        Predicted boxes scored below this are left out of F1, never of mAP; by default none is.
 
     Examples
     --------
@@ -64,11 +64,13 @@ class Detection:
     """
 
     iou: float = 0.5
-    min_score: float = 0.0
+    min_score: float = float("-inf")
 
     def __post_init__(self) -> None:
         if not 0.0 < self.iou <= 1.0:
             raise InputError.of("iou", "must lie in (0, 1]", self.iou)
+        if np.isnan(self.min_score):
+            raise InputError.of("min_score", "must be a number", self.min_score)
 
     @property
     def name(self) -> str:
@@ -92,7 +94,10 @@ class Detection:
             whole numbers.
         """
         boxes, labels = _boxes(prediction, "prediction")
-        scores = _row(prediction, "scores", "prediction", len(boxes)).astype(np.float64)
+        scores = _row(prediction, "scores", "prediction", len(boxes))
+        if scores.size and scores.dtype.kind not in "iuf":
+            raise InputError.of("prediction['scores']", "must be numbers", scores.dtype.name)
+        scores = scores.astype(np.float64)
         if not np.isfinite(scores).all():
             raise InputError.of("prediction['scores']", "must be finite", scores.tolist())
         true, true_labels = _boxes(truth, "truth")
@@ -123,9 +128,10 @@ class Detection:
         images = list(tallies)
         if not images:
             raise InputError("tallies must hold at least one image, got none")
+        above = f" of boxes scored {self.min_score:g} or more" if self.min_score > -np.inf else ""
         counts = np.array([[one.hits, one.misses, one.false] for one in images], dtype=np.float64)
         return MetricScore(
-            metric=f"F1 at IoU {self.iou:g}",
+            metric=f"F1 at IoU {self.iou:g}{above}",
             scores={**_mean_average_precision(images), "f1": float(_f1(counts.sum(axis=0, keepdims=True))[0])},
             per_image=_f1(counts),
         )
@@ -220,7 +226,10 @@ def _array(side: Mapping[str, ArrayLike], key: str, name: str) -> NDArray[Any]:
     if not isinstance(side, Mapping) or key not in side:
         received = sorted(side) if isinstance(side, Mapping) else type(side).__name__
         raise InputError.of(name, f"must be a mapping with {key!r}", received)
-    return np.asarray(side[key])
+    try:
+        return np.asarray(side[key])
+    except ValueError as error:
+        raise InputError(f"{name}[{key!r}] must have rows of one length: {error}") from error
 
 
 DETECTION = Detection()

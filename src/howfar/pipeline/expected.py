@@ -10,13 +10,12 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
+from howfar.relation.choice import MEAN, worth_using
 from howfar.relation.columns import Columns, rows, take
 from howfar.relation.estimate import Calibrated
-from howfar.relation.judge import best
-from howfar.results import Judgement
+from howfar.results import Choice, Judgement
 from howfar.results.files import plain
 
-MEAN = "mean"
 AUTO = "auto"
 
 
@@ -36,6 +35,8 @@ class Expected:
         The labelled datasets and how many images of each have a performance.
     judgements
         Every usable estimator, "mean" first, by leave-one-dataset-out; empty with a single labelled dataset.
+    choice
+        What choosing the best of them is worth; None where they could not be judged.
     fits
         The estimators by name, fitted on all labelled images.
     remarks
@@ -48,6 +49,7 @@ class Expected:
     level: float
     sets: Mapping[str, int]
     judgements: tuple[Judgement, ...]
+    choice: Choice | None
     fits: Mapping[str, Calibrated]
     remarks: tuple[str, ...] = ()
 
@@ -59,7 +61,8 @@ class Expected:
     def ranked(self, wanted: str = AUTO) -> tuple[str, ...]:
         """The estimators to be tried for an image, in this order; the first that it has the columns for is used.
 
-        "auto": those that did better than "mean" on every labelled set left out in turn, the best first, then "mean".
+        "auto": those that did better than "mean" with each labelled set left out in turn, the best first, then "mean"; "mean"
+        alone where choosing the best did no better on sets that had no say in the choice.
 
         Raises
         ------
@@ -70,6 +73,8 @@ class Expected:
             if wanted not in self.fits:
                 raise InputError.of("estimator", f"must be auto or one of {', '.join(self.fits)}", wanted)
             return (wanted,)
+        if worth_using(self.judgements, [] if self.choice is None else [self.choice]) in (None, MEAN):
+            return (MEAN,)
         complete = max((one.sets for one in self.judgements), default=0)
         judged = sorted((one for one in self.judgements if one.sets == complete), key=lambda one: one.mae_image)
         names = [one.estimator for one in judged if one.estimator in self.fits]
@@ -125,8 +130,8 @@ class Expected:
         """What a person sees of it."""
         images = sum(self.sets.values())
         sets = ", ".join(f"{name} {count}" for name, count in self.sets.items())
-        best_known = best(self.judgements)
-        judged = "not judged: that takes two labelled sets" if best_known is None else f"best: {self._said(best_known)}"
+        first = self.ranked()[0]
+        judged = f"used: {self._said(first)}" if self.judgements else "not judged: that takes two labelled sets"
         return (f"performance {self.metric}, known of {images} images ({sets})", f"estimators  {judged}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,6 +144,7 @@ class Expected:
             "sets": dict(self.sets),
             "judgements": [plain(asdict(one)) for one in self.judgements],
             "estimators": list(self.fits),
+            "choice": None if self.choice is None else plain(asdict(self.choice)),
             "auto": list(self.ranked()),
             "remarks": list(self.remarks),
         }
@@ -163,6 +169,7 @@ class Expected:
             level=float(document["level"]),
             sets={str(name): int(count) for name, count in document["sets"].items()},
             judgements=tuple(Judgement(**row) for row in document["judgements"]),
+            choice=None if document["choice"] is None else Choice(**document["choice"]),
             fits={str(name): Calibrated.from_dict(one) for name, one in fitted.items()},
             remarks=tuple(document["remarks"]),
         )
@@ -184,7 +191,9 @@ class Expected:
             held = f"; {100 * found.coverage:.0f} % of the images lay in its {100 * self.level:.0f} % intervals"
         if used == MEAN:
             return f"every image is predicted the labelled sets' mean, with an image error of {mean.mae_image:.3f} {how}{held}"
+        chosen = self.choice if self.choice is not None and self.choice.winner == used else None
+        worth = "" if chosen is None else f", {chosen.mae_image:.3f} where it was to be chosen without that set"
         return (
             f"predictions are by {used}, with an image error of {found.mae_image:.3f} {how} "
-            f"({mean.mae_image:.3f} for predicting their mean){held}"
+            f"({mean.mae_image:.3f} for predicting their mean{worth}){held}"
         )

@@ -14,17 +14,23 @@ from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value
 from howfar.projection import Projection, Projector
 from howfar.results import Features, Settings
 
+KEPT = 1024
+"""Most components that are kept of the images of S; of a longer space (mode "none") the first two are."""
+
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPair:
-    """What is kept of one pair: its numbers, its p-value, and of its projection the first two components of all images."""
+    """What is kept of one pair: its numbers, its p-value, and of its projection the first two components of P's images.
+
+    `secondary_scores` holds all components of the images of S, (m, z), or the first two where there are more than `KEPT`.
+    """
 
     found: PairMeasures
     p_value: float | None
     components: int
     explained_variance: float
     primary_plane: Float64Array
-    secondary_plane: Float64Array
+    secondary_scores: Float64Array
 
 
 def measured_pairs(projector: Projector, secondaries: Sequence[Features], settings: Settings) -> Iterator[MeasuredPair]:
@@ -55,7 +61,7 @@ def measured_pairs(projector: Projector, secondaries: Sequence[Features], settin
             components=pair.components,
             explained_variance=pair.explained_variance,
             primary_plane=_plane(pair.primary),
-            secondary_plane=_plane(pair.secondary),
+            secondary_scores=_plane(pair.secondary) if pair.components > KEPT else _padded(pair.secondary),
         )
 
 
@@ -77,4 +83,9 @@ def _quietly(pairs: Iterator[Projection]) -> Iterator[Projection]:
 
 def _plane(scores: Float64Array) -> Float64Array:
     """The first two components; a missing second one is 0."""
-    return np.pad(scores[:, :2], ((0, 0), (0, max(0, 2 - scores.shape[1]))))
+    return _padded(scores[:, :2])
+
+
+def _padded(scores: Float64Array) -> Float64Array:
+    """All components, copied so that the pair's own need not be kept; a missing second one is 0."""
+    return np.pad(scores, ((0, 0), (0, max(0, 2 - scores.shape[1]))))

@@ -106,7 +106,8 @@ class Profile:
         s = self.basis.scores(features)
         mean = image_to_dataset(s, self.rows)
         undefined = np.full(len(s), np.nan)
-        own, self_distance = self._sorted, self.self_distance or 0.0
+        # Where P's images are all alike its subspace holds nothing, and every image would look near.
+        own, self_distance = self._sorted if self._fitted is not None else None, self.self_distance or 0.0
         relative = np.divide(mean, self_distance, out=undefined.copy(), where=self_distance > ROUNDING * mean)
         return {
             "i_dist": self.n * mean,
@@ -245,6 +246,8 @@ class Profile:
         found = []
         if self.own is None:
             found.append(f"{self.primary} is a single image: it has no self-distance, so relative distances are undefined")
+        elif self._fitted is None:
+            found.append(f"the images of {self.primary} are all alike: no distance from them can be told")
         elif self.n < CONFORMAL:
             found.append(
                 f"{self.primary} has {self.n} images: with fewer than {CONFORMAL} no image can be called far by its p-value"

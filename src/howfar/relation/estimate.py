@@ -2,14 +2,16 @@
 
 What the intervals promise
 --------------------------
-An image's interval holds its performance with a chance of about `level` where that image is exchangeable with the labelled
-ones: drawn from the same mixture of sets. For images of a *new* dataset nothing promises it. What can be said of those is how
-often the intervals held when a labelled dataset was left out, which `judge` measures; look there first.
+An image's interval holds its performance with a chance of at least about `level` where that image is exchangeable with the
+labelled ones, drawn from the same mixture of sets (more where sets differ, as its width is that of sets left out). For images
+of a *new* dataset nothing promises it. What can be said of those is how often the intervals held when a labelled dataset was
+left out, which `judge` measures; look there first.
 
 A set's interval is for its mean performance, and takes the labelled *sets* as a sample of datasets like the new one. K sets
 allow a level of at most K / (K + 1): with three sets it is 0.75, whatever was asked for, and the interval says so. The errors
 come from fits to K − 1 sets, the estimate from one to K, so that a level is met closely, not exactly: where a set's mean is
-normal and nothing predicts it, 0.78 for 0.80 with four sets, 0.90 for 0.90 with nine.
+normal and nothing predicts it, 0.71 for 0.75 with three sets, 0.78 for 0.80 with four, 0.90 for 0.90 with nine. With two sets
+both errors are one number, and the level is 0.5: 0.54 is what it holds there.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from howfar.relation.estimators import named, restore
 from howfar.relation.labelled import Labelled
 from howfar.results.relation import SetEstimate
 from howfar.significance.conformal import quantile
+
+_OF_TWO = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +97,8 @@ class Calibrated:
         """Estimate of a set's mean performance, with an interval from the errors of the labelled sets' means.
 
         The mean of its images' estimates ± the ⌈(K + 1) · level⌉-th smallest of the K sets' absolute errors, `level` being cut
-        to K / (K + 1), clipped to [0, 1]. With one labelled set nothing is known of how sets differ: the interval is 0 to 1.
+        to K / (K + 1), with two sets to 0.5, clipped to [0, 1]. With one labelled set nothing is known of how sets
+        differ: the interval is 0 to 1.
 
         Parameters
         ----------
@@ -123,7 +128,8 @@ class Calibrated:
         if len(names) < 2:
             return float("inf"), self.level
         errors = np.bincount(codes, self.estimates - self.performance) / np.bincount(codes)
-        level = min(self.level, len(names) / (len(names) + 1))
+        most = len(names) / (len(names) + 1) if len(names) > 2 else _OF_TWO
+        level = min(self.level, most)
         return quantile(np.abs(errors), level), level
 
     def to_dict(self) -> dict[str, Any]:

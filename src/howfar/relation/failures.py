@@ -12,6 +12,8 @@ from howfar.relation.estimate import Calibrated
 from howfar.results.relation import Failures
 from howfar.significance.conformal import select
 
+_ROUNDING = 1e-9
+
 
 def list_failures(
     calibration_estimates: ArrayLike,
@@ -25,8 +27,9 @@ def list_failures(
     p_j = (1 + #{i: performance_i ≥ τ and estimate_i ≤ estimate_j}) / (n + 1) over all n calibration images, failing ones
     counted in n: small where few images that did well were estimated as low as this one. Listed are those that Benjamini and
     Hochberg select, with p = 1 for an image that is itself estimated at τ or above: where nearly all calibration images fail
-    a list of everything would be right often enough, and tell nothing. A larger p only makes the list shorter, and at most
-    `error_rate` of the listed images are expected not to fail, for images exchangeable with the calibration images.
+    a list of everything would be right often enough, and tell nothing. A larger p only makes the list shorter. For images
+    exchangeable with the calibration images the share of listed ones that do not fail is at most `error_rate` on average over
+    lists, an empty list counting as 0: where failures are rare, most lists are empty and the others may be wrong more often.
     Source: Jin & Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023),
     https://arxiv.org/abs/2210.01408, with the clipped score and without its random ties: those count against listing.
 
@@ -72,9 +75,10 @@ def list_failures(
     if not np.isfinite(tau):
         raise InputError.of("tau", "must be a finite number", tau)
     passing = np.sort(known[truth >= tau])
-    as_low = np.searchsorted(passing, asked, side="right")
+    # Estimates that are equal but for rounding are ties.
+    as_low = np.searchsorted(passing, asked + _ROUNDING, side="right")
     p_values = np.where(np.isnan(asked), np.nan, (1 + as_low) / (len(known) + 1))
-    return p_values, select(np.where(asked >= tau, 1.0, p_values), error_rate)
+    return p_values, select(np.where(asked >= tau - _ROUNDING, 1.0, p_values), error_rate)
 
 
 def failures(

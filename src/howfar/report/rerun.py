@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import PurePath
 
-from howfar.report.words_estimates import best
+from howfar.relation.choice import worth_using
 from howfar.results import Comparison, Relation
 
 UNKNOWN = "<where {} is>"
@@ -39,8 +39,8 @@ def rerun(comparison: Comparison, relation: Relation | None = None) -> str:
 def _related(relation: Relation) -> list[str]:
     """The call of relate; a threshold found among the performances is given, and an estimator that is not the best."""
     chosen = {key: value for key, value in asdict(relation.settings).items() if key != "threshold_source"}
-    first = best(relation.judgements)
-    if first is not None and first.estimator != relation.estimator:
+    first = worth_using(relation.judgements, relation.choices)
+    if first is not None and first != relation.estimator:
         chosen["estimator"] = relation.estimator
     lines = ["relation = howfar.relate(", "    comparison,", f"    {[PERFORMANCES]!r},"]
     return [*lines, *(f"    {key}={value!r}," for key, value in chosen.items()), ")"]

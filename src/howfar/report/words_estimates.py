@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from howfar.report.words import listing, share
-from howfar.results import Judgement, Relation, SetEstimate
+from howfar.results import Choice, Judgement, Relation, SetEstimate
 
-MEAN, SIGNALS, EVERYTHING = "mean", "signals", "all"
+MEAN, SIGNALS, EVERYTHING, DISTANCE = "mean", "signals", "all", "distance"
 FEW = 6
 SHORT = 0.05
 ESTIMATORS = {
@@ -60,25 +60,32 @@ def lead(relation: Relation) -> str:
             f"{judged} None beats predicting the mean, which misses an image's performance by {_error(mean.mae_image)} and a "
             f"dataset's mean by {_error(mean.mae_set)}."
         )
-    return (
+    best_of = (
         f"{judged} The best, “{first.estimator}”, misses an image's performance by {_error(first.mae_image)} and a dataset's "
         f"mean by {_error(first.mae_set)}; predicting the mean misses by {_error(mean.mae_image)} and {_error(mean.mae_set)}."
+    )
+    choice = _choice(relation, EVERYTHING)
+    if choice is None:
+        return best_of
+    return (
+        f"{best_of} Chosen for that, it is flattered: an estimator chosen without the dataset that it is then tried on misses "
+        f"by {_error(choice.mae_image)} and {_error(choice.mae_set)}."
     )
 
 
 def distance(relation: Relation) -> str:
     """What distance is worth as an estimator, in one sentence; empty where that was not judged."""
-    mean, of_image, of_set = _distances(relation)
-    if mean is None or of_image is None or of_set is None:
+    mean, choice = mean_of(relation.judgements), _choice(relation, DISTANCE)
+    if mean is None or choice is None:
         return ""
-    on_images, on_sets = _beats(of_image.mae_image, mean.mae_image), _beats(of_set.mae_set, mean.mae_set)
+    on_images, on_sets = _beats(choice.mae_image, mean.mae_image), _beats(choice.mae_set, mean.mae_set)
     if not on_images and not on_sets:
         return "Alone, distance is no estimator of performance here: no distance beats predicting the mean."
     if not on_sets:
         return "Distance is a weak estimator of performance here: it beats predicting the mean for images, not for datasets."
     if not on_images:
         return "Distance is a weak estimator of performance here: it beats predicting the mean for datasets, not for images."
-    near, both = _nearer(of_set, mean)
+    near, both = _nearer(choice, mean)
     if 2 * near <= both:
         return (
             "As an estimator of performance distance beats predicting the mean here on average, but comes nearer to the truth "
@@ -105,7 +112,13 @@ def distance_numbers(relation: Relation) -> str:
             f"Of the distances “{of_image.estimator}” errs least for an image, by {images}, and “{of_set.estimator}” for a "
             f"dataset's mean, by {sets}"
         )
-    return f"{who}; {against}."
+    choice = _choice(relation, DISTANCE)
+    blind = (
+        ""
+        if choice is None
+        else f" Chosen without the dataset, a distance misses by {_error(choice.mae_image)} and {_error(choice.mae_set)}."
+    )
+    return f"{who}; {against}.{blind}"
 
 
 def addition(relation: Relation) -> str:
@@ -130,12 +143,12 @@ def in_use(relation: Relation) -> str:
     instead = f" Where a dataset lacks what it reads, {listing(quoted(others))} stands in." if others else ""
     if first is None:
         return f"The estimates below are by “{estimator}”, which nothing here could test.{instead}"
+    mean, choice = mean_of(relation.judgements), _choice(relation, EVERYTHING)
+    if estimator == MEAN != first.estimator and mean is not None and choice is not None and choice.mae_image >= mean.mae_image:
+        return f"The estimates below are the mean: choosing the best did no better on datasets that had no say in it.{instead}"
     if estimator != first.estimator:
         return f"The estimates below are by “{estimator}”, not by the best, “{first.estimator}”.{instead}"
-    flattered = (
-        "" if estimator == MEAN else f"; chosen as the best of {len(relation.judgements)}, its errors flatter it a little"
-    )
-    return f"The estimates below are by “{estimator}”{flattered}.{instead}"
+    return f"The estimates below are by “{estimator}”.{instead}"
 
 
 def fewer(relation: Relation) -> str:
@@ -214,6 +227,10 @@ def _distances(relation: Relation) -> tuple[Judgement | None, Judgement | None, 
     return mean_of(relation.judgements), of_image, min(judged, key=lambda one: one.mae_set, default=None)
 
 
+def _choice(relation: Relation, among: str) -> Choice | None:
+    return next((one for one in relation.choices if one.among == among), None)
+
+
 def _error(value: float) -> str:
     return f"{value:.3f}"
 
@@ -223,7 +240,7 @@ def _beats(a: float, b: float) -> bool:
     return round(a, 3) < round(b, 3)
 
 
-def _nearer(one: Judgement, mean: Judgement) -> tuple[int, int]:
+def _nearer(one: Choice, mean: Judgement) -> tuple[int, int]:
     """In how many datasets an estimator's error of the mean is smaller than that of predicting the mean, and of how many."""
     both = set(one.set_errors) & set(mean.set_errors)
     return sum(abs(one.set_errors[name]) < abs(mean.set_errors[name]) for name in both), len(both)

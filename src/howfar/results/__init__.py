@@ -16,6 +16,7 @@ from howfar.results.comparison import (
 from howfar.results.performance import Evaluation
 from howfar.results.records import Features, Leak, Provenance, Skipped
 from howfar.results.relation import (
+    Choice,
     Coefficient,
     DatasetRelation,
     Failures,
@@ -27,10 +28,12 @@ from howfar.results.relation import (
     Trend,
     Verdict,
 )
+from howfar.results.selection import Pick, Selection
 
 __all__ = [
     "BackboneSummary",
     "BaselineSummary",
+    "Choice",
     "Coefficient",
     "Comparison",
     "DatasetRelation",
@@ -41,10 +44,12 @@ __all__ = [
     "Judgement",
     "Leak",
     "Part",
+    "Pick",
     "PrimarySummary",
     "Provenance",
     "Relation",
     "RelationSettings",
+    "Selection",
     "SetEstimate",
     "Settings",
     "Skipped",

@@ -111,7 +111,8 @@ class Comparison:
         One `DatasetSummary` for each secondary, in the caller's order.
     images
         One row an image of a secondary: dataset, image, path, content, i_dist (sum over P), i_dist_mean, i_dist_scaled
-        (0-1 within the dataset), knn, mahalanobis, percentile (0-100, among P's own images), p_value (conformal), pc1, pc2.
+        (0-1 within the dataset), knn, mahalanobis, percentile (0-100, among P's own images), p_value (conformal), and the
+        projected image: pc1, pc2 … pcz (nan beyond those that its pair has).
     primary_images
         One row an image of P and a secondary: against, image, path, content, i_dist_mean (leave-one-out, in that
         pair's subspace), pc1, pc2.

@@ -124,6 +124,24 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What it is worth to use the estimator that is judged best, of all (`among` "all") or of one kind ("distance").
+
+    The errors of a winner flatter it, since it was chosen by them. So for each labelled set an estimator is chosen by what the
+    other sets say alone (`picked`), and its error is taken on the set: `mae_image`, `mae_set` and `set_errors` are those of
+    the choosing itself, to be held against those of "mean". `winner` has the least error over all `sets`.
+    """
+
+    among: str
+    winner: str
+    sets: int
+    mae_image: float
+    mae_set: float
+    picked: Mapping[str, str]
+    set_errors: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class SetEstimate:
     """Predicted mean performance of a set, with a conformal interval at `level` (the highest that the labelled sets allow).
 
@@ -195,8 +213,11 @@ class Relation:
         The trend within sets, pooled over them; None where no set has performances.
     judgements
         Every estimator, judged by leave-one-dataset-out; "mean" first. Empty with fewer than two labelled sets.
+    choices
+        What choosing the best of all estimators is worth, and the best distance; empty with fewer than two labelled sets.
     estimator
-        The estimator that estimates and failure lists use: the best by `mae_image`, "mean" among them.
+        The estimator that estimates and failure lists use: the best by `mae_image` where choosing it is worth more than
+        "mean", else "mean"; or the caller's.
     estimates, failures
         For every set of the run, labelled (judged) or not.
     images
@@ -216,6 +237,7 @@ class Relation:
     pooled: Trend | None
     pooled_verdict: Verdict | None
     judgements: tuple[Judgement, ...]
+    choices: tuple[Choice, ...]
     estimator: str | None
     estimates: tuple[SetEstimate, ...]
     failures: tuple[Failures, ...]
@@ -241,6 +263,7 @@ class Relation:
             "pooled": None if self.pooled is None else asdict(self.pooled),
             "pooled_verdict": None if self.pooled_verdict is None else asdict(self.pooled_verdict),
             "judgements": [plain(asdict(one)) for one in self.judgements],
+            "choices": [plain(asdict(one)) for one in self.choices],
             "estimator": self.estimator,
             "estimates": [asdict(one) for one in self.estimates],
             "failures": [asdict(one) for one in self.failures],
@@ -306,6 +329,7 @@ class Relation:
             pooled=None if pooled is None else _trend(pooled),
             pooled_verdict=None if verdict is None else Verdict(**verdict),
             judgements=tuple(Judgement(**row) for row in document["judgements"]),
+            choices=tuple(Choice(**row) for row in document["choices"]),
             estimator=document["estimator"],
             estimates=tuple(SetEstimate(**row) for row in document["estimates"]),
             failures=tuple(Failures(**row) for row in document["failures"]),

@@ -11,31 +11,41 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
+from howfar.data.photographs import pattern_of
 from howfar.errors import InputError
 from howfar.pipeline.expected import Expected
 from howfar.pipeline.profile import Profile
+from howfar.relation.choice import choose
 from howfar.relation.columns import take
 from howfar.relation.estimate import calibrate
 from howfar.relation.estimators import every
 from howfar.relation.judge import judge
 from howfar.results import Evaluation, Features
+from howfar.studies.performance.groups import groups_of
 from howfar.studies.performance.performances import Matched, match
 from howfar.studies.performance.scores import Scores, scores_of, signals_at
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the caller chose: the common threshold (None: the primary's own, else 0.5), τ, and the intervals' level."""
+    """What the caller chose: the common threshold (None: the primary's own, else 0.5), τ, the intervals' level, and `group`.
+
+    `group` is the expression whose first group names an image's photograph; with a single labelled dataset, images of one
+    photograph are then left out together.
+    """
 
     threshold: float | None = None
     tau: float = 0.5
     level: float = 0.9
+    group: str | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.tau <= 1.0:
             raise InputError.of("tau", "must lie between 0 and 1", self.tau)
         if not 0.0 < self.level < 1.0:
             raise InputError.of("level", "must lie between 0 and 1", self.level, "pass 0.9")
+        if self.group is not None:
+            pattern_of(self.group)
 
 
 def expected_of(
@@ -56,7 +66,7 @@ def expected_of(
     performances
         What is known of their images; an evaluation of the primary itself gives the common threshold.
     wishes
-        τ, level and threshold.
+        τ, level, threshold and group.
     contents
         Hashes of the primary's images: those of a labelled dataset would look nearer than they are.
 
@@ -79,7 +89,8 @@ def expected_of(
     sets, performance = images["dataset"].to_numpy(dtype=str)[known], scores.performance[known]
     here = take(columns, known)
     recipes = [settled for one in every() if (settled := one.resolve(here, sets)) is not None]
-    judgements, _ = judge(recipes, here, performance, sets, tau=wishes.tau, level=wishes.level)
+    groups = None if wishes.group is None else np.asarray(groups_of(images, wishes.group))[known]
+    judgements, left_out = judge(recipes, here, performance, sets, tau=wishes.tau, level=wishes.level, groups=groups)
     return Expected(
         metric=scores.metric,
         threshold=scores.threshold,
@@ -87,7 +98,8 @@ def expected_of(
         level=wishes.level,
         sets={str(name): int(count) for name, count in zip(*np.unique(sets, return_counts=True), strict=True)},
         judgements=judgements,
-        fits={one.name: calibrate(one, here, performance, sets, level=wishes.level) for one in recipes},
+        choice=choose(judgements, left_out, performance, sets),
+        fits={one.name: calibrate(one, here, performance, sets, level=wishes.level, groups=groups) for one in recipes},
         remarks=tuple(_remarks(labelled, sets, matched, set(contents), profile.primary)),
     )
 

@@ -319,8 +319,7 @@ def _image_rows(s: Features, n: int, one: MeasuredPair) -> pd.DataFrame:
             "mahalanobis": undefined if found.mahalanobis is None else found.mahalanobis,
             "percentile": undefined if found.percentile is None else found.percentile,
             "p_value": undefined if found.conformal is None else found.conformal,
-            "pc1": one.secondary_plane[:, 0],
-            "pc2": one.secondary_plane[:, 1],
+            **{f"pc{number}": column for number, column in enumerate(one.secondary_scores.T, start=1)},
         }
     )
 

@@ -40,6 +40,7 @@ def profile(
     tau: float = 0.5,
     level: float = 0.9,
     threshold: float | None = None,
+    group: str | None = None,
     **options: Any,
 ) -> Profile:
     """Make a reference profile of a primary dataset: new images are scored by it without the dataset's images.
@@ -65,6 +66,9 @@ def profile(
         Performance below which an image counts as failed; level of the conformal intervals.
     threshold
         The common threshold, in hundredths; by default the primary's where it was evaluated, else 0.5.
+    group
+        Regular expression whose first group names an image's photograph, as `howfar.relate` takes it: images of one
+        photograph are calibrated on together.
     **options
         Passed to `howfar.load_backbone`: device, weights, pool, fit, via. All but the device are kept.
 
@@ -83,7 +87,7 @@ def profile(
     yardstick   self-distance 3.108; nearest 5 neighbours
     """
     settings = Config.checked(components=components, scale=scale, neighbours=neighbours, projection="primary")
-    wishes = Wishes(threshold, tau, level)
+    wishes = Wishes(threshold, tau, level, group)
     check_work(runner, batch_size, workers)
     datasets = _datasets(primary, labelled)
     known = _known(datasets[1:], performance)

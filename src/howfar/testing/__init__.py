@@ -1,7 +1,7 @@
 """Conformance suites for pytest: subclass one, say how to make your object, and inherit the tests of its contract.
 
-``StoreTests``, ``RunnerTests``, ``BackboneTests`` and ``DistanceTests`` are loaded when they are asked for, since they need
-pytest and what they test needs more.
+``StoreTests``, ``RunnerTests``, ``BackboneTests``, ``SegmenterTests``, ``DistanceTests`` and ``StrategyTests`` are loaded when
+they are asked for, since they need pytest and what they test needs more.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from howfar.testing.distances import DistanceTests
     from howfar.testing.metrics import MetricTests
     from howfar.testing.runners import RunnerTests
+    from howfar.testing.segmenters import SegmenterTests
     from howfar.testing.stores import StoreTests
+    from howfar.testing.strategies import StrategyTests
 
 _NAMES = {
     "BackboneTests": "howfar.testing.backbones",
     "DistanceTests": "howfar.testing.distances",
     "MetricTests": "howfar.testing.metrics",
     "RunnerTests": "howfar.testing.runners",
+    "SegmenterTests": "howfar.testing.segmenters",
     "StoreTests": "howfar.testing.stores",
+    "StrategyTests": "howfar.testing.strategies",
 }
 
-__all__ = ["BackboneTests", "DistanceTests", "MetricTests", "RunnerTests", "StoreTests"]
+__all__ = ["BackboneTests", "DistanceTests", "MetricTests", "RunnerTests", "SegmenterTests", "StoreTests", "StrategyTests"]
 
 
 def __getattr__(name: str) -> Any:

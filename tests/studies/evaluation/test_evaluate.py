@@ -396,7 +396,6 @@ def test_every_fault_of_reading_has_its_reason(roads: Path, maps: Path) -> None:
     save(maps, "0.png", np.zeros((SIDE, SIDE + 8), np.uint8))
     (maps / "1.png").write_bytes((maps / "1.png").read_bytes()[:200])
     save(maps, "2.png", np.dstack([draw(2)[0], *[255 - draw(2)[0]] * 2]))
-    save(maps, "3.png", draw(3)[1].astype(np.uint8))
     save(roads / "masks", "4.png", draw(4)[1].astype(np.uint8))
     (roads / "masks/5.png").write_text("not a picture")
     save(roads / "images", "6.png", draw(6)[0])
@@ -408,14 +407,25 @@ def test_every_fault_of_reading_has_its_reason(roads: Path, maps: Path) -> None:
         "1.jpg": f"the prediction {maps}/1.png: truncated image file",
         "2.jpg": f"the prediction {maps}/2.png: a colour picture, not a probability map: save one grey value for each pixel, "
         "p × 255",
-        "3.jpg": f"the prediction {maps}/3.png: a map of 0 and 1: p is value / 255, so multiply it by 255 (or save p itself as "
-        "a float .npy array)",
         "4.jpg": f"the mask {roads}/masks/4.png: a mask of 0 and 1: foreground is above 127, so multiply it by 255",
         "5.jpg": f"the mask {roads}/masks/5.png: not an image that Pillow can read",
     }
     assert line(roads, maps) == (
-        f"6 of 7 images of roads cannot be scored; the first is 0.jpg: {reasons['0.jpg']}: "
-        "mend them, or pass partial=True (--partial) to score only the other 1"
+        f"5 of 7 images of roads cannot be scored; the first is 0.jpg: {reasons['0.jpg']}: "
+        "mend them, or pass partial=True (--partial) to score only the other 2"
+    )
+
+
+def test_a_nearly_empty_map_is_scored_and_a_whole_set_of_zeros_and_ones_is_not(roads: Path, maps: Path) -> None:
+    save(maps, "3.png", draw(3)[1].astype(np.uint8))
+    found = run(roads, maps)
+    assert found.scored == 6
+    assert "1 map holds no value above 1 of 255, and is taken for nearly empty" in found.notes
+    for k in range(6):
+        save(maps, f"{k}.png", draw(k)[1].astype(np.uint8))
+    assert line(roads, maps) == (
+        f"no map below {maps} holds a value above 1 of 255 (255 of 65535), as {maps}/0.png: p is value / 255 (value / 65535), "
+        "so scale them up, or save p itself as float .npy arrays"
     )
 
 

@@ -202,6 +202,18 @@ def test_boxes(roads: Path, tmp_path: Path) -> None:
     assert_survives(found, tmp_path / "e.parquet")
 
 
+def test_boxes_match_and_count_from_the_overlap_and_score_that_are_asked_for(roads: Path, tmp_path: Path) -> None:
+    truth = boxes(tmp_path / "truth.json", *({"image": f"{k}.png", "boxes": [[0, 0, 10, 10]]} for k in range(4)))
+    near = [{"image": f"{k}.png", "boxes": [[0, 0, 10, 6], [50, 50, 60, 60]], "scores": [0.9, 0.1]} for k in range(4)]
+    predictions = boxes(tmp_path / "p.json", *near)
+    found = {
+        name: run(roads, predictions, "detection", truth=truth, **how).images["performance"].iloc[0]
+        for name, how in (("plain", {}), ("strict", {"iou": 0.75}), ("sure", {"min_score": 0.5}))
+    }
+    assert found == {"plain": 2 / 3, "strict": 0.0, "sure": 1.0}
+    assert "min_score is of no use to segmentation" in line(roads, roads, "segmentation", min_score=0.5)
+
+
 def test_boxes_that_are_wrong(roads: Path, tmp_path: Path) -> None:
     truth = boxes(tmp_path / "truth.json", *({"image": f"{k}.png", "boxes": [BOX]} for k in range(4)))
     good = [{"image": f"{k}.png", "boxes": [BOX], "scores": [0.9]} for k in range(4)]

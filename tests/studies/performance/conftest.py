@@ -5,21 +5,25 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 import howfar
 from howfar.data.synthetic import write_dataset
-from howfar.results import Comparison, Evaluation
+from howfar.results import Comparison, Evaluation, Relation
 from howfar.studies.evaluation.evaluate import evaluate
+from howfar.studies.performance.relate import relate
 
 SIDE = 48
 COUNTS = {"road": 10, "near": 16, "far": 17, "new": 9, "bare": 8}
 SHIFT = {"road": 0.0, "near": 0.2, "far": 0.9, "new": 0.5, "bare": 0.6}
 BLANK = ("0003", "0011")
 TILES = 4
+EMBEDDED = {"a": 47, "b": 40, "c": 12}
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ def _write(folder: Path) -> None:
             for part in ("images", "masks"):
                 for k, file in enumerate(sorted((place / part).iterdir())):
                     file.rename(file.with_stem(f"p{k // TILES}-{k % TILES}"))
-        _predict(folder, name, rng)
+        if name != "bare":
+            _predict(folder, name, rng)
     for name in ("new", "bare"):
         shutil.rmtree(folder / name / "masks")
 
@@ -94,3 +99,26 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         for name in ("road", "near", "far", "new")
     }
     return World(folder, run, evaluations)
+
+
+@pytest.fixture(scope="session")
+def found(world: World) -> Relation:
+    """Related once, P's evaluation among the performances."""
+    return relate(world.run, world.given("road", "near", "far", "new"), bootstrap=60)
+
+
+@pytest.fixture(scope="session")
+def run() -> Comparison:
+    """Embeddings in so few components that P's own distance is another in each pair."""
+    rng = np.random.default_rng(0)
+    sets = {name: rng.normal(k / 2, 1 + k / 3, size=(m, 10)) for k, (name, m) in enumerate(EMBEDDED.items())}
+    options: dict[str, Any] = {"bootstrap": 0, "permutations": 0, "baselines": False, "progress": False}
+    return howfar.compare(rng.normal(size=(30, 10)), sets, components=3, neighbours=3, **options)
+
+
+@pytest.fixture(scope="session")
+def table(run: Comparison) -> pd.DataFrame:
+    """Performance of two of the sets, falling with their distance; the rows of a third are left out."""
+    noise = 0.05 * np.random.default_rng(1).normal(size=len(run.images))
+    rows = run.images[["dataset", "image"]].assign(performance=0.85 - 0.3 * run.images["i_dist_scaled"] + noise)
+    return rows[rows["dataset"] != "c"].reset_index(drop=True)

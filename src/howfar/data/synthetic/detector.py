@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -16,11 +16,11 @@ from scipy.special import expit
 
 from howfar.data.folder import Dataset, Item
 from howfar.data.images import decode, read_bytes
+from howfar.data.map_files import places, write_map
 from howfar.data.masks import read_mask
 from howfar.data.synthetic.logistic import fit_logistic
 from howfar.data.synthetic.noise import Field
 from howfar.errors import InputError
-from howfar.results.files import replace
 
 Labelled: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 
@@ -245,22 +245,7 @@ def write_predictions(folder: str | Path, dataset: Dataset, detector: Detector, 
     >>> sorted(file.name for file in maps.iterdir())
     ['0001.png', '0002.png']
     """
-    root = Path(folder)
-    for path, item in _places(root, dataset).items():
+    for path, item in places(folder, dataset).items():
         picture = _picture(item)
-        found = Image.fromarray(detector(np.ascontiguousarray(picture[:, ::-1]) if flipped else picture))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, partial(found.save, format="png", compress_level=1))
-    return root
-
-
-def _places(root: Path, dataset: Dataset) -> dict[Path, Item]:
-    places: dict[Path, Item] = {}
-    for item in dataset.items:
-        path = root / PurePosixPath(item.name).with_suffix(".png")
-        if path in places:
-            raise InputError.of(f"dataset {dataset.name}", "must give each map a name of its own", item.name, "rename one")
-        if path.absolute() == item.path.absolute():
-            raise InputError.of("folder", "must not be the images' own", str(root), "choose another folder")
-        places[path] = item
-    return places
+        write_map(path, detector(np.ascontiguousarray(picture[:, ::-1]) if flipped else picture))
+    return Path(folder)

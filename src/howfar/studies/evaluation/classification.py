@@ -13,6 +13,7 @@ from howfar.data.class_predictions import ClassPredictions, read_classes
 from howfar.data.files import printable
 from howfar.data.matching import examples
 from howfar.errors import InputError
+from howfar.metrics.classification import CLASSIFICATION
 from howfar.results import Evaluation
 from howfar.studies.evaluation.listed import Listing, Tallied, evaluate_listing
 
@@ -44,6 +45,7 @@ def evaluate_classes(dataset: Dataset, predictions: str | Path, partial: bool, p
 
     listing = Listing(
         task="classification",
+        metric=CLASSIFICATION,
         file=table.file,
         predictions=dict(zip(table.images, given, strict=True)),
         truths={image: index[label] for image, label in labels.items()},

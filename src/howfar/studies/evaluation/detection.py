@@ -11,11 +11,14 @@ import numpy as np
 
 from howfar.data import Dataset
 from howfar.data.boxes import read_boxes
+from howfar.metrics.detection import Detection
 from howfar.results import Evaluation
 from howfar.studies.evaluation.listed import Listing, Tallied, entries_of, evaluate_listing, unmatched
 
 
-def evaluate_boxes(dataset: Dataset, predictions: str | Path, truth: str | Path, partial: bool, progress: bool) -> Evaluation:
+def evaluate_boxes(
+    dataset: Dataset, predictions: str | Path, truth: str | Path, metric: Detection, partial: bool, progress: bool
+) -> Evaluation:
     """Score predicted boxes against true ones; `howfar.evaluate` says what its arguments mean.
 
     Raises
@@ -31,6 +34,7 @@ def evaluate_boxes(dataset: Dataset, predictions: str | Path, truth: str | Path,
     entries = entries_of(dataset, "entry", Path(truth), list(true))
     listing = Listing(
         task="detection",
+        metric=metric,
         file=Path(predictions),
         predictions=predicted,
         truths={image: true[entry] for image, entry in entries.items()},

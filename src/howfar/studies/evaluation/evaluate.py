@@ -8,6 +8,7 @@ from typing import Any
 
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
+from howfar.metrics.detection import Detection
 from howfar.metrics.tolerance import as_tolerance
 from howfar.results import Evaluation
 from howfar.studies.evaluation.classification import evaluate_classes
@@ -20,7 +21,7 @@ from howfar.studies.evaluation.threshold import choose
 _OWN = {
     "segmentation": ("tolerance", "threshold", "tuned_on", "flipped", "ensemble"),
     "classification": (),
-    "detection": ("truth",),
+    "detection": ("truth", "iou", "min_score"),
 }
 
 
@@ -35,6 +36,8 @@ def evaluate(
     flipped: str | Path | None = None,
     ensemble: Sequence[str | Path] | str | Path = (),
     truth: str | Path | None = None,
+    iou: float | None = None,
+    min_score: float | None = None,
     partial: bool = False,
     progress: bool = True,
 ) -> Evaluation:
@@ -69,6 +72,9 @@ def evaluate(
         Folders of the maps of further models for the same images: adds ensemble_agreement.
     truth
         Detection: the true boxes, as the predictions but without scores.
+    iou, min_score
+        Detection: overlap from which two boxes match (0.5), and the score below which a predicted box is left out of F1 (none
+        is): what a detector that offers a hundred boxes an image needs.
     partial
         Leave out images that cannot be scored (no prediction, of another size, unreadable) and list them in ``.skipped``,
         instead of stopping.
@@ -103,13 +109,16 @@ def evaluate(
         "flipped": flipped,
         "ensemble": members or None,
         "truth": truth,
+        "iou": iou,
+        "min_score": min_score,
     }
     _check_options(task, {name: value for name, value in given.items() if value is not None})
     images = _images(dataset)
     if task == "classification":
         return evaluate_classes(images, predictions, partial, progress)
     if truth is not None:
-        return evaluate_boxes(images, predictions, truth, partial, progress)
+        chosen = {name: value for name, value in (("iou", iou), ("min_score", min_score)) if value is not None}
+        return evaluate_boxes(images, predictions, truth, Detection(**chosen), partial, progress)
     radius, cut = as_tolerance(tolerance), choose(threshold, tuned_on)
     return evaluate_maps(images, find_sources(images, predictions, flipped, members), cut, radius, partial, progress)
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howfar import registry
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.files import printable, stem
 from howfar.data.matching import examples, match_names, no_match
@@ -40,8 +39,8 @@ class Listing:
 
     Attributes
     ----------
-    task
-        The registered metric's name.
+    task, metric
+        The task's name, and what scores it.
     file
         Where the predictions come from.
     predictions
@@ -57,6 +56,7 @@ class Listing:
     """
 
     task: str
+    metric: Metric[Any]
     file: Path
     predictions: Mapping[str, Any]
     truths: Mapping[str, Any]
@@ -117,7 +117,7 @@ def evaluate_listing(
         Nothing matches, or as `howfar.studies.evaluation.faults.settle`.
     """
     entries = entries_of(dataset, "row", listing.file, list(listing.predictions))
-    metric: Metric[Any] = registry.load("metrics", listing.task)
+    metric = listing.metric
     tallied, faults = _outcomes(dataset, listing, entries, metric, partial, progress)
     skipped = settle(faults, dataset, partial)
     known = np.array([one.known for one in tallied])

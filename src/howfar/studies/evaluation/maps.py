@@ -52,6 +52,7 @@ class ScoredMap:
     histogram: NDArray[np.int64]
     grey: bool
     lossy: bool
+    faint: bool
     flip_agreement: float | None
     ensemble_agreement: float | None
 
@@ -109,6 +110,11 @@ def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: boo
     yield from tqdm(results, total=len(items), unit="image", desc="scores", disable=not progress, dynamic_ncols=True)
 
 
+def all_faint(scored: Sequence[ScoredMap]) -> bool:
+    """Whether some maps hold nothing but 0 and 1, and none of the others more: then 1 stands for foreground, not for 1/255."""
+    return any(one.faint for one in scored) and all(one.histogram[2:].sum() == 0 for one in scored)
+
+
 @dataclass(frozen=True)
 class _Score:
     sources: Sources
@@ -145,6 +151,7 @@ class _Score:
             histogram=histogram(values),
             grey=mask is not None and mask.grey,
             lossy=prediction.lossy,
+            faint=prediction.faint,
             flip_agreement=None if flipped is None else flip_agreement(values, flipped),
             ensemble_agreement=ensemble_agreement([values, *others]) if others else None,
         )

@@ -33,6 +33,10 @@ def notes(
     if lossy:
         maps = "1 map is" if lossy == 1 else f"{lossy} maps are"
         yield f"{maps} in a lossy format (JPEG or like it), which alters probabilities: save PNG"
+    faint = sum(one.faint for one in scored)
+    if faint:
+        maps = "1 map holds" if faint == 1 else f"{faint} maps hold"
+        yield f"{maps} no value above 1 of 255, and {'is' if faint == 1 else 'are'} taken for nearly empty"
     if all(one.histogram[1:-1].sum() == 0 for one in scored):
         yield "the maps hold nothing but 0 and 1: all thresholds give the same, and signals of confidence say nothing"
     yield from _about_files(sources)

@@ -12,10 +12,11 @@ import pandas as pd
 from howfar.arrays import Float64Array
 from howfar.data import Dataset
 from howfar.data.files import printable
+from howfar.errors import InputError
 from howfar.metrics import Counts, SegmentationScore, ThresholdScore, signals, stack, summarise, threshold_index
 from howfar.results import Evaluation, Provenance
 from howfar.studies.evaluation.faults import Fault, settle
-from howfar.studies.evaluation.maps import ScoredMap, Sources, missing_maps, read_maps
+from howfar.studies.evaluation.maps import ScoredMap, Sources, all_faint, missing_maps, read_maps
 from howfar.studies.evaluation.notes import notes
 from howfar.studies.evaluation.threshold import Cut, own_best
 
@@ -31,7 +32,7 @@ def evaluate_maps(
     Raises
     ------
     InputError
-        As `howfar.studies.evaluation.faults.settle`.
+        As `howfar.studies.evaluation.faults.settle`; or all maps are of 0 and 1 where they should be of 0 to 255.
     """
     scored, faults = _outcomes(dataset, sources, tolerance, partial, progress)
     skipped = settle(faults, dataset, partial)
@@ -72,6 +73,12 @@ def _outcomes(
     read = dict(zip((item.name for item in there), read_maps(there, sources, tolerance, progress), strict=True))
     outcomes = [missing.get(item.name) or read[item.name] for item in dataset.items]
     scored = [one for one in outcomes if isinstance(one, ScoredMap)]
+    if all_faint(scored):
+        file = next(one.prediction for one in scored if one.faint)
+        raise InputError(
+            f"no map below {sources.main.folder} holds a value above 1 of 255 (255 of 65535), as {file}: "
+            "p is value / 255 (value / 65535), so scale them up, or save p itself as float .npy arrays"
+        )
     return scored, [one for one in outcomes if isinstance(one, Fault)]
 
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator
+from howfar.relation.choice import EVERY, MEAN, choose, worth_using
 from howfar.relation.columns import Columns, available, take
 from howfar.relation.estimate import Calibrated, calibrate
 from howfar.relation.estimators import every, named
 from howfar.relation.failures import failures
-from howfar.relation.judge import LeftOut, best, judge
-from howfar.results import Failures, Judgement, RelationSettings, SetEstimate
+from howfar.relation.judge import LeftOut, judge
+from howfar.results import Choice, Failures, Judgement, RelationSettings, SetEstimate
 
 AUTO = "auto"
 MOST = 0.5
@@ -30,8 +31,11 @@ class Expectation:
     ----------
     judgements
         Every usable estimator, "mean" first; empty with fewer than two labelled sets.
+    choices
+        What choosing the best of all of them is worth, and the best distance.
     estimator
-        The one that is used: the best judged, or the caller's; None where no set is labelled.
+        The one that is used: the best judged where choosing it is worth more than "mean", or the caller's; None where no set
+        is labelled.
     estimates, failures
         One for each set that could be estimated, in the run's order.
     estimate, low, high, p_value, listed
@@ -39,6 +43,7 @@ class Expectation:
     """
 
     judgements: tuple[Judgement, ...]
+    choices: tuple[Choice, ...]
     estimator: str | None
     estimates: tuple[SetEstimate, ...]
     failures: tuple[Failures, ...]
@@ -70,7 +75,7 @@ def expect(
     settings
         `tau`, `level` and `error_rate` are used.
     estimator
-        "auto": the best by leave-one-dataset-out error, "mean" among them; or a registered name.
+        "auto": the best by leave-one-dataset-out error where choosing it did better than "mean", else "mean"; or a name.
 
     Raises
     ------
@@ -88,8 +93,11 @@ def expect(
         work.recipes(), take(columns, labelled), performance[labelled], sets[labelled], tau=settings.tau, level=settings.level,
         groups=groups[labelled],
     )  # fmt: skip
-    ranked = work.ranked(judgements) if wanted is None else [wanted, named("mean")]
-    return work.fill(judgements, left_out, ranked)
+    known = (performance[labelled], sets[labelled])
+    found = [choose(judgements, left_out, *known, among) for among in (EVERY, "distance")]
+    choices = tuple(one for one in found if one is not None)
+    ranked = work.ranked(judgements, choices) if wanted is None else [wanted, named("mean")]
+    return work.fill(judgements, choices, left_out, ranked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,19 +123,25 @@ class _Work:
             )
         return resolved
 
-    def ranked(self, judgements: Sequence[Judgement]) -> list[Estimator]:
+    def ranked(self, judgements: Sequence[Judgement], choices: Sequence[Choice]) -> list[Estimator]:
         """The estimators to be used, the first that a set has the columns for: the best first, "mean" always last."""
         here, sets = take(self.columns, self.labelled), self.sets[self.labelled]
-        first = best(judgements)
+        first = worth_using(judgements, choices)
+        if first is None or first == MEAN:
+            return [named(MEAN)]
         complete = max((one.sets for one in judgements), default=0)
         judged = sorted((one for one in judgements if one.sets == complete), key=lambda one: one.mae_image)
-        names = ([] if first is None else [first]) + [one.estimator for one in judged if one.estimator != first]
+        names = [first] + [one.estimator for one in judged if one.estimator != first]
         usable = [resolved for name in names if (resolved := named(name).resolve(here, sets)) is not None]
         place = next((i for i, one in enumerate(usable) if one.name == "mean"), len(usable))
         return [*usable[:place], named("mean")]
 
     def fill(
-        self, judgements: tuple[Judgement, ...], left_out: Mapping[str, LeftOut], ranked: Sequence[Estimator]
+        self,
+        judgements: tuple[Judgement, ...],
+        choices: tuple[Choice, ...],
+        left_out: Mapping[str, LeftOut],
+        ranked: Sequence[Estimator],
     ) -> Expectation:
         result = self.nothing()
         estimates: list[SetEstimate] = []
@@ -146,7 +160,7 @@ class _Work:
                 calibrated[recipe.name] = self._calibrated(recipe)
             self._from_calibrated(calibrated[recipe.name], name, result, estimates, lists)
         return Expectation(
-            judgements, ranked[0].name, tuple(estimates), tuple(lists),
+            judgements, choices, ranked[0].name, tuple(estimates), tuple(lists),
             result.estimate, result.low, result.high, result.p_value, result.listed,
         )  # fmt: skip
 
@@ -189,4 +203,4 @@ class _Work:
             return np.full(len(self.sets), np.nan)
 
         listed = np.zeros(len(self.sets), dtype=bool)
-        return Expectation((), None, (), (), undefined(), undefined(), undefined(), undefined(), listed)
+        return Expectation((), (), None, (), (), undefined(), undefined(), undefined(), undefined(), listed)

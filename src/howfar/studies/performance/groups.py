@@ -1,37 +1,10 @@
-"""The photographs that images are tiles of: named by the caller's expression, or guessed from the images' names."""
+"""The photographs that images are tiles of, by the caller's expression; and whether names look like those of tiles."""
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 
-from howfar.errors import InputError
-
-_TILE = r"^(.+)-[0-9]+$"
-_MOST, _FEWER = 0.5, 0.9
-
-
-def pattern_of(group: str) -> re.Pattern[str]:
-    """Compile the expression whose first group names an image's photograph.
-
-    Raises
-    ------
-    InputError
-        It is none, or has no group.
-
-    Examples
-    --------
-    >>> pattern_of(r"(.+)-[0-9]+").match("road-12").group(1)
-    'road'
-    """
-    try:
-        pattern = re.compile(group)
-    except re.error as error:
-        raise InputError.of("group", f"must be a regular expression ({error})", group) from error
-    if pattern.groups < 1:
-        raise InputError.of("group", "must have a group in brackets that names the photograph", group, r"write (.+)-\d+")
-    return pattern
+from howfar.data.photographs import look_tiled, photographs_of, tiles
 
 
 def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
@@ -47,7 +20,7 @@ def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
     Raises
     ------
     InputError
-        As `pattern_of`; or no image matches.
+        As `howfar.data.photographs.pattern_of`; or no image matches.
 
     Examples
     --------
@@ -55,13 +28,7 @@ def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
     >>> groups_of(images, "(.+)-[0-9]+")
     ['roads/a', 'roads/a', 'roads/b']
     """
-    if group is None:
-        return (images["dataset"] + "/" + images["image"]).tolist()
-    pattern, names = pattern_of(group), _stems(images["image"]).tolist()
-    hits = [pattern.match(name) for name in names]
-    if not any(hits):
-        raise InputError.of("group", f"must match the names of images, such as {names[0]!r}", group, "leave out the ending")
-    photographs = [(hit and hit.group(1)) or name for hit, name in zip(hits, names, strict=True)]
+    photographs = images["image"].tolist() if group is None else photographs_of(images["image"].tolist(), group)
     return [f"{dataset}/{photograph}" for dataset, photograph in zip(images["dataset"], photographs, strict=True)]
 
 
@@ -77,12 +44,6 @@ def tiled_photographs(images: pd.DataFrame) -> int | None:
     >>> tiled_photographs(pd.DataFrame({"dataset": "roads", "image": ["IMG-1.png", "IMG-2.png"]})) is None
     True
     """
-    photographs = _stems(images["image"]).str.extract(_TILE, expand=False).groupby(images["dataset"])
-    found = pd.DataFrame({"photographs": photographs.nunique(), "tiles": photographs.count()})
-    photos, tiles = found[found["photographs"] > 1].sum()
-    return int(photos) if tiles > _MOST * len(images) and photos < _FEWER * tiles else None
-
-
-def _stems(images: pd.Series[str]) -> pd.Series[str]:
-    """Names without their endings, folders kept."""
-    return images.str.replace(r"(?<=[^/])\.[^./]+$", "", regex=True)
+    counts = [tiles(rows["image"].tolist()) for _, rows in images.groupby("dataset")]
+    photographs, found = (sum(column) for column in zip(*counts, strict=True))
+    return photographs if look_tiled(len(images), photographs, found) else None

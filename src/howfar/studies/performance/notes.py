@@ -27,7 +27,7 @@ def relation_notes(
         What the relation was made from.
     """
     yield from _threshold(given, settings)
-    yield from _mixture(given)
+    yield from _mixture(given, settings)
     yield from _gaps(images, matched)
     yield from _fallbacks(expected)
     yield from _unlabelled(expected, settings)
@@ -47,10 +47,10 @@ def _threshold(given: Sequence[Evaluation], settings: RelationSettings) -> Itera
         yield f"predictions count within {max(one.tolerance for one in given):g} px of the truth"
 
 
-def _mixture(given: Sequence[Evaluation]) -> Iterator[str]:
+def _mixture(given: Sequence[Evaluation], settings: RelationSettings) -> Iterator[str]:
     """Counts that are not used, as not all have them."""
     without = [one.dataset or "a table" for one in given if one.task == GIVEN]
-    if without and any(one.task == "segmentation" for one in given):
+    if without and settings.threshold is None and any(one.task == "segmentation" for one in given):
         yield (
             f"{', '.join(without)} came without pixel counts: every performance is taken as it was given, which need not be at "
             "one threshold"
@@ -58,6 +58,12 @@ def _mixture(given: Sequence[Evaluation]) -> Iterator[str]:
 
 
 def _gaps(images: pd.DataFrame, matched: Matched) -> Iterator[str]:
+    if matched.changed:
+        images_are = "1 image is" if matched.changed == 1 else f"{matched.changed} images are"
+        yield (
+            f"{images_are} not, by content, what the performance was measured on, and matched by name: if files were changed "
+            "or renumbered since, evaluate again"
+        )
     for name, count in matched.unmatched.items():
         if count:
             noun, verb = ("image", "is") if count == 1 else ("images", "are")

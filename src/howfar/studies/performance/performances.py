@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Evaluation
 from howfar.results.performance import KEY
-from howfar.studies.performance.tables import TEXTS, evaluations_of
+from howfar.studies.performance.tables import NUMBERS, TEXTS, evaluations_of
 
 Performances: TypeAlias = Evaluation | pd.DataFrame | str | Path
+
+_UNKNOWN = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "None", "NULL", "null")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +32,13 @@ class Matched:
     unmatched
         By dataset: images of the performance files that are not in the run. A file is counted to the dataset that its other
         images are of, or by its own name ("" where it has none) where they are of several.
+    changed
+        Images found by their names alone although both contents are known, and differ.
     """
 
     rows: pd.DataFrame
     unmatched: dict[str, int]
+    changed: int = 0
 
 
 def read_performances(given: Performances | Sequence[Performances]) -> list[Evaluation]:
@@ -77,10 +82,11 @@ def _each(given: Any) -> list[Any]:
 
 
 def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
-    """Find the images of performances among a run's: by dataset and name, or where an image was renamed, by content.
+    """Find the images of performances among a run's: by content, so that a renamed image is itself, else by name.
 
-    Performances of a dataset that the run does not have are found by content alone, as an image of that name may be another
-    image in another dataset. Those without a dataset are found by content, else by name.
+    Within its dataset an image whose content is not in the run is found by its name: it may have been saved anew, and
+    `Matched.changed` counts it. Performances of a dataset that the run does not have are found by content alone, as an image
+    of that name may be another image in another dataset. Those without a dataset are found by content, else by name.
 
     Parameters
     ----------
@@ -97,6 +103,7 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     images = images.reset_index(drop=True)
     found: list[pd.DataFrame] = []
     unmatched: dict[str, int] = {}
+    changed = 0
     for one in performances:
         places = _places(images, one)
         here = places >= 0
@@ -105,6 +112,7 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
         homes = images["dataset"].iloc[places[here]].unique()
         home = str(homes[0]) if len(homes) == 1 else one.dataset
         unmatched[home] = unmatched.get(home, 0) + int((~here).sum())
+        changed += _changed(images, one, places)
         rows = one.images.loc[here].drop(columns=["dataset", "image", "path", "content"], errors="ignore")
         found.append(rows.set_axis(places[here], axis=0))
     together = pd.concat(found) if found else pd.DataFrame()
@@ -115,7 +123,17 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     rows = together.reindex(range(len(images)))
     texts = [name for name in TEXTS if name in rows]
     rows[texts] = rows[texts].fillna("")
-    return Matched(rows, unmatched)
+    return Matched(rows, unmatched, changed)
+
+
+def _changed(images: pd.DataFrame, one: Evaluation, places: NDArray[np.intp]) -> int:
+    """How many images were found whose content is known on both sides, and differs."""
+    if "content" not in one.images or "content" not in images:
+        return 0
+    here = places >= 0
+    then = one.images["content"][here].to_numpy(dtype=object)
+    now = images["content"].iloc[places[here]].to_numpy(dtype=object)
+    return int(np.sum((then != now) & (then != "") & (now != "")))
 
 
 def _not_there(images: pd.DataFrame, one: Evaluation) -> InputError:
@@ -155,11 +173,9 @@ def _places(images: pd.DataFrame, one: Evaluation) -> NDArray[np.intp]:
 
 
 def _orders(named: bool, elsewhere: bool) -> tuple[tuple[str, ...], ...]:
-    """By what images are found, the surest first."""
-    if named:
-        return ("image",), ("content",)
+    """By what images are found, the surest first: a name alone comes last, as files may have been renumbered since."""
     by_content = (("image", "content"), ("content",))
-    return by_content if elsewhere else (*by_content, ("image",))
+    return by_content if elsewhere and not named else (*by_content, ("image",))
 
 
 def _index(rows: pd.DataFrame, columns: Sequence[str]) -> Mapping[tuple[str, ...], Sequence[int]]:
@@ -195,7 +211,9 @@ def _read(argument: Any) -> list[Evaluation]:
 
 def _csv(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str))
+        # Only where a number is due does "NA" say that there is none: a dataset may be called so.
+        unknown = dict.fromkeys(NUMBERS, _UNKNOWN)
+        return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=unknown)
     except (ValueError, OSError) as error:
         raise _unreadable(path, error) from error
 

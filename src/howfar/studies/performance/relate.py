@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from howfar.data.photographs import pattern_of
 from howfar.errors import InputError
 from howfar.relation.parts import parts
 from howfar.relation.points import Points
@@ -22,6 +23,7 @@ from howfar.relation.verdict import verdict
 from howfar.results import (
     Comparison,
     DatasetRelation,
+    Evaluation,
     Part,
     Provenance,
     Relation,
@@ -30,7 +32,7 @@ from howfar.results import (
     Verdict,
 )
 from howfar.studies.performance.expectation import expect
-from howfar.studies.performance.groups import groups_of, pattern_of
+from howfar.studies.performance.groups import groups_of
 from howfar.studies.performance.notes import relation_notes
 from howfar.studies.performance.performances import Matched, Performances, match, read_performances
 from howfar.studies.performance.scores import Scores, scores_of, signals_at
@@ -117,7 +119,7 @@ def relate(
         Regular expression that an image's name must match from its start; its first group names the photograph, and
         photographs rather than images are resampled: ``r"(.+)-\d+"`` for tiles named ``<photo>-<tile>``.
     estimator
-        "auto": the best judged; or a registered name.
+        "auto": the best judged, where choosing it does better than "predict the mean" on sets that had no say; or a name.
 
     Raises
     ------
@@ -146,15 +148,25 @@ def relate(
     matched = match(comparison.images, others)
     scores = scores_of(matched, others, own[0] if own else None, settings.threshold)
     if not np.isfinite(scores.performance).any():
-        received, remedy = (
-            ", ".join(one.dataset or "a table" for one in others),
-            "evaluate one that has labels, or masks with foreground",
-        )
+        received = ", ".join(one.dataset or "a table" for one in others)
+        remedy = "evaluate one that has labels, or masks with foreground"
         raise InputError.of("performance", "must be known of an image of some secondary dataset", received, remedy)
     chosen = RelationSettings(
         threshold=scores.threshold, threshold_source=scores.source, **settings.model_dump(exclude={"threshold"})
     )  # fmt: skip
-    images = _images(comparison, matched, scores, settings.group)
+    return _related(comparison, given, matched, scores, chosen, estimator)
+
+
+def _related(
+    comparison: Comparison,
+    given: Sequence[Evaluation],
+    matched: Matched,
+    scores: Scores,
+    chosen: RelationSettings,
+    estimator: str,
+) -> Relation:
+    """What is known of performance, related to distance and estimated."""
+    images = _images(comparison, matched, scores, chosen.group)
     columns = _columns(comparison, matched, scores)
     sets, groups = images["dataset"].to_numpy(dtype=str), images["group"].to_numpy(dtype=str)
     expected = expect(columns, scores.performance, sets, groups, chosen, estimator)
@@ -177,6 +189,7 @@ def relate(
         pooled=pooled,
         pooled_verdict=verdict,
         judgements=expected.judgements,
+        choices=expected.choices,
         estimator=expected.estimator,
         estimates=expected.estimates,
         failures=expected.failures,

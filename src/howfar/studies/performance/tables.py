@@ -15,7 +15,7 @@ from howfar.results import Evaluation, Provenance
 VALUE, GIVEN = "performance", "given"
 TEXTS = ("dataset", "image", "content", "prediction", "path")
 _SHARES = (VALUE, "foreground")
-_NUMBERS = (*_SHARES, *CONFIDENCES, *AGREEMENTS)
+NUMBERS = (*_SHARES, *CONFIDENCES, *AGREEMENTS)
 
 
 def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
@@ -55,7 +55,7 @@ def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
     for name in set(TEXTS) & set(frame):
         texts = frame[name].astype(object)
         frame[name] = texts.where(texts.notna(), "").astype(str)
-    for name in _NUMBERS:
+    for name in NUMBERS:
         if name in frame:
             frame[name] = _numbers(frame[name], f"{source}: column {name}", shares=name in _SHARES)
     if HISTOGRAM in frame:

@@ -1,0 +1,108 @@
+"""The photographs that images are tiles of: named by the caller's expression, or guessed from the images' names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from howfar.errors import InputError
+
+_TILE = re.compile(r"(.+)-[0-9]+$")
+_MOST, _FEWER = 0.5, 0.9
+_ENDING = re.compile(r"(?<=[^/])\.[^./]+$")
+
+
+def pattern_of(group: str) -> re.Pattern[str]:
+    """Compile the expression whose first group names an image's photograph.
+
+    Raises
+    ------
+    InputError
+        It is none, or has no group.
+
+    Examples
+    --------
+    >>> pattern_of(r"(.+)-[0-9]+").match("road-12").group(1)
+    'road'
+    """
+    try:
+        pattern = re.compile(group)
+    except re.error as error:
+        raise InputError.of("group", f"must be a regular expression ({error})", group) from error
+    if pattern.groups < 1:
+        raise InputError.of("group", "must have a group in brackets that names the photograph", group, r"write (.+)-\d+")
+    return pattern
+
+
+def photographs_of(names: Sequence[str], group: str | None) -> list[str]:
+    """Name each image's photograph; an image that the expression does not match is its own.
+
+    Parameters
+    ----------
+    names
+        The images' names, with their endings.
+    group
+        The expression, matched from the start of a name without its ending; None: each image is its own photograph.
+
+    Raises
+    ------
+    InputError
+        As `pattern_of`; or no image matches.
+
+    Examples
+    --------
+    >>> photographs_of(["a-1.png", "a-2.png", "b.png"], "(.+)-[0-9]+")
+    ['a', 'a', 'b']
+    """
+    stems = [_stem(name) for name in names]
+    if group is None:
+        return stems
+    pattern = pattern_of(group)
+    hits = [pattern.match(name) for name in stems]
+    if stems and not any(hits):
+        raise InputError.of("group", f"must match the names of images, such as {stems[0]!r}", group, "leave out the ending")
+    return [(hit and hit.group(1)) or name for hit, name in zip(hits, stems, strict=True)]
+
+
+def guess_photographs(names: Sequence[str], group: str | None) -> list[str]:
+    """As `photographs_of`, and where no expression is given names like ``<photo>-<tile>`` are taken for tiles if they look so.
+
+    Examples
+    --------
+    >>> guess_photographs(["a-1.png", "a-2.png", "b-1.png", "b-2.png"], None)
+    ['a', 'a', 'b', 'b']
+    """
+    tiled = group is None and look_tiled(len(names), *tiles(names))
+    return photographs_of(names, _TILE.pattern if tiled else group)
+
+
+def tiles(names: Sequence[str]) -> tuple[int, int]:
+    """Count the photographs of one dataset that have tiles, and their tiles, by names that end in a number: (0, 0) for none.
+
+    A single stem numbers photographs, as in IMG-0001 and IMG-0002, and not their tiles.
+
+    Examples
+    --------
+    >>> tiles(["a-1.png", "a-2.png", "b-1.png", "c.png"]), tiles(["IMG-1.png", "IMG-2.png"])
+    ((2, 3), (0, 0))
+    """
+    hits = [_TILE.match(_stem(name)) for name in names]
+    found = [hit.group(1) for hit in hits if hit]
+    photographs = len(set(found))
+    return (photographs, len(found)) if photographs > 1 else (0, 0)
+
+
+def look_tiled(images: int, photographs: int, tiles: int) -> bool:
+    """Whether images seem to be tiles of fewer photographs, by what `tiles` counted: most are, and of clearly fewer.
+
+    Examples
+    --------
+    >>> look_tiled(4, *tiles(["a-1.png", "a-2.png", "b-1.png", "b-2.png"]))
+    True
+    """
+    return tiles > _MOST * images and photographs < _FEWER * tiles
+
+
+def _stem(name: str) -> str:
+    """A name without its ending, folders kept; any text will do."""
+    return _ENDING.sub("", name)

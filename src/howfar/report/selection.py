@@ -1,0 +1,82 @@
+"""A selection as files: list, table, contact sheet, and what labelling tools import; images are pointed to, never copied."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from howfar.data.images import size
+from howfar.data.labelling import Picture, coco, cvat, label_studio
+from howfar.errors import ImageError
+from howfar.figures.contact_sheet import contact_sheet
+from howfar.results import Selection
+from howfar.results.files import replace
+from howfar.results.selection import FILE
+
+TOOLS = {"coco.json": coco, "cvat.xml": cvat, "label_studio.json": label_studio}
+FILES = ("chosen.txt", "chosen.csv", "contact_sheet.png", *TOOLS, FILE)
+DPI = 150
+
+
+def write_selection(selection: Selection, folder: Path) -> tuple[str, ...]:
+    """Write a selection into a folder, and return what could not be written of it, as sentences.
+
+    Ready-made embeddings have no files of images: then the list names the images, and there is nothing for labelling tools.
+
+    Parameters
+    ----------
+    selection
+        The result.
+    folder
+        Made where it is not there; a selection already in it is replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        (folder / name).unlink(missing_ok=True)
+    _write(folder / "chosen.txt", "".join(f"{path}\n" for path in selection.paths))
+    replace(folder / "chosen.csv", partial(table(selection).to_csv, index=False))
+    remarks = tuple(_write_pictures(selection, folder))
+    _write(folder / FILE, json.dumps(selection.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return remarks
+
+
+def table(selection: Selection) -> pd.DataFrame:
+    """One row a chosen image; `image` is its file, so that the table is a dataset too (``howfar compare P chosen.csv``)."""
+    frame = selection.to_frame().assign(dataset=selection.dataset)
+    frame["name"], frame["image"] = frame["image"], list(selection.paths)
+    return frame[["image", "distance", "rank", "reason", "dataset", "name"]]
+
+
+def _write_pictures(selection: Selection, folder: Path) -> Iterator[str]:
+    if not all(pick.path for pick in selection.picks):
+        yield "the images have no files (ready-made embeddings): there is a list, and nothing for labelling tools"
+        return
+    read = [_picture(pick.image, pick.path) for pick in selection.picks]
+    title = f"{selection.dataset}, chosen by {selection.strategy}"
+    for name, text in TOOLS.items():
+        _write(folder / name, text([picture for picture, _ in read], title))
+    replace(folder / "contact_sheet.png", partial(_draw, selection))
+    faults = [(picture.path, fault) for picture, fault in read if fault]
+    if faults:
+        path, fault = faults[0]
+        noun = "image has" if len(faults) == 1 else "images have"
+        yield f"{len(faults)} {noun} no size that can be read ({path}: {fault}): not in coco.json and cvat.xml"
+
+
+def _picture(name: str, path: str) -> tuple[Picture, str]:
+    try:
+        return Picture(name, path, size(path)), ""
+    except ImageError as error:
+        return Picture(name, path), str(error)
+
+
+def _draw(selection: Selection, path: Path) -> None:
+    contact_sheet(selection).savefig(path, format="png", dpi=DPI)
+
+
+def _write(path: Path, text: str) -> None:
+    replace(path, lambda part: part.write_text(text, encoding="utf-8"))

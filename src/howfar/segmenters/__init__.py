@@ -1,0 +1,67 @@
+"""Segmenters: networks that mark foreground, each in a folder of its own, built by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from howfar import registry
+from howfar.errors import InputError
+from howfar.segmenters.recipe import Recipe, Training
+
+__all__ = ["Recipe", "Training", "build_segmenter", "recipe_of"]
+
+
+def recipe_of(name: str) -> Recipe:
+    """Return what is registered as segmenter `name`; its network is not built yet.
+
+    Raises
+    ------
+    UnknownNameError
+        No such segmenter; the line lists the known ones.
+    InputError
+        What another package registered is no `Recipe`.
+
+    Examples
+    --------
+    >>> recipe_of("unetplusplus").training.loss
+    'bce_dice'
+    """
+    recipe = registry.load("segmenters", name)
+    if not isinstance(recipe, Recipe):
+        raise InputError.of(f"segmenter {name!r}", "must be registered as a howfar.segmenters.Recipe", type(recipe).__name__)
+    return recipe
+
+
+def build_segmenter(name: str, options: Mapping[str, Any] | None = None, *, pretrained: bool | Path = True) -> Any:
+    """Build the segmenter that is registered as `name`: a torch module as `howfar.protocols.Segmenter` describes it.
+
+    Parameters
+    ----------
+    name
+        ``unetplusplus``, ``deepcrack``, ``adsam``, or what another package registers.
+    options
+        Its architecture's own options; see the recipe's.
+    pretrained
+        Whether parts that have published weights begin with them, or a local file of those; a checkpoint's weights are loaded
+        into one built without.
+
+    Raises
+    ------
+    UnknownNameError
+        No such segmenter.
+    InputError
+        An option that is unknown or wrong.
+    MissingExtraError
+        A library that it needs is absent.
+    MissingPathError
+        Published weights are neither here nor within reach.
+
+    Examples
+    --------
+    >>> build_segmenter("unetplusplus", pretrained=False).multiple
+    32
+    """
+    recipe = recipe_of(name)
+    return recipe.build(recipe.checked(options or {}), pretrained)

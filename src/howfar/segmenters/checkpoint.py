@@ -1,0 +1,146 @@
+"""A trained segmenter in one file: its weights as safetensors, and beside them how to build it and what it was trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.results import Provenance
+from howfar.results.files import plain, replace
+from howfar.segmenters import build_segmenter
+from howfar.weights.state import fit_state_dict, hash_state_dict
+
+FORMAT = 1
+KEY = "howfar"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint says of itself.
+
+    Attributes
+    ----------
+    segmenter, options
+        The architecture's registered name, and its options.
+    size
+        Side of the square, in pixels, that it was trained at.
+    weights
+        Hash of the weights.
+    settings
+        How it was trained.
+    data
+        What it was trained on: `primary`, its name; `images`, how many; `fingerprint`, a hash of all images and masks;
+        `contents`, the images' hashes; `held_out`, those of the images kept out of training.
+    history
+        One entry an epoch: epoch, loss, and where images were held out ods and threshold.
+    threshold
+        The threshold with the highest ODS on the held-out images at the training size; None where there were none.
+    provenance
+        What made it.
+    """
+
+    segmenter: str
+    options: Mapping[str, Any]
+    size: int
+    weights: str
+    settings: Mapping[str, Any]
+    data: Mapping[str, Any]
+    history: tuple[Mapping[str, Any], ...]
+    threshold: float | None
+    provenance: Provenance = field(default_factory=Provenance.now)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Itself as JSON values."""
+        document: dict[str, Any] = plain(asdict(self))
+        return {"format": FORMAT, **document}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Checkpoint:
+    """A trained segmenter: its card, and its weights.
+
+    Attributes
+    ----------
+    card
+        What it is and what it was trained on.
+    state
+        The weights by name.
+    """
+
+    card: Card
+    state: Mapping[str, Tensor]
+
+    def build(self) -> Any:
+        """The network with these weights, in evaluation mode.
+
+        Raises
+        ------
+        HowfarError
+            Its architecture is not registered here, a library is absent, or the weights do not fit it.
+        """
+        network: nn.Module = build_segmenter(self.card.segmenter, self.card.options, pretrained=False)
+        fit_state_dict(network, self.state, (), "the checkpoint")
+        return network.eval()
+
+    def save(self, file: str | Path) -> Path:
+        """Write one ``.safetensors`` file, whole or not at all, and return its path."""
+        path = Path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        metadata = {KEY: json.dumps(self.card.to_dict(), ensure_ascii=False, allow_nan=False)}
+        data = save({name: value.contiguous() for name, value in self.state.items()}, metadata)
+        replace(path, lambda part: part.write_bytes(data))
+        return path
+
+    @classmethod
+    def load(cls, file: str | Path) -> Checkpoint:
+        """Read a checkpoint; nothing in the file is executed.
+
+        Raises
+        ------
+        MissingPathError
+            There is no such file.
+        InputError
+            It is no checkpoint of howfar's.
+        StoreError
+            It is damaged, or of another format.
+        """
+        path = Path(file)
+        if not path.is_file():
+            raise MissingPathError(f"no checkpoint at {path}: pass a file that howfar train wrote")
+        try:
+            with safe_open(path, framework="pt") as opened:
+                document = (opened.metadata() or {}).get(KEY)
+                state = {name: opened.get_tensor(name) for name in opened.keys()} if document else {}  # noqa: SIM118 - no mapping
+        except (SafetensorError, OSError, ValueError) as error:
+            raise InputError.of("checkpoint", "must be a .safetensors file that howfar train wrote", str(path)) from error
+        if not document:
+            raise InputError.of("checkpoint", "must hold what howfar train wrote beside the weights", str(path))
+        card = _card(document, path)
+        if hash_state_dict(state) != card.weights:
+            raise StoreError(f"{path} is damaged: its weights are not those that it names")
+        return cls(card, state)
+
+    def __repr__(self) -> str:
+        data = self.card.data
+        return (
+            f"Checkpoint of {self.card.segmenter}, {self.card.size} px, trained on {data['images']} images of {data['primary']}"
+        )
+
+
+def _card(text: str, path: Path) -> Card:
+    try:
+        document = json.loads(text)
+        if document.pop("format") != FORMAT:
+            raise StoreError(f"{path} has another format than this howfar reads ({FORMAT}): train again")
+        history, provenance = tuple(document.pop("history")), Provenance(**document.pop("provenance"))
+        return Card(**document, history=history, provenance=provenance)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{path} is damaged: its description cannot be read ({type(error).__name__})") from error

@@ -1,0 +1,44 @@
+"""DeepCrack (Zou et al. 2018): a SegNet over VGG-16's widths whose encoder and decoder are fused at every scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from howfar.segmenters.recipe import Options, Recipe, Training
+
+if TYPE_CHECKING:
+    from howfar.segmenters.deepcrack.model import DeepCrack
+
+
+class DeepCrackOptions(Options):
+    """How wide the network is.
+
+    Attributes
+    ----------
+    width
+        Channels of the first block; the five have 1, 2, 4, 8 and 8 times as many. 64 is VGG-16's, and the paper's.
+    """
+
+    width: int = Field(64, ge=1, description="channels of the first block; 64 is the paper's")
+
+
+def build(options: DeepCrackOptions, pretrained: bool | Path) -> DeepCrack:
+    """Build the network; the import is here since it takes seconds."""
+    from howfar.segmenters.deepcrack.model import build as build_network
+
+    return build_network(options.width, pretrained)
+
+
+# The paper fixes the loss. Optimiser, rate and length are those that howfar trains every segmenter by, longer than UNet++'s
+# since no part begins trained.
+DEEPCRACK = Recipe(
+    "deepcrack",
+    DeepCrackOptions,
+    build,
+    Training(size=448, epochs=50, batch=4, loss="deepcrack", schedule="cosine", rate=1e-3),
+    "DeepCrack (Zou et al. 2018), trained from random weights",
+    multiple=32,
+)

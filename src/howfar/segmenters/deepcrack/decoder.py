@@ -1,0 +1,133 @@
+"""DeepCrack's way up: unpooling to where the maxima were, and one fused map for each scale."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+
+class Block(nn.Sequential):
+    """Convolutions of 3×3, each with batch norm and ReLU; the maps keep their sides.
+
+    Parameters
+    ----------
+    channels
+        Of the input, and after each convolution.
+
+    Examples
+    --------
+    >>> Block((3, 8, 8))(torch.zeros(1, 3, 4, 6)).shape
+    torch.Size([1, 8, 4, 6])
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        for before, after in itertools.pairwise(channels):
+            # The norm's own shift makes a bias idle.
+            self.append(nn.Conv2d(before, after, 3, padding=1, bias=False))
+            self.append(nn.BatchNorm2d(after))
+            self.append(nn.ReLU(inplace=True))
+
+
+class Decoder(nn.Module):
+    """The encoder mirrored: unpool by its indices, then as many convolutions; the last leads to the next scale's width.
+
+    Badrinarayanan, Kendall & Cipolla, "SegNet: A deep convolutional encoder-decoder architecture for image segmentation"
+    (2015), on which DeepCrack builds.
+
+    Parameters
+    ----------
+    widths, depths
+        Channels and convolutions of the encoder's blocks, the finest first.
+    """
+
+    def __init__(self, widths: Sequence[int], depths: Sequence[int]) -> None:
+        super().__init__()
+        self.widths = (widths[0], *widths[:-1])
+        blocks = zip(widths, self.widths, depths, strict=True)
+        self.blocks = nn.ModuleList(Block((*[before] * depth, after)) for before, after, depth in blocks)
+
+    def forward(self, deepest: Tensor, indices: Sequence[Tensor]) -> list[Tensor]:
+        """The decoder's map of every scale, finest first, of the deepest pooled map and the indices of every pooling."""
+        maps = []
+        x = deepest
+        for block, where in zip(reversed(self.blocks), reversed(indices), strict=True):
+            x = block(functional.max_unpool2d(x, where, kernel_size=(2, 2)))
+            maps.append(x)
+        return maps[::-1]
+
+
+class Fusion(nn.Module):
+    """One scale's logits: encoder's and decoder's map side by side, brought to the picture's sides, 3×3 to `width`, 1×1 to one.
+
+    Parameters
+    ----------
+    channels
+        Of the two maps together.
+    width
+        Between the two convolutions.
+    scale
+        The picture's side over the maps'.
+    """
+
+    def __init__(self, channels: int, width: int, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.mixed = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.map = nn.Conv2d(width, 1, 1)
+
+    def forward(self, encoded: Tensor, decoded: Tensor) -> Tensor:
+        """Logits (b, 1, h, w) of maps (b, c, h / scale, w / scale) and (b, c', h / scale, w / scale)."""
+        mixed = upsampled_convolution(torch.cat((encoded, decoded), dim=1), self.mixed.weight, self.scale)
+        logits: Tensor = self.map(functional.relu(self.norm(mixed)))
+        return logits
+
+
+def upsampled_convolution(x: Tensor, weight: Tensor, scale: int) -> Tensor:
+    """Convolve what bilinear upsampling makes of `x`, padded by zeros, without holding the upsampled map.
+
+    Mixing channels commutes with upsampling, and bilinear upsampling works on rows and columns apart. So each of the 3×3 taps
+    mixes the channels while the map is small, rows are upsampled, shifted and added, and then columns: the result has
+    few channels at full size, where the upsampled map would have up to sixteen times as many.
+
+    Parameters
+    ----------
+    x
+        Maps (b, c, h, w).
+    weight
+        Of a 3×3 convolution, (o, c, 3, 3).
+    scale
+        Factor of the sides.
+
+    Returns
+    -------
+    Tensor
+        (b, o, scale·h, scale·w).
+
+    Examples
+    --------
+    >>> upsampled_convolution(torch.ones(1, 2, 3, 3), torch.ones(1, 2, 3, 3), 2)[0, 0, :3, :3]
+    tensor([[ 8., 12., 12.],
+            [12., 18., 18.],
+            [12., 18., 18.]])
+    """
+    if scale == 1:
+        return functional.conv2d(x, weight, padding=1)
+    height, width = scale * x.shape[2], scale * x.shape[3]
+    total = x.new_zeros(())
+    for column in range(3):
+        tall = x.new_zeros(())
+        for row in range(3):
+            mixed = functional.conv2d(x, weight[:, :, row : row + 1, column : column + 1])
+            tall = tall + functional.pad(_stretched(mixed, height, x.shape[3]), (0, 0, 1, 1))[:, :, row : row + height]
+        total = total + functional.pad(_stretched(tall, height, width), (1, 1))[:, :, :, column : column + width]
+    return total
+
+
+def _stretched(x: Tensor, height: int, width: int) -> Tensor:
+    return functional.interpolate(x, (height, width), mode="bilinear", align_corners=False)

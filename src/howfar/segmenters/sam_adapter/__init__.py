@@ -1,0 +1,52 @@
+"""SAM-Adapter (Chen et al. 2023): a frozen Segment Anything encoder with a small trained adapter, and SAM's mask decoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from howfar.segmenters.recipe import Options, Recipe, Training
+
+if TYPE_CHECKING:
+    from howfar.segmenters.sam_adapter.model import SamAdapter
+
+BASE = "facebook/sam-vit-base"
+
+
+class SamAdapterOptions(Options):
+    """Which SAM is adapted, and how wide the adapter is.
+
+    Attributes
+    ----------
+    base
+        A SAM on the hub (``owner/name``), or a local folder of the hub's format: ``config.json`` and ``model.safetensors``.
+        Pictures must have the sides that its configuration says, 1024 for the published ones.
+    r
+        Values for each patch between the adapter's layers; 24 is a 32nd of ViT-B's token.
+    """
+
+    base: str = Field(
+        BASE, min_length=1, description="a SAM on the hub, or a local folder with config.json and model.safetensors"
+    )
+    r: int = Field(24, ge=1, description="values for each patch between the adapter's layers; 24 is the paper's")
+
+
+def build(options: SamAdapterOptions, pretrained: bool | Path) -> SamAdapter:
+    """Build the network; the imports are here since they take seconds."""
+    from howfar.segmenters.sam_adapter.base import load_sam
+    from howfar.segmenters.sam_adapter.model import SamAdapter
+
+    return SamAdapter(load_sam(options.base, pretrained), options.r)
+
+
+# Sides are a multiple of a patch's; the network built refuses any but its base's own.
+SAM_ADAPTER = Recipe(
+    "adsam",
+    SamAdapterOptions,
+    build,
+    Training(size=1024, epochs=20, batch=2, loss="bce_iou", schedule="cosine", rate=2e-4),
+    "SAM-Adapter (Chen et al. 2023) over Segment Anything's ViT-B (transformers)",
+    multiple=16,
+)

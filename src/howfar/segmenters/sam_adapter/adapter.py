@@ -1,0 +1,112 @@
+"""The adapter: what is added to SAM's tokens before each block, made of the patches and of the picture's fine detail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+STD = 0.02
+
+
+class Adapter(nn.Module):
+    """Prompt of block i = up(GELU(blockᵢ(patches(F_patch) + frequencies(F_high)))).
+
+    Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148).
+    `up` is shared by the blocks; each of the others is a linear map with a bias, `frequencies` one of a patch's pixels. With
+    tokens of C values, 3·p² pixels a patch, B blocks and r values between, they have
+
+        (C + 1)·r + (3·p² + 1)·r + B·(r + 1)·r + (r + 1)·C
+
+    parameters: 18,456 + 18,456 + 7,200 + 19,200 = 63,312 for ViT-B (C = 768, p = 16, B = 12) at r = 24.
+
+    Parameters
+    ----------
+    tokens
+        Values of a token, C.
+    patch
+        Side of a patch in pixels, p.
+    blocks
+        How many blocks are prompted, B.
+    r
+        Values between.
+
+    Examples
+    --------
+    >>> adapter = Adapter(tokens=768, patch=16, blocks=12, r=24)
+    >>> sum(one.numel() for one in adapter.parameters())
+    63312
+    >>> prompts = list(adapter(torch.rand(2, 4, 5, 768), torch.rand(2, 3, 64, 80)))
+    >>> len(prompts), prompts[0].shape
+    (12, torch.Size([2, 4, 5, 768]))
+    """
+
+    def __init__(self, tokens: int, patch: int, blocks: int, r: int) -> None:
+        super().__init__()
+        self.patches = nn.Linear(tokens, r)
+        self.frequencies = nn.Conv2d(3, r, patch, stride=patch)
+        self.blocks = nn.ModuleList(nn.Linear(r, r) for _ in range(blocks))
+        self.up = nn.Linear(r, tokens)
+        self.apply(_begin)
+
+    def forward(self, patches: Tensor, high: Tensor) -> Iterator[Tensor]:
+        """Make each block's prompt when it is asked for, so that one is held at a time.
+
+        Parameters
+        ----------
+        patches
+            Patch embeddings, (b, h, w, C), without positions.
+        high
+            The high-frequency picture, (b, 3, p·h, p·w).
+
+        Yields
+        ------
+        Tensor
+            (b, h, w, C).
+        """
+        seen = self.patches(patches) + self.frequencies(high).permute(0, 2, 3, 1)
+        for block in self.blocks:
+            yield self.up(functional.gelu(block(seen)))
+
+
+def high_frequencies(pictures: Tensor, share: float = 0.25) -> Tensor:
+    """|F⁻¹(M · F(x))|, where M is 0 in the centred square of the spectrum that holds `share` of its area, and 1 outside.
+
+    The square is as wide a part of the spectrum as it is high; the zero frequency is its middle.
+
+    Parameters
+    ----------
+    pictures
+        Real values, (b, c, h, w).
+    share
+        Of the spectrum's area.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape; nothing below 0.
+
+    Examples
+    --------
+    >>> flat, checks = torch.ones(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
+    >>> checks[..., ::2] = -1
+    >>> high_frequencies(flat).max().item(), high_frequencies(checks).mean().item()
+    (0.0, 1.0)
+    """
+    spectrum = torch.fft.fftshift(torch.fft.fft2(pictures), dim=(-2, -1))
+    height, width = pictures.shape[-2:]
+    tall, wide = round(height * share**0.5 / 2), round(width * share**0.5 / 2)
+    kept = torch.ones((height, width), dtype=pictures.dtype, device=pictures.device)
+    kept[height // 2 - tall : height // 2 + tall, width // 2 - wide : width // 2 + wide] = 0
+    high: Tensor = torch.fft.ifft2(torch.fft.ifftshift(spectrum * kept, dim=(-2, -1))).abs()
+    return high
+
+
+def _begin(module: nn.Module) -> None:
+    # As vision transformers begin.
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        nn.init.trunc_normal_(module.weight, std=STD)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,139 @@
+"""The SAM that is adapted: from a local folder, the hub's cache or the hub, in that order, by transformers' own loading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from howfar.errors import InputError, MissingExtraError, MissingPathError
+from howfar.segmenters.sam_adapter import BASE
+from howfar.weights.hub import SAFE_FILE, why_unreachable
+from howfar.weights.state import read_state_dict
+
+T = TypeVar("T")
+
+CONFIG_FILE = "config.json"
+SIZES = {BASE: "375 MB", "facebook/sam-vit-large": "1.2 GB", "facebook/sam-vit-huge": "2.6 GB"}
+
+
+def load_sam(base: str, pretrained: bool | Path) -> Any:
+    """Build a ``transformers.SamModel``, float32, on the CPU.
+
+    Parameters
+    ----------
+    base
+        A local folder with ``config.json`` and ``model.safetensors``, or a hub id.
+    pretrained
+        True for the base's weights, a file for those of a state dict, False for random ones: then only the configuration is
+        read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
+
+    Raises
+    ------
+    MissingExtraError
+        transformers is absent.
+    MissingPathError
+        The folder or a file of it is absent, or the hub's files are neither cached nor within reach.
+    InputError
+        The base is no SAM, or the weights do not fit its configuration.
+    """
+    library = _library()
+    wanted = (CONFIG_FILE, SAFE_FILE) if pretrained is True else (CONFIG_FILE,)
+    folder = _folder(base, wanted)
+    if pretrained is not True and base == BASE and folder is None:
+        config = library.SamConfig()
+    else:
+        config = _config(library, base, folder, wanted)
+    if pretrained is False:
+        return library.SamModel(config)
+    options: dict[str, Any] = {"config": config, "dtype": torch.float32, "output_loading_info": True}
+    if isinstance(pretrained, Path):
+        state = read_state_dict(pretrained)
+        return _fitting(str(pretrained), lambda: library.SamModel.from_pretrained(None, state_dict=state, **options))
+    options["use_safetensors"] = True
+    if folder is not None:
+        return _fitting(base, lambda: library.SamModel.from_pretrained(folder, local_files_only=True, **options))
+
+    def read(local: bool) -> Any:
+        return library.SamModel.from_pretrained(base, local_files_only=local, **options)
+
+    return _fitting(base, lambda: _of_hub(base, wanted, read))
+
+
+def _library() -> Any:
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError(f"adsam needs transformers: pip install 'howfar[hub]' ({error})") from error
+    return transformers
+
+
+def _folder(base: str, wanted: tuple[str, ...]) -> Path | None:
+    """The folder that `base` names, or None where it is a hub id."""
+    folder = Path(base).expanduser()
+    if folder.is_dir():
+        absent = [name for name in wanted if not (folder / name).is_file()]
+        if absent:
+            raise MissingPathError(f"adsam's base must hold {' and '.join(wanted)}, and {base} lacks {' and '.join(absent)}")
+        return folder
+    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", base) is None:
+        raise MissingPathError(f"adsam's base must be a folder, or a hub id such as {BASE}, and {base!r} is neither")
+    return None
+
+
+def _config(library: Any, base: str, folder: Path | None, wanted: tuple[str, ...]) -> Any:
+    def read(local: bool) -> dict[str, Any]:
+        found: dict[str, Any] = library.SamConfig.get_config_dict(folder or base, local_files_only=local)[0]
+        return found
+
+    try:
+        found = read(True) if folder is not None else _of_hub(base, wanted, read)
+        kind = found.get("model_type")
+        config = library.SamConfig.from_dict(found) if kind == "sam" else None
+    except MissingPathError:
+        raise
+    # Damaged text, and values that transformers' strict configurations refuse: errors of several libraries' own kinds.
+    except Exception as error:
+        raise InputError(f"adsam's base has no readable {CONFIG_FILE}: {base} ({_one_line(error)})") from error
+    if config is None:
+        raise InputError.of("adsam's base", "must be a SAM (model_type 'sam' in its config.json)", kind, f"name {BASE}, say")
+    return config
+
+
+def _of_hub(base: str, wanted: tuple[str, ...], read: Callable[[bool], T]) -> T:
+    """What `read` (with True: of the cache alone) finds, asking the hub only for what is not cached."""
+    try:
+        return read(True)
+    except OSError:
+        reason = why_unreachable(base, wanted[-1:])
+    if reason is None:
+        try:
+            return read(False)
+        # The hub's client, its HTTP library and transformers each fail in their own ways.
+        except Exception as error:
+            reason = _one_line(error)
+    size = f" ({SIZES[base]})" if base in SIZES and SAFE_FILE in wanted else ""
+    raise MissingPathError(
+        f"adsam's base {base} is not on this machine and cannot be fetched ({reason}): download {' and '.join(wanted)}{size} "
+        f"of {base} elsewhere into one folder and pass base=FOLDER"
+    )
+
+
+def _fitting(source: str, read: Callable[[], Any]) -> Any:
+    """The model, where every tensor of it was read; transformers would make up those that are not there."""
+    try:
+        model, info = read()
+    except RuntimeError as error:
+        raise InputError(f"weights do not fit adsam's base: {source} ({_one_line(error)})") from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise InputError(f"weights do not fit adsam's base: {source} lacks {', '.join(missing[:3])}{more}")
+    return model
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

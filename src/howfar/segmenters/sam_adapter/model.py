@@ -1,0 +1,107 @@
+"""SAM with the adapter: the frozen encoder run block by block, and the trained mask decoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from howfar.errors import InputError
+from howfar.segmenters.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from howfar.segmenters.sam_adapter.adapter import Adapter, high_frequencies
+
+
+class SamAdapter(nn.Module):
+    """SAM-Adapter: prompts made of the picture are added to the tokens before each of SAM's blocks; one mask is decoded.
+
+    Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148),
+    over Kirillov et al., "Segment anything" (2023). The decoder is given SAM's own positions of the patches and its own
+    embedding of "no mask", and no point or box. Encoder, positions and that embedding are frozen, and so is what of the
+    decoder has no part in the one mask (the heads of the other masks and of their quality); the rest is trained.
+
+    Parameters
+    ----------
+    sam
+        A ``transformers.SamModel``, whose parts are taken over.
+    r
+        Values for each patch between the adapter's layers.
+
+    Attributes
+    ----------
+    multiple
+        The side of SAM's pictures, 1024 for the published ones. Its positions are of that size, and nothing is
+        interpolated, so the pictures must be squares of just that side.
+    """
+
+    name = "adsam"
+
+    def __init__(self, sam: Any, r: int) -> None:
+        super().__init__()
+        vision = sam.config.vision_config
+        self.multiple: int = vision.image_size
+        self.normalise = Normalise(IMAGENET_MEAN, IMAGENET_STD)
+        self.encoder = sam.vision_encoder.requires_grad_(False)
+        self.positions = sam.shared_image_embedding.requires_grad_(False)
+        self.no_mask = sam.prompt_encoder.no_mask_embed.requires_grad_(False)
+        self.decoder = sam.mask_decoder.requires_grad_(True)
+        self.decoder.iou_prediction_head.requires_grad_(False)
+        self.decoder.output_hypernetworks_mlps[1:].requires_grad_(False)
+        self.adapter = Adapter(vision.hidden_size, vision.patch_size, vision.num_hidden_layers, r)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits (b, 1, h, w) of pictures (b, 3, h, w) of 0-1: SAM's mask of a quarter of the side, enlarged bilinearly.
+
+        Raises
+        ------
+        InputError
+            The pictures are not of the base's size.
+        """
+        embedding = self._embedded(pictures)
+        masks, _ = self.decoder(
+            image_embeddings=embedding,
+            image_positional_embeddings=self._where(embedding).repeat(len(embedding), 1, 1, 1),
+            sparse_prompt_embeddings=None,
+            dense_prompt_embeddings=self.no_mask.weight.view(1, -1, 1, 1),
+            multimask_output=False,
+        )
+        return functional.interpolate(masks[:, 0], pictures.shape[2:], mode="bilinear", align_corners=False)
+
+    def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """The one map that the loss is taken of."""
+        return (self(pictures),)
+
+    def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """The image embedding, (b, 256, h / 16, w / 16) with the published bases.
+
+        Raises
+        ------
+        InputError
+            The pictures are not of the base's size.
+        """
+        return (self._embedded(pictures),)
+
+    def _embedded(self, pictures: Tensor) -> Tensor:
+        shape, side = tuple(pictures.shape), self.multiple
+        if len(shape) != 4 or shape[0] == 0 or shape[1:] != (3, side, side):
+            remedy = "resize them, or name a base with another image_size in its config.json"
+            raise InputError.of("adsam's pictures", f"must be (b, 3, {side}, {side}), the size of its base", shape, remedy)
+        x = self.normalise(pictures)
+        tokens = self.encoder.patch_embed(x)
+        prompts = self.adapter(tokens, high_frequencies(x))
+        if self.encoder.pos_embed is not None:
+            tokens = tokens + self.encoder.pos_embed
+        for block, prompt in zip(self.encoder.layers, prompts, strict=True):
+            tokens = block(tokens + prompt)
+        embedding: Tensor = self.encoder.neck(tokens)
+        return embedding
+
+    def _where(self, embedding: Tensor) -> Tensor:
+        """SAM's code of the middle of every patch, (1, c, h, w): x and y as shares of the sides."""
+        height, width = embedding.shape[2:]
+        options: dict[str, Any] = {"device": embedding.device, "dtype": embedding.dtype}
+        y, x = ((torch.arange(side, **options) + 0.5) / side for side in (height, width))
+        grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
+        code: Tensor = self.positions(grid).permute(2, 0, 1)[None]
+        return code

@@ -1,0 +1,38 @@
+"""The rule of a fully convolutional segmenter's input: RGB, and sides that its poolings divide."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from howfar.errors import InputError
+
+
+def check_sides(name: str, pictures: Tensor, multiple: int) -> None:
+    """Refuse pictures that are not (b, 3, h, w) with h and w multiples of `multiple`.
+
+    Parameters
+    ----------
+    name
+        The segmenter's, for the line.
+    pictures
+        What it was given.
+    multiple
+        What both sides must be a multiple of.
+
+    Raises
+    ------
+    InputError
+        The pictures break the rule.
+
+    Examples
+    --------
+    >>> import torch
+    >>> check_sides("deepcrack", torch.zeros(1, 3, 64, 50), 32)
+    Traceback (most recent call last):
+    howfar.errors.InputError: deepcrack's pictures must be (b, 3, h, w) with h and w multiples of 32, got (1, 3, 64, 50):
+    resize or pad them
+    """
+    shape = tuple(pictures.shape)
+    if len(shape) != 4 or shape[1] != 3 or 0 in shape or shape[2] % multiple or shape[3] % multiple:
+        rule = f"must be (b, 3, h, w) with h and w multiples of {multiple}"
+        raise InputError.of(f"{name}'s pictures", rule, shape, "resize or pad them")

@@ -1,0 +1,109 @@
+"""The UNet++ network, and the published weights that its encoder begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from howfar.errors import MissingExtraError
+from howfar.segmenters.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from howfar.weights.hub import SAFE_FILE, missing_weights, why_unreachable
+from howfar.weights.lite0 import packaged_file, timm_name
+from howfar.weights.state import fit_state_dict, read_state_dict
+
+ENCODERS = {"lite0": "tu-tf_efficientnet_lite0", "b3": "efficientnet-b3"}
+# What each encoder's published weights were trained with. They are written here, since the library asks a hub for them.
+STATISTICS = {"lite0": ((0.5,) * 3, (0.5,) * 3), "b3": (IMAGENET_MEAN, IMAGENET_STD)}
+B3 = "smp-hub/efficientnet-b3.imagenet"
+# What the published weights hold beside the encoder: for classification only.
+HEADS = ("model.conv_head", "model.bn2", "model.classifier", "_fc")
+
+
+class UnetPlusPlus(nn.Module):
+    """UNet++: an EfficientNet encoder and a decoder of nested, dense skips; foreground as one map.
+
+    Zhou, Siddiquee, Tajbakhsh & Liang, "UNet++: A nested U-Net architecture for medical image segmentation" (DLMIA 2018),
+    as segmentation-models-pytorch builds it.
+
+    Parameters
+    ----------
+    encoder
+        ``lite0`` or ``b3``.
+
+    Raises
+    ------
+    MissingExtraError
+        segmentation-models-pytorch is absent.
+    """
+
+    name = "unetplusplus"
+    multiple = 32
+
+    def __init__(self, encoder: str) -> None:
+        super().__init__()
+        self.normalise = Normalise(*STATISTICS[encoder])
+        self.network = _library().UnetPlusPlus(ENCODERS[encoder], encoder_weights=None, in_channels=3, classes=1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits (b, 1, h, w) of pictures (b, 3, h, w) of 0-1, whose sides are multiples of 32."""
+        logits: Tensor = self.network(self.normalise(pictures))
+        return logits
+
+    def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """The one map that the loss is taken of."""
+        return (self(pictures),)
+
+    def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """The five maps that the encoder hands to the decoder, from half to a 32nd of the sides, without the picture itself."""
+        maps: Sequence[Tensor] = self.network.encoder(self.normalise(pictures))
+        return tuple(maps[1:])
+
+
+def build(encoder: str, pretrained: bool | Path) -> UnetPlusPlus:
+    """Build UNet++, its encoder with ImageNet weights where `pretrained` (of the file, where it is one).
+
+    Raises
+    ------
+    MissingExtraError
+        A library or the package of Lite0's weights is absent.
+    MissingPathError
+        EfficientNet-B3's weights are neither cached nor within reach.
+    InputError
+        A file that does not hold the encoder's weights.
+    """
+    network = UnetPlusPlus(encoder)
+    if pretrained:
+        file = pretrained if isinstance(pretrained, Path) else packaged_file() if encoder == "lite0" else _published_b3()
+        state = read_state_dict(file)
+        if encoder == "lite0" and "_conv_stem.weight" in state:
+            state = {timm_name(key): value for key, value in state.items()}
+        if encoder == "lite0":
+            state = {f"model.{key}": value for key, value in state.items()}
+        fit_state_dict(network.network.encoder, state, HEADS, str(file))
+    return network
+
+
+def _library() -> Any:
+    try:
+        import segmentation_models_pytorch as library
+    except ImportError as error:
+        raise MissingExtraError(
+            f"unetplusplus needs segmentation-models-pytorch: pip install 'howfar[train]' ({error})"
+        ) from error
+    return library
+
+
+def _published_b3() -> Path:
+    reason = why_unreachable(B3, (SAFE_FILE,))
+    if reason is not None:
+        raise missing_weights("unetplusplus with encoder b3", B3, SAFE_FILE, reason)
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(B3, SAFE_FILE))
+    # The hub's client and its HTTP library each fail in their own ways.
+    except Exception as error:
+        raise missing_weights("unetplusplus with encoder b3", B3, SAFE_FILE, " ".join(str(error).split())) from error

@@ -1,0 +1,88 @@
+"""k-means (Lloyd) for the strategies that cluster: k-means++ seeds, several restarts, no cluster empty that need not be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.arrays import Float64Array
+from howfar.selection.geometry import blocks
+from howfar.selection.kmeanspp import seeds
+
+RESTARTS = 10
+ROUNDS = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Centres (c, z), the cluster of each of n rows, and the sum of squared distances of rows from their centres."""
+
+    centres: Float64Array
+    labels: NDArray[np.intp]
+    inertia: float
+
+
+def kmeans(x: Float64Array, count: int, rng: np.random.Generator, restarts: int = RESTARTS) -> Clusters:
+    """Cluster rows so that Σ ‖x − its centre‖² is small: the best of several restarts, of equal ones the first.
+
+    Parameters
+    ----------
+    x
+        (n, z) rows.
+    count
+        Clusters c, at most n.
+    rng
+        Draws the seeds (k-means++).
+    restarts
+        How many times.
+
+    Examples
+    --------
+    >>> found = kmeans(np.array([[0.0], [1.0], [9.0]]), 2, np.random.default_rng(0))
+    >>> sorted(found.centres.ravel().tolist()), found.inertia
+    ([0.5, 9.0], 0.5)
+    """
+    nothing = np.zeros(len(x), dtype=np.bool_)
+    found = [lloyd(x, x[seeds(x, count, rng, nothing)]) for _ in range(restarts)]
+    return min(found, key=lambda one: one.inertia)
+
+
+def lloyd(x: Float64Array, centres: Float64Array, rounds: int = ROUNDS) -> Clusters:
+    """Move rows to their nearest centre and centres to the mean of their rows, until no row moves (Lloyd 1982).
+
+    A centre that loses its rows moves to the row that is farthest from its own centre.
+
+    Examples
+    --------
+    >>> lloyd(np.array([[0.0], [1.0], [9.0]]), np.array([[0.0], [1.0]])).labels.tolist()
+    [0, 0, 1]
+    """
+    centres = centres.astype(np.float64)
+    labels, gaps = _nearest(x, centres)
+    for _ in range(rounds):
+        sizes = np.bincount(labels, minlength=len(centres))
+        for empty in np.flatnonzero(sizes == 0):
+            farthest = int(np.argmax(np.where(sizes[labels] > 1, gaps, 0.0)))
+            if gaps[farthest] == 0.0:
+                break
+            sizes[labels[farthest]] -= 1
+            labels[farthest], gaps[farthest], sizes[empty] = empty, 0.0, 1
+        kept = sizes > 0
+        sums = np.stack([np.bincount(labels, weights=column, minlength=len(centres)) for column in x.T], axis=1)
+        centres[kept] = sums[kept] / sizes[kept, None]
+        moved, gaps = _nearest(x, centres)
+        if np.array_equal(moved, labels):
+            break
+        labels = moved
+    return Clusters(centres, labels, float((gaps**2).sum()))
+
+
+def _nearest(x: Float64Array, centres: Float64Array) -> tuple[NDArray[np.intp], Float64Array]:
+    """The nearest centre of each row, of equal ones the first, and how far it is."""
+    labels, gaps = np.empty(len(x), dtype=np.intp), np.empty(len(x))
+    for rows, distances in blocks(x, centres):
+        labels[rows] = distances.argmin(axis=1)
+        gaps[rows] = distances.min(axis=1)
+    return labels, gaps

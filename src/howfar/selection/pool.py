@@ -1,0 +1,155 @@
+"""The images that a strategy chooses from: their columns checked, their order settled, and which have labels already."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array, as_features
+from howfar.errors import InputError
+
+Mask: TypeAlias = NDArray[np.bool_]
+Positions: TypeAlias = NDArray[np.intp]
+
+NAME, FEATURES = "name", "features"
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """n images that have all that a strategy needs, in the order by which it breaks ties and draws.
+
+    That is the order of their names where the columns hold `name`, so that the order of rows changes nothing; else their own.
+
+    Attributes
+    ----------
+    strategy
+        Name of the strategy, for error lines.
+    positions
+        (n,) where each image stands in the caller's columns.
+    labelled
+        (n,) whether it has labels already.
+    columns
+        What the strategy needs of them: (n,) float64 each, `features` (n, z).
+    """
+
+    strategy: str
+    positions: Positions
+    labelled: Mask
+    columns: Mapping[str, Float64Array]
+
+    @classmethod
+    def of(
+        cls, strategy: str, columns: Mapping[str, ArrayLike], needs: Sequence[str] = (), labelled: ArrayLike | None = None
+    ) -> Pool:
+        """Check the columns that a strategy needs; an image whose value is NaN or infinite is left out.
+
+        Raises
+        ------
+        InputError
+            A column is missing, is not numeric or has another shape; the columns differ in length; `labelled` is no mask.
+
+        Examples
+        --------
+        >>> pool = Pool.of("near", {"distance": [0.5, float("nan"), 0.1], "name": ["c", "b", "a"]}, ("distance",))
+        >>> pool.positions.tolist(), pool["distance"].tolist()
+        ([2, 0], [0.1, 0.5])
+        """
+        missing = [name for name in needs if name not in columns]
+        if missing:
+            raise InputError.of("columns", f"must hold {missing[0]}, which the strategy {strategy} needs", sorted(columns))
+        m = _rows(columns)
+        values = {name: _column(columns[name], name, m) for name in needs}
+        have = np.ones(m, dtype=np.bool_)
+        for column in values.values():
+            have &= np.isfinite(column).reshape(m, -1).all(axis=1)
+        order = np.argsort(_names(columns[NAME], m), kind="stable") if NAME in columns else np.arange(m)
+        positions = order[have[order]]
+        taken = {name: column[positions] for name, column in values.items()}
+        return cls(strategy, positions, _mask(labelled, m)[positions], taken)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, name: str) -> Float64Array:
+        """One column of all n images."""
+        return self.columns[name]
+
+    @property
+    def free(self) -> Positions:
+        """Those that have no labels and may be picked, in order."""
+        return np.flatnonzero(~self.labelled)
+
+    def count(self, k: Any) -> int:
+        """Check how many are asked for.
+
+        Raises
+        ------
+        InputError
+            Not a whole number, below 1, or more than are left.
+
+        Examples
+        --------
+        >>> Pool.of("random", {"name": ["a", "b"]}, labelled=[True, False]).count(2)
+        Traceback (most recent call last):
+        howfar.errors.InputError: k must be at most 1, as many images as random has left (2, 1 of them labelled), got 2
+        """
+        try:
+            number = operator.index(k)
+        except TypeError:
+            number = 0
+        if isinstance(k, (bool, np.bool_)) or number < 1:
+            raise InputError.of("k", "must be a whole number of images, at least 1", k)
+        left = len(self.free)
+        if number > left:
+            rule = (
+                f"must be at most {left}, as many images as {self.strategy} has left ({len(self)}, "
+                f"{len(self) - left} of them labelled)"
+            )
+            raise InputError.of("k", rule, number)
+        return number
+
+
+def _rows(columns: Mapping[str, ArrayLike]) -> int:
+    try:
+        lengths = {name: len(values) for name, values in columns.items()}  # type: ignore[arg-type]  # a scalar has none
+    except TypeError as error:
+        raise InputError(f"columns must each have one row an image: {error}") from error
+    if not lengths or not max(lengths.values()):
+        raise InputError.of("columns", "must hold a column with a row an image", lengths, "the images are counted by it")
+    if len(set(lengths.values())) > 1:
+        raise InputError.of("columns", "must all have one row an image", lengths)
+    return next(iter(lengths.values()))
+
+
+def _column(values: ArrayLike, name: str, m: int) -> Float64Array:
+    if name == FEATURES:
+        return as_features(values, name).astype(np.float64, copy=False)
+    try:
+        column = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"column {name} must be numeric: {error}") from error
+    if column.shape != (m,):
+        raise InputError.of(f"column {name}", f"must have shape {(m,)}", column.shape)
+    return column
+
+
+def _names(values: ArrayLike, m: int) -> NDArray[Any]:
+    names = np.asarray(values)
+    if names.shape != (m,):
+        raise InputError.of(f"column {NAME}", f"must have shape {(m,)}", names.shape)
+    return names.astype(str)
+
+
+def _mask(labelled: ArrayLike | None, m: int) -> Mask:
+    if labelled is None:
+        return np.zeros(m, dtype=np.bool_)
+    mask = np.asarray(labelled)
+    if mask.dtype != np.bool_ or mask.shape != (m,):
+        received = f"{mask.dtype} of shape {mask.shape}"
+        raise InputError.of("labelled", f"must be a mask of {m} values, True for each image with labels", received)
+    return mask

@@ -1,0 +1,85 @@
+"""ProbCover: the image whose ball covers most of what is not covered yet (Yehuda, Dekel, Hacohen & Weinshall 2022)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.arrays import Float64Array
+from howfar.selection.geometry import blocks, to_nearest, to_point
+from howfar.selection.kmeans import kmeans
+from howfar.selection.pool import FEATURES, Pool, Positions
+from howfar.selection.recipe import Recipe
+
+PURITY = 0.95
+
+
+def radius(x: Float64Array, labels: NDArray[np.intp], purity: float = PURITY) -> float:
+    """Largest δ at which the balls {y: d(x, y) < δ} of at least `purity` of the rows hold rows of their own cluster only.
+
+    The paper's rule, the largest δ whose purity is at least α = 0.95, is met exactly and not on a grid: a row's ball is pure up
+    to its distance from the nearest row of another cluster, so δ is a quantile of these.
+
+    Parameters
+    ----------
+    x
+        (n, z) rows.
+    labels
+        (n,) the cluster of each.
+    purity
+        α.
+
+    Returns
+    -------
+    float
+        In the unit of the rows; infinite where all are of one cluster.
+
+    Examples
+    --------
+    >>> radius(np.array([[0.0], [1.0], [4.0]]), np.array([0, 0, 1]))
+    3.0
+    """
+    to_others = np.full(len(x), np.inf)
+    for rows, distances in blocks(x, x):
+        distances[labels[rows, None] == labels] = np.inf
+        to_others[rows] = distances.min(axis=1)
+    impure = int(np.floor((1.0 - purity) * len(x) + 1e-9))
+    return float(np.partition(to_others, impure)[impure])
+
+
+def _probcover(pool: Pool, k: int, rng: np.random.Generator) -> list[int]:
+    """Greedy cover by open balls of one radius: most rows not covered, of equal ones the first.
+
+    The paper clusters by k-means into as many clusters as there are classes. Here no classes are known: there are as many
+    clusters as there will be labels, k and those given, 2 at least, since each chosen image is to stand for one kind.
+    Where all is covered before k are chosen, which the paper leaves open, the farthest from all chosen follows.
+    """
+    x = pool[FEATURES]
+    count = min(max(2, k + int(pool.labelled.sum())), len(x))
+    delta = radius(x, kmeans(x, count, rng).labels)
+    taken = pool.labelled.copy()
+    covered = to_nearest(x, x[taken]) < delta
+    balls = _held(x, np.flatnonzero(~covered), delta)
+    chosen: list[int] = []
+    while len(chosen) < k:
+        liking = balls if balls[~taken].any() else to_nearest(x, x[taken])
+        chosen.append(int(np.argmax(np.where(taken, -np.inf, liking))))
+        taken[chosen[-1]] = True
+        fresh = np.flatnonzero((to_point(x, x[chosen[-1]]) < delta) & ~covered)
+        covered[fresh] = True
+        balls -= _held(x, fresh, delta)
+    return chosen
+
+
+def _held(x: Float64Array, rows: Positions, delta: float) -> Float64Array:
+    """How many of some rows the ball around each row holds, (n,)."""
+    counts = np.zeros(len(x))
+    if len(rows):
+        for some, distances in blocks(x, x[rows]):
+            counts[some] = (distances < delta).sum(axis=1)
+    return counts
+
+
+PROBCOVER = Recipe(
+    "probcover", (FEATURES,), False, _probcover, lambda values: "its neighbourhood holds most images not covered yet"
+)

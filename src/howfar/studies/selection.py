@@ -1,0 +1,252 @@
+"""The selection study (section 4.3): which few images of a dataset to label."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from howfar.data.files import absolute
+from howfar.data.listing import read_list
+from howfar.errors import InputError
+from howfar.pipeline.pairs import KEPT
+from howfar.protocols import Strategy
+from howfar.results import Comparison, Pick, Provenance, Selection
+from howfar.selection.named import named
+from howfar.selection.pool import FEATURES, NAME
+from howfar.studies.performance.performances import Performances, match, read_performances
+from howfar.studies.performance.scores import signals_at
+
+Labelled: TypeAlias = str | Path | Sequence[str | Path]
+
+DISTANCE = "distance"
+# What strategies read, by the name that an evaluation gives it, and what an evaluation needs for it.
+SIGNALS = {
+    "uncertainty": ("entropy", ""),
+    "flip_agreement": ("flip_agreement", " --flipped DIR"),
+    "predicted_foreground": ("predicted_foreground", ""),
+}
+
+
+class Config(BaseModel):
+    """The study's settings, checked: an unknown or impossible one is an error that names it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    k: int = Field(ge=1, strict=True, description="images to choose")
+    seed: int = Field(0, ge=0, description="of what is drawn")
+
+    @classmethod
+    def checked(cls, **values: Any) -> Config:
+        """Settings from keyword values; the first refused one becomes one clear line.
+
+        Raises
+        ------
+        InputError
+            Names the setting, the rule and the value.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
+
+
+def select(
+    run: Comparison | str | Path,
+    dataset: str,
+    k: int,
+    strategy: str | Strategy = "far",
+    *,
+    labelled: Labelled | None = None,
+    among: Sequence[str] | None = None,
+    performance: Performances | Sequence[Performances] | None = None,
+    seed: int = 0,
+) -> Selection:
+    """Choose which k images of a dataset to label.
+
+    Parameters
+    ----------
+    run
+        What `howfar.compare` returned, or its run folder.
+    dataset
+        The name of one of its secondary datasets.
+    k
+        How many images.
+    strategy
+        A registered name (far, near, random, stratified, kcenter, typiclust, kmedoids, probcover, kmeanspp, herding,
+        uncertainty, flip_disagreement, foreground) or a strategy.
+    labelled
+        Images that have labels already, which are not chosen and count as covered: names or paths, or a list of them (a text
+        file with one a line, a table with a column image). What is no image of the dataset is left out with a note.
+    among
+        Names of the images that may be chosen; by default all. Distances stay scaled over the whole dataset.
+    performance
+        As for `howfar.relate`: the predictions' entropy, flip agreement and predicted foreground, which the last three
+        strategies read. It needs no masks.
+    seed
+        Of what is drawn.
+
+    Returns
+    -------
+    Selection
+        Shows as its table; ``.picks``, ``.paths``, ``.to_frame()``, ``.save(folder)``.
+
+    Raises
+    ------
+    HowfarError
+        An unknown dataset or strategy, more images than are left, a strategy whose data are not there, a list that names no
+        image of the dataset.
+
+    Examples
+    --------
+    >>> import howfar
+    >>> rng = np.random.default_rng(0)
+    >>> run = howfar.compare(rng.normal(size=(50, 8)), {"site": rng.normal(1, 1, size=(40, 8))}, bootstrap=0, permutations=0)
+    >>> [round(pick.distance, 2) for pick in select(run, "site", 3).picks]
+    [0.79, 0.65, 0.82]
+    """
+    settings = Config.checked(k=k.item() if isinstance(k, np.integer) else k, seed=seed)
+    chosen_by = named(strategy)
+    comparison = run if isinstance(run, Comparison) else Comparison.load(run)
+    images = _images(comparison, dataset)
+    columns = _columns(comparison, dataset, images, chosen_by, performance)
+    if among is not None:
+        here = np.flatnonzero(images["image"].isin(among))
+        if len(here) < len(set(among)):
+            stranger = next(name for name in among if name not in set(images["image"]))
+            raise InputError.of("among", f"must name images of {dataset}", stranger)
+        images, columns = images.iloc[here].reset_index(drop=True), {name: values[here] for name, values in columns.items()}
+    mask, strangers = _labelled(images, labelled, dataset)
+    rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.encode()), 4])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        positions = chosen_by.pick(columns, settings.k, rng, mask)
+    return Selection(
+        primary=comparison.primary.name,
+        dataset=dataset,
+        strategy=chosen_by.name,
+        nested=chosen_by.nested,
+        seed=settings.seed,
+        n=len(images),
+        labelled=int(mask.sum()),
+        picks=tuple(_picks(images, columns, positions, chosen_by)),
+        provenance=Provenance.now(),
+        notes=(
+            *(f"{dataset}: {warning.message}" for warning in caught),
+            *_notes(columns, chosen_by, strangers, dataset),
+        ),
+    )
+
+
+def _images(comparison: Comparison, dataset: str) -> pd.DataFrame:
+    """The run's rows of one dataset."""
+    names = [one.name for one in comparison.datasets]
+    if dataset not in names:
+        rule = f"must be a secondary dataset of the run ({', '.join(names)})"
+        raise InputError.of("dataset", rule, dataset)
+    return comparison.images[comparison.images["dataset"] == dataset].reset_index(drop=True)
+
+
+def _columns(
+    comparison: Comparison,
+    dataset: str,
+    images: pd.DataFrame,
+    strategy: Strategy,
+    performance: Performances | Sequence[Performances] | None,
+) -> dict[str, NDArray[Any]]:
+    """What is known of the images: names, distances, and what else the strategy needs."""
+    columns: dict[str, NDArray[Any]] = {
+        NAME: images["image"].to_numpy(dtype=str),
+        DISTANCE: images["i_dist_scaled"].to_numpy(dtype=np.float64),
+    }
+    if FEATURES in strategy.needs:
+        columns[FEATURES] = _features(comparison, dataset, images, strategy)
+    if performance is not None:
+        columns |= _signals(comparison, dataset, performance)
+    for name in set(strategy.needs) - set(columns):
+        if name in SIGNALS:
+            signal, option = SIGNALS[name]
+            raise InputError(
+                f"the strategy {strategy.name} needs the {signal} of images of {dataset}: pass as performance what howfar "
+                f"evaluate{option} -o FILE writes of {dataset}"
+            )
+        if name not in images:
+            raise InputError(f"the strategy {strategy.name} needs {name} of images of {dataset}, which no run holds")
+        columns[name] = images[name].to_numpy(dtype=np.float64)
+    return columns
+
+
+def _features(comparison: Comparison, dataset: str, images: pd.DataFrame, strategy: Strategy) -> NDArray[np.float64]:
+    """All components of the images in the space of their pair, (m, z)."""
+    components = next(one.components for one in comparison.datasets if one.name == dataset)
+    wanted = [f"pc{number}" for number in range(1, components + 1)]
+    there = [name for name in wanted if name in images]
+    if len(there) < components:
+        remedy = "with --projection pair" if components > KEPT else "which keeps all now"
+        raise InputError(
+            f"the strategy {strategy.name} needs all {components:,} components of images of {dataset} and the run holds "
+            f"{len(there)}: run compare again, {remedy}"
+        )
+    return images[wanted].to_numpy(dtype=np.float64)
+
+
+def _signals(
+    comparison: Comparison, dataset: str, performance: Performances | Sequence[Performances]
+) -> dict[str, NDArray[np.float64]]:
+    """What evaluations say of the dataset's images without labels, by the names of strategies; only what some image has."""
+    given = read_performances(performance)
+    others = [one for one in given if one.dataset != comparison.primary.name]
+    if not others:
+        raise InputError.of("performance", "must tell of a secondary dataset", comparison.primary.name, f"evaluate {dataset}")
+    own = [one.scores.get("ods_threshold") for one in given if one.dataset == comparison.primary.name]
+    found = signals_at(match(comparison.images, others).rows, own[0] if own else None)
+    here = (comparison.images["dataset"] == dataset).to_numpy()
+    columns = {name: found[signal][here] for name, (signal, _) in SIGNALS.items() if signal in found}
+    return {name: values for name, values in columns.items() if np.isfinite(values).any()}
+
+
+def _labelled(images: pd.DataFrame, labelled: Labelled | None, dataset: str) -> tuple[NDArray[np.bool_], int]:
+    """A mask of the images that have labels, and how many of those named are no image of the dataset."""
+    mask = np.zeros(len(images), dtype=np.bool_)
+    if labelled is None:
+        return mask, 0
+    listed = read_list(labelled) if isinstance(labelled, (str, Path)) else tuple(str(one) for one in labelled)
+    names = {name: place for place, name in enumerate(images["image"])}
+    paths = {path: place for place, path in enumerate(images["path"]) if path}
+    found = [names.get(one, paths.get(one, paths.get(str(absolute(one))))) for one in listed]
+    if listed and all(place is None for place in found):
+        rule = f"must name images of {dataset}, by name ({images['image'].iloc[0]}) or path"
+        raise InputError.of("labelled", rule, listed[0], "name them as the run does")
+    places = [place for place in found if place is not None]
+    mask[places] = True
+    return mask, len(found) - len(places)
+
+
+def _picks(
+    images: pd.DataFrame, columns: dict[str, NDArray[Any]], positions: NDArray[np.intp], strategy: Strategy
+) -> Iterator[Pick]:
+    values = {name: columns[name] for name in strategy.needs if columns[name].ndim == 1}
+    for rank, position in enumerate(positions.tolist(), start=1):
+        row = images.iloc[position]
+        reason = strategy.reason({name: float(column[position]) for name, column in values.items()})
+        yield Pick(rank, str(row["image"]), str(row["path"]), float(row["i_dist_scaled"]), reason)
+
+
+def _notes(columns: dict[str, NDArray[Any]], strategy: Strategy, strangers: int, dataset: str) -> Iterator[str]:
+    for name in strategy.needs:
+        lacking = int((~np.isfinite(columns[name])).sum()) if columns[name].ndim == 1 else 0
+        if lacking:
+            signal = SIGNALS.get(name, (name,))[0]
+            yield f"{lacking} of {len(columns[name])} images of {dataset} have no {signal}: they cannot be chosen"
+    if strangers:
+        noun, verb = ("entry", "is") if strangers == 1 else ("entries", "are")
+        yield f"{strangers} {noun} of the list of labelled images {verb} no image of {dataset}: left out"

@@ -1,0 +1,242 @@
+"""What every selection strategy must keep: a suite that a strategy's own test class inherits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from howfar.errors import InputError
+from howfar.selection.pool import FEATURES, NAME
+
+_NO_COUNTS: tuple[Any, ...] = (0, -1, 1.5, "2", None, True)
+
+
+class StrategyTests:
+    """Conformance suite of a `howfar.protocols.Strategy`.
+
+    Subclass it in a test file under a name that pytest collects and set `strategy`; where it needs a column that
+    `columns` does not make, write that too. Every test is then inherited. Warnings that a strategy gives where it cannot
+    choose as it would like (too few images far away, say) are let pass.
+
+    Attributes
+    ----------
+    strategy
+        The strategy itself.
+    by_name
+        With names given, the order of rows does not change which images are chosen, nor their order.
+
+    Examples
+    --------
+    >>> from howfar.selection.kcenter import KCENTER
+    >>> class TestKcenter(StrategyTests):
+    ...     strategy = KCENTER
+    """
+
+    strategy: Any
+    by_name: ClassVar[bool] = True
+
+    @pytest.fixture(autouse=True)
+    def _let_warnings_pass(self) -> Iterator[None]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+
+    def columns(self, count: int = 40) -> dict[str, Any]:
+        """So many images with names and every column that the strategy needs, the same at every call."""
+        rng = np.random.default_rng(count)
+        known = {
+            "distance": np.linspace(0.0, 1.0, count)[rng.permutation(count)],
+            FEATURES: rng.normal(size=(count, 6)) + 4.0 * rng.integers(0, 3, size=(count, 1)),
+            "uncertainty": rng.uniform(0.0, 0.69, count),
+            "flip_agreement": rng.uniform(0.5, 1.0, count),
+            "predicted_foreground": rng.uniform(0.001, 0.2, count),
+        }
+        return {NAME: [f"{number:04}.png" for number in rng.permutation(count)], **{one: known[one] for one in self.needs}}
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The columns that it needs."""
+        needs: tuple[str, ...] = tuple(self.strategy.needs)
+        return needs
+
+    def picked(self, columns: Mapping[str, Any], k: int, labelled: Any = None, seed: int = 0) -> NDArray[np.intp]:
+        """What it picks with a generator of a seed."""
+        found: NDArray[np.intp] = self.strategy.pick(columns, k, np.random.default_rng(seed), labelled)
+        return found
+
+    def mask(self, positions: Any, count: int = 40) -> NDArray[np.bool_]:
+        """A mask that is True at some positions."""
+        labelled = np.zeros(count, dtype=np.bool_)
+        labelled[positions] = True
+        return labelled
+
+    def test_what_it_says_of_itself(self) -> None:
+        """Its name can be typed, its needs are names, `nested` is a bool, and it gives a reason in words."""
+        assert isinstance(self.strategy.name, str), f"a name is a str, not {type(self.strategy.name).__name__}"
+        assert self.strategy.name.isidentifier(), f"{self.strategy.name!r} is no plain name"
+        assert isinstance(self.strategy.needs, tuple), "needs is a tuple of names"
+        assert all(isinstance(name, str) for name in self.needs), f"needs are names: {self.needs}"
+        assert isinstance(self.strategy.nested, bool), "nested is a bool"
+        columns = self.columns()
+        values = {name: float(columns[name][0]) for name in self.needs if np.ndim(columns[name]) == 1}
+        reason = self.strategy.reason(values)
+        assert isinstance(reason, str), "a reason is a str"
+        assert reason, "a reason says something"
+        assert "\n" not in reason, "a reason is one line"
+
+    @pytest.mark.parametrize("k", [1, 2, 3, 7, 39, 40])
+    def test_picks(self, k: int) -> None:
+        """There are k picks, positions of different images."""
+        found = self.picked(self.columns(), k)
+        assert isinstance(found, np.ndarray), f"picks are an array, not {type(found).__name__}"
+        assert (found.shape, str(found.dtype)) == ((k,), str(np.dtype(np.intp))), f"got {found.shape} {found.dtype}"
+        assert len(set(found.tolist())) == k, f"an image is picked twice: {found}"
+        assert ((found >= 0) & (found < 40)).all(), f"no such image: {found}"
+
+    @pytest.mark.parametrize("already", [1, 12, 33])
+    def test_labelled_images_are_never_picked(self, already: int) -> None:
+        """Images with labels are not picked, down to the last that has none."""
+        labelled = self.mask(np.random.default_rng(already).choice(40, already, replace=False))
+        for k in (1, 7, 40 - already):
+            if k <= 40 - already:
+                found = self.picked(self.columns(), k, labelled)
+                assert len(set(found.tolist())) == k, f"an image is picked twice: {found}"
+                assert not labelled[found].any(), f"picked although it has labels: {found[labelled[found]]}"
+
+    def test_no_labels_is_no_mask(self) -> None:
+        """A mask without any label is the same as none."""
+        np.testing.assert_array_equal(self.picked(self.columns(), 7), self.picked(self.columns(), 7, self.mask([])))
+
+    def test_again(self) -> None:
+        """A generator in the same state gives the same picks."""
+        for seed in range(3):
+            first = self.picked(self.columns(), 7, seed=seed)
+            np.testing.assert_array_equal(self.picked(self.columns(), 7, seed=seed), first)
+
+    def test_nested(self) -> None:
+        """Fewer picks are the first of more if it is `nested`, with labels and without."""
+        if self.strategy.nested:
+            for labelled in (None, self.mask([3, 11, 30])):
+                most = self.picked(self.columns(), 15, labelled)
+                for k in (1, 2, 3, 7):
+                    np.testing.assert_array_equal(self.picked(self.columns(), k, labelled), most[:k])
+
+    def test_order_of_rows(self) -> None:
+        """Rows in another order give the same images in the same order, if they go `by_name`."""
+        if self.by_name:
+            columns, labelled = self.columns(), self.mask([3, 11, 30])
+            order = np.random.default_rng(1).permutation(40)
+            moved = {name: np.asarray(values)[order] for name, values in columns.items()}
+            for mask in (None, labelled):
+                first = np.asarray(columns[NAME])[self.picked(columns, 7, mask)]
+                again = np.asarray(moved[NAME])[self.picked(moved, 7, None if mask is None else mask[order])]
+                assert again.tolist() == first.tolist()
+
+    def test_equal_images(self) -> None:
+        """Images that do not differ are told apart by their order: k of them are picked all the same."""
+        columns = self.columns()
+        for name in self.needs:
+            columns[name] = np.repeat(np.asarray(columns[name])[:1], 40, axis=0)
+        for labelled in (None, self.mask([0, 1])):
+            found = self.picked(columns, 5, labelled)
+            assert len(set(found.tolist())) == 5, f"an image is picked twice: {found}"
+            assert labelled is None or not labelled[found].any(), "picked although it has labels"
+
+    def test_pairs_of_equal_images(self) -> None:
+        """Copies in the set are no trouble, down to the last image."""
+        columns = self.columns()
+        for name in self.needs:
+            columns[name] = np.repeat(np.asarray(columns[name])[:20], 2, axis=0)
+        for k in (7, 25, 40):
+            assert len(set(self.picked(columns, k).tolist())) == k, "an image is picked twice"
+
+    def test_one_image(self) -> None:
+        """A set of one image gives that."""
+        assert self.picked(self.columns(1), 1).tolist() == [0]
+
+    @pytest.mark.parametrize("k", _NO_COUNTS, ids=repr)
+    def test_what_is_no_count_is_refused(self, k: Any) -> None:
+        """A k that is no whole number of images is refused with an `InputError`."""
+        with pytest.raises(InputError, match="k must"):
+            self.picked(self.columns(), k)
+
+    def test_more_than_are_left_is_refused(self) -> None:
+        """So is a k above the number of images without labels; the line names that."""
+        with pytest.raises(InputError, match="41") as caught:
+            self.picked(self.columns(), 41)
+        assert "40" in str(caught.value), "say how many are left"
+        with pytest.raises(InputError, match="38"):
+            self.picked(self.columns(), 39, self.mask([0, 5]))
+        with pytest.raises(InputError):
+            self.picked(self.columns(), 1, np.ones(40, dtype=np.bool_))
+
+    def test_a_missing_column_is_named(self) -> None:
+        """Without a column that it needs the line names the strategy and the column."""
+        for name in self.needs:
+            columns = {one: values for one, values in self.columns().items() if one != name}
+            with pytest.raises(InputError, match=name) as caught:
+                self.picked(columns, 2)
+            assert self.strategy.name in str(caught.value), "say which strategy needs it"
+            assert "\n" not in str(caught.value), "one line"
+
+    def test_columns_that_do_not_fit_are_refused(self) -> None:
+        """Columns or masks of other lengths, or of no numbers, are refused with an `InputError`."""
+        columns = self.columns()
+        for name in self.needs:
+            for wrong in (np.asarray(columns[name])[:-1], [["a"]] * 40, 7.0):
+                with pytest.raises(InputError):
+                    self.picked({**columns, name: wrong}, 2)
+        for labelled in (np.zeros(39, dtype=np.bool_), np.zeros(40), [0, 1]):
+            with pytest.raises(InputError, match="labelled"):
+                self.picked(columns, 2, labelled)
+        with pytest.raises(InputError):
+            self.picked({}, 1)
+
+    def test_an_image_without_a_value_is_not_picked(self) -> None:
+        """An image of which a number is not known is not picked; features must all be known."""
+        for name in self.needs:
+            columns = self.columns()
+            columns[name] = np.array(columns[name])
+            columns[name][[4, 17]] = np.nan
+            if columns[name].ndim == 1:
+                assert not {4, 17} & set(self.picked(columns, 38).tolist()), "picked although nothing is known of it"
+            with pytest.raises(InputError):
+                self.picked(columns, 39)
+
+    def test_other_columns_do_not_count(self) -> None:
+        """What it does not need changes nothing."""
+        more = {"something": np.random.default_rng(5).random(40), **self.columns()}
+        np.testing.assert_array_equal(self.picked(more, 7), self.picked(self.columns(), 7))
+
+    def test_columns_are_left_alone(self) -> None:
+        """Arrays that cannot be written are taken and stay as they are."""
+        columns, labelled = {name: np.array(values) for name, values in self.columns().items()}, self.mask([2])
+        kept = {name: values.copy() for name, values in columns.items()}
+        for array in (*columns.values(), labelled):
+            array.setflags(write=False)
+        self.picked(columns, 7, labelled)
+        for name, values in columns.items():
+            np.testing.assert_array_equal(values, kept[name])
+
+    def test_number_types(self) -> None:
+        """Lists and single precision give what arrays of double precision give."""
+        columns = self.columns()
+        for name in self.needs:
+            columns[name] = np.asarray(columns[name]).astype(np.float32).astype(np.float64)
+        whole = self.picked(columns, 7)
+        for kind in (np.float32, None):
+            given = {
+                name: values if name == NAME else values.tolist() if kind is None else values.astype(kind)
+                for name, values in columns.items()
+            }
+            np.testing.assert_array_equal(self.picked(given, 7), whole)
+
+    def test_what_is_no_generator_is_refused(self) -> None:
+        """A seed in place of a generator is refused with an `InputError`."""
+        with pytest.raises(InputError, match="Generator"):
+            self.strategy.pick(self.columns(), 2, 0)

@@ -1,0 +1,1 @@
+"""Training of segmenters on Lightning: examples, losses, schedules, and checkpoints that resume and can be traced."""

@@ -1,0 +1,102 @@
+"""What happens beside a training: its state kept on disk, the best weights remembered, progress shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+from torch import Tensor
+from tqdm import tqdm
+
+from howfar.training.module import Fitting
+
+
+class Keep(lightning.Callback):
+    """After each epoch: remember the best weights, stop where patience ends, and keep the state that a killed training resumes.
+
+    Parameters
+    ----------
+    file
+        The state; it is replaced whole, so that a kill leaves the last epoch's or the one before.
+    best
+        Whether the weights of the epoch with the highest held-out ODS are wanted.
+    patience
+        Epochs without a better ODS that are waited for; None: all.
+
+    Attributes
+    ----------
+    weights
+        Of the best epoch, None before there is one.
+    """
+
+    def __init__(self, file: Path, best: bool, patience: int | None) -> None:
+        self.file = file
+        self.weights: dict[str, Tensor] | None = None
+        self._best, self._patience = best, patience
+        self._highest, self._at = -1.0, 0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Do not go on where a training was killed after its last epoch."""
+        assert isinstance(pl_module, Fitting)
+        self._stop(trainer, len(pl_module.history))
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Close the epoch and judge it, then keep the state."""
+        assert isinstance(pl_module, Fitting)
+        last = pl_module.finish_epoch()
+        if last.get("ods") is not None and last["ods"] > self._highest:
+            self._highest, self._at = last["ods"], last["epoch"]
+            if self._best:
+                self.weights = {name: value.detach().cpu().clone() for name, value in pl_module.segmenter.state_dict().items()}
+        self._stop(trainer, last["epoch"])
+        part = self.file.with_suffix(".part")
+        trainer.save_checkpoint(part)
+        part.replace(self.file)
+
+    def _stop(self, trainer: lightning.Trainer, epoch: int) -> None:
+        if self._patience is not None and self._at and epoch - self._at >= self._patience:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best so far."""
+        return {"weights": self.weights, "highest": self._highest, "at": self._at}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take the best so far up again."""
+        self.weights, self._highest, self._at = state_dict["weights"], state_dict["highest"], state_dict["at"]
+
+
+class Progress(lightning.Callback):
+    """One bar over all steps on stderr, with the last loss and the last held-out ODS."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Begin where a resumed training does."""
+        steps = int(trainer.estimated_stepping_batches)
+        self._bar = tqdm(total=steps, initial=trainer.global_step, desc="training", unit="step", disable=None)
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
+        """One step on."""
+        self._bar.update(trainer.global_step - self._bar.n)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Show how the epoch went."""
+        assert isinstance(pl_module, Fitting)
+        last = pl_module.history[-1]
+        shown = {"epoch": f"{last['epoch']}/{trainer.max_epochs}", "loss": f"{last['loss']:.3f}"}
+        if last.get("ods") is not None:
+            shown["held-out ODS"] = f"{last['ods']:.3f}"
+        self._bar.set_postfix(shown)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Leave the finished bar."""
+        self._bar.close()
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException) -> None:
+        """Leave the bar where it stopped."""
+        if self._bar is not None:
+            self._bar.close()

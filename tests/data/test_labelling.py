@@ -1,0 +1,93 @@
+"""Files for labelling tools, read back by readers that are not ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+from pycocotools.coco import COCO
+
+from howfar.data.labelling import Picture, coco, cvat, label_studio
+
+ODD = 'a <b> & "c" ünï #1?.png'
+PICTURES = (
+    Picture("0001.jpg", "/data/roads/images/0001.jpg", (224, 160)),
+    Picture("gone.jpg", "/data/roads/images/gone.jpg"),
+    Picture(f"below/{ODD}", f"/data/roads/images/below/{ODD}", (40, 30)),
+)
+TITLE = "roads & <more>, chosen by far"
+
+
+def test_coco_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "coco.json").write_text(coco(PICTURES, TITLE), encoding="utf-8")
+    loaded = COCO(str(tmp_path / "coco.json"))
+    assert "Done" in capsys.readouterr().out
+    assert loaded.loadImgs(loaded.getImgIds()) == [
+        {"id": 1, "file_name": "0001.jpg", "width": 224, "height": 160},
+        {"id": 2, "file_name": f"below/{ODD}", "width": 40, "height": 30},
+    ]
+    assert loaded.loadCats(loaded.getCatIds()) == [{"id": 1, "name": "foreground", "supercategory": ""}]
+    assert loaded.getAnnIds() == []
+    assert loaded.dataset["info"]["description"] == TITLE
+
+
+def test_coco_has_every_field_that_the_format_names() -> None:
+    integer = {"type": "integer", "minimum": 1}
+    schema = {
+        "type": "object",
+        "required": ["info", "licenses", "images", "annotations", "categories"],
+        "properties": {
+            "images": {
+                "type": "array",
+                "items": {
+                    "required": ["id", "width", "height", "file_name"],
+                    "properties": {"id": integer, "width": integer, "height": integer, "file_name": {"type": "string"}},
+                },
+            },
+            "annotations": {"type": "array", "maxItems": 0},
+            "categories": {"items": {"required": ["id", "name", "supercategory"]}, "minItems": 1, "maxItems": 1},
+        },
+    }
+    jsonschema.validate(json.loads(coco(PICTURES, TITLE)), schema)
+
+
+def test_cvat_is_what_its_importer_walks_through(tmp_path: Path) -> None:
+    file = tmp_path / "cvat.xml"
+    file.write_text(cvat(PICTURES, TITLE), encoding="utf-8")
+    assert file.read_bytes().startswith(b'<?xml version="1.0" encoding="utf-8"?>')
+    root = ElementTree.parse(file).getroot()
+    assert root.tag == "annotations"
+    assert [child.tag for child in root] == ["version", "meta", "image", "image"]
+    assert root.findtext("version") == "1.1"
+    assert [image.attrib for image in root.iter("image")] == [
+        {"id": "0", "name": "0001.jpg", "width": "224", "height": "160"},
+        {"id": "1", "name": f"below/{ODD}", "width": "40", "height": "30"},
+    ]
+    task = root.find("meta/task")
+    assert task is not None
+    found = {tag: task.findtext(tag) for tag in ("name", "size", "mode", "overlap", "start_frame", "stop_frame")}
+    assert found == {"name": TITLE, "size": "2", "mode": "annotation", "overlap": "0", "start_frame": "0", "stop_frame": "1"}
+    assert [label.findtext("name") for label in task.iter("label")] == ["foreground"]
+    assert [label.findtext("type") for label in task.iter("label")] == ["any"]
+
+
+def test_label_studio_tasks_point_to_the_files() -> None:
+    tasks = json.loads(label_studio(PICTURES, TITLE))
+    assert isinstance(tasks, list)
+    assert [set(task) for task in tasks] == [{"data", "meta"}] * 3
+    for task, picture in zip(tasks, PICTURES, strict=True):
+        url = urlsplit(task["data"]["image"])
+        assert (url.scheme, url.netloc, url.path, url.fragment) == ("", "", "/data/local-files/", "")
+        # What the server puts after its document root, which is / where none is set.
+        assert parse_qs(url.query) == {"d": [picture.path.lstrip("/")]}
+        assert task["meta"]["image"] == picture.name
+    assert [task["meta"]["rank"] for task in tasks] == [1, 2, 3]
+
+
+def test_nothing_with_a_size_is_still_a_file() -> None:
+    assert json.loads(coco(PICTURES[1:2], TITLE))["images"] == []
+    assert ElementTree.fromstring(cvat(PICTURES[1:2], TITLE)).findtext("meta/task/size") == "0"

@@ -1,0 +1,161 @@
+"""A profile's file: what its document says, and which arrays it takes for those of a profile."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import howfar
+from howfar.errors import HowfarError, StoreError
+from howfar.pipeline import archive
+from howfar.pipeline.expected import Expected
+from howfar.pipeline.profile import Profile
+from howfar.pipeline.profile_file import document, load, save
+from howfar.projection import Basis
+from howfar.relation.estimate import calibrate
+from howfar.results import Skipped
+
+
+def rows(seed: int, n: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, 9))
+
+
+def expected() -> Expected:
+    fit = calibrate("i_dist", {"i_dist": [1.0, 2.0, 3.0, 4.0]}, [0.9, 0.7, 0.5, 0.2], ["a", "a", "b", "b"])
+    return Expected(
+        metric="F at threshold 0.30", threshold=0.3, tau=0.5, level=0.9, sets={"a": 2, "b": 2},
+        judgements=(), choice=None, fits={"i_dist": fit}, remarks=("odd",),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def made() -> Profile:
+    made = howfar.profile(rows(0, 12), components=4, neighbours=3)
+    return replace(made, options={"fit": "crop"}, skipped=(Skipped("roads", "a.png", "broken"),)).with_expected(expected())
+
+
+@pytest.fixture
+def file(made: Profile, tmp_path: Path) -> Path:
+    return save(made, tmp_path / "roads.howfar")
+
+
+def changed(file: Path, **arrays: Any) -> Path:
+    manifest, found = archive.read(file)
+    archive.write(file, manifest, {**found, **arrays})
+    return file
+
+
+def line(file: Path) -> str:
+    with pytest.raises(StoreError) as caught:
+        load(file)
+    assert str(caught.value).startswith(str(file))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_everything_comes_back(made: Profile, file: Path) -> None:
+    back = load(file)
+    for name in ("primary", "n", "backbone", "options", "identity", "layers", "components", "scale", "neighbours", "skipped"):
+        assert getattr(back, name) == getattr(made, name), name
+    assert back.provenance == made.provenance
+    for name in ("rows", "own"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(made, name))
+    for name in ("mean", "matrix", "explained_variance_ratio"):
+        np.testing.assert_array_equal(getattr(back.basis, name), getattr(made.basis, name))
+    assert back.expected is not None
+    assert made.expected is not None
+    assert back.expected.to_dict() == made.expected.to_dict()
+    assert back.expected.fitted() == made.expected.fitted()
+
+
+def test_the_document_says_all_but_the_fits(made: Profile, file: Path) -> None:
+    found = json.loads(json.dumps(document(made), allow_nan=False))
+    assert list(found) == [
+        "kind", "format", "howfar", "primary", "backbone", "settings", "explained_variance", "performance", "skipped",
+        "provenance",
+    ]  # fmt: skip
+    assert (found["kind"], found["format"], found["howfar"]) == ("howfar profile", 1, howfar.__version__)
+    assert found["primary"] == {"name": "primary", "n": 12, "self_distance": made.self_distance}
+    assert found["backbone"] == {
+        "name": made.backbone, "options": {"fit": "crop"}, "identity": {"kind": "embeddings", "length": 9}, "layers": [9],
+    }  # fmt: skip
+    assert found["settings"] == {"components": 4, "scale": "none", "neighbours": 3}
+    assert found["explained_variance"] == made.explained_variance
+    assert found["performance"]["remarks"] == ["odd"]
+    assert found["skipped"] == [{"dataset": "roads", "path": "a.png", "reason": "broken"}]
+    manifest = archive.read(file)[0]
+    assert list(manifest.pop("fits")) == ["i_dist"]
+    assert manifest == found
+    assert document(replace(made, expected=None))["performance"] is None
+
+
+def test_a_single_image_has_no_distances_of_its_own(tmp_path: Path) -> None:
+    one = howfar.profile(rows(0, 1))
+    back = load(save(one, tmp_path / "one.howfar"))
+    assert back.own is None
+    assert "own" not in archive.read(tmp_path / "one.howfar")[1]
+    assert back.expected is None
+    two = load(save(howfar.profile(rows(0, 2)), tmp_path / "two.howfar"))
+    assert two.own is not None
+    assert two.own.shape == (2,)
+    assert "own must hold finite numbers" in line(changed(tmp_path / "two.howfar", own=np.ones(3)))
+
+
+def test_a_basis_may_be_single_and_nothing_else(made: Profile, file: Path) -> None:
+    single = made.basis.matrix.astype(np.float32)
+    back = load(save(replace(made, basis=Basis(made.basis.mean, single, made.basis.explained_variance_ratio)), file))
+    assert back.basis.matrix.dtype == np.float32
+    for name, array in (("mean", made.basis.mean), ("rows", made.rows), ("own", made.own)):
+        assert array is not None
+        save(made, file)
+        words = line(changed(file, **{name: array.astype(np.float32)}))
+        assert f"profile is damaged (ValueError: {name} must hold finite numbers of the shape {array.shape}" in words
+        assert "got float32" in words
+    save(made, file)
+    assert "basis must hold finite numbers" in line(changed(file, basis=made.basis.matrix.astype(np.float16)))
+
+
+@pytest.mark.parametrize("name", ["mean", "basis", "explained_variance_ratio", "rows", "own"])
+@pytest.mark.parametrize("fault", ["nan", "infinity", "longer", "integers", "deeper"])
+def test_arrays_of_another_shape_or_type_or_that_are_not_finite_are_refused(file: Path, name: str, fault: str) -> None:
+    array = archive.read(file)[1][name]
+    bad = array.copy()
+    bad.flat[-1] = np.inf if fault == "infinity" else np.nan
+    others = {"longer": np.concatenate([array, array[:1]]), "integers": np.ones(array.shape, int), "deeper": array[..., None]}
+    assert "profile is damaged (" in line(changed(file, **{name: others.get(fault, bad)}))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kind": None}, "is no profile: pass a file that howfar profile -o wrote"),
+        ({"format": "1"}, "has the profile format '1' (by howfar "),
+        ({"format": None}, "has the profile format None"),
+        ({"backbone": {"name": "x"}}, "profile is damaged (KeyError: 'layers'): make it again"),
+        ({"settings": {"components": 4}}, "profile is damaged (TypeError"),
+        ({"skipped": [{"path": "x"}]}, "profile is damaged (TypeError"),
+        ({"provenance": []}, "profile is damaged (TypeError"),
+        ({"performance": {"metric": "F"}}, "profile is damaged (KeyError"),
+        ({"fits": {"i_dist": {"level": 0.9}}}, "profile is damaged (InputError"),
+        ({"fits": [1]}, "profile is damaged (AttributeError"),
+        ({"primary": {"name": "x", "n": "many"}}, "profile is damaged (ValueError"),
+    ],
+)
+def test_a_manifest_that_says_something_else_is_one_line(file: Path, change: dict[str, Any], words: str) -> None:
+    manifest, arrays = archive.read(file)
+    archive.write(file, {**manifest, **change}, arrays)
+    assert words in line(file)
+
+
+def test_an_estimator_that_is_not_installed_is_named(file: Path) -> None:
+    manifest, arrays = archive.read(file)
+    fit = manifest["fits"]["i_dist"]
+    fit["fitted"] = {**fit["fitted"], "estimator": "theirs"}
+    archive.write(file, manifest, arrays)
+    with pytest.raises(HowfarError, match="no estimators named 'theirs'"):
+        load(file)

@@ -1,0 +1,302 @@
+"""New images against a profile: one outcome an image, in order, whatever the batches, the workers, the store and the faults."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import howfar
+from howfar.arrays import ArrayRows
+from howfar.errors import InputError
+from howfar.pipeline.arrivals import arrivals
+from howfar.pipeline.expected import Expected
+from howfar.pipeline.profile import Profile
+from howfar.pipeline.scorer import Scorer, Work, collect, load_again
+from howfar.protocols import Backbone
+from howfar.relation.estimate import calibrate
+from howfar.results import Choice, Features, Judgement, Skipped
+from howfar.results.profile import Score
+from howfar.store import Store
+
+FIELDS = ("i_dist", "relative", "knn", "mahalanobis", "percentile", "p_value")
+
+
+class Watched:
+    """A backbone that remembers how many images each call was of."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self.backbone, self.batches, self.prepared = backbone, [], 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backbone, name)
+
+    def prepare(self, image: Any) -> Any:
+        self.prepared += 1
+        return self.backbone.prepare(image)
+
+    def embed(self, images: Any) -> Any:
+        self.batches.append(len(images))
+        return self.backbone.embed(images)
+
+
+@pytest.fixture(scope="module")
+def made(demo_folders: list[Path]) -> Profile:
+    return howfar.profile(demo_folders[0], "colour_moments", progress=False)
+
+
+@pytest.fixture
+def backbone(made: Profile) -> Watched:
+    return Watched(load_again(made))
+
+
+@pytest.fixture
+def site(demo_folders: list[Path], tmp_path: Path) -> Path:
+    """Eight images, the third no picture and the last a copy of the first."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for k, image in enumerate(sorted((demo_folders[1] / "images").iterdir())[:7]):
+        shutil.copy(image, folder / f"{k}.jpg")
+    (folder / "2.jpg").write_text("no picture")
+    shutil.copy(folder / "0.jpg", folder / "7.jpg")
+    return folder
+
+
+def outcomes(made: Profile, backbone: Any, new: Any, **work: Any) -> list[Score | Skipped]:
+    scorer = Scorer(made, backbone, Work(**work))
+    return [one for group in arrivals(new) for one in scorer.each(group)]
+
+
+def numbers(scores: Sequence[Any]) -> np.ndarray:
+    return np.array([[getattr(one, name) for name in FIELDS] for one in scores], dtype=float)
+
+
+# Batches
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8, 50])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_image_has_its_outcome_in_order(
+    made: Profile, backbone: Watched, site: Path, batch_size: int, workers: int
+) -> None:
+    found = outcomes(made, backbone, site, batch_size=batch_size, workers=workers)
+    assert [Path(one.path if isinstance(one, Skipped) else one.image).name for one in found] == [f"{k}.jpg" for k in range(8)]
+    assert [isinstance(one, Skipped) for one in found] == [k == 2 for k in range(8)]
+    wanted = [outcomes(made, backbone, str(site / f"{k}.jpg"))[0] for k in range(8)]
+    assert found[2] == wanted[2] == Skipped("site", str(site / "2.jpg"), "not an image that Pillow can read")
+    good = [k for k in range(8) if k != 2]
+    np.testing.assert_allclose(numbers([found[k] for k in good]), numbers([wanted[k] for k in good]), rtol=1e-9)
+
+
+def test_so_many_images_go_to_the_backbone_at_a_time(made: Profile, backbone: Watched, site: Path) -> None:
+    outcomes(made, backbone, site, batch_size=3, workers=1)
+    assert backbone.batches == [2, 3, 2]  # the third image was none
+    backbone.batches.clear()
+    outcomes(made, backbone, [str(site / "2.jpg"), str(site / "0.jpg")], batch_size=1, workers=1)
+    assert backbone.batches == [1], "nothing is asked of a batch without a picture"
+
+
+def test_scores_come_as_batches_are_done(made: Profile, backbone: Watched, site: Path) -> None:
+    (group,) = arrivals(site)
+    each: Iterator[Any] = Scorer(made, backbone, Work(batch_size=2, workers=1)).each(group)
+    next(each)
+    assert len(backbone.batches) == 1
+    list(each)
+    assert len(backbone.batches) == 4
+
+
+def test_one_image_at_a_time(made: Profile, backbone: Watched, site: Path) -> None:
+    scorer = Scorer(made, backbone)
+    one = scorer.one(site / "0.jpg")
+    assert isinstance(one, Score)
+    assert (one.dataset, one.image) == ("site", str(site / "0.jpg"))
+    assert scorer.one(str(site / "gone.png")) == Skipped("site", str(site / "gone.png"), "no such file")
+
+
+def test_what_the_listing_left_out_comes_last(made: Profile, backbone: Watched, site: Path) -> None:
+    (site / "1.dng").touch()
+    found = outcomes(made, backbone, [site, str(site / "0.jpg")])
+    assert isinstance(found[8], Skipped)
+    assert Path(found[8].path).name == "1.dng"
+    assert isinstance(found[9], Score)
+
+
+def test_collected_scores_and_faults_are_told_apart(made: Profile, backbone: Watched, site: Path) -> None:
+    found = collect(Scorer(made, backbone), arrivals([site, site / "0.jpg"]))
+    assert (found.primary, len(found.images), [Path(one.path).name for one in found.skipped]) == (made.primary, 8, ["2.jpg"])
+    assert [Path(one.image).name for one in found.images] == [f"{k}.jpg" for k in (0, 1, 3, 4, 5, 6, 7, 0)]
+    np.testing.assert_allclose(*numbers([found.images[0], found.images[-1]]), rtol=1e-12)
+
+
+def test_torch_is_held_to_one_thread_only_while_batches_run_side_by_side(
+    made: Profile, backbone: Watched, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+
+    class Held:
+        def __enter__(self) -> None:
+            held.append(1)
+
+        def __exit__(self, *_: object) -> None:
+            held.append(-1)
+
+    monkeypatch.setattr("howfar.pipeline.scorer.one_torch_thread_each", Held)
+    for batch_size, workers, wanted in ((8, 3, []), (3, 1, []), (3, 2, [1, -1])):
+        held.clear()
+        outcomes(made, backbone, site, batch_size=batch_size, workers=workers)
+        assert held == wanted
+
+
+# Store
+
+
+def test_without_a_store_every_image_is_embedded_each_time(made: Profile, backbone: Watched, site: Path) -> None:
+    for _ in range(2):
+        outcomes(made, backbone, site)
+    assert backbone.batches == [7, 7]
+    assert not Path(os.environ["HOWFAR_STORE"]).exists()
+
+
+def test_a_store_is_read_and_filled_by_content(made: Profile, backbone: Watched, site: Path, tmp_path: Path) -> None:
+    plain = outcomes(made, backbone, site)
+    backbone.batches.clear()
+    backbone.prepared = 0
+    first = outcomes(made, backbone, site, store=tmp_path / "store", workers=1)
+    assert backbone.batches == [6], "the copy of a picture in the same batch is embedded once"
+    for store in (Store(tmp_path / "store"), str(tmp_path / "store")):
+        again = outcomes(made, backbone, site, store=store, batch_size=3)
+        assert again == first
+    assert backbone.batches == [6]
+    assert backbone.prepared == 7, "what the store has is not decoded"
+    np.testing.assert_allclose(
+        *(numbers([one for one in found if isinstance(one, Score)]) for found in (plain, first)), rtol=1e-6
+    )
+    (site / "0.jpg").rename(site / "renamed.jpg")
+    Image.new("RGB", (64, 64), (200, 10, 10)).save(site / "1.jpg")
+    outcomes(made, backbone, site, store=tmp_path / "store", workers=1)
+    assert backbone.batches == [6, 1]
+
+
+# Embeddings
+
+
+def rows(seed: int, n: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, 6))
+
+
+def test_embeddings_of_any_number_are_scored_in_order() -> None:
+    made = howfar.profile(rows(0, 30))
+    new = rows(1, 600)
+    found = outcomes(made, None, new)
+    assert len(found) == 600
+    some = [0, 1, 254, 255, 256, 257, 511, 512, 599]
+    alone = [outcomes(made, None, new[k : k + 1])[0] for k in some]
+    np.testing.assert_allclose(numbers([found[k] for k in some]), numbers(alone), rtol=1e-9)
+    assert [one.image for one in found[254:258] if isinstance(one, Score)] == [f"row-{k}" for k in range(254, 258)]
+    assert {one.dataset for one in found} == {"new"}
+
+
+def test_embeddings_go_by_their_path_where_they_have_one() -> None:
+    made = howfar.profile(rows(0, 30))
+    features = arrivals(rows(1, 2))[0].features
+    assert features is not None
+    named = replace(features, name="site", paths=("a/1.png", ""), skipped=(Skipped("site", "x", "broken"),))
+    found = outcomes(made, None, named)
+    assert [getattr(one, "image", "skipped") for one in found] == ["a/1.png", "row-1", "skipped"]
+    assert {one.dataset for one in found} == {"site"}
+
+
+def test_embeddings_and_images_do_not_meet(made: Profile, backbone: Watched, site: Path) -> None:
+    with pytest.raises(InputError, match=r"array must give|new must give"):
+        outcomes(made, backbone, rows(0, 2))
+    embedded = howfar.profile(rows(0, 30))
+    for new in (site, str(site / "0.jpg")):
+        with pytest.raises(InputError, match="was profiled from ready-made embeddings: pass such, not images"):
+            outcomes(embedded, None, new)
+    with pytest.raises(InputError, match="was profiled from ready-made embeddings"):
+        load_again(embedded)
+
+
+def test_another_backbone_is_refused_before_anything_is_read(made: Profile) -> None:
+    with pytest.raises(InputError, match=r"^backbone pixels must give the features that"):
+        Scorer(made, howfar.load_backbone("pixels"))
+
+
+@pytest.mark.parametrize(
+    ("work", "words"), [({"batch_size": 0}, "batch_size must be at least 1"), ({"workers": 0}, "workers must be at least 1")]
+)
+def test_work_that_cannot_be_done_is_refused(made: Profile, backbone: Watched, work: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Scorer(made, backbone, Work(**work))
+
+
+# Predictions
+
+
+def expecting(n: int = 30) -> Profile:
+    """A profile with "mean" and "i_dist", the latter better."""
+    made = howfar.profile(rows(0, n) if n > 1 else rows(0, 1))
+    x = np.linspace(0.5, 2.0, 20)
+    known = ({"i_dist": x}, 1.0 - 0.4 * x, ["a"] * 10 + ["b"] * 10)
+    fits = {name: calibrate(name, *known) for name in ("mean", "i_dist")}
+    judgements = tuple(
+        Judgement(name, "k", 2, 20, mae, mae, 0.9, 0.1, None, None, None) for name, mae in (("mean", 0.2), ("i_dist", 0.1))
+    )
+    worth = Choice("all", "i_dist", 2, 0.1, 0.1, {"a": "i_dist", "b": "i_dist"}, {"a": 0.1, "b": 0.1})
+    return made.with_expected(
+        Expected(
+            metric="performance",
+            threshold=None,
+            tau=0.45,
+            level=0.9,
+            sets={"a": 10, "b": 10},
+            judgements=judgements,
+            choice=worth,
+            fits=fits,
+        )
+    )
+
+
+def test_predictions_and_flags_are_those_of_the_profiles_estimators() -> None:
+    made, new = expecting(), rows(1, 40) * 2
+    found = outcomes(made, None, new)
+    for one in found:
+        assert isinstance(one, Score)
+        assert one.estimator == "i_dist"
+        assert one.predicted == pytest.approx(np.clip(1.0 - 0.4 * one.relative, 0, 1), abs=1e-9)
+        assert one.predicted_low <= one.predicted <= one.predicted_high
+        assert one.flag == (one.predicted < 0.45)
+    assert len({one.flag for one in found}) == 2
+    (mean,) = {one.predicted for one in outcomes(made, None, new, estimator="mean")}
+    assert mean == pytest.approx(0.5)
+
+
+def test_a_primary_without_a_yardstick_has_no_distances_to_estimate_from() -> None:
+    made = expecting(1)
+    (found,) = outcomes(made, None, rows(1, 1))
+    assert isinstance(found, Score)
+    assert (found.estimator, found.predicted) == ("mean", pytest.approx(0.5))
+    assert any("the labelled sets' mean" in note for note in Scorer(made, None).notes)
+    with pytest.raises(InputError, match="estimator i_dist needs i_dist"):
+        Scorer(made, None, Work(estimator="i_dist"))
+    assert Scorer(expecting(), None).notes[-1].startswith("predictions are by i_dist")
+
+
+def test_what_needs_estimators_is_of_no_use_without(made: Profile, backbone: Watched, site: Path) -> None:
+    assert Scorer(made, backbone).notes == made.notes()
+    for work, name in ((Work(estimator="mean"), "estimator"), (Work(predictions=site), "predictions")):
+        with pytest.raises(InputError, match=f"^{name} is of no use: the profile of .* holds no estimators of performance"):
+            Scorer(made, backbone, work)
+
+
+def test_ready_features_of_the_profiles_own_kind_need_no_backbone(made: Profile) -> None:
+    assert made.backbone == "colour_moments"
+    named = Features("site", ArrayRows(rows(0, 2)), ("1", "2"), ("", ""), ("", ""), (6,), dict(made.identity))
+    assert [one.dataset for one in outcomes(made, None, named)] == ["site", "site"]

@@ -1,0 +1,176 @@
+"""Maps of images to be scored: found by name, turned into the signals that estimators learnt from, or missed in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from howfar.data import Dataset
+from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.metrics import signals, soft_dice
+from howfar.pipeline.signals import Folders, stacked
+from howfar.relation.columns import CONFIDENCES
+
+SIDE = 12
+
+
+def draw(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, size=(SIDE, SIDE + 2), dtype=np.uint8)
+
+
+def save(folder: Path, name: str, values: np.ndarray) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(folder / name)
+    return folder / name
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Four folders of maps of 1 and 2: main/, flips/ (flipped), b/ and c/; and the images themselves."""
+    for k in (1, 2):
+        save(tmp_path / "images", f"{k}.jpg", draw(k))
+        save(tmp_path / "main", f"{k}.png", draw(k))
+        save(tmp_path / "flips", f"{k}.png", np.roll(draw(k), 1, axis=0)[:, ::-1])
+        save(tmp_path / "b", f"{k}.png", 255 - draw(k))
+        save(tmp_path / "c", f"{k}.png", draw(k + 10))
+    return tmp_path
+
+
+def folders(place: Path, flipped: bool = False, ensemble: tuple[str, ...] = ()) -> Folders:
+    return Folders.of(place / "main", place / "flips" if flipped else None, [place / name for name in ensemble])
+
+
+def read(of: Folders, image: Path, threshold: float = 0.5) -> tuple[dict[str, Any], str]:
+    return of.beside(image).read(threshold)
+
+
+def test_signals_are_those_of_the_map(place: Path) -> None:
+    for threshold in (0.3, 0.7):
+        found, words = read(folders(place), place / "images/1.jpg", threshold)
+        histogram = np.bincount(draw(1).ravel(), minlength=256)
+        assert words == ""
+        assert found.pop("histogram").tolist() == histogram.tolist()
+        assert found == signals(histogram, threshold)
+
+
+def test_agreement_is_with_the_flipped_map_and_with_each_member_of_the_ensemble(place: Path) -> None:
+    m, b, c = draw(2), 255 - draw(2), draw(12)
+    pairs = {"b": [soft_dice(m, b)], "bc": [soft_dice(m, b), soft_dice(m, c), soft_dice(b, c)]}
+    for flipped in (False, True):
+        for members in ("", "b", "bc"):
+            found, words = read(folders(place, flipped, tuple(members)), place / "images/2.jpg")
+            assert words == ""
+            assert ("flip_agreement" in found, "ensemble_agreement" in found) == (flipped, bool(members))
+            if flipped:
+                assert found["flip_agreement"] == soft_dice(m, np.roll(m, 1, axis=0))
+            if members:
+                assert found["ensemble_agreement"] == pytest.approx(np.mean(pairs[members]), abs=1e-15)
+
+
+def test_the_columns_are_those_of_the_folders_given(place: Path) -> None:
+    assert Folders().columns() == ()
+    assert folders(place).columns() == (*CONFIDENCES, "histogram")
+    assert folders(place, flipped=True).columns() == (*CONFIDENCES, "histogram", "flip_agreement")
+    assert folders(place, ensemble=("b",)).columns() == (*CONFIDENCES, "histogram", "ensemble_agreement")
+    every = folders(place, True, ("b", "c"))
+    assert every.columns() == (*CONFIDENCES, "histogram", "flip_agreement", "ensemble_agreement")
+    assert set(read(every, place / "images/1.jpg")[0]) == set(every.columns())
+    assert [folder.name for folder in every.all()] == ["main", "flips", "b", "c"]
+
+
+def test_a_missing_map_is_told_and_what_was_found_before_it_kept(place: Path) -> None:
+    every = folders(place, True, ("b", "c"))
+    (place / "c/1.png").unlink()
+    found, words = read(every, place / "images/1.jpg")
+    assert words == f"no map of it below {place}/c"
+    assert set(found) == {*CONFIDENCES, "histogram"}
+    (place / "main/1.png").unlink()
+    assert read(every, place / "images/1.jpg") == ({}, f"no map of it below {place}/main")
+    assert read(every, place / "images/2.jpg")[1] == ""
+
+
+def test_a_map_that_cannot_be_read_or_does_not_fit_is_told(place: Path) -> None:
+    (place / "main/1.png").write_text("a text")
+    assert read(folders(place), place / "images/1.jpg") == (
+        {},
+        f"its map {place}/main/1.png: not an image that Pillow can read",
+    )
+    save(place / "flips", "2.png", np.zeros((4, 4), np.uint8))
+    found, words = read(folders(place, flipped=True), place / "images/2.jpg")
+    assert "must have one shape" in words or "shape" in words
+    assert set(found) == {*CONFIDENCES, "histogram"}
+
+
+def test_of_maps_of_one_name_the_png_is_taken_and_arrays_are_maps_too(place: Path) -> None:
+    np.save(place / "main/3.npy", draw(3) / 255.0)
+    save(place / "main", "1.bmp", draw(9))
+    assert folders(place).beside(place / "images/1.jpg").files == (place / "main/1.png",)
+    assert folders(place).beside(place / "images/3.tif").files == (place / "main/3.npy",)
+    assert (
+        read(folders(place), place / "images/3.tif")[0]["histogram"].tolist()
+        == np.bincount(draw(3).ravel(), minlength=256).tolist()
+    )
+    (place / "main/1.png").unlink()
+    (place / "main/1.png").mkdir()
+    assert folders(place).beside(place / "images/1.jpg").files == (place / "main/1.bmp",)
+    assert folders(place).beside(place / "images/x.jpg").files == (None,)
+
+
+def test_maps_of_a_dataset_are_found_by_the_paths_of_its_images(place: Path) -> None:
+    for name in ("main", "flips"):
+        (place / name / "2.png").rename(save(place / name / "deep", "4.png", draw(4)))
+    save(place / "images/deep", "4.jpg", draw(4))
+    matched = folders(place, flipped=True).matched(Dataset.from_folder(place / "images"))
+    files = {image.relative_to(place / "images").as_posix(): maps.files for image, maps in matched.items()}
+    assert files == {
+        "1.jpg": (place / "main/1.png", place / "flips/1.png"),
+        "2.jpg": (None, None),
+        "deep/4.jpg": (place / "main/deep/4.png", place / "flips/deep/4.png"),
+    }
+
+
+def test_folders_that_are_not_there_or_of_no_use_are_one_line(place: Path) -> None:
+    main, text = place / "main", place / "main/1.png"
+    cases: list[tuple[tuple[Any, Any, Any], str]] = [
+        ((place / "x", None, ()), f"no folder of predictions at {place}/x: check the path"),
+        ((main, place / "x", ()), f"no folder of predictions at {place}/x: check the path"),
+        ((main, None, [main, place / "x"]), f"no folder of predictions at {place}/x: check the path"),
+        ((text, None, ()), f"predictions must be a folder of probability maps, got '{text}'"),
+        (
+            (None, main, ()),
+            "predictions must be given where flipped or ensemble is: they are compared with the model's own maps",
+        ),
+        ((None, None, [main]), "predictions must be given where flipped or ensemble is"),
+    ]
+    for given, words in cases:
+        with pytest.raises(HowfarError) as caught:
+            Folders.of(*given)
+        assert str(caught.value).startswith(words)
+        assert isinstance(caught.value, MissingPathError if "/x" in words else InputError)
+    assert Folders.of(None, None, ()) == Folders()
+
+
+def test_folders_may_be_named_from_the_working_folder(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    assert Folders.of("main", "flips", ["b"]) == Folders(place / "main", place / "flips", (place / "b",))
+
+
+def test_a_dataset_of_which_there_is_no_map_is_refused(place: Path) -> None:
+    (place / "empty").mkdir()
+    dataset = Dataset.from_folder(place / "images")
+    with pytest.raises(InputError, match="no map below"):
+        Folders.of(place / "empty", None, ()).matched(dataset)
+
+
+def test_columns_of_several_images_have_gaps_where_one_lacks_a_signal() -> None:
+    found = stacked([{"entropy": 0.5, "histogram": np.arange(256.0)}, {}], ["histogram", "entropy", "flip_agreement"])
+    assert list(found) == ["histogram", "entropy", "flip_agreement"]
+    assert found["histogram"].shape == (2, 256)
+    assert found["histogram"][0].tolist() == list(range(256))
+    assert np.isnan(found["histogram"][1]).all()
+    np.testing.assert_array_equal(found["entropy"], [0.5, np.nan])
+    np.testing.assert_array_equal(found["flip_agreement"], [np.nan, np.nan])

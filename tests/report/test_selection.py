@@ -1,0 +1,125 @@
+"""A selection as files, and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+
+import howfar
+from howfar.errors import MissingPathError, StoreError
+from howfar.report.selection import FILES, write_selection
+from howfar.results import Pick, Provenance, Selection
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Selection:
+    folder = tmp_path / "site" / "images"
+    folder.mkdir(parents=True)
+    picks = []
+    for rank, name in enumerate(("b,1.png", "a.png", "straße.png"), start=1):
+        Image.new("RGB", (30 + rank, 20 + rank), (rank, 0, 0)).save(folder / name)
+        picks.append(Pick(rank, name, str(folder / name), 1 / rank, f'so, "{rank}"'))
+    return Selection("roads", "site", "far", True, 3, 40, 2, tuple(picks), Provenance.now(), ("a note",))
+
+
+def test_every_file_is_there_and_no_image_among_them(three: Selection, tmp_path: Path) -> None:
+    out = three.save(tmp_path / "new" / "folder")
+    assert out == tmp_path / "new" / "folder"
+    assert {path.name for path in out.iterdir()} == set(FILES)
+    assert (out / "chosen.txt").read_text(encoding="utf-8").splitlines() == [pick.path for pick in three.picks]
+    with Image.open(out / "contact_sheet.png") as sheet:
+        assert sheet.width == 1350
+
+
+def test_the_table_is_a_dataset_too(three: Selection, tmp_path: Path) -> None:
+    out = three.save(tmp_path / "out")
+    frame = pd.read_csv(out / "chosen.csv")
+    assert list(frame) == ["image", "distance", "rank", "reason", "dataset", "name"]
+    assert frame["image"].tolist() == [pick.path for pick in three.picks]
+    assert frame["distance"].tolist() == [pick.distance for pick in three.picks]
+    assert frame["rank"].tolist() == [1, 2, 3]
+    assert frame["reason"].tolist() == [pick.reason for pick in three.picks]
+    assert frame["name"].tolist() == ["b,1.png", "a.png", "straße.png"]
+    assert set(frame["dataset"]) == {"site"}
+    dataset = howfar.Dataset.from_table(out / "chosen.csv")
+    assert [item.path for item in dataset.items] == [Path(pick.path) for pick in three.picks]
+
+
+@pytest.mark.usefixtures("capsys")
+def test_labelling_tools_get_names_sizes_and_paths(three: Selection, tmp_path: Path) -> None:
+    out = three.save(tmp_path / "out")
+    loaded = COCO(str(out / "coco.json"))
+    sizes = [(one["file_name"], one["width"], one["height"]) for one in loaded.loadImgs(loaded.getImgIds())]
+    assert sizes == [("b,1.png", 31, 21), ("a.png", 32, 22), ("straße.png", 33, 23)]
+    frames = ElementTree.parse(out / "cvat.xml").getroot().findall("image")
+    assert [(one.get("name"), one.get("width")) for one in frames] == [("b,1.png", "31"), ("a.png", "32"), ("straße.png", "33")]
+    assert len(json.loads((out / "label_studio.json").read_text(encoding="utf-8"))) == 3
+
+
+def test_a_selection_of_before_is_replaced(three: Selection, tmp_path: Path) -> None:
+    three.save(tmp_path)
+    (tmp_path / "my notes.txt").write_text("stay")
+    without = replace(three, picks=tuple(replace(pick, path="") for pick in three.picks[:1]))
+    with pytest.warns(UserWarning, match="no files"):
+        without.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
+        "chosen.txt", "chosen.csv", "selection.json", "my notes.txt",
+    }  # fmt: skip
+    assert (tmp_path / "chosen.txt").read_text() == "b,1.png\n"
+    assert Selection.load(tmp_path) == without
+
+
+def test_an_image_that_is_gone_is_left_out_where_sizes_count(three: Selection, tmp_path: Path) -> None:
+    Path(three.picks[1].path).unlink()
+    (remark,) = write_selection(three, tmp_path / "out")
+    assert (
+        remark == f"1 image has no size that can be read ({three.picks[1].path}: no such file): not in coco.json and cvat.xml"
+    )
+    assert len(json.loads((tmp_path / "out" / "coco.json").read_text())["images"]) == 2
+    assert len(json.loads((tmp_path / "out" / "label_studio.json").read_text())) == 3
+    assert len((tmp_path / "out" / "chosen.txt").read_text().splitlines()) == 3
+    assert write_selection(replace(three, picks=three.picks[:1]), tmp_path / "other") == ()
+
+
+def test_round_trip(three: Selection, tmp_path: Path) -> None:
+    back = Selection.load(three.save(tmp_path / "out"))
+    assert back == three
+    assert back.to_dict() == json.loads((tmp_path / "out" / "selection.json").read_text(encoding="utf-8"))
+    assert list(three.to_dict()) == [
+        "format", "primary", "dataset", "strategy", "nested", "seed", "n", "labelled", "picks", "notes", "provenance",
+    ]  # fmt: skip
+
+
+def test_damage_is_one_line(three: Selection, tmp_path: Path) -> None:
+    with pytest.raises(MissingPathError, match="pass a folder that howfar select wrote"):
+        Selection.load(tmp_path)
+    file = three.save(tmp_path / "out") / "selection.json"
+    text = file.read_text(encoding="utf-8")
+    for damage, message in (
+        ("{", "run select again"),
+        ("{}", "run select again"),
+        (text.replace("1", "2", 1), "another format"),
+    ):
+        file.write_text(damage, encoding="utf-8")
+        with pytest.raises(StoreError, match=message) as caught:
+            Selection.load(file.parent)
+        assert "\n" not in str(caught.value)
+
+
+def test_views(three: Selection) -> None:
+    lines = repr(three).splitlines()
+    assert lines[0] == "3 of 40 images of site, 2 of them labelled already, chosen by far, seed 3"
+    assert lines[1].split() == ["image", "rank", "distance", "reason"]
+    assert lines[3].split()[:3] == ["a.png", "2", "0.500"]
+    assert lines[-1] == "a note"
+    assert three._repr_html_().count("<tr>") == 4
+    assert three.to_frame()["image"].tolist() == ["b,1.png", "a.png", "straße.png"]
+    assert (len(three), three.paths) == (3, tuple(pick.path for pick in three.picks))
+    assert "labelled already" not in replace(three, labelled=0).caption()

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as functional
+import torchvision
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from howfar.errors import InputError
+from howfar.segmenters import build_segmenter
+from howfar.segmenters.deepcrack import DEEPCRACK
+from howfar.segmenters.deepcrack.decoder import Decoder, upsampled_convolution
+from howfar.testing import SegmenterTests
+
+
+class TestDeepCrack(SegmenterTests):
+    recipe = DEEPCRACK
+    length = 8 * (32**2 + 2 * 16**2 + 4 * 8**2 + 8 * 4**2 + 8 * 2**2)
+
+    def options(self) -> Mapping[str, Any]:
+        return {"width": 8}
+
+
+def whole() -> Any:
+    with torch.device("meta"):
+        return build_segmenter("deepcrack", pretrained=False)
+
+
+def test_millions_of_parameters() -> None:
+    # Without batch norm: the weights of every convolution, and the biases of those that no norm follows. By hand, VGG-16's
+    # 13 convolutions, the 13 of its mirror, five of 3×3 from both maps to 64, five of 64 to 1, and one of 5 to 1.
+    encoder = 9 * sum(a * b for a, b in ((3, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 512)))
+    encoder += 9 * (2 * 256 * 256 + 5 * 512 * 512)
+    decoder = 9 * (5 * 512 * 512 + 512 * 256 + 2 * 256 * 256 + 256 * 128 + 128 * 128 + 128 * 64 + 2 * 64 * 64)
+    fusions = 9 * 64 * ((64 + 64) + (128 + 64) + (256 + 128) + (512 + 256) + (512 + 512)) + 5 * (64 + 1) + 5 + 1
+    found = sum(one.numel() for part in whole().modules() if isinstance(part, nn.Conv2d) for one in part.parameters())
+    assert found == encoder + decoder + fusions == 30_894_091
+    assert round(found / 1e6, 1) == 30.9
+
+
+def test_length_at_448() -> None:
+    with torch.device("meta"):
+        maps = whole().eval().encode(torch.rand(1, 3, 448, 448))
+    assert [tuple(one.shape[1:]) for one in maps] == [
+        (64, 224, 224),
+        (128, 112, 112),
+        (256, 56, 56),
+        (512, 28, 28),
+        (512, 14, 14),
+    ]
+    assert sum(one.numel() for one in maps) == 6_121_472
+
+
+def small(seed: int = 0, width: int = 8) -> Any:
+    torch.manual_seed(seed)
+    return build_segmenter("deepcrack", {"width": width}, pretrained=False)
+
+
+def test_maps_hold_values_and_no_positions() -> None:
+    network = small().eval()
+    pictures = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        x = network.normalise(pictures)
+        for block, found in zip(network.encoder, network.encode(pictures), strict=True):
+            x = block(x).unfold(2, 2, 2).unfold(3, 2, 2).amax(dim=(-2, -1))
+            torch.testing.assert_close(found, x)
+
+
+def test_six_maps_and_the_fused_is_of_the_five() -> None:
+    network = small().eval()
+    with torch.no_grad():
+        network.fused.weight.uniform_()
+        *five, fused = network.logits(torch.rand(2, 3, 32, 64))
+        weight, bias = network.fused.weight[0, :, 0, 0], network.fused.bias[0]
+        by_hand = sum(share * one for share, one in zip(weight, five, strict=True)) + bias
+    assert len(five) == 5
+    torch.testing.assert_close(fused, by_hand)
+
+
+def test_each_scale_sees_its_two_maps() -> None:
+    # The map of scale k depends on the encoder down to its pooling, and on the decoder from the deepest pooling up to k.
+    network = small().train()
+    for scale in range(5):
+        network.zero_grad()
+        network.logits(torch.rand(2, 3, 64, 64))[scale].square().sum().backward()
+        encoder = [next(block.parameters()).grad is not None for block in network.encoder]
+        decoder = [next(block.parameters()).grad is not None for block in network.decoder.blocks]
+        fusions = [next(fusion.parameters()).grad is not None for fusion in network.fusions]
+        assert encoder == [True] * 5
+        assert decoder == [False] * scale + [True] * (5 - scale)
+        assert fusions == [other == scale for other in range(5)]
+
+
+def test_the_encoders_map_skips_the_decoder() -> None:
+    network = small().eval()
+    pictures = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        before = network.logits(pictures)
+        for one in network.decoder.parameters():
+            one.zero_()
+        after = network.logits(pictures)
+    for one, other in zip(before, after, strict=True):
+        assert one.std() > 0
+        assert other.std() > 0
+        assert not torch.equal(one, other)
+
+
+def test_unpooling_keeps_positions() -> None:
+    # One bright value in each window, at a corner of its own; a decoder that hands maps through gives it back in place.
+    x = torch.zeros(1, 1, 4, 4)
+    places = ((0, 1), (1, 2), (3, 0), (2, 3))
+    for value, (row, column) in enumerate(places, start=1):
+        x[0, 0, row, column] = value
+    pooled, indices = functional.max_pool2d(x, 2, return_indices=True)
+    decoder = Decoder((1,), (1,)).eval()
+    with torch.no_grad():
+        for module in decoder.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.zero_()
+                module.weight[0, 0, 1, 1] = 1
+        (found,) = decoder(pooled, [indices])
+    torch.testing.assert_close(found, x, rtol=1e-4, atol=0)
+
+
+def test_the_decoder_mirrors_the_encoder() -> None:
+    network = small()
+    convolutions = [[part for part in block if isinstance(part, nn.Conv2d)] for block in network.decoder.blocks]
+    assert [[(one.in_channels, one.out_channels) for one in block] for block in convolutions] == [
+        [(8, 8), (8, 8)],
+        [(16, 16), (16, 8)],
+        [(32, 32), (32, 32), (32, 16)],
+        [(64, 64), (64, 64), (64, 32)],
+        [(64, 64), (64, 64), (64, 64)],
+    ]
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4, 16])
+def test_convolution_of_the_upsampled(scale: int) -> None:
+    torch.manual_seed(scale)
+    x, weight = torch.randn(2, 5, 3, 4, dtype=torch.float64), torch.randn(7, 5, 3, 3, dtype=torch.float64)
+    leaves = [one.clone().requires_grad_() for one in (x, weight)], [one.clone().requires_grad_() for one in (x, weight)]
+    found = upsampled_convolution(*leaves[0], scale)
+    larger = functional.interpolate(leaves[1][0], scale_factor=scale, mode="bilinear", align_corners=False)
+    expected = functional.conv2d(larger, leaves[1][1], padding=1)
+    torch.testing.assert_close(found, expected)
+    for result in (found, expected):
+        (result * torch.arange(result.numel()).view_as(result)).sum().backward()
+    for one, other in zip(*leaves, strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+def test_encode_checks_sides() -> None:
+    with pytest.raises(InputError, match=r"deepcrack's pictures must be \(b, 3, h, w\) with h and w multiples of 32"):
+        small().encode(torch.rand(1, 3, 48, 64))
+    with pytest.raises(InputError, match="got \\(1, 1, 64, 64\\)"):
+        small().encode(torch.rand(1, 1, 64, 64))
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_an_encoder_that_begins_with_vgg16(tmp_path: Path, suffix: str) -> None:
+    vgg = vgg16_with_statistics()
+    file = tmp_path / f"vgg{suffix}"
+    # The classifier's 124 million values are left out, and the counts, as old files do.
+    state = {name: one for name, one in vgg.state_dict().items() if "num_batches" not in name}
+    save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
+    network = build_segmenter("deepcrack", pretrained=file).eval()
+    pictures = torch.rand(2, 3, 32, 64)
+    with torch.no_grad():
+        found = network.encode(pictures)
+        x, pooled = network.normalise(pictures), []
+        for layer in vgg.features:
+            x = layer(x)
+            if isinstance(layer, nn.MaxPool2d):
+                pooled.append(x)
+    for one, other in zip(found, pooled, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def vgg16_with_statistics() -> Any:
+    torch.manual_seed(3)
+    with torch.device("meta"):
+        vgg = torchvision.models.vgg16_bn()
+    vgg.classifier = nn.Identity()
+    vgg = vgg.to_empty(device="cpu").eval()
+    for name, one in vgg.state_dict().items():
+        if one.ndim == 4:
+            nn.init.kaiming_normal_(one)
+        elif one.is_floating_point():
+            one.uniform_(0.5, 1.5) if name.endswith(("running_var", "weight")) else one.normal_(0, 0.3)
+    return vgg
+
+
+def test_files_of_another_network(tmp_path: Path) -> None:
+    file = tmp_path / "other.safetensors"
+    save_file({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, file)
+    with pytest.raises(InputError, match=r"lacks features\.1\.weight of a vgg16_bn"):
+        build_segmenter("deepcrack", pretrained=file)
+    with pytest.raises(InputError, match="deepcrack's width is refused"):
+        small(width=0)
+    with pytest.raises(InputError, match="width must be 64 where the encoder begins with VGG-16's weights, got 8"):
+        build_segmenter("deepcrack", {"width": 8}, pretrained=file)
+
+
+def test_learns_eight_pictures_by_heart() -> None:
+    network = small(width=8).train()
+    generator = torch.Generator().manual_seed(0)
+    targets = (torch.rand(8, 1, 2, 2, generator=generator) > 0.5).float()
+    targets = functional.interpolate(targets, (64, 64), mode="nearest")
+    pictures = 0.4 * targets + 0.6 * torch.rand(8, 3, 64, 64, generator=generator)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(40):
+        loss = bce(network.logits(pictures), targets)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 10
+
+
+def bce(maps: tuple[Tensor, ...], targets: Tensor) -> Tensor:
+    return torch.stack([functional.binary_cross_entropy_with_logits(one, targets) for one in maps]).sum()

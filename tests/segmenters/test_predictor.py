@@ -1,0 +1,139 @@
+"""Maps of pictures of any size, whole and in tiles."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from howfar.errors import InputError
+from howfar.segmenters.predictor import OVERLAP, Predictor, _starts
+
+SIZE = 16
+
+
+def red(pictures: np.ndarray) -> np.ndarray:
+    """A pointwise network: the red channel is the probability."""
+    return pictures[:, 0]
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+class Seen:
+    """Remembers what it was fed, and gives each square's number in the batch."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.count = 0
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        self.shapes.append(pictures.shape)
+        self.count += len(pictures)
+        assert pictures.dtype == np.float32
+        assert pictures.flags.c_contiguous
+        assert 0 <= pictures.min() <= pictures.max() <= 1
+        return pictures[:, 0]
+
+
+SIZES = [(16, 16), (1, 1), (3, 40), (40, 3), (17, 16), (50, 33), (16, 100)]
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+def test_sizes_and_the_order_come_back(tiled: bool) -> None:
+    pictures = [picture(*size) for size in SIZES]
+    found = Predictor(red, SIZE, tiled).maps(pictures)
+    assert [one.shape for one in found] == SIZES
+    assert {one.dtype for one in found} == {np.dtype(np.uint8)}
+    assert Predictor(red, SIZE, tiled).maps([]) == []
+
+
+def test_a_picture_of_the_networks_size_is_not_resampled() -> None:
+    one = picture(SIZE, SIZE)
+    assert np.array_equal(Predictor(red, SIZE).maps([one])[0], one[..., 0])
+
+
+def test_a_whole_picture_is_resized_there_and_back() -> None:
+    one = picture(50, 33)
+    square = np.asarray(Image.fromarray(one).resize((SIZE, SIZE), Image.Resampling.BICUBIC))[..., 0]
+    p = Image.fromarray(square.astype(np.float32) / 255).resize((33, 50), Image.Resampling.BILINEAR)
+    assert np.array_equal(Predictor(red, SIZE).maps([one])[0], np.rint(255 * np.asarray(p)).astype(np.uint8))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_tiles_of_a_pointwise_network_blend_to_the_picture_itself(size: tuple[int, int]) -> None:
+    one = picture(*size)
+    assert np.array_equal(Predictor(red, SIZE, tiled=True).maps([one])[0], one[..., 0])
+
+
+def test_tiles_agree_where_the_network_sees_a_neighbourhood() -> None:
+    # Tiles are wrong at their edges, where weights are least: a mean of equal weights would halve the map there.
+    def edge_shy(pictures: np.ndarray) -> np.ndarray:
+        p = np.full(pictures[:, 0].shape, 0.8, np.float32)
+        p[:, :1] = p[:, -1:] = p[:, :, :1] = p[:, :, -1:] = 0
+        return p
+
+    (found,) = Predictor(edge_shy, SIZE, tiled=True).maps([picture(64, 64)])
+    assert found[SIZE // 2 : -SIZE // 2, SIZE // 2 : -SIZE // 2].min() > 0.7 * 0.8 * 255
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("batch", [1, 2, 3, 100])
+def test_the_batch_size_does_not_matter(batch: int, tiled: bool) -> None:
+    pictures = [picture(*size, seed) for seed, size in enumerate(SIZES)]
+    network = Seen()
+    found = Predictor(network, SIZE, tiled, batch).maps(pictures)
+    wanted = Predictor(red, SIZE, tiled, 8).maps(pictures)
+    assert all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True))
+    assert {shape[1:] for shape in network.shapes} == {(3, SIZE, SIZE)}
+    assert max(shape[0] for shape in network.shapes) <= batch
+    if not tiled:
+        assert network.count == len(SIZES)
+
+
+@given(size=st.integers(1, 70), more=st.integers(0, 400))
+def test_tiles_cover_every_pixel_and_overlap(size: int, more: int) -> None:
+    length = size + more
+    starts = _starts(length, size)
+    assert (starts[0], starts[-1]) == (0, length - size)
+    for one, following in pairwise(starts):
+        assert one < following <= one + size
+        # A quarter of a side in common, to a pixel.
+        assert one + size - following >= int(size * OVERLAP) - 1
+    # And not many more than needed.
+    assert len(starts) <= 2 + more / max(int(0.75 * size), 1)
+
+
+@settings(max_examples=25)
+@given(height=st.integers(1, 40), width=st.integers(1, 40), size=st.integers(1, 20), seed=st.integers(0, 99))
+def test_any_size_of_picture_and_tile(height: int, width: int, size: int, seed: int) -> None:
+    one = picture(height, width, seed)
+    assert np.array_equal(Predictor(red, size, tiled=True).maps([one])[0], one[..., 0])
+    assert Predictor(red, size).maps([one])[0].shape == (height, width)
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+def test_a_network_whose_maps_are_smaller(tiled: bool) -> None:
+    (found,) = Predictor(lambda pictures: pictures[:, 0, ::4, ::4], SIZE, tiled).maps([np.full((40, 30, 3), 128, np.uint8)])
+    assert np.array_equal(found, np.full((40, 30), 128))
+
+
+def test_the_caller_keeps_the_picture() -> None:
+    one = picture(40, 30)
+    one.flags.writeable = False
+    before = one.copy()
+    Predictor(red, SIZE, tiled=True).maps([one])
+    Predictor(red, SIZE).maps([one])
+    assert np.array_equal(one, before)
+
+
+@pytest.mark.parametrize(("given", "words"), [({"size": 0}, "size must be at least 1, got 0"), ({"batch": 0}, "batch must be")])
+def test_sides_and_batches_below_one(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Predictor(red, **{"size": 8, **given})

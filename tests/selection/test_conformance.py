@@ -1,0 +1,79 @@
+"""The shipped suite, for every strategy that the registry knows."""
+
+from __future__ import annotations
+
+from howfar import registry
+from howfar.selection.far import FAR
+from howfar.selection.flip_disagreement import FLIP_DISAGREEMENT
+from howfar.selection.foreground import FOREGROUND
+from howfar.selection.herding import HERDING
+from howfar.selection.kcenter import KCENTER
+from howfar.selection.kmeanspp import KMEANSPP
+from howfar.selection.kmedoids import KMEDOIDS
+from howfar.selection.near import NEAR
+from howfar.selection.probcover import PROBCOVER
+from howfar.selection.random import RANDOM
+from howfar.selection.stratified import STRATIFIED
+from howfar.selection.typiclust import TYPICLUST
+from howfar.selection.uncertainty import UNCERTAINTY
+from howfar.testing.strategies import StrategyTests
+
+
+class TestFar(StrategyTests):
+    strategy = FAR
+
+
+class TestNear(StrategyTests):
+    strategy = NEAR
+
+
+class TestRandom(StrategyTests):
+    strategy = RANDOM
+
+
+class TestStratified(StrategyTests):
+    strategy = STRATIFIED
+
+
+class TestKcenter(StrategyTests):
+    strategy = KCENTER
+
+
+class TestTypiclust(StrategyTests):
+    strategy = TYPICLUST
+
+
+class TestKmedoids(StrategyTests):
+    strategy = KMEDOIDS
+
+
+class TestProbcover(StrategyTests):
+    strategy = PROBCOVER
+
+
+class TestKmeanspp(StrategyTests):
+    strategy = KMEANSPP
+
+
+class TestHerding(StrategyTests):
+    strategy = HERDING
+
+
+class TestUncertainty(StrategyTests):
+    strategy = UNCERTAINTY
+
+
+class TestFlipDisagreement(StrategyTests):
+    strategy = FLIP_DISAGREEMENT
+
+
+class TestForeground(StrategyTests):
+    strategy = FOREGROUND
+
+
+def test_no_registered_strategy_is_left_out() -> None:
+    tested = {id(suite.strategy) for suite in StrategyTests.__subclasses__() if suite.__module__ == __name__}
+    for name in registry.OURS["strategies"]:
+        strategy = registry.load("strategies", name)
+        assert strategy.name == name
+        assert id(strategy) in tested, f"{name} has no suite"

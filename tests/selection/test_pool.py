@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from howfar.errors import InputError, UnknownNameError
+from howfar.selection import every, named
+from howfar.selection.near import NEAR
+from howfar.selection.pool import Pool
+
+
+def test_rows_stand_in_the_order_of_names_and_without_names_in_their_own() -> None:
+    columns = {"distance": [3.0, 1.0, 2.0], "features": [[3.0], [1.0], [2.0]]}
+    for names, wanted in ((None, [0, 1, 2]), (["b", "c", "a"], [2, 0, 1]), (["b", "a", "a"], [1, 2, 0])):
+        given = columns if names is None else {**columns, "name": names}
+        pool = Pool.of("any", given, ("distance", "features"), [True, False, False])
+        assert pool.positions.tolist() == wanted
+        assert pool["distance"].tolist() == [columns["distance"][place] for place in wanted]
+        assert pool["features"].ravel().tolist() == pool["distance"].tolist()
+        assert pool.labelled.tolist() == [place == 0 for place in wanted]
+        assert pool.positions[pool.free].tolist() == [place for place in wanted if place]
+
+
+def test_an_image_that_lacks_a_value_is_left_out() -> None:
+    pool = Pool.of("any", {"a": [np.nan, 1.0, 2.0], "b": [1.0, np.inf, 3.0]}, ("a", "b"), [False, False, True])
+    assert (len(pool), pool.positions.tolist(), pool.free.tolist()) == (1, [2], [])
+    with pytest.raises(
+        InputError, match=r"k must be at most 0, as many images as any has left \(1, 1 of them labelled\), got 1"
+    ):
+        pool.count(1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({}, "columns must hold distance, which the strategy near needs, got \\[\\]"),
+        ({"knn": [1.0], "name": ["a"]}, "columns must hold distance, which the strategy near needs, got \\['knn', 'name'\\]"),
+        ({"distance": []}, "a row an image"),
+        ({"distance": [0.1, 0.2], "name": ["a"]}, "columns must all have one row an image"),
+        ({"distance": 0.1}, "columns must each have one row an image"),
+        ({"distance": ["x", "y"]}, "column distance must be numeric"),
+        ({"distance": [[0.1], [0.2]]}, r"column distance must have shape \(2,\), got \(2, 1\)"),
+        ({"distance": [0.1, 0.2], "name": [["a"], ["b"]]}, "column name must have shape"),
+    ],
+)
+def test_columns_that_are_refused_in_one_line(columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        NEAR.pick(columns, 1, np.random.default_rng(0))
+    assert "\n" not in str(caught.value)
+
+
+def test_names_are_strategies_and_strategies_stay_what_they_are() -> None:
+    assert named("near") is NEAR
+    assert named(NEAR) is NEAR
+    assert [one.name for one in every()] == [
+        "far", "near", "random", "stratified", "kcenter", "typiclust", "kmedoids", "probcover", "kmeanspp", "herding",
+        "uncertainty", "flip_disagreement", "foreground",
+    ]  # fmt: skip
+    with pytest.raises(UnknownNameError, match="did you mean 'kcenter'"):
+        named("kcentre")

@@ -1,0 +1,87 @@
+"""What holds of every strategy, for any columns: hypothesis looks for the exception."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from howfar.protocols import Strategy
+from howfar.selection import every
+
+QUICK = settings(max_examples=40, deadline=None, derandomize=True)
+EVERY = pytest.mark.parametrize("strategy", every(), ids=lambda one: one.name)
+# Whether the first picks, labelled, and then more are the same as all at once: where nothing but the order decides.
+GOES_ON = {"far", "near", "random", "kcenter", "herding", "uncertainty", "flip_disagreement", "foreground"}
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> tuple[dict[str, Any], np.ndarray[Any, Any], int]:
+    """Columns of few values, so that ties and copies are common; a mask; and a k that it allows."""
+    count = draw(st.integers(1, 24))
+    eighths = st.integers(0, 8).map(lambda x: x / 8)
+    column = st.lists(eighths, min_size=count, max_size=count).map(np.array)
+    columns: dict[str, Any] = {
+        "distance": draw(column),
+        "features": np.stack([draw(column), draw(column)], axis=1),
+        "uncertainty": draw(column),
+        "flip_agreement": draw(column),
+        "predicted_foreground": draw(column),
+        "name": [f"{place:02}" for place in draw(st.permutations(range(count)))],
+    }
+    labelled = np.array(draw(st.lists(st.booleans(), min_size=count, max_size=count)), dtype=np.bool_)
+    labelled[draw(st.integers(0, count - 1))] = False
+    return columns, labelled, draw(st.integers(1, int((~labelled).sum())))
+
+
+def picks(strategy: Strategy, columns: dict[str, Any], k: int, labelled: Any) -> list[int]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return strategy.pick(columns, k, np.random.default_rng(3), labelled).tolist()
+
+
+@EVERY
+@QUICK
+@given(pools())
+def test_different_images_without_labels(strategy: Strategy, pool: Any) -> None:
+    columns, labelled, k = pool
+    found = picks(strategy, columns, k, labelled)
+    assert len(found) == len(set(found)) == k
+    assert not labelled[found].any()
+
+
+@EVERY
+@QUICK
+@given(pools(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_count(strategy: Strategy, pool: Any, random: Any) -> None:
+    columns, labelled, k = pool
+    order = list(range(len(labelled)))
+    random.shuffle(order)
+    moved = {name: np.asarray(values)[order] for name, values in columns.items()}
+    again = picks(strategy, moved, k, labelled[order])
+    assert [order[place] for place in again] == picks(strategy, columns, k, labelled)
+
+
+@pytest.mark.parametrize("strategy", [one for one in every() if one.nested], ids=lambda one: one.name)
+@QUICK
+@given(pools())
+def test_fewer_are_the_first_of_more(strategy: Strategy, pool: Any) -> None:
+    columns, labelled, k = pool
+    most = picks(strategy, columns, int((~labelled).sum()), labelled)
+    assert picks(strategy, columns, k, labelled) == most[:k]
+
+
+@pytest.mark.parametrize("strategy", [one for one in every() if one.name in GOES_ON], ids=lambda one: one.name)
+@QUICK
+@given(pools())
+def test_with_its_picks_labelled_it_goes_on(strategy: Strategy, pool: Any) -> None:
+    columns, labelled, k = pool
+    most = picks(strategy, columns, int((~labelled).sum()), labelled)
+    known = labelled.copy()
+    known[most[: k - 1]] = True
+    if strategy.name != "far" or not labelled.any():  # other labels in far's band may stand for its picks
+        assert picks(strategy, columns, 1, known) == [most[k - 1]]

@@ -1,0 +1,313 @@
+"""The study on runs of its own: what is read of a run, of evaluations and of lists, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import howfar
+from howfar.errors import InputError, MissingPathError, UnknownNameError
+from howfar.results import Comparison, Evaluation, Provenance, Selection
+from howfar.selection import every, far, named
+from howfar.selection.kcenter import KCENTER
+
+FEATURES = ("kcenter", "typiclust", "kmedoids", "probcover", "kmeanspp", "herding")
+SIGNALS = {"uncertainty": "entropy", "flip_disagreement": "flip_agreement", "foreground": "predicted_foreground"}
+M = 30
+
+
+def rows(seed: int, n: int, shift: float = 0.0) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).normal(shift, 1.0, size=(n, 12)) * np.linspace(2, 0.5, 12)
+
+
+@pytest.fixture(scope="module")
+def run() -> Comparison:
+    found = howfar.compare(
+        rows(0, 40), {"near": rows(1, 20, 0.3), "site": rows(2, M, 1.0)}, components=6, bootstrap=0, permutations=0
+    )
+    images = found.images.assign(
+        path=[f"/data/{dataset}/{image}.png" for dataset, image in found.images[["dataset", "image"]].to_numpy()]
+    )
+    return replace(found, images=images)
+
+
+@pytest.fixture
+def site(run: Comparison) -> pd.DataFrame:
+    return run.images[run.images["dataset"] == "site"].reset_index(drop=True)
+
+
+@pytest.fixture
+def evaluated(site: pd.DataFrame) -> Callable[..., Evaluation]:
+    """An evaluation of "site" or another set without masks, with the signals named."""
+
+    def make(dataset: str = "site", images: pd.DataFrame = site, tuned: float | None = None, **columns: Any) -> Evaluation:
+        rng = np.random.default_rng(7)
+        signals = {name: rng.uniform(0.1, 0.9, len(images)) for name in SIGNALS.values()} | columns
+        frame = images[["image", "content"]].assign(
+            dataset=dataset, performance=np.nan, **{name: value for name, value in signals.items() if value is not None}
+        )
+        scores = {"ods_threshold": tuned}
+        return Evaluation(
+            dataset, "segmentation", "F", 0.5, 0.0, len(frame), 0, scores, frame.reset_index(drop=True), Provenance.now()
+        )  # fmt: skip
+
+    return make
+
+
+def names(found: Selection) -> list[str]:
+    return [pick.image for pick in found.picks]
+
+
+def test_it_is_public(run: Comparison) -> None:
+    found = howfar.select(run, "site", 3)
+    assert isinstance(found, howfar.Selection)
+    assert {"select", "selection", "Selection"} <= set(dir(howfar))
+    assert named("far") is howfar.selection.named("far")
+
+
+@pytest.mark.parametrize("strategy", [one.name for one in every() if not set(one.needs) - {"distance", "features"}])
+def test_every_strategy_that_a_run_is_enough_for(strategy: str, run: Comparison, site: pd.DataFrame) -> None:
+    found = howfar.select(run, "site", 7, strategy)
+    assert len(set(names(found))) == len(found) == 7
+    assert set(names(found)) <= set(site["image"])
+    assert [pick.rank for pick in found.picks] == list(range(1, 8))
+    assert (found.primary, found.dataset, found.strategy, found.n, found.labelled) == ("primary", "site", strategy, M, 0)
+    assert found.nested is named(strategy).nested
+    for pick in found.picks:
+        row = site[site["image"] == pick.image].iloc[0]
+        assert (pick.path, pick.distance) == (row["path"], row["i_dist_scaled"])
+        assert pick.reason
+
+
+def test_far_is_chosen_by_the_scaled_distance_of_the_dataset_alone(run: Comparison, site: pd.DataFrame) -> None:
+    by_name = site.sort_values("image").reset_index(drop=True)
+    wanted = by_name["image"].iloc[far(by_name["i_dist_scaled"], 3)].tolist()
+    assert names(howfar.select(run, "site", 3)) == wanted
+    assert all(0.6 <= pick.distance <= 1.0 for pick in howfar.select(run, "site", 3).picks)
+
+
+def test_feature_strategies_read_every_component(run: Comparison, site: pd.DataFrame) -> None:
+    x = site[[f"pc{number}" for number in range(1, 7)]].to_numpy()
+    positions = KCENTER.pick({"features": x, "name": site["image"]}, 7, np.random.default_rng(0))
+    assert names(howfar.select(run, "site", 7, "kcenter")) == site["image"].iloc[positions].tolist()
+    # The last component counts: far apart in it alone, an image is chosen second.
+    lonely = run.images.copy()
+    where = lonely.index[lonely["image"] == site["image"].iloc[4]].intersection(lonely.index[lonely["dataset"] == "site"])
+    lonely.loc[where, "pc6"] += 1000.0
+    assert names(howfar.select(replace(run, images=lonely), "site", 2, "kcenter"))[1] == site["image"].iloc[4]
+
+
+@pytest.mark.parametrize("strategy", FEATURES)
+def test_a_run_of_two_components_is_refused_with_the_remedy(strategy: str, run: Comparison) -> None:
+    old = replace(run, images=run.images.drop(columns=[f"pc{number}" for number in range(3, 7)]))
+    line = (
+        f"the strategy {strategy} needs all 6 components of images of site and the run holds 2: run compare again, which keeps"
+    )
+    with pytest.raises(InputError, match=line):
+        howfar.select(old, "site", 3, strategy)
+    assert len(howfar.select(old, "site", 3, "far")) == 3
+
+
+def test_a_run_of_too_many_components_is_refused_with_another_remedy(run: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("howfar.studies.selection.KEPT", 5)
+    images = run.images.drop(columns=[f"pc{number}" for number in range(3, 7)])
+    with pytest.raises(InputError, match="run compare again, with --projection pair"):
+        howfar.select(replace(run, images=images), "site", 3, "kcenter")
+
+
+def test_a_single_component_is_enough() -> None:
+    found = howfar.compare(rows(0, 9), {"site": rows(1, 8)}, components=1, bootstrap=0, permutations=0)
+    assert len(howfar.select(found, "site", 3, "kcenter")) == 3
+
+
+@pytest.mark.parametrize(("strategy", "signal"), SIGNALS.items())
+def test_signals_come_from_evaluations(
+    strategy: str, signal: str, run: Comparison, site: pd.DataFrame, evaluated: Callable[..., Evaluation]
+) -> None:
+    values = np.random.default_rng(3).permutation(M) / M
+    of_site = evaluated(**{signal: values})
+    others = evaluated("near", run.images[run.images["dataset"] == "near"])
+    found = howfar.select(run, "site", 4, strategy, performance=[others, of_site])
+    if strategy != "foreground":
+        order = np.argsort(values if strategy == "flip_disagreement" else -values)
+        assert names(found) == site["image"].iloc[order[:4]].tolist()
+        assert f"{values[order[0]]:.4f}" in found.picks[0].reason
+    else:
+        for pick in found.picks:
+            share = values[int(np.flatnonzero(site["image"] == pick.image)[0])]
+            assert pick.reason.endswith(f"{100 * share:.2f} %")
+
+
+@pytest.mark.parametrize(("strategy", "signal"), SIGNALS.items())
+def test_what_is_missing_and_where_to_get_it_is_said(
+    strategy: str, signal: str, run: Comparison, evaluated: Callable[..., Evaluation]
+) -> None:
+    line = f"the strategy {strategy} needs the {signal} of images of site: pass as performance what howfar evaluate"
+    line += " --flipped DIR -o" if strategy == "flip_disagreement" else " -o"
+    nothing = evaluated(**{signal: np.full(M, np.nan)})
+    other = evaluated("near", run.images[run.images["dataset"] == "near"])
+    for performance in (None, evaluated(**{signal: None}), nothing, other):
+        with pytest.raises(InputError, match=line) as caught:
+            howfar.select(run, "site", 2, strategy, performance=performance)
+        assert "\n" not in str(caught.value)
+
+
+def test_images_without_a_prediction_are_not_chosen_and_counted(run: Comparison, evaluated: Callable[..., Evaluation]) -> None:
+    entropy = np.linspace(0.1, 0.6, M)
+    entropy[[28, 29]] = np.nan
+    found = howfar.select(run, "site", 3, "uncertainty", performance=evaluated(entropy=entropy))
+    assert found.picks[0].reason == f"mean entropy {entropy[27]:.4f}, among the highest"
+    assert found.notes == (f"2 of {M} images of site have no entropy: they cannot be chosen",)
+    with pytest.raises(InputError, match="k must be at most 28"):
+        howfar.select(run, "site", 29, "uncertainty", performance=evaluated(entropy=entropy))
+
+
+def test_foreground_is_taken_at_the_primary_s_threshold(run: Comparison, evaluated: Callable[..., Evaluation]) -> None:
+    """A set's own evaluation may count it at a threshold that looked at the set's masks."""
+    histogram = np.zeros((M, 256), dtype=np.int64)
+    histogram[:, 0], histogram[:, 150] = 90, 10  # a tenth at p = 0.59
+    of_site = evaluated(histogram=list(histogram), predicted_foreground=np.full(M, 0.77))
+    own = evaluated("primary", run.images.head(2), tuned=0.8)
+    at_half = howfar.select(run, "site", 1, "foreground", performance=of_site)
+    assert at_half.picks[0].reason.endswith("10.00 %")
+    tuned = howfar.select(run, "site", 1, "foreground", performance=[of_site, own])
+    assert tuned.picks[0].reason.endswith("0.00 %")
+    assert "foreground is predicted in 0 of the images" in tuned.notes[0]
+
+
+def test_evaluations_of_nothing_that_is_chosen_from_are_refused(run: Comparison, evaluated: Callable[..., Evaluation]) -> None:
+    own = evaluated("primary", run.images.head(2), tuned=0.8)
+    with pytest.raises(InputError, match="performance must tell of a secondary dataset, got 'primary': evaluate site"):
+        howfar.select(run, "site", 1, "foreground", performance=own)
+    strange = evaluated("elsewhere", pd.DataFrame({"image": ["x.png"], "content": ["x"]}))
+    with pytest.raises(InputError, match="elsewhere"):
+        howfar.select(run, "site", 1, "foreground", performance=strange)
+
+
+def test_labelled_images_are_named_by_name_path_list_or_table(run: Comparison, site: pd.DataFrame, tmp_path: Path) -> None:
+    first = howfar.select(run, "site", 3)
+    wanted = names(howfar.select(run, "site", 7))[3:]
+    first.to_frame()[["image"]].to_csv(tmp_path / "names.csv", index=False)
+    (tmp_path / "paths.txt").write_text("\n".join(first.paths))
+    for labelled in (
+        names(first),
+        [Path(path) for path in first.paths],
+        *(tmp_path / name for name in ("names.csv", "paths.txt")),
+    ):
+        found = howfar.select(run, "site", 4, labelled=labelled)
+        assert names(found) == wanted
+        assert (found.labelled, found.notes) == (3, ())
+
+
+def test_relative_paths_are_those_from_here(
+    run: Comparison, site: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = run.images.assign(
+        path=[str(tmp_path / f"{dataset}-{image}") for dataset, image in run.images[["dataset", "image"]].to_numpy()]
+    )
+    found = howfar.select(replace(run, images=images), "site", 2, labelled=[f"site-{site['image'].iloc[0]}"])
+    assert found.labelled == 1
+
+
+def test_entries_that_are_no_image_of_the_dataset_are_noted(run: Comparison, site: pd.DataFrame) -> None:
+    here = site["image"].iloc[0]
+    assert howfar.select(run, "site", 2, labelled=[here, "elsewhere.png"]).notes == (
+        "1 entry of the list of labelled images is no image of site: left out",
+    )
+    found = howfar.select(run, "site", 2, labelled=[here, here, "a.png", "b.png"])
+    assert (found.labelled, found.notes) == (1, ("2 entries of the list of labelled images are no image of site: left out",))
+    with pytest.raises(InputError, match=r"labelled must name images of site, by name \(.*\) or path, got 'a.png'"):
+        howfar.select(run, "site", 2, labelled=["a.png"])
+    with pytest.raises(MissingPathError, match="no list of images"):
+        howfar.select(run, "site", 2, labelled="no/such/list.txt")
+    assert howfar.select(run, "site", 2, labelled=[]).labelled == 0
+
+
+def test_too_few_far_away_is_a_note_and_no_warning(run: Comparison) -> None:
+    found = howfar.select(run, "site", M)
+    (note,) = found.notes
+    assert note.startswith("site: ")
+    assert "fewer than the 30 asked for: the farthest of the others are taken too" in note
+    assert [pick.distance for pick in found.picks][-1] == 0.0
+    assert "too few images" in found.picks[-1].reason
+
+
+def test_the_seed_counts_for_what_is_drawn_and_each_dataset_draws_its_own(run: Comparison) -> None:
+    drawn = [names(howfar.select(run, "site", 7, "random", seed=seed)) for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert howfar.select(run, "site", 7, "random", seed=5).seed == 5
+    alike = run.images[run.images["dataset"] == "site"].head(20)
+    renamed = replace(run, images=pd.concat([alike.assign(dataset="site"), alike.assign(dataset="near")]))
+    assert names(howfar.select(renamed, "site", 7, "random")) != names(howfar.select(renamed, "near", 7, "random"))
+
+
+def test_the_order_of_rows_in_the_run_does_not_count(run: Comparison) -> None:
+    shuffled = replace(run, images=run.images.sample(frac=1.0, random_state=0))
+    for strategy in ("far", "random", "typiclust", "kmeanspp"):
+        assert names(howfar.select(shuffled, "site", 7, strategy)) == names(howfar.select(run, "site", 7, strategy))
+
+
+def test_a_strategy_of_ones_own_reads_what_a_run_holds(run: Comparison, site: pd.DataFrame) -> None:
+    class Farthest:
+        name, needs, nested = "farthest", ("knn",), True
+
+        def pick(self, columns: Any, k: int, rng: np.random.Generator, labelled: Any = None) -> Any:
+            return np.argsort(-columns["knn"])[:k]
+
+        def reason(self, values: Any) -> str:
+            return f"kNN distance {values['knn']:.2f}"
+
+    found = howfar.select(run, "site", 2, Farthest())
+    assert names(found) == site.nlargest(2, "knn")["image"].tolist()
+    assert found.picks[0].reason == f"kNN distance {site['knn'].max():.2f}"
+    blind = Farthest()
+    blind.needs = ("colour",)
+    with pytest.raises(InputError, match="the strategy farthest needs colour of images of site, which no run holds"):
+        howfar.select(run, "site", 2, blind)
+
+
+def test_a_run_folder_is_read(run: Comparison, tmp_path: Path) -> None:
+    replace(run, images=run.images.assign(path="")).save(tmp_path, report=False)
+    found = howfar.select(tmp_path, "site", 5, "kcenter")
+    assert names(found) == names(howfar.select(run, "site", 5, "kcenter"))
+    with pytest.warns(UserWarning, match="ready-made embeddings"):
+        found.save(tmp_path / "select-site")
+    assert json.loads((tmp_path / "select-site" / "selection.json").read_text())["picks"][0]["image"] == names(found)[0]
+    with pytest.raises(MissingPathError):
+        howfar.select(tmp_path / "none", "site", 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sight", 3), r"dataset must be a secondary dataset of the run \(near, site\), got 'sight'"),
+        (("primary", 3), "dataset must be a secondary dataset"),
+        (("site", 0), "k is refused .* got 0"),
+        (("site", 2.0), "k is refused"),
+        (("site", True), "k is refused"),
+        (("site", M + 1), f"k must be at most {M}, as many images as far has left"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments: tuple[Any, ...], message: str, run: Comparison) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        howfar.select(run, *arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_strategy_lists_the_known_ones(run: Comparison) -> None:
+    with pytest.raises(UnknownNameError, match=r"known: far, .*did you mean 'random'"):
+        howfar.select(run, "site", 3, "randon")
+    with pytest.raises(InputError, match="seed"):
+        howfar.select(run, "site", 3, seed=-1)
+
+
+def test_whole_numbers_of_numpy_count(run: Comparison) -> None:
+    assert len(howfar.select(run, "site", np.int64(3))) == 3

@@ -1,0 +1,409 @@
+"""A training is a function of its task: the same again, the same after a kill, and of no other task's state."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from howfar import registry
+from howfar.data import content_hash
+from howfar.errors import InputError
+from howfar.metrics import segmentation
+from howfar.segmenters import recipe_of
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.training.callbacks import Keep
+from howfar.training.examples import Example, read_pairs, split
+from howfar.training.fit import Task, fit
+from howfar.training.module import Fitting
+from howfar.weights.state import hash_state_dict
+
+Train = Callable[..., Checkpoint]
+Tasks = Callable[..., Task]
+STEPS, EPOCHS = 2, 3
+
+
+def outcome(found: Checkpoint) -> dict[str, Any]:
+    """What a training came to, without when and where."""
+    document = found.card.to_dict()
+    document.pop("provenance")
+    return {**document, "state": hash_state_dict(found.state)}
+
+
+@contextmanager
+def counted(stop: int | None = None) -> Iterator[list[int]]:
+    """Count the training steps, and interrupt before step `stop`."""
+    steps: list[int] = []
+    usual = Fitting.training_step
+
+    def step(self: Fitting, batch: Any, place: int) -> Any:
+        if len(steps) == stop:
+            raise KeyboardInterrupt
+        steps.append(place)
+        return usual(self, batch, place)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Fitting, "training_step", step)
+        yield steps
+
+
+@contextmanager
+def stopped_after(epoch: int) -> Iterator[None]:
+    """Interrupt once the state of an epoch is kept."""
+    usual = Keep.on_train_epoch_end
+
+    def end(self: Keep, trainer: Any, module: Any) -> None:
+        usual(self, trainer, module)
+        if len(module.history) == epoch:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Keep, "on_train_epoch_end", end)
+        yield
+
+
+def interrupt(task: Task, folder: Path, step: int) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    with counted(step), pytest.raises(KeyboardInterrupt):
+        fit(task, folder, device="cpu", progress=False)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def state_files(tmp_path: Path) -> list[str]:
+    return sorted(file.name for file in (tmp_path / "state").iterdir())
+
+
+# The same and not the same
+
+
+def test_the_same_seed_gives_the_same_weights_and_history(trained: Train, undisturbed: Train) -> None:
+    one = undisturbed()
+    torch.manual_seed(99)
+    assert outcome(trained()) == outcome(one)
+    assert [entry["epoch"] for entry in one.card.history] == [1, 2, 3]
+    assert hash_state_dict(one.state) == one.card.weights
+
+
+def test_another_seed_gives_others(undisturbed: Train) -> None:
+    one, other = undisturbed(), undisturbed(seed=1)
+    assert one.card.weights != other.card.weights
+    assert one.card.history != other.card.history
+
+
+@pytest.mark.parametrize(
+    "change", [{"rate": 2e-3}, {"decay": 0.5}, {"augment": False}, {"schedule": "constant"}, {"loss": "bce"}, {"batch": 3}]
+)
+def test_every_setting_changes_the_weights(change: dict[str, Any], undisturbed: Train) -> None:
+    assert undisturbed(epochs=1).card.weights != undisturbed(**change, epochs=1).card.weights
+
+
+def test_workers_do_not_change_the_weights(trained: Train, undisturbed: Train) -> None:
+    assert outcome(trained(workers=1)) == outcome(undisturbed())
+
+
+def test_the_callers_generators_and_switches_are_left_alone(trained: Train) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    before = torch.get_rng_state()
+    trained(epochs=1)
+    assert torch.equal(before, torch.get_rng_state())
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_what_the_trainer_says_stays_off_the_streams(trained: Train, capfd: pytest.CaptureFixture[str]) -> None:
+    # One step an epoch: Lightning would advise of its logging.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trained(epochs=1, batch=8)
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err, caught) == ("", "", [])
+
+
+# Resumed
+
+
+@pytest.mark.parametrize(("step", "keep"), [(0, "best"), (1, "best"), (2, "best"), (3, "last"), (4, "last"), (5, "best")])
+def test_a_training_stopped_at_any_step_ends_as_an_undisturbed_one(
+    step: int, keep: str, trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path
+) -> None:
+    wanted = outcome(undisturbed(keep=keep))
+    interrupt(task(keep=keep), tmp_path / "state", step)
+    assert len(state_files(tmp_path)) == (step >= STEPS)
+    with counted() as steps:
+        found = trained(keep=keep)
+    assert outcome(found) == wanted
+    assert len(steps) == STEPS * (EPOCHS - step // STEPS)
+    assert state_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("epoch", range(1, EPOCHS + 1))
+def test_a_training_stopped_between_epochs_too(epoch: int, trained: Train, undisturbed: Train, tmp_path: Path) -> None:
+    wanted = outcome(undisturbed())
+    with stopped_after(epoch), pytest.raises(KeyboardInterrupt):
+        trained()
+    assert len(state_files(tmp_path)) == 1
+    with counted() as steps:
+        assert outcome(trained()) == wanted
+    assert len(steps) == STEPS * (EPOCHS - epoch)
+
+
+def test_a_training_stopped_twice(trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path) -> None:
+    wanted = outcome(undisturbed())
+    interrupt(task(), tmp_path / "state", 3)
+    interrupt(task(), tmp_path / "state", 2)
+    assert outcome(trained()) == wanted
+
+
+def test_an_early_stop_that_was_killed_is_not_gone_on_from(trained: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    never_better(monkeypatch)
+    wanted = outcome(trained(epochs=6, patience=2))
+    with stopped_after(3), pytest.raises(KeyboardInterrupt):
+        trained(epochs=6, patience=2)
+    assert outcome(trained(epochs=6, patience=2)) == wanted
+    assert len(wanted["history"]) == 3
+
+
+def another_mask(folder: Path) -> None:
+    file = folder / "masks" / "0002.png"
+    Image.fromarray(np.asarray(Image.open(file))[::-1]).save(file)
+
+
+def another_image(folder: Path) -> None:
+    file = folder / "images" / "0002.jpg"
+    Image.open(file).rotate(180).save(file)
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"rate": 2e-3}, {"width": 6}, {"epochs": 4}, {"augment": False}, another_mask, another_image]
+)
+def test_a_state_of_another_task_is_never_gone_on_with(
+    change: Any, roads: Path, trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(roads, tmp_path / "roads")
+    interrupt(task(folder), tmp_path / "state", 3)
+    (left,) = state_files(tmp_path)
+    options = change if isinstance(change, dict) else {}
+    if callable(change):
+        change(folder)
+    with counted() as steps:
+        other = trained(folder=folder, **options)
+    assert len(steps) == STEPS * options.get("epochs", EPOCHS)
+    assert other.card.weights != undisturbed().card.weights
+    assert state_files(tmp_path) == [left]
+
+
+def test_the_order_of_examples_is_of_the_task(task: Tasks, tmp_path: Path) -> None:
+    one = task()
+    other = replace(one, examples=one.examples[::-1])
+    interrupt(one, tmp_path / "state", 3)
+    with counted() as steps:
+        fit(other, tmp_path / "state", device="cpu", progress=False)
+    assert len(steps) == STEPS * EPOCHS
+
+
+def test_the_first_weights_are_of_the_task(trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path) -> None:
+    interrupt(task(start=undisturbed()), tmp_path / "state", 3)
+    assert outcome(trained()) == outcome(undisturbed())
+
+
+class Noisy(nn.Module):
+    """Draws at every step, as dropout does, and remembers what."""
+
+    drawn: ClassVar[list[float]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(3, 1, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.one(pictures)
+
+    def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        noise = torch.rand(1)
+        self.drawn.append(float(noise))
+        return (self(pictures) * noise,)
+
+
+def test_what_a_network_draws_is_the_same_after_a_stop(
+    trained: Train, task: Tasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = registry.load
+    recipe = replace(recipe_of("deepcrack"), build=lambda options, pretrained: Noisy())
+    monkeypatch.setattr(registry, "load", lambda kind, name: recipe if kind == "segmenters" else registered(kind, name))
+    Noisy.drawn.clear()
+    wanted = outcome(trained())
+    whole = list(Noisy.drawn)
+    assert len(set(whole)) == STEPS * EPOCHS
+    torch.manual_seed(1)
+    interrupt(task(), tmp_path / "state", 3)
+    Noisy.drawn.clear()
+    assert outcome(trained()) == wanted
+    assert Noisy.drawn == whole[STEPS:]
+
+
+def test_nothing_is_lost_where_the_checkpoint_cannot_be_saved(task: Tasks, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match="file"):
+        fit(task(), tmp_path / "state", tmp_path / "file" / "m.safetensors", device="cpu", progress=False)
+    with counted() as steps:
+        fit(task(), tmp_path / "state", tmp_path / "m.safetensors", device="cpu", progress=False)
+    assert steps == []
+    assert Checkpoint.load(tmp_path / "m.safetensors").card.history[-1]["epoch"] == EPOCHS
+
+
+# What is kept
+
+
+def never_better(monkeypatch: pytest.MonkeyPatch, best: int = 1) -> None:
+    """Held-out ODS falls from epoch to epoch after `best`, and rises up to it."""
+    usual = Fitting.finish_epoch
+
+    def finish(self: Fitting) -> Any:
+        self._held_out = {"ods": 0.9 - 0.1 * abs(self.current_epoch + 1 - best), "threshold": (self.current_epoch + 1) / 10}
+        return usual(self)
+
+    monkeypatch.setattr(Fitting, "finish_epoch", finish)
+
+
+@pytest.mark.parametrize(("best", "patience", "epochs"), [(1, 2, 3), (2, 2, 4), (1, 1, 2), (3, 2, 5), (1, None, 6), (6, 2, 6)])
+def test_training_stops_where_patience_ends(
+    best: int, patience: int | None, epochs: int, trained: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never_better(monkeypatch, best)
+    found = trained(epochs=6, patience=patience)
+    assert [entry["epoch"] for entry in found.card.history] == list(range(1, epochs + 1))
+
+
+def weights_by_epoch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collects the hash of the weights at the end of each epoch."""
+    found: list[str] = []
+    usual = Fitting.finish_epoch
+
+    def finish(self: Fitting) -> Any:
+        found.append(hash_state_dict(self.segmenter.state_dict()))
+        return usual(self)
+
+    monkeypatch.setattr(Fitting, "finish_epoch", finish)
+    return found
+
+
+@pytest.mark.parametrize(("keep", "epoch"), [("best", 2), ("last", 3)])
+def test_the_best_or_the_last_weights_are_kept(keep: str, epoch: int, trained: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    never_better(monkeypatch, best=2)
+    weights = weights_by_epoch(monkeypatch)
+    found = trained(keep=keep)
+    assert len(set(weights)) == 3
+    assert found.card.weights == weights[epoch - 1]
+    assert found.card.threshold == epoch / 10
+
+
+def test_with_none_held_out_the_last_weights_are_kept(trained: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = weights_by_epoch(monkeypatch)
+    found = trained(holdout=0)
+    assert found.card.weights == weights[-1]
+    assert found.card.threshold is None
+    assert found.card.data["held_out"] == []
+    assert found.card.data["images"] == 8
+    assert [set(entry) for entry in found.card.history] == [{"epoch", "loss"}] * 3
+
+
+def test_the_history_holds_the_ods_of_the_held_out_images(undisturbed: Train, task: Tasks) -> None:
+    found = undisturbed(keep="last")
+    _, held = split(task().examples, 0.25, 0)
+    pairs = read_pairs(held, 32, progress=False)
+    with torch.inference_mode():
+        p = torch.sigmoid(found.build()(torch.from_numpy(pairs.pictures).float() / 255))[:, 0].numpy()
+    wanted = segmentation.score(list(np.rint(255 * p).astype(np.uint8)), list(pairs.masks[:, 0]))
+    last = found.card.history[-1]
+    assert (last["ods"], last["threshold"]) == (wanted.ods, wanted.ods_threshold)
+    assert found.card.threshold == last["threshold"]
+
+
+def test_blank_held_out_masks_have_no_ods(roads: Path, trained: Train, task: Tasks, tmp_path: Path) -> None:
+    folder = shutil.copytree(roads, tmp_path / "roads")
+    _, held = split(task().examples, 0.25, 0)
+    for one in held:
+        Image.new("L", (64, 64)).save(folder / "masks" / f"{Path(one.name).stem}.png")
+    found = trained(folder=folder, patience=1)
+    assert [entry["ods"] for entry in found.card.history] == [None] * 3
+    assert found.card.threshold is None
+
+
+def test_the_loss_falls(trained: Train) -> None:
+    history = trained(epochs=20, rate=1e-2, holdout=0, augment=False).card.history
+    assert history[-1]["loss"] < 0.6 * history[0]["loss"]
+
+
+def test_the_card_says_what_was_learnt_and_what_was_held_out(undisturbed: Train, task: Tasks) -> None:
+    found = undisturbed()
+    learnt, held = split(task().examples, 0.25, 0)
+    data = found.card.data
+    assert data["contents"] == [content_hash(one.path.read_bytes()) for one in learnt]
+    assert data["held_out"] == [content_hash(one.path.read_bytes()) for one in held]
+    assert (data["primary"], data["images"], data["extra"], data["started_from"]) == ("roads", 6, [], None)
+    assert found.card.settings == task().settings.model_dump()
+    assert (found.card.segmenter, found.card.options, found.card.size) == ("deepcrack", {"width": 4}, 32)
+    assert repr(found) == "Checkpoint of deepcrack, 32 px, trained on 6 images of roads"
+
+
+# Beside the usual
+
+
+def test_a_training_begins_with_a_checkpoint(trained: Train, undisturbed: Train) -> None:
+    first = undisturbed()
+    found = trained(start=first, epochs=1)
+    assert found.card.data["started_from"] == first.card.weights
+    assert found.card.weights != undisturbed(epochs=1).card.weights
+    # At a rate of next to nothing the weights stay; statistics of batches do not.
+    still = trained(start=first, epochs=1, rate=1e-30, decay=0, keep="last")
+    learnt = [name for name in first.state if "running" not in name and "num_batches" not in name]
+    assert all(torch.equal(still.state[name], first.state[name]) for name in learnt)
+    with pytest.raises(InputError, match="weights do not fit the network: the checkpoint to begin with"):
+        trained(start=first, width=6)
+
+
+def test_further_examples_are_learnt_from_and_never_held_out(roads: Path, trained: Train) -> None:
+    examples = [Example("site", "a.png", roads / "masks" / "0001.png", None, "site/a")]
+    found = trained(extra=tuple(examples), holdout=0.5)
+    assert found.card.data["images"] == 5
+    assert found.card.data["extra"] == ["site/a.png"]
+    assert found.card.data["contents"][-1] == content_hash(examples[0].path.read_bytes())
+    assert len(found.card.data["held_out"]) == 4
+
+
+def test_an_image_on_both_sides_is_refused(trained: Train, task: Tasks) -> None:
+    _, held = split(task().examples, 0.25, 0)
+    double = replace(held[0], dataset="site", name="again.jpg", photograph="site/again")
+    with pytest.raises(InputError, match="1 images to learn from are held out too, under another name: remove the doubles"):
+        trained(extra=(double,))
+
+
+def test_half_precision(trained: Train, undisturbed: Train) -> None:
+    found, usual = trained(precision="bf16", epochs=1), undisturbed(epochs=1)
+    assert found.card.weights != usual.card.weights
+    assert {value.dtype for value in found.state.values()} == {torch.float32, torch.int64}
+    assert np.isclose(found.card.history[0]["loss"], usual.card.history[0]["loss"], rtol=0.05)
+
+
+def test_a_loss_that_is_no_number_ends_the_training(trained: Train) -> None:
+    with pytest.raises(
+        InputError, match=r"rate must be so low that the loss stays finite, .* in epoch \d, got 1e\+30"
+    ) as caught:
+        trained(rate=1e30, augment=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_workers_below_none(trained: Train) -> None:
+    with pytest.raises(InputError, match="workers must be at least 0, got -1"):
+        trained(workers=-1)

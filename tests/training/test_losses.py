@@ -1,0 +1,113 @@
+"""Losses against their formulas, written out in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from howfar import registry
+from howfar.errors import UnknownNameError
+from howfar.training import losses
+
+
+def drawn(count: int = 1, seed: int = 0) -> tuple[list[Tensor], Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    maps = [3 * torch.randn(4, 1, 6, 5, generator=generator, dtype=torch.float64) for _ in range(count)]
+    masks = (torch.rand(4, 1, 6, 5, generator=generator) < 0.3).double()
+    masks[0] = 0
+    return maps, masks
+
+
+def values(maps: list[Tensor], masks: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    return 1 / (1 + np.exp(-maps[-1].numpy())), masks.numpy()
+
+
+def bce(maps: list[Tensor], masks: Tensor) -> float:
+    p, y = values(maps, masks)
+    return float(-(y * np.log(p) + (1 - y) * np.log(1 - p)).mean())
+
+
+def dice(maps: list[Tensor], masks: Tensor) -> float:
+    p, y = values(maps, masks)
+    return float(1 - (2 * (p * y).sum() + 1) / (p.sum() + y.sum() + 1))
+
+
+def soft_iou(maps: list[Tensor], masks: Tensor) -> float:
+    found = []
+    for p, y in zip(*values(maps, masks), strict=True):
+        both = (p * y).sum()
+        found.append(1 - (both + 1) / ((p + y - p * y).sum() + 1))
+    return float(np.mean(found))
+
+
+FORMULAS: dict[str, Callable[[list[Tensor], Tensor], float]] = {
+    "bce": bce,
+    "dice": dice,
+    "bce_dice": lambda maps, masks: bce(maps, masks) + dice(maps, masks),
+    "soft_iou": soft_iou,
+    "bce_iou": lambda maps, masks: bce(maps, masks) + soft_iou(maps, masks),
+    "deepcrack": lambda maps, masks: sum(bce([one], masks) for one in maps),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_the_formula(name: str) -> None:
+    maps, masks = drawn(6)
+    assert float(losses.named(name)(maps, masks)) == pytest.approx(FORMULAS[name](maps, masks), rel=1e-12)
+
+
+def test_every_loss_is_known_here() -> None:
+    assert set(registry.names("losses")) == set(FORMULAS)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_logits_of_any_height_give_a_finite_loss_and_gradient(name: str) -> None:
+    maps = [torch.tensor([[[[-200.0, 200.0], [200.0, -200.0]]]], requires_grad=True) for _ in range(2)]
+    masks = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+    loss = losses.named(name)(maps, masks)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(maps[-1].grad).all()
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_the_right_map_has_the_least_loss(name: str) -> None:
+    _, masks = drawn()
+    right = [40 * (2 * masks - 1)] * 6
+    assert float(losses.named(name)(right, masks)) == pytest.approx(0, abs=1e-12)
+    assert float(losses.named(name)([-one for one in right], masks)) > 0.7
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_the_gradient_points_to_the_mask(name: str) -> None:
+    _, masks = drawn()
+    maps = [torch.zeros_like(masks, requires_grad=True) for _ in range(6)]
+    losses.named(name)(maps, masks).backward()
+    slope = maps[-1].grad
+    assert (slope[masks == 1] < 0).all()
+    assert (slope[masks == 0] > 0).all()
+
+
+def test_a_picture_without_foreground_has_no_dice_of_its_own() -> None:
+    maps, masks = drawn()
+    maps[0][0] = -2.0
+    # Alone, its loss would be near 1 however little is found in it.
+    assert float(losses.dice([maps[0][:1]], masks[:1])) > 0.7
+    kept = float(losses.dice([maps[0][1:]], masks[1:]))
+    assert abs(float(losses.dice(maps, masks)) - kept) < 0.1
+
+
+def test_all_maps_count_only_for_deepcrack() -> None:
+    maps, masks = drawn(6)
+    changed = [maps[0] + 1, *maps[1:]]
+    differ = {name for name in FORMULAS if losses.named(name)(maps, masks) != losses.named(name)(changed, masks)}
+    assert differ == {"deepcrack"}
+
+
+def test_an_unknown_loss_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="bce_dice"):
+        losses.named("bce_dise")

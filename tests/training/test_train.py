@@ -1,0 +1,144 @@
+"""`howfar.train` from a dataset to a file: what it takes, what it leaves, what it refuses."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import howfar
+from howfar.data import Dataset
+from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.training import train as module
+from howfar.training.callbacks import Keep
+
+TINY: dict[str, Any] = {
+    "options": {"width": 4}, "pretrained": False, "size": 32, "batch": 4, "epochs": 1, "device": "cpu", "progress": False,
+}  # fmt: skip
+
+
+def train(primary: Any, out: Any = None, **given: Any) -> Checkpoint:
+    return howfar.train(primary, "deepcrack", out, **{**TINY, **given})
+
+
+def test_the_checkpoint_is_saved_and_returned(roads: Path, tmp_path: Path) -> None:
+    made = train(roads, tmp_path / "m.safetensors")
+    assert Checkpoint.load(tmp_path / "m.safetensors").card.to_dict() == made.card.to_dict()
+    assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_a_folder_a_dataset_and_a_named_path_are_the_same(roads: Path, tmp_path: Path) -> None:
+    made = [train(one, state=tmp_path / "s") for one in (roads, str(roads), f"site={roads}", Dataset.from_folder(roads))]
+    assert len({one.card.weights for one in made}) == 1
+    assert [one.card.data["primary"] for one in made] == ["roads", "roads", "site", "roads"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def stop(self: Keep, trainer: Any, pl_module: Any, usual: Any = Keep.on_train_epoch_end) -> None:
+    usual(self, trainer, pl_module)
+    raise KeyboardInterrupt
+
+
+def test_the_state_lies_beside_the_checkpoint_or_where_it_is_told(
+    roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Keep, "on_train_epoch_end", stop)
+    for given, folder in (({}, "m.safetensors.state"), ({"state": tmp_path / "kept"}, "kept")):
+        with pytest.raises(KeyboardInterrupt):
+            train(roads, tmp_path / "m.safetensors", epochs=2, **given)
+        assert [file.suffix for file in (tmp_path / folder).iterdir()] == [".state"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["kept", "m.safetensors.state"]
+
+
+def test_a_folder_of_states_that_holds_others_stays(roads: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "notes.txt").write_text("mine")
+    train(roads, tmp_path / "m.safetensors", state=tmp_path / "kept")
+    assert [file.name for file in (tmp_path / "kept").iterdir()] == ["notes.txt"]
+
+
+def test_unetplusplus_resumes_too(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {**TINY, "options": {}, "epochs": 2, "keep": "last"}
+    with monkeypatch.context() as patch:
+        patch.setattr(Keep, "on_train_epoch_end", stop)
+        with pytest.raises(KeyboardInterrupt):
+            howfar.train(roads, "unetplusplus", tmp_path / "m.safetensors", **given)
+    resumed = howfar.train(roads, "unetplusplus", tmp_path / "m.safetensors", **given)
+    whole = howfar.train(roads, "unetplusplus", state=tmp_path / "other", **given)
+    assert resumed.card.weights == whole.card.weights
+    assert resumed.card.history == whole.card.history
+
+
+def test_background_is_learnt_from_whatever_its_names_are(roads: Path, tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    for name in ("a", "b"):
+        Image.fromarray(np.full((40, 40, 3), ord(name), np.uint8)).save(tmp_path / "bare" / f"{name}.png")
+    made = train(roads, state=tmp_path / "s", background=[tmp_path / "bare"], group=r"(\d{3})", holdout=0.5)
+    assert made.card.data["extra"] == ["bare/a.png", "bare/b.png"]
+    # All of P is one photograph, by this expression, so that none is held out.
+    assert made.card.data["images"] == 8 + 2
+    masks = shutil.copytree(roads, tmp_path / "site")
+    for file in (masks / "images").iterdir():
+        Image.open(file).rotate(90).save(file)
+    without = train(roads, state=tmp_path / "s", background=[masks])
+    assert without.card.data["images"] == 7 + 8
+
+
+def test_tiles_of_a_photograph_stay_together(roads: Path, tmp_path: Path) -> None:
+    tiled = shutil.copytree(roads, tmp_path / "tiled")
+    for part in ("images", "masks"):
+        for k, file in enumerate(sorted((tiled / part).iterdir())):
+            file.rename(file.with_stem(f"p{k // 4}-{k % 4}"))
+    assert len(train(tiled, state=tmp_path / "s").card.data["held_out"]) == 4
+    assert len(train(tiled, state=tmp_path / "s", group=r"(p\d-\d)").card.data["held_out"]) == 1
+
+
+def test_a_start_from_a_file_or_in_memory(roads: Path, tmp_path: Path) -> None:
+    first = train(roads, tmp_path / "first.safetensors")
+    made = [train(roads, state=tmp_path / "s", start=one) for one in (first, tmp_path / "first.safetensors")]
+    assert made[0].card.weights == made[1].card.weights
+    assert {one.card.data["started_from"] for one in made} == {first.card.weights}
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "words"),
+    [
+        ({}, InputError, "state must be given where out is not, got None: name a folder for the state of the training"),
+        ({"out": "{tmp}"}, InputError, "out must be a file, not a folder"),
+        ({"out": "{tmp}/m", "options": {"width": 0}}, InputError, "deepcrack's width is refused"),
+        ({"out": "{tmp}/m", "options": {"encoder": "b3"}}, InputError, "option must be one of deepcrack, got 'encoder'"),
+        ({"out": "{tmp}/m", "size": 33}, InputError, "size must be a multiple of 32"),
+        ({"out": "{tmp}/m", "speed": 3}, InputError, "speed is refused"),
+        ({"out": "{tmp}/m", "start": "none.safetensors"}, MissingPathError, "no checkpoint at none.safetensors"),
+        ({"out": "{tmp}/m", "primary": "/no/such"}, MissingPathError, "/no/such"),
+        ({"out": "{tmp}/m", "primary": "{tmp}/e.npy"}, InputError, "dataset must be images with masks, not embeddings"),
+        ({"out": "{tmp}/m", "background": ["{tmp}/e.npy"]}, InputError, "dataset must be images with masks, not embeddings"),
+        ({"out": "{tmp}/m", "loss": "none"}, UnknownNameError, "none"),
+        ({"out": "{tmp}/m", "device": "cuda:99"}, InputError, "device must be on this machine, got 'cuda:99'"),
+    ],
+)
+def test_what_is_refused_is_one_line(
+    given: dict[str, Any], kind: type[HowfarError], words: str, roads: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "e.npy", np.zeros((4, 3), np.float32))
+
+    def filled(value: Any) -> Any:
+        return [filled(one) for one in value] if isinstance(value, list) else str(value).format(tmp=tmp_path)
+
+    places = {name: filled(given[name]) for name in ("out", "primary", "background", "start") if name in given}
+    with pytest.raises(kind) as caught:
+        train(**{"primary": roads, **given, **places})
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["e.npy"]
+
+
+def test_wrong_options_are_refused_before_any_reading(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "fit", lambda *_, **__: pytest.fail("read"))
+    with pytest.raises(InputError, match="must be one of deepcrack"):
+        train(roads, tmp_path / "m", options={"wide": 3})
