@@ -145,3 +145,28 @@ def test_bad_input_is_one_line_and_exit_2(
     assert err.count("\n") == 1
     for word in words:
         assert word in err
+
+
+def test_a_checkpoint_in_place_of_predictions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import howfar
+    from howfar.data.synthetic import write_dataset
+
+    roads, model = write_dataset(tmp_path / "roads", 6, seed=0, size=40), tmp_path / "m.safetensors"
+    training = {"options": {"width": 4}, "size": 32, "epochs": 1, "batch": 4, "pretrained": False, "progress": False}
+    howfar.train(roads, "deepcrack", model, **training)
+    assert run(["evaluate", str(roads), "--model", str(model), "-o", str(tmp_path / "e.parquet"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    maps = howfar.predict(model, roads, tmp_path / "maps", progress=False).folder
+    mirrored = howfar.predict(model, roads, tmp_path / "mirrored", flipped=True, progress=False).folder
+    wanted = howfar.evaluate(roads, maps, flipped=mirrored, progress=False)
+    assert found["scores"] == dict(wanted.scores)
+    images = howfar.Evaluation.load(tmp_path / "e.parquet").images
+    assert images["flip_agreement"].tolist() == wanted.images["flip_agreement"].tolist()
+    assert (images["prediction"] == "").all()
+    for arguments, words in (
+        (["--model", str(model), "--predictions", str(maps)], "model is of no use beside predictions"),
+        ([], "predictions must be given, or a model"),
+        (["--model", str(model), "--task", "classification"], "model is of use only to segmentation"),
+    ):
+        assert run(["evaluate", str(roads), *arguments]) == 2
+        assert words in capsys.readouterr().err

@@ -248,8 +248,9 @@ def test_what_a_network_draws_is_the_same_after_a_stop(
     torch.manual_seed(1)
     interrupt(task(), tmp_path / "state", 3)
     Noisy.drawn.clear()
-    assert outcome(trained()) == wanted
+    found = outcome(trained())
     assert Noisy.drawn == whole[STEPS:]
+    assert found == wanted
 
 
 def test_nothing_is_lost_where_the_checkpoint_cannot_be_saved(task: Tasks, tmp_path: Path) -> None:

@@ -23,12 +23,15 @@ def evaluate(
         str, typer.Argument(metavar="DATASET", help="Images with masks/ beside images/, NAME=PATH, or a table image, mask.")
     ],
     predictions: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="DIR",
             help="Probability maps (8-bit grey, p = value / 255) named as the images; for other tasks a table or JSON file.",
         ),
-    ],
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="CKPT", help="Or a checkpoint of `howfar train`, whose maps are made and not kept.")
+    ] = None,
     task: Annotated[str, typer.Option(help="segmentation, classification or detection.")] = "segmentation",
     tolerance: Annotated[float, typer.Option(help="Pixels within which a prediction and the mask agree.")] = 0.0,
     threshold: Annotated[
@@ -61,6 +64,7 @@ def evaluate(
     found = study(
         dataset,
         predictions,
+        model=model,
         task=task,
         tolerance=tolerance,
         threshold=threshold,

@@ -51,13 +51,10 @@ class Fitting(lightning.LightningModule):
         by_step = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: self._share(done / steps))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": by_step, "interval": "step"}}
 
-    def on_train_epoch_start(self) -> None:
-        """Seed what the network itself draws, so that an epoch is the same whether or not it follows a resumption."""
-        torch.manual_seed(int(np.random.SeedSequence((self.settings.seed, self.current_epoch)).generate_state(1)[0]))
-        self._losses.clear()
-
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """Loss of one batch."""
+    def training_step(self, batch: tuple[Tensor, Tensor], place: int) -> Tensor:
+        """Loss of one batch; what the network itself draws is seeded, so that a step is the same after a resumption."""
+        # Here and not in a hook: the first epoch after a resumption has no on_train_epoch_start.
+        torch.manual_seed(int(np.random.SeedSequence((self.settings.seed, self.current_epoch, place)).generate_state(1)[0]))
         pictures, masks = batch
         maps = self.segmenter.logits(pictures.contiguous(memory_format=torch.channels_last))
         loss = self._criterion([one.float() for one in maps], masks)
@@ -87,6 +84,7 @@ class Fitting(lightning.LightningModule):
         No hook of the module's own, since those run after the callbacks that read the history.
         """
         mean = float(np.mean(self._losses))
+        self._losses.clear()
         self.history.append({"epoch": self.current_epoch + 1, "loss": mean, **self._held_out})
         return self.history[-1]
 

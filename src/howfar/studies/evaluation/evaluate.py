@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,9 @@ _OWN = {
 
 def evaluate(
     dataset: Any,
-    predictions: str | Path,
+    predictions: str | Path | None = None,
     *,
+    model: Any = None,
     task: str = "segmentation",
     tolerance: float = 0.0,
     threshold: float | None = None,
@@ -57,6 +60,9 @@ def evaluate(
         one for each image, under the same path but for the ending. Classification: a table with the column image and a
         column of probabilities for each class, or the columns predicted and, where known, confidence. Detection: a JSON
         list of ``{"image", "boxes", "scores", "labels"}``, boxes as corners x0, y0, x1, y1 in pixels.
+    model
+        In place of predictions: what `howfar.predict` takes, a checkpoint say. Its maps of the images, and where `flipped` is
+        not given of the mirrored images, are made, scored and not kept.
     task
         "segmentation", "classification" or "detection".
     tolerance
@@ -114,6 +120,10 @@ def evaluate(
     }
     _check_options(task, {name: value for name, value in given.items() if value is not None})
     images = _images(dataset)
+    if model is not None:
+        return _predicted(images, predictions, model, task, given, partial, progress)
+    if predictions is None:
+        raise InputError.of("predictions", "must be given, or a model", None, "pass one (--predictions DIR, --model CKPT)")
     if task == "classification":
         return evaluate_classes(images, predictions, partial, progress)
     if truth is not None:
@@ -121,6 +131,27 @@ def evaluate(
         return evaluate_boxes(images, predictions, truth, Detection(**chosen), partial, progress)
     radius, cut = as_tolerance(tolerance), choose(threshold, tuned_on)
     return evaluate_maps(images, find_sources(images, predictions, flipped, members), cut, radius, partial, progress)
+
+
+def _predicted(
+    images: Dataset, predictions: Any, model: Any, task: str, given: Mapping[str, Any], partial: bool, progress: bool
+) -> Evaluation:
+    """Predict with a model and score its maps, which lie in a folder that is gone afterwards."""
+    from howfar.pipeline.predicting import load_model, predict
+
+    if predictions is not None:
+        raise InputError.of("model", "is of no use beside predictions", str(model), "leave one of them out")
+    if task != "segmentation":
+        raise InputError.of("model", "is of use only to segmentation", task, "pass predictions")
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = load_model(model)
+        maps, mirrored = (Path(folder) / name for name in ("maps", "flipped"))
+        predict(loaded, images, maps, progress=progress)
+        chosen = {name: value for name, value in given.items() if value is not None}
+        if "flipped" not in chosen:
+            chosen["flipped"] = predict(loaded, images, mirrored, flipped=True, progress=progress).folder
+        found = evaluate(images, maps, partial=partial, progress=progress, **chosen)
+        return replace(found, images=found.images.assign(prediction=""))
 
 
 def _check_options(task: str, given: Mapping[str, Any]) -> None:
