@@ -28,7 +28,14 @@ def command(roads: Path, out: Path) -> list[str]:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_kill_and_train_again(how: signal.Signals, tmp_path: Path) -> None:
     roads, out = write_dataset(tmp_path / "roads", 8, seed=0, size=64), tmp_path / "m.safetensors"
-    process = subprocess.Popen(command(roads, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell may have started the tests deaf to Ctrl+C, and what they start inherits that.
+    process = subprocess.Popen(
+        command(roads, out),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     state = tmp_path / "m.safetensors.state"
     while not list(state.glob("*.state")) and process.poll() is None:
         time.sleep(0.005)

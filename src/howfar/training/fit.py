@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import signal
-import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -176,15 +174,11 @@ def _run(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Make an interruption one again: Lightning leaves the process instead, after SIGTERM with success, and deaf to Ctrl+C."""
-    handler = signal.getsignal(signal.SIGINT)
+    """Make an interruption one again: Lightning leaves the process instead, after SIGTERM as if with success."""
     try:
         yield
     except SystemExit as error:
         raise KeyboardInterrupt from error
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
 
 
 @contextmanager
