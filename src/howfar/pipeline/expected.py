@@ -132,6 +132,7 @@ class Expected:
         sets = ", ".join(f"{name} {count}" for name, count in self.sets.items())
         first = self.ranked()[0]
         judged = f"used: {self._said(first)}" if self.judgements else "not judged: that takes two labelled sets"
+        judged += self._passed_over(first)
         return (f"performance {self.metric}, known of {images} images ({sets})", f"estimators  {judged}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,6 +182,16 @@ class Expected:
         found = self._judgement(name)
         return name if found is None else f"{name} (image error {found.mae_image:.3f})"
 
+    def _passed_over(self, used: str) -> str:
+        """Why the mean is used though another estimator is judged better; "" where that is not so."""
+        mean = self._judgement(MEAN)
+        if self.choice is None or mean is None or self.choice.winner == MEAN or used != MEAN:
+            return ""
+        if self.choice.mae_image < mean.mae_image:
+            return ""  # asked for, or the only one that an image has the data for
+        worth = f"choosing the best judged, {self.choice.winner}, missed an image by {self.choice.mae_image:.3f}"
+        return f"; {worth} on sets that had no say in the choice"
+
     def _trust(self, used: str) -> str:
         found, mean = self._judgement(used), self._judgement(MEAN)
         if found is None or mean is None:
@@ -190,7 +201,8 @@ class Expected:
         if found.coverage is not None:
             held = f"; {100 * found.coverage:.0f} % of the images lay in its {100 * self.level:.0f} % intervals"
         if used == MEAN:
-            return f"every image is predicted the labelled sets' mean, with an image error of {mean.mae_image:.3f} {how}{held}"
+            error = f"an image error of {mean.mae_image:.3f} {how}{held}"
+            return f"every image is predicted the labelled sets' mean, with {error}{self._passed_over(used)}"
         chosen = self.choice if self.choice is not None and self.choice.winner == used else None
         worth = "" if chosen is None else f", {chosen.mae_image:.3f} where it was to be chosen without that set"
         return (
