@@ -32,8 +32,9 @@ def main() -> None:
     options.add_argument("--model", default="unetplusplus")
     options.add_argument("--images", type=int, default=300, help="of P")
     options.add_argument("--size", type=int, default=160)
-    options.add_argument("--epochs", type=int, default=12)
-    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--epochs", type=int, default=8)
+    options.add_argument("--precision", default="32", help="32 or bf16")
+    options.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
     options.add_argument("--shots", type=int, nargs="+", default=(1, 3, 7))
     options.add_argument("--strategies", nargs="+", default=("far", "random"))
     arguments = options.parse_args()
@@ -44,10 +45,11 @@ def main() -> None:
         out=arguments.out,
         shots=arguments.shots,
         strategies=arguments.strategies,
-        seeds=range(arguments.seeds),
+        seeds=arguments.seeds,
         pool=0.5,
         size=arguments.size,
         epochs=arguments.epochs,
+        precision=arguments.precision,
     )
     print(found)
     leave("adaptation", view(found), arguments.json)
@@ -75,7 +77,10 @@ def view(found: howfar.Adaptation) -> dict[str, Any]:
     ods = found.scores.groupby(["model", "dataset"])[["ods", "mean_f"]].agg(["mean", "min", "max"])
     ods.columns = pd.Index(["_".join(column) for column in ods.columns])
     table = json.loads(ods.reset_index().to_json(orient="records", double_precision=6))
-    return {**{name: document[name] for name in ("settings", "models", "scores", "gains", "notes")}, "over seeds": table}
+    return {
+        **{name: document[name] for name in ("settings", "models", "scores", "gains", "verdict", "notes")},
+        "over seeds": table,
+    }
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from howfar.segmenters.checkpoint import Checkpoint
     from howfar.store import Store
     from howfar.studies.adaptation.adapt import adapt
+    from howfar.studies.adaptation.bakeoff import bakeoff
     from howfar.studies.distance import compare
     from howfar.studies.evaluation.evaluate import evaluate
     from howfar.studies.performance.relate import relate
@@ -43,6 +44,7 @@ _NAMES = {
     "Selection": "howfar.results",
     "Store": "howfar.store",
     "adapt": "howfar.studies.adaptation.adapt",
+    "bakeoff": "howfar.studies.adaptation.bakeoff",
     "compare": "howfar.studies.distance",
     "embed": "howfar.pipeline",
     "evaluate": "howfar.studies.evaluation.evaluate",
@@ -69,6 +71,7 @@ __all__ = [
     "Store",
     "__version__",
     "adapt",
+    "bakeoff",
     "compare",
     "distances",
     "embed",

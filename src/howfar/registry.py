@@ -117,9 +117,17 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "selection_figures": {
         "contact_sheet": "howfar.figures.contact_sheet:contact_sheet",
     },
+    "adaptation_figures": {
+        "adaptation_curves": "howfar.figures.adaptation_curves:adaptation_curves",
+        "adaptation_bars": "howfar.figures.adaptation_bars:adaptation_bars",
+        "adaptation_gains": "howfar.figures.adaptation_gains:adaptation_gains",
+        "adaptation_rows": "howfar.figures.adaptation_rows:adaptation_rows",
+        "adaptation_suppression": "howfar.figures.adaptation_suppression:adaptation_suppression",
+    },
     "reports": {
         "html": "howfar.report.html:write_report",
         "selection": "howfar.report.selection:write_selection",
+        "adaptation": "howfar.report.adaptation:write_adaptation_report",
     },
 }
 

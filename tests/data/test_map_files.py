@@ -121,3 +121,23 @@ def test_what_howfar_did_not_write_has_no_signature(tmp_path: Path) -> None:
         assert signature_of(file) == ""
     Image.new("L", (4, 4)).save(file, format="jpeg")
     assert signature_of(file) == ""
+
+
+def test_a_folder_at_a_maps_place_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "1.png"
+    file.mkdir()
+    for call in (lambda: signature_of(file), lambda: write_map(file, np.zeros((4, 4), np.uint8))):
+        with pytest.raises(
+            InputError, match=r"the place of a map must hold no folder, got '.*1\.png': choose another folder, or"
+        ):
+            call()
+    assert [one.name for one in tmp_path.iterdir()] == ["1.png"]
+
+
+def test_a_file_at_a_maps_folders_place_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("mine")
+    for place in ("a/1.png", "a/b/1.png"):
+        assert signature_of(tmp_path / place) is None
+        with pytest.raises(InputError, match=r"the place of a map must be below folders only, got '.*1\.png': choose another"):
+            write_map(tmp_path / place, np.zeros((4, 4), np.uint8))
+    assert (tmp_path / "a").read_text() == "mine"

@@ -10,7 +10,9 @@ from types import ModuleType
 
 import pytest
 
+from howfar import registry
 from howfar.results import Comparison, Relation
+from howfar.results.adaptation import Adaptation
 
 
 def load(name: str) -> ModuleType:
@@ -69,3 +71,30 @@ def sized(relations: ModuleType) -> Callable[..., Relation]:
         return made
 
     return of
+
+
+@pytest.fixture(scope="session")
+def studies() -> ModuleType:
+    """The factory of adaptation studies."""
+    return load("believable_adaptation")
+
+
+@pytest.fixture(scope="session")
+def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("study")
+
+
+@pytest.fixture(scope="session")
+def study(studies: ModuleType, study_folder: Path) -> Adaptation:
+    """Two strategies, of which random has a seed more, with background; its files lie in `study_folder`."""
+    made: Adaptation = studies.make(study_folder)
+    return made
+
+
+@pytest.fixture(scope="session")
+def bakeoff(studies: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Adaptation:
+    """Thirteen strategies of which the first does better, without background and without files."""
+    names = [name for name in registry.names("strategies") if name != "random"]
+    options = {"shots": (7,), "background_shots": (), "edge": 0.05, "files": False, "blind": {}}
+    made: Adaptation = studies.make(tmp_path_factory.mktemp("bakeoff"), strategies=(*names, "random"), **options)
+    return made

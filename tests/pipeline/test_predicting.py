@@ -256,6 +256,13 @@ def test_a_file_that_howfar_did_not_write_is_left_alone(roads: Path, maps: Path)
         run(checkpoint(), roads, roads / "masks")
 
 
+def test_a_folder_at_a_maps_place_is_refused(roads: Path, maps: Path) -> None:
+    (maps / "0002.png").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"the place of a map must hold no folder, got '.*0002\.png': choose another folder"):
+        run(checkpoint(), roads, maps)
+    assert [file.name for file in maps.iterdir()] == ["0002.png"]
+
+
 def test_the_images_own_folder_is_refused(roads: Path, tmp_path: Path) -> None:
     (tmp_path / "flat").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "flat/1.png")

@@ -9,8 +9,10 @@ from types import ModuleType
 
 import pytest
 
+from howfar.report.adaptation import write_adaptation_report
 from howfar.report.html import write_report
 from howfar.results import Comparison, Relation
+from howfar.results.adaptation import Adaptation
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use"}
 
@@ -104,3 +106,41 @@ def related_page(related_report: Path) -> Page:
 @pytest.fixture(scope="session")
 def page(report: Path) -> Page:
     return Page(report.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def studies() -> ModuleType:
+    """The factory of adaptation studies."""
+    return load("believable_adaptation")
+
+
+@pytest.fixture(scope="session")
+def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("study")
+
+
+@pytest.fixture(scope="session")
+def study(studies: ModuleType, study_folder: Path) -> Adaptation:
+    """Two strategies, of which random has a seed more, with background; its files lie in `study_folder`."""
+    made: Adaptation = studies.make(study_folder)
+    return made
+
+
+@pytest.fixture(scope="session")
+def study_report(study: Adaptation, study_folder: Path) -> Path:
+    return write_adaptation_report(study, study_folder)
+
+
+@pytest.fixture(scope="session")
+def study_page(study_report: Path) -> Page:
+    return Page(study_report.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def bakeoff(studies: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Adaptation:
+    """Four strategies of which the first does better, without background and without files."""
+    options = {"shots": (7,), "background_shots": (), "edge": 0.05, "files": False, "blind": {}}
+    made: Adaptation = studies.make(
+        tmp_path_factory.mktemp("bakeoff"), strategies=("far", "near", "herding", "random"), **options
+    )
+    return made

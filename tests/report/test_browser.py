@@ -36,6 +36,12 @@ def heard_related(browser: Any, related_report: Path) -> Iterator[tuple[Any, lis
     yield from opened(browser, related_report)
 
 
+@pytest.fixture
+def heard_study(browser: Any, study_report: Path) -> Iterator[tuple[Any, list[str]]]:
+    """The same of the page of an adaptation study."""
+    yield from opened(browser, study_report)
+
+
 def opened(browser: Any, report: Path) -> Iterator[tuple[Any, list[str]]]:
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     noise: list[str] = []
@@ -120,3 +126,27 @@ def test_reads_without_scripts(browser: Any, report: Path) -> None:
     assert page.locator("#distances table").first.locator("tbody tr").count() == 6
     assert page.locator("thead button").count() == 0
     context.close()
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_nothing_of_a_study_sticks_out(width: int, heard_study: tuple[Any, list[str]]) -> None:
+    page, noise = heard_study
+    page.set_viewport_size({"width": width, "height": 900})
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.title() == "What adapting to a few images gained (unetplusplus on training & <set>)"
+    assert page.locator("figure svg").count() == 7
+    assert noise == []
+
+
+def test_a_study_sorts_by_gain_and_follows_the_dark(heard_study: tuple[Any, list[str]]) -> None:
+    page, noise = heard_study
+    button = page.locator("#gains table").first.get_by_role("button", name="all", exact=True)
+    button.click()
+    first = "document.querySelector('#gains table').tBodies[0].rows[{}].cells[0].textContent"
+    assert page.evaluate(first.format(0)) == "random-1"
+    button.click()
+    assert page.evaluate(first.format(0)) == "far-7"
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.querySelector('#figure-gains svg text')).fill") == "rgb(228, 232, 236)"
+    assert noise == []

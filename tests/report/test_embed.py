@@ -76,6 +76,15 @@ def test_every_picture_stays_a_picture_of_its_own(tmp_path: Path) -> None:
     assert embed(figure, "one", tmp_path).svg.count("data:image/jpeg") == 2
 
 
+def test_equal_pictures_do_not_share_an_identifier(tmp_path: Path) -> None:
+    figure = draw(np.zeros((4, 4, 3), dtype=np.uint8))
+    figure.axes[0].imshow(np.zeros((4, 4, 3), dtype=np.uint8), extent=(0, 1, 0, 1))
+    svg = embed(figure, "one", tmp_path).svg
+    found = re.findall(r'\bid="([^"]+)"', svg)
+    assert svg.count("<image") == 2
+    assert len(found) == len(set(found))
+
+
 def test_the_same_figure_gives_the_same_fragment(tmp_path: Path) -> None:
     assert embed(draw(), "one", tmp_path).svg == embed(draw(), "one", tmp_path).svg
 

@@ -17,17 +17,25 @@ from howfar.weights.lite0 import packaged_file, timm_name
 
 class TestLite0(SegmenterTests):
     recipe = UNETPLUSPLUS
-    # The library's own word, and its own check.
-    refusal = RuntimeError
 
 
 class TestB3(SegmenterTests):
     recipe = UNETPLUSPLUS
-    refusal = RuntimeError
     idle = ("network.encoder._conv_head.", "network.encoder._bn1.")
 
     def options(self) -> Mapping[str, Any]:
         return {"encoder": "b3"}
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 48, 64), (1, 3, 64, 33), (1, 3, 16, 16), (1, 1, 64, 64), (3, 64, 64), (0, 3, 64, 64)])
+def test_pictures_that_the_poolings_do_not_divide(shape: tuple[int, ...]) -> None:
+    with torch.device("meta"):
+        network = build_segmenter("unetplusplus", pretrained=False)
+        for call in (network, network.logits, network.encode):
+            with pytest.raises(
+                InputError, match=r"unetplusplus's pictures must be \(b, 3, h, w\) with h and w multiples of 32, got"
+            ):
+                call(torch.rand(shape))
 
 
 def test_millions_of_parameters_with_b3() -> None:

@@ -118,6 +118,7 @@ def test_the_callers_generators_and_switches_are_left_alone(trained: Train) -> N
     trained(epochs=1)
     assert torch.equal(before, torch.get_rng_state())
     assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]  # a property of the module
     assert signal.getsignal(signal.SIGINT) is handler
 
 

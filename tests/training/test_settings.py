@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def test_what_is_not_given_is_the_segmenters_own(name: str) -> None:
 def test_what_is_given_is_kept() -> None:
     given = {
         "size": 64, "epochs": 3, "batch": 2, "loss": "dice", "schedule": "poly", "rate": 0.5, "decay": 0.0, "augment": False,
-        "holdout": 0.0, "patience": 4, "keep": "last", "precision": "bf16", "seed": 7,
+        "holdout": 0.2, "patience": 4, "keep": "last", "precision": "bf16", "seed": 7,
     }  # fmt: skip
     assert settings_for(recipe_of("deepcrack"), **given).model_dump() == given
 
@@ -56,7 +57,10 @@ def test_nothing_is_changed_later() -> None:
         ({"precision": "16"}, ["precision is refused", "'32' or 'bf16'"]),
         ({"seed": -1}, ["seed is refused"]),
         ({"seed": 2**32}, ["seed is refused"]),
-        ({"epoch": 3}, ["epoch is refused"]),
+        ({"epoch": 3}, ["setting must be one of a training's, got 'epoch': did you mean epochs?"]),
+        ({"epoch": None}, ["did you mean epochs?"]),
+        ({"zzz": 3}, ["setting must be one of a training's, got 'zzz': they are size, epochs, batch, loss,"]),
+        ({"patience": 3, "holdout": 0}, ["patience needs held-out photographs to judge by, and holdout is 0, got 3: hold"]),
     ],
 )
 def test_what_breaks_a_rule_is_one_line(given: dict[str, Any], words: list[str]) -> None:
@@ -72,3 +76,62 @@ def test_unknown_losses_and_schedules() -> None:
         settings_for(recipe_of("deepcrack"), loss="dicee")
     with pytest.raises(UnknownNameError, match="cosin"):
         settings_for(recipe_of("deepcrack"), schedule="cosin")
+
+
+# Of a network that takes one side alone
+
+
+def base(folder: Path, config: str) -> dict[str, Any]:
+    (folder / "config.json").write_text(config)
+    return {"base": str(folder)}
+
+
+def test_the_options_tell_the_size(tmp_path: Path) -> None:
+    adsam = recipe_of("adsam")
+    options = base(tmp_path, '{"model_type": "sam", "vision_config": {"image_size": 64}}')
+    assert settings_for(adsam, options).size == settings_for(adsam, options, size=64).size == 64
+    assert settings_for(adsam, {}).size == 1024
+    line = r"size must be 64, the one side that adsam takes with its options, got 128: pass 64, or options of another side"
+    with pytest.raises(InputError, match=line):
+        settings_for(adsam, options, size=128)
+    for given in ({}, {"base": "facebook/sam-vit-huge"}):
+        with pytest.raises(InputError, match="size must be 1024, the one side"):
+            settings_for(adsam, given, size=512)
+    # UNet++ and DeepCrack take any.
+    assert settings_for(recipe_of("deepcrack"), {"width": 4}, size=64).size == 64
+
+
+@pytest.mark.parametrize(
+    "config", ["{", "[]", "{}", '{"vision_config": 3}', '{"vision_config": {"image_size": "64"}}', '{"vision_config": null}']
+)
+def test_where_the_options_do_not_tell_the_rule_of_the_patches_stays(config: str, tmp_path: Path) -> None:
+    options = base(tmp_path, config)
+    assert settings_for(recipe_of("adsam"), options, size=128).size == 128
+    with pytest.raises(InputError, match="size must be a multiple of 16 for adsam, got 100: pass 96 or 112"):
+        settings_for(recipe_of("adsam"), options, size=100)
+    for absent in ("/no/such", "owner/other"):
+        assert settings_for(recipe_of("adsam"), {"base": absent}, size=128).size == 128
+
+
+def test_a_configuration_that_leaves_the_side_out_has_the_usual_one(tmp_path: Path) -> None:
+    assert settings_for(recipe_of("adsam"), base(tmp_path, '{"vision_config": {}}'), size=1024).size == 1024
+    with pytest.raises(InputError, match="size must be 1024"):
+        settings_for(recipe_of("adsam"), base(tmp_path, '{"vision_config": {}}'), size=64)
+
+
+def test_a_base_in_the_hubs_cache_tells_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    revision = "0" * 40
+    snapshot = tmp_path / "models--owner--sam" / "snapshots" / revision
+    (tmp_path / "models--owner--sam" / "refs").mkdir(parents=True)
+    (tmp_path / "models--owner--sam" / "refs" / "main").write_text(revision)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text('{"vision_config": {"image_size": 96}}')
+    assert settings_for(recipe_of("adsam"), {"base": "owner/sam"}).size == 96
+    with pytest.raises(InputError, match="size must be 96"):
+        settings_for(recipe_of("adsam"), {"base": "owner/sam"}, size=64)
+
+
+def test_a_wrong_option_is_refused_with_the_settings() -> None:
+    with pytest.raises(InputError, match="option must be one of adsam, got 'bas': did you mean base"):
+        settings_for(recipe_of("adsam"), {"bas": "x"})

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import lightning
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,6 +19,7 @@ from howfar.errors import HowfarError, InputError, MissingPathError, UnknownName
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training import train as module
 from howfar.training.callbacks import Keep
+from howfar.training.states import remove_abandoned
 
 TINY: dict[str, Any] = {
     "options": {"width": 4}, "pretrained": False, "size": 32, "batch": 4, "epochs": 1, "device": "cpu", "progress": False,
@@ -60,6 +64,86 @@ def test_a_folder_of_states_that_holds_others_stays(roads: Path, tmp_path: Path)
     (tmp_path / "kept" / "notes.txt").write_text("mine")
     train(roads, tmp_path / "m.safetensors", state=tmp_path / "kept")
     assert [file.name for file in (tmp_path / "kept").iterdir()] == ["notes.txt"]
+
+
+def abandoned(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **given: Any) -> list[Path]:
+    """The states of two trainings to one checkpoint that were stopped, and half of one that was killed."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Keep, "on_train_epoch_end", stop)
+        for seed in (1, 2):
+            with pytest.raises(KeyboardInterrupt):
+                train(roads, tmp_path / "m.safetensors", epochs=2, seed=seed, **given)
+    folder = Path(given.get("state", tmp_path / "m.safetensors.state"))
+    states = sorted(folder.glob("*.state"))
+    assert len(states) == 2
+    shutil.copy(states[0], folder / f".{states[0].name}.part")
+    return [*states, folder / f".{states[0].name}.part"]
+
+
+def test_a_finished_training_removes_what_others_to_its_checkpoint_left(
+    roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    abandoned(roads, tmp_path, monkeypatch)
+    (tmp_path / "m.safetensors.state" / "notes.txt").write_text("mine")
+    train(roads, tmp_path / "m.safetensors")
+    assert [file.name for file in (tmp_path / "m.safetensors.state").iterdir()] == ["notes.txt"]
+
+
+AT_WORK = """
+import pathlib, sys
+from howfar.training.states import at_work
+with at_work(pathlib.Path(sys.argv[1])):
+    print(flush=True)
+    input()
+"""
+
+
+def test_nothing_is_removed_beside_a_training_at_work_nor_from_a_folder_that_was_named(
+    roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = abandoned(roads, tmp_path, monkeypatch)
+    # Another process, as it is while it trains.
+    other = subprocess.Popen(
+        [sys.executable, "-c", AT_WORK, left[0].parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout is not None
+        other.stdout.readline()
+        train(roads, tmp_path / "m.safetensors")
+        assert all(file.is_file() for file in left)
+    finally:
+        other.communicate("\n", timeout=60)
+    train(roads, tmp_path / "m.safetensors")
+    assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]
+    named = abandoned(roads, tmp_path, monkeypatch, state=tmp_path / "kept")
+    train(roads, tmp_path / "m.safetensors", state=tmp_path / "kept")
+    assert all(file.is_file() for file in named)
+
+
+def test_a_training_is_at_work_in_its_folder(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = abandoned(roads, tmp_path, monkeypatch)
+    seen: list[bool] = []
+
+    def look(self: Keep, trainer: Any, pl_module: Any, usual: Any = Keep.on_train_epoch_end) -> None:
+        usual(self, trainer, pl_module)
+        remove_abandoned(left[0].parent)
+        seen.append(all(file.is_file() for file in left))
+
+    monkeypatch.setattr(Keep, "on_train_epoch_end", look)
+    train(roads, tmp_path / "m.safetensors", epochs=2)
+    assert seen == [True, True]
+    assert not left[0].parent.exists()
+
+
+def test_a_state_that_cannot_be_written_leaves_no_half(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: lightning.Trainer, path: Path) -> None:
+        path.write_text("half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(lightning.Trainer, "save_checkpoint", full)
+    with pytest.raises(OSError, match="disk full"):
+        train(roads, state=tmp_path / "kept")
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 def test_unetplusplus_resumes_too(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +197,15 @@ def test_a_start_from_a_file_or_in_memory(roads: Path, tmp_path: Path) -> None:
         ({"out": "{tmp}/m", "options": {"width": 0}}, InputError, "deepcrack's width is refused"),
         ({"out": "{tmp}/m", "options": {"encoder": "b3"}}, InputError, "option must be one of deepcrack, got 'encoder'"),
         ({"out": "{tmp}/m", "size": 33}, InputError, "size must be a multiple of 32"),
-        ({"out": "{tmp}/m", "speed": 3}, InputError, "speed is refused"),
+        ({"out": "{tmp}/m", "epoch": 3}, InputError, "setting must be one of a training's, got 'epoch': did you mean epochs?"),
+        (
+            {"out": "{tmp}/m", "option": {}},
+            InputError,
+            "setting must be one of a training's, got 'option': did you mean options?",
+        ),
+        ({"out": "{tmp}/m", "settings": {}}, InputError, "setting must be one of a training's, got 'settings'"),
+        ({"out": "{tmp}/m", "zzz": 3}, InputError, "got 'zzz': they are size, epochs,"),
+        ({"out": "{tmp}/m", "patience": 2, "holdout": 0}, InputError, "patience needs held-out photographs"),
         ({"out": "{tmp}/m", "start": "none.safetensors"}, MissingPathError, "no checkpoint at none.safetensors"),
         ({"out": "{tmp}/m", "primary": "/no/such"}, MissingPathError, "/no/such"),
         ({"out": "{tmp}/m", "primary": "{tmp}/e.npy"}, InputError, "dataset must be images with masks, not embeddings"),

@@ -23,9 +23,11 @@ def adapt(
     option: options.Architecture = None,
     shots: Annotated[str, typer.Option(help="Images of each secondary, with commas; 0 is M itself.")] = "0,1,3,7",
     strategy: Annotated[
-        list[str] | None, typer.Option("--strategy", help="How they are chosen, as in `howfar select`; repeat. [default: far]")
+        list[str] | None,
+        typer.Option("--strategy", help="How they are chosen, as in `howfar select`, or all; repeat. [default: far]"),
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many times all is done, with seeds 0, 1 …")] = 1,
+    random_seeds: Annotated[int, typer.Option(help="How many further times M and random alone are trained.")] = 0,
     pool: Annotated[
         float | None, typer.Option(help="Share of the photographs to choose from; models are scored on the others.")
     ] = None,
@@ -40,12 +42,14 @@ def adapt(
     batch: Annotated[int | None, typer.Option(help="Images at a time.")] = None,
     holdout: Annotated[float, typer.Option(help="Share of P's photographs held out, for the threshold.")] = 0.1,
     precision: Annotated[str, typer.Option(help="32, or bf16 for mixed precision.")] = "32",
-    bootstrap: Annotated[int, typer.Option(help="Draws behind the intervals.")] = 1000,
+    weights: options.Published = None,
+    bootstrap: Annotated[int, typer.Option(help="Draws behind the intervals.")] = 2000,
     group: options.Group = None,
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> None:
     """Train on PRIMARY and a few images of each SECONDARY, and say what that gains on images that no model learnt from."""
+    from howfar import registry
     from howfar.studies.adaptation.adapt import adapt as study
 
     options.prepare_folder("out", out)
@@ -55,13 +59,15 @@ def adapt(
         model,
         out=out,
         shots=[one for one in _numbers("shots", shots) if one],
-        strategies=strategy or ("far",),
+        strategies=registry.names("strategies") if strategy == ["all"] else strategy or ("far",),
         seeds=range(seeds),
+        random_seeds=range(seeds, seeds + random_seeds),
         pool=pool,
         background=background,
         background_shots=_numbers("background_shots", background_shots),
         blind=blind or (),
         options=options.architecture(option),
+        pretrained=options.pretrained(weights),
         start="tuned" if tuned else "anew",
         bootstrap=bootstrap,
         group=group,
@@ -72,20 +78,24 @@ def adapt(
         holdout=holdout,
         precision=precision,
     )
+    page = registry.load("reports", "adaptation")(found, out)
     if json:
         typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
     else:
-        show(found, out)
+        show(found, out, page)
 
 
-def show(found: Adaptation, out: Path) -> None:
-    """Print the table, what a reader should know, and where the study lies."""
+def show(found: Adaptation, out: Path, page: Path) -> None:
+    """Print the table, what a reader should know, and where the study and its report lie."""
     to = console()
     to.print(found.caption(), style="bold", markup=False)
     print_table(to, *found.table())
+    if found.verdict():
+        to.print(found.verdict(), markup=False)
     for note in found.notes:
         to.print(f"note: {note}", markup=False)
     to.print(f"study: {out}", markup=False, soft_wrap=True)
+    to.print(f"report: {page}", markup=False, soft_wrap=True)
 
 
 def _numbers(name: str, text: str) -> list[int]:

@@ -26,6 +26,9 @@ Workers = Annotated[int | None, typer.Option(help="Batches at once; by default t
 Architecture = Annotated[
     list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Of the architecture, as encoder=b3; repeat.")
 ]
+Published = Annotated[
+    str | None, typer.Option("--weights", metavar="FILE|none", help="Published weights from a local file, or none of them.")
+]
 Group = Annotated[
     str | None, typer.Option(help="Regular expression whose first group names the photograph: '(.+)-[0-9]+' for tiles.")
 ]
@@ -67,6 +70,17 @@ def architecture(given: list[str] | None) -> dict[str, Any]:
             raise InputError.of("option", "must be NAME=VALUE", one, "write --option encoder=b3")
         found[name] = int(value) if value.isdigit() else value
     return found
+
+
+def pretrained(weights: str | None) -> bool | str:
+    """What `--weights FILE|none` says of where a segmenter begins.
+
+    Examples
+    --------
+    >>> pretrained(None), pretrained("none"), pretrained("b3.pth")
+    (True, False, 'b3.pth')
+    """
+    return True if weights is None else False if weights == "none" else weights
 
 
 def prepare_folder(option: str, folder: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""`howfar report`: draw a run folder's figures and report again."""
+"""`howfar report`: draw the figures and the report of a run or a study again."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ from typing import Annotated
 import typer
 
 
-def report(run: Annotated[Path, typer.Argument(help="A folder that `howfar compare --out` wrote.")]) -> None:
-    """Write figures/ and report.html of a RUN anew from its tables, and print the page's path."""
+def report(
+    run: Annotated[Path, typer.Argument(help="A folder that `howfar compare --out` or `howfar adapt` wrote.")],
+) -> None:
+    """Write figures/ and report.html of a RUN or a study anew from its tables, and print the page's path."""
     from howfar import registry
-    from howfar.results import Comparison
 
-    page = registry.load("reports", "html")(Comparison.load(run), run)
+    if (run / "adaptation.json").is_file():
+        from howfar.results.adaptation import Adaptation
+
+        page = registry.load("reports", "adaptation")(Adaptation.load(run), run)
+    else:
+        from howfar.results import Comparison
+
+        page = registry.load("reports", "html")(Comparison.load(run), run)
     typer.echo(page)

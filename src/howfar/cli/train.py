@@ -41,10 +41,7 @@ def train(
         list[str] | None, typer.Option("--background", metavar="DATASET", help="Images without foreground; repeat.")
     ] = None,
     group: options.Group = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|none", help="Published weights from a local file, or none of them."),
-    ] = None,
+    weights: options.Published = None,
     start: Annotated[Path | None, typer.Option(metavar="CKPT", help="Begin with the weights of this checkpoint.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order, augmentation and what is held out.")] = 0,
     device: options.Device = "auto",
@@ -65,7 +62,7 @@ def train(
         options=options.architecture(option),
         background=background or (),
         group=group,
-        pretrained=True if weights is None else False if weights == "none" else weights,
+        pretrained=options.pretrained(weights),
         start=start,
         device=device,
         workers=workers,

@@ -68,16 +68,30 @@ def write_map(path: Path, values: NDArray[np.uint8], signature: str = "") -> Non
         p × 255.
     signature
         What made it and of what; "" for none.
+
+    Raises
+    ------
+    InputError
+        A folder lies at the file's place, or a file at its folder's.
     """
+    _refuse_folder(path)
     note = PngImagePlugin.PngInfo()
     if signature:
         note.add_text(KEY, signature)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError.of("the place of a map", "must be below folders only", str(path), "choose another folder") from error
     replace(path, partial(Image.fromarray(values).save, format="png", compress_level=1, pnginfo=note))
 
 
 def signature_of(path: Path) -> str | None:
     """The signature of a map that is there; "" where it has none or is no picture, None where there is no file.
+
+    Raises
+    ------
+    InputError
+        A folder lies at its place.
 
     Examples
     --------
@@ -88,9 +102,15 @@ def signature_of(path: Path) -> str | None:
     ('model a of image b', None)
     """
     if not path.is_file():
+        _refuse_folder(path)
         return None
     try:
         with Image.open(path, formats=("PNG",)) as image:
             return str(image.info.get(KEY, ""))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         return ""
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise InputError.of("the place of a map", "must hold no folder", str(path), "choose another folder, or remove it")

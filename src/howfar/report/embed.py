@@ -25,6 +25,8 @@ _PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
 _HEAD = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _OPENING = re.compile(r"<svg\b[^>]*>")
+# matplotlib's identifier of a picture is a hash of it, the same for two equal pictures; nothing refers to it.
+_PICTURE_ID = re.compile(r'(<image\b[^>]*?) id="[^"]*"')
 _VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 
 
@@ -83,6 +85,7 @@ def _for_page(text: str, name: str) -> Embedded:
     text = _OPENING.sub(f'<svg viewBox="0 0 {width:g} {height:g}" aria-hidden="true" focusable="false">', text, count=1)
     for colour, variable in PAGE_COLOURS.items():
         text = text.replace(colour, variable)
+    text = _PICTURE_ID.sub(r"\1", text)
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
     text = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', text)

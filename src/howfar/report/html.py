@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from markupsafe import Markup, escape
+from typing import Any
 
 from howfar.figures.relative import relative
 from howfar.figures.scatter import scatter
 from howfar.figures.sorted_distances import sorted_distances
 from howfar.figures.thumbnails import thumbnails
 from howfar.figures.violin import violin
-from howfar.numbers import format_number
 from howfar.report import sections, tables, words
 from howfar.report.captions import Caption, caption
 from howfar.report.captions_relation import caption as relation_caption
 from howfar.report.embed import Embedded, embed
+from howfar.report.page import write_page
 from howfar.report.rerun import rerun
 from howfar.results import Comparison, Relation
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 FIGURES = {
     "relative": relative,
@@ -33,8 +27,6 @@ FIGURES = {
     "thumbnails": thumbnails,
 }
 PHOTOGRAPHS = ("thumbnails", "failures")
-LONG = 12
-_INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 
 
 def write_report(comparison: Comparison, folder: str | Path, relation: Relation | None = None) -> Path:
@@ -73,10 +65,7 @@ def write_report(comparison: Comparison, folder: str | Path, relation: Relation 
     if related is not None:
         drawn |= {name: (figure, relation_caption(name, related)) for name, figure in _relation_figures(related, pictures)}
     content = {**_context(comparison, drawn), **sections.context(related), "rerun": rerun(comparison, related)}
-    page = _environment().get_template("report.html.j2").render(**content)
-    unfinished = place / "report.html.part"
-    unfinished.write_text(page, encoding="utf-8")
-    return unfinished.replace(place / "report.html")
+    return write_page("report.html.j2", content, place)
 
 
 def _clear(folder: Path) -> None:
@@ -134,32 +123,4 @@ def _context(comparison: Comparison, drawn: dict[str, tuple[Embedded, Caption]])
         "settings": tables.settings(comparison),
         "skipped": tables.skipped(comparison),
         "leaks": tables.leaks(comparison),
-        "long": LONG,
     }
-
-
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("howfar.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = format_number
-    environment.filters["raised"] = _raised
-    environment.filters["bound"] = _bound
-    return environment
-
-
-def _raised(text: str) -> Markup:
-    """``O^dist`` with its exponent raised; all else as text."""
-    return Markup(str(escape(text)).replace("^dist", "<sup>dist</sup>"))
-
-
-def _bound(text: str) -> str:
-    """The text with numbers held to their signs and intervals together, so that no line breaks between."""
-    held = re.sub(r"(?<=\d) (?=%)|(?<=\b[pτ]) (?=[=<] )|(?<=\b[pτ] [=<]) |(?<=%) (?=CI)", "\u00a0", text)
-    return _INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), held)

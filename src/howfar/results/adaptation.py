@@ -18,9 +18,10 @@ from howfar.results.tables import as_html, as_text
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
+FORMAT = 2
 BASELINE = "M"
-TABLES = ("models", "scores", "images", "picks", "gains")
+TABLES = ("models", "scores", "images", "picks", "gains", "suppression")
+ALL = "all"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,22 +30,28 @@ class Adaptation:
 
     Attributes
     ----------
-    primary, secondaries, blind, segmenter, settings, provenance
+    primary, secondaries, blind, background, segmenter, settings, provenance
         Names of the datasets, the segmenter's, what was chosen, what made it.
     models
         One row a model and seed: seed, model ("M", "far-3", "far-7-B3"), strategy, shots, background, weights, threshold (tuned
         on P's held-out photographs), held_out_ods (P's).
     scores
         One row a model, seed and dataset: n (images that no model learnt from), ods, ods_threshold, f (of summed counts at the
-        model's own threshold), mean_f (of the images' own at it), false_positive_share (of images without foreground).
+        model's own threshold), mean_f (of the images' own at it), false_positive_share (mean over images without foreground).
     images
-        One row a model, seed and image: dataset, image, photograph, distance (scaled I^dist by that seed's M), f.
+        One row a model, seed and image: dataset, image, photograph, distance (scaled I^dist by that seed's M), f,
+        false_positive_share (of images without foreground), path, mask, map (8-bit probabilities, below the study's folder).
+        Blind images without masks, and the background images that were left out, have rows without f.
     picks
         One row a chosen image: seed, strategy, dataset, image, rank, distance, content.
     gains
         One row a model and dataset ("all": datasets alike): gain of mean_f over M, low and high of its 95 % interval over
-        photographs and seeds, and where random was a strategy the same of the difference from random at as many shots
-        (over_random, over_random_low, over_random_high).
+        photographs and trainings, and where random was a strategy the same of the difference from random at as many shots
+        (over_random, over_random_low, over_random_high); beats_random and below_random, whether the interval of that
+        difference, at a level corrected for the number of strategies, lies above or below 0 (None with one seed).
+    suppression
+        One row a model with background and the one without: share of false positives on the background left out, change of
+        it with low and high of its interval, cost: change of mean F of the secondaries with cost_low and cost_high.
     notes
         What a reader should know.
     """
@@ -52,6 +59,7 @@ class Adaptation:
     primary: str
     secondaries: tuple[str, ...]
     blind: tuple[str, ...]
+    background: str | None
     segmenter: str
     settings: Mapping[str, Any]
     models: pd.DataFrame
@@ -59,6 +67,7 @@ class Adaptation:
     images: pd.DataFrame
     picks: pd.DataFrame
     gains: pd.DataFrame
+    suppression: pd.DataFrame
     provenance: Provenance
     notes: tuple[str, ...] = ()
 
@@ -70,9 +79,11 @@ class Adaptation:
             "primary": self.primary,
             "secondaries": list(self.secondaries),
             "blind": list(self.blind),
+            "background": self.background,
             "segmenter": self.segmenter,
             "settings": plain(self.settings),
             **tables,
+            "verdict": self.verdict(),
             "notes": list(self.notes),
             "provenance": plain(asdict(self.provenance)),
         }
@@ -112,6 +123,7 @@ class Adaptation:
                 primary=document["primary"],
                 secondaries=tuple(document["secondaries"]),
                 blind=tuple(document["blind"]),
+                background=document["background"],
                 segmenter=document["segmenter"],
                 settings=document["settings"],
                 **{name: pd.read_parquet(root / f"{name}.parquet") for name in TABLES},
@@ -122,9 +134,10 @@ class Adaptation:
             raise StoreError(f"{root}: adaptation is damaged ({type(error).__name__}): run adapt again") from error
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and cells, a row a model: mean F of each dataset (mean over seeds), and the gain over M with its interval."""
-        datasets = [*self.secondaries, *self.blind]
-        mean = self.scores.groupby(["model", "dataset"])["mean_f"].mean()
+        """Header and cells, a row a model: mean F of each dataset over the seeds that all have, gain with its interval."""
+        datasets = [name for name in (*self.secondaries, *self.blind) if name in set(self.scores["dataset"])]
+        shared = self.scores[~self.scores["seed"].isin(self.settings["random_seeds"])]
+        mean = shared.groupby(["model", "dataset"])["mean_f"].mean()
         rows = []
         for model in dict.fromkeys(self.scores["model"]):
             cells = [format_number(mean.get((model, dataset)), 3) for dataset in datasets]
@@ -133,22 +146,47 @@ class Adaptation:
 
     def caption(self) -> str:
         """One line that says what the table is about."""
-        seeds = self.models["seed"].nunique()
-        runs = f"{seeds} seed{'' if seeds == 1 else 's'}"
+        seeds = len(self.settings["seeds"])
+        further = len(self.settings["random_seeds"])
+        runs = f"{seeds} seed{'' if seeds == 1 else 's'}" + (f", {seeds + further} of random" if further else "")
         return f"mean F of images that no model learnt from: {self.segmenter} on {self.primary} and a few of each, {runs}"
 
+    def verdict(self) -> str:
+        """One sentence on each number of shots: does a strategy beat drawing at random? Empty where random was none.
+
+        A strategy beats random where the interval of their difference over all secondaries, at a level corrected for the number
+        of strategies, lies above 0. With one seed that cannot be told.
+        """
+        pooled = self.gains[self.gains["dataset"] == ALL].merge(self.models.drop_duplicates("model"), on="model")
+        judged = pooled[pooled["over_random"].notna() & (pooled["background"] == 0)]
+        return " ".join(_judged(count, judged[judged["shots"] == count]) for count in sorted(set(judged["shots"].tolist())))
+
     def _gain(self, model: str) -> str:
-        found = self.gains[(self.gains["model"] == model) & (self.gains["dataset"] == "all")]
+        found = self.gains[(self.gains["model"] == model) & (self.gains["dataset"] == ALL)]
         if not len(found):
             return "–"
         row = found.iloc[0]
         return f"{row['gain']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
 
     def __repr__(self) -> str:
-        return "\n".join([self.caption(), *as_text(*self.table()), *self.notes])
+        return "\n".join([self.caption(), *as_text(*self.table()), *([self.verdict()] if self.verdict() else []), *self.notes])
 
     def _repr_html_(self) -> str:
-        return as_html(self.caption(), *self.table(), list(self.notes))
+        return as_html(self.caption(), *self.table(), [*([self.verdict()] if self.verdict() else []), *self.notes])
+
+
+def _judged(shots: int, rows: pd.DataFrame) -> str:
+    """What `Adaptation.verdict` says of one number of shots."""
+    at = f"At {shots} image{'' if shots == 1 else 's'} of each dataset"
+    if rows["beats_random"].isna().any():
+        return f"{at} one seed does not tell whether {' or '.join(rows['strategy'])} beats random: take three or more."
+    better = list(rows.loc[rows["beats_random"].astype(bool), "strategy"])
+    worse = list(rows.loc[rows["below_random"].astype(bool), "strategy"])
+    behind = f"; {', '.join(worse)} {'does' if len(worse) == 1 else 'do'} worse than random" if worse else ""
+    if better:
+        return f"{at} {', '.join(better)} beat{'s' if len(better) == 1 else ''} random{behind}."
+    who = rows["strategy"].iloc[0] if len(rows) == 1 else f"any of {len(rows)} strategies"
+    return f"{at} there is no evidence that {who} beats random{behind}."
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from howfar import registry
-from howfar.errors import InputError
+from howfar.errors import InputError, MissingPathError
 from howfar.segmenters.recipe import Recipe, Training
 
-__all__ = ["Recipe", "Training", "build_segmenter", "recipe_of"]
+__all__ = ["Recipe", "Training", "build_segmenter", "recipe_of", "restore_segmenter"]
 
 
 def recipe_of(name: str) -> Recipe:
@@ -65,3 +65,39 @@ def build_segmenter(name: str, options: Mapping[str, Any] | None = None, *, pret
     """
     recipe = recipe_of(name)
     return recipe.build(recipe.checked(options or {}), pretrained)
+
+
+def restore_segmenter(name: str, options: Mapping[str, Any], architecture: Mapping[str, Any]) -> Any:
+    """Build the network that a checkpoint's weights belong to, from what the checkpoint says and nothing else.
+
+    Parameters
+    ----------
+    name, options
+        As `build_segmenter`.
+    architecture
+        What the recipe's `describe` said of the network; empty where the recipe has none, and in checkpoints of earlier
+        versions, whose network can be built only where the files that its options name still are.
+
+    Raises
+    ------
+    HowfarError
+        As `build_segmenter`; `MissingPathError` where nothing is said and a file that the options name is gone.
+
+    Examples
+    --------
+    >>> restore_segmenter("deepcrack", {"width": 4}, {}).name
+    'deepcrack'
+    """
+    recipe = recipe_of(name)
+    checked = recipe.checked(options)
+    if recipe.restore is not None and architecture:
+        return recipe.restore(checked, architecture)
+    try:
+        return recipe.build(checked, False)
+    except MissingPathError as error:
+        if recipe.restore is None:
+            raise
+        raise MissingPathError(
+            f"the checkpoint was written before howfar kept in it what {name} is built by, and its options no longer tell "
+            f"({error}): put the base back where it was, or train again"
+        ) from error

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.results import Provenance
 from howfar.results.files import plain, replace
-from howfar.segmenters import build_segmenter
+from howfar.segmenters import restore_segmenter
 from howfar.weights.state import fit_state_dict, hash_state_dict
 
 FORMAT = 1
@@ -45,6 +45,9 @@ class Card:
         The threshold with the highest ODS on the held-out images at the training size; None where there were none.
     provenance
         What made it.
+    architecture
+        What the network is built by beside its options, where those name files or a hub: for ``adsam`` SAM's configuration,
+        and the hash of the weights that it began with. Empty for others, and in files of earlier versions.
     """
 
     segmenter: str
@@ -56,6 +59,7 @@ class Card:
     history: tuple[Mapping[str, Any], ...]
     threshold: float | None
     provenance: Provenance = field(default_factory=Provenance.now)
+    architecture: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Itself as JSON values."""
@@ -79,14 +83,16 @@ class Checkpoint:
     state: Mapping[str, Tensor]
 
     def build(self) -> Any:
-        """The network with these weights, in evaluation mode.
+        """The network with these weights, in evaluation mode; nothing is read but what the checkpoint holds.
 
         Raises
         ------
         HowfarError
-            Its architecture is not registered here, a library is absent, or the weights do not fit it.
+            Its architecture is not registered here, a library is absent, or the weights do not fit it; an earlier version
+            wrote it, and the base that its options name is gone.
         """
-        network: nn.Module = build_segmenter(self.card.segmenter, self.card.options, pretrained=False)
+        card = self.card
+        network: nn.Module = restore_segmenter(card.segmenter, card.options, card.architecture)
         fit_state_dict(network, self.state, (), "the checkpoint")
         return network.eval()
 
@@ -141,6 +147,8 @@ def _card(text: str, path: Path) -> Card:
         if document.pop("format") != FORMAT:
             raise StoreError(f"{path} has another format than this howfar reads ({FORMAT}): train again")
         history, provenance = tuple(document.pop("history")), Provenance(**document.pop("provenance"))
+        if not isinstance(document.setdefault("architecture", {}), dict):
+            raise TypeError("architecture")
         return Card(**document, history=history, provenance=provenance)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is damaged: its description cannot be read ({type(error).__name__})") from error

@@ -62,6 +62,12 @@ class Recipe:
         One line: what it is and where it comes from.
     multiple
         What the sides of its input must be a multiple of.
+    describe
+        network -> JSON values by which it is built, where its options name files or a hub: a checkpoint keeps them.
+    restore
+        (options, those values) -> torch module, its weights of no account, built by the two alone.
+    side
+        options -> the one side that its input may have, None where they do not tell; left out where any multiple will do.
     """
 
     name: str
@@ -70,6 +76,9 @@ class Recipe:
     training: Training
     summary: str
     multiple: int = 32
+    describe: Callable[[Any], Mapping[str, Any]] | None = None
+    restore: Callable[[Any, Mapping[str, Any]], Any] | None = None
+    side: Callable[[Any], int | None] | None = None
 
     def checked(self, given: Mapping[str, Any]) -> Options:
         """Check an architecture's options.

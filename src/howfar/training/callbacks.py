@@ -10,6 +10,7 @@ import lightning
 from torch import Tensor
 from tqdm import tqdm
 
+from howfar.results.files import replace
 from howfar.training.module import Fitting
 
 
@@ -51,9 +52,7 @@ class Keep(lightning.Callback):
             if self._best:
                 self.weights = {name: value.detach().cpu().clone() for name, value in pl_module.segmenter.state_dict().items()}
         self._stop(trainer, last["epoch"])
-        part = self.file.with_suffix(".part")
-        trainer.save_checkpoint(part)
-        part.replace(self.file)
+        replace(self.file, trainer.save_checkpoint)
 
     def _stop(self, trainer: lightning.Trainer, epoch: int) -> None:
         if self._patience is not None and self._at and epoch - self._at >= self._patience:

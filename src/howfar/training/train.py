@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from howfar.segmenters import recipe_of
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.examples import Example, examples_of
 from howfar.training.fit import Task, fit
-from howfar.training.settings import settings_for
+from howfar.training.settings import Settings, check_names, settings_for
+from howfar.training.states import remove_abandoned
 
 
 def train(
@@ -56,12 +58,14 @@ def train(
     start
         A checkpoint of the same architecture whose weights to begin with (fine-tuning).
     state
-        Folder of the state that a killed training resumes from; by default beside `out`, named as it is and ``.state``.
+        Folder of the state that a killed training resumes from; by default beside `out`, named as it is and ``.state``. From
+        that one, once `out` is written, the states of other trainings that were to write it and were killed are removed too.
     device, workers, progress
         As `howfar.training.fit.fit`.
     **settings
         Fields of `howfar.training.settings.Settings`: size, epochs, batch, loss, schedule, rate, decay, augment, holdout,
-        patience, keep, precision, seed; by default the segmenter's own.
+        patience, keep, precision, seed; by default the segmenter's own. With a holdout of 0 the last epoch is kept, whatever
+        `keep` says, and patience is refused.
 
     Returns
     -------
@@ -73,8 +77,11 @@ def train(
     HowfarError
         A dataset without masks, an image that cannot be read, a wrong option or setting, a library or weights that are absent.
     """
+    own = [name for name in inspect.signature(train).parameters if name != "settings"]
+    check_names(settings, [*Settings.model_fields, *own])
     recipe = recipe_of(model)
-    chosen = settings_for(recipe, **settings)
+    begun = Checkpoint.load(start) if isinstance(start, (str, Path)) else start
+    chosen = settings_for(recipe, options or {}, begun, **settings)
     found = _dataset(primary)
     extra: list[Example] = []
     for one in background:
@@ -87,7 +94,7 @@ def train(
         settings=chosen,
         extra=tuple(extra),
         pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
-        start=Checkpoint.load(start) if isinstance(start, (str, Path)) else start,
+        start=begun,
     )
     recipe.checked(task.options)
     if out is not None and Path(out).is_dir():
@@ -96,6 +103,8 @@ def train(
         raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
     folder = Path(state) if state is not None else Path(f"{out}.state")
     made = fit(task, folder, out, device=device, workers=workers, progress=progress)
+    if state is None:
+        remove_abandoned(folder)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
     return made

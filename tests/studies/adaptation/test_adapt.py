@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 import howfar
+from howfar import registry
 from howfar.data import Dataset, content_hash
 from howfar.data.synthetic import write_dataset
 from howfar.errors import HowfarError, LeakError
 from howfar.results.adaptation import Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.studies.adaptation import adapt as study
 from howfar.studies.adaptation.adapt import adapt
+from howfar.studies.adaptation.bakeoff import bakeoff
 from howfar.studies.adaptation.config import Config
+from howfar.studies.adaptation.study import Study
 from howfar.studies.adaptation.unseen import Known, check_unseen
 
 TRAINING: dict[str, Any] = {"size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False}
@@ -74,7 +78,8 @@ def test_all_models_are_scored_on_the_same_images(done: tuple[Adaptation, Path])
     images = done[0].images
     sets = images.groupby(["seed", "model", "dataset"])["image"].agg(frozenset).unstack("dataset")
     assert len(sets) == 2 * len(["M", *Config(shots=(1, 3), strategies=("a", "b", "c"), background_shots=(2,)).arms()])
-    assert sets.nunique().tolist() == [1, 1]
+    assert set(sets.columns) == {"site", "tiles", "plain", "new"}
+    assert sets.nunique().tolist() == [1, 1, 1, 1]
 
 
 def test_other_tiles_of_a_chosen_photograph_are_left_out(done: tuple[Adaptation, Path]) -> None:
@@ -105,7 +110,7 @@ def test_each_model_learns_from_p_and_its_own_images_alone(done: tuple[Adaptatio
 def test_an_image_that_was_learnt_from_stops_the_study(
     folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(study._Study, "_kept", lambda self, known: known.dataset)
+    monkeypatch.setattr(Study, "_kept", lambda self, known: known.dataset)
     with pytest.raises(LeakError, match="images that a model learnt from were about to be evaluated"):
         run(folders, tmp_path, shots=(1,), strategies=("far",))
 
@@ -190,9 +195,125 @@ def test_a_study_comes_back_from_its_folder(done: tuple[Adaptation, Path], tmp_p
     assert "gain over M" in found._repr_html_()
 
 
+def test_images_say_where_their_files_are(done: tuple[Adaptation, Path], folders: list[Path]) -> None:
+    found, out = done
+    assert all((out / file).is_file() for file in found.images["map"])
+    assert all(Path(file).is_file() for file in found.images["path"])
+    masks = found.images.groupby("dataset")["mask"].agg(lambda files: set(map(bool, files)))
+    assert masks.to_dict() == {"site": {True}, "tiles": {True}, "plain": {False}, "new": {False}}
+
+
+def test_false_positives_are_counted_on_background_that_was_left_out(
+    done: tuple[Adaptation, Path], folders: list[Path]
+) -> None:
+    found, out = done
+    learnt = {
+        content
+        for file in (out / "models").rglob("*-B2.safetensors")
+        for content in Checkpoint.load(file).card.data["contents"]
+    }
+    hashes = contents(folders[3])
+    blank = found.images[found.images["dataset"] == "plain"]
+    assert len(set(blank["image"])) == 2
+    assert not {hashes[name] for name in blank["image"]} & learnt
+    assert blank["f"].isna().all()
+    row = blank[(blank["model"] == "far-3") & (blank["seed"] == 0)].iloc[0]
+    threshold = found.models[(found.models["model"] == "far-3") & (found.models["seed"] == 0)]["threshold"].iloc[0]
+    p = np.asarray(Image.open(out / row["map"])) / 255
+    assert row["false_positive_share"] == pytest.approx((p > threshold).mean())
+    wide = blank.pivot_table(index=["seed", "image"], columns="model", values="false_positive_share")
+    changed = found.suppression[found.suppression["model"] == "far-3-B2"].iloc[0]
+    assert changed["of"] == "far-3"
+    assert changed["change"] == pytest.approx((wide["far-3-B2"] - wide["far-3"]).mean())
+    assert changed["share"] == pytest.approx(wide["far-3-B2"].mean())
+    cost = found.images[found.images["f"].notna()].pivot_table(index=["dataset", "seed", "image"], columns="model", values="f")
+    by_set = (cost["far-3-B2"] - cost["far-3"]).groupby(["dataset", "seed"]).mean().groupby("dataset").mean()
+    assert changed["cost"] == pytest.approx(by_set.mean())
+    assert list(found.suppression["model"]) == [
+        f"{name}-3{more}" for name in ("far", "random", "kmedoids") for more in ("", "-B2")
+    ]
+
+
+def test_random_has_seeds_of_its_own_in_a_bake_off(folders: list[Path], tmp_path: Path) -> None:
+    chosen: dict[str, Any] = {
+        **TRAINING,
+        "strategies": ("near", "herding"),
+        "shots": (2,),
+        "seeds": (0,),
+        "random_seeds": (1, 2),
+    }
+    found = bakeoff(folders[0], folders[1:3], "deepcrack", out=tmp_path, **chosen)
+    assert found.models.groupby("seed")["model"].agg(list).to_dict() == {
+        0: ["M", "near-2", "herding-2", "random-2"],
+        1: ["M", "random-2"],
+        2: ["M", "random-2"],
+    }
+    assert set(found.picks.loc[found.picks["seed"] == 1, "strategy"]) == {"random"}
+    assert "1 seed, 3 of random" in found.caption()
+    seed0 = found.scores[(found.scores["model"] == "random-2") & (found.scores["seed"] == 0)].set_index("dataset")["mean_f"]
+    shown = next(row for row in found.table()[1] if row[0] == "random-2")
+    assert [float(cell) for cell in shown[1:3]] == pytest.approx([seed0["site"], seed0["tiles"]], abs=0.002)
+    draws = found.picks[(found.picks["strategy"] == "random") & (found.picks["dataset"] == "tiles")]
+    assert draws.groupby("seed")["image"].agg(frozenset).nunique() > 1
+    assert found.verdict() == (
+        "At 2 images of each dataset one seed does not tell whether near or herding beats random: take three or more."
+    )
+    judged = found.gains[found.gains["dataset"] == "all"].set_index("model")
+    assert judged["over_random"].isna().to_dict() == {"near-2": False, "herding-2": False, "random-2": True}
+    assert judged["beats_random"].isna().all()
+
+
+def test_several_seeds_judge_each_strategy_against_random(done: tuple[Adaptation, Path]) -> None:
+    found = done[0]
+    judged = found.gains[(found.gains["dataset"] == "all") & found.gains["over_random"].notna()]
+    assert set(judged["model"]) == {f"{name}-{shots}" for name in ("far", "kmedoids") for shots in ("1", "3", "3-B2")}
+    for row in judged.itertuples():
+        # The level for two strategies is stricter than that of the interval shown.
+        assert row.beats_random <= (row.over_random_low > 0)
+        assert row.below_random <= (row.over_random_high < 0)
+    assert [one.count("random") for one in found.verdict().split("At ")] == [0, 1, 1]
+
+
+def test_a_bake_off_is_over_every_strategy_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr("howfar.studies.adaptation.bakeoff.adapt", lambda *_, **given: seen.update(given))
+    bakeoff("p", ["s"], out="o", epochs=3)
+    assert sorted(seen["strategies"]) == list(registry.names("strategies"))
+    assert seen["strategies"][-1] == "random"
+    assert (seen["shots"], seen["pool"], seen["epochs"], len(seen["seeds"]) + len(seen["random_seeds"])) == ((7,), 0.5, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "words"),
+    [
+        ([], [], "At 7 images of each dataset there is no evidence that any of 2 strategies beats random."),
+        (["far"], [], "At 7 images of each dataset far beats random."),
+        (["far", "near"], [], "At 7 images of each dataset far, near beat random."),
+        (["far"], ["near"], "At 7 images of each dataset far beats random; near does worse than random."),
+        ([], ["near"], "any of 2 strategies beats random; near does worse than random."),
+    ],
+)
+def test_the_verdict_names_who_beats_random(
+    better: list[str], worse: list[str], words: str, done: tuple[Adaptation, Path]
+) -> None:
+    models = pd.DataFrame(
+        [("far-7", "far", 7, 0), ("near-7", "near", 7, 0), ("random-7", "random", 7, 0)],
+        columns=["model", "strategy", "shots", "background"],
+    )
+    gains = models.assign(
+        dataset="all",
+        over_random=[0.1, 0.1, np.nan],
+        beats_random=[name in better for name in ("far", "near")] + [None],
+        below_random=[name in worse for name in ("far", "near")] + [None],
+    )[["model", "dataset", "over_random", "beats_random", "below_random"]]
+    assert replace(done[0], models=models, gains=gains).verdict().endswith(words)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"random_seeds": (0,), "strategies": ("random",)}, "seeds and random_seeds must not repeat one"),
+        ({"random_seeds": (5,)}, "random_seeds are of use only where random is a strategy"),
         ({"shots": (0,)}, "shots must be at least 1"),
         ({"shots": (3, 3)}, "shots must not repeat one"),
         ({"pool": 1.5}, "pool is refused"),

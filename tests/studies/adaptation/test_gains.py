@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from howfar.studies.adaptation.gains import interval, paired
+from howfar.studies.adaptation.gains import Component, half_width, interval, paired, spread
 
 
 def rows(rng: np.random.Generator, gain: float, seeds: int = 3, photographs: int = 20) -> pd.DataFrame:
@@ -58,3 +59,67 @@ def test_more_tiles_of_the_same_photographs_do_not_make_it_surer() -> None:
     copies = pd.concat([once] * 5, ignore_index=True)
     widths = [np.ptp(interval(one, 400, np.random.default_rng(1))[1:]) for one in (once, copies)]
     assert widths[1] == pytest.approx(widths[0], rel=1e-9)
+
+
+def test_a_wider_level_has_a_wider_interval() -> None:
+    frame = rows(np.random.default_rng(2), 0.1)
+    narrow, wide = (interval(frame, 2000, np.random.default_rng(1), level)[1:] for level in (0.8, 0.99))
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+
+
+def test_another_column_is_compared_the_same_way() -> None:
+    images = pd.DataFrame(
+        {
+            "seed": 0,
+            "model": ["M", "B"],
+            "dataset": "a",
+            "image": "1",
+            "photograph": "1",
+            "f": [1.0, 0.5],
+            "other": [0.25, 0.75],
+        }
+    )
+    assert paired(images, "B", "M", "other")["difference"].tolist() == [0.5]
+
+
+@pytest.mark.parametrize(("seeds", "of_seed"), [(2, 0.02), (3, 0.0), (3, 0.1), (5, 0.1)])
+def test_what_trainings_add_by_chance_is_in_the_interval(seeds: int, of_seed: float) -> None:
+    """Three trainings differ from three others by chance alone: at the level for twelve rivals hardly ever a winner."""
+    held = winners = 0
+    for k in range(100):
+        rng = np.random.default_rng(k)
+        frame = rows(rng, 0.0, seeds=seeds).sort_values(["seed", "dataset"], kind="stable")
+        frame["difference"] += frame["seed"].map(dict(enumerate(rng.normal(0, of_seed, seeds))))
+        mean, *parts = spread(frame, 100, rng)
+        held += abs(mean) <= half_width(*parts, level=0.95)
+        winners += abs(mean) > half_width(*parts, level=1 - 0.05 / 12)
+    assert 86 <= held <= 100
+    assert winners <= 4
+
+
+def test_components_are_those_of_a_plain_loop() -> None:
+    """Photographs drawn in the same order, means taken image by image; the seeds' means with their variance."""
+    frame = rows(np.random.default_rng(3), 0.1, seeds=2, photographs=5)
+    frame = frame.drop(frame[(frame["dataset"] == "b") & (frame["seed"] == 1) & (frame["photograph"] == "3")].index)
+    mean, photographs, seeds = spread(frame, 20, np.random.default_rng(4))
+    by_seed = frame.groupby(["dataset", "seed"])["difference"].mean().unstack("seed").mean()
+    assert mean == pytest.approx(by_seed.mean())
+    assert (seeds.variance, seeds.freedom) == (pytest.approx(by_seed.var(ddof=1) / 2), 1)
+    rng = np.random.default_rng(4)
+    weights = {name: rng.multinomial(5, np.full(5, 0.2), size=20) for name in ("a", "b")}
+    draws = []
+    for draw in range(20):
+        means = []
+        for name, here in frame.groupby("dataset"):
+            weight = here["photograph"].astype(int).map(dict(enumerate(weights[name][draw])))
+            parts = [part for _, part in here.groupby("seed") if weight[part.index].sum()]
+            means.append(np.mean([np.average(part["difference"], weights=weight[part.index]) for part in parts]))
+        draws.append(np.mean(means))
+    assert (photographs.variance, photographs.freedom) == (pytest.approx(np.var(draws, ddof=1)), 8)
+
+
+def test_one_seed_says_nothing_of_seeds() -> None:
+    _, photographs, seeds = spread(rows(np.random.default_rng(3), 0.1, seeds=1), 50, np.random.default_rng(4))
+    assert seeds == Component(0.0, 0)
+    assert half_width(photographs, seeds, 0.95) == pytest.approx(stats.t(38).ppf(0.975) * photographs.variance**0.5)
+    assert half_width(Component(0.0, 3), Component(0.0, 2), 0.95) == 0.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -37,8 +38,30 @@ def build(options: SamAdapterOptions, pretrained: bool | Path) -> SamAdapter:
     """Build the network; the imports are here since they take seconds."""
     from howfar.segmenters.sam_adapter.base import load_sam
     from howfar.segmenters.sam_adapter.model import SamAdapter
+    from howfar.weights.state import hash_state_dict
 
-    return SamAdapter(load_sam(options.base, pretrained), options.r)
+    sam = load_sam(options.base, pretrained)
+    return SamAdapter(sam, options.r, None if pretrained is False else hash_state_dict(sam.state_dict()))
+
+
+def describe(network: SamAdapter) -> Mapping[str, Any]:
+    """What a checkpoint keeps, so that its network is built where the base is not."""
+    return {"config": network.config, "base_weights": network.base_weights}
+
+
+def restore(options: SamAdapterOptions, architecture: Mapping[str, Any]) -> SamAdapter:
+    """Build the network that was described, whether or not its base is here."""
+    from howfar.segmenters.sam_adapter.base import sam_of
+    from howfar.segmenters.sam_adapter.model import SamAdapter
+
+    return SamAdapter(sam_of(architecture.get("config")), options.r, architecture.get("base_weights"))
+
+
+def side(options: SamAdapterOptions) -> int | None:
+    """The side of the base's pictures, where it can be told without asking the hub."""
+    from howfar.segmenters.sam_adapter.base import side_of
+
+    return side_of(options.base)
 
 
 # Sides are a multiple of a patch's; the network built refuses any but its base's own.
@@ -49,4 +72,7 @@ SAM_ADAPTER = Recipe(
     Training(size=1024, epochs=20, batch=2, loss="bce_iou", schedule="cosine", rate=2e-4),
     "SAM-Adapter (Chen et al. 2023) over Segment Anything's ViT-B (transformers)",
     multiple=16,
+    describe=describe,
+    restore=restore,
+    side=side,
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from howfar.weights.state import read_state_dict
 T = TypeVar("T")
 
 CONFIG_FILE = "config.json"
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+SIDE = 1024
+"""Of the pictures of every published base."""
 SIZES = {BASE: "375 MB", "facebook/sam-vit-large": "1.2 GB", "facebook/sam-vit-huge": "2.6 GB"}
 
 
@@ -63,6 +67,55 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
     return _fitting(base, lambda: _of_hub(base, wanted, read))
 
 
+def sam_of(config: Any) -> Any:
+    """Build a ``transformers.SamModel`` of random weights by the configuration that a checkpoint holds.
+
+    Raises
+    ------
+    MissingExtraError
+        transformers is absent.
+    InputError
+        It is no configuration of a SAM.
+    """
+    library = _library()
+    if not isinstance(config, Mapping) or config.get("model_type") != "sam":
+        raise InputError("the checkpoint does not hold the configuration of a SAM: train again")
+    try:
+        return library.SamModel(library.SamConfig.from_dict(dict(config)))
+    # As of a folder's: each library that has a say fails in its own way.
+    except Exception as error:
+        raise InputError(f"the checkpoint's configuration of SAM cannot be read ({_one_line(error)}): train again") from error
+
+
+def side_of(base: str) -> int | None:
+    """The side of a base's pictures: of a folder, a published base, or one in the hub's cache; None of others.
+
+    Examples
+    --------
+    >>> side_of("facebook/sam-vit-base")
+    1024
+    """
+    folder = Path(base).expanduser()
+    if not folder.is_dir() and base in SIZES:
+        return SIDE
+    file = folder / CONFIG_FILE if folder.is_dir() else _cached_config(base)
+    try:
+        found = None if file is None else json.loads(file.read_text(encoding="utf-8"))["vision_config"].get("image_size", SIDE)
+    # Whatever is amiss is told when the base is built.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return found if isinstance(found, int) else None
+
+
+def _cached_config(base: str) -> Path | None:
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return None
+    found = try_to_load_from_cache(base, CONFIG_FILE) if HUB_ID.fullmatch(base) else None
+    return Path(found) if isinstance(found, str) else None
+
+
 def _library() -> Any:
     try:
         import transformers
@@ -79,7 +132,7 @@ def _folder(base: str, wanted: tuple[str, ...]) -> Path | None:
         if absent:
             raise MissingPathError(f"adsam's base must hold {' and '.join(wanted)}, and {base} lacks {' and '.join(absent)}")
         return folder
-    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", base) is None:
+    if HUB_ID.fullmatch(base) is None:
         raise MissingPathError(f"adsam's base must be a folder, or a hub id such as {BASE}, and {base!r} is neither")
     return None
 

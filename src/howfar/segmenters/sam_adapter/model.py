@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import torch
@@ -27,9 +28,13 @@ class SamAdapter(nn.Module):
         A ``transformers.SamModel``, whose parts are taken over.
     r
         Values for each patch between the adapter's layers.
+    base_weights
+        Hash of SAM's weights, None where they are random.
 
     Attributes
     ----------
+    config
+        SAM's configuration as JSON values.
     multiple
         The side of SAM's pictures, 1024 for the published ones. Its positions are of that size, and nothing is
         interpolated, so the pictures must be squares of just that side.
@@ -37,9 +42,13 @@ class SamAdapter(nn.Module):
 
     name = "adsam"
 
-    def __init__(self, sam: Any, r: int) -> None:
+    def __init__(self, sam: Any, r: int, base_weights: str | None = None) -> None:
         super().__init__()
         vision = sam.config.vision_config
+        self.config: dict[str, Any] = json.loads(sam.config.to_json_string(use_diff=False))
+        # Where the base lay is among the options.
+        self.config.pop("_name_or_path", None)
+        self.base_weights = base_weights
         self.multiple: int = vision.image_size
         self.normalise = Normalise(IMAGENET_MEAN, IMAGENET_STD)
         self.encoder = sam.vision_encoder.requires_grad_(False)

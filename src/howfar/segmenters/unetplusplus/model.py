@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from howfar.errors import MissingExtraError
 from howfar.segmenters.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from howfar.segmenters.sides import check_sides
 from howfar.weights.hub import SAFE_FILE, missing_weights, why_unreachable
 from howfar.weights.lite0 import packaged_file, timm_name
 from howfar.weights.state import fit_state_dict, read_state_dict
@@ -48,7 +49,14 @@ class UnetPlusPlus(nn.Module):
         self.network = _library().UnetPlusPlus(ENCODERS[encoder], encoder_weights=None, in_channels=3, classes=1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Logits (b, 1, h, w) of pictures (b, 3, h, w) of 0-1, whose sides are multiples of 32."""
+        """Logits (b, 1, h, w) of pictures (b, 3, h, w) of 0-1.
+
+        Raises
+        ------
+        InputError
+            A side is no multiple of 32.
+        """
+        check_sides(self.name, pictures, self.multiple)
         logits: Tensor = self.network(self.normalise(pictures))
         return logits
 
@@ -57,7 +65,14 @@ class UnetPlusPlus(nn.Module):
         return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """The five maps that the encoder hands to the decoder, from half to a 32nd of the sides, without the picture itself."""
+        """The five maps that the encoder hands to the decoder, from half to a 32nd of the sides, without the picture itself.
+
+        Raises
+        ------
+        InputError
+            A side is no multiple of 32.
+        """
+        check_sides(self.name, pictures, self.multiple)
         maps: Sequence[Tensor] = self.network.encoder(self.normalise(pictures))
         return tuple(maps[1:])
 

@@ -1,28 +1,30 @@
-"""What adapting gained: paired differences of image F with bootstrap intervals over photographs and seeds."""
+"""What adapting gained: paired differences of image F, with intervals over photographs and trainings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from howfar.arrays import Float64Array
 
 LEVEL = 0.95
 
 
-def paired(images: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
-    """Differences F(one) − F(other) of each image and seed that both have.
+def paired(images: pd.DataFrame, one: str, other: str, what: str = "f") -> pd.DataFrame:
+    """Differences one − other of each image and seed that both have.
 
     Parameters
     ----------
     images
-        seed, model, dataset, image, photograph, f: one row a model, seed and image.
+        seed, model, dataset, image, photograph, and `what`: one row a model, seed and image.
     one, other
         Names of models.
+    what
+        The column that is compared.
 
     Returns
     -------
@@ -30,26 +32,34 @@ def paired(images: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
         seed, dataset, photograph, difference.
     """
     keys = ["seed", "dataset", "image", "photograph"]
-    sides = [images[images["model"] == name].set_index(keys)["f"] for name in (one, other)]
+    sides = [images[images["model"] == name].set_index(keys)[what] for name in (one, other)]
     found = (sides[0] - sides[1]).dropna().rename("difference").reset_index()
     return found.drop(columns="image")
 
 
-def interval(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Mean difference, and the ends of its 95 % interval: datasets count alike, seeds and photographs are resampled.
+def interval(
+    differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator, level: float = LEVEL
+) -> tuple[float, float, float]:
+    """Mean difference and the ends of its interval, over other photographs and other trainings; datasets count alike.
 
-    A draw takes seeds with replacement, and in each dataset photographs with replacement, the same for all seeds, whose images
-    stay together: a photograph that gains much does so whatever the seed. With one seed nothing is said of how trainings
-    differ, and with few too little. Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 8.
+    mean ± t·√(v_photographs + v_seeds). v_photographs is the variance of the mean when, in each dataset, photographs are drawn
+    with replacement, the same for all seeds, each with all of its images: a photograph that gains much does so whatever the
+    seed. v_seeds is the variance of the seeds' means over their number. t has the degrees of freedom of the two together,
+    v_seeds having one less than there are seeds (Welch & Satterthwaite): resampling three seeds would call every fourth
+    difference of nothing but chance certain. With one seed nothing is known of how trainings differ, and the interval is of the
+    photographs alone. Sources: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 8; Satterthwaite, "An
+    approximate distribution of estimates of variance components" (Biometrics Bulletin 2, 1946).
 
     Parameters
     ----------
     differences
         As `paired` gives them.
     bootstrap
-        Draws.
+        Draws of photographs.
     rng
         Draws them.
+    level
+        How often the interval should hold the mean.
 
     Examples
     --------
@@ -58,15 +68,47 @@ def interval(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator
     >>> bool(low < mean < high), round(mean, 3)
     (True, 0.2)
     """
+    mean, photographs, seeds = spread(differences, bootstrap, rng)
+    half = half_width(photographs, seeds, level)
+    return mean, mean - half, mean + half
+
+
+def half_width(photographs: Component, seeds: Component, level: float) -> float:
+    """Half of the interval that two components of variance give at a level."""
+    total = photographs.variance + seeds.variance
+    if total == 0:
+        return 0.0
+    freedom = total**2 / sum(one.variance**2 / one.freedom for one in (photographs, seeds) if one.freedom)
+    return float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(total))
+
+
+def spread(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) -> tuple[float, Component, Component]:
+    """Mean difference, and what photographs and seeds add to its variance, as `interval` describes them."""
     seeds = sorted(differences["seed"].unique())
     sets = [_sums(rows, seeds) for _, rows in differences.groupby("dataset")]
-    mean = _mean(sets, [np.ones(one.shape[1]) for one in sets], np.ones(len(seeds)))
-    draws = np.empty(bootstrap)
-    for place in range(bootstrap):
-        photographs = [rng.multinomial(one.shape[1], np.full(one.shape[1], 1 / one.shape[1])) for one in sets]
-        draws[place] = _mean(sets, photographs, rng.multinomial(len(seeds), np.full(len(seeds), 1 / len(seeds))))
-    low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return mean, float(low), float(high)
+    ones = [np.ones((1, one.shape[1])) for one in sets]
+    mean = float(_means(sets, ones, np.ones((1, len(seeds))))[0])
+    drawn = [_weights(one.shape[1], bootstrap, rng) for one in sets]
+    photographs = np.nanvar(_means(sets, drawn, np.ones((bootstrap, len(seeds)))), ddof=1)
+    freedom = sum(one.shape[1] - 1 for one in sets)
+    if len(seeds) < 2:
+        return mean, Component(float(photographs), max(freedom, 1)), Component(0.0, 0)
+    apart = _means(sets, [np.repeat(one, len(seeds), axis=0) for one in ones], np.eye(len(seeds)))
+    variance = float(np.var(apart, ddof=1) / len(seeds))
+    return mean, Component(float(photographs), max(freedom, 1)), Component(variance, len(seeds) - 1)
+
+
+@dataclass(frozen=True)
+class Component:
+    """What one source of chance adds to the variance of a mean, and its degrees of freedom."""
+
+    variance: float
+    freedom: int
+
+
+def _weights(count: int, draws: int, rng: np.random.Generator) -> Float64Array:
+    """How often each of `count` is drawn, (draws, count)."""
+    return rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
 
 
 def _sums(rows: pd.DataFrame, seeds: Sequence[int]) -> Float64Array:
@@ -76,12 +118,18 @@ def _sums(rows: pd.DataFrame, seeds: Sequence[int]) -> Float64Array:
     return np.stack(parts, axis=2)
 
 
-def _mean(sets: Sequence[Float64Array], photographs: Sequence[NDArray[Any]], seeds: NDArray[Any]) -> float:
-    """Mean over datasets of the weighted mean over seeds of the weighted mean over images."""
-    found = []
-    for sums, weights in zip(sets, photographs, strict=True):
-        totals = np.einsum("spk,p->sk", sums, weights.astype(np.float64))
-        known = (totals[:, 1] > 0) & (seeds > 0)
-        if known.any():
-            found.append(np.average(totals[known, 0] / totals[known, 1], weights=seeds[known]))
-    return float(np.mean(found)) if found else float("nan")
+def _means(sets: Sequence[Float64Array], photographs: Sequence[Float64Array], seeds: Float64Array) -> Float64Array:
+    """For every draw the mean over datasets of the weighted mean over seeds of the weighted mean over images.
+
+    A seed of which a dataset has no image in a draw counts not there; a dataset without any counts not in that draw.
+    """
+    found = np.full((len(sets), len(seeds)), np.nan)
+    for place, (sums, weights) in enumerate(zip(sets, photographs, strict=True)):
+        totals = np.einsum("spk,bp->bsk", sums, weights, optimize=True)
+        there = np.where(totals[..., 1] > 0, seeds, 0.0)
+        means = totals[..., 0] / np.where(totals[..., 1] > 0, totals[..., 1], 1.0)
+        counted = there.sum(axis=1)
+        some = counted > 0
+        found[place, some] = (there * means).sum(axis=1)[some] / counted[some]
+    known = np.isfinite(found)
+    return np.where(known.any(axis=0), np.where(known, found, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)

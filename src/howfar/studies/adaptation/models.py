@@ -49,6 +49,10 @@ class Place:
     workers: int
     progress: bool
 
+    def file(self, label: str) -> Path:
+        """Where the checkpoint of this label lies."""
+        return self.folder / "models" / f"{label}.safetensors"
+
     def trained(self, label: str, settings: Settings, extra: Sequence[Example], start: Checkpoint | None = None) -> Checkpoint:
         """The model of this label: as it lies there if it was trained on the same images in the same way, else trained."""
         task = Task(
@@ -61,7 +65,7 @@ class Place:
             pretrained=self.pretrained,
             start=start,
         )
-        file = self.folder / "models" / f"{label}.safetensors"
+        file = self.file(label)
         found = _there(file)
         if found is not None and _same(found, task):
             return found

@@ -72,6 +72,15 @@ class Known:
         return inside, [item.name for item in self.dataset.items if self.photographs[item.name] not in pool]
 
 
+@dataclass(frozen=True)
+class Part:
+    """What is evaluated of a dataset, and whether its images are known to hold no foreground."""
+
+    known: Known
+    dataset: Dataset
+    blank: bool = False
+
+
 def check_unseen(known: Known, dataset: Dataset, taken: Collection[str]) -> None:
     """Refuse to evaluate what was learnt from, by content.
 

@@ -1,0 +1,51 @@
+"""Does any of thirteen ways of choosing seven images beat drawing them at random? UNet++ on DeepCrack tiles, four crack sets.
+
+The same P, sets, halves and settings as in adaptation.py, whose folder it goes on with: M and the models of `far` and `random`
+are taken from there. Every strategy has as many seeds as --seeds, random some more. The study resumes: run the same command
+again after a kill.
+
+The images are research data and do not come with the project: --data names a folder that holds one folder a set. CFD's image
+042 carries another image's ground truth and is left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from adaptation import SECONDARIES, dataset, primary, view
+from record import leave, parser
+
+import howfar
+
+
+def main() -> None:
+    options = parser(__doc__ or "")
+    options.add_argument("--data", type=Path, required=True)
+    options.add_argument("--out", type=Path, required=True, help="folder of the study, gone on with when it is there")
+    options.add_argument("--images", type=int, default=300, help="of P")
+    options.add_argument("--size", type=int, default=160)
+    options.add_argument("--epochs", type=int, default=8)
+    options.add_argument("--precision", default="32", help="32 or bf16")
+    options.add_argument("--shots", type=int, default=7)
+    options.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
+    options.add_argument("--random-seeds", type=int, nargs="*", default=(3, 4))
+    options.add_argument("--strategies", nargs="+", default=(), help="beside random; by default all")
+    arguments = options.parse_args()
+    found = howfar.bakeoff(
+        primary(arguments.data, arguments.images),
+        [dataset(name, arguments.data) for name in SECONDARIES],
+        out=arguments.out,
+        shots=(arguments.shots,),
+        strategies=arguments.strategies,
+        seeds=arguments.seeds,
+        random_seeds=arguments.random_seeds,
+        size=arguments.size,
+        epochs=arguments.epochs,
+        precision=arguments.precision,
+    )
+    print(found)
+    leave("bakeoff", view(found), arguments.json)
+
+
+if __name__ == "__main__":
+    main()

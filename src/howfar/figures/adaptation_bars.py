@@ -1,0 +1,165 @@
+"""Figs. 7 and 17 of the paper: mean F of each dataset by each model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from howfar.figures.arms import RANDOM, arms, by_background, by_shots, looks, scored, seeds_of, seeds_text, strategy_of
+from howfar.figures.sets import first, nothing
+from howfar.figures.style import INK, PAPER, WIDTH, blank, drawing, head, name_rows, name_text, plain
+from howfar.results.adaptation import ALL, BASELINE, Adaptation
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Mean F, before and after adaptation"
+BACKGROUND = "Mean F, with and without background images"
+ROOM = 0.84
+
+
+class Bar(NamedTuple):
+    """A score's mean over the seeds, and the lowest and highest of them."""
+
+    mean: float
+    low: float
+    high: float
+
+
+Bars: TypeAlias = dict[tuple[str, str], Bar]
+
+
+def adaptation_bars(
+    adaptation: Adaptation, *, strategy: str | None = None, background: bool = False, limit: int = 24
+) -> Figure:
+    """Mean F of each dataset's images that no model learnt from, one bar a model; the last group is the secondaries alike.
+
+    After figs. 7 and 17 of Achara & Pandey. Where random was a strategy, its models stand beside those with as many shots,
+    hollow. Bars are means over the seeds in which all models shown were trained; lines reach from the lowest seed to the
+    highest.
+
+    Parameters
+    ----------
+    adaptation
+        The result.
+    strategy
+        Whose models are shown beside M; by default the first that is not random.
+    background
+        Show the model with the most shots and those that background images were added to, instead of M and all shots.
+    limit
+        Datasets at most: the first of the study, blind sets with masks last.
+
+    Raises
+    ------
+    InputError
+        `limit` is below 1, or no such strategy.
+    """
+    chosen = strategy_of(adaptation, strategy)
+    title = BACKGROUND if background else TITLE
+    models = by_background(adaptation, chosen) if background else _beside_random(adaptation, chosen)
+    shown, left_out = first(scored(adaptation), limit) if scored(adaptation) else ([], "")
+    if not models or not shown:
+        return nothing(title, f"no model of {chosen} learnt from background images" if shown else "no image has an F")
+    seeds = seeds_of(adaptation, models)
+    bars, faces = ranges(adaptation, models, seeds), _faces(adaptation, models, chosen)
+    groups = [*shown, *([ALL] if len(adaptation.secondaries) > 1 else [])]
+    with drawing():
+        height = max(0.17 * len(models), 0.36) + 0.16
+        figure = blank(WIDTH, 1.25 + height * len(groups))
+        axes = figure.add_subplot()
+        for place, dataset in enumerate(groups):
+            _group(axes, place, dataset, bars, faces)
+        names = [_name(adaptation, one) for one in groups]
+        _frame(axes, names, [bar.high for bar in bars.values()])
+        _legend(figure, faces)
+        note = f"{name_text(adaptation.segmenter)} on {name_text(adaptation.primary)}; images chosen by {chosen}"
+        whisker = "; lines: lowest to highest seed" if len(seeds) > 1 else ""
+        head(figure, title, f"{note}; {seeds_text(seeds)}{whisker}. {left_out}".strip())
+    return figure
+
+
+def ranges(adaptation: Adaptation, models: Sequence[str], seeds: Sequence[int], column: str = "mean_f") -> Bars:
+    """A score by model and dataset over these seeds; "all": its mean over the secondaries, taken a seed at a time.
+
+    Parameters
+    ----------
+    adaptation
+        The result.
+    models, seeds
+        Whose scores.
+    column
+        Of ``adaptation.scores``: "mean_f" or "ods".
+    """
+    known = adaptation.scores[adaptation.scores["model"].isin(models) & adaptation.scores["seed"].isin(seeds)]
+    known = known[known[column].notna()].astype({column: "float64"})
+    pooled = known[known["dataset"].isin(adaptation.secondaries)]
+    pooled = pooled.groupby(["model", "seed"], sort=False)[column].mean().reset_index().assign(dataset=ALL)
+    return {**_ranges(known, column), **_ranges(pooled, column)}
+
+
+def _ranges(rows: pd.DataFrame, column: str) -> Bars:
+    found = rows.groupby(["model", "dataset"], sort=False)[column].agg(["mean", "min", "max"])
+    return {
+        (str(row["model"]), str(row["dataset"])): Bar(row["mean"], row["min"], row["max"])
+        for row in found.reset_index().to_dict("records")
+    }
+
+
+def _beside_random(adaptation: Adaptation, strategy: str) -> list[str]:
+    """M, and of each number of shots the strategy's model and random's."""
+    found = arms(adaptation)
+    found = found[(found["background"] == 0) & found["strategy"].isin([strategy, RANDOM])]
+    own = found["strategy"] == strategy
+    ordered = found.assign(rival=~own).sort_values(["shots", "rival"], kind="stable")
+    return [BASELINE, *ordered.loc[ordered["shots"].isin(set(found.loc[own, "shots"])), "model"]]
+
+
+def _faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[str, dict[str, Any]]:
+    """How each model's bar is drawn: random's hollow beside another strategy's."""
+    look_of, rivals = looks(adaptation), set() if strategy == RANDOM else set(by_shots(adaptation, RANDOM))
+    return {
+        model: {
+            "facecolor": PAPER if model in rivals else look_of[model].colour,
+            "edgecolor": look_of[model].colour,
+            "linewidth": 1.1,
+        }
+        for model in models
+    }
+
+
+def _group(axes: Axes, place: int, dataset: str, bars: Bars, faces: Mapping[str, dict[str, Any]]) -> None:
+    thick = ROOM / len(faces)
+    for k, (model, face) in enumerate(faces.items()):
+        bar = bars.get((model, dataset))
+        if bar is None:
+            continue
+        at = place - ROOM / 2 + (k + 0.5) * thick
+        axes.barh([at], [bar.mean], height=thick * 0.82, label=f"{model}:{dataset}", zorder=2.2, **face)
+        if bar.high > bar.low:
+            axes.plot([bar.low, bar.high], [at, at], color=INK, lw=1.2, zorder=2.5, label=f"range:{model}:{dataset}")
+        number: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7.5, "color": INK}
+        axes.annotate(f"{bar.mean:.3f}", (bar.high, at), (4, 0), **number)
+
+
+def _frame(axes: Axes, names: list[str], tops: list[float]) -> None:
+    name_rows(axes, names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(0, min(max(tops) * 1.1 + 0.02, 1.08))
+    axes.set_xlabel("mean F of the images, each model at its own threshold")
+
+
+def _name(adaptation: Adaptation, dataset: str) -> str:
+    if dataset == ALL:
+        return f"all {len(adaptation.secondaries)} secondaries"
+    return f"{name_text(dataset, 22)}{' (blind)' if dataset in adaptation.blind else ''}"
+
+
+def _legend(figure: Figure, faces: Mapping[str, dict[str, Any]]) -> None:
+    from matplotlib.patches import Patch
+
+    handles = [Patch(**face, label=model) for model, face in faces.items()]
+    legend = figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 7), columnspacing=1.6)
+    for text in legend.get_texts():
+        plain(text)

@@ -1,0 +1,130 @@
+"""Figs. 4-6 and 14-16 of the paper: F of images by their distance, before and after adaptation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from howfar.figures.arms import by_background, by_shots, looks, seeds_of, seeds_text, strategy_of
+from howfar.figures.sets import first, head_panel, nothing
+from howfar.figures.style import I_DIST, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_text, plain
+from howfar.relation.smooth import curve
+from howfar.results.adaptation import BASELINE, Adaptation
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 2
+TITLE = "F by distance, before and after adaptation"
+BACKGROUND = "F by distance, with and without background images"
+
+
+def adaptation_curves(
+    adaptation: Adaptation, *, strategy: str | None = None, background: bool = False, limit: int = 24
+) -> Figure:
+    """F of the images that no model learnt from against their scaled I^dist, one line a model, one panel a secondary.
+
+    After figs. 4-6 and 14-16 of Achara & Pandey. The line is the centred moving average over a tenth of the images, faint
+    marks are images. Distance is the one that M sees, scaled to 0-1 in each secondary. F and distance of an image are means
+    over the seeds in which all models shown were trained.
+
+    Parameters
+    ----------
+    adaptation
+        The result.
+    strategy
+        Whose models are shown beside M; by default the first that is not random.
+    background
+        Show the model with the most shots and those that background images were added to, instead of M and all shots.
+    limit
+        Panels at most: the first secondaries of the study.
+
+    Raises
+    ------
+    InputError
+        `limit` is below 1, or no such strategy.
+    """
+    shown, left_out = first(adaptation.secondaries, limit)
+    chosen = strategy_of(adaptation, strategy)
+    models = by_background(adaptation, chosen) if background else [BASELINE, *by_shots(adaptation, chosen)]
+    title = BACKGROUND if background else TITLE
+    if background and not models:
+        return nothing(title, f"no model of {chosen} learnt from background images")
+    seeds = seeds_of(adaptation, models)
+    points = averaged(adaptation.images, models, seeds)
+    look_of = looks(adaptation)
+    with drawing():
+        columns = min(COLUMNS, len(shown))
+        lines = -(-len(shown) // columns)
+        figure = blank(WIDTH if columns > 1 else 5.6, 1.3 + 2.75 * lines)
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes, name in zip(panels, shown, strict=False):
+            _panel(axes, name, points[points["dataset"] == name], {model: look_of[model] for model in models})
+        _frame(panels, len(shown), columns)
+        figure.supylabel("F of an image", fontsize=9.5)
+        _legend(figure, {model: look_of[model] for model in models})
+        note = f"{name_text(adaptation.segmenter)} on {name_text(adaptation.primary)}; images chosen by {chosen}"
+        head(figure, title, f"{note}; {seeds_text(seeds)}. {left_out}".strip())
+    return figure
+
+
+def averaged(images: pd.DataFrame, models: list[str], seeds: list[int]) -> pd.DataFrame:
+    """F and distance of each image and model, means over these seeds; images without F or distance left out.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"seed": [0, 1], "model": "M", "dataset": "a", "image": "1", "distance": [0.2, 0.4], "f": [1, 0.5]})
+    >>> averaged(rows, ["M"], [0, 1])[["distance", "f"]].values.round(2).tolist()
+    [[0.3, 0.75]]
+    """
+    known = images[images["model"].isin(models) & images["seed"].isin(seeds)]
+    known = known[known["f"].notna() & known["distance"].notna()]
+    return known.groupby(["model", "dataset", "image"], sort=False)[["distance", "f"]].mean().reset_index()
+
+
+def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]) -> None:
+    from matplotlib.patheffects import withStroke
+
+    count = points["image"].nunique()
+    for place, (model, look) in enumerate(look_of.items()):
+        rows = points[points["model"] == model]
+        order, x, smoothed = curve(rows["distance"], [str(one) for one in rows["image"]], rows["f"])
+        # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels.
+        marks: dict[str, Any] = {"color": look.colour, "lw": 0, "rasterized": True, "clip_on": False, "zorder": 2.1}
+        faint = float(np.clip(3.5 / max(count, 1) ** 0.5, 0.12, 0.5))
+        axes.scatter(x, rows["f"].to_numpy()[order], s=9, alpha=faint, label=f"images:{model}", **marks)
+        effects = [withStroke(linewidth=3.2, foreground=PAPER)]
+        line: dict[str, Any] = {"color": look.colour, "lw": 1.9, "path_effects": effects, "zorder": 2.4 + 0.01 * place}
+        axes.plot(x, smoothed, label=model, solid_joinstyle="round", **line)
+    if not count:
+        axes.text(0.5, 0.5, "no image has an F", transform=axes.transAxes, ha="center", fontsize=8, color=MUTED)
+    head_panel(axes, name, f"n = {count:,}")
+
+
+def _frame(panels: Any, shown: int, columns: int) -> None:
+    for place, axes in enumerate(panels):
+        if place >= shown:
+            axes.remove()
+            continue
+        axes.grid(True, axis="both")
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_xticks(np.linspace(0, 1, 6))
+        axes.set_yticks(np.linspace(0, 1, 6))
+        axes.tick_params(labelsize=8, labelbottom=place + columns >= shown)
+        if place + columns >= shown:
+            axes.set_xlabel(f"scaled {I_DIST}, as M sees it")
+
+
+def _legend(figure: Figure, look_of: dict[str, Look]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], lw=2.1, color=look.colour, label=model) for model, look in look_of.items()]
+    handles.append(Line2D([], [], marker="o", ls="none", ms=4, mew=0, alpha=0.5, color=MUTED, label="an image"))
+    legend = figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 7), columnspacing=1.6)
+    for text in legend.get_texts():
+        plain(text)

@@ -1,0 +1,105 @@
+"""What every model of an adaptation study gained over M, and over random, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from howfar.figures.arms import RANDOM, arms, change_text, looks
+from howfar.figures.sets import head_numbers, nothing
+from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
+from howfar.results.adaptation import ALL, Adaptation
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Gain of mean F"
+
+
+def adaptation_gains(adaptation: Adaptation) -> Figure:
+    """Gain of mean F of every model over M, all secondaries alike, with its 95 % interval; beside it the gain over random.
+
+    Models with as many shots stand together, the largest gain first. Models of random are hollow, on a grey band. The right
+    panel is there where random was a strategy: a model whose interval, corrected for the number of strategies, lies above or
+    below 0 has its name in bold.
+
+    Parameters
+    ----------
+    adaptation
+        The result.
+
+    Returns
+    -------
+    Figure
+        One row a model.
+    """
+    rows = sorted_gains(adaptation)
+    if not len(rows):
+        return nothing(TITLE, "no model was adapted")
+    against = bool(rows["over_random"].notna().any())
+    with drawing():
+        figure = blank(WIDTH, 1.5 + 0.27 * len(rows))
+        panels = figure.subplots(1, 2 if against else 1, sharey=True, squeeze=False).ravel().tolist()
+        _panel(panels[0], rows, ("gain", "low", "high"), looks(adaptation))
+        panels[0].set_title("over M")
+        if against:
+            _panel(panels[1], rows, ("over_random", "over_random_low", "over_random_high"), looks(adaptation))
+            panels[1].set_title("over random, as many shots")
+            panels[1].tick_params(axis="y", length=0)
+        _frame(panels, rows)
+        note = f"{name_text(adaptation.segmenter)} on {name_text(adaptation.primary)}, all secondaries alike"
+        head(figure, TITLE, f"{note}; lines are 95 % intervals; hollow, on grey: random")
+    return figure
+
+
+def sorted_gains(adaptation: Adaptation) -> pd.DataFrame:
+    """The pooled row of each model: without background first, the fewest shots first, then the largest gain first."""
+    pooled = adaptation.gains[(adaptation.gains["dataset"] == ALL) & adaptation.gains["gain"].notna()]
+    found = pooled.merge(arms(adaptation), on="model")
+    found = found.assign(with_background=found["background"] > 0)
+    keys = ["with_background", "shots", "background", "gain"]
+    return found.sort_values(keys, ascending=[True, True, True, False], kind="stable").reset_index(drop=True)
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, columns: Sequence[str], look_of: dict[str, Look]) -> None:
+    axes.axvline(0, color=MUTED, lw=1.1, zorder=2.0, label="_nothing")
+    head_numbers(axes, "[95 % interval]")
+    for place, row in enumerate(rows.to_dict("records")):
+        value, low, high = (float(row[name]) for name in columns)
+        if np.isnan(value):
+            continue
+        colour, hollow = look_of[str(row["model"])].colour, row["strategy"] == RANDOM
+        axes.plot([low, high], [place, place], color=colour, lw=1.8, zorder=2.3, label=f"interval:{row['model']}")
+        dot: dict[str, Any] = {
+            "ms": 6,
+            "mec": colour,
+            "mew": 1.4,
+            "mfc": PAPER if hollow else colour,
+            "ls": "none",
+            "zorder": 2.5,
+        }
+        axes.plot([value], [place], marker="D" if hollow else "o", label=str(row["model"]), **dot)
+        text: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 8, "color": INK}
+        axes.text(1.02, place, change_text(value, low, high), **text)
+
+
+def _frame(panels: Sequence[Axes], rows: pd.DataFrame) -> None:
+    name_rows(panels[0], [name_text(str(model), 30) for model in rows["model"]])
+    judged = rows["beats_random"].eq(True) | rows["below_random"].eq(True)
+    for label, bold in zip(panels[0].get_yticklabels(), judged, strict=True):
+        label.set_fontweight("bold" if bold else "normal")
+    kinds = list(zip(rows["shots"], rows["background"], strict=True))
+    for axes in panels:
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlabel("gain of mean F")
+        axes.locator_params(axis="x", nbins=5)
+        axes.margins(x=0.08)
+        for place, row in enumerate(rows.to_dict("records")):
+            if row["strategy"] == RANDOM:
+                axes.axhspan(place - 0.5, place + 0.5, color=MUTED, alpha=0.13, lw=0, zorder=1.5, label="_random")
+            if place and kinds[place] != kinds[place - 1]:
+                axes.axhline(place - 0.5, color=MUTED, lw=0.6, alpha=0.6)

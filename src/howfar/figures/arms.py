@@ -1,0 +1,123 @@
+"""The models of an adaptation study as figures and tables show them: which, in what order, how they look, over which seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from howfar.errors import InputError
+from howfar.figures.style import PRIMARY, Look, look
+from howfar.results.adaptation import BASELINE, Adaptation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RANDOM = "random"
+PLAIN = Look(PRIMARY, "-", "o")
+
+
+def strategies(adaptation: Adaptation) -> list[str]:
+    """The strategies of the study's models, in the order of its settings' arms."""
+    return list(dict.fromkeys(str(name) for name in adaptation.models["strategy"].dropna()))
+
+
+def strategy_of(adaptation: Adaptation, strategy: str | None = None) -> str:
+    """The strategy whose models a figure shows: the one asked for, else the first that is not random.
+
+    Raises
+    ------
+    InputError
+        The study has no models of the one asked for.
+    """
+    known = strategies(adaptation)
+    if strategy is not None:
+        if strategy not in known:
+            raise InputError.of("strategy", f"must be one of the study's ({', '.join(known)})", strategy)
+        return strategy
+    return next((name for name in known if name != RANDOM), RANDOM)
+
+
+def arms(adaptation: Adaptation) -> pd.DataFrame:
+    """One row an adapted model (model, strategy, shots, background), in the order of their training."""
+    known = adaptation.models[adaptation.models["model"] != BASELINE]
+    return known.drop_duplicates("model")[["model", "strategy", "shots", "background"]].reset_index(drop=True)
+
+
+def by_shots(adaptation: Adaptation, strategy: str) -> list[str]:
+    """Labels of a strategy's models without background, the fewest shots first."""
+    found = arms(adaptation)
+    found = found[(found["strategy"] == strategy) & (found["background"] == 0)]
+    return list(found.sort_values("shots", kind="stable")["model"])
+
+
+def by_background(adaptation: Adaptation, strategy: str) -> list[str]:
+    """Labels of the model that background was added to and of those with it, the fewest first; empty where there is none."""
+    found = arms(adaptation)
+    found = found[found["strategy"] == strategy]
+    most = found[found["background"] > 0]
+    if most.empty:
+        return []
+    found = found[(found["background"] > 0) | (found["shots"] == most["shots"].max())]
+    return list(found.sort_values("background", kind="stable")["model"])
+
+
+def looks(adaptation: Adaptation) -> dict[str, Look]:
+    """The look of every model: M is grey, the others have the colour of their numbers of shots and of background images."""
+    found = arms(adaptation)
+    kinds = sorted({_kind(row) for row in found.to_dict("records")})
+    place = {kind: look(k) for k, kind in enumerate(kinds)}
+    return {BASELINE: PLAIN, **{str(row["model"]): place[_kind(row)] for row in found.to_dict("records")}}
+
+
+def seeds_of(adaptation: Adaptation, models: Sequence[str]) -> list[int]:
+    """The seeds in which all of these models were trained, ascending; of random there may be more, which are no use beside.
+
+    Models without a common seed are shown with all of theirs.
+    """
+    found = adaptation.models[adaptation.models["model"].isin(models)]
+    sets = [set(rows["seed"].tolist()) for _, rows in found.groupby("model")]
+    return sorted(set.intersection(*sets) or set.union(*sets)) if sets else []
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """How many seeds, as a figure's note says it.
+
+    Examples
+    --------
+    >>> seeds_text([0]), seeds_text([0, 1, 2])
+    ('one seed', 'means over 3 seeds')
+    """
+    return "one seed" if len(seeds) == 1 else f"means over {len(seeds)} seeds"
+
+
+def change_text(value: float, low: float, high: float) -> str:
+    """A change with its interval, to three decimals; what rounds to 0 has no sign.
+
+    Examples
+    --------
+    >>> change_text(0.048, -0.0002, 0.1)
+    '+0.048 [0.000, +0.100]'
+    """
+    return f"{signed(value)} [{signed(low)}, {signed(high)}]"
+
+
+def signed(value: float) -> str:
+    """A change with its sign, to three decimals.
+
+    Examples
+    --------
+    >>> signed(-0.0123), signed(-0.0001)
+    ('−0.012', '0.000')
+    """
+    rounded = round(value, 3)
+    return f"{rounded:+.3f}".replace("-", "−") if rounded else "0.000"
+
+
+def scored(adaptation: Adaptation) -> list[str]:
+    """The datasets of which some image has an F: secondaries, then blind sets with masks."""
+    known = set(adaptation.images.loc[adaptation.images["f"].notna(), "dataset"])
+    return [name for name in (*adaptation.secondaries, *adaptation.blind) if name in known]
+
+
+def _kind(row: Any) -> tuple[bool, int, int]:
+    return row["background"] > 0, int(row["shots"]), int(row["background"])

@@ -1,0 +1,242 @@
+"""Sentences on what labelling a few images bought: what was measured, its interval, and nothing beyond it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from howfar.figures.arms import RANDOM, arms, by_background, by_shots, change_text, seeds_of, signed, strategies, strategy_of
+from howfar.report.words import listing
+from howfar.results.adaptation import ALL, BASELINE, Adaptation
+
+FEW_SEEDS = 5
+
+
+@dataclass(frozen=True)
+class Change:
+    """A difference with the ends of its interval; NaN where it could not be measured."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def above(self) -> bool:
+        """Whether the interval lies above 0."""
+        return self.low > 0
+
+    @property
+    def below(self) -> bool:
+        """Whether the interval lies below 0."""
+        return self.high < 0
+
+    @property
+    def known(self) -> bool:
+        """Whether it was measured."""
+        return self.value == self.value
+
+    def __str__(self) -> str:
+        return change_text(self.value, self.low, self.high)
+
+
+def gain(adaptation: Adaptation, model: str, dataset: str = ALL) -> Change | None:
+    """Gain of a model over M, on all secondaries alike or on one dataset."""
+    return _change(adaptation, model, dataset, ("gain", "low", "high"))
+
+
+def over_random(adaptation: Adaptation, model: str, dataset: str = ALL) -> Change | None:
+    """How much more a model gained than random's with as many images; None where random was no strategy."""
+    return _change(adaptation, model, dataset, ("over_random", "over_random_low", "over_random_high"))
+
+
+def lead(adaptation: Adaptation) -> str:
+    """What the most images bought, with its interval, and whether that holds 0."""
+    strategy = strategy_of(adaptation)
+    model = by_shots(adaptation, strategy)[-1]
+    found, count = gain(adaptation, model), _shots(adaptation, model)
+    labelled = f"Labelling {_images(count)} of each of {_datasets(adaptation)}, chosen by {strategy}"
+    if len(adaptation.secondaries) == 1:
+        labelled = f"Labelling {_images(count)} of {adaptation.secondaries[0]}, chosen by {strategy}"
+    if found is None or not found.known:
+        return f"{labelled}, could not be measured: no image that was left out has foreground."
+    interval = f"[95 % CI {signed(found.low)}, {signed(found.high)}]"
+    if found.above:
+        return f"{labelled}, raised mean F by {found.value:.3f} {interval}."
+    if found.below:
+        return f"{labelled}, lowered mean F by {-found.value:.3f} {interval}."
+    return f"There is no evidence that {labelled[0].lower()}{labelled[1:]}, changed mean F: {signed(found.value)} {interval}."
+
+
+def against_random(adaptation: Adaptation) -> str:
+    """Whether the chosen strategy did better than drawing as many images at random, with the interval."""
+    strategy = strategy_of(adaptation)
+    if strategy == RANDOM:
+        return "The images were drawn at random, and no other way of choosing them was tried."
+    found = over_random(adaptation, by_shots(adaptation, strategy)[-1])
+    if found is None or not found.known:
+        return (
+            f"Random was no strategy of this study, so it does not tell whether choosing by {strategy} is any better than "
+            "labelling as many images drawn at random."
+        )
+    text = f"Beside as many images drawn at random, those chosen by {strategy} gained {found} more"
+    if not found.above and not found.below:
+        return f"{text}: the interval holds 0, no evidence that {strategy} beats random."
+    judged = _row(adaptation, by_shots(adaptation, strategy)[-1], ALL)
+    rivals = len([name for name in strategies(adaptation) if name != RANDOM])
+    if (found.above and judged["beats_random"]) or (found.below and judged["below_random"]):
+        return f"{text}: {strategy} {'beats' if found.above else 'does worse than'} random here."
+    return (
+        f"{text}. Taken by itself that excludes 0; with {rivals} strategies compared, some would by chance, and corrected for "
+        f"that it is no evidence that {strategy} {'beats' if found.above else 'does worse than'} random."
+    )
+
+
+def any_beats(adaptation: Adaptation) -> str:
+    """Whether any of several strategies beats random, corrected for how many there are; empty where there is one."""
+    if RANDOM not in strategies(adaptation) or len(strategies(adaptation)) < 3:
+        return ""
+    said = adaptation.verdict()
+    return f"{said} This is corrected for the number of strategies compared (Bonferroni)." if said else ""
+
+
+def by_number(adaptation: Adaptation) -> list[tuple[str, str]]:
+    """Label and sentence for every number of images of the chosen strategy."""
+    found = []
+    for model in by_shots(adaptation, strategy_of(adaptation)):
+        change = gain(adaptation, model)
+        if change is None or not change.known:
+            continue
+        count = _shots(adaptation, model)
+        total = count * len(adaptation.secondaries)
+        said = "wholly above 0" if change.above else "wholly below 0" if change.below else "holds 0: no evidence of a gain"
+        rest = f"{_best(adaptation, model)}{_beside(adaptation, model)}"
+        found.append((model, f"{count} of each, {_images(total)} in all: {change}, {said}.{rest}"))
+    return found
+
+
+def suppressed(adaptation: Adaptation) -> str:
+    """What adding background images did to false positives, and at what cost; empty where none were added."""
+    rows = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
+    labels = by_background(adaptation, strategy_of(adaptation))
+    if not labels or labels[-1] not in rows:
+        return ""
+    row = rows[labels[-1]]
+    change, cost = (Change(*(float(row[name]) for name in names)) for names in (_CHANGE, _COST))
+    count = int(arms(adaptation).set_index("model")["background"].loc[labels[-1]])
+    in_points = f"{points(change.value)} [{points(change.low)}, {points(change.high)}] percentage points"
+    did = "lowered" if change.below else "raised" if change.above else "did not provably change"
+    text = (
+        f"Adding {_images(count)} of {adaptation.background} to {labels[0]} {did} the share of false positives on those left "
+        f"out: {in_points}, to {100 * float(row['share']):.2f} %."
+    )
+    if not cost.known:
+        return text
+    price = (
+        "at a cost in mean F" if cost.below else "with a rise of mean F" if cost.above else "with no provable cost in mean F"
+    )
+    return f"{text} On the secondaries that came {price}: {cost}."
+
+
+def limits(adaptation: Adaptation) -> list[str]:
+    """What the numbers do not tell."""
+    seeds = len(seeds_of(adaptation, [BASELINE, *by_shots(adaptation, strategy_of(adaptation))]))
+    found = []
+    if seeds == 1:
+        found.append(
+            "With one seed nothing is known of how trainings differ by chance: the intervals are of the photographs alone, "
+            "and narrower than they should be."
+        )
+    elif seeds < FEW_SEEDS:
+        found.append(
+            f"{seeds} seeds say little of how trainings differ by chance: the intervals resample seeds too, and with so few "
+            "are narrower than they should be."
+        )
+    return [
+        *found,
+        "Intervals resample photographs and seeds, not datasets: they are about these datasets, not about others.",
+        _threshold(adaptation),
+        "Images that any model of the study learnt from are left out for all models, with all tiles of their photographs, so "
+        "every model is scored on the same images. An image without foreground has no F.",
+        _scored(adaptation),
+    ]
+
+
+def _threshold(adaptation: Adaptation) -> str:
+    if dict(adaptation.settings.get("training", {})).get("holdout", 1):
+        return (
+            "F is taken at a threshold that needs no label of the datasets: the one that is best for the model on the "
+            f"photographs of {adaptation.primary} that were held out. ODS looks at the labels of the dataset it is about."
+        )
+    return f"F is taken at threshold 0.5, as no photograph of {adaptation.primary} was held out to tune one on."
+
+
+def _scored(adaptation: Adaptation) -> str:
+    pool = adaptation.settings.get("pool")
+    if pool is None:
+        return (
+            "Images were chosen from whole datasets, so what is scored is what no strategy took: perhaps easier or harder than "
+            "the whole, though the same for all models."
+        )
+    return f"Images were chosen from {100 * pool:.0f} % of each dataset's photographs; all models are scored on the others."
+
+
+def points(value: float) -> str:
+    """A change of a share in percentage points, with its sign.
+
+    Examples
+    --------
+    >>> points(-0.0123), points(0.0)
+    ('−1.23', '0.00')
+    """
+    rounded = round(100 * value, 2)
+    return f"{rounded:+.2f}".replace("-", "−") if rounded else "0.00"
+
+
+_CHANGE = ("change", "low", "high")
+_COST = ("cost", "cost_low", "cost_high")
+
+
+def _row(adaptation: Adaptation, model: str, dataset: str) -> dict[Any, Any]:
+    gains = adaptation.gains
+    found = gains[(gains["model"] == model) & (gains["dataset"] == dataset)]
+    return {} if found.empty else found.to_dict("records")[0]
+
+
+def _change(adaptation: Adaptation, model: str, dataset: str, columns: tuple[str, str, str]) -> Change | None:
+    row = _row(adaptation, model, dataset)
+    return None if not row else Change(*(float(row[name]) for name in columns))
+
+
+def _best(adaptation: Adaptation, model: str) -> str:
+    """On which datasets the gain lies above 0, and on which below."""
+    changes = {name: gain(adaptation, model, name) for name in adaptation.secondaries}
+    up = [name for name, one in changes.items() if one is not None and one.above]
+    down = [name for name, one in changes.items() if one is not None and one.below]
+    if len(changes) < 2:
+        return ""
+    if len(up) == len(changes) or len(down) == len(changes):
+        return f" It is {'better' if up else 'worse'} on every dataset."
+    parts = [f"better on {listing(up)}"] if up else []
+    parts += [f"worse on {listing(down)}"] if down else []
+    return f" Dataset by dataset it is {'; '.join(parts)}." if parts else " On no single dataset the interval excludes 0."
+
+
+def _beside(adaptation: Adaptation, model: str) -> str:
+    """How the model does beside random's, judged at the level corrected for the number of strategies."""
+    change, row = over_random(adaptation, model), _row(adaptation, model, ALL)
+    if change is None or not change.known:
+        return ""
+    judged = "better" if row["beats_random"] else "worse" if row["below_random"] else "no evidence of a difference"
+    return f" Beside as many drawn at random: {change}, {judged}."
+
+
+def _shots(adaptation: Adaptation, model: str) -> int:
+    return int(arms(adaptation).set_index("model")["shots"].loc[model])
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"
+
+
+def _datasets(adaptation: Adaptation) -> str:
+    return f"{len(adaptation.secondaries)} datasets"

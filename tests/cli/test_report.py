@@ -1,0 +1,56 @@
+"""`howfar report` as a user runs it: on a run and on an adaptation study; and what `howfar adapt` prints at its end."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from howfar.cli.main import run
+from howfar.report import adaptation as module
+from howfar.results.adaptation import Adaptation
+
+
+@pytest.fixture(scope="module")
+def studies() -> ModuleType:
+    path = Path(__file__).parents[1] / "figures" / "believable_adaptation.py"
+    spec = importlib.util.spec_from_file_location("believable_adaptation", path)
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+@pytest.fixture
+def study(studies: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Adaptation, Path]:
+    """A small study in its folder, whose report draws one figure."""
+    monkeypatch.setattr(module, "FIGURES", {"gains": module.FIGURES["gains"]})
+    options = {"seeds": (0,), "shots": (1,), "random_seeds": (), "background_shots": (), "blind": {}, "files": False}
+    found: Adaptation = studies.make(tmp_path, sizes={"roads": 5, "walls": 4}, **options)
+    return found, found.save(tmp_path)
+
+
+def test_a_study_is_recognised_by_its_file(study: tuple[Adaptation, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    _, folder = study
+    assert run(["report", str(folder)]) == 0
+    page = folder / "report.html"
+    assert capsys.readouterr().out.split() == [str(page)]
+    assert "What did labelling a few images gain?" in page.read_text(encoding="utf-8")
+    assert (folder / "figures" / "gains.png").is_file()
+
+
+def test_a_damaged_study_is_one_line(study: tuple[Adaptation, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    _, folder = study
+    (folder / "adaptation.json").write_text("{")
+    assert run(["report", str(folder)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "run adapt again" in captured.err
+
+
+def test_a_folder_of_neither_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", str(tmp_path)]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1

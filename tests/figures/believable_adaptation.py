@@ -1,0 +1,200 @@
+"""A factory of believable adaptation studies from seeded random numbers, with no training behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from howfar.results import Provenance
+from howfar.results.adaptation import BASELINE, Adaptation
+from howfar.studies.adaptation.config import RANDOM, Arm, Config
+from howfar.studies.adaptation.suppression import suppression_of
+from howfar.studies.adaptation.tables import gains_of
+
+SIZES = {"roads": 30, "decks $x$": 21, "a <b>bold</b> & long name of the tunnel linings, 2024": 12, "walls": 25}
+BLIND = {"blind, labelled": 9, "blind": 7}
+BACKGROUND = {"plain & empty": 6}
+LEVELS = (0.55, 0.4, 0.3, 0.62)
+SIDE = (24, 40)
+
+
+def make(
+    folder: Path,
+    *,
+    sizes: dict[str, int] | None = None,
+    strategies: Sequence[str] = ("far", RANDOM),
+    shots: Sequence[int] = (1, 3, 7),
+    seeds: Sequence[int] = (0, 1, 2),
+    random_seeds: Sequence[int] = (3,),
+    background_shots: Sequence[int] = (3, 7),
+    blind: dict[str, int] | None = None,
+    edge: float = 0.0,
+    bootstrap: int = 60,
+    files: bool = True,
+) -> Adaptation:
+    """A study whose folder holds photographs, masks and maps; every strategy gains alike, and the first `edge` more."""
+    chosen = Config.checked(
+        strategies=tuple(strategies),
+        shots=tuple(shots),
+        seeds=tuple(seeds),
+        random_seeds=tuple(random_seeds) if RANDOM in strategies else (),
+        background_shots=tuple(background_shots),
+        bootstrap=bootstrap,
+    )
+    rng = np.random.default_rng(7)
+    secondaries, others = sizes or SIZES, BLIND if blind is None else blind
+    models = _models(chosen, rng)
+    images = _images(folder, chosen, secondaries, others, edge, rng)
+    if files:
+        _write(folder, images, chosen.seeds[0], rng)
+    names = list(secondaries)
+    return Adaptation(
+        primary="training & <set>",
+        secondaries=tuple(names),
+        blind=tuple(others),
+        background=next(iter(BACKGROUND)) if background_shots else None,
+        segmenter="unetplusplus",
+        settings={
+            **chosen.model_dump(),
+            "options": {"encoder": "lite0"},
+            "training": {"size": 160, "epochs": 12, "batch": 8, "loss": "bce_dice", "holdout": 0.1, "seed": 0},
+        },
+        models=models,
+        scores=_scores(images, rng),
+        images=images,
+        picks=_picks(chosen, names),
+        gains=gains_of(images, names, chosen),
+        suppression=suppression_of(images, next(iter(BACKGROUND)), names, chosen),
+        provenance=Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"}),
+        notes=("far: fewer than 7 images of walls lie in the band <&>",),
+    )
+
+
+def without_files(study: Adaptation) -> Adaptation:
+    """The same with no file known."""
+    return replace(study, images=study.images.assign(path="", mask="", map=""))
+
+
+def _each(chosen: Config) -> list[tuple[int, str, Arm | None]]:
+    arms = [(seed, arm) for seed in chosen.all_seeds for arm in (None, *chosen.arms(seed))]
+    return [(seed, BASELINE if arm is None else arm.label, arm) for seed, arm in arms]
+
+
+def _models(chosen: Config, rng: np.random.Generator) -> pd.DataFrame:
+    rows = [
+        {
+            "seed": seed,
+            "model": label,
+            "strategy": None if arm is None else arm.strategy,
+            "shots": 0 if arm is None else arm.shots,
+            "background": 0 if arm is None else arm.background,
+            "weights": f"{k:064x}",
+            "threshold": round(float(rng.uniform(0.3, 0.7)), 2),
+            "held_out_ods": float(rng.uniform(0.7, 0.8)),
+        }
+        for k, (seed, label, arm) in enumerate(_each(chosen))
+    ]
+    return pd.DataFrame(rows)
+
+
+def _images(
+    folder: Path, chosen: Config, secondaries: dict[str, int], blind: dict[str, int], edge: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    frames = []
+    background = BACKGROUND if chosen.background_shots else {}
+    for k, (name, count) in enumerate({**secondaries, **blind, **background}.items()):
+        distance = rng.random(count) if name in secondaries else np.full(count, np.nan)
+        own = rng.normal(0, 0.12, count)
+        for seed, label, arm in _each(chosen):
+            level = LEVELS[k % 4] - 0.25 * np.nan_to_num(distance) + _gain(arm, chosen, edge) + 0.02 * (seed - 1)
+            f = np.clip(level + own + rng.normal(0, 0.03, count), 0, 0.97)
+            share = 0.06 / (1 + (0 if arm is None else arm.background)) * rng.uniform(0.6, 1.4, count)
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "seed": seed,
+                        "model": label,
+                        "dataset": name,
+                        "image": [f"photo{i:03d}.png" for i in range(count)],
+                        "photograph": [f"photo{i:03d}" for i in range(count)],
+                        "distance": distance,
+                        "f": np.nan if name in background or name == "blind" else f,
+                        "false_positive_share": share if name in background else np.nan,
+                        "path": [str(folder / "data" / str(k) / "images" / f"photo{i:03d}.png") for i in range(count)],
+                        "mask": [
+                            "" if name in background or name == "blind" else str(folder / f"data/{k}/masks/photo{i:03d}.png")
+                            for i in range(count)
+                        ],
+                        "map": [f"maps/seed{seed}/{label}/{k}/photo{i:03d}.png" for i in range(count)],
+                    }
+                )
+            )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _gain(arm: Arm | None, chosen: Config, edge: float) -> float:
+    if arm is None:
+        return 0.0
+    return 0.04 * arm.shots**0.5 - 0.004 * arm.background + (edge if arm.strategy == chosen.strategies[0] else 0.0)
+
+
+def _write(folder: Path, images: pd.DataFrame, seed: int, rng: np.random.Generator) -> None:
+    """Photographs, masks, and the maps of one seed."""
+    for row in images[images["seed"] == seed].to_dict("records"):
+        values = np.zeros(SIDE, dtype=np.uint8)
+        values[:, int(rng.integers(5, 30))] = 255
+        for column in ("path", "mask", "map"):
+            if row[column]:
+                target = folder / row[column]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                picture: Any = values if column != "path" else rng.integers(90, 160, (*SIDE, 3), dtype=np.uint8)
+                Image.fromarray(picture).save(target)
+
+
+def _scores(images: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    rows = []
+    for (seed, model, dataset), part in images.groupby(["seed", "model", "dataset"], sort=False):
+        if part["mask"].eq("").all() and part["false_positive_share"].isna().all():
+            continue
+        mean, share = float(part["f"].mean()), float(part["false_positive_share"].mean())
+        known = not np.isnan(mean)
+        rows.append(
+            {
+                "seed": seed,
+                "model": model,
+                "dataset": dataset,
+                "n": len(part),
+                "ods": mean + 0.05 if known else None,
+                "ods_threshold": round(float(rng.uniform(0.2, 0.8)), 2) if known else None,
+                "f": mean + 0.01 if known else None,
+                "mean_f": mean,
+                "false_positive_share": None if np.isnan(share) else share,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _picks(chosen: Config, secondaries: Sequence[str]) -> pd.DataFrame:
+    rows = [
+        {
+            "seed": seed,
+            "strategy": strategy,
+            "shots": max(chosen.shots),
+            "dataset": dataset,
+            "image": f"chosen-{strategy}-{rank}.png",
+            "rank": rank,
+            "distance": 1 - rank / 20,
+            "content": f"{rank:064x}",
+        }
+        for seed in chosen.all_seeds
+        for strategy in chosen.strategies_of(seed)
+        for dataset in secondaries
+        for rank in range(1, max(chosen.shots) + 1)
+    ]
+    return pd.DataFrame(rows)

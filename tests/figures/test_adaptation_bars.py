@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from howfar.figures.adaptation_bars import adaptation_bars, ranges
+from howfar.figures.style import PAPER
+from howfar.results.adaptation import Adaptation
+
+
+def bars(figure: Figure) -> dict[str, Rectangle]:
+    (axes,) = figure.axes
+    return {str(group.get_label()): group.patches[0] for group in axes.containers}
+
+
+def shown(study: Adaptation, model: str, dataset: str) -> np.ndarray:
+    rows = study.scores[(study.scores["model"] == model) & (study.scores["dataset"] == dataset) & (study.scores["seed"] < 3)]
+    assert len(rows) == 3
+    return rows["mean_f"].to_numpy(dtype=np.float64)
+
+
+def test_a_bar_is_the_mean_over_the_shared_seeds_and_its_line_their_range(study: Adaptation) -> None:
+    figure = adaptation_bars(study)
+    found = bars(figure)
+    ranges_of = {str(line.get_label()): np.asarray(line.get_xdata()) for line in figure.axes[0].get_lines()}
+    for model in ("M", "far-7", "random-3"):
+        values = shown(study, model, "walls")
+        assert found[f"{model}:walls"].get_width() == pytest.approx(values.mean())
+        assert ranges_of[f"range:{model}:walls"].tolist() == pytest.approx([values.min(), values.max()])
+
+
+def test_all_is_the_mean_over_the_secondaries_alone(study: Adaptation) -> None:
+    values = [shown(study, "far-7", name) for name in study.secondaries]
+    assert bars(adaptation_bars(study))["far-7:all"].get_width() == pytest.approx(np.mean(values))
+    bar = ranges(study, ["far-7"], [0, 1, 2])["far-7", "all"]
+    assert (bar.low, bar.high) == pytest.approx((np.mean(values, axis=0).min(), np.mean(values, axis=0).max()))
+
+
+def test_random_is_hollow_beside_the_strategy(study: Adaptation) -> None:
+    found = bars(adaptation_bars(study))
+    names = [name.split(":")[0] for name in found if name.endswith(":roads")]
+    assert names == ["M", "far-1", "random-1", "far-3", "random-3", "far-7", "random-7"]
+    assert to_hex(found["random-7:roads"].get_facecolor()) == PAPER
+    assert to_hex(found["far-7:roads"].get_facecolor()) == to_hex(found["random-7:roads"].get_edgecolor())
+    alone = bars(adaptation_bars(study, strategy="random"))
+    assert to_hex(alone["random-7:roads"].get_facecolor()) != PAPER
+    assert not any(name.startswith("far") for name in alone)
+
+
+def test_background_stands_beside_the_same_model_without(study: Adaptation) -> None:
+    found = bars(adaptation_bars(study, background=True))
+    assert [name for name in found if name.endswith(":roads")] == ["far-7:roads", "far-7-B3:roads", "far-7-B7:roads"]
+
+
+def test_blind_sets_are_named_as_such_and_only_with_an_f(study: Adaptation) -> None:
+    labels = [label.get_text() for label in adaptation_bars(study).axes[0].get_yticklabels()]
+    assert labels[-2:] == ["blind, labelled (blind)", "all 4 secondaries"]
+    assert len(labels) == 6
+
+
+def test_ods_is_of_its_own_column(study: Adaptation) -> None:
+    mean, ods = (ranges(study, ["M"], [0], column)["M", "roads"].mean for column in ("mean_f", "ods"))
+    assert ods == pytest.approx(mean + 0.05)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import howfar
+from howfar.data.synthetic import write_dataset
+from howfar.report.rerun_adaptation import rerun
+from howfar.results.adaptation import Adaptation
+
+
+def test_the_call_is_python_with_every_setting(study: Adaptation, study_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: dict[str, Any] = {}
+    monkeypatch.setattr(howfar.Dataset, "from_folder", lambda path, name: (path, name))
+    monkeypatch.setattr(howfar, "adapt", lambda *given, **named: called.update(named, given=given), raising=False)
+    exec(rerun(study))
+    primary, secondaries, segmenter = called.pop("given")
+    assert primary == "training & <set>=<where training & <set> is>"
+    assert secondaries == [(f"{study_folder}/data/{k}", name) for k, name in enumerate(study.secondaries)]
+    assert segmenter == "unetplusplus"
+    assert called.pop("background") == (f"{study_folder}/data/6", "plain & empty")
+    assert called.pop("blind") == [(f"{study_folder}/data/4", "blind, labelled"), (f"{study_folder}/data/5", "blind")]
+    assert called.pop("out") == "<another folder>"
+    training = dict(study.settings["training"])
+    del training["seed"]
+    assert called == {
+        **{name: study.settings[name] for name in study.settings if name != "training"},
+        **training,
+    }
+
+
+def test_datasets_of_unknown_places_are_gaps(bakeoff: Adaptation, studies: Any) -> None:
+    text = rerun(studies.without_files(bakeoff))
+    compile(text, "rerun", "exec")
+    assert "'roads=<where roads is>'" in text
+    assert "background=" not in text
+    assert "blind=" not in text
+
+
+def test_the_folder_named_is_one_whose_masks_are_found(study: Adaptation, tmp_path: Path) -> None:
+    place = write_dataset(tmp_path / "roads", 3, seed=0, size=32)
+    rows = study.images[study.images["dataset"] == "roads"].iloc[:3]
+    names = sorted(path.name for path in (place / "images").iterdir())
+    images = rows.assign(image=names, path=[str(place / "images" / name) for name in names])
+    text = rerun(replace(study, images=images))
+    line = next(line for line in text.splitlines() if "name='roads'" in line)
+    dataset = eval(line.strip().rstrip(","), {"howfar": howfar})
+    assert all(item.mask is not None for item in dataset.items)
