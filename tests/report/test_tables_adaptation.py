@@ -47,11 +47,11 @@ def test_gains_are_marked_where_they_are_losses(study: Adaptation) -> None:
 
 
 def test_the_verdict_beside_random_is_that_of_the_corrected_interval(study: Adaptation, bakeoff: Adaptation) -> None:
-    assert cell(tables.against_random(bakeoff), "far-7", "verdict").text == "beats random"
-    assert cell(tables.against_random(bakeoff), "near-7", "verdict").text == "no evidence"
+    assert cell(tables.against_random(bakeoff), "far-7", "verdict").text == "better"
+    assert cell(tables.against_random(bakeoff), "near-7", "verdict").text == "no evidence of a difference"
     worse = study.gains.assign(beats_random=False, below_random=True)
     table = tables.against_random(replace(study, gains=worse))
-    assert cell(table, "far-1", "verdict").text == "worse than random"
+    assert cell(table, "far-1", "verdict").text == "worse"
     assert [row[0].text for row in table.rows] == ["far-1", "far-3", "far-7", "far-7-B3", "far-7-B7"]
     none = replace(study, gains=study.gains.assign(over_random=np.nan))
     assert tables.against_random(none).rows == ()

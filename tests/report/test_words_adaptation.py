@@ -91,6 +91,18 @@ def test_random_is_beaten_only_where_the_corrected_interval_says_so(
     assert f"gained {words.Change((low + high) / 2, low, high)} more" in text
 
 
+def test_one_seed_is_no_verdict(study: Adaptation) -> None:
+    """A missing verdict may come back as NaN, which is true."""
+    for unknown in (None, np.nan):
+        one = over(study, 0.01, 0.03)
+        gains = one.gains.astype({"beats_random": object, "below_random": object})
+        one = replace(one, gains=gains.assign(beats_random=unknown, below_random=unknown))
+        assert words.against_random(one).endswith(
+            "With one seed that may be a difference of two trainings, and is no verdict on far."
+        )
+        assert all(text.endswith("one seed does not tell.") for _, text in words.by_number(one))
+
+
 def test_without_a_comparison_nothing_is_said_of_random(study: Adaptation) -> None:
     assert words.against_random(over(study, np.nan, np.nan)).startswith("Random was no strategy of this study")
     alone = replace(study, models=study.models[study.models["strategy"] != "far"])

@@ -7,10 +7,10 @@ from typing import Any
 
 from howfar.figures.adaptation_bars import Bar, ranges
 from howfar.figures.adaptation_suppression import by_seed
-from howfar.figures.arms import RANDOM, arms, looks, scored, seeds_of
+from howfar.figures.arms import arms, looks, scored, seeds_of
 from howfar.report.tables import Cell, Column, Table
 from howfar.report.tables_performance import UNDEFINED, number
-from howfar.report.words_adaptation import Change, gain, over_random, points
+from howfar.report.words_adaptation import Change, gain, over_random, points, standing
 from howfar.results.adaptation import ALL, BASELINE, Adaptation
 
 
@@ -75,7 +75,9 @@ def against_random(adaptation: Adaptation) -> Table:
     columns = (
         Column("model"),
         Column("all", "the secondaries, datasets alike; the 95 % interval is not corrected"),
-        Column("verdict", "by the interval at a level that is corrected for the number of strategies (Bonferroni)"),
+        Column(
+            "verdict", "beside random, by the interval at a level that is corrected for the number of strategies (Bonferroni)"
+        ),
         *(Column(name) for name in adaptation.secondaries),
     )
     rows = []
@@ -85,7 +87,7 @@ def against_random(adaptation: Adaptation) -> Table:
         if change is None or not change.known:
             continue
         own = (_change(over_random(adaptation, model, name)) for name in adaptation.secondaries)
-        rows.append((_model(adaptation, model), _change(change), Cell(_verdict(row)), *own))
+        rows.append((_model(adaptation, model), _change(change), Cell(standing(row)), *own))
     return Table(columns, tuple(rows))
 
 
@@ -225,12 +227,6 @@ def _points(change: Change) -> Cell:
 
 def _share(value: float) -> Cell:
     return UNDEFINED if value != value else Cell(f"{100 * value:.2f} %", value)
-
-
-def _verdict(row: Mapping[Any, Any]) -> str:
-    if row["beats_random"]:
-        return f"beats {RANDOM}"
-    return f"worse than {RANDOM}" if row["below_random"] else "no evidence"
 
 
 def _float(value: Any) -> float | None:

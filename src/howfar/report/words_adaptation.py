@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from howfar.report.words import listing
 from howfar.results.adaptation import ALL, BASELINE, Adaptation
 
 FEW_SEEDS = 5
+NO_EVIDENCE, UNJUDGED = "no evidence of a difference", "one seed does not tell"
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,11 @@ def against_random(adaptation: Adaptation) -> str:
     text = f"Beside as many images drawn at random, those chosen by {strategy} gained {found} more"
     if not found.above and not found.below:
         return f"{text}: the interval holds 0, no evidence that {strategy} beats random."
-    judged = _row(adaptation, by_shots(adaptation, strategy)[-1], ALL)
+    judged = standing(_row(adaptation, by_shots(adaptation, strategy)[-1], ALL))
+    if judged == UNJUDGED:
+        return f"{text}. With one seed that may be a difference of two trainings, and is no verdict on {strategy}."
     rivals = len([name for name in strategies(adaptation) if name != RANDOM])
-    if (found.above and judged["beats_random"]) or (found.below and judged["below_random"]):
+    if judged != NO_EVIDENCE:
         return f"{text}: {strategy} {'beats' if found.above else 'does worse than'} random here."
     return (
         f"{text}. Taken by itself that excludes 0; with {rivals} strategies compared, some would by chance, and corrected for "
@@ -226,8 +230,14 @@ def _beside(adaptation: Adaptation, model: str) -> str:
     change, row = over_random(adaptation, model), _row(adaptation, model, ALL)
     if change is None or not change.known:
         return ""
-    judged = "better" if row["beats_random"] else "worse" if row["below_random"] else "no evidence of a difference"
-    return f" Beside as many drawn at random: {change}, {judged}."
+    return f" Beside as many drawn at random: {change}, {standing(row)}."
+
+
+def standing(row: Mapping[Any, Any]) -> str:
+    """How a row of the gains stands to random's, at the level corrected for the number of strategies."""
+    if row["beats_random"] not in (True, False):  # None, or NaN, which is true
+        return UNJUDGED
+    return "better" if row["beats_random"] else "worse" if row["below_random"] else NO_EVIDENCE
 
 
 def _shots(adaptation: Adaptation, model: str) -> int:

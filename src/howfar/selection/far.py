@@ -75,8 +75,8 @@ def _far(pool: Pool, k: int, low: float, high: float) -> Positions:
     chosen = [band[rank] for rank in islice(_ranks(pool.labelled[band]), k)]
     if len(chosen) < k:
         message = (
-            f"{len(chosen)} images without labels lie at a scaled distance of {low:g} to {high:g}, fewer than the {k} asked "
-            "for: the farthest of the others are taken too"
+            f"images without labels at a scaled distance of {low:g} to {high:g}: {len(chosen)}, fewer than the {k} asked for; "
+            "the farthest of the others are taken too"
         )
         warnings.warn(message, UserWarning, stacklevel=3)
         within = np.zeros(len(pool), dtype=np.bool_)
