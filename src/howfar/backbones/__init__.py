@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from howfar import registry
+from howfar.backbones.modules import module
 from howfar.backbones.recipe import Card, Options, Recipe
 from howfar.errors import HowfarError, InputError, MissingExtraError, UnknownNameError
 from howfar.protocols import Backbone
 
-__all__ = ["Card", "Options", "Recipe", "cards", "load_backbone"]
+__all__ = ["Card", "Options", "Recipe", "cards", "load_backbone", "module"]
 
 
 def load_backbone(name: str, **options: Any) -> Backbone:
@@ -21,7 +22,8 @@ def load_backbone(name: str, **options: Any) -> Backbone:
     name
         A registered name, or ``family:model``: ``efficientnet_lite0``, ``pixels``, ``timm:resnet18``.
     **options
-        Fields of `Options`: device, weights, pretrained, pool, fit, via. One that the family cannot use is refused.
+        Fields of `Options`: device, weights, pretrained, pool, fit, via; size, mean, std, output, prompt. One that the family
+        cannot use is refused.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from howfar.backbones.preprocess import Preprocess
-from howfar.errors import InputError
+from howfar.errors import HowfarError, InputError
 from howfar.weights.state import hash_state_dict
 
 _CUDA = threading.Lock()
@@ -57,6 +57,8 @@ class Network:
         From a picture to the input; mean and std of each channel on the scale 0-1.
     device
         As `resolve_device` takes it.
+    kind
+        What the identity has for a name, where `name` says where a file lies, which is no part of the feature.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class Network:
         mean: Sequence[float],
         std: Sequence[float],
         device: str = "auto",
+        kind: str | None = None,
     ) -> None:
         self.name = name
         self._device = resolve_device(device)
@@ -82,7 +85,7 @@ class Network:
         self._preprocess = preprocess
         self._network = network.float().eval().requires_grad_(False)
         self._identity = {
-            "name": name,
+            "name": kind or name,
             "model": model,
             "weights": hash_state_dict(self._network.state_dict()),
             "layer": feature.layer,
@@ -139,8 +142,16 @@ class Network:
     def _measure(self) -> tuple[int, ...]:
         # A trial run says what no network declares alike: how long each part of the feature is.
         blank = np.zeros((1, *self._preprocess.size, 3), dtype=np.uint8)
-        with torch.inference_mode(), _exact(self._device):
-            parts = self._run(blank)
+        try:
+            with torch.inference_mode(), _exact(self._device):
+                parts = self._run(blank)
+        except HowfarError:
+            raise
+        # A network says in its own way that the size, or pictures at all, do not suit it.
+        except Exception as error:
+            height, width = self._preprocess.size
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"{self.name} cannot take pictures of {height}×{width} ({reason})") from error
         if not all(isinstance(part, Tensor) for part in parts):
             raise InputError.of(f"the feature of {self.name}", "must be tensors", [type(part).__name__ for part in parts])
         return tuple(part[0].numel() for part in parts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -47,7 +48,8 @@ class Options:
     device
         ``auto`` (a CUDA device where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     weights
-        A local ``.safetensors`` or ``.pth`` state dict; nothing is fetched then.
+        A local file: a ``.safetensors`` or ``.pth`` state dict, a checkpoint, an ``.onnx`` file. Or, for the families that
+        take one, a folder in the hub's format. Nothing is fetched then.
     pretrained
         False asks for seeded random weights.
     pool
@@ -58,13 +60,21 @@ class Options:
         Side of a square that the picture is resized to first; 448 gives the paper's two steps.
     model
         The model's name within its family, ``resnet18`` of ``timm:resnet18``.
+    size
+        Side of the input in pixels, or (height, width), where a family lets it be chosen.
+    mean, std
+        Of each channel on the scale 0-1, where a family lets them be chosen.
+    output
+        Name of the output that is the feature, of an ONNX file.
+    prompt
+        Text that goes in beside the picture.
 
     Raises
     ------
     InputError
         A field breaks its rule.
     MissingPathError
-        There is no file at `weights`.
+        There is nothing at `weights`.
     """
 
     device: str = "auto"
@@ -74,6 +84,11 @@ class Options:
     fit: Fit = "stretch"
     via: int | None = None
     model: str | None = None
+    size: int | Sequence[int] | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    output: str | None = None
+    prompt: str | None = None
 
     def __post_init__(self) -> None:
         if self.fit not in get_args(Fit):
@@ -85,8 +100,34 @@ class Options:
                 raise InputError.of(name, "must be True or False", getattr(self, name))
         if not isinstance(self.device, str):
             raise InputError.of("device", "must be a name", self.device, "pass 'auto', 'cpu' or 'cuda'")
-        if self.weights is not None and not self.weights.is_file():
-            raise MissingPathError(f"weights must be a file, and {self.weights} is none")
+        if self.weights is not None and not self.weights.exists():
+            raise MissingPathError(f"weights must be a file or a folder, and {self.weights} is neither")
+        self._check_input()
+
+    def _check_input(self) -> None:
+        for name in ("output", "prompt"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value.strip()):
+                raise InputError.of(name, "must be text", value)
+        if self.size is not None and not (_are(self.sides, int) and len(self.sides) == 2 and min(self.sides) >= 1):
+            raise InputError.of("size", "must be a side in pixels, or a height and a width", self.size)
+        for name, least in (("mean", -math.inf), ("std", 0.0)):
+            value = getattr(self, name)
+            if value is not None and not (_are(value, (int, float)) and len(value) == 3 and min(value) > least):
+                raise InputError.of(name, f"must be three numbers{' above 0' if least == 0 else ''}", value)
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """(height, width) that `size` asks for; empty where it asks for none.
+
+        Examples
+        --------
+        >>> Options(size=224).sides, Options(size=(96, 128)).sides
+        ((224, 224), (96, 128))
+        """
+        if isinstance(self.size, int):
+            return (self.size, self.size)
+        return tuple(self.size) if isinstance(self.size, (list, tuple)) else ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +144,8 @@ class Recipe:
         The fields of `Options` that `build` reads; any other that is set is refused.
     defaults
         Fields of `Options` whose default is another for this family: ``{"pool": False}``, say.
+    folder
+        Whether `Options.weights` may be a folder.
 
     Examples
     --------
@@ -118,6 +161,7 @@ class Recipe:
     build: Callable[[Options], Backbone]
     takes: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    folder: bool = False
 
     def options(self, given: Mapping[str, Any]) -> Options:
         """Check what a caller asks of this family.
@@ -127,7 +171,7 @@ class Recipe:
         InputError
             An unknown name, a value that breaks its rule, or an option that this family does not take.
         MissingPathError
-            There is no file at `weights`.
+            There is nothing at `weights`, or a folder where this family takes a file.
         """
         known = {entry.name: entry.default for entry in fields(Options)}
         for name in given:
@@ -142,7 +186,15 @@ class Recipe:
             if name not in self.takes and getattr(options, name) not in fine:
                 takes = ", ".join(entry for entry in self.takes if entry != "model") or "none"
                 raise InputError(f"{self.card.name} takes no {name}, got {str(given[name])!r}: its options are {takes}")
+        if options.weights is not None and options.weights.is_dir() and not self.folder:
+            raise MissingPathError(f"weights must be a file, and {options.weights} is a folder")
         return options
+
+
+def _are(values: Any, kind: Any) -> bool:
+    if not isinstance(values, (list, tuple)):
+        return False
+    return all(isinstance(one, kind) and not isinstance(one, bool) and math.isfinite(one) for one in values)
 
 
 def _as_path(value: object) -> Path | None:

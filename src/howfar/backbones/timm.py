@@ -29,7 +29,7 @@ def build_lite0(options: Options) -> Network:
     MissingExtraError
         torch, timm or the package is not installed.
     """
-    timm = _libraries("efficientnet_lite0")
+    timm = libraries("efficientnet_lite0")
     from howfar.weights.state import fit_state_dict, read_state_dict
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
@@ -37,7 +37,7 @@ def build_lite0(options: Options) -> Network:
     fit_state_dict(network, {timm_name(key): value for key, value in packaged.items()}, (), "the package's file")
     network.reset_classifier(0)
     config = {"input_size": (3, 224, 224), "interpolation": "bicubic", "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    return _backbone("efficientnet_lite0", "tf_efficientnet_lite0", network, config, options)
+    return backbone_of("efficientnet_lite0", "tf_efficientnet_lite0", network, config, options)
 
 
 def build_timm(options: Options) -> Network:
@@ -56,16 +56,23 @@ def build_timm(options: Options) -> Network:
     MissingExtraError
         torch or timm is not installed.
     """
-    timm = _libraries("timm")
+    timm = libraries("timm")
     name = _checked_name(timm, options.model)
-    network = _with_weights(timm, name, options)
+    network = with_weights(timm, f"timm:{name}", name, options, num_classes=0)
     config = timm.data.resolve_model_data_config(network)
     if config["input_size"][0] != 3:
         raise InputError.of(f"timm:{name}", "must take RGB pictures", f"{config['input_size'][0]} channels")
-    return _backbone(f"timm:{name}", name, network, config, options)
+    return backbone_of(f"timm:{name}", name, network, config, options)
 
 
-def _libraries(family: str) -> Any:
+def libraries(family: str) -> Any:
+    """Import timm, with torch, for the backbone `family`.
+
+    Raises
+    ------
+    MissingExtraError
+        One of them is not installed.
+    """
     try:
         import timm
         import timm.data
@@ -91,35 +98,58 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"the nearest are {', '.join(near)}" if near else "timm.list_models() lists them"
 
 
-def _published(timm: Any, name: str) -> nn.Module:
-    config = timm.models.get_pretrained_cfg(name)
-    if config is None or not config.has_weights:
-        raise InputError.of(f"timm:{name}", "must have published weights", "none", "pass weights=FILE, or pretrained=False")
-    repository = config.hf_hub_id or config.url
-    file = config.hf_hub_filename or SAFE_FILE
-    if config.hf_hub_id:
-        reason = why_unreachable(repository, (file, "pytorch_model.bin"))
-        if reason is not None:
-            raise missing_weights(f"timm:{name}", repository, file, reason)
-    try:
-        network: nn.Module = timm.create_model(name, pretrained=True, num_classes=0)
-    # The hub's client, its HTTP library and timm each fail in their own ways, and timm's list is not fixed.
-    except Exception as error:
-        raise missing_weights(f"timm:{name}", repository, file, " ".join(str(error).split())) from error
-    return network
+def with_weights(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> nn.Module:
+    """Create the network `name` with the weights that `options` asks for.
 
+    Parameters
+    ----------
+    timm
+        The library.
+    label
+        What the backbone is called, for errors.
+    name, **create
+        As ``timm.create_model`` takes them.
+    options
+        `weights` and `pretrained` are read.
+    download
+        How much there is to download, for errors.
 
-def _with_weights(timm: Any, name: str, options: Options) -> nn.Module:
+    Raises
+    ------
+    InputError
+        timm publishes no weights for it, or the local ones do not fit.
+    MissingPathError
+        The hub cannot be reached; the line says what to download.
+    """
     if options.weights is None and options.pretrained:
-        return _published(timm, name)
+        return _published(timm, label, name, download, create)
     import torch
 
     # Threads that draw from torch's generator meanwhile would disturb the seed; networks are built in one.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
+        network: nn.Module = timm.create_model(name, pretrained=False, **create)
     if options.weights is not None:
         _load_local(network, options)
+    return network
+
+
+def _published(timm: Any, label: str, name: str, download: str, create: dict[str, Any]) -> nn.Module:
+    config = timm.models.get_pretrained_cfg(name)
+    if config is None or not config.has_weights:
+        raise InputError.of(label, "must have published weights", "none", "pass weights=FILE, or pretrained=False")
+    repository = config.hf_hub_id or config.url
+    file = config.hf_hub_filename or SAFE_FILE
+    told = f"{file} ({download})" if download else file
+    if config.hf_hub_id:
+        reason = why_unreachable(repository, (file, "pytorch_model.bin"))
+        if reason is not None:
+            raise missing_weights(label, repository, told, reason)
+    try:
+        network: nn.Module = timm.create_model(name, pretrained=True, **create)
+    # The hub's client, its HTTP library and timm each fail in their own ways, and timm's list is not fixed.
+    except Exception as error:
+        raise missing_weights(label, repository, told, " ".join(str(error).split())) from error
     return network
 
 
@@ -144,7 +174,8 @@ def _flattened(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     return (network.forward_features(batch),)
 
 
-def _backbone(name: str, model: str, network: nn.Module, config: dict[str, Any], options: Options) -> Network:
+def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any], options: Options) -> Network:
+    """Make a backbone of a timm network; `config` has its ``input_size``, ``interpolation``, ``mean`` and ``std``."""
     from howfar.backbones.network import Feature, Network
 
     # A pad in the mean colour is close to 0 after normalising.

@@ -26,7 +26,7 @@ def backbones(json: options.Json = False) -> None:
         console = Console(highlight=False, width=200)
     table = Table(header_style="bold", box=None, pad_edge=False)
     for name in ("name", "q", "input", "weights", "licence", "what it is"):
-        table.add_column(name, justify="right" if name == "q" else "left")
+        table.add_column(name, justify="right" if name == "q" else "left", overflow="fold")
     for card in known:
         length = "any" if card.length is None else f"{card.length:,}"
         table.add_row(card.name, length, card.input, card.weights, card.licence, card.summary)

@@ -45,6 +45,7 @@ def compare(
     pool: options.Pool = None,
     fit: options.Fit = "stretch",
     via: options.Via = None,
+    backbone_option: options.BackboneOption = None,
     json: options.Json = False,
 ) -> None:
     """Measure how far each SECONDARY dataset is from PRIMARY."""
@@ -68,7 +69,7 @@ def compare(
         permutations=permutations,
         neighbours=neighbours,
         limit=limit,
-        **options.backbone_options(device, weights, pool, fit, via),
+        **options.backbone_options(device, weights, pool, fit, via, backbone_option),
     )
     if json:
         typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))

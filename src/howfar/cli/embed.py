@@ -22,6 +22,7 @@ def embed(
     pool: options.Pool = None,
     fit: options.Fit = "stretch",
     via: options.Via = None,
+    backbone_option: options.BackboneOption = None,
     json: options.Json = False,
 ) -> None:
     """Compute the features of every DATASET and keep them in the store, where `compare` finds them."""
@@ -37,7 +38,7 @@ def embed(
         raise InputError.of(
             "datasets", "must hold images", f"embeddings: {', '.join(ready)}", "compare takes embeddings as they are"
         )
-    model = load_backbone(backbone, **options.backbone_options(device, weights, pool, fit, via))
+    model = load_backbone(backbone, **options.backbone_options(device, weights, pool, fit, via, backbone_option))
     shelf = Store(store)
     features = [views[0] for views in embed_all(parsed, [model], shelf, runner, batch_size, workers)]
     if json:

@@ -10,7 +10,11 @@ import typer
 
 Backbone = Annotated[str, typer.Option(help="Name from `howfar backbones`; `timm:MODEL` for any timm model.")]
 Weights = Annotated[
-    Path | None, typer.Option(help="Local weights of a timm model (.safetensors or .pth), or the checkpoint of a segmenter.")
+    Path | None, typer.Option(help="Local weights: a file, a folder in the hub's format, or the checkpoint of a segmenter.")
+]
+BackboneOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="What some backbones take beside: size, mean, std, output, prompt; repeat."),
 ]
 Pool = Annotated[
     bool | None,
@@ -35,17 +39,65 @@ Group = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 
 
-def backbone_options(device: str, weights: Path | None, pool: bool | None, fit: str, via: int | None) -> dict[str, Any]:
+def backbone_options(
+    device: str, weights: Path | None, pool: bool | None, fit: str, via: int | None, beside: list[str] | None = None
+) -> dict[str, Any]:
     """Keyword arguments of `howfar.load_backbone`; what the user left alone is left out.
+
+    Raises
+    ------
+    InputError
+        One of `beside` is not of the form NAME=VALUE, of another name, or no number where one is due.
 
     Examples
     --------
-    >>> backbone_options("cpu", None, None, "stretch", 448)
-    {'device': 'cpu', 'via': 448}
+    >>> backbone_options("cpu", None, None, "stretch", 448, ["size=96,128", "prompt=a crack"])
+    {'device': 'cpu', 'via': 448, 'size': (96, 128), 'prompt': 'a crack'}
     """
     given = {"device": device, "weights": weights, "pool": pool, "fit": fit, "via": via}
     defaults = {"device": "auto", "weights": None, "pool": None, "fit": "stretch", "via": None}
-    return {name: value for name, value in given.items() if value != defaults[name]}
+    chosen = {name: value for name, value in given.items() if value != defaults[name]}
+    return chosen | {name: _value(name, value) for name, value in pairs("backbone_option", beside, "size=448")}
+
+
+def _value(name: str, text: str) -> Any:
+    """The value of a backbone's further option from its text."""
+    from howfar.errors import InputError
+
+    kinds: dict[str, Any] = {"size": int, "mean": float, "std": float, "output": None, "prompt": None}
+    if name not in kinds:
+        raise InputError.of("backbone_option", f"must be one of {', '.join(kinds)}", name)
+    if kinds[name] is None:
+        return text
+    try:
+        numbers = tuple(kinds[name](part) for part in text.split(","))
+    except ValueError as error:
+        example = "448 or 448,224" if name == "size" else "0.5,0.5,0.5"
+        raise InputError.of(
+            f"backbone_option {name}", "must be numbers with commas between them", text, f"write {example}"
+        ) from error
+    return numbers[0] if name == "size" and len(numbers) == 1 else numbers
+
+
+def pairs(option: str, given: list[str] | None, example: str) -> list[tuple[str, str]]:
+    """Names and values of an option that is repeated as NAME=VALUE.
+
+    Raises
+    ------
+    InputError
+        One is not of that form.
+
+    Examples
+    --------
+    >>> pairs("option", ["encoder=b3"], "width=4")
+    [('encoder', 'b3')]
+    """
+    from howfar.errors import InputError
+
+    for one in given or ():
+        if "=" not in one:
+            raise InputError.of(option, "must be NAME=VALUE", one, f"write --{option.replace('_', '-')} {example}")
+    return [(name, value) for name, _, value in (one.partition("=") for one in given or ())]
 
 
 def architecture(given: list[str] | None) -> dict[str, Any]:
@@ -61,15 +113,7 @@ def architecture(given: list[str] | None) -> dict[str, Any]:
     >>> architecture(["encoder=b3", "width=16"])
     {'encoder': 'b3', 'width': 16}
     """
-    from howfar.errors import InputError
-
-    found: dict[str, Any] = {}
-    for one in given or ():
-        name, equals, value = one.partition("=")
-        if not equals:
-            raise InputError.of("option", "must be NAME=VALUE", one, "write --option encoder=b3")
-        found[name] = int(value) if value.isdigit() else value
-    return found
+    return {name: int(value) if value.isdigit() else value for name, value in pairs("option", given, "encoder=b3")}
 
 
 def pretrained(weights: str | None) -> bool | str:

@@ -55,6 +55,7 @@ def profile(
     pool: options.Pool = None,
     fit: options.Fit = "stretch",
     via: options.Via = None,
+    backbone_option: options.BackboneOption = None,
     json: options.Json = False,
 ) -> None:
     """Keep in FILE all that it takes to score new images against PRIMARY, without its images: `howfar score FILE NEW...`.
@@ -81,7 +82,7 @@ def profile(
         level=level,
         threshold=threshold,
         group=group,
-        **options.backbone_options(device, weights, pool, fit, via),
+        **options.backbone_options(device, weights, pool, fit, via, backbone_option),
     )
     made.save(out)
     if json:

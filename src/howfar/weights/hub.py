@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from howfar.errors import MissingPathError
 
 SAFE_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+PREPROCESSOR_FILE = "preprocessor_config.json"
+WEIGHTS_FILES = (SAFE_FILE, f"{SAFE_FILE}.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""What a model's tensors may lie in: the first is what is asked for."""
+_SHARDS = "model-*-of-*.safetensors"
+_PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin")
 
 
 def missing_weights(name: str, repository: str, file: str, reason: str) -> MissingPathError:
@@ -46,3 +54,80 @@ def why_unreachable(repository: str, files: tuple[str, ...]) -> str | None:
     except OSError as error:
         return f"{host}: {error.strerror or error}"
     return None
+
+
+def hub_folder(
+    name: str, repository: str, wanted: Sequence[tuple[str, ...]], beside: Sequence[str] = (), size: str = ""
+) -> Path:
+    """Find the folder of a repository's files: in the hub's cache, or else fetched into it.
+
+    Parameters
+    ----------
+    name
+        Of the backbone, for the error.
+    repository
+        Hub id.
+    wanted
+        The files that must be there: of each group one.
+    beside
+        Files that are fetched too where the repository has them.
+    size
+        How much there is to download, for the error.
+
+    Raises
+    ------
+    MissingPathError
+        The files are neither cached nor within reach; one line says what to download and how to pass it.
+    """
+    cached = _cached(repository, wanted)
+    if cached is not None:
+        return cached
+    reason = why_unreachable(repository, ())
+    if reason is None:
+        try:
+            fetched = _fetched(repository, wanted, beside)
+            absent = lacking(fetched, wanted)
+            if not absent:
+                return fetched
+            reason = f"it lacks {', '.join(absent)}"
+        # The hub's client and its HTTP library each fail in their own ways.
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+    files = ", ".join(group[0] for group in wanted)
+    raise MissingPathError(
+        f"the weights of {name} are not on this machine and cannot be fetched ({reason}): download {files}"
+        f"{f' ({size})' if size else ''} of {repository} elsewhere into one folder and pass weights=FOLDER"
+    )
+
+
+def lacking(folder: Path, wanted: Sequence[tuple[str, ...]]) -> list[str]:
+    """Name the first file of every group of `wanted` of which `folder` has none.
+
+    Examples
+    --------
+    >>> lacking(Path("nowhere"), [("config.json",), ("model.safetensors", "pytorch_model.bin")])
+    ['config.json', 'model.safetensors']
+    """
+    return [group[0] for group in wanted if not any((folder / file).is_file() for file in group)]
+
+
+def _cached(repository: str, wanted: Sequence[tuple[str, ...]]) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    for file in wanted[0]:
+        found = try_to_load_from_cache(repository, file)
+        if isinstance(found, str) and not lacking(Path(found).parent, wanted):
+            return Path(found).parent
+    return None
+
+
+def _fetched(repository: str, wanted: Sequence[tuple[str, ...]], beside: Sequence[str]) -> Path:
+    from huggingface_hub import snapshot_download
+
+    pickled = [file for group in wanted for file in group if file in _PICKLED]
+    names = [file for group in wanted for file in group if file not in _PICKLED]
+    shards = [_SHARDS] if pickled else []
+    folder = Path(snapshot_download(repository, allow_patterns=[*names, *beside, *shards]))
+    if pickled and lacking(folder, wanted):
+        folder = Path(snapshot_download(repository, allow_patterns=list(_PICKLED)))
+    return folder

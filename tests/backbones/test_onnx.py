@@ -1,0 +1,166 @@
+"""An ONNX file as a backbone."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from howfar.backbones import load_backbone
+from howfar.backbones.onnx import _providers
+from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError
+from howfar.protocols import Backbone
+from howfar.testing.backbones import BackboneTests
+
+
+def save(path: Path, shape: Any = ("b", 3, 16, 20), seed: int = 0, kind: int = TensorProto.FLOAT, beside: bool = False) -> Path:
+    """A convolution (4 channels, stride 2) with the outputs `map` and `pooled`."""
+    weight = np.random.default_rng(seed).normal(size=(4, 3, 3, 3)).astype(np.float32)
+    last = shape[1] != 3
+    nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2])] if last else []
+    nodes += [
+        helper.make_node("Conv", ["t" if last else "x", "w"], ["map"], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["map"], ["pooled"]),
+    ]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("map", "pooled")]
+    entry = helper.make_tensor_value_info("x", kind, shape)
+    graph = helper.make_graph(nodes, "net", [entry], outputs, [numpy_helper.from_array(weight, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    if beside:
+        onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data", size_threshold=0)
+    else:
+        onnx.save_model(model, path)
+    return path
+
+
+class TestOnnx(BackboneTests):
+    length = 4 * 8 * 10
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def make(self, **options: Any) -> Backbone:
+        return load_backbone(f"onnx:{save(self.folder / 'net.onnx')}", **({"output": "map"} | options))
+
+    def changes(self) -> Iterable[Mapping[str, Any]]:
+        weights = save(self.folder / "other.onnx", seed=1)
+        return (
+            {"weights": weights},
+            {"output": "pooled"},
+            {"fit": "crop"},
+            {"via": 448},
+            {"mean": (0, 0, 0)},
+            {"std": (1, 1, 1)},
+        )
+
+
+class TestOneByOne(TestOnnx):
+    """Exported for a batch of one, channels last."""
+
+    def make(self, **options: Any) -> Backbone:
+        file = save(self.folder / "net.onnx", (1, 16, 20, 3))
+        return load_backbone(f"onnx:{file}", **({"output": "map"} | options))
+
+    def changes(self) -> Iterable[Mapping[str, Any]]:
+        return {"output": "pooled"}, {"fit": "crop"}
+
+
+def test_agrees_with_the_convolution(tmp_path: Path) -> None:
+    import torch
+
+    file = save(tmp_path / "net.onnx", ("b", 3, "h", "w"))
+    backbone = load_backbone("onnx", weights=file, size=(16, 20), mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), output="map")
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8))
+    pixels = np.asarray(picture.resize((20, 16), Image.Resampling.BICUBIC), dtype=np.float32) / 255
+    scaled = (pixels - np.float32([0.1, 0.2, 0.3])) / np.float32([0.4, 0.5, 0.6])
+    weight = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32))
+    expected = torch.conv2d(torch.from_numpy(scaled.transpose(2, 0, 1).copy())[None], weight, stride=2, padding=1)
+    found = backbone.embed(backbone.prepare(picture)[None])[0]
+    np.testing.assert_allclose(found, expected.numpy().reshape(-1), rtol=1e-4, atol=1e-4)
+    assert backbone.identity["preprocessing"]["mean"] == [0.1, 0.2, 0.3]
+    assert backbone.identity["layer"] == "map"
+
+
+def test_normalising_is_imagenets_unless_said(tmp_path: Path) -> None:
+    seen = load_backbone(f"onnx:{save(tmp_path / 'net.onnx')}", output="map").identity["preprocessing"]
+    assert seen["mean"] == [0.485, 0.456, 0.406]
+    assert seen["std"] == [0.229, 0.224, 0.225]
+
+
+def test_where_it_lies_is_no_part_of_the_identity(tmp_path: Path) -> None:
+    first = load_backbone(f"onnx:{save(tmp_path / 'net.onnx')}", output="map")
+    second = load_backbone("onnx", weights=save(tmp_path / "renamed.onnx"), output="map")
+    assert first.identity == second.identity
+    assert first.name == f"onnx:{tmp_path / 'net.onnx'}"
+    assert load_backbone(second.name, output="map").identity == first.identity
+
+
+def test_tensors_beside_the_file_are_part_of_the_weights(tmp_path: Path) -> None:
+    folders = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+    for folder, seed in zip(folders, (0, 1, 0), strict=True):
+        folder.mkdir()
+        save(folder / "net.onnx", seed=seed, beside=True)
+    assert (folders[0] / "net.onnx").read_bytes() == (folders[1] / "net.onnx").read_bytes()
+    first, other, same = (load_backbone(f"onnx:{folder / 'net.onnx'}", output="map").identity["weights"] for folder in folders)
+    assert first == same
+    assert first != other
+
+
+def test_pickled_it_is_the_same(tmp_path: Path) -> None:
+    backbone = load_backbone(f"onnx:{save(tmp_path / 'net.onnx')}", output="map")
+    batch = np.random.default_rng(0).integers(0, 256, (3, 16, 20, 3), dtype=np.uint8)
+    again = pickle.loads(pickle.dumps(backbone))
+    np.testing.assert_array_equal(again.embed(batch), backbone.embed(batch))
+    with pytest.raises(InputError, match=r"batch must be uint8 of shape \(b, 16, 20, 3\)"):
+        again.embed(batch[:, :8])
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    def refused(kind: type[HowfarError], text: str, name: str = "onnx", **options: Any) -> None:
+        with pytest.raises(kind, match=text) as caught:
+            load_backbone(name, **options)
+        assert "\n" not in str(caught.value)
+
+    file = save(tmp_path / "net.onnx")
+    free = save(tmp_path / "free.onnx", ("b", 3, "h", "w"))
+    (tmp_path / "text.onnx").write_text("text")
+    refused(InputError, "onnx must name a file, got None: write onnx:FILE, or pass weights=FILE")
+    refused(MissingPathError, "onnx must name a file, and .*absent.onnx is none", f"onnx:{tmp_path / 'absent.onnx'}")
+    refused(MissingPathError, "weights must be a file, and .* is a folder", weights=tmp_path)
+    refused(InputError, r"text.onnx cannot be read as an ONNX model \(", weights=tmp_path / "text.onnx")
+    refused(InputError, "output must be one of map, pooled for .*net.onnx, got None", weights=file)
+    refused(InputError, "output must be one of map, pooled for .*net.onnx, got 'x'", weights=file, output="x")
+    refused(InputError, "size must be given for .*free.onnx, which takes any", weights=free, output="map")
+    refused(InputError, r"size must be that of .*: \[16, 20\], got \[16, 16\]", weights=file, output="map", size=16)
+    refused(InputError, "onnx takes no pool, got 'False'", weights=file, output="map", pool=False)
+    refused(
+        InputError, "device must be auto, cpu, cuda or cuda:N for onnx, got 'mps'", weights=file, output="map", device="mps"
+    )
+    eight = save(tmp_path / "eight.onnx", (8, 3, 16, 20))
+    refused(InputError, "the batch of .* must be free, or 1, got 8", weights=eight, output="map")
+    half = save(tmp_path / "half.onnx", ("b", 3, 16, 20), kind=TensorProto.INT32)
+    refused(InputError, "cannot be read as an ONNX model|must be one picture, float32 of four axes", weights=half, output="map")
+
+
+def test_on_cuda_nothing_is_rounded_to_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="device must be one of onnxruntime's, got 'cuda': pass 'auto'"):
+        _providers("cuda")
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    assert _providers("cpu") == ["CPUExecutionProvider"]
+    for device, number in (("auto", 0), ("cuda", 0), ("cuda:1", 1)):
+        assert _providers(device)[0] == ("CUDAExecutionProvider", {"device_id": number, "use_tf32": 0})
+
+
+def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match=r"onnx needs onnxruntime: pip install 'howfar\[onnx\]'"):
+        load_backbone(f"onnx:{save(tmp_path / 'net.onnx')}")

@@ -1,0 +1,194 @@
+"""Any vision model of transformers, by folder or hub id."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+
+import howfar
+from howfar.backbones import load_backbone
+from howfar.data.synthetic import write_dataset
+from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.protocols import Backbone
+from howfar.testing.backbones import BackboneTests
+
+Folder = Callable[..., Path]
+
+
+class TestClassifier(BackboneTests):
+    """A checkpoint without a pooler, of which the last hidden state has no need."""
+
+    length = 17 * 32
+
+    @pytest.fixture(autouse=True)
+    def _folders(self, hub_model: Folder) -> None:
+        self.saved = hub_model
+
+    def make(self, **options: Any) -> Backbone:
+        return load_backbone(f"transformers:{self.saved('vit_classifier')}", **options)
+
+    def changes(self) -> Iterable[Mapping[str, Any]]:
+        weights = self.saved("vit_classifier", 1)
+        # Pretrained no more, its pooler is made up with the rest.
+        return (
+            {"weights": weights},
+            {"pretrained": False},
+            {"fit": "crop"},
+            {"via": 448},
+            {"mean": (0, 0, 0)},
+            {"std": (1, 1, 1)},
+        )
+
+
+class TestPictureAndText(BackboneTests):
+    """Of two towers the one that sees."""
+
+    @pytest.fixture(autouse=True)
+    def _folders(self, hub_model: Folder) -> None:
+        self.saved = hub_model
+
+    length = 17 * 32
+
+    def make(self, **options: Any) -> Backbone:
+        return load_backbone(f"transformers:{self.saved('clip')}", **options)
+
+    def changes(self) -> Iterable[Mapping[str, Any]]:
+        return {"pool": True}, {"weights": self.saved("clip", 1)}
+
+
+def feature(backbone: Backbone) -> Any:
+    values = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    return backbone.embed(backbone.prepare(Image.fromarray(values))[None])[0]
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_dinov2_by_folder_is_dinov2(pool: bool, hub_model: Folder, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(hub_model("dinov2"), tmp_path / "dino"))
+    processor = {
+        "crop_size": {"height": 224, "width": 224},
+        "do_center_crop": True,
+        "size": {"shortest_edge": 256},
+        "resample": 3,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    found = load_backbone(f"transformers:{folder}", pool=pool)
+    np.testing.assert_array_equal(feature(found), feature(load_backbone("dinov2", weights=folder, pool=pool)))
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_both_features_of_a_model_of_two_towers(pool: bool, hub_model: Folder) -> None:
+    backbone = load_backbone(f"transformers:{hub_model('siglip2')}", pool=pool, mean=[0.5] * 3, std=[0.5] * 3)
+    network = transformers.SiglipModel.from_pretrained(hub_model("siglip2")).eval()
+    values = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+    x = torch.from_numpy(values).permute(0, 3, 1, 2) / 127.5 - 1
+    with torch.no_grad():
+        pooled = network.get_image_features(pixel_values=x).pooler_output
+        expected = pooled if pool else network.vision_model(pixel_values=x).last_hidden_state
+    np.testing.assert_allclose(backbone.embed(values)[0], expected[0].flatten().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_where_it_lies_is_no_part_of_the_identity(hub_model: Folder, cache_model: Callable[..., Path], tmp_path: Path) -> None:
+    source = hub_model("vit_classifier")
+    cache_model("owner/vit", source)
+    copied = Path(shutil.copytree(source, tmp_path / "elsewhere"))
+    by_id, by_folder = load_backbone("transformers:owner/vit"), load_backbone(f"transformers:{copied}")
+    assert by_id.identity == by_folder.identity == load_backbone("transformers", weights=source).identity
+    assert by_id.identity["name"] == "transformers:vit"
+    # What it is loaded by again.
+    assert by_id.name == "transformers:owner/vit"
+    assert by_folder.name == f"transformers:{copied}"
+    moved = load_backbone("transformers:owner/absent", weights=copied)
+    assert moved.identity == by_id.identity
+
+
+def test_a_state_dict_for_a_configuration(hub_model: Folder) -> None:
+    source, other = hub_model("vit_classifier"), hub_model("vit_classifier", 1)
+    found = load_backbone(f"transformers:{source}", weights=other / "model.safetensors")
+    assert found.identity == load_backbone(f"transformers:{other}").identity
+
+
+def test_random_weights_need_the_configuration_alone(hub_model: Folder, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((hub_model("vit_classifier") / "config.json").read_bytes())
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    first = load_backbone(f"transformers:{tmp_path}", pretrained=False)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(4)
+    assert load_backbone(f"transformers:{tmp_path}", pretrained=False).identity == first.identity
+
+
+def test_preprocessing_by_the_processors_settings(hub_model: Folder, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(hub_model("convnextv2"), tmp_path / "net"))
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({"size": {"shortest_edge": 96}, "resample": 2, "image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]})
+    )
+    seen = load_backbone(f"transformers:{folder}", fit="pad").identity["preprocessing"]
+    assert seen == {
+        "size": [96, 96],
+        "fit": "pad",
+        "via": None,
+        "interpolation": "bilinear",
+        "mean": [0.1, 0.2, 0.3],
+        "std": [0.4, 0.5, 0.6],
+        "fill": [26, 51, 76],
+    }
+    other = load_backbone(f"transformers:{folder}", size=(64, 128), mean=(0, 0, 0), std=[1, 1, 1])
+    assert other.identity["preprocessing"]["size"] == [64, 128]
+    assert other.identity["preprocessing"]["mean"] == [0.0] * 3
+    assert other.layers == (16 * 2 * 4,)
+
+
+@pytest.mark.usefixtures("offline")
+def test_what_is_refused(hub_model: Folder, tmp_path: Path) -> None:
+    def refused(name: str, kind: type[HowfarError], text: str, **options: Any) -> None:
+        with pytest.raises(kind, match=text) as caught:
+            load_backbone(name, **options)
+        assert "\n" not in str(caught.value)
+
+    vit = f"transformers:{hub_model('vit_classifier')}"
+    refused("transformers", InputError, "transformers must name a model, got None: write transformers:facebook/dinov2-small")
+    refused("transformers:nowhere", MissingPathError, "must name a local folder or a hub id, and 'nowhere' is neither")
+    refused(
+        "transformers:owner/other",
+        MissingPathError,
+        r"the weights of transformers:owner/other are not on this machine and cannot be fetched \(HF_HUB_OFFLINE is set\): "
+        r"download config.json, model.safetensors of owner/other elsewhere into one folder and pass weights=FOLDER",
+    )
+    refused("transformers:owner/other", MissingPathError, "download config.json of owner/other", pretrained=False)
+    refused(f"transformers:{hub_model('bert')}", InputError, "must be a model of pictures, got 'bert'")
+    refused(vit, InputError, "do not fit the network: .* lacks pooler.dense.bias, pooler.dense.weight", pool=True)
+    refused(vit, InputError, r"cannot take pictures of 48×48 \(.*\)", size=48)
+    for size in (0, (32,), (32, 32, 3), "32", 32.5, True):
+        refused(vit, InputError, "size must be a side in pixels, or a height and a width, got", size=size)
+    refused(vit, InputError, "mean must be three numbers, got", mean=(0.5, 0.5))
+    refused(vit, InputError, "std must be three numbers above 0, got", std=(0.5, 0.0, 0.5))
+    refused(vit, InputError, "transformers takes no prompt, got 'a'", prompt="a")
+    (tmp_path / "config.json").write_text('{"model_type": "unheard_of"}')
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    refused(f"transformers:{tmp_path}", InputError, r"config.json cannot be read \(")
+
+
+def test_a_model_without_the_feature(hub_model: Folder) -> None:
+    with pytest.raises(InputError, match="must have a last_hidden_state, got 'SamImageSegmentationOutput': name another model"):
+        load_backbone(f"transformers:{hub_model('sam')}")
+
+
+def test_a_profile_finds_its_model_again(hub_model: Folder, tmp_path: Path) -> None:
+    roads, site = (write_dataset(tmp_path / name, 6, seed=seed, size=48) for seed, name in enumerate(("roads", "site")))
+    folder = Path(shutil.copytree(hub_model("vit_classifier"), tmp_path / "vit"))
+    profile = howfar.profile(roads, backbone=f"transformers:{folder}", components=3, progress=False)
+    first = profile.score(site)
+    folder.rename(tmp_path / "moved")
+    with pytest.raises(MissingPathError, match="must name a local folder or a hub id"):
+        profile.score(site)
+    again = profile.score(site, weights=tmp_path / "moved")
+    assert [one.i_dist for one in again.images] == [one.i_dist for one in first.images]
