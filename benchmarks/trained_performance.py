@@ -30,6 +30,7 @@ from howfar.relation.judge import judge
 from howfar.relation.linear import line, ridge
 from howfar.relation.points import Points
 from howfar.relation.trend import trend
+from howfar.report.html import write_report
 from howfar.results import Comparison, Evaluation, Judgement, Relation
 
 SECONDARIES = ("shadowcrack_tiles", "aiglern_tiles", "gaps384_tiles", "cfd", "crack500_tiles")
@@ -106,6 +107,7 @@ def photograph(name: str) -> str:
 def measured(study: Study, p: howfar.Dataset, sets: list[howfar.Dataset]) -> dict[str, Any]:
     """One model: its distances and maps, and what the one says of the other at two thresholds."""
     checkpoint = howfar.Checkpoint.load(study.checkpoint)
+    check(checkpoint, study, p, sets)
     run = howfar.compare(p, sets, study.model, weights=study.checkpoint, store=study.out / "store", progress=False)
     held = set(checkpoint.card.data["held_out"])
     unseen = replace(p, items=tuple(item for item in p.items if content_hash(item.path.read_bytes()) in held))
@@ -128,6 +130,15 @@ def measured(study: Study, p: howfar.Dataset, sets: list[howfar.Dataset]) -> dic
     }
 
 
+def check(checkpoint: howfar.Checkpoint, study: Study, p: howfar.Dataset, sets: list[howfar.Dataset]) -> None:
+    """Stop where the checkpoint that lies there learnt from other images than P's, or from one that is to be scored."""
+    known = {*checkpoint.card.data["contents"], *checkpoint.card.data["held_out"]}
+    if known != {content_hash(item.path.read_bytes()) for item in p.items}:
+        raise SystemExit(f"{study.checkpoint} was trained on other images than these: name another --out")
+    if any(content_hash(item.path.read_bytes()) in known for one in sets for item in one.items):
+        raise SystemExit(f"{study.checkpoint} was trained on an image that is to be scored")
+
+
 def evaluated(study: Study, one: howfar.Dataset, **cut: Any) -> Evaluation:
     maps = study.maps / one.name
     return howfar.evaluate(one, maps, flipped=study.maps / f"{one.name}-flipped", progress=False, **cut)
@@ -139,6 +150,7 @@ def related(study: Study, run: Comparison, performances: list[Evaluation], thres
     if threshold is None:
         run.save(study.run)
         relation.save(study.run)
+        write_report(run, study.run, relation)
     known = images(run, relation, [one for one in performances if one.dataset != run.primary.name])
     judged, _ = judge(
         TRIED, known, known["performance"], known["dataset"], tau=relation.settings.tau, groups=known["group"]

@@ -169,14 +169,15 @@ def test_without_background_nothing_is_said_of_it(bakeoff: Adaptation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "said"), [(1, "With one seed nothing is known"), (3, "3 seeds say little of"), (5, "Intervals resample")]
+    ("seeds", "said"), [(1, "With one seed nothing is known"), (3, "3 seeds say little of"), (5, "Intervals are over")]
 )
 def test_limits_speak_of_few_seeds(seeds: int, said: str, study: Adaptation) -> None:
     rows = study.models[study.models["seed"] == 0]
     models = [rows.assign(seed=seed) for seed in range(seeds)]
     limits = words.limits(replace(study, models=pd.concat(models)))
     assert limits[0].startswith(said)
-    assert sum("narrower than they should be" in one for one in limits) == (seeds < 5)
+    assert sum("narrower than they should be" in one for one in limits) == (seeds == 1)
+    assert sum("reckon with that" in one for one in limits) == (seeds == 3)
 
 
 def test_limits_speak_of_threshold_and_of_what_is_scored(study: Adaptation) -> None:

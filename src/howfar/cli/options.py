@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-Backbone = Annotated[str, typer.Option(help="Name from `howfar backbones`; `timm:MODEL` for any timm model.")]
+Backbone = Annotated[str, typer.Option(help="Name from `howfar backbones`; timm:MODEL, transformers:MODEL, onnx:FILE.")]
 Weights = Annotated[
     Path | None, typer.Option(help="Local weights: a file, a folder in the hub's format, or the checkpoint of a segmenter.")
 ]

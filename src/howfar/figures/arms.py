@@ -109,6 +109,8 @@ def signed(value: float) -> str:
     >>> signed(-0.0123), signed(-0.0001)
     ('−0.012', '0.000')
     """
+    if value != value:
+        return "–"
     rounded = round(value, 3)
     return f"{rounded:+.3f}".replace("-", "−") if rounded else "0.000"
 

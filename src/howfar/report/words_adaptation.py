@@ -37,6 +37,11 @@ class Change:
         """Whether it was measured."""
         return self.value == self.value
 
+    @property
+    def bounded(self) -> bool:
+        """Whether it has an interval."""
+        return self.low == self.low and self.high == self.high
+
     def __str__(self) -> str:
         return change_text(self.value, self.low, self.high)
 
@@ -61,12 +66,21 @@ def lead(adaptation: Adaptation) -> str:
         labelled = f"Labelling {_images(count)} of {adaptation.secondaries[0]}, chosen by {strategy}"
     if found is None or not found.known:
         return f"{labelled}, could not be measured: no image that was left out has foreground."
-    interval = f"[95 % CI {signed(found.low)}, {signed(found.high)}]"
+    interval = (
+        f"[95 % CI {signed(found.low)}, {signed(found.high)}]" if found.bounded else "(too few photographs for an interval)"
+    )
+    alone = _alone(adaptation, model)
     if found.above:
-        return f"{labelled}, raised mean F by {found.value:.3f} {interval}."
+        return f"{labelled}, raised mean F by {found.value:.3f} {interval}.{alone}"
     if found.below:
-        return f"{labelled}, lowered mean F by {-found.value:.3f} {interval}."
+        return f"{labelled}, lowered mean F by {-found.value:.3f} {interval}.{alone}"
     return f"There is no evidence that {labelled[0].lower()}{labelled[1:]}, changed mean F: {signed(found.value)} {interval}."
+
+
+def _alone(adaptation: Adaptation, model: str) -> str:
+    """What is to be said where a change is that of two single trainings."""
+    one = len(seeds_of(adaptation, [BASELINE, model])) < 2
+    return " With one seed that may be a difference of two trainings." if one else ""
 
 
 def against_random(adaptation: Adaptation) -> str:
@@ -113,6 +127,8 @@ def by_number(adaptation: Adaptation) -> list[tuple[str, str]]:
         count = _shots(adaptation, model)
         total = count * len(adaptation.secondaries)
         said = "wholly above 0" if change.above else "wholly below 0" if change.below else "holds 0: no evidence of a gain"
+        if not change.bounded:
+            said = "too few photographs for an interval"
         rest = f"{_best(adaptation, model)}{_beside(adaptation, model)}"
         found.append((model, f"{count} of each, {_images(total)} in all: {change}, {said}.{rest}"))
     return found
@@ -133,6 +149,7 @@ def suppressed(adaptation: Adaptation) -> str:
         f"Adding {_images(count)} of {adaptation.background} to {labels[0]} {did} the share of false positives on those left "
         f"out: {in_points}, to {100 * float(row['share']):.2f} %."
     )
+    text += _alone(adaptation, labels[-1]) if change.below or change.above else ""
     if not cost.known:
         return text
     price = (
@@ -152,12 +169,12 @@ def limits(adaptation: Adaptation) -> list[str]:
         )
     elif seeds < FEW_SEEDS:
         found.append(
-            f"{seeds} seeds say little of how trainings differ by chance: the intervals resample seeds too, and with so few "
-            "are narrower than they should be."
+            f"{seeds} seeds say little of how trainings differ by chance: the intervals reckon with that, and are wide where "
+            "seeds disagree."
         )
     return [
         *found,
-        "Intervals resample photographs and seeds, not datasets: they are about these datasets, not about others.",
+        "Intervals are over other photographs and other trainings, not over other datasets: they are about these.",
         _threshold(adaptation),
         "Images that any model of the study learnt from are left out for all models, with all tiles of their photographs, so "
         "every model is scored on the same images. An image without foreground has no F.",

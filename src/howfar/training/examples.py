@@ -20,6 +20,8 @@ from howfar.data.photographs import guess_photographs
 from howfar.errors import ImageError, InputError
 from howfar.runners import available_cores
 
+_BLANK = "blank"
+
 
 @dataclass(frozen=True)
 class Example:
@@ -171,8 +173,24 @@ def read_pairs(examples: Sequence[Example], size: int, progress: bool = True) ->
         read = pool.map(lambda one: _read(one, size), examples)
         shown = tqdm(read, total=len(examples), desc="reading", unit="image", leave=False, disable=None if progress else True)
         pictures, masks, contents, marks = zip(*shown, strict=True)
-    digest = hashlib.sha256("\n".join(sorted(f"{a} {b}" for a, b in zip(contents, marks, strict=True))).encode())
-    return Pairs(np.stack(pictures), np.stack(masks), tuple(contents), f"sha256:{digest.hexdigest()}")
+    return Pairs(np.stack(pictures), np.stack(masks), tuple(contents), _fingerprint(contents, marks))
+
+
+def fingerprint_of(examples: Sequence[Example]) -> str:
+    """What `read_pairs` of these examples would have for a fingerprint, from the files' bytes alone.
+
+    Raises
+    ------
+    ImageError
+        A file cannot be read.
+    """
+    contents = [content_hash(read_bytes(one.path)) for one in examples]
+    return _fingerprint(contents, [_BLANK if one.mask is None else content_hash(read_bytes(one.mask)) for one in examples])
+
+
+def _fingerprint(contents: Sequence[str], marks: Sequence[str]) -> str:
+    lines = sorted(f"{content} {mark}" for content, mark in zip(contents, marks, strict=True))
+    return f"sha256:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
 
 
 def _read(one: Example, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str, str]:
@@ -181,7 +199,7 @@ def _read(one: Example, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]
         image = decode(data).image
         picture = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
         if one.mask is None:
-            return picture, np.zeros((1, size, size), bool), content_hash(data), "blank"
+            return picture, np.zeros((1, size, size), bool), content_hash(data), _BLANK
         marks = read_bytes(one.mask)
         mask = decode_mask(marks).foreground
         if mask.shape != (image.height, image.width):

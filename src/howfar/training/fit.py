@@ -268,6 +268,7 @@ def _card(
             "contents": list(pairs.contents),
             "held_out": [] if held is None else list(held.contents),
             "started_from": None if task.start is None else task.start.card.weights,
+            "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained),
         },
         history=tuple(history),
         threshold=None if kept is None else float(kept["threshold"]),

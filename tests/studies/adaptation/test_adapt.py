@@ -18,12 +18,17 @@ from howfar.data import Dataset, content_hash
 from howfar.data.synthetic import write_dataset
 from howfar.errors import HowfarError, LeakError
 from howfar.results.adaptation import Adaptation
-from howfar.segmenters.checkpoint import Checkpoint
+from howfar.segmenters import recipe_of
+from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.studies.adaptation.adapt import adapt
 from howfar.studies.adaptation.bakeoff import bakeoff
 from howfar.studies.adaptation.config import Config
+from howfar.studies.adaptation.models import _same
 from howfar.studies.adaptation.study import Study
 from howfar.studies.adaptation.unseen import Known, check_unseen
+from howfar.training.examples import examples_of, fingerprint_of, split
+from howfar.training.fit import Task
+from howfar.training.settings import settings_for
 
 TRAINING: dict[str, Any] = {"size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False}
 
@@ -329,3 +334,26 @@ def test_what_cannot_be_is_one_line(changes: dict[str, Any], words: str, folders
         run(folders, tmp_path, **{"strategies": ("far",), **changes})
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_other_masks_weights_or_photographs_is_not_gone_on_with(folders: list[Path]) -> None:
+    examples = examples_of(Dataset.from_folder(folders[1]))
+    recipe = recipe_of("deepcrack")
+    settings = settings_for(recipe, size=32, epochs=1, holdout=0.3)
+    task = Task("deepcrack", {"width": 4}, "site", examples, settings)
+    learnt, held = split(examples, settings.holdout, settings.seed)
+    data = {
+        "contents": [content_hash(one.path.read_bytes()) for one in learnt],
+        "held_out": [content_hash(one.path.read_bytes()) for one in held],
+        "fingerprint": fingerprint_of(learnt),
+        "started_from": None,
+        "pretrained": True,
+    }
+    card = Card("deepcrack", dict(recipe.checked({"width": 4})), 32, "w", settings.model_dump(), data, (), None)
+    found = Checkpoint(card, {})
+    assert _same(found, task)
+    assert not _same(found, replace(task, pretrained=False))
+    masks = tuple(replace(one, mask=examples[0].mask) for one in examples)
+    assert not _same(found, replace(task, examples=masks))
+    tiles = tuple(replace(one, photograph=f"site/{place // 6}") for place, one in enumerate(examples))
+    assert not _same(found, replace(task, examples=tiles))

@@ -43,7 +43,7 @@ def test_datasets_count_alike_whatever_their_size() -> None:
     sizes = {"a": 9, "b": 1}
     rows = [(0, name, str(k), float(name == "b")) for name, count in sizes.items() for k in range(count)]
     frame = pd.DataFrame(rows, columns=["seed", "dataset", "photograph", "difference"])
-    assert interval(frame, 20, np.random.default_rng(0))[0] == pytest.approx(0.5)
+    assert interval(frame, 20, np.random.default_rng(0)) == pytest.approx((0.5, np.nan, np.nan), nan_ok=True)
 
 
 def test_the_interval_holds_the_gain_about_as_often_as_it_says() -> None:
@@ -90,9 +90,9 @@ def test_what_trainings_add_by_chance_is_in_the_interval(seeds: int, of_seed: fl
         rng = np.random.default_rng(k)
         frame = rows(rng, 0.0, seeds=seeds).sort_values(["seed", "dataset"], kind="stable")
         frame["difference"] += frame["seed"].map(dict(enumerate(rng.normal(0, of_seed, seeds))))
-        mean, *parts = spread(frame, 100, rng)
-        held += abs(mean) <= half_width(*parts, level=0.95)
-        winners += abs(mean) > half_width(*parts, level=1 - 0.05 / 12)
+        mean, parts = spread(frame, 100, rng)
+        held += abs(mean) <= half_width(parts, 0.95)
+        winners += abs(mean) > half_width(parts, 1 - 0.05 / 12)
     assert 86 <= held <= 100
     assert winners <= 4
 
@@ -101,25 +101,31 @@ def test_components_are_those_of_a_plain_loop() -> None:
     """Photographs drawn in the same order, means taken image by image; the seeds' means with their variance."""
     frame = rows(np.random.default_rng(3), 0.1, seeds=2, photographs=5)
     frame = frame.drop(frame[(frame["dataset"] == "b") & (frame["seed"] == 1) & (frame["photograph"] == "3")].index)
-    mean, photographs, seeds = spread(frame, 20, np.random.default_rng(4))
+    mean, components = spread(frame, 20, np.random.default_rng(4))
     by_seed = frame.groupby(["dataset", "seed"])["difference"].mean().unstack("seed").mean()
     assert mean == pytest.approx(by_seed.mean())
-    assert (seeds.variance, seeds.freedom) == (pytest.approx(by_seed.var(ddof=1) / 2), 1)
+    assert components[-1] == Component(pytest.approx(by_seed.var(ddof=1) / 2), 1)
     rng = np.random.default_rng(4)
-    weights = {name: rng.multinomial(5, np.full(5, 0.2), size=20) for name in ("a", "b")}
-    draws = []
-    for draw in range(20):
-        means = []
-        for name, here in frame.groupby("dataset"):
-            weight = here["photograph"].astype(int).map(dict(enumerate(weights[name][draw])))
+    for (_, here), found in zip(frame.groupby("dataset"), components, strict=False):
+        draws = []
+        for weights in rng.multinomial(5, np.full(5, 0.2), size=20):
+            weight = here["photograph"].astype(int).map(dict(enumerate(weights)))
             parts = [part for _, part in here.groupby("seed") if weight[part.index].sum()]
-            means.append(np.mean([np.average(part["difference"], weights=weight[part.index]) for part in parts]))
-        draws.append(np.mean(means))
-    assert (photographs.variance, photographs.freedom) == (pytest.approx(np.var(draws, ddof=1)), 8)
+            draws.append(np.mean([np.average(part["difference"], weights=weight[part.index]) for part in parts]))
+        # Two datasets alike: a half squared; five photographs.
+        assert found == Component(pytest.approx(np.var(draws, ddof=1) * 5 / 4 / 4), 4)
 
 
 def test_one_seed_says_nothing_of_seeds() -> None:
-    _, photographs, seeds = spread(rows(np.random.default_rng(3), 0.1, seeds=1), 50, np.random.default_rng(4))
-    assert seeds == Component(0.0, 0)
-    assert half_width(photographs, seeds, 0.95) == pytest.approx(stats.t(38).ppf(0.975) * photographs.variance**0.5)
-    assert half_width(Component(0.0, 3), Component(0.0, 2), 0.95) == 0.0
+    _, components = spread(rows(np.random.default_rng(3), 0.1, seeds=1), 50, np.random.default_rng(4))
+    assert components[-1] == Component(0.0, 0)
+    alone = [Component(0.04, 9), Component(0.0, 0)]
+    assert half_width(alone, 0.95) == pytest.approx(stats.t(9).ppf(0.975) * 0.2)
+    assert half_width([Component(0.0, 3), Component(0.0, 2)], 0.95) == 0.0
+
+
+def test_one_photograph_has_no_interval() -> None:
+    one = pd.DataFrame({"seed": [0, 1], "dataset": "a", "photograph": "p", "difference": [0.1, 0.3]})
+    mean, low, high = interval(one, 50, np.random.default_rng(0))
+    assert mean == pytest.approx(0.2)
+    assert np.isnan([low, high]).all()

@@ -57,8 +57,10 @@ class Config(BaseModel):
                 raise InputError.of(name, "must not repeat one", list(given))
         if made.random_seeds and RANDOM not in made.strategies:
             raise InputError.of("random_seeds", "are of use only where random is a strategy", list(made.random_seeds))
-        if min((*made.shots, *made.background_shots, 1)) < 1:
-            raise InputError.of("shots", "must be at least 1", list(made.shots), "M, without any, is always trained")
+        for name in ("shots", "background_shots"):
+            if min((*getattr(made, name), 1)) < 1:
+                remedy = "the models without any are always trained"
+                raise InputError.of(name, "must be at least 1", list(getattr(made, name)), remedy)
         for strategy in made.strategies:
             named(strategy)
         return made

@@ -68,34 +68,40 @@ def interval(
     >>> bool(low < mean < high), round(mean, 3)
     (True, 0.2)
     """
-    mean, photographs, seeds = spread(differences, bootstrap, rng)
-    half = half_width(photographs, seeds, level)
+    mean, components = spread(differences, bootstrap, rng)
+    half = half_width(components, level)
     return mean, mean - half, mean + half
 
 
-def half_width(photographs: Component, seeds: Component, level: float) -> float:
-    """Half of the interval that two components of variance give at a level."""
-    total = photographs.variance + seeds.variance
-    if total == 0:
-        return 0.0
-    freedom = total**2 / sum(one.variance**2 / one.freedom for one in (photographs, seeds) if one.freedom)
+def half_width(components: Sequence[Component], level: float) -> float:
+    """Half of the interval that components of variance give at a level; NaN where one of them is not known."""
+    total = sum(one.variance for one in components)
+    if np.isnan(total) or total == 0:
+        return total
+    freedom = total**2 / sum(one.variance**2 / one.freedom for one in components if one.freedom)
     return float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(total))
 
 
-def spread(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) -> tuple[float, Component, Component]:
-    """Mean difference, and what photographs and seeds add to its variance, as `interval` describes them."""
+def spread(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) -> tuple[float, list[Component]]:
+    """Mean difference, and what each dataset's photographs, and last the seeds, add to its variance, as `interval` tells.
+
+    The variance of n drawn photographs is taken n/(n − 1) times, as drawing with replacement gives too little of it; of a
+    single photograph it is NaN.
+    """
     seeds = sorted(differences["seed"].unique())
     sets = [_sums(rows, seeds) for _, rows in differences.groupby("dataset")]
     ones = [np.ones((1, one.shape[1])) for one in sets]
     mean = float(_means(sets, ones, np.ones((1, len(seeds))))[0])
-    drawn = [_weights(one.shape[1], bootstrap, rng) for one in sets]
-    photographs = np.nanvar(_means(sets, drawn, np.ones((bootstrap, len(seeds)))), ddof=1)
-    freedom = sum(one.shape[1] - 1 for one in sets)
+    found = []
+    for sums in sets:
+        count = sums.shape[1]
+        drawn = _means([sums], [_weights(count, bootstrap, rng)], np.ones((bootstrap, len(seeds))))
+        variance = np.nanvar(drawn, ddof=1) * count / (count - 1) / len(sets) ** 2 if count > 1 else np.nan
+        found.append(Component(float(variance), count - 1))
     if len(seeds) < 2:
-        return mean, Component(float(photographs), max(freedom, 1)), Component(0.0, 0)
+        return mean, [*found, Component(0.0, 0)]
     apart = _means(sets, [np.repeat(one, len(seeds), axis=0) for one in ones], np.eye(len(seeds)))
-    variance = float(np.var(apart, ddof=1) / len(seeds))
-    return mean, Component(float(photographs), max(freedom, 1)), Component(variance, len(seeds) - 1)
+    return mean, [*found, Component(float(np.var(apart, ddof=1) / len(seeds)), len(seeds) - 1)]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from howfar.segmenters import recipe_of
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.unseen import Known, check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
-from howfar.training.examples import Example, split
+from howfar.training.examples import Example, fingerprint_of, split
 from howfar.training.fit import Task, fit
 from howfar.training.settings import Settings
 
@@ -69,9 +69,7 @@ class Place:
         found = _there(file)
         if found is not None and _same(found, task):
             return found
-        made = fit(task, self.folder / "models", device=self.device, workers=self.workers, progress=self.progress)
-        made.save(file)
-        return made
+        return fit(task, self.folder / "models", file, device=self.device, workers=self.workers, progress=self.progress)
 
     def loaded(self, checkpoint: Checkpoint) -> Model:
         """The model, ready to predict."""
@@ -97,11 +95,18 @@ class Place:
         folder = self._maps(label, model, dataset, flipped=False)
         return evaluate(dataset, folder, threshold=threshold, progress=False)
 
-    def held_out(self, label: str, model: Model, settings: Settings, known: Known) -> Evaluation:
-        """Score the model on P's photographs that were held out, at the threshold that is best there."""
+    def held_out(self, label: str, model: Model, checkpoint: Checkpoint, settings: Settings, known: Known) -> Evaluation:
+        """Score the model on P's photographs that were held out, at the threshold that is best there.
+
+        Raises
+        ------
+        LeakError
+            One of the images was learnt from.
+        """
         _, held = split(self.examples, settings.holdout, settings.seed)
         names = {one.name for one in held}
         part = replace(known.dataset, items=tuple(item for item in known.dataset.items if item.name in names))
+        check_unseen(known, part, checkpoint.card.data["contents"])
         return evaluate(part, self._maps(label, model, part, flipped=False), progress=False)
 
     def _maps(self, label: str, model: Model, dataset: Dataset, flipped: bool) -> Path:
@@ -121,13 +126,15 @@ def _there(file: Path) -> Checkpoint | None:
 def _same(found: Checkpoint, task: Task) -> bool:
     """Whether a checkpoint is what the task would give: the same architecture, settings, images and start."""
     card = found.card
-    learnt = Counter([*card.data["contents"], *card.data["held_out"]])
-    wanted = Counter(content_hash(read_bytes(one.path)) for one in (*task.examples, *task.extra))
+    learnt, held = split(task.examples, task.settings.holdout, task.settings.seed)
     began = None if task.start is None else task.start.card.weights
+    pretrained = task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained)
     return (
         card.segmenter == task.segmenter
         and dict(card.options) == dict(recipe_of(task.segmenter).checked(task.options))
         and card.settings == task.settings.model_dump()
         and card.data["started_from"] == began
-        and learnt == wanted
+        and card.data.get("pretrained", pretrained) == pretrained
+        and Counter(card.data["held_out"]) == Counter(content_hash(read_bytes(one.path)) for one in held)
+        and card.data["fingerprint"] == fingerprint_of([*learnt, *task.extra])
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howfar.data import Dataset
+from howfar.data import Dataset, content_hash, read_bytes
 from howfar.errors import InputError
 from howfar.pipeline.predicting import Model
 from howfar.results import Comparison, Provenance
@@ -150,13 +150,15 @@ class Study:
 
     def _kept(self, known: Known) -> Dataset:
         """The images of a dataset that no model of the study learns from."""
+        background = {content_hash(read_bytes(one.path)) for one in self._drawn(max(self.config.background_shots, default=0))}
+        taken = {*background, *(one["content"] for one in self.picks)}
         if known in self.blind:
-            return known.without([one["content"] for one in self.picks]).dataset
+            return known.without(taken).dataset
         if self.config.pool is not None:
             found = known.apart_from(known.divided(self.config.pool, 0)[0])
         else:
             found = known.apart_from({one["image"] for one in self.picks if one["dataset"] == known.dataset.name})
-        kept = found.without([one["content"] for one in self.picks]).dataset
+        kept = found.without(taken).dataset
         if not kept.items:
             raise InputError(
                 f"{known.dataset.name}: every photograph was learnt from by some model: choose fewer, or pass pool=0.5"
@@ -197,7 +199,7 @@ class Study:
             begin = self._baseline(seed) if self.config.start != ANEW else None
             checkpoint = self.place.trained(where, settings, self._examples(seed, arm), begin)
         model = self.place.loaded(checkpoint)
-        own = self.place.held_out(where, model, settings, self.primary) if settings.holdout else None
+        own = self.place.held_out(where, model, checkpoint, settings, self.primary) if settings.holdout else None
         threshold = 0.5 if own is None else float(own.scores["ods_threshold"] or 0.5)
         self.models.append(model_row(seed, label, arm, checkpoint, threshold, own))
         taken = {one["content"] for one in self.picks} | set(checkpoint.card.data["contents"])

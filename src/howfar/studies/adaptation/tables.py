@@ -99,11 +99,11 @@ def _gain(images: pd.DataFrame, secondaries: Sequence[str], arm: Arm, dataset: s
         against = paired(here, arm.label, rival)
         if len(against):
             rng = np.random.default_rng(seed)
-            mean, photographs, seeds = spread(against, config.bootstrap, rng)
-            half = half_width(photographs, seeds, LEVEL)
+            mean, components = spread(against, config.bootstrap, rng)
+            half = half_width(components, LEVEL)
             over = dict(zip(over, (mean, mean - half, mean + half), strict=True))
-            if seeds.freedom:
+            if components[-1].freedom:
                 # With as many comparisons as strategies some would stand out by chance (Bonferroni).
-                strict = half_width(photographs, seeds, 1 - (1 - LEVEL) / (len(config.strategies) - 1))
+                strict = half_width(components, 1 - (1 - LEVEL) / (len(config.strategies) - 1))
                 judged = {"beats_random": mean - strict > 0, "below_random": mean + strict < 0}
     return {**found, **over, **judged}

@@ -38,7 +38,10 @@ class Known:
         if not contents:
             raise InputError.of(f"dataset {dataset.name}", "must hold an image that can be read", "none")
         names = [item.name for item in dataset.items]
-        found = dict(zip(names, guess_photographs(names, group), strict=True))
+        try:
+            found = dict(zip(names, guess_photographs(names, group), strict=True))
+        except InputError as error:
+            raise InputError(f"dataset {dataset.name}: {error}") from error
         items = tuple(item for item in dataset.items if item.name in contents)
         return cls(replace(dataset, items=items), contents, found)
 
