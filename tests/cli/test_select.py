@@ -118,7 +118,7 @@ def test_notes_are_printed(place: Path, made: Path, capsys: pytest.CaptureFixtur
     code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 6)
     assert (code, err) == (0, "")
     notes = out.replace("\n", " ").split("note: ")[1:]
-    assert "fewer than the 6 asked for: the farthest of the others are taken too" in notes[0]
+    assert "fewer than the 6 asked for; the farthest of the others are taken too" in notes[0]
     assert "1 image has no size that can be read (/no/such/0001.jpg: no such file): not in coco.json and cvat.xml" in notes[1]
     code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 6, "--json")
     assert len(json.loads(out)["picks"]) == 6

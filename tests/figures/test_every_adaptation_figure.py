@@ -55,7 +55,8 @@ def test_draws_thirteen_strategies(draw: Callable[..., Figure], bakeoff: Adaptat
 
 @EVERY
 def test_takes_dollars_in_names_literally(draw: Callable[..., Figure], study: Adaptation) -> None:
-    assert texts(draw(replace(study, primary="p$q_{$", segmenter="m$n^$", background="b$c_$")))
+    images = study.images.replace({"dataset": {study.background: "b$c_$"}})
+    assert texts(draw(replace(study, primary="p$q_{$", segmenter="m$n^$", background="b$c_$", images=images)))
 
 
 @EVERY

@@ -235,7 +235,7 @@ def test_too_few_far_away_is_a_note_and_no_warning(run: Comparison) -> None:
     found = howfar.select(run, "site", M)
     (note,) = found.notes
     assert note.startswith("site: ")
-    assert "fewer than the 30 asked for: the farthest of the others are taken too" in note
+    assert "fewer than the 30 asked for; the farthest of the others are taken too" in note
     assert [pick.distance for pick in found.picks][-1] == 0.0
     assert "too few images" in found.picks[-1].reason
 
