@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("howfar", "numpy", "scipy", "torch", "timm", "pyarrow", "pillow")
+LIBRARIES = ("howfar", "numpy", "scipy", "torch", "timm", "onnxruntime", "pyarrow", "pillow")
 
 
 def parser(description: str) -> argparse.ArgumentParser:

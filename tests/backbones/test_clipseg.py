@@ -41,7 +41,7 @@ class TestClipSeg(BackboneTests):
 @pytest.mark.parametrize("pool", [False, True])
 def test_agrees_with_plain_transformers(prompt: str | None, pool: bool, hub_model: Folder) -> None:
     folder = hub_model("clipseg")
-    backbone = load_backbone("clipseg", weights=folder, prompt=prompt, pool=pool)
+    backbone = load_backbone("clipseg", weights=folder, prompt=prompt, pool=pool, engine="torch")
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8))
     pixels = np.asarray(picture.resize((352, 352), Image.Resampling.BILINEAR), dtype=np.float32) / 255
     scaled = (pixels - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])

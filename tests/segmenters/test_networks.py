@@ -233,4 +233,4 @@ def test_onnxruntime_is_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     file = onnx_file(tmp_path / "n.onnx", convolution(1))
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     words = line(MissingExtraError, lambda: of_onnx(file, Reading()))
-    assert "n.onnx needs onnxruntime: pip install 'howfar[onnx]'" in words
+    assert "n.onnx needs onnxruntime: pip install onnxruntime" in words

@@ -58,6 +58,7 @@ def build_clipseg(row: Published, options: Options) -> Network:
         mean=IMAGENET[0],
         std=IMAGENET[1],
         device=options.device,
+        engine=options.engine,
     )
 
 

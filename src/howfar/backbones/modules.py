@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from howfar.backbones.preprocess import Preprocess
+from howfar.backbones.recipe import Engine
 from howfar.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def module(
     pool: bool = False,
     name: str = "module",
     device: str = "auto",
+    engine: Engine = "torch",
 ) -> Network:
     """Make a backbone of a torch module: the outputs of the layers named, each flattened in C order, one after another.
 
@@ -51,6 +53,10 @@ def module(
         For tables and the identity.
     device
         ``auto``, ``cpu``, ``cuda``.
+    engine
+        ``auto`` has onnxruntime run it on a CPU, several times faster, once its first features are seen to be torch's. Not the
+        default here: a network whose `forward` takes another way with some pictures (``if x.mean() > 0``) would be followed
+        on the first way alone.
 
     Returns
     -------
@@ -96,6 +102,7 @@ def module(
         mean=mean,
         std=std,
         device=device,
+        engine=engine,
     )
 
 

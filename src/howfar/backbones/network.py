@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from howfar.backbones.compiled import Compiled, Whole
 from howfar.backbones.preprocess import Preprocess
+from howfar.backbones.recipe import Engine
 from howfar.errors import HowfarError, InputError
 from howfar.weights.state import hash_state_dict
 
@@ -43,7 +45,8 @@ class Network:
     """F of the paper (eq. 1) by a torch network: normalise, run, flatten each layer's map in C order, concatenate.
 
     The network is put in evaluation mode and frozen; nothing records gradients. It runs in float32 (without TF32 on
-    CUDA), so that a feature depends neither on the device nor on its batch beyond rounding.
+    CUDA), so that a feature depends neither on the device nor on its batch beyond rounding. On a CPU onnxruntime runs it, once
+    its first features are seen to be torch's.
 
     Parameters
     ----------
@@ -59,6 +62,9 @@ class Network:
         As `resolve_device` takes it.
     kind
         What the identity has for a name, where `name` says where a file lies, which is no part of the feature.
+    engine
+        ``auto``, or ``torch`` for that alone: for a network whose code takes other ways with other pictures, which an export
+        cannot follow.
 
     Raises
     ------
@@ -78,6 +84,7 @@ class Network:
         std: Sequence[float],
         device: str = "auto",
         kind: str | None = None,
+        engine: Engine = "auto",
     ) -> None:
         self.name = name
         self._device = resolve_device(device)
@@ -100,6 +107,15 @@ class Network:
         self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
         self.layers = self._measure()
+        self._compiled: Compiled | None = None
+        if engine == "auto" and self._device.type == "cpu":
+            whole = Whole(self._network, feature.maps, self._mean, self._std).eval()
+            self._compiled = Compiled(name, whole, preprocess.size, self._identity)
+
+    @property
+    def engine(self) -> str:
+        """What runs it: ``torch``, ``onnxruntime``, or ``not yet chosen`` before the first batch."""
+        return "torch" if self._compiled is None else self._compiled.engine
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -128,6 +144,9 @@ class Network:
         if batch.shape[1:] != shape or batch.dtype != np.uint8:
             rule = f"must be uint8 of shape (b, {', '.join(map(str, shape))})"
             raise InputError.of("batch", rule, f"{batch.dtype} {batch.shape}", "stack what prepare returns")
+        return self._by_torch(batch) if self._compiled is None else self._compiled(batch, self._by_torch)
+
+    def _by_torch(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         with torch.inference_mode(), _exact(self._device):
             flat = [part.flatten(1) for part in self._run(batch)]
             joined = flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)

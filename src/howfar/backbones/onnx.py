@@ -156,7 +156,7 @@ def _session(file: Path, providers: list[Any]) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingExtraError(f"onnx needs onnxruntime: pip install 'howfar[onnx]' ({error})") from error
+        raise MissingExtraError(f"onnx needs onnxruntime: pip install onnxruntime ({error})") from error
     settings = onnxruntime.SessionOptions()
     # Errors are raised; what is merely remarked upon would be printed.
     settings.log_severity_level = 3
@@ -171,7 +171,7 @@ def _providers(device: str) -> list[Any]:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingExtraError(f"onnx needs onnxruntime: pip install 'howfar[onnx]' ({error})") from error
+        raise MissingExtraError(f"onnx needs onnxruntime: pip install onnxruntime ({error})") from error
     there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     kind, _, number = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (number and not number.isdecimal()):

@@ -13,6 +13,7 @@ from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Backbone
 
 Fit = Literal["stretch", "crop", "pad"]
+Engine = Literal["auto", "torch"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Options:
         Name of the output that is the feature, of an ONNX file.
     prompt
         Text that goes in beside the picture.
+    engine
+        ``auto`` has onnxruntime run a network on the CPU, once it is seen to give torch's features; ``torch`` has torch alone.
 
     Raises
     ------
@@ -89,10 +92,13 @@ class Options:
     std: Sequence[float] | None = None
     output: str | None = None
     prompt: str | None = None
+    engine: Engine = "auto"
 
     def __post_init__(self) -> None:
         if self.fit not in get_args(Fit):
             raise InputError.of("fit", f"must be one of {', '.join(get_args(Fit))}", self.fit)
+        if self.engine not in get_args(Engine):
+            raise InputError.of("engine", f"must be one of {', '.join(get_args(Engine))}", self.engine)
         if self.via is not None and (isinstance(self.via, bool) or not isinstance(self.via, int) or self.via < 1):
             raise InputError.of("via", "must be a side in pixels, at least 1", self.via, "the paper's is 448")
         for name in ("pretrained", "pool"):

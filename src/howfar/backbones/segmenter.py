@@ -57,6 +57,7 @@ def build_segmenter_backbone(name: str, options: Options) -> Network:
         mean=(0.0,) * 3,
         std=(1.0,) * 3,
         device=options.device,
+        engine=options.engine,
     )
 
 
@@ -74,7 +75,7 @@ def _recipe(name: str, side: int, summary: str) -> Recipe:
     return Recipe(
         Card(name, None, seen, weights, "your own", summary),
         partial(build_segmenter_backbone, name),
-        takes=("device", "weights", "pool", "fit", "via"),
+        takes=("device", "weights", "pool", "fit", "via", "engine"),
         defaults={"pool": False},
     )
 

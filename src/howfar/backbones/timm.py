@@ -190,6 +190,7 @@ def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any
         mean=config["mean"],
         std=config["std"],
         device=options.device,
+        engine=options.engine,
     )
 
 
@@ -203,7 +204,7 @@ EFFICIENTNET_LITE0: Final = Recipe(
         "EfficientNet-Lite0, pooled: the default",
     ),
     build_lite0,
-    takes=("device", "pool", "fit", "via"),
+    takes=("device", "pool", "fit", "via", "engine"),
 )
 TIMM: Final = Recipe(
     Card(
@@ -215,5 +216,5 @@ TIMM: Final = Recipe(
         "any network of timm by name, as timm:resnet18, pooled",
     ),
     build_timm,
-    takes=("model", "device", "weights", "pretrained", "pool", "fit", "via"),
+    takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "engine"),
 )

@@ -70,6 +70,7 @@ def build_transformers(options: Options) -> Network:
         mean=seen.mean,
         std=seen.std,
         device=options.device,
+        engine=options.engine,
     )
 
 
@@ -162,7 +163,7 @@ TRANSFORMERS: Final = Recipe(
         "any vision model of transformers by hub id or folder, as transformers:facebook/dinov2-small: last hidden state",
     ),
     build_transformers,
-    takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "size", "mean", "std"),
+    takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "size", "mean", "std", "engine"),
     defaults={"pool": False},
     folder=True,
 )

@@ -14,7 +14,7 @@ Weights = Annotated[
 ]
 BackboneOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=VALUE", help="What some backbones take beside: size, mean, std, output, prompt; repeat."),
+    typer.Option(metavar="NAME=VALUE", help="What some take beside: size, mean, std, output, prompt, engine; repeat."),
 ]
 Pool = Annotated[
     bool | None,
@@ -64,7 +64,7 @@ def _value(name: str, text: str) -> Any:
     """The value of a backbone's further option from its text."""
     from howfar.errors import InputError
 
-    kinds: dict[str, Any] = {"size": int, "mean": float, "std": float, "output": None, "prompt": None}
+    kinds: dict[str, Any] = {"size": int, "mean": float, "std": float, "output": None, "prompt": None, "engine": None}
     if name not in kinds:
         raise InputError.of("backbone_option", f"must be one of {', '.join(kinds)}", name)
     if kinds[name] is None:

@@ -124,7 +124,7 @@ def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingExtraError(f"{path.name} needs onnxruntime: pip install 'howfar[onnx]' ({error})") from error
+        raise MissingExtraError(f"{path.name} needs onnxruntime: pip install onnxruntime ({error})") from error
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     # Its errors are of many classes of its own, none of them public.

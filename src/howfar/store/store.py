@@ -41,7 +41,7 @@ class Store:
     def __init__(self, root: str | Path | None = None, dtype: Literal["float32", "float16"] = "float32") -> None:
         if dtype not in STORED:
             raise InputError.of("dtype", f"must be one of {', '.join(STORED)}", dtype)
-        self.root = _default_root() if root is None else Path(root).expanduser().absolute()
+        self.root = default_root() if root is None else Path(root).expanduser().absolute()
         self.dtype = dtype
 
     def __repr__(self) -> str:
@@ -69,7 +69,14 @@ class Store:
         return FeatureStore(self.root / feature_key(identity, self.dtype), identity, self.dtype, int(length))
 
 
-def _default_root() -> Path:
+def default_root() -> Path:
+    """The folder of a store that is given none: ``HOWFAR_STORE``, else howfar's folder in the user's cache.
+
+    Examples
+    --------
+    >>> default_root().is_absolute()
+    True
+    """
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named).expanduser().absolute()
