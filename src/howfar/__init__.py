@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from howfar.pipeline.profile import Profile
     from howfar.results import Comparison, Evaluation, Features, Relation, Selection
     from howfar.results.adaptation import Adaptation
+    from howfar.results.backbones import BackboneComparison
     from howfar.segmenters.checkpoint import Checkpoint
     from howfar.store import Store
     from howfar.studies.adaptation.adapt import adapt
     from howfar.studies.adaptation.bakeoff import bakeoff
+    from howfar.studies.backbones import compare_backbones
     from howfar.studies.distance import compare
     from howfar.studies.evaluation.evaluate import evaluate
     from howfar.studies.performance.relate import relate
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Adaptation": "howfar.results.adaptation",
+    "BackboneComparison": "howfar.results.backbones",
     "Checkpoint": "howfar.segmenters.checkpoint",
     "Comparison": "howfar.results",
     "Dataset": "howfar.data",
@@ -46,6 +49,7 @@ _NAMES = {
     "adapt": "howfar.studies.adaptation.adapt",
     "bakeoff": "howfar.studies.adaptation.bakeoff",
     "compare": "howfar.studies.distance",
+    "compare_backbones": "howfar.studies.backbones",
     "embed": "howfar.pipeline",
     "evaluate": "howfar.studies.evaluation.evaluate",
     "load_backbone": "howfar.backbones",
@@ -59,6 +63,7 @@ _MODULES = ("distances", "metrics", "projection", "relation", "selection", "sign
 
 __all__ = [
     "Adaptation",
+    "BackboneComparison",
     "Checkpoint",
     "Comparison",
     "Dataset",
@@ -73,6 +78,7 @@ __all__ = [
     "adapt",
     "bakeoff",
     "compare",
+    "compare_backbones",
     "distances",
     "embed",
     "evaluate",

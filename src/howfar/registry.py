@@ -136,10 +136,15 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "adaptation_rows": "howfar.figures.adaptation_rows:adaptation_rows",
         "adaptation_suppression": "howfar.figures.adaptation_suppression:adaptation_suppression",
     },
+    "backbone_figures": {
+        "backbones_relative": "howfar.figures.backbones:backbones_relative",
+        "backbones_agreement": "howfar.figures.backbones:backbones_agreement",
+    },
     "reports": {
         "html": "howfar.report.html:write_report",
         "selection": "howfar.report.selection:write_selection",
         "adaptation": "howfar.report.adaptation:write_adaptation_report",
+        "backbones": "howfar.report.backbones:write_backbones_report",
     },
 }
 

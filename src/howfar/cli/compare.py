@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from howfar.cli.terminal import console, print_table
 
 if TYPE_CHECKING:
     from howfar.results import Comparison
+    from howfar.results.backbones import BackboneComparison
 
 SHOWN = 20
 # What a narrow terminal does without: the numbers that cannot be compared between secondaries come first.
@@ -23,7 +24,7 @@ DATASET = "A folder of images (or with images/ inside), NAME=PATH, a CSV or Parq
 def compare(
     primary: Annotated[str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on. {DATASET}")],
     secondaries: Annotated[list[str], typer.Argument(metavar="SECONDARY", help="Images it has not seen; as many as you like.")],
-    backbone: options.Backbone = "efficientnet_lite0",
+    backbone: Annotated[list[str] | None, typer.Option(help=f"{options.NAMES} Repeat it to set several side by side.")] = None,
     components: Annotated[int, typer.Option(help="Principal components kept.")] = 25,
     projection: Annotated[str, typer.Option(help="pair (the paper), primary, joint or none.")] = "pair",
     scale: Annotated[
@@ -41,7 +42,7 @@ def compare(
     neighbours: Annotated[int, typer.Option(help="k of the nearest-neighbour distance.")] = 5,
     limit: Annotated[int | None, typer.Option(help="At most this many images of each dataset, drawn with the seed.")] = None,
     baselines: Annotated[bool, typer.Option(help="Run the two trivial backbones beside the model.")] = True,
-    weights: options.Weights = None,
+    weights: Annotated[list[str] | None, typer.Option(help=f"{options.LOCAL} With several backbones NAME=PATH.")] = None,
     pool: options.Pool = None,
     fit: options.Fit = "stretch",
     via: options.Via = None,
@@ -49,28 +50,35 @@ def compare(
     json: options.Json = False,
 ) -> None:
     """Measure how far each SECONDARY dataset is from PRIMARY."""
-    from howfar.studies import distance
-
     options.prepare_folder("out", out)
-    found = distance.compare(
-        primary,
-        secondaries,
-        backbone,
-        components=components,
-        projection=projection,
-        scale=scale,
-        store=store,
-        runner=runner,
-        batch_size=batch_size,
-        workers=workers,
-        baselines=baselines,
-        seed=seed,
-        bootstrap=bootstrap,
-        permutations=permutations,
-        neighbours=neighbours,
-        limit=limit,
-        **options.backbone_options(device, weights, pool, fit, via, backbone_option),
-    )
+    names = list(dict.fromkeys(backbone or ["efficientnet_lite0"]))
+    work: dict[str, Any] = {
+        "components": components,
+        "projection": projection,
+        "scale": scale,
+        "store": store,
+        "runner": runner,
+        "batch_size": batch_size,
+        "workers": workers,
+        "baselines": baselines,
+        "seed": seed,
+        "bootstrap": bootstrap,
+        "permutations": permutations,
+        "neighbours": neighbours,
+        "limit": limit,
+        **options.backbone_options(device, None, pool, fit, via, backbone_option),
+    }
+    found: Comparison | BackboneComparison
+    if len(names) > 1:
+        from howfar.studies.backbones import compare_backbones
+
+        found = compare_backbones(
+            primary, secondaries, names, weights=dict(options.pairs("weights", weights, "dinov2=FOLDER")), **work
+        )
+    else:
+        from howfar.studies.distance import compare as measure
+
+        found = measure(primary, secondaries, names[0], **work, **options.local_weights(names[0], weights))
     if json:
         typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
     if out is not None:
@@ -79,13 +87,13 @@ def compare(
         show(found, out)
 
 
-def show(found: Comparison, out: Path | None) -> None:
+def show(found: Comparison | BackboneComparison, out: Path | None) -> None:
     """Print the table of a comparison, what was skipped, and where its report lies."""
     to = console()
     to.print(found.caption(), style="bold", markup=False)
     print_table(to, *found.table(), optional=WIDE)
-    for note in found.notes:
-        to.print(f"note: {note}", markup=False)
+    for line in found.remarks():
+        to.print(line, markup=False)
     for skipped in found.skipped[:SHOWN]:
         to.print(f"skipped: {skipped.path}: {skipped.reason}", markup=False)
     if len(found.skipped) > SHOWN:

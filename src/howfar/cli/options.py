@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-Backbone = Annotated[str, typer.Option(help="Name from `howfar backbones`; timm:MODEL, transformers:MODEL, onnx:FILE.")]
-Weights = Annotated[
-    Path | None, typer.Option(help="Local weights: a file, a folder in the hub's format, or the checkpoint of a segmenter.")
-]
+NAMES = "Name from `howfar backbones`; timm:MODEL, transformers:MODEL, onnx:FILE."
+LOCAL = "Local weights: a file, a folder in the hub's format, or the checkpoint of a segmenter."
+Backbone = Annotated[str, typer.Option(help=NAMES)]
+Weights = Annotated[Path | None, typer.Option(help=LOCAL)]
 BackboneOption = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="What some take beside: size, mean, std, output, prompt, engine; repeat."),
@@ -77,6 +77,28 @@ def _value(name: str, text: str) -> Any:
             f"backbone_option {name}", "must be numbers with commas between them", text, f"write {example}"
         ) from error
     return numbers[0] if name == "size" and len(numbers) == 1 else numbers
+
+
+def local_weights(backbone: str, given: list[str] | None) -> dict[str, Any]:
+    """The keyword argument weights of one backbone, from an option that may be repeated; NAME=PATH serves too.
+
+    Raises
+    ------
+    InputError
+        It is given more than once.
+
+    Examples
+    --------
+    >>> local_weights("clip", ["folder"]), local_weights("clip", ["clip=folder"]), local_weights("clip", None)
+    ({'weights': PosixPath('folder')}, {'weights': PosixPath('folder')}, {})
+    """
+    from howfar.errors import InputError
+
+    if not given:
+        return {}
+    if len(given) > 1:
+        raise InputError.of("weights", "must be given once for one backbone", ", ".join(given))
+    return {"weights": Path(given[0].removeprefix(f"{backbone}="))}
 
 
 def pairs(option: str, given: list[str] | None, example: str) -> list[tuple[str, str]]:

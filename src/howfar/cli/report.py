@@ -18,6 +18,10 @@ def report(
         from howfar.results.adaptation import Adaptation
 
         page = registry.load("reports", "adaptation")(Adaptation.load(run), run)
+    elif (run / "backbones.json").is_file():
+        from howfar.results.backbones import BackboneComparison
+
+        page = registry.load("reports", "backbones")(BackboneComparison.load(run), run)
     else:
         from howfar.results import Comparison
 

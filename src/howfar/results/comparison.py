@@ -248,6 +248,10 @@ class Comparison:
             f"{self.settings.projection} projection, seed {self.settings.seed}"
         )
 
+    def remarks(self) -> list[str]:
+        """Lines that the terminal shows under the table."""
+        return [f"note: {note}" for note in self.notes]
+
     def __repr__(self) -> str:
         return "\n".join([self.caption(), *as_text(*self.table()), *_footer(self)])
 

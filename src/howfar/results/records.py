@@ -14,7 +14,7 @@ from howfar.protocols import Rows
 if TYPE_CHECKING:
     from howfar.arrays import FloatArray
 
-LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm")
+LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm", "onnxruntime")
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,12 +11,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from howfar.arrays import ArrayRows
 from howfar.backbones import load_backbone
-from howfar.data import Dataset, parse
+from howfar.data import Dataset
 from howfar.distances.dataset import self_distance
 from howfar.errors import InputError
-from howfar.pipeline import BATCH_SIZE, ROUNDING, MeasuredPair, check_work, embed_all, measured_pairs, projector_of
+from howfar.pipeline import BATCH_SIZE, ROUNDING, MeasuredPair, check_work, measured_pairs, projector_of
 from howfar.projection import Projector
 from howfar.results import (
     BackboneSummary,
@@ -31,14 +29,14 @@ from howfar.results import (
     Settings,
 )
 from howfar.significance import holm
-from howfar.studies.notes import BASELINE_IMAGES, CONFORMAL, notes
+from howfar.studies.inputs import BASELINES, Work, limited, read_datasets, views
+from howfar.studies.notes import CONFORMAL, notes
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
     from howfar.store import Store
 
 DEFAULT = "efficientnet_lite0"
-BASELINES = ("pixels", "colour_moments")
 
 
 class Config(BaseModel):
@@ -145,59 +143,16 @@ def compare(
         limit=limit,
     )
     check_work(runner, batch_size, workers)
-    datasets = [_limited(dataset, settings) for dataset in _datasets(primary, secondaries)]
+    datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
     model = _model(datasets, backbone, options)
-    work = (store, runner, batch_size, workers, progress)
-    views: list[tuple[Features, ...]]
     if model is None:
-        views = [(dataset,) for dataset in datasets if isinstance(dataset, Features)]
-        name, trivial = str(views[0][0].identity.get("name", "embeddings")), []
-    else:
-        name, trivial = model.name, [load_backbone(one) for one in BASELINES if baselines and one != model.name]
-        views = _views(datasets, model, trivial, settings, work)
-    main, *others = zip(*views, strict=True)
-    _check_comparable(main)
-    rows = [row for one, view in zip(trivial, others, strict=True) for row in _baseline(one.name, view, settings)]
-    return _comparison(main, name, settings, tuple(rows))
-
-
-def _datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:
-    if isinstance(secondaries, Mapping):
-        others = [parse(argument, name=str(name)) for name, argument in secondaries.items()]
-    elif isinstance(secondaries, Sequence) and not isinstance(secondaries, str):
-        others = [_parsed(argument, f"secondary-{place}") for place, argument in enumerate(secondaries, start=1)]
-    else:
-        others = [_parsed(secondaries, "secondary")]
-    if not others:
-        raise InputError.of("secondaries", "must name at least one dataset", secondaries)
-    datasets = [_parsed(primary, "primary"), *others]
-    names = [dataset.name for dataset in datasets]
-    odd = [name for name in names if not name.isprintable()]
-    if odd:
-        raise InputError.of("datasets", "must have names that can be printed", odd[0], "name them as NAME=PATH")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH")
-    return datasets
-
-
-def _parsed(argument: Any, unnamed: str) -> Dataset | Features:
-    """As `parse`; arrays, which have no name of their own, are called by their place."""
-    return parse(argument, name=unnamed if hasattr(argument, "__array__") else None)
-
-
-def _limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Features:
-    """At most `limit` images, in their old order; the draw depends on the seed and on the dataset's name alone."""
-    count = len(dataset)
-    if settings.limit is None or count <= settings.limit:
-        return dataset
-    rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.name.encode()), 2])
-    kept = np.sort(rng.choice(count, settings.limit, replace=False))
-    if isinstance(dataset, Dataset):
-        return replace(dataset, items=tuple(dataset.items[i] for i in kept))
-    names, paths, contents = (tuple(values[i] for i in kept) for values in (dataset.images, dataset.paths, dataset.contents))
-    rows = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in kept]))
-    return replace(dataset, rows=rows, images=names, paths=paths, contents=contents)
+        main = tuple(dataset for dataset in datasets if isinstance(dataset, Features))
+        _check_comparable(main)
+        return compared(main, str(main[0].identity.get("name", "embeddings")), settings)
+    trivial = [load_backbone(one) for one in BASELINES if baselines and one != model.name]
+    main, *others = views(datasets, [model], trivial, settings, Work(store, runner, batch_size, workers, progress))
+    rows = [row for one, view in zip(trivial, others, strict=True) for row in baseline(one.name, view, settings).rows]
+    return compared(main, model.name, settings, tuple(rows))
 
 
 def _model(datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any]) -> Backbone | None:
@@ -217,19 +172,6 @@ def _model(datasets: Sequence[Dataset | Features], backbone: str | Backbone, opt
     return None
 
 
-def _views(
-    datasets: Sequence[Dataset | Features], model: Backbone, trivial: Sequence[Backbone], settings: Settings, work: Any
-) -> list[tuple[Features, ...]]:
-    """Every dataset by the model and the trivial backbones; those need no more than `BASELINE_IMAGES` images of each."""
-    few = min(BASELINE_IMAGES, settings.limit or BASELINE_IMAGES)
-    sample = [_limited(dataset, replace(settings, limit=few)) for dataset in datasets]
-    if all(one is other for one, other in zip(sample, datasets, strict=True)):
-        return [tuple(view) for view in embed_all(datasets, [model, *trivial], *work)]
-    main = embed_all(datasets, [model], *work)
-    beside = embed_all(sample, trivial, *work) if trivial else [[] for _ in datasets]
-    return [(*one, *other) for one, other in zip(main, beside, strict=True)]
-
-
 def _check_comparable(main: Sequence[Features]) -> None:
     for other in main[1:]:
         if dict(other.identity) != dict(main[0].identity):
@@ -238,9 +180,10 @@ def _check_comparable(main: Sequence[Features]) -> None:
             )
 
 
-def _comparison(
-    features: Sequence[Features], name: str, settings: Settings, baselines: tuple[BaselineSummary, ...]
+def compared(
+    features: Sequence[Features], name: str, settings: Settings, baselines: tuple[BaselineSummary, ...] = ()
 ) -> Comparison:
+    """The study itself: P's features first, then each secondary's, by the backbone `name`."""
     primary, *secondaries = features
     projector = projector_of(primary, settings)
     measured = list(measured_pairs(projector, secondaries, settings))
@@ -338,15 +281,28 @@ def _primary_rows(primary: Features, against: str, one: MeasuredPair) -> pd.Data
     )
 
 
-def _baseline(name: str, features: Sequence[Features], settings: Settings) -> Iterator[BaselineSummary]:
+@dataclass(frozen=True)
+class Baseline:
+    """What a trivial backbone measured: a row a secondary, and I^dist (mean form) of each image by secondary and image."""
+
+    rows: tuple[BaselineSummary, ...]
+    images: Mapping[str, pd.Series]
+
+
+def baseline(name: str, features: Sequence[Features], settings: Settings) -> Baseline:
     """A trivial backbone's distances, by the projection that the model's were measured with."""
     primary, *secondaries = features
     plain = replace(settings, bootstrap=0, permutations=0)
     measured = list(measured_pairs(projector_of(primary, plain), secondaries, plain))
-    total = sum(float(one.found.i_dist.mean()) for one in measured)
-    for s, one in zip(secondaries, measured, strict=True):
-        mean = float(one.found.i_dist.mean())
-        yield BaselineSummary(name, s.name, mean / total if total > 0 else 0.0, one.found.relative, one.found.energy)
+    means = [float(one.found.i_dist.mean()) for one in measured]
+    total = sum(means)
+    return Baseline(
+        tuple(
+            BaselineSummary(name, s.name, mean / total if total > 0 else 0.0, one.found.relative, one.found.energy)
+            for s, one, mean in zip(secondaries, measured, means, strict=True)
+        ),
+        {s.name: pd.Series(one.found.i_dist, index=list(s.images)) for s, one in zip(secondaries, measured, strict=True)},
+    )
 
 
 def _leaks(primary: Features, s: Features) -> Iterator[Leak]:

@@ -1,0 +1,172 @@
+"""The distance study by several backbones at once: each image is decoded once, and what they say is set side by side."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from howfar.backbones import load_backbone
+from howfar.data import Dataset
+from howfar.errors import InputError
+from howfar.pipeline import BATCH_SIZE, check_work
+from howfar.relation.ranks import rank_sums, spearman
+from howfar.results import Comparison, Settings
+from howfar.results.backbones import SETS, BackboneComparison
+from howfar.significance import resample_weights
+from howfar.studies.distance import Config, baseline, compared
+from howfar.studies.inputs import BASELINES, Work, limited, read_datasets, views
+
+if TYPE_CHECKING:
+    from howfar.protocols import Backbone
+    from howfar.store import Store
+
+_STREAM: Final = 3
+# (one, other, dataset) and what was found of them.
+Row = dict[str, Any]
+
+
+def compare_backbones(
+    primary: Any,
+    secondaries: Any,
+    backbones: Sequence[str | Backbone],
+    *,
+    weights: Mapping[str, str | Path] | None = None,
+    store: Store | str | Path | None = None,
+    runner: str = "local",
+    batch_size: int = BATCH_SIZE,
+    workers: int | None = None,
+    baselines: bool = True,
+    progress: bool = True,
+    **options: Any,
+) -> BackboneComparison:
+    """Measure the distances of `howfar.compare` by several backbones, and how far these agree.
+
+    Agreement is Spearman's rank correlation: of the secondaries' order, and of I^dist over the images of each secondary, with
+    bootstrap intervals over its images. The trivial backbones take part.
+
+    Parameters
+    ----------
+    primary, secondaries
+        As `howfar.compare`; images, as embeddings have one backbone.
+    backbones
+        At least two, by registered names or loaded, each of a name of its own.
+    weights
+        Local weights by a backbone's name.
+    store, runner, batch_size, workers, progress
+        As `howfar.embed`. An image that no backbone's store knows is read and decoded once for all of them.
+    baselines
+        Measure with the two trivial backbones too.
+    **options
+        The settings of `howfar.compare` (components, projection, scale, seed, bootstrap, permutations, neighbours, limit); the
+        others are passed to `howfar.load_backbone` for each backbone that is named.
+
+    Returns
+    -------
+    BackboneComparison
+        Shows as table 2 of the paper, a row a backbone; ``.comparisons`` are the results of each.
+
+    Raises
+    ------
+    HowfarError
+        As `howfar.compare`; or fewer than two backbones, or two of one name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.data.synthetic import write_dataset
+    >>> place = Path(tempfile.mkdtemp())
+    >>> roads, site = (write_dataset(place / name, 12, seed=i, size=48) for i, name in enumerate(("roads", "site")))
+    >>> found = compare_backbones(roads, site, ["pixels", "colour_moments"], store=place / "store", progress=False)
+    >>> found.backbones
+    ('pixels', 'colour_moments')
+    """
+    settings, rest = _settings(options)
+    check_work(runner, batch_size, workers)
+    datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
+    ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]
+    if ready:
+        raise InputError.of("datasets", "must be images where there are several backbones", f"embeddings: {', '.join(ready)}")
+    models = _loaded(backbones, dict(weights or {}), rest)
+    names = [model.name for model in models]
+    trivial = [load_backbone(one) for one in BASELINES if baselines and one not in names]
+    found = views(datasets, models, trivial, settings, Work(store, runner, batch_size, workers, progress))
+    beside = [baseline(one.name, view, settings) for one, view in zip(trivial, found[len(models) :], strict=True)]
+    rows = tuple(row for one in beside for row in one.rows)
+    comparisons = tuple(compared(view, name, settings, rows) for name, view in zip(names, found, strict=False))
+    images = {one.backbone.name: _by_image(one) for one in comparisons}
+    images |= {one.name: dict(other.images) for one, other in zip(trivial, beside, strict=True)}
+    return _with_agreement(comparisons, images, settings)
+
+
+def _settings(options: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+    known = Config.model_fields.keys()
+    settings = Config.checked(**{name: value for name, value in options.items() if name in known})
+    return settings, {name: value for name, value in options.items() if name not in known}
+
+
+def _loaded(backbones: Any, weights: dict[str, str | Path], options: Mapping[str, Any]) -> list[Backbone]:
+    if isinstance(backbones, str) or not isinstance(backbones, Sequence) or len(backbones) < 2:
+        raise InputError.of("backbones", "must be at least two", backbones, "howfar.compare takes one")
+    named = [one for one in backbones if isinstance(one, str)]
+    for name in weights:
+        if name not in named:
+            raise InputError.of("weights", f"must be of one of the backbones, {', '.join(named) or 'none by name'}", name)
+    if options and not named:
+        raise InputError.of("options", "are of no use to backbones that are loaded already", ", ".join(options))
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise InputError.of("backbones", "must have names of their own", twice[0], "name each once")
+    models = [_load(one, weights, options) if isinstance(one, str) else one for one in backbones]
+    names = [model.name for model in models]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError.of("backbones", "must have names of their own", twice[0])
+    return models
+
+
+def _load(name: str, weights: Mapping[str, str | Path], options: Mapping[str, Any]) -> Backbone:
+    return load_backbone(name, **options, **({"weights": weights[name]} if name in weights else {}))
+
+
+def _by_image(comparison: Comparison) -> dict[str, pd.Series]:
+    return {
+        str(name): images.set_index("image")["i_dist_mean"] for name, images in comparison.images.groupby("dataset", sort=False)
+    }
+
+
+def _with_agreement(
+    comparisons: tuple[Comparison, ...], images: Mapping[str, Mapping[str, pd.Series]], settings: Settings
+) -> BackboneComparison:
+    measured = BackboneComparison(comparisons, pd.DataFrame())
+    order = measured.to_frame().pivot(index="dataset", columns="backbone", values=measured.measure())
+    rows = []
+    for one, other in combinations(images, 2):
+        rows.append(_row(one, other, SETS, order[one].to_numpy(), order[other].to_numpy(), 0, settings.seed))
+        for name, distances in images[one].items():
+            shared = distances.index.intersection(images[other][name].index)
+            pair = distances[shared].to_numpy(), images[other][name][shared].to_numpy()
+            rows.append(_row(one, other, name, *pair, settings.bootstrap, settings.seed))
+    return replace(measured, agreement=pd.DataFrame(rows))
+
+
+def _row(one: str, other: str, dataset: str, x: Any, y: Any, draws: int, seed: int) -> Row:
+    """Rank correlation of two columns, with its percentile interval over the images drawn anew."""
+    n = len(x)
+    row: Row = {"one": one, "other": other, "dataset": dataset, "n": n, "spearman": np.nan, "low": np.nan, "high": np.nan}
+    if n < 2:
+        return row
+    columns = (np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
+    row["spearman"] = float(spearman(rank_sums(columns, np.ones((1, n))))[0])
+    if draws and n > 2:
+        rng = np.random.default_rng([seed, zlib.crc32(dataset.encode()), _STREAM])
+        drawn = spearman(rank_sums(columns, n * resample_weights(n, draws, rng).T))
+        if np.isfinite(drawn).any():
+            row["low"], row["high"] = (float(value) for value in np.nanquantile(drawn, (0.025, 0.975)))
+    return row

@@ -1,0 +1,61 @@
+"""`howfar compare` with several backbones, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from howfar.cli.main import run
+from howfar.results.backbones import BackboneComparison
+
+QUICK = ("--bootstrap", "20", "--permutations", "0", "--components", "5")
+BOTH = ("--backbone", "pixels", "--backbone", "colour_moments")
+
+
+def test_prints_table_agreement_and_report(
+    demo_folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run(["compare", *map(str, demo_folders[:3]), *BOTH, *QUICK, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "pixels and colour_moments: Spearman" in printed
+    assert str(out / "report.html") in printed.replace("\n", "")
+    found = BackboneComparison.load(out)
+    assert found.backbones == ("pixels", "colour_moments")
+    for cell in found.table()[1][0]:
+        assert cell in printed
+    (out / "report.html").unlink()
+    assert run(["report", str(out)]) == 0
+    assert (out / "report.html").is_file()
+    assert (out / "pixels" / "report.html").is_file()
+
+
+def test_json_is_one_document(demo_folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", *map(str, demo_folders[:3]), *BOTH, *QUICK, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [one["backbone"]["name"] for one in document["backbones"]] == ["pixels", "colour_moments"]
+    assert {row["dataset"] for row in document["agreement"]} == {"", *(folder.name for folder in demo_folders[1:3])}
+
+
+def test_one_named_twice_is_one(demo_folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("--backbone", "pixels", "--backbone", "pixels")
+    assert run(["compare", *map(str, demo_folders[:2]), *names, *QUICK, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["backbone"]["name"] == "pixels"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((*BOTH, "--weights", "folder"), "weights must be NAME=VALUE, got 'folder': write --weights dinov2=FOLDER"),
+        ((*BOTH, "--weights", "clip=folder"), "weights must be of one of the backbones, pixels, colour_moments"),
+        (("--backbone", "clip", "--weights", "a", "--weights", "b"), "weights must be given once for one backbone"),
+        (("--backbone", "clip", "--weights", "clip=/no/such"), "/no/such is neither"),
+    ],
+)
+def test_weights_that_fit_no_backbone(
+    arguments: tuple[str, ...], words: str, demo_folders: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", *map(str, demo_folders[:2]), *arguments]) == 2
+    assert words in capsys.readouterr().err

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+import howfar
+from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.pipeline import embedding
+from howfar.results.backbones import SETS, BackboneComparison
+
+NAMES = ("efficientnet_lite0", "colour_moments")
+QUICK: dict[str, Any] = {"bootstrap": 100, "permutations": 49, "progress": False, "components": 8}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def found(demo_folders: list[Path], store: Path) -> BackboneComparison:
+    primary, *secondaries = demo_folders
+    return howfar.compare_backbones(primary, secondaries, NAMES, store=store, **QUICK)
+
+
+def test_each_image_is_decoded_once(demo_folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    plain: Callable[[bytes], Any] = embedding.decode
+
+    def counted(data: bytes) -> Any:
+        decoded.append(hash(data))
+        return plain(data)
+
+    monkeypatch.setattr(embedding, "decode", counted)
+    primary, *secondaries = demo_folders
+    howfar.compare_backbones(primary, secondaries, NAMES, store=tmp_path / "store", **QUICK)
+    images = sum(len(howfar.Dataset.from_folder(folder)) for folder in demo_folders)
+    assert len(decoded) == len(set(decoded)) == images
+
+
+def test_numbers_are_those_of_two_calls(found: BackboneComparison, demo_folders: list[Path], tmp_path: Path) -> None:
+    primary, *secondaries = demo_folders
+    for number, name in enumerate(NAMES):
+        # A store of its own, so that nothing is taken over.
+        alone = howfar.compare(primary, secondaries, name, store=tmp_path / str(number), **QUICK)
+        assert found[name].datasets == alone.datasets
+        assert found[name].backbone == alone.backbone
+        assert found[name].notes == alone.notes
+        pd.testing.assert_frame_equal(found[name].images, alone.images, check_exact=True)
+        pd.testing.assert_frame_equal(found[name].primary_images, alone.primary_images, check_exact=True)
+
+
+def test_trivial_backbones_stand_beside_them(found: BackboneComparison) -> None:
+    # The other is one of the two already.
+    assert found.trivial == ("pixels",)
+    frame = found.to_frame()
+    assert list(dict.fromkeys(frame["backbone"])) == [*NAMES, "pixels"]
+    assert frame.groupby("backbone")["rank"].apply(sorted).map(tuple).nunique() == 1
+
+
+def test_agreement_is_spearmans(found: BackboneComparison) -> None:
+    one, other = NAMES
+    rows = found.agreement[(found.agreement["one"] == one) & (found.agreement["other"] == other)].set_index("dataset")
+    order = [[dataset.relative for dataset in found[name].datasets] for name in NAMES]
+    assert rows.loc[SETS, "spearman"] == pytest.approx(spearmanr(*order).statistic)
+    assert np.isnan(rows.loc[SETS, "low"])
+    for dataset in found[one].datasets:
+        x, y = (found[name].images.set_index("dataset").loc[dataset.name, "i_dist"] for name in NAMES)
+        row = rows.loc[dataset.name]
+        assert row["spearman"] == pytest.approx(spearmanr(x, y).statistic)
+        assert row["n"] == len(x)
+        assert row["low"] <= row["spearman"] <= row["high"]
+    sets, images = found.agreed(one, other)
+    assert sets == rows.loc[SETS, "spearman"]
+    assert images == pytest.approx(rows.drop(SETS)["spearman"].mean())
+    assert found.agreed(other, one) == (sets, images)
+
+
+def test_agreement_with_the_trivial_is_of_the_images_that_both_saw(
+    demo_folders: list[Path], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("howfar.studies.inputs.BASELINE_IMAGES", 9)
+    primary, *secondaries = demo_folders
+    sampled = howfar.compare_backbones(primary, secondaries, NAMES, store=store, **QUICK)
+    counts = sampled.agreement[sampled.agreement["dataset"] != SETS].groupby("other")["n"].unique()
+    assert {name: list(found) for name, found in counts.items()} == {"colour_moments": [12], "pixels": [9]}
+
+
+def test_row_order_of_backbones_changes_nothing(found: BackboneComparison, demo_folders: list[Path], store: Path) -> None:
+    primary, *secondaries = demo_folders
+    turned = howfar.compare_backbones(primary, secondaries, NAMES[::-1], store=store, **QUICK)
+    assert turned.agreed(*NAMES) == pytest.approx(found.agreed(*NAMES))
+
+
+def test_without_trivial_backbones(demo_folders: list[Path], store: Path) -> None:
+    bare = howfar.compare_backbones(demo_folders[0], demo_folders[1], NAMES, store=store, baselines=False, **QUICK)
+    assert bare.trivial == ()
+    assert set(bare.agreement["dataset"]) == {SETS, demo_folders[1].name}
+    # One dataset has no order.
+    assert bare.agreed(*NAMES)[0] is None
+
+
+def test_saves_and_comes_back(found: BackboneComparison, tmp_path: Path) -> None:
+    folder = found.save(tmp_path / "out", report=False)
+    again = BackboneComparison.load(folder)
+    pd.testing.assert_frame_equal(again.agreement, found.agreement)
+    pd.testing.assert_frame_equal(again.to_frame(), found.to_frame())
+    assert again.to_dict() == json.loads((folder / "backbones.json").read_text())
+    # Each is a run folder like any other.
+    assert howfar.Comparison.load(folder / NAMES[0]).datasets == found[NAMES[0]].datasets
+
+
+def test_a_damaged_folder_is_said_to_be(found: BackboneComparison, tmp_path: Path) -> None:
+    with pytest.raises(MissingPathError, match=r"backbones\.json is not there"):
+        BackboneComparison.load(tmp_path)
+    folder = found.save(tmp_path / "out", report=False)
+    text = (folder / "backbones.json").read_text()
+    (folder / "backbones.json").write_text(text.replace('"format": 1', '"format": 9', 1))
+    with pytest.raises(StoreError, match="another format"):
+        BackboneComparison.load(folder)
+    (folder / "backbones.json").write_text(text[:50])
+    with pytest.raises(StoreError, match="damaged"):
+        BackboneComparison.load(folder)
+
+
+def test_folders_have_names_that_any_disk_takes(found: BackboneComparison) -> None:
+    class Named(BackboneComparison):
+        backbones = ("timm:resnet18", "timm/resnet18", "onnx:../a b.onnx", "…")
+
+    names = Named(found.comparisons, found.agreement).folders()
+    assert list(names.values()) == ["timm-resnet18", "timm-resnet18-2", "onnx-..-a-b.onnx", "backbone"]
+
+
+@pytest.mark.parametrize(
+    ("backbones", "options", "words"),
+    [
+        (["pixels"], {}, "backbones must be at least two"),
+        ("pixels", {}, "backbones must be at least two"),
+        (["pixels", "pixels"], {}, "backbones must have names of their own, got 'pixels'"),
+        (["pixels", "colour_moments"], {"weights": {"clip": "x"}}, "weights must be of one of the backbones"),
+        (["pixels", "colour_moments"], {"components": 0}, "components is refused"),
+        (["pixels", "colour_moments"], {"fit": "crop"}, "colour_moments takes no fit"),
+        (["pixels", "colour_moments"], {"componets": 3}, "componets"),
+    ],
+)
+def test_what_cannot_be_is_one_line(backbones: Any, options: dict[str, Any], words: str, demo_folders: list[Path]) -> None:
+    with pytest.raises(InputError, match=words):
+        howfar.compare_backbones(demo_folders[0], demo_folders[1], backbones, progress=False, **options)
+
+
+def test_loaded_backbones(found: BackboneComparison, demo_folders: list[Path], store: Path) -> None:
+    primary, *secondaries = demo_folders
+    loaded = [howfar.load_backbone(name) for name in NAMES]
+    again = howfar.compare_backbones(primary, secondaries, loaded, store=store, **QUICK)
+    assert again[NAMES[0]].datasets == found[NAMES[0]].datasets
+    with pytest.raises(InputError, match="options are of no use"):
+        howfar.compare_backbones(primary, secondaries, loaded, device="cpu", **QUICK)
+    with pytest.raises(InputError, match="names of their own"):
+        howfar.compare_backbones(primary, secondaries, [loaded[0], NAMES[0]], **QUICK)
+
+
+def test_embeddings_have_one_backbone() -> None:
+    rows = np.random.default_rng(0).normal(size=(20, 4))
+    with pytest.raises(InputError, match="must be images where there are several backbones, got 'embeddings: primary, s'"):
+        howfar.compare_backbones(rows, {"s": rows}, NAMES)
+
+
+def test_shows_as_table_two(found: BackboneComparison) -> None:
+    header, rows = found.table()
+    assert header == ("backbone", *(dataset.name for dataset in found[NAMES[0]].datasets))
+    assert [row[0] for row in rows] == [*NAMES, "pixels"]
+    first = found[NAMES[0]].datasets[0]
+    assert rows[0][1] == f"{first.o_dist_scaled:.3f} ({first.relative:.3g})"
+    text = repr(found)
+    assert "efficientnet_lite0 and colour_moments: Spearman" in text
+    assert "<table" in found._repr_html_()
