@@ -14,6 +14,7 @@ from howfar.errors import MissingPathError
 from howfar.weights.hub import hub_folder
 
 Hub = Callable[..., list[str]]
+CacheModel = Callable[[str, Path], Path]
 
 
 @pytest.fixture
@@ -79,3 +80,66 @@ def test_a_failing_download_is_one_line(hub: Hub, monkeypatch: pytest.MonkeyPatc
         MissingPathError, match=r"of dinov2 .* \(bad gateway\): download config.json, model.safetensors \(346 MB\)"
     ):
         load_backbone("dinov2")
+
+
+PROCESSOR = "preprocessor_config.json"
+
+
+@pytest.fixture
+def model_folder(tmp_path: Path) -> Path:
+    """The two files that a model must have."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in ("config.json", "model.safetensors"):
+        (folder / file).write_text("{}")
+    return folder
+
+
+def test_what_stands_beside_cached_weights_is_fetched(hub: Hub, cache_model: CacheModel, model_folder: Path) -> None:
+    cache_model("owner/a", model_folder)
+    fetched = hub("config.json", "model.safetensors", PROCESSOR, *OTHERS)
+    found = hub_folder("a", "owner/a", WANTED, (PROCESSOR,))
+    assert (found / PROCESSOR).is_file()
+    assert PROCESSOR in fetched
+    assert not set(fetched) & set(OTHERS)
+
+
+def test_a_complete_cache_is_asked_nothing(hub: Hub, cache_model: CacheModel, model_folder: Path) -> None:
+    (model_folder / PROCESSOR).write_text("{}")
+    place = cache_model("owner/a", model_folder)
+    fetched = hub("config.json", "model.safetensors", PROCESSOR)
+    assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
+    assert not fetched
+
+
+def test_what_is_known_to_be_absent_is_not_asked_for(hub: Hub, cache_model: CacheModel, model_folder: Path) -> None:
+    place = cache_model("owner/a", model_folder)
+    known = place.parents[1] / ".no_exist" / place.name
+    known.mkdir(parents=True)
+    (known / PROCESSOR).touch()
+    fetched = hub("config.json", "model.safetensors")
+    assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
+    assert not fetched
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_offline_it_is_said_that_something_may_be_missing(
+    failing: bool,
+    hub: Hub,
+    cache_model: CacheModel,
+    model_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    place = cache_model("owner/a", model_folder)
+    if failing:
+
+        def fail(*_: object, **__: object) -> None:
+            raise OSError("no route")
+
+        monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    else:
+        monkeypatch.setattr("howfar.weights.hub.why_unreachable", lambda *_: "no route")
+    assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
+    (line,) = caplog.messages
+    assert line.startswith(f"a: {PROCESSOR} of owner/a is not in the hub's cache and cannot be fetched (no route)")

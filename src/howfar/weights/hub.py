@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.request import getproxies
 
 from howfar.errors import MissingPathError
 
+_LOG = logging.getLogger("howfar")
 SAFE_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 PREPROCESSOR_FILE = "preprocessor_config.json"
@@ -80,9 +82,11 @@ def hub_folder(
         The files are neither cached nor within reach; one line says what to download and how to pass it.
     """
     cached = _cached(repository, wanted)
-    if cached is not None:
+    if cached is not None and not _unasked(repository, cached, beside):
         return cached
     reason = why_unreachable(repository, ())
+    if cached is not None:
+        return _completed(name, repository, cached, beside, reason)
     if reason is None:
         try:
             fetched = _fetched(repository, wanted, beside)
@@ -119,6 +123,34 @@ def _cached(repository: str, wanted: Sequence[tuple[str, ...]]) -> Path | None:
         if isinstance(found, str) and not lacking(Path(found).parent, wanted):
             return Path(found).parent
     return None
+
+
+def _unasked(repository: str, folder: Path, beside: Sequence[str]) -> list[str]:
+    """The files of which the cache knows neither the content nor that the repository has none."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return [file for file in beside if not (folder / file).is_file() and try_to_load_from_cache(repository, file) is None]
+
+
+def _completed(name: str, repository: str, cached: Path, beside: Sequence[str], reason: str | None) -> Path:
+    """The cached folder with `beside` fetched; where that fails, as it is, and a line in the log says what is missing."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        if reason is None:
+            return Path(snapshot_download(repository, allow_patterns=[*beside, *(file.name for file in cached.iterdir())]))
+    # As in `hub_folder`.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+    files = ", ".join(_unasked(repository, cached, beside))
+    _LOG.warning(
+        "%s: %s of %s is not in the hub's cache and cannot be fetched (%s): the usual takes the place of what it may say",
+        name,
+        files,
+        repository,
+        reason,
+    )
+    return cached
 
 
 def _fetched(repository: str, wanted: Sequence[tuple[str, ...]], beside: Sequence[str]) -> Path:
