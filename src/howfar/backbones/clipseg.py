@@ -59,6 +59,7 @@ def build_clipseg(row: Published, options: Options) -> Network:
         std=IMAGENET[1],
         device=options.device,
         engine=options.engine,
+        precision=options.precision,
     )
 
 

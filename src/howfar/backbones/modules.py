@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from howfar.backbones.preprocess import Preprocess
-from howfar.backbones.recipe import Engine
+from howfar.backbones.recipe import Engine, Precision
 from howfar.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def module(
     name: str = "module",
     device: str = "auto",
     engine: Engine = "torch",
+    precision: Precision = "32",
 ) -> Network:
     """Make a backbone of a torch module: the outputs of the layers named, each flattened in C order, one after another.
 
@@ -57,6 +58,8 @@ def module(
         ``auto`` has onnxruntime run it on a CPU, several times faster, once its first features are seen to be torch's. Not the
         default here: a network whose `forward` takes another way with some pictures (``if x.mean() > 0``) would be followed
         on the first way alone.
+    precision
+        ``32``, or ``bf16`` or ``fp16``: as `howfar.load_backbone` takes it.
 
     Returns
     -------
@@ -103,6 +106,7 @@ def module(
         std=std,
         device=device,
         engine=engine,
+        precision=precision,
     )
 
 

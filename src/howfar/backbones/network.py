@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -16,11 +17,16 @@ from torch import Tensor, nn
 
 from howfar.backbones.compiled import Compiled, Whole
 from howfar.backbones.preprocess import Preprocess
-from howfar.backbones.recipe import Engine
+from howfar.backbones.recipe import Engine, Precision
 from howfar.errors import HowfarError, InputError
 from howfar.weights.state import hash_state_dict
 
 _CUDA = threading.Lock()
+_DTYPES: Final = {"32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+BATCH: Final = 16
+"""Pictures at a time on a CPU."""
+_MOST: Final = 256
+_TRIED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,9 @@ class Network:
     engine
         ``auto``, or ``torch`` for that alone: for a network whose code takes other ways with other pictures, which an export
         cannot follow.
+    precision
+        ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision in that type: another feature, with an identity of its own.
+        On a CPU ``bf16`` alone.
 
     Raises
     ------
@@ -85,9 +94,13 @@ class Network:
         device: str = "auto",
         kind: str | None = None,
         engine: Engine = "auto",
+        precision: Precision = "32",
     ) -> None:
         self.name = name
         self._device = resolve_device(device)
+        if precision == "fp16" and self._device.type == "cpu":
+            raise InputError.of("precision", "must be 32 or bf16 on a CPU", precision)
+        self._dtype = _DTYPES[precision]
         self._feature = feature
         self._preprocess = preprocess
         self._network = network.float().eval().requires_grad_(False)
@@ -98,7 +111,7 @@ class Network:
             "layer": feature.layer,
             "pooling": feature.pooling,
             "preprocessing": {**preprocess.describe(), "mean": [float(x) for x in mean], "std": [float(x) for x in std]},
-            "dtype": "float32",
+            "dtype": str(self._dtype).removeprefix("torch."),
         }
         # Channels last is the faster layout for convolutions on a CPU.
         # (As a mapping, since torch's stubs leave memory_format out.)
@@ -106,9 +119,11 @@ class Network:
         self._network = self._network.to(self._device).to(**layout)
         self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
+        self._most = _MOST
         self.layers = self._measure()
+        self.batch_size = BATCH if self._device.type != "cuda" else self._fitting()
         self._compiled: Compiled | None = None
-        if engine == "auto" and self._device.type == "cpu":
+        if engine == "auto" and precision == "32" and self._device.type == "cpu":
             whole = Whole(self._network, feature.maps, self._mean, self._std).eval()
             self._compiled = Compiled(name, whole, preprocess.size, self._identity)
 
@@ -147,22 +162,65 @@ class Network:
         return self._by_torch(batch) if self._compiled is None else self._compiled(batch, self._by_torch)
 
     def _by_torch(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        with torch.inference_mode(), _exact(self._device):
+        pieces = [batch[i : i + self._most] for i in range(0, len(batch), self._most)]
+        if len(pieces) > 1:
+            return np.concatenate([self._by_torch(piece) for piece in pieces])
+        try:
+            return self._forward(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            if len(batch) <= 1:
+                height, width = self._preprocess.size
+                raise HowfarError(
+                    f"{self.name} needs more memory than {self._device} has for one picture of {height}×{width}: "
+                    "choose a smaller model, fewer workers, or another device"
+                ) from error
+        # Outside the handler, so that the failed run's memory is free by now.
+        self._most = max(1, len(batch) // 2)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        return self._by_torch(batch)
+
+    def _forward(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        with torch.inference_mode(), self._set():
             flat = [part.flatten(1) for part in self._run(batch)]
-            joined = flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)
-            return np.ascontiguousarray(joined.float().cpu().numpy())
+            joined = (flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)).float()
+            found = np.ascontiguousarray(joined.cpu().numpy())
+        if self._dtype is torch.float16 and not np.isfinite(found).all():
+            raise HowfarError(f"features of {self.name} are beyond what fp16 holds (65,504): pass precision='bf16' or '32'")
+        return found
+
+    @contextmanager
+    def _set(self) -> Iterator[None]:
+        mixed = self._dtype is not torch.float32
+        with _exact(self._device), torch.autocast(self._device.type, self._dtype if mixed else None, enabled=mixed):
+            yield
 
     def _run(self, batch: NDArray[Any]) -> Sequence[Tensor]:
         # torch.tensor copies, so a batch that is read-only or is used again is safe.
-        pixels = torch.tensor(batch).to(self._device).permute(0, 3, 1, 2)
+        held = torch.tensor(batch)
+        if self._device.type == "cuda":
+            held = held.pin_memory()
+        pixels = held.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
         scaled = pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
         return self._feature.maps(self._network, scaled.sub_(self._mean).div_(self._std))
+
+    def _fitting(self) -> int:
+        """Pictures at a time that half of the GPU's free memory holds, from what one picture and a few more take."""
+        peaks = []
+        for count in (1, _TRIED):
+            torch.cuda.reset_peak_memory_stats(self._device)
+            self._by_torch(np.zeros((count, *self._preprocess.size, 3), dtype=np.uint8))
+            peaks.append(torch.cuda.max_memory_allocated(self._device))
+        torch.cuda.empty_cache()
+        return fitting(torch.cuda.mem_get_info(self._device)[0], (peaks[1] - peaks[0]) / (_TRIED - 1))
 
     def _measure(self) -> tuple[int, ...]:
         # A trial run says what no network declares alike: how long each part of the feature is.
         blank = np.zeros((1, *self._preprocess.size, 3), dtype=np.uint8)
         try:
-            with torch.inference_mode(), _exact(self._device):
+            with torch.inference_mode(), self._set():
                 parts = self._run(blank)
         except HowfarError:
             raise
@@ -174,6 +232,31 @@ class Network:
         if not all(isinstance(part, Tensor) for part in parts):
             raise InputError.of(f"the feature of {self.name}", "must be tensors", [type(part).__name__ for part in parts])
         return tuple(part[0].numel() for part in parts)
+
+
+def fitting(free: float, each: float) -> int:
+    """Pictures at a time that half of the free memory holds: a power of two, at least 1, at most 256.
+
+    Parameters
+    ----------
+    free
+        Bytes.
+    each
+        Bytes that one more picture takes.
+
+    Examples
+    --------
+    >>> fitting(80e9, 40e6), fitting(8e9, 900e6), fitting(1e9, 5e9), fitting(1e9, 0)
+    (256, 4, 1, 256)
+    """
+    held = free / 2 / each if each > 0 else math.inf
+    return 1 << int(math.log2(min(max(held, 1), _MOST)))
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # On a CPU torch has no class of its own for it.
+    words = ("can't allocate memory", "not enough memory")
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(one in str(error) for one in words)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -104,6 +104,7 @@ def build_published(row: Published, options: Options) -> Network:
         std=std,
         device=options.device,
         engine=options.engine,
+        precision=options.precision,
     )
 
 
@@ -144,7 +145,7 @@ def _mean_of_map(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
 def recipe_of(row: Published, build: Callable[[Published, Options], Network], *beside: str) -> Recipe:
     """What is registered of a row; `beside` are options that this model takes and not every one."""
     pools = ("pool",) if row.pooled else ()
-    takes = ("device", "weights", "pretrained", *pools, "fit", "via", "engine", *beside)
+    takes = ("device", "weights", "pretrained", *pools, "fit", "via", "engine", "precision", *beside)
     # As the paper's: the whole map where there is one.
     return Recipe(row.card, partial(build, row), takes, {"pool": False} if pools else {}, folder=True)
 

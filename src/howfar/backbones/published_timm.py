@@ -72,7 +72,7 @@ ENET: Final = Recipe(
         "EfficientNet-B3's map before the head, 1536×14×14 (table 1)",
     ),
     partial(build_row, _B3),
-    takes=("device", "weights", "pretrained", "pool", "fit", "via", "engine"),
+    takes=("device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
     defaults={"pool": False},
 )
 MOBILECLIP: Final = Recipe(
@@ -85,5 +85,5 @@ MOBILECLIP: Final = Recipe(
         "MobileCLIP2-S0's image embedding",
     ),
     partial(build_row, _MOBILECLIP),
-    takes=("device", "weights", "pretrained", "fit", "via", "engine"),
+    takes=("device", "weights", "pretrained", "fit", "via", "engine", "precision"),
 )

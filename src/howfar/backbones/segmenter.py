@@ -58,6 +58,7 @@ def build_segmenter_backbone(name: str, options: Options) -> Network:
         std=(1.0,) * 3,
         device=options.device,
         engine=options.engine,
+        precision=options.precision,
     )
 
 
@@ -75,7 +76,7 @@ def _recipe(name: str, side: int, summary: str) -> Recipe:
     return Recipe(
         Card(name, None, seen, weights, "your own", summary),
         partial(build_segmenter_backbone, name),
-        takes=("device", "weights", "pool", "fit", "via", "engine"),
+        takes=("device", "weights", "pool", "fit", "via", "engine", "precision"),
         defaults={"pool": False},
     )
 

@@ -191,6 +191,7 @@ def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any
         std=config["std"],
         device=options.device,
         engine=options.engine,
+        precision=options.precision,
     )
 
 
@@ -204,7 +205,7 @@ EFFICIENTNET_LITE0: Final = Recipe(
         "EfficientNet-Lite0, pooled: the default",
     ),
     build_lite0,
-    takes=("device", "pool", "fit", "via", "engine"),
+    takes=("device", "pool", "fit", "via", "engine", "precision"),
 )
 TIMM: Final = Recipe(
     Card(
@@ -216,5 +217,5 @@ TIMM: Final = Recipe(
         "any network of timm by name, as timm:resnet18, pooled",
     ),
     build_timm,
-    takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "engine"),
+    takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
 )

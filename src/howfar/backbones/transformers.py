@@ -71,6 +71,7 @@ def build_transformers(options: Options) -> Network:
         std=seen.std,
         device=options.device,
         engine=options.engine,
+        precision=options.precision,
     )
 
 
@@ -163,7 +164,7 @@ TRANSFORMERS: Final = Recipe(
         "any vision model of transformers by hub id or folder, as transformers:facebook/dinov2-small: last hidden state",
     ),
     build_transformers,
-    takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "size", "mean", "std", "engine"),
+    takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "size", "mean", "std", "engine", "precision"),
     defaults={"pool": False},
     folder=True,
 )

@@ -34,7 +34,7 @@ def compare(
     store: options.Store = None,
     runner: options.Runner = "local",
     device: options.Device = "auto",
-    batch_size: options.BatchSize = 16,
+    batch_size: options.FreeBatchSize = None,
     workers: options.Workers = None,
     seed: Annotated[int, typer.Option(help="Seed of intervals and p-values.")] = 0,
     bootstrap: Annotated[int, typer.Option(help="Resamples behind the intervals; 0 for none.")] = 1000,

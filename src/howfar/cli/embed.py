@@ -16,7 +16,7 @@ def embed(
     store: options.Store = None,
     runner: options.Runner = "local",
     device: options.Device = "auto",
-    batch_size: options.BatchSize = 16,
+    batch_size: options.FreeBatchSize = None,
     workers: options.Workers = None,
     weights: options.Weights = None,
     pool: options.Pool = None,

@@ -14,7 +14,7 @@ Backbone = Annotated[str, typer.Option(help=NAMES)]
 Weights = Annotated[Path | None, typer.Option(help=LOCAL)]
 BackboneOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=VALUE", help="What some take beside: size, mean, std, output, prompt, engine; repeat."),
+    typer.Option(metavar="NAME=VALUE", help="Of some: size, mean, std, output, prompt, engine, precision; repeat it."),
 ]
 Pool = Annotated[
     bool | None,
@@ -26,6 +26,7 @@ Store = Annotated[Path | None, typer.Option(help="Folder of stored features; by 
 Runner = Annotated[str, typer.Option(help="Where the work is done: local.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 BatchSize = Annotated[int, typer.Option(help="Images at a time.")]
+FreeBatchSize = Annotated[int | None, typer.Option(help="Images at a time; by default 16, on a GPU what fits.")]
 Workers = Annotated[int | None, typer.Option(help="Batches at once; by default the cores at hand.")]
 Architecture = Annotated[
     list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Of the architecture, as encoder=b3; repeat.")
@@ -64,7 +65,8 @@ def _value(name: str, text: str) -> Any:
     """The value of a backbone's further option from its text."""
     from howfar.errors import InputError
 
-    kinds: dict[str, Any] = {"size": int, "mean": float, "std": float, "output": None, "prompt": None, "engine": None}
+    kinds: dict[str, Any] = {"size": int, "mean": float, "std": float}
+    kinds |= dict.fromkeys(("output", "prompt", "engine", "precision"))
     if name not in kinds:
         raise InputError.of("backbone_option", f"must be one of {', '.join(kinds)}", name)
     if kinds[name] is None:

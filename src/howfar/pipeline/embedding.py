@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCH_SIZE = 16
+"""Where no backbone says otherwise."""
 
 
 def embed(
@@ -32,7 +33,7 @@ def embed(
     store: Store | str | Path | None = None,
     *,
     runner: str = "local",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     workers: int | None = None,
     progress: bool = True,
     **options: Any,
@@ -48,8 +49,9 @@ def embed(
     store
         A `Store` or its folder; by default the user's cache.
     runner, batch_size, workers
-        Where the work is done, images at a time, and how many at once (default: the cores at hand). None of them
-        changes a feature by more than 1e-5 relative. A kill loses at most the batch that each worker has in hand.
+        Where the work is done, images at a time (by default 16, on a GPU as many as fit), and how many at once (default:
+        the cores at hand). None of them changes a feature by more than 1e-5 relative. A kill loses at most the batch that
+        each worker has in hand.
     progress
         Show a bar with rate and time left on stderr (or in the notebook).
     **options
@@ -82,7 +84,7 @@ def embed_all(
     backbones: Sequence[Backbone],
     store: Store | str | Path | None = None,
     runner: str = "local",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> list[list[Features]]:
@@ -102,12 +104,13 @@ def embed_all(
     """
     executor = check_work(runner, batch_size, workers)
     shelf = store if isinstance(store, Store) else Store(store)
+    size = _batch_size(backbones) if batch_size is None else batch_size
     work = _Work(tuple(backbones), tuple(shelf.open(backbone.identity, sum(backbone.layers)) for backbone in backbones))
     chunks = [
-        _Chunk(index, tuple(dataset.items[start : start + batch_size]))
+        _Chunk(index, tuple(dataset.items[start : start + size]))
         for index, dataset in enumerate(datasets)
         if isinstance(dataset, Dataset)
-        for start in range(0, len(dataset.items), batch_size)
+        for start in range(0, len(dataset.items), size)
     ]
     outcomes: list[list[_Outcome]] = [[] for _ in datasets]
     with one_torch_thread_each() if (workers or available_cores()) > 1 else nullcontext():
@@ -124,7 +127,12 @@ def embed_all(
     ]
 
 
-def check_work(runner: str, batch_size: int, workers: int | None) -> Runner:
+def _batch_size(backbones: Sequence[Backbone]) -> int:
+    """What suits every backbone, each of which may say so."""
+    return min((int(getattr(backbone, "batch_size", BATCH_SIZE)) for backbone in backbones), default=BATCH_SIZE)
+
+
+def check_work(runner: str, batch_size: int | None, workers: int | None) -> Runner:
     """Return the runner that these arguments of `embed` ask for, before any work is begun.
 
     Raises
@@ -132,7 +140,7 @@ def check_work(runner: str, batch_size: int, workers: int | None) -> Runner:
     HowfarError
         The runner is unknown, or a number is below 1.
     """
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise InputError.of("batch_size", "must be at least 1", batch_size)
     made: Runner = registry.load("runners", runner)(available_cores() if workers is None else workers)
     return made

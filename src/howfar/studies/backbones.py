@@ -15,7 +15,7 @@ import pandas as pd
 from howfar.backbones import load_backbone
 from howfar.data import Dataset
 from howfar.errors import InputError
-from howfar.pipeline import BATCH_SIZE, check_work
+from howfar.pipeline import check_work
 from howfar.relation.ranks import rank_sums, spearman
 from howfar.results import Comparison, Settings
 from howfar.results.backbones import SETS, BackboneComparison
@@ -40,7 +40,7 @@ def compare_backbones(
     weights: Mapping[str, str | Path] | None = None,
     store: Store | str | Path | None = None,
     runner: str = "local",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     workers: int | None = None,
     baselines: bool = True,
     progress: bool = True,

@@ -15,7 +15,7 @@ from howfar.backbones import load_backbone
 from howfar.data import Dataset
 from howfar.distances.dataset import self_distance
 from howfar.errors import InputError
-from howfar.pipeline import BATCH_SIZE, ROUNDING, MeasuredPair, check_work, measured_pairs, projector_of
+from howfar.pipeline import ROUNDING, MeasuredPair, check_work, measured_pairs, projector_of
 from howfar.projection import Projector
 from howfar.results import (
     BackboneSummary,
@@ -77,7 +77,7 @@ def compare(
     *,
     store: Store | str | Path | None = None,
     runner: str = "local",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     workers: int | None = None,
     baselines: bool = True,
     progress: bool = True,

@@ -30,7 +30,7 @@ class Work(NamedTuple):
 
     store: Store | str | Path | None
     runner: str
-    batch_size: int
+    batch_size: int | None
     workers: int | None
     progress: bool
 

@@ -10,7 +10,7 @@ from howfar.backbones import load_backbone
 from howfar.data import Dataset, parse
 from howfar.distances.dataset import leave_one_out
 from howfar.errors import InputError
-from howfar.pipeline import BATCH_SIZE, check_work, embed_all, projector_of
+from howfar.pipeline import check_work, embed_all, projector_of
 from howfar.pipeline.identity import check_same
 from howfar.pipeline.profile import Profile
 from howfar.results import Evaluation, Features, Provenance, Settings
@@ -32,7 +32,7 @@ def profile(
     neighbours: int = 5,
     store: Store | str | Path | None = None,
     runner: str = "local",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     workers: int | None = None,
     progress: bool = True,
     labelled: Any = None,
