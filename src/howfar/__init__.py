@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from howfar.results import Comparison, Evaluation, Features, Relation, Selection
     from howfar.results.adaptation import Adaptation
     from howfar.results.backbones import BackboneComparison
+    from howfar.results.prompting import Prompting
     from howfar.segmenters.checkpoint import Checkpoint
     from howfar.store import Store
     from howfar.studies.adaptation.adapt import adapt
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from howfar.studies.evaluation.evaluate import evaluate
     from howfar.studies.performance.relate import relate
     from howfar.studies.profile import profile
+    from howfar.studies.prompts.study import prompts
     from howfar.studies.selection import select
     from howfar.training.train import train
 
@@ -43,6 +45,7 @@ _NAMES = {
     "Features": "howfar.results",
     "HowfarError": "howfar.errors",
     "Profile": "howfar.pipeline.profile",
+    "Prompting": "howfar.results.prompting",
     "Relation": "howfar.results",
     "Selection": "howfar.results",
     "Store": "howfar.store",
@@ -55,6 +58,7 @@ _NAMES = {
     "load_backbone": "howfar.backbones",
     "predict": "howfar.pipeline.predicting",
     "profile": "howfar.studies.profile",
+    "prompts": "howfar.studies.prompts.study",
     "relate": "howfar.studies.performance.relate",
     "select": "howfar.studies.selection",
     "train": "howfar.training.train",
@@ -71,6 +75,7 @@ __all__ = [
     "Features",
     "HowfarError",
     "Profile",
+    "Prompting",
     "Relation",
     "Selection",
     "Store",
@@ -87,6 +92,7 @@ __all__ = [
     "predict",
     "profile",
     "projection",
+    "prompts",
     "relate",
     "relation",
     "select",

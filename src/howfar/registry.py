@@ -140,11 +140,15 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "backbones_relative": "howfar.figures.backbones:backbones_relative",
         "backbones_agreement": "howfar.figures.backbones:backbones_agreement",
     },
+    "prompting_figures": {
+        "prompting_rows": "howfar.figures.prompting:prompting_rows",
+    },
     "reports": {
         "html": "howfar.report.html:write_report",
         "selection": "howfar.report.selection:write_selection",
         "adaptation": "howfar.report.adaptation:write_adaptation_report",
         "backbones": "howfar.report.backbones:write_backbones_report",
+        "prompting": "howfar.report.prompting:write_prompting_report",
     },
 }
 

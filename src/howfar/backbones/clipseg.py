@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.hub_models import WANTED, model_word, one_line, random_model, read_model, transformers_for
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 PROMPT: Final = "line structures"
 """The paper's (table 1)."""
-_SIDE: Final = 352
+SIDE: Final = 352
 _TOKENIZER: Final = (("vocab.json", "tokenizer.json"), ("merges.txt", "tokenizer.json"))
 
 
@@ -54,7 +55,7 @@ def build_clipseg(row: Published, options: Options) -> Network:
         model=model_word(network),
         network=network,
         feature=Feature(maps, f"{row.layer} given {prompt!r}", pooling),
-        preprocess=Preprocess((_SIDE, _SIDE), options.fit, options.via, "bilinear", (red, green, blue)),
+        preprocess=Preprocess((SIDE, SIDE), options.fit, options.via, "bilinear", (red, green, blue)),
         mean=IMAGENET[0],
         std=IMAGENET[1],
         device=options.device,
@@ -65,27 +66,48 @@ def build_clipseg(row: Published, options: Options) -> Network:
 
 def _prompted(row: Published, library: Any, prompt: str, options: Options) -> Any:
     """The network, with the text's embedding as a buffer that is no part of its weights."""
-    import torch
+    network, tokens = _network(row, library, options)
+    network.register_buffer("prompt", _embedding(network, tokens(prompt)), persistent=False)
+    return network
 
+
+def promptable(options: Options) -> tuple[Any, Callable[[str], Tensor]]:
+    """CLIPSeg itself, and what gives the (1, channels) embedding of a text for its ``conditional_embeddings``.
+
+    Raises
+    ------
+    HowfarError
+        As `build_clipseg`.
+    """
+    network, tokens = _network(CLIPSEG_ROW, transformers_for("clipseg"), options)
+    return network, lambda text: _embedding(network, tokens(text))
+
+
+def _network(row: Published, library: Any, options: Options) -> tuple[Any, Callable[[str], list[int]]]:
+    """The network, and what turns a text into its numbers."""
     model = library.CLIPSegForImageSegmentation
     network: Any
     if options.weights is None and not options.pretrained:
         network = random_model(lambda: model(model.config_class(**row.config)))
-        numbers = _invented(prompt, network.config.text_config)
-    elif options.weights is not None and options.weights.is_file():
+        network.eval()
+        return network, lambda text: _invented(text, network.config.text_config)
+    if options.weights is not None and options.weights.is_file():
         raise InputError.of("weights", "must be a folder, as clipseg needs its tokenizer too", str(options.weights))
-    else:
-        folder = source_folder(row, options.weights, (*WANTED, *_TOKENIZER))
-        network = read_model("clipseg", folder, model.from_pretrained)
-        numbers = _tokens(library, folder, prompt)
+    folder = source_folder(row, options.weights, (*WANTED, *_TOKENIZER))
+    network = read_model("clipseg", folder, model.from_pretrained)
+    network.eval()
+    return network, lambda text: _tokens(library, folder, text)
+
+
+def _embedding(network: Any, numbers: list[int]) -> Tensor:
+    import torch
+
     longest = network.config.text_config.max_position_embeddings
     if len(numbers) > longest:
         raise InputError.of("prompt", f"must be at most {longest} tokens", len(numbers), "shorten it")
-    network.eval()
     with torch.no_grad():
-        embedding = network.get_conditional_embeddings(1, input_ids=torch.tensor([numbers]))
-    network.register_buffer("prompt", embedding, persistent=False)
-    return network
+        embedding: Tensor = network.get_conditional_embeddings(1, input_ids=torch.tensor([numbers]))
+    return embedding
 
 
 def _tokens(library: Any, folder: Path, prompt: str) -> list[int]:
@@ -126,11 +148,11 @@ def _pooled(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     return tuple(one.mean(dim=1) for one in _hidden_states(network, batch))
 
 
-_ROW: Final = Published(
+CLIPSEG_ROW: Final = Published(
     card=Card(
         "clipseg",
         93_120,
-        f"{_SIDE}×{_SIDE} RGB and a text",
+        f"{SIDE}×{SIDE} RGB and a text",
         "the hub's CIDAS/clipseg-rd64-refined (603 MB), or weights=FOLDER",
         "Apache-2.0",
         f"CLIPSeg's last three decoder hidden states, 485×64 each, given {PROMPT!r} (table 1)",
@@ -140,9 +162,9 @@ _ROW: Final = Published(
     architecture="CLIPSegForImageSegmentation",
     kinds=("clipseg",),
     config={"vision_config": {"patch_size": 16}, "use_complex_transposed_convolution": True},
-    side=_SIDE,
+    side=SIDE,
     maps=_hidden_states,
     layer="decoder hidden states 1, 2, 3",
     pooled=_pooled,
 )
-CLIPSEG: Final = recipe_of(_ROW, build_clipseg, "prompt")
+CLIPSEG: Final = recipe_of(CLIPSEG_ROW, build_clipseg, "prompt")

@@ -8,7 +8,22 @@ from typing import Annotated
 import typer
 
 import howfar
-from howfar.cli import adapt, backbones, compare, demo, embed, evaluate, predict, profile, relate, report, score, select, train
+from howfar.cli import (
+    adapt,
+    backbones,
+    compare,
+    demo,
+    embed,
+    evaluate,
+    predict,
+    profile,
+    prompts,
+    relate,
+    report,
+    score,
+    select,
+    train,
+)
 from howfar.errors import HowfarError, StoreError
 
 INTERRUPTED = 130
@@ -28,6 +43,7 @@ app.command("select")(select.select)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("adapt")(adapt.adapt)
+app.command("prompts")(prompts.prompts)
 app.command("profile")(profile.profile)
 app.command("score")(score.score)
 app.command("embed")(embed.embed)

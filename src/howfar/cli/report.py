@@ -22,6 +22,10 @@ def report(
         from howfar.results.backbones import BackboneComparison
 
         page = registry.load("reports", "backbones")(BackboneComparison.load(run), run)
+    elif (run / "prompting.json").is_file():
+        from howfar.results.prompting import Prompting
+
+        page = registry.load("reports", "prompting")(Prompting.load(run), run)
     else:
         from howfar.results import Comparison
 

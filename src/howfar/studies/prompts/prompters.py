@@ -1,0 +1,170 @@
+"""The ways of prompting that a study compares, from its settings."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from howfar.data import Item, content_hash, decode, read_bytes, read_mask
+from howfar.errors import InputError, MissingPathError
+from howfar.studies.prompts.persam import STEPS, Personal, by_example, personalise
+from howfar.studies.prompts.prompt import Prompt, box_of, points_of
+from howfar.studies.prompts.sam import Sam, Seen
+from howfar.studies.prompts.text import TEXTS, ClipSeg
+
+KINDS: Final = ("points", "box", "text", "persam")
+STREAM: Final = 5
+
+
+class Config(BaseModel):
+    """The study's settings, checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kinds: tuple[str, ...] = Field(min_length=1)
+    texts: tuple[str, ...] = TEXTS
+    foreground: int = Field(3, ge=1, description="points on the foreground")
+    background: int = Field(3, ge=0, description="points on the background")
+    steps: int = Field(STEPS, ge=1, description="of PerSAM-F's fit")
+    limit: int | None = Field(None, ge=1, description="images drawn from each larger dataset")
+    seed: int = Field(0, ge=0)
+
+    @classmethod
+    def checked(cls, **values: Any) -> Config:
+        """The settings; the first refused one becomes one clear line.
+
+        Raises
+        ------
+        InputError
+            Names the setting, the rule and the value.
+        """
+        try:
+            found = cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
+        for kind in found.kinds:
+            if kind not in KINDS:
+                raise InputError.of("prompts", f"must be of {', '.join(KINDS)}", kind)
+        if "text" in found.kinds and not all(text.strip() for text in found.texts):
+            raise InputError.of("texts", "must hold words", found.texts)
+        return found
+
+
+class Pictured(NamedTuple):
+    """A picture with its mask, and what SAM's encoder makes of it, once."""
+
+    item: Item
+    picture: Image.Image
+    mask: NDArray[np.bool_]
+    seen: Callable[[], Seen]
+
+
+class Prompter(NamedTuple):
+    """One way of prompting one network.
+
+    Attributes
+    ----------
+    label, identity
+        What tables call it, and what its maps depend on beside the image.
+    make
+        Gives a picture's probabilities, and the prompt that they came from.
+    """
+
+    label: str
+    identity: dict[str, Any]
+    make: Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]
+
+
+class Example(NamedTuple):
+    """The reference of PerSAM-F."""
+
+    name: str
+    content: str
+    picture: Image.Image
+    mask: NDArray[np.bool_]
+
+
+def reference_of(settings: Config, given: tuple[str | Path, str | Path] | None) -> Example | None:
+    """The image and mask that PerSAM-F is told by, where it is asked for.
+
+    Raises
+    ------
+    HowfarError
+        It is missing, unreadable, or of no use.
+    """
+    if "persam" not in settings.kinds:
+        if given is not None:
+            raise InputError.of("reference", "is of use to persam alone", str(given[0]), "add persam, or leave it out")
+        return None
+    if given is None:
+        raise InputError.of("reference", "must be an image and its mask for persam", None)
+    image, mask = (Path(one) for one in given)
+    for one in (image, mask):
+        if not one.is_file():
+            raise MissingPathError(f"reference must name files, and {one} is none")
+    data = read_bytes(image)
+    return Example(image.name, content_hash(data), decode(data).image.convert("RGB"), read_mask(mask))
+
+
+def prompters_of(
+    settings: Config, sam: Sam | None, example: Example | None, clipseg: Any, pretrained: bool, device: str
+) -> list[Prompter]:
+    """What the settings ask for; networks are loaded once."""
+    made: list[Prompter] = []
+    for kind in dict.fromkeys(settings.kinds):
+        if kind == "text":
+            network = ClipSeg(clipseg, pretrained=pretrained, device=device)
+            for text in dict.fromkeys(settings.texts):
+                identity = {"kind": kind, "weights": network.weights, "text": text}
+                made.append(Prompter(f"text: {text}", identity, _of_text(network, text)))
+            continue
+        assert sam is not None  # for the type checker: the other kinds are SAM's
+        own: dict[str, Any] = {"kind": kind, "weights": sam.weights}
+        if kind == "points":
+            own |= {"foreground": settings.foreground, "background": settings.background, "seed": settings.seed}
+            made.append(Prompter(kind, own, _of_points(sam, settings)))
+        elif kind == "box":
+            made.append(Prompter(kind, own, partial(_of_box, sam)))
+        else:
+            assert example is not None  # for the type checker: `reference_of` refuses none
+            own |= {"reference": example.content, "steps": settings.steps}
+            made.append(
+                Prompter(kind, own, partial(_of_example, sam, personalise(sam, example.picture, example.mask, settings.steps)))
+            )
+    return made
+
+
+def _of_text(network: ClipSeg, text: str) -> Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]:
+    return lambda one: (network.probabilities(one.picture, text), Prompt(text=text))
+
+
+def _of_points(sam: Sam, settings: Config) -> Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]:
+    def made(one: Pictured) -> tuple[NDArray[np.float32], Prompt]:
+        # By the image's name, so that neither other images nor their order change its points.
+        rng = np.random.default_rng([settings.seed, zlib.crc32(one.item.name.encode()), STREAM])
+        return _of_prompt(sam, one, points_of(one.mask, settings.foreground, settings.background, rng))
+
+    return made
+
+
+def _of_box(sam: Sam, one: Pictured) -> tuple[NDArray[np.float32], Prompt]:
+    return _of_prompt(sam, one, box_of(one.mask))
+
+
+def _of_example(sam: Sam, personal: Personal, one: Pictured) -> tuple[NDArray[np.float32], Prompt]:
+    return by_example(sam, personal, one.seen())
+
+
+def _of_prompt(sam: Sam, one: Pictured, prompt: Prompt) -> tuple[NDArray[np.float32], Prompt]:
+    seen = one.seen()
+    return sam.probabilities(seen, sam.masks(seen, prompt).best), prompt

@@ -1,0 +1,64 @@
+"""CLIPSeg (Lüddecke & Ecker, "Image segmentation using text and image prompts", CVPR 2022) with text prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from howfar.backbones.clipseg import SIDE, promptable
+from howfar.backbones.network import resolve_device
+from howfar.backbones.processor import IMAGENET_MEAN, IMAGENET_STD
+from howfar.backbones.recipe import Options
+from howfar.weights.state import hash_state_dict
+
+TEXTS = ("road pavement surface", "a crack or multiple cracks", "cracks on a road")
+"""Those of the paper's fig. 12."""
+
+
+class ClipSeg:
+    """A frozen CLIPSeg that segments what a text says; the text's embedding is computed once.
+
+    Parameters
+    ----------
+    weights
+        A folder in the hub's format; by default the hub's cache, or the hub.
+    pretrained
+        False for random weights.
+    device
+        As `howfar.load_backbone` takes it.
+
+    Raises
+    ------
+    HowfarError
+        As the backbone ``clipseg``.
+    """
+
+    def __init__(self, weights: str | Path | None = None, *, pretrained: bool = True, device: str = "auto") -> None:
+        options = Options(weights=None if weights is None else Path(weights).expanduser(), pretrained=pretrained, device=device)
+        self.device = resolve_device(device)
+        self.model, self._embed = promptable(options)
+        self.weights = hash_state_dict(self.model.state_dict())
+        self._known: dict[str, Tensor] = {}
+        self.model.requires_grad_(False)
+
+    @torch.inference_mode()
+    def probabilities(self, picture: Image.Image, text: str) -> NDArray[np.float32]:
+        """(height, width) probabilities of what the text says."""
+        if text not in self._known:
+            # Texts become numbers on the CPU.
+            self.model.cpu()
+            self._known[text] = self._embed(text).to(self.device)
+            self.model.to(self.device)
+        pixels = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+        mean, std = (np.array(one, dtype=np.float32) for one in (IMAGENET_MEAN, IMAGENET_STD))
+        scaled = (np.asarray(pixels, dtype=np.float32) / 255 - mean) / std
+        batch = torch.from_numpy(scaled.transpose(2, 0, 1).copy())[None].to(self.device)
+        logits = self.model(pixel_values=batch, conditional_embeddings=self._known[text]).logits.reshape(1, 1, SIDE, SIDE)
+        whole = interpolate(logits.float(), (picture.height, picture.width), mode="bilinear", align_corners=False)
+        return whole[0, 0].sigmoid().cpu().numpy()

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+
+from howfar.errors import InputError, MissingPathError
+from howfar.studies.prompts.persam import Personal, by_example, locate, personalise
+from howfar.studies.prompts.prompt import Prompt
+from howfar.studies.prompts.sam import Masks, Sam, Seen
+
+
+def picture(width: int = 50, height: int = 30, seed: int = 0) -> Image.Image:
+    values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+@pytest.fixture(scope="module")
+def sam(sam_folder: Path) -> Sam:
+    return Sam(sam_folder)
+
+
+def test_sees_and_proposes_as_plain_transformers(sam: Sam, sam_folder: Path) -> None:
+    given = picture()
+    model = transformers.SamModel.from_pretrained(sam_folder).eval()
+    # 50 × 30 becomes 64 × 38, the rest of the square is padding.
+    pixels = np.asarray(given.resize((64, 38), Image.Resampling.BILINEAR), dtype=np.float32) / 255
+    scaled = (pixels - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
+    square = np.zeros((3, 64, 64), dtype=np.float32)
+    square[:, :38] = scaled.transpose(2, 0, 1)
+    points = torch.tensor([[[[10.0 * 64 / 50, 20.0 * 38 / 30], [5.0 * 64 / 50, 3.0 * 38 / 30]]]])
+    boxes = torch.tensor([[[2.0 * 64 / 50, 3.0 * 38 / 30, 40.0 * 64 / 50, 29.0 * 38 / 30]]])
+    with torch.no_grad():
+        expected = model(
+            pixel_values=torch.from_numpy(square)[None],
+            input_points=points,
+            input_labels=torch.tensor([[[1, 0]]]),
+            input_boxes=boxes,
+        )
+    prompt = Prompt(points=((10.0, 20.0), (5.0, 3.0)), labels=(1, 0), box=(2.0, 3.0, 40.0, 29.0))
+    found = sam.masks(sam.see(given), prompt)
+    torch.testing.assert_close(found.logits, expected.pred_masks[0, 0], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found.quality, expected.iou_scores[0, 0], rtol=1e-4, atol=1e-6)
+    assert torch.equal(found.best, found.logits[int(found.quality.argmax())])
+
+
+def test_padding_is_no_part_of_the_picture(sam: Sam) -> None:
+    seen = sam.see(picture())
+    # Foreground in the upper part alone, which is where the picture lies: 38 of 64 rows.
+    logits = torch.full((16, 16), -20.0)
+    logits[:9] = 20.0
+    found = sam.probabilities(seen, logits)
+    assert found.shape == (30, 50)
+    assert found.dtype == np.float32
+    assert (found[:26] > 0.99).all()
+
+
+def test_an_earlier_proposal_is_taken_in(sam: Sam) -> None:
+    seen = sam.see(picture())
+    prompt = Prompt(points=((3.0, 3.0),), labels=(1,))
+    first = sam.masks(seen, prompt)
+    assert not torch.equal(first.logits, sam.masks(seen, prompt, first.best + 3).logits)
+
+
+def test_random_weights_are_of_one_seed(sam_folder: Path) -> None:
+    state = torch.random.get_rng_state()
+    one, other = (Sam(sam_folder, pretrained=False) for _ in range(2))
+    assert one.weights == other.weights
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert one.weights != Sam(sam_folder).weights
+
+
+def test_absent_weights_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(MissingPathError):
+        Sam(tmp_path / "nowhere")
+
+
+class Drawn(Sam):
+    """Three proposals drawn by hand, over features that are drawn too: 64 × 64, all of it picture."""
+
+    def __init__(self, proposals: torch.Tensor, features: torch.Tensor) -> None:
+        self.device, self.side, self.proposals, self.features = torch.device("cpu"), 64, proposals, features
+        self.told: list[Prompt] = []
+
+    def see(self, picture: Image.Image) -> Seen:
+        return Seen(self.features, (picture.height, picture.width), (64, 64))
+
+    def masks(self, seen: Seen, prompt: Prompt, before: torch.Tensor | None = None) -> Masks:
+        self.told.append(prompt)
+        return Masks(self.proposals, torch.tensor([0.1, 0.9, 0.2]))
+
+
+@pytest.fixture
+def drawn() -> tuple[Drawn, np.ndarray]:
+    """The mask is a block; its features are alike and unlike the rest; the second proposal is right."""
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[16:32, 8:24] = True
+    features = torch.zeros(1, 4, 8, 8)
+    features[0, 0] = 1.0
+    features[0, :, 2:4, 1:3] = torch.tensor([0.0, 1.0, 0.0, 0.0])[:, None, None]
+    features[0, :, 7, 7] = torch.tensor([0.0, -1.0, 0.0, 0.0])
+    truth = torch.from_numpy(np.where(mask, 4.0, -4.0)[2::4, 2::4].astype(np.float32))
+    return Drawn(torch.stack([-truth, truth, torch.zeros_like(truth)]), features), mask
+
+
+def test_the_target_is_found_again(drawn: tuple[Drawn, np.ndarray]) -> None:
+    sam, mask = drawn
+    personal = personalise(sam, picture(64, 64), mask, steps=1)
+    torch.testing.assert_close(personal.target, torch.tensor([0.0, 1.0, 0.0, 0.0]))
+    # In a picture twice as large the points are twice as far out.
+    prompt = locate(sam, Seen(sam.features, (128, 128), (64, 64)), personal.target)
+    (x, y), (far_x, far_y) = prompt.points
+    assert prompt.labels == (1, 0)
+    assert 16 <= x <= 48
+    assert 32 <= y <= 64
+    assert far_x > 112
+    assert far_y > 112
+
+
+def test_weights_go_to_the_right_proposal(drawn: tuple[Drawn, np.ndarray]) -> None:
+    sam, mask = drawn
+    brief, long = (personalise(sam, picture(64, 64), mask, steps=steps) for steps in (1, 400))
+    assert long.weights[1] > brief.weights[1] > 1 / 3
+    assert long.weights[0] < 1 / 3
+    found, prompt = by_example(sam, long, sam.see(picture(64, 64)))
+    # To within a cell of the coarse proposals.
+    assert ((found > 0.5) & mask).sum() / ((found > 0.5) | mask).sum() > 0.75
+    # The last pass is told the box of the mask before.
+    assert sam.told[-1].box == pytest.approx((8.0, 16.0, 24.0, 32.0), abs=2)
+    assert prompt.box is None
+
+
+def test_proposals_are_weighed_to_a_whole() -> None:
+    logits = torch.tensor([[[1.0]], [[10.0]], [[100.0]]])
+    assert Personal(torch.zeros(1), (0.2, 0.3)).weigh(logits).item() == pytest.approx(0.2 + 3 + 50)
+
+
+def test_nothing_of_sam_changes(sam_folder: Path) -> None:
+    sam = Sam(sam_folder)
+    mask = np.zeros((30, 50), dtype=bool)
+    mask[10:20, 10:20] = True
+    before = sam.weights
+    personal = personalise(sam, picture(), mask, steps=3)
+    found, _ = by_example(sam, personal, sam.see(picture(seed=1)))
+    assert found.shape == (30, 50)
+    assert Sam(sam_folder).weights == before == _hash(sam)
+
+
+def _hash(sam: Sam) -> Any:
+    from howfar.weights.state import hash_state_dict
+
+    return hash_state_dict(sam.model.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"), [(np.ones((3, 3), bool), "must be 30×50"), (np.zeros((30, 50), bool), "must have fore")]
+)
+def test_a_reference_that_cannot_be(mask: np.ndarray, words: str, sam: Sam) -> None:
+    with pytest.raises(InputError, match=f"the reference's mask {words}"):
+        personalise(sam, picture(), mask)

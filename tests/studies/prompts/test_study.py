@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import howfar
+from howfar.cli.main import run
+from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.figures.prompting import FOREGROUND, prompting_rows
+from howfar.report.prompting import lead, write_prompting_report
+from howfar.results.prompting import Prompting
+from howfar.studies.prompts import study
+from howfar.studies.prompts.sam import Sam
+from howfar.studies.prompts.text import ClipSeg
+
+KINDS = ("points", "box", "persam")
+
+
+def options(sam_folder: Path, roads: Path, **others: Any) -> dict[str, Any]:
+    reference = (roads / "images" / "0001.jpg", roads / "masks" / "0001.png")
+    return {"sam": sam_folder, "reference": reference, "steps": 2, "progress": False, **others}
+
+
+@pytest.fixture(scope="module")
+def made(sam_folder: Path, roads: Path, walls: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Prompting, Path]:
+    out = tmp_path_factory.mktemp("study") / "out"
+    return howfar.prompts([roads, walls], KINDS, out=out, **options(sam_folder, roads)), out
+
+
+def test_scores_are_evaluates(made: tuple[Prompting, Path], walls: Path) -> None:
+    found, out = made
+    for kind in KINDS:
+        scored = howfar.evaluate(walls, out / "maps" / kind / "walls", threshold=0.5, progress=False)
+        row = found.scores[(found.scores["prompt"] == kind) & (found.scores["dataset"] == "walls")].iloc[0]
+        assert row["n"] == 4
+        for name in ("ods", "ois", "ap", "f", "mean_f"):
+            np.testing.assert_equal(row[name], np.nan if scored.scores[name] is None else scored.scores[name])
+
+
+def test_the_reference_is_scored_nowhere(made: tuple[Prompting, Path]) -> None:
+    found, _ = made
+    assert "0001.jpg" not in set(found.images.loc[found.images["dataset"] == "roads", "image"])
+    assert set(found.images.groupby(["prompt", "dataset"]).size()) == {4, 5}
+
+
+def test_every_image_says_what_was_told(made: tuple[Prompting, Path], roads: Path) -> None:
+    found, _ = made
+    for row in found.images.to_dict("records"):
+        told = json.loads(row["told"])
+        mask = howfar.data.read_mask(row["mask"])
+        if row["prompt"] == "points":
+            assert told["labels"] == [1, 1, 1, 0, 0, 0]
+            assert [mask[int(y), int(x)] for x, y in told["points"]] == [True] * 3 + [False] * 3
+        assert (told["box"] is not None) == (row["prompt"] == "box")
+
+
+def test_a_picture_is_encoded_once(sam_folder: Path, roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    plain = Sam.see
+
+    def counted(self: Sam, picture: Image.Image) -> Any:
+        seen.append(1)
+        return plain(self, picture)
+
+    monkeypatch.setattr(Sam, "see", counted)
+    howfar.prompts(roads, KINDS, out=tmp_path / "out", **options(sam_folder, roads))
+    # Five, and the reference.
+    assert len(seen) == 6
+
+
+def test_a_study_goes_on_where_it_was(
+    made: tuple[Prompting, Path], sam_folder: Path, roads: Path, walls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, out = made
+    maps = sorted(out.rglob("maps/**/*.png"))
+    maps[0].unlink()
+    written: list[Path] = []
+    plain = study.write_map
+    monkeypatch.setattr(study, "write_map", lambda path, *rest: (written.append(path), plain(path, *rest)))
+    again = howfar.prompts([roads, walls], KINDS, out=out, **options(sam_folder, roads))
+    assert written == [maps[0]]
+    pd.testing.assert_frame_equal(again.images, found.images)
+    pd.testing.assert_frame_equal(again.scores, found.scores)
+
+
+def test_other_points_make_other_maps(sam_folder: Path, walls: Path, tmp_path: Path) -> None:
+    told = []
+    for seed in (0, 1, 0):
+        found = howfar.prompts(walls, "points", out=tmp_path / "out", sam=sam_folder, seed=seed, progress=False)
+        told.append(list(found.images["told"]))
+    assert told[0] == told[2] != told[1]
+
+
+def test_fewer_images_leave_the_others_points(sam_folder: Path, walls: Path, tmp_path: Path) -> None:
+    few, all_of = (
+        howfar.prompts(walls, "points", out=tmp_path / str(limit), sam=sam_folder, limit=limit, progress=False)
+        for limit in (2, None)
+    )
+    assert few.scores["n"].tolist() == [2]
+    both = few.images.merge(all_of.images, on="image")
+    assert len(both) == 2
+    assert (both["told_x"] == both["told_y"]).all()
+
+
+def test_images_without_foreground_are_left_out(sam_folder: Path, walls: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "some"
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+        for file in sorted((walls / kind).iterdir()):
+            (folder / kind / file.name).write_bytes(file.read_bytes())
+    Image.new("L", (64, 64)).save(folder / "masks" / "0001.png")
+    (folder / "masks" / "0002.png").unlink()
+    found = howfar.prompts(folder, "box", out=tmp_path / "out", sam=sam_folder, progress=False)
+    assert found.images["image"].tolist() == ["0003.jpg", "0004.jpg"]
+    for file in ("0003.png", "0004.png"):
+        Image.new("L", (64, 64)).save(folder / "masks" / file)
+    with pytest.raises(InputError, match="dataset some must have masks with foreground"):
+        howfar.prompts(folder, "box", out=tmp_path / "other", sam=sam_folder, progress=False)
+
+
+def test_texts_are_clipsegs(walls: Path, tmp_path: Path) -> None:
+    texts = ["a crack", "a crack", "a wall"]
+    found = howfar.prompts(walls, "text", out=tmp_path / "out", texts=texts, pretrained=False, limit=1, progress=False)
+    assert found.prompts == ("text: a crack", "text: a wall")
+    assert any("random weights" in note for note in found.notes)
+    network = ClipSeg(pretrained=False)
+    (row,) = found.images[found.images["prompt"] == "text: a wall"].to_dict("records")
+    with Image.open(row["path"]) as picture, Image.open(tmp_path / "out" / row["map"]) as written:
+        expected = np.round(255 * network.probabilities(picture, "a wall"))
+        assert np.abs(np.asarray(written, dtype=np.float64) - expected).max() <= 1
+    assert json.loads(row["told"])["text"] == "a wall"
+
+
+def test_saves_and_comes_back(made: tuple[Prompting, Path], tmp_path: Path) -> None:
+    found, out = made[0], made[0].save(tmp_path / "copy", report=False)
+    again = Prompting.load(out)
+    pd.testing.assert_frame_equal(again.images, found.images)
+    pd.testing.assert_frame_equal(again.scores, found.scores)
+    assert again.to_dict() == found.to_dict()
+    assert repr(again) == repr(found)
+    assert "<table" in again._repr_html_()
+    with pytest.raises(MissingPathError, match=r"prompting\.json is not there"):
+        Prompting.load(tmp_path)
+    (tmp_path / "prompting.json").write_text('{"format": 9}')
+    with pytest.raises(StoreError, match="another format"):
+        Prompting.load(tmp_path)
+    (tmp_path / "prompting.json").write_text('{"format": 1}')
+    with pytest.raises(StoreError, match="damaged"):
+        Prompting.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "others", "words"),
+    [
+        ("clicks", {}, "prompts must be of points, box, text, persam, got 'clicks'"),
+        ((), {}, "kinds is refused"),
+        ("persam", {}, "reference must be an image and its mask for persam"),
+        ("box", {"reference": ("a", "b")}, "reference is of use to persam alone"),
+        ("persam", {"reference": ("a", "b")}, "reference must name files, and a is none"),
+        ("points", {"foreground": 0}, "foreground is refused"),
+        ("text", {"texts": [" "]}, "texts must hold words"),
+    ],
+)
+def test_what_cannot_be_is_one_line(kinds: Any, others: dict[str, Any], words: str, walls: Path, tmp_path: Path) -> None:
+    with pytest.raises((InputError, MissingPathError), match=words):
+        howfar.prompts(walls, kinds, out=tmp_path / "out", progress=False, **others)
+
+
+def test_maps_of_others_are_left_alone(sam_folder: Path, walls: Path, tmp_path: Path) -> None:
+    place = tmp_path / "out" / "maps" / "box" / "walls"
+    place.mkdir(parents=True)
+    Image.new("L", (64, 64)).save(place / "0001.png")
+    with pytest.raises(InputError, match="out must hold no maps that howfar did not write"):
+        howfar.prompts(walls, "box", out=tmp_path / "out", sam=sam_folder, progress=False)
+
+
+def test_the_figure_shows_prompts_where_they_were_given(made: tuple[Prompting, Path]) -> None:
+    found, out = made
+    figure = prompting_rows(found, folder=out)
+    axes = figure.axes[0]
+    images = {image.get_label(): image.get_extent() for image in axes.get_images()}
+    assert set(images) == {
+        f"{name}:{column}" for name in ("roads", "walls") for column in ("photograph", "ground truth", *KINDS)
+    }
+    left, right, bottom, top = images["walls:box"]
+    boxes = [line for line in axes.get_lines() if line.get_marker() == "None" and line.get_color() == FOREGROUND]
+    (inside,) = [line for line in boxes if top <= min(line.get_ydata()) and left <= min(line.get_xdata()) <= right]
+    assert max(inside.get_xdata()) <= right + 1e-9
+    assert max(inside.get_ydata()) <= bottom + 1e-9
+    with pytest.raises(InputError, match="limit must be at least 1"):
+        prompting_rows(found, limit=0)
+
+
+def test_the_page(made: tuple[Prompting, Path], tmp_path: Path) -> None:
+    found, out = made
+    text = write_prompting_report(found, out).read_text()
+    assert lead(found) in text.replace("&nbsp;", " ").replace("\u00a0", " ")
+    assert 'id="figure-prompting_rows"' in text
+    for row in found.scores.to_dict("records"):
+        assert f"{row['ods']:.3g}" in text
+    assert "points and boxes are taken from the masks" in text
+
+
+def test_the_command(sam_folder: Path, walls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    command = ["prompts", str(walls), "-o", str(out), "--kind", "box", "--limit", "2", "--sam", str(sam_folder)]
+    assert run([*command, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["prompts"] == ["box"]
+    assert run(command) == 0
+    assert "report:" in capsys.readouterr().out
+    (out / "report.html").unlink()
+    assert run(["report", str(out)]) == 0
+    assert (out / "report.html").is_file()
+    assert run(["prompts", str(walls), "-o", str(out), "--kind", "persam", "--reference", "a.png"]) == 2
+    assert "reference must be an image and its mask" in capsys.readouterr().err
