@@ -64,6 +64,23 @@ def photographs_of(names: Sequence[str], group: str | None) -> list[str]:
     return [(hit and hit.group(1)) or name for hit, name in zip(hits, stems, strict=True)]
 
 
+def fits(names: Sequence[str], group: str) -> bool:
+    """Whether the expression matches any image, from the start of its name without the ending.
+
+    Raises
+    ------
+    InputError
+        As `pattern_of`.
+
+    Examples
+    --------
+    >>> fits(["a-1.png"], "(.+)-[0-9]+"), fits(["a.png"], "(.+)-[0-9]+")
+    (True, False)
+    """
+    pattern = pattern_of(group)
+    return any(pattern.match(_stem(name)) for name in names)
+
+
 def guess_photographs(names: Sequence[str], group: str | None) -> list[str]:
     """As `photographs_of`, and where no expression is given names like ``<photo>-<tile>`` are taken for tiles if they look so.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from howfar.errors import MissingPathError, StoreError
 from howfar.numbers import format_number
+from howfar.plots import Plots
 from howfar.results.files import plain, replace
 from howfar.results.records import Provenance
 from howfar.results.tables import as_html, as_text
@@ -70,6 +71,11 @@ class Adaptation:
     suppression: pd.DataFrame
     provenance: Provenance
     notes: tuple[str, ...] = ()
+
+    @property
+    def plot(self) -> Plots:
+        """Figures of this result by name: ``adaptation.plot.adaptation_gains()``."""
+        return Plots(self, "adaptation_figures")
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of ``howfar adapt --json`` and of ``adaptation.json``; the images' rows are left out."""

@@ -16,7 +16,7 @@ import howfar
 from howfar import registry
 from howfar.data import Dataset, content_hash
 from howfar.data.synthetic import write_dataset
-from howfar.errors import HowfarError, LeakError
+from howfar.errors import HowfarError, InputError, LeakError
 from howfar.results.adaptation import Adaptation
 from howfar.segmenters import recipe_of
 from howfar.segmenters.checkpoint import Card, Checkpoint
@@ -357,3 +357,17 @@ def test_a_checkpoint_of_other_masks_weights_or_photographs_is_not_gone_on_with(
     assert not _same(found, replace(task, examples=masks))
     tiles = tuple(replace(one, photograph=f"site/{place // 6}") for place, one in enumerate(examples))
     assert not _same(found, replace(task, examples=tiles))
+
+
+def test_a_pattern_may_be_of_some_datasets_alone(folders: list[Path], tmp_path: Path) -> None:
+    # Of P and the first secondary no name begins with p.
+    found = run(folders, tmp_path / "some", shots=(1,), strategies=("far",), group="(p[0-9]+)-")
+    said = [note for note in found.notes if note.startswith("group")]
+    assert said == [
+        f"group '(p[0-9]+)-' matches no image of {name}: its photographs were guessed from the names"
+        for name in ("road", "site")
+    ]
+    tiles = found.images[found.images["dataset"] == "tiles"]
+    assert {name.split("/")[-1] for name in tiles["photograph"]} <= {f"p{k}" for k in range(8)}
+    with pytest.raises(InputError, match="group must match the names of images"):
+        run(folders, tmp_path / "none", shots=(1,), strategies=("far",), group="(nothing)")

@@ -77,7 +77,7 @@ def adapt(
     bootstrap
         Draws behind the intervals of gains.
     group
-        As `howfar.train`.
+        As `howfar.train`, for every dataset with an image that it matches; of the others photographs are guessed, with a note.
     device, workers, progress
         As `howfar.training.fit.fit`.
     **training
@@ -105,7 +105,7 @@ def adapt(
         options=dict(recipe.checked(options or {})),
         pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
         primary=p.dataset.name,
-        examples=examples_of(p.dataset, group),
+        examples=examples_of(p.dataset, p.group),
         device=device,
         workers=workers,
         progress=progress,
@@ -114,7 +114,11 @@ def adapt(
     others = [Known.of(_dataset(one), group).without(own) for one in secondaries]
     unseen = [Known.of(_dataset(one), group).without(own) for one in blind]
     empty = None if background is None else Known.of(_dataset(background), group).without(own)
-    names = [p.dataset.name, *(one.dataset.name for one in (*others, *unseen, *([] if empty is None else [empty])))]
+    every = [p, *others, *unseen, *([] if empty is None else [empty])]
+    if group is not None and all(one.group is None for one in every):
+        example = next(iter(p.photographs))
+        raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
+    names = [one.dataset.name for one in every]
     if len(set(names)) < len(names):
         raise InputError.of("datasets", "must have names of their own", sorted(names), "name them as NAME=PATH")
     return Study(config, place, settings, p, others, unseen, empty).run()

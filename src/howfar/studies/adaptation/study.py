@@ -46,6 +46,12 @@ class Study:
 
     def run(self) -> Adaptation:
         """All of it; what lies in the study's folder already is not made again."""
+        known = [self.primary, *self.secondaries, *self.blind, *([] if self.background is None else [self.background])]
+        self.notes += [
+            f"group {self.config.group!r} matches no image of {one.dataset.name}: its photographs were guessed from the names"
+            for one in known
+            if self.config.group is not None and one.group is None
+        ]
         for seed in self.config.all_seeds:
             self._choose(seed)
         parts = self._parts()
@@ -169,7 +175,7 @@ class Study:
         """The first background images, in an order that is drawn once for the study."""
         if not count or self.background is None:
             return []
-        empty = examples_of(self.background.dataset, self.config.group, blank=True)
+        empty = examples_of(self.background.dataset, self.background.group, blank=True)
         if count > len(empty):
             raise InputError.of("background_shots", f"must be at most the {len(empty)} images of background", count)
         order = np.random.default_rng([0, 5]).permutation(len(empty))
@@ -181,7 +187,7 @@ class Study:
         found = [
             one
             for known in self.secondaries
-            for one in examples_of(known.dataset, self.config.group)
+            for one in examples_of(known.dataset, known.group)
             if (one.dataset, one.name) in wanted
         ]
         if len(found) < len(wanted):

@@ -8,17 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from howfar.data import Dataset, content_hash, read_bytes
-from howfar.data.photographs import guess_photographs
+from howfar.data.photographs import fits, guess_photographs
 from howfar.errors import ImageError, InputError, LeakError
 
 
 @dataclass(frozen=True)
 class Known:
-    """A dataset whose files have been read: content and photograph of each image, by name; the unreadable are left out."""
+    """A dataset whose files have been read: content and photograph of each image, by name; the unreadable are left out.
+
+    `group` is the expression for photographs, None where none was given or it matches no image: then they are guessed.
+    """
 
     dataset: Dataset
     contents: Mapping[str, str]
     photographs: Mapping[str, str]
+    group: str | None = None
 
     @classmethod
     def of(cls, dataset: Dataset, group: str | None) -> Known:
@@ -27,7 +31,7 @@ class Known:
         Raises
         ------
         InputError
-            The expression for photographs is wrong, or no image can be read.
+            The expression for photographs is none, or no image can be read.
         """
         contents = {}
         for item in dataset.items:
@@ -38,12 +42,10 @@ class Known:
         if not contents:
             raise InputError.of(f"dataset {dataset.name}", "must hold an image that can be read", "none")
         names = [item.name for item in dataset.items]
-        try:
-            found = dict(zip(names, guess_photographs(names, group), strict=True))
-        except InputError as error:
-            raise InputError(f"dataset {dataset.name}: {error}") from error
+        own = group if group is not None and fits(names, group) else None
+        found = dict(zip(names, guess_photographs(names, own), strict=True))
         items = tuple(item for item in dataset.items if item.name in contents)
-        return cls(replace(dataset, items=items), contents, found)
+        return cls(replace(dataset, items=items), contents, found, own)
 
     def without(self, contents: Collection[str]) -> Known:
         """The images that are not among these contents."""
