@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import pickle
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,37 @@ def test_an_empty_batch_chooses_nothing() -> None:
     network = small()
     assert network.embed(pictures()[:0]).shape == (0, sum(network.layers))
     assert network.engine == "not yet chosen"
+
+
+def test_a_file_that_is_gone_is_made_again() -> None:
+    network = small()
+    before = torch.get_num_threads()
+    expected = network.embed(pictures())
+    (file,) = exported()
+    file.unlink()
+    try:
+        torch.set_num_threads(before + 1)
+        np.testing.assert_allclose(network.embed(pictures()), expected, atol=1e-6)
+    finally:
+        torch.set_num_threads(before)
+    assert network.engine == "onnxruntime"
+    assert file.is_file()
+
+
+def test_torch_goes_on_where_onnxruntime_fails_later(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    network = small()
+    network.embed(pictures())
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(compiled, "_run", fail)
+    np.testing.assert_array_equal(network.embed(pictures()), small(engine="torch").embed(pictures()))
+    assert network.engine == "torch"
+    assert "no memory left" in caplog.text
+
+
+def test_no_filter_of_warnings_is_left_behind() -> None:
+    before = list(warnings.filters)
+    small().embed(pictures())
+    assert warnings.filters == before

@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from huggingface_hub.errors import EntryNotFoundError
 
 from howfar.backbones import load_backbone
 from howfar.backbones.hub_models import WANTED
@@ -95,51 +96,88 @@ def model_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_stands_beside_cached_weights_is_fetched(hub: Hub, cache_model: CacheModel, model_folder: Path) -> None:
-    cache_model("owner/a", model_folder)
-    fetched = hub("config.json", "model.safetensors", PROCESSOR, *OTHERS)
-    found = hub_folder("a", "owner/a", WANTED, (PROCESSOR,))
-    assert (found / PROCESSOR).is_file()
-    assert PROCESSOR in fetched
-    assert not set(fetched) & set(OTHERS)
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, offline: Path) -> Callable[..., list[tuple[str, str]]]:
+    """(what the hub does with a request) -> the files that it was asked for, with their revisions."""
+
+    def answering(answer: Exception | None) -> list[tuple[str, str]]:
+        requests: list[tuple[str, str]] = []
+
+        def download(repository: str, file: str, revision: str) -> None:
+            requests.append((file, revision))
+            if answer is not None:
+                raise answer
+            (offline / f"models--{repository.replace('/', '--')}" / "snapshots" / revision / file).write_text("{}")
+
+        monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+        return requests
+
+    return answering
 
 
-def test_a_complete_cache_is_asked_nothing(hub: Hub, cache_model: CacheModel, model_folder: Path) -> None:
+Asked = Callable[..., list[tuple[str, str]]]
+
+
+def test_what_stands_beside_cached_weights_is_fetched(
+    hub: Hub, asked: Asked, cache_model: CacheModel, model_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = cache_model("owner/a", model_folder)
+    requests, whole = asked(None), hub(*OTHERS)
+    assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
+    assert (place / PROCESSOR).is_file()
+    # Of the revision that the weights are of, and nothing else.
+    assert requests == [(PROCESSOR, place.name)]
+    assert not whole
+    hub_folder("a", "owner/a", WANTED, (PROCESSOR,))
+    assert len(requests) == 1
+    assert not caplog.messages
+
+
+def test_a_repository_without_it_needs_none(
+    hub: Hub, asked: Asked, cache_model: CacheModel, model_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = cache_model("owner/a", model_folder)
+    # Its own constructor wants the answer of whatever HTTP library the client has.
+    asked(EntryNotFoundError.__new__(EntryNotFoundError))
+    assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
+    assert not caplog.messages
+
+
+def test_a_complete_cache_is_asked_nothing(hub: Hub, asked: Asked, cache_model: CacheModel, model_folder: Path) -> None:
     (model_folder / PROCESSOR).write_text("{}")
     place = cache_model("owner/a", model_folder)
-    fetched = hub("config.json", "model.safetensors", PROCESSOR)
+    requests = asked(None)
     assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
-    assert not fetched
+    assert not requests
 
 
-def test_what_is_known_to_be_absent_is_not_asked_for(hub: Hub, cache_model: CacheModel, model_folder: Path) -> None:
+def test_what_is_known_to_be_absent_is_not_asked_for(
+    hub: Hub, asked: Asked, cache_model: CacheModel, model_folder: Path
+) -> None:
     place = cache_model("owner/a", model_folder)
     known = place.parents[1] / ".no_exist" / place.name
     known.mkdir(parents=True)
     (known / PROCESSOR).touch()
-    fetched = hub("config.json", "model.safetensors")
+    requests = asked(None)
     assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
-    assert not fetched
+    assert not requests
 
 
 @pytest.mark.parametrize("failing", [False, True])
 def test_offline_it_is_said_that_something_may_be_missing(
     failing: bool,
     hub: Hub,
+    asked: Asked,
     cache_model: CacheModel,
     model_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     place = cache_model("owner/a", model_folder)
-    if failing:
-
-        def fail(*_: object, **__: object) -> None:
-            raise OSError("no route")
-
-        monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
-    else:
+    requests = asked(OSError("no route"))
+    if not failing:
         monkeypatch.setattr("howfar.weights.hub.why_unreachable", lambda *_: "no route")
     assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
+    assert len(requests) == failing
     (line,) = caplog.messages
     assert line.startswith(f"a: {PROCESSOR} of owner/a is not in the hub's cache and cannot be fetched (no route)")

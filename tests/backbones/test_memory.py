@@ -45,6 +45,8 @@ ERRORS = [
     lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB"),
     lambda: RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"),
     lambda: RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+    lambda: RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+    lambda: RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     MemoryError,
 ]
 
@@ -80,6 +82,21 @@ def test_one_picture_too_many_is_one_line() -> None:
         narrow.embed(pictures(2))
 
 
+@pytest.mark.parametrize("error", ERRORS)
+def test_one_picture_too_many_at_the_first_trial(error: Callable[[], Exception]) -> None:
+    with pytest.raises(HowfarError, match=r"hungry needs more memory than cpu has for one picture of 16×16"):
+        hungry(0, error)
+
+
+def test_a_network_that_does_not_fit_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(nn.Module, "to", full)
+    with pytest.raises(HowfarError, match="hungry does not fit the memory of cpu"):
+        hungry(9)
+
+
 def test_another_error_is_not_taken_for_it() -> None:
     narrow, network = hungry(99, lambda: RuntimeError("shapes differ"))
     network.room = 0
@@ -96,8 +113,9 @@ def test_what_fits(free: float, each: float, expected: int) -> None:
 def test_the_narrowest_backbone_sets_the_batch() -> None:
     one, other = hungry(9)[0], hungry(9)[0]
     assert _batch_size([one, other]) == 16
-    other.batch_size = 4
-    assert _batch_size([one, other]) == 4
+    one.batch_size, other.batch_size = 64, 32
+    # The trivial ones are content with any.
+    assert _batch_size([one, other, howfar.load_backbone("pixels")]) == 32
     assert _batch_size([howfar.load_backbone("pixels")]) == 16
 
 

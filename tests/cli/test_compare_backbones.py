@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,15 @@ def test_weights_that_fit_no_backbone(
 ) -> None:
     assert run(["compare", *map(str, demo_folders[:2]), *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_of_several_results_in_a_folder_the_newest_is_drawn(demo_folders: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    folders = list(map(str, demo_folders[:2]))
+    assert run(["compare", *folders, *BOTH, *QUICK, "--out", str(out)]) == 0
+    os.utime(out / "backbones.json", ns=(0, 0))
+    assert run(["compare", *folders, "--backbone", "pixels", *QUICK, "--out", str(out)]) == 0
+    expected = (out / "report.html").read_text()
+    assert run(["report", str(out)]) == 0
+    assert "Do backbones agree" not in expected
+    assert "Do backbones agree" not in (out / "report.html").read_text()

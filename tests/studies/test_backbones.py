@@ -53,6 +53,7 @@ def test_numbers_are_those_of_two_calls(found: BackboneComparison, demo_folders:
         assert found[name].datasets == alone.datasets
         assert found[name].backbone == alone.backbone
         assert found[name].notes == alone.notes
+        assert found[name].baselines == alone.baselines
         pd.testing.assert_frame_equal(found[name].images, alone.images, check_exact=True)
         pd.testing.assert_frame_equal(found[name].primary_images, alone.primary_images, check_exact=True)
 
@@ -138,6 +139,31 @@ def test_folders_have_names_that_any_disk_takes(found: BackboneComparison) -> No
     assert list(names.values()) == ["timm-resnet18", "timm-resnet18-2", "onnx-..-a-b.onnx", "backbone"]
 
 
+def test_no_folder_is_taken_twice(found: BackboneComparison) -> None:
+    class Named(BackboneComparison):
+        backbones = ("unet-2", "unet", "Unet", "unet:2")
+
+    names = Named(found.comparisons, found.agreement).folders()
+    assert len({name.casefold() for name in names.values()}) == 4
+
+
+def test_options_go_to_the_backbones_that_take_them(demo_folders: list[Path], tmp_path: Path) -> None:
+    cropped = howfar.compare_backbones(
+        demo_folders[0], demo_folders[1], NAMES, store=tmp_path / "store", fit="crop", device="cpu", **QUICK
+    )
+    assert cropped[NAMES[0]].backbone.identity["preprocessing"]["fit"] == "crop"
+    assert "preprocessing" not in cropped[NAMES[1]].backbone.identity or "fit" not in str(cropped[NAMES[1]].backbone.identity)
+
+
+def test_intervals_do_not_depend_on_memory(
+    found: BackboneComparison, demo_folders: list[Path], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("howfar.studies.backbones._BLOCK", 12 * 7)
+    primary, *secondaries = demo_folders
+    blocks = howfar.compare_backbones(primary, secondaries, NAMES, store=store, **QUICK)
+    pd.testing.assert_frame_equal(blocks.agreement, found.agreement)
+
+
 @pytest.mark.parametrize(
     ("backbones", "options", "words"),
     [
@@ -146,7 +172,11 @@ def test_folders_have_names_that_any_disk_takes(found: BackboneComparison) -> No
         (["pixels", "pixels"], {}, "backbones must have names of their own, got 'pixels'"),
         (["pixels", "colour_moments"], {"weights": {"clip": "x"}}, "weights must be of one of the backbones"),
         (["pixels", "colour_moments"], {"components": 0}, "components is refused"),
-        (["pixels", "colour_moments"], {"fit": "crop"}, "colour_moments takes no fit"),
+        (
+            ["pixels", "colour_moments"],
+            {"prompt": "a"},
+            "prompt must be an option of one of the backbones, pixels, colour_moments",
+        ),
         (["pixels", "colour_moments"], {"componets": 3}, "componets"),
     ],
 )

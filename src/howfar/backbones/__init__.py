@@ -11,7 +11,7 @@ from howfar.backbones.recipe import Card, Options, Recipe
 from howfar.errors import HowfarError, InputError, MissingExtraError, UnknownNameError
 from howfar.protocols import Backbone
 
-__all__ = ["Card", "Options", "Recipe", "cards", "load_backbone", "module"]
+__all__ = ["Card", "Options", "Recipe", "cards", "load_backbone", "module", "takes"]
 
 
 def load_backbone(name: str, **options: Any) -> Backbone:
@@ -22,8 +22,8 @@ def load_backbone(name: str, **options: Any) -> Backbone:
     name
         A registered name, or ``family:model``: ``efficientnet_lite0``, ``pixels``, ``timm:resnet18``.
     **options
-        Fields of `Options`: device, weights, pretrained, pool, fit, via; size, mean, std, output, prompt. One that the family
-        cannot use is refused.
+        Fields of `Options`: device, weights, pretrained, pool, fit, via; size, mean, std, output, prompt; engine, precision.
+        One that the family cannot use is refused.
 
     Returns
     -------
@@ -53,6 +53,22 @@ def load_backbone(name: str, **options: Any) -> Backbone:
     if model and options.setdefault("model", model) != model:
         raise InputError.of("model", f"must be named once, and {name!r} names {model!r}", options["model"])
     return recipe.build(recipe.options(options))
+
+
+def takes(name: str) -> tuple[str, ...]:
+    """The options of `load_backbone` that the backbone of this name has a use for.
+
+    Raises
+    ------
+    UnknownNameError
+        No such name.
+
+    Examples
+    --------
+    >>> takes("pixels")
+    ('fit', 'via')
+    """
+    return _recipe(name.partition(":")[0]).takes
 
 
 def cards() -> list[Card]:

@@ -71,19 +71,21 @@ def _prompted(row: Published, library: Any, prompt: str, options: Options) -> An
     return network
 
 
-def promptable(options: Options) -> tuple[Any, Callable[[str], Tensor]]:
+def promptable(options: Options, option: str = "weights") -> tuple[Any, Callable[[str], Tensor]]:
     """CLIPSeg itself, and what gives the (1, channels) embedding of a text for its ``conditional_embeddings``.
+
+    `option` is what the errors call the one that its folder is passed by.
 
     Raises
     ------
     HowfarError
         As `build_clipseg`.
     """
-    network, tokens = _network(CLIPSEG_ROW, transformers_for("clipseg"), options)
+    network, tokens = _network(CLIPSEG_ROW, transformers_for("clipseg"), options, option)
     return network, lambda text: _embedding(network, tokens(text))
 
 
-def _network(row: Published, library: Any, options: Options) -> tuple[Any, Callable[[str], list[int]]]:
+def _network(row: Published, library: Any, options: Options, option: str = "weights") -> tuple[Any, Callable[[str], list[int]]]:
     """The network, and what turns a text into its numbers."""
     model = library.CLIPSegForImageSegmentation
     network: Any
@@ -93,7 +95,7 @@ def _network(row: Published, library: Any, options: Options) -> tuple[Any, Calla
         return network, lambda text: _invented(text, network.config.text_config)
     if options.weights is not None and options.weights.is_file():
         raise InputError.of("weights", "must be a folder, as clipseg needs its tokenizer too", str(options.weights))
-    folder = source_folder(row, options.weights, (*WANTED, *_TOKENIZER))
+    folder = source_folder(row, options.weights, (*WANTED, *_TOKENIZER), option)
     network = read_model("clipseg", folder, model.from_pretrained)
     network.eval()
     return network, lambda text: _tokens(library, folder, text)

@@ -1,16 +1,18 @@
-"""A torch network run by onnxruntime, several times faster on a CPU: exported once, checked before it is believed."""
+"""A torch network run by onnxruntime, which is faster on a CPU: exported once, checked before it is believed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
+import re
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -75,7 +77,14 @@ class Compiled:
     def __call__(self, batch: NDArray[np.uint8], by_torch: Embed) -> NDArray[np.float32]:
         """Features of a batch; `by_torch` computes what this is checked against, and all where this cannot be had."""
         session = self._trusted(batch, by_torch)
-        return by_torch(batch) if session is None else _run(session, batch)
+        if session is not None:
+            try:
+                return _run(session, batch)
+            # onnxruntime's errors share no class but Exception; too little memory is one of them.
+            except Exception as error:
+                with self._lock:
+                    self._refuse(_one_line(error))
+        return by_torch(batch)
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the session and the lock, which cannot be pickled: elsewhere it is checked again."""
@@ -91,10 +100,9 @@ class Compiled:
         with self._lock:
             if self._refused or not len(batch):
                 return None
-            if self._session is None:
+            # With other threads it is opened, and checked, anew.
+            if self._session is None or self._threads != threads:
                 self._session = self._checked(batch[:CHECKED], by_torch, threads)
-            elif self._threads != threads:
-                self._session = _session(self._path(), threads)
             self._threads = threads
             return self._session
 
@@ -109,12 +117,15 @@ class Compiled:
                 session, fault = self._compared(batch, expected, threads)
         # The exporter, protobuf, the disk and onnxruntime each fail in their own ways.
         except Exception as error:
-            session, fault = None, " ".join(str(error).split())[:200] or type(error).__name__
+            session, fault = None, _one_line(error)
         if fault:
-            self._refused = fault
-            _LOG.warning("%s is run by torch alone, which is slower: %s", self._name, fault)
-            return None
+            self._refuse(fault)
         return session
+
+    def _refuse(self, fault: str) -> None:
+        if not self._refused:
+            _LOG.warning("%s is run by torch alone, which is slower: %s", self._name, fault)
+        self._refused, self._session = fault, None
 
     def _compared(self, batch: NDArray[np.uint8], expected: NDArray[np.float32], threads: int) -> tuple[Any, str]:
         try:
@@ -122,8 +133,9 @@ class Compiled:
             found = _run(session, batch)
         # A damaged file is one more that does not agree.
         except Exception as error:
-            return None, " ".join(str(error).split())[:200] or type(error).__name__
-        return session, _difference(found, expected)
+            return None, _one_line(error)
+        fault = _difference(found, expected)
+        return (None if fault else session), fault
 
     def _kept(self, picture: NDArray[np.uint8], anew: bool = False) -> bool:
         """Whether the network had to be exported; it is followed through one picture."""
@@ -163,11 +175,33 @@ class Whole(nn.Module):
         return (flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)).float()
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def _export(whole: nn.Module, picture: NDArray[np.uint8], path: Path) -> None:
-    with _ONE_BY_ONE, torch.no_grad(), warnings.catch_warnings():
-        # It remarks on every size that becomes a constant, as it is to, and on its own age.
-        warnings.simplefilter("ignore")
+    with _ONE_BY_ONE, torch.no_grad(), _unremarked():
         torch.onnx.export(whole, (torch.tensor(picture),), path, dynamo=False, input_names=[_INPUT], output_names=["features"])
+
+
+@contextmanager
+def _unremarked() -> Iterator[None]:
+    """Ignore what the exporter remarks on: every size that becomes a constant, as it is to, and its own age.
+
+    `warnings.catch_warnings` is no use among threads: on leaving, each puts back the list of filters that it found.
+    """
+    before = list(warnings.filters)
+    warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]  # public, but not listed
+    for module in (r"torch\.", re.escape(__name__)):
+        warnings.filterwarnings("ignore", module=module)
+    added = [one for one in warnings.filters if one not in before]
+    try:
+        yield
+    finally:
+        filters = cast("list[object]", warnings.filters)
+        for one in added:
+            if one in filters:
+                filters.remove(one)
 
 
 def _session(path: Path, threads: int) -> Any:

@@ -106,7 +106,7 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
 
     first = None if "state_dict" in options else source
     try:
-        with quiet():
+        with _quiet():
             network, info = read(first, local_files_only=True, dtype=torch.float32, output_loading_info=True, **options)
     # Damaged text, shapes that do not fit, strict configurations: errors of several libraries' own kinds.
     except Exception as error:
@@ -158,7 +158,7 @@ def _bare(value: Any) -> Any:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """No progress, and no report of the text's tensors that a picture has no use for."""
     from transformers.utils import logging as untyped
 

@@ -55,7 +55,7 @@ def module(
     device
         ``auto``, ``cpu``, ``cuda``.
     engine
-        ``auto`` has onnxruntime run it on a CPU, several times faster, once its first features are seen to be torch's. Not the
+        ``auto`` has onnxruntime run it on a CPU, which is faster, once its first features are seen to be torch's. Not the
         default here: a network whose `forward` takes another way with some pictures (``if x.mean() > 0``) would be followed
         on the first way alone.
     precision

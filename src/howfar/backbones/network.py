@@ -27,6 +27,8 @@ BATCH: Final = 16
 """Pictures at a time on a CPU."""
 _MOST: Final = 256
 _TRIED: Final = 5
+_HOST: Final = 1 << 28
+"""Bytes of features that a batch may have."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Network:
         # Channels last is the faster layout for convolutions on a CPU.
         # (As a mapping, since torch's stubs leave memory_format out.)
         layout: dict[str, Any] = {"memory_format": torch.channels_last}
-        self._network = self._network.to(self._device).to(**layout)
+        self._network = _moved(self._network, self._device, name).to(**layout)
         self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
         self._most = _MOST
@@ -171,16 +173,19 @@ class Network:
             if not _out_of_memory(error):
                 raise
             if len(batch) <= 1:
-                height, width = self._preprocess.size
-                raise HowfarError(
-                    f"{self.name} needs more memory than {self._device} has for one picture of {height}×{width}: "
-                    "choose a smaller model, fewer workers, or another device"
-                ) from error
+                raise self._too_large() from error
         # Outside the handler, so that the failed run's memory is free by now.
-        self._most = max(1, len(batch) // 2)
+        self._most = max(1, min(self._most, len(batch) // 2))
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         return self._by_torch(batch)
+
+    def _too_large(self) -> HowfarError:
+        height, width = self._preprocess.size
+        return HowfarError(
+            f"{self.name} needs more memory than {self._device} has for one picture of {height}×{width}: "
+            "choose a smaller model, fewer workers, or another device"
+        )
 
     def _forward(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         with torch.inference_mode(), self._set():
@@ -214,7 +219,9 @@ class Network:
             self._by_torch(np.zeros((count, *self._preprocess.size, 3), dtype=np.uint8))
             peaks.append(torch.cuda.max_memory_allocated(self._device))
         torch.cuda.empty_cache()
-        return fitting(torch.cuda.mem_get_info(self._device)[0], (peaks[1] - peaks[0]) / (_TRIED - 1))
+        held = fitting(torch.cuda.mem_get_info(self._device)[0], (peaks[1] - peaks[0]) / (_TRIED - 1))
+        # Features go to the host, where each worker holds a batch of them.
+        return max(1, min(held, _HOST // (4 * sum(self.layers))))
 
     def _measure(self) -> tuple[int, ...]:
         # A trial run says what no network declares alike: how long each part of the feature is.
@@ -224,14 +231,35 @@ class Network:
                 parts = self._run(blank)
         except HowfarError:
             raise
+        except (RuntimeError, MemoryError) as error:
+            raise self._too_large() if _out_of_memory(error) else self._unsuited(error) from error
         # A network says in its own way that the size, or pictures at all, do not suit it.
         except Exception as error:
-            height, width = self._preprocess.size
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"{self.name} cannot take pictures of {height}×{width} ({reason})") from error
+            raise self._unsuited(error) from error
         if not all(isinstance(part, Tensor) for part in parts):
             raise InputError.of(f"the feature of {self.name}", "must be tensors", [type(part).__name__ for part in parts])
         return tuple(part[0].numel() for part in parts)
+
+    def _unsuited(self, error: Exception) -> InputError:
+        height, width = self._preprocess.size
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return InputError(f"{self.name} cannot take pictures of {height}×{width} ({reason})")
+
+
+def _moved(network: nn.Module, device: torch.device, name: str) -> nn.Module:
+    """The network on the device.
+
+    Raises
+    ------
+    HowfarError
+        It does not fit.
+    """
+    try:
+        return network.to(device)
+    except RuntimeError as error:
+        if not _out_of_memory(error):
+            raise
+        raise HowfarError(f"{name} does not fit the memory of {device}: choose a smaller model, or another device") from error
 
 
 def fitting(free: float, each: float) -> int:
@@ -254,9 +282,9 @@ def fitting(free: float, each: float) -> int:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    # On a CPU torch has no class of its own for it.
-    words = ("can't allocate memory", "not enough memory")
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(one in str(error) for one in words)
+    # torch has a class of its own for some devices, and for some of their errors alone.
+    words = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(one in str(error).lower() for one in words)
 
 
 def resolve_device(name: str) -> torch.device:

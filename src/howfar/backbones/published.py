@@ -108,10 +108,13 @@ def build_published(row: Published, options: Options) -> Network:
     )
 
 
-def source_folder(row: Published, given: Path | None, wanted: tuple[tuple[str, ...], ...] = WANTED) -> Path:
-    """The folder to read a published model from: the one given, or the cache's, or what the hub sends."""
+def source_folder(
+    row: Published, given: Path | None, wanted: tuple[tuple[str, ...], ...] = WANTED, option: str = "weights"
+) -> Path:
+    """The folder to read a published model from: the one given by `option`, or the cache's, or what the hub sends."""
     name = row.card.name
-    return checked_folder(name, given or hub_folder(name, row.repository, wanted, size=row.download), wanted, row.kinds)
+    found = given or hub_folder(name, row.repository, wanted, size=row.download, option=option)
+    return checked_folder(name, found, wanted, row.kinds)
 
 
 def _loaded(row: Published, model: Any, options: Options) -> nn.Module:
@@ -161,7 +164,7 @@ def _row(
     return Published(card=card, repository=repository, download=download, **rest)
 
 
-_SAM = _row(
+SAM_ROW: Final = _row(
     "sam",
     1_048_576,
     "1024×1024 RGB",
@@ -278,7 +281,7 @@ _SIGLIP2 = _row(
     layer="image embedding",
 )
 
-SAM: Final = recipe_of(_SAM, build_published)
+SAM: Final = recipe_of(SAM_ROW, build_published)
 CLIP: Final = recipe_of(_CLIP, build_published)
 DINOV2: Final = recipe_of(_DINOV2, build_published)
 CONVNEXTV2: Final = recipe_of(_CONVNEXTV2, build_published)

@@ -33,7 +33,6 @@ def prompts(
     """Segment DATASETs by prompted networks (SAM, CLIPSeg, PerSAM-F), and score that."""
     from howfar.errors import InputError
     from howfar.studies.prompts.study import prompts as study
-    from howfar.studies.prompts.text import TEXTS
 
     options.prepare_folder("out", out)
     if (reference is None) != (reference_mask is None):
@@ -42,7 +41,7 @@ def prompts(
         datasets,
         tuple(kind or ("points", "box", "text")),
         out=out,
-        texts=tuple(text or TEXTS),
+        texts=tuple(text) if text else None,
         reference=None if reference is None or reference_mask is None else (reference, reference_mask),
         foreground=foreground,
         background=background,

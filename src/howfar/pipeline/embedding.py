@@ -128,8 +128,9 @@ def embed_all(
 
 
 def _batch_size(backbones: Sequence[Backbone]) -> int:
-    """What suits every backbone, each of which may say so."""
-    return min((int(getattr(backbone, "batch_size", BATCH_SIZE)) for backbone in backbones), default=BATCH_SIZE)
+    """The smallest of what the backbones say that suits them; those that say nothing are content with any."""
+    said = [int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size")]
+    return min(said, default=BATCH_SIZE)
 
 
 def check_work(runner: str, batch_size: int | None, workers: int | None) -> Runner:
@@ -148,7 +149,7 @@ def check_work(runner: str, batch_size: int | None, workers: int | None) -> Runn
 
 @dataclass(frozen=True)
 class _Chunk:
-    """One batch of one dataset. Batches are cut from the whole listing, so a resumed run forms the same ones."""
+    """One batch of one dataset. Batches are cut from the whole listing, so a resumed run of one size forms the same ones."""
 
     dataset: int
     items: tuple[Item, ...]

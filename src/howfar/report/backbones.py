@@ -50,7 +50,7 @@ def _context(found: BackboneComparison) -> dict[str, Any]:
         "lead": lead(found),
         "sentences": [text for text in (sets_sentence(found), images_sentence(found), trivial_sentence(found)) if text],
         "limits": limits(found),
-        "measure": found.measure(),
+        "notes": found.notes(),
         "scaled": _by_backbone(found, frame, "o_dist_scaled"),
         "relative": _by_backbone(found, frame, "relative"),
         "agreement": _agreement(found),

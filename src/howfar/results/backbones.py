@@ -53,8 +53,12 @@ class BackboneComparison:
 
     @property
     def trivial(self) -> tuple[str, ...]:
-        """The trivial backbones' names."""
-        return tuple(dict.fromkeys(row.backbone for row in self.comparisons[0].baselines))
+        """The names of the trivial backbones that stand beside them."""
+        return tuple(dict.fromkeys(row.backbone for row in self._beside()))
+
+    def _beside(self) -> list[BaselineSummary]:
+        rows = dict.fromkeys(row for one in self.comparisons for row in one.baselines)
+        return [row for row in rows if row.backbone not in self.backbones]
 
     @property
     def plot(self) -> Plots:
@@ -80,7 +84,7 @@ class BackboneComparison:
         import pandas as pd
 
         every = [row for one in self.comparisons for row in _rows(one)]
-        every += [_trivial(row) for row in self.comparisons[0].baselines]
+        every += [_trivial(row) for row in self._beside()]
         frame = pd.DataFrame(every)
         return frame.assign(rank=frame.groupby("backbone", sort=False)[self.measure()].rank())
 
@@ -107,8 +111,12 @@ class BackboneComparison:
         taken: dict[str, str] = {}
         for name in self.backbones:
             plainest = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "backbone"
-            number = 1 + sum(re.fullmatch(rf"{re.escape(plainest)}(-\d+)?", other) is not None for other in taken.values())
-            taken[name] = plainest if number == 1 else f"{plainest}-{number}"
+            number, chosen = 1, plainest
+            # Some disks tell no capitals from small letters.
+            while chosen.casefold() in {one.casefold() for one in taken.values()}:
+                number += 1
+                chosen = f"{plainest}-{number}"
+            taken[name] = chosen
         return taken
 
     def save(self, out: str | Path, report: bool = True) -> Path:
@@ -190,10 +198,13 @@ class BackboneComparison:
             lines.append(f"{one} and {other}: Spearman {sets} over the datasets' order, {images} over a dataset's images")
         return lines
 
+    def notes(self) -> list[str]:
+        """What a reader should know, of all backbones' runs."""
+        return list(dict.fromkeys(note for one in self.comparisons for note in one.notes))
+
     def remarks(self) -> list[str]:
         """Lines that the terminal shows under the table."""
-        notes = dict.fromkeys(note for one in self.comparisons for note in one.notes)
-        return [*self.agreement_lines(), *(f"note: {note}" for note in notes)]
+        return [*self.agreement_lines(), *(f"note: {note}" for note in self.notes())]
 
     def __repr__(self) -> str:
         return "\n".join([self.caption(), *as_text(*self.table()), *self.agreement_lines()])

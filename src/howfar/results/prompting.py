@@ -38,7 +38,7 @@ class Prompting:
         A row a prompt and dataset: n images; ods with ods_threshold, ois and ap over all thresholds; f of summed counts and
         mean_f of the images' own, both at 0.5, which is where SAM itself cuts.
     images
-        A row a prompt and image: dataset, image, path, mask, map (below the study's folder), f, and prompt: a JSON text with
+        A row a prompt and image: dataset, image, path, mask, map (below the study's folder), f, and told: a JSON text with
         points, labels, box and text.
     skipped, notes
         Images that could not be read; what a reader should know.

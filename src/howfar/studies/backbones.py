@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from howfar.backbones import load_backbone
+from howfar.backbones import load_backbone, takes
 from howfar.data import Dataset
 from howfar.errors import InputError
 from howfar.pipeline import check_work
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from howfar.store import Store
 
 _STREAM: Final = 3
+_BLOCK: Final = 1 << 20
+# Every backbone runs on a CPU.
+ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
 # (one, other, dataset) and what was found of them.
 Row = dict[str, Any]
 
@@ -95,13 +98,17 @@ def compare_backbones(
         raise InputError.of("datasets", "must be images where there are several backbones", f"embeddings: {', '.join(ready)}")
     models = _loaded(backbones, dict(weights or {}), rest)
     names = [model.name for model in models]
-    trivial = [load_backbone(one) for one in BASELINES if baselines and one not in names]
+    trivial = [load_backbone(one) for one in BASELINES if baselines]
     found = views(datasets, models, trivial, settings, Work(store, runner, batch_size, workers, progress))
     beside = [baseline(one.name, view, settings) for one, view in zip(trivial, found[len(models) :], strict=True)]
-    rows = tuple(row for one in beside for row in one.rows)
-    comparisons = tuple(compared(view, name, settings, rows) for name, view in zip(names, found, strict=False))
-    images = {one.backbone.name: _by_image(one) for one in comparisons}
-    images |= {one.name: dict(other.images) for one, other in zip(trivial, beside, strict=True)}
+    rows = [row for one in beside for row in one.rows]
+    comparisons = tuple(
+        # As alone: a trivial backbone stands beside the other one only.
+        compared(view, name, settings, tuple(row for row in rows if row.backbone != name))
+        for name, view in zip(names, found, strict=False)
+    )
+    images = {one.name: dict(other.images) for one, other in zip(trivial, beside, strict=True) if one.name not in names}
+    images = {**{one.backbone.name: _by_image(one) for one in comparisons}, **images}
     return _with_agreement(comparisons, images, settings)
 
 
@@ -123,6 +130,9 @@ def _loaded(backbones: Any, weights: dict[str, str | Path], options: Mapping[str
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice:
         raise InputError.of("backbones", "must have names of their own", twice[0], "name each once")
+    for option in options:
+        if not any(option in takes(name) for name in named) and (option, options[option]) not in ANYWHERE:
+            raise InputError.of(option, f"must be an option of one of the backbones, {', '.join(named)}", options[option])
     models = [_load(one, weights, options) if isinstance(one, str) else one for one in backbones]
     names = [model.name for model in models]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -132,7 +142,8 @@ def _loaded(backbones: Any, weights: dict[str, str | Path], options: Mapping[str
 
 
 def _load(name: str, weights: Mapping[str, str | Path], options: Mapping[str, Any]) -> Backbone:
-    return load_backbone(name, **options, **({"weights": weights[name]} if name in weights else {}))
+    own = {option: value for option, value in options.items() if option in takes(name)}
+    return load_backbone(name, **own, **({"weights": weights[name]} if name in weights else {}))
 
 
 def _by_image(comparison: Comparison) -> dict[str, pd.Series]:
@@ -148,25 +159,28 @@ def _with_agreement(
     order = measured.to_frame().pivot(index="dataset", columns="backbone", values=measured.measure())
     rows = []
     for one, other in combinations(images, 2):
-        rows.append(_row(one, other, SETS, order[one].to_numpy(), order[other].to_numpy(), 0, settings.seed))
+        rows.append({"one": one, "other": other, **_correlated(SETS, order[one], order[other], settings, draws=0)})
         for name, distances in images[one].items():
             shared = distances.index.intersection(images[other][name].index)
-            pair = distances[shared].to_numpy(), images[other][name][shared].to_numpy()
-            rows.append(_row(one, other, name, *pair, settings.bootstrap, settings.seed))
+            pair = distances[shared], images[other][name][shared]
+            rows.append({"one": one, "other": other, **_correlated(name, *pair, settings, draws=settings.bootstrap)})
     return replace(measured, agreement=pd.DataFrame(rows))
 
 
-def _row(one: str, other: str, dataset: str, x: Any, y: Any, draws: int, seed: int) -> Row:
+def _correlated(dataset: str, x: pd.Series, y: pd.Series, settings: Settings, *, draws: int) -> Row:
     """Rank correlation of two columns, with its percentile interval over the images drawn anew."""
     n = len(x)
-    row: Row = {"one": one, "other": other, "dataset": dataset, "n": n, "spearman": np.nan, "low": np.nan, "high": np.nan}
+    row: Row = {"dataset": dataset, "n": n, "spearman": np.nan, "low": np.nan, "high": np.nan}
     if n < 2:
         return row
-    columns = (np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
+    columns = (x.to_numpy(dtype=np.float64), y.to_numpy(dtype=np.float64))
     row["spearman"] = float(spearman(rank_sums(columns, np.ones((1, n))))[0])
     if draws and n > 2:
-        rng = np.random.default_rng([seed, zlib.crc32(dataset.encode()), _STREAM])
-        drawn = spearman(rank_sums(columns, n * resample_weights(n, draws, rng).T))
+        rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.encode()), _STREAM])
+        # A few draws at a time, so that memory does not grow with their number.
+        block = max(1, _BLOCK // n)
+        parts = [min(block, draws - start) for start in range(0, draws, block)]
+        drawn = np.concatenate([spearman(rank_sums(columns, n * resample_weights(n, part, rng).T)) for part in parts])
         if np.isfinite(drawn).any():
             row["low"], row["high"] = (float(value) for value in np.nanquantile(drawn, (0.025, 0.975)))
     return row

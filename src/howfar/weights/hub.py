@@ -59,7 +59,12 @@ def why_unreachable(repository: str, files: tuple[str, ...]) -> str | None:
 
 
 def hub_folder(
-    name: str, repository: str, wanted: Sequence[tuple[str, ...]], beside: Sequence[str] = (), size: str = ""
+    name: str,
+    repository: str,
+    wanted: Sequence[tuple[str, ...]],
+    beside: Sequence[str] = (),
+    size: str = "",
+    option: str = "weights",
 ) -> Path:
     """Find the folder of a repository's files: in the hub's cache, or else fetched into it.
 
@@ -75,6 +80,8 @@ def hub_folder(
         Files that are fetched too where the repository has them.
     size
         How much there is to download, for the error.
+    option
+        By which a folder is passed, for the error.
 
     Raises
     ------
@@ -100,7 +107,7 @@ def hub_folder(
     files = ", ".join(group[0] for group in wanted)
     raise MissingPathError(
         f"the weights of {name} are not on this machine and cannot be fetched ({reason}): download {files}"
-        f"{f' ({size})' if size else ''} of {repository} elsewhere into one folder and pass weights=FOLDER"
+        f"{f' ({size})' if size else ''} of {repository} elsewhere into one folder and pass {option}=FOLDER"
     )
 
 
@@ -133,23 +140,28 @@ def _unasked(repository: str, folder: Path, beside: Sequence[str]) -> list[str]:
 
 
 def _completed(name: str, repository: str, cached: Path, beside: Sequence[str], reason: str | None) -> Path:
-    """The cached folder with `beside` fetched; where that fails, as it is, and a line in the log says what is missing."""
-    from huggingface_hub import snapshot_download
+    """The cached folder with `beside` of its revision fetched; where that fails, a line in the log says what is missing."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
 
-    try:
+    for file in _unasked(repository, cached, beside):
         if reason is None:
-            return Path(snapshot_download(repository, allow_patterns=[*beside, *(file.name for file in cached.iterdir())]))
-    # As in `hub_folder`.
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-    files = ", ".join(_unasked(repository, cached, beside))
-    _LOG.warning(
-        "%s: %s of %s is not in the hub's cache and cannot be fetched (%s): the usual takes the place of what it may say",
-        name,
-        files,
-        repository,
-        reason,
-    )
+            try:
+                hf_hub_download(repository, file, revision=cached.name)
+            # The client notes that there is none, and does not ask again.
+            except EntryNotFoundError:
+                continue
+            # As in `hub_folder`.
+            except Exception as error:
+                reason = " ".join(str(error).split()) or type(error).__name__
+        if reason is not None:
+            _LOG.warning(
+                "%s: %s of %s is not in the hub's cache and cannot be fetched (%s): the usual is taken for what it may say",
+                name,
+                file,
+                repository,
+                reason,
+            )
     return cached
 
 

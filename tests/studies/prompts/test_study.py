@@ -165,6 +165,10 @@ def test_saves_and_comes_back(made: tuple[Prompting, Path], tmp_path: Path) -> N
         ("persam", {"reference": ("a", "b")}, "reference must name files, and a is none"),
         ("points", {"foreground": 0}, "foreground is refused"),
         ("text", {"texts": [" "]}, "texts must hold words"),
+        ("text", {"texts": []}, "texts must hold words"),
+        ("box", {"texts": ["a"]}, "texts is of use to text alone"),
+        ("box", {"clipseg": "a"}, "clipseg is of use to text alone"),
+        ("text", {"sam": "a"}, "sam is of use to box or persam or points alone"),
     ],
 )
 def test_what_cannot_be_is_one_line(kinds: Any, others: dict[str, Any], words: str, walls: Path, tmp_path: Path) -> None:
@@ -220,3 +224,73 @@ def test_the_command(sam_folder: Path, walls: Path, tmp_path: Path, capsys: pyte
     assert (out / "report.html").is_file()
     assert run(["prompts", str(walls), "-o", str(out), "--kind", "persam", "--reference", "a.png"]) == 2
     assert "reference must be an image and its mask" in capsys.readouterr().err
+
+
+def copied(folder: Path, to: Path) -> Path:
+    for kind in ("images", "masks"):
+        (to / kind).mkdir(parents=True)
+        for file in sorted((folder / kind).iterdir()):
+            (to / kind / file.name).write_bytes(file.read_bytes())
+    return to
+
+
+def test_a_corrected_mask_is_told_anew(sam_folder: Path, walls: Path, tmp_path: Path) -> None:
+    folder = copied(walls, tmp_path / "some")
+    first = howfar.prompts(folder, "box", out=tmp_path / "out", sam=sam_folder, progress=False)
+    corrected = np.zeros((64, 64), dtype=np.uint8)
+    corrected[3:9, 5:20] = 255
+    Image.fromarray(corrected).save(folder / "masks" / "0002.png")
+    again = howfar.prompts(folder, "box", out=tmp_path / "out", sam=sam_folder, progress=False)
+    changed = first.images["told"] != again.images["told"]
+    assert again.images.loc[changed, "image"].tolist() == ["0002.jpg"]
+    assert json.loads(again.images.loc[changed, "told"].iloc[0])["box"] == [5.0, 3.0, 20.0, 9.0]
+
+
+def test_another_mask_of_the_reference_is_learnt_anew(
+    sam_folder: Path, roads: Path, walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+    plain = study.write_map
+    monkeypatch.setattr(study, "write_map", lambda path, *rest: (written.append(path), plain(path, *rest)))
+    for mask in ("0001", "0002", "0002"):
+        given = (roads / "images" / "0001.jpg", roads / "masks" / f"{mask}.png")
+        howfar.prompts(walls, "persam", out=tmp_path / "out", sam=sam_folder, reference=given, steps=1, limit=1, progress=False)
+    assert len(written) == 2
+
+
+def test_texts_that_differ_in_a_letter_have_maps_of_their_own(
+    walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        ClipSeg, "probabilities", lambda self, picture, text: np.full((64, 64), 0.9 if text == "Crack" else 0.2, np.float32)
+    )
+    texts = ("crack", "Crack", "crack.", "c" * 300)
+    found = howfar.prompts(walls, "text", out=tmp_path / "out", texts=texts, pretrained=False, limit=1, progress=False)
+    assert found.images["map"].nunique() == 4
+    f = found.scores.set_index("prompt")["f"]
+    assert f["text: Crack"] > 0
+    assert f["text: crack"] == f["text: crack."] == 0
+
+
+def test_networks_that_find_nothing_are_scored_so(walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ClipSeg, "probabilities", lambda *_: np.full((64, 64), 1 / 255, np.float32))
+    found = howfar.prompts(walls, "text", out=tmp_path / "out", texts="a", pretrained=False, progress=False)
+    assert found.scores["mean_f"].tolist() == [0.0]
+
+
+def test_images_that_cannot_be_scored_are_skipped(sam_folder: Path, walls: Path, tmp_path: Path) -> None:
+    folder = copied(walls, tmp_path / "some")
+    (folder / "images" / "0001.jpg").write_bytes((folder / "images" / "0001.jpg").read_bytes()[:300])
+    Image.fromarray(np.full((10, 20), 255, np.uint8)).save(folder / "masks" / "0002.png")
+    found = howfar.prompts(folder, "box", out=tmp_path / "out", sam=sam_folder, progress=False)
+    assert found.images["image"].tolist() == ["0003.jpg", "0004.jpg"]
+    assert sorted(Path(one.path).name for one in found.skipped) == ["0001.jpg", "0002.jpg"]
+    assert "is 64×64, and its mask 10×20" in {one.reason for one in found.skipped}
+
+
+def test_absent_weights_name_the_option(walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    for kind, option in (("box", "sam"), ("text", "clipseg")):
+        with pytest.raises(MissingPathError, match=f"pass {option}=FOLDER"):
+            howfar.prompts(walls, kind, out=tmp_path / "out", progress=False)

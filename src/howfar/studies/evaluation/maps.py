@@ -11,6 +11,7 @@ import numpy as np
 
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.files import printable
+from howfar.data.map_files import signature_of
 from howfar.data.masks import decode_mask
 from howfar.data.predictions import Maps, match_maps, read_prediction
 from howfar.errors import ImageError, InputError
@@ -151,7 +152,8 @@ class _Score:
             histogram=histogram(values),
             grey=mask is not None and mask.grey,
             lossy=prediction.lossy,
-            faint=prediction.faint,
+            # What howfar wrote is p × 255, however small it is.
+            faint=prediction.faint and not signature_of(file),
             flip_agreement=None if flipped is None else flip_agreement(values, flipped),
             ensemble_agreement=ensemble_agreement([values, *others]) if others else None,
         )

@@ -30,7 +30,7 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kinds: tuple[str, ...] = Field(min_length=1)
-    texts: tuple[str, ...] = TEXTS
+    texts: tuple[str, ...] | None = None
     foreground: int = Field(3, ge=1, description="points on the foreground")
     background: int = Field(3, ge=0, description="points on the background")
     steps: int = Field(STEPS, ge=1, description="of PerSAM-F's fit")
@@ -55,9 +55,22 @@ class Config(BaseModel):
         for kind in found.kinds:
             if kind not in KINDS:
                 raise InputError.of("prompts", f"must be of {', '.join(KINDS)}", kind)
-        if "text" in found.kinds and not all(text.strip() for text in found.texts):
+        if found.texts is not None and not (found.texts and all(text.strip() for text in found.texts)):
             raise InputError.of("texts", "must hold words", found.texts)
         return found
+
+    def refuse_unused(self, **given: Any) -> None:
+        """Refuse weights and texts that none of the kinds reads.
+
+        Raises
+        ------
+        InputError
+            Names the first.
+        """
+        readers = {"texts": {"text"}, "clipseg": {"text"}, "sam": {"points", "box", "persam"}}
+        for name, value in {"texts": self.texts, **given}.items():
+            if value is not None and not readers[name] & set(self.kinds):
+                raise InputError.of(name, f"is of use to {' or '.join(sorted(readers[name]))} alone", value, "leave it out")
 
 
 class Pictured(NamedTuple):
@@ -78,17 +91,21 @@ class Prompter(NamedTuple):
         What tables call it, and what its maps depend on beside the image.
     make
         Gives a picture's probabilities, and the prompt that they came from.
+    by_mask
+        Whether the prompt comes from the picture's own mask.
     """
 
     label: str
     identity: dict[str, Any]
     make: Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]
+    by_mask: bool = False
 
 
 class Example(NamedTuple):
-    """The reference of PerSAM-F."""
+    """The reference of PerSAM-F; `image` is its picture's content, `content` that of picture and mask."""
 
     name: str
+    image: str
     content: str
     picture: Image.Image
     mask: NDArray[np.bool_]
@@ -112,8 +129,9 @@ def reference_of(settings: Config, given: tuple[str | Path, str | Path] | None) 
     for one in (image, mask):
         if not one.is_file():
             raise MissingPathError(f"reference must name files, and {one} is none")
-    data = read_bytes(image)
-    return Example(image.name, content_hash(data), decode(data).image.convert("RGB"), read_mask(mask))
+    data, marked = read_bytes(image), read_bytes(mask)
+    picture = decode(data).image.convert("RGB")
+    return Example(image.name, content_hash(data), content_hash(data + marked), picture, read_mask(mask))
 
 
 def prompters_of(
@@ -124,7 +142,7 @@ def prompters_of(
     for kind in dict.fromkeys(settings.kinds):
         if kind == "text":
             network = ClipSeg(clipseg, pretrained=pretrained, device=device)
-            for text in dict.fromkeys(settings.texts):
+            for text in dict.fromkeys(settings.texts or TEXTS):
                 identity = {"kind": kind, "weights": network.weights, "text": text}
                 made.append(Prompter(f"text: {text}", identity, _of_text(network, text)))
             continue
@@ -132,9 +150,9 @@ def prompters_of(
         own: dict[str, Any] = {"kind": kind, "weights": sam.weights}
         if kind == "points":
             own |= {"foreground": settings.foreground, "background": settings.background, "seed": settings.seed}
-            made.append(Prompter(kind, own, _of_points(sam, settings)))
+            made.append(Prompter(kind, own, _of_points(sam, settings), by_mask=True))
         elif kind == "box":
-            made.append(Prompter(kind, own, partial(_of_box, sam)))
+            made.append(Prompter(kind, own, partial(_of_box, sam), by_mask=True))
         else:
             assert example is not None  # for the type checker: `reference_of` refuses none
             own |= {"reference": example.content, "steps": settings.steps}

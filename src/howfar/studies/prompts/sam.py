@@ -13,10 +13,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from howfar.backbones.hub_models import quiet, random_model, transformers_for
+from howfar.backbones.hub_models import random_model, read_model, transformers_for
 from howfar.backbones.network import resolve_device
-from howfar.segmenters.sam_adapter import BASE
-from howfar.segmenters.sam_adapter.base import load_sam
+from howfar.backbones.published import SAM_ROW, source_folder
 from howfar.studies.prompts.prompt import Prompt
 from howfar.weights.state import hash_state_dict
 
@@ -65,9 +64,9 @@ class Sam:
     Parameters
     ----------
     base
-        A folder in the hub's format, or a hub id.
+        A folder in the hub's format; by default the hub's cache, or the hub.
     pretrained
-        False for random weights of the base's configuration.
+        False for random weights, of one seed, of the folder's configuration.
     device
         As `howfar.load_backbone` takes it.
 
@@ -79,9 +78,14 @@ class Sam:
 
     def __init__(self, base: str | Path | None = None, *, pretrained: bool = True, device: str = "auto") -> None:
         self.device = resolve_device(device)
-        transformers_for("sam")
-        with quiet():
-            model: Any = random_model(lambda: load_sam(str(base or BASE), pretrained))
+        library = transformers_for("sam")
+        given = None if base is None else Path(base).expanduser()
+        model: Any
+        if pretrained:
+            model = read_model("sam", source_folder(SAM_ROW, given, option="sam"), library.SamModel.from_pretrained)
+        else:
+            config = library.SamConfig() if given is None else library.SamConfig.from_pretrained(given, local_files_only=True)
+            model = random_model(lambda: library.SamModel(config))
         self.model = model.float().eval().requires_grad_(False).to(self.device)
         self.side = int(self.model.config.vision_config.image_size)
         self.weights = hash_state_dict(self.model.state_dict())

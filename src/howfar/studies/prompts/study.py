@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from howfar.data import Dataset, Item, content_hash, decode, parse, read_bytes, read_mask
@@ -23,9 +26,10 @@ from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.prompts.persam import STEPS
 from howfar.studies.prompts.prompters import STREAM, Config, Example, Pictured, Prompter, prompters_of, reference_of
 from howfar.studies.prompts.sam import Sam, Seen
-from howfar.studies.prompts.text import TEXTS
 
 CUT: Final = 0.5
+FORMAT: Final = 1
+"""Of the way in which maps are made: another number makes them anew."""
 FOLDERS: Final = "maps"
 
 
@@ -34,7 +38,7 @@ def prompts(
     kinds: Sequence[str] | str = ("points", "box", "text"),
     *,
     out: str | Path,
-    texts: Sequence[str] = TEXTS,
+    texts: Sequence[str] | str | None = None,
     reference: tuple[str | Path, str | Path] | None = None,
     foreground: int = 3,
     background: int = 3,
@@ -61,7 +65,7 @@ def prompts(
     out
         Folder of the study: maps, tables, figures, report. A study that was stopped goes on where it was.
     texts
-        For CLIPSeg; by default the paper's three.
+        For CLIPSeg; by default the paper's three, `TEXTS`.
     reference
         An image and its mask, for "persam". It is scored in no dataset.
     foreground, background
@@ -103,13 +107,14 @@ def prompts(
     """
     settings = Config.checked(
         kinds=(kinds,) if isinstance(kinds, str) else tuple(kinds),
-        texts=(texts,) if isinstance(texts, str) else tuple(texts),
+        texts=None if texts is None else (texts,) if isinstance(texts, str) else tuple(texts),
         foreground=foreground,
         background=background,
         steps=steps,
         limit=limit,
         seed=seed,
     )
+    settings.refuse_unused(sam=sam, clipseg=clipseg)
     root = Path(out)
     example = reference_of(settings, reference)
     sets, skipped = zip(*(_usable(one, settings, example) for one in _parsed(datasets)), strict=True)
@@ -160,8 +165,7 @@ def _usable(dataset: Dataset, settings: Config, example: Example | None) -> tupl
         if len(kept) == wanted or item.mask is None:
             continue
         try:
-            same = example is not None and content_hash(read_bytes(item.path)) == example.content
-            if not same and read_mask(item.mask).any():
+            if _fits(item, read_mask(item.mask), example):
                 kept.append(item)
         except ImageError as error:
             skipped.append(Skipped(dataset.name, printable(item.path), str(error)))
@@ -171,6 +175,15 @@ def _usable(dataset: Dataset, settings: Config, example: Example | None) -> tupl
         )
     order = {item.name: place for place, item in enumerate(dataset.items)}
     return replace(dataset, items=tuple(sorted(kept, key=lambda item: order[item.name])), skipped=()), tuple(skipped)
+
+
+def _fits(item: Item, mask: NDArray[np.bool_], example: Example | None) -> bool:
+    """Whether an image can be prompted and scored; one that cannot be read or has another size than its mask is told of."""
+    data = read_bytes(item.path)
+    width, height = decode(data).image.size
+    if mask.shape != (height, width):
+        raise ImageError(f"is {height}×{width}, and its mask {mask.shape[0]}×{mask.shape[1]}")
+    return bool(mask.any()) and (example is None or content_hash(data) != example.image)
 
 
 def _predicted(
@@ -218,7 +231,9 @@ def _pictured(item: Item, data: bytes, sam: Sam | None) -> Pictured:
 
 def _mapped(prompter: Prompter, one: Pictured, path: Path, content: str) -> dict[str, Any]:
     """Write the map where it is not there, and return its prompt, which the map's file keeps too."""
-    signed = {**prompter.identity, "image": content}
+    # What it is told comes from the mask.
+    told = {"mask": content_hash(read_bytes(one.item.mask))} if prompter.by_mask and one.item.mask is not None else {}
+    signed = {"format": FORMAT, **prompter.identity, "image": content, **told}
     there = signature_of(path)
     if there == "":
         raise InputError.of("out", "must hold no maps that howfar did not write", str(path), "choose another folder")
@@ -233,8 +248,19 @@ def _mapped(prompter: Prompter, one: Pictured, path: Path, content: str) -> dict
 
 
 def _folder(root: Path, prompter: Prompter, dataset: Dataset) -> Path:
-    plain = "".join(letter if letter.isalnum() else "-" for letter in prompter.label).strip("-").lower()
-    return root / FOLDERS / plain / dataset.name
+    return root / FOLDERS / folder_of(prompter.label) / dataset.name
+
+
+def folder_of(label: str) -> str:
+    """The name of a folder that no other label has.
+
+    Examples
+    --------
+    >>> folder_of("points"), folder_of("text: a crack"), folder_of("text: A crack")
+    ('points', 'text-a-crack-4f5a7b52', 'text-a-crack-2f0bd8bc')
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40]
+    return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 
 def _scored(

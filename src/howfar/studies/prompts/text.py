@@ -42,7 +42,7 @@ class ClipSeg:
     def __init__(self, weights: str | Path | None = None, *, pretrained: bool = True, device: str = "auto") -> None:
         options = Options(weights=None if weights is None else Path(weights).expanduser(), pretrained=pretrained, device=device)
         self.device = resolve_device(device)
-        self.model, self._embed = promptable(options)
+        self.model, self._embed = promptable(options, "clipseg")
         self.weights = hash_state_dict(self.model.state_dict())
         self._known: dict[str, Tensor] = {}
         self.model.requires_grad_(False)
