@@ -15,8 +15,10 @@ from howfar.results import Evaluation
 from howfar.results.adaptation import BASELINE
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.config import RANDOM, Arm, Config
-from howfar.studies.adaptation.gains import LEVEL, half_width, interval, paired, spread
+from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
 from howfar.studies.adaptation.unseen import Part
+
+OVER = ("over_random", "over_random_low", "over_random_high")
 
 
 def model_row(
@@ -75,35 +77,47 @@ def images_of(found: Evaluation, part: Part, distances: pd.DataFrame, seed: int,
 
 
 def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: Config) -> pd.DataFrame:
-    """Gains over M of every model, on each dataset and on all secondaries; and over random where that was a strategy."""
+    """Gains over M of every model, on each dataset and on all secondaries; and over random where that was a strategy.
+
+    What trainings differ by chance is pooled over the models that are compared, as `pooled` tells.
+    """
     known = images[images["f"].notna()]
-    rows = [
-        {"model": arm.label, "dataset": dataset, **_gain(known, secondaries, arm, dataset, config)}
-        for arm in config.arms()
-        for dataset in ("all", *dict.fromkeys(known["dataset"]))
-    ]
-    return pd.DataFrame(rows)
+    arms, datasets = config.arms(), ("all", *dict.fromkeys(known["dataset"]))
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for dataset in datasets:
+        here = known[known["dataset"].isin(secondaries if dataset == "all" else [dataset])]
+        over_m = [_spread(here, arm.label, BASELINE, dataset, config) for arm in arms]
+        over_random = [_spread(here, arm.label, _rival(arm, config), dataset, config) for arm in arms]
+        for arm, gain, over in zip(arms, pooled(over_m), pooled(over_random), strict=True):
+            judged = _judged(over, len(config.strategies) - 1)
+            rows[arm.label, dataset] = {**_ends(gain, "gain", "low", "high"), **_ends(over, *OVER), **judged}
+    return pd.DataFrame([{"model": arm.label, "dataset": name, **rows[arm.label, name]} for arm in arms for name in datasets])
 
 
-def _gain(images: pd.DataFrame, secondaries: Sequence[str], arm: Arm, dataset: str, config: Config) -> dict[str, Any]:
-    here = images[images["dataset"].isin(secondaries if dataset == "all" else [dataset])]
-    seed = [zlib.crc32(arm.label.encode()), zlib.crc32(dataset.encode())]
-    found: dict[str, Any] = dict.fromkeys(("gain", "low", "high"), np.nan)
-    differences = paired(here, arm.label, BASELINE)
-    if len(differences):
-        found = dict(zip(found, interval(differences, config.bootstrap, np.random.default_rng(seed)), strict=True))
-    over: dict[str, Any] = dict.fromkeys(("over_random", "over_random_low", "over_random_high"), np.nan)
-    judged: dict[str, bool | None] = {"beats_random": None, "below_random": None}
-    rival = Arm(RANDOM, arm.shots, arm.background).label
-    if RANDOM in config.strategies and arm.strategy != RANDOM:
-        against = paired(here, arm.label, rival)
-        if len(against):
-            rng = np.random.default_rng(seed)
-            mean, components = spread(against, config.bootstrap, rng)
-            half = half_width(components, LEVEL)
-            over = dict(zip(over, (mean, mean - half, mean + half), strict=True))
-            if components[-1].freedom:
-                # With as many comparisons as strategies some would stand out by chance (Bonferroni).
-                strict = half_width(components, 1 - (1 - LEVEL) / (len(config.strategies) - 1))
-                judged = {"beats_random": mean - strict > 0, "below_random": mean + strict < 0}
-    return {**found, **over, **judged}
+def _rival(arm: Arm, config: Config) -> str | None:
+    return None if RANDOM not in config.strategies or arm.strategy == RANDOM else Arm(RANDOM, arm.shots, arm.background).label
+
+
+def _spread(images: pd.DataFrame, one: str, other: str | None, dataset: str, config: Config) -> Spread | None:
+    differences = None if other is None else paired(images, one, other)
+    if differences is None or differences.empty:
+        return None
+    return spread(
+        differences, config.bootstrap, np.random.default_rng([zlib.crc32(one.encode()), zlib.crc32(dataset.encode())])
+    )
+
+
+def _ends(found: Spread | None, middle: str, low: str, high: str) -> dict[str, float]:
+    if found is None:
+        return dict.fromkeys((middle, low, high), np.nan)
+    mean, half = found[0], half_width(found[1], LEVEL)
+    return {middle: mean, low: mean - half, high: mean + half}
+
+
+def _judged(found: Spread | None, comparisons: int) -> dict[str, bool | None]:
+    """Whether the difference is above or below 0 beyond chance; one seed is no verdict."""
+    if found is None or not found[1][-1].freedom:
+        return {"beats_random": None, "below_random": None}
+    # With as many comparisons as strategies some would stand out by chance (Bonferroni).
+    mean, half = found[0], half_width(found[1], 1 - (1 - LEVEL) / comparisons)
+    return {"beats_random": mean - half > 0, "below_random": mean + half < 0}
