@@ -152,6 +152,8 @@ def test_each_path_is_answered_before_the_next_is_sent(file: Path, demo_folders:
     # Where Python is told not to buffer, lines that nobody flushes would come all the same.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    # A shell may have started the tests deaf to Ctrl+C, and what they start inherits that.
+    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -151,7 +151,14 @@ def test_an_unusable_out_folder_is_refused_before_any_work(demo_folders: list[Pa
 
 def test_ctrl_c_says_how_to_go_on(demo_folders: list[Path], tmp_path: Path) -> None:
     job = [HOWFAR, "compare", *map(str, demo_folders), "--store", str(tmp_path), "--batch-size", "1", "--no-baselines"]
-    process = subprocess.Popen(job, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell may have started the tests deaf to Ctrl+C, and what they start inherits that.
+    process = subprocess.Popen(
+        job,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while not list(tmp_path.rglob("shards/*.parquet")) and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)

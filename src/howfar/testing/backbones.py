@@ -8,11 +8,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
+from unittest import SkipTest
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from howfar.errors import InputError
 from howfar.protocols import Backbone
 
 TOLERANCE = 1e-5
@@ -129,6 +131,20 @@ class BackboneTests(ABC):
         """Where a feature was computed is no part of it."""
         assert "device" not in json.dumps(dict(self.make(device="cpu").identity))
 
+    def test_device_move(self) -> None:
+        """On a GPU the features are those of the CPU, within 1e-3 of the largest value; skipped where there is none."""
+        device = _gpu()
+        if device is None:
+            raise SkipTest("no GPU to move to")
+        here = self.make(device="cpu")
+        batch = _batch(here, 3)
+        try:
+            there = self.make(device=device)
+        except InputError as error:
+            raise SkipTest(f"{here.name} runs on the CPU alone") from error
+        assert dict(there.identity) == dict(here.identity)
+        _assert_close(there.embed(batch), here.embed(batch), 1e-3)
+
     def test_identity_follows_the_feature(self) -> None:
         """Each of `changes` has an identity of its own, and a feature of its own."""
         made = [self.make(), *(self.make(**options) for options in self.changes())]
@@ -166,10 +182,17 @@ def _batch(backbone: Backbone, count: int, seed: int = 0) -> NDArray[Any]:
     return np.stack([backbone.prepare(_picture(50 + i, 40, seed=100 * seed + i)) for i in range(count)])
 
 
-def _assert_close(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+def _gpu() -> str | None:
+    """The GPU's name for torch, where there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
+
+
+def _assert_close(found: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float = TOLERANCE) -> None:
     # Relative to the row's largest value: after a rectifier many values are 0 or nearly so.
     scale = np.abs(expected).max(axis=1, keepdims=True)
-    assert (np.abs(found - expected) <= TOLERANCE * scale).all(), "features differ by more than 1e-5"
+    assert (np.abs(found - expected) <= tolerance * scale).all(), f"features differ by more than {tolerance:g}"
 
 
 def _recorder() -> Any:
