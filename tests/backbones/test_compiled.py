@@ -130,7 +130,9 @@ def test_a_file_that_is_wrong_is_made_anew(damage: bytes | None) -> None:
 
 
 @pytest.mark.parametrize("feature", [two_ways, other_shape, no_number, unknown_to_onnx])
-def test_torch_goes_on_where_the_features_differ(feature: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_torch_goes_on_where_the_features_differ(
+    feature: Callable[..., Any], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     network = small(feature)
     batch = np.concatenate([np.zeros((1, *SIZE, 3), dtype=np.uint8), pictures()])
     expected = small(feature, engine="torch").embed(batch)
@@ -140,6 +142,8 @@ def test_torch_goes_on_where_the_features_differ(feature: Callable[..., Any], ca
     assert network.engine == "torch"
     said = [record.getMessage().partition(":")[0] for record in caplog.records]
     assert said == ["small is run by torch alone, which is slower"]
+    # JSON goes to stdout, and nothing else.
+    assert capfd.readouterr().out == ""
 
 
 def test_torch_goes_on_without_onnxruntime(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

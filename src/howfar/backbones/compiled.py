@@ -188,6 +188,7 @@ def _export(whole: nn.Module, picture: NDArray[np.uint8], path: Path) -> None:
 def _unremarked() -> Iterator[None]:
     """Ignore what the exporter remarks on: every size that becomes a constant, as it is to, and its own age.
 
+    Where it fails it prints the whole network to stdout, whatever it is told, which is where JSON goes: that too is left out.
     `warnings.catch_warnings` is no use among threads: on leaving, each puts back the list of filters that it found.
     """
     before = list(warnings.filters)
@@ -195,9 +196,15 @@ def _unremarked() -> Iterator[None]:
     for module in (r"torch\.", re.escape(__name__)):
         warnings.filterwarnings("ignore", module=module)
     added = [one for one in warnings.filters if one not in before]
+    library: Any = torch._C
+    printing = getattr(library, "_jit_onnx_log", None)
+    if printing is not None:
+        library._jit_onnx_log = lambda *_: None
     try:
         yield
     finally:
+        if printing is not None:
+            library._jit_onnx_log = printing
         filters = cast("list[object]", warnings.filters)
         for one in added:
             if one in filters:

@@ -257,7 +257,7 @@ def folder_of(label: str) -> str:
     Examples
     --------
     >>> folder_of("points"), folder_of("text: a crack"), folder_of("text: A crack")
-    ('points', 'text-a-crack-4f5a7b52', 'text-a-crack-2f0bd8bc')
+    ('points', 'text-a-crack-9c9d5c1b', 'text-a-crack-e61504bd')
     """
     plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40]
     return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
