@@ -51,7 +51,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return made
 
 
-def run(folders: list[Path], out: Path, **changes: Any) -> Adaptation:
+def run(folders: list[Path], out: Path | str, **changes: Any) -> Adaptation:
     chosen = {"shots": (1, 3), "strategies": ("far", "random", "kmedoids"), **TRAINING, **changes}
     return adapt(folders[0], folders[1:3], "deepcrack", out=out, **chosen)
 
@@ -371,3 +371,10 @@ def test_a_pattern_may_be_of_some_datasets_alone(folders: list[Path], tmp_path: 
     assert {name.split("/")[-1] for name in tiles["photograph"]} <= {f"p{k}" for k in range(8)}
     with pytest.raises(InputError, match="group must match the names of images"):
         run(folders, tmp_path / "none", shots=(1,), strategies=("far",), group="(nothing)")
+
+
+def test_the_folder_may_be_named_from_here(folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = run(folders, "study", shots=(1,), strategies=("random",), pool=0.5)
+    assert all((tmp_path / "study" / name).is_file() for name in found.images["map"])
+    assert (tmp_path / "study" / "report.html").is_file()

@@ -294,3 +294,12 @@ def test_absent_weights_name_the_option(walls: Path, tmp_path: Path, monkeypatch
     for kind, option in (("box", "sam"), ("text", "clipseg")):
         with pytest.raises(MissingPathError, match=f"pass {option}=FOLDER"):
             howfar.prompts(walls, kind, out=tmp_path / "out", progress=False)
+
+
+def test_the_folder_may_be_named_from_here(
+    sam_folder: Path, walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = howfar.prompts(walls, "box", out="out", sam=sam_folder, limit=1, progress=False)
+    assert all((tmp_path / "out" / name).is_file() for name in found.images["map"])
+    assert (tmp_path / "out" / "report.html").is_file()

@@ -100,7 +100,7 @@ def adapt(
     settings = settings_for(recipe, options or {}, **training)
     p = Known.of(_dataset(primary), group)
     place = Place(
-        folder=Path(out),
+        folder=Path(out).expanduser().absolute(),
         segmenter=model,
         options=dict(recipe.checked(options or {})),
         pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),

@@ -115,7 +115,7 @@ def prompts(
         seed=seed,
     )
     settings.refuse_unused(sam=sam, clipseg=clipseg)
-    root = Path(out)
+    root = Path(out).expanduser().absolute()
     example = reference_of(settings, reference)
     sets, skipped = zip(*(_usable(one, settings, example) for one in _parsed(datasets)), strict=True)
     segment = Sam(sam, pretrained=pretrained, device=device) if set(settings.kinds) & {"points", "box", "persam"} else None
