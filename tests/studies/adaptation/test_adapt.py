@@ -377,4 +377,3 @@ def test_the_folder_may_be_named_from_here(folders: list[Path], tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     found = run(folders, "study", shots=(1,), strategies=("random",), pool=0.5)
     assert all((tmp_path / "study" / name).is_file() for name in found.images["map"])
-    assert (tmp_path / "study" / "report.html").is_file()
