@@ -33,7 +33,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 def leave(name: str, results: Mapping[str, Any], out: Path | None) -> None:
     """Print the record, and write it where `out` says."""
     record = {
-        "name": name,
+        "name": name if out is None else out.stem,
         "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(portable, sys.argv[1:])]),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "hardware": {"machine": platform.machine(), "processor": processor(), "cores": len(os.sched_getaffinity(0))},

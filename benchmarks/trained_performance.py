@@ -53,6 +53,7 @@ class Study(NamedTuple):
     model: str
     seed: int
     out: Path
+    precision: str
 
     @property
     def checkpoint(self) -> Path:
@@ -79,18 +80,25 @@ def main() -> None:
     options.add_argument("--images", type=int, default=300, help="of P")
     options.add_argument("--size", type=int, default=160)
     options.add_argument("--epochs", nargs="+", default=(), metavar="MODEL=EPOCHS", help="by default 8 and 12")
-    options.add_argument("--precision", default="32", help="32 or bf16")
+    options.add_argument("--precision", default="32", help="of training: 32 or bf16")
+    options.add_argument("--map-precision", default="32", help="of predicting: 32, bf16 or fp16")
     arguments = options.parse_args()
     epochs = {"unetplusplus": 8, "deepcrack": 12} | {k: int(v) for k, _, v in (one.partition("=") for one in arguments.epochs)}
     p = primary(arguments.data, arguments.images)
-    studies = [Study(model, seed, arguments.out) for model in arguments.models for seed in arguments.seeds]
+    studies = [
+        Study(model, seed, arguments.out, arguments.map_precision) for model in arguments.models for seed in arguments.seeds
+    ]
     sets = [rest(p, arguments.data), *(dataset(name, arguments.data) for name in SECONDARIES)]
     for study in studies:
         if not study.checkpoint.is_file():
             how = {"seed": study.seed, "size": arguments.size, "epochs": epochs[study.model], "precision": arguments.precision}
             howfar.train(p, study.model, study.checkpoint, **how)
     found = [measured(study, p, sets) for study in studies]
-    leave("trained_performance", {"models": found, "over seeds": over_seeds(found)}, arguments.json)
+    leave(
+        "trained_performance",
+        {"precision of maps": arguments.map_precision, "models": found, "over seeds": over_seeds(found)},
+        arguments.json,
+    )
 
 
 def rest(p: howfar.Dataset, data: Path) -> howfar.Dataset:
@@ -111,11 +119,12 @@ def measured(study: Study, p: howfar.Dataset, sets: list[howfar.Dataset]) -> dic
     run = howfar.compare(p, sets, study.model, weights=study.checkpoint, store=study.out / "store", progress=False)
     held = set(checkpoint.card.data["held_out"])
     unseen = replace(p, items=tuple(item for item in p.items if content_hash(item.path.read_bytes()) in held))
-    model = load_model(checkpoint)
+    model = load_model(checkpoint, precision=study.precision)
     for one in (unseen, *sets):
         for flipped in (False, True):
             howfar.predict(model, one, study.maps / f"{one.name}{'-flipped' * flipped}", flipped=flipped, progress=False)
     own = evaluated(study, unseen)
+    plain = howfar.predict(checkpoint, unseen, study.out / "maps" / f"{study.maps.name}-32", progress=False).folder
     tuned, half = ({"tuned_on": own}, {"threshold": 0.5})
     return {
         "model": study.model,
@@ -123,6 +132,7 @@ def measured(study: Study, p: howfar.Dataset, sets: list[howfar.Dataset]) -> dic
         "weights": checkpoint.card.weights,
         "history": list(checkpoint.card.history),
         "held out": {"n": own.n, **dict(own.scores)},
+        "held out, maps in float32": dict(howfar.evaluate(unseen, plain, progress=False).scores),
         "q": run.backbone.length,
         "relative": {one.name: one.relative for one in run.datasets},
         "tuned": related(study, run, [own, *(evaluated(study, one, **tuned) for one in sets)], None),

@@ -114,6 +114,7 @@ def test_skipped_images_are_listed(model: Path, roads: Path, tmp_path: Path, cap
         (["--flipped"], {"flipped": True}),
         (["--tile"], {"tiled": True}),
         (["--size", "64"], {"size": 64}),
+        (["--precision", "bf16"], {"precision": "bf16"}),
         (["--batch-size", "1", "--device", "cpu"], {}),
     ],
 )

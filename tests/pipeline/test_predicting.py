@@ -103,6 +103,19 @@ def test_a_checkpoint_in_a_file_and_in_memory_give_the_same(roads: Path, maps: P
     assert counts(run(load_model(file, device="cpu"), roads, maps)) == (0, 4, 0)
 
 
+def test_half_precision_moves_maps_by_a_little(roads: Path, maps: Path, tmp_path: Path) -> None:
+    run(checkpoint(), roads, maps)
+    run(checkpoint(), roads, tmp_path / "bf16", precision="bf16")
+    gaps = np.concatenate(
+        [np.abs(a - b.astype(float)).ravel() for a, b in zip(*map(_maps, (maps, tmp_path / "bf16")), strict=True)]
+    )
+    assert 0 < gaps.max() <= 8
+
+
+def _maps(folder: Path) -> list[np.ndarray]:
+    return list(values(folder).values())
+
+
 # Kept and made anew
 
 
@@ -158,6 +171,7 @@ def test_an_image_of_other_content_has_its_map_made_anew(roads: Path, maps: Path
         (checkpoint(), {"size": 64}),
         (checkpoint(), {"tiled": True}),
         (checkpoint(), {"flipped": True}),
+        (checkpoint(), {"precision": "bf16"}),
         (pointwise(), {"size": SIDE}),
     ],
 )
@@ -308,6 +322,9 @@ def test_where_no_image_can_be_read(roads: Path, maps: Path) -> None:
             "mean, std, output and channel are of use only to a foreign network",
         ),
         (checkpoint(), {"device": "abacus"}, InputError, "device must be auto, cpu"),
+        (checkpoint(), {"precision": "16"}, InputError, "precision must be one of 32, bf16, fp16, got '16'"),
+        (checkpoint(), {"precision": "fp16"}, InputError, "precision must be 32 or bf16 on a CPU, got 'fp16'"),
+        ("net.onnx", {"size": 32, "precision": "bf16"}, InputError, "precision is of no use to an .onnx file"),
     ],
 )
 def test_models_that_are_none(model: Any, options: dict[str, Any], kind: type[HowfarError], words: str) -> None:

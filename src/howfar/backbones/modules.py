@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from howfar.backbones.preprocess import Preprocess
-from howfar.backbones.recipe import Engine, Precision
+from howfar.backbones.recipe import Engine
 from howfar.errors import InputError, MissingExtraError
+from howfar.weights.precision import Precision
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

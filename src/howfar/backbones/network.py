@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from howfar.backbones.compiled import Compiled, Whole
 from howfar.backbones.preprocess import Preprocess
-from howfar.backbones.recipe import Engine, Precision
+from howfar.backbones.recipe import Engine
 from howfar.errors import HowfarError, InputError
+from howfar.weights.precision import Precision, computing_in, dtype_of
 from howfar.weights.state import hash_state_dict
 
 _CUDA = threading.Lock()
-_DTYPES: Final = {"32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 BATCH: Final = 16
 """Pictures at a time on a CPU."""
 _MOST: Final = 256
@@ -100,9 +100,7 @@ class Network:
     ) -> None:
         self.name = name
         self._device = resolve_device(device)
-        if precision == "fp16" and self._device.type == "cpu":
-            raise InputError.of("precision", "must be 32 or bf16 on a CPU", precision)
-        self._dtype = _DTYPES[precision]
+        self._dtype = dtype_of(precision, self._device)
         self._feature = feature
         self._preprocess = preprocess
         self._network = network.float().eval().requires_grad_(False)
@@ -198,8 +196,7 @@ class Network:
 
     @contextmanager
     def _set(self) -> Iterator[None]:
-        mixed = self._dtype is not torch.float32
-        with _exact(self._device), torch.autocast(self._device.type, self._dtype if mixed else None, enabled=mixed):
+        with _exact(self._device), computing_in(self._dtype, self._device):
             yield
 
     def _run(self, batch: NDArray[Any]) -> Sequence[Tensor]:

@@ -11,10 +11,10 @@ from typing import Any, Literal, get_args
 
 from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Backbone
+from howfar.weights.precision import Precision
 
 Fit = Literal["stretch", "crop", "pad"]
 Engine = Literal["auto", "torch"]
-Precision = Literal["32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True)

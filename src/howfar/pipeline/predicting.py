@@ -28,6 +28,7 @@ from howfar.segmenters import recipe_of
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.networks import Probabilities, Reading, of_module, of_onnx, of_segmenter
 from howfar.segmenters.predictor import Predictor
+from howfar.weights.precision import Precision
 from howfar.weights.state import hash_state_dict
 
 ONNX = ".onnx"
@@ -69,6 +70,7 @@ def load_model(
     tiled: bool = False,
     batch: int = 8,
     reading: Reading | None = None,
+    precision: Precision = "32",
 ) -> Model:
     """Make a predictor of a checkpoint, an ONNX file or a torch module.
 
@@ -84,6 +86,9 @@ def load_model(
         As `howfar.segmenters.predictor.Predictor`.
     reading
         How a foreign network is fed and read.
+    precision
+        ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision: quicker where the processor or the GPU has it, and maps
+        that differ by a little. On a CPU ``bf16`` alone; of no use to an ONNX file.
 
     Raises
     ------
@@ -94,31 +99,38 @@ def load_model(
         model = Checkpoint.load(model)
     where = resolve_device(device)
     if not isinstance(model, Checkpoint):
-        network, identity = _foreign(model, where, size, reading or Reading())
+        network, identity = _foreign(model, where, size, reading or Reading(), precision)
     elif reading is not None:
         received = model.card.segmenter
         raise InputError.of("mean, std, output and channel", "are of use only to a foreign network", received, "leave them out")
     else:
         size = model.card.size if size is None else size
         _check_side(size, model)
-        network, identity = of_segmenter(model.build(), where), {"weights": model.card.weights}
+        network, identity = of_segmenter(model.build(), where, precision), {"weights": model.card.weights}
     assert size is not None  # for the type checker: _foreign refuses None
-    return Model(Predictor(network, size, tiled, batch), {**identity, "size": size, "tiled": tiled})
+    # Maps of before there was a choice are those of float32.
+    beside = {} if precision == "32" else {"precision": precision}
+    return Model(Predictor(network, size, tiled, batch), {**identity, "size": size, "tiled": tiled, **beside})
 
 
-def _foreign(model: Any, where: Any, size: int | None, reading: Reading) -> tuple[Probabilities, dict[str, Any]]:
+def _foreign(
+    model: Any, where: Any, size: int | None, reading: Reading, precision: Precision
+) -> tuple[Probabilities, dict[str, Any]]:
     if size is None:
         rule = "must be given for a network that is no checkpoint of howfar's"
         raise InputError.of("size", rule, size, "pass the side of its input")
     beside = {name: plain(value) for name, value in asdict(reading).items()}
     if isinstance(model, (str, Path)):
+        if precision != "32":
+            raise InputError.of("precision", "is of no use to an .onnx file", precision, "export it in that precision")
         network = of_onnx(model, reading)
         return network, {"weights": f"sha256:{hashlib.sha256(Path(model).read_bytes()).hexdigest()}", **beside}
     if not isinstance(model, nn.Module):
         raise InputError.of("model", "must be a checkpoint, an .onnx file or a torch module", type(model).__name__)
     # Two networks without weights, say, differ in how they are built alone.
     built = hashlib.sha256(f"{type(model).__module__}.{type(model).__qualname__} {model!r}".encode()).hexdigest()
-    return of_module(model, where, reading), {"weights": hash_state_dict(model.state_dict()), "built": built, **beside}
+    identity = {"weights": hash_state_dict(model.state_dict()), "built": built, **beside}
+    return of_module(model, where, reading, precision), identity
 
 
 def predict(
@@ -132,6 +144,7 @@ def predict(
     tiled: bool = False,
     batch: int = 8,
     reading: Reading | None = None,
+    precision: Precision = "32",
     progress: bool = True,
 ) -> Predicted:
     """Write a dataset's probability maps, 8-bit grey PNG by the images' names, as ``howfar evaluate --predictions`` reads them.
@@ -140,7 +153,7 @@ def predict(
 
     Parameters
     ----------
-    model, device, size, tiled, batch, reading
+    model, device, size, tiled, batch, reading, precision
         As `load_model`; a `Model` that it made will do.
     dataset
         A dataset, or an argument that `howfar.data.parse` understands.
@@ -160,7 +173,7 @@ def predict(
     if not isinstance(found, Dataset):
         raise InputError.of("dataset", "must be images, not embeddings", found.name)
     loaded = model if isinstance(model, Model) else load_model(
-        model, device=device, size=size, tiled=tiled, batch=batch, reading=reading
+        model, device=device, size=size, tiled=tiled, batch=batch, reading=reading, precision=precision
     )  # fmt: skip
     work = _Work(found, loaded, flipped)
     written = kept = 0

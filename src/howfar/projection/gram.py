@@ -1,84 +1,254 @@
-"""Inner products between images, summed over blocks of features: the pieces of the Gram route, for q beyond n + m."""
+"""Inner products between images, summed over blocks of features: the pieces of the Gram route, for q beyond n + m.
+
+Every dataset is taken about a centre of its own, a float32 vector near its mean, so that neither a large common offset nor one
+between P and S costs digits; how the centres lie to each other is kept apart, in float64. Products of float32 features are
+computed in float32 where they are many, a few thousand columns at a time, and those sums are summed in float64.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.protocols import Rows
 
+T = TypeVar("T")
+
 _BLOCK_BYTES = 24 << 20
+SINGLE_FROM = 1 << 36
+"""Products from which on float32 is used: below, float64 takes a second or so."""
+ROUNDING = 4 * float(np.finfo(np.float32).eps)
+"""What float32 products leave of an eigenvalue that is 0, in parts of the trace over √rows."""
 
 
-def column_means(x: Rows, block: int | None = None) -> Float64Array:
-    """Mean of every column of `x`, shape (q,), float64, read by column blocks.
+@dataclass(frozen=True, eq=False)
+class Gram:
+    """Inner products within one dataset about its centre: of itself alone, so that they serve every pair that it is part of.
 
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> column_means(as_rows([[1.0, 2.0], [3.0, 4.0]], "x")).tolist()
-    [2.0, 3.0]
+    Attributes
+    ----------
+    mean
+        (q,) float64.
+    centre
+        (q,) float32, close to the mean.
+    inner
+        (layers, n, n) float64 (x − centre)·(x' − centre).
+    single
+        Whether products are float32.
     """
-    n, q = x.shape
-    means = [x.columns(start, stop).mean(axis=0, dtype=np.float64) for start, stop in _blocks((q,), _step(n, block))]
-    return np.concatenate(means)
+
+    mean: Float64Array
+    centre: NDArray[np.float32]
+    inner: Float64Array
+    single: bool
+
+    @property
+    def off(self) -> Float64Array:
+        """(layers, n) inner products of each row with what the centre lacks of the mean, (x − c)·(mean − c)."""
+        found: Float64Array = self.inner.mean(axis=1)
+        return found
 
 
-def cross_gram(
-    a: Rows, b: Rows, shift: Float64Array, layers: Sequence[int] | None = None, block: int | None = None
-) -> Float64Array:
-    """Inner products (a − shift)(b − shift)ᵀ of all rows, one matrix a layer, without holding either set.
+@dataclass(frozen=True, eq=False)
+class Cross:
+    """Inner products between two datasets, each about its own centre, and how the centres lie to each other.
+
+    Attributes
+    ----------
+    inner
+        (layers, n, m) float64 (p − c_P)·(s − c_S).
+    primary, secondary
+        (layers, n) and (layers, m) float64 (p − c_P)·(c_S − c_P) and (s − c_S)·(c_S − c_P).
+    apart
+        (layers,) float64 ‖c_S − c_P‖².
+    single
+        Whether products are float32.
+    """
+
+    inner: Float64Array
+    primary: Float64Array
+    secondary: Float64Array
+    apart: Float64Array
+    single: bool
+
+    def about_primary(self) -> Float64Array:
+        """(layers, n, m) inner products (p − c_P)·(s − c_P).
+
+        Examples
+        --------
+        >>> from howfar.arrays import as_rows
+        >>> p, s = as_rows([[0.0], [2.0]], "p"), as_rows([[7.0], [9.0]], "s")
+        >>> cross_gram(p, s, own_gram(p).centre)[0].about_primary().tolist()
+        [[[-6.0, -8.0], [6.0, 8.0]]]
+        """
+        return self.inner + self.primary[:, :, None]
+
+
+def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = None) -> Gram:
+    """Inner products of all rows of a dataset about its centre, one matrix a layer, in one pass over the columns.
 
     Parameters
     ----------
-    a, b
-        (n, q) and (m, q) features; the same object twice costs one read.
-    shift
-        (q,) vector taken from every row: the mean of P, so that a large common offset costs no digits.
+    x
+        (n, q) features.
     layers
         Lengths of the parts to keep apart; they sum to q. None is one part.
     block
-        Columns at a time; by default what fits in 24 MiB as float64. It changes nothing beyond rounding.
-
-    Returns
-    -------
-    ndarray
-        (layers, n, m) float64.
+        Columns at a time; by default what fits in 24 MiB. It changes nothing beyond rounding.
 
     Examples
     --------
     >>> from howfar.arrays import as_rows
-    >>> x = as_rows([[1.0, 2.0], [3.0, 4.0]], "x")
-    >>> cross_gram(x, x, np.zeros(2)).tolist()
-    [[[5.0, 11.0], [11.0, 25.0]]]
+    >>> gram = own_gram(as_rows([[1.0, 2.0], [3.0, 6.0]], "x"))
+    >>> gram.mean.tolist(), gram.inner.tolist()
+    ([2.0, 4.0], [[[5.0, -5.0], [-5.0, 5.0]]])
     """
-    parts = tuple(layers) if layers is not None else (a.shape[1],)
-    total = np.zeros((len(parts), a.shape[0], b.shape[0]))
-    bounds = np.cumsum(parts)
-    for start, stop in _blocks(parts, _step(a.shape[0] + b.shape[0], block)):
-        layer = int(np.searchsorted(bounds, start, side="right"))
-        left = _shifted(a, start, stop, shift)
-        right = left if a is b else _shifted(b, start, stop, shift)
-        total[layer] += left @ right.T
-    return total
+    n, q = x.shape
+    plan = _Plan.of((x,), layers, block, n * n * q)
+    mean, centre, inner = np.empty(q), np.empty(q, np.float32), np.zeros((plan.layers, n, n))
+    for layer, at, (columns,) in plan.blocks():
+        centre[at] = _mean(columns)
+        values = plan.about(columns, centre[at])
+        mean[at] = centre[at] + _mean(values).astype(np.float64)
+        inner[layer] += values @ values.T
+    return Gram(mean, centre, inner, plan.single)
 
 
-def _shifted(x: Rows, start: int, stop: int, shift: Float64Array) -> Float64Array:
-    block = x.columns(start, stop).astype(np.float64)
-    block -= shift[start:stop]
-    return block
+def cross_gram(
+    p: Rows,
+    s: Rows,
+    centre: NDArray[np.float32],
+    layers: Sequence[int] | None = None,
+    block: int | None = None,
+    own: bool = True,
+) -> tuple[Cross, Gram | None]:
+    """Inner products of P with S, and on the same pass those within S.
+
+    Parameters
+    ----------
+    p, s
+        (n, q) and (m, q) features.
+    centre
+        (q,) P's, as `own_gram` gives it.
+    layers, block
+        As `own_gram`.
+    own
+        False leaves out those within S.
+
+    Examples
+    --------
+    >>> from howfar.arrays import as_rows
+    >>> p, s = as_rows([[0.0], [2.0]], "p"), as_rows([[7.0], [9.0]], "s")
+    >>> cross, gram = cross_gram(p, s, own_gram(p).centre)
+    >>> cross.inner.tolist(), cross.apart.tolist(), gram.inner.tolist()
+    ([[[1.0, -1.0], [-1.0, 1.0]]], [49.0], [[[1.0, -1.0], [-1.0, 1.0]]])
+    """
+    (n, q), m = p.shape, s.shape[0]
+    plan = _Plan.of((p, s), layers, block, (n + m * own) * m * q)
+    parts = plan.layers
+    inner, within = np.zeros((parts, n, m)), np.zeros((parts, m, m))
+    primary, secondary, apart = np.zeros((parts, n)), np.zeros((parts, m)), np.zeros(parts)
+    mean, its = np.empty(q), np.empty(q, np.float32)
+    for layer, at, blocks in plan.blocks():
+        its[at] = _mean(blocks[1])
+        left, right = plan.about(blocks[0], centre[at]), plan.about(blocks[1], its[at])
+        mean[at] = its[at] + _mean(right).astype(np.float64)
+        between = np.subtract(its[at], centre[at], dtype=np.float64)
+        inner[layer] += left @ right.T
+        primary[layer] += left @ between.astype(left.dtype)
+        secondary[layer] += right @ between.astype(left.dtype)
+        apart[layer] += between @ between
+        if own:
+            within[layer] += right @ right.T
+    cross = Cross(inner, primary, secondary, apart, plan.single)
+    return cross, Gram(mean, its, within, plan.single) if own else None
 
 
-def _step(rows: int, block: int | None) -> int:
-    return block or max(1, _BLOCK_BYTES // (8 * rows))
+def joined(own: Gram, cross: Cross, other: Gram, layer: int, out: Float64Array) -> None:
+    """Inner products of P and S together, about P's centre, of one layer: into `out`, (n + m, n + m).
+
+    Examples
+    --------
+    >>> from howfar.arrays import as_rows
+    >>> p, s = as_rows([[0.0], [2.0]], "p"), as_rows([[7.0]], "s")
+    >>> own, out = own_gram(p), np.empty((3, 3))
+    >>> joined(own, *cross_gram(p, s, own.centre), 0, out)
+    >>> out.tolist()
+    [[1.0, -1.0, -6.0], [-1.0, 1.0, 6.0], [-6.0, 6.0, 36.0]]
+    """
+    n = own.inner.shape[1]
+    out[:n, :n] = own.inner[layer]
+    out[:n, n:] = cross.inner[layer] + cross.primary[layer][:, None]
+    out[n:, :n] = out[:n, n:].T
+    out[n:, n:] = other.inner[layer]
+    out[n:, n:] += cross.secondary[layer]
+    out[n:, n:] += cross.secondary[layer][:, None]
+    out[n:, n:] += cross.apart[layer]
 
 
-def _blocks(parts: Sequence[int], step: int) -> Iterator[tuple[int, int]]:
-    """Column ranges of at most `step`, none of which crosses from one part into the next."""
+@dataclass(frozen=True)
+class _Plan:
+    """How columns are read: in ranges that stay within a layer, the next one while this one is worked on."""
+
+    sets: tuple[Rows, ...]
+    ranges: tuple[tuple[int, slice], ...]
+    layers: int
+    dtype: type[np.floating[Any]]
+
+    @classmethod
+    def of(cls, sets: tuple[Rows, ...], layers: Sequence[int] | None, block: int | None, products: int) -> _Plan:
+        parts = tuple(layers) if layers is not None else (sets[0].shape[1],)
+        single = products >= SINGLE_FROM and all(one.columns(0, 1).dtype.itemsize <= 4 for one in sets)
+        dtype = np.float32 if single else np.float64
+        step = block or max(1, _BLOCK_BYTES // (np.dtype(dtype).itemsize * sum(one.shape[0] for one in sets)))
+        return cls(sets, tuple(_ranges(parts, step)), len(parts), dtype)
+
+    @property
+    def single(self) -> bool:
+        return self.dtype is np.float32
+
+    def blocks(self) -> Iterator[tuple[int, slice, list[NDArray[Any]]]]:
+        """Layer, columns, and each set's values in them."""
+        for (layer, at), values in zip(self.ranges, _ahead(self._read, self.ranges), strict=True):
+            yield layer, at, values
+
+    def _read(self, place: tuple[int, slice]) -> list[NDArray[Any]]:
+        _, at = place
+        return [one.columns(at.start, at.stop) for one in self.sets]
+
+    def about(self, values: NDArray[Any], centre: NDArray[np.float32]) -> NDArray[Any]:
+        """Values less the centre, of the type that products are computed in."""
+        return np.asarray(np.subtract(values, centre, dtype=self.dtype, order="C"))
+
+
+def _ranges(parts: Sequence[int], step: int) -> Iterator[tuple[int, slice]]:
+    """Layer and column ranges of at most `step`, none of which crosses from one layer into the next."""
     first = 0
-    for length in parts:
+    for layer, length in enumerate(parts):
         for start in range(first, first + length, step):
-            yield start, min(start + step, first + length)
+            yield layer, slice(start, min(start + step, first + length))
         first += length
+
+
+def _ahead(read: Callable[[tuple[int, slice]], T], places: Sequence[tuple[int, slice]]) -> Iterator[T]:
+    """Read one place after another, each while the one before it is worked on."""
+    if len(places) == 1:
+        yield read(places[0])
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="howfar-read") as reader:
+        coming = reader.submit(read, places[0])
+        for place in places[1:]:
+            values, coming = coming.result(), reader.submit(read, place)
+            yield values
+        yield coming.result()
+
+
+def _mean(values: NDArray[Any]) -> NDArray[Any]:
+    """Column means of a block, as one product: not to the last digit, but quick."""
+    return np.asarray(np.full(len(values), 1 / len(values), values.dtype) @ values)

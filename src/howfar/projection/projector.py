@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError
 from howfar.projection.basis import Basis, by_covariance, by_gram, squares
-from howfar.projection.gram import column_means, cross_gram
+from howfar.projection.gram import ROUNDING, Gram, cross_gram, joined, own_gram
 from howfar.projection.moments import Moments, merge, moments
 from howfar.projection.spectrum import centre, layer_weights, leading, ratio, signed, signs
 from howfar.projection.stacked import Stacked
@@ -156,15 +157,11 @@ class Projector:
         turns = signs(vectors * root, self._n, towards_secondary=False)
         factors = vectors * turns * np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
         shares = ratio(values, self._primary_total(weights))
-        return by_gram(self._p, self._shift, np.repeat(weights, self._layers), factors, shares, self._block)
+        return by_gram(self._p, self._gram.mean, np.repeat(weights, self._layers), factors, shares, self._block)
 
     @cached_property
-    def _shift(self) -> Float64Array:
-        return column_means(self._p, self._block)
-
-    @cached_property
-    def _gram(self) -> Float64Array:
-        return cross_gram(self._p, self._p, self._shift, self._layers, self._block)
+    def _gram(self) -> Gram:
+        return own_gram(self._p, self._layers, self._block)
 
     @cached_property
     def _moments(self) -> Moments:
@@ -200,9 +197,9 @@ class Projector:
         """Fitted on P and S alike."""
         kept = self._kept(wanted, self._n + s.shape[0])
         if self._by_gram(self._n + s.shape[0]):
-            joined = self._joined(s)
-            total = np.trace(joined)
-            vectors, values = leading(joined, kept)
+            gram, rounding = self._joined(s)
+            total = np.trace(gram)
+            vectors, values = leading(gram, kept, rounding)
             shares = ratio(values, total)
             scores = vectors * np.sqrt(values)
         else:
@@ -219,8 +216,9 @@ class Projector:
             vectors, values, weights = self._primary_spectrum(kept)
             root = np.sqrt(values)
             inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
-            cross = np.tensordot(weights, cross_gram(s, self._p, self._shift, self._layers, self._block), axes=1)
-            scores = np.concatenate([vectors * root, (cross @ vectors) * inverse])
+            cross, _ = cross_gram(self._p, s, self._gram.centre, self._layers, self._block, own=False)
+            inner = np.tensordot(weights, cross.about_primary() - self._gram.off[:, :, None], axes=1)
+            scores = np.concatenate([vectors * root, (inner.T @ vectors) * inverse])
             shares = ratio(values, self._primary_total(weights))
         else:
             basis = by_covariance(self._moments, self._layers, self._scale, kept)
@@ -230,32 +228,38 @@ class Projector:
         return Projection(scores[: self._n], scores[self._n :], shares)
 
     def _primary_spectrum(self, kept: int) -> tuple[Float64Array, Float64Array, Float64Array]:
-        weights = layer_weights(np.trace(self._gram, axis1=1, axis2=2), self._floors(self._n), self._n, self._scale)
-        own = np.tensordot(weights, self._gram, axes=1)
+        inner = self._gram.inner
+        weights = layer_weights(np.trace(inner, axis1=1, axis2=2), self._floors(self._n), self._n, self._scale)
+        own = np.tensordot(weights, inner, axes=1)
         centre(own)
-        return *leading(own, kept), weights
+        rounding = ROUNDING * self._primary_total(weights) / math.sqrt(self._n) if self._gram.single else 0.0
+        return *leading(own, kept, rounding), weights
 
     def _primary_total(self, weights: Float64Array) -> float:
-        return float(weights @ np.trace(self._gram, axis1=1, axis2=2))
+        return float(weights @ np.trace(self._gram.inner, axis1=1, axis2=2))
 
-    def _joined(self, s: Rows) -> Float64Array:
-        """Centred inner products of P and S together, layers weighted and summed; one matrix of that size at a time."""
-        ps = cross_gram(self._p, s, self._shift, self._layers, self._block)
-        ss = cross_gram(s, s, self._shift, self._layers, self._block)
-        n, size = self._n, self._n + s.shape[0]
+    def _joined(self, s: Rows) -> tuple[Float64Array, float]:
+        """Centred inner products of P and S together, layers weighted and summed, and what rounding leaves of an eigenvalue."""
+        cross, its = cross_gram(self._p, s, self._gram.centre, self._layers, self._block)
+        assert its is not None  # for the type checker: asked for
+        size = self._n + s.shape[0]
         floors = self._floors(size)
-        total = np.zeros((size, size))
-        for layer in range(len(ps)):
-            gram = total if len(ps) == 1 else np.empty_like(total)
-            gram[:n, :n], gram[:n, n:], gram[n:, :n], gram[n:, n:] = self._gram[layer], ps[layer], ps[layer].T, ss[layer]
+        total, within = np.zeros((size, size)), 0.0
+        count = len(self._layers)
+        for layer in range(count):
+            gram = total if count == 1 else np.empty_like(total)
+            joined(self._gram, cross, its, layer, gram)
             centre(gram)
-            gram *= layer_weights(np.trace(gram)[None], floors[layer : layer + 1], size, self._scale)
+            weight = layer_weights(np.trace(gram)[None], floors[layer : layer + 1], size, self._scale)
+            gram *= weight
+            within += float(weight[0] * (np.trace(self._gram.inner[layer]) + np.trace(its.inner[layer])))
             if gram is not total:
                 total += gram
-        return total
+        single = self._gram.single or cross.single
+        return total, ROUNDING * within / math.sqrt(size) if single else 0.0
 
     def _floors(self, rows: int) -> Float64Array:
-        return rows * squares(self._shift, self._layers)
+        return rows * squares(self._gram.mean, self._layers)
 
 
 def _one_of(name: str, value: str, known: Sequence[str]) -> None:

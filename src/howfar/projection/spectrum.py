@@ -56,10 +56,10 @@ def centre(gram: Float64Array) -> None:
     gram += means.mean()
 
 
-def leading(matrix: Float64Array, z: int) -> tuple[Float64Array, Float64Array]:
+def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float64Array, Float64Array]:
     """Vectors (size, z) and values (z,) of the z largest eigenvalues, falling; `matrix` is used up.
 
-    What rounding alone leaves of a value is 0.
+    What rounding alone leaves of a value is 0: that of float64, or `rounding` where `matrix` is known less well.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def leading(matrix: Float64Array, z: int) -> tuple[Float64Array, Float64Array]:
     size = len(matrix)
     values, vectors = linalg.eigh(matrix.T, overwrite_a=True, check_finite=False, subset_by_index=(max(size - z, 0), size - 1))
     values, vectors = values[::-1].copy(), vectors[:, ::-1]
-    values[values <= size * np.finfo(np.float64).eps * max(values[0], 0.0)] = 0.0
+    values[values <= max(size * np.finfo(np.float64).eps * values[0], rounding, 0.0)] = 0.0
     return vectors, values
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from howfar.errors import InputError, MissingExtraError, MissingPathError
 from howfar.segmenters.normalise import IMAGENET_MEAN, IMAGENET_STD
+from howfar.weights.precision import Precision, computing_in, dtype_of
 
 Output: TypeAlias = Literal["logits", "probabilities"]
 Probabilities: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -95,15 +96,27 @@ class Reading:
         return count - 1
 
 
-def of_segmenter(network: Any, device: torch.device) -> Probabilities:
-    """Our own segmenters: they normalise their input themselves, and give logits."""
+def of_segmenter(network: Any, device: torch.device, precision: Precision = "32") -> Probabilities:
+    """Our own segmenters: they normalise their input themselves, and give logits.
+
+    Raises
+    ------
+    InputError
+        As `howfar.weights.precision.dtype_of`.
+    """
     placed = network.eval().to(device).to(memory_format=torch.channels_last)
-    return _torch(placed, device, Reading((0.0,) * 3, (1.0,) * 3))
+    return _torch(placed, device, Reading((0.0,) * 3, (1.0,) * 3), precision)
 
 
-def of_module(network: nn.Module, device: torch.device, reading: Reading) -> Probabilities:
-    """Any torch module that takes (b, 3, h, w) and gives maps of the same sides."""
-    return _torch(network.eval().to(device), device, reading)
+def of_module(network: nn.Module, device: torch.device, reading: Reading, precision: Precision = "32") -> Probabilities:
+    """Any torch module that takes (b, 3, h, w) and gives maps of the same sides.
+
+    Raises
+    ------
+    InputError
+        As `howfar.weights.precision.dtype_of`.
+    """
+    return _torch(network.eval().to(device), device, reading, precision)
 
 
 def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
@@ -156,10 +169,13 @@ def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
     return probabilities
 
 
-def _torch(network: nn.Module, device: torch.device, reading: Reading) -> Probabilities:
+def _torch(network: nn.Module, device: torch.device, reading: Reading, precision: Precision) -> Probabilities:
+    dtype = dtype_of(precision, device)
+
     def probabilities(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
         batch = torch.from_numpy(reading.normalised(pictures)).to(device).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            return reading.foreground(network(batch))
+        with torch.inference_mode(), computing_in(dtype, device):
+            found = network(batch)
+        return reading.foreground(found)
 
     return probabilities

@@ -1,0 +1,57 @@
+"""The numbers that a network computes with: float32, or torch's mixed precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from howfar.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+Precision: TypeAlias = Literal["32", "bf16", "fp16"]
+_TYPES: Final = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def dtype_of(precision: str, device: torch.device) -> torch.dtype:
+    """Return what `precision` names, if the device computes with it: a CPU does in float32 and bfloat16.
+
+    Raises
+    ------
+    InputError
+        An unknown precision, or one that the device has not.
+
+    Examples
+    --------
+    >>> import torch
+    >>> dtype_of("bf16", torch.device("cpu"))
+    torch.bfloat16
+    """
+    import torch
+
+    if precision not in _TYPES:
+        raise InputError.of("precision", f"must be one of {', '.join(_TYPES)}", precision)
+    if precision == "fp16" and device.type == "cpu":
+        raise InputError.of("precision", "must be 32 or bf16 on a CPU", precision)
+    found: torch.dtype = getattr(torch, _TYPES[precision])
+    return found
+
+
+@contextmanager
+def computing_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
+    """Let torch compute in `dtype` where that is safe, and elsewhere in float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> with computing_in(torch.bfloat16, torch.device("cpu")):
+    ...     (torch.ones(1, 1) @ torch.ones(1, 1)).dtype
+    torch.bfloat16
+    """
+    import torch
+
+    mixed = dtype is not torch.float32
+    with torch.autocast(device.type, dtype if mixed else None, enabled=mixed):
+        yield

@@ -1,0 +1,146 @@
+"""Inner products by blocks: what float32 loses, what it must not, and that P and S are each read once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from howfar.arrays import as_rows
+from howfar.projection import Projection, gram, joint_pca, project
+from howfar.projection.gram import cross_gram, joined, own_gram
+
+
+def features(
+    n: int, m: int, q: int, offset: float, apart: float, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    rng = np.random.default_rng(seed)
+    spread = 4.0 * np.arange(1, q + 1) ** -0.4
+    p, s = rng.normal(size=(n, q)) * spread, 1.5 * rng.normal(size=(m, q)) * spread + apart
+    return (p + offset).astype(np.float32), (s + offset).astype(np.float32)
+
+
+def distances(found: Projection) -> NDArray[np.float64]:
+    rows = np.concatenate([found.primary, found.secondary])
+    return cdist(rows, rows)
+
+
+@pytest.fixture
+def single(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every product of float32 features in float32, however few."""
+    monkeypatch.setattr(gram, "SINGLE_FROM", 0)
+
+
+class Counted:
+    """Rows that count how often each column is read."""
+
+    def __init__(self, x: NDArray[np.float32]) -> None:
+        self.x, self.shape, self.reads = x, x.shape, Counter[int]()
+
+    def rows(self, start: int, stop: int) -> Any:
+        raise AssertionError("the Gram route reads by columns")
+
+    def columns(self, start: int, stop: int) -> Any:
+        self.reads.update(range(start, stop))
+        return self.x[:, start:stop]
+
+
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+@pytest.mark.parametrize("apart", [0.5, 5.0])
+@pytest.mark.parametrize("mode", ["pair", "primary", "joint", "none"])
+def test_float32_products_give_distances_to_a_millionth(offset: float, apart: float, mode: Any) -> None:
+    p, s = features(60, 40, 3000, offset, apart)
+    (found,) = project(p, [s], 20, mode=mode)
+    (wanted,) = project(p.astype(np.float64), [s.astype(np.float64)], 20, mode=mode)
+    # Fitted on the 60 images of P alone, the last component kept is so close to the next that rounding turns it the most.
+    tolerance = (5e-6 if mode == "primary" else 1e-6) * distances(wanted).mean()
+    assert 0 < np.abs(distances(found) - distances(wanted)).max() < tolerance
+    np.testing.assert_allclose(found.explained_variance_ratio, wanted.explained_variance_ratio, atol=1e-6)
+
+
+@pytest.mark.usefixtures("single")
+def test_layers_are_weighted_the_same() -> None:
+    p, s = features(30, 20, 900, 10.0, 1.0)
+    options: dict[str, Any] = {"scale": "layers", "layers": (100, 500, 300), "route": "gram"}
+    found, wanted = joint_pca(p, s, 10, **options), joint_pca(p.astype(np.float64), s.astype(np.float64), 10, **options)
+    np.testing.assert_allclose(distances(found), distances(wanted), atol=1e-6 * distances(wanted).mean())
+
+
+@pytest.mark.usefixtures("single")
+def test_float64_features_keep_their_digits() -> None:
+    p, s = (x.astype(np.float64) for x in features(30, 20, 400, 100.0, 1.0))
+    rows = np.concatenate([p, s])
+    found = joint_pca(p, s, 49, route="gram")
+    off = ~np.eye(50, dtype=bool)
+    np.testing.assert_allclose(distances(found)[off], cdist(rows, rows)[off], rtol=1e-10)
+
+
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_what_rounding_leaves_is_no_component(offset: float) -> None:
+    rng = np.random.default_rng(3)
+    rows = (rng.normal(size=(40, 4)) @ rng.normal(size=(4, 700))).astype(np.float32)
+    found = joint_pca((rows + offset)[:24].astype(np.float32), rows[24:] + np.float32(offset), 10, route="gram")
+    assert (found.explained_variance_ratio[:4] > 1e-3).all()
+    assert not found.explained_variance_ratio[4:].any()
+    assert not found.secondary[:, 4:].any()
+
+
+@pytest.mark.usefixtures("single")
+def test_equal_images_are_near_to_rounding() -> None:
+    p, s = features(60, 40, 3000, 1.0, 0.5)
+    s[3], s[7] = p[11], s[5]
+    found = joint_pca(p, s)
+    scale = distances(found).mean()
+    assert np.linalg.norm(found.secondary[3] - found.primary[11]) < 1e-6 * scale
+    assert np.linalg.norm(found.secondary[7] - found.secondary[5]) < 1e-6 * scale
+
+
+def test_few_products_are_float64_and_many_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = as_rows(features(30, 20, 400, 0.0, 1.0)[0], "p")
+    assert not own_gram(p).single
+    monkeypatch.setattr(gram, "SINGLE_FROM", 30 * 30 * 400)
+    assert own_gram(p).single
+    assert not cross_gram(p, as_rows(np.ones((1, 400), np.float32), "s"), own_gram(p).centre)[0].single
+
+
+@pytest.mark.parametrize("block", [1, 7, 400, None])
+def test_together_is_the_gram_of_the_stacked_rows(block: int | None) -> None:
+    x, y = features(30, 20, 400, 5.0, 3.0)
+    p, s, layers = as_rows(x, "p"), as_rows(y, "s"), (150, 250)
+    own = own_gram(p, layers, block)
+    cross, its = cross_gram(p, s, own.centre, layers, block)
+    assert its is not None
+    for layer, at in enumerate((slice(0, 150), slice(150, 400))):
+        out = np.empty((50, 50))
+        joined(own, cross, its, layer, out)
+        rows = np.concatenate([x, y]).astype(np.float64)[:, at] - own.centre[at].astype(np.float64)
+        np.testing.assert_allclose(out, rows @ rows.T, rtol=1e-9, atol=1e-9 * np.abs(out).max())
+    np.testing.assert_allclose(own.mean, x.mean(axis=0, dtype=np.float64), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(its.mean, y.mean(axis=0, dtype=np.float64), rtol=1e-12, atol=1e-12)
+
+
+def test_every_column_is_read_once_for_p_alone_and_once_for_a_pair() -> None:
+    x, y = features(30, 20, 400, 5.0, 3.0)
+    p, s = Counted(x), Counted(y)
+    own = own_gram(p, block=37)
+    assert p.reads == Counter(range(400))
+    p.reads.clear()
+    cross_gram(p, s, own.centre, block=37)
+    assert p.reads == s.reads == Counter(range(400))
+
+
+def test_a_read_that_fails_is_raised() -> None:
+    class Broken(Counted):
+        def columns(self, start: int, stop: int) -> Any:
+            if start > 50:
+                raise OSError("the disk is gone")
+            return super().columns(start, stop)
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        own_gram(Broken(features(30, 20, 400, 5.0, 3.0)[0]), block=37)
