@@ -1,21 +1,29 @@
 """Euclidean distances between two sets of rows, in tiles: the matrix of all pairs is never held.
 
-Each tile is ‖s‖² + ‖p‖² − 2 s·p in float64, after both sets are centred on P's mean. Where that subtraction would lose
-digits (what it gives is negative, or below 1e-6 of the squared norms) the pair is computed again by differences, so equal
-rows are at exactly 0 and near ones keep nine digits.
+Where every distance is wanted, a tile is ‖s‖² + ‖p‖² − 2 s·p in float64, after both sets are centred on P's mean. Where that
+subtraction would lose digits (what it gives is negative, or below 1e-6 of the squared norms) the pair is computed again by
+differences, so equal rows are at exactly 0 and near ones keep nine digits.
+
+Sums over many pairs are taken by `howfar.distances.kernel`: differences in float32, sums in float64, equal rows at exactly 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from howfar.arrays import Float64Array, as_pair
+from howfar.arrays import Float64Array, FloatArray, as_pair
 from howfar.errors import InputError
 
+if TYPE_CHECKING:
+    from howfar.distances.kernel import Kernel
+
 PAIRS_PER_TILE = 1 << 20
+COMPILED_FROM = 1 << 24
+"""Pairs from which on sums are compiled: below, they take some tenths of a second, and compiling takes a second or two once."""
 _CANCELLATION = 1e-6
 _NEAR_VALUES = 1 << 22
 
@@ -64,6 +72,8 @@ def distance_blocks(
 def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> Float64Array:
     """Sum of the distances of each row of `s` from all rows of `p`, shape (m,): I^dist in the paper's sum form (eq. 7).
 
+    Of more than 2²⁴ pairs the distances are float32, to about 1e-7 of a sum.
+
     Raises
     ------
     InputError
@@ -74,13 +84,19 @@ def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -
     >>> row_sums([[0.0], [1.0]], [[0.0], [2.0]]).tolist()
     [2.0, 2.0]
     """
-    return np.concatenate([d.sum(axis=1) for _, _, d in distance_blocks(s, p, pairs_per_tile)])
+    secondary, primary = as_pair(s, p)
+    if len(secondary) * len(primary) >= COMPILED_FROM:
+        return _kernel(secondary, primary).sums()
+    return np.concatenate([d.sum(axis=1) for _, _, d in distance_blocks(secondary, primary, pairs_per_tile)])
 
 
 def quadratic_forms(
     s: ArrayLike, p: ArrayLike, u: Float64Array, v: Float64Array, pairs_per_tile: int = PAIRS_PER_TILE
 ) -> Float64Array:
     """Σᵢⱼ u[i, k] d(sᵢ, pⱼ) v[j, k] for every column k, shape (b,): all bootstrap or permutation draws in one pass.
+
+    Of more than 2²⁴ pairs distances and products are float32, sums over tiles float64; each pair is computed once where `p` is
+    `s` and `v` is `u`.
 
     Parameters
     ----------
@@ -104,10 +120,32 @@ def quadratic_forms(
     secondary, primary = as_pair(s, p)
     if (len(u), len(v)) != (len(secondary), len(primary)) or u.shape[1:] != v.shape[1:]:
         raise InputError.of("u and v", "must hold one weight for each row of s and of p", (u.shape, v.shape))
+    if len(secondary) * len(primary) >= COMPILED_FROM:
+        return _forms(_kernel(secondary, primary), u, v, s is p and u is v, max(1, pairs_per_tile // len(primary)))
     total = np.zeros(u.shape[1], dtype=np.float64)
     for start, stop, d in distance_blocks(secondary, primary, pairs_per_tile):
         total += np.einsum("ik,ik->k", d @ v, u[start:stop])
     return total
+
+
+def _kernel(s: FloatArray, p: FloatArray) -> Kernel:
+    # numba takes a while to load.
+    from howfar.distances.kernel import Kernel
+
+    return Kernel(s, p)
+
+
+def _forms(kernel: Kernel, u: Float64Array, v: Float64Array, same: bool, step: int) -> Float64Array:
+    total, right = np.zeros(u.shape[1], dtype=np.float64), v.astype(np.float32)
+    for start in range(0, len(u), step):
+        stop = min(start + step, len(u))
+        first = start if same else 0
+        d = kernel.distances(start, stop, first)
+        if same:
+            # Pairs beyond this block of rows stand for their mirror images too.
+            d[:, stop - start :] *= 2.0
+        total += np.einsum("ik,ik->k", d @ right[first:], u[start:stop])
+    return total * kernel.unit
 
 
 def _tile(a: Float64Array, b: Float64Array, norms_a: Float64Array, norms_b: Float64Array) -> Float64Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from howfar.runners.local import LocalRunner, available_cores
+from howfar.cores import available_cores
+from howfar.runners.local import LocalRunner
 
 __all__ = ["LocalRunner", "available_cores"]

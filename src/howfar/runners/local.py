@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+from howfar.cores import available_cores
 from howfar.errors import InputError
 
 T = TypeVar("T")
@@ -72,16 +72,3 @@ class LocalRunner:
                 yield result
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
-
-
-def available_cores() -> int:
-    """How many cores this process may use, which a container or a job scheduler may have made fewer than there are.
-
-    Examples
-    --------
-    >>> available_cores() >= 1
-    True
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
