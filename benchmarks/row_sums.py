@@ -1,0 +1,140 @@
+"""Sums of the distances of every row of S from all rows of P: howfar's kernel against what people would use instead.
+
+Two made sets of so many rows in 25 dimensions; all on the same cores. The C peer (row_sums.c) is there where gcc is, and faiss
+where it is installed (pip install 'howfar[bench]'). The error is against float64, on some of the rows; beside
+it stands the error for a tight cluster far from the origin.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from record import leave, parser, spread
+from scipy.spatial.distance import cdist
+from sklearn.metrics import pairwise_distances_chunked
+
+from howfar.cores import numeric_threads
+from howfar.distances.pairwise import row_sums
+
+Sums = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float64]]
+BLOCK = 1000
+CHECKED = 100
+
+
+def main() -> None:
+    options = parser(__doc__ or "")
+    options.add_argument("--rows", type=int, default=20_000)
+    options.add_argument("--dimensions", type=int, default=25)
+    options.add_argument("--repeats", type=int, default=5)
+    arguments = options.parse_args()
+    torch.set_num_threads(numeric_threads())
+    rng = np.random.default_rng(0)
+    s, p = (rng.normal(size=(arguments.rows, arguments.dimensions)).astype(np.float32) for _ in range(2))
+    far = (s + np.float32(1000)), (p + np.float32(1000))
+    found = {}
+    with c_loop() as by_c:
+        for name, sums in {"howfar": row_sums, **PEERS, **by_c, **by_faiss()}.items():
+            sums(s[:BLOCK], p)
+            times = []
+            for _ in range(arguments.repeats):
+                begin = time.perf_counter()
+                result = sums(s, p)
+                times.append(time.perf_counter() - begin)
+            found[name] = {
+                "seconds": spread(times),
+                "error": error(result, s, p),
+                "error of a tight cluster far away": error(sums(*far), *far),
+            }
+    for one in found.values():
+        one["times howfar's"] = one["seconds"]["median"] / found["howfar"]["seconds"]["median"]
+    pairs = arguments.rows**2 / found["howfar"]["seconds"]["median"]
+    peers = {name: metadata.version(name) for name in ("scikit-learn", "numba", *(["faiss-cpu"] if by_faiss() else []))}
+    leave("row_sums", {"pairs": arguments.rows**2, "pairs a second": pairs, "peers": peers, "by": found}, arguments.json)
+
+
+def error(found: NDArray[np.float64], s: NDArray[np.float32], p: NDArray[np.float32]) -> float:
+    """The largest relative error of some rows' sums."""
+    wanted = cdist(s[:CHECKED].astype(np.float64), p.astype(np.float64)).sum(axis=1)
+    return float(np.abs(found[:CHECKED] / wanted - 1).max())
+
+
+def blocks(s: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    for start in range(0, len(s), BLOCK):
+        yield s[start : start + BLOCK]
+
+
+def by_scipy(s: NDArray[np.float32], p: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.concatenate([cdist(block, p).sum(axis=1) for block in blocks(s)])
+
+
+def by_sklearn(s: NDArray[np.float32], p: NDArray[np.float32]) -> NDArray[np.float64]:
+    reduced = pairwise_distances_chunked(
+        s, p, reduce_func=lambda d, _: d.sum(axis=1, dtype=np.float64), n_jobs=numeric_threads()
+    )
+    return np.concatenate(list(reduced))
+
+
+def by_torch(s: NDArray[np.float32], p: NDArray[np.float32]) -> NDArray[np.float64]:
+    with torch.inference_mode():
+        of_p = torch.from_numpy(p)
+        sums = [torch.cdist(torch.from_numpy(block), of_p).sum(dim=1, dtype=torch.float64) for block in blocks(s)]
+        return torch.cat(sums).numpy()
+
+
+PEERS: dict[str, Sums] = {"scipy cdist": by_scipy, "scikit-learn chunked": by_sklearn, "torch.cdist": by_torch}
+
+
+def by_faiss() -> dict[str, Sums]:
+    """Faiss's pairwise distances, where it is installed."""
+    try:
+        import faiss
+    except ImportError:
+        return {}
+    faiss.omp_set_num_threads(numeric_threads())
+
+    def sums(s: NDArray[np.float32], p: NDArray[np.float32]) -> NDArray[np.float64]:
+        squared = (faiss.pairwise_distances(block, p) for block in blocks(s))
+        return np.concatenate([np.sqrt(np.maximum(d, 0, out=d), out=d).sum(axis=1, dtype=np.float64) for d in squared])
+
+    return {"faiss": sums}
+
+
+@contextmanager
+def c_loop() -> Iterator[dict[str, Sums]]:
+    """The loop in C, where there is a compiler; its rows are taken about P's mean, as howfar's."""
+    if shutil.which("gcc") is None:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        library = Path(scratch) / "row_sums.so"
+        flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC"]
+        subprocess.run(["gcc", *flags, "-o", library, Path(__file__).with_suffix(".c"), "-lm"], check=True)
+        function = ctypes.CDLL(str(library)).row_sums
+        single, double = (np.ctypeslib.ndpointer(kind, flags="C") for kind in (np.float32, np.float64))
+        function.argtypes = [single, single, double, ctypes.c_long, ctypes.c_long, ctypes.c_int]
+        function.restype = None
+
+        def sums(s: NDArray[np.float32], p: NDArray[np.float32]) -> NDArray[np.float64]:
+            centre = p.mean(axis=0, dtype=np.float64)
+            a, b = (s - centre).astype(np.float32), np.ascontiguousarray((p - centre).astype(np.float32).T)
+            a = np.pad(a, ((0, -len(a) % 4), (0, 0)))
+            out = np.empty(len(a))
+            function(a, b, out, len(a), len(p), a.shape[1])
+            return out[: len(s)]
+
+        yield {"C": sums}
+
+
+if __name__ == "__main__":
+    main()
