@@ -126,8 +126,10 @@ def cross_gram(
     centre: NDArray[np.float32],
     layers: Sequence[int] | None = None,
     block: int | None = None,
+    *,
+    known: Gram | None = None,
     own: bool = True,
-) -> tuple[Cross, Gram | None]:
+) -> tuple[Cross, Gram]:
     """Inner products of P with S, and on the same pass those within S.
 
     Parameters
@@ -138,8 +140,10 @@ def cross_gram(
         (q,) P's, as `own_gram` gives it.
     layers, block
         As `own_gram`.
+    known
+        Those within S, where they are known already.
     own
-        False leaves out those within S.
+        False leaves out those within S: none are given.
 
     Examples
     --------
@@ -150,24 +154,27 @@ def cross_gram(
     ([[[1.0, -1.0], [-1.0, 1.0]]], [49.0], [[[1.0, -1.0], [-1.0, 1.0]]])
     """
     (n, q), m = p.shape, s.shape[0]
-    plan = _Plan.of((p, s), layers, block, (n + m * own) * m * q)
+    size = m if own and known is None else 0
+    plan = _Plan.of((p, s), layers, block, (n + size) * m * q)
     parts = plan.layers
-    inner, within = np.zeros((parts, n, m)), np.zeros((parts, m, m))
+    inner, within = np.zeros((parts, n, m)), np.zeros((parts, size, size))
     primary, secondary, apart = np.zeros((parts, n)), np.zeros((parts, m)), np.zeros(parts)
-    mean, its = np.empty(q), np.empty(q, np.float32)
+    mean, its = (np.empty(q), np.empty(q, np.float32)) if known is None else (known.mean, known.centre)
     for layer, at, blocks in plan.blocks():
-        its[at] = _mean(blocks[1])
+        if known is None:
+            its[at] = _mean(blocks[1])
         left, right = plan.about(blocks[0], centre[at]), plan.about(blocks[1], its[at])
-        mean[at] = its[at] + _mean(right).astype(np.float64)
         between = np.subtract(its[at], centre[at], dtype=np.float64)
         inner[layer] += left @ right.T
         primary[layer] += left @ between.astype(left.dtype)
         secondary[layer] += right @ between.astype(left.dtype)
         apart[layer] += between @ between
-        if own:
+        if known is None:
+            mean[at] = its[at] + _mean(right).astype(np.float64)
+        if size:
             within[layer] += right @ right.T
     cross = Cross(inner, primary, secondary, apart, plan.single)
-    return cross, Gram(mean, its, within, plan.single) if own else None
+    return cross, Gram(mean, its, within, plan.single) if known is None else known
 
 
 def joined(own: Gram, cross: Cross, other: Gram, layer: int, out: Float64Array) -> None:

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError
 from howfar.projection.basis import Basis, by_covariance, by_gram, squares
-from howfar.projection.gram import ROUNDING, Gram, cross_gram, joined, own_gram
-from howfar.projection.moments import Moments, merge, moments
+from howfar.projection.gram import ROUNDING, Gram, cross_gram, joined
+from howfar.projection.moments import Moments, merge
+from howfar.projection.remembered import Remembered, gram_of, moments_of
 from howfar.projection.spectrum import centre, layer_weights, leading, ratio, signed, signs
 from howfar.projection.stacked import Stacked
 from howfar.protocols import Rows
@@ -161,11 +162,11 @@ class Projector:
 
     @cached_property
     def _gram(self) -> Gram:
-        return own_gram(self._p, self._layers, self._block)
+        return gram_of(self._p, self._layers, self._block)
 
     @cached_property
     def _moments(self) -> Moments:
-        return moments(self._p, self._block)
+        return moments_of(self._p, self._block)
 
     def _by_gram(self, rows: int) -> bool:
         return self._route == "gram" or (self._route == "auto" and self._q > rows)
@@ -203,7 +204,7 @@ class Projector:
             shares = ratio(values, total)
             scores = vectors * np.sqrt(values)
         else:
-            basis = by_covariance(merge(self._moments, moments(s, self._block)), self._layers, self._scale, kept)
+            basis = by_covariance(merge(self._moments, moments_of(s, self._block)), self._layers, self._scale, kept)
             shares = basis.explained_variance_ratio
             scores = np.concatenate([basis.scores(rows, self._block) for rows in (self._p, s)])
         scores = signed(scores, self._n)
@@ -240,8 +241,8 @@ class Projector:
 
     def _joined(self, s: Rows) -> tuple[Float64Array, float]:
         """Centred inner products of P and S together, layers weighted and summed, and what rounding leaves of an eigenvalue."""
-        cross, its = cross_gram(self._p, s, self._gram.centre, self._layers, self._block)
-        assert its is not None  # for the type checker: asked for
+        known = s.gram(self._layers, self._block) if isinstance(s, Remembered) else None
+        cross, its = cross_gram(self._p, s, self._gram.centre, self._layers, self._block, known=known)
         size = self._n + s.shape[0]
         floors = self._floors(size)
         total, within = np.zeros((size, size)), 0.0
