@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from howfar.results import Comparison, Evaluation, Features, Relation, Selection
     from howfar.results.adaptation import Adaptation
     from howfar.results.backbones import BackboneComparison
+    from howfar.results.matrix import Matrix
     from howfar.results.prompting import Prompting
     from howfar.segmenters.checkpoint import Checkpoint
     from howfar.store import Store
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from howfar.studies.backbones import compare_backbones
     from howfar.studies.distance import compare
     from howfar.studies.evaluation.evaluate import evaluate
+    from howfar.studies.matrix import matrix
     from howfar.studies.performance.relate import relate
     from howfar.studies.profile import profile
     from howfar.studies.prompts.study import prompts
@@ -44,6 +46,7 @@ _NAMES = {
     "Evaluation": "howfar.results",
     "Features": "howfar.results",
     "HowfarError": "howfar.errors",
+    "Matrix": "howfar.results.matrix",
     "Profile": "howfar.pipeline.profile",
     "Prompting": "howfar.results.prompting",
     "Relation": "howfar.results",
@@ -56,6 +59,7 @@ _NAMES = {
     "embed": "howfar.pipeline",
     "evaluate": "howfar.studies.evaluation.evaluate",
     "load_backbone": "howfar.backbones",
+    "matrix": "howfar.studies.matrix",
     "predict": "howfar.pipeline.predicting",
     "profile": "howfar.studies.profile",
     "prompts": "howfar.studies.prompts.study",
@@ -74,6 +78,7 @@ __all__ = [
     "Evaluation",
     "Features",
     "HowfarError",
+    "Matrix",
     "Profile",
     "Prompting",
     "Relation",
@@ -88,6 +93,7 @@ __all__ = [
     "embed",
     "evaluate",
     "load_backbone",
+    "matrix",
     "metrics",
     "predict",
     "profile",

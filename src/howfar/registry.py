@@ -140,6 +140,10 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "backbones_relative": "howfar.figures.backbones:backbones_relative",
         "backbones_agreement": "howfar.figures.backbones:backbones_agreement",
     },
+    "matrix_figures": {
+        "matrix_map": "howfar.figures.matrix:matrix_map",
+        "matrix_relative": "howfar.figures.matrix:matrix_relative",
+    },
     "prompting_figures": {
         "prompting_rows": "howfar.figures.prompting:prompting_rows",
     },
@@ -148,6 +152,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "selection": "howfar.report.selection:write_selection",
         "adaptation": "howfar.report.adaptation:write_adaptation_report",
         "backbones": "howfar.report.backbones:write_backbones_report",
+        "matrix": "howfar.report.matrix:write_matrix_report",
         "prompting": "howfar.report.prompting:write_prompting_report",
     },
 }

@@ -15,6 +15,7 @@ from howfar.cli import (
     demo,
     embed,
     evaluate,
+    matrix,
     predict,
     profile,
     prompts,
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
+app.command("matrix")(matrix.matrix)
 app.command("evaluate")(evaluate.evaluate)
 app.command("relate")(relate.relate)
 app.command("select")(select.select)

@@ -22,6 +22,7 @@ KINDS = (
     _Kind("result.json", "comparison", "Comparison", "html"),
     _Kind("adaptation.json", "adaptation", "Adaptation", "adaptation"),
     _Kind("backbones.json", "backbones", "BackboneComparison", "backbones"),
+    _Kind("matrix.json", "matrix", "Matrix", "matrix"),
     _Kind("prompting.json", "prompting", "Prompting", "prompting"),
 )
 

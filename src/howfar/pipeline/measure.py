@@ -13,11 +13,10 @@ from howfar.arrays import Float64Array
 from howfar.distances.dataset import image_to_dataset, leave_one_out
 from howfar.distances.pairwise import quadratic_forms
 from howfar.errors import InputError
+from howfar.pipeline.forms import Forms, above_rounding
 from howfar.projection import Projection
-from howfar.significance import assignments, interval, p_value, p_values, percentiles, resample_weights, unbiased_mean
+from howfar.significance import assignments, interval, p_value, p_values, percentiles
 
-ROUNDING = 1e-12
-FEW = 3
 # What has a column or a field of its own; every other registered distance stands among the rivals.
 OWN_COLUMN = ("i_dist", "knn", "mahalanobis")
 OWN_FIELD = ("o_dist", "energy")
@@ -82,12 +81,12 @@ def measure(pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: 
     """
     p, s = pair.primary, pair.secondary
     nearest = registry.load("image_distances", "knn")(s, p, k=min(neighbours, len(p)))
-    spread = _above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
+    spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
     mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
     rivals = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | _rivals(s, p)
     i_dist = image_to_dataset(s, p)
     own = leave_one_out(p) if len(p) > 1 else None
-    forms = _Forms.of(p, s, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
+    forms = Forms.of(p, s, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
     return PairMeasures(
         i_dist=i_dist,
         knn=nearest,
@@ -95,7 +94,7 @@ def measure(pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: 
         percentile=None if own is None else percentiles(i_dist, own),
         conformal=None if own is None else p_values(i_dist, own),
         own=own,
-        relative=None if own is None or not _above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
+        relative=None if own is None or not above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
         energy=float(registry.load("dataset_distances", "energy")(s, p)),
         rivals={name: float(np.mean(value)) for name, value in rivals.items() if value is not None},
         o_dist_ci=None if forms is None else interval(forms.between),
@@ -134,11 +133,6 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
     return p_value(float(energies[0]), energies[1:])
 
 
-def _above_rounding(spread: float, scale: float) -> bool:
-    """Whether a distance is more than what rounding makes of equal images."""
-    return bool(spread > ROUNDING * scale)
-
-
 def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:
     """Every other registered distance, ours and other packages': of image distances the values whose mean is wanted."""
     image = {name: "image_distances" for name in registry.names("image_distances") if name not in OWN_COLUMN}
@@ -155,36 +149,3 @@ def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
     except InputError:
         return None
     return found if np.isfinite(found).all() else None
-
-
-@dataclass(frozen=True, eq=False)
-class _Forms:
-    """Bootstrap draws of the three mean distances: between S and P, within P and within S (different images only)."""
-
-    between: Float64Array
-    within_p: Float64Array | None
-    within_s: Float64Array | None
-    n: int
-    m: int
-
-    @classmethod
-    def of(cls, p: Float64Array, s: Float64Array, draws: int, rng: np.random.Generator) -> _Forms:
-        of_p, of_s = resample_weights(len(p), draws, rng), resample_weights(len(s), draws, rng)
-        return cls(
-            between=quadratic_forms(s, p, of_s, of_p),
-            within_p=unbiased_mean(quadratic_forms(p, p, of_p, of_p), of_p) if len(p) > 1 else None,
-            within_s=unbiased_mean(quadratic_forms(s, s, of_s, of_s), of_s) if len(s) > 1 else None,
-            n=len(p),
-            m=len(s),
-        )
-
-    def relative_ci(self) -> tuple[float, float] | None:
-        if self.within_p is None or self.n < FEW or not _above_rounding(np.nanmin(self.within_p), self.between.max()):
-            return None
-        return interval(self.between / self.within_p)
-
-    def energy_ci(self) -> tuple[float, float]:
-        """The V-statistic takes all pairs, an image with itself too: its share of them is 1/n, at distance 0."""
-        within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * np.nan_to_num(self.within_p)
-        within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * np.nan_to_num(self.within_s)
-        return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))

@@ -49,9 +49,9 @@ def measured_pairs(projector: Projector, secondaries: Sequence[Features], settin
         The run's; `permutations` = 0 leaves the p-values out.
     """
     rows = [s.rows for s in secondaries]
-    pairs = _quietly(projector.project(rows, settings.projection))
+    pairs = quietly(projector.project(rows, settings.projection))
     alike = settings.projection != "primary"
-    tests = None if alike or not settings.permutations else _quietly(projector.project(rows, "pair"))
+    tests = None if alike or not settings.permutations else quietly(projector.project(rows, "pair"))
     for s, pair in zip(secondaries, pairs, strict=True):
         seed = (settings.seed, zlib.crc32(s.name.encode()))
         tested = pair if tests is None else next(tests)
@@ -70,7 +70,7 @@ def projector_of(primary: Features, settings: Settings) -> Projector:
     return Projector(primary.rows, settings.components, scale=settings.scale, layers=tuple(primary.layers))
 
 
-def _quietly(pairs: Iterator[Projection]) -> Iterator[Projection]:
+def quietly(pairs: Iterator[Projection]) -> Iterator[Projection]:
     """Fewer components than asked for are no warning here: `Projection.components` says it, and the run's notes."""
     while True:
         with warnings.catch_warnings():

@@ -17,7 +17,7 @@ from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted
 from howfar.numbers import format_number
 from howfar.pipeline.embedding import BATCH_SIZE
-from howfar.pipeline.measure import ROUNDING
+from howfar.pipeline.forms import ROUNDING
 from howfar.projection import Basis
 from howfar.protocols import Rows
 from howfar.results import Provenance, Skipped

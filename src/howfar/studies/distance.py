@@ -144,15 +144,43 @@ def compare(
     )
     check_work(runner, batch_size, workers)
     datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
+    work = Work(store, runner, batch_size, workers, progress)
     model = _model(datasets, backbone, options)
     if model is None:
-        main = tuple(dataset for dataset in datasets if isinstance(dataset, Features))
-        _check_comparable(main)
-        return compared(main, str(main[0].identity.get("name", "embeddings")), settings)
+        main = _ready(datasets)
+        return compared(main, _name(main), settings)
     trivial = [load_backbone(one) for one in BASELINES if baselines and one != model.name]
-    main, *others = views(datasets, [model], trivial, settings, Work(store, runner, batch_size, workers, progress))
+    main, *others = views(datasets, [model], trivial, settings, work)
     rows = [row for one, view in zip(trivial, others, strict=True) for row in baseline(one.name, view, settings).rows]
     return compared(main, model.name, settings, tuple(rows))
+
+
+def features_of(
+    datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any], settings: Settings, work: Work
+) -> tuple[tuple[Features, ...], str]:
+    """All datasets as features of one kind, by the backbone or ready-made, and what made them.
+
+    Raises
+    ------
+    HowfarError
+        As `compare`.
+    """
+    model = _model(datasets, backbone, options)
+    if model is None:
+        main = _ready(datasets)
+        return main, _name(main)
+    (main,) = views(datasets, [model], [], settings, work)
+    return main, model.name
+
+
+def _ready(datasets: Sequence[Dataset | Features]) -> tuple[Features, ...]:
+    main = tuple(dataset for dataset in datasets if isinstance(dataset, Features))
+    _check_comparable(main)
+    return main
+
+
+def _name(main: Sequence[Features]) -> str:
+    return str(main[0].identity.get("name", "embeddings"))
 
 
 def _model(datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any]) -> Backbone | None:

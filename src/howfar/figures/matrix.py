@@ -1,0 +1,162 @@
+"""Distances of every dataset from every other: maps of numbers, put in order by a tree of what is near."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from howfar.arrays import Float64Array
+from howfar.figures.style import INK, MUTED, PAPER, WIDTH, blank, drawing, head, name_text, plain
+from howfar.results.matrix import Matrix
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAMED: Final = 60
+"""Datasets up to which each row has its name."""
+NUMBERED: Final = 12
+"""Datasets up to which each cell has its number."""
+
+
+def matrix_map(found: Matrix) -> Figure:
+    """Inhomogeneity of every two datasets, 0 for equal ones, beside the tree that it makes.
+
+    Rows and columns are in the tree's order (average linkage), so that what is near stands together.
+
+    Parameters
+    ----------
+    found
+        The result.
+
+    Returns
+    -------
+    Figure
+        The tree on the left, the map on the right; cells with numbers up to 12 datasets, names up to 60.
+    """
+    order, tree = arranged(found)
+    square = found.square().iloc[order, order]
+    with drawing():
+        figure = blank(WIDTH, _height(len(order)))
+        left, axes = figure.subplots(1, 2, width_ratios=(1, 4.6))
+        _tree(left, tree, len(order))
+        image = _map(axes, square, "YlGnBu", 0.0, max(float(np.nanmax(square.to_numpy())), 1e-9), "{:.2f}")
+        figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, label="inhomogeneity")
+        head(figure, "Which datasets are alike", "0: equal; what is near in the tree stands together")
+    return figure
+
+
+def matrix_relative(found: Matrix) -> Figure:
+    """Distance of each dataset (column) from each other one taken as the primary (row), over the primary's self-distance.
+
+    Parameters
+    ----------
+    found
+        The result.
+
+    Returns
+    -------
+    Figure
+        One map in the order of `matrix_map`; it is not symmetric, as each row has a yardstick of its own.
+    """
+    order, _ = arranged(found)
+    square = found.square("relative").iloc[order, order]
+    with drawing():
+        figure = blank(WIDTH, _height(len(order)))
+        axes = figure.subplots()
+        values = square.to_numpy()
+        low, high = min(1.0, float(np.nanmin(values))), max(float(np.nanquantile(values, 0.98)), 1.0 + 1e-6)
+        image = _map(axes, square, "YlGnBu", low, high, "{:.2f}")
+        figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, extend="max", label="distance over the row's self-distance")
+        axes.set_ylabel("taken as the primary dataset")
+        head(figure, "How far each dataset is from each, by the row's own yardstick", "1: as far as the row's own images are")
+    return figure
+
+
+def arranged(found: Matrix) -> tuple[list[int], Float64Array]:
+    """Places of the datasets in the order of the tree's leaves, and the tree, as `scipy.cluster.hierarchy.linkage` gives it.
+
+    Where an inhomogeneity is undefined the largest one stands in its place.
+
+    Examples
+    --------
+    >>> import howfar
+    >>> rng = np.random.default_rng(0)
+    >>> sets = {name: rng.normal(mean, 1, size=(20, 3)) for name, mean in (("a", 0.0), ("b", 9.0), ("c", 0.1))}
+    >>> arranged(howfar.matrix(sets, progress=False))[0]
+    [1, 2, 0]
+    """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    values = found.square().to_numpy()
+    known = values[np.isfinite(values)]
+    values = np.where(np.isfinite(values), values, known.max(initial=0.0))
+    tree: Float64Array = linkage(squareform(values, checks=False), "average", optimal_ordering=len(values) <= NAMED)
+    return [int(place) for place in leaves_list(tree)], tree
+
+
+def _height(count: int) -> float:
+    return float(np.clip(1.6 + 0.34 * count, 3.4, 10.0))
+
+
+def _tree(axes: Axes, tree: Float64Array, count: int) -> None:
+    from scipy.cluster.hierarchy import dendrogram
+
+    drawn = dendrogram(tree, no_plot=True)
+    for depths, places in zip(drawn["dcoord"], drawn["icoord"], strict=True):
+        # scipy puts leaf k at 10 k + 5.
+        axes.plot(depths, (np.asarray(places) - 5) / 10, color=INK, lw=1.1, label="_branch")
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.invert_xaxis()
+    axes.set_xlim(right=0.0)
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("inhomogeneity")
+
+
+def _map(axes: Axes, square: pd.DataFrame, colours: str, low: float, high: float, form: str) -> Any:
+    from matplotlib import colormaps
+
+    values = square.to_numpy()
+    count = len(values)
+    image = axes.imshow(
+        values, cmap=colormaps[colours].with_extremes(bad=PAPER), vmin=low, vmax=high, aspect="auto", interpolation="nearest"
+    )
+    if count <= NAMED:
+        size = 8.5 if count <= 30 else 6.0
+        names = [plain_text(name) for name in square.index]
+        axes.set_yticks(range(count), labels=names, fontsize=size)
+        axes.set_xticks(range(count), labels=names, fontsize=size, rotation=40 if count <= 30 else 90)
+        for label in (*axes.get_yticklabels(), *axes.get_xticklabels()):
+            plain(label)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", va="center" if count > 30 else "top", rotation_mode="anchor")
+    else:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_xlabel(f"{count} datasets")
+    if count <= NUMBERED:
+        for (row, column), value in np.ndenumerate(values):
+            text = "–" if np.isnan(value) else form.format(value)
+            dark = not np.isnan(value) and value > low + 0.6 * (high - low)
+            axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=PAPER if dark else INK)
+    axes.grid(visible=False)
+    axes.tick_params(length=0, colors=INK if count <= NAMED else MUTED)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return image
+
+
+def plain_text(name: object) -> str:
+    """A dataset's name as these maps show it.
+
+    Examples
+    --------
+    >>> plain_text("a-very-long-name-of-a-dataset-2024")
+    'a-very-long…ataset-2024'
+    """
+    return name_text(str(name), 23)

@@ -1,0 +1,63 @@
+"""Maps of every dataset against every other: the order of the tree, the numbers, names, and many datasets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import howfar
+from howfar.figures.matrix import arranged, matrix_map, matrix_relative
+from howfar.results.matrix import Matrix
+
+
+def made(count: int, size: int = 12) -> Matrix:
+    """Datasets on a line, in a shuffled order: set k lies at k."""
+    rng = np.random.default_rng(0)
+    order = rng.permutation(count)
+    sets = {f"$set_{k}$": rng.normal(0, 0.2, size=(size, 3)) + np.array([k, 0, 0]) for k in order}
+    return howfar.matrix(sets, progress=False, components=3)
+
+
+def test_what_is_near_stands_together() -> None:
+    found = made(6)
+    names = [found.names[place] for place in arranged(found)[0]]
+    line = [f"$set_{k}$" for k in range(6)]
+    assert names in (line, line[::-1])
+
+
+@pytest.mark.parametrize("draw", [matrix_map, matrix_relative])
+def test_numbers_and_names_are_those_of_the_table(draw: object) -> None:
+    found = made(4)
+    figure = draw(found)  # type: ignore[operator]  # a figure's function
+    axes = next(one for one in figure.axes if one.images)
+    order, _ = arranged(found)
+    square = found.square("inhomogeneity" if draw is matrix_map else "relative").iloc[order, order]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(square.index)
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(square.columns)
+    np.testing.assert_array_equal(axes.images[0].get_array(), square.to_numpy())
+    assert [text.get_text() for text in axes.texts] == [f"{value:.2f}" for value in square.to_numpy().ravel()]
+    figure.canvas.draw()
+
+
+@pytest.mark.parametrize(("count", "named", "numbered"), [(2, True, True), (13, True, False), (61, False, False)])
+def test_many_datasets_have_no_names_and_no_numbers(count: int, named: bool, numbered: bool) -> None:
+    axes = next(one for one in matrix_map(made(count, 4)).axes if one.images)
+    assert bool(axes.get_yticklabels()) is named
+    assert bool(axes.texts) is numbered
+
+
+def test_the_tree_is_scipys() -> None:
+    found = made(5)
+    figure = matrix_map(found)
+    tree = figure.axes[0]
+    depths = sorted(float(np.max(line.get_xdata())) for line in tree.lines)
+    np.testing.assert_allclose(depths, np.sort(arranged(found)[1][:, 2]))
+    # Leaves lie at the rows of the map beside them.
+    ends = {float(y) for line in tree.lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True) if x == 0}
+    assert ends == {0.0, 1.0, 2.0, 3.0, 4.0}
+
+
+def test_undefined_values_are_a_dash() -> None:
+    found = howfar.matrix({"one": np.ones((1, 3)), "two": np.eye(3), "three": np.eye(3) + 5}, progress=False, components=2)
+    axes = next(one for one in matrix_relative(found).axes if one.images)
+    assert "–" in [text.get_text() for text in axes.texts]

@@ -1,0 +1,264 @@
+"""Every dataset against every other: the numbers of compare, each pair once, gone on with after a kill, anew where it must."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.distance import cdist
+from sklearn.decomposition import PCA
+
+import howfar
+from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
+from howfar.results.matrix import MEASURES, Matrix
+from howfar.studies import matrix as study
+from howfar.studies.journal import JOURNAL, PairJournal
+
+SIZES = {"a": 40, "b": 30, "c": 25, "d": 20}
+
+
+def sets(q: int = 12, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {name: rng.normal(i, 1 + 0.2 * i, size=(n, q)) for i, (name, n) in enumerate(SIZES.items())}
+
+
+def measure(datasets: Any = None, **options: Any) -> Matrix:
+    return howfar.matrix(sets() if datasets is None else datasets, **{"progress": False, "components": 5, **options})
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that grows by 1 with each pair that is measured."""
+    calls: list[int] = []
+    plain = study.between
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(1)
+        return plain(*arguments)
+
+    monkeypatch.setattr(study, "between", counted)
+    return calls
+
+
+@pytest.mark.parametrize("q", [12, 200])
+@pytest.mark.parametrize("scale", ["none", "layers"])
+def test_each_pair_has_the_numbers_of_compare(q: int, scale: str) -> None:
+    known = sets(q)
+    found = measure(known, scale=scale, bootstrap=50)
+    for one, other in (("a", "c"), ("b", "d")):
+        pair = found.pairs.set_index(["one", "other"]).loc[(one, other)]
+        there, back = (
+            howfar.compare(known[p], {s: known[s]}, components=5, scale=scale, permutations=0, bootstrap=50).datasets[0]
+            for p, s in ((one, other), (other, one))
+        )
+        for name in ("o_dist_mean", "energy", "explained_variance"):
+            assert pair[name] == pytest.approx(getattr(there, name), rel=1e-9)
+        assert pair["relative_one"] == pytest.approx(there.relative, rel=1e-9)
+        assert pair["relative_other"] == pytest.approx(back.relative, rel=1e-9)
+        assert pair["self_one"] == pytest.approx(there.self_distance, rel=1e-9)
+        assert pair["self_other"] == pytest.approx(back.self_distance, rel=1e-9)
+        assert pair["inhomogeneity"] == pytest.approx(there.energy / (2 * there.o_dist_mean), rel=1e-9)
+        for name in ("o_dist_mean", "relative_one", "relative_other", "energy"):
+            assert pair[f"{name}_ci_low"] < pair[name] < pair[f"{name}_ci_high"]
+
+
+def test_in_one_space() -> None:
+    known = sets()
+    found = measure(known, projection="joint")
+    rows = PCA(5, svd_solver="full").fit_transform(np.concatenate(list(known.values())))
+    parts = dict(zip(known, np.split(rows, np.cumsum(list(SIZES.values()))[:-1]), strict=True))
+    for row in found.pairs.to_dict("records"):
+        assert row["o_dist_mean"] == pytest.approx(cdist(parts[row["one"]], parts[row["other"]]).mean(), rel=1e-9)
+    selves = found.pairs.groupby("one")["self_one"].nunique()
+    assert (selves == 1).all()
+
+
+def test_in_all_dimensions() -> None:
+    known = sets()
+    for row in measure(known, projection="none").pairs.to_dict("records"):
+        assert row["o_dist_mean"] == pytest.approx(cdist(known[row["one"]], known[row["other"]]).mean(), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_square(name: Any) -> None:
+    found = measure()
+    square = found.square(name)
+    assert list(square.index) == list(square.columns) == list(SIZES)
+    row = found.pairs.set_index(["one", "other"]).loc[("b", "d")]
+    if name == "relative":
+        assert (square.loc["b", "d"], square.loc["d", "b"]) == (row["relative_one"], row["relative_other"])
+        assert (np.diag(square) == 1).all()
+    else:
+        assert square.loc["b", "d"] == square.loc["d", "b"] == row[name]
+        assert np.array_equal(square, square.T, equal_nan=True)
+
+
+def test_an_unknown_measure_is_refused() -> None:
+    with pytest.raises(InputError, match="measure must be one of inhomogeneity, relative, energy, o_dist_mean, got 'far'"):
+        measure().square("far")  # type: ignore[arg-type]  # on purpose
+
+
+def test_nearest_and_farthest() -> None:
+    table = measure().nearest().set_index("dataset")
+    assert table.loc["a", ["nearest", "farthest"]].tolist() == ["b", "d"]
+    assert table["n"].to_dict() == SIZES
+    assert (table["nearest_value"] < table["farthest_value"]).all()
+
+
+# Kept, and gone on with
+
+
+def test_a_run_that_was_stopped_is_gone_on_with(tmp_path: Path, measured: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = measure()
+    del measured[:]
+    add = PairJournal.add
+
+    def stop(self: PairJournal, key: str, row: dict[str, Any]) -> None:
+        add(self, key, row)
+        if len(measured) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PairJournal, "add", stop)
+    with pytest.raises(KeyboardInterrupt):
+        measure(out=tmp_path)
+    assert len((tmp_path / JOURNAL).read_text().splitlines()) == 4
+    assert (tmp_path / study.SUMS).is_dir()
+    # What a kill leaves of a line.
+    with (tmp_path / JOURNAL).open("a") as file:
+        file.write('{"key": "abc", "o_di')
+    monkeypatch.undo()
+    found = measure(out=tmp_path)
+    assert len(measured) == 4
+    pd.testing.assert_frame_equal(found.pairs, whole.pairs, check_exact=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figures", "matrix.json", "pairs.parquet", "report.html"]
+
+
+def test_a_result_that_is_there_is_not_measured_again(tmp_path: Path, measured: list[int]) -> None:
+    first = measure(out=tmp_path)
+    again = measure(out=tmp_path)
+    assert len(measured) == 6
+    pd.testing.assert_frame_equal(again.pairs, first.pairs, check_exact=True)
+
+
+def test_a_dataset_more_is_measured_alone(tmp_path: Path, measured: list[int]) -> None:
+    known = sets()
+    measure({name: known[name] for name in "abc"}, out=tmp_path)
+    found = measure(known, out=tmp_path)
+    assert len(measured) == 3 + 3
+    pd.testing.assert_frame_equal(found.pairs, measure(known).pairs, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "anew"),
+    [({"components": 4}, 6), ({"seed": 1}, 6), ({"bootstrap": 20}, 6), ({"projection": "joint"}, 6), ({"limit": 22}, 6)],
+)
+def test_what_changes_is_measured_anew(change: dict[str, Any], anew: int, tmp_path: Path, measured: list[int]) -> None:
+    measure(out=tmp_path)
+    del measured[:]
+    measure(out=tmp_path, **change)
+    assert len(measured) == anew
+
+
+def test_another_image_is_measured_anew(tmp_path: Path, measured: list[int]) -> None:
+    measure(out=tmp_path)
+    del measured[:]
+    known = sets()
+    known["b"][3, 2] += 1
+    found = measure(known, out=tmp_path)
+    assert len(measured) == 3
+    pd.testing.assert_frame_equal(found.pairs, measure(known).pairs, check_exact=True)
+
+
+def test_in_one_space_a_dataset_more_changes_every_pair(tmp_path: Path, measured: list[int]) -> None:
+    known = sets()
+    measure({name: known[name] for name in "abc"}, out=tmp_path, projection="joint")
+    del measured[:]
+    measure(known, out=tmp_path, projection="joint")
+    assert len(measured) == 6
+
+
+@pytest.mark.parametrize("damage", [b"", b"no table"])
+def test_a_damaged_table_is_measured_anew(damage: bytes, tmp_path: Path, measured: list[int]) -> None:
+    measure(out=tmp_path)
+    (tmp_path / "pairs.parquet").write_bytes(damage)
+    measure(out=tmp_path)
+    assert len(measured) == 12
+
+
+# The result
+
+
+def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
+    found = measure(bootstrap=20)
+    found.save(tmp_path)
+    read = Matrix.load(tmp_path)
+    pd.testing.assert_frame_equal(read.pairs, found.pairs, check_exact=True)
+    for name in ("datasets", "backbone", "settings", "provenance", "skipped", "notes"):
+        assert getattr(read, name) == getattr(found, name)
+    assert repr(read) == repr(found)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for word in ("Which datasets are alike?", "0: equal", "half of 1/n + 1/m", "howfar.matrix("):
+        assert word in page
+    (tmp_path / "matrix.json").write_text("{}")
+    with pytest.raises(StoreError, match="the matrix is damaged"):
+        Matrix.load(tmp_path)
+    with pytest.raises(MissingPathError, match="name a folder that howfar matrix wrote"):
+        Matrix.load(tmp_path / "none")
+
+
+def test_json_has_no_nan(tmp_path: Path) -> None:
+    found = measure({"one": np.ones((1, 3)), "two": np.zeros((5, 3)), "three": np.eye(3)})
+    document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    first = document["pairs"][0]
+    assert (first["one"], first["relative_one"], first["o_dist_mean_ci_low"]) == ("one", None, None)
+    found.save(tmp_path)
+
+
+def test_equal_images_alone(tmp_path: Path) -> None:
+    found = measure({"one": np.ones((4, 3)), "two": np.ones((5, 3))})
+    assert found.pairs["inhomogeneity"].isna().all()
+    assert "all images are equal" in found.save(tmp_path).joinpath("report.html").read_text(encoding="utf-8")
+    assert found.table()[1] == [("one", "4", "–", "–", "–", "–"), ("two", "5", "–", "–", "–", "–")]
+
+
+def test_notes_say_what_weakens_it() -> None:
+    known = sets()
+    known["e"] = np.concatenate([known["a"][:3], known["b"][:2]])
+    notes = " | ".join(measure(known).notes)
+    assert "a and e share 3 images" in notes
+    assert "b and e share 2 images" in notes
+    assert "e has 5 images" in notes
+    assert "limit = 5 measures all at one size" in notes
+    assert "no more than 2 can be had" not in notes
+    assert "components were asked for" in " | ".join(
+        measure({"one": known["a"][:2], "two": known["b"][:3]}, components=9).notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("datasets", "options", "words"),
+    [
+        ({"a": np.ones((2, 2))}, {}, "datasets must be at least two, got 1"),
+        ("roads", {}, "datasets must be at least two, got 'roads'"),
+        (None, {"projection": "primary"}, "projection must be pair, joint or none in a matrix, got 'primary'"),
+        (None, {"components": 0}, "components is refused"),
+        (None, {"device": "cpu"}, "options are of no use to ready-made embeddings"),
+        ([np.ones((2, 2)), "no-such-folder"], {}, "no-such-folder"),
+    ],
+)
+def test_what_is_refused(datasets: Any, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(HowfarError, match=words) as caught:
+        measure(datasets, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_images_by_a_backbone(demo_folders: list[Path], tmp_path: Path) -> None:
+    found = measure(demo_folders[:3], backbone="colour_moments", store=tmp_path / "store", out=tmp_path / "out", limit=12)
+    assert found.names == tuple(folder.name for folder in demo_folders[:3])
+    assert [one.n for one in found.datasets] == [12, 12, 12]
+    assert [one.folder for one in found.datasets] == [str(folder / "images") for folder in demo_folders[:3]]
+    assert found.backbone.name == "colour_moments"
