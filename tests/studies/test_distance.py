@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,20 @@ def test_of_a_space_that_is_too_long_the_first_two_are_kept(monkeypatch: pytest.
         assert columns == [f"pc{number}" for number in range(1, kept + 1)]
         wanted = PCA(kept, svd_solver="full").fit_transform(np.concatenate([p, s]))[8:]
         np.testing.assert_allclose(np.abs(found.images[columns]), np.abs(wanted), atol=1e-9)
+
+
+def test_without_rivals_all_else_is_the_same(found: Comparison, tmp_path: Path) -> None:
+    secondaries = {"same": rows(1, 60), "near": rows(2, 50, shift=0.2), "far": rows(3, 40, shift=2.0)}
+    plain = howfar.compare(rows(0, 80), secondaries, components=10, bootstrap=300, permutations=199, rivals=False)
+    for one, other in zip(plain.datasets, found.datasets, strict=True):
+        assert set(one.rivals) == {"knn_mean", "mahalanobis_mean"} < set(other.rivals)
+        assert replace(one, rivals={}) == replace(other, rivals={})
+    pd.testing.assert_frame_equal(plain.images, found.images, check_exact=True)
+    plain.save(tmp_path)
+    assert not Comparison.load(tmp_path).settings.rivals
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Mahalanobis" in page
+    assert "sliced Wasserstein" not in page
 
 
 def test_row_scaled_values_sum_to_one(found: Comparison) -> None:

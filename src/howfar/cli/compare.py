@@ -41,6 +41,7 @@ def compare(
     permutations: Annotated[int, typer.Option(help="Relabellings behind the p-values; 0 for none.")] = 999,
     neighbours: Annotated[int, typer.Option(help="k of the nearest-neighbour distance.")] = 5,
     limit: Annotated[int | None, typer.Option(help="At most this many images of each dataset, drawn with the seed.")] = None,
+    rivals: Annotated[bool, typer.Option(help="Measure the literature's dataset distances too: slow for large sets.")] = True,
     baselines: Annotated[bool, typer.Option(help="Run the two trivial backbones beside the model.")] = True,
     weights: Annotated[list[str] | None, typer.Option(help=f"{options.LOCAL} With several backbones NAME=PATH.")] = None,
     pool: options.Pool = None,
@@ -66,6 +67,7 @@ def compare(
         "permutations": permutations,
         "neighbours": neighbours,
         "limit": limit,
+        "rivals": rivals,
         **options.backbone_options(device, None, pool, fit, via, backbone_option),
     }
     found: Comparison | BackboneComparison

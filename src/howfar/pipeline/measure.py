@@ -53,7 +53,9 @@ class PairMeasures:
     energy_ci: tuple[float, float] | None
 
 
-def measure(pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: Sequence[int] = (0,)) -> PairMeasures:
+def measure(
+    pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: Sequence[int] = (0,), rivals: bool = True
+) -> PairMeasures:
     """Measure one projected pair: the paper's distances, their rivals, calibration by P's own images, and intervals.
 
     Parameters
@@ -66,6 +68,8 @@ def measure(pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: 
         Resamples behind the intervals; 0 leaves them out.
     seed
         What the resampling is seeded with.
+    rivals
+        False leaves out the registered dataset distances, of which some take far longer than all else.
 
     Raises
     ------
@@ -83,7 +87,7 @@ def measure(pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: 
     nearest = registry.load("image_distances", "knn")(s, p, k=min(neighbours, len(p)))
     spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
     mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
-    rivals = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | _rivals(s, p)
+    others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
     i_dist = image_to_dataset(s, p)
     own = leave_one_out(p) if len(p) > 1 else None
     forms = Forms.of(p, s, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
@@ -96,7 +100,7 @@ def measure(pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: 
         own=own,
         relative=None if own is None or not above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
         energy=float(registry.load("dataset_distances", "energy")(s, p)),
-        rivals={name: float(np.mean(value)) for name, value in rivals.items() if value is not None},
+        rivals={name: float(np.mean(value)) for name, value in others.items() if value is not None},
         o_dist_ci=None if forms is None else interval(forms.between),
         relative_ci=None if forms is None else forms.relative_ci(),
         energy_ci=None if forms is None else forms.energy_ci(),

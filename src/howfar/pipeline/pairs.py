@@ -56,7 +56,7 @@ def measured_pairs(projector: Projector, secondaries: Sequence[Features], settin
         seed = (settings.seed, zlib.crc32(s.name.encode()))
         tested = pair if tests is None else next(tests)
         yield MeasuredPair(
-            found=measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0)),
+            found=measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals),
             p_value=permutation_p_value(tested, settings.permutations, (*seed, 1)) if settings.permutations else None,
             components=pair.components,
             explained_variance=pair.explained_variance,

@@ -55,6 +55,7 @@ class Settings:
     permutations: int
     neighbours: int
     limit: int | None = None
+    rivals: bool = True
 
 
 @dataclass(frozen=True)

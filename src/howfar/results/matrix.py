@@ -47,7 +47,7 @@ class Matrix:
     datasets
         In the caller's order.
     backbone, settings, provenance
-        What was measured, how, and by what. Of the settings `permutations` and `neighbours` are of no use here.
+        What was measured, how, and by what. Of the settings `permutations`, `neighbours` and `rivals` are of no use here.
     pairs
         A row for each two datasets (one, other): o_dist_mean; self_one and self_other, each one's self-distance in that pair's
         space; relative_one and relative_other, o_dist_mean over them; energy; inhomogeneity, energy over twice o_dist_mean, 0

@@ -67,8 +67,8 @@ def compare_backbones(
     baselines
         Measure with the two trivial backbones too.
     **options
-        The settings of `howfar.compare` (components, projection, scale, seed, bootstrap, permutations, neighbours, limit); the
-        others are passed to `howfar.load_backbone` for each backbone that is named.
+        The settings of `howfar.compare` (components, projection, scale, seed, bootstrap, permutations, neighbours, limit,
+        rivals); the others are passed to `howfar.load_backbone` for each backbone that is named.
 
     Returns
     -------

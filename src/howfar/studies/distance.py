@@ -52,6 +52,7 @@ class Config(BaseModel):
     permutations: int = Field(999, ge=0, description="relabellings behind the p-values; 0 leaves them out")
     neighbours: int = Field(5, ge=1, description="k of the nearest-neighbour distance")
     limit: int | None = Field(None, ge=1, description="images drawn from each larger dataset; all where None")
+    rivals: bool = Field(True, description="whether the literature's dataset distances are measured beside ours")
 
     @classmethod
     def checked(cls, **values: Any) -> Settings:
@@ -89,6 +90,7 @@ def compare(
     permutations: int = 999,
     neighbours: int = 5,
     limit: int | None = None,
+    rivals: bool = True,
     **options: Any,
 ) -> Comparison:
     """Measure how far each secondary dataset is from the primary one (I^dist and O^dist, eq. 2-7), and how sure that is.
@@ -112,6 +114,9 @@ def compare(
     limit
         At most this many images of each dataset, drawn at random with `seed`. In "pair" projection a small S has little
         say in the components, so sets of different sizes are best compared at one size.
+    rivals
+        False leaves out the literature's dataset distances (Fréchet, KID, MMD, sliced Wasserstein), which take most of the time
+        where sets are of thousands of images.
     **options
         Passed to `howfar.load_backbone`: device, weights, pool, fit, via.
 
@@ -141,6 +146,7 @@ def compare(
         permutations=permutations,
         neighbours=neighbours,
         limit=limit,
+        rivals=rivals,
     )
     check_work(runner, batch_size, workers)
     datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
@@ -320,7 +326,7 @@ class Baseline:
 def baseline(name: str, features: Sequence[Features], settings: Settings) -> Baseline:
     """A trivial backbone's distances, by the projection that the model's were measured with."""
     primary, *secondaries = features
-    plain = replace(settings, bootstrap=0, permutations=0)
+    plain = replace(settings, bootstrap=0, permutations=0, rivals=False)
     measured = list(measured_pairs(projector_of(primary, plain), secondaries, plain))
     means = [float(one.found.i_dist.mean()) for one in measured]
     total = sum(means)

@@ -110,6 +110,7 @@ def matrix(
         seed=seed,
         bootstrap=bootstrap,
         permutations=0,
+        rivals=False,
         limit=limit,
     )
     check_work(runner, batch_size, workers)
