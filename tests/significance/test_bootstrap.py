@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
-from scipy.stats import bootstrap, multinomial
+from scipy.stats import binom, bootstrap, multinomial
 
 from howfar.distances import self_distance
 from howfar.distances.pairwise import quadratic_forms
 from howfar.errors import InputError
+from howfar.significance import bootstrap as module
 from howfar.significance import interval, resample_weights, unbiased_mean
 
 
@@ -150,3 +151,23 @@ def test_coverage_of_95_percent_intervals() -> None:
     mean, relative = coverage(n=40, m=30, z=4, draws=300, trials=300)
     assert 0.90 <= mean <= 0.99
     assert 0.90 <= relative <= 0.99
+
+
+def test_many_weights_are_counted_and_of_the_same_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
+    n, draws = 40, 6000
+    plain = resample_weights(n, draws, np.random.default_rng(0))
+    monkeypatch.setattr(module, "COUNTED_FROM", n * draws)
+    monkeypatch.setattr(module, "_BLOCK", 7 * n)
+    found = resample_weights(n, draws, np.random.default_rng(0))
+    assert (found.shape, found.dtype, found.flags.c_contiguous) == ((n, draws), np.float64, True)
+    np.testing.assert_array_equal(found, resample_weights(n, draws, np.random.default_rng(0)))
+    assert not np.array_equal(found, plain)
+    np.testing.assert_allclose(found.sum(axis=0), 1.0, rtol=1e-12)
+    counts = found * n
+    np.testing.assert_allclose(counts, np.rint(counts), atol=1e-9)
+    # Binomial(n, 1 / n) each, and two images' counts are correlated at −1 / (n − 1).
+    shares = [[(np.rint(x * n) == k).mean() for k in range(5)] for x in (found, plain)]
+    np.testing.assert_allclose(shares[0], binom.pmf(range(5), n, 1 / n), atol=0.006)
+    np.testing.assert_allclose(shares[0], shares[1], atol=0.006)
+    off = np.corrcoef(counts)[~np.eye(n, dtype=bool)]
+    assert off.mean() == pytest.approx(-1 / (n - 1), abs=0.003)

@@ -15,6 +15,9 @@ from howfar.errors import InputError
 from howfar.significance.scores import as_scores
 
 _SINGLE = 1e-12
+COUNTED_FROM = 1 << 22
+"""Weights from which on images are drawn one by one and counted, which is faster than multinomial counts are; another stream."""
+_BLOCK = 1 << 19
 
 
 def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Array:
@@ -48,8 +51,22 @@ def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Arr
     for name, value in (("n", n), ("draws", draws)):
         if value < 1:
             raise InputError.of(name, "must be at least 1", value)
+    if n * draws >= COUNTED_FROM:
+        return _counted(n, draws, rng)
     counts = rng.multinomial(n, np.full(n, 1.0 / n), size=draws)
     return np.ascontiguousarray(counts.T) / n
+
+
+def _counted(n: int, draws: int, rng: np.random.Generator) -> Float64Array:
+    weights = np.empty((n, draws))
+    # The block is part of what a seed gives, so it depends on n alone.
+    block = max(1, _BLOCK // n)
+    for start in range(0, draws, block):
+        count = min(block, draws - start)
+        drawn = rng.integers(n, size=(count, n)) + n * np.arange(count)[:, None]
+        weights[:, start : start + count] = np.bincount(drawn.ravel(), minlength=n * count).reshape(count, n).T
+    weights /= n
+    return weights
 
 
 def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
