@@ -15,6 +15,7 @@ from howfar.backbones import load_backbone
 from howfar.backbones.threads import one_torch_thread_each
 from howfar.data import Dataset, content_hash, decode, parse, read_bytes
 from howfar.errors import ImageError, InputError
+from howfar.progress import bar
 from howfar.protocols import Backbone, Item, Runner
 from howfar.results import Features, Skipped
 from howfar.runners import available_cores
@@ -205,15 +206,13 @@ class _Work:
 def _with_progress(
     results: Iterator[tuple[int, list[_Outcome]]], chunks: Sequence[_Chunk], progress: bool
 ) -> Iterator[tuple[int, list[_Outcome]]]:
-    from tqdm.auto import tqdm
-
     total = sum(len(chunk.items) for chunk in chunks)
     reused = 0
-    with tqdm(total=total, unit="image", desc="features", disable=not progress, dynamic_ncols=True) as bar:
+    with bar(progress=progress, total=total, unit="image", desc="features") as shown:
         for index, outcomes in results:
             reused += sum(outcome.reused for outcome in outcomes)
-            bar.set_postfix({"from store": reused}, refresh=False)
-            bar.update(len(outcomes))
+            shown.set_postfix({"from store": reused}, refresh=False)
+            shown.update(len(outcomes))
             yield index, outcomes
 
 

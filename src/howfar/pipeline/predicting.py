@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
-from tqdm import tqdm
 
 from howfar.backbones.network import resolve_device
 from howfar.data import Dataset, content_hash, decode, parse, read_bytes
@@ -21,6 +20,7 @@ from howfar.data.files import printable
 from howfar.data.folder import Item
 from howfar.data.map_files import places, signature_of, write_map
 from howfar.errors import ImageError, InputError
+from howfar.progress import bar
 from howfar.results import Skipped
 from howfar.results.files import plain
 from howfar.runners import available_cores
@@ -179,13 +179,13 @@ def predict(
     written = kept = 0
     skipped: list[Skipped] = list(found.skipped)
     wanted = list(places(out, found).items())
-    with tqdm(total=len(wanted), desc=f"predicting {found.name}", unit="image", disable=None if progress else True) as bar:
+    with bar(progress=progress, total=len(wanted), desc=f"predicting {found.name}", unit="image") as shown:
         for group in work.batches(wanted):
             done = work.predict(group)
             written += done.written
             kept += done.kept
             skipped += done.skipped
-            bar.update(len(group))
+            shown.update(len(group))
     if not written and not kept:
         raise InputError.of(
             f"dataset {found.name}", "must hold an image that can be read", skipped[0].reason if skipped else "none"

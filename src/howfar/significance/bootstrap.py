@@ -16,7 +16,7 @@ from howfar.significance.scores import as_scores
 
 _SINGLE = 1e-12
 COUNTED_FROM = 1 << 22
-"""Weights from which on images are drawn one by one and counted, which is faster than multinomial counts are; another stream."""
+"""Weights from which on images are drawn one by one and counted, which is faster than multinomial counts; another stream."""
 _BLOCK = 1 << 19
 
 

@@ -25,6 +25,7 @@ from howfar.errors import InputError
 from howfar.pipeline import check_work
 from howfar.pipeline.pairs import projector_of, quietly
 from howfar.pipeline.symmetric import Between, between
+from howfar.progress import bar
 from howfar.projection import Projection
 from howfar.projection.remembered import Remembered
 from howfar.results import BackboneSummary, Features, Provenance, Settings
@@ -147,8 +148,6 @@ def _measured(
     features: Sequence[Features], settings: Settings, journal: PairJournal, sums: Path, progress: bool
 ) -> Iterator[dict[str, Any]]:
     """A row for each two datasets, those that the journal knows from there."""
-    from tqdm.auto import tqdm
-
     digests = [_hash(one.contents) for one in features]
     # In one space for all a pair depends on every dataset.
     shared = digests if settings.projection == "joint" else []
@@ -158,13 +157,13 @@ def _measured(
     missing = [pair for pair, key in zip(pairs, keys, strict=True) if key not in journal]
     remembered = [replace(one, rows=Remembered(one.rows, sums / name)) for one, name in zip(features, digests, strict=True)]
     projected = _projected(remembered, missing, settings)
-    with tqdm(total=len(pairs), initial=len(pairs) - len(missing), unit="pair", desc="distances", disable=not progress) as bar:
+    with bar(progress=progress, total=len(pairs), initial=len(pairs) - len(missing), unit="pair", desc="distances") as shown:
         for (i, j), key in zip(pairs, keys, strict=True):
             if key not in journal:
                 # The draws depend on the two sets' names alone, not on their companions.
                 draw = (settings.seed, *(zlib.crc32(features[k].name.encode()) for k in (i, j)), _STREAM)
                 journal.add(key, _row(between(next(projected), settings.bootstrap, draw)))
-                bar.update()
+                shown.update()
             yield {"one": features[i].name, "other": features[j].name, **journal[key], "key": key}
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import lightning
 from torch import Tensor
-from tqdm import tqdm
 
+from howfar.progress import bar
 from howfar.results.files import replace
 from howfar.training.module import Fitting
 
@@ -76,7 +76,7 @@ class Progress(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Begin where a resumed training does."""
         steps = int(trainer.estimated_stepping_batches)
-        self._bar = tqdm(total=steps, initial=trainer.global_step, desc="training", unit="step", disable=None)
+        self._bar = bar(total=steps, initial=trainer.global_step, desc="training", unit="step")
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
         """One step on."""

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
 
 from howfar.data import Dataset, content_hash, decode, read_bytes
 from howfar.data.masks import decode_mask, resize_mask
 from howfar.data.photographs import guess_photographs
 from howfar.errors import ImageError, InputError
+from howfar.progress import bar
 from howfar.runners import available_cores
 
 _BLANK = "blank"
@@ -171,7 +171,7 @@ def read_pairs(examples: Sequence[Example], size: int, progress: bool = True) ->
         raise InputError.of("examples", "must hold at least one", "none")
     with ThreadPoolExecutor(available_cores()) as pool:
         read = pool.map(lambda one: _read(one, size), examples)
-        shown = tqdm(read, total=len(examples), desc="reading", unit="image", leave=False, disable=None if progress else True)
+        shown = bar(read, progress=progress, total=len(examples), desc="reading", unit="image", leave=False)
         pictures, masks, contents, marks = zip(*shown, strict=True)
     return Pairs(np.stack(pictures), np.stack(masks), tuple(contents), _fingerprint(contents, marks))
 

@@ -16,6 +16,7 @@ from howfar.data.masks import decode_mask
 from howfar.data.predictions import Maps, match_maps, read_prediction
 from howfar.errors import ImageError, InputError
 from howfar.metrics import Counts, count, ensemble_agreement, flip_agreement, histogram
+from howfar.progress import bar
 from howfar.runners import LocalRunner
 from howfar.studies.evaluation.faults import Fault
 
@@ -105,10 +106,8 @@ def read_maps(items: Sequence[Item], sources: Sources, tolerance: float, progres
 
 def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: bool) -> Iterator[R]:
     """Yield ``function(item)`` in order, under a bar with rate and time left on stderr."""
-    from tqdm.auto import tqdm
-
     results = LocalRunner().run(function, items)
-    yield from tqdm(results, total=len(items), unit="image", desc="scores", disable=not progress, dynamic_ncols=True)
+    yield from bar(results, progress=progress, total=len(items), unit="image", desc="scores")
 
 
 def all_faint(scored: Sequence[ScoredMap]) -> bool:

@@ -14,12 +14,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from howfar.data import Dataset, Item, content_hash, decode, parse, read_bytes, read_mask
 from howfar.data.files import printable
 from howfar.data.map_files import places, signature_of, write_map
 from howfar.errors import ImageError, InputError
+from howfar.progress import bar
 from howfar.results import Provenance, Skipped
 from howfar.results.prompting import Prompting
 from howfar.studies.evaluation.evaluate import evaluate
@@ -192,9 +192,7 @@ def _predicted(
     """A row for each image and prompter; a map that is there already, made in the same way of the same image, is kept."""
     at = [{item.name: path for path, item in places(_folder(root, one, dataset), dataset).items()} for one in prompters]
     rows = []
-    with tqdm(
-        total=len(dataset.items), desc=f"prompting {dataset.name}", unit="image", disable=None if progress else True
-    ) as bar:
+    with bar(progress=progress, total=len(dataset.items), desc=f"prompting {dataset.name}", unit="image") as shown:
         for item in dataset.items:
             data = read_bytes(item.path)
             one = _pictured(item, data, sam)
@@ -211,7 +209,7 @@ def _predicted(
                         "told": json.dumps(prompt, sort_keys=True),
                     }
                 )
-            bar.update()
+            shown.update()
     return rows
 
 

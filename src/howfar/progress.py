@@ -1,0 +1,35 @@
+"""Bars on stderr that show how far long work is, its rate and the time left: moving where they are watched, else seldom."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any, Final
+
+SELDOM: Final = 30.0
+"""Seconds."""
+
+
+def bar(iterable: Iterable[Any] | None = None, *, progress: bool = True, **options: Any) -> Any:
+    """A tqdm bar; where nobody sees it move, in a file or a pipe, it says something every half minute alone.
+
+    Parameters
+    ----------
+    iterable
+        What it goes over; None where `update` is called.
+    progress
+        False for no bar.
+    **options
+        As tqdm takes them: total, desc, unit, leave …
+
+    Examples
+    --------
+    >>> list(bar([1, 2], progress=False))
+    [1, 2]
+    """
+    from tqdm.auto import tqdm
+
+    # A notebook's stderr is no terminal, but it shows bars.
+    watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+    seldom: dict[str, Any] = {} if watched else {"delay": SELDOM, "mininterval": SELDOM}
+    return tqdm(iterable, disable=not progress, dynamic_ncols=True, **seldom, **options)
