@@ -39,6 +39,15 @@ def test_where_it_is_seen(
     assert ("counting: 100%" in captured.err) is seen
 
 
+def test_what_is_said_is_said_in_a_log_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    with bar(said=True, total=7, desc="counting") as shown:
+        shown.set_postfix({"kept": 3}, refresh=False)
+        shown.update(7)
+    assert "7/7" in (err := capsys.readouterr().err)
+    assert "kept=3" in err
+
+
 def test_in_a_log_a_long_job_says_how_far_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)

@@ -10,8 +10,10 @@ SELDOM: Final = 30.0
 """Seconds."""
 
 
-def bar(iterable: Iterable[Any] | None = None, *, progress: bool = True, **options: Any) -> Any:
+def bar(iterable: Iterable[Any] | None = None, *, progress: bool = True, said: bool = False, **options: Any) -> Any:
     """A tqdm bar; where nobody sees it move, in a file or a pipe, it says something every half minute alone.
+
+    There work that is shorter than that is not spoken of, unless `said` asks for its beginning and its end.
 
     Parameters
     ----------
@@ -19,6 +21,8 @@ def bar(iterable: Iterable[Any] | None = None, *, progress: bool = True, **optio
         What it goes over; None where `update` is called.
     progress
         False for no bar.
+    said
+        Whether even short work is spoken of in a file or a pipe.
     **options
         As tqdm takes them: total, desc, unit, leave …
 
@@ -31,5 +35,5 @@ def bar(iterable: Iterable[Any] | None = None, *, progress: bool = True, **optio
 
     # A notebook's stderr is no terminal, but it shows bars.
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
-    seldom: dict[str, Any] = {} if watched else {"delay": SELDOM, "mininterval": SELDOM}
+    seldom: dict[str, Any] = {} if watched else {"delay": 0.0 if said else SELDOM, "mininterval": SELDOM}
     return tqdm(iterable, disable=not progress, dynamic_ncols=True, **seldom, **options)

@@ -208,7 +208,7 @@ def _with_progress(
 ) -> Iterator[tuple[int, list[_Outcome]]]:
     total = sum(len(chunk.items) for chunk in chunks)
     reused = 0
-    with bar(progress=progress, total=total, unit="image", desc="features") as shown:
+    with bar(progress=progress, said=True, total=total, unit="image", desc="features") as shown:
         for index, outcomes in results:
             reused += sum(outcome.reused for outcome in outcomes)
             shown.set_postfix({"from store": reused}, refresh=False)
