@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.cores import available_cores, numeric_threads
-from howfar.distances import pairwise
+from howfar.distances import kernel, pairwise
 from howfar.distances.dataset import energy, image_to_dataset, leave_one_out
 from howfar.distances.kernel import ROWS, TILE, Kernel
 from howfar.distances.pairwise import quadratic_forms, row_sums
@@ -134,3 +134,32 @@ def test_threads_are_the_cores_or_what_the_environment_says(said: str, wanted: i
     assert numeric_threads() == wanted
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert numeric_threads() == available_cores() == 3
+
+
+def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def njit(cache: bool = False, **_: Any) -> Any:
+        asked.append(cache)
+        if cache:
+            raise RuntimeError("cannot cache function '_squares': no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(kernel, "njit", njit)
+
+    def square(x: float) -> float:
+        return x * x
+
+    assert kernel._compiled(square)(3.0) == 9.0
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize(("rows", "threads", "wanted"), [(40, 4, 4), (3, 4, 1), (1, 1, 1), (2000, 2, 8), (209, 2, 2)])
+def test_rows_are_shared_by_all_threads(rows: int, threads: int, wanted: int) -> None:
+    s, p = sets(rows, 5, 2)
+    one = Kernel(s, p, threads=threads)
+    parts: list[tuple[int, int]] = []
+    one._shared(lambda start, stop: parts.append((start, stop)), rows)
+    assert len(parts) == wanted
+    assert sorted(parts) == sorted(set(parts))
+    assert sum(stop - start for start, stop in parts) == rows

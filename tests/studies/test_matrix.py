@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 import howfar
+from howfar.arrays import as_rows
+from howfar.data import parse
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
+from howfar.results import Features
 from howfar.results.matrix import MEASURES, Matrix
 from howfar.studies import matrix as study
 from howfar.studies.journal import JOURNAL, PairJournal
@@ -102,6 +106,10 @@ def test_an_unknown_measure_is_refused() -> None:
         measure().square("far")  # type: ignore[arg-type]  # on purpose
 
 
+def test_arrays_in_a_list_are_named_by_their_place() -> None:
+    assert measure(list(sets().values())).names == ("dataset-1", "dataset-2", "dataset-3", "dataset-4")
+
+
 def test_nearest_and_farthest() -> None:
     table = measure().nearest().set_index("dataset")
     assert table.loc["a", ["nearest", "farthest"]].tolist() == ["b", "d"]
@@ -154,7 +162,15 @@ def test_a_dataset_more_is_measured_alone(tmp_path: Path, measured: list[int]) -
 
 @pytest.mark.parametrize(
     ("change", "anew"),
-    [({"components": 4}, 6), ({"seed": 1}, 6), ({"bootstrap": 20}, 6), ({"projection": "joint"}, 6), ({"limit": 22}, 6)],
+    [
+        ({"components": 4}, 6),
+        ({"bootstrap": 20}, 6),
+        ({"projection": "joint"}, 6),
+        ({"limit": 22}, 6),
+        # Nothing is drawn: nothing changes.
+        ({"seed": 1}, 0),
+        ({"limit": 99}, 0),
+    ],
 )
 def test_what_changes_is_measured_anew(change: dict[str, Any], anew: int, tmp_path: Path, measured: list[int]) -> None:
     measure(out=tmp_path)
@@ -189,6 +205,117 @@ def test_a_damaged_table_is_measured_anew(damage: bytes, tmp_path: Path, measure
     assert len(measured) == 12
 
 
+@pytest.mark.parametrize("projection", ["pair", "joint"])
+def test_a_dataset_that_is_there_twice(projection: str, measured: list[int]) -> None:
+    """The pairs that are the same one are measured once, and no other takes their numbers."""
+    known = sets()
+    found = measure({"a": known["a"], "twin": known["a"], "b": known["b"], "c": known["c"]}, projection=projection)
+    assert len(measured) == 4
+    pairs = found.pairs.set_index(["one", "other"])
+    for one, other in (("a", "b"), ("twin", "b"), ("a", "c"), ("b", "c"), ("a", "twin")):
+        rows = [known["a" if name == "twin" else name] for name in (one, other)]
+        if projection == "pair":
+            alone = measure({"one": rows[0], "other": rows[1]}).pairs.iloc[0]
+            assert pairs.loc[(one, other), "o_dist_mean"] == pytest.approx(alone["o_dist_mean"], rel=1e-12)
+    assert pairs.loc[("a", "twin"), "inhomogeneity"] == pytest.approx(0.0, abs=1e-12)
+    assert pairs.loc[("b", "c"), "inhomogeneity"] != pairs.loc[("a", "b"), "inhomogeneity"]
+    square = found.square()
+    np.testing.assert_array_equal(square.loc["a", ["b", "c"]], square.loc["twin", ["b", "c"]])
+
+
+def test_another_order_and_other_names_cost_nothing(tmp_path: Path, measured: list[int]) -> None:
+    known = sets()
+    measure(known, out=tmp_path, bootstrap=30)
+    del measured[:]
+    turned = {f"new-{name}": known[name] for name in "dbca"}
+    found = measure(turned, out=tmp_path, bootstrap=30)
+    assert not measured
+    pd.testing.assert_frame_equal(found.pairs, measure(turned, bootstrap=30).pairs, check_exact=True)
+    first = measure(known, bootstrap=30).pairs.set_index(["one", "other"]).loc[("a", "d")]
+    last = found.pairs.set_index(["one", "other"]).loc[("new-d", "new-a")]
+    assert (last["self_one"], last["relative_other_ci_low"]) == (first["self_other"], first["relative_one_ci_low"])
+
+
+def features_by(scale: float, **identity: Any) -> dict[str, Any]:
+    """The same images by another feature: same contents, other rows."""
+    found = {}
+    for name, rows in sets(200).items():
+        known = parse(rows, name=name)
+        assert isinstance(known, Features)
+        found[name] = replace(known, rows=as_rows(np.abs(rows) ** scale, name), identity=identity)
+    return found
+
+
+def test_another_feature_of_the_same_images_takes_no_sums_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PairJournal, "add", stop)
+        with pytest.raises(KeyboardInterrupt):
+            measure(features_by(1.0, fit="stretch"), out=tmp_path)
+    assert any((tmp_path / study.SUMS).iterdir())
+    found = measure(features_by(2.0, fit="crop"), out=tmp_path)
+    pd.testing.assert_frame_equal(found.pairs, measure(features_by(2.0, fit="crop")).pairs, check_exact=True)
+
+
+def test_several_layers_are_weighted_as_compare_does() -> None:
+    known = {name: replace(one, layers=(50, 150)) for name, one in features_by(1.0, fit="stretch").items()}
+    pair = measure(known, scale="layers").pairs.iloc[0]
+    there = howfar.compare(known["a"], [known["b"]], components=5, scale="layers", permutations=0, bootstrap=0).datasets[0]
+    assert pair["o_dist_mean"] == pytest.approx(there.o_dist_mean, rel=1e-9)
+    assert pair["o_dist_mean"] != pytest.approx(measure(known).pairs.iloc[0]["o_dist_mean"], rel=1e-3)
+
+
+def test_a_second_stop_loses_nothing(tmp_path: Path, measured: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    add = PairJournal.add
+
+    def stop(self: PairJournal, key: str, row: dict[str, Any]) -> None:
+        add(self, key, row)
+        if len(measured) == 3:
+            raise KeyboardInterrupt
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PairJournal, "add", stop)
+        with pytest.raises(KeyboardInterrupt):
+            measure(out=tmp_path)
+    before = (tmp_path / JOURNAL).read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="no space left"):
+            measure(out=tmp_path)
+    assert (tmp_path / JOURNAL).read_text() == before
+    assert before.count("\n") == 3
+
+
+def test_what_another_run_had_measured_is_kept(tmp_path: Path, measured: list[int]) -> None:
+    measure(out=tmp_path)
+    measure(out=tmp_path, components=3)
+    assert len(measured) == 12
+    measure(out=tmp_path)
+    measure(out=tmp_path, components=3)
+    assert len(measured) == 12
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    with (
+        PairJournal.open(tmp_path),
+        pytest.raises(InputError, match="out must be a folder that no other howfar matrix is at work in"),
+    ):
+        measure(out=tmp_path)
+    measure(out=tmp_path)
+
+
+@pytest.mark.parametrize("line", ["[]", "3", '{"no": "key"}', "", "{"])
+def test_a_line_of_another_make_is_passed_over(line: str, tmp_path: Path, measured: list[int]) -> None:
+    (tmp_path / JOURNAL).write_text(line + "\n")
+    measure(out=tmp_path)
+    assert len(measured) == 6
+
+
 # The result
 
 
@@ -203,6 +330,10 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     for word in ("Which datasets are alike?", "0: equal", "half of 1/n + 1/m", "howfar.matrix("):
         assert word in page
+    known = sets()
+    measure({name: known[name] for name in "abc"}).pairs.to_parquet(tmp_path / "pairs.parquet")
+    with pytest.raises(StoreError, match="the matrix is damaged"):
+        Matrix.load(tmp_path)
     (tmp_path / "matrix.json").write_text("{}")
     with pytest.raises(StoreError, match="the matrix is damaged"):
         Matrix.load(tmp_path)
@@ -231,8 +362,16 @@ def test_notes_say_what_weakens_it() -> None:
     notes = " | ".join(measure(known).notes)
     assert "a and e share 3 images" in notes
     assert "b and e share 2 images" in notes
-    assert "e has 5 images" in notes
-    assert "limit = 5 measures all at one size" in notes
+    assert "e has fewer than 10 images" in notes
+    assert "the datasets hold 5 to 40 images" in notes
+    assert "limit = 5" not in notes
+    unequal = {"a": known["a"], "d": known["d"][:12]}
+    for projection in ("pair", "joint", "none"):
+        (note,) = measure(unequal, projection=projection).notes
+        assert "limit = 12 measures all at one size" in note
+        assert ("little say" in note) is (projection == "pair")
+    many = {f"s{k}": np.random.default_rng(k).normal(size=(3, 4)) for k in range(9)}
+    assert measure(many, components=2).notes[0].startswith("s0, s1, s2, s3, s4 and 4 more have fewer than 10 images")
     assert "no more than 2 can be had" not in notes
     assert "components were asked for" in " | ".join(
         measure({"one": known["a"][:2], "two": known["b"][:3]}, components=9).notes
@@ -243,7 +382,10 @@ def test_notes_say_what_weakens_it() -> None:
     ("datasets", "options", "words"),
     [
         ({"a": np.ones((2, 2))}, {}, "datasets must be at least two, got 1"),
-        ("roads", {}, "datasets must be at least two, got 'roads'"),
+        ("roads", {}, "datasets must be a list of datasets or a mapping from names, got 'str'"),
+        (Path("roads"), {}, "must be a list of datasets or a mapping from names, got 'PosixPath'"),
+        (3, {}, "must be a list of datasets or a mapping from names, got 'int'"),
+        (np.ones((2, 3, 4)), {}, "must be a list of datasets or a mapping from names, got 'ndarray'"),
         (None, {"projection": "primary"}, "projection must be pair, joint or none in a matrix, got 'primary'"),
         (None, {"components": 0}, "components is refused"),
         (None, {"device": "cpu"}, "options are of no use to ready-made embeddings"),
@@ -260,5 +402,5 @@ def test_images_by_a_backbone(demo_folders: list[Path], tmp_path: Path) -> None:
     found = measure(demo_folders[:3], backbone="colour_moments", store=tmp_path / "store", out=tmp_path / "out", limit=12)
     assert found.names == tuple(folder.name for folder in demo_folders[:3])
     assert [one.n for one in found.datasets] == [12, 12, 12]
-    assert [one.folder for one in found.datasets] == [str(folder / "images") for folder in demo_folders[:3]]
+    assert [one.source for one in found.datasets] == [str(folder) for folder in demo_folders[:3]]
     assert found.backbone.name == "colour_moments"

@@ -34,7 +34,7 @@ def _newest(run: Path) -> _Kind:
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A folder that `howfar compare --out` or `howfar adapt` wrote.")],
+    run: Annotated[Path, typer.Argument(help="A folder that compare, matrix, adapt or prompts wrote.")],
 ) -> None:
     """Write figures/ and report.html of a RUN or a study anew from its tables, and print the page's path."""
     from howfar import registry

@@ -32,7 +32,13 @@ Single = NDArray[np.float32]
 
 def _compiled(function: F) -> F:
     # Sums may be reordered, roots stay exact; nothing is infinite or undefined, as the caller sees to.
-    made: Any = njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz", "arcp", "nnan", "ninf"})(function)
+    how: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "reassoc", "nsz", "arcp", "nnan", "ninf"}}
+    made: Any
+    try:
+        made = njit(cache=True, **how)(function)
+    # Nowhere to keep what is compiled, in a container that may write nothing say: it is compiled in every process.
+    except RuntimeError:
+        made = njit(**how)(function)
     return cast("F", made)
 
 
@@ -119,7 +125,7 @@ class Kernel:
         self._threads = threads or numeric_threads()
         centre = p.mean(axis=0, dtype=np.float64)
         a, b = s - centre, p - centre
-        # A power of two, which moves no digit: squares can then neither overflow nor, where they count, vanish.
+        # A power of two, which moves no digit: squares cannot overflow then. What is 1e-19 of the largest vanishes.
         _, exponent = np.frexp(max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0)))
         self.unit = float(np.ldexp(1.0, int(exponent)))
         empty = -a.shape[1] % FIVE
@@ -129,7 +135,7 @@ class Kernel:
     def sums(self) -> Float64Array:
         """Sum of each row's distances from all rows of P, (m,) float64."""
         out = np.empty(len(self._a))
-        self._shared(lambda start, stop: _add(self._a, self._b, start, stop, out), 0, len(self._a))
+        self._shared(lambda start, stop: _add(self._a, self._b, start, stop, out), len(self._a))
         out *= self.unit
         return out
 
@@ -137,13 +143,14 @@ class Kernel:
         """Rows `start` to `stop` of S from the rows of P from `first` on, (stop − start, n − first) float32, in `unit`s."""
         out = np.empty((stop - start, self._b.shape[1] - first), np.float32)
         rows = self._a[start:stop]
-        self._shared(lambda begin, end: _write(rows, self._b, begin, end, first, out), 0, len(rows))
+        self._shared(lambda begin, end: _write(rows, self._b, begin, end, first, out), len(rows))
         return out
 
-    def _shared(self, work: Callable[[int, int], None], start: int, stop: int) -> None:
-        tasks = range(start, stop, ROWS)
-        if self._threads == 1 or len(tasks) < 2:
-            work(start, stop)
+    def _shared(self, work: Callable[[int, int], None], count: int) -> None:
+        # A multiple of the four rows that are computed together.
+        size = min(ROWS, max(4, -(-count // (4 * self._threads)) * 4))
+        if self._threads == 1 or count <= size:
+            work(0, count)
             return
         with ThreadPoolExecutor(self._threads, thread_name_prefix="howfar-distances") as pool:
-            list(pool.map(lambda begin: work(begin, min(begin + ROWS, stop)), tasks))
+            list(pool.map(lambda begin: work(begin, min(begin + size, count)), range(0, count, size)))

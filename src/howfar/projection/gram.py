@@ -23,6 +23,7 @@ T = TypeVar("T")
 _BLOCK_BYTES = 24 << 20
 SINGLE_FROM = 1 << 36
 """Products from which on float32 is used: below, float64 takes a second or so."""
+LARGEST = float(np.finfo(np.float32).max)
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """What float32 products leave of an eigenvalue that is 0, in parts of the trace over √rows."""
 
@@ -90,7 +91,7 @@ class Cross:
         return self.inner + self.primary[:, :, None]
 
 
-def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = None) -> Gram:
+def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = None, *, double: bool = False) -> Gram:
     """Inner products of all rows of a dataset about its centre, one matrix a layer, in one pass over the columns.
 
     Parameters
@@ -101,6 +102,8 @@ def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = N
         Lengths of the parts to keep apart; they sum to q. None is one part.
     block
         Columns at a time; by default what fits in 24 MiB. It changes nothing beyond rounding.
+    double
+        Whether products are float64 however many they are.
 
     Examples
     --------
@@ -110,10 +113,10 @@ def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = N
     ([2.0, 4.0], [[[5.0, -5.0], [-5.0, 5.0]]])
     """
     n, q = x.shape
-    plan = _Plan.of((x,), layers, block, n * n * q)
+    plan = _Plan.of((x,), layers, block, -1 if double else n * n * q)
     mean, centre, inner = np.empty(q), np.empty(q, np.float32), np.zeros((plan.layers, n, n))
     for layer, at, (columns,) in plan.blocks():
-        centre[at] = _mean(columns)
+        centre[at] = _centre(columns)
         values = plan.about(columns, centre[at])
         mean[at] = centre[at] + _mean(values).astype(np.float64)
         inner[layer] += values @ values.T
@@ -129,6 +132,7 @@ def cross_gram(
     *,
     known: Gram | None = None,
     own: bool = True,
+    double: bool = False,
 ) -> tuple[Cross, Gram]:
     """Inner products of P with S, and on the same pass those within S.
 
@@ -144,6 +148,8 @@ def cross_gram(
         Those within S, where they are known already.
     own
         False leaves out those within S: none are given.
+    double
+        As `own_gram`.
 
     Examples
     --------
@@ -155,14 +161,14 @@ def cross_gram(
     """
     (n, q), m = p.shape, s.shape[0]
     size = m if own and known is None else 0
-    plan = _Plan.of((p, s), layers, block, (n + size) * m * q)
+    plan = _Plan.of((p, s), layers, block, -1 if double else (n + size) * m * q)
     parts = plan.layers
     inner, within = np.zeros((parts, n, m)), np.zeros((parts, size, size))
     primary, secondary, apart = np.zeros((parts, n)), np.zeros((parts, m)), np.zeros(parts)
     mean, its = (np.empty(q), np.empty(q, np.float32)) if known is None else (known.mean, known.centre)
     for layer, at, blocks in plan.blocks():
         if known is None:
-            its[at] = _mean(blocks[1])
+            its[at] = _centre(blocks[1])
         left, right = plan.about(blocks[0], centre[at]), plan.about(blocks[1], its[at])
         between = np.subtract(its[at], centre[at], dtype=np.float64)
         inner[layer] += left @ right.T
@@ -254,6 +260,11 @@ def _ahead(read: Callable[[tuple[int, slice]], T], places: Sequence[tuple[int, s
             values, coming = coming.result(), reader.submit(read, place)
             yield values
         yield coming.result()
+
+
+def _centre(values: NDArray[Any]) -> NDArray[np.float32]:
+    """A vector that float32 holds, near the mean wherever it does."""
+    return np.asarray(np.clip(_mean(values), -LARGEST, LARGEST), dtype=np.float32)
 
 
 def _mean(values: NDArray[Any]) -> NDArray[Any]:

@@ -135,7 +135,7 @@ class Projector:
         """
         kept = min(self._z, self._most(self._n))
         if self._by_gram(self._n):
-            vectors, values, _ = self._primary_spectrum(kept)
+            vectors, values, _ = self._primary_spectrum(self._gram, kept)
             return signed(vectors * np.sqrt(values), self._n, towards_secondary=False)
         basis = by_covariance(self._moments, self._layers, self._scale, kept)
         return signed(basis.scores(self._p, self._block), self._n, towards_secondary=False)
@@ -153,16 +153,22 @@ class Projector:
         if not self._by_gram(self._n):
             basis = by_covariance(self._moments, self._layers, self._scale, kept)
             return basis.turned(signs(basis.scores(self._p, self._block), self._n, towards_secondary=False))
-        vectors, values, weights = self._primary_spectrum(kept)
+        vectors, values, weights = self._primary_spectrum(self._exact, kept)
         root = np.sqrt(values)
         turns = signs(vectors * root, self._n, towards_secondary=False)
         factors = vectors * turns * np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
-        shares = ratio(values, self._primary_total(weights))
-        return by_gram(self._p, self._gram.mean, np.repeat(weights, self._layers), factors, shares, self._block)
+        shares = ratio(values, _total(self._exact, weights))
+        return by_gram(self._p, self._exact.mean, np.repeat(weights, self._layers), factors, shares, self._block)
 
     @cached_property
     def _gram(self) -> Gram:
-        return gram_of(self._p, self._layers, self._block)
+        return self.__dict__.get("_exact") or gram_of(self._p, self._layers, self._block)
+
+    @cached_property
+    def _exact(self) -> Gram:
+        """The same in float64: rows that are not P's are divided by the roots of P's small eigenvalues, rounding too."""
+        known = self.__dict__.get("_gram")
+        return gram_of(self._p, self._layers, self._block, double=True) if known is None or known.single else known
 
     @cached_property
     def _moments(self) -> Moments:
@@ -214,13 +220,14 @@ class Projector:
         """Fitted on P only; a direction in which P does not vary is not there for S either."""
         kept = self._kept(wanted, self._n)
         if self._by_gram(self._n):
-            vectors, values, weights = self._primary_spectrum(kept)
+            own = self._exact
+            vectors, values, weights = self._primary_spectrum(own, kept)
             root = np.sqrt(values)
             inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
-            cross, _ = cross_gram(self._p, s, self._gram.centre, self._layers, self._block, own=False)
-            inner = np.tensordot(weights, cross.about_primary() - self._gram.off[:, :, None], axes=1)
+            cross, _ = cross_gram(self._p, s, own.centre, self._layers, self._block, own=False, double=True)
+            inner = np.tensordot(weights, cross.about_primary() - own.off[:, :, None], axes=1)
             scores = np.concatenate([vectors * root, (inner.T @ vectors) * inverse])
-            shares = ratio(values, self._primary_total(weights))
+            shares = ratio(values, _total(own, weights))
         else:
             basis = by_covariance(self._moments, self._layers, self._scale, kept)
             shares = basis.explained_variance_ratio
@@ -228,16 +235,12 @@ class Projector:
         scores = signed(scores, self._n, towards_secondary=False)
         return Projection(scores[: self._n], scores[self._n :], shares)
 
-    def _primary_spectrum(self, kept: int) -> tuple[Float64Array, Float64Array, Float64Array]:
-        inner = self._gram.inner
-        weights = layer_weights(np.trace(inner, axis1=1, axis2=2), self._floors(self._n), self._n, self._scale)
-        own = np.tensordot(weights, inner, axes=1)
+    def _primary_spectrum(self, gram: Gram, kept: int) -> tuple[Float64Array, Float64Array, Float64Array]:
+        weights = layer_weights(np.trace(gram.inner, axis1=1, axis2=2), self._floors(self._n), self._n, self._scale)
+        own = np.tensordot(weights, gram.inner, axes=1)
         centre(own)
-        rounding = ROUNDING * self._primary_total(weights) / math.sqrt(self._n) if self._gram.single else 0.0
+        rounding = ROUNDING * _total(gram, weights) / math.sqrt(self._n) if gram.single else 0.0
         return *leading(own, kept, rounding), weights
-
-    def _primary_total(self, weights: Float64Array) -> float:
-        return float(weights @ np.trace(self._gram.inner, axis1=1, axis2=2))
 
     def _joined(self, s: Rows) -> tuple[Float64Array, float]:
         """Centred inner products of P and S together, layers weighted and summed, and what rounding leaves of an eigenvalue."""
@@ -261,6 +264,10 @@ class Projector:
 
     def _floors(self, rows: int) -> Float64Array:
         return rows * squares(self._gram.mean, self._layers)
+
+
+def _total(gram: Gram, weights: Float64Array) -> float:
+    return float(weights @ np.trace(gram.inner, axis1=1, axis2=2))
 
 
 def _one_of(name: str, value: str, known: Sequence[str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from zipfile import BadZipFile
 
 import numpy as np
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 from howfar.projection.gram import Gram, own_gram
 from howfar.projection.moments import Moments, moments
 from howfar.protocols import Rows
+
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 
 class Remembered:
@@ -37,7 +41,7 @@ class Remembered:
 
     def __init__(self, rows: Rows, folder: Path | None = None) -> None:
         self._rows, self._folder = rows, folder
-        self._memory: dict[str, Any] = {}
+        self._memory: dict[str, Arrays] = {}
         self.shape = rows.shape
 
     def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
@@ -50,37 +54,50 @@ class Remembered:
 
     def moments(self, block: int | None = None) -> Moments:
         """Count, mean and scatter, as `howfar.projection.moments.moments`."""
-        found = self._kept("moments", lambda: _arrays(moments(self._rows, block)))
+        q = self.shape[1]
+        shapes = {"mean": (q,), "scatter": (q, q)}
+        found = self._kept("moments", shapes, lambda: _arrays(moments(self._rows, block)))
         return Moments(self.shape[0], found["mean"], found["scatter"])
 
-    def gram(self, layers: Sequence[int] | None = None, block: int | None = None) -> Gram:
+    def gram(self, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:
         """Inner products within the dataset, as `howfar.projection.gram.own_gram`."""
-        parts = "-".join(map(str, layers or self.shape[1:]))
-        found = self._kept(f"gram-{parts}", lambda: _arrays(own_gram(self._rows, layers, block)))
+        n, q = self.shape
+        parts = tuple(layers or (q,))
+        shapes = {"mean": (q,), "centre": (q,), "inner": (len(parts), n, n), "single": ()}
+        name = hashlib.sha256(repr((parts, double)).encode()).hexdigest()[:16]
+        found = self._kept(f"gram-{name}", shapes, lambda: _arrays(own_gram(self._rows, layers, block, double=double)))
         return Gram(found["mean"], found["centre"], found["inner"], bool(found["single"]))
 
-    def _kept(self, name: str, compute: Any) -> Mapping[str, NDArray[Any]]:
+    def _kept(self, name: str, shapes: Mapping[str, tuple[int, ...]], compute: Callable[[], Arrays]) -> Arrays:
         if self._folder is None:
             if name not in self._memory:
                 self._memory[name] = compute()
-            found: Mapping[str, NDArray[Any]] = self._memory[name]
-            return found
+            return self._memory[name]
         path = self._folder / f"{name}.npz"
         try:
             with path.open("rb") as file, np.load(file) as kept:
-                return dict(kept)
+                found = dict(kept)
+            if {key: value.shape for key, value in found.items()} == shapes:
+                return found
         # Absent, cut short, or of another make.
-        except (OSError, ValueError, EOFError, BadZipFile):
-            fresh: Mapping[str, NDArray[Any]] = compute()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        with part.open("wb") as written:
-            np.savez(written, **dict[str, Any](fresh))
-        part.replace(path)
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile):
+            pass
+        fresh = compute()
+        _keep(path, fresh)
         return fresh
 
 
-def _arrays(found: Moments | Gram) -> dict[str, NDArray[Any]]:
+def _keep(path: Path, fresh: Arrays) -> None:
+    """Write what was computed; a disk that refuses, or a folder that is gone meanwhile, costs time later and no more."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as written:
+            np.savez(written, **dict[str, Any](fresh))
+        part.replace(path)
+
+
+def _arrays(found: Moments | Gram) -> Arrays:
     if isinstance(found, Moments):
         return {"mean": found.mean, "scatter": found.scatter}
     return {"mean": found.mean, "centre": found.centre, "inner": found.inner, "single": np.array(found.single)}
@@ -98,7 +115,7 @@ def moments_of(x: Rows, block: int | None = None) -> Moments:
     return x.moments(block) if isinstance(x, Remembered) else moments(x, block)
 
 
-def gram_of(x: Rows, layers: Sequence[int] | None = None, block: int | None = None) -> Gram:
+def gram_of(x: Rows, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:
     """Inner products within rows, from their memory where they have one.
 
     Examples
@@ -107,4 +124,4 @@ def gram_of(x: Rows, layers: Sequence[int] | None = None, block: int | None = No
     >>> gram_of(Remembered(as_rows([[1.0], [3.0]], "x"))).inner.tolist()
     [[[1.0, -1.0], [-1.0, 1.0]]]
     """
-    return x.gram(layers, block) if isinstance(x, Remembered) else own_gram(x, layers, block)
+    return x.gram(layers, block, double) if isinstance(x, Remembered) else own_gram(x, layers, block, double=double)

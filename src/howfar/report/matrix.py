@@ -130,10 +130,13 @@ def _settings(found: Matrix) -> Table:
 
 def _rerun(found: Matrix) -> str:
     """Lines of Python that measure the same datasets with the same settings; a gap stands where a folder is not known."""
-    sets = [f"        {one.name!r}: {one.folder or f'<where {one.name} is>'!r}," for one in found.datasets]
+    sets = [f"        {one.name!r}: {one.source or f'<where {one.name} is>'!r}," for one in found.datasets]
     known = found.settings
-    options = {name: getattr(known, name) for name in ("components", "projection", "scale", "seed", "bootstrap", "limit")}
+    options: dict[str, Any] = {
+        name: getattr(known, name) for name in ("components", "projection", "scale", "seed", "bootstrap", "limit")
+    }
     backbone = [] if found.backbone.name == "embeddings" else [f"    backbone={found.backbone.name!r},"]
+    options |= found.options
     lines = ["import howfar", "", "found = howfar.matrix(", "    {", *sets, "    },", *backbone]
     return "\n".join([*lines, *(f"    {name}={value!r}," for name, value in options.items()), ")"])
 

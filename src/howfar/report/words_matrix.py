@@ -39,12 +39,12 @@ def primary_sentence(found: Matrix) -> str:
 
 def limits(found: Matrix) -> list[str]:
     """What the numbers do not tell."""
-    own = (
-        "Each two datasets have a space of their own, so raw distances of different pairs cannot be compared; relative ones "
-        "and inhomogeneity are free of the unit, though not of what the components leave out."
-        if found.settings.projection == "pair"
-        else "All datasets share one space: every number depends on which datasets take part, and most on the largest."
-    )
+    own = {
+        "pair": "Each two datasets have a space of their own, so raw distances of different pairs cannot be compared; "
+        "relative ones and inhomogeneity are free of the unit, though not of what the components leave out.",
+        "joint": "All datasets share one space: every number depends on which datasets take part, and most on the largest.",
+        "none": "Distances are taken in all dimensions, in which many that tell nothing may drown the few that do.",
+    }[found.settings.projection]
     return [
         own,
         "Inhomogeneity of two samples of one distribution is not 0 but about half of 1/n + 1/m: compare it with that before "

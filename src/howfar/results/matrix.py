@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -31,11 +32,11 @@ DIAGONAL: Final = {"inhomogeneity": 0.0, "relative": 1.0, "energy": 0.0, "o_dist
 
 @dataclass(frozen=True)
 class MatrixDataset:
-    """One of the datasets: name, readable images, and the folder that they lie in ("" where they have none in common)."""
+    """One of the datasets: name, readable images, and the folder or table that it was read from ("" where there is none)."""
 
     name: str
     n: int
-    folder: str
+    source: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,7 +53,10 @@ class Matrix:
         A row for each two datasets (one, other): o_dist_mean; self_one and self_other, each one's self-distance in that pair's
         space; relative_one and relative_other, o_dist_mean over them; energy; inhomogeneity, energy over twice o_dist_mean, 0
         for equal datasets and at most 1; low and high of 95 % intervals where there was a bootstrap; components,
-        explained_variance; nan where a value is undefined. `key` stands for the images and settings of the row.
+        explained_variance; nan where a value is undefined. `key` stands for the images and settings of the
+        row, `turned` for the order in which it was measured.
+    options
+        What was passed on to the backbone.
     skipped, notes
         Files that could not be used; what a reader should know.
     """
@@ -62,6 +66,7 @@ class Matrix:
     settings: Settings
     pairs: pd.DataFrame
     provenance: Provenance
+    options: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -76,8 +81,8 @@ class Matrix:
         return Plots(self, "matrix_figures")
 
     def to_frame(self) -> pd.DataFrame:
-        """One row for each two datasets, without the keys."""
-        return self.pairs.drop(columns="key")
+        """One row for each two datasets, without what is for a later run alone."""
+        return self.pairs.drop(columns=["key", "turned"])
 
     def square(self, measure: Measure = "inhomogeneity") -> pd.DataFrame:
         """A square table of one measure, datasets as index and columns.
@@ -119,6 +124,7 @@ class Matrix:
             "backbone": asdict(self.backbone),
             "settings": asdict(self.settings),
             "provenance": asdict(self.provenance),
+            "options": dict(self.options),
             "skipped": [asdict(one) for one in self.skipped],
             "notes": list(self.notes),
         }
@@ -163,15 +169,19 @@ class Matrix:
             document: Mapping[str, Any] = json.loads((root / DOCUMENT).read_text(encoding="utf-8"))
             if document["format"] != FORMAT:
                 raise StoreError(f"{root}: a matrix of another format than this howfar reads ({FORMAT}): run matrix again")
-            return cls(
+            found = cls(
                 datasets=tuple(MatrixDataset(**row) for row in document["datasets"]),
                 backbone=BackboneSummary(**tupled(document["backbone"], "layers")),
                 settings=Settings(**document["settings"]),
                 pairs=pd.read_parquet(root / PAIRS),
                 provenance=Provenance(**document["provenance"]),
+                options=document["options"],
                 skipped=tuple(Skipped(**row) for row in document["skipped"]),
                 notes=tuple(document["notes"]),
             )
+            if list(zip(found.pairs["one"], found.pairs["other"], strict=True)) != list(combinations(found.names, 2)):
+                raise ValueError("its table is of other datasets")
+            return found
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{root}: the matrix is damaged ({type(error).__name__}): run matrix again") from error
 

@@ -3,43 +3,60 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 import pandas as pd
 
+from howfar.errors import InputError
+from howfar.results.files import replace
 from howfar.results.matrix import PAIRS
 
 JOURNAL: Final = "pairs.jsonl"
-"""Pairs of an unfinished matrix, a line each."""
+"""A line for each pair that is not in the folder's result."""
+LOCK: Final = ".lock"
+SYNCED: Final = 5.0
+"""Seconds of work that a power cut may cost."""
 
 
 class PairJournal:
-    """Pairs that were measured, by key: those of an earlier result in the folder, and a line for each one since.
+    """Pairs that were measured, by key: those of the folder's result, and a line for each other one.
 
-    Without a folder it is kept in memory alone.
+    Without a folder it is kept in memory alone. `PairJournal.open` makes it.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder, self._rows = folder, dict[str, dict[str, Any]]()
         self._file: TextIO | None = None
+        self._synced = time.monotonic()
 
-    def __enter__(self) -> PairJournal:
-        if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._rows |= _of_result(self._folder / PAIRS)
-            path = self._folder / JOURNAL
-            whole = _of_lines(path)
-            self._rows |= whole
-            # Written anew, so that a line which a kill has cut short is not gone on with.
-            self._file = path.open("w", encoding="utf-8")
-            for key, row in whole.items():
-                self._write(key, row)
-        return self
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path | None) -> Iterator[PairJournal]:
+        """The journal of a folder, which no other process may use meanwhile.
 
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        Raises
+        ------
+        InputError
+            Another process uses it.
+        """
+        journal = cls(folder)
+        if folder is None:
+            yield journal
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            journal._rows = _of_result(folder / PAIRS) | _of_lines(folder / JOURNAL)
+            journal._rewrite(folder / JOURNAL)
+            journal._file = (folder / JOURNAL).open("a", encoding="utf-8")
+            try:
+                yield journal
+            finally:
+                journal._close()
 
     def __contains__(self, key: str) -> bool:
         return key in self._rows
@@ -50,12 +67,68 @@ class PairJournal:
     def add(self, key: str, row: dict[str, Any]) -> None:
         """Keep a row."""
         self._rows[key] = row
-        self._write(key, row)
-
-    def _write(self, key: str, row: dict[str, Any]) -> None:
         if self._file is not None:
-            self._file.write(json.dumps({"key": key, **row}) + "\n")
+            self._file.write(_line(key, row))
             self._file.flush()
+            if time.monotonic() - self._synced > SYNCED:
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Leave out pairs that the folder's result holds now; what it does not hold, of other settings say, is kept."""
+        for key in keys:
+            self._rows.pop(key, None)
+        if self._folder is not None:
+            self._rewrite(self._folder / JOURNAL)
+            if not self._rows:
+                (self._folder / JOURNAL).unlink()
+
+    def _rewrite(self, path: Path) -> None:
+        """The whole journal anew, under its name once it is whole: a kill leaves the old one or the new one."""
+        self._close()
+        replace(path, lambda part: part.write_text("".join(_line(*one) for one in self._rows.items()), encoding="utf-8"))
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:
+    """A row with its two datasets exchanged, where they are to be.
+
+    Examples
+    --------
+    >>> turned({"self_one": 1, "self_other": 2, "energy": 3}, True)
+    {'self_one': 2, 'self_other': 1, 'energy': 3}
+    """
+    if not turn:
+        return dict(row)
+    other = {name: name.replace("_one", "_other") if "_one" in name else name.replace("_other", "_one") for name in row}
+    return {name: row[other[name]] for name in row}
+
+
+def _line(key: str, row: dict[str, Any]) -> str:
+    return json.dumps({"key": key, **row}) + "\n"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:
+        # No such locks here: the caller sees to it.
+        yield
+        return
+    path = folder / LOCK
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            rule = "must be a folder that no other howfar matrix is at work in"
+            raise InputError.of("out", rule, str(folder), "wait, or name another") from error
+        yield
+        path.unlink(missing_ok=True)
 
 
 def _of_result(path: Path) -> dict[str, dict[str, Any]]:
@@ -63,7 +136,8 @@ def _of_result(path: Path) -> dict[str, dict[str, Any]]:
         return {}
     try:
         rows = pd.read_parquet(path).drop(columns=["one", "other"]).to_dict("records")
-        return {str(row.pop("key")): {str(name): value for name, value in row.items()} for row in rows}
+        plain = ({str(name): value for name, value in row.items()} for row in rows)
+        return {str(row.pop("key")): turned(row, bool(row.pop("turned"))) for row in plain}
     # Another table, or a damaged one: it is measured, and written, anew.
     except (OSError, ValueError, KeyError):
         return {}
@@ -75,8 +149,9 @@ def _of_lines(path: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            row = json.loads(line)
+            row = dict(json.loads(line))
             found[str(row.pop("key"))] = row
-        except (ValueError, AttributeError, KeyError):
+        # A line that a kill has cut short.
+        except (ValueError, TypeError, KeyError):
             continue
     return found

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
-import zlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import combinations, groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
-from howfar.data import parse
+from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.pipeline import check_work
 from howfar.pipeline.pairs import projector_of, quietly
@@ -32,8 +28,8 @@ from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.matrix import Matrix, MatrixDataset
 from howfar.studies.distance import DEFAULT, Config, features_of
 from howfar.studies.inputs import Work, limited, read_datasets
-from howfar.studies.journal import JOURNAL, PairJournal
-from howfar.studies.notes import FEW_IMAGES, UNEQUAL
+from howfar.studies.journal import PairJournal, turned
+from howfar.studies.notes import matrix_notes
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
@@ -41,10 +37,8 @@ if TYPE_CHECKING:
 
 SUMS: Final = ".sums"
 """Each dataset's own sums, for the time of the work."""
-SHOWN: Final = 5
-"""Pairs of datasets that are named for sharing images."""
 _STREAM: Final = 4
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 def matrix(
@@ -75,7 +69,7 @@ def matrix(
         As `howfar.compare`.
     out
         A folder in which pairs are kept as they are measured, and where the result is written: run again, only what is missing,
-        or what has changed, is measured. None keeps nothing on disk.
+        or what has changed, is measured. None keeps nothing on disk. One process at a time may use it.
     components, scale, seed
         As `howfar.compare`.
     projection
@@ -115,71 +109,97 @@ def matrix(
         limit=limit,
     )
     check_work(runner, batch_size, workers)
-    found = [limited(one, settings) for one in _read(datasets)]
+    read = _read(datasets)
+    found = [limited(one, settings) for one in read]
     features, name = features_of(found, backbone, options, settings, Work(store, runner, batch_size, workers, progress))
     folder = None if out is None else Path(out)
-    with _sums(folder) as sums, PairJournal(folder) as journal:
-        rows = list(_measured(features, settings, journal, sums, progress))
-    result = Matrix(
-        datasets=tuple(MatrixDataset(one.name, len(one), _folder(one)) for one in features),
-        backbone=BackboneSummary(name, features[0].rows.shape[1], tuple(features[0].layers), features[0].identity),
-        settings=settings,
-        pairs=pd.DataFrame(rows),
-        provenance=Provenance.now(),
-        skipped=tuple(skipped for one in features for skipped in one.skipped),
-        notes=tuple(_notes(features, rows, settings)),
-    )
-    if folder is not None:
-        result.save(folder)
-        (folder / JOURNAL).unlink(missing_ok=True)
+    with PairJournal.open(folder) as journal, _sums(folder) as sums:
+        rows = _measured(features, settings, journal, sums, progress)
+        result = Matrix(
+            datasets=tuple(
+                MatrixDataset(one.name, len(one), _source(given)) for one, given in zip(features, read, strict=True)
+            ),
+            backbone=BackboneSummary(name, features[0].rows.shape[1], tuple(features[0].layers), features[0].identity),
+            settings=settings,
+            pairs=pd.DataFrame(rows),
+            provenance=Provenance.now(),
+            options={key: value if isinstance(value, (bool, int, float)) else str(value) for key, value in options.items()},
+            skipped=tuple(skipped for one in features for skipped in one.skipped),
+            notes=tuple(matrix_notes(features, rows, settings)),
+        )
+        if folder is not None:
+            result.save(folder)
+            journal.forget(row["key"] for row in rows)
     return result
 
 
-def _read(datasets: Any) -> Sequence[Any]:
+def _read(datasets: Any) -> list[Dataset | Features]:
     if isinstance(datasets, Mapping):
         datasets = [parse(argument, name=str(name)) for name, argument in datasets.items()]
-    if isinstance(datasets, str) or not isinstance(datasets, Sequence) or len(datasets) < 2:
-        raise InputError.of("datasets", "must be at least two", datasets if isinstance(datasets, str) else len(datasets))
-    first, *rest = datasets
-    return read_datasets(first, rest)
+    if isinstance(datasets, str) or not isinstance(datasets, Sequence):
+        raise InputError.of("datasets", "must be a list of datasets or a mapping from names", type(datasets).__name__)
+    if len(datasets) < 2:
+        raise InputError.of("datasets", "must be at least two", len(datasets))
+    named = [
+        parse(one, name=f"dataset-{place}") if hasattr(one, "__array__") else one for place, one in enumerate(datasets, start=1)
+    ]
+    return read_datasets(named[0], named[1:])
 
 
 def _measured(
     features: Sequence[Features], settings: Settings, journal: PairJournal, sums: Path, progress: bool
-) -> Iterator[dict[str, Any]]:
-    """A row for each two datasets, those that the journal knows from there."""
+) -> list[dict[str, Any]]:
+    """A row for each two datasets: those that the journal knows from there, each other one measured once."""
     digests = [_hash(one.contents) for one in features]
+    feature = {"identity": dict(features[0].identity), "layers": list(features[0].layers), "format": _FORMAT}
+    chosen = [settings.components, settings.projection, settings.scale, settings.bootstrap]
     # In one space for all a pair depends on every dataset.
-    shared = digests if settings.projection == "joint" else []
-    common = [asdict(settings), _FORMAT, dict(features[0].identity), shared]
-    pairs = list(combinations(range(len(features)), 2))
-    keys = [_hash([digests[i], digests[j], *common]) for i, j in pairs]
-    missing = [pair for pair, key in zip(pairs, keys, strict=True) if key not in journal]
-    remembered = [replace(one, rows=Remembered(one.rows, sums / name)) for one, name in zip(features, digests, strict=True)]
-    projected = _projected(remembered, missing, settings)
-    with bar(progress=progress, total=len(pairs), initial=len(pairs) - len(missing), unit="pair", desc="distances") as shown:
-        for (i, j), key in zip(pairs, keys, strict=True):
-            if key not in journal:
-                # The draws depend on the two sets' names alone, not on their companions.
-                draw = (settings.seed, *(zlib.crc32(features[k].name.encode()) for k in (i, j)), _STREAM)
-                journal.add(key, _row(between(next(projected), settings.bootstrap, draw)))
-                shown.update()
-            yield {"one": features[i].name, "other": features[j].name, **journal[key], "key": key}
+    shared = sorted(digests) if settings.projection == "joint" else []
+    common = [feature, chosen, settings.seed if settings.bootstrap else 0, shared]
+    # Of two datasets the one with the lower digest is the first, whatever the caller's order, so that another costs nothing.
+    pairs = [sorted(pair, key=lambda k: digests[k]) for pair in combinations(range(len(features)), 2)]
+    keys = [_hash([digests[a], digests[b], *common]) for a, b in pairs]
+    missing = {key: (a, b) for key, (a, b) in zip(keys, pairs, strict=True) if key not in journal}
+    kept = [
+        replace(one, rows=Remembered(one.rows, sums / _hash([own, feature])))
+        for one, own in zip(features, digests, strict=True)
+    ]
+    distinct = len(set(keys))
+    with bar(progress=progress, total=distinct, initial=distinct - len(missing), unit="pair", desc="distances") as shown:
+        for key, pair in _projected(kept, missing, settings):
+            # The draws depend on the two sets' images alone, not on names or companions.
+            draw = (settings.seed, *(int(digests[k][:8], 16) for k in missing[key]), _STREAM)
+            journal.add(key, _row(between(pair, settings.bootstrap, draw)))
+            shown.update()
+    orders = combinations(range(len(features)), 2)
+    return [
+        {
+            "one": features[i].name,
+            "other": features[j].name,
+            **turned(journal[key], pair != [i, j]),
+            "key": key,
+            "turned": pair != [i, j],
+        }
+        for (i, j), pair, key in zip(orders, pairs, keys, strict=True)
+    ]
 
 
-def _projected(features: Sequence[Features], pairs: Sequence[tuple[int, int]], settings: Settings) -> Iterator[Projection]:
-    """Each pair in turn, in a space of its own or in the one that all share."""
-    if not pairs:
-        return
-    if settings.projection == "joint":
+def _projected(
+    features: Sequence[Features], missing: Mapping[str, tuple[int, int]], settings: Settings
+) -> Iterator[tuple[str, Projection]]:
+    """Each missing pair by its key, in a space of its own or in the one that all share."""
+    if settings.projection == "joint" and missing:
         first, *others = features
         spaces = list(quietly(projector_of(first, settings).project([one.rows for one in others], "joint")))
         scores = [spaces[0].primary, *(space.secondary for space in spaces)]
-        yield from (replace(spaces[0], primary=scores[i], secondary=scores[j]) for i, j in pairs)
+        for key, (a, b) in missing.items():
+            yield key, replace(spaces[0], primary=scores[a], secondary=scores[b])
         return
-    for i, own in groupby(pairs, key=itemgetter(0)):
-        rows = [features[j].rows for _, j in own]
-        yield from quietly(projector_of(features[i], settings).project(rows, settings.projection))
+    for a, own in groupby(sorted(missing.items(), key=lambda item: item[1]), key=lambda item: item[1][0]):
+        known = list(own)
+        rows = [features[b].rows for _, (_, b) in known]
+        found = quietly(projector_of(features[a], settings).project(rows, settings.projection))
+        yield from zip((key for key, _ in known), found, strict=True)
 
 
 def _row(found: Between) -> dict[str, Any]:
@@ -208,33 +228,6 @@ def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _folder(features: Features) -> str:
-    """The folder that all images lie in; nothing for ready-made embeddings, and where there is none."""
-    folders = {Path(path).parent for path in features.paths if path}
-    try:
-        return os.path.commonpath(folders) if folders else ""
-    except ValueError:
-        return ""
-
-
-def _notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[str]:
-    """What weakens the result or explains an undefined value."""
-    for one in features:
-        if len(one) < FEW_IMAGES:
-            yield f"{one.name} has {len(one)} image{'s' if len(one) > 1 else ''}: what is near to it is little more than chance"
-    twins: dict[str, list[str]] = {}
-    for one in features:
-        for content in set(one.contents):
-            twins.setdefault(content, []).append(one.name)
-    shared = Counter(tuple(names) for names in twins.values() if len(names) > 1)
-    for names, count in shared.most_common(SHOWN):
-        yield f"{' and '.join(names)} share {count} image{'s' if count > 1 else ''}, which brings them nearer"
-    sizes = [len(one) for one in features]
-    if max(sizes) > UNEQUAL * min(sizes):
-        yield (
-            f"the datasets hold {min(sizes)} to {max(sizes)} images: a small sample is never quite like a large one of its "
-            f"kind, and in a pair's space it has little say; limit = {min(sizes)} measures all at one size"
-        )
-    kept = min(int(row["components"]) for row in rows)
-    if kept < settings.components and settings.projection != "none":
-        yield f"{settings.components} components were asked for, and no more than {kept} can be had of some pairs"
+def _source(dataset: Dataset | Features) -> str:
+    """The folder or table that a dataset was read from; nothing for what was not read."""
+    return str(dataset.root) if isinstance(dataset, Dataset) and dataset.root is not None else ""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from howfar.pipeline import MeasuredPair
 from howfar.results import Features, Leak, Settings
 
 FEW_IMAGES = 10
+# Datasets, or pairs of them, that are named in one note.
+NAMED = 5
 UNEQUAL = 2
 # With fewer images of P no conformal p-value can reach 0.05.
 CONFORMAL = 19
@@ -83,3 +87,43 @@ def _about_size(primary: Features, secondaries: Sequence[Features], settings: Se
             f"the secondaries hold {min(sizes)} to {max(sizes)} images, and a small one has little say in the components that "
             f"it shares with {primary.name}, which moves its relative distance: limit = {min(sizes)} measures all at one size"
         )
+
+
+def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[str]:
+    """Yield one sentence for each thing that weakens a matrix or explains an undefined value.
+
+    Parameters
+    ----------
+    features
+        The datasets'.
+    rows
+        Of the pairs.
+    settings
+        The run's.
+    """
+    few = [one.name for one in features if len(one) < FEW_IMAGES]
+    if few:
+        verb = "has" if len(few) == 1 else "have"
+        yield f"{_listed(few)} {verb} fewer than {FEW_IMAGES} images: what is near to such a set is little more than chance"
+    holders: dict[str, list[str]] = {}
+    for one in features:
+        for content in set(one.contents):
+            holders.setdefault(content, []).append(one.name)
+    for names, count in Counter(tuple(names) for names in holders.values() if len(names) > 1).most_common(NAMED):
+        yield f"{' and '.join(names)} share {count} image{'s' if count > 1 else ''}, which brings them nearer"
+    sizes = [len(one) for one in features]
+    if max(sizes) > UNEQUAL * min(sizes):
+        say = ", and in a pair's space it has little say" if settings.projection == "pair" else ""
+        cure = f": limit = {min(sizes)} measures all at one size" if min(sizes) >= FEW_IMAGES else ""
+        yield (
+            f"the datasets hold {min(sizes)} to {max(sizes)} images, and a small sample is never quite like a large one of its "
+            f"kind{say}{cure}"
+        )
+    kept = min(int(row["components"]) for row in rows)
+    if kept < settings.components and settings.projection != "none":
+        yield f"{settings.components} components were asked for, and no more than {kept} can be had of some pairs"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"
