@@ -160,6 +160,17 @@ def test_components_of_p_alone_that_fall_steeply(fall: float) -> None:
     np.testing.assert_allclose(basis.scores(s.astype(np.float32)), found.secondary, atol=1e-5 * np.abs(found.secondary).max())
 
 
+@pytest.mark.parametrize("scale", ["none", "layers"])
+def test_equal_images_of_p_have_no_component(scale: Any) -> None:
+    """Whatever the centre lacks of their mean."""
+    p = np.repeat(np.random.default_rng(0).normal(7.3, 1.0, size=(1, 100)), 30, axis=0)
+    projector = Projector(p, 5, scale=scale, layers=(40, 60))
+    assert not projector.own().any()
+    assert not projector.basis().scores(p + 1.0).any()
+    (found,) = projector.project([p[:7] + 1.0], "primary")
+    assert not found.secondary.any()
+
+
 @pytest.mark.parametrize("size", [1e38, 1e60, 1e99])
 def test_features_beyond_what_float32_holds(size: float) -> None:
     rng = np.random.default_rng(0)

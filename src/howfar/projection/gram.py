@@ -55,6 +55,12 @@ class Gram:
         found: Float64Array = self.inner.mean(axis=1)
         return found
 
+    @property
+    def scatter(self) -> Float64Array:
+        """(layers,) sums of squares about the mean, which the centre is merely near."""
+        found: Float64Array = np.trace(self.inner, axis1=1, axis2=2) - self.inner.sum(axis=(1, 2)) / self.inner.shape[1]
+        return np.maximum(found, 0.0)
+
 
 @dataclass(frozen=True, eq=False)
 class Cross:

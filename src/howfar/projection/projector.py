@@ -236,7 +236,7 @@ class Projector:
         return Projection(scores[: self._n], scores[self._n :], shares)
 
     def _primary_spectrum(self, gram: Gram, kept: int) -> tuple[Float64Array, Float64Array, Float64Array]:
-        weights = layer_weights(np.trace(gram.inner, axis1=1, axis2=2), self._floors(self._n), self._n, self._scale)
+        weights = layer_weights(gram.scatter, self._floors(self._n), self._n, self._scale)
         own = np.tensordot(weights, gram.inner, axes=1)
         centre(own)
         rounding = ROUNDING * _total(gram, weights) / math.sqrt(self._n) if gram.single else 0.0
@@ -267,7 +267,7 @@ class Projector:
 
 
 def _total(gram: Gram, weights: Float64Array) -> float:
-    return float(weights @ np.trace(gram.inner, axis1=1, axis2=2))
+    return float(weights @ gram.scatter)
 
 
 def _one_of(name: str, value: str, known: Sequence[str]) -> None:

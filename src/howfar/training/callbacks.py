@@ -89,7 +89,7 @@ class Progress(lightning.Callback):
         shown = {"epoch": f"{last['epoch']}/{trainer.max_epochs}", "loss": f"{last['loss']:.3f}"}
         if last.get("ods") is not None:
             shown["held-out ODS"] = f"{last['ods']:.3f}"
-        self._bar.set_postfix(shown)
+        self._bar.set_postfix(shown, refresh=False)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Leave the finished bar."""
