@@ -28,7 +28,8 @@ ADDED = 20
 
 # What each process runs: it reads the store at argv[1], and prints seconds, peak MiB above the imports, and saves distances.
 COMMON = """
-import json, resource, sys, time
+import json, sys, time
+from pathlib import Path
 import numpy as np
 from scipy.spatial.distance import cdist
 from howfar.store import Store
@@ -36,7 +37,8 @@ from howfar.store import Store
 store = Store(sys.argv[1]).open({{"name": "made"}}, int(sys.argv[2]))
 n, m = int(sys.argv[3]), int(sys.argv[4])
 p, s = (store.select([str(k) for k in range(*ends)]) for ends in ((0, n), (n, n + m)))
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Of this program alone: getrusage counts what was there before it was started, too.
+peak = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 before = peak()
 {job}
 print(json.dumps({{"seconds": seconds, "mib": peak() - before, "solver": solver}}))

@@ -17,11 +17,12 @@ import numpy as np
 from record import leave, parser
 
 COMMON = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 import howfar
 {imports}
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Of this program alone: getrusage counts what was there before it was started, too.
+peak = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 files = sorted(Path(sys.argv[1]).glob("*.npy"))[: int(sys.argv[2])]
 before, begin = peak(), time.perf_counter()
 {job}
