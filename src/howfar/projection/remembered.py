@@ -74,14 +74,11 @@ class Remembered:
                 self._memory[name] = compute()
             return self._memory[name]
         path = self._folder / f"{name}.npz"
-        try:
-            with path.open("rb") as file, np.load(file) as kept:
-                found = dict(kept)
+        # Absent, cut short, or of another make: it is computed anew.
+        with suppress(OSError, ValueError, EOFError, KeyError, BadZipFile), path.open("rb") as file, np.load(file) as kept:
+            found = dict(kept)
             if {key: value.shape for key, value in found.items()} == shapes:
                 return found
-        # Absent, cut short, or of another make.
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile):
-            pass
         fresh = compute()
         _keep(path, fresh)
         return fresh
