@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from howfar import registry
 from howfar.backbones import load_backbone
 from howfar.backbones.threads import one_torch_thread_each
-from howfar.data import Dataset, content_hash, decode, parse, read_bytes
-from howfar.errors import ImageError, InputError
+from howfar.data import Dataset, parse
+from howfar.errors import InputError
+from howfar.pipeline.batches import Batch, EmbedBatch, Outcome
 from howfar.progress import bar
-from howfar.protocols import Backbone, Item, Runner
+from howfar.protocols import Backbone, Runner
 from howfar.results import Features, Skipped
 from howfar.runners import available_cores
 from howfar.store import FeatureStore, Store
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 BATCH_SIZE = 16
 """Where no backbone says otherwise."""
+PAUSE = 0.2
+"""Seconds between two looks at what other processes have in hand."""
 
 
 def embed(
@@ -106,24 +105,16 @@ def embed_all(
     executor = check_work(runner, batch_size, workers)
     shelf = store if isinstance(store, Store) else Store(store)
     size = _batch_size(backbones) if batch_size is None else batch_size
-    work = _Work(tuple(backbones), tuple(shelf.open(backbone.identity, sum(backbone.layers)) for backbone in backbones))
-    chunks = [
-        _Chunk(index, tuple(dataset.items[start : start + size]))
-        for index, dataset in enumerate(datasets)
-        if isinstance(dataset, Dataset)
-        for start in range(0, len(dataset.items), size)
-    ]
-    outcomes: list[list[_Outcome]] = [[] for _ in datasets]
+    task = EmbedBatch(tuple(backbones), tuple(shelf.open(backbone.identity, sum(backbone.layers)) for backbone in backbones))
     with one_torch_thread_each() if (workers or available_cores()) > 1 else nullcontext():
-        for index, done in _with_progress(executor.run(work, chunks), chunks, progress):
-            outcomes[index].extend(done)
-    for features in work.stores:
+        outcomes = _outcomes(executor, task, datasets, size, progress)
+    for features in task.stores:
         features.refresh()
         features.pack()
     return [
         [dataset] * len(backbones)
         if isinstance(dataset, Features)
-        else [_features(dataset, outcomes[i], *pair) for pair in zip(backbones, work.stores, strict=True)]
+        else [_features(dataset, outcomes[i], *pair) for pair in zip(backbones, task.stores, strict=True)]
         for i, dataset in enumerate(datasets)
     ]
 
@@ -148,75 +139,60 @@ def check_work(runner: str, batch_size: int | None, workers: int | None) -> Runn
     return made
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """One batch of one dataset. Batches are cut from the whole listing, so a resumed run of one size forms the same ones."""
-
-    dataset: int
-    items: tuple[Item, ...]
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What became of one image: its content hash, or the reason why it has no features."""
-
-    item: Item
-    content: str = ""
-    reason: str = ""
-    reused: bool = False
-
-
-@dataclass(frozen=True)
-class _Work:
-    """The task: read, hash, and where a store lacks the content: decode once, embed by each backbone that needs it, store."""
-
-    backbones: tuple[Backbone, ...]
-    stores: tuple[FeatureStore, ...]
-
-    def __call__(self, chunk: _Chunk) -> tuple[int, list[_Outcome]]:
-        outcomes = []
-        pending: list[dict[str, tuple[Item, NDArray[Any]]]] = [{} for _ in self.backbones]
-        for item in chunk.items:
-            try:
-                outcomes.append(self._read(item, pending))
-            except ImageError as error:
-                outcomes.append(_Outcome(item, reason=str(error)))
-        for backbone, store, inputs in zip(self.backbones, self.stores, pending, strict=True):
-            if inputs:
-                rows = backbone.embed(np.stack([array for _, array in inputs.values()]))
-                store.add(list(inputs), [str(item.path) for item, _ in inputs.values()], rows)
-        return chunk.dataset, outcomes
-
-    def _read(self, item: Item, pending: list[dict[str, tuple[Item, NDArray[Any]]]]) -> _Outcome:
-        data = read_bytes(item.path)
-        content = content_hash(data)
-        missing = [
-            (backbone, inputs)
-            for backbone, store, inputs in zip(self.backbones, self.stores, pending, strict=True)
-            if content not in inputs and not store.contains(content)
-        ]
-        if missing:
-            image = decode(data).image
-            arrays = [backbone.prepare(image) for backbone, _ in missing]
-            for (_, inputs), array in zip(missing, arrays, strict=True):
-                inputs[content] = (item, array)
-        return _Outcome(item, content=content, reused=not missing)
-
-
-def _with_progress(
-    results: Iterator[tuple[int, list[_Outcome]]], chunks: Sequence[_Chunk], progress: bool
-) -> Iterator[tuple[int, list[_Outcome]]]:
-    total = sum(len(chunk.items) for chunk in chunks)
-    reused = 0
+def _outcomes(
+    executor: Runner, task: EmbedBatch, datasets: Sequence[Dataset | Features], size: int, progress: bool
+) -> list[list[Outcome]]:
+    """What became of every image of each dataset, in their order; none of them is in another process's hand any more."""
+    batches = [
+        Batch(index, tuple(dataset.items[start : start + size]))
+        for index, dataset in enumerate(datasets)
+        if isinstance(dataset, Dataset)
+        # Cut from the whole listing, so a resumed run of one size forms the same ones.
+        for start in range(0, len(dataset.items), size)
+    ]
+    outcomes: list[list[Outcome]] = [[] for _ in datasets]
+    total = sum(len(batch.items) for batch in batches)
     with bar(progress=progress, said=True, total=total, unit="image", desc="features") as shown:
-        for index, outcomes in results:
-            reused += sum(outcome.reused for outcome in outcomes)
+        reused = 0
+        for batch, done in zip(batches, executor.run(task, batches), strict=True):
+            outcomes[batch.dataset].extend(done)
+            reused += sum(outcome.reused for outcome in done)
             shown.set_postfix({"from store": reused}, refresh=False)
-            shown.update(len(outcomes))
-            yield index, outcomes
+            shown.update(sum(not outcome.elsewhere for outcome in done))
+        for place, outcome in _awaited(executor, task, outcomes, size):
+            outcomes[place[0]][place[1]] = outcome
+            shown.update()
+    return outcomes
 
 
-def _features(dataset: Dataset, outcomes: Sequence[_Outcome], backbone: Backbone, store: FeatureStore) -> Features:
+def _awaited(
+    executor: Runner, task: EmbedBatch, outcomes: Sequence[Sequence[Outcome]], size: int
+) -> Iterator[tuple[tuple[int, int], Outcome]]:
+    """Wait for what other workers have in hand, and compute what they let fall; each outcome by dataset and place."""
+    waiting = {
+        (index, place): outcome
+        for index, found in enumerate(outcomes)
+        for place, outcome in enumerate(found)
+        if outcome.elsewhere
+    }
+    while waiting:
+        lacking = task.lacking({outcome.content for outcome in waiting.values()})
+        for place in [place for place, outcome in waiting.items() if outcome.content not in lacking]:
+            yield place, replace(waiting.pop(place), reused=True, elsewhere=False)
+        free = task.free(lacking)
+        fallen = [place for place, outcome in waiting.items() if outcome.content in free]
+        groups = [fallen[start : start + size] for start in range(0, len(fallen), size)]
+        again = [Batch(0, tuple(waiting[place].item for place in group)) for group in groups]
+        for group, done in zip(groups, executor.run(task, again), strict=True):
+            for place, outcome in zip(group, done, strict=True):
+                if not outcome.elsewhere:
+                    del waiting[place]
+                    yield place, outcome
+        if not fallen and waiting:
+            time.sleep(PAUSE)
+
+
+def _features(dataset: Dataset, outcomes: Sequence[Outcome], backbone: Backbone, store: FeatureStore) -> Features:
     bad = tuple(Skipped(dataset.name, str(done.item.path), done.reason) for done in outcomes if done.reason)
     skipped = (*dataset.skipped, *bad)
     good = [done for done in outcomes if not done.reason]

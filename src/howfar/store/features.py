@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from howfar.errors import InputError, StoreError
 from howfar.store import shards
+from howfar.store.claims import CLAIMS, Claims
 from howfar.store.key import canonical
 from howfar.store.manifest import SHARDS, Manifest, ensure
 from howfar.store.pack import pack
@@ -59,6 +61,7 @@ class FeatureStore:
         self.identity: dict[str, Any] = json.loads(canonical(identity))
         ensure(folder, Manifest(self.identity, dtype, length))
         self._shelf = Shelf(folder / SHARDS, dtype, length)
+        self._claims = Claims(folder / CLAIMS)
 
     def __repr__(self) -> str:
         return f"FeatureStore({str(self.folder)!r}, {len(self)} contents, q = {self.length:,}, {self.dtype})"
@@ -84,6 +87,41 @@ class FeatureStore:
             The folder cannot be read.
         """
         self._shelf.refresh()
+
+    @contextmanager
+    def claim(self, contents: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        """Give those of some contents that are this caller's to compute and `add` until the block ends.
+
+        What is stored already, or is in the hands of another thread or process, is left out; so nobody repeats another's work.
+        A claim ends with the process that holds it. Where files cannot be locked, everything that is not stored is granted.
+
+        Raises
+        ------
+        StoreError
+            The folder refuses.
+        """
+        with ExitStack() as held:
+            try:
+                mine = held.enter_context(self._claims.take(contents, self._refreshed))
+            except OSError as error:
+                raise self._refused(error) from error
+            yield mine
+
+    def free(self, contents: Sequence[str]) -> tuple[str, ...]:
+        """Those of some contents that are neither stored nor in anybody's hands, as of now.
+
+        Raises
+        ------
+        StoreError
+            The folder cannot be read.
+        """
+        taken = self._claims.taken()
+        self.refresh()
+        return tuple(content for content in dict.fromkeys(contents) if content not in taken and content not in self._shelf)
+
+    def _refreshed(self) -> Shelf:
+        self.refresh()
+        return self._shelf
 
     def add(self, contents: Sequence[str], paths: Sequence[str], rows: ArrayLike) -> None:
         """Store features as one shard, which appears whole or not at all; on return it is synced to disk.
@@ -112,8 +150,11 @@ class FeatureStore:
         try:
             shards.write(self._shelf.folder, shard_id, [stored], stored.shape, contents, paths)
         except OSError as error:
-            raise StoreError(f"the store cannot write to {self.folder}: {error}; free space, or give another folder") from error
+            raise self._refused(error) from error
         self._shelf.insert(shards.Shard(shard_id, count, tuple(contents), range(count)))
+
+    def _refused(self, error: OSError) -> StoreError:
+        return StoreError(f"the store cannot write to {self.folder}: {error}; free space, or give another folder")
 
     def select(self, contents: Sequence[str]) -> Selection:
         """The features of some contents, in their order, to be read by rows or columns; contents may repeat.

@@ -11,7 +11,6 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from howfar.store import shards
 from howfar.store.atomic import TEMPORARY
+from howfar.store.locks import alone
 from howfar.store.selection import PIECE_BYTES
 from howfar.store.shards import ARRAY, INDEX, Shard, ShardDamagedError, ShardGoneError
 from howfar.store.shelf import Shelf
@@ -44,8 +44,8 @@ def pack(shelf: Shelf, target: int, many: int) -> int:
         Small shards that are left as they are.
     """
     try:
-        with _alone(shelf.folder.parent / LOCK) as alone:
-            if not alone:
+        with alone(shelf.folder.parent / LOCK) as first:
+            if not first:
                 return 0
             shelf.refresh()
             sweep(shelf)
@@ -107,27 +107,6 @@ def _written(entry: os.DirEntry[str]) -> float:
         return entry.stat().st_mtime
     except FileNotFoundError:
         return float("inf")
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """True where no other process (or thread) packs this folder; the lock ends with its holder, however that ends."""
-    try:
-        import fcntl
-    except ImportError:
-        yield True
-        return
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        except OSError:
-            # A file system without locks: two packers then do the same work twice, and lose nothing.
-            yield True
-            return
-        yield True
 
 
 def _plan(shelf: Shelf, target: int, many: int) -> list[list[Shard]]:
