@@ -56,3 +56,7 @@ class MissingExtraError(HowfarError, ImportError):
 
 class StoreError(HowfarError, RuntimeError):
     """The store on disk is of another format, is damaged, or cannot hold a value."""
+
+
+class RunnerError(HowfarError, RuntimeError):
+    """Work could not be run where it was sent: the cluster is out of reach, or has lost a task for good."""

@@ -212,6 +212,15 @@ class Segmenter(Protocol):
 class Runner(Protocol):
     """Runs picklable tasks somewhere, and knows nothing of what they do."""
 
+    @property
+    def processes(self) -> bool:
+        """Whether tasks run in processes of their own: numerics, which use all cores of one by themselves, gain only then."""
+        ...
+
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         """Yield ``function(task)`` for every task, in order; an exception in a task is raised here."""
+        ...
+
+    def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
+        """``function(task)`` of every task, combined two by two in a bracketing that depends on their number alone."""
         ...

@@ -86,6 +86,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     },
     "runners": {
         "local": "howfar.runners.local:LocalRunner",
+        "ray": "howfar.runners.ray:RayRunner",
     },
     "figures": {
         "relative": "howfar.figures.relative:relative",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -136,6 +137,22 @@ class Network:
     def identity(self) -> Mapping[str, Any]:
         """Name, model, weights hash, layer, pooling, preprocessing and dtype, as JSON values."""
         return self._identity
+
+    def on(self, device: str) -> Self:
+        """Move the network to another device, and give the backbone that runs it there.
+
+        Raises
+        ------
+        HowfarError
+            The device is unknown, absent or too small.
+        """
+        moved = copy.copy(self)
+        moved._device = resolve_device(device)
+        moved._network = _moved(self._network, moved._device, self.name)
+        moved._mean, moved._std = self._mean.to(moved._device), self._std.to(moved._device)
+        if moved._device.type != "cpu":
+            moved._compiled = None
+        return moved
 
     def prepare(self, image: Image) -> NDArray[np.uint8]:
         """Return (height, width, 3) uint8.

@@ -33,6 +33,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Run folder to write: result, tables, figures, report.")] = None,
     store: options.Store = None,
     runner: options.Runner = "local",
+    address: options.Address = None,
     device: options.Device = "auto",
     batch_size: options.FreeBatchSize = None,
     workers: options.Workers = None,
@@ -52,13 +53,14 @@ def compare(
 ) -> None:
     """Measure how far each SECONDARY dataset is from PRIMARY."""
     options.prepare_folder("out", out)
+    executor, device = options.placed(runner, workers, address, device)
     names = list(dict.fromkeys(backbone or ["efficientnet_lite0"]))
     work: dict[str, Any] = {
         "components": components,
         "projection": projection,
         "scale": scale,
         "store": store,
-        "runner": runner,
+        "runner": executor,
         "batch_size": batch_size,
         "workers": workers,
         "baselines": baselines,

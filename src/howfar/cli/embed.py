@@ -15,6 +15,7 @@ def embed(
     backbone: options.Backbone = "efficientnet_lite0",
     store: options.Store = None,
     runner: options.Runner = "local",
+    address: options.Address = None,
     device: options.Device = "auto",
     batch_size: options.FreeBatchSize = None,
     workers: options.Workers = None,
@@ -38,9 +39,10 @@ def embed(
         raise InputError.of(
             "datasets", "must hold images", f"embeddings: {', '.join(ready)}", "compare takes embeddings as they are"
         )
+    executor, device = options.placed(runner, workers, address, device)
     model = load_backbone(backbone, **options.backbone_options(device, weights, pool, fit, via, backbone_option))
     shelf = Store(store)
-    features = [views[0] for views in embed_all(parsed, [model], shelf, runner, batch_size, workers)]
+    features = [views[0] for views in embed_all(parsed, [model], shelf, executor, batch_size, workers)]
     if json:
         rows = [{"name": one.name, "n": len(one), "length": one.rows.shape[1]} for one in features]
         skipped = [{"dataset": bad.dataset, "path": bad.path, "reason": bad.reason} for one in features for bad in one.skipped]

@@ -31,6 +31,7 @@ def matrix(
     ] = None,
     store: options.Store = None,
     runner: options.Runner = "local",
+    address: options.Address = None,
     device: options.Device = "auto",
     batch_size: options.FreeBatchSize = None,
     workers: options.Workers = None,
@@ -48,12 +49,13 @@ def matrix(
     from howfar.studies.matrix import matrix as measure
 
     options.prepare_folder("out", out)
+    executor, device = options.placed(runner, workers, address, device)
     found = measure(
         datasets,
         backbone,
         out=out,
         store=store,
-        runner=runner,
+        runner=executor,
         batch_size=batch_size,
         workers=workers,
         components=components,

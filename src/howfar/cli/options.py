@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from howfar.protocols import Runner as Runner_
 
 NAMES = "Name from `howfar backbones`; timm:MODEL, transformers:MODEL, onnx:FILE."
 LOCAL = "Local weights: a file, a folder in the hub's format, or the checkpoint of a segmenter."
@@ -23,7 +26,10 @@ Pool = Annotated[
 Fit = Annotated[str, typer.Option(help="How pictures meet the model's square input: stretch, crop or pad.")]
 Via = Annotated[int | None, typer.Option(help="Resize to this square first (448 gives the paper's two steps).")]
 Store = Annotated[Path | None, typer.Option(help="Folder of stored features; by default the user's cache.")]
-Runner = Annotated[str, typer.Option(help="Where the work is done: local.")]
+Runner = Annotated[str, typer.Option(help="Where the work is done: local, or ray (a cluster, or processes of this machine).")]
+Address = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT|auto", help="Of a running Ray cluster; without it ray uses this machine.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 BatchSize = Annotated[int, typer.Option(help="Images at a time.")]
 FreeBatchSize = Annotated[int | None, typer.Option(help="Images at a time; by default 16, on a GPU what fits.")]
@@ -59,6 +65,25 @@ def backbone_options(
     defaults = {"device": "auto", "weights": None, "pool": None, "fit": "stretch", "via": None}
     chosen = {name: value for name, value in given.items() if value != defaults[name]}
     return chosen | {name: _value(name, value) for name, value in pairs("backbone_option", beside, "size=448")}
+
+
+def placed(runner: str, workers: int | None, address: str | None, device: str) -> tuple[Runner_, str]:
+    """The runner, and the device of the backbone here: with Ray's GPUs it is moved there by the workers, and waits on the CPU.
+
+    Raises
+    ------
+    HowfarError
+        As `howfar.runners.make_runner`.
+
+    Examples
+    --------
+    >>> placed("local", 2, None, "auto")
+    (LocalRunner(workers=2), 'auto')
+    """
+    from howfar.runners import make_runner
+
+    made = make_runner(runner, workers, address, device)
+    return made, "cpu" if getattr(made, "gpus", 0) else device
 
 
 def _value(name: str, text: str) -> Any:

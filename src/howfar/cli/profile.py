@@ -48,6 +48,7 @@ def profile(
     group: options.Group = None,
     store: options.Store = None,
     runner: options.Runner = "local",
+    address: options.Address = None,
     device: options.Device = "auto",
     batch_size: options.FreeBatchSize = None,
     workers: options.Workers = None,
@@ -66,6 +67,7 @@ def profile(
     from howfar.studies.profile import profile as study
 
     options.prepare_folder("out", out.absolute().parent)
+    executor, device = options.placed(runner, workers, address, device)
     made = study(
         primary,
         backbone,
@@ -73,7 +75,7 @@ def profile(
         scale=scale,
         neighbours=neighbours,
         store=store,
-        runner=runner,
+        runner=executor,
         batch_size=batch_size,
         workers=workers,
         labelled=labelled or None,

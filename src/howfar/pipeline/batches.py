@@ -60,6 +60,15 @@ class EmbedBatch:
 
     backbones: tuple[Backbone, ...]
     stores: tuple[FeatureStore, ...]
+    device: str | None = None
+    """Where backbones go when this is unpickled: to the GPU of another machine's worker."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Move the backbones that can be moved."""
+        self.__dict__.update(state)
+        if self.device is not None:
+            there = tuple(one.on(self.device) if hasattr(one, "on") else one for one in self.backbones)
+            self.__dict__["backbones"] = there
 
     def __call__(self, batch: Batch) -> list[Outcome]:
         """Do it, and tell what became of each image, in their order."""

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from howfar import registry
 from howfar.backbones import load_backbone
 from howfar.backbones.threads import one_torch_thread_each
 from howfar.data import Dataset, parse
@@ -18,7 +17,7 @@ from howfar.pipeline.batches import Batch, EmbedBatch, Outcome
 from howfar.progress import bar
 from howfar.protocols import Backbone, Runner
 from howfar.results import Features, Skipped
-from howfar.runners import available_cores
+from howfar.runners import available_cores, make_runner
 from howfar.store import FeatureStore, Store
 
 BATCH_SIZE = 16
@@ -32,7 +31,7 @@ def embed(
     backbone: str | Backbone = "efficientnet_lite0",
     store: Store | str | Path | None = None,
     *,
-    runner: str = "local",
+    runner: str | Runner = "local",
     batch_size: int | None = None,
     workers: int | None = None,
     progress: bool = True,
@@ -49,9 +48,9 @@ def embed(
     store
         A `Store` or its folder; by default the user's cache.
     runner, batch_size, workers
-        Where the work is done, images at a time (by default 16, on a GPU as many as fit), and how many at once (default:
-        the cores at hand). None of them changes a feature by more than 1e-5 relative. A kill loses at most the batch that
-        each worker has in hand.
+        Where the work is done (``local``, ``ray``, or a runner such as `howfar.runners.RayRunner`), images at a time (by
+        default 16, on a GPU as many as fit), and how many batches at once (default: the cores at hand). None of them changes
+        a feature by more than 1e-5 relative. A kill loses at most the batch that each worker has in hand.
     progress
         Show a bar with rate and time left on stderr (or in the notebook).
     **options
@@ -83,7 +82,7 @@ def embed_all(
     datasets: Sequence[Dataset | Features],
     backbones: Sequence[Backbone],
     store: Store | str | Path | None = None,
-    runner: str = "local",
+    runner: str | Runner = "local",
     batch_size: int | None = None,
     workers: int | None = None,
     progress: bool = True,
@@ -105,8 +104,10 @@ def embed_all(
     executor = check_work(runner, batch_size, workers)
     shelf = store if isinstance(store, Store) else Store(store)
     size = _batch_size(backbones) if batch_size is None else batch_size
-    task = EmbedBatch(tuple(backbones), tuple(shelf.open(backbone.identity, sum(backbone.layers)) for backbone in backbones))
-    with one_torch_thread_each() if (workers or available_cores()) > 1 else nullcontext():
+    stores = tuple(shelf.open(backbone.identity, sum(backbone.layers)) for backbone in backbones)
+    task = EmbedBatch(tuple(backbones), stores, "cuda" if getattr(executor, "gpus", 0) else None)
+    alone = executor.processes or (workers or available_cores()) == 1
+    with nullcontext() if alone else one_torch_thread_each():
         outcomes = _outcomes(executor, task, datasets, size, progress)
     for features in task.stores:
         features.refresh()
@@ -125,7 +126,7 @@ def _batch_size(backbones: Sequence[Backbone]) -> int:
     return min(said, default=BATCH_SIZE)
 
 
-def check_work(runner: str, batch_size: int | None, workers: int | None) -> Runner:
+def check_work(runner: str | Runner, batch_size: int | None, workers: int | None) -> Runner:
     """Return the runner that these arguments of `embed` ask for, before any work is begun.
 
     Raises
@@ -135,8 +136,7 @@ def check_work(runner: str, batch_size: int | None, workers: int | None) -> Runn
     """
     if batch_size is not None and batch_size < 1:
         raise InputError.of("batch_size", "must be at least 1", batch_size)
-    made: Runner = registry.load("runners", runner)(available_cores() if workers is None else workers)
-    return made
+    return make_runner(runner, workers)
 
 
 def _outcomes(

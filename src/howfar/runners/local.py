@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from howfar.cores import available_cores
 from howfar.errors import InputError
+from howfar.runners.tree import fold
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,6 +37,8 @@ class LocalRunner:
     >>> list(LocalRunner(workers=2).run(abs, [-3, 2, -1]))
     [3, 2, 1]
     """
+
+    processes = False
 
     def __init__(self, workers: int | None = None) -> None:
         if workers is not None and workers < 1:
@@ -72,3 +75,20 @@ class LocalRunner:
                 yield result
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
+
+    def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
+        """``function`` of every task, combined as `howfar.runners.tree.fold` does.
+
+        Parameters
+        ----------
+        function, tasks
+            As `run`; at least one task.
+        combine
+            Called in the calling thread.
+
+        Examples
+        --------
+        >>> LocalRunner(workers=2).reduce(str, "({} {})".format, [1, 2, 3])
+        '((1 2) 3)'
+        """
+        return fold(self.run(function, tasks), combine)

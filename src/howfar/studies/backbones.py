@@ -24,7 +24,7 @@ from howfar.studies.distance import Config, baseline, compared
 from howfar.studies.inputs import BASELINES, Work, limited, read_datasets, views
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone
+    from howfar.protocols import Backbone, Runner
     from howfar.store import Store
 
 _STREAM: Final = 3
@@ -42,7 +42,7 @@ def compare_backbones(
     *,
     weights: Mapping[str, str | Path] | None = None,
     store: Store | str | Path | None = None,
-    runner: str = "local",
+    runner: str | Runner = "local",
     batch_size: int | None = None,
     workers: int | None = None,
     baselines: bool = True,

@@ -33,7 +33,7 @@ from howfar.studies.inputs import BASELINES, Work, limited, read_datasets, views
 from howfar.studies.notes import CONFORMAL, notes
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone
+    from howfar.protocols import Backbone, Runner
     from howfar.store import Store
 
 DEFAULT = "efficientnet_lite0"
@@ -77,7 +77,7 @@ def compare(
     backbone: str | Backbone = DEFAULT,
     *,
     store: Store | str | Path | None = None,
-    runner: str = "local",
+    runner: str | Runner = "local",
     batch_size: int | None = None,
     workers: int | None = None,
     baselines: bool = True,

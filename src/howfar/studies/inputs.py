@@ -19,7 +19,7 @@ from howfar.studies.notes import BASELINE_IMAGES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from howfar.protocols import Backbone
+    from howfar.protocols import Backbone, Runner
     from howfar.store import Store
 
 BASELINES: Final = ("pixels", "colour_moments")
@@ -29,7 +29,7 @@ class Work(NamedTuple):
     """Where features are kept and how they are computed: the arguments of `embed_all`."""
 
     store: Store | str | Path | None
-    runner: str
+    runner: str | Runner
     batch_size: int | None
     workers: int | None
     progress: bool

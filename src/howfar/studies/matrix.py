@@ -32,7 +32,7 @@ from howfar.studies.journal import PairJournal, turned
 from howfar.studies.notes import matrix_notes
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone
+    from howfar.protocols import Backbone, Runner
     from howfar.store import Store
 
 SUMS: Final = ".sums"
@@ -47,7 +47,7 @@ def matrix(
     *,
     out: str | Path | None = None,
     store: Store | str | Path | None = None,
-    runner: str = "local",
+    runner: str | Runner = "local",
     batch_size: int | None = None,
     workers: int | None = None,
     progress: bool = True,

@@ -19,7 +19,7 @@ from howfar.studies.distance import DEFAULT, Config
 from howfar.studies.performance.performances import Performances, read_performances
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone
+    from howfar.protocols import Backbone, Runner
     from howfar.store import Store
 
 
@@ -31,7 +31,7 @@ def profile(
     scale: str = "none",
     neighbours: int = 5,
     store: Store | str | Path | None = None,
-    runner: str = "local",
+    runner: str | Runner = "local",
     batch_size: int | None = None,
     workers: int | None = None,
     progress: bool = True,

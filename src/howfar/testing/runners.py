@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,8 +76,9 @@ class RunnerTests:
         raise NotImplementedError("make_runner must give a runner")
 
     def test_is_a_runner_by_name(self) -> None:
-        """It has the one method of the protocol, with its two arguments by name."""
+        """It has the two methods of the protocol, with their arguments by name."""
         assert list(self.make_runner().run(function=abs, tasks=[-2])) == [2]
+        assert self.make_runner().reduce(function=abs, combine=_sum, tasks=[-2, 3]) == 5
 
     def test_results_come_in_the_order_of_the_tasks(self, tmp_path: Path) -> None:
         """The first tasks take longest, so they end last wherever several run at once."""
@@ -147,6 +149,29 @@ class RunnerTests:
         time.sleep(SETTLE_SECONDS)
         assert _begun(tmp_path) == begun
 
+    def test_it_says_whether_tasks_have_processes_of_their_own(self) -> None:
+        """Numerics that use all cores by themselves are run as tasks only then."""
+        runner = self.make_runner()
+        here = os.getpid()
+        assert runner.processes == all(pid != here for pid in runner.run(_process, range(3)))
+
+    def test_a_reduction_is_bracketed_by_the_number_of_tasks_alone(self) -> None:
+        """Neighbours first, then pairs of neighbours; so that floating-point sums are the same wherever they are taken."""
+        runner = self.make_runner()
+        assert runner.reduce(str, _bracket, [7]) == "7"
+        assert runner.reduce(str, _bracket, range(5)) == "(((01)(23))4)"
+        assert runner.reduce(str, _bracket, range(7)) == "(((01)(23))((45)6))"
+
+    def test_a_reduction_of_many_tasks(self) -> None:
+        """Far more than any look-ahead."""
+        count = self.many
+        assert self.make_runner().reduce(abs, _sum, range(-count, 0)) == count * (count + 1) // 2
+
+    def test_an_exception_ends_a_reduction(self, tmp_path: Path) -> None:
+        """Its type and text are those of the task."""
+        with pytest.raises(ValueError, match="errand 2 fails"):
+            self.make_runner().reduce(do, _sum, _failing(tmp_path, at=2, count=6))
+
     def test_closing_early_waits_for_what_runs_and_cancels_the_rest(self, tmp_path: Path) -> None:
         """After `close` no task is under way and none begins."""
         errands = [Errand(tmp_path, k, seconds=PAUSE_SECONDS) for k in range(self.many)]
@@ -176,6 +201,18 @@ def _begun(folder: Path) -> set[int]:
 
 def _ended(folder: Path) -> set[int]:
     return {int(path.name.partition("-")[2]) for path in folder.glob("ended-*")}
+
+
+def _process(task: object) -> int:
+    return os.getpid()
+
+
+def _bracket(left: str, right: str) -> str:
+    return f"({left}{right})"
+
+
+def _sum(left: int, right: int) -> int:
+    return left + right
 
 
 def _nothing(task: object) -> None:

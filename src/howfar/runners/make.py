@@ -1,0 +1,49 @@
+"""A runner from what a user says of it: a name and where it is."""
+
+from __future__ import annotations
+
+from howfar import registry
+from howfar.errors import InputError
+from howfar.protocols import Runner
+
+
+def make_runner(
+    runner: str | Runner = "local", workers: int | None = None, address: str | None = None, device: str = "auto"
+) -> Runner:
+    """The runner of a name, or the one that is given.
+
+    Parameters
+    ----------
+    runner
+        ``local``, ``ray``, another package's, or a runner as it is.
+    workers
+        Tasks at a time; None for what suits the runner.
+    address
+        Of a running cluster; of use to ``ray`` alone.
+    device
+        The backbone's: with ``cuda`` each of Ray's tasks has a GPU.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such runner.
+    InputError
+        A number is below 1, or an address is given to a runner that has none.
+
+    Examples
+    --------
+    >>> make_runner("local", workers=3)
+    LocalRunner(workers=3)
+    >>> make_runner("local", address="auto")
+    Traceback (most recent call last):
+    howfar.errors.InputError: address must be left out with this runner, got 'auto': add --runner ray
+    """
+    if runner == "ray":
+        made: Runner = registry.load("runners", runner)(workers, address, gpus=1.0 if device.startswith("cuda") else 0.0)
+        return made
+    if address is not None:
+        raise InputError.of("address", "must be left out with this runner", address, "add --runner ray")
+    if not isinstance(runner, str):
+        return runner
+    made = registry.load("runners", runner)(workers)
+    return made

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray", reason="needs howfar[ray]")
+
+from howfar.errors import InputError, RunnerError
+from howfar.runners import RayRunner, make_runner
+from howfar.testing import RunnerTests
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    import ray
+
+    ray.shutdown()
+
+
+class TestTwoWorkers(RunnerTests):
+    look_ahead = 4
+
+    def make_runner(self) -> RayRunner:
+        return RayRunner(workers=2)
+
+
+class TestAsManyAsThereAreCores(RunnerTests):
+    def make_runner(self) -> RayRunner:
+        return RayRunner()
+
+
+def _once_killed(trace: Path) -> str:
+    """End its own process, as the system does when memory runs out, but for the second time that it is run."""
+    if not trace.exists():
+        trace.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
+def _killed(_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_task_whose_worker_dies_is_run_again(tmp_path: Path) -> None:
+    traces = [tmp_path / str(k) for k in range(3)]
+    assert list(RayRunner(workers=2).run(_once_killed, traces)) == ["done"] * 3
+
+
+def test_a_task_that_kills_every_worker_is_one_clear_line() -> None:
+    with pytest.raises(RunnerError, match=r"lost a task, also when it was run again .*: run the command again"):
+        list(RayRunner(workers=1, retries=1).run(_killed, [0]))
+
+
+def test_a_function_is_unpickled_once_in_a_worker(tmp_path: Path) -> None:
+    list(RayRunner(workers=1).run(_Heavy(tmp_path), range(20)))
+    workers = {path.name.partition("-")[0] for path in tmp_path.iterdir()}
+    assert len(list(tmp_path.iterdir())) == len(workers)
+
+
+class _Heavy:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __setstate__(self, state: dict[str, Path]) -> None:
+        self.__dict__.update(state)
+        (self.folder / f"{os.getpid()}-{time.time_ns()}").touch()
+
+    def __call__(self, task: int) -> int:
+        return task
+
+
+def test_stdout_is_left_to_json_when_a_worker_dies(tmp_path: Path) -> None:
+    code = inspect.getsource(_once_killed) + "print(list(RayRunner(workers=1).run(_once_killed, [Path(sys.argv[1])])))"
+    imports = "import os, signal, sys, time\nfrom pathlib import Path\nfrom howfar.runners import RayRunner\n"
+    command = [sys.executable, "-c", f"{imports}{code}\ntime.sleep(2)", str(tmp_path / "trace")]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert found.stdout == "['done']\n"
+
+
+def test_a_cluster_that_is_not_there_is_one_clear_line() -> None:
+    # Nobody listens at port 1.
+    code = "from howfar.runners import RayRunner\nlist(RayRunner(address='127.0.0.1:1').run(abs, [1]))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    last = found.stderr.strip().splitlines()[-1]
+    assert "the Ray cluster at 127.0.0.1:1 cannot be joined" in last
+    assert "ray status" in last
+
+
+def test_more_gpus_than_the_cluster_has_are_refused() -> None:
+    with pytest.raises(RunnerError, match="has 0 GPUs and a task needs 1: add --device cpu"):
+        list(make_runner("ray", device="cuda").run(abs, [1]))
+
+
+@pytest.mark.parametrize("wrong", [{"workers": 0}, {"gpus": -1.0}, {"retries": -1}])
+def test_impossible_numbers_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="must be at least"):
+        RayRunner(**wrong)
