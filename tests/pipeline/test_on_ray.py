@@ -1,0 +1,125 @@
+"""Embedding on Ray: the same numbers as here, whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+pytest.importorskip("ray", reason="needs howfar[ray]")
+
+import howfar
+from howfar.data.synthetic import write_dataset
+from howfar.testing.diary import Diary
+
+IMAGES = 60
+BATCH = 4
+SCRIPT = """
+import sys
+from pathlib import Path
+import howfar
+from howfar.testing.diary import Diary
+
+images, store, diary = sys.argv[1:]
+howfar.embed(images, Diary(Path(diary), 0.1), store, batch_size=4, workers=2, progress=False, runner="ray")
+print("done", flush=True)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    import ray
+
+    ray.shutdown()
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path, Path]:
+    write_dataset(tmp_path / "roads", IMAGES, seed=0, size=32)
+    (tmp_path / "diary").mkdir()
+    return tmp_path / "roads", tmp_path / "store", tmp_path / "diary"
+
+
+def begin(*places: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, places)], stdout=subprocess.PIPE, text=True)
+
+
+def workers(diary: Diary, beside: set[int] | None = None) -> set[int]:
+    """The processes that have embedded, as soon as one that is not among `beside` has."""
+    while not diary.processes() - (beside or set()):
+        time.sleep(0.01)
+    return diary.processes()
+
+
+def stored(store: Path) -> Counter[str]:
+    """How often each content lies in a shard."""
+    found: Counter[str] = Counter()
+    for index in store.glob("*/shards/*.parquet"):
+        found.update(pq.read_table(index).column("content").to_pylist())
+    return found
+
+
+def complete(places: tuple[Path, Path, Path]) -> bool:
+    """Whether the store holds each content once, with the numbers of a local run."""
+    images, store, diary = places
+    again, local = (
+        howfar.embed(images, Diary(diary), where, batch_size=BATCH, progress=False) for where in (store, store.parent / "local")
+    )
+    counts = stored(store)
+    return (
+        np.array_equal(again.to_array(), local.to_array())
+        and set(counts) == set(local.contents)
+        and set(counts.values()) == {1}
+    )
+
+
+def test_a_backbone_gives_the_same_bits_there_as_here(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "roads", 20, seed=0, size=64)
+    here = howfar.embed(tmp_path / "roads", "efficientnet_lite0", tmp_path / "here", workers=2, progress=False)
+    there = howfar.embed(tmp_path / "roads", "efficientnet_lite0", tmp_path / "there", runner="ray", workers=2, progress=False)
+    np.testing.assert_array_equal(there.to_array(), here.to_array())
+    assert there.images == here.images
+
+
+def test_a_killed_worker_costs_its_batch_and_nothing_else(places: tuple[Path, Path, Path]) -> None:
+    driver = begin(*places)
+    os.kill(workers(Diary(places[2])).pop(), signal.SIGKILL)
+    assert driver.communicate(timeout=300)[0] == "done\n"
+    count = sum(Diary(places[2]).noted().values())
+    assert complete(places)
+    # What was in its hands is embedded once more, and nothing besides.
+    assert IMAGES <= count <= IMAGES + BATCH
+
+
+def test_a_killed_driver_loses_what_was_in_hand_and_goes_on(places: tuple[Path, Path, Path]) -> None:
+    driver = begin(*places)
+    first = workers(Diary(places[2]))
+    time.sleep(0.5)
+    driver.kill()
+    driver.communicate(timeout=60)
+    before = sum(Diary(places[2]).noted().values())
+    assert before < IMAGES
+    again = begin(*places)
+    workers(Diary(places[2]), beside=first)
+    assert again.communicate(timeout=300)[0] == "done\n"
+    count = sum(Diary(places[2]).noted().values())
+    assert complete(places)
+    assert IMAGES <= count <= IMAGES + 2 * BATCH
+
+
+def test_what_is_no_error_here_is_none_there(places: tuple[Path, Path, Path]) -> None:
+    broken = places[0] / "images" / "0003.jpg"
+    broken.write_bytes(b"no image")
+    found = howfar.embed(places[0], Diary(places[2]), places[1], runner="ray", workers=2, progress=False)
+    assert [Path(one.path).name for one in found.skipped] == ["0003.jpg"]
+    assert len(found) == IMAGES - 1
