@@ -13,6 +13,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from howfar.data.synthetic import write_demo
 
+pytest_plugins = ("served",)
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
