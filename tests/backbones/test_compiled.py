@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from howfar.backbones import compiled
 from howfar.backbones.network import Feature, Network
 from howfar.backbones.preprocess import Preprocess
-from howfar.store import default_root
+from howfar.store import local_root
 
 SIZE = (32, 24)
 
@@ -68,7 +68,7 @@ def pictures(count: int = 5, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def exported() -> list[Path]:
-    return sorted((default_root() / compiled.FOLDER).glob("*"))
+    return sorted((local_root() / compiled.FOLDER).glob("*"))
 
 
 def no_export(*_: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from howfar.errors import StoreError
 from howfar.store import Store, shards
+from howfar.store.folders import folder_at
 from howfar.store.maps import Maps
 from howfar.testing.writers import add, content, expected, read
 
@@ -156,9 +157,9 @@ def test_a_pack_in_the_middle_of_a_look_hides_nothing(features, tmp_path, monkey
     for k in range(4):
         add(features, [k])
     reader = Store(tmp_path).open(IDENTITY, 24)
-    before = shards.ids(features.folder / "shards")
+    before = shards.ids(folder_at(features.folder / "shards"))
     features.pack(many=1)
-    after = shards.ids(features.folder / "shards")
+    after = shards.ids(folder_at(features.folder / "shards"))
     listed = chain([set()], repeat(after))
     monkeypatch.setattr(shards, "ids", lambda _: next(listed))
     reader.refresh()
@@ -182,16 +183,16 @@ def test_what_was_packed_away_is_let_go_of(features):
 def test_only_so_many_files_are_kept_open(features):
     for k in range(8):
         add(features, [k])
-    maps = Maps(features.folder / "shards", "float32", 24, capacity=3)
-    ids = sorted(shards.ids(features.folder / "shards"))
-    held = [maps.get(shard_id)[0] for shard_id in ids]
+    maps = Maps(folder_at(features.folder / "shards"), "float32", 24, capacity=3)
+    ids = sorted(shards.ids(folder_at(features.folder / "shards")))
+    held = [maps.get(shard_id).array for shard_id in ids]
     assert len(maps) == 3
     # One that was let go of can still be read by who holds it.
     np.testing.assert_array_equal(np.concatenate(held), expected(range(8)))
-    assert maps.get(ids[-1])[0] is held[-1]
-    assert maps.get(ids[5])[0] is held[5]
+    assert maps.get(ids[-1]).array is held[-1]
+    assert maps.get(ids[5]).array is held[5]
     maps.get(ids[0])
-    assert maps.get(ids[5])[0] is held[5], "the least recently used one was to go"
-    assert maps.get(ids[-1])[0] is held[-1]
+    assert maps.get(ids[5]).array is held[5], "the least recently used one was to go"
+    assert maps.get(ids[-1]).array is held[-1]
     maps.drop([ids[-1], "unknown"])
-    assert maps.get(ids[-1])[0] is not held[-1]
+    assert maps.get(ids[-1]).array is not held[-1]

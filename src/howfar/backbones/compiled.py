@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from howfar.store import default_root
+from howfar.store import local_root
 
 FOLDER: Final = "compiled"
 """Beside the stored features: exported networks, by what they compute."""
@@ -152,7 +152,7 @@ class Compiled:
         return True
 
     def _path(self) -> Path:
-        return default_root() / FOLDER / self._file
+        return local_root() / FOLDER / self._file
 
 
 class Whole(nn.Module):

@@ -25,7 +25,10 @@ Pool = Annotated[
 ]
 Fit = Annotated[str, typer.Option(help="How pictures meet the model's square input: stretch, crop or pad.")]
 Via = Annotated[int | None, typer.Option(help="Resize to this square first (448 gives the paper's two steps).")]
-Store = Annotated[Path | None, typer.Option(help="Folder of stored features; by default the user's cache.")]
+Store = Annotated[
+    str | None,
+    typer.Option(metavar="DIR|URL", help="Stored features: a folder, or s3://, gs://, az://; by default the user's cache."),
+]
 Runner = Annotated[str, typer.Option(help="Where the work is done: local, or ray (a cluster, or processes of this machine).")]
 Address = Annotated[
     str | None, typer.Option(metavar="HOST:PORT|auto", help="Of a running Ray cluster; without it ray uses this machine.")

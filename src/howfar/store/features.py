@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from howfar.errors import InputError, StoreError
 from howfar.store import shards
-from howfar.store.claims import CLAIMS, Claims
+from howfar.store.folders import folder_at
 from howfar.store.key import canonical
 from howfar.store.manifest import SHARDS, Manifest, ensure
 from howfar.store.pack import pack
@@ -32,8 +32,6 @@ class FeatureStore:
 
     Attributes
     ----------
-    folder
-        Where it lies.
     identity
         What the features depend on.
     dtype
@@ -56,12 +54,16 @@ class FeatureStore:
            [4., 5.]], dtype=float32)
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], dtype: str, length: int) -> None:
-        self.folder, self.dtype, self.length = folder, dtype, length
+    def __init__(self, folder: Path | str, identity: Mapping[str, Any], dtype: str, length: int) -> None:
+        self._home, self.dtype, self.length = folder_at(folder), dtype, length
         self.identity: dict[str, Any] = json.loads(canonical(identity))
-        ensure(folder, Manifest(self.identity, dtype, length))
-        self._shelf = Shelf(folder / SHARDS, dtype, length)
-        self._claims = Claims(folder / CLAIMS)
+        ensure(self._home, Manifest(self.identity, dtype, length))
+        self._shelf = Shelf(self._home.child(SHARDS), dtype, length)
+
+    @property
+    def folder(self) -> Path | str:
+        """Where it lies: a path, or a URL."""
+        return self._home.path
 
     def __repr__(self) -> str:
         return f"FeatureStore({str(self.folder)!r}, {len(self)} contents, q = {self.length:,}, {self.dtype})"
@@ -102,7 +104,7 @@ class FeatureStore:
         """
         with ExitStack() as held:
             try:
-                mine = held.enter_context(self._claims.take(contents, self._refreshed))
+                mine = held.enter_context(self._home.claim(contents, self._refreshed))
             except OSError as error:
                 raise self._refused(error) from error
             yield mine
@@ -115,7 +117,7 @@ class FeatureStore:
         StoreError
             The folder cannot be read.
         """
-        taken = self._claims.taken()
+        taken = self._home.claimed()
         self.refresh()
         return tuple(content for content in dict.fromkeys(contents) if content not in taken and content not in self._shelf)
 
@@ -187,4 +189,4 @@ class FeatureStore:
         for name, value in (("target_bytes", target_bytes), ("many", many)):
             if value < 1:
                 raise InputError.of(name, "must be at least 1", value)
-        return pack(self._shelf, target_bytes, many)
+        return pack(self._home, self._shelf, target_bytes, many)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from howfar.errors import StoreError
-from howfar.store.atomic import appearing
+from howfar.store.folders import Folder
 from howfar.store.key import canonical
 
 FORMAT = 1
@@ -27,7 +27,7 @@ class Manifest:
     format: int = FORMAT
 
 
-def ensure(folder: Path, wanted: Manifest) -> None:
+def ensure(folder: Folder, wanted: Manifest) -> None:
     """Write the manifest of a new folder, or check that the one which is there says the same.
 
     Raises
@@ -37,38 +37,53 @@ def ensure(folder: Path, wanted: Manifest) -> None:
     """
     try:
         if not _present(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.make()
             text = json.dumps(json.loads(canonical(asdict(wanted))), indent=1, sort_keys=True)
-            with appearing(folder / NAME) as file:
+            with folder.appearing(NAME) as file:
                 file.write(text.encode("ascii") + b"\n")
-        data = (folder / NAME).read_bytes()
+        data = folder.read(NAME)
         # After the manifest, so that a folder with shards and no manifest is a damaged one and never a young one.
-        (folder / SHARDS).mkdir(exist_ok=True)
+        folder.child(SHARDS).make()
     except OSError as error:
-        raise StoreError(f"the store cannot use {folder}: {error}; give another folder or mend its rights") from error
-    _compare(folder, _parse(folder, data), wanted)
+        raise StoreError(f"the store cannot use {folder.path}: {error}; give another folder or mend its rights") from error
+    _compare(folder.path, _parse(folder.path, data), wanted)
 
 
-def _present(folder: Path) -> bool:
-    if (folder / NAME).is_file():
+def _present(folder: Folder) -> bool:
+    if _has(folder, NAME):
         return True
     # Looked at again, since another writer may have made both between the two looks.
-    if (folder / SHARDS).is_dir() and not (folder / NAME).is_file():
-        raise StoreError(f"{folder} has shards but no {NAME}: {_remedy(folder)}")
+    if _begun(folder.child(SHARDS)) and not _has(folder, NAME):
+        raise StoreError(f"{folder.path} has shards but no {NAME}: {_remedy(folder.path)}")
     return False
 
 
-def _parse(folder: Path, data: bytes) -> dict[str, Any]:
+def _has(folder: Folder, name: str) -> bool:
+    try:
+        return name in folder.names()
+    except FileNotFoundError:
+        return False
+
+
+def _begun(shards: Folder) -> bool:
+    """Whether there is such a folder; where folders are nothing but names, whether anything lies in it."""
+    try:
+        return bool(shards.names()) or shards.near
+    except FileNotFoundError:
+        return False
+
+
+def _parse(folder: Path | str, data: bytes) -> dict[str, Any]:
     try:
         found = json.loads(data, parse_constant=_refuse)
     except ValueError as error:
-        raise StoreError(f"{folder / NAME} is damaged ({error}): {_remedy(folder)}") from error
+        raise StoreError(f"{folder}/{NAME} is damaged ({error}): {_remedy(folder)}") from error
     if not isinstance(found, dict) or not isinstance(found.get("identity"), dict):
-        raise StoreError(f"{folder / NAME} is damaged (it holds no identity): {_remedy(folder)}")
+        raise StoreError(f"{folder}/{NAME} is damaged (it holds no identity): {_remedy(folder)}")
     return found
 
 
-def _compare(folder: Path, found: dict[str, Any], wanted: Manifest) -> None:
+def _compare(folder: Path | str, found: dict[str, Any], wanted: Manifest) -> None:
     if found.get("format") != FORMAT:
         raise StoreError(
             f"{folder} has store format {found.get('format')!r}, this howfar reads {FORMAT}: "
@@ -87,5 +102,5 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON value")
 
 
-def _remedy(folder: Path) -> str:
+def _remedy(folder: Path | str) -> str:
     return f"delete {folder} and its features will be computed anew"

@@ -1,35 +1,31 @@
-"""Memory maps of shards, opened when they are first read; only so many are kept open."""
+"""Matrices of shards, opened when they are first read; only so many are kept open."""
 
 from __future__ import annotations
 
-import mmap
 from collections import OrderedDict
 from collections.abc import Iterable
-from pathlib import Path
 from threading import Lock
-from typing import Any
-
-from numpy.typing import NDArray
 
 from howfar.store import shards
+from howfar.store.folders import Folder, Matrix
 
-# Each map holds a file descriptor, of which a process commonly has 1,024, on some systems 256.
+# Under each on a disk is a memory map, which holds a file descriptor; a process commonly has 1,024, on some systems 256.
 OPEN_MAPS = 64
 
 
 class Maps:
-    """The mapped matrices of one folder, the least recently used closed first. Safe to call from several threads."""
+    """The open matrices of one folder, the least recently used closed first. Safe to call from several threads."""
 
-    def __init__(self, folder: Path, dtype: str, length: int, capacity: int = OPEN_MAPS) -> None:
+    def __init__(self, folder: Folder, dtype: str, length: int, capacity: int = OPEN_MAPS) -> None:
         self._folder, self._dtype, self._length, self._capacity = folder, dtype, length, capacity
         self._lock = Lock()
-        self._open: OrderedDict[str, tuple[NDArray[Any], mmap.mmap]] = OrderedDict()
+        self._open: OrderedDict[str, Matrix] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def get(self, shard_id: str) -> tuple[NDArray[Any], mmap.mmap]:
-        """The (count, q) matrix of a shard, and the map under it.
+    def get(self, shard_id: str) -> Matrix:
+        """The (count, q) matrix of a shard.
 
         Raises
         ------

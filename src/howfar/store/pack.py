@@ -8,10 +8,8 @@ first of its parts in the order of ids, so the choice between two rows of one co
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +17,8 @@ from numpy.typing import NDArray
 
 from howfar.store import shards
 from howfar.store.atomic import TEMPORARY
-from howfar.store.locks import alone
-from howfar.store.selection import PIECE_BYTES
+from howfar.store.folders import Folder
+from howfar.store.local import PIECE_BYTES
 from howfar.store.shards import ARRAY, INDEX, Shard, ShardDamagedError, ShardGoneError
 from howfar.store.shelf import Shelf
 
@@ -29,13 +27,15 @@ STALE_SECONDS = 24 * 3600.0
 _log = logging.getLogger("howfar.store")
 
 
-def pack(shelf: Shelf, target: int, many: int) -> int:
+def pack(home: Folder, shelf: Shelf, target: int, many: int) -> int:
     """Sweep what killed writers left, and merge small shards where there are more than `many`; give the number merged.
 
     Where another process packs, or the disk refuses (a read-only store), nothing is done: packing is never needed.
 
     Parameters
     ----------
+    home
+        The feature's folder, where the lock lies.
     shelf
         The shards.
     target
@@ -44,11 +44,11 @@ def pack(shelf: Shelf, target: int, many: int) -> int:
         Small shards that are left as they are.
     """
     try:
-        with alone(shelf.folder.parent / LOCK) as first:
+        with home.alone(LOCK) as first:
             if not first:
                 return 0
             shelf.refresh()
-            sweep(shelf)
+            sweep(home, shelf)
             idle = shelf.idle()
             shards.remove(shelf.folder, idle)
             shelf.refresh()
@@ -57,13 +57,13 @@ def pack(shelf: Shelf, target: int, many: int) -> int:
                 _merge(shelf, group)
             return sum(map(len, groups))
     except (ShardGoneError, ShardDamagedError, OSError) as error:
-        _log.info("%s is left unpacked: %s", shelf.folder, error)
+        _log.info("%s is left unpacked: %s", shelf.folder.path, error)
         return 0
     finally:
         shelf.refresh()
 
 
-def sweep(shelf: Shelf, older_than: float = STALE_SECONDS) -> list[str]:
+def sweep(home: Folder, shelf: Shelf, older_than: float = STALE_SECONDS) -> list[str]:
     """Delete what nothing can use: temporary files, matrices without an index, damaged shards; give their names.
 
     Only what was last written `older_than` seconds ago goes. A writer needs seconds between a matrix and its index, so a day is
@@ -72,8 +72,8 @@ def sweep(shelf: Shelf, older_than: float = STALE_SECONDS) -> list[str]:
 
     Parameters
     ----------
-    shelf
-        The shards.
+    home, shelf
+        As `pack`.
     older_than
         Seconds since the last write.
 
@@ -85,28 +85,20 @@ def sweep(shelf: Shelf, older_than: float = STALE_SECONDS) -> list[str]:
     limit = time.time() - older_than
     damaged = shelf.damaged
     swept = []
-    for folder in (shelf.folder.parent, shelf.folder):
-        with os.scandir(folder) as entries:
-            files = {entry.name: entry for entry in entries if entry.is_file(follow_symlinks=False)}
-        for name, entry in files.items():
-            if _useless(name, files, damaged) and _written(entry) < limit:
-                Path(entry.path).unlink(missing_ok=True)
+    for folder in (home, shelf.folder):
+        names = folder.names()
+        for name in names:
+            if _useless(name, names, damaged) and folder.written(name) < limit:
+                folder.remove(name)
                 swept.append(name)
     return sorted(swept)
 
 
-def _useless(name: str, beside: Any, damaged: Any) -> bool:
+def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bool:
     shard_id, suffix = name[:32], name[32:]
     if suffix == ARRAY and shards.ID.fullmatch(shard_id):
         return f"{shard_id}{INDEX}" not in beside or shard_id in damaged
     return name.endswith(TEMPORARY) or (suffix == INDEX and shard_id in damaged)
-
-
-def _written(entry: os.DirEntry[str]) -> float:
-    try:
-        return entry.stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")
 
 
 def _plan(shelf: Shelf, target: int, many: int) -> list[list[Shard]]:
@@ -150,6 +142,6 @@ def _merge(shelf: Shelf, group: Sequence[Shard]) -> None:
 def _blocks(shelf: Shelf, group: Sequence[Shard], rows: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
     step = max(1, PIECE_BYTES // (shelf.length * shards.STORED[shelf.dtype].itemsize))
     for shard, picked in zip(group, rows, strict=True):
-        matrix, _ = shards.view(shelf.folder, shard.id, shelf.dtype, shelf.length)
+        matrix = shards.view(shelf.folder, shard.id, shelf.dtype, shelf.length)
         for start in range(0, len(picked), step):
-            yield matrix[picked[start : start + step]]
+            yield matrix.take(picked[start : start + step])

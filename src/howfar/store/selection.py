@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,14 +12,9 @@ from howfar.store.index import Places
 from howfar.store.shards import ShardGoneError
 from howfar.store.shelf import TRIES, Shelf
 
-# About as much of a shard is in memory at a time, beside the block that is returned.
-PIECE_BYTES = 16 * 2**20
-# Where one byte is touched the kernel may map this much around it: the largest page that common systems give to files.
-HUGE_PAGE = 2 * 2**20
-
 
 class Selection:
-    """The (n, q) features of n contents, in their order, read in pieces from memory-mapped shards; always float32.
+    """The (n, q) features of n contents, in their order, read in pieces from the shards; always float32.
 
     It fulfils `howfar.protocols.Rows`. Shards that another process packs away meanwhile are found again.
 
@@ -71,22 +65,20 @@ class Selection:
             try:
                 _fill(block, self._shelf, self._places, rows, columns)
                 return block
-            except ShardGoneError:
+            except (ShardGoneError, FileNotFoundError):
                 self._shelf.refresh()
                 self._places = self._shelf.locate(self._contents)
+            except OSError as error:
+                raise StoreError(f"the store cannot read {self._shelf.folder.path}: {error}") from error
         raise StoreError(
-            f"the shards of {self._shelf.folder} vanish faster than they can be read: let one process pack at a time"
+            f"the shards of {self._shelf.folder.path} vanish faster than they can be read: let one process pack at a time"
         )
 
 
 def _fill(block: NDArray[np.float32], shelf: Shelf, places: Places, rows: slice, columns: slice) -> None:
     shard, row = places.shard[rows], places.row[rows]
     for number, positions in _by_shard(shard, row):
-        matrix, mapped = shelf.matrix(places.ids[number])
-        part = matrix[:, columns]
-        for piece in np.split(positions, _cuts(row[positions], part)):
-            _copy(block, piece, part, row[piece])
-            _let_go(mapped)
+        shelf.matrix(places.ids[number]).fill(block, positions, row[positions], columns)
 
 
 def _by_shard(shard: NDArray[np.int64], row: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
@@ -96,30 +88,3 @@ def _by_shard(shard: NDArray[np.int64], row: NDArray[np.int64]) -> Iterator[tupl
     order = np.lexsort((row, shard))
     for positions in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
         yield int(shard[positions[0]]), positions
-
-
-def _cuts(row: NDArray[np.int64], part: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Where to cut a sorted list of rows, so that each piece maps and copies about `PIECE_BYTES`."""
-    width = part.shape[1] * part.itemsize
-    begin = row * part.strides[0] // HUGE_PAGE * HUGE_PAGE
-    end = -(-(row * part.strides[0] + width) // HUGE_PAGE) * HUGE_PAGE
-    fresh = end - np.maximum(begin, np.concatenate([begin[:1], end[:-1]]))
-    piece = np.cumsum(fresh + width) // PIECE_BYTES
-    return np.flatnonzero(np.diff(piece)) + 1
-
-
-def _copy(
-    block: NDArray[np.float32], positions: NDArray[np.int64], matrix: NDArray[np.floating], row: NDArray[np.int64]
-) -> None:
-    first, there = int(positions[0]), int(row[0])
-    steady = np.arange(len(row))
-    if np.array_equal(positions, first + steady) and np.array_equal(row, there + steady):
-        block[first : first + len(row)] = matrix[there : there + len(row)]
-    else:
-        block[positions] = matrix[row]
-
-
-def _let_go(mapped: mmap.mmap) -> None:
-    """Take the pages that were read out of this process; they stay in the system's cache, and reading them again is safe."""
-    if hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)

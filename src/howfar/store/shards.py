@@ -7,21 +7,19 @@ with the time in nanoseconds: sorted by id, shards are sorted by age, and of two
 from __future__ import annotations
 
 import io
-import mmap
-import os
 import re
 import secrets
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.store.atomic import appearing
+from howfar.store.folders import Folder, Matrix
 
 ARRAY, INDEX = ".npy", ".parquet"
 ID = re.compile(r"[0-9a-f]{32}")
@@ -80,7 +78,7 @@ def id_before(shard_id: str) -> str:
     return f"{int(shard_id[:16], 16) - 1:016x}{secrets.token_hex(8)}"
 
 
-def ids(folder: Path) -> set[str]:
+def ids(folder: Folder) -> set[str]:
     """The ids of the shards in a folder: those whose index is there.
 
     Raises
@@ -88,13 +86,11 @@ def ids(folder: Path) -> set[str]:
     OSError
         The folder cannot be read.
     """
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries]
-    return {name[:32] for name in names if name.endswith(INDEX) and ID.fullmatch(name[: -len(INDEX)])}
+    return {name[:32] for name in folder.names() if name.endswith(INDEX) and ID.fullmatch(name[: -len(INDEX)])}
 
 
 def write(
-    folder: Path,
+    folder: Folder,
     shard_id: str,
     blocks: Iterable[NDArray[Any]],
     shape: tuple[int, int],
@@ -121,9 +117,9 @@ def write(
     import pyarrow.parquet as pq
 
     dtype: np.dtype[Any] | None = None
-    array = folder / f"{shard_id}{ARRAY}"
+    array, index = f"{shard_id}{ARRAY}", f"{shard_id}{INDEX}"
     try:
-        with appearing(array) as file:
+        with folder.appearing(array) as file:
             for block in blocks:
                 if dtype is None:
                     dtype = block.dtype
@@ -132,15 +128,16 @@ def write(
         # A file name may hold bytes that are not UTF-8, which Parquet refuses.
         plain = [path.encode("utf-8", "backslashreplace").decode("utf-8") for path in paths]
         table = pa.table({"content": list(contents), "path": plain, "row": pa.array(range(shape[0]), pa.int64())})
-        with appearing(folder / f"{shard_id}{INDEX}") as file:
+        with folder.appearing(index) as file:
             pq.write_table(table, file)
     except BaseException:
-        if not (folder / f"{shard_id}{INDEX}").exists():
-            array.unlink(missing_ok=True)
+        with suppress(OSError):
+            if index not in folder.names():
+                folder.remove(array)
         raise
 
 
-def read(folder: Path, shard_id: str, dtype: str, length: int) -> Shard:
+def read(folder: Folder, shard_id: str, dtype: str, length: int) -> Shard:
     """Read the index of a shard and check it against the matrix, of which only the header is read.
 
     Raises
@@ -153,10 +150,10 @@ def read(folder: Path, shard_id: str, dtype: str, length: int) -> Shard:
         A file cannot be read.
     """
     try:
-        contents, rows = _read_index((folder / f"{shard_id}{INDEX}").read_bytes())
-        (count, _), _ = _layout(folder / f"{shard_id}{ARRAY}", dtype, length)
+        contents, rows = _read_index(folder.read(f"{shard_id}{INDEX}"))
+        (count, _), _ = _layout(folder, f"{shard_id}{ARRAY}", dtype, length)
     except FileNotFoundError as error:
-        if (folder / f"{shard_id}{INDEX}").exists():
+        if f"{shard_id}{INDEX}" in folder.names():
             raise ShardDamagedError("its matrix is missing") from error
         raise ShardGoneError(shard_id) from error
     if rows and not (min(rows) >= 0 and max(rows) < count):
@@ -164,7 +161,7 @@ def read(folder: Path, shard_id: str, dtype: str, length: int) -> Shard:
     return Shard(shard_id, count, contents, rows)
 
 
-def read_paths(folder: Path, shard_id: str) -> list[str]:
+def read_paths(folder: Folder, shard_id: str) -> list[str]:
     """The path of each entry of a shard, in the order of its contents.
 
     Raises
@@ -172,11 +169,11 @@ def read_paths(folder: Path, shard_id: str) -> list[str]:
     FileNotFoundError
         The index is not there.
     """
-    return _read_columns((folder / f"{shard_id}{INDEX}").read_bytes(), ["path"])[0]
+    return _read_columns(folder.read(f"{shard_id}{INDEX}"), ["path"])[0]
 
 
-def view(folder: Path, shard_id: str, dtype: str, length: int) -> tuple[NDArray[Any], mmap.mmap]:
-    """Map the matrix of a shard into memory, read-only; give the (count, q) array and the map under it.
+def view(folder: Folder, shard_id: str, dtype: str, length: int) -> Matrix:
+    """The (count, q) matrix of a shard, to be read in pieces.
 
     Raises
     ------
@@ -187,17 +184,15 @@ def view(folder: Path, shard_id: str, dtype: str, length: int) -> tuple[NDArray[
     OSError
         It cannot be read.
     """
-    path = folder / f"{shard_id}{ARRAY}"
+    name = f"{shard_id}{ARRAY}"
     try:
-        shape, offset = _layout(path, dtype, length)
-        with path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        shape, offset = _layout(folder, name, dtype, length)
+        return folder.matrix(name, shape, STORED[dtype], offset)
     except FileNotFoundError as error:
         raise ShardGoneError(shard_id) from error
-    return np.ndarray(shape, STORED[dtype], buffer=mapped, offset=offset), mapped
 
 
-def remove(folder: Path, gone: Iterable[str]) -> None:
+def remove(folder: Folder, gone: Iterable[str]) -> None:
     """Delete shards: every index first, which ends their existence, then the matrices.
 
     Raises
@@ -208,7 +203,7 @@ def remove(folder: Path, gone: Iterable[str]) -> None:
     doomed = list(gone)
     for suffix in (INDEX, ARRAY):
         for shard_id in doomed:
-            (folder / f"{shard_id}{suffix}").unlink(missing_ok=True)
+            folder.remove(f"{shard_id}{suffix}")
 
 
 def _read_index(data: bytes) -> tuple[list[str], list[int]]:
@@ -230,10 +225,8 @@ def _read_columns(data: bytes, names: list[str]) -> list[list[Any]]:
         raise ShardDamagedError(f"its index cannot be read ({error})") from error
 
 
-def _layout(path: Path, dtype: str, length: int) -> tuple[tuple[int, int], int]:
-    with path.open("rb") as file:
-        head = file.read(HEADER_BYTES)
-        size = os.fstat(file.fileno()).st_size
+def _layout(folder: Folder, name: str, dtype: str, length: int) -> tuple[tuple[int, int], int]:
+    head, size = folder.head(name, HEADER_BYTES)
     shape, fortran, found, offset = _header(head[: 10 + int.from_bytes(head[8:10], "little")])
     if fortran or found != STORED[dtype] or len(shape) != 2 or shape[1] != length:
         raise ShardDamagedError(f"its matrix is {found} {shape}, not {dtype} with {length} columns")

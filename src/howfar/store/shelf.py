@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from threading import RLock
 from typing import Any
 
 from howfar.errors import StoreError
 from howfar.store import shards
+from howfar.store.folders import Folder, Matrix
 from howfar.store.index import Index, Places
 from howfar.store.maps import Maps
 from howfar.store.shards import Shard, ShardDamagedError, ShardGoneError
 
 TRIES = 10
+# Of a store behind a URL, where an answer takes its time.
+ASKED_AT_ONCE = 16
 _log = logging.getLogger("howfar.store")
 
 
@@ -29,7 +32,7 @@ class Shelf:
         Stored type, and length q of a row.
     """
 
-    def __init__(self, folder: Path, dtype: str, length: int) -> None:
+    def __init__(self, folder: Folder, dtype: str, length: int) -> None:
         self.folder, self.dtype, self.length = folder, dtype, length
         self._lock = RLock()
         self._index = Index()
@@ -83,7 +86,7 @@ class Shelf:
                     if self._look():
                         return
         except OSError as error:
-            raise StoreError(f"the store cannot read {self.folder}: {error}") from error
+            raise StoreError(f"the store cannot read {self.folder.path}: {error}") from error
 
     def locate(self, contents: Sequence[str]) -> Places:
         """Shard and row of each content; the folder is read again before one is said to be missing.
@@ -100,11 +103,11 @@ class Shelf:
                 return self._index.locate(contents)
             except KeyError as error:
                 raise StoreError(
-                    f"{self.folder.parent} holds no features of content {error.args[0]!r}: embed its image (again) first"
+                    f"{self.folder.path} holds no features of content {error.args[0]!r}: embed its image (again) first"
                 ) from error
 
-    def matrix(self, shard_id: str) -> tuple[Any, Any]:
-        """The (count, q) matrix of a shard and the memory map under it.
+    def matrix(self, shard_id: str) -> Matrix:
+        """The (count, q) matrix of a shard.
 
         Raises
         ------
@@ -122,19 +125,20 @@ class Shelf:
                     self._index.drop([shard_id])
             raise ShardGoneError(shard_id) from error
         except OSError as error:
-            raise StoreError(f"the store cannot read shard {shard_id} of {self.folder}: {error}") from error
+            raise StoreError(f"the store cannot read shard {shard_id} of {self.folder.path}: {error}") from error
 
     def _look(self) -> bool:
         """Read the folder once; False where it changed meanwhile, so that the look may have missed a shard."""
         there = shards.ids(self.folder)
+        fresh = sorted(there - self._index.shards.keys() - self._damaged.keys())
         found, whole = [], True
-        for shard_id in sorted(there - self._index.shards.keys() - self._damaged.keys()):
-            try:
-                found.append(shards.read(self.folder, shard_id, self.dtype, self.length))
-            except ShardGoneError:
+        for shard_id, read in zip(fresh, self._read(fresh), strict=True):
+            if isinstance(read, Shard):
+                found.append(read)
+            elif isinstance(read, ShardGoneError):
                 whole = False
-            except ShardDamagedError as error:
-                self._condemn(shard_id, str(error))
+            else:
+                self._condemn(shard_id, str(read))
         self._index.insert(found)
         gone = self._index.shards.keys() - there
         if gone:
@@ -144,6 +148,20 @@ class Shelf:
         # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
         return whole and not gone and there == shards.ids(self.folder)
 
+    def _read(self, fresh: Sequence[str]) -> list[Shard | ShardGoneError | ShardDamagedError]:
+        """The shards of some ids, or what is wrong with each."""
+
+        def read(shard_id: str) -> Shard | ShardGoneError | ShardDamagedError:
+            try:
+                return shards.read(self.folder, shard_id, self.dtype, self.length)
+            except (ShardGoneError, ShardDamagedError) as error:
+                return error
+
+        if self.folder.near or len(fresh) < 2:
+            return [read(shard_id) for shard_id in fresh]
+        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+            return list(pool.map(read, fresh))
+
     def _condemn(self, shard_id: str, why: str) -> None:
         self._damaged[shard_id] = why
-        _log.warning("shard %s of %s is not used, its images will be embedded anew: %s", shard_id, self.folder, why)
+        _log.warning("shard %s of %s is not used, its images will be embedded anew: %s", shard_id, self.folder.path, why)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from howfar.errors import InputError
 from howfar.store.features import FeatureStore
+from howfar.store.folders import folder_at
 from howfar.store.key import feature_key
 from howfar.store.shards import STORED
 
@@ -21,7 +22,8 @@ class Store:
     Parameters
     ----------
     root
-        Its folder; by default that of the environment variable ``HOWFAR_STORE``, else the user's cache folder.
+        Its folder, or a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``); by default that of the
+        environment variable ``HOWFAR_STORE``, else the user's cache folder.
     dtype
         Stored type. ``float16`` halves the space; I^dist moves by about 3e-5 relative, and features beyond 65,504 are refused.
 
@@ -41,7 +43,7 @@ class Store:
     def __init__(self, root: str | Path | None = None, dtype: Literal["float32", "float16"] = "float32") -> None:
         if dtype not in STORED:
             raise InputError.of("dtype", f"must be one of {', '.join(STORED)}", dtype)
-        self.root = default_root() if root is None else Path(root).expanduser().absolute()
+        self.root = default_root() if root is None else folder_at(root).path
         self.dtype = dtype
 
     def __repr__(self) -> str:
@@ -66,20 +68,38 @@ class Store:
         """
         if length < 1:
             raise InputError.of("length", "must be at least 1", length)
-        return FeatureStore(self.root / feature_key(identity, self.dtype), identity, self.dtype, int(length))
+        return FeatureStore(
+            folder_at(self.root).child(feature_key(identity, self.dtype)).path, identity, self.dtype, int(length)
+        )
 
 
-def default_root() -> Path:
+def default_root() -> Path | str:
     """The folder of a store that is given none: ``HOWFAR_STORE``, else howfar's folder in the user's cache.
 
     Examples
     --------
-    >>> default_root().is_absolute()
+    >>> default_root() == Store().root
     True
     """
     named = os.environ.get(VARIABLE)
     if named:
-        return Path(named).expanduser().absolute()
+        return folder_at(named).path
+    return _cache()
+
+
+def local_root() -> Path:
+    """As `default_root`, for what this machine alone has use of; the user's cache folder where that is a URL.
+
+    Examples
+    --------
+    >>> local_root().is_absolute()
+    True
+    """
+    root = default_root()
+    return root if isinstance(root, Path) else _cache()
+
+
+def _cache() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("howfar", appauthor=False)
