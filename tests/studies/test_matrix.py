@@ -19,7 +19,9 @@ from howfar.data import parse
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.results import Features
 from howfar.results.matrix import MEASURES, Matrix
+from howfar.runners import RayRunner
 from howfar.studies import matrix as study
+from howfar.studies import pairs
 from howfar.studies.journal import JOURNAL, PairJournal
 
 SIZES = {"a": 40, "b": 30, "c": 25, "d": 20}
@@ -38,13 +40,13 @@ def measure(datasets: Any = None, **options: Any) -> Matrix:
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A list that grows by 1 with each pair that is measured."""
     calls: list[int] = []
-    plain = study.between
+    plain = pairs.between
 
     def counted(*arguments: Any) -> Any:
         calls.append(1)
         return plain(*arguments)
 
-    monkeypatch.setattr(study, "between", counted)
+    monkeypatch.setattr(pairs, "between", counted)
     return calls
 
 
@@ -265,6 +267,23 @@ def test_several_layers_are_weighted_as_compare_does() -> None:
     there = howfar.compare(known["a"], [known["b"]], components=5, scale="layers", permutations=0, bootstrap=0).datasets[0]
     assert pair["o_dist_mean"] == pytest.approx(there.o_dist_mean, rel=1e-9)
     assert pair["o_dist_mean"] != pytest.approx(measure(known).pairs.iloc[0]["o_dist_mean"], rel=1e-3)
+
+
+def test_pairs_as_tasks_of_a_cluster(tmp_path: Path, measured: list[int]) -> None:
+    pytest.importorskip("ray", reason="needs howfar[ray]")
+    import ray
+
+    known = {**sets(), "e": np.random.default_rng(9).normal(2, 1, (15, 12))}
+    here = measure(known, bootstrap=20)
+    try:
+        there = measure(known, bootstrap=20, runner=RayRunner(workers=2), out=tmp_path)
+    finally:
+        ray.shutdown()
+    pd.testing.assert_frame_equal(there.pairs, here.pairs, rtol=1e-9)
+    # What a cluster has measured is not measured again.
+    del measured[:]
+    measure(known, bootstrap=20, out=tmp_path)
+    assert not measured
 
 
 def test_a_second_stop_loses_nothing(tmp_path: Path, measured: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from threading import RLock
 from typing import Any
 
@@ -16,6 +17,8 @@ from howfar.store.maps import Maps
 from howfar.store.shards import Shard, ShardDamagedError, ShardGoneError
 
 TRIES = 10
+# Shelves that a process keeps which were sent to it.
+KEPT = 8
 # Of a store behind a URL, where an answer takes its time.
 ASKED_AT_ONCE = 16
 _log = logging.getLogger("howfar.store")
@@ -41,7 +44,7 @@ class Shelf:
         self.refresh()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Shelf, (self.folder, self.dtype, self.length)
+        return shelf_at, (self.folder, self.dtype, self.length)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -165,3 +168,9 @@ class Shelf:
     def _condemn(self, shard_id: str, why: str) -> None:
         self._damaged[shard_id] = why
         _log.warning("shard %s of %s is not used, its images will be embedded anew: %s", shard_id, self.folder.path, why)
+
+
+@lru_cache(maxsize=KEPT)
+def shelf_at(folder: Folder, dtype: str, length: int) -> Shelf:
+    """The shelf of a folder, one and the same where several are unpickled in a process: its index is read once."""
+    return Shelf(folder, dtype, length)

@@ -8,21 +8,17 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from itertools import combinations, groupby
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pandas as pd
 
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.pipeline import check_work
-from howfar.pipeline.pairs import projector_of, quietly
-from howfar.pipeline.symmetric import Between, between
 from howfar.progress import bar
-from howfar.projection import Projection
 from howfar.projection.remembered import Remembered
 from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.matrix import Matrix, MatrixDataset
@@ -30,6 +26,7 @@ from howfar.studies.distance import DEFAULT, Config, features_of
 from howfar.studies.inputs import Work, limited, read_datasets
 from howfar.studies.journal import PairJournal, turned
 from howfar.studies.notes import matrix_notes
+from howfar.studies.pairs import in_one_space, in_own_spaces
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner
@@ -108,13 +105,13 @@ def matrix(
         rivals=False,
         limit=limit,
     )
-    check_work(runner, batch_size, workers)
+    executor = check_work(runner, batch_size, workers)
     read = _read(datasets)
     found = [limited(one, settings) for one in read]
-    features, name = features_of(found, backbone, options, settings, Work(store, runner, batch_size, workers, progress))
+    features, name = features_of(found, backbone, options, settings, Work(store, executor, batch_size, workers, progress))
     folder = None if out is None else Path(out)
     with PairJournal.open(folder) as journal, _sums(folder) as sums:
-        rows = _measured(features, settings, journal, sums, progress)
+        rows = _measured(features, settings, journal, sums, executor, progress)
         result = Matrix(
             datasets=tuple(
                 MatrixDataset(one.name, len(one), _source(given)) for one, given in zip(features, read, strict=True)
@@ -147,7 +144,7 @@ def _read(datasets: Any) -> list[Dataset | Features]:
 
 
 def _measured(
-    features: Sequence[Features], settings: Settings, journal: PairJournal, sums: Path, progress: bool
+    features: Sequence[Features], settings: Settings, journal: PairJournal, sums: Path, executor: Runner, progress: bool
 ) -> list[dict[str, Any]]:
     """A row for each two datasets: those that the journal knows from there, each other one measured once."""
     digests = [_hash(one.contents) for one in features]
@@ -164,12 +161,16 @@ def _measured(
         replace(one, rows=Remembered(one.rows, sums / _hash([own, feature])))
         for one, own in zip(features, digests, strict=True)
     ]
+    # The draws depend on the two sets' images alone, not on names or companions.
+    draws = {key: (settings.seed, *(int(digests[k][:8], 16) for k in two), _STREAM) for key, two in missing.items()}
+    if settings.projection == "joint":
+        rows = in_one_space(kept, missing, draws, settings) if missing else iter(())
+    else:
+        rows = in_own_spaces(executor, kept, missing, draws, settings)
     distinct = len(set(keys))
     with bar(progress=progress, total=distinct, initial=distinct - len(missing), unit="pair", desc="distances") as shown:
-        for key, pair in _projected(kept, missing, settings):
-            # The draws depend on the two sets' images alone, not on names or companions.
-            draw = (settings.seed, *(int(digests[k][:8], 16) for k in missing[key]), _STREAM)
-            journal.add(key, _row(between(pair, settings.bootstrap, draw)))
+        for key, row in rows:
+            journal.add(key, row)
             shown.update()
     orders = combinations(range(len(features)), 2)
     return [
@@ -182,35 +183,6 @@ def _measured(
         }
         for (i, j), pair, key in zip(orders, pairs, keys, strict=True)
     ]
-
-
-def _projected(
-    features: Sequence[Features], missing: Mapping[str, tuple[int, int]], settings: Settings
-) -> Iterator[tuple[str, Projection]]:
-    """Each missing pair by its key, in a space of its own or in the one that all share."""
-    if settings.projection == "joint" and missing:
-        first, *others = features
-        spaces = list(quietly(projector_of(first, settings).project([one.rows for one in others], "joint")))
-        scores = [spaces[0].primary, *(space.secondary for space in spaces)]
-        for key, (a, b) in missing.items():
-            yield key, replace(spaces[0], primary=scores[a], secondary=scores[b])
-        return
-    for a, own in groupby(sorted(missing.items(), key=lambda item: item[1]), key=lambda item: item[1][0]):
-        known = list(own)
-        rows = [features[b].rows for _, (_, b) in known]
-        found = quietly(projector_of(features[a], settings).project(rows, settings.projection))
-        yield from zip((key for key, _ in known), found, strict=True)
-
-
-def _row(found: Between) -> dict[str, Any]:
-    """A pair's numbers as one flat row; nan where one is undefined."""
-    row = {}
-    for name, value in asdict(found).items():
-        if name.endswith("_ci"):
-            row[f"{name}_low"], row[f"{name}_high"] = value or (np.nan, np.nan)
-        else:
-            row[name] = np.nan if value is None else value
-    return row
 
 
 @contextmanager
