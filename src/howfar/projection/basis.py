@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,14 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array, FloatArray, as_rows
 from howfar.errors import InputError
 from howfar.projection.moments import Moments
-from howfar.projection.spectrum import layer_weights, leading, ratio
+from howfar.projection.products import product
+from howfar.projection.spectrum import ROUNDING_SINGLE, layer_weights, leading, ratio
 from howfar.protocols import Rows
 
 DOUBLE_BYTES = 64 << 20
 _BLOCK_BYTES = 32 << 20
+# Rows that are projected at a time: their float64 copy should not leave the cache before it is multiplied.
+_CACHE_BYTES = 4 << 20
 # Columns whose products are summed in float32 before the sums are: few enough that rounding stays below the basis's own.
 _SINGLE_COLUMNS = 1 << 13
 
@@ -75,9 +79,13 @@ class Basis:
             raise InputError.of("x", f"must have {len(self.mean)} columns", rows.shape, "use the backbone of the basis")
         if self.matrix.dtype == np.float32:
             return self._in_single(rows)
-        step = block or max(1, _BLOCK_BYTES // (8 * q))
-        blocks = [rows.rows(start, min(start + step, m)).astype(np.float64) for start in range(0, m, step)]
-        return np.concatenate([(one - self.mean) @ self.matrix for one in blocks])
+        step = block or max(1, _CACHE_BYTES // (8 * q))
+        scores, matrix = np.empty((m, self.components)), np.asfortranarray(self.matrix, np.float64)
+        for start in range(0, m, step):
+            stop = min(start + step, m)
+            shifted = np.subtract(rows.rows(start, stop), self.mean, dtype=np.float64, order="C")
+            scores[start:stop] = product(shifted, matrix)
+        return scores
 
     def turned(self, signs: Float64Array) -> Basis:
         """The same subspace with each axis multiplied by 1 or −1, (z,).
@@ -111,10 +119,12 @@ def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, kept: int)
     """
     per_layer = np.add.reduceat(np.diag(fitted.scatter), np.cumsum((0, *layers[:-1])))
     floors = fitted.count * squares(fitted.mean, layers)
-    column = np.sqrt(np.repeat(layer_weights(per_layer, floors, fitted.count, scale), layers))
-    scatter = fitted.scatter * column[:, None] * column
+    weights = layer_weights(per_layer, floors, fitted.count, scale)
+    column = np.sqrt(np.repeat(weights, layers))
+    scatter = fitted.scatter.copy(order="F") if (weights == 1).all() else fitted.scatter * column[:, None] * column
     total = float(np.trace(scatter))
-    vectors, values = leading(scatter, kept)
+    rounding = ROUNDING_SINGLE * total / math.sqrt(len(scatter)) if fitted.single else 0.0
+    vectors, values = leading(scatter, kept, rounding)
     return Basis(fitted.mean, vectors * column[:, None] * (values > 0), ratio(values, total))
 
 

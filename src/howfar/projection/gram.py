@@ -24,8 +24,6 @@ _BLOCK_BYTES = 24 << 20
 SINGLE_FROM = 1 << 36
 """Products from which on float32 is used: below, float64 takes a second or so."""
 LARGEST = float(np.finfo(np.float32).max)
-ROUNDING = 4 * float(np.finfo(np.float32).eps)
-"""What float32 products leave of an eigenvalue that is 0, in parts of the trace over √rows."""
 
 
 @dataclass(frozen=True, eq=False)

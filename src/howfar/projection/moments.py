@@ -1,37 +1,54 @@
-"""Count, mean and scatter of a dataset, in float64, mergeable: the pieces of the covariance route."""
+"""Count, mean and scatter of a dataset, in float64, mergeable: the pieces of the covariance route.
+
+Each block of rows is taken about a centre of its own before it is multiplied. The usual shortcut, Gram / n − mean·meanᵀ, loses
+everything when the mean is large beside the spread; this does not. Products of float32 features are computed in float32 where
+they are many, some thousand rows at a time, and those sums are summed in float64.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
+from howfar.projection.products import add_products, add_square, column_means, mirror
 from howfar.protocols import Rows
 
-_BLOCK_BYTES = 32 << 20
+# Small enough to stay in a core's cache; where features are long, enough rows that adding up the products is the lesser work.
+_BLOCK_BYTES = 6 << 20
+SINGLE_FROM = 1 << 32
+"""Products from which on float32 is used: below, float64 takes some hundredths of a second."""
+# Traces between which float32 products neither overflow nor vanish.
+_SAFE = (1e-20, 1e30)
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Count n, mean (q,) and scatter Σ (x − mean)(x − mean)ᵀ (q, q) of a dataset, float64."""
+    """Count n, mean (q,) and scatter Σ (x − mean)(x − mean)ᵀ (q, q) of a dataset, float64.
+
+    `single` says whether products were float32: the scatter is then known to about 1e-7 of its size.
+    """
 
     count: int
     mean: Float64Array
     scatter: Float64Array
+    single: bool = False
 
 
-def moments(x: Rows, block: int | None = None) -> Moments:
-    """Moments of the rows of `x`, each block centred on its own mean before it is multiplied.
-
-    The usual shortcut, Gram / n − mean·meanᵀ, loses everything when the mean is large beside the spread; this does not.
+def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Moments:
+    """Moments of the rows of `x`, each block centred before it is multiplied.
 
     Parameters
     ----------
     x
         (n, q) features, read by row blocks.
     block
-        Rows at a time; by default what fits in 32 MiB as float64. It changes nothing beyond rounding.
+        Rows at a time; by default what fits in 6 MiB, and at least q / 2. It changes nothing beyond rounding.
+    double
+        Whether products are float64 however many they are.
 
     Examples
     --------
@@ -41,11 +58,19 @@ def moments(x: Rows, block: int | None = None) -> Moments:
     (3, [3.0], [[14.0]])
     """
     n, q = x.shape
-    step = block or max(1, _BLOCK_BYTES // (8 * q))
-    total = _of_block(x.rows(0, min(step, n)))
-    for start in range(step, n, step):
-        total = merge(total, _of_block(x.rows(start, min(start + step, n))))
-    return total
+    single = not double and n * q * q >= SINGLE_FROM and x.rows(0, 1).dtype.itemsize <= np.dtype(np.float32).itemsize
+    step = block or max(q // 2, _BLOCK_BYTES // ((4 if single else 8) * q), 1)
+    mean, scatter = np.zeros(q), np.zeros((q, q), order="F")
+    for start in range(0, n, step):
+        values, its = (_single if single else _double)(x.rows(start, min(start + step, n)))
+        add_products(scatter, values)
+        between = its - mean
+        add_square(scatter, between, start * len(values) / (start + len(values)))
+        mean += between * (len(values) / (start + len(values)))
+    if single and not _SAFE[0] < np.trace(scatter) < _SAFE[1]:
+        return moments(x, block, double=True)
+    mirror(scatter)
+    return Moments(n, mean, scatter, single)
 
 
 def merge(a: Moments, b: Moments) -> Moments:
@@ -62,13 +87,24 @@ def merge(a: Moments, b: Moments) -> Moments:
     """
     count = a.count + b.count
     step = b.mean - a.mean
-    scatter = a.scatter + b.scatter
-    scatter += np.outer(step, step) * (a.count * b.count / count)
-    return Moments(count, a.mean + step * (b.count / count), scatter)
+    scatter = np.add(a.scatter, b.scatter, order="F")
+    add_square(scatter, step, a.count * b.count / count)
+    mirror(scatter)
+    return Moments(count, a.mean + step * (b.count / count), scatter, a.single or b.single)
 
 
-def _of_block(block: np.ndarray) -> Moments:
-    rows = block.astype(np.float64)
-    mean = rows.mean(axis=0)
-    rows -= mean
-    return Moments(len(rows), mean, rows.T @ rows)
+def _double(block: NDArray[Any]) -> tuple[Float64Array, Float64Array]:
+    """Values less their mean, and that mean."""
+    values = block.astype(np.float64)
+    mean = values.mean(axis=0)
+    values -= mean
+    return values, mean
+
+
+def _single(block: NDArray[Any]) -> tuple[NDArray[np.float32], Float64Array]:
+    """The same in float32: about a centre near the mean first, so that a large mean costs no digits."""
+    centre = column_means(block.astype(np.float32, copy=False))
+    values = np.subtract(block, centre, dtype=np.float32, order="C")
+    lacking = column_means(values)
+    values -= lacking
+    return values, centre.astype(np.float64) + lacking

@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError
 from howfar.projection.basis import Basis, by_covariance, by_gram, squares
-from howfar.projection.gram import ROUNDING, Gram, cross_gram, joined
+from howfar.projection.gram import Gram, cross_gram, joined
 from howfar.projection.moments import Moments, merge
 from howfar.projection.remembered import Remembered, gram_of, moments_of
-from howfar.projection.spectrum import centre, layer_weights, leading, ratio, signed, signs
+from howfar.projection.spectrum import ROUNDING_SINGLE, centre, layer_weights, leading, ratio, signed, signs
 from howfar.projection.stacked import Stacked
 from howfar.protocols import Rows
 
@@ -137,7 +137,7 @@ class Projector:
         if self._by_gram(self._n):
             vectors, values, _ = self._primary_spectrum(self._gram, kept)
             return signed(vectors * np.sqrt(values), self._n, towards_secondary=False)
-        basis = by_covariance(self._moments, self._layers, self._scale, kept)
+        basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
         return signed(basis.scores(self._p, self._block), self._n, towards_secondary=False)
 
     def basis(self) -> Basis:
@@ -151,7 +151,7 @@ class Projector:
         """
         kept = min(self._z, self._most(self._n))
         if not self._by_gram(self._n):
-            basis = by_covariance(self._moments, self._layers, self._scale, kept)
+            basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
             return basis.turned(signs(basis.scores(self._p, self._block), self._n, towards_secondary=False))
         vectors, values, weights = self._primary_spectrum(self._exact, kept)
         root = np.sqrt(values)
@@ -172,7 +172,13 @@ class Projector:
 
     @cached_property
     def _moments(self) -> Moments:
-        return moments_of(self._p, self._block)
+        return self.__dict__.get("_exact_moments") or moments_of(self._p, self._block)
+
+    @cached_property
+    def _exact_moments(self) -> Moments:
+        """The same in float64, for what is fitted on P alone and kept: its scores do not move by how P was summed."""
+        known = self.__dict__.get("_moments")
+        return moments_of(self._p, self._block, double=True) if known is None or known.single else known
 
     def _by_gram(self, rows: int) -> bool:
         return self._route == "gram" or (self._route == "auto" and self._q > rows)
@@ -229,7 +235,7 @@ class Projector:
             scores = np.concatenate([vectors * root, (inner.T @ vectors) * inverse])
             shares = ratio(values, _total(own, weights))
         else:
-            basis = by_covariance(self._moments, self._layers, self._scale, kept)
+            basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
             shares = basis.explained_variance_ratio
             scores = np.concatenate([basis.scores(rows, self._block) for rows in (self._p, s)])
         scores = signed(scores, self._n, towards_secondary=False)
@@ -239,7 +245,7 @@ class Projector:
         weights = layer_weights(gram.scatter, self._floors(self._n), self._n, self._scale)
         own = np.tensordot(weights, gram.inner, axes=1)
         centre(own)
-        rounding = ROUNDING * _total(gram, weights) / math.sqrt(self._n) if gram.single else 0.0
+        rounding = ROUNDING_SINGLE * _total(gram, weights) / math.sqrt(self._n) if gram.single else 0.0
         return *leading(own, kept, rounding), weights
 
     def _joined(self, s: Rows) -> tuple[Float64Array, float]:
@@ -260,7 +266,7 @@ class Projector:
             if gram is not total:
                 total += gram
         single = self._gram.single or cross.single
-        return total, ROUNDING * within / math.sqrt(size) if single else 0.0
+        return total, ROUNDING_SINGLE * within / math.sqrt(size) if single else 0.0
 
     def _floors(self, rows: int) -> Float64Array:
         return rows * squares(self._gram.mean, self._layers)

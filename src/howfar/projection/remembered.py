@@ -52,12 +52,13 @@ class Remembered:
         """As those of the dataset."""
         return self._rows.columns(start, stop)
 
-    def moments(self, block: int | None = None) -> Moments:
+    def moments(self, block: int | None = None, double: bool = False) -> Moments:
         """Count, mean and scatter, as `howfar.projection.moments.moments`."""
         q = self.shape[1]
-        shapes = {"mean": (q,), "scatter": (q, q)}
-        found = self._kept("moments", shapes, lambda: _arrays(moments(self._rows, block)))
-        return Moments(self.shape[0], found["mean"], found["scatter"])
+        shapes = {"mean": (q,), "scatter": (q, q), "single": ()}
+        name = "moments-double" if double else "moments"
+        found = self._kept(name, shapes, lambda: _arrays(moments(self._rows, block, double=double)))
+        return Moments(self.shape[0], found["mean"], found["scatter"], bool(found["single"]))
 
     def gram(self, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:
         """Inner products within the dataset, as `howfar.projection.gram.own_gram`."""
@@ -96,11 +97,11 @@ def _keep(path: Path, fresh: Arrays) -> None:
 
 def _arrays(found: Moments | Gram) -> Arrays:
     if isinstance(found, Moments):
-        return {"mean": found.mean, "scatter": found.scatter}
+        return {"mean": found.mean, "scatter": found.scatter, "single": np.array(found.single)}
     return {"mean": found.mean, "centre": found.centre, "inner": found.inner, "single": np.array(found.single)}
 
 
-def moments_of(x: Rows, block: int | None = None) -> Moments:
+def moments_of(x: Rows, block: int | None = None, double: bool = False) -> Moments:
     """Moments of rows, from their memory where they have one.
 
     Examples
@@ -109,7 +110,7 @@ def moments_of(x: Rows, block: int | None = None) -> Moments:
     >>> moments_of(as_rows([[1.0], [2.0], [6.0]], "x")).scatter.tolist()
     [[14.0]]
     """
-    return x.moments(block) if isinstance(x, Remembered) else moments(x, block)
+    return x.moments(block, double) if isinstance(x, Remembered) else moments(x, block, double=double)
 
 
 def gram_of(x: Rows, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:

@@ -9,6 +9,8 @@ from howfar.arrays import Float64Array
 
 # A spread this far below the mean is what float64 arithmetic leaves of rows that are equal.
 ROUNDING = 1e-12
+ROUNDING_SINGLE = 4 * float(np.finfo(np.float32).eps)
+"""What float32 products leave of an eigenvalue that is 0, in parts of the trace over the square root of the matrix's size."""
 _SIGN_TIE = 1e-6
 
 
@@ -67,7 +69,9 @@ def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float6
     [4.0, 1.0, 0.0]
     """
     size = len(matrix)
-    values, vectors = linalg.eigh(matrix.T, overwrite_a=True, check_finite=False, subset_by_index=(max(size - z, 0), size - 1))
+    # Symmetric, so it may be read either way: the way that needs no copy.
+    own = matrix if matrix.flags.f_contiguous else matrix.T
+    values, vectors = linalg.eigh(own, overwrite_a=True, check_finite=False, subset_by_index=(max(size - z, 0), size - 1))
     values, vectors = values[::-1].copy(), vectors[:, ::-1]
     values[values <= max(size * np.finfo(np.float64).eps * values[0], rounding, 0.0)] = 0.0
     return vectors, values

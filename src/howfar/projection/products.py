@@ -1,0 +1,95 @@
+"""Products of the covariance route, by the library that its eigenvectors come from.
+
+numpy and scipy each bring a BLAS with threads of its own, and those of the one still wait busily when the other begins: on two
+cores an eigenproblem of 768 features after a product by numpy takes 48 ms, after one by scipy 28 ms.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas
+
+from howfar.arrays import Float64Array
+
+_TILE = 128
+
+
+def add_products(total: Float64Array, values: NDArray[Any]) -> None:
+    """Add valuesᵀ·values to the upper triangle of `total`, in place: float32 values are multiplied in float32.
+
+    Parameters
+    ----------
+    total
+        (q, q) float64, column-major.
+    values
+        (b, q) float32 or float64, row-major.
+
+    Examples
+    --------
+    >>> total = np.zeros((2, 2), order="F")
+    >>> add_products(total, np.array([[1.0, 2.0], [3.0, 4.0]]))
+    >>> total.tolist()
+    [[10.0, 14.0], [0.0, 20.0]]
+    """
+    if values.dtype == np.float32:
+        total += blas.ssyrk(1.0, values.T)
+    else:
+        blas.dsyrk(1.0, values.T, beta=1.0, c=total, overwrite_c=1)
+
+
+def add_square(total: Float64Array, vector: Float64Array, weight: float) -> None:
+    """Add weight·vector·vectorᵀ to the upper triangle of `total` (q, q), float64 and column-major, in place.
+
+    Examples
+    --------
+    >>> total = np.zeros((2, 2), order="F")
+    >>> add_square(total, np.array([1.0, 2.0]), 3.0)
+    >>> total.tolist()
+    [[3.0, 6.0], [0.0, 12.0]]
+    """
+    blas.dsyr(weight, vector, a=total, overwrite_a=1)
+
+
+def mirror(total: Float64Array) -> None:
+    """Copy the upper triangle of `total` onto the lower one, in place.
+
+    Examples
+    --------
+    >>> total = np.array([[1.0, 2.0], [0.0, 3.0]])
+    >>> mirror(total)
+    >>> total.tolist()
+    [[1.0, 2.0], [2.0, 3.0]]
+    """
+    for start in range(0, len(total), _TILE):
+        stop = start + _TILE
+        corner = total[start:stop, start:stop]
+        corner[:] = np.triu(corner) + np.triu(corner, 1).T
+        total[stop:, start:stop] = total[start:stop, stop:].T
+
+
+def column_means(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of the columns of (b, q), as one product: not to the last digit, but quick.
+
+    Examples
+    --------
+    >>> column_means(np.array([[1.0, 2.0], [3.0, 6.0]], np.float32)).tolist()
+    [2.0, 4.0]
+    """
+    means: NDArray[np.float32] = blas.sgemv(1.0, values.T, np.full(len(values), 1 / len(values), np.float32))
+    return means
+
+
+def product(values: Float64Array, matrix: Float64Array) -> Float64Array:
+    """Values (b, q), row-major, times matrix (q, z): (b, z), row-major.
+
+    Examples
+    --------
+    >>> product(np.array([[1.0, 2.0]]), np.array([[1.0, 0.0], [0.0, 3.0]])).tolist()
+    [[1.0, 6.0]]
+    """
+    # Row-major is the transpose of column-major, which the library wants: nothing is copied where `matrix` is column-major.
+    found: Float64Array = blas.dgemm(1.0, matrix, values.T, trans_a=1).T
+    return found
