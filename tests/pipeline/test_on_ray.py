@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -123,3 +124,24 @@ def test_what_is_no_error_here_is_none_there(places: tuple[Path, Path, Path]) ->
     found = howfar.embed(places[0], Diary(places[2]), places[1], runner="ray", workers=2, progress=False)
     assert [Path(one.path).name for one in found.skipped] == ["0003.jpg"]
     assert len(found) == IMAGES - 1
+
+
+def test_compare_on_ray_is_compare_here(demo_folders: list[Path], tmp_path: Path) -> None:
+    found = []
+    for runner in ("local", "ray"):
+        howfar_ = Path(sys.executable).with_name("howfar")
+        folders = [str(folder) for folder in demo_folders[:3]]
+        options = [
+            "--backbone",
+            "colour_moments",
+            "--runner",
+            runner,
+            "--workers",
+            "2",
+            "--store",
+            str(tmp_path / runner),
+            "--json",
+        ]
+        run = subprocess.run([howfar_, "compare", *folders, *options], capture_output=True, text=True, timeout=300, check=True)
+        found.append(json.loads(run.stdout)["datasets"])
+    assert found[0] == found[1]

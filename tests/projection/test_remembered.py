@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from howfar.arrays import as_rows
+from howfar.arrays import ArrayRows, as_rows
 from howfar.projection import Projector, remembered
 from howfar.projection.gram import own_gram
 from howfar.projection.moments import moments
@@ -112,3 +112,18 @@ def test_float64_and_float32_products_are_kept_apart(tmp_path: Path, monkeypatch
     monkeypatch.setattr("howfar.projection.gram.SINGLE_FROM", 0)
     one = Remembered(as_rows(features(30, 300, 0), "x"), tmp_path)
     assert (one.gram().single, one.gram(double=True).single, one.gram().single) == (True, False, True)
+
+
+def test_over_another_memory_nothing_is_summed_twice() -> None:
+    class Once(ArrayRows):
+        read = 0
+
+        def rows(self, start: int, stop: int) -> np.ndarray:
+            Once.read += 1
+            return super().rows(start, stop)
+
+    inner = Remembered(Once(np.eye(3)))
+    inner.moments()
+    before = Once.read
+    assert Remembered(inner).moments().count == 3
+    assert Once.read == before

@@ -14,6 +14,7 @@ from howfar.backbones.threads import one_torch_thread_each
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.pipeline.batches import Batch, EmbedBatch, Outcome
+from howfar.pipeline.sums import with_sums
 from howfar.progress import bar
 from howfar.protocols import Backbone, Runner
 from howfar.results import Features, Skipped
@@ -115,7 +116,7 @@ def embed_all(
     return [
         [dataset] * len(backbones)
         if isinstance(dataset, Features)
-        else [_features(dataset, outcomes[i], *pair) for pair in zip(backbones, task.stores, strict=True)]
+        else [_features(dataset, outcomes[i], *pair, executor) for pair in zip(backbones, task.stores, strict=True)]
         for i, dataset in enumerate(datasets)
     ]
 
@@ -192,19 +193,22 @@ def _awaited(
             time.sleep(PAUSE)
 
 
-def _features(dataset: Dataset, outcomes: Sequence[Outcome], backbone: Backbone, store: FeatureStore) -> Features:
+def _features(
+    dataset: Dataset, outcomes: Sequence[Outcome], backbone: Backbone, store: FeatureStore, executor: Runner
+) -> Features:
     bad = tuple(Skipped(dataset.name, str(done.item.path), done.reason) for done in outcomes if done.reason)
     skipped = (*dataset.skipped, *bad)
     good = [done for done in outcomes if not done.reason]
     if not good:
         first = f"; the first: {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         raise InputError(f"{dataset.name} holds no readable image: {len(skipped)} files were skipped{first}")
+    contents = tuple(done.content for done in good)
     return Features(
         name=dataset.name,
-        rows=store.select([done.content for done in good]),
+        rows=with_sums(store.select(contents), contents, store.folder, executor),
         images=tuple(done.item.name for done in good),
         paths=tuple(str(done.item.path) for done in good),
-        contents=tuple(done.content for done in good),
+        contents=contents,
         layers=tuple(backbone.layers),
         identity=dict(backbone.identity),
         skipped=skipped,

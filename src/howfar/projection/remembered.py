@@ -57,8 +57,19 @@ class Remembered:
         q = self.shape[1]
         shapes = {"mean": (q,), "scatter": (q, q), "single": ()}
         name = "moments-double" if double else "moments"
-        found = self._kept(name, shapes, lambda: _arrays(moments(self._rows, block, double=double)))
+        found = self._kept(name, shapes, lambda: _arrays(moments_of(self._rows, block, double)))
         return Moments(self.shape[0], found["mean"], found["scatter"], bool(found["single"]))
+
+    def knows_moments(self) -> bool:
+        """Whether the moments are kept already."""
+        return "moments" in self._memory if self._folder is None else (self._folder / "moments.npz").is_file()
+
+    def give(self, found: Moments) -> None:
+        """Keep moments that were computed elsewhere."""
+        if self._folder is None:
+            self._memory["moments"] = _arrays(found)
+        else:
+            _keep(self._folder / "moments.npz", _arrays(found))
 
     def gram(self, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:
         """Inner products within the dataset, as `howfar.projection.gram.own_gram`."""
@@ -66,7 +77,7 @@ class Remembered:
         parts = tuple(layers or (q,))
         shapes = {"mean": (q,), "centre": (q,), "inner": (len(parts), n, n), "single": ()}
         name = hashlib.sha256(repr((parts, double)).encode()).hexdigest()[:16]
-        found = self._kept(f"gram-{name}", shapes, lambda: _arrays(own_gram(self._rows, layers, block, double=double)))
+        found = self._kept(f"gram-{name}", shapes, lambda: _arrays(gram_of(self._rows, layers, block, double)))
         return Gram(found["mean"], found["centre"], found["inner"], bool(found["single"]))
 
     def _kept(self, name: str, shapes: Mapping[str, tuple[int, ...]], compute: Callable[[], Arrays]) -> Arrays:

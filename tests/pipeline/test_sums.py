@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from howfar.arrays import ArrayRows
+from howfar.pipeline import sums
+from howfar.pipeline.sums import with_sums
+from howfar.projection import joint_pca
+from howfar.projection.moments import moments
+from howfar.projection.remembered import Remembered
+from howfar.runners import LocalRunner, RayRunner
+
+CONTENTS = [f"{k:032x}" for k in range(300)]
+
+
+@pytest.fixture
+def rows(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> ArrayRows:
+    monkeypatch.setattr(sums, "SINGLE_FROM", 1000)
+    monkeypatch.setattr(sums, "SPAN", 700)
+    return ArrayRows(rng.normal(5, 1, (300, 7)).astype(np.float32))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    if os.environ.get("RAY_USAGE_STATS_ENABLED"):
+        import ray
+
+        ray.shutdown()
+
+
+def test_moments_are_kept_beside_the_features_and_read_from_there(rows: ArrayRows, tmp_path: Path) -> None:
+    found = with_sums(rows, CONTENTS, tmp_path, LocalRunner(2))
+    assert isinstance(found, Remembered)
+    assert not found.knows_moments()
+    first = joint_pca(found, rows.rows(0, 50), 3)
+    assert found.knows_moments()
+
+    class Unread(ArrayRows):
+        def rows(self, start: int, stop: int) -> np.ndarray:
+            raise AssertionError("the rows were read again")
+
+    again = with_sums(Unread(rows.rows(0, 300)), CONTENTS, tmp_path, LocalRunner(2))
+    assert isinstance(again, Remembered)
+    np.testing.assert_array_equal(again.moments().scatter, moments(rows).scatter)
+    assert first.components == 3
+
+
+def test_a_cluster_computes_them_in_spans(rows: ArrayRows, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs howfar[ray]")
+    found = with_sums(rows, CONTENTS, tmp_path, RayRunner(workers=2))
+    assert isinstance(found, Remembered)
+    assert found.knows_moments()
+    known, plain = found.moments(), moments(rows)
+    np.testing.assert_allclose(known.mean, plain.mean, rtol=1e-12)
+    np.testing.assert_allclose(known.scatter, plain.scatter, rtol=1e-12)
+
+
+def test_the_bracketing_is_one_for_every_runner(rows: ArrayRows, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs howfar[ray]")
+    spans = [(start, min(start + 100, 300)) for start in range(0, 300, 100)]
+    here, there = (
+        runner.reduce(sums.SpanMoments(rows), sums.merge, spans) for runner in (LocalRunner(1), RayRunner(workers=2))
+    )
+    np.testing.assert_array_equal(here.scatter, there.scatter)
+
+
+def test_other_images_have_sums_of_their_own(rows: ArrayRows, tmp_path: Path) -> None:
+    one = with_sums(rows, CONTENTS, tmp_path, LocalRunner(1))
+    other = with_sums(ArrayRows(rows.rows(0, 300) * 2), CONTENTS[::-1], tmp_path, LocalRunner(1))
+    assert isinstance(one, Remembered)
+    assert isinstance(other, Remembered)
+    np.testing.assert_allclose(other.moments().scatter, 4 * one.moments().scatter, rtol=1e-6)
+
+
+def test_what_was_used_longest_ago_goes(rows: ArrayRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums, "KEPT", 2)
+    for k in range(4):
+        with_sums(rows, [f"{k}", *CONTENTS[1:]], tmp_path, LocalRunner(1))
+        for age, path in enumerate(sorted((tmp_path / "sums").iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)):
+            os.utime(path, (1e9 - age, 1e9 - age))
+    assert len(list((tmp_path / "sums").iterdir())) == 2
+
+
+@pytest.mark.parametrize("shape", [(300, 7), (5, 400)])
+def test_small_and_wide_datasets_are_left_as_they_are(shape: tuple[int, int], tmp_path: Path) -> None:
+    plain = ArrayRows(np.zeros(shape, np.float32))
+    assert with_sums(plain, CONTENTS[: shape[0]], tmp_path, LocalRunner(1)) is plain
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_behind_a_url_keeps_none(rows: ArrayRows) -> None:
+    assert with_sums(rows, CONTENTS, "memory://shelf", LocalRunner(1)) is rows
