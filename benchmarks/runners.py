@@ -1,0 +1,71 @@
+"""`howfar embed` by the local runner and by Ray on one machine: time of the whole command, and whether the stores agree."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from record import leave, parser, spread
+
+import howfar
+
+RUNNERS = ("local", "ray")
+
+
+def main() -> None:
+    options = parser(__doc__ or "")
+    options.add_argument("--images", type=int, default=6000)
+    options.add_argument("--size", type=int, nargs=2, default=(320, 240), metavar=("WIDTH", "HEIGHT"))
+    options.add_argument("--backbone", default="efficientnet_lite0")
+    options.add_argument("--repeats", type=int, default=3)
+    arguments = options.parse_args()
+    seconds: dict[str, list[float]] = {runner: [] for runner in RUNNERS}
+    with tempfile.TemporaryDirectory() as scratch:
+        images = photographs(Path(scratch) / "images", arguments.images, tuple(arguments.size))
+        for runner in RUNNERS:  # a warm-up: the network is exported, files are in the system's cache
+            run(images, arguments.backbone, runner, Path(scratch) / f"warm-{runner}")
+        for repeat in range(arguments.repeats):
+            for runner in RUNNERS:
+                seconds[runner].append(run(images, arguments.backbone, runner, Path(scratch) / f"{runner}-{repeat}"))
+        stores = [Path(scratch) / f"{runner}-0" for runner in RUNNERS]
+        here, there = (howfar.embed(images, arguments.backbone, store, progress=False).to_array() for store in stores)
+        same = bool(np.array_equal(here, there))
+    found = {runner: spread(values) for runner, values in seconds.items()}
+    results = {
+        "images": arguments.images,
+        "size": list(arguments.size),
+        "backbone": arguments.backbone,
+        "ray": metadata.version("ray"),
+        "seconds": found,
+        "images a second": {runner: arguments.images / values["median"] for runner, values in found.items()},
+        "ray over local": found["ray"]["median"] / found["local"]["median"],
+        "features equal bit for bit": same,
+    }
+    leave("runners", results, arguments.json)
+
+
+def photographs(folder: Path, count: int, size: tuple[int, int]) -> Path:
+    """JPEG files of smooth noise, seeded."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(count):
+        coarse = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(folder / f"{k:05d}.jpg", quality=92)
+    return folder
+
+
+def run(images: Path, backbone: str, runner: str, store: Path) -> float:
+    begun = time.perf_counter()
+    command = [str(Path(sys.executable).with_name("howfar")), "embed", str(images), "--backbone", backbone]
+    subprocess.run([*command, "--runner", runner, "--store", str(store)], capture_output=True, check=True)
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    main()
