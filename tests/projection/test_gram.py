@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 
 from howfar.arrays import as_rows
 from howfar.projection import Projection, Projector, gram, joint_pca, project
-from howfar.projection.gram import cross_gram, joined, own_gram
+from howfar.projection.gram import both_grams, cross_gram, joined, own_gram
 
 
 def features(
@@ -54,7 +54,7 @@ class Counted:
 @pytest.mark.parametrize("apart", [0.5, 5.0])
 @pytest.mark.parametrize("mode", ["pair", "primary", "joint", "none"])
 def test_float32_products_give_distances_to_about_a_millionth(offset: float, apart: float, mode: Any) -> None:
-    p, s = features(60, 40, 3000, offset, apart)
+    p, s = features(150, 100, 6000, offset, apart)
     (found,) = project(p, [s], 20, mode=mode)
     (wanted,) = project(p.astype(np.float64), [s.astype(np.float64)], 20, mode=mode)
     moved = np.abs(distances(found) - distances(wanted)).max() / distances(wanted).mean()
@@ -132,6 +132,41 @@ def test_every_column_is_read_once_for_p_alone_and_once_for_a_pair() -> None:
     p.reads.clear()
     cross_gram(p, s, own.centre, block=37)
     assert p.reads == s.reads == Counter(range(400))
+
+
+@pytest.mark.usefixtures("single")
+def test_a_first_pair_reads_every_column_once_and_a_further_one_too() -> None:
+    x, y = features(30, 20, 400, 5.0, 3.0)
+    p, s = Counted(x), Counted(y)
+    projector = Projector(p, 5, block=37)
+    for _ in range(2):
+        next(projector.project([s]))
+        # The first column is looked at once more, for its type.
+        assert [one.reads[at] for one in (p, s) for at in range(1, 400)] == [1] * 798
+        p.reads.clear()
+        s.reads.clear()
+
+
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize("block", [1, 7, 400, None])
+def test_one_product_of_all_rows_holds_the_three(block: int | None) -> None:
+    x, y = features(30, 20, 400, 5.0, 3.0)
+    p, s, layers = as_rows(x, "p"), as_rows(y, "s"), (150, 250)
+    found = both_grams(p, s, layers, block)
+    assert found is not None
+    own = own_gram(p, layers, block)
+    cross, its = cross_gram(p, s, own.centre, layers, block)
+    for one, other in zip(found, (own, cross, its), strict=True):
+        for name, value in vars(one).items():
+            wanted = getattr(other, name)
+            np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max(), err_msg=name)
+
+
+def test_few_products_of_p_do_not_depend_on_which_s_comes_first() -> None:
+    p, s = features(30, 20, 400, 5.0, 3.0)
+    first, after = Projector(p, 5), Projector(p, 5)
+    next(after.project([s[:7]]))
+    np.testing.assert_array_equal(next(first.project([s])).secondary, next(after.project([s])).secondary)
 
 
 def test_a_read_that_fails_is_raised() -> None:

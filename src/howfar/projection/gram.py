@@ -23,6 +23,8 @@ T = TypeVar("T")
 _BLOCK_BYTES = 24 << 20
 SINGLE_FROM = 1 << 36
 """Products from which on float32 is used: below, float64 takes a second or so."""
+# Rows at least, where there are as many, that a centre is the mean of.
+_AMID = 16
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -119,12 +121,52 @@ def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = N
     n, q = x.shape
     plan = _Plan.of((x,), layers, block, -1 if double else n * n * q)
     mean, centre, inner = np.empty(q), np.empty(q, np.float32), np.zeros((plan.layers, n, n))
-    for layer, at, (columns,) in plan.blocks():
-        centre[at] = _centre(columns)
-        values = plan.about(columns, centre[at])
-        mean[at] = centre[at] + _mean(values).astype(np.float64)
+    for layer, at, values in plan.about((centre,), fresh=(True,)):
+        mean[at] = centre[at] + _mean(values)
         inner[layer] += values @ values.T
     return Gram(mean, centre, inner, plan.single)
+
+
+def both_grams(
+    p: Rows, s: Rows, layers: Sequence[int] | None = None, block: int | None = None
+) -> tuple[Gram, Cross, Gram] | None:
+    """Inner products within P, between P and S, and within S, in one pass and as one product.
+
+    It serves two datasets of which nothing is known yet: each column is read once, and one product of all rows with themselves
+    takes less than the three that it holds. None where the products are few, so that those of P stay the same to the last bit
+    whatever S comes first.
+
+    Parameters
+    ----------
+    p, s, layers, block
+        As `cross_gram`.
+
+    Examples
+    --------
+    >>> from howfar.arrays import as_rows
+    >>> both_grams(as_rows([[0.0], [2.0]], "p"), as_rows([[7.0], [9.0]], "s")) is None
+    True
+    """
+    (n, q), m = p.shape, s.shape[0]
+    plan = _Plan.of((p, s), layers, block, n * n * q)
+    if not plan.single:
+        return None
+    inner = np.zeros((plan.layers, n + m, n + m))
+    primary, secondary, apart = np.zeros((plan.layers, n)), np.zeros((plan.layers, m)), np.zeros(plan.layers)
+    means, centres = (np.empty(q), np.empty(q)), (np.empty(q, np.float32), np.empty(q, np.float32))
+    for layer, at, values in plan.about(centres, fresh=(True, True)):
+        left, right = values[:n], values[n:]
+        between = np.subtract(centres[1][at], centres[0][at], dtype=np.float64)
+        inner[layer] += values @ values.T
+        primary[layer] += left @ between.astype(left.dtype)
+        secondary[layer] += right @ between.astype(left.dtype)
+        apart[layer] += between @ between
+        for mean, centre, part in zip(means, centres, (left, right), strict=True):
+            mean[at] = centre[at] + _mean(part)
+    # P's are kept for further secondaries: copied, or they would keep all the others.
+    own = Gram(means[0], centres[0], inner[:, :n, :n].copy(), plan.single)
+    other = Gram(means[1], centres[1], inner[:, n:, n:], plan.single)
+    return own, Cross(inner[:, :n, n:], primary, secondary, apart, plan.single), other
 
 
 def cross_gram(
@@ -170,17 +212,15 @@ def cross_gram(
     inner, within = np.zeros((parts, n, m)), np.zeros((parts, size, size))
     primary, secondary, apart = np.zeros((parts, n)), np.zeros((parts, m)), np.zeros(parts)
     mean, its = (np.empty(q), np.empty(q, np.float32)) if known is None else (known.mean, known.centre)
-    for layer, at, blocks in plan.blocks():
-        if known is None:
-            its[at] = _centre(blocks[1])
-        left, right = plan.about(blocks[0], centre[at]), plan.about(blocks[1], its[at])
+    for layer, at, values in plan.about((centre, its), fresh=(False, known is None)):
+        left, right = values[:n], values[n:]
         between = np.subtract(its[at], centre[at], dtype=np.float64)
         inner[layer] += left @ right.T
         primary[layer] += left @ between.astype(left.dtype)
         secondary[layer] += right @ between.astype(left.dtype)
         apart[layer] += between @ between
         if known is None:
-            mean[at] = its[at] + _mean(right).astype(np.float64)
+            mean[at] = its[at] + _mean(right)
         if size:
             within[layer] += right @ right.T
     cross = Cross(inner, primary, secondary, apart, plan.single)
@@ -230,18 +270,29 @@ class _Plan:
     def single(self) -> bool:
         return self.dtype is np.float32
 
-    def blocks(self) -> Iterator[tuple[int, slice, list[NDArray[Any]]]]:
-        """Layer, columns, and each set's values in them."""
-        for (layer, at), values in zip(self.ranges, _ahead(self._read, self.ranges), strict=True):
+    def about(self, centres: Sequence[NDArray[np.float32]], fresh: Sequence[bool]) -> Iterator[tuple[int, slice, NDArray[Any]]]:
+        """Layer, columns, and every set's values in them less its centre, one set below another.
+
+        A centre that is `fresh` is chosen on the way. The next values are read while these are worked on, and take the place
+        of those before.
+        """
+        width = max(at.stop - at.start for _, at in self.ranges)
+        ends = np.cumsum([one.shape[0] for one in self.sets])
+        # Two in turn: memory that is new for each block has to be cleared and mapped each time.
+        buffers = [np.empty((ends[-1], width), self.dtype) for _ in range(min(2, len(self.ranges)))]
+
+        def read(place: int) -> NDArray[Any]:
+            at = self.ranges[place][1]
+            values = buffers[place % 2][:, : at.stop - at.start]
+            for one, end, centre, new in zip(self.sets, ends, centres, fresh, strict=True):
+                columns = one.columns(at.start, at.stop)
+                if new:
+                    centre[at] = _centre(columns)
+                np.subtract(columns, centre[at], out=values[end - one.shape[0] : end], dtype=self.dtype)
+            return values
+
+        for (layer, at), values in zip(self.ranges, _ahead(read, len(self.ranges)), strict=True):
             yield layer, at, values
-
-    def _read(self, place: tuple[int, slice]) -> list[NDArray[Any]]:
-        _, at = place
-        return [one.columns(at.start, at.stop) for one in self.sets]
-
-    def about(self, values: NDArray[Any], centre: NDArray[np.float32]) -> NDArray[Any]:
-        """Values less the centre, of the type that products are computed in."""
-        return np.asarray(np.subtract(values, centre, dtype=self.dtype, order="C"))
 
 
 def _ranges(parts: Sequence[int], step: int) -> Iterator[tuple[int, slice]]:
@@ -253,24 +304,25 @@ def _ranges(parts: Sequence[int], step: int) -> Iterator[tuple[int, slice]]:
         first += length
 
 
-def _ahead(read: Callable[[tuple[int, slice]], T], places: Sequence[tuple[int, slice]]) -> Iterator[T]:
+def _ahead(read: Callable[[int], T], count: int) -> Iterator[T]:
     """Read one place after another, each while the one before it is worked on."""
-    if len(places) == 1:
-        yield read(places[0])
+    if count == 1:
+        yield read(0)
         return
     with ThreadPoolExecutor(1, thread_name_prefix="howfar-read") as reader:
-        coming = reader.submit(read, places[0])
-        for place in places[1:]:
+        coming = reader.submit(read, 0)
+        for place in range(1, count):
             values, coming = coming.result(), reader.submit(read, place)
             yield values
         yield coming.result()
 
 
 def _centre(values: NDArray[Any]) -> NDArray[np.float32]:
-    """A vector that float32 holds, near the mean wherever it does."""
-    return np.asarray(np.clip(_mean(values), -LARGEST, LARGEST), dtype=np.float32)
+    """A vector that float32 holds, amid the rows wherever it does: the mean of some of them, which is quick."""
+    some = values[:: max(1, len(values) // _AMID)].mean(axis=0, dtype=np.float64)
+    return np.asarray(np.clip(some, -LARGEST, LARGEST), dtype=np.float32)
 
 
-def _mean(values: NDArray[Any]) -> NDArray[Any]:
+def _mean(values: NDArray[Any]) -> Float64Array:
     """Column means of a block, as one product: not to the last digit, but quick."""
-    return np.asarray(np.full(len(values), 1 / len(values), values.dtype) @ values)
+    return np.asarray(np.full(len(values), 1 / len(values), values.dtype) @ values, dtype=np.float64)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError
 from howfar.projection.basis import Basis, by_covariance, by_gram, squares
-from howfar.projection.gram import Gram, cross_gram, joined
+from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
 from howfar.projection.moments import Moments, merge
 from howfar.projection.remembered import Remembered, gram_of, moments_of
 from howfar.projection.spectrum import ROUNDING_SINGLE, centre, layer_weights, leading, ratio, signed, signs
@@ -250,8 +250,7 @@ class Projector:
 
     def _joined(self, s: Rows) -> tuple[Float64Array, float]:
         """Centred inner products of P and S together, layers weighted and summed, and what rounding leaves of an eigenvalue."""
-        known = s.gram(self._layers, self._block) if isinstance(s, Remembered) else None
-        cross, its = cross_gram(self._p, s, self._gram.centre, self._layers, self._block, known=known)
+        cross, its = self._crossed(s)
         size = self._n + s.shape[0]
         floors = self._floors(size)
         total, within = np.zeros((size, size)), 0.0
@@ -267,6 +266,18 @@ class Projector:
                 total += gram
         single = self._gram.single or cross.single
         return total, ROUNDING_SINGLE * within / math.sqrt(size) if single else 0.0
+
+    def _crossed(self, s: Rows) -> tuple[Cross, Gram]:
+        """Inner products of P with S and within S; those within P on the same pass, where nothing is known of either."""
+        if isinstance(s, Remembered):
+            known = s.gram(self._layers, self._block)
+            return cross_gram(self._p, s, self._gram.centre, self._layers, self._block, known=known)
+        if not isinstance(self._p, Remembered) and self.__dict__.keys().isdisjoint(("_gram", "_exact")):
+            found = both_grams(self._p, s, self._layers, self._block)
+            if found is not None:
+                self.__dict__["_gram"] = found[0]
+                return found[1:]
+        return cross_gram(self._p, s, self._gram.centre, self._layers, self._block)
 
     def _floors(self, rows: int) -> Float64Array:
         return rows * squares(self._gram.mean, self._layers)
