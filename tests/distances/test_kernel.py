@@ -10,9 +10,10 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.cores import available_cores, numeric_threads
-from howfar.distances import kernel, pairwise
+from howfar.distances import loops, pairwise
 from howfar.distances.dataset import energy, image_to_dataset, leave_one_out
-from howfar.distances.kernel import ROWS, TILE, Kernel
+from howfar.distances.kernel import ROWS, Kernel
+from howfar.distances.loops import TILE
 from howfar.distances.pairwise import quadratic_forms, row_sums
 
 
@@ -145,12 +146,12 @@ def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(monkeypatch: pyte
             raise RuntimeError("cannot cache function '_squares': no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(kernel, "njit", njit)
+    monkeypatch.setattr(loops, "njit", njit)
 
     def square(x: float) -> float:
         return x * x
 
-    assert kernel._compiled(square)(3.0) == 9.0
+    assert loops.compiled(square)(3.0) == 9.0
     assert asked == [True, False]
 
 
@@ -159,7 +160,7 @@ def test_rows_are_shared_by_all_threads(rows: int, threads: int, wanted: int) ->
     s, p = sets(rows, 5, 2)
     one = Kernel(s, p, threads=threads)
     parts: list[tuple[int, int]] = []
-    one._shared(lambda start, stop: parts.append((start, stop)), rows)
+    one.share(lambda start, stop: parts.append((start, stop)), rows)
     assert len(parts) == wanted
     assert sorted(parts) == sorted(set(parts))
     assert sum(stop - start for start, stop in parts) == rows

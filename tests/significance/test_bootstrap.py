@@ -9,7 +9,7 @@ from howfar.distances import self_distance
 from howfar.distances.pairwise import quadratic_forms
 from howfar.errors import InputError
 from howfar.significance import bootstrap as module
-from howfar.significance import interval, resample_weights, unbiased_mean
+from howfar.significance import interval, resample_counts, resample_weights, unbiased_mean
 
 
 @pytest.mark.parametrize("n", [1, 2, 30])
@@ -171,3 +171,20 @@ def test_many_weights_are_counted_and_of_the_same_distribution(monkeypatch: pyte
     np.testing.assert_allclose(shares[0], shares[1], atol=0.006)
     off = np.corrcoef(counts)[~np.eye(n, dtype=bool)]
     assert off.mean() == pytest.approx(-1 / (n - 1), abs=0.003)
+
+
+@pytest.mark.parametrize(("n", "draws"), [(5, 30), (4000, 1100)])
+def test_weights_are_counts_over_the_number_of_images(n: int, draws: int) -> None:
+    counts, weights = (draw(n, draws, np.random.default_rng(0)) for draw in (resample_counts, resample_weights))
+    assert counts.dtype == np.uint8
+    np.testing.assert_array_equal(counts.sum(axis=0), n)
+    np.testing.assert_array_equal(counts / n, weights)
+
+
+def test_the_mean_by_counts_is_that_by_weights() -> None:
+    """Squares of counts beyond 15 do not fit their type."""
+    counts = np.zeros((40, 2), np.uint8)
+    counts[:2] = [[20, 37], [20, 3]]
+    found = unbiased_mean([1.0, 1.0], counts)
+    np.testing.assert_allclose(found, [1 / (1 - 800 / 1600), 1 / (1 - (37**2 + 9) / 1600)], rtol=1e-12)
+    np.testing.assert_allclose(found, unbiased_mean([1.0, 1.0], counts / 40), rtol=1e-12)

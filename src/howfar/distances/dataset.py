@@ -120,7 +120,26 @@ def energy(s: ArrayLike, p: ArrayLike) -> float:
     (0.0, 4.0)
     """
     secondary, primary = as_pair(s, p)
-    between = row_sums(secondary, primary).sum() / (len(secondary) * len(primary))
-    within_p = row_sums(primary, primary).sum() / len(primary) ** 2
-    within_s = row_sums(secondary, secondary).sum() / len(secondary) ** 2
-    return max(0.0, float(2.0 * between - within_p - within_s))
+    between, within_p, within_s = (
+        row_sums(x, y) for x, y in ((secondary, primary), (primary, primary), (secondary, secondary))
+    )
+    return energy_of_sums(between, within_p, within_s)
+
+
+def energy_of_sums(between: Float64Array, within_p: Float64Array, within_s: Float64Array) -> float:
+    """`energy` from sums of distances that are there already.
+
+    Parameters
+    ----------
+    between, within_s
+        (m,) sums of each image of S from those of P and from those of S.
+    within_p
+        (n,) of each image of P from those of P.
+
+    Examples
+    --------
+    >>> energy_of_sums(np.array([4.0, 2.0]), np.array([2.0, 2.0]), np.array([2.0, 2.0]))
+    1.0
+    """
+    m, n = len(between), len(within_p)
+    return max(0.0, float(2.0 * (between.sum() / (m * n)) - within_p.sum() / n**2 - within_s.sum() / m**2))

@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from howfar.arrays import Float64Array, as_features, as_pair
-from howfar.distances.pairwise import PAIRS_PER_TILE, distance_blocks
+from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
+from howfar.distances import pairwise
+from howfar.distances.pairwise import PAIRS_PER_TILE
 from howfar.errors import InputError
 
 Statistic = Literal["mean", "kth"]
@@ -56,8 +57,7 @@ def knn(
     secondary, primary = as_pair(s, p)
     reduce = _reduction(statistic)
     count = _neighbours(k, len(primary), "the images of p")
-    blocks = distance_blocks(secondary, primary, pairs_per_tile)
-    return np.concatenate([reduce(_smallest(d, count)) for _, _, d in blocks])
+    return reduce(_nearest(secondary, primary, count, pairs_per_tile))
 
 
 def leave_one_out_knn(
@@ -86,8 +86,25 @@ def leave_one_out_knn(
     reduce = _reduction(statistic)
     count = _neighbours(k, len(primary) - 1, "the other images of p")
     # An image's distance from itself is exactly 0, so dropping one smallest value drops it (or its equal).
-    blocks = distance_blocks(primary, primary, pairs_per_tile)
-    return np.concatenate([reduce(_smallest(d, count + 1)[:, 1:]) for _, _, d in blocks])
+    return reduce(_nearest(primary, primary, count + 1, pairs_per_tile)[:, 1:])
+
+
+def _nearest(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> Float64Array:
+    """Distances of each row of `s` from the `count` nearest of `p`, rising."""
+    if pairwise.compiles(s, p):
+        # numba takes a while to load.
+        from howfar.distances.nearest import LONGEST, MORE, MOST, nearest_distances
+
+        if count <= min(MOST, len(p) - MORE) and p.shape[1] <= LONGEST:
+            found, doubtful = nearest_distances(s, p, count)
+            if len(doubtful):
+                found[doubtful] = _sorted(s[doubtful], p, count, pairs_per_tile)
+            return found
+    return _sorted(s, p, count, pairs_per_tile)
+
+
+def _sorted(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> Float64Array:
+    return np.concatenate([_smallest(d, count) for _, _, d in pairwise.distance_blocks(s, p, pairs_per_tile)])
 
 
 def _smallest(distances: Float64Array, count: int) -> Float64Array:

@@ -10,10 +10,10 @@ Sums over many pairs are taken by `howfar.distances.kernel`: differences in floa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, FloatArray, as_pair
 from howfar.errors import InputError
@@ -85,25 +85,26 @@ def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -
     [2.0, 2.0]
     """
     secondary, primary = as_pair(s, p)
-    if len(secondary) * len(primary) >= COMPILED_FROM:
+    if compiles(secondary, primary):
         return _kernel(secondary, primary).sums()
     return np.concatenate([d.sum(axis=1) for _, _, d in distance_blocks(secondary, primary, pairs_per_tile)])
 
 
 def quadratic_forms(
-    s: ArrayLike, p: ArrayLike, u: Float64Array, v: Float64Array, pairs_per_tile: int = PAIRS_PER_TILE
+    s: ArrayLike, p: ArrayLike, u: NDArray[Any], v: NDArray[Any], pairs_per_tile: int = PAIRS_PER_TILE
 ) -> Float64Array:
     """Σᵢⱼ u[i, k] d(sᵢ, pⱼ) v[j, k] for every column k, shape (b,): all bootstrap or permutation draws in one pass.
 
     Of more than 2²⁴ pairs distances and products are float32, sums over tiles float64; each pair is computed once where `p` is
-    `s` and `v` is `u`.
+    `s` and `v` is `u`. Where the processor is quick at it, counts are then multiplied as whole numbers, exactly
+    (`howfar.distances.digits`).
 
     Parameters
     ----------
     s, p
         (m, z) and (n, z) projected features.
     u, v
-        (m, b) and (n, b) weights of the rows, one column a draw.
+        (m, b) and (n, b) weights of the rows, one column a draw; where both are uint8, they are counts.
     pairs_per_tile
         As `distance_blocks`.
 
@@ -120,32 +121,34 @@ def quadratic_forms(
     secondary, primary = as_pair(s, p)
     if (len(u), len(v)) != (len(secondary), len(primary)) or u.shape[1:] != v.shape[1:]:
         raise InputError.of("u and v", "must hold one weight for each row of s and of p", (u.shape, v.shape))
-    if len(secondary) * len(primary) >= COMPILED_FROM:
-        return _forms(_kernel(secondary, primary), u, v, s is p and u is v, max(1, pairs_per_tile // len(primary)))
+    if compiles(secondary, primary):
+        # numba takes a while to load.
+        from howfar.distances.forms import forms
+
+        return forms(_kernel(secondary, primary), u, v, s is p and u is v, pairs_per_tile)
     total = np.zeros(u.shape[1], dtype=np.float64)
+    left, right = u.astype(np.float64, copy=False), v.astype(np.float64, copy=False)
     for start, stop, d in distance_blocks(secondary, primary, pairs_per_tile):
-        total += np.einsum("ik,ik->k", d @ v, u[start:stop])
+        total += np.einsum("ik,ik->k", d @ right, left[start:stop])
     return total
 
 
+def compiles(s: FloatArray, p: FloatArray) -> bool:
+    """Whether the pairs are so many that compiled loops take less time than compiling them.
+
+    Examples
+    --------
+    >>> compiles(np.zeros((30, 2)), np.zeros((40, 2)))
+    False
+    """
+    return len(s) * len(p) >= COMPILED_FROM
+
+
 def _kernel(s: FloatArray, p: FloatArray) -> Kernel:
-    # numba takes a while to load.
+    # As above.
     from howfar.distances.kernel import Kernel
 
     return Kernel(s, p)
-
-
-def _forms(kernel: Kernel, u: Float64Array, v: Float64Array, same: bool, step: int) -> Float64Array:
-    total, right = np.zeros(u.shape[1], dtype=np.float64), v.astype(np.float32)
-    for start in range(0, len(u), step):
-        stop = min(start + step, len(u))
-        first = start if same else 0
-        d = kernel.distances(start, stop, first)
-        if same:
-            # Pairs beyond this block of rows stand for their mirror images too.
-            d[:, stop - start :] *= 2.0
-        total += np.einsum("ik,ik->k", d @ right[first:], u[start:stop])
-    return total * kernel.unit
 
 
 def _tile(a: Float64Array, b: Float64Array, norms_a: Float64Array, norms_b: Float64Array) -> Float64Array:

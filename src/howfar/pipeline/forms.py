@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.distances.pairwise import quadratic_forms
-from howfar.significance import interval, resample_weights, unbiased_mean
+from howfar.significance import interval, resample_counts, unbiased_mean
 
 ROUNDING = 1e-12
 FEW = 3
@@ -44,11 +45,11 @@ class Forms:
         >>> Forms.of(np.zeros((4, 1)), np.ones((3, 1)), 5, np.random.default_rng(0)).between.round(9).tolist()
         [1.0, 1.0, 1.0, 1.0, 1.0]
         """
-        of_p, of_s = resample_weights(len(p), draws, rng), resample_weights(len(s), draws, rng)
+        of_p, of_s = resample_counts(len(p), draws, rng), resample_counts(len(s), draws, rng)
         return cls(
-            between=quadratic_forms(s, p, of_s, of_p),
-            within_p=unbiased_mean(quadratic_forms(p, p, of_p, of_p), of_p) if len(p) > 1 else None,
-            within_s=unbiased_mean(quadratic_forms(s, s, of_s, of_s), of_s) if len(s) > 1 else None,
+            between=quadratic_forms(s, p, of_s, of_p) / (len(s) * len(p)),
+            within_p=_within(p, of_p) if len(p) > 1 else None,
+            within_s=_within(s, of_s) if len(s) > 1 else None,
             n=len(p),
             m=len(s),
         )
@@ -71,3 +72,8 @@ class Forms:
         within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * np.nan_to_num(self.within_p)
         within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * np.nan_to_num(self.within_s)
         return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))
+
+
+def _within(rows: Float64Array, counts: NDArray[np.uint8]) -> Float64Array:
+    """Mean distance of different images in each draw."""
+    return unbiased_mean(quadratic_forms(rows, rows, counts, counts) / len(rows) ** 2, counts)

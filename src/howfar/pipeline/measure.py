@@ -10,8 +10,8 @@ import numpy as np
 
 from howfar import registry
 from howfar.arrays import Float64Array
-from howfar.distances.dataset import image_to_dataset, leave_one_out
-from howfar.distances.pairwise import quadratic_forms
+from howfar.distances.dataset import energy_of_sums
+from howfar.distances.pairwise import quadratic_forms, row_sums
 from howfar.errors import InputError
 from howfar.pipeline.forms import Forms, above_rounding
 from howfar.projection import Projection
@@ -88,8 +88,10 @@ def measure(
     spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
     mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
     others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
-    i_dist = image_to_dataset(s, p)
-    own = leave_one_out(p) if len(p) > 1 else None
+    # Each of the three is summed once, and what is asked of it follows.
+    between, within_p, within_s = row_sums(s, p), row_sums(p, p), row_sums(s, s)
+    i_dist = between / len(p)
+    own = within_p / (len(p) - 1) if len(p) > 1 else None
     forms = Forms.of(p, s, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
     return PairMeasures(
         i_dist=i_dist,
@@ -99,7 +101,7 @@ def measure(
         conformal=None if own is None else p_values(i_dist, own),
         own=own,
         relative=None if own is None or not above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
-        energy=float(registry.load("dataset_distances", "energy")(s, p)),
+        energy=energy_of_sums(between, within_p, within_s),
         rivals={name: float(np.mean(value)) for name, value in others.items() if value is not None},
         o_dist_ci=None if forms is None else interval(forms.between),
         relative_ci=None if forms is None else forms.relative_ci(),

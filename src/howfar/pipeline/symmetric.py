@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from howfar.arrays import Float64Array
+from howfar.distances.dataset import energy_of_sums
 from howfar.distances.pairwise import row_sums
 from howfar.pipeline.forms import Forms, above_rounding
 from howfar.projection import Projection
@@ -75,10 +76,10 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
     """
     one, other = pair.primary, pair.secondary
     n, m = len(one), len(other)
-    o_dist = float(row_sums(other, one).sum() / (n * m))
-    within = [float(row_sums(rows, rows).sum()) for rows in (one, other)]
-    selves = [total / (k * (k - 1)) if k > 1 else None for total, k in zip(within, (n, m), strict=True)]
-    energy = max(0.0, 2 * o_dist - within[0] / n**2 - within[1] / m**2)
+    apart, within = row_sums(other, one), [row_sums(rows, rows) for rows in (one, other)]
+    o_dist = float(apart.sum() / (n * m))
+    selves = [float(sums.sum()) / (k * (k - 1)) if k > 1 else None for sums, k in zip(within, (n, m), strict=True)]
+    energy = energy_of_sums(apart, *within)
     forms = Forms.of(one, other, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
     varies = above_rounding(o_dist, _largest(one, other))
     return Between(

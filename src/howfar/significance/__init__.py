@@ -1,6 +1,6 @@
 """Is a distance more than chance: bootstrap intervals, permutation and conformal p-values, Holm's correction."""
 
-from howfar.significance.bootstrap import interval, resample_weights, unbiased_mean
+from howfar.significance.bootstrap import interval, resample_counts, resample_weights, unbiased_mean
 from howfar.significance.conformal import p_values, percentiles, quantile, select
 from howfar.significance.permutation import assignments, holm, p_value
 
@@ -12,6 +12,7 @@ __all__ = [
     "p_values",
     "percentiles",
     "quantile",
+    "resample_counts",
     "resample_weights",
     "select",
     "unbiased_mean",

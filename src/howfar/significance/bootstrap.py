@@ -8,7 +8,7 @@ Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
@@ -20,8 +20,8 @@ COUNTED_FROM = 1 << 22
 _BLOCK = 1 << 19
 
 
-def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Array:
-    """Weights of n images in each bootstrap draw: multinomial counts over n, so that every column sums to 1.
+def resample_counts(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """How often each of n images was taken in each bootstrap draw: multinomial counts, every column sums to n.
 
     Parameters
     ----------
@@ -30,7 +30,34 @@ def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Arr
     draws
         Number of draws.
     rng
-        Where the randomness comes from; the same state gives the same weights.
+        Where the randomness comes from; the same state gives the same counts.
+
+    Returns
+    -------
+    ndarray
+        (n, draws) uint8: of more than 255 images, none is taken 256 times (a chance below 10⁻⁵⁰⁰).
+
+    Raises
+    ------
+    InputError
+        Fewer than one image or draw.
+
+    Examples
+    --------
+    >>> int(resample_counts(4, 1000, np.random.default_rng(0)).sum(axis=0).max())
+    4
+    """
+    for name, value in (("n", n), ("draws", draws)):
+        if value < 1:
+            raise InputError.of(name, "must be at least 1", value)
+    if n * draws >= COUNTED_FROM:
+        return _counted(n, draws, rng)
+    counts = rng.multinomial(n, np.full(n, 1.0 / n), size=draws)
+    return np.ascontiguousarray(counts.T.astype(np.uint8))
+
+
+def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Array:
+    """Weights of n images in each bootstrap draw: `resample_counts` over n, so that every column sums to 1.
 
     Returns
     -------
@@ -40,7 +67,7 @@ def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Arr
     Raises
     ------
     InputError
-        Fewer than one image or draw.
+        As `resample_counts`.
 
     Examples
     --------
@@ -48,25 +75,19 @@ def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Arr
     >>> weights.shape, bool(np.allclose(weights.sum(axis=0), 1.0))
     ((4, 1000), True)
     """
-    for name, value in (("n", n), ("draws", draws)):
-        if value < 1:
-            raise InputError.of(name, "must be at least 1", value)
-    if n * draws >= COUNTED_FROM:
-        return _counted(n, draws, rng)
-    counts = rng.multinomial(n, np.full(n, 1.0 / n), size=draws)
-    return np.ascontiguousarray(counts.T) / n
+    return resample_counts(n, draws, rng) / np.float64(n)
 
 
-def _counted(n: int, draws: int, rng: np.random.Generator) -> Float64Array:
-    weights = np.empty((n, draws))
+def _counted(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    counts = np.empty((n, draws), np.uint8)
     # The block is part of what a seed gives, so it depends on n alone.
     block = max(1, _BLOCK // n)
     for start in range(0, draws, block):
         count = min(block, draws - start)
-        drawn = rng.integers(n, size=(count, n)) + n * np.arange(count)[:, None]
-        weights[:, start : start + count] = np.bincount(drawn.ravel(), minlength=n * count).reshape(count, n).T
-    weights /= n
-    return weights
+        drawn = rng.integers(n, size=(count, n), dtype=np.uint32)
+        taken = np.stack([np.bincount(one, minlength=n).astype(np.uint8) for one in drawn])
+        counts[:, start : start + count] = taken.T
+    return counts
 
 
 def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
@@ -81,7 +102,7 @@ def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
     form
         (draws,) values of wᵀ D w, D the distances within the dataset (0 on the diagonal).
     weights
-        (n, draws) weights w, as `resample_weights` gives them.
+        (n, draws) weights w, as `resample_weights` gives them, or counts of n, as `resample_counts`.
 
     Returns
     -------
@@ -100,10 +121,14 @@ def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
     array([ 1., nan])
     """
     forms = as_scores(form, "form")
-    w = np.asarray(weights, dtype=np.float64)
+    w = np.asarray(weights)
     if w.ndim != 2 or w.shape[1] != len(forms):
         raise InputError.of("weights", f"must have shape (n, {len(forms)}), one column a draw", w.shape)
-    pairs = 1.0 - np.einsum("ik,ik->k", w, w)
+    if w.dtype == np.uint8:
+        equal = np.square(w, dtype=np.uint16).sum(axis=0, dtype=np.float64) / len(w) ** 2
+    else:
+        equal = np.einsum("ik,ik->k", w, w, dtype=np.float64)
+    pairs = 1.0 - equal
     means: Float64Array = np.divide(forms, pairs, out=np.full(len(forms), np.nan), where=pairs > _SINGLE)
     return means
 
