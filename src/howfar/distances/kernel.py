@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -82,5 +84,10 @@ class Kernel:
         if self._threads == 1 or count <= size:
             work(0, count)
             return
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="howfar-distances") as pool:
-            list(pool.map(lambda begin: work(begin, min(begin + size, count)), range(0, count, size)))
+        list(_pool(os.getpid(), self._threads).map(lambda at: work(at, min(at + size, count)), range(0, count, size)))
+
+
+@lru_cache(maxsize=1)
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """Threads that are kept, as starting them costs as much as a block's distances; a forked process has none of its parent's."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="howfar-distances")
