@@ -39,8 +39,8 @@ class Item(Protocol):
         ...
 
     @property
-    def path(self) -> Path:
-        """Where its file lies."""
+    def path(self) -> Path | str:
+        """Where its file lies: a path, or the text of a URL."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
+from howfar.data.containers.rows import IMAGE, kind_of
+from howfar.data.containers.tar import compressed
 from howfar.data.embeddings import from_array, load_embeddings
 from howfar.data.files import absolute
 from howfar.data.folder import Dataset
-from howfar.data.table import read_parquet_names, read_table
+from howfar.data.places import Place, as_place, ending, is_file, is_folder, is_url, last
+from howfar.data.remote import list_remote
+from howfar.data.saved import is_hub_name, is_saved, read_hub, read_saved
+from howfar.data.shards import has_braces, read_pattern, read_shards, shards_in
+from howfar.data.table import read_schema, read_table
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.results import Features
 
-KINDS = "a folder of images, NAME=PATH, a table (.csv, .parquet), embeddings (.npy, .parquet or an array), or a Dataset"
-_PARQUET = (".parquet", ".pq")
+KINDS = (
+    "a folder of images, NAME=PATH, a table (.csv, .parquet), images in .tar, .parquet or .arrow files, a Hugging Face dataset "
+    "(saved, or hf://owner/name), a URL of any, embeddings (.npy, .parquet or an array), or a Dataset"
+)
+PARQUET = (".parquet", ".pq")
+FILES = {".npy", ".csv", *KINDS_OF_CONTAINERS}
+"""Endings of files that are datasets."""
+_COMPRESSED = re.compile(r"\.(tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst|zstd|lz4))$")
 
 
 def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | None = None) -> Dataset | Features:
@@ -26,9 +40,13 @@ def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | 
     Parameters
     ----------
     argument
-        A `Dataset` or `Features`, as it is; an (n, q) array; a folder; ``NAME=PATH`` (but a path that exists is a path,
-        whatever it is called); a ``.csv`` or ``.parquet`` table with a column ``image`` (a column ``embedding`` makes it
-        embeddings); a ``.npy`` file of embeddings.
+        A `Dataset` or `Features`, as it is; an (n, q) array; a folder of images; ``NAME=PATH`` (but a path that exists is a
+        path, whatever it is called); a ``.csv`` or ``.parquet`` table with a column ``image`` of paths (a column
+        ``embedding`` makes it embeddings); a ``.npy`` file of embeddings. Images within files: a ``.tar`` shard, a
+        ``.parquet`` or ``.arrow`` file whose column ``image`` holds bytes, a folder of such files alone, or a pattern
+        (``shard-{000..011}.tar``); a folder that Hugging Face's ``save_to_disk`` wrote, or
+        ``hf://owner/name[@revision][/config][:split]``. Of all but the last the URL serves, too (``s3://``, ``gs://``,
+        ``az://``, ``memory://`` … by fsspec).
     name
         The dataset's name, above every other.
 
@@ -51,10 +69,12 @@ def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | 
         return argument if name is None else _renamed(argument, name)
     if isinstance(argument, (str, Path)):
         try:
-            path, given = _split(argument)
-            return _read(path, name or given)
+            place, given = _split(argument)
+            return _read(place, name or given)
         except HowfarError:
             raise
+        except FileNotFoundError as error:
+            raise MissingPathError(f"nothing at {argument}: check it") from error
         except OSError as error:
             raise InputError(f"{argument} cannot be read: {error.strerror or error}") from error
     if hasattr(argument, "__array__"):
@@ -62,32 +82,67 @@ def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | 
     raise InputError.of("dataset", f"must be {KINDS}", type(argument).__name__)
 
 
-def _split(argument: str | Path) -> tuple[Path, str | None]:
-    whole = absolute(argument)
+def _split(argument: str | Path) -> tuple[Place, str | None]:
     text = str(argument)
     if not text.strip():
         raise InputError.of("dataset", f"must be {KINDS}", text)
     name, equals, rest = text.partition("=")
-    if whole.exists() or isinstance(argument, Path) or not equals:
-        return whole, None
+    if isinstance(argument, Path) or not equals or is_url(text) or absolute(text).exists():
+        return as_place(argument), None
     if not name.strip() or not rest.strip():
         raise InputError.of("dataset", "must have a name and a path around =", text, "write NAME=PATH")
-    return absolute(rest.strip()), name.strip()
+    return as_place(rest.strip()), name.strip()
 
 
-def _read(path: Path, name: str | None) -> Dataset | Features:
+def _read(place: Place, name: str | None) -> Dataset | Features:
+    if isinstance(place, Path):
+        return _read_here(place, name)
+    if is_hub_name(place):
+        return read_hub(place, name)
+    try:
+        if has_braces(place):
+            return read_pattern(place, name)
+        # http lists nothing, and asks the whole page to find that out.
+        if ending(place) in FILES and (place.startswith("http") or is_file(place)):
+            return _read_file(place, name)
+        shards = shards_in(place) if is_folder(place) else []
+        return read_shards(shards, name or last(place), place) if shards else list_remote(place, name)
+    except (HowfarError, FileNotFoundError):
+        raise
+    except Exception as error:  # a file system's library may raise anything
+        raise InputError(f"{place} cannot be read: {' '.join(str(error).split())[:160] or type(error).__name__}") from error
+
+
+def _read_here(path: Path, name: str | None) -> Dataset | Features:
     if not path.exists():
+        if has_braces(str(path)):
+            return read_pattern(str(path), name)
         raise MissingPathError(f"nothing at {path}: pass {KINDS}")
-    if path.is_dir():
-        return Dataset.from_folder(path, name)
-    suffix = path.suffix.lower()
+    if not path.is_dir():
+        return _read_file(path, name)
+    if is_saved(path):
+        return read_saved(path, name)
+    shards = shards_in(path)
+    return read_shards(shards, name or path.name, path) if shards else Dataset.from_folder(path, name)
+
+
+def _read_file(place: Place, name: str | None) -> Dataset | Features:
+    suffix = ending(place)
     if suffix == ".npy":
-        return load_embeddings(path, name)
-    if suffix in _PARQUET and "embedding" in read_parquet_names(path):
-        return load_embeddings(path, name)
-    if suffix == ".csv" or suffix in _PARQUET:
-        return read_table(path, name)
-    raise InputError.of("dataset", f"must be {KINDS}", str(path), "put images into a folder")
+        return load_embeddings(place, name)
+    if suffix in PARQUET:
+        schema = read_schema(place)
+        if "embedding" in schema.names:
+            return load_embeddings(place, name)
+        if kind_of(schema, IMAGE) is None:
+            return read_table(place, name)
+    if suffix in KINDS_OF_CONTAINERS:
+        return read_shards([place], name or last(place).removesuffix(suffix), place)
+    if suffix == ".csv":
+        return read_table(place, name)
+    if _COMPRESSED.search(last(place).lower()):
+        raise compressed(place, ending(place))
+    raise InputError.of("dataset", f"must be {KINDS}", str(place), "put images into a folder")
 
 
 def _renamed(dataset: Dataset | Features, name: str) -> Dataset | Features:

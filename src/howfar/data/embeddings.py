@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, FloatArray
-from howfar.data.files import absolute
 from howfar.data.images import content_hash
-from howfar.data.table import read_parquet_names
+from howfar.data.places import Place, as_place, ending, is_file, last, open_binary, read_whole
+from howfar.data.table import read_schema
 from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Rows
 from howfar.results import Features, Skipped
@@ -26,7 +27,8 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     Parameters
     ----------
     path
-        ``.npy``: an (n, q) array, which stays on disk (memory-mapped) where it holds native float32 or float64.
+        A file, or its URL. ``.npy``: an (n, q) array, which stays on disk (memory-mapped) where it holds native float32 or
+        float64; behind a URL it is read into memory.
         ``.parquet``: a column ``embedding`` of lists of q numbers and, where wished, a column ``image`` of names.
     name
         The dataset's name; by default the file's, without its ending.
@@ -52,11 +54,11 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     >>> features.name, features.rows.shape, features.images
     ('roads', (3, 3), ('row-0', 'row-1', 'row-2'))
     """
-    file = absolute(path)
-    if not file.is_file():
+    file = as_place(path)
+    if not is_file(file):
         raise MissingPathError(f"no file of embeddings at {file}: check the path")
-    name = name or file.stem
-    if file.suffix.lower() == ".npy":
+    name = name or last(file).removesuffix(ending(file))
+    if ending(file) == ".npy":
         return from_array(_read_npy(file), name, str(file))
     array, images, empty = _read_parquet(file)
     return from_array(array, name, str(file), images, tuple(Skipped(name, f"{file}: {row}", "no embedding") for row in empty))
@@ -158,9 +160,13 @@ def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
     return array.astype(np.float32 if exact else np.float64)
 
 
-def _read_npy(file: Path) -> NDArray[Any]:
+def _read_npy(file: Place) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = (
+            np.load(file, mmap_mode="r", allow_pickle=False)
+            if isinstance(file, Path)
+            else np.load(io.BytesIO(read_whole(file)), allow_pickle=False)
+        )
     except (ValueError, EOFError, OSError) as error:
         line = " ".join(str(error).split())[:120]
         raise InputError(
@@ -169,18 +175,19 @@ def _read_npy(file: Path) -> NDArray[Any]:
     return array
 
 
-def _read_parquet(file: Path) -> tuple[NDArray[Any], list[str], list[str]]:
+def _read_parquet(file: Place) -> tuple[NDArray[Any], list[str], list[str]]:
     """The embeddings, the names of their rows, and the names of the rows that have none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = read_parquet_names(file)
+    columns = list(read_schema(file).names)
     if "embedding" not in columns:
         raise InputError(
             f"{file} has no column embedding; its columns: {', '.join(columns)}: name the column of vectors embedding"
         )
     try:
-        table = pq.read_table(file, columns=[name for name in ("image", "embedding") if name in columns])
+        with open_binary(file) as stream:
+            table = pq.read_table(stream, columns=[name for name in ("image", "embedding") if name in columns])
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{file} is not a readable Parquet table ({' '.join(str(error).split())[:120]})") from error
     column = table.column("embedding")
@@ -194,7 +201,7 @@ def _read_parquet(file: Path) -> tuple[NDArray[Any], list[str], list[str]]:
     return _stack(file, column, kept), kept, empty
 
 
-def _stack(file: Path, column: Any, kept: Sequence[str]) -> NDArray[Any]:
+def _stack(file: Place, column: Any, kept: Sequence[str]) -> NDArray[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 

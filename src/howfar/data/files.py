@@ -62,7 +62,7 @@ def stem(path: str) -> str:
     return PurePosixPath(path).with_suffix("").as_posix()
 
 
-def printable(path: Path) -> str:
+def printable(path: Path | str) -> str:
     r"""Return a path as text that can be written anywhere: what is not valid UTF-8 as ``\xff``.
 
     Examples

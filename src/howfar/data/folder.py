@@ -21,16 +21,16 @@ class Item:
     name
         Unique in the dataset: the path below the images folder, with ``/``, or what the table says.
     path
-        The file.
+        The file, or the text of its URL; of a member of a tar, Parquet or Arrow file the container, ``/`` and its own name.
     mask
-        The file of its ground truth, where there is one.
+        The file of its ground truth, as `path`, where there is one.
     label
         Its class, where there is one.
     """
 
     name: str
-    path: Path
-    mask: Path | None = None
+    path: Path | str
+    mask: Path | str | None = None
     label: str | None = None
 
 
@@ -47,7 +47,7 @@ class Dataset:
     skipped
         What was found and cannot be an image: broken links, missing files.
     root
-        The folder or table that it was read from.
+        The folder, table or container that it was read from.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class Dataset:
     name: str
     items: tuple[Item, ...]
     skipped: tuple[Skipped, ...] = ()
-    root: Path | None = None
+    root: Path | str | None = None
 
     def __post_init__(self) -> None:
         twice = [name for name, count in Counter(item.name for item in self.items).items() if count > 1]

@@ -7,6 +7,7 @@ Pillow are ignored, so that the outcome does not depend on the caller's warning 
 from __future__ import annotations
 
 import io
+import os
 import re
 import stat
 import warnings
@@ -75,6 +76,12 @@ class Decoded:
 def read_bytes(path: str | Path) -> bytes:
     """Return a file's bytes.
 
+    Parameters
+    ----------
+    path
+        A file; the text of a URL; or either of a tar, Parquet or Arrow file and, after ``/``, what lies within it:
+        ``shard-000.tar/0001.jpg``, ``s3://bucket/train.parquet/17``.
+
     Raises
     ------
     ImageError
@@ -87,7 +94,7 @@ def read_bytes(path: str | Path) -> bytes:
     Traceback (most recent call last):
     howfar.errors.ImageError: no such file
     """
-    with _opened(Path(path)) as stream:
+    with _opened(path) as stream:
         return stream.read()
 
 
@@ -175,7 +182,7 @@ def size(path: str | Path) -> tuple[int, int]:
     howfar.errors.ImageError: no such file
     """
     openers = _openers()
-    with _opened(Path(path)) as stream:
+    with _opened(path) as stream:
         try:
             with _quiet_pillow():
                 image = _open(stream, openers)
@@ -186,10 +193,17 @@ def size(path: str | Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
+def _opened(path: str | Path) -> Iterator[BinaryIO]:
     """A file that is open for reading and not empty; whatever the system has against it becomes one short reason."""
+    from howfar.data.elsewhere import read_elsewhere
+    from howfar.data.places import as_place, is_url
+
+    file = as_place(path) if is_url(path) else Path(path)
     try:
-        status = file.stat()
+        status = None if isinstance(file, str) else _status(file)
+        if status is None or isinstance(file, str):
+            yield io.BytesIO(read_elsewhere(file))
+            return
         if stat.S_ISDIR(status.st_mode):
             raise ImageError("a folder, not an image")
         if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait until somebody writes to it
@@ -202,13 +216,23 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
             stream.seek(0)
             yield stream
     except FileNotFoundError as error:
-        raise ImageError("broken link" if file.is_symlink() else "no such file") from error
-    except NotADirectoryError as error:
         raise ImageError("no such file") from error
     except PermissionError as error:
         raise ImageError("no read permission") from error
     except OSError as error:
         raise ImageError(_line(error.strerror or str(error))) from error
+
+
+def _status(file: Path) -> os.stat_result | None:
+    """What the system knows of a file; None where there is none."""
+    try:
+        return file.stat()
+    except FileNotFoundError as error:
+        if file.is_symlink():
+            raise ImageError("broken link") from error
+        return None
+    except NotADirectoryError:
+        return None
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def places(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
         path = root / PurePosixPath(name).with_suffix(".png")
         if path in found:
             raise InputError.of(f"dataset {dataset.name}", "must give each map a name of its own", item.name, "rename one")
-        if path.absolute() == item.path.absolute():
+        if isinstance(item.path, Path) and path.absolute() == item.path.absolute():
             raise InputError.of("folder", "must not be the images' own", str(root), "choose another folder")
         found[path] = item
     return found

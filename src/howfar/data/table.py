@@ -1,14 +1,17 @@
-"""Datasets given by a table: images by path (CSV, Parquet), or ready-made embeddings (NumPy, Parquet)."""
+"""Datasets given by a table of paths of images (CSV, Parquet)."""
 
 from __future__ import annotations
 
 import csv
+import io
+import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
-from howfar.data.files import absolute
+from howfar.data.elsewhere import exists
 from howfar.data.folder import Dataset, Item
+from howfar.data.places import Place, as_place, ending, is_file, is_url, last, open_binary, parent
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
 
@@ -19,9 +22,9 @@ WANTED = ("image", "mask", "label")
 def read_table(path: str | Path, name: str | None = None) -> Dataset:
     r"""Read a CSV or Parquet table with a column ``image``, and where wished ``mask`` and ``label``.
 
-    Paths are relative to the table's folder. An image's name is its path as the table writes it. A row whose image is
-    not there is skipped with the reason; one whose mask is not there is kept without it, and that is noted among the
-    skipped. The same image in two rows is an error, since it would count twice.
+    Paths are relative to the table's folder; one may also be a URL, or lie within a tar or Parquet file. An image's name is
+    its path as the table writes it. A row whose image is not there is skipped with the reason; one whose mask is not there is
+    kept without it, and that is noted among the skipped. The same image in two rows is an error, since it would count twice.
 
     Parameters
     ----------
@@ -46,11 +49,11 @@ def read_table(path: str | Path, name: str | None = None) -> Dataset:
     >>> read_table(folder / "list.csv").items[0].label
     'dry'
     """
-    table = absolute(path)
-    if not table.is_file():
+    table = as_place(path)
+    if not is_file(table):
         raise MissingPathError(f"no table at {table}: check the path")
-    name = name or table.stem
-    columns = _read_csv(table) if table.suffix.lower() == ".csv" else _read_parquet(table)
+    name = name or last(table).removesuffix(ending(table))
+    columns = _columns(table)
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     items: list[Item] = []
     skipped: list[Skipped] = []
@@ -69,7 +72,7 @@ def read_table(path: str | Path, name: str | None = None) -> Dataset:
     return Dataset(name, tuple(items), tuple(skipped), table)
 
 
-def read_column(path: Path, name: str) -> list[str]:
+def read_column(path: Place, name: str) -> list[str]:
     """Cells of one of the columns that a table of images may have, "" where it leaves one empty.
 
     Raises
@@ -77,12 +80,12 @@ def read_column(path: Path, name: str) -> list[str]:
     InputError
         It is no such table, or lacks the column ``image``.
     """
-    columns = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    columns = _columns(path)
     return [cell or "" for cell in columns[name]]
 
 
-def read_parquet_names(path: Path) -> list[str]:
-    """Column names of a Parquet file.
+def read_schema(place: Place) -> Any:
+    """Columns of a Parquet file and their types.
 
     Raises
     ------
@@ -93,38 +96,61 @@ def read_parquet_names(path: Path) -> list[str]:
     import pyarrow.parquet as pq
 
     try:
-        return list(pq.read_schema(path).names)
+        with open_binary(place) as stream:
+            return pq.read_schema(stream)
     except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(place, error) from error
 
 
-def _row(table: Path, number: int, row: Mapping[str, str | None]) -> tuple[Item, list[tuple[Path, str]]]:
+def _columns(table: Place) -> Columns:
+    return _read_csv(table) if ending(table) == ".csv" else _read_parquet(table)
+
+
+def _row(table: Place, number: int, row: Mapping[str, str | None]) -> tuple[Item, list[tuple[Place, str]]]:
     image = row["image"]
     if not image:
         raise InputError(f"{table}: row {number} has no image: fill in its path or drop the row")
-    name = PurePath(image).as_posix()
-    path = table.parent / image
-    faults = [] if path.is_file() else [(path, _absent(path))]
-    beside = row.get("mask")
-    mask = table.parent / beside if beside else None
-    if mask is not None and not mask.is_file():
+    name = image if is_url(image) else PurePath(image).as_posix()
+    path = _beside(table, image)
+    fault = _fault(path)
+    faults = [(path, fault)] if fault else []
+    cell = row.get("mask")
+    mask = _beside(table, cell) if cell else None
+    fault = _fault(mask) if mask is not None else None
+    if mask is not None and fault:
         if not faults:
-            faults = [(mask, f"mask: {_absent(mask)}; the image is kept without it")]
+            faults = [(mask, f"mask: {fault}; the image is kept without it")]
         mask = None
     return Item(name, path, mask, row.get("label") or None), faults
 
 
-def _absent(path: Path) -> str:
-    if path.is_dir():
+def _beside(table: Place, cell: str) -> Place:
+    """What a cell of a table names: a URL, a path from the root, or one from the table's folder."""
+    if is_url(cell) or Path(cell).is_absolute():
+        return as_place(cell)
+    folder = parent(table)
+    if isinstance(folder, Path):
+        return folder / cell
+    scheme, _, rest = folder.partition("://")
+    return f"{scheme}://{posixpath.normpath(posixpath.join(rest, cell))}"
+
+
+def _fault(place: Place) -> str | None:
+    """Why there is no image; what lies behind a URL is asked for when it is read."""
+    if not isinstance(place, Path) or place.is_file():
+        return None
+    if place.is_dir():
         return "a folder, not an image"
-    if path.exists():
+    if place.exists():
         return "not a regular file"
-    return "broken link" if path.is_symlink() else "no such file"
+    if place.is_symlink():
+        return "broken link"
+    return None if exists(place) else "no such file"
 
 
-def _read_csv(path: Path) -> Columns:
+def _read_csv(path: Place) -> Columns:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             header = [cell.strip() for cell in next(reader, [])]
             rows = [cells for cells in reader if cells]
@@ -139,19 +165,20 @@ def _read_csv(path: Path) -> Columns:
     return {name: [cells[header.index(name)].strip() for cells in rows] for name in wanted}
 
 
-def _read_parquet(path: Path) -> Columns:
+def _read_parquet(path: Place) -> Columns:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    wanted = _wanted(path, read_parquet_names(path))
+    wanted = _wanted(path, read_schema(path).names)
     try:
-        table = pq.read_table(path, columns=wanted)
+        with open_binary(path) as stream:
+            table = pq.read_table(stream, columns=wanted)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
     return {name: [_text(value) for value in table.column(name).to_pylist()] for name in wanted}
 
 
-def _wanted(path: Path, header: Sequence[str]) -> list[str]:
+def _wanted(path: Place, header: Sequence[str]) -> list[str]:
     if "image" not in header:
         found = ", ".join(name or "(unnamed)" for name in header) or "none"
         raise InputError(f"{path} has no column image; its columns: {found}: name the column of image paths image")
@@ -162,6 +189,6 @@ def _text(value: Any) -> str | None:
     return None if value is None or value != value else str(value)  # NaN is pandas' empty cell
 
 
-def _unreadable(path: Path, error: Exception) -> InputError:
+def _unreadable(path: Place, error: Exception) -> InputError:
     line = " ".join(str(error).split())[:120]
     return InputError(f"{path} is not a readable table ({line}): pass UTF-8 CSV or Parquet")

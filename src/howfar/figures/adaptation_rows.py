@@ -187,11 +187,12 @@ def _height(found: Thumbnail) -> float:
 
 
 def _truth(path: str) -> Thumbnail:
+    from howfar.data.elsewhere import exists
     from howfar.data.masks import read_mask
 
     if not path:
         return Thumbnail(None, NONE)
-    if not Path(path).is_file():
+    if not exists(path):
         return Thumbnail(None, "not found")
     return grey(lambda: read_mask(path).astype(np.float64))
 

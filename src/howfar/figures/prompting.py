@@ -160,7 +160,7 @@ def _true_size(path: str) -> tuple[int, int] | None:
     from howfar.errors import ImageError
 
     try:
-        width, height = decode(read_bytes(Path(path))).image.size
+        width, height = decode(read_bytes(path)).image.size
     except (ImageError, OSError):
         return None
     return int(width), int(height)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,21 +79,22 @@ class Thumbnail:
 
 
 def thumbnail(path: str) -> Thumbnail:
-    """Read one image file at small size.
+    """Read one image at small size: a file, a member of a container, or what lies behind a URL.
 
     Examples
     --------
     >>> thumbnail("").reason, thumbnail("gone.png").reason
     ('no file', 'not found')
     """
+    from howfar.data.elsewhere import exists
     from howfar.data.images import decode, read_bytes
 
     if not path:
         return Thumbnail(None, "no file")
-    if not Path(path).is_file():
+    if not exists(path):
         return Thumbnail(None, "not found")
     try:
-        image = decode(read_bytes(Path(path))).image
+        image = decode(read_bytes(path)).image
     except (HowfarError, OSError):
         return Thumbnail(None, "unreadable")
     image.thumbnail((SIDE, SIDE))

@@ -10,6 +10,7 @@ from typing import Any
 from howfar.data import Dataset, parse
 from howfar.data.files import absolute, printable
 from howfar.data.images import EXTENSIONS
+from howfar.data.places import as_place, ending, is_url, last, parent
 from howfar.errors import InputError
 from howfar.results import Features, Skipped
 
@@ -25,12 +26,12 @@ class Arrival:
     image
         What its result calls it: its path.
     path
-        The file.
+        The file, or the text of its URL.
     """
 
     dataset: str
     image: str
-    path: Path
+    path: Path | str
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +86,11 @@ def arrival(path: str | Path) -> Arrival:
     >>> arrival("site/images/1.png").dataset
     'site'
     """
-    file = absolute(path)
-    folder = file.parent.parent if file.parent.name == "images" else file.parent
-    return Arrival(printable(Path(folder.name)), printable(Path(path)), file)
+    file = as_place(path)
+    folder = parent(file)
+    if last(folder) == "images":
+        folder = parent(folder)
+    return Arrival(printable(last(folder)), printable(path), file)
 
 
 def _groups(several: Sequence[Any]) -> Iterator[Group]:
@@ -105,6 +108,8 @@ def _groups(several: Sequence[Any]) -> Iterator[Group]:
 
 
 def _is_image(argument: Any) -> bool:
+    if is_url(argument):
+        return ending(argument) in EXTENSIONS
     return (
         isinstance(argument, (str, Path))
         and Path(argument).suffix.lower() in EXTENSIONS

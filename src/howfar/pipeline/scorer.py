@@ -69,7 +69,7 @@ class _Chunk:
     """Images of one batch, and the maps of those whose dataset was matched with the folders of maps."""
 
     items: Sequence[Arrival]
-    maps: Mapping[Path, Maps] = field(default_factory=dict)
+    maps: Mapping[Path | str, Maps] = field(default_factory=dict)
 
 
 class Scorer:
@@ -181,7 +181,9 @@ class Scorer:
             items = [Arrival(features.name, name, Path(name)) for name in names]
             yield from self._scores(ArrayRows(features.rows.rows(start, stop)), items, {})
 
-    def _scores(self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: Mapping[Path, Maps]) -> list[Score]:
+    def _scores(
+        self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: Mapping[Path | str, Maps]
+    ) -> list[Score]:
         measured = self.profile.measure(features)
         predicted, words = self._predicted(measured, items, maps)
         listed = {name: _optional(values) for name, values in measured.items()}
@@ -192,7 +194,7 @@ class Scorer:
         return [self._score(row, one, word) for row, one, word in zip(rows, predicted, words, strict=True)]
 
     def _predicted(
-        self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path, Maps]
+        self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, Maps]
     ) -> tuple[Sequence[_Predicted], Sequence[str]]:
         """What the profile's estimators make of images, and what was wrong with their maps."""
         expected = self.profile.expected

@@ -60,7 +60,7 @@ class Folders:
         agreements = tuple(name for name, there in zip(AGREEMENTS, (self.flipped, self.ensemble), strict=True) if there)
         return (*CONFIDENCES, HISTOGRAM, *agreements)
 
-    def matched(self, dataset: Dataset) -> dict[Path, Maps]:
+    def matched(self, dataset: Dataset) -> dict[Path | str, Maps]:
         """The maps of a dataset's images, by the image's file.
 
         Raises
@@ -71,9 +71,9 @@ class Folders:
         found = [match_maps(dataset, folder).files for folder in self.all()]
         return {item.path: Maps(tuple(files.get(item.name) for files in found), self) for item in dataset.items}
 
-    def beside(self, image: Path) -> Maps:
+    def beside(self, image: Path | str) -> Maps:
         """The maps of one image: the files with its name but for the ending."""
-        return Maps(tuple(_of_stem(folder, image.stem) for folder in self.all()), self)
+        return Maps(tuple(_of_stem(folder, Path(image).stem) for folder in self.all()), self)
 
     def all(self) -> Iterator[Path]:
         """The folders in the order in which `Maps.files` has them."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import PurePath
 
+from howfar.data.containers import KINDS
+from howfar.data.places import ending, is_url
 from howfar.relation.choice import worth_using
 from howfar.results import Comparison, Relation
 
@@ -16,14 +17,14 @@ PERFORMANCES = "<the files of performances>"
 def rerun(comparison: Comparison, relation: Relation | None = None) -> str:
     """Lines of Python that measure the same datasets with the same settings, and relate their performances.
 
-    A dataset's folder is what its images' paths have in common before their names; where the result does not tell it
-    (a table of files, ready-made embeddings), an angle-bracketed gap stands for it, as for the files of performances.
+    A dataset's folder, or container, is what its images' paths have in common before their names; where the result does not
+    tell it (a table of files, ready-made embeddings), an angle-bracketed gap stands for it, as for the files of performances.
     """
     primary = comparison.primary.name
     own = comparison.primary_images.drop_duplicates(["image", "path"])
     place = folder(own["path"], own["image"], primary)
     by_name = dict(tuple(comparison.images.groupby("dataset", sort=False)))
-    known = place != UNKNOWN.format(primary)
+    known = place != UNKNOWN.format(primary) and is_local_folder(place)
     first = f"    howfar.Dataset.from_folder({place!r}, name={primary!r})," if known else f"    {f'{primary}={place}'!r},"
     lines = ["import howfar", "", "comparison = howfar.compare(", first, "    {"]
     for dataset in comparison.datasets:
@@ -34,6 +35,17 @@ def rerun(comparison: Comparison, relation: Relation | None = None) -> str:
         lines.append(f"    backbone={comparison.backbone.name!r},")
     lines += [f"    {key}={value!r}," for key, value in asdict(comparison.settings).items()]
     return "\n".join([*lines, ")", *(() if relation is None else _related(relation))])
+
+
+def is_local_folder(place: str) -> bool:
+    """Whether `Dataset.from_folder` reads it; what is a container or lies behind a URL, `howfar.data.parse` does.
+
+    Examples
+    --------
+    >>> is_local_folder("/data/roads"), is_local_folder("/data/roads.tar"), is_local_folder("s3://data/roads")
+    (True, False, False)
+    """
+    return ending(place) not in KINDS and not is_url(place)
 
 
 def _related(relation: Relation) -> list[str]:
@@ -47,18 +59,15 @@ def _related(relation: Relation) -> list[str]:
 
 
 def folder(paths: Iterable[str], names: Iterable[str], dataset: str) -> str:
-    """The one folder below which images of these names lie at these paths; a gap to fill where there is none.
+    """The one folder or container below which images of these names lie at these paths; a gap to fill where there is none.
 
     Examples
     --------
     >>> folder(["/d/roads/a.png", "/d/roads/wet/b.png"], ["a.png", "wet/b.png"], "roads")
     '/d/roads'
-    >>> folder(["", ""], ["a", "b"], "roads")
-    '<where roads is>'
+    >>> folder(["s3://d/roads.tar/a.png"], ["a.png"], "roads"), folder(["", ""], ["a", "b"], "roads")
+    ('s3://d/roads.tar', '<where roads is>')
     """
-    found = {
-        PurePath(path).as_posix()[: -len(name) - 1] if PurePath(path).as_posix().endswith(f"/{name}") else None
-        for path, name in zip(paths, names, strict=True)
-    }
+    found = {path[: -len(name) - 1] if path.endswith(f"/{name}") else None for path, name in zip(paths, names, strict=True)}
     place = found.pop() if len(found) == 1 else None
     return place or UNKNOWN.format(dataset)

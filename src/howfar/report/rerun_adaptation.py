@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-from howfar.report.rerun import UNKNOWN, folder
+from howfar.report.rerun import UNKNOWN, folder, is_local_folder
 from howfar.results.adaptation import Adaptation
 
 OUT = "<another folder>"
@@ -43,7 +43,7 @@ def _dataset(adaptation: Adaptation, name: str) -> str:
     """The call that reads a dataset, or a gap to fill."""
     images = adaptation.images[adaptation.images["dataset"] == name].drop_duplicates("image")
     place = folder(images["path"], images["image"], name)
-    if place == UNKNOWN.format(name):
+    if place == UNKNOWN.format(name) or not is_local_folder(place):
         return repr(f"{name}={place}")
     # Masks lie beside the folder that is called images, and are found from the one that holds both.
     whole = PurePath(place).parent if PurePath(place).name == "images" else PurePath(place)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from howfar.data.elsewhere import is_member
 from howfar.data.images import size
 from howfar.data.labelling import Picture, coco, cvat, label_studio
 from howfar.errors import ImageError
@@ -60,6 +61,10 @@ def _write_pictures(selection: Selection, folder: Path) -> Iterator[str]:
     for name, text in TOOLS.items():
         _write(folder / name, text([picture for picture, _ in read], title))
     replace(folder / "contact_sheet.png", partial(_draw, selection))
+    within = [picture.path for picture, fault in read if not fault and is_member(picture.path)]
+    if within:
+        noun = "image lies" if len(within) == 1 else "images lie"
+        yield f"{len(within)} {noun} within a tar, Parquet or Arrow file ({within[0]}): take them out for a labelling tool"
     faults = [(picture.path, fault) for picture, fault in read if fault]
     if faults:
         path, fault = faults[0]

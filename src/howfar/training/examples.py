@@ -39,8 +39,8 @@ class Example:
 
     dataset: str
     name: str
-    path: Path
-    mask: Path | None
+    path: Path | str
+    mask: Path | str | None
     photograph: str
 
 

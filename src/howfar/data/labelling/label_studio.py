@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from howfar.data.labelling.pictures import Picture
+from howfar.data.places import is_url
 
 FILES = "/data/local-files/?d="
 
 
 def label_studio(pictures: Sequence[Picture], title: str) -> str:
-    """Write images as tasks for import (labelstud.io, basic Label Studio JSON format), each with its file as a local file.
+    """Write images as tasks for import (labelstud.io, basic Label Studio JSON format), each with its file or URL.
 
     ``/data/local-files/?d=PATH`` is a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, which is ``/`` where it is not
-    set. ``meta`` keeps the image's name and place in the list.
+    set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and place in the list.
 
     Examples
     --------
@@ -24,7 +25,7 @@ def label_studio(pictures: Sequence[Picture], title: str) -> str:
     """
     tasks = [
         {
-            "data": {"image": FILES + quote(one.path.lstrip("/"))},
+            "data": {"image": one.path if is_url(one.path) else FILES + quote(one.path.lstrip("/"))},
             "meta": {"title": title, "image": one.name, "rank": rank},
         }
         for rank, one in enumerate(pictures, start=1)

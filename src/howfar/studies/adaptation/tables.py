@@ -56,7 +56,7 @@ def images_of(found: Evaluation, part: Part, distances: pd.DataFrame, seed: int,
     """
     rows, known = found.images, part.known
     names = rows["image"]
-    masks = {item.name: item.mask for item in part.dataset.items}
+    masks = {item.name: "" if item.mask is None else printable(item.mask) for item in part.dataset.items}
     of = pd.MultiIndex.from_product([[found.dataset], names])
     empty = np.full(len(rows), True) if part.blank else (rows["foreground"] == 0).to_numpy()
     return pd.DataFrame(
@@ -70,7 +70,7 @@ def images_of(found: Evaluation, part: Part, distances: pd.DataFrame, seed: int,
             "f": rows["performance"].to_numpy(dtype=np.float64),
             "false_positive_share": np.where(empty, rows["predicted_foreground"].to_numpy(dtype=np.float64), np.nan),
             "path": rows["path"],
-            "mask": ["" if masks[name] is None else printable(Path(str(masks[name]))) for name in names],
+            "mask": [masks[name] for name in names],
             "map": [Path(file).relative_to(folder).as_posix() for file in rows["prediction"]],
         }
     )

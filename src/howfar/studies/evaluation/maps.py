@@ -158,7 +158,7 @@ class _Score:
         )
 
 
-def _read(what: str, path: Path, reader: Callable[[Path], R]) -> R:
+def _read(what: str, path: Path | str, reader: Callable[[Path | str], R]) -> R:
     try:
         return reader(path)
     except ImageError as error:
@@ -171,7 +171,7 @@ def _other(what: str, path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     return values
 
 
-def _shape(picture: bytes, path: Path) -> tuple[int, ...]:
+def _shape(picture: bytes, path: Path | str) -> tuple[int, ...]:
     image = _read("the image", path, lambda _: decode(picture)).image
     return image.height, image.width
 

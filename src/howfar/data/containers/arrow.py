@@ -1,0 +1,90 @@
+"""Arrow files with a column image of bytes or of Hugging Face's structs: what its datasets lie in on disk."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from pathlib import Path
+from typing import Any
+
+from howfar.data.containers import rows
+from howfar.data.containers.container import Listing
+from howfar.data.places import Place
+from howfar.errors import ImageError, InputError
+
+
+class ArrowImages:
+    """The images of an Arrow file, stream or random access, that is mapped into memory: only what is read is loaded.
+
+    Parameters
+    ----------
+    place
+        A local file.
+
+    Raises
+    ------
+    InputError
+        It is no Arrow file, has no column image of bytes, or lies behind a URL.
+    OSError
+        It cannot be read.
+    """
+
+    def __init__(self, place: Place) -> None:
+        import pyarrow as pa
+
+        if not isinstance(place, Path):
+            raise InputError.of("an Arrow file", "must lie on this machine", place, "copy it here, or write Parquet")
+        self._place = place
+        try:
+            self._schema, self._batches = _mapped(place)
+        except pa.ArrowException as error:
+            line = " ".join(str(error).split())[:120]
+            raise InputError(f"{place} is not a readable Arrow file ({line})") from error
+        rows.check(self._schema, place)
+        self._starts = [0]
+        for batch in self._batches:
+            self._starts.append(self._starts[-1] + batch.num_rows)
+
+    def listing(self) -> Listing:
+        """Rows in the order of the file."""
+        labels = self._cells(rows.LABEL) if rows.LABEL in self._schema.names else []
+        kind = rows.kind_of(self._schema, rows.IMAGE)
+        paths = self._cells(rows.IMAGE, "path") if rows.has_paths(kind) else []
+        return Listing(rows.members(self._starts[-1], paths, labels, self._masked(), rows.class_names(self._schema)))
+
+    def has(self, own: str) -> bool:
+        """Whether there is such a row, and the column."""
+        found = rows.row_of(own, self._starts[-1])
+        return found is not None and rows.kind_of(self._schema, found[1]) is not None
+
+    def read(self, own: str) -> bytes:
+        """Return the bytes in one row: ``17``, or of its mask ``17/mask``."""
+        found = rows.row_of(own, self._starts[-1])
+        if found is None or not self.has(own):
+            raise ImageError("no such row")
+        row, column = found
+        at = bisect_right(self._starts, row) - 1
+        return rows.as_bytes(self._batches[at].column(column)[row - self._starts[at]].as_py(), self._place)
+
+    def _cells(self, column: str, field: str | None = None) -> list[Any]:
+        import pyarrow.compute as pc
+
+        found = (batch.column(column) for batch in self._batches)
+        return [cell for one in found for cell in (one if field is None else pc.struct_field(one, field)).to_pylist()]
+
+    def _masked(self) -> list[bool]:
+        if rows.kind_of(self._schema, rows.MASK) is None:
+            return []
+        return [there for batch in self._batches for there in rows.filled(batch.column(rows.MASK))]
+
+
+def _mapped(place: Path) -> tuple[Any, list[Any]]:
+    import pyarrow as pa
+
+    source = pa.memory_map(str(place))
+    try:
+        stream = pa.ipc.open_stream(source)
+        return stream.schema, list(stream)
+    except pa.ArrowInvalid:
+        source.seek(0)
+        file = pa.ipc.open_file(source)
+        return file.schema, [file.get_batch(number) for number in range(file.num_record_batches)]

@@ -1,0 +1,155 @@
+"""Tar shards in webdataset's form: members of one key are an image, its class and its mask."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from howfar.data.containers.container import Listing, Member
+from howfar.data.images import EXTENSIONS
+from howfar.data.places import Place, open_binary, read_range
+from howfar.errors import ImageError, InputError
+
+LABELS = (".cls", ".txt")
+"""Endings of members that say an image's class, the one that counts first."""
+
+MASKS = (".mask", ".seg")
+"""What stands between an image's key and the ending of its mask: ``0001.jpg``, ``0001.mask.png``."""
+
+# Headers lie between the images. Behind a URL one request fetches this much: what is small is fetched together with its
+# neighbours' headers, what is large is passed over.
+_BLOCK = 1 << 18
+_LONGEST_LABEL = 4096
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+class TarShard:
+    """A tar file whose headers were read once; members are read by their offsets.
+
+    Parameters
+    ----------
+    place
+        The file.
+
+    Raises
+    ------
+    InputError
+        It is compressed, or no tar file.
+    OSError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> import io, tempfile
+    >>> from pathlib import Path
+    >>> file = Path(tempfile.mkdtemp()) / "shard-000.tar"
+    >>> with tarfile.open(file, "w") as tar:
+    ...     for name, data in (("1.jpg", b"not really"), ("1.cls", b"7"), ("2.jpg", b"nor this")):
+    ...         member = tarfile.TarInfo(name)
+    ...         member.size = len(data)
+    ...         tar.addfile(member, io.BytesIO(data))
+    >>> shard = TarShard(file)
+    >>> [(one.own, one.label) for one in shard.listing().members]
+    [('1.jpg', '7'), ('2.jpg', None)]
+    >>> shard.read("2.jpg")
+    b'nor this'
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._spans: dict[str, tuple[int, int]] = {}
+        self._labels: dict[str, str] = {}
+        self._faults: list[tuple[str, str]] = []
+        with open_binary(place, _BLOCK) as file:
+            _refuse_compressed(place, file)
+            try:
+                self._index(file)
+            except tarfile.TarError as error:
+                if not self._spans:
+                    raise InputError(f"{place} is not a readable tar file ({error})") from error
+                self._faults.append(("", f"damaged after {len(self._spans)} members ({error}): what follows is not read"))
+
+    def listing(self) -> Listing:
+        """Images in the order of their last writing; a class or mask of the same key is theirs."""
+        masks = {stem: name for name in self._spans for stem in _image_of(name)}
+        images = [name for name in self._spans if not any(True for _ in _image_of(name))]
+        members = [Member(name, name, masks.pop(_key(name), None), self._label(name)) for name in images]
+        lonely = [(name, "a mask without its image") for name in masks.values()]
+        return Listing(tuple(members), (*self._faults, *lonely))
+
+    def has(self, own: str) -> bool:
+        """Whether there is such an image or mask."""
+        return own in self._spans
+
+    def read(self, own: str) -> bytes:
+        """Return a member's bytes, read from its offset on."""
+        if own not in self._spans:
+            raise ImageError("no such file")
+        start, size = self._spans[own]
+        data = read_range(self._place, start, size) if size else b""
+        if len(data) < size:
+            raise ImageError("cut short: its tar file ends before it")
+        return data
+
+    def _index(self, file: BinaryIO) -> None:
+        for member in _headers(file):
+            path = PurePosixPath(member.name)
+            if member.isdir() or any(part.startswith(".") for part in path.parts):
+                continue
+            name, suffix = path.as_posix(), path.suffix.lower()
+            if suffix in EXTENSIONS:
+                if not member.isreg() or member.issparse():
+                    self._faults.append((name, "a link or special file within the tar"))
+                    continue
+                self._spans.pop(name, None)  # of two members of one name the later replaces the earlier
+                self._spans[name] = (member.offset_data, member.size)
+            elif suffix in LABELS and member.isreg() and member.size <= _LONGEST_LABEL:
+                file.seek(member.offset_data)
+                self._labels[name] = file.read(member.size).decode("utf-8", "replace").strip()
+
+    def _label(self, name: str) -> str | None:
+        """What a class member says that has the image's key: all before the last dot, or before the first."""
+        path = PurePosixPath(name)
+        keys = (_key(name), path.with_name(path.name.partition(".")[0]).as_posix())
+        found = (self._labels.get(f"{key}{suffix}") for suffix in LABELS for key in keys)
+        return next((label for label in found if label), None)
+
+
+def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
+    with tarfile.open(fileobj=file, mode="r:") as tar:
+        while (member := tar.next()) is not None:
+            yield member
+            cast(Any, tar).members.clear()  # it would keep a kilobyte a member
+
+
+def _key(name: str) -> str:
+    return PurePosixPath(name).with_suffix("").as_posix()
+
+
+def _image_of(name: str) -> Iterator[str]:
+    """The key of the image that this member is the mask of, where it is one."""
+    key = PurePosixPath(_key(name))
+    if key.suffix.lower() in MASKS:
+        yield key.with_suffix("").as_posix()
+
+
+def compressed(place: Place, how: str) -> InputError:
+    """What is said of a compressed tar file.
+
+    Examples
+    --------
+    >>> print(compressed("roads.tar.gz", "gzip"))
+    a tar shard must not be compressed, got 'roads.tar.gz (gzip)': each member is read by itself, so write it as plain .tar
+    """
+    remedy = "each member is read by itself, so write it as plain .tar"
+    return InputError.of("a tar shard", "must not be compressed", f"{place} ({how})", remedy)
+
+
+def _refuse_compressed(place: Place, file: BinaryIO) -> None:
+    head = file.read(6)
+    file.seek(0)
+    for magic, method in _COMPRESSED.items():
+        if head.startswith(magic):
+            raise compressed(place, method)

@@ -1,0 +1,168 @@
+"""Datasets in containers: one file, a folder of nothing but such files, or a pattern like ``shard-{000..011}.tar``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from itertools import product
+from pathlib import Path, PurePosixPath
+
+from howfar.data.containers import KINDS, Member, opened
+from howfar.data.files import natural_key
+from howfar.data.folder import Dataset, Item
+from howfar.data.images import EXTENSIONS
+from howfar.data.matching import unshared
+from howfar.data.places import Place, as_place, ending, file_system, join, last, parent
+from howfar.errors import HowfarError, InputError
+from howfar.results import Skipped
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)")
+_MOST = 100_000
+
+
+def read_shards(files: Sequence[Place], name: str, root: Place) -> Dataset:
+    """Make one dataset of the images in several containers, in the order of the files and of the images within each.
+
+    An image's name is what its container calls it (a tar member's path, the path that a row notes) where all of them have
+    such a name and no two the same; else the container's name, where there are several, and the member's.
+
+    Parameters
+    ----------
+    files
+        Tar, Parquet or Arrow files. One that cannot be read is skipped with the reason.
+    name
+        The dataset's name.
+    root
+        What it is read from.
+
+    Raises
+    ------
+    InputError
+        There is no image in them.
+    """
+    found: list[tuple[Place, Member]] = []
+    skipped: list[Skipped] = []
+    for file in files:
+        try:
+            listing = opened(file, fresh=True).listing()
+        except (HowfarError, OSError) as error:
+            if len(files) == 1:
+                raise
+            skipped.append(Skipped(name, str(file), _reason(error)))
+            continue
+        found.extend((file, member) for member in listing.members)
+        skipped.extend(Skipped(name, str(join(file, own) if own else file), reason) for own, reason in listing.faults)
+    if not found:
+        first = f" ({len(skipped)} skipped; the first: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
+        raise InputError(f"no image in {root}{first}: pass files with images in them")
+    items = tuple(
+        Item(shown, join(file, member.own), None if member.mask is None else join(file, member.mask), member.label)
+        for shown, (file, member) in zip(_names(found), found, strict=True)
+    )
+    return Dataset(name, items, tuple(skipped), root)
+
+
+def _reason(error: Exception) -> str:
+    return "no such file" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())
+
+
+def _names(found: Sequence[tuple[Place, Member]]) -> list[str]:
+    given = [member.name or "" for _, member in found]
+    if all(given) and len(set(given)) == len(given):
+        outside = any(PurePosixPath(one).is_absolute() or ".." in PurePosixPath(one).parts for one in given)
+        return list(unshared(given).values()) if outside else given
+    files = [str(file) for file in dict.fromkeys(file for file, _ in found)]
+    shown = unshared(files) if len(files) > 1 else {files[0]: ""}
+    return [f"{shown[str(file)]}/{member.own}".lstrip("/") for file, member in found]
+
+
+def has_braces(text: str) -> bool:
+    """Whether a text is a pattern: ``{000..011}`` or ``{a,b}`` is in it.
+
+    Examples
+    --------
+    >>> has_braces("shard-{000..011}.tar"), has_braces("{train,val}.parquet"), has_braces("my {roads}")
+    (True, True, False)
+    """
+    return any("," in inner or _RANGE.fullmatch(inner) for inner in _BRACES.findall(text))
+
+
+def expand(pattern: str) -> list[str]:
+    """Write out a pattern as a shell would; numbers keep their zeros.
+
+    Raises
+    ------
+    InputError
+        It stands for more than 100,000 files, or a range runs backwards.
+
+    Examples
+    --------
+    >>> expand("s3://b/{train,val}-{08..10}.tar")[2:4]
+    ['s3://b/train-10.tar', 's3://b/val-08.tar']
+    """
+    texts = _BRACES.split(pattern)
+    choices = [list(_choices(pattern, inner)) for inner in texts[1::2]]
+    count = 1
+    for one in choices:
+        count *= len(one)
+    if count > _MOST:
+        raise InputError.of("dataset", f"must stand for at most {_MOST:,} files", pattern, f"it stands for {count:,}")
+    gaps = texts[::2]
+    return [
+        gaps[0] + "".join(part for pair in zip(chosen, gaps[1:], strict=True) for part in pair) for chosen in product(*choices)
+    ]
+
+
+def _choices(pattern: str, inner: str) -> Iterator[str]:
+    numbers = _RANGE.fullmatch(inner)
+    if not numbers:
+        yield from inner.split(",") if "," in inner else [f"{{{inner}}}"]
+        return
+    low, high = int(numbers[1]), int(numbers[2])
+    if low > high or high - low >= _MOST:
+        raise InputError.of("dataset", f"must have ranges that rise, over at most {_MOST:,} numbers", pattern)
+    yield from (f"{number:0{len(numbers[1])}d}" for number in range(low, high + 1))
+
+
+def read_pattern(pattern: str, name: str | None) -> Dataset:
+    """Read the containers that a pattern stands for; one that is not there is skipped.
+
+    Raises
+    ------
+    InputError
+        They are no containers, or there is no image in them.
+    """
+    files = [as_place(text) for text in expand(pattern)]
+    odd = next((file for file in files if ending(file) not in KINDS), None)
+    if odd is not None:
+        raise InputError.of("a pattern", f"must stand for files that end in {', '.join(KINDS)}", str(odd))
+    shown = _BRACES.sub("", pattern).rpartition("/")[2].removesuffix(ending(files[0])).strip("-_. ")
+    return read_shards(files, name or shown or last(parent(files[0])) or "dataset", as_place(pattern))
+
+
+def shards_in(folder: Place) -> list[Place]:
+    """The containers of a folder that holds no image file and no folder, in natural order; none of any other folder.
+
+    Where it holds several kinds, those that come first in `KINDS` are its images; what else lies there is left alone.
+    """
+    names = _files(folder)
+    if names is None or any(ending(name) in EXTENSIONS for name in names):
+        return []
+    for kind in KINDS:
+        own = [name for name in names if ending(name) == kind]
+        if own:
+            return [join(folder, name) for name in sorted(own, key=natural_key)]
+    return []
+
+
+def _files(folder: Place) -> Collection[str] | None:
+    """Names of the files that lie in a folder, hidden ones left out; None where a folder lies in it."""
+    if isinstance(folder, Path):
+        entries = [(path.name, path.is_dir()) for path in folder.iterdir()]
+    else:
+        system, path = file_system(folder)
+        listed = system.ls(path, detail=True)
+        entries = [(str(one["name"]).rstrip("/").rpartition("/")[2], one["type"] == "directory") for one in listed]
+    shown = [(name, is_folder) for name, is_folder in entries if name and not name.startswith(".")]
+    return None if any(is_folder for _, is_folder in shown) else [name for name, _ in shown]
