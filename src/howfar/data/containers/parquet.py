@@ -94,7 +94,7 @@ class ParquetImages:
         import pyarrow.parquet as pq
 
         with open_binary(self._place) as stream:
-            table = pq.ParquetFile(stream, metadata=self._metadata).read(columns=[column], use_threads=False)
+            table = pq.ParquetFile(stream, metadata=self._metadata, pre_buffer=False).read(columns=[column], use_threads=False)
             return list(table.column(0).to_pylist())
 
     def _masked(self) -> list[bool]:

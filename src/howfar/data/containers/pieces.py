@@ -12,14 +12,14 @@ from typing import Any
 
 from howfar.data.places import Place, open_binary
 
-PIECE_BYTES = 1 << 23
+PIECE_BYTES = 1 << 22
 """About how much of a column is read at a time."""
 
-KEPT_BYTES = 1 << 26
+KEPT_BYTES = 1 << 25
 """How much of all columns together stays in memory; of a piece that is larger only itself."""
 
-WALKS = 4
-"""Walks through one column that go on at a time."""
+WALKS = 2
+"""Walks through one column that go on at a time; each holds a page of it, which some writers make large."""
 
 _ROWS = 1024
 
@@ -62,7 +62,7 @@ class _Walk:
 
 
 class Column:
-    """Cells of one column by their rows. A piece is some megabytes, however large the row groups were made.
+    """Cells of one column by their rows. A piece is some megabytes, however large row groups are; pages are read whole.
 
     Parameters
     ----------
@@ -120,8 +120,8 @@ class Column:
         import pyarrow.parquet as pq
 
         with open_binary(self._place) as stream:
-            # With a buffer a column's pages are read one by one, without one the whole row group's at once.
-            file = pq.ParquetFile(stream, metadata=self._metadata, buffer_size=1 << 20)
+            # A column's pages are read one by one in this way, by default the whole row group's at once.
+            file = pq.ParquetFile(stream, metadata=self._metadata, buffer_size=1 << 20, pre_buffer=False)
             for batch in file.iter_batches(self._rows[group], row_groups=[group], columns=[self._name], use_threads=False):
                 yield batch.column(0)
 
