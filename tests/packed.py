@@ -56,6 +56,8 @@ def write_saved(folder: Path, images: Mapping[str, bytes], shards: int = 2) -> P
         own = table.slice(shard * step, step)
         with pa.OSFile(str(folder / name), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(own, max_chunksize=4)
-    (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": name} for name in names], "_split": None}))
+    state = {"_data_files": [{"filename": name} for name in names], "_split": None, "_fingerprint": "0"}
+    state |= dict.fromkeys(("_format_columns", "_format_type"), None) | {"_format_kwargs": {}, "_output_all_columns": False}
+    (folder / "state.json").write_text(json.dumps(state))
     (folder / "dataset_info.json").write_text("{}")
     return folder

@@ -104,7 +104,7 @@ def test_rows_in_order_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     found = ParquetImages(write_parquet(tmp_path / "t.parquet", noise(100), rows=50))
     opened: list[object] = []
     plain = pieces.open_binary
-    monkeypatch.setattr(pieces, "open_binary", lambda place: opened.append(place) or plain(place))
+    monkeypatch.setattr(pieces, "open_binary", lambda *given: opened.append(given) or plain(*given))
     for row in range(100):
         found.read(str(row))
     assert len(opened) == 2  # row groups
@@ -117,7 +117,7 @@ def test_listing_reads_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     read: list[int] = []
 
     class Counting:
-        def __init__(self, place: Path) -> None:
+        def __init__(self, place: Path, block: int) -> None:
             self.file = place.open("rb")
 
         def read(self, size: int = -1) -> bytes:

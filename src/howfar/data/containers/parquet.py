@@ -10,6 +10,9 @@ from howfar.data.containers.pieces import Column
 from howfar.data.places import Place, open_binary
 from howfar.errors import ImageError, InputError
 
+# What one request fetches behind a URL: metadata and small columns need little.
+_BLOCK = 1 << 20
+
 
 class ParquetImages:
     """The images of a Parquet file; listing reads its metadata and small columns, never an image.
@@ -45,7 +48,7 @@ class ParquetImages:
         import pyarrow.parquet as pq
 
         self._place = place
-        with open_binary(place) as stream:
+        with open_binary(place, _BLOCK) as stream:
             try:
                 file = pq.ParquetFile(stream)
             except pa.ArrowException as error:
@@ -93,7 +96,7 @@ class ParquetImages:
     def _small(self, column: str) -> list[Any]:
         import pyarrow.parquet as pq
 
-        with open_binary(self._place) as stream:
+        with open_binary(self._place, _BLOCK) as stream:
             table = pq.ParquetFile(stream, metadata=self._metadata, pre_buffer=False).read(columns=[column], use_threads=False)
             return list(table.column(0).to_pylist())
 

@@ -119,7 +119,7 @@ class Column:
     def _pieces(self, group: int) -> Iterator[Any]:
         import pyarrow.parquet as pq
 
-        with open_binary(self._place) as stream:
+        with open_binary(self._place, PIECE_BYTES) as stream:
             # A column's pages are read one by one in this way, by default the whole row group's at once.
             file = pq.ParquetFile(stream, metadata=self._metadata, buffer_size=1 << 20, pre_buffer=False)
             for batch in file.iter_batches(self._rows[group], row_groups=[group], columns=[self._name], use_threads=False):
