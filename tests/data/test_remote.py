@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3
 import fsspec
 import numpy as np
 import pandas as pd
@@ -215,6 +216,19 @@ def test_on_s3(bucket: str, tmp_path: Path) -> None:
         parse(f"{bucket}/none")
     with pytest.raises(ImageError, match="no such file"):
         read_bytes(f"{bucket}/none.png")
+
+
+def test_on_s3_what_others_wrote_meanwhile_is_seen(bucket: str) -> None:
+    system, root = fsspec.url_to_fs(bucket)
+    name, _, below = root.partition("/")
+    put(system, root, {"tars/1.tar": tar_bytes([("1.png", b"old")]), "site/1.png": b"x"})
+    assert [len(images(f"{bucket}/{folder}")) for folder in ("tars", "site")] == [1, 1]
+    client = boto3.client("s3")
+    later = {"tars/1.tar": tar_bytes([("0.png", b"before"), ("1.png", b"new")]), "tars/2.tar": tar_bytes([("2.png", b"two")])}
+    for key, data in {**later, "site/2.png": b"x"}.items():
+        client.put_object(Bucket=name, Key=f"{below}/{key}", Body=data)
+    assert [read_bytes(item.path) for item in images(f"{bucket}/tars").items] == [b"before", b"new", b"two"]
+    assert len(images(f"{bucket}/site")) == 2
 
 
 def test_on_s3_listing_a_tar_passes_over_large_images(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

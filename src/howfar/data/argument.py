@@ -16,7 +16,7 @@ from howfar.data.containers.tar import compressed
 from howfar.data.embeddings import from_array, load_embeddings
 from howfar.data.files import absolute
 from howfar.data.folder import Dataset
-from howfar.data.places import Place, as_place, ending, is_file, is_folder, is_url, last
+from howfar.data.places import Place, as_place, ending, forget_listings, is_file, is_folder, is_url, last
 from howfar.data.remote import list_remote
 from howfar.data.saved import is_hub_name, is_saved, read_hub, read_saved
 from howfar.data.shards import has_braces, read_pattern, read_shards, shards_in
@@ -100,6 +100,7 @@ def _read(place: Place, name: str | None) -> Dataset | Features:
     if is_hub_name(place):
         return read_hub(place, name)
     try:
+        forget_listings(place)
         if has_braces(place):
             return read_pattern(place, name)
         # http lists nothing, and asks the whole page to find that out.

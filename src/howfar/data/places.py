@@ -121,6 +121,11 @@ def file_system(url: str) -> tuple[Any, str]:
     return system, str(path)
 
 
+def forget_listings(url: str) -> None:
+    """Drop what a file system remembers of its folders, so that what others have written since is seen."""
+    file_system(url)[0].invalidate_cache()
+
+
 def is_file(place: Place) -> bool:
     """Whether a file lies there.
 
@@ -187,7 +192,6 @@ def stamp(place: Place) -> tuple[object, ...]:
         status = place.stat()
         return status.st_size, status.st_mtime_ns
     system, path = file_system(place)
-    system.invalidate_cache()
     told = system.info(path)
     known = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
     return told.get("size"), *(str(told[key]) for key in known if key in told)

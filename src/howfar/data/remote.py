@@ -73,7 +73,6 @@ def list_remote(url: str, name: str | None = None) -> Dataset:
 def _below(url: str) -> list[str]:
     """Paths of all files below a folder, hidden ones left out."""
     system, root = file_system(url)
-    system.invalidate_cache()
     try:
         found = [str(path) for path in system.find(root)]
     except FileNotFoundError:
