@@ -75,6 +75,11 @@ def test_cvat_is_what_its_importer_walks_through(tmp_path: Path) -> None:
     assert [label.findtext("type") for label in task.iter("label")] == ["any"]
 
 
+def test_a_url_is_a_task_as_it_stands() -> None:
+    (task,) = json.loads(label_studio([Picture("a b.png", "s3://roads/a b.png")], TITLE))
+    assert task["data"]["image"] == "s3://roads/a b.png"
+
+
 def test_label_studio_tasks_point_to_the_files() -> None:
     tasks = json.loads(label_studio(PICTURES, TITLE))
     assert isinstance(tasks, list)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -13,6 +15,7 @@ from PIL import Image
 from howfar.errors import InputError
 from howfar.figures.thumbnails import SIDE, ends, thumbnail, thumbnails
 from howfar.results import Comparison
+from packed import tar_bytes
 
 
 def axes_of(comparison: Comparison, **options: int) -> Axes:
@@ -43,6 +46,19 @@ def test_counts_pictures_and_boxes(six: Comparison) -> None:
     assert len(pictures(axes)) == 4 * 6 + 6 + 1
     assert len(boxes) == 4 * 4 + 1
     assert sum("not found" in text.get_text() for text in axes.texts) == len(boxes)
+
+
+def test_pictures_come_out_of_containers_and_from_urls(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (300, 150), (200, 10, 10)).save(buffer, "png")
+    (tmp_path / "s.tar").write_bytes(tar_bytes([("1.png", buffer.getvalue()), ("2.png", b"damaged")]))
+    fsspec.filesystem("memory").pipe("/thumbnails/1.png", buffer.getvalue())
+    for path in (f"{tmp_path}/s.tar/1.png", "memory://thumbnails/1.png"):
+        found = thumbnail(path)
+        assert found.pixels is not None
+        assert found.pixels.shape == (SIDE // 2, SIDE, 3)
+    reasons = {"2.png": "unreadable", "3.png": "not found"}
+    assert {name: thumbnail(f"{tmp_path}/s.tar/{name}").reason for name in reasons} == reasons
 
 
 def test_no_image_twice_in_a_small_set(six: Comparison) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 import howfar
 from howfar.report.rerun import folder, rerun
 from howfar.results import Comparison, Relation
+from packed import tar_bytes, write_parquet
 
 
 def draw(place: Path, n: int, shade: int) -> Path:
@@ -29,6 +30,26 @@ def test_the_call_gives_the_same_numbers_again(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(found["comparison"].to_frame(), first.to_frame())
     assert found["comparison"].settings == first.settings
     assert found["comparison"].primary == first.primary
+
+
+def test_the_call_reads_containers_too(tmp_path: Path) -> None:
+    folders = [draw(tmp_path / name, 9, shade) for name, shade in (("p", 10), ("a", 40), ("b", 200))]
+    images = [{file.name: file.read_bytes() for file in sorted(folder.iterdir())} for folder in folders]
+    (tmp_path / "p.tar").write_bytes(tar_bytes(images[0].items()))
+    (tmp_path / "a.tar").write_bytes(tar_bytes(images[1].items()))
+    table = write_parquet(tmp_path / "b.parquet", images[2])
+    first = howfar.compare(
+        tmp_path / "p.tar",
+        [tmp_path / "a.tar", table],
+        "colour_moments",
+        components=3,
+        bootstrap=20,
+        permutations=9,
+        progress=False,
+    )
+    found: dict[str, Comparison] = {}
+    exec(rerun(first), found)
+    pd.testing.assert_frame_equal(found["comparison"].to_frame(), first.to_frame())
 
 
 def test_gaps_where_the_result_does_not_tell(six: Comparison) -> None:

@@ -68,6 +68,14 @@ def folder(paths: Iterable[str], names: Iterable[str], dataset: str) -> str:
     >>> folder(["s3://d/roads.tar/a.png"], ["a.png"], "roads"), folder(["", ""], ["a", "b"], "roads")
     ('s3://d/roads.tar', '<where roads is>')
     """
-    found = {path[: -len(name) - 1] if path.endswith(f"/{name}") else None for path, name in zip(paths, names, strict=True)}
+    found = {_above(path, name) for path, name in zip(paths, names, strict=True)}
     place = found.pop() if len(found) == 1 else None
     return place or UNKNOWN.format(dataset)
+
+
+def _above(path: str, name: str) -> str | None:
+    """What an image's path has before its name; of a row of a table of images, which has a number for a path, the table."""
+    if path.endswith(f"/{name}"):
+        return path[: -len(name) - 1]
+    table = path.rpartition("/")[0]
+    return table if ending(table) in KINDS else None
