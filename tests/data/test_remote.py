@@ -62,6 +62,13 @@ def put(system: Any, root: str, files: Mapping[str, bytes]) -> None:
     system.pipe({f"{root}/{name}": data for name, data in files.items()})
 
 
+def test_a_folder_is_read_by_its_own_name_too(memory: Any, tmp_path: Path) -> None:
+    put(memory, "/b", SITE)
+    assert len(Dataset.from_folder("memory://b/site")) == 3
+    (tmp_path / "1.png").write_bytes(b"x")
+    assert len(Dataset.from_folder(f"file://{tmp_path}")) == 1
+
+
 @pytest.mark.parametrize("folder", ["site", "site/images"])
 def test_a_folder_is_listed_as_a_local_one(folder: str, memory: Any, tmp_path: Path) -> None:
     put(memory, "/b", SITE)
@@ -216,6 +223,24 @@ def test_on_s3(bucket: str, tmp_path: Path) -> None:
         parse(f"{bucket}/none")
     with pytest.raises(ImageError, match="no such file"):
         read_bytes(f"{bucket}/none.png")
+
+
+def test_over_http_files_are_read_and_nothing_is_listed(bucket: str, s3_server: str, tmp_path: Path) -> None:
+    url = f"{s3_server}/{bucket.removeprefix('s3://')}"
+    rows = write_parquet(tmp_path / "t.parquet", {"a.png": b"a", "b.png": b"b"}).read_bytes()
+    for name, data in {
+        "s.tar": tar_bytes([("1.png", b"one"), ("2.png", b"two")]),
+        "t.parquet": rows,
+        "1.png": b"one",
+        "list.csv": f"image\n1.png\n{url}/s.tar/2.png\n".encode(),
+    }.items():
+        where, _, below = bucket.removeprefix("s3://").partition("/")
+        boto3.client("s3").put_object(Bucket=where, Key=f"{below}/{name}", Body=data, ACL="public-read")
+    assert [read_bytes(item.path) for item in images(f"{url}/s.tar").items] == [b"one", b"two"]
+    assert [read_bytes(item.path) for item in images(f"{url}/t.parquet").items] == [b"a", b"b"]
+    assert [read_bytes(item.path) for item in images(f"{url}/list.csv").items] == [b"one", b"two"]
+    with pytest.raises(InputError, match="dataset must be a folder of images"):
+        parse(url)
 
 
 def test_on_s3_what_others_wrote_meanwhile_is_seen(bucket: str) -> None:

@@ -103,8 +103,9 @@ def _read(place: Place, name: str | None) -> Dataset | Features:
         forget_listings(place)
         if has_braces(place):
             return read_pattern(place, name)
-        # http lists nothing, and asks the whole page to find that out.
-        if ending(place) in FILES and (place.startswith("http") or is_file(place)):
+        if place.lower().startswith(("http://", "https://")):
+            return _read_file(place, name)  # there is nothing to list
+        if ending(place) in FILES and is_file(place):
             return _read_file(place, name)
         shards = shards_in(place) if is_folder(place) else []
         return read_shards(shards, name or last(place), place) if shards else list_remote(place, name)

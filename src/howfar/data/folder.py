@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from howfar.data.files import absolute, kind_of, natural_key, printable, stem, walk
+from howfar.data.files import kind_of, natural_key, printable, stem, walk
 from howfar.data.images import EXTENSIONS
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
@@ -81,7 +81,7 @@ class Dataset:
         Parameters
         ----------
         path
-            The folder.
+            The folder, or its URL.
         name
             The dataset's name; by default the folder's, or its parent's where the folder is called ``images``.
 
@@ -99,7 +99,11 @@ class Dataset:
         >>> Dataset.from_folder(write_dataset(Path(tempfile.mkdtemp()) / "roads", 3, seed=0, size=64))
         Dataset('roads': 3 images, 3 masks)
         """
-        return _list_folder(absolute(path), name)
+        from howfar.data.places import as_place
+        from howfar.data.remote import list_remote  # it needs this module
+
+        place = as_place(path)
+        return list_remote(place, name) if isinstance(place, str) else _list_folder(place, name)
 
     @classmethod
     def from_table(cls, path: str | Path, name: str | None = None) -> Dataset:

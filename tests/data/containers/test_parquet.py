@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -60,9 +61,12 @@ def test_masks_are_there_where_a_cell_is_filled(statistics: bool, tmp_path: Path
 
 def test_a_cell_with_a_path_alone_is_that_file_and_an_empty_one_is_said(tmp_path: Path) -> None:
     (tmp_path / "beside.jpg").write_bytes(b"beside")
+    fsspec.filesystem("memory").pipe("/parquet/1.jpg", b"far")
     cells = [{"bytes": None, "path": "beside.jpg"}, {"bytes": None, "path": None}, None, {"bytes": b"", "path": "x.jpg"}]
+    cells.append({"bytes": None, "path": "memory://parquet/1.jpg"})
     found = saved(tmp_path, pa.table({"image": pa.array(cells, FILE)}))
     assert found.read("0") == b"beside"
+    assert found.read("4") == b"far"
     for own in ("1", "2"):
         with pytest.raises(ImageError, match="no image in this row"):
             found.read(own)

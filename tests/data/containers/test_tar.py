@@ -45,6 +45,12 @@ def test_the_order_is_the_file_s_and_hidden_members_are_left_out(tmp_path: Path)
     assert not found.has("._10.jpg")
 
 
+def test_a_path_from_the_root_stays_within_the_tar(tmp_path: Path) -> None:
+    found = shard(tmp_path, ("/etc/1.jpg", b"a"), ("../2.jpg", b"b"))
+    assert [one.own for one in found.listing().members] == ["etc/1.jpg"]
+    assert found.read("etc/1.jpg") == b"a"
+
+
 def test_of_two_members_of_one_name_the_later_counts(tmp_path: Path) -> None:
     found = shard(tmp_path, ("1.jpg", b"old"), ("2.jpg", b"other"), ("1.jpg", b"new"))
     assert [one.own for one in found.listing().members] == ["2.jpg", "1.jpg"]

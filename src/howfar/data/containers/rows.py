@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from howfar.data.containers.container import Member
-from howfar.data.places import Place
+from howfar.data.places import Place, is_url
 from howfar.errors import ImageError, InputError
 
 IMAGE, MASK, LABEL = "image", "mask", "label"
@@ -137,7 +137,7 @@ def row_of(own: str, count: int) -> tuple[int, str] | None:
 
 
 def as_bytes(value: Any, place: Place) -> bytes:
-    """The bytes of a cell; where it holds a path alone, of that file.
+    """The bytes of a cell; where it holds a path alone (from the container's folder) or a URL, of that file.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def as_bytes(value: Any, place: Place) -> bytes:
     if value is None and path and isinstance(place, Path):
         from howfar.data.images import read_bytes
 
-        return read_bytes(place.parent / str(path))
+        return read_bytes(path if is_url(path) else place.parent / str(path))
     if value is None:
         raise ImageError("no image in this row")
     return bytes(value)

@@ -98,7 +98,7 @@ class TarShard:
             path = PurePosixPath(member.name)
             if member.isdir() or any(part.startswith(".") for part in path.parts):
                 continue
-            name, suffix = path.as_posix(), path.suffix.lower()
+            name, suffix = path.as_posix().lstrip("/"), path.suffix.lower()
             if suffix in EXTENSIONS:
                 if not member.isreg() or member.issparse():
                     self._faults.append((name, "a link or special file within the tar"))
