@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 SHOWN = 20
 # What a narrow terminal does without: the numbers that cannot be compared between secondaries come first.
 WIDE = ("O^dist (sum)", "O^dist (mean)", "row-scaled", "expl. var.")
-DATASET = "A folder of images (or with images/ inside), NAME=PATH, a CSV or Parquet table, or .npy embeddings."
 
 
 def compare(
-    primary: Annotated[str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on. {DATASET}")],
+    primary: Annotated[str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on. {options.DATASET}")],
     secondaries: Annotated[list[str], typer.Argument(metavar="SECONDARY", help="Images it has not seen; as many as you like.")],
     backbone: Annotated[list[str] | None, typer.Option(help=f"{options.NAMES} Repeat it to set several side by side.")] = None,
     components: Annotated[int, typer.Option(help="Principal components kept.")] = 25,

@@ -11,7 +11,7 @@ from howfar.cli import options
 
 
 def embed(
-    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help="Folders, NAME=PATH, or tables of images.")],
+    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help=options.DATASET)],
     backbone: options.Backbone = "efficientnet_lite0",
     store: options.Store = None,
     runner: options.Runner = "local",

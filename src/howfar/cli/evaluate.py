@@ -20,7 +20,11 @@ ENDINGS = (".parquet", ".pq")
 
 def evaluate(
     dataset: Annotated[
-        str, typer.Argument(metavar="DATASET", help="Images with masks/ beside images/, NAME=PATH, or a table image, mask.")
+        str,
+        typer.Argument(
+            metavar="DATASET",
+            help="Images with their masks: masks/ beside images/, a table image, mask, or any other dataset; NAME=PATH.",
+        ),
     ],
     predictions: Annotated[
         Path | None,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from howfar.cli import options
-from howfar.cli.compare import DATASET
 from howfar.cli.terminal import console, print_table
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ SHOWN = 20
 
 
 def matrix(
-    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help=f"At least two. {DATASET}")],
+    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help=f"At least two. {options.DATASET}")],
     backbone: options.Backbone = "efficientnet_lite0",
     components: Annotated[int, typer.Option(help="Principal components kept.")] = 25,
     projection: Annotated[str, typer.Option(help="pair (each two in a space of their own), joint or none.")] = "pair",

@@ -11,6 +11,10 @@ import typer
 if TYPE_CHECKING:
     from howfar.protocols import Runner as Runner_
 
+DATASET = (
+    "A folder of images (or with images/ inside), a CSV or Parquet table, .tar shards, Parquet with image bytes, a Hugging "
+    "Face dataset (a saved folder, or hf://owner/name), the URL of any, .npy embeddings; NAME=PATH names it."
+)
 NAMES = "Name from `howfar backbones`; timm:MODEL, transformers:MODEL, onnx:FILE."
 LOCAL = "Local weights: a file, a folder in the hub's format, or the checkpoint of a segmenter."
 Backbone = Annotated[str, typer.Option(help=NAMES)]

@@ -22,7 +22,7 @@ Triple = tuple[float, float, float]
 
 def predict(
     model: Annotated[Path, typer.Argument(metavar="CKPT", help="What `howfar train` wrote, or an .onnx network.")],
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A folder of images, NAME=PATH, or a table.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=options.DATASET)],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the maps, one PNG an image.")],
     flipped: Annotated[
         bool, typer.Option("--flipped", help="Mirror the images first, for `howfar evaluate --flipped`.")

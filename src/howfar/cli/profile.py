@@ -20,9 +20,7 @@ SHOWN = 20
 
 
 def profile(
-    primary: Annotated[
-        str, typer.Argument(metavar="PRIMARY", help="What the model was trained on: a folder, NAME=PATH, a table.")
-    ],
+    primary: Annotated[str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on. {options.DATASET}")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write, roads.howfar say.")],
     backbone: options.Backbone = "efficientnet_lite0",
     components: Annotated[int, typer.Option(help="Principal components kept.")] = 25,

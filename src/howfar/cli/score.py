@@ -29,7 +29,7 @@ def score(
     new: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="NEW", help="Image files, folders, NAME=PATH, tables or .npy embeddings; - reads paths from stdin."
+            metavar="NEW", help="Image files, and datasets of any kind that `howfar compare` takes; - reads paths from stdin."
         ),
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,

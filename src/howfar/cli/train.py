@@ -20,7 +20,10 @@ ENDING = ".safetensors"
 
 def train(
     primary: Annotated[
-        str, typer.Argument(metavar="PRIMARY", help="Images with masks/ beside images/, NAME=PATH, or a table.")
+        str,
+        typer.Argument(
+            metavar="PRIMARY", help="Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="CKPT", help="Checkpoint to write, model.safetensors say.")],
     model: Annotated[str, typer.Option(help="unetplusplus, deepcrack or adsam.")] = "unetplusplus",
