@@ -89,5 +89,5 @@ class Kernel:
 
 @lru_cache(maxsize=1)
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Threads that are kept, as starting them costs as much as a block's distances; a forked process has none of its parent's."""
+    """Threads that are kept, as starting them costs as much as a block's distances; a fork has none of its parent's."""
     return ThreadPoolExecutor(threads, thread_name_prefix="howfar-distances")
