@@ -11,7 +11,8 @@ from howfar.arrays import ArrayRows
 from howfar.pipeline import sums
 from howfar.pipeline.sums import with_sums
 from howfar.projection import joint_pca
-from howfar.projection.moments import moments
+from howfar.projection.gram import Gram, own_gram
+from howfar.projection.moments import Moments, moments
 from howfar.projection.remembered import Remembered
 from howfar.runners import LocalRunner, RayRunner
 
@@ -20,7 +21,7 @@ CONTENTS = [f"{k:032x}" for k in range(300)]
 
 @pytest.fixture
 def rows(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> ArrayRows:
-    monkeypatch.setattr(sums, "SINGLE_FROM", 1000)
+    monkeypatch.setattr(sums, "MOMENTS_LARGE", 1000)
     monkeypatch.setattr(sums, "SPAN", 700)
     return ArrayRows(rng.normal(5, 1, (300, 7)).astype(np.float32))
 
@@ -42,9 +43,9 @@ def _ended() -> Iterator[None]:
 def test_moments_are_kept_beside_the_features_and_read_from_there(rows: ArrayRows, tmp_path: Path) -> None:
     found = with_sums(rows, CONTENTS, tmp_path, LocalRunner(2))
     assert isinstance(found, Remembered)
-    assert not found.knows_moments()
+    assert not found.knows(Moments)
     first = joint_pca(found, rows.rows(0, 50), 3)
-    assert found.knows_moments()
+    assert found.knows(Moments)
 
     class Unread(ArrayRows):
         def rows(self, start: int, stop: int) -> np.ndarray:
@@ -60,7 +61,7 @@ def test_a_cluster_computes_them_in_spans(rows: ArrayRows, tmp_path: Path) -> No
     pytest.importorskip("ray", reason="needs howfar[ray]")
     found = with_sums(rows, CONTENTS, tmp_path, RayRunner(workers=2))
     assert isinstance(found, Remembered)
-    assert found.knows_moments()
+    assert found.knows(Moments)
     known, plain = found.moments(), moments(rows)
     np.testing.assert_allclose(known.mean, plain.mean, rtol=1e-12)
     np.testing.assert_allclose(known.scatter, plain.scatter, rtol=1e-12)
@@ -84,12 +85,31 @@ def test_other_images_have_sums_of_their_own(rows: ArrayRows, tmp_path: Path) ->
 
 
 def test_what_was_used_longest_ago_goes(rows: ArrayRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sums, "KEPT", 2)
+    monkeypatch.setattr(sums, "KEPT", 3000)
     for k in range(4):
-        with_sums(rows, [f"{k}", *CONTENTS[1:]], tmp_path, LocalRunner(1))
+        found = with_sums(rows, [f"{k}", *CONTENTS[1:]], tmp_path, LocalRunner(1))
+        assert isinstance(found, Remembered)
+        found.moments()
         for age, path in enumerate(sorted((tmp_path / "sums").iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)):
             os.utime(path, (1e9 - age, 1e9 - age))
-    assert len(list((tmp_path / "sums").iterdir())) == 2
+    # Each takes about 1,300 bytes; the one in use is never among those that go.
+    assert len(list((tmp_path / "sums").iterdir())) == 3
+
+
+def test_a_cluster_computes_inner_products_in_runs_of_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="needs howfar[ray]")
+    monkeypatch.setattr(sums, "GRAM_LARGE", 1000)
+    monkeypatch.setattr(sums, "SPAN", 700)
+    wide = ArrayRows(np.random.default_rng(1).normal(5, 1, (7, 300)).astype(np.float32))
+    found = with_sums(wide, CONTENTS[:7], tmp_path, RayRunner(workers=2))
+    assert isinstance(found, Remembered)
+    assert found.knows(Gram)
+    known, plain = found.gram(), own_gram(wide)
+    np.testing.assert_allclose(known.mean, plain.mean, rtol=1e-12)
+    np.testing.assert_array_equal(known.centre, plain.centre)
+    np.testing.assert_allclose(known.inner, plain.inner, rtol=1e-12, atol=1e-9)
+    projected = joint_pca(found, wide.rows(0, 3) + 1, 3)
+    np.testing.assert_allclose(projected.primary, joint_pca(wide, wide.rows(0, 3) + 1, 3).primary, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(300, 7), (5, 400)])

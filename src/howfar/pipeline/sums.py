@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.projection.moments import SINGLE_FROM, Moments, merge, moments
+from howfar.projection.gram import SINGLE_FROM as GRAM_LARGE
+from howfar.projection.gram import Gram, beside, own_gram
+from howfar.projection.moments import SINGLE_FROM as MOMENTS_LARGE
+from howfar.projection.moments import Moments, merge, moments
 from howfar.projection.remembered import Remembered
 from howfar.protocols import Rows, Runner
 
@@ -19,17 +22,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDER: Final = "sums"
-KEPT: Final = 64
-"""Datasets of one feature whose sums are kept; of more, those that were used longest ago go."""
+KEPT: Final = 2 << 30
+"""Bytes of the sums of one feature's datasets that are kept."""
 SPAN: Final = 1 << 27
 """Numbers of features of one task: half a gigabyte."""
 
 
 def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: Runner) -> Rows:
-    """Rows that remember their moments, where summing them takes long: in ``sums/`` below their feature's folder.
+    """Rows that remember what they are summed to, where that takes long: in ``sums/`` below their feature's folder.
 
-    A runner whose tasks have processes of their own computes them now, span by span, reduced as a tree; else they are computed
-    when they are first needed. A store behind a URL keeps none.
+    These are the moments where there are more images than features, else the inner products. A runner whose tasks have
+    processes of their own computes them now, span by span, reduced as a tree; else they are computed when they are first
+    needed. A store behind a URL keeps none.
 
     Parameters
     ----------
@@ -43,16 +47,24 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
         The runner.
     """
     n, q = rows.shape
-    if not isinstance(home, Path) or n <= q or n * q * q < SINGLE_FROM:
+    kind: type[Moments] | type[Gram] = Moments if n > q else Gram
+    few = n * q * q < MOMENTS_LARGE if kind is Moments else n * n * q < GRAM_LARGE
+    if not isinstance(home, Path) or few:
         return rows
     digest = hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32]
     kept = Remembered(rows, home / FOLDER / digest)
-    _forget(home / FOLDER, digest)
-    if executor.processes and not kept.knows_moments():
-        step = max(1, SPAN // q)
-        spans = [(start, min(start + step, n)) for start in range(0, n, step)]
-        kept.give(executor.reduce(SpanMoments(rows), merge, spans))
+    _mark(home / FOLDER, digest)
+    if executor.processes and not kept.knows(kind):
+        if kind is Moments:
+            kept.give(executor.reduce(SpanMoments(rows), merge, _spans(n, q)))
+        else:
+            kept.give(executor.reduce(SpanGram(rows), beside, _spans(q, n)))
     return kept
+
+
+def _spans(length: int, width: int) -> list[tuple[int, int]]:
+    step = max(1, SPAN // width)
+    return [(start, min(start + step, length)) for start in range(0, length, step)]
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,40 @@ class SpanMoments:
     def __call__(self, span: tuple[int, int]) -> Moments:
         """Those of one span."""
         return moments(Span(self.features, *span))
+
+
+@dataclass(frozen=True)
+class SpanGram:
+    """Inner products over some of a dataset's columns, by where they begin and end."""
+
+    features: Rows
+
+    def __call__(self, span: tuple[int, int]) -> Gram:
+        """Those of one span."""
+        return own_gram(Columns(self.features, *span))
+
+
+class Columns:
+    """Some successive columns, read in pieces.
+
+    Examples
+    --------
+    >>> from howfar.arrays import as_rows
+    >>> Columns(as_rows([[1.0, 2.0, 3.0]], "x"), 1, 3).columns(1, 2)
+    array([[3.]])
+    """
+
+    def __init__(self, rows: Rows, start: int, stop: int) -> None:
+        self._rows, self._start = rows, start
+        self.shape: tuple[int, int] = (rows.shape[0], stop - start)
+
+    def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """Rows `start` to `stop` of the columns."""
+        return self.columns(0, self.shape[1])[start:stop]
+
+    def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """Columns `start` to `stop` of them."""
+        return self._rows.columns(self._start + start, self._start + min(stop, self.shape[1]))
 
 
 class Span:
@@ -89,11 +135,13 @@ class Span:
         return self._rows.rows(self._start, self._start + self.shape[0])[:, start:stop]
 
 
-def _forget(folder: Path, used: str) -> None:
-    """Mark the sums of one dataset as used, and delete those that were used longest ago."""
+def _mark(folder: Path, used: str) -> None:
+    """Mark the sums of one dataset as used; beyond `KEPT` bytes those that were used longest ago are deleted."""
     with suppress(OSError):
         (folder / used).mkdir(parents=True, exist_ok=True)
         (folder / used).touch()
-        known = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-        for old in known[KEPT:]:
-            shutil.rmtree(old, ignore_errors=True)
+        room = KEPT
+        for known in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True):
+            room -= sum(file.stat().st_size for file in known.iterdir())
+            if room < 0 and known.name != used:
+                shutil.rmtree(known, ignore_errors=True)

@@ -127,6 +127,20 @@ def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = N
     return Gram(mean, centre, inner, plan.single)
 
 
+def beside(left: Gram, right: Gram) -> Gram:
+    """Inner products of the same rows over two runs of columns, one after the other, from those of each; of one layer.
+
+    Examples
+    --------
+    >>> from howfar.arrays import as_rows
+    >>> parts = (own_gram(as_rows(x, "x")) for x in ([[1.0], [3.0]], [[2.0], [6.0]]))
+    >>> beside(*parts).inner.tolist() == own_gram(as_rows([[1.0, 2.0], [3.0, 6.0]], "x")).inner.tolist()
+    True
+    """
+    mean, centre = np.concatenate([left.mean, right.mean]), np.concatenate([left.centre, right.centre])
+    return Gram(mean, centre, left.inner + right.inner, left.single or right.single)
+
+
 def both_grams(
     p: Rows, s: Rows, layers: Sequence[int] | None = None, block: int | None = None
 ) -> tuple[Gram, Cross, Gram] | None:

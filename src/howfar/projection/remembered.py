@@ -60,24 +60,28 @@ class Remembered:
         found = self._kept(name, shapes, lambda: _arrays(moments_of(self._rows, block, double)))
         return Moments(self.shape[0], found["mean"], found["scatter"], bool(found["single"]))
 
-    def knows_moments(self) -> bool:
-        """Whether the moments are kept already."""
-        return "moments" in self._memory if self._folder is None else (self._folder / "moments.npz").is_file()
+    def knows(self, kind: type[Moments] | type[Gram]) -> bool:
+        """Whether the moments, or the inner products of one layer, are kept already."""
+        name = self._name(kind)
+        return name in self._memory if self._folder is None else (self._folder / f"{name}.npz").is_file()
 
-    def give(self, found: Moments) -> None:
-        """Keep moments that were computed elsewhere."""
+    def give(self, found: Moments | Gram) -> None:
+        """Keep moments, or inner products of one layer, that were computed elsewhere."""
+        name = self._name(type(found))
         if self._folder is None:
-            self._memory["moments"] = _arrays(found)
+            self._memory[name] = _arrays(found)
         else:
-            _keep(self._folder / "moments.npz", _arrays(found))
+            _keep(self._folder / f"{name}.npz", _arrays(found))
+
+    def _name(self, kind: type[Moments] | type[Gram]) -> str:
+        return "moments" if kind is Moments else _gram_name((self.shape[1],), double=False)
 
     def gram(self, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:
         """Inner products within the dataset, as `howfar.projection.gram.own_gram`."""
         n, q = self.shape
         parts = tuple(layers or (q,))
         shapes = {"mean": (q,), "centre": (q,), "inner": (len(parts), n, n), "single": ()}
-        name = hashlib.sha256(repr((parts, double)).encode()).hexdigest()[:16]
-        found = self._kept(f"gram-{name}", shapes, lambda: _arrays(gram_of(self._rows, layers, block, double)))
+        found = self._kept(_gram_name(parts, double), shapes, lambda: _arrays(gram_of(self._rows, layers, block, double)))
         return Gram(found["mean"], found["centre"], found["inner"], bool(found["single"]))
 
     def _kept(self, name: str, shapes: Mapping[str, tuple[int, ...]], compute: Callable[[], Arrays]) -> Arrays:
@@ -94,6 +98,10 @@ class Remembered:
         fresh = compute()
         _keep(path, fresh)
         return fresh
+
+
+def _gram_name(parts: tuple[int, ...], double: bool) -> str:
+    return f"gram-{hashlib.sha256(repr((parts, double)).encode()).hexdigest()[:16]}"
 
 
 def _keep(path: Path, fresh: Arrays) -> None:
