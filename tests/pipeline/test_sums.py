@@ -108,6 +108,8 @@ def test_a_cluster_computes_inner_products_in_runs_of_columns(tmp_path: Path, mo
     np.testing.assert_allclose(known.mean, plain.mean, rtol=1e-12)
     np.testing.assert_array_equal(known.centre, plain.centre)
     np.testing.assert_allclose(known.inner, plain.inner, rtol=1e-12, atol=1e-9)
+    assert isinstance(with_sums(wide, CONTENTS[:7], tmp_path, LocalRunner(1)), Remembered)
+    assert with_sums(wide, CONTENTS[1:8], tmp_path, LocalRunner(1)) is wide
     projected = joint_pca(found, wide.rows(0, 3) + 1, 3)
     np.testing.assert_allclose(projected.primary, joint_pca(wide, wide.rows(0, 3) + 1, 3).primary, rtol=1e-9, atol=1e-9)
 

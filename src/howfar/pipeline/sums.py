@@ -32,7 +32,7 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
     """Rows that remember what they are summed to, where that takes long: in ``sums/`` below their feature's folder.
 
     These are the moments where there are more images than features, else the inner products. A runner whose tasks have
-    processes of their own computes them now, span by span, reduced as a tree; else they are computed when they are first
+    processes of their own computes them now, span by span, reduced as a tree; else moments are computed when they are first
     needed. A store behind a URL keeps none.
 
     Parameters
@@ -53,6 +53,9 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
         return rows
     digest = hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32]
     kept = Remembered(rows, home / FOLDER / digest)
+    if kind is Gram and not executor.processes and not kept.knows(Gram):
+        # Here a pair's inner products are one product of both sets; those of each alone, to be kept, would be two more.
+        return rows
     _mark(home / FOLDER, digest)
     if executor.processes and not kept.knows(kind):
         if kind is Moments:
