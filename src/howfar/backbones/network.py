@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,6 +122,8 @@ class Network:
         self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
         self._most = _MOST
+        self.busy = 0.0 if self._device.type == "cuda" else None
+        """Seconds that its GPU has computed, or copied for it; None on a CPU."""
         self.layers = self._measure()
         self.batch_size = BATCH if self._device.type != "cuda" else self._fitting()
         self._compiled: Compiled | None = None
@@ -204,9 +207,13 @@ class Network:
 
     def _forward(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         with torch.inference_mode(), self._set():
+            begun = time.perf_counter()
             flat = [part.flatten(1) for part in self._run(batch)]
             joined = (flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)).float()
             found = np.ascontiguousarray(joined.cpu().numpy())
+            if self._device.type == "cuda":
+                # One at a time, so that seconds do not overlap.
+                self.busy = (self.busy or 0.0) + time.perf_counter() - begun
         if self._dtype is torch.float16 and not np.isfinite(found).all():
             raise HowfarError(f"features of {self.name} are beyond what fp16 holds (65,504): pass precision='bf16' or '32'")
         return found

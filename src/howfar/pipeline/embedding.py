@@ -154,16 +154,28 @@ def _outcomes(
     outcomes: list[list[Outcome]] = [[] for _ in datasets]
     total = sum(len(batch.items) for batch in batches)
     with bar(progress=progress, said=True, total=total, unit="image", desc="features") as shown:
-        reused = 0
+        reused, begun, busy = 0, time.monotonic(), _busy(task.backbones)
         for batch, done in zip(batches, executor.run(task, batches), strict=True):
             outcomes[batch.dataset].extend(done)
             reused += sum(outcome.reused for outcome in done)
-            shown.set_postfix({"from store": reused}, refresh=False)
+            shown.set_postfix({"from store": reused, **_gpu(task.backbones, busy, begun)}, refresh=False)
             shown.update(sum(not outcome.elsewhere for outcome in done))
         for place, outcome in _awaited(executor, task, outcomes, size):
             outcomes[place[0]][place[1]] = outcome
             shown.update()
     return outcomes
+
+
+def _busy(backbones: Sequence[Backbone]) -> float:
+    """Seconds that GPUs have computed for the backbones so far."""
+    return sum(float(getattr(backbone, "busy", None) or 0.0) for backbone in backbones)
+
+
+def _gpu(backbones: Sequence[Backbone], before: float, begun: float) -> dict[str, str]:
+    """How much of the time a GPU was in use: far below 100 %, decoding holds it up, and more workers help."""
+    if all(getattr(backbone, "busy", None) is None for backbone in backbones):
+        return {}
+    return {"GPU in use": f"{(_busy(backbones) - before) / max(time.monotonic() - begun, 1e-9):.0%}"}
 
 
 def _awaited(

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import howfar
+from howfar.backbones import load_backbone
+from howfar.data.synthetic import write_dataset
+from howfar.pipeline.batches import Batch, EmbedBatch
+from howfar.store import Store
+from howfar.testing.diary import Diary
+
+
+class OnGpu(Diary):
+    """One whose GPU computes for half of the time that a batch takes."""
+
+    busy = 0.0
+
+    def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        self.busy += self.seconds * len(batch) / 2
+        return super().embed(batch)
+
+
+@pytest.fixture
+def roads(tmp_path: Path) -> Path:
+    (tmp_path / "diary").mkdir()
+    write_dataset(tmp_path / "roads", 8, seed=0, size=32)
+    return tmp_path / "roads"
+
+
+def test_how_much_a_gpu_is_in_use_is_said(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    howfar.embed(roads, OnGpu(tmp_path / "diary", 0.05), tmp_path / "store", workers=1, batch_size=4)
+    said = [part for part in capsys.readouterr().err.split(",") if "GPU in use" in part]
+    share = int(said[-1].partition("=")[2].partition("%")[0])
+    assert 1 <= share <= 50
+    howfar.embed(roads, Diary(tmp_path / "diary"), tmp_path / "other", workers=1, batch_size=4)
+    assert "GPU" not in capsys.readouterr().err
+
+
+def test_elsewhere_backbones_are_moved_to_their_device(roads: Path, tmp_path: Path) -> None:
+    model = load_backbone("efficientnet_lite0", device="cpu")
+    stores = (Store(tmp_path / "store").open(model.identity, sum(model.layers)),)
+    there = pickle.loads(pickle.dumps(EmbedBatch((model,), stores, "cpu")))
+    assert there.backbones[0] is not model
+    items = howfar.Dataset.from_folder(roads).items
+    assert all(outcome.content and not outcome.elsewhere for outcome in there(Batch(0, items)))
+    here = howfar.embed(roads, model, tmp_path / "here", progress=False, workers=1)
+    np.testing.assert_array_equal(howfar.embed(roads, model, tmp_path / "store", progress=False).to_array(), here.to_array())
+
+
+def test_backbones_without_devices_stay_as_they_are(tmp_path: Path) -> None:
+    stores = (Store(tmp_path).open({"name": "diary"}, 3),)
+    there = pickle.loads(pickle.dumps(EmbedBatch((Diary(tmp_path),), stores, "cuda")))
+    assert isinstance(there.backbones[0], Diary)
