@@ -6,6 +6,7 @@ from itertools import chain, repeat
 import numpy as np
 import pytest
 
+import howfar.store.features
 from howfar.errors import StoreError
 from howfar.store import Store, shards
 from howfar.store.folders import folder_at
@@ -196,3 +197,15 @@ def test_only_so_many_files_are_kept_open(features):
     assert maps.get(ids[-1]).array is held[-1]
     maps.drop([ids[-1], "unknown"])
     assert maps.get(ids[-1]).array is not held[-1]
+
+
+def test_who_fills_a_store_keeps_shards_few(features, monkeypatch):
+    monkeypatch.setattr(howfar.store.features, "TIDY_EVERY", 80)
+    most = 0
+    for k in range(200):
+        add(features, [k])
+        features.tidy()
+        most = max(most, len(shards.ids(folder_at(features.folder / "shards"))))
+    assert most <= 80 + 64
+    assert len(shards.ids(folder_at(features.folder / "shards"))) < 80
+    np.testing.assert_array_equal(read(features, range(200)), expected(range(200)))

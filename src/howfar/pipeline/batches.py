@@ -130,6 +130,7 @@ class EmbedBatch:
                 if found:
                     rows = backbone.embed(np.stack(list(found.values())))
                     store.add(list(found), [str(files[content][0].path) for content in found], rows)
+                    store.tidy()
         return faults
 
     def _told(self, outcome: Outcome, faults: Mapping[str, str]) -> Outcome:

@@ -22,6 +22,7 @@ from howfar.store.values import as_stored
 
 TARGET_BYTES = 64 * 2**20
 MANY_SHARDS = 64
+TIDY_EVERY = 256
 
 
 class FeatureStore:
@@ -57,6 +58,7 @@ class FeatureStore:
     def __init__(self, folder: Path | str, identity: Mapping[str, Any], dtype: str, length: int) -> None:
         self._home, self.dtype, self.length = folder_at(folder), dtype, length
         self.identity: dict[str, Any] = json.loads(canonical(identity))
+        self._calls = 0
         ensure(self._home, Manifest(self.identity, dtype, length))
         self._shelf = Shelf(self._home.child(SHARDS), dtype, length)
 
@@ -154,6 +156,15 @@ class FeatureStore:
         except OSError as error:
             raise self._refused(error) from error
         self._shelf.insert(shards.Shard(shard_id, count, tuple(contents), range(count)))
+
+    def tidy(self) -> None:
+        """Pack, at every 256th call and on a disk alone: who fills a store calls it after each `add`, so that shards stay few.
+
+        Every look into the folder takes as long as there are shards in it.
+        """
+        self._calls += 1
+        if self._home.near and self._calls % TIDY_EVERY == 0:
+            self.pack()
 
     def _refused(self, error: OSError) -> StoreError:
         return StoreError(f"the store cannot write to {self.folder}: {error}; free space, or give another folder")
