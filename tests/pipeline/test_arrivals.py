@@ -67,6 +67,14 @@ def test_an_image_counts_to_the_dataset_that_its_folder_would_be(path: str, data
     assert (one.dataset, one.image, one.path) == (dataset, path, Path(path).absolute())
 
 
+@pytest.mark.parametrize(
+    ("path", "dataset"), [("s3://b/site/images/1.PNG", "site"), ("s3://b/1.png", "b"), ("s3://b/s.tar/1.png", "s.tar")]
+)
+def test_the_url_of_an_image_stays_as_it_is(path: str, dataset: str) -> None:
+    ((one,),) = (group.items for group in arrivals([path]))
+    assert (one.dataset, one.image, one.path) == (dataset, path, path)
+
+
 def test_whether_a_file_is_there_does_not_matter_but_its_ending_does(site: Path) -> None:
     assert names(arrivals(["GONE.PNG"])) == [[(Path.cwd().name, "GONE.PNG")]]
     (site.parent / "readme.txt").touch()

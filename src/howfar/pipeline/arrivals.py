@@ -90,7 +90,7 @@ def arrival(path: str | Path) -> Arrival:
     folder = parent(file)
     if last(folder) == "images":
         folder = parent(folder)
-    return Arrival(printable(last(folder)), printable(path), file)
+    return Arrival(printable(last(folder) or "."), printable(path), file)
 
 
 def _groups(several: Sequence[Any]) -> Iterator[Group]:
