@@ -107,6 +107,18 @@ def test_a_folder_of_parquet_names_rows_without_paths_by_file_and_number(tmp_pat
     assert [item.name for item in images(folder / "1.parquet").items] == ["0", "1"]
 
 
+def test_splits_that_lie_in_one_folder_are_not_joined(tmp_path: Path) -> None:
+    for name in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001-0123456789abcdef"):
+        write_parquet(tmp_path / f"{name}.parquet", {f"{name}.jpg": b"a"})
+    with pytest.raises(
+        InputError, match=r"has several splits \(.*\): name the files of one, as .*-\{00000\.\.…\}-of-…\.parquet"
+    ):
+        parse(tmp_path)
+    assert len(images(f"{tmp_path}/train-{{00000..00001}}-of-00002.parquet")) == 2
+    (tmp_path / "test-00000-of-00001-0123456789abcdef.parquet").unlink()
+    assert len(images(tmp_path)) == 2
+
+
 def test_paths_from_elsewhere_lose_the_folders_that_they_share(tmp_path: Path) -> None:
     write_parquet(tmp_path / "t.parquet", {"/home/x/a/1.jpg": b"a", "/home/x/b/1.jpg": b"b"})
     assert [item.name for item in images(tmp_path / "t.parquet").items] == ["a/1.jpg", "b/1.jpg"]

@@ -1,10 +1,16 @@
-"""Datasets: folders, tables and ready-made embeddings; image and mask files; synthetic pavement."""
+"""Datasets: folders, tables, tar shards, Parquet and Arrow files, here or behind URLs; embeddings; synthetic pavement.
+
+`parse` says what a dataset argument may be. `read_bytes` reads an image from wherever a dataset says it lies.
+"""
 
 from howfar.data.argument import parse
+from howfar.data.elsewhere import exists
 from howfar.data.embeddings import load_embeddings
 from howfar.data.folder import Dataset, Item
 from howfar.data.images import Decoded, content_hash, decode, read_bytes
 from howfar.data.masks import read_mask
+from howfar.data.saved import read_saved
+from howfar.data.shards import read_shards
 from howfar.data.table import read_table
 
 __all__ = [
@@ -13,9 +19,12 @@ __all__ = [
     "Item",
     "content_hash",
     "decode",
+    "exists",
     "load_embeddings",
     "parse",
     "read_bytes",
     "read_mask",
+    "read_saved",
+    "read_shards",
     "read_table",
 ]

@@ -18,6 +18,7 @@ from howfar.results import Skipped
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)")
+_OF_SPLIT = re.compile(r"(?P<split>.+)-[0-9]{5}-of-[0-9]{5}(-[0-9a-f]+)?\.[a-z]+")
 _MOST = 100_000
 
 
@@ -145,15 +146,30 @@ def shards_in(folder: Place) -> list[Place]:
     """The containers of a folder that holds no image file and no folder, in natural order; none of any other folder.
 
     Where it holds several kinds, those that come first in `KINDS` are its images; what else lies there is left alone.
+
+    Raises
+    ------
+    InputError
+        Their names are those of several splits.
     """
     names = _files(folder)
     if names is None or any(ending(name) in EXTENSIONS for name in names):
         return []
     for kind in KINDS:
         own = [name for name in names if ending(name) == kind]
+        _refuse_splits(folder, own)
         if own:
             return [join(folder, name) for name in sorted(own, key=natural_key)]
     return []
+
+
+def _refuse_splits(folder: Place, names: Sequence[str]) -> None:
+    """Train and test in one folder, as they lie on the hub, are two datasets."""
+    found = [_OF_SPLIT.fullmatch(name) for name in names]
+    splits = dict.fromkeys(one["split"] for one in found if one)
+    if len(splits) > 1 and all(found):
+        first = f"{join(folder, next(iter(splits)))}-{{00000..…}}-of-…{ending(names[0])}"
+        raise InputError(f"{folder} has several splits ({', '.join(splits)}): name the files of one, as {first}")
 
 
 def _files(folder: Place) -> Collection[str] | None:

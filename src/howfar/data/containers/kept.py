@@ -58,12 +58,18 @@ def opened(place: Place, fresh: bool = False) -> Container:
         while len(_slots) > KEPT:
             _slots.popitem(last=False)
     with slot.lock:
-        if slot.container is None or fresh or isinstance(place, Path):
+        if slot.container is not None and not fresh and not isinstance(place, Path):
+            return slot.container
+        try:
             now = stamp(place)
             if slot.container is None or now != slot.stamp:
                 module, _, kind = KINDS[ending(place)].partition(":")
                 slot.container = getattr(import_module(f"howfar.data.containers.{module}"), kind)(place)
                 slot.stamp = now
+        except BaseException:
+            with _door:
+                _slots.pop(place, None)
+            raise
         return slot.container
 
 
