@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from howfar.data import Dataset, Item, content_hash
+from howfar.data import Dataset, Item, content_hash, parse
 from howfar.errors import ImageError, InputError
 from howfar.training.examples import Example, examples_of, read_pairs, split
+from packed import files_below, tar_bytes
 
 
 def tiles_of(counts: list[int]) -> list[Example]:
@@ -158,3 +159,13 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         read_pairs([other], 8, progress=False)
     with pytest.raises(InputError, match="examples must hold at least one, got 'none'"):
         read_pairs([], 8, progress=False)
+
+
+def test_images_and_masks_of_a_tar_are_learnt_from_as_those_of_a_folder(demo_folders: list[Path], tmp_path: Path) -> None:
+    folder = demo_folders[0]
+    masks = {f"{file.stem}.mask.png": file.read_bytes() for file in (folder / "masks").iterdir()}
+    (tmp_path / "roads.tar").write_bytes(tar_bytes([*files_below(folder).items(), *masks.items()]))
+    first, second = (read_pairs(examples_of(parse(form)), 32) for form in (folder, tmp_path / "roads.tar"))
+    assert len(second) == len(masks)
+    assert second.fingerprint == first.fingerprint
+    np.testing.assert_array_equal(second.masks, first.masks)
