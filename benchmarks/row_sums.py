@@ -2,7 +2,7 @@
 
 Two made sets of so many rows in 25 dimensions; all on the same cores. The C peer (row_sums.c) is there where gcc is, and faiss
 where it is installed (pip install 'howfar[bench]'). The error is against float64, on some of the rows; beside
-it stands the error for a tight cluster far from the origin.
+it stands the error for a tight cluster far from the origin. With --device cuda howfar and torch.cdist are measured there too.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances_chunked
 
 from howfar.cores import numeric_threads
+from howfar.distances.gpu import gpu
 from howfar.distances.pairwise import row_sums
 
 Sums = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float64]]
@@ -37,14 +38,17 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=20_000)
     options.add_argument("--dimensions", type=int, default=25)
     options.add_argument("--repeats", type=int, default=5)
+    options.add_argument("--device", default="cpu", help="cuda or cuda:1: the sums are taken there too")
     arguments = options.parse_args()
+    place = gpu(arguments.device)
     torch.set_num_threads(numeric_threads())
     rng = np.random.default_rng(0)
     s, p = (rng.normal(size=(arguments.rows, arguments.dimensions)).astype(np.float32) for _ in range(2))
     far = (s + np.float32(1000)), (p + np.float32(1000))
     found = {}
     with c_loop() as by_c:
-        for name, sums in {"howfar": row_sums, **PEERS, **by_c, **by_faiss()}.items():
+        there = {} if place is None else on_device(str(place))
+        for name, sums in {"howfar": row_sums, **PEERS, **by_c, **by_faiss(), **there}.items():
             sums(s[:BLOCK], p)
             times = []
             for _ in range(arguments.repeats):
@@ -60,7 +64,10 @@ def main() -> None:
         one["times howfar's"] = one["seconds"]["median"] / found["howfar"]["seconds"]["median"]
     pairs = arguments.rows**2 / found["howfar"]["seconds"]["median"]
     peers = {name: metadata.version(name) for name in ("scikit-learn", "numba", *(["faiss-cpu"] if by_faiss() else []))}
-    leave("row_sums", {"pairs": arguments.rows**2, "pairs a second": pairs, "peers": peers, "by": found}, arguments.json)
+    results = {"pairs": arguments.rows**2, "pairs a second": pairs, "peers": peers, "by": found}
+    if place is not None:
+        results["gpu"] = torch.cuda.get_device_name(place)
+    leave("row_sums", results, arguments.json)
 
 
 def error(found: NDArray[np.float64], s: NDArray[np.float32], p: NDArray[np.float32]) -> float:
@@ -85,14 +92,22 @@ def by_sklearn(s: NDArray[np.float32], p: NDArray[np.float32]) -> NDArray[np.flo
     return np.concatenate(list(reduced))
 
 
-def by_torch(s: NDArray[np.float32], p: NDArray[np.float32]) -> NDArray[np.float64]:
+def by_torch(s: NDArray[np.float32], p: NDArray[np.float32], device: str = "cpu") -> NDArray[np.float64]:
     with torch.inference_mode():
-        of_p = torch.from_numpy(p)
-        sums = [torch.cdist(torch.from_numpy(block), of_p).sum(dim=1, dtype=torch.float64) for block in blocks(s)]
-        return torch.cat(sums).numpy()
+        of_s, of_p = torch.from_numpy(s).to(device), torch.from_numpy(p).to(device)
+        sums = [torch.cdist(block, of_p).sum(dim=1, dtype=torch.float64) for block in of_s.split(BLOCK)]
+        return torch.cat(sums).cpu().numpy()
 
 
 PEERS: dict[str, Sums] = {"scipy cdist": by_scipy, "scikit-learn chunked": by_sklearn, "torch.cdist": by_torch}
+
+
+def on_device(device: str) -> dict[str, Sums]:
+    """The sums on a GPU, the rows' way there and the sums' way back included."""
+    return {
+        f"howfar on {device}": lambda s, p: row_sums(s, p, device=device),
+        f"torch.cdist on {device}": lambda s, p: by_torch(s, p, device),
+    }
 
 
 def by_faiss() -> dict[str, Sums]:

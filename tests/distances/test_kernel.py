@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.cores import available_cores, numeric_threads
-from howfar.distances import loops, pairwise
+from howfar.distances import forms, loops, pairwise
 from howfar.distances.dataset import energy, image_to_dataset, leave_one_out
 from howfar.distances.kernel import ROWS, Kernel
 from howfar.distances.loops import TILE
@@ -164,3 +164,44 @@ def test_rows_are_shared_by_all_threads(rows: int, threads: int, wanted: int) ->
     assert len(parts) == wanted
     assert sorted(parts) == sorted(set(parts))
     assert sum(stop - start for start, stop in parts) == rows
+
+
+FAR = [1e6, 1e12, 1e19, 1e25, 1e60]
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("far", FAR)
+def test_one_row_far_beyond_all_others(far: float) -> None:
+    """It sets the scale, beside which the others' distances are nothing to float32; the mean of P would lie far from them."""
+    s, p = sets(40, 50, 25)
+    s[7] *= far
+    np.testing.assert_allclose(row_sums(s, p), cdist(s, p).sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(row_sums(p, s), cdist(p, s).sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(row_sums(s, s), cdist(s, s).sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(distances_of(s), cdist(s, s), rtol=1e-9, atol=0)
+
+
+def distances_of(s: np.ndarray) -> np.ndarray:
+    return np.concatenate([d for _, _, d in pairwise.distance_blocks(s, s)])
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("integers", [False, True])
+def test_draws_without_the_one_far_row(far: float, integers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "integer_units", lambda: integers)
+    s, p = sets(40, 50, 25)
+    s[7] *= far
+    u, v = (np.random.default_rng(1).multinomial(k, np.full(k, 1 / k), size=30).T.astype(np.uint8) for k in (40, 50))
+    assert (u[7] == 0).any()
+    for one, other, a, b in ((s, p, u, v), (p, s, v, u), (s, s, u, u)):
+        wanted = np.einsum("ik,ij,jk->k", a.astype(float), cdist(one, other), b.astype(float))
+        np.testing.assert_allclose(quadratic_forms(one, other, a, b), wanted, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_equal_images_are_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairwise, "distance_blocks", lambda *_: pytest.fail("looked at again"))
+    same, counts = np.full((30, 4), 7.0), np.ones((30, 3), np.uint8)
+    assert row_sums(same, same).tolist() == [0.0] * 30
+    assert quadratic_forms(same, same, counts, counts).tolist() == [0.0] * 3

@@ -10,7 +10,7 @@ from howfar.distances.pairwise import row_sums
 from howfar.errors import InputError
 
 
-def image_to_dataset(s: ArrayLike, p: ArrayLike) -> Float64Array:
+def image_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> Float64Array:
     """Mean distance of each image of S from all images of P: I^dist(s_j) = (1/n) Σ_k ‖s_j − p_k‖ (eq. 7, mean form).
 
     The paper's own I^dist is the sum, n times this; the mean does not grow with the size of P.
@@ -19,6 +19,8 @@ def image_to_dataset(s: ArrayLike, p: ArrayLike) -> Float64Array:
     ----------
     s, p
         (m, z) and (n, z) projected features, any float type; sums are float64.
+    device
+        As `howfar.distances.pairwise.row_sums`.
 
     Returns
     -------
@@ -28,17 +30,17 @@ def image_to_dataset(s: ArrayLike, p: ArrayLike) -> Float64Array:
     Raises
     ------
     InputError
-        Not two-dimensional, empty, not finite, or of different widths.
+        Not two-dimensional, empty, not finite, or of different widths; a device that there is not.
 
     Examples
     --------
     >>> image_to_dataset([[0.0, 0.0], [3.0, 4.0]], [[0.0, 0.0], [3.0, 4.0]]).tolist()
     [2.5, 2.5]
     """
-    return row_sums(s, p) / len(np.asarray(p))
+    return row_sums(s, p, device=device) / len(np.asarray(p))
 
 
-def dataset_to_dataset(s: ArrayLike, p: ArrayLike) -> float:
+def dataset_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float:
     """Mean distance over all pairs of S and P: O^dist(S, P) = (1/m) Σ_j I^dist(s_j) (eq. 7, mean form).
 
     O^dist(P, P) is not 0: it is the mean distance between P's own images. `energy` is 0 for equal datasets.
@@ -47,6 +49,8 @@ def dataset_to_dataset(s: ArrayLike, p: ArrayLike) -> float:
     ----------
     s, p
         (m, z) and (n, z) projected features.
+    device
+        As `howfar.distances.pairwise.row_sums`.
 
     Raises
     ------
@@ -58,11 +62,18 @@ def dataset_to_dataset(s: ArrayLike, p: ArrayLike) -> float:
     >>> dataset_to_dataset([[0.0]], [[1.0], [3.0]])
     2.0
     """
-    return float(image_to_dataset(s, p).mean())
+    return float(image_to_dataset(s, p, device).mean())
 
 
-def leave_one_out(p: ArrayLike) -> Float64Array:
+def leave_one_out(p: ArrayLike, device: str = "cpu") -> Float64Array:
     """Mean distance of each image of P from P's other images, shape (n,): what I^dist would be had P not held it.
+
+    Parameters
+    ----------
+    p
+        (n, z) projected features.
+    device
+        As `howfar.distances.pairwise.row_sums`.
 
     Raises
     ------
@@ -77,11 +88,16 @@ def leave_one_out(p: ArrayLike) -> Float64Array:
     primary = as_features(p, "p")
     if len(primary) < 2:
         raise InputError.of("p", "must hold at least two images", f"{len(primary)} row", "a self-distance needs pairs")
-    return row_sums(primary, primary) / (len(primary) - 1)
+    return row_sums(primary, primary, device=device) / (len(primary) - 1)
 
 
-def self_distance(p: ArrayLike) -> float:
+def self_distance(p: ArrayLike, device: str = "cpu") -> float:
     """O^dist(P, P) over pairs of different images: the yardstick of `relative` = O^dist(S, P) / O^dist(P, P).
+
+    Parameters
+    ----------
+    p, device
+        As `leave_one_out`.
 
     Raises
     ------
@@ -93,10 +109,10 @@ def self_distance(p: ArrayLike) -> float:
     >>> self_distance([[0.0], [1.0], [3.0]])
     2.0
     """
-    return float(leave_one_out(p).mean())
+    return float(leave_one_out(p, device).mean())
 
 
-def energy(s: ArrayLike, p: ArrayLike) -> float:
+def energy(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float:
     """Energy distance 2 E d(s, p) − E d(p, p') − E d(s, s'), over all pairs (V-statistic), in the unit of the features.
 
     Never negative, and 0 exactly where the two samples are equal; two finite samples of one distribution come out near
@@ -108,6 +124,8 @@ def energy(s: ArrayLike, p: ArrayLike) -> float:
     ----------
     s, p
         (m, z) and (n, z) projected features.
+    device
+        As `howfar.distances.pairwise.row_sums`.
 
     Raises
     ------
@@ -120,10 +138,8 @@ def energy(s: ArrayLike, p: ArrayLike) -> float:
     (0.0, 4.0)
     """
     secondary, primary = as_pair(s, p)
-    between, within_p, within_s = (
-        row_sums(x, y) for x, y in ((secondary, primary), (primary, primary), (secondary, secondary))
-    )
-    return energy_of_sums(between, within_p, within_s)
+    pairs = ((secondary, primary), (primary, primary), (secondary, secondary))
+    return energy_of_sums(*(row_sums(one, other, device=device) for one, other in pairs))
 
 
 def energy_of_sums(between: Float64Array, within_p: Float64Array, within_s: Float64Array) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.cores import numeric_threads
+from howfar.distances.centred import in_units
 from howfar.distances.loops import FIVE, Single, add, write
 
 ROWS = 256
@@ -20,7 +21,7 @@ ROWS = 256
 
 
 class Kernel:
-    """Distances of the rows of S from those of P, both taken about P's mean and brought to a scale that float32 holds.
+    """Distances of the rows of S from those of P, both taken about P's centre and brought to a scale that float32 holds.
 
     Parameters
     ----------
@@ -47,14 +48,10 @@ class Kernel:
 
     def __init__(self, s: NDArray[Any], p: NDArray[Any], threads: int | None = None) -> None:
         self._threads = threads or numeric_threads()
-        centre = p.mean(axis=0, dtype=np.float64)
-        a, b = s - centre, p - centre
-        # A power of two, which moves no digit: squares cannot overflow then. What is 1e-19 of the largest vanishes.
-        _, exponent = np.frexp(max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0)))
-        self.unit = float(np.ldexp(1.0, int(exponent)))
+        a, b, self.unit = in_units(s, p)
         empty = -a.shape[1] % FIVE
-        self.a: Single = np.pad((a / self.unit).astype(np.float32), ((0, 0), (0, empty)))
-        self.b: Single = np.ascontiguousarray(np.pad((b / self.unit).astype(np.float32), ((0, 0), (0, empty))).T)
+        self.a: Single = np.pad(a, ((0, 0), (0, empty)))
+        self.b: Single = np.ascontiguousarray(np.pad(b, ((0, 0), (0, empty))).T)
 
     def sums(self) -> Float64Array:
         """Sum of each row's distances from all rows of P, (m,) float64."""
@@ -89,5 +86,5 @@ class Kernel:
 
 @lru_cache(maxsize=1)
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Threads that are kept, as starting them costs as much as a block's distances; a fork has none of its parent's."""
+    """Threads that are kept: starting them costs as much as a block's distances. A forked process has none of its parent's."""
     return ThreadPoolExecutor(threads, thread_name_prefix="howfar-distances")

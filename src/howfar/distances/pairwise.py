@@ -1,6 +1,6 @@
 """Euclidean distances between two sets of rows, in tiles: the matrix of all pairs is never held.
 
-Where every distance is wanted, a tile is ‖s‖² + ‖p‖² − 2 s·p in float64, after both sets are centred on P's mean. Where that
+Where every distance is wanted, a tile is ‖s‖² + ‖p‖² − 2 s·p in float64, after both sets are centred amid P. Where that
 subtraction would lose digits (what it gives is negative, or below 1e-6 of the squared norms) the pair is computed again by
 differences, so equal rows are at exactly 0 and near ones keep nine digits.
 
@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, FloatArray, as_pair
+from howfar.distances.centred import centre_of
+from howfar.distances.gpu import gpu, sums_by_torch
 from howfar.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 PAIRS_PER_TILE = 1 << 20
 COMPILED_FROM = 1 << 24
 """Pairs from which on sums are compiled: below, they take some tenths of a second, and compiling takes a second or two once."""
+VANISHING = 1e-12
+"""Mean distances below this share of the kernel's unit are taken in float64: float32 squares nothing below 1e-19 of it."""
 _CANCELLATION = 1e-6
 _NEAR_VALUES = 1 << 22
 
@@ -60,7 +64,7 @@ def distance_blocks(
     secondary, primary = as_pair(s, p)
     if pairs_per_tile < 1:
         raise InputError.of("pairs_per_tile", "must be at least 1", pairs_per_tile)
-    centre = primary.mean(axis=0, dtype=np.float64)
+    centre = centre_of(primary)
     a, b = secondary - centre, primary - centre
     rows = max(1, pairs_per_tile // len(b))
     norms_a, norms_b = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
@@ -69,15 +73,26 @@ def distance_blocks(
         yield start, stop, _tile(a[start:stop], b, norms_a[start:stop], norms_b)
 
 
-def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> Float64Array:
+def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, device: str = "cpu") -> Float64Array:
     """Sum of the distances of each row of `s` from all rows of `p`, shape (m,): I^dist in the paper's sum form (eq. 7).
 
-    Of more than 2²⁴ pairs the distances are float32, to about 1e-7 of a sum.
+    Of more than 2²⁴ pairs the distances are float32, to about 1e-7 of a sum; on a GPU always, to 1e-5 or better.
+
+    Parameters
+    ----------
+    s, p
+        (m, z) and (n, z) projected features.
+    pairs_per_tile
+        As `distance_blocks`; a GPU has tiles of its own.
+    device
+        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
 
     Raises
     ------
     InputError
-        As `distance_blocks`.
+        As `distance_blocks`, or a device that there is not.
+    HowfarError
+        The sets are more than the GPU holds.
 
     Examples
     --------
@@ -85,9 +100,24 @@ def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -
     [2.0, 2.0]
     """
     secondary, primary = as_pair(s, p)
-    if compiles(secondary, primary):
-        return _kernel(secondary, primary).sums()
-    return np.concatenate([d.sum(axis=1) for _, _, d in distance_blocks(secondary, primary, pairs_per_tile)])
+    place = gpu(device)
+    if place is not None:
+        sums, unit = sums_by_torch(secondary, primary, place)
+    elif compiles(secondary, primary):
+        kernel = _kernel(secondary, primary)
+        sums, unit = kernel.sums(), kernel.unit
+    else:
+        return _double_sums(secondary, primary, pairs_per_tile)
+    # One row far beyond all others sets the unit, and beside it the others' distances are nothing to float32.
+    lost = np.flatnonzero(sums < VANISHING * unit * len(primary))
+    # Where all sums are 0, all rows are equal.
+    if len(lost) and sums.any():
+        sums[lost] = _double_sums(secondary[lost], primary, pairs_per_tile)
+    return sums
+
+
+def _double_sums(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> Float64Array:
+    return np.concatenate([d.sum(axis=1) for _, _, d in distance_blocks(s, p, pairs_per_tile)])
 
 
 def quadratic_forms(
@@ -125,10 +155,20 @@ def quadratic_forms(
         # numba takes a while to load.
         from howfar.distances.forms import forms
 
-        return forms(_kernel(secondary, primary), u, v, s is p and u is v, pairs_per_tile)
+        kernel = _kernel(secondary, primary)
+        total = forms(kernel, u, v, s is p and u is v, pairs_per_tile)
+        # As in `row_sums`: a draw may leave that row out.
+        lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * np.abs(u).sum(axis=0) * np.abs(v).sum(axis=0))
+        if len(lost) and kernel.reach > 0.0:
+            total[lost] = _double_forms(secondary, primary, u[:, lost], v[:, lost], pairs_per_tile)
+        return total
+    return _double_forms(secondary, primary, u, v, pairs_per_tile)
+
+
+def _double_forms(s: FloatArray, p: FloatArray, u: NDArray[Any], v: NDArray[Any], pairs_per_tile: int) -> Float64Array:
     total = np.zeros(u.shape[1], dtype=np.float64)
     left, right = u.astype(np.float64, copy=False), v.astype(np.float64, copy=False)
-    for start, stop, d in distance_blocks(secondary, primary, pairs_per_tile):
+    for start, stop, d in distance_blocks(s, p, pairs_per_tile):
         total += np.einsum("ik,ik->k", d @ right, left[start:stop])
     return total
 

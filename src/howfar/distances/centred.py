@@ -1,0 +1,45 @@
+"""Two sets of rows about a point amid P, in a unit that float32 holds: what is lost of their digits then is least."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.arrays import Float64Array
+
+Single = NDArray[np.float32]
+_SAMPLE = 1001
+
+
+def centre_of(p: NDArray[Any]) -> Float64Array:
+    """A point amid the rows of P, (z,): the median of each component, of about a thousand of the rows where there are more.
+
+    Not the mean, which one row far beyond all others drags away from them: about it they would have no digits left.
+
+    Examples
+    --------
+    >>> centre_of(np.array([[0.0], [1.0], [1e30]]))
+    array([1.])
+    """
+    some = p[:: -(-len(p) // _SAMPLE)]
+    centre: Float64Array = np.median(some.astype(np.float64, copy=False), axis=0)
+    return centre
+
+
+def in_units(s: NDArray[Any], p: NDArray[Any]) -> tuple[Single, Single, float]:
+    """Rows of S and of P about P's centre in float32, and their unit: a power of two, not below the largest number.
+
+    Squares cannot overflow then, and the division moves no digit. What is below 1e-19 of the largest vanishes when squared.
+
+    Examples
+    --------
+    >>> in_units(np.array([[9.0]]), np.array([[1.0]]))
+    (array([[0.5]], dtype=float32), array([[0.]], dtype=float32), 16.0)
+    """
+    centre = centre_of(p)
+    a, b = s - centre, p - centre
+    _, exponent = np.frexp(max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0)))
+    unit = float(np.ldexp(1.0, int(exponent)))
+    return (a / unit).astype(np.float32), (b / unit).astype(np.float32), unit

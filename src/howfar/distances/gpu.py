@@ -1,0 +1,153 @@
+"""Sums of distances on a GPU, through torch: products in float32 about a point amid P, near pairs by differences, float64 sums.
+
+A tile of squared distances is ‖a‖² + ‖b‖² − 2 a·b. Where that is small beside the squared norms, digits are lost: such pairs
+are computed again by differences, so that a tile's distances are known to 1e-5 of each, and equal rows are at exactly 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.arrays import Float64Array
+from howfar.distances.centred import in_units
+from howfar.errors import HowfarError, InputError
+
+if TYPE_CHECKING:
+    import torch
+
+PAIRS_PER_TILE = 1 << 23
+"""Pairs at once: some 200 MB."""
+NEAR = 2.0**-6
+"""Squared distances below this share of the squared norms are computed by differences: above it at most 2⁻¹⁷ of one is lost."""
+_NEAR_VALUES = 1 << 24
+_NAMES = re.compile("auto|cuda(:[0-9]+)?")
+
+
+def gpu(name: str) -> torch.device | None:
+    """The device that a name stands for; None for the CPU, which has a kernel of its own.
+
+    Parameters
+    ----------
+    name
+        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
+
+    Raises
+    ------
+    InputError
+        Another name, or a device that this machine does not have.
+
+    Examples
+    --------
+    >>> gpu("cpu") is None
+    True
+    """
+    if name == "cpu":
+        return None
+    if not _NAMES.fullmatch(name):
+        raise InputError.of("device", "must be auto, cpu, cuda or cuda:N", name)
+    # Some seconds to load, and needed for nothing else here.
+    import torch
+
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda") if there else None
+    if int(name.partition(":")[2] or 0) >= there:
+        raise InputError.of("device", "must be on this machine", name, "pass 'auto' or 'cpu'")
+    return torch.device(name)
+
+
+def sums_by_torch(
+    s: NDArray[Any], p: NDArray[Any], device: torch.device, pairs_per_tile: int = PAIRS_PER_TILE
+) -> tuple[Float64Array, float]:
+    """Sum of the distances of each row of `s` from all rows of `p`, (m,) float64, and the unit that float32 computed in.
+
+    Where memory does not suffice for a tile, it is halved.
+
+    Raises
+    ------
+    HowfarError
+        The two sets, or one row's distances, are more than the device holds.
+
+    Examples
+    --------
+    >>> import torch
+    >>> sums_by_torch(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[3.0, 4.0]]), torch.device("cpu"))[0]
+    array([5., 0.])
+    """
+    import torch
+
+    one, other, unit = in_units(s, p)
+    step = min(len(s), max(1, pairs_per_tile // len(p)))
+    with torch.inference_mode(), _full_precision():
+        a, b, norms_a, norms_b = _moved(one, other, device)
+        sums, start = np.empty(len(s)), 0
+        while start < len(s):
+            rows = slice(start, start + step)
+            found = _tile_sums(a[rows], b, norms_a[rows], norms_b)
+            if found is not None:
+                sums[start : start + len(found)] = found
+                start += len(found)
+            elif step == 1:
+                raise HowfarError(f"the distances of one image from {len(p)} others are more than {device} holds: use the CPU")
+            else:
+                step //= 2
+    return sums * unit, unit
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Products of float32 as such, whatever shorter type the caller allows torch."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _moved(one: NDArray[np.float32], other: NDArray[np.float32], device: torch.device) -> tuple[torch.Tensor, ...]:
+    """Both sets on the device, and their squared norms."""
+    import torch
+
+    try:
+        a, b = torch.from_numpy(one).to(device), torch.from_numpy(other).to(device)
+        return a, b, a.square().sum(dim=1), b.square().sum(dim=1)
+    except torch.OutOfMemoryError as error:
+        rows = len(one) + len(other)
+        raise HowfarError(f"{rows} images of {one.shape[1]} components are more than {device} holds: use the CPU") from error
+
+
+def _tile_sums(a: torch.Tensor, b: torch.Tensor, norms_a: torch.Tensor, norms_b: torch.Tensor) -> Float64Array | None:
+    """Sums of the rows of `a`; None where memory does not suffice."""
+    import torch
+
+    try:
+        distances = _squared(a, b, norms_a, norms_b).sqrt_()
+        found: Float64Array = distances.sum(dim=1, dtype=torch.float64).cpu().numpy()
+        return found
+    except torch.OutOfMemoryError:
+        pass
+    # Outside the handler, so that what the tile held is free by now.
+    torch.cuda.empty_cache()
+    return None
+
+
+def _squared(a: torch.Tensor, b: torch.Tensor, norms_a: torch.Tensor, norms_b: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    scale = norms_a[:, None] + norms_b
+    squared = torch.addmm(scale, a, b.T, alpha=-2.0)
+    near = torch.nonzero(squared <= scale.mul_(NEAR))
+    step = max(1, _NEAR_VALUES // a.shape[1])
+    for first in range(0, len(near), step):
+        i, j = near[first : first + step].unbind(dim=1)
+        squared[i, j] = (a[i] - b[j]).square_().sum(dim=1)
+    return squared
