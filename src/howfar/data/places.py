@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import BinaryIO, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
 from howfar.data.files import absolute
-from howfar.errors import InputError, MissingExtraError
+from howfar.urls import file_system
 
 Place: TypeAlias = Path | str
 """A local path, or the text of a URL."""
-
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az", "hf": "hub"}
-"""Which extra of howfar brings the library behind a URL's scheme."""
 
 # Two letters at least: a single one is a drive.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -94,31 +91,6 @@ def ending(place: Place) -> str:
     ('.csv', '')
     """
     return Path(last(place)).suffix.lower()
-
-
-def file_system(url: str) -> tuple[Any, str]:
-    """The file system behind a URL and the path within it, from fsspec.
-
-    Raises
-    ------
-    MissingExtraError
-        The library behind the scheme is not there.
-    InputError
-        Nothing reads such URLs.
-    """
-    import fsspec
-
-    scheme = url.partition("://")[0].lower()
-    try:
-        system, path = fsspec.url_to_fs(url)
-    except ImportError as error:
-        extra = EXTRAS.get(scheme)
-        remedy = f"pip install 'howfar[{extra}]'" if extra else f"install what fsspec needs for it ({error})"
-        raise MissingExtraError(f"{scheme}:// needs a library that is not installed: {remedy}") from error
-    except ValueError as error:
-        line = " ".join(str(error).split())
-        raise InputError.of("dataset", f"must be a path or a URL that fsspec reads ({line})", url) from error
-    return system, str(path)
 
 
 def forget_listings(url: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from howfar.data.files import UNREAD, natural_key, stem
 from howfar.data.folder import Dataset, Item
 from howfar.data.images import EXTENSIONS
-from howfar.data.places import file_system
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
+from howfar.urls import file_system
 
 
 def list_remote(url: str, name: str | None = None) -> Dataset:

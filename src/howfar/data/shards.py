@@ -12,9 +12,10 @@ from howfar.data.files import natural_key
 from howfar.data.folder import Dataset, Item
 from howfar.data.images import EXTENSIONS
 from howfar.data.matching import unshared
-from howfar.data.places import Place, as_place, ending, file_system, join, last, parent
+from howfar.data.places import Place, as_place, ending, join, last, parent
 from howfar.errors import HowfarError, InputError
 from howfar.results import Skipped
+from howfar.urls import file_system
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)")

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.errors import InputError, MissingExtraError
+from howfar.urls import file_system
 
 GAP: Final = 1 << 16
 """Bytes between two pieces that are read with them, rather than asked for apart."""
@@ -25,7 +25,6 @@ REQUEST: Final = 8 << 20
 """Most bytes of one request."""
 AT_ONCE: Final = 8
 """Requests whose answers are held at a time."""
-EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "adl": "az"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class RemoteFolder:
 
     @cached_property
     def _fs(self) -> Any:
-        return file_system(self.url)
+        return file_system(self.url, "store")[0]
 
     def _at(self, name: str) -> str:
         return f"{self._fs._strip_protocol(self.url).rstrip('/')}/{name}"
@@ -199,29 +198,6 @@ def _spans(starts: NDArray[np.int64], width: int) -> list[tuple[int, int]]:
             spans.append((first, k))
             first = k
     return spans if len(starts) else []
-
-
-def file_system(url: str) -> Any:
-    """The file system of a URL, as fsspec makes it.
-
-    Raises
-    ------
-    MissingExtraError
-        It is not installed.
-    InputError
-        fsspec knows no such file system.
-    """
-    import fsspec
-
-    protocol = url.partition("://")[0]
-    try:
-        return fsspec.core.url_to_fs(url)[0]
-    except ImportError as error:
-        extra = EXTRAS.get(protocol)
-        remedy = f"pip install 'howfar[{extra}]'" if extra else str(error)
-        raise MissingExtraError(f"{protocol}:// needs another package: {remedy}") from error
-    except ValueError as error:
-        raise InputError.of("store", "must be a folder or a URL that fsspec knows (s3://, gs://, az://)", url) from error
 
 
 @contextmanager
