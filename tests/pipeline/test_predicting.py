@@ -20,7 +20,7 @@ from howfar.data.map_files import signature_of
 from howfar.data.predictions import match_maps, read_prediction
 from howfar.data.synthetic import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
-from howfar.pipeline.predicting import Predicted, load_model, predict
+from howfar.pipeline.predicting import Model, Predicted, load_model, predict
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.segmenters.networks import Reading
@@ -56,7 +56,8 @@ def maps(tmp_path: Path) -> Path:
 
 
 def run(model: Any, dataset: Any, maps: Path, **options: Any) -> Predicted:
-    return predict(model, dataset, maps, device="cpu", progress=False, **options)
+    where = {} if isinstance(model, Model) else {"device": "cpu"}
+    return predict(model, dataset, maps, progress=False, **where, **options)
 
 
 def times(maps: Path) -> dict[str, int]:
@@ -351,3 +352,10 @@ def test_a_dataset_in_memory(roads: Path, maps: Path) -> None:
     one = Dataset("one", (Item("deep/er/1.jpg", roads / "images/0001.jpg"),))
     assert counts(run(checkpoint(), one, maps)) == (1, 0, 0)
     assert (maps / "deep/er/1.png").is_file()
+
+
+def test_a_model_that_is_loaded_takes_no_more_options(roads: Path, maps: Path) -> None:
+    loaded = load_model(checkpoint(), device="cpu")
+    with pytest.raises(InputError, match="model must not be loaded already, got 'batch, precision': pass these to load_model"):
+        predict(loaded, roads, maps, precision="bf16", batch=2, progress=False)
+    assert predict(loaded, roads, maps, progress=False).written

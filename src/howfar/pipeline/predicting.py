@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -154,7 +155,7 @@ def predict(
     Parameters
     ----------
     model, device, size, tiled, batch, reading, precision
-        As `load_model`; a `Model` that it made will do.
+        As `load_model`; or a `Model` that it made, and none of the others.
     dataset
         A dataset, or an argument that `howfar.data.parse` understands.
     out
@@ -172,9 +173,17 @@ def predict(
     found = dataset if isinstance(dataset, Dataset) else parse(dataset)
     if not isinstance(found, Dataset):
         raise InputError.of("dataset", "must be images, not embeddings", found.name)
-    loaded = model if isinstance(model, Model) else load_model(
-        model, device=device, size=size, tiled=tiled, batch=batch, reading=reading, precision=precision
-    )  # fmt: skip
+    how: dict[str, Any] = {
+        "device": device,
+        "size": size,
+        "tiled": tiled,
+        "batch": batch,
+        "reading": reading,
+        "precision": precision,
+    }
+    if isinstance(model, Model):
+        _refuse(how)
+    loaded = model if isinstance(model, Model) else load_model(model, **how)
     work = _Work(found, loaded, flipped)
     written = kept = 0
     skipped: list[Skipped] = list(found.skipped)
@@ -191,6 +200,14 @@ def predict(
             f"dataset {found.name}", "must hold an image that can be read", skipped[0].reason if skipped else "none"
         )
     return Predicted(Path(out), written, kept, tuple(skipped))
+
+
+def _refuse(how: dict[str, Any]) -> None:
+    """Refuse what a model that is loaded already can no longer obey."""
+    free = inspect.signature(predict).parameters
+    given = [name for name, value in how.items() if value != free[name].default]
+    if given:
+        raise InputError.of("model", "must not be loaded already", ", ".join(given), "pass these to load_model")
 
 
 @dataclass(frozen=True)
