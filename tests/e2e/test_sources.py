@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import fsspec
@@ -137,3 +138,18 @@ def test_masks_of_a_tar_score_as_those_beside_the_images(forms: dict[str, Path],
         for image in one.get("images", []):
             image.pop("path", None)
     assert found[0] == found[1]
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs howfar[ray]")
+def test_on_a_cluster_from_s3_into_a_store_on_s3(forms: dict[str, Path], bucket: str, tmp_path: Path) -> None:
+    system, root = fsspec.url_to_fs(bucket)
+    system.pipe(f"{root}/site.tar", forms["site/tar"].read_bytes())
+    system.pipe(f"{root}/roads.parquet", forms["roads/parquet"].read_bytes())
+    work = ("--store", f"{bucket}/store", "--backbone", "colour_moments", "--json")
+    done = howfar(
+        "embed", f"{bucket}/roads.parquet", f"{bucket}/site.tar", *work, "--runner", "ray", "--workers", "2", store=tmp_path
+    )
+    assert [one["n"] for one in json.loads(done.stdout)["datasets"]] == [24, 12]
+    found, progress = compared(forms["roads/folder"], forms["site/folder"], tmp_path, "--store", f"{bucket}/store")
+    assert "from store=36" in progress
+    assert found["skipped"] == []
