@@ -24,6 +24,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pd.DataFrame({"image": ["roads/1.png"]}).to_parquet(tmp_path / "images.parquet")
     pd.DataFrame({"image": ["roads/1.png"], "embedding": [[1.0, 2.0]]}).to_parquet(tmp_path / "vectors.parquet")
     np.save(tmp_path / "rows.npy", np.eye(2))
+    (tmp_path / "LIST.CSV").write_text("image\nroads/1.png\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -39,6 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("x=a=b", Dataset, "x"),
         ("x=other=folder", Dataset, "x"),
         ("list.csv", Dataset, "list"),
+        ("LIST.CSV", Dataset, "LIST"),
         ("mine=list.csv", Dataset, "mine"),
         ("images.parquet", Dataset, "images"),
         ("vectors.parquet", Features, "vectors"),

@@ -84,9 +84,11 @@ def test_a_broken_shard_among_others_is_skipped_and_alone_is_an_error(tmp_path: 
 
 
 def test_faults_within_are_skipped_with_their_place(tmp_path: Path) -> None:
-    (tmp_path / "s.tar").write_bytes(tar_bytes([("1.jpg", b"x"), ("2.seg.png", b"x")]))
-    (one,) = images(tmp_path / "s.tar").skipped
-    assert (one.path, one.reason) == (f"{tmp_path}/s.tar/2.seg.png", "a mask without its image")
+    (tmp_path / "s.tar").write_bytes(tar_bytes([("1.jpg", b"x"), ("2.seg.png", b"x"), ("\udcff.jpg", b"x")]))
+    assert [(one.path, one.reason) for one in images(tmp_path / "s.tar").skipped] == [
+        (f"{tmp_path}/s.tar/\\xff.jpg", "its name is not valid UTF-8: rename it"),
+        (f"{tmp_path}/s.tar/2.seg.png", "a mask without its image"),
+    ]
 
 
 def test_parquet_with_bytes_is_images_and_with_paths_a_table(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from howfar.data.containers.tar import compressed
 from howfar.data.embeddings import from_array, load_embeddings
 from howfar.data.files import absolute
 from howfar.data.folder import Dataset
-from howfar.data.places import Place, as_place, ending, forget_listings, is_file, is_folder, is_url, last
+from howfar.data.places import Place, as_place, bare, ending, forget_listings, is_file, is_folder, is_url, last
 from howfar.data.remote import list_remote
 from howfar.data.saved import is_hub_name, is_saved, read_hub, read_saved
 from howfar.data.shards import has_braces, read_pattern, read_shards, shards_in
@@ -139,7 +139,7 @@ def _read_file(place: Place, name: str | None) -> Dataset | Features:
         if kind_of(schema, IMAGE) is None:
             return read_table(place, name)
     if suffix in KINDS_OF_CONTAINERS:
-        return read_shards([place], name or last(place).removesuffix(suffix), place)
+        return read_shards([place], name or bare(place), place)
     if suffix == ".csv":
         return read_table(place, name)
     if _COMPRESSED.search(last(place).lower()):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, FloatArray
 from howfar.data.images import content_hash
-from howfar.data.places import Place, as_place, ending, is_file, last, open_binary, read_whole
+from howfar.data.places import Place, as_place, bare, ending, is_file, open_binary, read_whole
 from howfar.data.table import read_schema
 from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Rows
@@ -57,7 +57,7 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     file = as_place(path)
     if not is_file(file):
         raise MissingPathError(f"no file of embeddings at {file}: check the path")
-    name = name or last(file).removesuffix(ending(file))
+    name = name or bare(file)
     if ending(file) == ".npy":
         return from_array(_read_npy(file), name, str(file))
     array, images, empty = _read_parquet(file)

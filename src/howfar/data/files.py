@@ -16,6 +16,8 @@ from howfar.data.images import EXTENSIONS
 UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".dcm", ".psd", ".exr"})
 """Endings of image files that are not read, in lower case: such a file is listed as skipped."""
 
+NOT_TEXT = "its name is not valid UTF-8: rename it"
+
 
 class Found(NamedTuple):
     """Files of the wanted kinds, and what else looked like one, each with what is wrong with it."""
@@ -110,8 +112,8 @@ def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = E
                 found.faults.append((path, f"the format {path.suffix.lower()} is not read: convert it to PNG or JPEG"))
             elif path.suffix.lower() not in endings:
                 continue
-            elif not _is_text(path.name):
-                found.faults.append((path, "its name is not valid UTF-8: rename it"))
+            elif not is_text(path.name):
+                found.faults.append((path, NOT_TEXT))
             elif kind == "file":
                 found.images.append(path)
             else:
@@ -119,8 +121,14 @@ def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = E
     return found
 
 
-def _is_text(name: str) -> bool:
-    """Whether a name can be written into tables; of a name that is not UTF-8 the system's bytes are kept as surrogates."""
+def is_text(name: str) -> bool:
+    r"""Whether a name can be written into tables; of a name that is not UTF-8 the bytes are kept as surrogates.
+
+    Examples
+    --------
+    >>> is_text("ä.jpg"), is_text("bad\udcff.jpg")
+    (True, False)
+    """
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 

@@ -82,6 +82,17 @@ def last(place: Place) -> str:
     return place.rpartition("/")[2] if isinstance(place, str) else place.name
 
 
+def bare(place: Place) -> str:
+    """Return the last part without its last ending: what a file calls its dataset.
+
+    Examples
+    --------
+    >>> bare("s3://bucket/a/ROADS.CSV"), bare(Path("roads.v2.tar"))
+    ('ROADS', 'roads.v2')
+    """
+    return Path(last(place)).stem
+
+
 def ending(place: Place) -> str:
     """Return the last ending, in lower case.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path, PurePosixPath
 
 from howfar.data.containers import KINDS, Member, opened
-from howfar.data.files import natural_key
+from howfar.data.files import natural_key, printable
 from howfar.data.folder import Dataset, Item
 from howfar.data.images import EXTENSIONS
 from howfar.data.matching import unshared
@@ -51,10 +52,10 @@ def read_shards(files: Sequence[Place], name: str, root: Place) -> Dataset:
         except (HowfarError, OSError) as error:
             if len(files) == 1:
                 raise
-            skipped.append(Skipped(name, str(file), _reason(error)))
+            skipped.append(Skipped(name, printable(file), _reason(error)))
             continue
         found.extend((file, member) for member in listing.members)
-        skipped.extend(Skipped(name, str(join(file, own) if own else file), reason) for own, reason in listing.faults)
+        skipped.extend(Skipped(name, printable(join(file, own) if own else file), reason) for own, reason in listing.faults)
     if not found:
         first = f" ({len(skipped)} skipped; the first: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"no image in {root}{first}: pass files with images in them")
@@ -153,9 +154,11 @@ def shards_in(folder: Place) -> list[Place]:
     InputError
         Their names are those of several splits.
     """
-    names = _files(folder)
-    if names is None or any(ending(name) in EXTENSIONS for name in names):
-        return []
+    names = []
+    for name, is_folder in _entries(folder):
+        if is_folder or ending(name) in EXTENSIONS:
+            return []
+        names.append(name)
     for kind in KINDS:
         own = [name for name in names if ending(name) == kind]
         _refuse_splits(folder, own)
@@ -173,13 +176,14 @@ def _refuse_splits(folder: Place, names: Sequence[str]) -> None:
         raise InputError(f"{folder} has several splits ({', '.join(splits)}): name the files of one, as {first}")
 
 
-def _files(folder: Place) -> Collection[str] | None:
-    """Names of the files that lie in a folder, hidden ones left out; None where a folder lies in it."""
+def _entries(folder: Place) -> Iterator[tuple[str, bool]]:
+    """What lies in a folder and is not hidden: names, and whether each is a folder."""
     if isinstance(folder, Path):
-        entries = [(path.name, path.is_dir()) for path in folder.iterdir()]
-    else:
-        system, path = file_system(folder)
-        listed = system.ls(path, detail=True)
-        entries = [(str(one["name"]).rstrip("/").rpartition("/")[2], one["type"] == "directory") for one in listed]
-    shown = [(name, is_folder) for name, is_folder in entries if name and not name.startswith(".")]
-    return None if any(is_folder for _, is_folder in shown) else [name for name, _ in shown]
+        with os.scandir(folder) as entries:
+            yield from ((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+        return
+    system, path = file_system(folder)
+    for one in system.ls(path, detail=True):
+        name = str(one["name"]).rstrip("/").rpartition("/")[2]
+        if name and not name.startswith("."):
+            yield name, one["type"] == "directory"

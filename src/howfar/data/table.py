@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from howfar.data.elsewhere import exists
 from howfar.data.folder import Dataset, Item
-from howfar.data.places import Place, as_place, ending, is_file, is_url, last, open_binary, parent
+from howfar.data.places import Place, as_place, bare, ending, is_file, is_url, open_binary, parent
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
 
@@ -52,7 +52,7 @@ def read_table(path: str | Path, name: str | None = None) -> Dataset:
     table = as_place(path)
     if not is_file(table):
         raise MissingPathError(f"no table at {table}: check the path")
-    name = name or last(table).removesuffix(ending(table))
+    name = name or bare(table)
     columns = _columns(table)
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     items: list[Item] = []

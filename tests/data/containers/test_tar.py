@@ -61,6 +61,7 @@ def test_what_is_no_image_is_said(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "s.tar", "w") as out:
         link = tarfile.TarInfo("link.jpg")
         link.type, link.linkname = tarfile.SYMTYPE, "1.jpg"
+        out.addfile(tarfile.TarInfo("bad\udcff.jpg"))
         out.addfile(link)
         for name in ("1.jpg", "9.mask.png"):
             member = tarfile.TarInfo(name)
@@ -69,6 +70,7 @@ def test_what_is_no_image_is_said(tmp_path: Path) -> None:
     listing = TarShard(tmp_path / "s.tar").listing()
     assert [one.own for one in listing.members] == ["1.jpg"]
     assert listing.faults == (
+        ("bad\udcff.jpg", "its name is not valid UTF-8: rename it"),
         ("link.jpg", "a link or special file within the tar"),
         ("9.mask.png", "a mask without its image"),
     )

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from howfar.data.containers.container import Listing, Member
+from howfar.data.files import NOT_TEXT, is_text
 from howfar.data.images import EXTENSIONS
 from howfar.data.places import Place, open_binary, read_range
 from howfar.errors import ImageError, InputError
@@ -100,8 +101,9 @@ class TarShard:
                 continue
             name, suffix = path.as_posix().lstrip("/"), path.suffix.lower()
             if suffix in EXTENSIONS:
-                if not member.isreg() or member.issparse():
-                    self._faults.append((name, "a link or special file within the tar"))
+                fault = _fault(member)
+                if fault:
+                    self._faults.append((name, fault))
                     continue
                 self._spans.pop(name, None)  # of two members of one name the later replaces the earlier
                 self._spans[name] = (member.offset_data, member.size)
@@ -122,6 +124,12 @@ def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
         while (member := tar.next()) is not None:
             yield member
             cast(Any, tar).members.clear()  # it would keep a kilobyte a member
+
+
+def _fault(member: tarfile.TarInfo) -> str | None:
+    if not member.isreg() or member.issparse():
+        return "a link or special file within the tar"
+    return None if is_text(member.name) else NOT_TEXT
 
 
 def _key(name: str) -> str:
