@@ -68,7 +68,13 @@ def test_an_image_counts_to_the_dataset_that_its_folder_would_be(path: str, data
 
 
 @pytest.mark.parametrize(
-    ("path", "dataset"), [("s3://b/site/images/1.PNG", "site"), ("s3://b/1.png", "b"), ("s3://b/s.tar/1.png", "s.tar")]
+    ("path", "dataset"),
+    [
+        ("s3://b/site/images/1.PNG", "site"),
+        ("s3://b/1.png", "b"),
+        ("s3://b/day=1/1.png", "day=1"),
+        ("s3://b/s.tar/1.png", "s.tar"),
+    ],
 )
 def test_the_url_of_an_image_stays_as_it_is(path: str, dataset: str) -> None:
     ((one,),) = (group.items for group in arrivals([path]))
