@@ -30,6 +30,7 @@ ADDED = 20
 COMMON = """
 import json, sys, time
 from pathlib import Path
+from howfar.testing.memory import peak_mib
 import numpy as np
 from scipy.spatial.distance import cdist
 from howfar.store import Store
@@ -37,11 +38,9 @@ from howfar.store import Store
 store = Store(sys.argv[1]).open({{"name": "made"}}, int(sys.argv[2]))
 n, m = int(sys.argv[3]), int(sys.argv[4])
 p, s = (store.select([str(k) for k in range(*ends)]) for ends in ((0, n), (n, n + m)))
-# Of this program alone: getrusage counts what was there before it was started, too.
-peak = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
-before = peak()
+before = peak_mib()
 {job}
-print(json.dumps({{"seconds": seconds, "mib": peak() - before, "solver": solver}}))
+print(json.dumps({{"seconds": seconds, "mib": peak_mib() - before, "solver": solver}}))
 np.save(sys.argv[5], cdist(found[1][:200], found[0]))
 """
 HOWFAR = """

@@ -13,10 +13,11 @@ from record import leave, parser
 from howfar.data.synthetic import write_dataset
 
 JOB = """
-import json, resource, sys
+import json, sys
 import howfar
 found = howfar.compare(sys.argv[1], sys.argv[2], store=sys.argv[3], progress=False, workers=2)
-print(json.dumps({"length": found.backbone.length, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+from howfar.testing.memory import peak_mib
+print(json.dumps({"length": found.backbone.length, "mib": peak_mib()}))
 """
 
 

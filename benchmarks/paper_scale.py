@@ -19,14 +19,13 @@ from record import leave, parser
 COMMON = """
 import json, sys, time
 from pathlib import Path
+from howfar.testing.memory import peak_mib
 import howfar
 {imports}
-# Of this program alone: getrusage counts what was there before it was started, too.
-peak = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 files = sorted(Path(sys.argv[1]).glob("*.npy"))[: int(sys.argv[2])]
-before, begin = peak(), time.perf_counter()
+before, begin = peak_mib(), time.perf_counter()
 {job}
-print(json.dumps({{"seconds": time.perf_counter() - begin, "mib": peak() - before, "pairs": pairs, "said": said}}))
+print(json.dumps({{"seconds": time.perf_counter() - begin, "mib": peak_mib() - before, "pairs": pairs, "said": said}}))
 """
 ONE = """
 found = howfar.compare(str(files[0]), list(map(str, files[1:])), bootstrap=int(sys.argv[3]), permutations=0, rivals=False)

@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image
 
 PROBE = """
-import json, resource, sys
+import json, sys
 from howfar import evaluate
 found = evaluate(sys.argv[1], sys.argv[2], progress=False)
-print(json.dumps({"n": found.scored, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+from howfar.testing.memory import peak_mib
+print(json.dumps({"n": found.scored, "peak": peak_mib()}))
 """
 
 

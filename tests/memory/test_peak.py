@@ -12,10 +12,11 @@ import numpy as np
 from howfar.data.synthetic import write_dataset
 
 PROBE = """
-import json, resource, sys
+import json, sys
 import howfar
 found = howfar.compare(sys.argv[1], sys.argv[2], store=sys.argv[3], progress=False, workers=2, {options})
-print(json.dumps({{"n": found.primary.n, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}}))
+from howfar.testing.memory import peak_mib
+print(json.dumps({{"n": found.primary.n, "peak": peak_mib()}}))
 """
 
 
