@@ -11,6 +11,7 @@ import pytest
 
 from howfar.data import load_embeddings
 from howfar.data.embeddings import from_array
+from howfar.data.mapped import MappedRows
 from howfar.errors import InputError, MissingPathError
 
 
@@ -29,7 +30,7 @@ def test_npy_stays_on_disk(tmp_path: Path, rows: np.ndarray) -> None:
     np.save(tmp_path / "roads.npy", rows)
     found = load_embeddings(tmp_path / "roads.npy")
     assert found.name == "roads"
-    assert isinstance(found.rows.rows(0, 2), np.memmap)
+    assert isinstance(found.rows, MappedRows)
     assert np.array_equal(found.to_array(), rows)
     assert np.array_equal(found.rows.columns(1, 3), rows[:, 1:3])
     assert found.images[:2] == ("row-0", "row-1")

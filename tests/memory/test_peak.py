@@ -47,3 +47,25 @@ def test_features_are_read_in_pieces(tmp_path: Path) -> None:
         np.save(tmp_path / f"{name}.npy", rng.normal(size=(n, 1280)).astype(np.float32))
     few, many = (peak(tmp_path / f"{n}.npy", tmp_path / "site.npy", tmp_path / "s") for n in ("few", "many"))
     assert many - few < 150
+
+
+def test_sets_are_not_held(tmp_path: Path) -> None:
+    """40 sets more of 8 MB each, of which the table keeps 0.4 MB: less than a quarter of them is in memory at a time."""
+    probe = """
+import sys
+from pathlib import Path
+import numpy as np
+import howfar
+files = sorted(map(str, Path(sys.argv[1]).glob("*.npy")))[: int(sys.argv[2])]
+howfar.compare(files[0], files[1:], bootstrap=0, permutations=0, rivals=False)
+print(int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024)
+"""
+    for place in range(45):
+        np.save(tmp_path / f"set{place:02d}.npy", np.random.default_rng(place).normal(size=(1000, 1024)))
+    few, many = (
+        float(
+            subprocess.run([sys.executable, "-c", probe, tmp_path, str(k)], capture_output=True, text=True, check=True).stdout
+        )
+        for k in (5, 45)
+    )
+    assert many - few < 80

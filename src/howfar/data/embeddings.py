@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, FloatArray
 from howfar.data.images import content_hash
+from howfar.data.mapped import MappedRows, let_go, mapping_of
 from howfar.data.places import Place, as_place, bare, ending, is_file, open_binary, read_whole
 from howfar.data.table import read_schema
 from howfar.errors import InputError, MissingPathError
@@ -97,6 +98,7 @@ def from_array(
     'roads: row-1'
     """
     values = _as_floats(array, name)
+    mapped = mapping_of(values)
     names = [f"row-{row}" for row in range(len(values))] if images is None else list(images)
     good: list[int] = []
     contents: list[str] = []
@@ -106,14 +108,16 @@ def from_array(
         for row in np.flatnonzero(np.isfinite(block).all(axis=1)):
             good.append(start + int(row))
             contents.append(content_hash(block[row].tobytes()))
+        let_go(mapped)
     bad = sorted(set(range(len(values))) - set(good))
     skipped = (*skipped, *(Skipped(name, f"{source or name}: {names[row]}", "NaN or infinity in the embedding") for row in bad))
     if not good:
         raise InputError(f"{source or name} holds no finite embedding: {len(skipped)} rows have none, or NaN or infinity")
     length = values.shape[1]
+    rows: Rows = ChosenRows(values, np.array(good)) if bad else ArrayRows(values)
     return Features(
         name=name,
-        rows=ChosenRows(values, np.array(good)) if bad else ArrayRows(values),
+        rows=rows if mapped is None else MappedRows(rows, mapped),
         images=tuple(names[row] for row in good),
         paths=("",) * len(good),
         contents=tuple(contents),

@@ -29,6 +29,7 @@ from howfar.results import (
     Settings,
 )
 from howfar.significance import holm
+from howfar.studies.columns import Columns
 from howfar.studies.inputs import BASELINES, Work, limited, read_datasets, views
 from howfar.studies.notes import CONFORMAL, notes
 
@@ -220,7 +221,11 @@ def compared(
     """The study itself: P's features first, then each secondary's, by the backbone `name`."""
     primary, *secondaries = features
     projector = projector_of(primary, settings)
-    measured = list(measured_pairs(projector, secondaries, settings))
+    images, measured = Columns(sum(map(len, secondaries))), list[MeasuredPair]()
+    for s, one in zip(secondaries, measured_pairs(projector, secondaries, settings), strict=True):
+        images.add(len(s), _image_columns(s, len(primary), one))
+        # The table holds the components by now.
+        measured.append(replace(one, secondary_scores=one.secondary_scores[:0].copy()))
     raw = [one.p_value for one in measured]
     total = sum(float(one.found.i_dist.mean()) for one in measured)
     summaries = [
@@ -228,16 +233,16 @@ def compared(
         for s, one, adjusted in zip(secondaries, measured, holm(raw), strict=True)
     ]
     leaks = tuple(leak for s in secondaries for leak in _leaks(primary, s))
-    images = [_image_rows(s, len(primary), one) for s, one in zip(secondaries, measured, strict=True)]
+    of_primary = Columns(len(primary) * len(secondaries))
+    for s, one in zip(secondaries, measured, strict=True):
+        of_primary.add(len(primary), _primary_columns(primary, s.name, one))
     return Comparison(
         primary=PrimarySummary(primary.name, len(primary), _self_distance(projector, measured, settings)),
         backbone=BackboneSummary(name, primary.rows.shape[1], tuple(primary.layers), primary.identity),
         settings=settings,
         datasets=tuple(summaries),
-        images=pd.concat(images, ignore_index=True),
-        primary_images=pd.concat(
-            [_primary_rows(primary, s.name, one) for s, one in zip(secondaries, measured, strict=True)], ignore_index=True
-        ),
+        images=images.frame(),
+        primary_images=of_primary.frame(),
         provenance=Provenance.now(),
         baselines=baselines,
         skipped=tuple(skipped for one in features for skipped in one.skipped),
@@ -278,41 +283,37 @@ def _summary(s: Features, n: int, one: MeasuredPair, p_value: float | None, tota
     )
 
 
-def _image_rows(s: Features, n: int, one: MeasuredPair) -> pd.DataFrame:
+def _image_columns(s: Features, n: int, one: MeasuredPair) -> dict[str, Any]:
     found = one.found
     low, high = found.i_dist.min(), found.i_dist.max()
     spread = high - low
     undefined = np.full(len(s), np.nan)
-    return pd.DataFrame(
-        {
-            "dataset": s.name,
-            "image": s.images,
-            "path": s.paths,
-            "content": s.contents,
-            "i_dist": n * found.i_dist,
-            "i_dist_mean": found.i_dist,
-            "i_dist_scaled": (found.i_dist - low) / spread if spread > ROUNDING * high else np.zeros(len(s)),
-            "knn": found.knn,
-            "mahalanobis": undefined if found.mahalanobis is None else found.mahalanobis,
-            "percentile": undefined if found.percentile is None else found.percentile,
-            "p_value": undefined if found.conformal is None else found.conformal,
-            **{f"pc{number}": column for number, column in enumerate(one.secondary_scores.T, start=1)},
-        }
-    )
+    return {
+        "dataset": s.name,
+        "image": s.images,
+        "path": s.paths,
+        "content": s.contents,
+        "i_dist": n * found.i_dist,
+        "i_dist_mean": found.i_dist,
+        "i_dist_scaled": (found.i_dist - low) / spread if spread > ROUNDING * high else np.zeros(len(s)),
+        "knn": found.knn,
+        "mahalanobis": undefined if found.mahalanobis is None else found.mahalanobis,
+        "percentile": undefined if found.percentile is None else found.percentile,
+        "p_value": undefined if found.conformal is None else found.conformal,
+        **{f"pc{number}": column for number, column in enumerate(one.secondary_scores.T, start=1)},
+    }
 
 
-def _primary_rows(primary: Features, against: str, one: MeasuredPair) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "against": against,
-            "image": primary.images,
-            "path": primary.paths,
-            "content": primary.contents,
-            "i_dist_mean": np.full(len(primary), np.nan) if one.found.own is None else one.found.own,
-            "pc1": one.primary_plane[:, 0],
-            "pc2": one.primary_plane[:, 1],
-        }
-    )
+def _primary_columns(primary: Features, against: str, one: MeasuredPair) -> dict[str, Any]:
+    return {
+        "against": against,
+        "image": primary.images,
+        "path": primary.paths,
+        "content": primary.contents,
+        "i_dist_mean": np.full(len(primary), np.nan) if one.found.own is None else one.found.own,
+        "pc1": one.primary_plane[:, 0],
+        "pc2": one.primary_plane[:, 1],
+    }
 
 
 @dataclass(frozen=True)
