@@ -1,39 +1,52 @@
 """The size of the paper's scene study: one primary dataset against 364 others of 5,000 images each, and all pairs of the 365.
 
-The embeddings are made, seeded, and lie on disk (5.6 GB at the full size). Both jobs run in processes of their own: time, and
-peak memory above what the imports take. Of all pairs a share is measured, and the whole is estimated from it.
+The embeddings are made, seeded, and lie on disk (5.6 GB at the full size). Both jobs run in processes of their own: time by the
+clock and of all cores, peak memory above what the imports take and altogether. Of all pairs a share is measured, killed half
+way and run again; what all would take is estimated from the share.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from record import leave, parser
 
+# What is loaded when it is first needed is no part of the work's memory or time.
 COMMON = """
 import json, sys, time
 from pathlib import Path
-from howfar.testing.memory import peak_mib
+import onnxruntime, pyarrow, scipy.stats, torch
 import howfar
-{imports}
-files = sorted(Path(sys.argv[1]).glob("*.npy"))[: int(sys.argv[2])]
-before, begin = peak_mib(), time.perf_counter()
+from howfar.distances import forms, nearest
+from howfar.studies import distance, matrix, pairs
+from howfar.testing.memory import peak_mib
+files = list(map(str, sorted(Path(sys.argv[1]).glob("set*.npy"))[: int(sys.argv[2])]))
+before, begin, of_cores = peak_mib(), time.perf_counter(), time.process_time()
+print("begun", flush=True)
 {job}
-print(json.dumps({{"seconds": time.perf_counter() - begin, "mib": peak_mib() - before, "pairs": pairs, "said": said}}))
+found = {{"seconds": time.perf_counter() - begin, "of all cores": time.process_time() - of_cores, **found}}
+print(json.dumps({{**found, "mib": peak_mib() - before, "mib with imports": peak_mib()}}))
 """
 ONE = """
-found = howfar.compare(str(files[0]), list(map(str, files[1:])), bootstrap=int(sys.argv[3]), permutations=0, rivals=False)
-pairs, said = len(found.datasets), {one.name: one.relative for one in found.datasets[:3]}
+said = howfar.compare(files[0], files[1:], bootstrap=int(sys.argv[3]), permutations=0, rivals=False)
+found = {"pairs": len(said.datasets), "said": {one.name: one.relative for one in said.datasets[:3]}}
 """
 ALL = """
-found = howfar.matrix(list(map(str, files)), progress=False)
-pairs, said = len(found.pairs), {}
+between = pairs.between
+def counted(*given):
+    counted.pairs += 1
+    return between(*given)
+counted.pairs, pairs.between = 0, counted
+said = howfar.matrix(files, out=sys.argv[3], progress=False)
+found = {"pairs": len(said.pairs), "measured": counted.pairs}
 """
 
 
@@ -49,18 +62,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         place = arguments.folder or Path(scratch)
         made(place, arguments.sets, arguments.images, arguments.dimensions)
-        one = timed(ONE, place, arguments.sets, arguments.bootstrap)
+        one = finished(begun(ONE, place, arguments.sets, str(arguments.bootstrap)))
         # k (k − 1) / 2 pairs of so many sets are about that share of all.
         some = max(2, round(arguments.sets * arguments.share**0.5))
-        every = timed(ALL, place, some, 0)
+        every = killed_and_resumed(place, some, Path(scratch) / "matrix")
     total = arguments.sets * (arguments.sets - 1) // 2
-    estimate = {"pairs": total, "hours": every["seconds"] / every["pairs"] * total / 3600}
+    estimate = {"pairs": total, "hours": every["seconds a pair"] * total / 3600}
     shape = {name: getattr(arguments, name) for name in ("sets", "images", "dimensions", "bootstrap")}
-    leave(
-        "paper_scale",
-        {**shape, "one against all": one, "pairs": {"sets": some, **every}, "all pairs": estimate},
-        arguments.json,
-    )
+    one["seconds a pair"] = one["seconds"] / one["pairs"]
+    leave("paper_scale", {**shape, "one against all": one, "share of all pairs": every, "all pairs": estimate}, arguments.json)
 
 
 def made(folder: Path, sets: int, images: int, dimensions: int) -> None:
@@ -74,19 +84,53 @@ def made(folder: Path, sets: int, images: int, dimensions: int) -> None:
             own = np.random.default_rng([1, place])
             centre, width = own.normal(size=dimensions), own.uniform(0.7, 1.3)
             rows = (width * own.normal(size=(images, dimensions)) + 0.5 * centre) @ axes
-            np.save(path, rows.astype(np.float32))
+            part = path.with_name(f"part-{path.name}")
+            np.save(part, rows.astype(np.float32))
+            part.rename(path)
 
 
-def timed(job: str, folder: Path, sets: int, bootstrap: int) -> dict[str, Any]:
-    # What is loaded when it is first needed is no part of the work's memory.
-    imports = (
-        "from howfar.distances import kernel\nimport pyarrow, scipy.stats, torch\nfrom howfar.studies import distance, matrix"
-    )
-    script = COMMON.format(imports=imports, job=job)
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(folder), str(sets), str(bootstrap)], capture_output=True, text=True, check=True
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
+def killed_and_resumed(folder: Path, sets: int, out: Path) -> dict[str, Any]:
+    """All pairs of some sets: killed once half of them are there, and run again."""
+    pairs = sets * (sets - 1) // 2
+    process, begin = begun(ALL, folder, sets, str(out)), time.perf_counter()
+    while process.poll() is None and kept(out) < pairs // 2:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    first = time.perf_counter() - begin
+    process.communicate()
+    before = kept(out) if process.returncode else pairs
+    again = finished(begun(ALL, folder, sets, str(out)))
+    return {
+        "sets": sets,
+        "finished before the kill": process.returncode == 0,
+        "kept at the kill": before,
+        "seconds before the kill": first,
+        "run again": again,
+        "none measured twice": before + again["measured"] == again["pairs"],
+        "seconds a pair": (first + again["seconds"]) / again["pairs"],
+    }
+
+
+def kept(out: Path) -> int:
+    """Pairs in the journal."""
+    journal = out / "pairs.jsonl"
+    return journal.read_bytes().count(b"\n") if journal.is_file() else 0
+
+
+def begun(job: str, folder: Path, sets: int, *more: str) -> subprocess.Popen[str]:
+    """A job in a process of its own, once it has loaded what it needs."""
+    command = [sys.executable, "-c", COMMON.format(job=job), str(folder), str(sets), *more]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    if process.stdout is None or process.stdout.readline() != "begun\n":
+        raise SystemExit(f"the job did not begin: {process.wait()}")
+    return process
+
+
+def finished(process: subprocess.Popen[str]) -> dict[str, Any]:
+    text, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"the job failed: {process.returncode}")
+    found: dict[str, Any] = json.loads(text)
     return found
 
 
