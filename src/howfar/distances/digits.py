@@ -29,7 +29,8 @@ MOST_ROWS = 1 << 22
 SMALLEST = 2.0**-4
 """Mean distances below this share of the largest that there can be are taken in float32, lest the step be seen: above it the
 step is at most 2⁻²⁰ of any of them."""
-ROWS_AT_ONCE = 256
+ROWS_AT_ONCE = 128
+"""Rows of S whose digits are multiplied in one go: few enough for the second cache."""
 CPU_FLAGS = Path("/proc/cpuinfo")
 
 Bytes = NDArray[np.uint8]
@@ -73,7 +74,7 @@ def counted_forms(kernel: Kernel, u: Bytes, v: Bytes, same: bool) -> Float64Arra
         products = multiplied(digits.reshape(-1, digits.shape[2]), right[first:]).reshape(DIGITS, -1, u.shape[1])
         kernel.share(lambda begin, end: _weigh(products, u[rows], begin, end, total), u.shape[1])  # noqa: B023  # done at once
     total *= 2.0 ** (exponent - BITS) * (2.0 if same else 1.0)
-    pairs = u.sum(axis=0, dtype=np.float64) * v.sum(axis=0, dtype=np.float64)
+    pairs = u.sum(axis=0, dtype=np.uint32) * v.sum(axis=0, dtype=np.uint32).astype(np.float64)
     return total if (total >= SMALLEST * 2.0**exponent * pairs).all() else None
 
 

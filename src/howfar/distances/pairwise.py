@@ -158,11 +158,17 @@ def quadratic_forms(
         kernel = _kernel(secondary, primary)
         total = forms(kernel, u, v, s is p and u is v, pairs_per_tile)
         # As in `row_sums`: a draw may leave that row out.
-        lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * np.abs(u).sum(axis=0) * np.abs(v).sum(axis=0))
+        lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * _weight(u) * _weight(v))
         if len(lost) and kernel.reach > 0.0:
             total[lost] = _double_forms(secondary, primary, u[:, lost], v[:, lost], pairs_per_tile)
         return total
     return _double_forms(secondary, primary, u, v, pairs_per_tile)
+
+
+def _weight(u: NDArray[Any]) -> Float64Array:
+    """The sum of each draw's weights, without their signs."""
+    sums = u.sum(axis=0, dtype=np.uint32) if u.dtype == np.uint8 else np.abs(u).sum(axis=0)
+    return np.asarray(sums, dtype=np.float64)
 
 
 def _double_forms(s: FloatArray, p: FloatArray, u: NDArray[Any], v: NDArray[Any], pairs_per_tile: int) -> Float64Array:
