@@ -23,3 +23,13 @@ def test_a_miss_lists_the_known_names_and_the_nearest() -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(InputError, match="kind"):
         registry.names("colours")
+
+
+def test_ours_are_loaded_without_a_look_at_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: asked.append(group) or [])
+    assert callable(registry.load("image_distances", "knn"))
+    assert asked == []
+    with pytest.raises(UnknownNameError):
+        registry.load("image_distances", "theirs")
+    assert asked == ["howfar.image_distances"]

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from howfar.arrays import Float64Array
 
 Single = NDArray[np.float32]
-_SAMPLE = 1001
+_VALUES = 1 << 22
+_FEWEST, _MOST = 15, 1001
 
 
 def centre_of(p: NDArray[Any]) -> Float64Array:
-    """A point amid the rows of P, (z,): the median of each component, of about a thousand of the rows where there are more.
+    """A point amid the rows of P, (z,): the median of each component, of up to a thousand of the rows, fewer where z is long.
 
     Not the mean, which one row far beyond all others drags away from them: about it they would have no digits left.
 
@@ -23,7 +24,8 @@ def centre_of(p: NDArray[Any]) -> Float64Array:
     >>> centre_of(np.array([[0.0], [1.0], [1e30]]))
     array([1.])
     """
-    some = p[:: -(-len(p) // _SAMPLE)]
+    count = max(_FEWEST, min(_MOST, _VALUES // p.shape[1]))
+    some = p[:: -(-len(p) // count)]
     centre: Float64Array = np.median(some.astype(np.float64, copy=False), axis=0)
     return centre
 
