@@ -70,3 +70,17 @@ def test_bad_input_is_one_line(
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_a_budget_that_is_too_small_is_one_line_before_any_work(
+    demo_folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets, store = [str(folder) for folder in demo_folders[:2]], ("--store", str(tmp_path / "store"))
+    for command in (["matrix", *sets], ["compare", *sets], ["embed", *sets], ["profile", sets[0], "-o", str(tmp_path / "p")]):
+        assert run([*command, "--backbone", "colour_moments", *store, "--memory", "1MB"]) == 2
+        line = capsys.readouterr().err.strip()
+        assert "memory must be at least" in line
+        assert line.count("\n") == 0
+    assert not list((tmp_path / "store").rglob("*.npy"))
+    assert run(["matrix", *sets, *QUICK, *store, "--memory", "some"]) == 2
+    assert "write 512MB, 2GB" in capsys.readouterr().err

@@ -19,6 +19,7 @@ def embed(
     device: options.Device = "auto",
     batch_size: options.FreeBatchSize = None,
     workers: options.Workers = None,
+    memory: options.Memory = None,
     weights: options.Weights = None,
     pool: options.Pool = None,
     fit: options.Fit = "stretch",
@@ -30,6 +31,7 @@ def embed(
     from howfar.backbones import load_backbone
     from howfar.data import Dataset, parse
     from howfar.errors import InputError
+    from howfar.memory import within
     from howfar.pipeline import embed_all
     from howfar.store import Store
 
@@ -42,7 +44,8 @@ def embed(
     executor, device = options.placed(runner, workers, address, device)
     model = load_backbone(backbone, **options.backbone_options(device, weights, pool, fit, via, backbone_option))
     shelf = Store(store)
-    features = [views[0] for views in embed_all(parsed, [model], shelf, executor, batch_size, workers)]
+    with within(memory):
+        features = [views[0] for views in embed_all(parsed, [model], shelf, executor, batch_size, workers)]
     if json:
         rows = [{"name": one.name, "n": len(one), "length": one.rows.shape[1]} for one in features]
         skipped = [{"dataset": bad.dataset, "path": bad.path, "reason": bad.reason} for one in features for bad in one.skipped]

@@ -41,6 +41,10 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 BatchSize = Annotated[int, typer.Option(help="Images at a time.")]
 FreeBatchSize = Annotated[int | None, typer.Option(help="Images at a time; by default 16, on a GPU what fits.")]
 Workers = Annotated[int | None, typer.Option(help="Batches at once; by default the cores at hand.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="What howfar's own arrays may take, the network apart: 512MB, 2GB, 1.5GiB, bytes."),
+]
 Architecture = Annotated[
     list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Of the architecture, as encoder=b3; repeat.")
 ]

@@ -13,6 +13,7 @@ from howfar.backbones import load_backbone
 from howfar.backbones.threads import one_torch_thread_each
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
+from howfar.memory import at_a_time, is_set, within
 from howfar.pipeline.batches import Batch, EmbedBatch, Outcome
 from howfar.pipeline.sums import with_sums
 from howfar.progress import bar
@@ -25,6 +26,7 @@ BATCH_SIZE = 16
 """Where no backbone says otherwise."""
 PAUSE = 0.2
 """Seconds between two looks at what other processes have in hand."""
+_FLOAT = 4
 
 
 def embed(
@@ -36,6 +38,7 @@ def embed(
     batch_size: int | None = None,
     workers: int | None = None,
     progress: bool = True,
+    memory: str | int | None = None,
     **options: Any,
 ) -> Features:
     """Features of every readable image of a dataset: from the store where they are known, computed where they are not.
@@ -54,6 +57,9 @@ def embed(
         a feature by more than 1e-5 relative. A kill loses at most the batch that each worker has in hand.
     progress
         Show a bar with rate and time left on stderr (or in the notebook).
+    memory
+        What howfar's own arrays may take, as "2GB" or in bytes: batches are made smaller where they would take more. The
+        network and what it computes inside are not among them.
     **options
         Passed to `howfar.load_backbone`: device, weights, pool, fit, via.
 
@@ -75,8 +81,8 @@ def embed(
     if options and not isinstance(backbone, str):
         raise InputError.of("options", "are of no use to a backbone that is loaded already", ", ".join(options))
     loaded = load_backbone(backbone, **options) if isinstance(backbone, str) else backbone
-    jobs = embed_all([parse(dataset)], [loaded], store, runner, batch_size, workers, progress)
-    return jobs[0][0]
+    with within(memory):
+        return embed_all([parse(dataset)], [loaded], store, runner, batch_size, workers, progress)[0][0]
 
 
 def embed_all(
@@ -105,6 +111,7 @@ def embed_all(
     executor = check_work(runner, batch_size, workers)
     shelf = store if isinstance(store, Store) else Store(store)
     size = _batch_size(backbones) if batch_size is None else batch_size
+    size = _fitting(size, backbones, workers or available_cores())
     stores = tuple(shelf.open(backbone.identity, sum(backbone.layers)) for backbone in backbones)
     task = EmbedBatch(tuple(backbones), stores, "cuda" if getattr(executor, "gpus", 0) else None)
     alone = executor.processes or (workers or available_cores()) == 1
@@ -125,6 +132,17 @@ def _batch_size(backbones: Sequence[Backbone]) -> int:
     """The smallest of what the backbones say that suits them; those that say nothing are content with any."""
     said = [int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size")]
     return min(said, default=BATCH_SIZE)
+
+
+def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
+    """Images at a time in a budget of memory: what is prepared, alone and as a batch, and features, as given and as stored."""
+    if not is_set():
+        return size
+    from PIL import Image
+
+    blank = Image.new("RGB", (64, 64))
+    each = 2 * sum(backbone.prepare(blank).nbytes + _FLOAT * sum(backbone.layers) for backbone in backbones)
+    return at_a_time(size, workers * each, 0, f"an image of each of {workers} workers", "have fewer workers")
 
 
 def check_work(runner: str | Runner, batch_size: int | None, workers: int | None) -> Runner:

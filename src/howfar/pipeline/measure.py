@@ -14,6 +14,7 @@ from howfar.distances.dataset import energy_of_sums
 from howfar.distances.pairwise import quadratic_forms, row_sums
 from howfar.errors import InputError
 from howfar.pipeline.forms import Forms, above_rounding
+from howfar.pipeline.plan import draws
 from howfar.projection import Projection
 from howfar.significance import assignments, interval, p_value, p_values, percentiles
 
@@ -133,10 +134,16 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
     """
     pooled = np.concatenate([pair.secondary, pair.primary])
     m, n = len(pair.secondary), len(pair.primary)
-    observed = np.concatenate([np.full((m, 1), 1 / m), np.full((n, 1), -1 / n)])
-    signs = np.concatenate([observed, assignments(m, n, permutations, np.random.default_rng(list(seed)))], axis=1)
-    energies = -quadratic_forms(pooled, pooled, signs, signs)
-    return p_value(float(energies[0]), energies[1:])
+    signs = np.concatenate([np.full((m, 1), 1 / m), np.full((n, 1), -1 / n)])
+    rng, step = np.random.default_rng(list(seed)), draws(permutations, n, m, pair.components)
+    energies = []
+    for start in range(0, permutations, step):
+        drawn = assignments(m, n, min(step, permutations - start), rng)
+        # The true labels stand before the first of the drawn ones.
+        signs = drawn if start else np.concatenate([signs, drawn], axis=1)
+        energies.append(-quadratic_forms(pooled, pooled, signs, signs))
+    found = np.concatenate(energies)
+    return p_value(float(found[0]), found[1:])
 
 
 def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:

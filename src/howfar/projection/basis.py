@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array, FloatArray, as_rows
 from howfar.errors import InputError
+from howfar.memory import at_a_time
 from howfar.projection.moments import Moments
+from howfar.projection.needs import score_rows
 from howfar.projection.products import product
 from howfar.projection.spectrum import ROUNDING_SINGLE, layer_weights, leading, ratio
 from howfar.protocols import Rows
@@ -79,7 +81,7 @@ class Basis:
             raise InputError.of("x", f"must have {len(self.mean)} columns", rows.shape, "use the backbone of the basis")
         if self.matrix.dtype == np.float32:
             return self._in_single(rows)
-        step = block or max(1, _CACHE_BYTES // (8 * q))
+        step = block or score_rows(max(1, _CACHE_BYTES // (8 * q)), m, q, self.components)
         scores, matrix = np.empty((m, self.components)), np.asfortranarray(self.matrix, np.float64)
         for start in range(0, m, step):
             stop = min(start + step, m)
@@ -100,8 +102,10 @@ class Basis:
     def _in_single(self, x: Rows) -> Float64Array:
         m, q = x.shape
         total = np.zeros((m, self.components))
-        for start in range(0, q, _SINGLE_COLUMNS):
-            stop = min(start + _SINGLE_COLUMNS, q)
+        held = self.matrix.nbytes + self.mean.nbytes + 2 * total.nbytes
+        step = at_a_time(_SINGLE_COLUMNS, m * (8 + 8 + 4), held, f"a subspace of {q:,} features")
+        for start in range(0, q, step):
+            stop = min(start + step, q)
             shifted = (x.columns(start, stop).astype(np.float64) - self.mean[start:stop]).astype(np.float32)
             total += shifted @ self.matrix[start:stop]
         return total
@@ -155,9 +159,11 @@ def by_gram(
     """
     n, q = p.shape
     z = factors.shape[1]
-    step = block or max(1, _BLOCK_BYTES // (8 * n))
+    size = 8 if 8 * q * z <= DOUBLE_BYTES else 4
+    held = size * q * z + 24 * q + 24 * n**2
+    step = block or at_a_time(max(1, _BLOCK_BYTES // (8 * n)), n * (8 + 4) + 16 * z, held, f"a subspace of {q:,} features")
     # Column-major: a single row's product then streams through each axis.
-    matrix = np.empty((q, z), dtype=np.float64 if 8 * q * z <= DOUBLE_BYTES else np.float32, order="F")
+    matrix = np.empty((q, z), dtype=np.float64 if size == 8 else np.float32, order="F")
     for start in range(0, q, step):
         stop = min(start + step, q)
         shifted = p.columns(start, stop).astype(np.float64) - mean[start:stop]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
+from howfar.projection.needs import gram_columns
 from howfar.protocols import Rows
 
 T = TypeVar("T")
@@ -277,7 +278,9 @@ class _Plan:
         parts = tuple(layers) if layers is not None else (sets[0].shape[1],)
         single = products >= SINGLE_FROM and all(one.columns(0, 1).dtype.itemsize <= 4 for one in sets)
         dtype = np.float32 if single else np.float64
-        step = block or max(1, _BLOCK_BYTES // (np.dtype(dtype).itemsize * sum(one.shape[0] for one in sets)))
+        (n, q), item = sets[0].shape, np.dtype(dtype).itemsize
+        m = sum(one.shape[0] for one in sets[1:])
+        step = block or gram_columns(max(1, _BLOCK_BYTES // (item * (n + m))), n, m, q, len(parts), item)
         return cls(sets, tuple(_ranges(parts, step)), len(parts), dtype)
 
     @property

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
+from howfar.projection.needs import DOUBLE, SINGLE, moment_rows
 from howfar.projection.products import add_products, add_square, column_means, mirror
 from howfar.protocols import Rows
 
@@ -58,8 +59,9 @@ def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Momen
     (3, [3.0], [[14.0]])
     """
     n, q = x.shape
-    single = not double and n * q * q >= SINGLE_FROM and x.rows(0, 1).dtype.itemsize <= np.dtype(np.float32).itemsize
-    step = block or max(q // 2, _BLOCK_BYTES // ((4 if single else 8) * q), 1)
+    single = not double and n * q * q >= SINGLE_FROM and x.rows(0, 1).dtype.itemsize <= SINGLE
+    itemsize = SINGLE if single else DOUBLE
+    step = block or moment_rows(max(q // 2, _BLOCK_BYTES // (itemsize * q), 1), q, itemsize)
     mean, scatter = np.zeros(q), np.zeros((q, q), order="F")
     for start in range(0, n, step):
         values, its = (_single if single else _double)(x.rows(start, min(start + step, n)))

@@ -14,9 +14,11 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError
+from howfar.memory import beside
 from howfar.projection.basis import Basis, by_covariance, by_gram, squares
 from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
 from howfar.projection.moments import Moments, merge
+from howfar.projection.needs import kept_moments
 from howfar.projection.remembered import Remembered, gram_of, moments_of
 from howfar.projection.spectrum import ROUNDING_SINGLE, centre, layer_weights, leading, ratio, signed, signs
 from howfar.projection.stacked import Stacked
@@ -138,7 +140,7 @@ class Projector:
             vectors, values, _ = self._primary_spectrum(self._gram, kept)
             return signed(vectors * np.sqrt(values), self._n, towards_secondary=False)
         basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
-        return signed(basis.scores(self._p, self._block), self._n, towards_secondary=False)
+        return signed(self._scores(basis, self._p), self._n, towards_secondary=False)
 
     def basis(self) -> Basis:
         """P's own subspace, for rows that come later: those of P get the scores of `own`, others of mode "primary".
@@ -152,7 +154,7 @@ class Projector:
         kept = min(self._z, self._most(self._n))
         if not self._by_gram(self._n):
             basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
-            return basis.turned(signs(basis.scores(self._p, self._block), self._n, towards_secondary=False))
+            return basis.turned(signs(self._scores(basis, self._p), self._n, towards_secondary=False))
         vectors, values, weights = self._primary_spectrum(self._exact, kept)
         root = np.sqrt(values)
         turns = signs(vectors * root, self._n, towards_secondary=False)
@@ -179,6 +181,10 @@ class Projector:
         """The same in float64, for what is fitted on P alone and kept: its scores do not move by how P was summed."""
         known = self.__dict__.get("_moments")
         return moments_of(self._p, self._block, double=True) if known is None or known.single else known
+
+    def _scores(self, basis: Basis, *sets: Rows) -> Float64Array:
+        with beside(kept_moments(self._q)):
+            return np.concatenate([basis.scores(rows, self._block) for rows in sets])
 
     def _by_gram(self, rows: int) -> bool:
         return self._route == "gram" or (self._route == "auto" and self._q > rows)
@@ -218,7 +224,7 @@ class Projector:
         else:
             basis = by_covariance(merge(self._moments, moments_of(s, self._block)), self._layers, self._scale, kept)
             shares = basis.explained_variance_ratio
-            scores = np.concatenate([basis.scores(rows, self._block) for rows in (self._p, s)])
+            scores = self._scores(basis, self._p, s)
         scores = signed(scores, self._n)
         return Projection(scores[: self._n], scores[self._n :], shares)
 
@@ -237,7 +243,7 @@ class Projector:
         else:
             basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
             shares = basis.explained_variance_ratio
-            scores = np.concatenate([basis.scores(rows, self._block) for rows in (self._p, s)])
+            scores = self._scores(basis, self._p, s)
         scores = signed(scores, self._n, towards_secondary=False)
         return Projection(scores[: self._n], scores[self._n :], shares)
 

@@ -15,9 +15,10 @@ import pandas as pd
 from howfar.backbones import load_backbone, takes
 from howfar.data import Dataset
 from howfar.errors import InputError
+from howfar.memory import within
 from howfar.pipeline import check_work
 from howfar.relation.ranks import rank_sums, spearman
-from howfar.results import Comparison, Settings
+from howfar.results import Comparison, Features, Settings
 from howfar.results.backbones import SETS, BackboneComparison
 from howfar.significance import resample_weights
 from howfar.studies.distance import Config, baseline, compared
@@ -47,6 +48,7 @@ def compare_backbones(
     workers: int | None = None,
     baselines: bool = True,
     progress: bool = True,
+    memory: str | int | None = None,
     **options: Any,
 ) -> BackboneComparison:
     """Measure the distances of `howfar.compare` by several backbones, and how far these agree.
@@ -66,6 +68,8 @@ def compare_backbones(
         As `howfar.embed`. An image that no backbone's store knows is read and decoded once for all of them.
     baselines
         Measure with the two trivial backbones too.
+    memory
+        As `howfar.compare`.
     **options
         The settings of `howfar.compare` (components, projection, scale, seed, bootstrap, permutations, neighbours, limit,
         rivals); the others are passed to `howfar.load_backbone` for each backbone that is named.
@@ -97,9 +101,17 @@ def compare_backbones(
     if ready:
         raise InputError.of("datasets", "must be images where there are several backbones", f"embeddings: {', '.join(ready)}")
     models = _loaded(backbones, dict(weights or {}), rest)
-    names = [model.name for model in models]
     trivial = [load_backbone(one) for one in BASELINES if baselines]
-    found = views(datasets, models, trivial, settings, Work(store, runner, batch_size, workers, progress))
+    with within(memory):
+        found = views(datasets, models, trivial, settings, Work(store, runner, batch_size, workers, progress))
+        return _agreeing(found, models, trivial, settings)
+
+
+def _agreeing(
+    found: Sequence[Sequence[Features]], models: Sequence[Backbone], trivial: Sequence[Backbone], settings: Settings
+) -> BackboneComparison:
+    """The comparison by each of the models, the trivial backbones beside it, and how far they agree."""
+    names = [model.name for model in models]
     beside = [baseline(one.name, view, settings) for one, view in zip(trivial, found[len(models) :], strict=True)]
     rows = [row for one in beside for row in one.rows]
     comparisons = tuple(

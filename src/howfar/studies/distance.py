@@ -15,7 +15,9 @@ from howfar.backbones import load_backbone
 from howfar.data import Dataset
 from howfar.distances.dataset import self_distance
 from howfar.errors import InputError
+from howfar.memory import beside, within
 from howfar.pipeline import ROUNDING, MeasuredPair, check_work, measured_pairs, projector_of
+from howfar.pipeline.plan import check_plan, kept
 from howfar.projection import Projector
 from howfar.results import (
     BackboneSummary,
@@ -92,6 +94,7 @@ def compare(
     neighbours: int = 5,
     limit: int | None = None,
     rivals: bool = True,
+    memory: str | int | None = None,
     **options: Any,
 ) -> Comparison:
     """Measure how far each secondary dataset is from the primary one (I^dist and O^dist, eq. 2-7), and how sure that is.
@@ -118,6 +121,9 @@ def compare(
     rivals
         False leaves out the literature's dataset distances (Fréchet, KID, MMD, sliced Wasserstein), which take most of the time
         where sets are of thousands of images.
+    memory
+        What howfar's own arrays may take at a time, as "2GB" or in bytes; no bound by default. Blocks and batches are made to
+        fit, which changes nothing beyond rounding; a run that cannot fit is refused before it begins.
     **options
         Passed to `howfar.load_backbone`: device, weights, pool, fit, via.
 
@@ -150,16 +156,17 @@ def compare(
         rivals=rivals,
     )
     check_work(runner, batch_size, workers)
-    datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
     work = Work(store, runner, batch_size, workers, progress)
-    model = _model(datasets, backbone, options)
-    if model is None:
-        main = _ready(datasets)
-        return compared(main, _name(main), settings)
-    trivial = [load_backbone(one) for one in BASELINES if baselines and one != model.name]
-    main, *others = views(datasets, [model], trivial, settings, work)
-    rows = [row for one, view in zip(trivial, others, strict=True) for row in baseline(one.name, view, settings).rows]
-    return compared(main, model.name, settings, tuple(rows))
+    with within(memory):
+        datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
+        model = _model(datasets, backbone, options)
+        if model is None:
+            main = _ready(datasets)
+            return compared(main, _name(main), settings)
+        trivial = [load_backbone(one) for one in BASELINES if baselines and one != model.name]
+        main, *others = views(datasets, [model], trivial, settings, work)
+        rows = [row for one, view in zip(trivial, others, strict=True) for row in baseline(one.name, view, settings).rows]
+        return compared(main, model.name, settings, tuple(rows))
 
 
 def features_of(
@@ -220,12 +227,15 @@ def compared(
 ) -> Comparison:
     """The study itself: P's features first, then each secondary's, by the backbone `name`."""
     primary, *secondaries = features
+    sizes, q = [len(one) for one in features], primary.rows.shape[1]
     projector = projector_of(primary, settings)
-    images, measured = Columns(sum(map(len, secondaries))), list[MeasuredPair]()
-    for s, one in zip(secondaries, measured_pairs(projector, secondaries, settings), strict=True):
-        images.add(len(s), _image_columns(s, len(primary), one))
-        # The table holds the components by now.
-        measured.append(replace(one, secondary_scores=one.secondary_scores[:0].copy()))
+    with beside(kept(sizes, q, settings)):
+        check_plan(sizes, q, len(primary.layers), settings)
+        images, measured = Columns(sum(map(len, secondaries))), list[MeasuredPair]()
+        for s, one in zip(secondaries, measured_pairs(projector, secondaries, settings), strict=True):
+            images.add(len(s), _image_columns(s, len(primary), one))
+            # The table holds the components by now.
+            measured.append(replace(one, secondary_scores=one.secondary_scores[:0].copy()))
     raw = [one.p_value for one in measured]
     total = sum(float(one.found.i_dist.mean()) for one in measured)
     summaries = [
@@ -238,7 +248,7 @@ def compared(
         of_primary.add(len(primary), _primary_columns(primary, s.name, one))
     return Comparison(
         primary=PrimarySummary(primary.name, len(primary), _self_distance(projector, measured, settings)),
-        backbone=BackboneSummary(name, primary.rows.shape[1], tuple(primary.layers), primary.identity),
+        backbone=BackboneSummary(name, q, tuple(primary.layers), primary.identity),
         settings=settings,
         datasets=tuple(summaries),
         images=images.frame(),

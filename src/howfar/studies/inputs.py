@@ -13,6 +13,7 @@ from howfar.arrays import ArrayRows
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.pipeline import embed_all
+from howfar.pipeline.plan import check_plan
 from howfar.results import Features, Settings
 from howfar.studies.notes import BASELINE_IMAGES
 
@@ -94,6 +95,9 @@ def views(
     """
     few = min(BASELINE_IMAGES, settings.limit or BASELINE_IMAGES)
     sample = [limited(dataset, replace(settings, limit=few)) for dataset in datasets]
+    for chosen, those in ((datasets, models), (sample, trivial)):
+        for one in those:
+            check_plan([len(dataset) for dataset in chosen], sum(one.layers), len(one.layers), settings)
     if all(one is other for one, other in zip(sample, datasets, strict=True)):
         by_dataset = embed_all(datasets, [*models, *trivial], *work)
     else:

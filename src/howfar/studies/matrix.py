@@ -17,7 +17,9 @@ import pandas as pd
 
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
+from howfar.memory import within
 from howfar.pipeline import check_work
+from howfar.pipeline.plan import check_plan
 from howfar.progress import bar
 from howfar.projection.remembered import Remembered
 from howfar.results import BackboneSummary, Features, Provenance, Settings
@@ -54,6 +56,7 @@ def matrix(
     seed: int = 0,
     bootstrap: int = 0,
     limit: int | None = None,
+    memory: str | int | None = None,
     **options: Any,
 ) -> Matrix:
     """Measure how far every dataset is from every other: no one of them is the primary one, each is in its turn.
@@ -62,7 +65,7 @@ def matrix(
     ----------
     datasets
         At least two, each as `howfar.compare` takes them: a list, or a mapping from name to dataset.
-    backbone, store, runner, batch_size, workers, progress, limit, options
+    backbone, store, runner, batch_size, workers, progress, limit, memory, options
         As `howfar.compare`.
     out
         A folder in which pairs are kept as they are measured, and where the result is written: run again, only what is missing,
@@ -107,10 +110,12 @@ def matrix(
     )
     executor = check_work(runner, batch_size, workers)
     read = _read(datasets)
-    found = [limited(one, settings) for one in read]
-    features, name = features_of(found, backbone, options, settings, Work(store, executor, batch_size, workers, progress))
+    work = Work(store, executor, batch_size, workers, progress)
     folder = None if out is None else Path(out)
-    with PairJournal.open(folder) as journal, _sums(folder) as sums:
+    with within(memory):
+        found = [limited(one, settings) for one in read]
+        features, name = features_of(found, backbone, options, settings, work)
+    with within(memory), PairJournal.open(folder) as journal, _sums(folder) as sums:
         rows = _measured(features, settings, journal, sums, executor, progress)
         result = Matrix(
             datasets=tuple(
@@ -147,6 +152,10 @@ def _measured(
     features: Sequence[Features], settings: Settings, journal: PairJournal, sums: Path, executor: Runner, progress: bool
 ) -> list[dict[str, Any]]:
     """A row for each two datasets: those that the journal knows from there, each other one measured once."""
+    sizes = sorted(len(one) for one in features)
+    # The two largest take the most, where it is not all at once.
+    together = sizes if settings.projection == "joint" else sizes[-2:]
+    check_plan(together, features[0].rows.shape[1], len(features[0].layers), settings)
     digests = [_hash(one.contents) for one in features]
     feature = {"identity": dict(features[0].identity), "layers": list(features[0].layers), "format": _FORMAT}
     chosen = [settings.components, settings.projection, settings.scale, settings.bootstrap]

@@ -10,8 +10,10 @@ from howfar.backbones import load_backbone
 from howfar.data import Dataset, parse
 from howfar.distances.dataset import leave_one_out
 from howfar.errors import InputError
+from howfar.memory import within
 from howfar.pipeline import check_work, embed_all, projector_of
 from howfar.pipeline.identity import check_same
+from howfar.pipeline.plan import check_plan
 from howfar.pipeline.profile import Profile
 from howfar.results import Evaluation, Features, Provenance, Settings
 from howfar.studies.calibration import Wishes, expected_of
@@ -41,6 +43,7 @@ def profile(
     level: float = 0.9,
     threshold: float | None = None,
     group: str | None = None,
+    memory: str | int | None = None,
     **options: Any,
 ) -> Profile:
     """Make a reference profile of a primary dataset: new images are scored by it without the dataset's images.
@@ -69,6 +72,8 @@ def profile(
     group
         Regular expression whose first group names an image's photograph, as `howfar.relate` takes it: images of one
         photograph are calibrated on together.
+    memory
+        As `howfar.compare`.
     **options
         Passed to `howfar.load_backbone`: device, weights, pool, fit, via. All but the device are kept.
 
@@ -94,20 +99,23 @@ def profile(
     model = _model(datasets, backbone, options)
     work = (store, runner, batch_size, workers, progress)
     features = [one for one in datasets if isinstance(one, Features)]
-    if model is not None:
-        features = [views[0] for views in embed_all(datasets, [model], *work)]
-    made = of_features(features[0], settings, None if model is None else model.name, _kept(backbone, options))
-    if not known:
-        return made
-    for one in features[1:]:
-        check_same(made.identity, one.identity, made.primary, one.name)
-    return made.with_expected(expected_of(made, features[1:], known, wishes, features[0].contents))
+    with within(memory):
+        if model is not None:
+            check_plan([len(datasets[0]), 0], sum(model.layers), len(model.layers), settings)
+            features = [views[0] for views in embed_all(datasets, [model], *work)]
+        made = of_features(features[0], settings, None if model is None else model.name, _kept(backbone, options))
+        if not known:
+            return made
+        for one in features[1:]:
+            check_same(made.identity, one.identity, made.primary, one.name)
+        return made.with_expected(expected_of(made, features[1:], known, wishes, features[0].contents))
 
 
 def of_features(
     features: Features, settings: Settings, backbone: str | None = None, options: dict[str, Any] | None = None
 ) -> Profile:
     """The profile of features that are there already."""
+    check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings)
     projector = projector_of(features, settings)
     rows = projector.own()
     return Profile(

@@ -1,0 +1,97 @@
+"""The plan that a budget of memory is kept by: what each step of a run holds, known from sizes alone before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from howfar.memory import at_a_time, beside
+from howfar.projection.needs import DOUBLE, SINGLE, gram_columns, kept_moments, moment_rows, score_rows
+from howfar.results import Settings
+
+# Of each of at most so many pairs in a tile: its distance, and what that is computed from.
+_PAIR, _PAIRS = 40, 1 << 20
+# Of an image in the tables: its distances and its percentile, and once more when the tables are put together.
+_COLUMNS = 16
+
+
+def check_plan(sizes: Sequence[int], q: int, layers: int, settings: Settings) -> None:
+    """Raise where a run of P's images first, then each secondary's, does not fit the budget; without one nothing is checked.
+
+    Parameters
+    ----------
+    sizes
+        Images of P, then of each secondary.
+    q, layers
+        Features of an image, and how many parts they are of.
+    settings
+        The run's.
+
+    Raises
+    ------
+    InputError
+        Names the step, what it needs and what to do.
+
+    Examples
+    --------
+    >>> from howfar.memory import within
+    >>> settings = Settings(25, "pair", "none", 0, 1000, 999, 5)
+    >>> with within("2GB"):
+    ...     check_plan([5000, 5000], 768, 1, settings)
+    """
+    n, *others = sizes
+    parts = layers if settings.scale == "layers" else 1
+    for m in [sum(others)] if settings.projection == "joint" else others:
+        fitted = n if settings.projection == "primary" else n + m
+        z = components(fitted, q, settings)
+        if q > fitted:
+            # Those of P alone, which rows that are not P's are projected by, are there in float64 beside.
+            gram_columns(1, n, m, q, parts + 2 * (settings.projection == "primary"))
+            at_a_time(1, DOUBLE, _scores(n + m, z), f"{z:,} components of {n + m:,} images")
+        else:
+            moment_rows(1, q)
+            with beside(kept_moments(q)):
+                score_rows(1, n + m, q, z)
+    for m in others:
+        draws(1, n, m, components(n + m, q, settings), settings.bootstrap)
+
+
+def components(rows: int, q: int, settings: Settings) -> int:
+    """z, as the projection clamps it.
+
+    Examples
+    --------
+    >>> components(20, 768, Settings(25, "pair", "none", 0, 1000, 999, 5))
+    19
+    """
+    most = max(1, min(rows - 1, q))
+    return most if settings.projection == "none" else min(settings.components, most)
+
+
+def kept(sizes: Sequence[int], q: int, settings: Settings) -> int:
+    """Bytes of the results of all pairs: scores of every secondary's images, and tables.
+
+    Examples
+    --------
+    >>> kept([100, 50], 768, Settings(25, "pair", "none", 0, 1000, 999, 5))
+    29600
+    """
+    n, *others = sizes
+    return DOUBLE * sum(2 * m * components(n + m, q, settings) + _COLUMNS * (m + n // 4) for m in others)
+
+
+def draws(usual: int, n: int, m: int, z: int, bootstrap: int = 0) -> int:
+    """Relabellings of n + m projected images at a time, as `howfar.memory.at_a_time`, beside so many bootstrap draws.
+
+    Examples
+    --------
+    >>> draws(999, 100, 100, 25)
+    999
+    """
+    rows = n + m
+    held = _PAIR * min(rows**2, _PAIRS) + _scores(rows, z) + bootstrap * rows * (DOUBLE + SINGLE)
+    # A relabelling is drawn, set beside the true labels, and multiplied in single precision.
+    return at_a_time(usual, rows * (2 * DOUBLE + SINGLE), held, f"distances of {rows:,} images")
+
+
+def _scores(rows: int, z: int) -> int:
+    return DOUBLE * 4 * rows * z

@@ -1,0 +1,63 @@
+"""What the two routes of the projection hold in memory, and how many columns or rows they may then take at a time."""
+
+from __future__ import annotations
+
+from howfar.memory import at_a_time
+
+DOUBLE, SINGLE = 8, 4
+# Scores are there up to four times: as they are computed, of P and S together, with their signs, and each alone.
+_SCORES = 4
+
+
+def gram_columns(usual: int, n: int, m: int, q: int, layers: int, itemsize: int = DOUBLE) -> int:
+    """Columns at a time of inner products of n and m images, as `howfar.memory.at_a_time`; m = 0 is P alone.
+
+    Held are the sums of a layer each, a block's own product, layers taken together, what is kept of P, and means and centres.
+
+    Examples
+    --------
+    >>> gram_columns(4096, 380, 380, 10**6, 1)
+    4096
+    """
+    rows = n + m
+    squares = (layers + 2 + (layers > 1)) * rows**2 + layers * n**2
+    held = DOUBLE * squares + 2 * (DOUBLE + SINGLE) * q
+    # Two blocks in turn, and what is read for the next of them.
+    return at_a_time(usual, rows * (2 * itemsize + SINGLE) + 64, held, f"the inner products of {rows:,} images")
+
+
+def moment_rows(usual: int, q: int, itemsize: int = DOUBLE) -> int:
+    """Rows at a time of moments of q features, likewise.
+
+    Held are P's and S's scatter, a block's own product, both taken together, and what the eigenvectors are computed from.
+
+    Examples
+    --------
+    >>> moment_rows(2730, 768)
+    2730
+    """
+    held = DOUBLE * (6 * q**2 + 8 * q)
+    return at_a_time(usual, q * (2 * itemsize + SINGLE), held, f"the moments of {q:,} features")
+
+
+def score_rows(usual: int, rows: int, q: int, z: int) -> int:
+    """Rows at a time that are projected of so many, on z of q dimensions, likewise.
+
+    Examples
+    --------
+    >>> score_rows(680, 20000, 768, 25)
+    680
+    """
+    held = DOUBLE * (_SCORES * rows * z + q * z)
+    return at_a_time(usual, q * (2 * DOUBLE + SINGLE) + DOUBLE * z, held, f"{z:,} components of {rows:,} images")
+
+
+def kept_moments(q: int) -> int:
+    """Bytes of P's moments, which stay for further secondaries: as those are summed, and in float64.
+
+    Examples
+    --------
+    >>> kept_moments(768)
+    9449472
+    """
+    return 2 * DOUBLE * (q**2 + q)

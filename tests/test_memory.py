@@ -1,0 +1,199 @@
+"""A budget of memory: how it is written, what it allows, and that no number depends on it."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import howfar
+from howfar.data.synthetic import write_dataset
+from howfar.errors import InputError
+from howfar.memory import at_a_time, beside, is_set, parse_size, within
+from howfar.pipeline import measure, permutation_p_value
+from howfar.projection import Projector, joint_pca
+from howfar.significance import assignments
+from howfar.studies.matrix import matrix
+
+
+@pytest.mark.parametrize(
+    ("size", "count"),
+    [
+        ("2GB", 2 * 10**9),
+        ("2 gb", 2 * 10**9),
+        ("2G", 2 * 10**9),
+        ("1.5GiB", 3 << 29),
+        ("512M", 512 * 10**6),
+        ("64KiB", 64 << 10),
+        ("1T", 10**12),
+        ("700", 700),
+        ("700B", 700),
+        (700, 700),
+    ],
+)
+def test_sizes_as_people_write_them(size: Any, count: int) -> None:
+    assert parse_size(size) == count
+
+
+@pytest.mark.parametrize("size", ["", "much", "-2GB", "2XB", "0", 0, -5, "0.1B", "nan", "1e9", "2GB 3"])
+def test_what_is_no_size_is_one_clear_line(size: Any) -> None:
+    with pytest.raises(InputError, match=r"^memory must be a size, got .*: write 512MB, 2GB, 1.5GiB, or bytes$"):
+        parse_size(size)
+
+
+def test_a_budget_ends_with_the_work_and_is_shared_with_what_is_kept() -> None:
+    def fits() -> int:
+        return at_a_time(1000, each=10**6, held=0, what="rows")
+
+    assert (fits(), is_set()) == (1000, False)
+    with within("200MB"):
+        whole = fits()
+        with beside(50 * 10**6):
+            assert fits() == whole - 50
+        with within("100MB"):
+            assert fits() == whole - 100
+        assert (fits(), is_set()) == (whole, True)
+    with pytest.raises(InputError, match="memory must be at least"), within("30MB"):
+        at_a_time(3, each=5 * 10**6, held=10**6, what="rows")
+    assert not is_set()
+    with beside(10**12):
+        assert fits() == 1000
+
+
+def features(n: int, m: int, q: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    spread = 4.0 * np.arange(1, q + 1) ** -0.4
+    return (rng.normal(size=(n, q)) * spread + 9).astype(np.float32), (rng.normal(size=(m, q)) * spread + 9.5).astype(
+        np.float32
+    )
+
+
+@pytest.mark.parametrize("memory", ["26MB", "27MB", "40MB", "1GB"])
+@pytest.mark.parametrize(("sizes", "mode"), [((60, 40, 3000), "pair"), ((60, 40, 3000), "primary"), ((900, 700, 30), "joint")])
+def test_no_projection_depends_on_it(memory: str, sizes: tuple[int, int, int], mode: Any) -> None:
+    p, s = features(*sizes)
+    free, bound = Projector(p, 5), Projector(p, 5)
+    (wanted,) = free.project([s], mode)
+    own, basis = free.own(), free.basis()
+    with within(memory):
+        (found,) = bound.project([s], mode)
+        size = np.abs(wanted.secondary).max()
+        np.testing.assert_allclose(found.secondary, wanted.secondary, rtol=0, atol=1e-9 * size)
+        np.testing.assert_allclose(bound.own(), own, rtol=0, atol=1e-9 * size)
+        np.testing.assert_allclose(bound.basis().scores(s), basis.scores(s), rtol=0, atol=1e-9 * size)
+
+
+def test_blocks_become_smaller() -> None:
+    p, s = features(60, 40, 3000)
+    widths: list[int] = []
+
+    class Seen:
+        def __init__(self, x: np.ndarray) -> None:
+            self.x, self.shape = x, x.shape
+
+        def rows(self, start: int, stop: int) -> Any:
+            return self.x[start:stop]
+
+        def columns(self, start: int, stop: int) -> Any:
+            widths.append(stop - start)
+            return self.x[:, start:stop]
+
+    joint_pca(Seen(p), Seen(s), 5)
+    assert max(widths) == 3000
+    widths.clear()
+    with within("25700KB"):
+        joint_pca(Seen(p), Seen(s), 5)
+    assert max(widths) < 500
+
+
+def test_no_p_value_depends_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = joint_pca(*features(300, 200, 40), 5)
+    drawn: list[int] = []
+
+    def counted(m: int, n: int, draws: int, rng: np.random.Generator) -> Any:
+        drawn.append(draws)
+        return assignments(m, n, draws, rng)
+
+    # The package has a function of the module's name.
+    monkeypatch.setattr(importlib.import_module("howfar.pipeline.measure"), "assignments", counted)
+    wanted = [permutation_p_value(pair, 200, (seed,)) for seed in range(5)]
+    with within("36MB"):
+        found = [permutation_p_value(pair, 200, (seed,)) for seed in range(5)]
+    assert found == wanted
+    assert drawn[:5] == [200] * 5
+    assert len(drawn) > 10
+    assert sum(drawn[5:]) == 1000
+    assert measure(pair, bootstrap=0).i_dist.shape == (200,)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "what"),
+    [
+        ((3000, 200, 40_000), "the inner products of 3,200 images"),
+        ((9000, 200, 2000), "the moments of 2,000 features"),
+        ((9000, 200, 4), "distances of 9,200 images"),
+    ],
+)
+def test_what_cannot_fit_is_said_before_any_work(
+    sizes: tuple[int, int, int], what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Untouched:
+        """Rows that must not be read."""
+
+        def __init__(self, n: int, q: int) -> None:
+            self.shape = (n, q)
+
+        def rows(self, start: int, stop: int) -> Any:
+            raise AssertionError
+
+        columns = rows
+
+    from howfar.results import Features
+    from howfar.studies.distance import Config, compared
+
+    n, m, q = sizes
+    pair = [
+        Features(name, Untouched(k, q), names, names, names, (q,), {"name": "made"})
+        for name, k in (("p", n), ("s", m))
+        for names in [tuple(map(str, range(k)))]
+    ]
+    with within("60MB"), pytest.raises(InputError, match=rf"memory must be at least \d[\d,]* MB for {what}, got '60 MB': give"):
+        compared(pair, "made", Config.checked())
+
+
+def test_every_job_takes_it(tmp_path: Path) -> None:
+    roads, site = (write_dataset(tmp_path / name, 6, seed=k, size=48) for k, name in enumerate(("roads", "site")))
+    given: dict[str, Any] = {"store": tmp_path / "store", "progress": False}
+    refused: list[Any] = [
+        lambda memory: howfar.compare(roads, site, "colour_moments", memory=memory, **given),
+        lambda memory: howfar.compare_backbones(roads, site, ["colour_moments", "pixels"], memory=memory, **given),
+        lambda memory: matrix([roads, site], "colour_moments", memory=memory, **given),
+        lambda memory: howfar.profile(roads, "colour_moments", memory=memory, **given),
+        lambda memory: howfar.embed(roads, "colour_moments", memory=memory, **given),
+    ]
+    for job in refused:
+        with pytest.raises(InputError, match="memory must be at least"):
+            job("2MB")
+        with pytest.raises(InputError, match="memory must be a size"):
+            job("some")
+    assert not list((tmp_path / "store").rglob("*.npy"))
+    for job in refused:
+        job("300MB")
+
+
+def test_batches_are_made_to_fit(tmp_path: Path) -> None:
+    from howfar.backbones import load_backbone
+    from howfar.pipeline.embedding import _fitting
+
+    pixels = load_backbone("pixels")
+    assert _fitting(16, [pixels], 4) == 16
+    with within("28MB"):
+        assert 1 <= _fitting(16, [pixels], 4) < 16
+    with (
+        within("24MB"),
+        pytest.raises(InputError, match="for an image of each of 4 workers, got '24 MB': give more, or have fewer"),
+    ):
+        _fitting(16, [pixels], 4)
