@@ -1,0 +1,113 @@
+"""Write docs/performance.md and its picture from the records in benchmarks/results; --check fails where it is not current."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib
+from matplotlib.figure import Figure
+
+from howfar.figures.style import COLOURS, INK, MUTED, blank, drawing
+
+HERE = Path(__file__).parent
+PAGE, TEMPLATE, PICTURE = HERE / "performance.md", HERE / "performance.md.j2", HERE / "pictures" / "speed.svg"
+RECORDS = HERE.parent / "benchmarks" / "results"
+TIMES = "times howfar's"
+Group = tuple[str, dict[str, float]]
+
+
+def records() -> dict[str, Any]:
+    """Every record, by its name."""
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(RECORDS.glob("*.json"))}
+
+
+def made(record: Mapping[str, Any]) -> str:
+    """Where and how a record was made."""
+    hardware = record["hardware"]
+    processor = hardware["processor"].replace("(R)", "").removesuffix(" Processor")
+    return f"{processor}, {hardware['cores']} cores: `{record['command']}`"
+
+
+def short(value: float, digits: int = 2) -> str:
+    """A number with so many digits that count, without an exponent where it is not tiny."""
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.0e}"
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:#.{digits}g}".rstrip(".") if value else "0"
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """The page's text."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
+    environment.filters |= {"made": made, "short": short}
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render({"longest": None, **found})
+
+
+def groups(found: Mapping[str, Any]) -> list[Group]:
+    """What is compared, and how many times as long as howfar each peer takes."""
+    sums, pca = found["row_sums"]["results"]["by"], found["joint_pca"]["results"]
+    networks = found["throughput"]["results"]["networks"]
+    return [
+        ("sums of 20,000 × 20,000 distances", {name: one[TIMES] for name, one in sums.items() if name != "howfar"}),
+        *(
+            (
+                f"joint PCA, q = {case['q']:,}",
+                {name: one[TIMES] for name, one in case["by"].items() if name.startswith("scikit")},
+            )
+            for case in (pca["wide"], pca["tall"])
+        ),
+        (
+            "features from files",
+            {f"plain loop, {who}": one["times the plain loop"]["howfar"] for who, one in networks.items()},
+        ),
+    ]
+
+
+def picture(compared: list[Group]) -> Figure:
+    """Bars from 1, which is howfar's time; to the left of it the peer is faster."""
+    figure = blank(9.0, 0.3 * sum(len(peers) + 1.4 for _, peers in compared))
+    axes = figure.subplots()
+    place, names = 0.0, []
+    for number, (group, peers) in enumerate(compared):
+        axes.text(0.01, place, group, color=INK, weight="bold", va="center", transform=axes.get_yaxis_transform())
+        for peer, value in sorted(peers.items(), key=lambda one: -one[1]):
+            place += 1
+            names.append((place, peer))
+            axes.barh(place, value - 1, left=1, color=COLOURS[number], height=0.62)
+            side = 1 if value >= 1 else -1
+            at = {"xytext": (5 * side, 0), "textcoords": "offset points", "va": "center", "ha": "left" if side > 0 else "right"}
+            axes.annotate(f"{short(value)}×", (value, place), color=MUTED, **at)
+        place += 1.4
+    axes.axvline(1, color=INK, lw=1)
+    axes.set(xscale="log", xlim=(0.05, 200), ylim=(place - 0.6, -0.8), xlabel="time of the peer, howfar = 1")
+    axes.set_yticks([at for at, _ in names], [name for _, name in names])
+    ticks = [0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.grid(visible=False, axis="y")
+    return figure
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    found = records()
+    text = page(found)
+    if parser.parse_args().check:
+        current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
+        if not current:
+            print(f"{PAGE} is not what the records say: run python docs/make_performance.py", file=sys.stderr)
+        return 0 if current else 1
+    PAGE.write_text(text, encoding="utf-8")
+    with drawing(), matplotlib.rc_context({"svg.hashsalt": "speed", "savefig.pad_inches": 0.05}):
+        picture(groups(found)).savefig(PICTURE, bbox_inches="tight", metadata={"Date": None})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
