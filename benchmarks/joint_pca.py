@@ -1,9 +1,9 @@
 """The joint PCA of P and S, exact: howfar from a store on disk against scikit-learn in memory, time and peak memory.
 
 Wide: few images of very long features, the Gram route; long: longer ones still, on which howfar is alone. Tall: many images of
-short ones, the covariance route, for the first secondary and for a further one against the same P. Every job runs in a process of
-its own; memory is the peak above what the interpreter with its imports takes. The error is that of all distances between P and S
-in the projected space, against float64. scikit-learn's default solver depends on the shape: the record says which it was.
+short ones, the covariance route, for the first secondary and for a further one against the same P. Every job runs in a process
+of its own; memory is the peak above what the interpreter with its imports takes. The error is that of all distances between P
+and S in the projected space, against float64. scikit-learn's default solver depends on the shape: the record says which it was.
 """
 
 from __future__ import annotations
