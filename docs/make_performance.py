@@ -45,7 +45,7 @@ def page(found: Mapping[str, Any]) -> str:
     """The page's text."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
     environment.filters |= {"made": made, "short": short}
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render({"longest": None, **found})
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(found)
 
 
 def groups(found: Mapping[str, Any]) -> list[Group]:
