@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import howfar
+from howfar.data import content_hash
 from howfar.data.synthetic import write_dataset
 from howfar.results import Features
 from howfar.testing.diary import Diary
@@ -80,3 +82,20 @@ def test_what_a_killed_process_had_in_hand_is_done_by_another(places: tuple[Path
     # Two batches of four at most were in its hands.
     assert len(set(found.contents)) <= count <= len(set(found.contents)) + 8
     assert sum(Diary(places[2]).noted().values()) == count
+
+
+def test_what_is_waited_for_is_said(places: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    images, store, diary = places
+    features = howfar.Store(store).open(Diary(diary).identity, 3)
+    first = content_hash((images / "images" / "0001.jpg").read_bytes())
+    with ThreadPoolExecutor(1) as pool:
+        with features.claim([first]):
+            found = pool.submit(howfar.embed, images, Diary(diary), store, workers=1)
+            while len(features) < IMAGES - 1:
+                time.sleep(0.02)
+                features.refresh()
+            time.sleep(0.5)
+            assert not found.done()
+        # Nobody has it in hand any more, and it is not there.
+        assert len(found.result(timeout=60)) == IMAGES
+    assert "in another process's hands=1" in capsys.readouterr().err

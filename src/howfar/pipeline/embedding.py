@@ -24,6 +24,7 @@ from howfar.store import FeatureStore, Store
 
 BATCH_SIZE = 16
 """Where no backbone says otherwise."""
+ELSEWHERE = "in another process's hands"
 PAUSE = 0.2
 """Seconds between two looks at what other processes have in hand."""
 _FLOAT = 4
@@ -178,8 +179,12 @@ def _outcomes(
             reused += sum(outcome.reused for outcome in done)
             shown.set_postfix({"from store": reused, **_gpu(task.backbones, busy, begun)}, refresh=False)
             shown.update(sum(not outcome.elsewhere for outcome in done))
-        for place, outcome in _awaited(executor, task, outcomes, size):
+        left = sum(outcome.elsewhere for found in outcomes for outcome in found)
+        if left:
+            shown.set_postfix({ELSEWHERE: left})
+        for left, place, outcome in _awaited(executor, task, outcomes, size):
             outcomes[place[0]][place[1]] = outcome
+            shown.set_postfix({ELSEWHERE: left}, refresh=False)
             shown.update()
     return outcomes
 
@@ -198,8 +203,8 @@ def _gpu(backbones: Sequence[Backbone], before: float, begun: float) -> dict[str
 
 def _awaited(
     executor: Runner, task: EmbedBatch, outcomes: Sequence[Sequence[Outcome]], size: int
-) -> Iterator[tuple[tuple[int, int], Outcome]]:
-    """Wait for what other workers have in hand, and compute what they let fall; each outcome by dataset and place."""
+) -> Iterator[tuple[int, tuple[int, int], Outcome]]:
+    """Wait for what others have in hand, and compute what they let fall: how many are left, dataset and place, outcome."""
     waiting = {
         (index, place): outcome
         for index, found in enumerate(outcomes)
@@ -209,7 +214,8 @@ def _awaited(
     while waiting:
         lacking = task.lacking({outcome.content for outcome in waiting.values()})
         for place in [place for place, outcome in waiting.items() if outcome.content not in lacking]:
-            yield place, replace(waiting.pop(place), reused=True, elsewhere=False)
+            found = replace(waiting.pop(place), reused=True, elsewhere=False)
+            yield len(waiting), place, found
         free = task.free(lacking)
         fallen = [place for place, outcome in waiting.items() if outcome.content in free]
         groups = [fallen[start : start + size] for start in range(0, len(fallen), size)]
@@ -218,7 +224,7 @@ def _awaited(
             for place, outcome in zip(group, done, strict=True):
                 if not outcome.elsewhere:
                     del waiting[place]
-                    yield place, outcome
+                    yield len(waiting), place, outcome
         if not fallen and waiting:
             time.sleep(PAUSE)
 
