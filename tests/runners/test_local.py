@@ -73,7 +73,7 @@ def test_an_interrupt_cancels_what_has_not_begun():
     with pytest.raises(KeyboardInterrupt):
         list(LocalRunner(2).run(task, range(100)))
     assert len(begun) <= 2 + 4
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("howfar")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("howfar_")]
 
 
 def test_closing_early_cancels_what_waits_for_a_thread(monkeypatch):
@@ -102,7 +102,7 @@ def test_closing_early_cancels_what_waits_for_a_thread(monkeypatch):
 
 def test_no_threads_are_left_behind():
     list(LocalRunner(2).run(abs, range(8)))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("howfar")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("howfar_")]
 
 
 @pytest.mark.parametrize("workers", [0, -2])
