@@ -1,0 +1,48 @@
+"""What is computed of all pairs of two sets never holds them: 4,000 × 4,000 distances would take 64 MB in float32."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from howfar.distances import forms, pairwise
+from howfar.distances.knn import knn
+from howfar.distances.pairwise import quadratic_forms, row_sums
+
+N = 4000
+MIB = 1 << 20
+
+
+def peak(work: Callable[[], object]) -> float:
+    work()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1] / MIB
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.fixture
+def sets(monkeypatch: pytest.MonkeyPatch) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    monkeypatch.setattr(pairwise, "COMPILED_FROM", 0)
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(N, 5)), rng.multinomial(N, np.full(N, 1 / N), size=10).T.astype(np.uint8)
+
+
+@pytest.mark.parametrize(("integers", "most"), [(True, 8), (False, 32)])
+def test_forms(
+    sets: tuple[NDArray[np.float64], NDArray[np.uint8]], integers: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "integer_units", lambda: integers)
+    rows, counts = sets
+    assert peak(lambda: quadratic_forms(rows, rows, counts, counts)) < most
+
+
+def test_sums_and_neighbours(sets: tuple[NDArray[np.float64], NDArray[np.uint8]]) -> None:
+    assert peak(lambda: row_sums(sets[0], sets[0])) < 4
+    assert peak(lambda: knn(sets[0], sets[0])) < 8
