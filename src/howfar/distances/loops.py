@@ -39,6 +39,7 @@ def compiled(function: F) -> F:
     return cast("F", made)
 
 
+# numba keeps what it has compiled by the caller's own file: after a change here, empty __pycache__ of its callers, too.
 @compiled
 def squares(a: Single, i: int, j: int, k: int, l: int, b: Single, start: int, width: int, out: Single) -> None:  # noqa: E741  # i to l: four rows
     """Squared distances of four rows of `a` from `width` rows of P, whose components are the rows of `b`."""
