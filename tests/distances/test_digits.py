@@ -59,6 +59,12 @@ def test_as_scipy(m: int, n: int, z: int, offset: float, scale: float) -> None:
     np.testing.assert_allclose(by_digits(s, p, u, v), long_way(s, p, u, v), rtol=2e-6)
 
 
+def test_rounding_leans_to_neither_side() -> None:
+    """A half that always went up would add a quarter of a step to each distance of 22 bits and more: 4e-8 of every sum."""
+    s, p, u, v = rows(500), rows(700, seed=2), counts(500, 9), counts(700, 9, 2)
+    assert np.abs(by_digits(s, p, u, v) / long_way(s, p, u, v) - 1).max() < 5e-9
+
+
 @pytest.mark.parametrize("n", [5, 256, 300, 515])
 def test_half_of_the_pairs_do(n: int) -> None:
     p, v = rows(n), counts(n, 9)

@@ -121,7 +121,6 @@ def _digits(kernel: Kernel, rows: slice, first: int, half: bool, scale: float) -
 def _quantise(a: Single, b: Single, start: int, stop: int, first: int, half: bool, scale: np.float32, out: Bytes) -> None:
     """Digits of the distances of rows `start` to `stop` of `a` from P; where `half`, those at or left of the diagonal are 0."""
     squared = np.empty((4, TILE), np.float32)
-    nearest = np.float32(0.5)
     for i in range(start, stop, 4):
         j, k, l = min(i + 1, stop - 1), min(i + 2, stop - 1), min(i + 3, stop - 1)  # noqa: E741  # as in `loops`
         for at in range(first, b.shape[1], TILE):
@@ -130,7 +129,7 @@ def _quantise(a: Single, b: Single, start: int, stop: int, first: int, half: boo
             for row, to in enumerate((i, j, k, l)):
                 high, middle, low = out[0, to, at - first :], out[1, to, at - first :], out[2, to, at - first :]
                 for x in range(width):
-                    step = np.int32(np.sqrt(squared[row, x]) * scale + nearest)
+                    step = np.int32(np.rint(np.sqrt(squared[row, x]) * scale))
                     high[x] = step >> 16
                     middle[x] = (step >> 8) & 255
                     low[x] = step & 255
