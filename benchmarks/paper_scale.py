@@ -23,7 +23,7 @@ from record import leave, parser
 COMMON = """
 import json, sys, time
 from pathlib import Path
-import onnxruntime, pyarrow, scipy.stats, torch
+import onnxruntime, pyarrow, scipy.stats
 import howfar
 from howfar.distances import forms, nearest
 from howfar.studies import distance, matrix, pairs

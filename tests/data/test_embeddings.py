@@ -146,3 +146,11 @@ def test_parquet_errors(tmp_path: Path) -> None:
     pq.write_table(pa.table({"vector": [[1.0]]}), path)
     with pytest.raises(InputError, match="has no column embedding; its columns: vector"):
         load_embeddings(path)
+
+
+def test_names_by_place_are_held_once(rows: np.ndarray) -> None:
+    one, other = from_array(rows, "a"), from_array(rows + 1, "b")
+    assert one.images is other.images
+    assert one.images == tuple(f"row-{place}" for place in range(7))
+    rows[2] = np.nan
+    assert from_array(rows, "c").images == ("row-0", "row-1", "row-3", "row-4", "row-5", "row-6")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def from_array(
     """
     values = _as_floats(array, name)
     mapped = mapping_of(values)
-    names = [f"row-{row}" for row in range(len(values))] if images is None else list(images)
+    names = _places(len(values)) if images is None else tuple(images)
     good: list[int] = []
     contents: list[str] = []
     step = max(1, _BLOCK_BYTES // (values.itemsize * values.shape[1]))
@@ -118,13 +119,19 @@ def from_array(
     return Features(
         name=name,
         rows=rows if mapped is None else MappedRows(rows, mapped),
-        images=tuple(names[row] for row in good),
+        images=tuple(names[row] for row in good) if bad else names,
         paths=("",) * len(good),
         contents=tuple(contents),
         layers=(length,),
         identity={"kind": "embeddings", "length": length},
         skipped=skipped,
     )
+
+
+@lru_cache(maxsize=8)
+def _places(count: int) -> tuple[str, ...]:
+    """Names by place, the same ones for all sets of one size: hundreds of sets need not hold them each."""
+    return tuple(f"row-{row}" for row in range(count))
 
 
 class ChosenRows(Rows):
