@@ -18,9 +18,10 @@ UNITS = {"": 1, "b": 1} | {
     for power, letter in enumerate("kmgt", start=1)
     for ending in ("", "b", "ib")
 }
-SLACK = 24 << 20
+SLACK = 28 << 20
 """Held whatever is done: a piece of a mapped shard, tables, the allocator's own."""
 _set: ContextVar[tuple[int, int] | None] = ContextVar("howfar-memory", default=None)
+_steps: ContextVar[list[tuple[int, int, str, str]] | None] = ContextVar("howfar-memory-plan", default=None)
 
 
 def parse_size(size: str | int) -> int:
@@ -55,7 +56,7 @@ def within(size: str | int | None) -> Iterator[None]:
     --------
     >>> with within("100MB"):
     ...     at_a_time(1000, each=10**6, held=10 * 2**20, what="rows"), at_a_time(3, each=10**6, held=0, what="rows")
-    (64, 3)
+    (60, 3)
     """
     token = _set.set(None if size is None else (parse_size(size), 0))
     try:
@@ -84,7 +85,7 @@ def beside(kept: int) -> Iterator[None]:
     --------
     >>> with within("100MB"), beside(60 * 10**6):
     ...     at_a_time(1000, each=10**6, held=0, what="rows")
-    14
+    10
     """
     budget = _set.get()
     token = _set.set(None if budget is None else (budget[0], budget[1] + kept))
@@ -122,18 +123,49 @@ def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take f
     >>> with within("100MB"):
     ...     at_a_time(1000, each=1, held=10**9, what="the scores", remedy="less")
     Traceback (most recent call last):
-    howfar.errors.InputError: memory must be at least 1,026 MB for the scores, got '100 MB': give more, or less
+    howfar.errors.InputError: memory must be at least 1,030 MB for the scores, got '100 MB': give more, or less
     """
     budget = _set.get()
     if budget is None:
         return usual
     total, kept = budget
     needed = SLACK + kept + held + each
-    if needed > total:
-        raise InputError.of(
-            "memory",
-            f"must be at least {-(-needed // 10**6):,} MB for {what}",
-            f"{total // 10**6:,} MB",
-            f"give more, or {remedy}",
-        )
-    return min(usual, 1 + (total - needed) // max(1, each))
+    if needed <= total:
+        return min(usual, 1 + (total - needed) // max(1, each))
+    steps = _steps.get()
+    if steps is None:
+        raise _too_little(total, needed, what, remedy)
+    steps.append((total, needed, what, remedy))
+    return 1
+
+
+@contextmanager
+def plan() -> Iterator[None]:
+    """Ask for every step of some work inside: what takes the most is refused at the end, not what comes first.
+
+    Raises
+    ------
+    InputError
+        As `at_a_time`, of the step that needs the most.
+
+    Examples
+    --------
+    >>> with within("100MB"), plan():
+    ...     for held in (2, 3, 1):
+    ...         _ = at_a_time(10, each=1, held=held * 10**8, what=f"step {held}", remedy="less")
+    Traceback (most recent call last):
+    howfar.errors.InputError: memory must be at least 330 MB for step 3, got '100 MB': give more, or less
+    """
+    steps: list[tuple[int, int, str, str]] = []
+    token = _steps.set(steps)
+    try:
+        yield
+    finally:
+        _steps.reset(token)
+    if steps:
+        raise _too_little(*max(steps, key=lambda step: step[1]))
+
+
+def _too_little(total: int, needed: int, what: str, remedy: str) -> InputError:
+    rule = f"must be at least {-(-needed // 10**6):,} MB for {what}"
+    return InputError.of("memory", rule, f"{total // 10**6:,} MB", f"give more, or {remedy}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from howfar.memory import at_a_time, beside
-from howfar.projection.needs import DOUBLE, SINGLE, gram_columns, kept_moments, moment_rows, score_rows
+from howfar.memory import at_a_time, beside, plan
+from howfar.projection.basis import itemsize
+from howfar.projection.needs import DOUBLE, SINGLE, gram_columns, kept_moments, moment_rows, score_rows, subspace_columns
 from howfar.results import Settings
 
 # Of each of at most so many pairs in a tile: its distance, and what that is computed from.
@@ -14,7 +15,7 @@ _PAIR, _PAIRS = 40, 1 << 20
 _COLUMNS = 16
 
 
-def check_plan(sizes: Sequence[int], q: int, layers: int, settings: Settings) -> None:
+def check_plan(sizes: Sequence[int], q: int, layers: int, settings: Settings, basis: bool = False) -> None:
     """Raise where a run of P's images first, then each secondary's, does not fit the budget; without one nothing is checked.
 
     Parameters
@@ -25,11 +26,13 @@ def check_plan(sizes: Sequence[int], q: int, layers: int, settings: Settings) ->
         Features of an image, and how many parts they are of.
     settings
         The run's.
+    basis
+        Whether P's own axes are wanted, for images that come later.
 
     Raises
     ------
     InputError
-        Names the step, what it needs and what to do.
+        Names the step that needs the most, how much that is and what to do.
 
     Examples
     --------
@@ -40,19 +43,28 @@ def check_plan(sizes: Sequence[int], q: int, layers: int, settings: Settings) ->
     """
     n, *others = sizes
     parts = layers if settings.scale == "layers" else 1
-    for m in [sum(others)] if settings.projection == "joint" else others:
-        fitted = n if settings.projection == "primary" else n + m
-        z = components(fitted, q, settings)
-        if q > fitted:
-            # Those of P alone, which rows that are not P's are projected by, are there in float64 beside.
-            gram_columns(1, n, m, q, parts + 2 * (settings.projection == "primary"))
-            at_a_time(1, DOUBLE, _scores(n + m, z), f"{z:,} components of {n + m:,} images")
-        else:
-            moment_rows(1, q)
-            with beside(kept_moments(q)):
-                score_rows(1, n + m, q, z)
-    for m in others:
-        draws(1, n, m, components(n + m, q, settings), settings.bootstrap)
+    together = [sum(others)] if settings.projection == "joint" else others
+    with plan():
+        for m in together:
+            _check_projection(n, m, q, parts, settings)
+        for m in others:
+            draws(1, n, m, components(n + m, q, settings), settings.bootstrap)
+        if basis and q > n:
+            z = components(n, q, settings)
+            subspace_columns(1, n, q, z, itemsize(q, z))
+
+
+def _check_projection(n: int, m: int, q: int, parts: int, settings: Settings) -> None:
+    fitted = n if settings.projection == "primary" else n + m
+    z = components(fitted, q, settings)
+    if q > fitted:
+        # Those of P alone, which rows that are not P's are projected by, are there in float64 beside.
+        gram_columns(1, n, m, q, parts + 2 * (settings.projection == "primary"))
+        at_a_time(1, DOUBLE, _scores(n + m, z), f"{z:,} components of {n + m:,} images")
+        return
+    moment_rows(1, q)
+    with beside(kept_moments(q)):
+        score_rows(1, n + m, q, z)
 
 
 def components(rows: int, q: int, settings: Settings) -> int:

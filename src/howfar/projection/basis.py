@@ -13,7 +13,7 @@ from howfar.arrays import Float64Array, FloatArray, as_rows
 from howfar.errors import InputError
 from howfar.memory import at_a_time
 from howfar.projection.moments import Moments
-from howfar.projection.needs import score_rows
+from howfar.projection.needs import score_rows, subspace_columns
 from howfar.projection.products import product
 from howfar.projection.spectrum import ROUNDING_SINGLE, layer_weights, leading, ratio
 from howfar.protocols import Rows
@@ -106,7 +106,7 @@ class Basis:
         step = at_a_time(_SINGLE_COLUMNS, m * (8 + 8 + 4), held, f"a subspace of {q:,} features")
         for start in range(0, q, step):
             stop = min(start + step, q)
-            shifted = (x.columns(start, stop).astype(np.float64) - self.mean[start:stop]).astype(np.float32)
+            shifted = np.subtract(x.columns(start, stop), self.mean[start:stop], dtype=np.float64).astype(np.float32)
             total += shifted @ self.matrix[start:stop]
         return total
 
@@ -159,16 +159,26 @@ def by_gram(
     """
     n, q = p.shape
     z = factors.shape[1]
-    size = 8 if 8 * q * z <= DOUBLE_BYTES else 4
-    held = size * q * z + 24 * q + 24 * n**2
-    step = block or at_a_time(max(1, _BLOCK_BYTES // (8 * n)), n * (8 + 4) + 16 * z, held, f"a subspace of {q:,} features")
+    size = itemsize(q, z)
+    step = block or subspace_columns(max(1, _BLOCK_BYTES // (8 * n)), n, q, z, size)
     # Column-major: a single row's product then streams through each axis.
     matrix = np.empty((q, z), dtype=np.float64 if size == 8 else np.float32, order="F")
     for start in range(0, q, step):
         stop = min(start + step, q)
-        shifted = p.columns(start, stop).astype(np.float64) - mean[start:stop]
+        shifted = np.subtract(p.columns(start, stop), mean[start:stop], dtype=np.float64)
         matrix[start:stop] = (shifted.T @ factors) * weights[start:stop, None]
     return Basis(mean, matrix, shares)
+
+
+def itemsize(q: int, z: int) -> int:
+    """Bytes of a number of a (q, z) matrix: float64 up to 64 MiB, float32 beyond.
+
+    Examples
+    --------
+    >>> itemsize(10**5, 25), itemsize(10**6, 25)
+    (8, 4)
+    """
+    return 8 if 8 * q * z <= DOUBLE_BYTES else 4
 
 
 def squares(mean: Float64Array, layers: Sequence[int]) -> Float64Array:

@@ -52,6 +52,18 @@ def score_rows(usual: int, rows: int, q: int, z: int) -> int:
     return at_a_time(usual, q * (2 * DOUBLE + SINGLE) + DOUBLE * z, held, f"{z:,} components of {rows:,} images")
 
 
+def subspace_columns(usual: int, n: int, q: int, z: int, itemsize: int) -> int:
+    """Columns at a time of the axes that belong to inner products of n images, likewise.
+
+    Examples
+    --------
+    >>> subspace_columns(4096, 380, 10**6, 25, 4)
+    4096
+    """
+    held = itemsize * q * z + 2 * (DOUBLE + SINGLE) * q + DOUBLE * (3 * n**2 + 4 * n * z)
+    return at_a_time(usual, n * (DOUBLE + SINGLE) + 2 * DOUBLE * z, held, f"a subspace of {q:,} features")
+
+
 def kept_moments(q: int) -> int:
     """Bytes of P's moments, which stay for further secondaries: as those are summed, and in float64.
 

@@ -101,7 +101,7 @@ def profile(
     features = [one for one in datasets if isinstance(one, Features)]
     with within(memory):
         if model is not None:
-            check_plan([len(datasets[0]), 0], sum(model.layers), len(model.layers), settings)
+            check_plan([len(datasets[0]), 0], sum(model.layers), len(model.layers), settings, basis=True)
             features = [views[0] for views in embed_all(datasets, [model], *work)]
         made = of_features(features[0], settings, None if model is None else model.name, _kept(backbone, options))
         if not known:
@@ -115,7 +115,7 @@ def of_features(
     features: Features, settings: Settings, backbone: str | None = None, options: dict[str, Any] | None = None
 ) -> Profile:
     """The profile of features that are there already."""
-    check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings)
+    check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings, basis=True)
     projector = projector_of(features, settings)
     rows = projector.own()
     return Profile(
