@@ -161,7 +161,7 @@ def test_what_cannot_fit_is_said_before_any_work(
         for names in [tuple(map(str, range(k)))]
     ]
     with within("60MB"), pytest.raises(InputError, match=rf"memory must be at least \d[\d,]* MB for {what}, got '60 MB': give"):
-        compared(pair, "made", Config.checked())
+        compared(pair, "made", Config.checked(bootstrap=0))
 
 
 def test_every_job_takes_it(tmp_path: Path) -> None:

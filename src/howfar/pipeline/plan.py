@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from howfar.distances.pairwise import COMPILED_FROM, PAIRS_PER_TILE
 from howfar.memory import at_a_time, beside, plan
 from howfar.projection.basis import itemsize
 from howfar.projection.needs import DOUBLE, SINGLE, gram_columns, kept_moments, moment_rows, score_rows, subspace_columns
 from howfar.results import Settings
 
-# Of each of at most so many pairs in a tile: its distance, and what that is computed from.
-_PAIR, _PAIRS = 40, 1 << 20
+# Bytes of a pair in a tile (its distance, and what that is computed from), and of an image in a bootstrap draw: where pairs are
+# few all is float64, and counts are drawn as integers of that size.
+_FEW, _MANY = (40, 20), (16, 5)
 # Of an image in the tables: its distances and its percentile, and once more when the tables are put together.
 _COLUMNS = 16
 
@@ -100,7 +102,8 @@ def draws(usual: int, n: int, m: int, z: int, bootstrap: int = 0) -> int:
     999
     """
     rows = n + m
-    held = _PAIR * min(rows**2, _PAIRS) + _scores(rows, z) + bootstrap * rows * (DOUBLE + SINGLE)
+    of_pair, of_draw = _MANY if n * m >= COMPILED_FROM else _FEW
+    held = of_pair * min(rows**2, PAIRS_PER_TILE) + _scores(rows, z) + of_draw * rows * bootstrap
     # A relabelling is drawn, set beside the true labels, and multiplied in single precision.
     return at_a_time(usual, rows * (2 * DOUBLE + SINGLE), held, f"distances of {rows:,} images")
 
