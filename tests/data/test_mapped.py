@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,3 +72,20 @@ def test_what_others_have_mapped_for_writing_is_not_thrown_away(file: Path, mode
     assert isinstance(found.rows, ArrayRows)
     assert (found.rows.rows(3, 4) == 7.0).all()
     assert (array[3] == 7.0).all()
+
+
+@pytest.mark.parametrize("bad", [False, True])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_pickled_it_is_the_file_and_not_its_rows(bad: bool, order: Any, tmp_path: Path) -> None:
+    values = np.asarray(np.random.default_rng(0).normal(size=(50, 4000)), order=order)
+    values[7, 3] = np.nan if bad else 0.0
+    np.save(tmp_path / "roads.npy", values)
+    found = load_embeddings(tmp_path / "roads.npy")
+    packed = pickle.dumps(found.rows)
+    assert len(packed) < 2000
+    np.testing.assert_array_equal(pickle.loads(packed).rows(5, 20), found.rows.rows(5, 20))
+    raw = np.memmap(tmp_path / "raw", np.float32, "w+", 64, (3, 2))
+    raw[:] = [[1, 2], [3, 4], [5, 6]]
+    raw.flush()
+    again = pickle.loads(pickle.dumps(from_array(np.memmap(tmp_path / "raw", np.float32, "r", 64, (3, 2)), "raw").rows))
+    np.testing.assert_array_equal(again.columns(1, 2), [[2], [4], [6]])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +147,15 @@ def test_compare_on_ray_is_compare_here(demo_folders: list[Path], tmp_path: Path
         run = subprocess.run([howfar_, "compare", *folders, *options], capture_output=True, text=True, timeout=300, check=True)
         found.append(json.loads(run.stdout)["datasets"])
     assert found[0] == found[1]
+
+
+def test_a_worker_of_an_earlier_run_looks_at_the_store_anew(tmp_path: Path) -> None:
+    (tmp_path / "diary").mkdir()
+    write_dataset(tmp_path / "roads", 8, seed=0, size=32)
+    run = partial(howfar.embed, tmp_path / "roads", store=tmp_path / "store", workers=1, progress=False)
+    run(backbone=Diary(tmp_path / "diary"), runner="ray")
+    shutil.rmtree(tmp_path / "store")
+    # What that worker remembers of the store is gone; the same command, in the same process, fills it again.
+    found = run(backbone=Diary(tmp_path / "diary"), runner="ray")
+    assert len(found) == 8
+    assert len(stored(tmp_path / "store")) == len(set(found.contents))

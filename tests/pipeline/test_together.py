@@ -13,6 +13,7 @@ import pytest
 import howfar
 from howfar.data import content_hash
 from howfar.data.synthetic import write_dataset
+from howfar.pipeline import embedding
 from howfar.results import Features
 from howfar.testing.diary import Diary
 
@@ -84,7 +85,13 @@ def test_what_a_killed_process_had_in_hand_is_done_by_another(places: tuple[Path
     assert sum(Diary(places[2]).noted().values()) == count
 
 
-def test_what_is_waited_for_is_said(places: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_waited_for_is_said(
+    places: tuple[Path, Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(embedding, "PATIENCE", 0.3)
     images, store, diary = places
     features = howfar.Store(store).open(Diary(diary).identity, 3)
     first = content_hash((images / "images" / "0001.jpg").read_bytes())
@@ -99,3 +106,4 @@ def test_what_is_waited_for_is_said(places: tuple[Path, Path, Path], capsys: pyt
         # Nobody has it in hand any more, and it is not there.
         assert len(found.result(timeout=60)) == IMAGES
     assert "in another process's hands=1" in capsys.readouterr().err
+    assert "waiting for 1 images in the hands of another process; if it is stopped, end it" in caplog.text

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("ray", reason="needs howfar[ray]")
 
-from howfar.errors import InputError, RunnerError
+from howfar.errors import InputError, RunnerError, StoreError
 from howfar.runners import RayRunner, make_runner
 from howfar.testing import RunnerTests
 
@@ -60,6 +60,28 @@ def test_a_task_that_kills_every_worker_is_one_clear_line() -> None:
         list(RayRunner(workers=1, retries=1).run(_killed, [0]))
 
 
+class _OddError(Exception):
+    """One that cannot be made anew from its text alone."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(f"{first} of {second}")
+
+
+def _odd(task: int) -> None:
+    raise _OddError(task, 9)
+
+
+def _lacking(_: int) -> None:
+    raise StoreError("the disk is full") from _OddError(1, 2)
+
+
+def test_exceptions_that_cannot_be_pickled_come_as_what_they_say() -> None:
+    with pytest.raises(Exception, match="_OddError: 3 of 9"):
+        list(RayRunner(workers=1).run(_odd, [3]))
+    with pytest.raises(StoreError, match="the disk is full"):
+        list(RayRunner(workers=1).run(_lacking, [3]))
+
+
 def test_a_function_is_unpickled_once_in_a_worker(tmp_path: Path) -> None:
     list(RayRunner(workers=1).run(_Heavy(tmp_path), range(20)))
     workers = {path.name.partition("-")[0] for path in tmp_path.iterdir()}
@@ -93,6 +115,13 @@ def test_a_cluster_that_is_not_there_is_one_clear_line() -> None:
     last = found.stderr.strip().splitlines()[-1]
     assert "the Ray cluster at 127.0.0.1:1 cannot be joined" in last
     assert "ray status" in last
+
+
+def test_a_cluster_named_by_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "from howfar.runners import RayRunner\nlist(RayRunner().run(abs, [1]))"
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert "the Ray cluster at 127.0.0.1:1 (from RAY_ADDRESS) cannot be joined" in found.stderr.strip().splitlines()[-1]
 
 
 def test_more_gpus_than_the_cluster_has_are_refused() -> None:

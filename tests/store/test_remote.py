@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,29 @@ def test_a_missing_file_system_names_its_extra(monkeypatch: pytest.MonkeyPatch) 
 def test_a_url_of_this_machine_is_a_path(tmp_path: Path) -> None:
     assert folder_at(f"file://{tmp_path}").path == tmp_path
     assert Store(f"file://{tmp_path}").root == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ("", "must be a folder or a URL with one in it"),
+        ("s3://", "must be a folder or a URL with one in it"),
+        ("file://shelf", "must have three slashes after file:"),
+    ],
+)
+def test_odd_places_are_refused(odd: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Store(odd)
+
+
+def test_looks_behind_a_url_are_seldom_where_they_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = Store(f"memory://{uuid.uuid4().hex}/shelf").open(IDENTITY, LENGTH)
+    looks = []
+    monkeypatch.setattr(features._shelf, "refresh", lambda: looks.append(time.sleep(0.05)))
+    for k in range(5):
+        with features.claim([content(k)]) as mine:
+            assert mine == (content(k),)
+    assert len(looks) == 1
 
 
 def test_pickled_it_is_its_url() -> None:

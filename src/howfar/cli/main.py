@@ -25,7 +25,7 @@ from howfar.cli import (
     select,
     train,
 )
-from howfar.errors import HowfarError, StoreError
+from howfar.errors import HowfarError, RunnerError, StoreError
 
 INTERRUPTED = 130
 
@@ -91,7 +91,7 @@ def run(arguments: list[str]) -> int:
         return _fail(error.format_message(), 2)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except StoreError as error:
+    except (StoreError, RunnerError) as error:
         return _fail(str(error), 1)
     except HowfarError as error:
         return _fail(str(error), 2)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, FloatArray
 from howfar.data.images import content_hash
-from howfar.data.mapped import MappedRows, let_go, mapping_of
+from howfar.data.mapped import ChosenRows, MappedRows, let_go, mapping_of
 from howfar.data.places import Place, as_place, bare, ending, is_file, open_binary, read_whole
 from howfar.data.table import read_schema
 from howfar.errors import InputError, MissingPathError
@@ -115,10 +115,15 @@ def from_array(
     if not good:
         raise InputError(f"{source or name} holds no finite embedding: {len(skipped)} rows have none, or NaN or infinity")
     length = values.shape[1]
-    rows: Rows = ChosenRows(values, np.array(good)) if bad else ArrayRows(values)
+    chosen = np.array(good) if bad else None
+    rows: Rows
+    if mapped is not None:
+        rows = MappedRows(values, chosen)
+    else:
+        rows = ArrayRows(values) if chosen is None else ChosenRows(values, chosen)
     return Features(
         name=name,
-        rows=rows if mapped is None else MappedRows(rows, mapped),
+        rows=rows,
         images=tuple(names[row] for row in good) if bad else names,
         paths=("",) * len(good),
         contents=tuple(contents),
@@ -132,29 +137,6 @@ def from_array(
 def _places(count: int) -> tuple[str, ...]:
     """Names by place, the same ones for all sets of one size: hundreds of sets need not hold them each."""
     return tuple(f"row-{row}" for row in range(count))
-
-
-class ChosenRows(Rows):
-    """Some rows of an array that may lie on disk, read in pieces.
-
-    Examples
-    --------
-    >>> ChosenRows(np.arange(6.0).reshape(3, 2), np.array([0, 2])).rows(1, 2)
-    array([[4., 5.]])
-    """
-
-    def __init__(self, array: FloatArray, chosen: NDArray[np.int64]) -> None:
-        self._array = array
-        self._chosen = chosen
-        self.shape: tuple[int, int] = (len(chosen), array.shape[1])
-
-    def rows(self, start: int, stop: int) -> FloatArray:
-        """Rows `start` to `stop` of the chosen ones."""
-        return self._array[self._chosen[start:stop]]
-
-    def columns(self, start: int, stop: int) -> FloatArray:
-        """Columns `start` to `stop` of every chosen row."""
-        return self._array[:, start:stop][self._chosen]
 
 
 def _as_floats(array: NDArray[Any], name: str) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.arrays import FloatArray
+from howfar.arrays import ArrayRows, FloatArray
 from howfar.protocols import Rows
 
 
@@ -31,25 +31,63 @@ def let_go(mapped: mmap.mmap | None) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
+class ChosenRows(Rows):
+    """Some rows of an array that may lie on disk, read in pieces.
+
+    Examples
+    --------
+    >>> ChosenRows(np.arange(6.0).reshape(3, 2), np.array([0, 2])).rows(1, 2)
+    array([[4., 5.]])
+    """
+
+    def __init__(self, array: FloatArray, chosen: NDArray[np.int64]) -> None:
+        self._array = array
+        self._chosen = chosen
+        self.shape: tuple[int, int] = (len(chosen), array.shape[1])
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        """Rows `start` to `stop` of the chosen ones."""
+        return self._array[self._chosen[start:stop]]
+
+    def columns(self, start: int, stop: int) -> FloatArray:
+        """Columns `start` to `stop` of every chosen row."""
+        return self._array[:, start:stop][self._chosen]
+
+
 class MappedRows(Rows):
     """Rows that lie in a mapped file, copied as they are read: however many sets are read, the files take no memory.
+
+    Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it.
+
+    Parameters
+    ----------
+    array
+        Mapped to be read only.
+    chosen
+        The rows that count; all where it is None.
 
     Examples
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from howfar.arrays import ArrayRows
     >>> file = Path(tempfile.mkdtemp()) / "roads.npy"
     >>> np.save(file, np.arange(6.0).reshape(3, 2))
-    >>> array = np.load(file, mmap_mode="r")
-    >>> MappedRows(ArrayRows(array), mapping_of(array)).rows(1, 2)
+    >>> MappedRows(np.load(file, mmap_mode="r")).rows(1, 2)
     array([[2., 3.]])
     """
 
-    def __init__(self, rows: Rows, mapped: mmap.mmap) -> None:
-        self._rows = rows
-        self._mapped = mapped
-        self.shape: tuple[int, int] = rows.shape
+    def __init__(self, array: NDArray[Any], chosen: NDArray[np.int64] | None = None) -> None:
+        self._array, self._chosen = array, chosen
+        self._rows = ArrayRows(array) if chosen is None else ChosenRows(array, chosen)
+        self._mapped = mapping_of(array)
+        self.shape: tuple[int, int] = self._rows.shape
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        array: Any = self._array
+        if array.filename is None:
+            return ArrayRows, (self.rows(0, self.shape[0]),)
+        order = "C" if array.flags.c_contiguous else "F"
+        return _opened, ((str(array.filename), array.dtype, "r", array.offset, array.shape, order), self._chosen)
 
     def rows(self, start: int, stop: int) -> FloatArray:
         """Rows `start` to `stop`."""
@@ -63,3 +101,7 @@ class MappedRows(Rows):
         found = np.array(part)
         let_go(self._mapped)
         return found
+
+
+def _opened(mapping: tuple[Any, ...], chosen: NDArray[np.int64] | None) -> MappedRows:
+    return MappedRows(np.memmap(*mapping), chosen)

@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
 from howfar.data.files import absolute
+from howfar.errors import InputError
 from howfar.urls import file_system
 
 Place: TypeAlias = Path | str
@@ -38,14 +39,22 @@ def as_place(argument: str | Path) -> Place:
 
     Examples
     --------
+    >>> as_place("file://roads")
+    Traceback (most recent call last):
+    howfar.errors.InputError: dataset must have three slashes after file:, got 'file://roads': write file:///FOLDER
     >>> as_place("s3://bucket/roads/"), as_place("file:///data/my%20roads").as_posix()
     ('s3://bucket/roads', '/data/my roads')
     """
     if not is_url(argument):
         return absolute(argument)
     text = str(argument).rstrip("/")
+    if text.endswith(":"):
+        raise InputError.of("dataset", "must name something behind ://", str(argument))
     if text.lower().startswith("file://"):
-        return Path(unquote(urlsplit(text).path) or "/")
+        parts = urlsplit(text)
+        if parts.netloc not in ("", "localhost") or not parts.path:
+            raise InputError.of("dataset", "must have three slashes after file:", str(argument), "write file:///FOLDER")
+        return Path(unquote(parts.path))
     return text
 
 

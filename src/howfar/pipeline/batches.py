@@ -64,8 +64,10 @@ class EmbedBatch:
     """Where backbones go when this is unpickled: to the GPU of another machine's worker."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Move the backbones that can be moved."""
+        """Look at the stores anew, which a worker may know from an earlier run, and move the backbones that can be moved."""
         self.__dict__.update(state)
+        for store in self.stores:
+            store.refresh()
         if self.device is not None:
             there = tuple(one.on(self.device) if hasattr(one, "on") else one for one in self.backbones)
             self.__dict__["backbones"] = there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -22,9 +23,12 @@ from howfar.results import Features, Skipped
 from howfar.runners import available_cores, make_runner
 from howfar.store import FeatureStore, Store
 
+_log = logging.getLogger("howfar.pipeline")
 BATCH_SIZE = 16
 """Where no backbone says otherwise."""
 ELSEWHERE = "in another process's hands"
+PATIENCE = 30.0
+"""Seconds after which it is said what is waited for."""
 PAUSE = 0.2
 """Seconds between two looks at what other processes have in hand."""
 _FLOAT = 4
@@ -211,6 +215,7 @@ def _awaited(
         for place, outcome in enumerate(found)
         if outcome.elsewhere
     }
+    said = time.monotonic()
     while waiting:
         lacking = task.lacking({outcome.content for outcome in waiting.values()})
         for place in [place for place, outcome in waiting.items() if outcome.content not in lacking]:
@@ -226,6 +231,9 @@ def _awaited(
                     del waiting[place]
                     yield len(waiting), place, outcome
         if not fallen and waiting:
+            if time.monotonic() - said >= PATIENCE:
+                said = time.monotonic()
+                _log.warning("waiting for %d images in the hands of another process; if it is stopped, end it", len(waiting))
             time.sleep(PAUSE)
 
 

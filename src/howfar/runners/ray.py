@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import socket
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 from howfar.cores import available_cores
-from howfar.errors import InputError, MissingExtraError, RunnerError
+from howfar.errors import HowfarError, InputError, MissingExtraError, RunnerError, StoreError
 from howfar.runners.local import AHEAD
 from howfar.runners.tree import fold
 
@@ -23,6 +24,8 @@ KEPT: Final = 2
 """Functions that a worker process keeps: a backbone is unpickled once in each, not once a task."""
 SECONDS: Final = 10.0
 """How long a cluster may take to answer."""
+_KINDS: Final = (StoreError, InputError, HowfarError, OSError, MemoryError, RuntimeError, Exception)
+"""As what an exception goes to the driver that cannot be pickled, or not be made anew there."""
 _functions: OrderedDict[str, Callable[[Any], Any]] = OrderedDict()
 
 
@@ -164,11 +167,12 @@ class RayRunner:
 
 
 def _join(ray: Any, address: str | None) -> None:
-    where = f"the Ray cluster at {address}" if address else "a Ray cluster of this machine"
     given = address or os.environ.get("RAY_ADDRESS")
+    source = "" if address else " (from RAY_ADDRESS)"
+    where = f"the Ray cluster at {given}{source}" if given else "a Ray cluster of this machine"
     own: dict[str, Any] = {} if given else {"num_cpus": available_cores(), "include_dashboard": False}
     try:
-        _knock(address or "")
+        _knock(given or "")
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     # It raises OSError, ValueError, RuntimeError and its own.
     except Exception as error:
@@ -198,11 +202,27 @@ def _remark_on_stderr(ray: Any) -> None:
 
 
 def _call(known: list[Any], task: Any) -> Any:
-    return _function(known[0])(task)
+    return _portable(_function(known[0]), task)
 
 
 def _combine(knot: list[Any], left: Any, right: Any) -> Any:
-    return _function(knot[0])(left, right)
+    return _portable(_function(knot[0]), left, right)
+
+
+def _portable(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call it; an exception that would not survive the way to the driver goes there as what it says."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        try:
+            same = type(pickle.loads(pickle.dumps(error))) is type(error)
+        except Exception:  # whatever its constructor raises
+            same = False
+        if same:
+            raise
+        kind = next(kind for kind in _KINDS if isinstance(error, kind))
+        line = str(error) if isinstance(error, HowfarError) else f"{type(error).__name__}: {error}"
+        raise kind(line) from None
 
 
 def _function(reference: Any) -> Callable[..., Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +25,8 @@ from howfar.store.values import as_stored
 TARGET_BYTES = 64 * 2**20
 MANY_SHARDS = 64
 TIDY_EVERY = 256
+SELDOM = 50
+"""Times as long as a look at a store behind a URL took, until `claim` takes another: its list grows with its shards."""
 
 
 class FeatureStore:
@@ -59,6 +63,7 @@ class FeatureStore:
         self._home, self.dtype, self.length = folder_at(folder), dtype, length
         self.identity: dict[str, Any] = json.loads(canonical(identity))
         self._calls = 0
+        self._looked, self._took = -math.inf, 0.0
         ensure(self._home, Manifest(self.identity, dtype, length))
         self._shelf = Shelf(self._home.child(SHARDS), dtype, length)
 
@@ -124,7 +129,12 @@ class FeatureStore:
         return tuple(content for content in dict.fromkeys(contents) if content not in taken and content not in self._shelf)
 
     def _refreshed(self) -> Shelf:
-        self.refresh()
+        """The shelf, looked at anew; behind a URL, where nobody can claim, only so often that looks take little time."""
+        begun = time.monotonic()
+        if self._home.near or begun - self._looked >= SELDOM * self._took:
+            self.refresh()
+            self._looked = time.monotonic()
+            self._took = self._looked - begun
         return self._shelf
 
     def add(self, contents: Sequence[str], paths: Sequence[str], rows: ArrayLike) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Container, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
+
+from howfar.errors import InputError
 
 
 class Matrix(Protocol):
@@ -100,10 +103,17 @@ def folder_at(place: str | Path) -> Folder:
     >>> folder_at("shelf").near, folder_at("memory://shelf").near
     (True, False)
     """
-    if isinstance(place, str) and "://" in place and not place.startswith("file://"):
+    from howfar.store.local import LocalFolder
+
+    if isinstance(place, Path):
+        return LocalFolder(place.expanduser().absolute())
+    scheme, slashes, rest = place.partition("://")
+    if not place.strip() or (slashes and not rest.strip("/")):
+        raise InputError.of("store", "must be a folder or a URL with one in it", place, "write DIR or s3://BUCKET/FOLDER")
+    if slashes and scheme.lower() != "file":
         from howfar.store.remote import RemoteFolder
 
         return RemoteFolder(place)
-    from howfar.store.local import LocalFolder
-
-    return LocalFolder(Path(str(place).removeprefix("file://")).expanduser().absolute())
+    if slashes and not rest.startswith("/"):
+        raise InputError.of("store", "must have three slashes after file:", place, f"write {rest} or file:///FOLDER")
+    return LocalFolder(Path(unquote(rest) if slashes else place).expanduser().absolute())

@@ -20,18 +20,19 @@ GROUP: Final = 8
 
 @dataclass(frozen=True, eq=False)
 class PairGroup:
-    """One dataset and several others, with each pair's key and the seed of its draws."""
+    """One dataset and several others by their places, with each pair's key and the seed of its draws."""
 
-    first: Features
-    others: tuple[Features, ...]
+    first: int
+    others: tuple[int, ...]
     keys: tuple[str, ...]
     draws: tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MeasureGroup:
-    """Project and measure each pair of a group in a space of its own."""
+    """Project and measure each pair of a group in a space of its own; it holds all datasets, so that tasks are small."""
 
+    features: Sequence[Features]
     settings: Settings
 
     def __call__(self, group: PairGroup) -> list[tuple[str, dict[str, Any]]]:
@@ -40,8 +41,8 @@ class MeasureGroup:
 
     def each(self, group: PairGroup) -> Iterator[tuple[str, dict[str, Any]]]:
         """The same, as they are measured."""
-        rows = [other.rows for other in group.others]
-        pairs = quietly(projector_of(group.first, self.settings).project(rows, self.settings.projection))
+        rows = [self.features[other].rows for other in group.others]
+        pairs = quietly(projector_of(self.features[group.first], self.settings).project(rows, self.settings.projection))
         for key, draw, pair in zip(group.keys, group.draws, pairs, strict=True):
             yield key, row_of(between(pair, self.settings.bootstrap, draw))
 
@@ -57,8 +58,9 @@ def in_own_spaces(
 
     Where tasks have processes of their own they are measured there, one core a task; else here, where each takes all cores.
     """
-    groups = list(_groups(features, missing, draws, GROUP if executor.processes else len(missing)))
-    task = MeasureGroup(settings)
+    groups = list(_groups(missing, draws, GROUP if executor.processes else len(missing)))
+    # Names and paths are nobody's business there.
+    task = MeasureGroup([replace(one, images=(), paths=(), contents=(), skipped=()) for one in features], settings)
     if executor.processes:
         for rows in executor.run(task, groups):
             yield from rows
@@ -82,17 +84,13 @@ def in_one_space(
         yield key, row_of(between(pair, settings.bootstrap, draws[key]))
 
 
-def _groups(
-    features: Sequence[Features], missing: Mapping[str, tuple[int, int]], draws: Mapping[str, tuple[int, ...]], size: int
-) -> Iterator[PairGroup]:
-    # Names and paths are nobody's business there.
-    bare = [replace(one, images=(), paths=(), contents=(), skipped=()) for one in features]
+def _groups(missing: Mapping[str, tuple[int, int]], draws: Mapping[str, tuple[int, ...]], size: int) -> Iterator[PairGroup]:
     for a, own in groupby(sorted(missing.items(), key=lambda item: item[1]), key=lambda item: item[1][0]):
         known = list(own)
         for start in range(0, len(known), size):
             part = known[start : start + size]
             keys = tuple(key for key, _ in part)
-            yield PairGroup(bare[a], tuple(bare[b] for _, (_, b) in part), keys, tuple(draws[key] for key in keys))
+            yield PairGroup(a, tuple(b for _, (_, b) in part), keys, tuple(draws[key] for key in keys))
 
 
 def row_of(found: Between) -> dict[str, Any]:
