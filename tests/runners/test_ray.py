@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -115,6 +117,41 @@ def test_a_cluster_that_is_not_there_is_one_clear_line() -> None:
     last = found.stderr.strip().splitlines()[-1]
     assert "the Ray cluster at 127.0.0.1:1 cannot be joined" in last
     assert "ray status" in last
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_a_cluster_that_runs_is_joined(tmp_path: Path) -> None:
+    port = _free_port()
+    # A home of its own: there Ray keeps the token that it asks for.
+    environment = {**os.environ, "HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0"}
+    start = ["start", "--head", f"--port={port}", "--num-cpus=1", "--include-dashboard=false", "--block"]
+    command = [str(Path(sys.executable).with_name("ray")), *start, f"--temp-dir=/tmp/ray-{port}"]
+    code = f"from howfar.runners import RayRunner\nprint(list(RayRunner(address='127.0.0.1:{port}').run(abs, [-3, 4])))"
+    cluster = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        time.sleep(3)
+        found = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert found.stdout == "[3, 4]\n", found.stderr[-2000:]
+    finally:
+        os.killpg(cluster.pid, signal.SIGTERM)
+        cluster.wait(60)
+        shutil.rmtree(f"/tmp/ray-{port}", ignore_errors=True)
 
 
 def test_a_cluster_named_by_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,19 @@ class Onnx:
     def identity(self) -> Mapping[str, Any]:
         """Hash of the file and of those that hold its tensors, output, preprocessing and dtype, as JSON values."""
         return self._identity
+
+    def on(self, device: str) -> Self:
+        """Open the file again on another device.
+
+        Raises
+        ------
+        InputError
+            onnxruntime has no such device here.
+        """
+        moved = copy.copy(self)
+        moved._providers = _providers(device)
+        moved._session = _session(self._file, moved._providers)
+        return moved
 
     def prepare(self, image: Image) -> NDArray[np.uint8]:
         """Return (height, width, 3) uint8.

@@ -93,6 +93,10 @@ def placed(runner: str, workers: int | None, address: str | None, device: str) -
     """
     from howfar.runners import make_runner
 
+    if runner == "ray" and device == "auto":
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     made = make_runner(runner, workers, address, device)
     return made, "cpu" if getattr(made, "gpus", 0) else device
 

@@ -55,7 +55,8 @@ def as_place(argument: str | Path) -> Place:
         if parts.netloc not in ("", "localhost") or not parts.path:
             raise InputError.of("dataset", "must have three slashes after file:", str(argument), "write file:///FOLDER")
         return Path(unquote(parts.path))
-    return text
+    scheme, _, rest = text.partition("://")
+    return f"{scheme.lower()}://{rest}"
 
 
 def join(place: Place, below: str) -> Place:

@@ -26,6 +26,8 @@ from howfar.store import FeatureStore, Store
 _log = logging.getLogger("howfar.pipeline")
 BATCH_SIZE = 16
 """Where no backbone says otherwise."""
+ON_GPUS = 64
+"""On a cluster's GPUs, which nobody here can measure; what does not fit there is halved."""
 ELSEWHERE = "in another process's hands"
 PATIENCE = 30.0
 """Seconds after which it is said what is waited for."""
@@ -115,10 +117,12 @@ def embed_all(
     """
     executor = check_work(runner, batch_size, workers)
     shelf = store if isinstance(store, Store) else Store(store)
-    size = _batch_size(backbones) if batch_size is None else batch_size
+    gpus = bool(getattr(executor, "gpus", 0))
+    size = (ON_GPUS if gpus else _batch_size(backbones)) if batch_size is None else batch_size
     size = _fitting(size, backbones, workers or available_cores())
     stores = tuple(shelf.open(backbone.identity, sum(backbone.layers)) for backbone in backbones)
-    task = EmbedBatch(tuple(backbones), stores, "cuda" if getattr(executor, "gpus", 0) else None)
+    _see_shared(stores, executor)
+    task = EmbedBatch(tuple(backbones), stores, "cuda" if gpus else None)
     alone = executor.processes or (workers or available_cores()) == 1
     with nullcontext() if alone else one_torch_thread_each():
         outcomes = _outcomes(executor, task, datasets, size, progress)
@@ -131,6 +135,13 @@ def embed_all(
         else [_features(dataset, outcomes[i], *pair, executor) for pair in zip(backbones, task.stores, strict=True)]
         for i, dataset in enumerate(datasets)
     ]
+
+
+def _see_shared(stores: Sequence[FeatureStore], executor: Runner) -> None:
+    if executor.processes and any(str(store.folder).startswith("memory://") for store in stores):
+        raise InputError.of(
+            "store", "must be where other processes find it", str(stores[0].folder), "name a folder or a bucket"
+        )
 
 
 def _batch_size(backbones: Sequence[Backbone]) -> int:

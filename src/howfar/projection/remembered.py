@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -106,9 +106,10 @@ def _gram_name(parts: tuple[int, ...], double: bool) -> str:
 
 def _keep(path: Path, fresh: Arrays) -> None:
     """Write what was computed; a disk that refuses, or a folder that is gone meanwhile, costs time later and no more."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # Not those above it: a task on a machine that does not share the folder leaves nothing behind there.
+        path.parent.mkdir(exist_ok=True)
         with part.open("wb") as written:
             np.savez(written, **dict[str, Any](fresh))
         part.replace(path)

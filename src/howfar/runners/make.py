@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from howfar import registry
-from howfar.errors import InputError
+from howfar.errors import InputError, MissingExtraError
 from howfar.protocols import Runner
 
 
@@ -27,6 +29,8 @@ def make_runner(
     ------
     UnknownNameError
         There is no such runner.
+    MissingExtraError
+        Ray is not installed.
     InputError
         A number is below 1, or an address is given to a runner that has none.
 
@@ -39,6 +43,10 @@ def make_runner(
     howfar.errors.InputError: address must be left out with this runner, got 'auto': add --runner ray
     """
     if runner == "ray":
+        if address is not None and not address.strip():
+            raise InputError.of("address", "must be auto or HOST:PORT", address)
+        if find_spec("ray") is None:
+            raise MissingExtraError("--runner ray needs Ray: pip install 'howfar[ray]'")
         made: Runner = registry.load("runners", runner)(workers, address, gpus=1.0 if device.startswith("cuda") else 0.0)
         return made
     if address is not None:

@@ -10,6 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from howfar.cores import available_cores
@@ -22,6 +23,8 @@ R = TypeVar("R")
 
 KEPT: Final = 2
 """Functions that a worker process keeps: a backbone is unpickled once in each, not once a task."""
+TOKEN: Final = Path("~/.ray/auth_token")
+"""Where Ray keeps it."""
 SECONDS: Final = 10.0
 """How long a cluster may take to answer."""
 _KINDS: Final = (StoreError, InputError, HowfarError, OSError, MemoryError, RuntimeError, Exception)
@@ -148,6 +151,9 @@ class RayRunner:
             # It would otherwise report on its use to its makers, and remark on tasks without a GPU.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+            # Clusters may ask for a token; who joins by HOST:PORT shows the one it has only if told to.
+            if (self.address or os.environ.get("RAY_ADDRESS") or "auto") != "auto" and TOKEN.expanduser().is_file():
+                os.environ.setdefault("RAY_AUTH_MODE", "token")
             import ray
         except ImportError as error:
             raise MissingExtraError("--runner ray needs Ray: pip install 'howfar[ray]'") from error

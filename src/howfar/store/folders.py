@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import InputError
+from howfar.urls import EXTRAS
 
 
 class Matrix(Protocol):
@@ -110,10 +111,12 @@ def folder_at(place: str | Path) -> Folder:
     scheme, slashes, rest = place.partition("://")
     if not place.strip() or (slashes and not rest.strip("/")):
         raise InputError.of("store", "must be a folder or a URL with one in it", place, "write DIR or s3://BUCKET/FOLDER")
+    if not slashes and place.partition(":/")[0].lower() in EXTRAS:
+        raise InputError.of("store", "must have two slashes after the colon of a URL", place, "write s3://BUCKET/FOLDER")
     if slashes and scheme.lower() != "file":
         from howfar.store.remote import RemoteFolder
 
-        return RemoteFolder(place)
+        return RemoteFolder(f"{scheme.lower()}://{rest}")
     if slashes and not rest.startswith("/"):
         raise InputError.of("store", "must have three slashes after file:", place, f"write {rest} or file:///FOLDER")
     return LocalFolder(Path(unquote(rest) if slashes else place).expanduser().absolute())

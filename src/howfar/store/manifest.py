@@ -45,7 +45,8 @@ def ensure(folder: Folder, wanted: Manifest) -> None:
         # After the manifest, so that a folder with shards and no manifest is a damaged one and never a young one.
         folder.child(SHARDS).make()
     except OSError as error:
-        raise StoreError(f"the store cannot use {folder.path}: {error}; give another folder or mend its rights") from error
+        remedy = "give another folder or mend its rights" if folder.near else "see that it can be reached, and by which keys"
+        raise StoreError(f"the store cannot use {folder.path}: {error}; {remedy}") from error
     _compare(folder.path, _parse(folder.path, data), wanted)
 
 

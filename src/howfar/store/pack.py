@@ -123,11 +123,10 @@ def _merge(shelf: Shelf, group: Sequence[Shard]) -> None:
     rows: list[NDArray[np.int64]] = []
     contents: list[str] = []
     paths: list[str] = []
-    for shard in group:
+    known = shards.several(shelf.folder, lambda shard: shards.read_paths(shelf.folder, shard.id), group)
+    for shard, places in zip(group, known, strict=True):
         picked = []
-        for content, path, row in sorted(
-            zip(shard.contents, shards.read_paths(shelf.folder, shard.id), shard.rows, strict=True), key=lambda entry: entry[2]
-        ):
+        for content, path, row in sorted(zip(shard.contents, places, shard.rows, strict=True), key=lambda entry: entry[2]):
             if content not in taken:
                 taken.add(content)
                 contents.append(content)
@@ -141,7 +140,7 @@ def _merge(shelf: Shelf, group: Sequence[Shard]) -> None:
 
 def _blocks(shelf: Shelf, group: Sequence[Shard], rows: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
     step = max(1, PIECE_BYTES // (shelf.length * shards.STORED[shelf.dtype].itemsize))
-    for shard, picked in zip(group, rows, strict=True):
-        matrix = shards.view(shelf.folder, shard.id, shelf.dtype, shelf.length)
+    views = shards.several(shelf.folder, lambda shard: shards.view(shelf.folder, shard.id, shelf.dtype, shelf.length), group)
+    for matrix, picked in zip(views, rows, strict=True):
         for start in range(0, len(picked), step):
             yield matrix.take(picked[start : start + step])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, BinaryIO, Final, cast
@@ -110,10 +110,8 @@ class RemoteFolder:
 
     def remove(self, name: str) -> None:
         """Delete an object, where it is there."""
-        with _as_os_errors(self.url):
-            self._fs.invalidate_cache(self._at(name))
-            if self._fs.exists(self._at(name)):
-                self._fs.rm_file(self._at(name))
+        with _as_os_errors(self.url), suppress(FileNotFoundError):
+            self._fs.rm_file(self._at(name))
 
     def written(self, name: str) -> float:
         """When it was last written, in seconds since 1970; infinity where it is gone, or the file system does not say."""

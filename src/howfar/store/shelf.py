@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from threading import RLock
 from typing import Any
@@ -19,8 +18,6 @@ from howfar.store.shards import Shard, ShardDamagedError, ShardGoneError
 TRIES = 10
 # Shelves that a process keeps which were sent to it.
 KEPT = 8
-# Of a store behind a URL, where an answer takes its time.
-ASKED_AT_ONCE = 16
 _log = logging.getLogger("howfar.store")
 
 
@@ -160,10 +157,7 @@ class Shelf:
             except (ShardGoneError, ShardDamagedError) as error:
                 return error
 
-        if self.folder.near or len(fresh) < 2:
-            return [read(shard_id) for shard_id in fresh]
-        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
-            return list(pool.map(read, fresh))
+        return list(shards.several(self.folder, read, fresh))
 
     def _condemn(self, shard_id: str, why: str) -> None:
         self._damaged[shard_id] = why

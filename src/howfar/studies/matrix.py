@@ -112,7 +112,8 @@ def matrix(
     executor = check_work(runner, batch_size, workers)
     read = _read(datasets)
     work = Work(store, executor, batch_size, workers, progress)
-    folder = None if out is None else Path(out)
+    # Absolute, since a cluster's tasks run in folders of their own.
+    folder = None if out is None else Path(out).absolute()
     with within(memory):
         found = [limited(one, settings) for one in read]
         features, name = features_of(found, backbone, options, settings, work)
@@ -202,6 +203,7 @@ def _sums(folder: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
             yield Path(scratch)
         return
+    (folder / SUMS).mkdir(parents=True, exist_ok=True)
     yield folder / SUMS
     shutil.rmtree(folder / SUMS, ignore_errors=True)
 
