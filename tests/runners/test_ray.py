@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import random
 import shutil
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,22 @@ def test_exceptions_that_cannot_be_pickled_come_as_what_they_say() -> None:
         list(RayRunner(workers=1).run(_lacking, [3]))
 
 
+def test_begun_ahead_its_workers_have_imported_what_is_needed() -> None:
+    runner = RayRunner(workers=1)
+    runner.begin(["colorsys", "no.such.module"])
+    assert list(runner.run(_knows, ["colorsys", "no.such.module"])) == [True, False]
+
+
+def _knows(module: str) -> bool:
+    return module in sys.modules
+
+
+def test_what_goes_wrong_ahead_is_said_by_the_first_task() -> None:
+    code = "from howfar.runners import RayRunner\nr = RayRunner(address='127.0.0.1:1')\nr.begin()\nlist(r.run(abs, [1]))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert "the Ray cluster at 127.0.0.1:1 cannot be joined" in found.stderr.strip().splitlines()[-1]
+
+
 def test_a_function_is_unpickled_once_in_a_worker(tmp_path: Path) -> None:
     list(RayRunner(workers=1).run(_Heavy(tmp_path), range(20)))
     workers = {path.name.partition("-")[0] for path in tmp_path.iterdir()}
@@ -120,15 +138,20 @@ def test_a_cluster_that_is_not_there_is_one_clear_line() -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """One that the system gives to no outgoing connection, among them that of a test that waits for it to answer."""
+    for port in random.sample(range(20_000, 30_000), 50):
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port")
 
 
 def test_a_cluster_that_runs_is_joined(tmp_path: Path) -> None:
     port = _free_port()
     # A home of its own: there Ray keeps the token that it asks for.
-    environment = {**os.environ, "HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0"}
+    # And none of the variables by which the cluster of the other tests is known to its processes.
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment = {**bare, "HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0"}
     start = ["start", "--head", f"--port={port}", "--num-cpus=1", "--include-dashboard=false", "--block"]
     command = [str(Path(sys.executable).with_name("ray")), *start, f"--temp-dir=/tmp/ray-{port}"]
     code = f"from howfar.runners import RayRunner\nprint(list(RayRunner(address='127.0.0.1:{port}').run(abs, [-3, 4])))"
@@ -149,7 +172,7 @@ def test_a_cluster_that_runs_is_joined(tmp_path: Path) -> None:
         )
         assert found.stdout == "[3, 4]\n", found.stderr[-2000:]
     finally:
-        os.killpg(cluster.pid, signal.SIGTERM)
+        os.killpg(cluster.pid, signal.SIGKILL)
         cluster.wait(60)
         shutil.rmtree(f"/tmp/ray-{port}", ignore_errors=True)
 

@@ -100,7 +100,7 @@ def show(found: Comparison | BackboneComparison, out: Path | None) -> None:
     for line in found.remarks():
         to.print(line, markup=False)
     for skipped in found.skipped[:SHOWN]:
-        to.print(f"skipped: {skipped.path}: {skipped.reason}", markup=False)
+        to.print(f"skipped: {skipped.path}: {skipped.reason}", markup=False, soft_wrap=True)
     if len(found.skipped) > SHOWN:
         to.print(f"skipped: {len(found.skipped) - SHOWN} more; all are in result.json and the report", markup=False)
     if out is not None:

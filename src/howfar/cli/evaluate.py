@@ -96,7 +96,7 @@ def show(found: Evaluation, out: Path | None) -> None:
     for note in found.notes:
         to.print(f"note: {note}", markup=False)
     for skipped in found.skipped[:SHOWN]:
-        to.print(f"skipped: {skipped.path}: {skipped.reason}", markup=False)
+        to.print(f"skipped: {skipped.path}: {skipped.reason}", markup=False, soft_wrap=True)
     if len(found.skipped) > SHOWN:
         to.print(f"skipped: {len(found.skipped) - SHOWN} more; --json and the file of -o list all", markup=False)
     if out is not None:

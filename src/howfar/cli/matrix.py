@@ -82,7 +82,7 @@ def show(found: Matrix, out: Path | None) -> None:
     for line in found.remarks():
         to.print(line, markup=False)
     for skipped in found.skipped[:SHOWN]:
-        to.print(f"skipped: {skipped.path}: {skipped.reason}", markup=False)
+        to.print(f"skipped: {skipped.path}: {skipped.reason}", markup=False, soft_wrap=True)
     if len(found.skipped) > SHOWN:
         to.print(f"skipped: {len(found.skipped) - SHOWN} more; all are in matrix.json", markup=False)
     if out is not None:

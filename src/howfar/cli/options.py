@@ -15,6 +15,8 @@ DATASET = (
     "A folder of images (or with images/ inside), a CSV or Parquet table, .tar shards, Parquet with image bytes, a Hugging "
     "Face dataset (a saved folder, or hf://owner/name), the URL of any, .npy embeddings; NAME=PATH names it."
 )
+NEEDED = ("howfar.pipeline", "torch", "timm", "onnxruntime")
+"""What takes a cluster's workers some seconds to load, which they have while the backbone is loaded here."""
 NAMES = "Name from `howfar backbones`; timm:MODEL, transformers:MODEL, onnx:FILE."
 LOCAL = "Local weights: a file, a folder in the hub's format, or the checkpoint of a segmenter."
 Backbone = Annotated[str, typer.Option(help=NAMES)]
@@ -91,13 +93,15 @@ def placed(runner: str, workers: int | None, address: str | None, device: str) -
     >>> placed("local", 2, None, "auto")
     (LocalRunner(workers=2), 'auto')
     """
-    from howfar.runners import make_runner
+    from howfar.runners import RayRunner, make_runner
 
     if runner == "ray" and device == "auto":
         import torch
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
     made = make_runner(runner, workers, address, device)
+    if isinstance(made, RayRunner):
+        made.begin(NEEDED)
     return made, "cpu" if getattr(made, "gpus", 0) else device
 
 

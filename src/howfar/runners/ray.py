@@ -9,8 +9,10 @@ import socket
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, TypeVar
 
 from howfar.cores import available_cores
@@ -70,8 +72,26 @@ class RayRunner:
             raise InputError.of("gpus and retries", "must be at least 0", (gpus, retries))
         self.workers, self.address, self.gpus, self.retries = workers, address, gpus, retries
 
+        self._beginning: Thread | None = None
+
     def __repr__(self) -> str:
         return f"RayRunner(workers={self.workers}, address={self.address!r})"
+
+    def begin(self, modules: Sequence[str] = ()) -> None:
+        """Start or join the cluster while the caller does other things, and let its workers import what their tasks need.
+
+        What goes wrong is said when the first task is run.
+        """
+
+        def begun() -> None:
+            with suppress(Exception):
+                ray, _, _ = self._joined_now()
+                warm = ray.remote(_imported).options(num_gpus=self.gpus)
+                for _ in range(self._at_once(ray)):
+                    warm.remote(list(modules))
+
+        self._beginning = Thread(target=begun, name="howfar-ray", daemon=True)
+        self._beginning.start()
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         """Yield ``function(task)`` for every task, in order; nothing starts before the first is asked for.
@@ -146,6 +166,11 @@ class RayRunner:
             _settle(ray, running)
 
     def _joined(self) -> tuple[Any, Any, Any]:
+        if self._beginning is not None:
+            self._beginning.join()
+        return self._joined_now()
+
+    def _joined_now(self) -> tuple[Any, Any, Any]:
         """Ray, and its remote forms of calling a function and of combining two results."""
         try:
             # It would otherwise report on its use to its makers, and remark on tasks without a GPU.
@@ -205,6 +230,12 @@ def _remark_on_stderr(ray: Any) -> None:
 
         remark.howfar = True  # type: ignore[attr-defined]  # marks it, so that it is put in place once
         module.print_to_stdstream = remark
+
+
+def _imported(modules: Sequence[str]) -> None:
+    for module in modules:
+        with suppress(ImportError):
+            import_module(module)
 
 
 def _call(known: list[Any], task: Any) -> Any:
