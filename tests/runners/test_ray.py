@@ -92,6 +92,15 @@ def test_begun_ahead_its_workers_have_imported_what_is_needed() -> None:
     assert list(runner.run(_knows, ["colorsys", "no.such.module"])) == [True, False]
 
 
+def test_a_cluster_that_was_begun_ahead_lives_on() -> None:
+    code = (
+        "import time\nfrom howfar.runners import RayRunner\nrunner = RayRunner(workers=1)\nrunner.begin()\n"
+        "print(list(runner.run(abs, [-1])))\ntime.sleep(3)\nprint(list(runner.run(abs, [-2])))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert found.stdout == "[1]\n[2]\n", found.stderr[-2000:]
+
+
 def _knows(module: str) -> bool:
     return module in sys.modules
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Final, TypeVar
 
 from howfar.cores import available_cores
@@ -72,7 +72,7 @@ class RayRunner:
             raise InputError.of("gpus and retries", "must be at least 0", (gpus, retries))
         self.workers, self.address, self.gpus, self.retries = workers, address, gpus, retries
 
-        self._beginning: Thread | None = None
+        self._begun: Event | None = None
 
     def __repr__(self) -> str:
         return f"RayRunner(workers={self.workers}, address={self.address!r})"
@@ -82,16 +82,19 @@ class RayRunner:
 
         What goes wrong is said when the first task is run.
         """
+        begun = self._begun = Event()
 
-        def begun() -> None:
+        def begin() -> None:
             with suppress(Exception):
                 ray, _, _ = self._joined_now()
                 warm = ray.remote(_imported).options(num_gpus=self.gpus)
                 for _ in range(self._at_once(ray)):
                     warm.remote(list(modules))
+            begun.set()
+            # The cluster's processes end with the thread that started them.
+            Event().wait()
 
-        self._beginning = Thread(target=begun, name="howfar-ray", daemon=True)
-        self._beginning.start()
+        Thread(target=begin, name="howfar-ray", daemon=True).start()
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         """Yield ``function(task)`` for every task, in order; nothing starts before the first is asked for.
@@ -166,8 +169,8 @@ class RayRunner:
             _settle(ray, running)
 
     def _joined(self) -> tuple[Any, Any, Any]:
-        if self._beginning is not None:
-            self._beginning.join()
+        if self._begun is not None:
+            self._begun.wait()
         return self._joined_now()
 
     def _joined_now(self) -> tuple[Any, Any, Any]:
