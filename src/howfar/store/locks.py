@@ -83,14 +83,12 @@ def held(path: Path) -> str | None:
     fcntl = _fcntl()
     if fcntl is None:
         return None
-    try:
-        with path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return file.read().decode("utf-8")
-            except OSError:
-                return None
-    except FileNotFoundError:
-        pass
+    # Gone meanwhile, it is nobody's.
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().decode("utf-8")
+        except OSError:  # a file system without locks
+            return None
     return None
