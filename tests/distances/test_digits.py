@@ -26,9 +26,11 @@ def long_way(s: np.ndarray, p: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.n
     return np.einsum("ik,ij,jk->k", u.astype(float), cdist(s, p), v.astype(float))
 
 
-def by_digits(s: np.ndarray, p: np.ndarray, u: np.ndarray, v: np.ndarray, same: bool = False) -> np.ndarray:
+def by_digits(
+    s: np.ndarray, p: np.ndarray, u: np.ndarray, v: np.ndarray, same: bool = False, resampled: bool = False
+) -> np.ndarray:
     kernel = Kernel(s, p)
-    found = counted_forms(kernel, u, v, same)
+    found = counted_forms(kernel, u, v, same, resampled)
     assert found is not None
     return kernel.unit * found
 
@@ -74,18 +76,59 @@ def test_half_of_the_pairs_do(n: int) -> None:
 
 @pytest.mark.parametrize("at_once", [1, 37, 10_000])
 @pytest.mark.parametrize("same", [False, True])
-def test_blocks_change_nothing(at_once: int, same: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    p, v = rows(300), counts(300, 9)
-    wanted = by_digits(p, p, v, v, same)
+@pytest.mark.parametrize("resampled", [False, True])
+def test_blocks_change_nothing(at_once: int, same: bool, resampled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    p, v = rows(301), counts(301, 9)
+    wanted = by_digits(p, p, v, v, same, resampled)
     monkeypatch.setattr(digits, "ROWS_AT_ONCE", at_once)
-    np.testing.assert_array_equal(by_digits(p, p, v, v, same), wanted)
+    np.testing.assert_array_equal(by_digits(p, p, v, v, same, resampled), wanted)
 
 
 @pytest.mark.parametrize("threads", [2, 5])
-def test_threads_change_nothing(threads: int) -> None:
-    s, p, u, v = rows(300), rows(600, seed=2), counts(300, 9), counts(600, 9, 2)
-    one, several = (counted_forms(Kernel(s, p, threads=k), u, v, False) for k in (1, threads))
+@pytest.mark.parametrize("resampled", [False, True])
+def test_threads_change_nothing(threads: int, resampled: bool) -> None:
+    s, p, u, v = rows(301), rows(600, seed=2), counts(301, 9), counts(600, 9, 2)
+    one, several = (counted_forms(Kernel(s, p, threads=k), u, v, False, resampled) for k in (1, threads))
     np.testing.assert_array_equal(several, one)
+    one, several = (counted_forms(Kernel(p, p, threads=k), v, v, True, resampled) for k in (1, threads))
+    np.testing.assert_array_equal(several, one)
+
+
+@pytest.mark.parametrize(("pairs", "wanted"), [(1, 3), (255, 3), (256, 2), (2**24 - 1, 2), (2**24, 1), (10**12, 1)])
+def test_fewer_digits_of_more_pairs(pairs: int, wanted: int) -> None:
+    assert digits.digits_needed(pairs) == wanted
+    # What is left out of a distance is at most half of the last digit that is kept; it averages out over the square root.
+    assert wanted == digits.DIGITS or 2.0 ** (-8 * wanted - 1) / pairs**0.5 <= digits.ROUNDED
+
+
+@pytest.mark.parametrize(("m", "n"), [(4100, 4200), (300, 520), (17, 40)])
+@pytest.mark.parametrize("clusters", [False, True])
+def test_what_is_left_out_of_a_draw_with_replacement_averages_out(m: int, n: int, clusters: bool) -> None:
+    """By one digit and by two, as by three, also where distances have few values and so are all rounded to one side."""
+    s, p = rows(m, 3), rows(n, 3, seed=2, offset=0.5)
+    if clusters:
+        s, p = np.repeat(s[: m // 10 + 1], 10, axis=0)[:m], np.repeat(p[: n // 10 + 1], 10, axis=0)[:n]
+    u, v = counts(m, 200), counts(n, 200, 2)
+    reach = Kernel(s, p).reach * Kernel(s, p).unit
+    apart = (by_digits(s, p, u, v, resampled=True) - by_digits(s, p, u, v)) / (m * n)
+    assert 0 < np.sqrt(np.mean(apart**2)) < 2 * digits.ROUNDED * reach
+    reach = Kernel(p, p).reach * Kernel(p, p).unit
+    apart = (by_digits(p, p, v, v, True, True) - by_digits(p, p, v, v, True)) / n**2
+    assert 0 < np.sqrt(np.mean(apart**2)) < 4 * digits.ROUNDED * reach
+
+
+def test_counts_that_do_not_sum_to_the_images_are_centred_all_the_same() -> None:
+    """Half of what is left out is added for every pair that is taken beyond one draw of all."""
+    s, p = rows(300), rows(520, seed=2)
+    u, v = 2 * counts(300, 50), 3 * counts(520, 50, 2)
+    np.testing.assert_allclose(by_digits(s, p, u, v, resampled=True), by_digits(s, p, u, v), rtol=2e-5)
+    np.testing.assert_allclose(by_digits(p, p, v, v, True, True), by_digits(p, p, v, v, True), rtol=2e-5)
+
+
+def test_the_longest_distance_that_there_can_be_has_its_digits() -> None:
+    """It lies on the edge of what three bytes hold."""
+    s, p = np.array([[-1.0 + 2.0**-24] * 4]), np.array([[3.0] * 4])
+    assert by_digits(s, p, np.array([[3]], np.uint8), np.array([[2]], np.uint8)) == pytest.approx(48.0, rel=1e-6)
 
 
 def test_the_order_of_rows_changes_nothing() -> None:
@@ -97,8 +140,9 @@ def test_the_order_of_rows_changes_nothing() -> None:
 def test_equal_rows_are_at_exactly_0() -> None:
     p, u, v = rows(40), np.eye(40, dtype=np.uint8), np.eye(40, dtype=np.uint8)
     kernel = Kernel(p, p)
-    d = digits._digits(kernel, slice(0, 40), 0, False, 2.0**20)
-    np.testing.assert_array_equal(np.diagonal(d, axis1=1, axis2=2), 0)
+    taken, sums = np.empty((digits.DIGITS, 40, 40), np.uint8), np.zeros((2, 40), np.int64)
+    digits._take(kernel, slice(0, 40), False, 2.0**20, taken, *sums)
+    np.testing.assert_array_equal(np.diagonal(taken, axis1=1, axis2=2), 0)
     # A draw of one image only has no distance to be judged by.
     assert counted_forms(kernel, u, v, False) is None
 

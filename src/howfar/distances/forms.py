@@ -13,7 +13,9 @@ from howfar.distances.kernel import Kernel
 from howfar.distances.loops import Single, compiled
 
 
-def forms(kernel: Kernel, u: NDArray[Any], v: NDArray[Any], same: bool, pairs_per_tile: int) -> Float64Array:
+def forms(
+    kernel: Kernel, u: NDArray[Any], v: NDArray[Any], same: bool, pairs_per_tile: int, resampled: bool = False
+) -> Float64Array:
     """Σᵢⱼ u[i, k] d(sᵢ, pⱼ) v[j, k] for every column k, (b,) float64.
 
     Parameters
@@ -26,6 +28,8 @@ def forms(kernel: Kernel, u: NDArray[Any], v: NDArray[Any], same: bool, pairs_pe
         S and `u` are P and `v`: half of the pairs do.
     pairs_per_tile
         Distances at once, of the size of a float64.
+    resampled
+        Counts are draws with replacement (`howfar.distances.digits`).
 
     Examples
     --------
@@ -34,7 +38,7 @@ def forms(kernel: Kernel, u: NDArray[Any], v: NDArray[Any], same: bool, pairs_pe
     [12.0]
     """
     counts = u.dtype == v.dtype == np.uint8
-    found = counted_forms(kernel, u, v, same) if counts and integer_units() else None
+    found = counted_forms(kernel, u, v, same, resampled) if counts and integer_units() else None
     if found is None:
         # Twice as many of half the size.
         found = _single(kernel, u, v, same, max(1, 2 * pairs_per_tile // kernel.b.shape[1]))

@@ -121,7 +121,13 @@ def _double_sums(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> Float64Ar
 
 
 def quadratic_forms(
-    s: ArrayLike, p: ArrayLike, u: NDArray[Any], v: NDArray[Any], pairs_per_tile: int = PAIRS_PER_TILE
+    s: ArrayLike,
+    p: ArrayLike,
+    u: NDArray[Any],
+    v: NDArray[Any],
+    pairs_per_tile: int = PAIRS_PER_TILE,
+    *,
+    resampled: bool = False,
 ) -> Float64Array:
     """Σᵢⱼ u[i, k] d(sᵢ, pⱼ) v[j, k] for every column k, shape (b,): all bootstrap or permutation draws in one pass.
 
@@ -137,6 +143,10 @@ def quadratic_forms(
         (m, b) and (n, b) weights of the rows, one column a draw; where both are uint8, they are counts.
     pairs_per_tile
         As `distance_blocks`.
+    resampled
+        The counts are draws with replacement (`howfar.significance.resample_counts`), those of S and P independent unless `p`
+        is `s` and `v` is `u`. Whole numbers may then leave digits of the distances out that average out over the rows, to a
+        root mean square of 2⁻²⁰ of the longest distance in a draw's mean, twice that within one dataset.
 
     Raises
     ------
@@ -156,7 +166,7 @@ def quadratic_forms(
         from howfar.distances.forms import forms
 
         kernel = _kernel(secondary, primary)
-        total = forms(kernel, u, v, s is p and u is v, pairs_per_tile)
+        total = forms(kernel, u, v, s is p and u is v, pairs_per_tile, resampled)
         # As in `row_sums`: a draw may leave that row out.
         lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * _weight(u) * _weight(v))
         if len(lost) and kernel.reach > 0.0:

@@ -37,17 +37,20 @@ class Forms:
     m: int
 
     @classmethod
-    def of(cls, p: Float64Array, s: Float64Array, draws: int, rng: np.random.Generator) -> Forms:
-        """Draw the images of both sets anew, `draws` times; the projection is held fixed.
+    def of(
+        cls, p: Float64Array, s: Float64Array, draws: int, rng: np.random.Generator, of_p: NDArray[np.uint8] | None = None
+    ) -> Forms:
+        """Draw the images of both sets anew, `draws` times; the projection is held fixed. Where P's are drawn, they are `of_p`.
 
         Examples
         --------
         >>> Forms.of(np.zeros((4, 1)), np.ones((3, 1)), 5, np.random.default_rng(0)).between.round(9).tolist()
         [1.0, 1.0, 1.0, 1.0, 1.0]
         """
-        of_p, of_s = resample_counts(len(p), draws, rng), resample_counts(len(s), draws, rng)
+        of_p = resample_counts(len(p), draws, rng) if of_p is None else of_p
+        of_s = resample_counts(len(s), draws, rng)
         return cls(
-            between=quadratic_forms(s, p, of_s, of_p) / (len(s) * len(p)),
+            between=quadratic_forms(s, p, of_s, of_p, resampled=True) / (len(s) * len(p)),
             within_p=_within(p, of_p) if len(p) > 1 else None,
             within_s=_within(s, of_s) if len(s) > 1 else None,
             n=len(p),
@@ -76,4 +79,4 @@ class Forms:
 
 def _within(rows: Float64Array, counts: NDArray[np.uint8]) -> Float64Array:
     """Mean distance of different images in each draw."""
-    return unbiased_mean(quadratic_forms(rows, rows, counts, counts) / len(rows) ** 2, counts)
+    return unbiased_mean(quadratic_forms(rows, rows, counts, counts, resampled=True) / len(rows) ** 2, counts)

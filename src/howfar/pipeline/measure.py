@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from howfar import registry
 from howfar.arrays import Float64Array
@@ -55,7 +56,12 @@ class PairMeasures:
 
 
 def measure(
-    pair: Projection, neighbours: int = 5, bootstrap: int = 1000, seed: Sequence[int] = (0,), rivals: bool = True
+    pair: Projection,
+    neighbours: int = 5,
+    bootstrap: int = 1000,
+    seed: Sequence[int] = (0,),
+    rivals: bool = True,
+    primary_draws: NDArray[np.uint8] | None = None,
 ) -> PairMeasures:
     """Measure one projected pair: the paper's distances, their rivals, calibration by P's own images, and intervals.
 
@@ -71,6 +77,8 @@ def measure(
         What the resampling is seeded with.
     rivals
         False leaves out the registered dataset distances, of which some take far longer than all else.
+    primary_draws
+        (n, bootstrap) counts of P's images (`resample_counts`), the same for several secondaries; else drawn from `seed`.
 
     Raises
     ------
@@ -93,7 +101,7 @@ def measure(
     between, within_p, within_s = row_sums(s, p), row_sums(p, p), row_sums(s, s)
     i_dist = between / len(p)
     own = within_p / (len(p) - 1) if len(p) > 1 else None
-    forms = Forms.of(p, s, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
+    forms = Forms.of(p, s, bootstrap, np.random.default_rng(list(seed)), primary_draws) if bootstrap else None
     return PairMeasures(
         i_dist=i_dist,
         knn=nearest,

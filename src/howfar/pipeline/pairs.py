@@ -13,6 +13,7 @@ from howfar.arrays import Float64Array
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value
 from howfar.projection import Projection, Projector
 from howfar.results import Features, Settings
+from howfar.significance import resample_counts
 
 KEPT = 1024
 """Most components that are kept of the images of S; of a longer space (mode "none") the first two are."""
@@ -37,7 +38,8 @@ def measured_pairs(projector: Projector, secondaries: Sequence[Features], settin
     """Measure P against each secondary in turn, as `measure` and `permutation_p_value`.
 
     A projection fitted on P alone does not treat P and S alike, so there the permutation test has a pair projection of its
-    own. The seeds come from the run's and from the secondary's name: a pair's numbers do not depend on its companions.
+    own. The seeds come from the run's and from the secondary's name: a pair's numbers do not depend on its companions. The
+    bootstrap draws P's images once for all, so the intervals of two secondaries do not differ by how P was drawn.
 
     Parameters
     ----------
@@ -52,11 +54,14 @@ def measured_pairs(projector: Projector, secondaries: Sequence[Features], settin
     pairs = quietly(projector.project(rows, settings.projection))
     alike = settings.projection != "primary"
     tests = None if alike or not settings.permutations else quietly(projector.project(rows, "pair"))
+    drawn = (
+        resample_counts(projector.n, settings.bootstrap, np.random.default_rng([settings.seed])) if settings.bootstrap else None
+    )
     for s, pair in zip(secondaries, pairs, strict=True):
         seed = (settings.seed, zlib.crc32(s.name.encode()))
         tested = pair if tests is None else next(tests)
         yield MeasuredPair(
-            found=measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals),
+            found=measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals, drawn),
             p_value=permutation_p_value(tested, settings.permutations, (*seed, 1)) if settings.permutations else None,
             components=pair.components,
             explained_variance=pair.explained_variance,

@@ -72,6 +72,11 @@ class Projector:
     route, scale, layers, block
         As `howfar.projection.joint_pca`.
 
+    Attributes
+    ----------
+    n
+        Images of P.
+
     Raises
     ------
     InputError
@@ -103,7 +108,7 @@ class Projector:
         _one_of("route", route, ROUTES)
         _one_of("scale", scale, SCALES)
         self._p = as_rows(p, "p")
-        self._n, self._q = self._p.shape
+        self.n, self._q = self._p.shape
         self._z, self._route, self._scale, self._block = n_components, route, scale, block
         self._layers = _layer_lengths(self._q, scale, layers)
 
@@ -135,12 +140,12 @@ class Projector:
         >>> Projector([[0.0], [2.0], [4.0]]).own().tolist()
         [[2.0], [0.0], [-2.0]]
         """
-        kept = min(self._z, self._most(self._n))
-        if self._by_gram(self._n):
+        kept = min(self._z, self._most(self.n))
+        if self._by_gram(self.n):
             vectors, values, _ = self._primary_spectrum(self._gram, kept)
-            return signed(vectors * np.sqrt(values), self._n, towards_secondary=False)
+            return signed(vectors * np.sqrt(values), self.n, towards_secondary=False)
         basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
-        return signed(self._scores(basis, self._p), self._n, towards_secondary=False)
+        return signed(self._scores(basis, self._p), self.n, towards_secondary=False)
 
     def basis(self) -> Basis:
         """P's own subspace, for rows that come later: those of P get the scores of `own`, others of mode "primary".
@@ -151,13 +156,13 @@ class Projector:
         >>> basis.scores([[0.0, 1.0], [7.0, 9.0]]).tolist()
         [[1.0], [-6.0]]
         """
-        kept = min(self._z, self._most(self._n))
-        if not self._by_gram(self._n):
+        kept = min(self._z, self._most(self.n))
+        if not self._by_gram(self.n):
             basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
-            return basis.turned(signs(self._scores(basis, self._p), self._n, towards_secondary=False))
+            return basis.turned(signs(self._scores(basis, self._p), self.n, towards_secondary=False))
         vectors, values, weights = self._primary_spectrum(self._exact, kept)
         root = np.sqrt(values)
-        turns = signs(vectors * root, self._n, towards_secondary=False)
+        turns = signs(vectors * root, self.n, towards_secondary=False)
         factors = vectors * turns * np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
         shares = ratio(values, _total(self._exact, weights))
         return by_gram(self._p, self._exact.mean, np.repeat(weights, self._layers), factors, shares, self._block)
@@ -214,8 +219,8 @@ class Projector:
 
     def _together(self, s: Rows, wanted: int | None) -> Projection:
         """Fitted on P and S alike."""
-        kept = self._kept(wanted, self._n + s.shape[0])
-        if self._by_gram(self._n + s.shape[0]):
+        kept = self._kept(wanted, self.n + s.shape[0])
+        if self._by_gram(self.n + s.shape[0]):
             gram, rounding = self._joined(s)
             total = np.trace(gram)
             vectors, values = leading(gram, kept, rounding)
@@ -225,13 +230,13 @@ class Projector:
             basis = by_covariance(merge(self._moments, moments_of(s, self._block)), self._layers, self._scale, kept)
             shares = basis.explained_variance_ratio
             scores = self._scores(basis, self._p, s)
-        scores = signed(scores, self._n)
-        return Projection(scores[: self._n], scores[self._n :], shares)
+        scores = signed(scores, self.n)
+        return Projection(scores[: self.n], scores[self.n :], shares)
 
     def _with_primary(self, s: Rows, wanted: int | None) -> Projection:
         """Fitted on P only; a direction in which P does not vary is not there for S either."""
-        kept = self._kept(wanted, self._n)
-        if self._by_gram(self._n):
+        kept = self._kept(wanted, self.n)
+        if self._by_gram(self.n):
             own = self._exact
             vectors, values, weights = self._primary_spectrum(own, kept)
             root = np.sqrt(values)
@@ -244,20 +249,20 @@ class Projector:
             basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
             shares = basis.explained_variance_ratio
             scores = self._scores(basis, self._p, s)
-        scores = signed(scores, self._n, towards_secondary=False)
-        return Projection(scores[: self._n], scores[self._n :], shares)
+        scores = signed(scores, self.n, towards_secondary=False)
+        return Projection(scores[: self.n], scores[self.n :], shares)
 
     def _primary_spectrum(self, gram: Gram, kept: int) -> tuple[Float64Array, Float64Array, Float64Array]:
-        weights = layer_weights(gram.scatter, self._floors(self._n), self._n, self._scale)
+        weights = layer_weights(gram.scatter, self._floors(self.n), self.n, self._scale)
         own = np.tensordot(weights, gram.inner, axes=1)
         centre(own)
-        rounding = ROUNDING_SINGLE * _total(gram, weights) / math.sqrt(self._n) if gram.single else 0.0
+        rounding = ROUNDING_SINGLE * _total(gram, weights) / math.sqrt(self.n) if gram.single else 0.0
         return *leading(own, kept, rounding), weights
 
     def _joined(self, s: Rows) -> tuple[Float64Array, float]:
         """Centred inner products of P and S together, layers weighted and summed, and what rounding leaves of an eigenvalue."""
         cross, its = self._crossed(s)
-        size = self._n + s.shape[0]
+        size = self.n + s.shape[0]
         floors = self._floors(size)
         total, within = np.zeros((size, size)), 0.0
         count = len(self._layers)
