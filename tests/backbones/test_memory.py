@@ -139,7 +139,7 @@ def test_mixed_precision_is_another_feature_nearby() -> None:
     [
         ({"precision": "fp16", "device": "cpu"}, "precision must be 32 or bf16 on a CPU, got 'fp16'"),
         ({"precision": "64"}, "precision must be one of 32, bf16, fp16, got '64'"),
-        ({"engine": "tensorrt"}, "engine must be one of auto, torch, got 'tensorrt'"),
+        ({"engine": "tensorrt"}, "engine must be one of auto, torch, compile, got 'tensorrt'"),
     ],
 )
 def test_what_cannot_be_is_one_line(options: dict[str, Any], words: str) -> None:

@@ -9,7 +9,7 @@ import re
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
@@ -83,7 +83,7 @@ class Compiled:
             # onnxruntime's errors share no class but Exception; too little memory is one of them.
             except Exception as error:
                 with self._lock:
-                    self._refuse(_one_line(error))
+                    self._refuse(one_line(error))
         return by_torch(batch)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class Compiled:
                 session, fault = self._compared(batch, expected, threads)
         # The exporter, protobuf, the disk and onnxruntime each fail in their own ways.
         except Exception as error:
-            session, fault = None, _one_line(error)
+            session, fault = None, one_line(error)
         if fault:
             self._refuse(fault)
         return session
@@ -133,8 +133,8 @@ class Compiled:
             found = _run(session, batch)
         # A damaged file is one more that does not agree.
         except Exception as error:
-            return None, _one_line(error)
-        fault = _difference(found, expected)
+            return None, one_line(error)
+        fault = difference("onnxruntime", found, expected, TOLERANCE, LARGEST)
         return (None if fault else session), fault
 
     def _kept(self, picture: NDArray[np.uint8], anew: bool = False) -> bool:
@@ -171,11 +171,29 @@ class Whole(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Turn pictures into features."""
         scaled = (pixels.permute(0, 3, 1, 2).to(torch.float32) / 255 - self.mean) / self.std
-        flat = [part.flatten(1) for part in self.maps(self.network, scaled)]
-        return (flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)).float()
+        return joined_maps(self.maps(self.network, scaled))
 
 
-def _one_line(error: Exception) -> str:
+def joined_maps(maps: Sequence[Tensor]) -> Tensor:
+    """Each layer's maps flattened in C order and set one after the other: (b, q) float32.
+
+    Examples
+    --------
+    >>> joined_maps([torch.zeros(2, 3, 4), torch.ones(2, 5)]).shape
+    torch.Size([2, 17])
+    """
+    flat = [part.flatten(1) for part in maps]
+    return (flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)).float()
+
+
+def one_line(error: Exception) -> str:
+    """What an exception says, for the log.
+
+    Examples
+    --------
+    >>> one_line(ValueError("no  such thing")), one_line(KeyError())
+    ('no such thing', 'KeyError')
+    """
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
@@ -226,14 +244,30 @@ def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.concatenate(rows), dtype=np.float32)
 
 
-def _difference(found: NDArray[np.float32], expected: NDArray[np.float32]) -> str:
-    """What is wrong with the features found; nothing where they are those expected, but for rounding."""
+def difference(engine: str, found: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float, largest: float) -> str:
+    """What is wrong with the features that an engine has found; nothing where they are those expected, but for rounding.
+
+    Parameters
+    ----------
+    engine
+        Its name.
+    found, expected
+        (b, q) features.
+    tolerance, largest
+        How far a feature may be off, in parts of its length, and a single value, in parts of the feature's largest.
+
+    Examples
+    --------
+    >>> one = np.ones((1, 4), np.float32)
+    >>> difference("it", one, one, 1e-4, 1e-3), difference("it", one, 2 * one, 1e-4, 1e-3)
+    ('', "it's features differ from torch's by up to 1; the largest value is 2")
+    """
     if found.shape != expected.shape:
-        return f"onnxruntime gives features of shape {found.shape}, torch of {expected.shape}"
+        return f"{engine} gives features of shape {found.shape}, torch of {expected.shape}"
     gap = np.abs(found.astype(np.float64) - expected)
-    length, largest = np.linalg.norm(expected, axis=1), np.abs(expected).max(axis=1, initial=0)
+    length, most = np.linalg.norm(expected, axis=1), np.abs(expected).max(axis=1, initial=0)
     # Not-a-number is no agreement, hence the comparisons this way round.
-    agree = (np.linalg.norm(gap, axis=1) <= TOLERANCE * length) & (gap.max(axis=1, initial=0) <= LARGEST * largest)
+    agree = (np.linalg.norm(gap, axis=1) <= tolerance * length) & (gap.max(axis=1, initial=0) <= largest * most)
     if agree.all():
         return ""
-    return f"onnxruntime's features differ from torch's by up to {gap.max():.2g}; the largest value is {largest.max():.2g}"
+    return f"{engine}'s features differ from torch's by up to {gap.max():.2g}; the largest value is {most.max():.2g}"

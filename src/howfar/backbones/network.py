@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from howfar.backbones.compiled import Compiled, Whole
+from howfar.backbones.compiled import Compiled, Whole, joined_maps
+from howfar.backbones.fused import Fused, on_device
 from howfar.backbones.preprocess import Preprocess
 from howfar.backbones.recipe import Engine
 from howfar.errors import HowfarError, InputError
@@ -74,7 +75,7 @@ class Network:
         What the identity has for a name, where `name` says where a file lies, which is no part of the feature.
     engine
         ``auto``, or ``torch`` for that alone: for a network whose code takes other ways with other pictures, which an export
-        cannot follow.
+        cannot follow. ``compile`` for torch.compile, on any device.
     precision
         ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision in that type: another feature, with an identity of its own.
         On a CPU ``bf16`` alone.
@@ -126,15 +127,22 @@ class Network:
         """Seconds that its GPU has computed, or copied for it; None on a CPU."""
         self.layers = self._measure()
         self.batch_size = BATCH if self._device.type != "cuda" else self._fitting()
-        self._compiled: Compiled | None = None
-        if engine == "auto" and precision == "32" and self._device.type == "cpu":
-            whole = Whole(self._network, feature.maps, self._mean, self._std).eval()
-            self._compiled = Compiled(name, whole, preprocess.size, self._identity)
+        self._engine = engine
+        self._compiled = self._engine_here()
 
     @property
     def engine(self) -> str:
-        """What runs it: ``torch``, ``onnxruntime``, or ``not yet chosen`` before the first batch."""
+        """What runs it: ``torch``, ``onnxruntime``, ``torch.compile``, or ``not yet chosen`` before the first batch."""
         return "torch" if self._compiled is None else self._compiled.engine
+
+    def _engine_here(self) -> Compiled | Fused | None:
+        """What runs the network on its device; None for torch alone."""
+        whole = Whole(self._network, self._feature.maps, self._mean, self._std).eval()
+        if self._engine == "compile":
+            return Fused(self.name, whole, self._dtype)
+        if self._engine == "auto" and self._dtype is torch.float32 and self._device.type == "cpu":
+            return Compiled(self.name, whole, self._preprocess.size, self._identity)
+        return None
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -153,8 +161,7 @@ class Network:
         moved._device = resolve_device(device)
         moved._network = _moved(self._network, moved._device, self.name)
         moved._mean, moved._std = self._mean.to(moved._device), self._std.to(moved._device)
-        if moved._device.type != "cpu":
-            moved._compiled = None
+        moved._compiled = moved._engine_here()
         return moved
 
     def prepare(self, image: Image) -> NDArray[np.uint8]:
@@ -179,6 +186,8 @@ class Network:
         if batch.shape[1:] != shape or batch.dtype != np.uint8:
             rule = f"must be uint8 of shape (b, {', '.join(map(str, shape))})"
             raise InputError.of("batch", rule, f"{batch.dtype} {batch.shape}", "stack what prepare returns")
+        if isinstance(self._compiled, Fused):
+            return self._compiled(batch, self._forward, self._by_torch)
         return self._by_torch(batch) if self._compiled is None else self._compiled(batch, self._by_torch)
 
     def _by_torch(self, batch: NDArray[Any]) -> NDArray[np.float32]:
@@ -205,11 +214,10 @@ class Network:
             "choose a smaller model, fewer workers, or another device"
         )
 
-    def _forward(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+    def _forward(self, batch: NDArray[Any], whole: nn.Module | None = None) -> NDArray[np.float32]:
         with torch.inference_mode(), self._set():
             begun = time.perf_counter()
-            flat = [part.flatten(1) for part in self._run(batch)]
-            joined = (flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)).float()
+            joined = joined_maps(self._run(batch)) if whole is None else whole(on_device(batch, self._device))
             found = np.ascontiguousarray(joined.cpu().numpy())
             if self._device.type == "cuda":
                 # One at a time, so that seconds do not overlap.
@@ -224,11 +232,7 @@ class Network:
             yield
 
     def _run(self, batch: NDArray[Any]) -> Sequence[Tensor]:
-        # torch.tensor copies, so a batch that is read-only or is used again is safe.
-        held = torch.tensor(batch)
-        if self._device.type == "cuda":
-            held = held.pin_memory()
-        pixels = held.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
+        pixels = on_device(batch, self._device).permute(0, 3, 1, 2)
         scaled = pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
         return self._feature.maps(self._network, scaled.sub_(self._mean).div_(self._std))
 

@@ -14,7 +14,7 @@ from howfar.protocols import Backbone
 from howfar.weights.precision import Precision
 
 Fit = Literal["stretch", "crop", "pad"]
-Engine = Literal["auto", "torch"]
+Engine = Literal["auto", "torch", "compile"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Options:
     prompt
         Text that goes in beside the picture.
     engine
-        ``auto`` has onnxruntime run a network on the CPU, once it is seen to give torch's features; ``torch`` has torch alone.
-
+        ``auto`` has onnxruntime run a network on the CPU, once it is seen to give torch's features; ``torch`` has torch alone;
+        ``compile`` has torch compile it first, for a GPU: a minute that pays off where images are many.
     precision
         ``32``, or ``bf16`` or ``fp16`` for mixed precision by torch, quicker on a GPU: another feature, by a little.
 
