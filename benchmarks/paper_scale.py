@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 from record import leave, parser
 
-# What is loaded when it is first needed is no part of the work's memory or time.
+# As the command line does. What is loaded when it is first needed is no part of the work's memory or time.
 COMMON = """
 import json, sys, time
 from pathlib import Path
+from howfar.cores import wait_briefly
+wait_briefly()
 import onnxruntime, pyarrow, scipy.stats
 import howfar
 from howfar.distances import forms, nearest

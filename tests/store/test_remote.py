@@ -120,6 +120,22 @@ def test_what_is_being_written_is_not_there_before_the_end() -> None:
     folder.remove("note")
 
 
+@pytest.mark.parametrize("nameless", [True, False])
+def test_what_is_being_written_has_no_name_here_either(nameless: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system allows it: a kill then leaves nothing behind."""
+    if nameless and not remote._OPEN.is_dir():
+        pytest.skip("this system does not list a process's open files")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    if not nameless:
+        monkeypatch.setattr(remote, "_OPEN", tmp_path / "none")
+    folder = RemoteFolder(f"memory://{uuid.uuid4().hex}")
+    with folder.appearing("note") as file:
+        file.write(b"whole")
+        assert bool(list(tmp_path.iterdir())) is not nameless
+    assert folder.read("note") == b"whole"
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_missing_file_system_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(MissingExtraError, match=r"gs:// needs a library that is not installed: pip install 'howfar\[gs\]'"):

@@ -1,1 +1,8 @@
 """The command line: parse, call, print. Results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+from howfar.cores import wait_briefly
+
+# NumPy is not loaded yet.
+wait_briefly()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
@@ -25,6 +26,8 @@ REQUEST: Final = 8 << 20
 """Most bytes of one request."""
 AT_ONCE: Final = 8
 """Requests whose answers are held at a time."""
+_OPEN: Final = Path("/proc/self/fd")
+"""Where Linux has this process's open files, those without a name too."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,11 @@ class RemoteFolder:
     @contextmanager
     def appearing(self, name: str) -> Iterator[BinaryIO]:
         """Give a file to write that is uploaded when the block ends without an exception."""
-        with tempfile.NamedTemporaryFile(prefix="howfar-") as file:
-            yield cast(BinaryIO, file)
+        with _scratch() as (file, path):
+            yield file
             file.flush()
             with _as_os_errors(self.url):
-                self._fs.put_file(file.name, self._at(name))
+                self._fs.put_file(path, self._at(name))
 
     def remove(self, name: str) -> None:
         """Delete an object, where it is there."""
@@ -185,6 +188,17 @@ class RangedMatrix:
                 data = np.frombuffer(answer, np.uint8)
                 cut = np.lib.stride_tricks.sliding_window_view(data, width)[places]
                 yield first, last, np.ascontiguousarray(cut).view(self.dtype)
+
+
+@contextmanager
+def _scratch() -> Iterator[tuple[BinaryIO, str]]:
+    """A file to write, and the path that it is read by: without a name where that can be, so that a kill leaves nothing."""
+    if _OPEN.is_dir():
+        with tempfile.TemporaryFile() as unnamed:
+            yield cast(BinaryIO, unnamed), str(_OPEN / str(unnamed.fileno()))
+        return
+    with tempfile.NamedTemporaryFile(prefix="howfar-") as named:
+        yield cast(BinaryIO, named), named.name
 
 
 def _spans(starts: NDArray[np.int64], width: int) -> list[tuple[int, int]]:

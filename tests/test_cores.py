@@ -1,0 +1,28 @@
+"""The threads of the linear algebra do not keep the cores from other loops: what the command line asks of them, and when."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from howfar.cores import WAIT
+
+
+@pytest.mark.parametrize(("set_to", "wanted"), [(None, "20"), ("7", "7")])
+def test_the_command_line_has_them_wait_briefly(set_to: str | None, wanted: str) -> None:
+    """Before NumPy is loaded, which asks once; what the user has set stands."""
+    code = f"import os, sys, howfar.cli; assert 'numpy' not in sys.modules; import howfar.cli.main; print(os.environ[{WAIT!r}])"
+    environment = {name: value for name, value in os.environ.items() if name != WAIT} | ({WAIT: set_to} if set_to else {})
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert found.stdout.strip() == wanted
+
+
+def test_python_s_user_is_asked_for_nothing() -> None:
+    """Importing the package changes nothing of the process."""
+    code = f"import os, howfar, numpy; howfar.compare; print(os.environ.get({WAIT!r}))"
+    environment = {name: value for name, value in os.environ.items() if name != WAIT}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert found.stdout.strip() == "None"
