@@ -12,7 +12,7 @@ import pytest
 import howfar
 from howfar.data.synthetic import write_dataset
 from howfar.errors import InputError
-from howfar.memory import at_a_time, beside, is_set, parse_size, within
+from howfar.memory import at_a_time, beside, is_set, left, parse_size, within
 from howfar.pipeline import measure, permutation_p_value
 from howfar.projection import Projector, joint_pca
 from howfar.significance import assignments
@@ -152,7 +152,9 @@ def test_what_cannot_fit_is_said_before_any_work(
         columns = rows
 
     from howfar.results import Features
+    from howfar.runners import LocalRunner
     from howfar.studies.distance import Config, compared
+    from howfar.studies.inputs import Work
 
     n, m, q = sizes
     pair = [
@@ -161,7 +163,7 @@ def test_what_cannot_fit_is_said_before_any_work(
         for names in [tuple(map(str, range(k)))]
     ]
     with within("60MB"), pytest.raises(InputError, match=rf"memory must be at least \d[\d,]* MB for {what}, got '60 MB': give"):
-        compared(pair, "made", Config.checked(bootstrap=0))
+        compared(pair, "made", Config.checked(bootstrap=0), Work(None, LocalRunner(), None, None, progress=False))
 
 
 def test_every_job_takes_it(tmp_path: Path) -> None:
@@ -222,3 +224,15 @@ def test_what_needs_the_most_is_said() -> None:
     rows = np.random.default_rng(0).normal(size=(30, 4000)).astype(np.float32)
     with pytest.raises(InputError, match="for a subspace of 4,000 features"):
         howfar.profile(rows, components=29, memory="29600KB")
+
+
+def test_processes_of_one_machine_share_it() -> None:
+    with within("200MB", among=4):
+        assert left() == 50 * 10**6
+        with beside(10**7):
+            assert left() == 40 * 10**6
+        with pytest.raises(
+            InputError, match=r"at least \d+ MB for rows, got '200 MB for 4 tasks at a time': give more, or take"
+        ):
+            at_a_time(1, each=1, held=50 * 10**6, what="rows")
+    assert left() is None

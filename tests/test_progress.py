@@ -57,3 +57,13 @@ def test_in_a_log_a_long_job_says_how_far_it_is(capsys: pytest.CaptureFixture[st
     err = capsys.readouterr().err
     assert "counting:  50%" in err
     assert "image/s" in err
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.3])
+def test_a_patient_bar_is_silent_on_short_work(
+    seconds: float, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    for _ in bar(range(3), patient=True, desc="counting"):
+        time.sleep(seconds / 2)
+    assert ("counting" in capsys.readouterr().err) is (seconds > 1)

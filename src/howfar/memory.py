@@ -20,8 +20,8 @@ UNITS = {"": 1, "b": 1} | {
 }
 SLACK = 28 << 20
 """Held whatever is done: a piece of a mapped shard, tables, the allocator's own."""
-_set: ContextVar[tuple[int, int] | None] = ContextVar("howfar-memory", default=None)
-_steps: ContextVar[list[tuple[int, int, str, str]] | None] = ContextVar("howfar-memory-plan", default=None)
+_set: ContextVar[tuple[int, int, str] | None] = ContextVar("howfar-memory", default=None)
+_steps: ContextVar[list[tuple[str, int, str, str]] | None] = ContextVar("howfar-memory-plan", default=None)
 
 
 def parse_size(size: str | int) -> int:
@@ -44,8 +44,15 @@ def parse_size(size: str | int) -> int:
 
 
 @contextmanager
-def within(size: str | int | None) -> Iterator[None]:
+def within(size: str | int | None, among: int = 1) -> Iterator[None]:
     """Keep the arrays of the work inside below a size; None sets no bound.
+
+    Parameters
+    ----------
+    size
+        The budget, as `parse_size`.
+    among
+        Processes at work at once on one machine, of which this one has an equal part.
 
     Raises
     ------
@@ -58,7 +65,7 @@ def within(size: str | int | None) -> Iterator[None]:
     ...     at_a_time(1000, each=10**6, held=10 * 2**20, what="rows"), at_a_time(3, each=10**6, held=0, what="rows")
     (60, 3)
     """
-    token = _set.set(None if size is None else (parse_size(size), 0))
+    token = _set.set(None if size is None else _part(parse_size(size), among))
     try:
         yield
     finally:
@@ -77,6 +84,19 @@ def is_set() -> bool:
     return _set.get() is not None
 
 
+def left() -> int | None:
+    """Bytes of the budget that are not left to results; None without one.
+
+    Examples
+    --------
+    >>> with within("100MB"), beside(60 * 10**6):
+    ...     left()
+    40000000
+    """
+    budget = _set.get()
+    return None if budget is None else max(1, budget[0] - budget[1])
+
+
 @contextmanager
 def beside(kept: int) -> Iterator[None]:
     """Leave that many bytes of the budget to results that are kept while the work inside goes on.
@@ -88,7 +108,7 @@ def beside(kept: int) -> Iterator[None]:
     10
     """
     budget = _set.get()
-    token = _set.set(None if budget is None else (budget[0], budget[1] + kept))
+    token = _set.set(None if budget is None else (budget[0], budget[1] + kept, budget[2]))
     try:
         yield
     finally:
@@ -128,14 +148,14 @@ def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take f
     budget = _set.get()
     if budget is None:
         return usual
-    total, kept = budget
+    total, kept, said = budget
     needed = SLACK + kept + held + each
     if needed <= total:
         return min(usual, 1 + (total - needed) // max(1, each))
     steps = _steps.get()
     if steps is None:
-        raise _too_little(total, needed, what, remedy)
-    steps.append((total, needed, what, remedy))
+        raise _too_little(said, needed, what, remedy)
+    steps.append((said, needed, what, remedy))
     return 1
 
 
@@ -156,7 +176,7 @@ def plan() -> Iterator[None]:
     Traceback (most recent call last):
     howfar.errors.InputError: memory must be at least 330 MB for step 3, got '100 MB': give more, or less
     """
-    steps: list[tuple[int, int, str, str]] = []
+    steps: list[tuple[str, int, str, str]] = []
     token = _steps.set(steps)
     try:
         yield
@@ -166,6 +186,11 @@ def plan() -> Iterator[None]:
         raise _too_little(*max(steps, key=lambda step: step[1]))
 
 
-def _too_little(total: int, needed: int, what: str, remedy: str) -> InputError:
+def _part(total: int, among: int) -> tuple[int, int, str]:
+    said = f"{total // 10**6:,} MB"
+    return (total, 0, said) if among == 1 else (max(1, total // among), 0, f"{said} for {among} tasks at a time")
+
+
+def _too_little(said: str, needed: int, what: str, remedy: str) -> InputError:
     rule = f"must be at least {-(-needed // 10**6):,} MB for {what}"
-    return InputError.of("memory", rule, f"{total // 10**6:,} MB", f"give more, or {remedy}")
+    return InputError.of("memory", rule, said, f"give more, or {remedy}")

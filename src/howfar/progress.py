@@ -10,7 +10,9 @@ SELDOM: Final = 30.0
 """Seconds."""
 
 
-def bar(iterable: Iterable[Any] | None = None, *, progress: bool = True, said: bool = False, **options: Any) -> Any:
+def bar(
+    iterable: Iterable[Any] | None = None, *, progress: bool = True, said: bool = False, patient: bool = False, **options: Any
+) -> Any:
     """A tqdm bar; where nobody sees it move, in a file or a pipe, it says something every half minute alone.
 
     There work that is shorter than that is not spoken of, unless `said` asks for its beginning and its end.
@@ -23,6 +25,8 @@ def bar(iterable: Iterable[Any] | None = None, *, progress: bool = True, said: b
         False for no bar.
     said
         Whether even short work is spoken of in a file or a pipe.
+    patient
+        Whether work of less than a second has no bar anywhere.
     **options
         As tqdm takes them: total, desc, unit, leave …
 
@@ -35,5 +39,5 @@ def bar(iterable: Iterable[Any] | None = None, *, progress: bool = True, said: b
 
     # A notebook's stderr is no terminal, but it shows bars.
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
-    seldom: dict[str, Any] = {} if watched else {"delay": 0.0 if said else SELDOM, "mininterval": SELDOM}
-    return tqdm(iterable, disable=not progress, dynamic_ncols=True, **seldom, **options)
+    delay, often = (1.0 if patient else 0.0, 0.1) if watched else (0.0 if said else SELDOM, SELDOM)
+    return tqdm(iterable, disable=not progress, dynamic_ncols=True, delay=delay, mininterval=often, **options)

@@ -224,3 +224,7 @@ class Runner(Protocol):
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
         """``function(task)`` of every task, combined two by two in a bracketing that depends on their number alone."""
         ...
+
+    def on_processors(self) -> Runner:
+        """The same for tasks that need no accelerator: they wait for none."""
+        ...

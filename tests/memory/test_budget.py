@@ -21,8 +21,10 @@ import numpy as np
 from howfar.arrays import ArrayRows
 from howfar.memory import within
 from howfar.results import Features
+from howfar.runners import LocalRunner
 from howfar.store import Store
 from howfar.studies.distance import Config, compared
+from howfar.studies.inputs import Work
 
 folder, n, m, q, memory = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5] or None
 
@@ -34,7 +36,8 @@ def resident(what):
 
 rng, few = np.random.default_rng(0), tuple(map(str, range(4200)))
 small = [features(name, few, ArrayRows(rng.normal(size=(4200, 4)))) for name in "ps"]
-compared(small, "made", Config.checked(bootstrap=2, permutations=1, rivals=False))
+here = Work(None, LocalRunner(), None, None, False)
+compared(small, "made", Config.checked(bootstrap=2, permutations=1, rivals=False), here)
 store = Store(folder).open({"name": "made"}, q)
 names = [str(k) for k in range(n + m)]
 pair = [features(name, tuple(some), store.select(some)) for name, some in (("p", names[:n]), ("s", names[n:]))]
@@ -42,7 +45,7 @@ ctypes.CDLL(None).malloc_trim(0)
 Path("/proc/self/clear_refs").write_text("5")
 before = resident("VmRSS:")
 with within(memory):
-    found = compared(pair, "made", Config.checked(bootstrap=200, rivals=False)).datasets[0]
+    found = compared(pair, "made", Config.checked(bootstrap=200, rivals=False), here).datasets[0]
 numbers = [found.o_dist, found.energy, found.p_value, *found.energy_ci, *found.relative_ci]
 print(json.dumps({"bytes": resident("VmHWM:") - before, "numbers": numbers}))
 """

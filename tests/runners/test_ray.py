@@ -17,6 +17,8 @@ import pytest
 
 pytest.importorskip("ray", reason="needs howfar[ray]")
 
+from howfar import memory
+from howfar.cores import available_cores
 from howfar.errors import InputError, RunnerError, StoreError
 from howfar.runners import RayRunner, make_runner
 from howfar.testing import RunnerTests
@@ -202,3 +204,26 @@ def test_more_gpus_than_the_cluster_has_are_refused() -> None:
 def test_impossible_numbers_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match="must be at least"):
         RayRunner(**wrong)
+
+
+def _left(_: int) -> int | None:
+    return memory.left()
+
+
+def _left_when_combined(one: int | None, other: int | None) -> int:
+    return min(one or 0, other or 0)
+
+
+def test_a_budget_of_memory_is_shared_by_the_tasks() -> None:
+    runner = RayRunner(workers=2)
+    part = 10**9 // min(2, available_cores())
+    with memory.within("1GB"):
+        assert list(runner.run(_left, range(3))) == [part] * 3
+        assert runner.reduce(_left, _left_when_combined, range(3)) == part
+        with memory.beside(10**8):
+            assert list(runner.run(_left, range(3))) == [(10**9 - 10**8) // min(2, available_cores())] * 3
+    assert list(runner.run(_left, range(3))) == [None] * 3
+
+
+def test_numerics_wait_for_no_gpu() -> None:
+    assert list(make_runner("ray", device="cuda").on_processors().run(abs, [-1])) == [1]

@@ -71,6 +71,7 @@ def compare(
         "neighbours": neighbours,
         "limit": limit,
         "rivals": rivals,
+        "out": out,
         **options.backbone_options(device, None, pool, fit, via, backbone_option),
     }
     found: Comparison | BackboneComparison
@@ -86,9 +87,7 @@ def compare(
         found = measure(primary, secondaries, names[0], **work, **options.local_weights(names[0], weights))
     if json:
         typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
-    if out is not None:
-        found.save(out)
-    if not json:
+    else:
         show(found, out)
 
 

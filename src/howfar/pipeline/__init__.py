@@ -2,17 +2,20 @@
 
 from howfar.pipeline.embedding import BATCH_SIZE, check_work, embed, embed_all
 from howfar.pipeline.forms import ROUNDING
+from howfar.pipeline.kept import forget_pairs, measured_pairs
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value
-from howfar.pipeline.pairs import MeasuredPair, measured_pairs, projector_of
+from howfar.pipeline.pairs import MeasuredPair, MeasurePairs, projector_of
 
 __all__ = [
     "BATCH_SIZE",
     "ROUNDING",
+    "MeasurePairs",
     "MeasuredPair",
     "PairMeasures",
     "check_work",
     "embed",
     "embed_all",
+    "forget_pairs",
     "measure",
     "measured_pairs",
     "permutation_p_value",

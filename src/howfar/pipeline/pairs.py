@@ -1,4 +1,4 @@
-"""P against each of several secondaries in turn: projected and measured, and no projection kept longer than that."""
+"""P against each of several secondaries: projected and measured in turn, and no projection kept longer than that."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value
@@ -34,34 +36,58 @@ class MeasuredPair:
     secondary_scores: Float64Array
 
 
-def measured_pairs(projector: Projector, secondaries: Sequence[Features], settings: Settings) -> Iterator[MeasuredPair]:
-    """Measure P against each secondary in turn, as `measure` and `permutation_p_value`.
+@dataclass(frozen=True, eq=False)
+class MeasurePairs:
+    """Measures P against secondaries by their places; it holds all datasets, so that tasks are small.
 
     A projection fitted on P alone does not treat P and S alike, so there the permutation test has a pair projection of its
     own. The seeds come from the run's and from the secondary's name: a pair's numbers do not depend on its companions. The
     bootstrap draws P's images once for all, so the intervals of two secondaries do not differ by how P was drawn.
 
-    Parameters
+    Attributes
     ----------
-    projector
-        P's, as `projector_of` makes it.
-    secondaries
-        Features of the same kind.
+    primary, secondaries
+        Features of one kind.
     settings
         The run's; `permutations` = 0 leaves the p-values out.
     """
-    rows = [s.rows for s in secondaries]
-    pairs = quietly(projector.project(rows, settings.projection))
-    alike = settings.projection != "primary"
-    tests = None if alike or not settings.permutations else quietly(projector.project(rows, "pair"))
-    drawn = (
-        resample_counts(projector.n, settings.bootstrap, np.random.default_rng([settings.seed])) if settings.bootstrap else None
-    )
-    for s, pair in zip(secondaries, pairs, strict=True):
-        seed = (settings.seed, zlib.crc32(s.name.encode()))
-        tested = pair if tests is None else next(tests)
-        yield MeasuredPair(
-            found=measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals, drawn),
+
+    primary: Features
+    secondaries: Sequence[Features]
+    settings: Settings
+
+    @cached_property
+    def projector(self) -> Projector:
+        """P's share of every projection."""
+        return projector_of(self.primary, self.settings)
+
+    @cached_property
+    def draws(self) -> NDArray[np.uint8] | None:
+        """How often the bootstrap takes each image of P."""
+        count = self.settings.bootstrap
+        return resample_counts(len(self.primary), count, np.random.default_rng([self.settings.seed])) if count else None
+
+    def __call__(self, place: int) -> MeasuredPair:
+        """One of the pairs."""
+        return next(self.each([place]))
+
+    def each(self, places: Sequence[int]) -> Iterator[MeasuredPair]:
+        """Several of them, in the order of the secondaries."""
+        settings = self.settings
+        # In the space that all share, all have a say.
+        chosen = range(len(self.secondaries)) if settings.projection == "joint" else places
+        rows = [self.secondaries[place].rows for place in chosen]
+        pairs = quietly(self.projector.project(rows, settings.projection))
+        alike = settings.projection != "primary"
+        tests = None if alike or not settings.permutations else quietly(self.projector.project(rows, "pair"))
+        for place, pair in zip(chosen, pairs, strict=True):
+            if place in places:
+                yield self._measured(self.secondaries[place].name, pair, pair if tests is None else next(tests))
+
+    def _measured(self, name: str, pair: Projection, tested: Projection) -> MeasuredPair:
+        settings, seed = self.settings, (self.settings.seed, zlib.crc32(name.encode()))
+        return MeasuredPair(
+            found=measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals, self.draws),
             p_value=permutation_p_value(tested, settings.permutations, (*seed, 1)) if settings.permutations else None,
             components=pair.components,
             explained_variance=pair.explained_variance,

@@ -59,9 +59,9 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
     _mark(home / FOLDER, digest)
     if executor.processes and not kept.knows(kind):
         if kind is Moments:
-            kept.give(executor.reduce(SpanMoments(rows), merge, _spans(n, q)))
+            kept.give(executor.on_processors().reduce(SpanMoments(rows), merge, _spans(n, q)))
         else:
-            kept.give(executor.reduce(SpanGram(rows), beside, _spans(q, n)))
+            kept.give(executor.on_processors().reduce(SpanGram(rows), beside, _spans(q, n)))
     return kept
 
 

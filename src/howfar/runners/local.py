@@ -92,3 +92,13 @@ class LocalRunner:
         '((1 2) 3)'
         """
         return fold(self.run(function, tasks), combine)
+
+    def on_processors(self) -> LocalRunner:
+        """Itself: its tasks wait for no accelerator.
+
+        Examples
+        --------
+        >>> LocalRunner(workers=2).on_processors()
+        LocalRunner(workers=2)
+        """
+        return self

@@ -9,12 +9,14 @@ import socket
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Final, TypeVar
 
+from howfar import memory
 from howfar.cores import available_cores
 from howfar.errors import HowfarError, InputError, MissingExtraError, RunnerError, StoreError
 from howfar.runners.local import AHEAD
@@ -116,8 +118,8 @@ class RayRunner:
             The cluster cannot be joined, or has lost a task more often than `retries` allows.
         """
         ray, call, _ = self._joined()
-        known = [ray.put(function)]
         most = self._at_once(ray)
+        known = [ray.put(_within_budget(function, most))]
         begun: deque[Any] = deque()
         running: set[Any] = set()
         waiting = iter(tasks)
@@ -150,8 +152,9 @@ class RayRunner:
             As `run`.
         """
         ray, call, join = self._joined()
-        known, knot = [ray.put(function)], [ray.put(combine)]
-        most = AHEAD * self._at_once(ray)
+        at_once = self._at_once(ray)
+        known, knot = [ray.put(_within_budget(function, at_once))], [ray.put(combine)]
+        most = AHEAD * at_once
         running: set[Any] = set()
 
         def leaves() -> Iterator[Any]:
@@ -167,6 +170,20 @@ class RayRunner:
             return found
         finally:
             _settle(ray, running)
+
+    def on_processors(self) -> RayRunner:
+        """The same cluster, without a GPU for each task.
+
+        Examples
+        --------
+        >>> RayRunner(workers=4, gpus=0.5).on_processors().gpus
+        0.0
+        """
+        if not self.gpus:
+            return self
+        other = RayRunner(self.workers, self.address, 0.0, self.retries)
+        other._begun = self._begun
+        return other
 
     def _joined(self) -> tuple[Any, Any, Any]:
         if self._begun is not None:
@@ -233,6 +250,24 @@ def _remark_on_stderr(ray: Any) -> None:
 
         remark.howfar = True  # type: ignore[attr-defined]  # marks it, so that it is put in place once
         module.print_to_stdstream = remark
+
+
+@dataclass(frozen=True)
+class _Budgeted:
+    """A task that keeps to the driver's budget of memory, as one of several that are at work on its machine."""
+
+    function: Callable[[Any], Any]
+    budget: int
+    at_once: int
+
+    def __call__(self, task: Any) -> Any:
+        with memory.within(self.budget, min(self.at_once, available_cores())):
+            return self.function(task)
+
+
+def _within_budget(function: Callable[[Any], Any], at_once: int) -> Callable[[Any], Any]:
+    budget = memory.left()
+    return function if budget is None else _Budgeted(function, budget, at_once)
 
 
 def _imported(modules: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from howfar.backbones import load_backbone, takes
 from howfar.data import Dataset
 from howfar.errors import InputError
 from howfar.memory import within
-from howfar.pipeline import check_work
+from howfar.pipeline import check_work, forget_pairs
 from howfar.relation.ranks import rank_sums, spearman
 from howfar.results import Comparison, Features, Settings
 from howfar.results.backbones import SETS, BackboneComparison
@@ -49,6 +49,7 @@ def compare_backbones(
     baselines: bool = True,
     progress: bool = True,
     memory: str | int | None = None,
+    out: str | Path | None = None,
     **options: Any,
 ) -> BackboneComparison:
     """Measure the distances of `howfar.compare` by several backbones, and how far these agree.
@@ -68,7 +69,7 @@ def compare_backbones(
         As `howfar.embed`. An image that no backbone's store knows is read and decoded once for all of them.
     baselines
         Measure with the two trivial backbones too.
-    memory
+    memory, out
         As `howfar.compare`.
     **options
         The settings of `howfar.compare` (components, projection, scale, seed, bootstrap, permutations, neighbours, limit,
@@ -95,7 +96,8 @@ def compare_backbones(
     ('pixels', 'colour_moments')
     """
     settings, rest = _settings(options)
-    check_work(runner, batch_size, workers)
+    work = Work(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
+    folder = None if out is None else Path(out)
     datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
     ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]
     if ready:
@@ -103,20 +105,29 @@ def compare_backbones(
     models = _loaded(backbones, dict(weights or {}), rest)
     trivial = [load_backbone(one) for one in BASELINES if baselines]
     with within(memory):
-        found = views(datasets, models, trivial, settings, Work(store, runner, batch_size, workers, progress))
-        return _agreeing(found, models, trivial, settings)
+        views_of = views(datasets, models, trivial, settings, work)
+        found = _agreeing(views_of, models, trivial, settings, work, folder)
+    if folder is not None:
+        found.save(folder)
+        forget_pairs(folder)
+    return found
 
 
 def _agreeing(
-    found: Sequence[Sequence[Features]], models: Sequence[Backbone], trivial: Sequence[Backbone], settings: Settings
+    found: Sequence[Sequence[Features]],
+    models: Sequence[Backbone],
+    trivial: Sequence[Backbone],
+    settings: Settings,
+    work: Work,
+    out: Path | None,
 ) -> BackboneComparison:
     """The comparison by each of the models, the trivial backbones beside it, and how far they agree."""
     names = [model.name for model in models]
-    beside = [baseline(one.name, view, settings) for one, view in zip(trivial, found[len(models) :], strict=True)]
+    beside = [baseline(one.name, view, settings, work) for one, view in zip(trivial, found[len(models) :], strict=True)]
     rows = [row for one in beside for row in one.rows]
     comparisons = tuple(
         # As alone: a trivial backbone stands beside the other one only.
-        compared(view, name, settings, tuple(row for row in rows if row.backbone != name))
+        compared(view, name, settings, work, tuple(row for row in rows if row.backbone != name), out)
         for name, view in zip(names, found, strict=False)
     )
     images = {one.name: dict(other.images) for one, other in zip(trivial, beside, strict=True) if one.name not in names}

@@ -16,8 +16,9 @@ from howfar.data import Dataset
 from howfar.distances.dataset import self_distance
 from howfar.errors import InputError
 from howfar.memory import beside, within
-from howfar.pipeline import ROUNDING, MeasuredPair, check_work, measured_pairs, projector_of
+from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, check_work, forget_pairs, measured_pairs
 from howfar.pipeline.plan import check_plan, kept
+from howfar.progress import bar
 from howfar.projection import Projector
 from howfar.results import (
     BackboneSummary,
@@ -95,6 +96,7 @@ def compare(
     limit: int | None = None,
     rivals: bool = True,
     memory: str | int | None = None,
+    out: str | Path | None = None,
     **options: Any,
 ) -> Comparison:
     """Measure how far each secondary dataset is from the primary one (I^dist and O^dist, eq. 2-7), and how sure that is.
@@ -124,6 +126,9 @@ def compare(
     memory
         What howfar's own arrays may take at a time, as "2GB" or in bytes; no bound by default. Blocks and batches are made to
         fit, which changes nothing beyond rounding; a run that cannot fit is refused before it begins.
+    out
+        A run folder: secondaries are kept there as they are measured, so that a run that was killed goes on where it was, and
+        the result is written there. None keeps nothing on disk.
     **options
         Passed to `howfar.load_backbone`: device, weights, pool, fit, via.
 
@@ -155,18 +160,25 @@ def compare(
         limit=limit,
         rivals=rivals,
     )
-    check_work(runner, batch_size, workers)
-    work = Work(store, runner, batch_size, workers, progress)
+    work = Work(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
+    folder = None if out is None else Path(out)
     with within(memory):
         datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
         model = _model(datasets, backbone, options)
         if model is None:
             main = _ready(datasets)
-            return compared(main, _name(main), settings)
-        trivial = [load_backbone(one) for one in BASELINES if baselines and one != model.name]
-        main, *others = views(datasets, [model], trivial, settings, work)
-        rows = [row for one, view in zip(trivial, others, strict=True) for row in baseline(one.name, view, settings).rows]
-        return compared(main, model.name, settings, tuple(rows))
+            found = compared(main, _name(main), settings, work, out=folder)
+        else:
+            trivial = [load_backbone(one) for one in BASELINES if baselines and one != model.name]
+            main, *others = views(datasets, [model], trivial, settings, work)
+            rows = [
+                row for one, view in zip(trivial, others, strict=True) for row in baseline(one.name, view, settings, work).rows
+            ]
+            found = compared(main, model.name, settings, work, tuple(rows), folder)
+    if folder is not None:
+        found.save(folder)
+        forget_pairs(folder)
+    return found
 
 
 def features_of(
@@ -223,16 +235,25 @@ def _check_comparable(main: Sequence[Features]) -> None:
 
 
 def compared(
-    features: Sequence[Features], name: str, settings: Settings, baselines: tuple[BaselineSummary, ...] = ()
+    features: Sequence[Features],
+    name: str,
+    settings: Settings,
+    work: Work,
+    baselines: tuple[BaselineSummary, ...] = (),
+    out: Path | None = None,
 ) -> Comparison:
     """The study itself: P's features first, then each secondary's, by the backbone `name`."""
     primary, *secondaries = features
     sizes, q = [len(one) for one in features], primary.rows.shape[1]
-    projector = projector_of(primary, settings)
+    pairs = MeasurePairs(primary, secondaries, settings)
     with beside(kept(sizes, q, settings)):
         check_plan(sizes, q, len(primary.layers), settings)
         images, measured = Columns(sum(map(len, secondaries))), list[MeasuredPair]()
-        for s, one in zip(secondaries, measured_pairs(projector, secondaries, settings), strict=True):
+        each = measured_pairs(pairs, work.runner, out)
+        shown = bar(
+            each, progress=work.progress, patient=True, total=len(secondaries), unit="pair", desc=f"distances by {name}"
+        )
+        for s, one in zip(secondaries, shown, strict=True):
             images.add(len(s), _image_columns(s, len(primary), one))
             # The table holds the components by now.
             measured.append(replace(one, secondary_scores=one.secondary_scores[:0].copy()))
@@ -247,7 +268,7 @@ def compared(
     for s, one in zip(secondaries, measured, strict=True):
         of_primary.add(len(primary), _primary_columns(primary, s.name, one))
     return Comparison(
-        primary=PrimarySummary(primary.name, len(primary), _self_distance(projector, measured, settings)),
+        primary=PrimarySummary(primary.name, len(primary), _self_distance(pairs.projector, measured, settings)),
         backbone=BackboneSummary(name, q, tuple(primary.layers), primary.identity),
         settings=settings,
         datasets=tuple(summaries),
@@ -334,11 +355,13 @@ class Baseline:
     images: Mapping[str, pd.Series]
 
 
-def baseline(name: str, features: Sequence[Features], settings: Settings) -> Baseline:
+def baseline(name: str, features: Sequence[Features], settings: Settings, work: Work) -> Baseline:
     """A trivial backbone's distances, by the projection that the model's were measured with."""
     primary, *secondaries = features
     plain = replace(settings, bootstrap=0, permutations=0, rivals=False)
-    measured = list(measured_pairs(projector_of(primary, plain), secondaries, plain))
+    each = measured_pairs(MeasurePairs(primary, secondaries, plain), work.runner)
+    shown = bar(each, progress=work.progress, patient=True, total=len(secondaries), unit="pair", desc=f"distances by {name}")
+    measured = list(shown)
     means = [float(one.found.i_dist.mean()) for one in measured]
     total = sum(means)
     return Baseline(

@@ -27,10 +27,10 @@ BASELINES: Final = ("pixels", "colour_moments")
 
 
 class Work(NamedTuple):
-    """Where features are kept and how they are computed: the arguments of `embed_all`."""
+    """Where features are kept, and how they and the distances between them are computed: the arguments of `embed_all`."""
 
     store: Store | str | Path | None
-    runner: str | Runner
+    runner: Runner
     batch_size: int | None
     workers: int | None
     progress: bool

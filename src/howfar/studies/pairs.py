@@ -62,7 +62,7 @@ def in_own_spaces(
     # Names and paths are nobody's business there.
     task = MeasureGroup([replace(one, images=(), paths=(), contents=(), skipped=()) for one in features], settings)
     if executor.processes:
-        for rows in executor.run(task, groups):
+        for rows in executor.on_processors().run(task, groups):
             yield from rows
     else:
         for group in groups:

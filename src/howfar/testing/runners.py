@@ -76,9 +76,10 @@ class RunnerTests:
         raise NotImplementedError("make_runner must give a runner")
 
     def test_is_a_runner_by_name(self) -> None:
-        """It has the two methods of the protocol, with their arguments by name."""
+        """It has the methods of the protocol, with their arguments by name."""
         assert list(self.make_runner().run(function=abs, tasks=[-2])) == [2]
         assert self.make_runner().reduce(function=abs, combine=_sum, tasks=[-2, 3]) == 5
+        assert list(self.make_runner().on_processors().run(abs, [-2])) == [2]
 
     def test_results_come_in_the_order_of_the_tasks(self, tmp_path: Path) -> None:
         """The first tasks take longest, so they end last wherever several run at once."""

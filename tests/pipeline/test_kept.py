@@ -1,0 +1,219 @@
+"""Secondaries kept as they are measured: a run that was killed goes on, and its numbers are those of an undisturbed one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import howfar
+from howfar.arrays import as_rows
+from howfar.pipeline import measured_pairs, pairs
+from howfar.pipeline.kept import FOLDER, KeptPairs
+from howfar.pipeline.pairs import MeasuredPair, MeasurePairs
+from howfar.results import Comparison, Features, Settings
+from howfar.runners import RayRunner
+
+P = np.random.default_rng(0).normal(size=(40, 12))
+SETS = {
+    name: np.random.default_rng(seed).normal(seed / 4, 1.0, size=(30 + seed, 12)) for seed, name in enumerate("abcd", start=1)
+}
+
+
+def compare(**given: Any) -> Comparison:
+    options = {"components": 5, "bootstrap": 40, "permutations": 19, "progress": False, **given}
+    return howfar.compare(options.pop("primary", P), options.pop("secondaries", SETS), **options)
+
+
+@pytest.fixture(autouse=True)
+def plain_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results without their reports, which take longest by far."""
+    save = Comparison.save
+    monkeypatch.setattr(Comparison, "save", lambda self, out, _=False: save(self, out, report=False))
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images each secondary has that was measured, in their order."""
+    found: list[int] = []
+    measure: Callable[..., Any] = pairs.measure
+
+    def counted(pair: Any, *given: Any) -> Any:
+        found.append(len(pair.secondary))
+        return measure(pair, *given)
+
+    monkeypatch.setattr(pairs, "measure", counted)
+    return found
+
+
+@pytest.fixture
+def cut_short(monkeypatch: pytest.MonkeyPatch, measured: list[int]) -> Callable[..., None]:
+    """A run that is stopped when the third pair is kept."""
+    keep = KeptPairs.keep
+
+    def stop(self: KeptPairs, place: int, pair: MeasuredPair) -> None:
+        keep(self, place, pair)
+        if place == 2:
+            raise KeyboardInterrupt
+
+    def run(**given: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(KeptPairs, "keep", stop)
+            with pytest.raises(KeyboardInterrupt):
+                compare(**given)
+        del measured[:]
+
+    return run
+
+
+def check_same(found: Comparison, wanted: Comparison, **tolerance: float) -> None:
+    given: dict[str, Any] = tolerance or {"check_exact": True}
+    for one, other in (
+        (found.to_frame(), wanted.to_frame()),
+        (found.images, wanted.images),
+        (found.primary_images, wanted.primary_images),
+    ):
+        pd.testing.assert_frame_equal(one, other, **given)
+
+
+@pytest.mark.parametrize("projection", ["pair", "primary", "joint", "none"])
+@pytest.mark.parametrize("change", [{}, {"rivals": False}, {"bootstrap": 0, "permutations": 0}, {"primary": P[:1]}])
+def test_a_killed_run_goes_on(
+    projection: str, change: dict[str, Any], tmp_path: Path, measured: list[int], cut_short: Callable[..., None]
+) -> None:
+    wanted = compare(projection=projection, **change)
+    cut_short(projection=projection, out=tmp_path, **change)
+    assert len(list((tmp_path / FOLDER).glob("*.npz"))) == 3
+    found = compare(projection=projection, out=tmp_path, **change)
+    assert measured == [34]
+    check_same(found, wanted)
+    # The result is there, and what led to it is not.
+    check_same(Comparison.load(tmp_path), wanted)
+    assert not (tmp_path / FOLDER).exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"components": 4},
+        {"seed": 1},
+        {"bootstrap": 41},
+        {"permutations": 20},
+        {"neighbours": 3},
+        {"rivals": False},
+        {"projection": "none"},
+        {"primary": P[:39]},
+        {"secondaries": {name: rows + 1.0 for name, rows in SETS.items()}},
+        # The draws of a set depend on its name.
+        {"secondaries": {f"other {name}": rows for name, rows in SETS.items()}},
+    ],
+    ids=str,
+)
+def test_what_a_pair_depends_on(
+    change: dict[str, Any], tmp_path: Path, measured: list[int], cut_short: Callable[..., None]
+) -> None:
+    cut_short(out=tmp_path)
+    check_same(compare(out=tmp_path, **change), compare(**change))
+    assert measured[:4] == [31, 32, 33, 34]
+
+
+def test_other_secondaries_make_no_difference_but_in_one_space(
+    tmp_path: Path, measured: list[int], cut_short: Callable[..., None]
+) -> None:
+    for projection, wanted in (("pair", [34, 30]), ("joint", [31, 32, 33, 34, 30])):
+        cut_short(out=tmp_path / projection, projection=projection)
+        compare(out=tmp_path / projection, projection=projection, secondaries={**SETS, "new": P[:30] + 2.0})
+        assert measured == wanted
+        del measured[:]
+
+
+def test_a_damaged_file_is_measured_anew(tmp_path: Path, measured: list[int], cut_short: Callable[..., None]) -> None:
+    cut_short(out=tmp_path)
+    files = sorted((tmp_path / FOLDER).glob("*.npz"))
+    files[0].write_bytes(files[0].read_bytes()[:-30])
+    np.savez(files[1], other=np.array("{}"))
+    files[2].write_bytes(b"")
+    check_same(compare(out=tmp_path), compare())
+    assert sorted(measured[:4]) == [31, 32, 33, 34]
+
+
+def test_a_disk_that_refuses_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("howfar.pipeline.kept._save", full)
+        found = compare(out=tmp_path)
+    check_same(found, compare())
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_several_backbones_go_on_too(
+    tmp_path: Path, demo_folders: list[Path], measured: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"store": tmp_path / "store", "progress": False, "limit": 9, "bootstrap": 20, "permutations": 9}
+    both = ["colour_moments", "pixels"]
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("howfar.studies.backbones._with_agreement", stop)
+        with pytest.raises(KeyboardInterrupt):
+            howfar.compare_backbones(demo_folders[0], demo_folders[1:3], both, out=tmp_path / "run", **options)
+    del measured[:]
+    found = howfar.compare_backbones(demo_folders[0], demo_folders[1:3], both, out=tmp_path / "run", **options)
+    # The trivial backbones' own rows are not kept: they take next to nothing.
+    assert len(measured) == 4
+    wanted = howfar.compare_backbones(demo_folders[0], demo_folders[1:3], both, **options)
+    pd.testing.assert_frame_equal(found.to_frame(), wanted.to_frame(), check_exact=True)
+    assert (tmp_path / "run" / "backbones.json").is_file()
+    assert not (tmp_path / "run" / FOLDER).exists()
+
+
+@pytest.mark.parametrize("projection", ["pair", "primary", "joint"])
+def test_pairs_as_tasks_of_a_cluster(projection: str, tmp_path: Path, measured: list[int]) -> None:
+    pytest.importorskip("ray", reason="needs howfar[ray]")
+    import ray
+
+    here = compare(projection=projection)
+    del measured[:]
+    try:
+        there = compare(projection=projection, runner=RayRunner(workers=2), out=tmp_path)
+    finally:
+        ray.shutdown()
+    # In one space for all, all are measured by one process.
+    assert len(measured) == (4 if projection == "joint" else 0)
+    check_same(there, here, rtol=1e-9)
+
+
+def test_a_task_holds_no_names_and_no_paths() -> None:
+    held: list[MeasurePairs] = []
+
+    class Elsewhere:
+        processes = True
+
+        def on_processors(self) -> Elsewhere:
+            return self
+
+        def run(self, function: MeasurePairs, tasks: list[int]) -> Iterator[MeasuredPair]:
+            held.append(function)
+            return map(function, tasks)
+
+    def features(name: str, rows: np.ndarray) -> Features:
+        there = tuple(f"{name}-{k}" for k in range(len(rows)))
+        return Features(name, as_rows(rows, name), there, there, there, (12,), {"name": "embeddings"})
+
+    settings = Settings(5, "pair", "none", 0, 10, 9, 5)
+    work = MeasurePairs(features("p", P), [features(*one) for one in SETS.items()], settings)
+    found = list(measured_pairs(work, Elsewhere()))  # type: ignore[arg-type]  # all of a runner that is asked for
+    (bare,) = held
+    for one in (bare.primary, *bare.secondaries):
+        assert one.images == one.paths == one.contents == one.skipped == ()
+    for one, other in zip(found, work.each(range(4)), strict=True):
+        np.testing.assert_array_equal(one.found.i_dist, other.found.i_dist)
+        assert (one.p_value, one.found.relative_ci) == (other.p_value, other.found.relative_ci)
