@@ -15,7 +15,7 @@ from howfar.errors import InputError
 from howfar.memory import at_a_time, beside, is_set, left, parse_size, within
 from howfar.pipeline import measure, permutation_p_value
 from howfar.projection import Projector, joint_pca
-from howfar.significance import assignments
+from howfar.significance import relabellings
 from howfar.studies.matrix import matrix
 
 
@@ -115,10 +115,10 @@ def test_no_p_value_depends_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def counted(m: int, n: int, draws: int, rng: np.random.Generator) -> Any:
         drawn.append(draws)
-        return assignments(m, n, draws, rng)
+        return relabellings(m, n, draws, rng)
 
     # The package has a function of the module's name.
-    monkeypatch.setattr(importlib.import_module("howfar.pipeline.measure"), "assignments", counted)
+    monkeypatch.setattr(importlib.import_module("howfar.pipeline.measure"), "relabellings", counted)
     wanted = [permutation_p_value(pair, 200, (seed,)) for seed in range(5)]
     with within("40100KB"):
         found = [permutation_p_value(pair, 200, (seed,)) for seed in range(5)]

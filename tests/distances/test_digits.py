@@ -9,9 +9,13 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.distances import digits, forms, pairwise
-from howfar.distances.digits import counted_forms, integer_units, multiplied
+from howfar.distances.digits import counted_forms, integer_units, labelled_forms, multiplied
 from howfar.distances.kernel import Kernel
 from howfar.distances.pairwise import quadratic_forms
+from howfar.errors import InputError
+from howfar.pipeline import permutation_p_value
+from howfar.projection import Projection
+from howfar.significance import relabellings
 
 
 def counts(n: int, draws: int, seed: int = 1) -> np.ndarray:
@@ -117,12 +121,116 @@ def test_what_is_left_out_of_a_draw_with_replacement_averages_out(m: int, n: int
     assert 0 < np.sqrt(np.mean(apart**2)) < 4 * digits.ROUNDED * reach
 
 
-def test_counts_that_do_not_sum_to_the_images_are_centred_all_the_same() -> None:
-    """Half of what is left out is added for every pair that is taken beyond one draw of all."""
+def test_digits_that_are_left_out_lean_to_neither_side() -> None:
+    """They are all above 0, and within one dataset a draw has too few pairs of an image with itself to count them as others."""
+    for s, p in ((rows(4100, 3), rows(4100, 3, seed=2)), (rows(300, 3), rows(300, 3, seed=2))):
+        u, v = counts(len(s), 400), counts(len(p), 400, 2)
+        for found, wanted in (
+            (by_digits(s, p, u, v, resampled=True), by_digits(s, p, u, v)),
+            (by_digits(p, p, v, v, True, True), by_digits(p, p, v, v, True)),
+        ):
+            off = found / wanted - 1
+            assert abs(off.mean()) < 5 * off.std() / 400**0.5
+
+
+def test_means_of_the_counts_are_taken_out_whatever_they_are() -> None:
     s, p = rows(300), rows(520, seed=2)
     u, v = 2 * counts(300, 50), 3 * counts(520, 50, 2)
-    np.testing.assert_allclose(by_digits(s, p, u, v, resampled=True), by_digits(s, p, u, v), rtol=2e-5)
-    np.testing.assert_allclose(by_digits(p, p, v, v, True, True), by_digits(p, p, v, v, True), rtol=2e-5)
+    np.testing.assert_allclose(by_digits(s, p, u, v, resampled=True), by_digits(s, p, u, v), rtol=1e-6)
+    np.testing.assert_allclose(by_digits(p, p, v, v, True, True), by_digits(p, p, v, v, True), rtol=1e-6)
+    everything = np.ones((520, 1), np.uint8)
+    exact = by_digits(p, p, everything, everything, True)
+    np.testing.assert_array_equal(by_digits(p, p, everything, everything, True, True), exact)
+
+
+def labels_of(m: int, n: int, draws: int = 40) -> np.ndarray:
+    true = np.repeat(np.array([1, 0], np.uint8), [m, n])[:, None]
+    return np.concatenate([true, relabellings(m, n, draws, np.random.default_rng(5))], axis=1)
+
+
+def energies(pooled: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    kernel, m = Kernel(pooled, pooled), int(labels[:, 0].sum())
+    found = labelled_forms(kernel, labels, 1 / m, -1 / (len(pooled) - m))
+    assert found is not None
+    return -kernel.unit * found
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (2, 3), (150, 400), (400, 150), (4000, 300)])
+@pytest.mark.parametrize(("offset", "scale"), [(0.0, 1.0), (1e4, 1e-30), (0.0, 1e30)])
+def test_relabellings_as_scipy(m: int, n: int, offset: float, scale: float) -> None:
+    pooled = np.concatenate([rows(m, 5, 0, offset, scale), rows(n, 5, 1, offset + 0.3, scale)])
+    labels = labels_of(m, n)
+    w = np.where(labels, 1 / m, -1 / n)
+    wanted = -np.einsum("ik,ik->k", w, cdist(pooled, pooled) @ w)
+    # An energy is a small difference of mean distances; what counts is how random labels differ.
+    slack = 1e-6 * cdist(pooled, pooled).mean() + 2e-4 * wanted[1:].std()
+    np.testing.assert_allclose(energies(pooled, labels), wanted, rtol=1e-6, atol=slack)
+
+
+@pytest.mark.parametrize("at_once", [1, 37, 10_000])
+def test_relabellings_in_blocks_and_by_threads(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pooled, labels = rows(300), labels_of(120, 180)
+    wanted = energies(pooled, labels)
+    monkeypatch.setattr(digits, "ROWS_AT_ONCE", at_once)
+    np.testing.assert_array_equal(energies(pooled, labels), wanted)
+    for threads in (1, 3):
+        kernel = Kernel(pooled, pooled, threads=threads)
+        found = labelled_forms(kernel, labels, 1 / 120, -1 / 180)
+        assert found is not None
+        np.testing.assert_array_equal(-kernel.unit * found, wanted)
+
+
+def test_equal_labellings_are_ties_and_others_keep_their_order() -> None:
+    """Rows of two kinds alone: an energy depends on how many of each kind are called S, in the same way by digits."""
+    pooled = np.zeros((4200, 2))
+    pooled[::2] = 0.7237
+    # What makes the digits coarse.
+    pooled[0] = [-0.9, 0.7]
+    labels = labels_of(1700, 2500, 300)
+    inside = labels[1:].astype(int)
+    found, of_a = energies(pooled, labels), inside[1::2].sum(axis=0) - inside[::2].sum(axis=0)
+    for one in np.unique(of_a):
+        for first in (0, 1):
+            same = found[(of_a == one) & (labels[0] == first)]
+            np.testing.assert_allclose(same, same[:1].repeat(len(same)), rtol=1e-10)
+
+
+@pytest.mark.usefixtures("units")
+def test_p_values_by_whole_numbers_are_those_by_floats(monkeypatch: pytest.MonkeyPatch) -> None:
+    for shift in (0.0, 0.02, 1.0):
+        s, p = rows(2300, 8) + shift, rows(2000, 8, seed=3)
+        pair = Projection(p, s, np.full(8, 0.125))
+        by_digits_alone = permutation_p_value(pair, 199)
+        with monkeypatch.context() as patch:
+            patch.setattr(forms, "integer_units", lambda: False)
+            assert abs(permutation_p_value(pair, 199) - by_digits_alone) < 0.006
+
+
+@pytest.mark.usefixtures("units")
+def test_relabellings_with_one_far_row_are_left_to_floats() -> None:
+    pooled, labels = rows(60), labels_of(20, 40)
+    pooled[7] *= 1e6
+    assert labelled_forms(Kernel(pooled, pooled), labels, 0.05, -0.025) is None
+    w = np.where(labels, 0.05, -0.025)
+    wanted = np.einsum("ik,ik->k", w, cdist(pooled, pooled) @ w)
+    np.testing.assert_allclose(pairwise.labelled_forms(pooled, labels, 0.05, -0.025), wanted, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("units")
+@pytest.mark.parametrize("labels", [np.ones((3, 2), np.uint8), np.ones(4, np.uint8)])
+def test_labels_that_do_not_fit_are_refused(labels: np.ndarray) -> None:
+    with pytest.raises(InputError, match="labels must hold one label for each row"):
+        pairwise.labelled_forms(rows(4), labels, 1.0, 2.0)
+
+
+def test_counts_of_which_a_product_could_overflow_are_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    s, p, u, v = rows(30), rows(40, seed=2), counts(30, 9), counts(40, 9, 2)
+    monkeypatch.setattr(digits, "MOST_TAKEN", 40)
+    assert counted_forms(Kernel(s, p), u, v, False) is not None
+    assert labelled_forms(Kernel(p, p), labels_of(10, 30), 1.0, 0.0) is not None
+    monkeypatch.setattr(digits, "MOST_TAKEN", 39)
+    assert counted_forms(Kernel(s, p), u, v, False) is None
+    assert labelled_forms(Kernel(p, p), labels_of(10, 30), 1.0, 0.0) is None
 
 
 def test_the_longest_distance_that_there_can_be_has_its_digits() -> None:
@@ -140,8 +248,7 @@ def test_the_order_of_rows_changes_nothing() -> None:
 def test_equal_rows_are_at_exactly_0() -> None:
     p, u, v = rows(40), np.eye(40, dtype=np.uint8), np.eye(40, dtype=np.uint8)
     kernel = Kernel(p, p)
-    taken, sums = np.empty((digits.DIGITS, 40, 40), np.uint8), np.zeros((2, 40), np.int64)
-    digits._take(kernel, slice(0, 40), False, 2.0**20, taken, *sums)
+    taken = digits._Steps(kernel, digits.DIGITS, same=False)._taken(slice(0, 40), 0)
     np.testing.assert_array_equal(np.diagonal(taken, axis1=1, axis2=2), 0)
     # A draw of one image only has no distance to be judged by.
     assert counted_forms(kernel, u, v, False) is None

@@ -1,16 +1,18 @@
 """Sums of distances weighted by counts, in whole numbers: distances in steps, of which the first digits meet integer units.
 
-A bootstrap draw's weights are small whole numbers. Distances rounded to a step, the same for all pairs, are whole numbers too,
-so every product and every sum is exact, whatever the blocks and the threads; processors with matrix units for bytes (AMX)
-multiply so several times faster than in float32. Counts are 1 + δ and 1 + ε, and what a 1 multiplies are sums over rows and
-over columns, which no matrix product is needed for:
+The weights of a bootstrap draw, or of a relabelling, are small whole numbers. Distances rounded to a step, the same for all
+pairs, are whole numbers too, so every product and every sum is exact, whatever the blocks and the threads; processors with
+matrix units for bytes (AMX) multiply so several times faster than in float32. Distances in steps have three digits of eight
+bits, D = D̂ + E with the first of them and the rest, and for weights that are drawn by chance, u = μ + δ and v = ν + ε about
+their means,
 
-    uᵀ D v = uᵀ D 1 + 1ᵀ D v − 1ᵀ D 1 + δᵀ D ε.
+    uᵀ E v = ν uᵀ E 1 + μ 1ᵀ E v − μ ν 1ᵀ E 1 + δᵀ E ε,
 
-The last term alone is multiplied, and it is small: over draws with replacement δ and ε average 0, so what is left out of D's
-entries averages out as well. Errors E of the entries make one of δᵀ E ε, whose root mean square over draws is at most ‖E‖
-(twice that within one dataset, where δ is ε), and ‖E‖ / mn is at most the greatest error of an entry over √mn. So many pairs
-need one digit of eight bits, fewer two, and counts that are not of such draws all three.
+of which sums over E's rows and columns give all but the last term. That one averages 0 over draws, and its root mean square is
+at most √(mn) times E's largest entry times the spreads of δ and ε, so of a draw's mean distance it is at most that entry over
+√(mn). Within one dataset, where δ is ε, its average is that of E's entries times −Σ δ², which is put in; the rest is at most √2
+times as much. It is left out where that is next to nothing: of many pairs one digit is multiplied, of fewer two, and all three
+by weights that are not drawn by chance.
 """
 
 from __future__ import annotations
@@ -36,9 +38,9 @@ DIGITS = 3
 ROUNDED = 2.0**-21
 """Root mean square of what left-out digits may add to a draw's mean distance, of the power of two above the longest one."""
 LARGEST_COUNT = 63
-"""Two products of a digit and a count, less one, fit 16 bits, which is where some processors sum them."""
-MOST_ROWS = 1 << 22
-"""Rows of P up to which no product overflows 32 bits: 255 times the counts, which sum to that many."""
+"""Two products of a digit and a count fit 16 bits, which is where some processors sum them."""
+MOST_TAKEN = (1 << 31) // 256
+"""Rows of P that a draw may take, each as often as it does: no product overflows 32 bits."""
 SMALLEST = 2.0**-4
 """Mean distances below this share of the largest that there can be are taken in float32, lest the step be seen: above it the
 step is at most 2⁻²⁰ of any of them."""
@@ -80,13 +82,43 @@ def counted_forms(kernel: Kernel, u: Bytes, v: Bytes, same: bool, resampled: boo
     >>> kernel.unit * counted_forms(kernel, np.array([[1], [1]], np.uint8), np.array([[2], [0]], np.uint8), False)
     array([14.])
     """
-    if len(v) > MOST_ROWS or max(u.max(initial=0), v.max(initial=0)) > LARGEST_COUNT:
+    of_u, of_v = (one.sum(axis=0, dtype=np.uint32).astype(np.float64) for one in (u, v))
+    if of_v.max(initial=0) > MOST_TAKEN or max(u.max(initial=0), v.max(initial=0)) > LARGEST_COUNT:
         return None
-    exponent = int(np.frexp(kernel.reach)[1])
-    digits = digits_needed(len(u) * len(v)) if resampled else DIGITS
-    total = _forms(kernel, u, v, same, digits, 2.0 ** (BITS - exponent)) * 2.0 ** (exponent - BITS)
-    pairs = u.sum(axis=0, dtype=np.uint32) * v.sum(axis=0, dtype=np.uint32).astype(np.float64)
-    return total if (total >= SMALLEST * 2.0**exponent * pairs).all() else None
+    steps = _Steps(kernel, digits_needed(len(u) * len(v)) if resampled else DIGITS, same)
+    total = steps.forms(u, v, of_u / len(u), of_v / len(v))
+    return total if (total >= SMALLEST * steps.longest * of_u * of_v).all() else None
+
+
+def labelled_forms(kernel: Kernel, labels: Bytes, inside: float, outside: float) -> Float64Array | None:
+    """Σᵢⱼ w[i, k] d(pᵢ, pⱼ) w[j, k] with w `inside` where a label is 1 and `outside` where it is 0, as `counted_forms`.
+
+    Parameters
+    ----------
+    kernel
+        The distances of P's rows from each other.
+    labels
+        (n, b) 0 and 1, in random order in all columns but a few.
+    inside, outside
+        What the labels stand for.
+
+    Examples
+    --------
+    >>> rows = np.array([[0.0], [1.0], [4.0]])
+    >>> kernel = Kernel(rows, rows)
+    >>> (kernel.unit * labelled_forms(kernel, np.array([[1], [1], [0]], np.uint8), 0.5, -1.0)).round(5)
+    array([-6.5])
+    """
+    n, of_labels = len(labels), labels.sum(axis=0, dtype=np.uint32).astype(np.float64)
+    if n > MOST_TAKEN:
+        return None
+    # Relabellings differ by as little as 1/n of a distance, so that more than averages out would show.
+    steps = _Steps(kernel, max(2, digits_needed(n * n)), same=True)
+    apart, share = inside - outside, of_labels / n
+    total = apart**2 * steps.forms(labels, labels, share, share)
+    whole, linear = steps.sums(labels)
+    total += 2.0 * outside * apart * linear + outside**2 * whole
+    return total if whole >= SMALLEST * steps.longest * n * n else None
 
 
 def digits_needed(pairs: int) -> int:
@@ -130,54 +162,70 @@ def _product(threads: int) -> Any:
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def _forms(kernel: Kernel, u: Bytes, v: Bytes, same: bool, digits: int, scale: float) -> Float64Array:
-    """The sums in steps, of which there are `scale` to a unit."""
-    draws, of_rows, of_columns = u.shape[1], np.zeros(len(u), np.int64), np.zeros(len(v), np.int64)
-    right = v.view(np.int8) - np.int8(1)
-    left = right if same else u.view(np.int8) - np.int8(1)
-    # δᵀ D ε in half steps, or what the pairs i < j add to δᵀ D δ.
-    crossed, at_once = np.zeros(draws), max(4, ROWS_AT_ONCE // digits)
-    for start in range(0, len(u), at_once):
-        rows = slice(start, min(start + at_once, len(u)))
-        first = start if same else 0
-        taken = np.empty((digits, rows.stop - start, len(v) - first), np.uint8)
-        _take(kernel, rows, same, scale, taken, of_rows[rows], of_columns[first:])
-        products = multiplied(taken.reshape(-1, taken.shape[2]), right[first:]).reshape(digits, -1, draws)
-        kernel.share(lambda begin, end: _weigh(products, left[rows], begin, end, crossed), draws)  # noqa: B023  # done at once
-    if digits < DIGITS:
-        # What was left out is taken to be half of what it can be.
-        crossed += (1 << 8 * (DIGITS - digits) - 1) * _products(kernel, left, right, same)
-    linear = np.zeros(draws)
-    if same:
-        of_rows += of_columns
-        kernel.share(lambda begin, end: _weigh_sums(of_rows, u, begin, end, linear), draws)
-        return 2.0 * linear - int(of_rows.sum()) + crossed
-    kernel.share(lambda begin, end: _weigh_sums(of_rows, u, begin, end, linear), draws)
-    kernel.share(lambda begin, end: _weigh_sums(of_columns, v, begin, end, linear), draws)
-    return linear - int(of_rows.sum()) + 0.5 * crossed
+class _Steps:
+    """The distances of a kernel in steps, and what is summed of them; results are in the kernel's units."""
 
+    def __init__(self, kernel: Kernel, digits: int, same: bool) -> None:
+        exponent = int(np.frexp(kernel.reach)[1])
+        self.longest = 2.0**exponent
+        self._kernel, self._digits, self._same = kernel, digits, same
+        self._scale, self._half_step = np.float32(2.0 ** (BITS - exponent)), 2.0 ** (exponent - BITS - 1)
+        # Of all distances, and of what their first digits leave out: both in half steps.
+        self._rows = np.zeros((2, len(kernel.a)), np.int64)
+        self._columns = np.zeros((2, kernel.b.shape[1]), np.int64)
 
-def _products(kernel: Kernel, left: Signed, right: Signed, same: bool) -> Float64Array:
-    """Σᵢⱼ δᵢ εⱼ of each draw, or where S is P that of the pairs i < j."""
-    one = left.sum(axis=0, dtype=np.int32).astype(np.float64)
-    if not same:
-        return np.asarray(one * right.sum(axis=0, dtype=np.int32))
-    squared = np.zeros(len(one))
-    kernel.share(lambda begin, end: _add_squares(left, begin, end, squared), len(one))
-    return np.asarray((one**2 - squared) / 2.0)
+    def forms(self, u: Bytes, v: Bytes, mean_u: Float64Array, mean_v: Float64Array) -> Float64Array:
+        """The forms of all draws, whose weights have such means, by the first digits and the sums of the others."""
+        left, right, total = u.view(np.int8), v.view(np.int8), np.zeros(u.shape[1])
+        at_once = max(4, ROWS_AT_ONCE // self._digits)
+        for start in range(0, len(u), at_once):
+            rows = slice(start, min(start + at_once, len(u)))
+            first = start if self._same else 0
+            taken = self._taken(rows, first)
+            products = multiplied(taken.reshape(-1, taken.shape[2]), right[first:]).reshape(self._digits, -1, len(total))
+            self._kernel.share(lambda begin, end: _weigh(products, left[rows], begin, end, total), len(total))  # noqa: B023  # done at once
+        if self._same:
+            # A pair and its mirror image are one.
+            total *= 2.0
+            self._rows += self._columns
+            self._columns = self._rows
+        if self._digits < DIGITS:
+            by_rows = self._weighed(self._rows[1], u)
+            by_columns = by_rows if self._same else self._weighed(self._columns[1], v)
+            left_out = int(self._rows[1].sum())
+            total += mean_v * by_rows + mean_u * by_columns - mean_u * mean_v * left_out
+            if self._same and len(u) > 1:
+                total -= left_out / (len(u) * (len(u) - 1)) * (self._squared(u) - len(u) * mean_u**2)
+        return total * self._half_step
 
+    def sums(self, counts: Bytes) -> tuple[float, Float64Array]:
+        """After `forms`: the sum of all distances, and that of each draw's rows' distances from all of P."""
+        return self._half_step * int(self._rows[0].sum()), self._half_step * self._weighed(self._rows[0], counts)
 
-def _take(kernel: Kernel, rows: slice, half: bool, scale: float, out: Bytes, of_rows: Sums, of_columns: Sums) -> None:
-    """Leading digits of the distances of some rows of S, and sums of their steps; where `half`, of the pairs i < j alone."""
-    a, first, factor, adding = kernel.a[rows], kernel.b.shape[1] - out.shape[2], np.float32(scale), Lock()
+    def _weighed(self, sums: Sums, counts: Bytes) -> Float64Array:
+        total = np.zeros(counts.shape[1])
+        self._kernel.share(lambda begin, end: _weigh_sums(sums, counts, begin, end, total), len(total))
+        return total
 
-    def work(begin: int, end: int) -> None:
-        own = np.zeros(out.shape[2], np.int64)
-        _quantise(a, kernel.b, begin, end, first, half, factor, out, of_rows, own)
-        with adding:
-            np.add(of_columns, own, out=of_columns)
+    def _squared(self, counts: Bytes) -> Float64Array:
+        total = np.zeros(counts.shape[1])
+        self._kernel.share(lambda begin, end: _add_squares(counts, begin, end, total), len(total))
+        return total
 
-    kernel.share(work, len(a))
+    def _taken(self, rows: slice, first: int) -> Bytes:
+        """First digits of the distances of some rows of S from P's from `first` on; within one dataset where i < j alone."""
+        a, b, adding = self._kernel.a[rows], self._kernel.b, Lock()
+        out = np.empty((self._digits, len(a), b.shape[1] - first), np.uint8)
+        of_rows, of_columns = self._rows[:, rows], self._columns[:, first:]
+
+        def work(begin: int, end: int) -> None:
+            own = np.zeros(of_columns.shape, np.int64)
+            _quantise(a, b, begin, end, first, self._same, self._scale, out, of_rows, own)
+            with adding:
+                np.add(of_columns, own, out=of_columns)
+
+        self._kernel.share(work, len(a))
+        return out
 
 
 @compiled
@@ -195,33 +243,38 @@ def _quantise(
 ) -> None:
     """Digits and sums of the distances of rows `start` to `stop` of `a` from P's from `first` on, the highest digit first.
 
-    Where `half`, row i of `a` is row first + i of P, and digits of pairs that are not right of the diagonal are 0.
+    Where `half`, row i of `a` is row first + i of P, and pairs that are not right of the diagonal count for nothing.
     """
-    squared, steps = np.empty((4, TILE), np.float32), np.zeros((4, TILE), np.int32)
+    squared, halves = np.empty((4, TILE), np.float32), np.zeros((4, TILE), np.int32)
+    rest = np.int32((1 << 8 * (DIGITS - len(out))) - 1)
     for i in range(start, stop, 4):
         j, k, l = min(i + 1, stop - 1), min(i + 2, stop - 1), min(i + 3, stop - 1)  # noqa: E741  # as in `loops`
-        of_rows[i : min(i + 4, stop)] = 0
-        steps[stop - i :] = 0
+        of_rows[:, i : min(i + 4, stop)] = 0
+        halves[stop - i :] = 0
         for at in range(0, b.shape[1] - first, TILE):
             width = min(TILE, b.shape[1] - first - at)
             squares(a, i, j, k, l, b, first + at, width, squared)
             for to in range(i, min(i + 4, stop)):
-                whole, root, total = steps[to - i], squared[to - i], 0
+                row, root, total, left_out = halves[to - i], squared[to - i], 0, 0
                 for x in range(width):
                     step = min(np.int32(np.rint(np.sqrt(root[x]) * scale)), np.int32(LAST))
-                    whole[x] = step
+                    row[x] = step << np.int32(1)
                 if half:
-                    whole[: max(to + 1 - at, 0)] = 0
+                    row[: max(to + 1 - at, 0)] = 0
                 for x in range(width):
-                    total += whole[x]
-                of_rows[to] += total
+                    total += row[x]
+                    left_out += row[x] & rest
+                of_rows[0, to] += total
+                of_rows[1, to] += left_out
                 for place in range(len(out)):
                     digit, shift = out[place, to, at:], np.int32(8 * (DIGITS - 1 - place))
                     for x in range(width):
-                        digit[x] = (whole[x] << np.int32(1) >> shift) & np.int32(255)
-            columns, one, two, three, four = of_columns[at:], steps[0], steps[1], steps[2], steps[3]
+                        digit[x] = (row[x] >> shift) & np.int32(255)
+            columns, left_columns = of_columns[0, at:], of_columns[1, at:]
+            one, two, three, four = halves[0], halves[1], halves[2], halves[3]
             for x in range(width):
                 columns[x] += (one[x] + two[x]) + (three[x] + four[x])
+                left_columns[x] += ((one[x] & rest) + (two[x] & rest)) + ((three[x] & rest) + (four[x] & rest))
 
 
 @compiled
@@ -245,9 +298,9 @@ def _weigh_sums(sums: Sums, counts: Bytes, start: int, stop: int, total: Float64
 
 
 @compiled
-def _add_squares(weights: Signed, start: int, stop: int, total: Float64Array) -> None:
-    """Add the squares of the weights to the draws `start` to `stop`."""
-    for i in range(len(weights)):
-        weight = weights[i]
+def _add_squares(counts: Bytes, start: int, stop: int, total: Float64Array) -> None:
+    """Add the squares of the counts to the draws `start` to `stop`."""
+    for i in range(len(counts)):
+        count = counts[i]
         for k in range(start, stop):
-            total[k] += float(weight[k]) ** 2
+            total[k] += float(count[k]) ** 2

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.distances.digits import counted_forms, integer_units
+from howfar.distances.digits import counted_forms, integer_units, labelled_forms
 from howfar.distances.kernel import Kernel
 from howfar.distances.loops import Single, compiled
 
@@ -43,6 +43,20 @@ def forms(
         # Twice as many of half the size.
         found = _single(kernel, u, v, same, max(1, 2 * pairs_per_tile // kernel.b.shape[1]))
     return found * kernel.unit
+
+
+def labelled(kernel: Kernel, labels: NDArray[np.uint8], inside: float, outside: float) -> Float64Array | None:
+    """The forms of weights of two values, as `howfar.distances.digits.labelled_forms`; None where floats are to be taken.
+
+    Examples
+    --------
+    >>> rows = np.array([[0.0], [1.0]])
+    >>> found = labelled(Kernel(rows, rows), np.array([[1], [0]], np.uint8), 1.0, -1.0)
+    >>> found is None or found.round(5).tolist() == [-2.0]
+    True
+    """
+    found = labelled_forms(kernel, labels, inside, outside) if integer_units() else None
+    return None if found is None else found * kernel.unit
 
 
 def _single(kernel: Kernel, u: NDArray[Any], v: NDArray[Any], same: bool, step: int) -> Float64Array:

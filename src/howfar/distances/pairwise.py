@@ -175,6 +175,49 @@ def quadratic_forms(
     return _double_forms(secondary, primary, u, v, pairs_per_tile)
 
 
+def labelled_forms(
+    rows: ArrayLike, labels: NDArray[np.uint8], inside: float, outside: float, pairs_per_tile: int = PAIRS_PER_TILE
+) -> Float64Array:
+    """Σᵢⱼ w[i, k] d(xᵢ, xⱼ) w[j, k] with w `inside` where a label is 1, else `outside`: relabellings of one pooled dataset.
+
+    As `quadratic_forms`. Whole numbers may leave out digits of the distances that average out over random labels, the same in
+    every column, so that a permutation test by them is exact; the columns' differences are.
+
+    Parameters
+    ----------
+    rows
+        (n, z) projected features.
+    labels
+        (n, b) 0 and 1, one column a relabelling.
+    inside, outside
+        What the labels stand for.
+    pairs_per_tile
+        As `distance_blocks`.
+
+    Raises
+    ------
+    InputError
+        As `quadratic_forms`.
+
+    Examples
+    --------
+    >>> labelled_forms([[0.0], [1.0], [4.0]], np.array([[1], [1], [0]], np.uint8), 0.5, -1.0).tolist()
+    [-6.5]
+    """
+    pooled, _ = as_pair(rows, rows)
+    if len(labels) != len(pooled) or labels.ndim != 2:
+        raise InputError.of("labels", "must hold one label for each row", labels.shape)
+    if compiles(pooled, pooled):
+        # As above.
+        from howfar.distances.forms import labelled
+
+        found = labelled(_kernel(pooled, pooled), labels, inside, outside)
+        if found is not None:
+            return found
+    weights = np.where(labels, inside, outside)
+    return quadratic_forms(pooled, pooled, weights, weights, pairs_per_tile)
+
+
 def _weight(u: NDArray[Any]) -> Float64Array:
     """The sum of each draw's weights, without their signs."""
     sums = u.sum(axis=0, dtype=np.uint32) if u.dtype == np.uint8 else np.abs(u).sum(axis=0)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.distances.dataset import energy_of_sums
-from howfar.distances.pairwise import quadratic_forms, row_sums
+from howfar.distances.pairwise import labelled_forms, row_sums
 from howfar.errors import InputError
 from howfar.pipeline.forms import Forms, above_rounding
 from howfar.pipeline.plan import draws
 from howfar.projection import Projection
-from howfar.significance import assignments, interval, p_value, p_values, percentiles
+from howfar.significance import interval, p_value, p_values, percentiles, relabellings
 
 # What has a column or a field of its own; every other registered distance stands among the rivals.
 OWN_COLUMN = ("i_dist", "knn", "mahalanobis")
@@ -142,14 +142,14 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
     """
     pooled = np.concatenate([pair.secondary, pair.primary])
     m, n = len(pair.secondary), len(pair.primary)
-    signs = np.concatenate([np.full((m, 1), 1 / m), np.full((n, 1), -1 / n)])
+    labels = np.repeat(np.array([1, 0], np.uint8), [m, n])[:, None]
     rng, step = np.random.default_rng(list(seed)), draws(permutations, n, m, pair.components)
     energies = []
     for start in range(0, permutations, step):
-        drawn = assignments(m, n, min(step, permutations - start), rng)
+        drawn = relabellings(m, n, min(step, permutations - start), rng)
         # The true labels stand before the first of the drawn ones.
-        signs = drawn if start else np.concatenate([signs, drawn], axis=1)
-        energies.append(-quadratic_forms(pooled, pooled, signs, signs))
+        labels = drawn if start else np.concatenate([labels, drawn], axis=1)
+        energies.append(-labelled_forms(pooled, labels, 1 / m, -1 / n))
     found = np.concatenate(energies)
     return p_value(float(found[0]), found[1:])
 

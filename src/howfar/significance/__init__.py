@@ -2,7 +2,7 @@
 
 from howfar.significance.bootstrap import interval, resample_counts, resample_weights, unbiased_mean
 from howfar.significance.conformal import p_values, percentiles, quantile, select
-from howfar.significance.permutation import assignments, holm, p_value
+from howfar.significance.permutation import assignments, holm, p_value, relabellings
 
 __all__ = [
     "assignments",
@@ -12,6 +12,7 @@ __all__ = [
     "p_values",
     "percentiles",
     "quantile",
+    "relabellings",
     "resample_counts",
     "resample_weights",
     "select",

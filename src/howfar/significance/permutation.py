@@ -5,13 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.significance.scores import as_scores
 
 _TIE = 1e-10
+
+
+def relabellings(m: int, n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Random labels of m + n pooled images: 1 for the m called S, 0 for those called P.
+
+    Parameters
+    ----------
+    m, n
+        Numbers of images in S and in P.
+    draws
+        Number of random labellings.
+    rng
+        Where the randomness comes from; the same state gives the same labels.
+
+    Returns
+    -------
+    ndarray
+        (m + n, draws) uint8; every column sums to m.
+
+    Raises
+    ------
+    InputError
+        Fewer than one image on a side, or fewer than one draw.
+
+    Examples
+    --------
+    >>> labels = relabellings(2, 4, 5, np.random.default_rng(0))
+    >>> labels.shape, labels.sum(axis=0).tolist()
+    ((6, 5), [2, 2, 2, 2, 2])
+    """
+    for name, value in (("m", m), ("n", n), ("draws", draws)):
+        if value < 1:
+            raise InputError.of(name, "must be at least 1", value)
+    labels = np.repeat(np.array([1, 0], np.uint8), [m, n])
+    return rng.permuted(np.tile(labels[:, None], draws), axis=0)
 
 
 def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64Array:
@@ -39,7 +74,7 @@ def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64
     Raises
     ------
     InputError
-        Fewer than one image on a side, or fewer than one draw.
+        As `relabellings`.
 
     Examples
     --------
@@ -47,11 +82,7 @@ def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64
     >>> u.shape, (u > 0).sum(axis=0).tolist(), bool(np.allclose(u.sum(axis=0), 0.0))
     ((6, 5), [2, 2, 2, 2, 2], True)
     """
-    for name, value in (("m", m), ("n", n), ("draws", draws)):
-        if value < 1:
-            raise InputError.of(name, "must be at least 1", value)
-    labels = np.repeat([1.0 / m, -1.0 / n], [m, n])
-    return rng.permuted(np.tile(labels[:, None], draws), axis=0)
+    return np.where(relabellings(m, n, draws, rng), 1.0 / m, -1.0 / n)
 
 
 def p_value(observed: float, null: ArrayLike) -> float:
