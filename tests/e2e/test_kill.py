@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from howfar.backbones import load_backbone
@@ -75,3 +76,41 @@ def test_kill_and_run_again(seed: int, folders: list[Path], undisturbed: dict[st
     assert numbers(again.stdout) == undisturbed
     assert f"from store={before}" in again.stderr
     assert stored(store) == IMAGES
+
+
+COUNTED = """
+import sys
+import howfar
+from howfar.pipeline import pairs
+
+measure = pairs.measure
+def counted(*given):
+    counted.pairs += 1
+    return measure(*given)
+counted.pairs, pairs.measure = 0, counted
+primary, *secondaries = sys.argv[2:]
+found = howfar.compare(primary, secondaries, out=sys.argv[1] or None, permutations=99, progress=False)
+print(counted.pairs, [(one.name, one.relative, one.relative_ci, one.p_value, one.rivals) for one in found.datasets])
+"""
+
+
+def test_kill_among_the_distances_and_run_again(tmp_path: Path) -> None:
+    names = [str(tmp_path / f"set{k}.npy") for k in range(6)]
+    for k, name in enumerate(names):
+        np.save(name, np.random.default_rng(k).normal(k / 5, 1.0, size=(400 + k, 24)).astype(np.float32))
+    run, given = tmp_path / "run", [sys.executable, "-c", COUNTED]
+    process = subprocess.Popen([*given, str(run), *names], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(list(run.glob(".pairs/*.npz"))) < 2 and process.poll() is None:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = len(list(run.glob(".pairs/*.npz")))
+    assert before >= 2
+    again, undisturbed = (
+        subprocess.run([*given, out, *names], capture_output=True, text=True, check=True).stdout for out in (str(run), "")
+    )
+    count, _, numbers = again.partition(" ")
+    assert int(count) == 5 - before
+    assert numbers == undisturbed.partition(" ")[2]
+    assert (run / "report.html").is_file()
+    assert not (run / ".pairs").exists()
