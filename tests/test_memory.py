@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import pytest
 import howfar
 from howfar.data.synthetic import write_dataset
 from howfar.errors import InputError
-from howfar.memory import at_a_time, beside, is_set, left, parse_size, within
+from howfar.memory import at_a_time, beside, budget, is_set, parse_size, within
 from howfar.pipeline import measure, permutation_p_value
+from howfar.pipeline.plan import check_plan
 from howfar.projection import Projector, joint_pca
+from howfar.runners import LocalRunner, RayRunner
 from howfar.significance import relabellings
+from howfar.studies.distance import Config
 from howfar.studies.matrix import matrix
 
 
@@ -227,12 +231,28 @@ def test_what_needs_the_most_is_said() -> None:
 
 
 def test_processes_of_one_machine_share_it() -> None:
-    with within("200MB", among=4):
-        assert left() == 50 * 10**6
-        with beside(10**7):
-            assert left() == 40 * 10**6
-        with pytest.raises(
-            InputError, match=r"at least \d+ MB for rows, got '200 MB for 4 tasks at a time': give more, or take"
-        ):
-            at_a_time(1, each=1, held=50 * 10**6, what="rows")
-    assert left() is None
+    with within("200MB"), beside(4 * 10**6):
+        part = budget(4)
+        assert part is not None
+        assert (part.total, part.kept) == (49 * 10**6, 0)
+    # All tasks' needs and what is left to results: 4 · (28 MiB + 50 MB) + 4 MB.
+    said = r"at least 322 MB for rows, 4 tasks at a time, got '200 MB': give more, or have fewer workers, or take fewer"
+    with within(part), pytest.raises(InputError, match=said):
+        at_a_time(1, each=1, held=50 * 10**6, what="rows")
+    with within("322MB"), beside(4 * 10**6):
+        part = budget(4)
+    with within(part):
+        assert at_a_time(1, each=1, held=50 * 10**6, what="rows") == 1
+    assert budget() is None
+
+
+def test_pairs_that_are_tasks_are_planned_within_their_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("howfar.pipeline.plan.available_cores", lambda: 4)
+    settings = Config.checked(bootstrap=1000)
+    sizes, runner = [3000, 3000], RayRunner(workers=3)
+    with within("280MB"):
+        check_plan(sizes, 64, 1, settings)
+        with pytest.raises(InputError, match=r"for distances of 6,000 images, 3 tasks at a time, got '280 MB'"):
+            check_plan(sizes, 64, 1, settings, executor=runner)
+        check_plan(sizes, 64, 1, replace(settings, projection="joint"), executor=runner)
+        check_plan(sizes, 64, 1, settings, executor=LocalRunner(workers=3))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
 
 from howfar.errors import InputError
 
@@ -20,8 +21,29 @@ UNITS = {"": 1, "b": 1} | {
 }
 SLACK = 28 << 20
 """Held whatever is done: a piece of a mapped shard, tables, the allocator's own."""
-_set: ContextVar[tuple[int, int, str] | None] = ContextVar("howfar-memory", default=None)
-_steps: ContextVar[list[tuple[str, int, str, str]] | None] = ContextVar("howfar-memory-plan", default=None)
+
+
+class Budget(NamedTuple):
+    """Bytes: all, those that are left to results, and what the user asked for, of which this may be one of equal parts."""
+
+    total: int
+    kept: int
+    asked: int
+    parts: int = 1
+
+    def part(self, parts: int) -> Budget:
+        """What one of several processes on a machine has.
+
+        Examples
+        --------
+        >>> Budget(100, 20, 100).part(4)
+        Budget(total=20, kept=0, asked=100, parts=4)
+        """
+        return Budget(max(1, (self.total - self.kept) // parts), 0, self.asked, parts)
+
+
+_set: ContextVar[Budget | None] = ContextVar("howfar-memory", default=None)
+_steps: ContextVar[list[tuple[Budget, int, str, str]] | None] = ContextVar("howfar-memory-plan", default=None)
 
 
 def parse_size(size: str | int) -> int:
@@ -44,15 +66,8 @@ def parse_size(size: str | int) -> int:
 
 
 @contextmanager
-def within(size: str | int | None, among: int = 1) -> Iterator[None]:
-    """Keep the arrays of the work inside below a size; None sets no bound.
-
-    Parameters
-    ----------
-    size
-        The budget, as `parse_size`.
-    among
-        Processes at work at once on one machine, of which this one has an equal part.
+def within(size: str | int | Budget | None) -> Iterator[None]:
+    """Keep the arrays of the work inside below a size, or to a budget; None sets no bound.
 
     Raises
     ------
@@ -65,7 +80,10 @@ def within(size: str | int | None, among: int = 1) -> Iterator[None]:
     ...     at_a_time(1000, each=10**6, held=10 * 2**20, what="rows"), at_a_time(3, each=10**6, held=0, what="rows")
     (60, 3)
     """
-    token = _set.set(None if size is None else _part(parse_size(size), among))
+    if size is not None and not isinstance(size, Budget):
+        count = parse_size(size)
+        size = Budget(count, 0, count)
+    token = _set.set(size)
     try:
         yield
     finally:
@@ -84,17 +102,17 @@ def is_set() -> bool:
     return _set.get() is not None
 
 
-def left() -> int | None:
-    """Bytes of the budget that are not left to results; None without one.
+def budget(parts: int = 1) -> Budget | None:
+    """The budget, or what one of several processes on this machine has of it; None without one.
 
     Examples
     --------
     >>> with within("100MB"), beside(60 * 10**6):
-    ...     left()
-    40000000
+    ...     budget(2)
+    Budget(total=20000000, kept=0, asked=100000000, parts=2)
     """
-    budget = _set.get()
-    return None if budget is None else max(1, budget[0] - budget[1])
+    found = _set.get()
+    return found if found is None or parts == 1 else found.part(parts)
 
 
 @contextmanager
@@ -107,8 +125,8 @@ def beside(kept: int) -> Iterator[None]:
     ...     at_a_time(1000, each=10**6, held=0, what="rows")
     10
     """
-    budget = _set.get()
-    token = _set.set(None if budget is None else (budget[0], budget[1] + kept, budget[2]))
+    whole = _set.get()
+    token = _set.set(None if whole is None else whole._replace(kept=whole.kept + kept))
     try:
         yield
     finally:
@@ -145,17 +163,16 @@ def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take f
     Traceback (most recent call last):
     howfar.errors.InputError: memory must be at least 1,030 MB for the scores, got '100 MB': give more, or less
     """
-    budget = _set.get()
-    if budget is None:
+    whole = _set.get()
+    if whole is None:
         return usual
-    total, kept, said = budget
-    needed = SLACK + kept + held + each
-    if needed <= total:
-        return min(usual, 1 + (total - needed) // max(1, each))
+    needed = SLACK + whole.kept + held + each
+    if needed <= whole.total:
+        return min(usual, 1 + (whole.total - needed) // max(1, each))
     steps = _steps.get()
     if steps is None:
-        raise _too_little(said, needed, what, remedy)
-    steps.append((said, needed, what, remedy))
+        raise _too_little(whole, needed, what, remedy)
+    steps.append((whole, needed, what, remedy))
     return 1
 
 
@@ -176,7 +193,7 @@ def plan() -> Iterator[None]:
     Traceback (most recent call last):
     howfar.errors.InputError: memory must be at least 330 MB for step 3, got '100 MB': give more, or less
     """
-    steps: list[tuple[str, int, str, str]] = []
+    steps: list[tuple[Budget, int, str, str]] = []
     token = _steps.set(steps)
     try:
         yield
@@ -186,11 +203,9 @@ def plan() -> Iterator[None]:
         raise _too_little(*max(steps, key=lambda step: step[1]))
 
 
-def _part(total: int, among: int) -> tuple[int, int, str]:
-    said = f"{total // 10**6:,} MB"
-    return (total, 0, said) if among == 1 else (max(1, total // among), 0, f"{said} for {among} tasks at a time")
-
-
-def _too_little(said: str, needed: int, what: str, remedy: str) -> InputError:
-    rule = f"must be at least {-(-needed // 10**6):,} MB for {what}"
-    return InputError.of("memory", rule, said, f"give more, or {remedy}")
+def _too_little(whole: Budget, needed: int, what: str, remedy: str) -> InputError:
+    beside_tasks = whole.asked - whole.parts * whole.total if whole.parts > 1 else 0
+    at_once = f", {whole.parts} tasks at a time" if whole.parts > 1 else ""
+    rule = f"must be at least {-(-(beside_tasks + whole.parts * needed) // 10**6):,} MB for {what}{at_once}"
+    fewer = "have fewer workers, or " if whole.parts > 1 else ""
+    return InputError.of("memory", rule, f"{whole.asked // 10**6:,} MB", f"give more, or {fewer}{remedy}")

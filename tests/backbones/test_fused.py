@@ -83,13 +83,27 @@ def test_features_are_torchs(precision: Any, caplog: pytest.LogCaptureFixture) -
     assert not [one for one in caplog.records if one.name == "howfar"]
 
 
-def test_one_size_is_all_that_is_compiled(seen: list[int]) -> None:
+def test_it_is_compiled_for_one_size_and_for_one_far_larger(seen: list[int]) -> None:
     fast, slow = small(engine="compile"), small(engine="torch")
-    for count in (5, 2, 12, 1):
+    for count in (5, 2, 9, 10, 3):
         np.testing.assert_array_equal(fast.embed(pictures(count)), slow.embed(pictures(count)))
-    assert set(seen) == {5}
-    # One to check, one each of the first three, two more of the twelve, and one.
-    assert len(seen) == 1 + 1 + 1 + 3 + 1
+    # One to check and one that counts, a short one, two for nine, then the same of ten.
+    assert seen == [5, 5, 5, 5, 5, 10, 10, 10]
+
+
+def test_what_an_interrupt_leaves_behind_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(_: Tensor) -> Tensor:
+        raise KeyboardInterrupt
+
+    fast, slow = small(engine="compile"), small(engine="torch")
+    with monkeypatch.context() as patch:
+        compiles_to(patch, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            fast.embed(pictures(3))
+    assert fast.engine == "not yet chosen"
+    compiles_to(monkeypatch, lambda x: x * 1.01)
+    np.testing.assert_array_equal(fast.embed(pictures(3)), slow.embed(pictures(3)))
+    assert fast.engine == "torch"
 
 
 def test_no_picture_is_no_feature(seen: list[int]) -> None:

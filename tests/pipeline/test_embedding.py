@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 import howfar
 from howfar.backbones import load_backbone
+from howfar.data import parse
 from howfar.data.synthetic import write_dataset
 from howfar.pipeline.batches import Batch, EmbedBatch
 from howfar.store import Store
@@ -57,3 +58,13 @@ def test_backbones_without_devices_stay_as_they_are(tmp_path: Path) -> None:
     stores = (Store(tmp_path).open({"name": "diary"}, 3),)
     there = pickle.loads(pickle.dumps(EmbedBatch((Diary(tmp_path),), stores, "cuda")))
     assert isinstance(there.backbones[0], Diary)
+
+
+def test_two_stores_of_one_folder_are_in_no_other_process_s_hands(tmp_path: Path) -> None:
+    """As where one of several backbones is one of the trivial ones too."""
+    write_dataset(tmp_path / "roads", 6, seed=1, size=48)
+    backbone = load_backbone("pixels")
+    stores = tuple(Store(tmp_path / "store").open(backbone.identity, sum(backbone.layers)) for _ in range(2))
+    outcomes = EmbedBatch((backbone, backbone), stores)(Batch(0, tuple(parse(str(tmp_path / "roads")).items)))
+    assert [outcome.elsewhere for outcome in outcomes] == [False] * 6
+    assert len(stores[0]) == 6

@@ -11,12 +11,16 @@ import pandas as pd
 import pytest
 
 import howfar
+from howfar import registry
 from howfar.arrays import as_rows
+from howfar.errors import InputError
 from howfar.pipeline import measured_pairs, pairs
 from howfar.pipeline.kept import FOLDER, KeptPairs
 from howfar.pipeline.pairs import MeasuredPair, MeasurePairs
+from howfar.projection import Projection
 from howfar.results import Comparison, Features, Settings
 from howfar.runners import RayRunner
+from howfar.significance import resample_counts
 
 P = np.random.default_rng(0).normal(size=(40, 12))
 SETS = {
@@ -175,6 +179,60 @@ def test_several_backbones_go_on_too(
     assert not (tmp_path / "run" / FOLDER).exists()
 
 
+def test_another_version_and_another_distance_are_measured_anew(
+    tmp_path: Path, measured: list[int], cut_short: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_short(out=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("howfar.pipeline.kept.__version__", "0.0.0")
+        cut_short(out=tmp_path)
+    names = registry.names
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "names", lambda kind: [name for name in names(kind) if name != "kid"])
+        found = compare(out=tmp_path)
+    assert measured == [31, 32, 33, 34]
+    assert "kid" not in found.datasets[0].rivals
+
+
+def test_the_images_of_p_are_drawn_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    measure = pairs.measure
+
+    def seen(*given: Any) -> Any:
+        drawn.append(given[-1])
+        return measure(*given)
+
+    monkeypatch.setattr(pairs, "measure", seen)
+    compare()
+    assert drawn[0].shape == (40, 40)
+    assert all(one is drawn[0] for one in drawn)
+    compare(bootstrap=0)
+    assert drawn[4:] == [None] * 4
+
+
+def test_the_draws_of_p_that_are_given_are_the_ones_that_are_taken() -> None:
+    pair = Projection(P, P[:30] + 1.0, np.full(12, 1 / 12))
+    drawn = resample_counts(40, 200, np.random.default_rng(8))
+    own, given = pairs.measure(pair, bootstrap=200), pairs.measure(pair, bootstrap=200, primary_draws=drawn)
+    assert own.relative_ci != given.relative_ci
+    assert given.relative_ci == pytest.approx(own.relative_ci, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["file", "kept"])
+def test_a_folder_that_cannot_be_made(kind: str, tmp_path: Path, measured: list[int]) -> None:
+    """That of the results is refused before any work; that of the pairs is done without."""
+    place = tmp_path / "run"
+    if kind == "file":
+        place.touch()
+        with pytest.raises(InputError, match="out must be a folder that can be made"):
+            compare(out=place)
+        assert not measured
+        return
+    place.mkdir()
+    (place / FOLDER).touch()
+    check_same(compare(out=place), compare())
+
+
 @pytest.mark.parametrize("projection", ["pair", "primary", "joint"])
 def test_pairs_as_tasks_of_a_cluster(projection: str, tmp_path: Path, measured: list[int]) -> None:
     pytest.importorskip("ray", reason="needs howfar[ray]")
@@ -194,15 +252,18 @@ def test_pairs_as_tasks_of_a_cluster(projection: str, tmp_path: Path, measured: 
 def test_a_task_holds_no_names_and_no_paths() -> None:
     held: list[MeasurePairs] = []
 
-    class Elsewhere:
-        processes = True
-
-        def on_processors(self) -> Elsewhere:
-            return self
-
+    class Cores:
         def run(self, function: MeasurePairs, tasks: list[int]) -> Iterator[MeasuredPair]:
             held.append(function)
             return map(function, tasks)
+
+    class Elsewhere:
+        """Its own tasks would wait for an accelerator."""
+
+        processes = True
+
+        def on_processors(self) -> Cores:
+            return Cores()
 
     def features(name: str, rows: np.ndarray) -> Features:
         there = tuple(f"{name}-{k}" for k in range(len(rows)))

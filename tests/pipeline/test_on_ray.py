@@ -21,9 +21,13 @@ import pytest
 pytest.importorskip("ray", reason="needs howfar[ray]")
 
 import howfar
+from howfar.data import parse
 from howfar.data.synthetic import write_dataset
+from howfar.errors import RunnerError
+from howfar.runners import RayRunner
 from howfar.testing.diary import Diary
 
+HOWFAR = str(Path(sys.executable).parent / "howfar")
 IMAGES = 60
 BATCH = 4
 SCRIPT = """
@@ -159,3 +163,32 @@ def test_a_worker_of_an_earlier_run_looks_at_the_store_anew(tmp_path: Path) -> N
     found = run(backbone=Diary(tmp_path / "diary"), runner="ray")
     assert len(found) == 8
     assert len(stored(tmp_path / "store")) == len(set(found.contents))
+
+
+def test_ready_made_embeddings_by_the_command(tmp_path: Path) -> None:
+    names = [str(tmp_path / f"{name}.npy") for name in ("roads", "site", "other")]
+    for k, name in enumerate(names):
+        np.save(name, np.random.default_rng(k).normal(k, 1.0, size=(40, 6)).astype(np.float32))
+    command = [HOWFAR, "compare", *names, "--bootstrap", "20", "--permutations", "19", "--json"]
+    here, there = (
+        json.loads(subprocess.run([*command, *more], capture_output=True, text=True, check=True).stdout)["datasets"]
+        for more in ((), ("--runner", "ray", "--workers", "2"))
+    )
+    for one, other in zip(here, there, strict=True):
+        assert one["relative"] == pytest.approx(other["relative"], rel=1e-9)
+        assert one["p_value"] == other["p_value"]
+
+
+def test_embeddings_that_a_task_cannot_find_are_one_line(tmp_path: Path) -> None:
+    """As on a machine that does not see the file."""
+    import ray
+
+    for name in ("roads", "site"):
+        np.save(tmp_path / f"{name}.npy", np.ones((30, 4), np.float32))
+    datasets = [parse(str(tmp_path / f"{name}.npy")) for name in ("roads", "site")]
+    (tmp_path / "roads.npy").unlink()
+    try:
+        with pytest.raises(RunnerError, match=r"could not be begun on the cluster \(.*roads.npy.*same place on every machine$"):
+            howfar.compare(*datasets, runner=RayRunner(workers=1), progress=False)
+    finally:
+        ray.shutdown()

@@ -29,9 +29,9 @@ Forward = Callable[[NDArray[np.uint8], nn.Module], NDArray[np.float32]]
 class Fused:
     """A network that turns pictures, uint8 (b, height, width, 3), into their features (b, q), compiled for one b.
 
-    It is compiled for the size of the first batch; a shorter one is filled up, so that nothing is compiled twice. The first
-    pictures are computed by the network itself too. Where the two differ, or compiling fails, that goes on alone, and a line in
-    the log says why.
+    It is compiled for the size of the first batch, and anew where one of twice as many comes; a shorter one is filled up. The
+    first pictures are computed by the network itself too. Where the two differ, or compiling fails, that goes on alone, and a
+    line in the log says why.
 
     Parameters
     ----------
@@ -49,14 +49,13 @@ class Fused:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._compiled: Any = None
-        self._size = 0
+        self._made: tuple[Any, int] | None = None
         self._refused = ""
 
     @property
     def engine(self) -> str:
         """What computes: ``torch.compile`` once it is trusted, ``torch`` where it is not, else ``not yet chosen``."""
-        return "torch" if self._refused else "torch.compile" if self._compiled is not None else "not yet chosen"
+        return "torch" if self._refused else "torch.compile" if self._made is not None else "not yet chosen"
 
     def __call__(self, batch: NDArray[np.uint8], forward: Forward, by_torch: Embed) -> NDArray[np.float32]:
         """Features of a batch.
@@ -70,9 +69,10 @@ class Fused:
         by_torch
             Computes what this is checked against, and all where this cannot be had.
         """
-        if len(batch) and self._trusted(batch, forward, by_torch):
+        made = self._trusted(batch, forward, by_torch) if len(batch) else None
+        if made is not None:
             try:
-                return self._filled_up(batch, forward)
+                return _filled_up(batch, forward, *made)
             # Too little memory is one of what it raises.
             except Exception as error:
                 self._refuse(one_line(error))
@@ -87,36 +87,42 @@ class Fused:
         self.__dict__.update(state)
         self._reset()
 
-    def _trusted(self, batch: NDArray[np.uint8], forward: Forward, by_torch: Embed) -> bool:
+    def _trusted(self, batch: NDArray[np.uint8], forward: Forward, by_torch: Embed) -> tuple[Any, int] | None:
+        """What is compiled, and for how many pictures; None where it cannot be had."""
         with self._lock:
-            if self._refused or self._compiled is not None:
-                return not self._refused
+            # A first batch of few would make every later one many small ones.
+            if self._refused or (self._made is not None and len(batch) < 2 * self._made[1]):
+                return self._made
             expected = by_torch(batch[:CHECKED])
             try:
-                self._compiled, self._size = torch.compile(self._whole, dynamic=False), len(batch)
-                found = self._filled_up(batch, forward)[:CHECKED]
+                made = torch.compile(self._whole, dynamic=False), len(batch)
+                found = _filled_up(batch, forward, *made)[:CHECKED]
             # The tracer, the compiler and the card each fail in their own ways.
             except Exception as error:
                 self._refuse(one_line(error))
-                return False
+                return None
             fault = difference("torch.compile", found, expected, *TOLERANCES[self._dtype])
             if fault:
                 self._refuse(fault)
-            return not fault
-
-    def _filled_up(self, batch: NDArray[np.uint8], forward: Forward) -> NDArray[np.float32]:
-        """In pieces of the size that it is compiled for, the last one filled up."""
-        pieces = []
-        for start in range(0, len(batch), self._size):
-            piece = batch[start : start + self._size]
-            blank = np.zeros((self._size - len(piece), *piece.shape[1:]), np.uint8)
-            pieces.append(forward(np.concatenate([piece, blank]) if len(blank) else piece, self._compiled)[: len(piece)])
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+            else:
+                # Only now: what an interrupt leaves behind is not believed.
+                self._made = made
+            return self._made
 
     def _refuse(self, fault: str) -> None:
         if not self._refused:
             _LOG.warning("%s is run by torch without compiling, which may be slower: %s", self._name, fault)
-        self._refused, self._compiled = fault, None
+        self._refused, self._made = fault, None
+
+
+def _filled_up(batch: NDArray[np.uint8], forward: Forward, compiled: Any, size: int) -> NDArray[np.float32]:
+    """In pieces of the size that it is compiled for, the last one filled up."""
+    pieces = []
+    for start in range(0, len(batch), size):
+        piece = batch[start : start + size]
+        blank = np.zeros((size - len(piece), *piece.shape[1:]), np.uint8)
+        pieces.append(forward(np.concatenate([piece, blank]) if len(blank) else piece, compiled)[: len(piece)])
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def on_device(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:

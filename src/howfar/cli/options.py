@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,11 +94,12 @@ def placed(runner: str, workers: int | None, address: str | None, device: str) -
     """
     from howfar.runners import RayRunner, make_runner
 
+    tasks_on = device
     if runner == "ray" and device == "auto":
         import torch
 
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    made = make_runner(runner, workers, address, device)
+        tasks_on = "cuda" if torch.cuda.is_available() else "cpu"
+    made = make_runner(runner, workers, address, tasks_on)
     if isinstance(made, RayRunner):
         made.begin(NEEDED)
     return made, "cpu" if getattr(made, "gpus", 0) else device
@@ -207,14 +207,6 @@ def prepare_folder(option: str, folder: Path | None) -> None:
     --------
     >>> prepare_folder("out", None)
     """
-    if folder is None:
-        return
-    from howfar.errors import InputError
+    from howfar.results.files import ready_folder
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError.of(option, f"must be a folder that can be made ({reason})", str(folder), "name another") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError.of(option, "must be a folder that can be written to", str(folder), "name another")
+    ready_folder(option, folder)

@@ -42,8 +42,8 @@ LARGEST_COUNT = 63
 MOST_TAKEN = (1 << 31) // 256
 """Rows of P that a draw may take, each as often as it does: no product overflows 32 bits."""
 SMALLEST = 2.0**-4
-"""Mean distances below this share of the largest that there can be are taken in float32, lest the step be seen: above it the
-step is at most 2⁻²⁰ of any of them."""
+"""Mean distances below this share of the largest that there can be are taken in float32, lest the step be seen: above it
+rounding to it is at most 2⁻²⁰ of any of them."""
 ROWS_AT_ONCE = 512
 """Rows of digits that are multiplied in one go: few enough for the second cache."""
 CPU_FLAGS = Path("/proc/cpuinfo")
@@ -192,7 +192,7 @@ class _Steps:
         if self._digits < DIGITS:
             by_rows = self._weighed(self._rows[1], u)
             by_columns = by_rows if self._same else self._weighed(self._columns[1], v)
-            left_out = int(self._rows[1].sum())
+            left_out = float(self._rows[1].sum(dtype=np.float64))
             total += mean_v * by_rows + mean_u * by_columns - mean_u * mean_v * left_out
             if self._same and len(u) > 1:
                 total -= left_out / (len(u) * (len(u) - 1)) * (self._squared(u) - len(u) * mean_u**2)
@@ -200,7 +200,9 @@ class _Steps:
 
     def sums(self, counts: Bytes) -> tuple[float, Float64Array]:
         """After `forms`: the sum of all distances, and that of each draw's rows' distances from all of P."""
-        return self._half_step * int(self._rows[0].sum()), self._half_step * self._weighed(self._rows[0], counts)
+        return self._half_step * float(self._rows[0].sum(dtype=np.float64)), self._half_step * self._weighed(
+            self._rows[0], counts
+        )
 
     def _weighed(self, sums: Sums, counts: Bytes) -> Float64Array:
         total = np.zeros(counts.shape[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -76,7 +76,10 @@ class EmbedBatch:
         """Do it, and tell what became of each image, in their order."""
         outcomes, files = self._read(batch.items)
         faults = self._embed(files) if files else {}
-        return [self._told(outcome, faults) for outcome in outcomes]
+        left = {outcome.content for outcome in outcomes if not outcome.reason and self._lacks(outcome.content)}
+        # Two of the stores may be one folder, what the one was given being news to the other.
+        left = self.lacking(left) if left else left
+        return [_told(outcome, faults, left) for outcome in outcomes]
 
     def lacking(self, contents: Iterable[str]) -> set[str]:
         """Those of some contents that a store lacks, as of now."""
@@ -135,9 +138,10 @@ class EmbedBatch:
                     store.tidy()
         return faults
 
-    def _told(self, outcome: Outcome, faults: Mapping[str, str]) -> Outcome:
-        if outcome.reason:
-            return outcome
-        if outcome.content in faults:
-            return Outcome(outcome.item, reason=faults[outcome.content])
-        return replace(outcome, elsewhere=self._lacks(outcome.content))
+
+def _told(outcome: Outcome, faults: Mapping[str, str], left: Container[str]) -> Outcome:
+    if outcome.reason:
+        return outcome
+    if outcome.content in faults:
+        return Outcome(outcome.item, reason=faults[outcome.content])
+    return replace(outcome, elsewhere=outcome.content in left)

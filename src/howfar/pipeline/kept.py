@@ -15,11 +15,13 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar import __version__, registry
 from howfar.pipeline.measure import PairMeasures
 from howfar.pipeline.pairs import MeasuredPair, MeasurePairs
 from howfar.protocols import Runner
 from howfar.results import Features
 from howfar.results.files import replace as replace_file
+from howfar.store.key import canonical
 
 FOLDER: Final = ".pairs"
 """Within a run folder, until its result is there."""
@@ -57,7 +59,7 @@ def measured_pairs(work: MeasurePairs, executor: Runner | None = None, out: Path
 
 
 class KeptPairs:
-    """The pairs of a run folder, by what they depend on: both sets' images and all settings.
+    """The pairs of a run folder, by what they depend on: both sets' images, all settings, and what measures them.
 
     Parameters
     ----------
@@ -71,12 +73,16 @@ class KeptPairs:
         self._folder = None if out is None else out / FOLDER
         if self._folder is None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
         primary, settings = work.primary, work.settings
         # Images that a limit has left out are in no digest.
         chosen = {name: value for name, value in asdict(settings).items() if name != "limit"}
         sets = [[one.name, _digest(one.contents)] for one in work.secondaries]
-        common = [_FORMAT, dict(primary.identity), list(primary.layers), chosen, _digest(primary.contents)]
+        # Another version's numbers do not stand beside this one's, nor a row without a rival that there is now.
+        rivals = [registry.names(kind) for kind in ("image_distances", "dataset_distances")] if settings.rivals else []
+        made = [_FORMAT, __version__, rivals, canonical(primary.identity), list(primary.layers)]
+        common = [made, chosen, _digest(primary.contents)]
         # In one space a pair depends on all of them.
         shared = sets if settings.projection == "joint" else []
         self._paths = [self._folder / f"{_digest([one, shared, *common])}.npz" for one in sets]
@@ -87,7 +93,7 @@ class KeptPairs:
 
     def read(self, place: int) -> MeasuredPair | None:
         """It; None where its file is gone, or damaged."""
-        damaged = OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile
+        damaged = OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, BadZipFile
         with suppress(*damaged), self._paths[place].open("rb") as file, np.load(file, allow_pickle=False) as found:
             return _unpacked(dict(found))
         return None

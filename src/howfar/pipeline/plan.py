@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from howfar.cores import available_cores
 from howfar.distances.pairwise import COMPILED_FROM, PAIRS_PER_TILE
-from howfar.memory import at_a_time, beside, plan
+from howfar.memory import at_a_time, beside, budget, plan, within
 from howfar.projection.basis import itemsize
 from howfar.projection.needs import DOUBLE, SINGLE, gram_columns, kept_moments, moment_rows, score_rows, subspace_columns
+from howfar.protocols import Runner
 from howfar.results import Settings
 
 # Bytes of a pair in a tile (its distance, and what that is computed from), and of an image in a bootstrap draw: where pairs are
@@ -17,7 +19,9 @@ _FEW, _MANY = (40, 20), (16, 5)
 _COLUMNS = 16
 
 
-def check_plan(sizes: Sequence[int], q: int, layers: int, settings: Settings, basis: bool = False) -> None:
+def check_plan(
+    sizes: Sequence[int], q: int, layers: int, settings: Settings, basis: bool = False, executor: Runner | None = None
+) -> None:
     """Raise where a run of P's images first, then each secondary's, does not fit the budget; without one nothing is checked.
 
     Parameters
@@ -30,6 +34,9 @@ def check_plan(sizes: Sequence[int], q: int, layers: int, settings: Settings, ba
         The run's.
     basis
         Whether P's own axes are wanted, for images that come later.
+    executor
+        Where pairs are tasks of their own processes, those that may be at work on one machine share the budget: on this one, as
+        that of others is not known.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def check_plan(sizes: Sequence[int], q: int, layers: int, settings: Settings, ba
     n, *others = sizes
     parts = layers if settings.scale == "layers" else 1
     together = [sum(others)] if settings.projection == "joint" else others
-    with plan():
+    with within(budget(at_once(executor, settings))), plan():
         for m in together:
             _check_projection(n, m, q, parts, settings)
         for m in others:
@@ -54,6 +61,19 @@ def check_plan(sizes: Sequence[int], q: int, layers: int, settings: Settings, ba
         if basis and q > n:
             z = components(n, q, settings)
             subspace_columns(1, n, q, z, itemsize(q, z))
+
+
+def at_once(executor: Runner | None, settings: Settings) -> int:
+    """How many pairs may be measured at a time on this machine.
+
+    Examples
+    --------
+    >>> at_once(None, Settings(25, "pair", "none", 0, 1000, 999, 5))
+    1
+    """
+    if executor is None or not executor.processes or settings.projection == "joint":
+        return 1
+    return min(getattr(executor, "workers", None) or available_cores(), available_cores())
 
 
 def _check_projection(n: int, m: int, q: int, parts: int, settings: Settings) -> None:

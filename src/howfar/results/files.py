@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from howfar.errors import InputError
 
 
 def replace(path: Path, write: Callable[[Path], Any]) -> None:
@@ -18,6 +21,31 @@ def replace(path: Path, write: Callable[[Path], Any]) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
+    """Make the folder that results are to go to, before any work is done; its absolute path.
+
+    Raises
+    ------
+    InputError
+        It cannot be made, is no folder, or must not be written to.
+
+    Examples
+    --------
+    >>> ready_folder("out", None)
+    """
+    if folder is None:
+        return None
+    path = Path(folder).absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError.of(argument, f"must be a folder that can be made ({reason})", str(folder), "name another") from error
+    if not os.access(path, os.W_OK):
+        raise InputError.of(argument, "must be a folder that can be written to", str(folder), "name another")
+    return path
 
 
 def plain(value: Any) -> Any:

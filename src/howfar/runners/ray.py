@@ -257,16 +257,16 @@ class _Budgeted:
     """A task that keeps to the driver's budget of memory, as one of several that are at work on its machine."""
 
     function: Callable[[Any], Any]
-    budget: int
+    budget: memory.Budget
     at_once: int
 
     def __call__(self, task: Any) -> Any:
-        with memory.within(self.budget, min(self.at_once, available_cores())):
+        with memory.within(self.budget.part(min(self.at_once, available_cores()))):
             return self.function(task)
 
 
 def _within_budget(function: Callable[[Any], Any], at_once: int) -> Callable[[Any], Any]:
-    budget = memory.left()
+    budget = memory.budget()
     return function if budget is None else _Budgeted(function, budget, at_once)
 
 
@@ -325,9 +325,11 @@ def _got(ray: Any, reference: Any) -> Any:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         # The task's own exception, as a local runner raises it.
-        if isinstance(error.cause, Exception):
+        if isinstance(error.cause, Exception) and not isinstance(error.cause, ray.exceptions.RayError):
             raise error.cause from None
-        raise
+        line = " ".join(str(error.cause).split("traceback:")[0].split())[:200]
+        remedy = "see that its files lie at the same place on every machine"
+        raise RunnerError(f"a task could not be begun on the cluster ({line}): {remedy}") from error
     except ray.exceptions.RayError as error:
         line = " ".join(str(error).split())[:200]
         raise RunnerError(f"the cluster lost a task, also when it was run again ({line}): run the command again") from error

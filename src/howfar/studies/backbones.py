@@ -20,9 +20,10 @@ from howfar.pipeline import check_work, forget_pairs
 from howfar.relation.ranks import rank_sums, spearman
 from howfar.results import Comparison, Features, Settings
 from howfar.results.backbones import SETS, BackboneComparison
+from howfar.results.files import ready_folder
 from howfar.significance import resample_weights
 from howfar.studies.distance import Config, baseline, compared
-from howfar.studies.inputs import BASELINES, Work, limited, read_datasets, views
+from howfar.studies.inputs import ANYWHERE, BASELINES, Work, limited, read_datasets, views
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 _STREAM: Final = 3
 _BLOCK: Final = 1 << 20
-# Every backbone runs on a CPU.
-ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
 # (one, other, dataset) and what was found of them.
 Row = dict[str, Any]
 
@@ -97,7 +96,7 @@ def compare_backbones(
     """
     settings, rest = _settings(options)
     work = Work(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
-    folder = None if out is None else Path(out)
+    folder = ready_folder("out", out)
     datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
     ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]
     if ready:

@@ -31,9 +31,10 @@ from howfar.results import (
     Provenance,
     Settings,
 )
+from howfar.results.files import ready_folder
 from howfar.significance import holm
 from howfar.studies.columns import Columns
-from howfar.studies.inputs import BASELINES, Work, limited, read_datasets, views
+from howfar.studies.inputs import ANYWHERE, BASELINES, Work, limited, read_datasets, views
 from howfar.studies.notes import CONFORMAL, notes
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def compare(
     Raises
     ------
     HowfarError
-        A dataset that is missing, empty or unreadable, two datasets of one name, an unknown name or setting.
+        A dataset that is missing, empty or unreadable, two datasets of one name, an unknown name or setting, or a folder that
+        cannot be written to.
 
     Examples
     --------
@@ -161,7 +163,7 @@ def compare(
         rivals=rivals,
     )
     work = Work(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
-    folder = None if out is None else Path(out)
+    folder = ready_folder("out", out)
     with within(memory):
         datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
         model = _model(datasets, backbone, options)
@@ -216,6 +218,8 @@ def _model(datasets: Sequence[Dataset | Features], backbone: str | Backbone, opt
         raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
     if not ready and isinstance(backbone, str):
         return load_backbone(backbone, **options)
+    # As the command line has it where the user has said nothing.
+    options = {name: value for name, value in options.items() if (name, value) not in ANYWHERE} if ready else options
     if options:
         reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
         raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")
@@ -247,7 +251,7 @@ def compared(
     sizes, q = [len(one) for one in features], primary.rows.shape[1]
     pairs = MeasurePairs(primary, secondaries, settings)
     with beside(kept(sizes, q, settings)):
-        check_plan(sizes, q, len(primary.layers), settings)
+        check_plan(sizes, q, len(primary.layers), settings, executor=work.runner)
         images, measured = Columns(sum(map(len, secondaries))), list[MeasuredPair]()
         each = measured_pairs(pairs, work.runner, out)
         shown = bar(

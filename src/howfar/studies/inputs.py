@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from howfar.store import Store
 
 BASELINES: Final = ("pixels", "colour_moments")
+# Every backbone runs on a CPU.
+ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
 
 
 class Work(NamedTuple):
@@ -97,7 +99,7 @@ def views(
     sample = [limited(dataset, replace(settings, limit=few)) for dataset in datasets]
     for chosen, those in ((datasets, models), (sample, trivial)):
         for one in those:
-            check_plan([len(dataset) for dataset in chosen], sum(one.layers), len(one.layers), settings)
+            check_plan([len(dataset) for dataset in chosen], sum(one.layers), len(one.layers), settings, executor=work.runner)
     if all(one is other for one, other in zip(sample, datasets, strict=True)):
         by_dataset = embed_all(datasets, [*models, *trivial], *work)
     else:

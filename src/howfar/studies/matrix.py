@@ -23,6 +23,7 @@ from howfar.pipeline.plan import check_plan
 from howfar.progress import bar
 from howfar.projection.remembered import Remembered
 from howfar.results import BackboneSummary, Features, Provenance, Settings
+from howfar.results.files import ready_folder
 from howfar.results.matrix import Matrix, MatrixDataset
 from howfar.studies.distance import DEFAULT, Config, features_of
 from howfar.studies.inputs import Work, limited, read_datasets
@@ -113,7 +114,7 @@ def matrix(
     read = _read(datasets)
     work = Work(store, executor, batch_size, workers, progress)
     # Absolute, since a cluster's tasks run in folders of their own.
-    folder = None if out is None else Path(out).absolute()
+    folder = ready_folder("out", out)
     with within(memory):
         found = [limited(one, settings) for one in read]
         features, name = features_of(found, backbone, options, settings, work)
@@ -157,7 +158,7 @@ def _measured(
     sizes = sorted(len(one) for one in features)
     # The two largest take the most, where it is not all at once.
     together = sizes if settings.projection == "joint" else sizes[-2:]
-    check_plan(together, features[0].rows.shape[1], len(features[0].layers), settings)
+    check_plan(together, features[0].rows.shape[1], len(features[0].layers), settings, executor=executor)
     digests = [_hash(one.contents) for one in features]
     feature = {"identity": dict(features[0].identity), "layers": list(features[0].layers), "format": _FORMAT}
     chosen = [settings.components, settings.projection, settings.scale, settings.bootstrap]
