@@ -40,4 +40,6 @@ def bar(
     # A notebook's stderr is no terminal, but it shows bars.
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
     delay, often = (1.0 if patient else 0.0, 0.1) if watched else (0.0 if said else SELDOM, SELDOM)
-    return tqdm(iterable, disable=not progress, dynamic_ncols=True, delay=delay, mininterval=often, **options)
+    # Nor does tqdm then speak up by itself, of what it has not been told.
+    pace: dict[str, Any] = {"delay": delay, "mininterval": often, "maxinterval": max(10.0, often)}
+    return tqdm(iterable, disable=not progress, dynamic_ncols=True, **pace, **options)
