@@ -184,7 +184,7 @@ def test_another_version_and_another_distance_are_measured_anew(
 ) -> None:
     cut_short(out=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("howfar.pipeline.kept.__version__", "0.0.0")
+        patch.setattr("howfar.pipeline.kept.metadata.version", lambda _: "0.0.0")
         cut_short(out=tmp_path)
     names = registry.names
     with monkeypatch.context() as patch:

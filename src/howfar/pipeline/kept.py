@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
+from importlib import metadata
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Final
@@ -15,7 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar import __version__, registry
+from howfar import registry
 from howfar.pipeline.measure import PairMeasures
 from howfar.pipeline.pairs import MeasuredPair, MeasurePairs
 from howfar.protocols import Runner
@@ -81,7 +82,7 @@ class KeptPairs:
         sets = [[one.name, _digest(one.contents)] for one in work.secondaries]
         # Another version's numbers do not stand beside this one's, nor a row without a rival that there is now.
         rivals = [registry.names(kind) for kind in ("image_distances", "dataset_distances")] if settings.rivals else []
-        made = [_FORMAT, __version__, rivals, canonical(primary.identity), list(primary.layers)]
+        made = [_FORMAT, metadata.version("howfar"), rivals, canonical(primary.identity), list(primary.layers)]
         common = [made, chosen, _digest(primary.contents)]
         # In one space a pair depends on all of them.
         shared = sets if settings.projection == "joint" else []
