@@ -407,7 +407,7 @@ def test_notes_say_what_weakens_it() -> None:
         (np.ones((2, 3, 4)), {}, "must be a list of datasets or a mapping from names, got 'ndarray'"),
         (None, {"projection": "primary"}, "projection must be pair, joint or none in a matrix, got 'primary'"),
         (None, {"components": 0}, "components is refused"),
-        (None, {"device": "cuda"}, "options are of no use to ready-made embeddings"),
+        (None, {"device": "cpu"}, "options are of no use to ready-made embeddings"),
         ([np.ones((2, 2)), "no-such-folder"], {}, "no-such-folder"),
     ],
 )

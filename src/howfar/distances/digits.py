@@ -8,11 +8,11 @@ their means,
 
     uᵀ E v = ν uᵀ E 1 + μ 1ᵀ E v − μ ν 1ᵀ E 1 + δᵀ E ε,
 
-of which sums over E's rows and columns give all but the last term. That one averages 0 over draws, and its root mean square is
-at most √(mn) times E's largest entry times the spreads of δ and ε, so of a draw's mean distance it is at most that entry over
-√(mn). Within one dataset, where δ is ε, its average is that of E's entries times −Σ δ², which is put in; the rest is at most √2
-times as much. It is left out where that is next to nothing: of many pairs one digit is multiplied, of fewer two, and all three
-by weights that are not drawn by chance.
+of which sums over E's rows and columns give all but the last term. That one averages 0 over draws, and half of E's largest
+entry, taken from all, changes nothing, as δ and ε sum to 0; so its root mean square is at most √(mn) times that half times the
+spreads of δ and ε, and of a draw's mean distance at most the half over √(mn). Within one dataset, where δ is ε, its average is
+that of E's entries times −Σ δ², which is put in; the rest is at most √2 times as much. It is left out where that is next to
+nothing: of many pairs one digit is multiplied, of fewer two, and all three by weights that are not drawn by chance.
 """
 
 from __future__ import annotations

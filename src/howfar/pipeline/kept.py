@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -21,6 +20,7 @@ from howfar.pipeline.measure import PairMeasures
 from howfar.pipeline.pairs import MeasuredPair, MeasurePairs
 from howfar.protocols import Runner
 from howfar.results import Features
+from howfar.results.files import digest
 from howfar.results.files import replace as replace_file
 from howfar.store.key import canonical
 
@@ -79,14 +79,14 @@ class KeptPairs:
         primary, settings = work.primary, work.settings
         # Images that a limit has left out are in no digest.
         chosen = {name: value for name, value in asdict(settings).items() if name != "limit"}
-        sets = [[one.name, _digest(one.contents)] for one in work.secondaries]
+        sets = [[one.name, digest(one.contents)] for one in work.secondaries]
         # Another version's numbers do not stand beside this one's, nor a row without a rival that there is now.
         rivals = [registry.names(kind) for kind in ("image_distances", "dataset_distances")] if settings.rivals else []
         made = [_FORMAT, metadata.version("howfar"), rivals, canonical(primary.identity), list(primary.layers)]
-        common = [made, chosen, _digest(primary.contents)]
+        common = [made, chosen, digest(primary.contents)]
         # In one space a pair depends on all of them.
         shared = sets if settings.projection == "joint" else []
-        self._paths = [self._folder / f"{_digest([one, shared, *common])}.npz" for one in sets]
+        self._paths = [self._folder / f"{digest([one, shared, *common])}.npz" for one in sets]
 
     def has(self, place: int) -> bool:
         """Whether the pair with a secondary is there."""
@@ -145,7 +145,3 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]]) -> MeasuredPair:
 def _save(part: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     with part.open("wb") as file:
         np.savez(file, **dict[str, Any](arrays))
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,6 +48,17 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
     if not os.access(path, os.W_OK):
         raise InputError.of(argument, "must be a folder that can be written to", str(folder), "name another")
     return path
+
+
+def digest(value: Any) -> str:
+    """A name for a JSON value: 32 hexadecimal digits of its SHA-256.
+
+    Examples
+    --------
+    >>> digest({"b": 1, "a": [2]}) == digest({"a": [2], "b": 1}), len(digest(None))
+    (True, 32)
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def plain(value: Any) -> Any:

@@ -59,12 +59,8 @@ def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64
 
     Parameters
     ----------
-    m, n
-        Numbers of images in S and in P.
-    draws
-        Number of random labellings.
-    rng
-        Where the randomness comes from; the same state gives the same labels.
+    m, n, draws, rng
+        As `relabellings`.
 
     Returns
     -------

@@ -23,7 +23,7 @@ from howfar.results.backbones import SETS, BackboneComparison
 from howfar.results.files import ready_folder
 from howfar.significance import resample_weights
 from howfar.studies.distance import Config, baseline, compared
-from howfar.studies.inputs import ANYWHERE, BASELINES, Work, limited, read_datasets, views
+from howfar.studies.inputs import BASELINES, Work, limited, read_datasets, views
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _STREAM: Final = 3
 _BLOCK: Final = 1 << 20
+# Every backbone runs on a CPU.
+ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
 # (one, other, dataset) and what was found of them.
 Row = dict[str, Any]
 

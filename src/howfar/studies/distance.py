@@ -34,7 +34,7 @@ from howfar.results import (
 from howfar.results.files import ready_folder
 from howfar.significance import holm
 from howfar.studies.columns import Columns
-from howfar.studies.inputs import ANYWHERE, BASELINES, Work, limited, read_datasets, views
+from howfar.studies.inputs import BASELINES, Work, limited, read_datasets, views
 from howfar.studies.notes import CONFORMAL, notes
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def compare(
     folder = ready_folder("out", out)
     with within(memory):
         datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
-        model = _model(datasets, backbone, options)
+        model = _model(datasets, backbone, options, work)
         if model is None:
             main = _ready(datasets)
             found = compared(main, _name(main), settings, work, out=folder)
@@ -193,7 +193,7 @@ def features_of(
     HowfarError
         As `compare`.
     """
-    model = _model(datasets, backbone, options)
+    model = _model(datasets, backbone, options, work)
     if model is None:
         main = _ready(datasets)
         return main, _name(main)
@@ -211,15 +211,18 @@ def _name(main: Sequence[Features]) -> str:
     return str(main[0].identity.get("name", "embeddings"))
 
 
-def _model(datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any]) -> Backbone | None:
+def _model(
+    datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any], work: Work
+) -> Backbone | None:
     """The backbone to run: none where all datasets are ready-made embeddings."""
     ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
     if ready and len(ready) < len(datasets):
         raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
     if not ready and isinstance(backbone, str):
         return load_backbone(backbone, **options)
-    # As the command line has it where the user has said nothing.
-    options = {name: value for name, value in options.items() if (name, value) not in ANYWHERE} if ready else options
+    if ready and bool(getattr(work.runner, "gpus", 0)):
+        # The device is that of the runner's tasks: the command line says so, not the user.
+        options = {name: value for name, value in options.items() if (name, value) != ("device", "cpu")}
     if options:
         reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
         raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from howfar.store import Store
 
 BASELINES: Final = ("pixels", "colour_moments")
-# Every backbone runs on a CPU.
-ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
 
 
 class Work(NamedTuple):

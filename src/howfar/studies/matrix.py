@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +21,7 @@ from howfar.pipeline.plan import check_plan
 from howfar.progress import bar
 from howfar.projection.remembered import Remembered
 from howfar.results import BackboneSummary, Features, Provenance, Settings
-from howfar.results.files import ready_folder
+from howfar.results.files import digest, ready_folder
 from howfar.results.matrix import Matrix, MatrixDataset
 from howfar.studies.distance import DEFAULT, Config, features_of
 from howfar.studies.inputs import Work, limited, read_datasets
@@ -159,7 +157,7 @@ def _measured(
     # The two largest take the most, where it is not all at once.
     together = sizes if settings.projection == "joint" else sizes[-2:]
     check_plan(together, features[0].rows.shape[1], len(features[0].layers), settings, executor=executor)
-    digests = [_hash(one.contents) for one in features]
+    digests = [digest(one.contents) for one in features]
     feature = {"identity": dict(features[0].identity), "layers": list(features[0].layers), "format": _FORMAT}
     chosen = [settings.components, settings.projection, settings.scale, settings.bootstrap]
     # In one space for all a pair depends on every dataset.
@@ -167,10 +165,10 @@ def _measured(
     common = [feature, chosen, settings.seed if settings.bootstrap else 0, shared]
     # Of two datasets the one with the lower digest is the first, whatever the caller's order, so that another costs nothing.
     pairs = [sorted(pair, key=lambda k: digests[k]) for pair in combinations(range(len(features)), 2)]
-    keys = [_hash([digests[a], digests[b], *common]) for a, b in pairs]
+    keys = [digest([digests[a], digests[b], *common]) for a, b in pairs]
     missing = {key: (a, b) for key, (a, b) in zip(keys, pairs, strict=True) if key not in journal}
     kept = [
-        replace(one, rows=Remembered(one.rows, sums / _hash([own, feature])))
+        replace(one, rows=Remembered(one.rows, sums / digest([own, feature])))
         for one, own in zip(features, digests, strict=True)
     ]
     # The draws depend on the two sets' images alone, not on names or companions.
@@ -207,10 +205,6 @@ def _sums(folder: Path | None) -> Iterator[Path]:
     (folder / SUMS).mkdir(parents=True, exist_ok=True)
     yield folder / SUMS
     shutil.rmtree(folder / SUMS, ignore_errors=True)
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _source(dataset: Dataset | Features) -> str:
