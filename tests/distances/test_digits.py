@@ -235,8 +235,8 @@ def test_counts_of_which_a_product_could_overflow_are_left_to_others(monkeypatch
 
 def test_the_longest_distance_that_there_can_be_has_its_digits() -> None:
     """It lies on the edge of what three bytes hold."""
-    s, p = np.array([[-1.0 + 2.0**-24] * 4]), np.array([[3.0] * 4])
-    assert by_digits(s, p, np.array([[3]], np.uint8), np.array([[2]], np.uint8)) == pytest.approx(48.0, rel=1e-6)
+    s, p = np.array([[1.0 - 2.0**-24]]), np.array([[0.0]])
+    assert by_digits(s, p, np.array([[3]], np.uint8), np.array([[2]], np.uint8)) == pytest.approx(6.0, rel=1e-6)
 
 
 def test_the_order_of_rows_changes_nothing() -> None:
