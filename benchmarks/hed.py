@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from howfar.data import Dataset
 from howfar.data.images import decode, read_bytes
-from howfar.store.atomic import appearing
+from howfar.io.atomic import appearing
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Width of each block of VGG-16, and how many 3×3 convolutions it holds."""

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from record import leave, parser
 
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 
 JOB = """
 import json, sys
 import howfar
 found = howfar.compare(sys.argv[1], sys.argv[2], store=sys.argv[3], progress=False, workers=2)
-from howfar.testing.memory import peak_mib
+from howfar.testing.peak_memory import peak_mib
 print(json.dumps({"length": found.backbone.length, "mib": peak_mib()}))
 """
 

@@ -27,9 +27,9 @@ from howfar.cores import wait_briefly
 wait_briefly()
 import onnxruntime, pyarrow, scipy.stats
 import howfar
-from howfar.distances import forms, nearest
-from howfar.studies import distance, matrix, pairs
-from howfar.testing.memory import peak_mib
+from howfar.distances import compiled_nearest, weighted_sums
+from howfar.studies import distance, matrix, matrix_pairs
+from howfar.testing.peak_memory import peak_mib
 files = list(map(str, sorted(Path(sys.argv[1]).glob("set*.npy"))[: int(sys.argv[2])]))
 before, begin, of_cores = peak_mib(), time.perf_counter(), time.process_time()
 print("begun", flush=True)
@@ -42,11 +42,11 @@ said = howfar.compare(files[0], files[1:], bootstrap=int(sys.argv[3]), permutati
 found = {"pairs": len(said.datasets), "said": {one.name: one.relative for one in said.datasets[:3]}}
 """
 ALL = """
-between = pairs.between
+between = matrix_pairs.between
 def counted(*given):
     counted.pairs += 1
     return between(*given)
-counted.pairs, pairs.between = 0, counted
+counted.pairs, matrix_pairs.between = 0, counted
 said = howfar.matrix(files, out=sys.argv[3], progress=False)
 found = {"pairs": len(said.pairs), "measured": counted.pairs}
 """

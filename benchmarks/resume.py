@@ -17,13 +17,13 @@ from typing import Any
 from record import leave, parser
 
 from howfar.backbones import load_backbone
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.store import Store
 
 # The command, with a line written for each batch as soon as the network has run on it, before it is stored.
 JOB = """
 import os, sys
-from howfar.backbones.network import Network
+from howfar.backbones.torch_backbone import Network
 from howfar.cli.main import run
 plain = Network.embed
 def embed(self, batch):

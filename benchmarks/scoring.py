@@ -22,13 +22,13 @@ import howfar
 from howfar.arrays import ArrayRows
 from howfar.backbones import load_backbone
 from howfar.data import decode, read_bytes
-from howfar.data.synthetic import write_dataset
-from howfar.pipeline.arrivals import Group, arrivals
+from howfar.demo import write_dataset
 from howfar.pipeline.profile import Profile
-from howfar.pipeline.scorer import Scorer, Work
+from howfar.pipeline.score_inputs import Group, arrivals
+from howfar.pipeline.scorer import Scorer, ScoringOptions
 from howfar.protocols import Backbone
 from howfar.results import Features
-from howfar.results.profile import Score
+from howfar.results.scores import Score
 from howfar.studies.profile import profile
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -82,7 +82,7 @@ def profiles(roads: Features, site: Features, file: Path) -> tuple[Profile, Prof
 
 def whole(made: Profile, backbone: Backbone, folder: Path, batch_size: int, repeats: int) -> dict[str, Any]:
     """From file to score, one by one and in batches, and the backbone's share of it."""
-    scorer = Scorer(made, backbone, Work(batch_size=batch_size, workers=1))
+    scorer = Scorer(made, backbone, ScoringOptions(batch_size=batch_size, workers=1))
     (group,) = arrivals(str(folder))
     paths = [item.path for item in group.items]
     chunks = [paths[start : start + batch_size] for start in range(0, len(paths), batch_size)]

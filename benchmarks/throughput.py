@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from record import leave, parser, spread
 
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 
 NETWORKS = {"efficientnet_lite0": "tf_efficientnet_lite0", "vit": "vit_base_patch16_224"}
 CONTESTANTS = ("plain loop", "howfar, torch alone", "howfar")

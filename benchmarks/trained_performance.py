@@ -24,11 +24,11 @@ from record import leave, parser
 
 import howfar
 from howfar.data import content_hash
-from howfar.pipeline.predicting import load_model
-from howfar.relation.estimators import Recipe
-from howfar.relation.judge import judge
+from howfar.pipeline.prediction import load_model
+from howfar.relation.dataset_points import Points
+from howfar.relation.estimators import RegisteredEstimator
+from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.linear import line, ridge
-from howfar.relation.points import Points
 from howfar.relation.trend import trend
 from howfar.report.html import write_report
 from howfar.results import Comparison, Evaluation, Judgement, Relation
@@ -38,10 +38,10 @@ REST = "deepcrack_rest"
 FOUR = ("flip_agreement", "foreground_confidence", "predicted_foreground", "average_confidence")
 # What the trial had and howfar has not, judged in the same way.
 TRIED = (
-    Recipe("predicted_foreground", "confidence", ("predicted_foreground",), line),
-    Recipe("flip and foreground confidence", "combined", FOUR[:2], ridge),
-    Recipe("the trial's four", "combined", FOUR, ridge),
-    Recipe("the trial's four and distances", "combined", ("i_dist", "knn", "mahalanobis", *FOUR), ridge),
+    RegisteredEstimator("predicted_foreground", "confidence", ("predicted_foreground",), line),
+    RegisteredEstimator("flip and foreground confidence", "combined", FOUR[:2], ridge),
+    RegisteredEstimator("the trial's four", "combined", FOUR, ridge),
+    RegisteredEstimator("the trial's four and distances", "combined", ("i_dist", "knn", "mahalanobis", *FOUR), ridge),
 )
 JUDGED = ("mae_set", "mae_image", "coverage", "auroc_within")
 DRAWS = 1000

@@ -11,7 +11,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # Before torch is loaded: on a machine with other work, two threads that wait for each other are many times slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from howfar.data.synthetic import write_demo
+from howfar.demo import write_demo
 
 pytest_plugins = ("served",)
 

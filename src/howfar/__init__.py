@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from howfar.data import Dataset
     from howfar.errors import HowfarError
     from howfar.pipeline import embed
-    from howfar.pipeline.predicting import predict
+    from howfar.pipeline.prediction import predict
     from howfar.pipeline.profile import Profile
     from howfar.results import Comparison, Evaluation, Features, Relation, Selection
     from howfar.results.adaptation import Adaptation
@@ -60,7 +60,7 @@ _NAMES = {
     "evaluate": "howfar.studies.evaluation.evaluate",
     "load_backbone": "howfar.backbones",
     "matrix": "howfar.studies.matrix",
-    "predict": "howfar.pipeline.predicting",
+    "predict": "howfar.pipeline.prediction",
     "profile": "howfar.studies.profile",
     "prompts": "howfar.studies.prompts.study",
     "relate": "howfar.studies.performance.relate",

@@ -13,7 +13,7 @@ import torch
 import transformers
 
 from howfar.backbones import cards, load_backbone
-from howfar.backbones.published import SAM, Published
+from howfar.backbones.published_transformers import SAM, Published
 from howfar.segmenters import build_segmenter
 
 LENGTHS = {

@@ -10,9 +10,9 @@ import pytest
 
 import howfar
 from howfar import registry
-from howfar.backbones import Options, Recipe, cards, load_backbone
+from howfar.backbones import BackboneFamily, Options, cards, load_backbone
 from howfar.errors import InputError, MissingExtraError, MissingPathError, UnknownNameError
-from howfar.testing.backbones import BackboneTests
+from howfar.testing.backbone_suite import BackboneTests
 
 
 def test_cards_of_ours() -> None:
@@ -123,7 +123,7 @@ def test_unknown_name() -> None:
 
 PLUGIN = """
 import numpy as np
-from howfar.backbones import Card, Options, Recipe
+from howfar.backbones import Card, Options, BackboneFamily
 
 class Brightness:
     name = "brightness"
@@ -134,7 +134,7 @@ class Brightness:
     def embed(self, batch):
         return batch.reshape(len(batch), -1).mean(axis=1, keepdims=True).astype(np.float32)
 
-BRIGHTNESS = Recipe(Card("brightness", 1, "16x16", "none", "MIT", "mean grey"), lambda options: Brightness())
+BRIGHTNESS = BackboneFamily(Card("brightness", 1, "16x16", "none", "MIT", "mean grey"), lambda options: Brightness())
 NOT_A_RECIPE = "something else"
 """
 
@@ -186,7 +186,7 @@ class TestAnotherPackage(BackboneTests):
         listed = {card.name: card.summary for card in cards()}
         assert "No module named 'a_library_that_is_not_there'" in listed["broken"]
         assert "has no attribute 'ABSENT'" in listed["absent"]
-        assert "must be registered as a howfar.backbones.Recipe" in listed["wrong"]
+        assert "must be registered as a howfar.backbones.BackboneFamily" in listed["wrong"]
 
     def test_failures_are_one_line_when_loaded(self) -> None:
         with pytest.raises(MissingExtraError, match=r"backbone 'broken' cannot be loaded: ModuleNotFoundError: No module"):
@@ -205,6 +205,6 @@ def test_a_recipe_gets_what_it_takes() -> None:
     def build(options: Options) -> Any:
         seen.append(options)
 
-    recipe = Recipe(cards()[0], build, takes=("via", "device"))
+    recipe = BackboneFamily(cards()[0], build, takes=("via", "device"))
     recipe.build(recipe.options({"via": 8, "device": "cuda"}))
     assert (seen[0].via, seen[0].device, seen[0].fit) == (8, "cuda", "stretch")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import howfar
-from howfar.backbones.network import Feature, Network, fitting
-from howfar.backbones.preprocess import Preprocess
+from howfar.backbones.preprocessing import Preprocess
+from howfar.backbones.torch_backbone import Feature, Network, fitting
 from howfar.errors import HowfarError, InputError
 from howfar.pipeline.embedding import _batch_size
 

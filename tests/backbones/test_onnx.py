@@ -18,7 +18,7 @@ from howfar.backbones import load_backbone
 from howfar.backbones.onnx import _providers
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError
 from howfar.protocols import Backbone
-from howfar.testing.backbones import BackboneTests
+from howfar.testing.backbone_suite import BackboneTests
 
 
 def save(path: Path, shape: Any = ("b", 3, 16, 20), seed: int = 0, kind: int = TensorProto.FLOAT, beside: bool = False) -> Path:

@@ -12,7 +12,7 @@ from PIL import Image
 from howfar.backbones import load_backbone
 from howfar.errors import ImageError, InputError
 from howfar.protocols import Backbone
-from howfar.testing.backbones import BackboneTests
+from howfar.testing.backbone_suite import BackboneTests
 
 
 class TestPixels(BackboneTests):

@@ -16,19 +16,19 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from howfar.backbones import load_backbone
+from howfar.backbones.family import BackboneFamily
 from howfar.backbones.published_timm import ENET, MOBILECLIP, Row, build_row
-from howfar.backbones.recipe import Recipe
 from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Backbone
-from howfar.testing.backbones import BackboneTests
+from howfar.testing.backbone_suite import BackboneTests
 
 CONFIG = {"input_size": (3, 64, 64), "interpolation": "bicubic", "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)}
 
 
-def small(recipe: Recipe, **create: Any) -> Recipe:
+def small(recipe: BackboneFamily, **create: Any) -> BackboneFamily:
     """The recipe, of a network that is quick to run."""
     row = Row(recipe.card.name, "test_efficientnet", "1 MB", create, CONFIG)
-    return Recipe(recipe.card, partial(build_row, row), recipe.takes, recipe.defaults)
+    return BackboneFamily(recipe.card, partial(build_row, row), recipe.takes, recipe.defaults)
 
 
 def saved(path: Path, seed: int = 5, **create: Any) -> Path:

@@ -13,7 +13,7 @@ import torch
 
 from howfar.backbones import load_backbone
 from howfar.protocols import Backbone
-from howfar.testing.backbones import BackboneTests
+from howfar.testing.backbone_suite import BackboneTests
 
 TESTS = sorted(name for name in dir(BackboneTests) if name.startswith("test_"))
 
@@ -167,7 +167,7 @@ def test_an_option_without_effect_is_found() -> None:
 
 @pytest.mark.parametrize(("apart", "found"), [(0.0, False), (1e-4, False), (0.01, True)])
 def test_a_device_that_gives_other_features_is_found(apart: float, found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.testing.backbones._gpu", lambda: "cuda")
+    monkeypatch.setattr("howfar.testing.backbone_suite._gpu", lambda: "cuda")
 
     class OnBoth(BackboneTests):
         def make(self, **options: Any) -> Backbone:
@@ -183,7 +183,7 @@ def test_a_device_that_gives_other_features_is_found(apart: float, found: bool, 
 
 
 def test_a_backbone_of_the_cpu_alone_has_no_device_to_move_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.testing.backbones._gpu", lambda: "cuda")
+    monkeypatch.setattr("howfar.testing.backbone_suite._gpu", lambda: "cuda")
 
     class Moments(BackboneTests):
         def make(self, **options: Any) -> Backbone:

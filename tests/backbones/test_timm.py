@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from howfar.backbones import load_backbone
 from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Backbone
-from howfar.testing.backbones import BackboneTests
+from howfar.testing.backbone_suite import BackboneTests
 
 NAME = "timm:test_resnet"
 

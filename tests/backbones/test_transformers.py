@@ -16,10 +16,10 @@ from PIL import Image
 
 import howfar
 from howfar.backbones import load_backbone
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.protocols import Backbone
-from howfar.testing.backbones import BackboneTests
+from howfar.testing.backbone_suite import BackboneTests
 
 Folder = Callable[..., Path]
 

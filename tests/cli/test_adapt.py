@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from howfar.cli.main import run
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.results.adaptation import Adaptation
 
 TINY = ("--model", "deepcrack", "--option", "width=4", "--size", "32", "--epochs", "1", "--device", "cpu", "--bootstrap", "20")

@@ -149,7 +149,7 @@ def test_bad_input_is_one_line_and_exit_2(
 
 def test_a_checkpoint_in_place_of_predictions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import howfar
-    from howfar.data.synthetic import write_dataset
+    from howfar.demo import write_dataset
 
     roads, model = write_dataset(tmp_path / "roads", 6, seed=0, size=40), tmp_path / "m.safetensors"
     training = {"options": {"width": 4}, "size": 32, "epochs": 1, "batch": 4, "pretrained": False, "progress": False}

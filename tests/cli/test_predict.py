@@ -14,12 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from howfar.cli.main import run
-from howfar.data.synthetic import write_dataset
-from howfar.pipeline.predicting import predict
+from howfar.demo import write_dataset
+from howfar.pipeline.prediction import predict
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Card, Checkpoint
-from howfar.segmenters.networks import Reading
-from howfar.weights.state import hash_state_dict
+from howfar.segmenters.probability_models import Reading
+from howfar.weights.state_dicts import hash_state_dict
 
 SIDE = 32
 

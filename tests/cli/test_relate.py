@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from howfar.cli.main import run
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.numbers import format_number
 from howfar.report import words_estimates, words_failures
 from howfar.results import Evaluation, Relation

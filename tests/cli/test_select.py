@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from howfar.cli.main import run
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.results import Selection
 
 COUNTS = {"roads": 10, "site a": 12, "new": 6}

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from howfar.cli.main import run
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.callbacks import Keep

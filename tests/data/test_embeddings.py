@@ -11,7 +11,7 @@ import pytest
 
 from howfar.data import load_embeddings
 from howfar.data.embeddings import from_array
-from howfar.data.mapped import MappedRows
+from howfar.data.mapped_rows import MappedRows
 from howfar.errors import InputError, MissingPathError
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from howfar.data import Dataset, Item
-from howfar.data.predictions import Maps, match_maps, read_prediction
+from howfar.data.predictions import MatchedMaps, match_maps, read_prediction
 from howfar.errors import ImageError, InputError, MissingPathError
 
 
@@ -189,7 +189,7 @@ def write(folder: Path, *names: str) -> Path:
     return folder
 
 
-def below(maps: Maps) -> dict[str, str]:
+def below(maps: MatchedMaps) -> dict[str, str]:
     return {image: file.relative_to(maps.folder).as_posix() for image, file in maps.files.items()}
 
 

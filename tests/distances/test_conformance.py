@@ -14,7 +14,7 @@ from howfar.distances import (
     mmd,
     sliced_wasserstein,
 )
-from howfar.testing.distances import DistanceTests
+from howfar.testing.distance_suite import DistanceTests
 
 
 class TestImageToDataset(DistanceTests):

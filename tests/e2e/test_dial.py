@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import howfar
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 
 SETTINGS = (0.0, 0.5, 1.0)
 

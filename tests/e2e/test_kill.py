@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from howfar.backbones import load_backbone
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.store import Store
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")

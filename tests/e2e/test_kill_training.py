@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import howfar
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")
 EPOCHS = 40

@@ -13,7 +13,7 @@ from PIL import Image
 
 from howfar.results import Provenance
 from howfar.results.adaptation import BASELINE, Adaptation
-from howfar.studies.adaptation.config import RANDOM, Arm, Config
+from howfar.studies.adaptation.settings import RANDOM, Arm, Config
 from howfar.studies.adaptation.suppression import suppression_of
 from howfar.studies.adaptation.tables import gains_of
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from howfar.figures.adaptation_gains import adaptation_gains, sorted_gains
-from howfar.figures.arms import change_text
+from howfar.figures.adaptation_models import change_text
 from howfar.figures.style import PAPER
 from howfar.results.adaptation import Adaptation
 

@@ -19,17 +19,17 @@ import ctypes, json, sys
 from pathlib import Path
 import numpy as np
 from howfar.arrays import ArrayRows
-from howfar.distances import forms
+from howfar.distances import weighted_sums
 from howfar.memory import within
 from howfar.results import Features
 from howfar.runners import LocalRunner
 from howfar.store import Store
 from howfar.studies.distance import Config, compared
-from howfar.studies.inputs import Work
+from howfar.studies.study_inputs import Execution
 
 folder, n, m, q, memory = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5] or None
 if sys.argv[6] == "floats":
-    forms.integer_units = lambda: False
+    weighted_sums.integer_units = lambda: False
 
 def features(name, names, rows):
     return Features(name, rows, names, names, names, (rows.shape[1],), {"name": "made"})
@@ -39,7 +39,7 @@ def resident(what):
 
 rng, few = np.random.default_rng(0), tuple(map(str, range(4200)))
 small = [features(name, few, ArrayRows(rng.normal(size=(4200, 4)))) for name in "ps"]
-here = Work(None, LocalRunner(), None, None, False)
+here = Execution(None, LocalRunner(), None, None, False)
 compared(small, "made", Config.checked(bootstrap=2, permutations=1, rivals=False), here)
 store = Store(folder).open({"name": "made"}, q)
 names = [str(k) for k in range(n + m)]

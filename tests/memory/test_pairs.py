@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from howfar.distances import forms, pairwise
+from howfar.distances import pairwise, weighted_sums
 from howfar.distances.knn import knn
 from howfar.distances.pairwise import quadratic_forms, row_sums
 
@@ -38,7 +38,7 @@ def sets(monkeypatch: pytest.MonkeyPatch) -> tuple[NDArray[np.float64], NDArray[
 def test_forms(
     sets: tuple[NDArray[np.float64], NDArray[np.uint8]], integers: bool, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forms, "integer_units", lambda: integers)
+    monkeypatch.setattr(weighted_sums, "integer_units", lambda: integers)
     rows, counts = sets
     assert peak(lambda: quadratic_forms(rows, rows, counts, counts)) < most
 

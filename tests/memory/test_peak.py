@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 
 PROBE = """
 import json, sys
 import howfar
 found = howfar.compare(sys.argv[1], sys.argv[2], store=sys.argv[3], progress=False, workers=2, {options})
-from howfar.testing.memory import peak_mib
+from howfar.testing.peak_memory import peak_mib
 print(json.dumps({{"n": found.primary.n, "peak": peak_mib()}}))
 """
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from howfar import registry
 from howfar.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Classification, Detection, Segmentation
-from howfar.testing.metrics import MetricTests
+from howfar.testing.metric_suite import MetricTests
 
 
 class TestSegmentation(MetricTests):

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 import howfar
 from howfar.backbones import load_backbone
 from howfar.data import parse
-from howfar.data.synthetic import write_dataset
-from howfar.pipeline.batches import Batch, EmbedBatch
+from howfar.demo import write_dataset
+from howfar.pipeline.embedding_batch import Batch, EmbedBatch
 from howfar.store import Store
-from howfar.testing.diary import Diary
+from howfar.testing.recording_backbone import Diary
 
 
 class OnGpu(Diary):

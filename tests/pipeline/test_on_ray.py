@@ -22,10 +22,10 @@ pytest.importorskip("ray", reason="needs howfar[ray]")
 
 import howfar
 from howfar.data import parse
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.errors import InputError, RunnerError
 from howfar.runners import RayRunner
-from howfar.testing.diary import Diary
+from howfar.testing.recording_backbone import Diary
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")
 IMAGES = 60
@@ -34,7 +34,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import howfar
-from howfar.testing.diary import Diary
+from howfar.testing.recording_backbone import Diary
 
 images, store, diary = sys.argv[1:]
 howfar.embed(images, Diary(Path(diary), 0.1), store, batch_size=4, workers=2, progress=False, runner="ray")

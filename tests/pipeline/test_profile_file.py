@@ -12,8 +12,8 @@ import pytest
 
 import howfar
 from howfar.errors import HowfarError, StoreError
-from howfar.pipeline import archive
-from howfar.pipeline.expected import Expected
+from howfar.io import archive
+from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.profile import Profile
 from howfar.pipeline.profile_file import document, load, save
 from howfar.projection import Basis

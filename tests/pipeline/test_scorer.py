@@ -16,14 +16,14 @@ from PIL import Image
 import howfar
 from howfar.arrays import ArrayRows
 from howfar.errors import InputError
-from howfar.pipeline.arrivals import arrivals
-from howfar.pipeline.expected import Expected
+from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.profile import Profile
-from howfar.pipeline.scorer import Scorer, Work, collect, load_again
+from howfar.pipeline.score_inputs import arrivals
+from howfar.pipeline.scorer import Scorer, ScoringOptions, collect, load_again
 from howfar.protocols import Backbone
 from howfar.relation.estimate import calibrate
 from howfar.results import Choice, Features, Judgement, Skipped
-from howfar.results.profile import Score
+from howfar.results.scores import Score
 from howfar.store import Store
 
 FIELDS = ("i_dist", "relative", "knn", "mahalanobis", "percentile", "p_value")
@@ -70,7 +70,7 @@ def site(demo_folders: list[Path], tmp_path: Path) -> Path:
 
 
 def outcomes(made: Profile, backbone: Any, new: Any, **work: Any) -> list[Score | Skipped]:
-    scorer = Scorer(made, backbone, Work(**work))
+    scorer = Scorer(made, backbone, ScoringOptions(**work))
     return [one for group in arrivals(new) for one in scorer.each(group)]
 
 
@@ -105,7 +105,7 @@ def test_so_many_images_go_to_the_backbone_at_a_time(made: Profile, backbone: Wa
 
 def test_scores_come_as_batches_are_done(made: Profile, backbone: Watched, site: Path) -> None:
     (group,) = arrivals(site)
-    each: Iterator[Any] = Scorer(made, backbone, Work(batch_size=2, workers=1)).each(group)
+    each: Iterator[Any] = Scorer(made, backbone, ScoringOptions(batch_size=2, workers=1)).each(group)
     next(each)
     assert len(backbone.batches) == 1
     list(each)
@@ -234,7 +234,7 @@ def test_another_backbone_is_refused_before_anything_is_read(made: Profile) -> N
 )
 def test_work_that_cannot_be_done_is_refused(made: Profile, backbone: Watched, work: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        Scorer(made, backbone, Work(**work))
+        Scorer(made, backbone, ScoringOptions(**work))
 
 
 # Predictions
@@ -285,13 +285,13 @@ def test_a_primary_without_a_yardstick_has_no_distances_to_estimate_from() -> No
     assert (found.estimator, found.predicted) == ("mean", pytest.approx(0.5))
     assert any("the labelled sets' mean" in note for note in Scorer(made, None).notes)
     with pytest.raises(InputError, match="estimator i_dist needs i_dist"):
-        Scorer(made, None, Work(estimator="i_dist"))
+        Scorer(made, None, ScoringOptions(estimator="i_dist"))
     assert Scorer(expecting(), None).notes[-1].startswith("predictions are by i_dist")
 
 
 def test_what_needs_estimators_is_of_no_use_without(made: Profile, backbone: Watched, site: Path) -> None:
     assert Scorer(made, backbone).notes == made.notes()
-    for work, name in ((Work(estimator="mean"), "estimator"), (Work(predictions=site), "predictions")):
+    for work, name in ((ScoringOptions(estimator="mean"), "estimator"), (ScoringOptions(predictions=site), "predictions")):
         with pytest.raises(InputError, match=f"^{name} is of no use: the profile of .* holds no estimators of performance"):
             Scorer(made, backbone, work)
 

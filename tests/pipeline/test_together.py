@@ -12,10 +12,10 @@ import pytest
 
 import howfar
 from howfar.data import content_hash
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.pipeline import embedding
 from howfar.results import Features
-from howfar.testing.diary import Diary
+from howfar.testing.recording_backbone import Diary
 
 TEN = 10
 IMAGES = 60
@@ -23,7 +23,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import howfar
-from howfar.testing.diary import Diary
+from howfar.testing.recording_backbone import Diary
 
 print("ready", flush=True)
 sys.stdin.readline()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError, UnknownNameError
-from howfar.relation.columns import take
 from howfar.relation.estimate import Calibrated, calibrate
 from howfar.relation.estimators import FLIP_AGREEMENT, SIGNALS
+from howfar.relation.image_columns import take
 
 SETS = np.array(["cracks"] * 14 + ["tiles"] * 9 + ["wood"] * 11)
 N = len(SETS)

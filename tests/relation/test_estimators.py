@@ -9,9 +9,21 @@ from sklearn.linear_model import Ridge
 
 from howfar import registry
 from howfar.errors import InputError, UnknownNameError
-from howfar.relation.columns import AGREEMENTS, CONFIDENCES, DISTANCES, take
-from howfar.relation.estimators import ALL, ATC, DOC, FLIP_AGREEMENT, I_DIST, MEAN, SIGNALS, Recipe, every, named, restore
+from howfar.relation.estimators import (
+    ALL,
+    ATC,
+    DOC,
+    FLIP_AGREEMENT,
+    I_DIST,
+    MEAN,
+    SIGNALS,
+    RegisteredEstimator,
+    every,
+    named,
+    restore,
+)
 from howfar.relation.estimators import DISTANCES as DISTANCES_RECIPE
+from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES, DISTANCES, take
 from howfar.relation.linear import PENALTIES, Linear
 
 SETS = ["cracks"] * 12 + ["tiles"] * 30 + ["wood"] * 7 + ["walls"] * 11
@@ -127,7 +139,7 @@ def sklearn_ridge(x: np.ndarray, y: np.ndarray, sets: np.ndarray, penalty: float
 
 
 @pytest.mark.parametrize("recipe", [DISTANCES_RECIPE, SIGNALS, ALL])
-def test_ridge_as_scikit_learn_with_the_penalty_that_leaving_a_set_out_chooses(recipe: Recipe) -> None:
+def test_ridge_as_scikit_learn_with_the_penalty_that_leaving_a_set_out_chooses(recipe: RegisteredEstimator) -> None:
     columns, performance = planted()
     sets, x = np.array(SETS), np.stack([columns[name] for name in recipe.needs], axis=1)
     losses = []
@@ -170,7 +182,7 @@ def test_constant_and_repeated_columns_do_no_harm_to_ridge() -> None:
 
 
 @pytest.mark.parametrize("recipe", every(), ids=lambda one: one.name)
-def test_order_does_not_matter_and_names_of_sets_do_not(recipe: Recipe) -> None:
+def test_order_does_not_matter_and_names_of_sets_do_not(recipe: RegisteredEstimator) -> None:
     columns, performance = planted()
     order = np.random.default_rng(9).permutation(N)
     renamed = [{"cracks": "z", "tiles": "a", "wood": "y", "walls": "b"}[SETS[k]] for k in order]
@@ -180,7 +192,7 @@ def test_order_does_not_matter_and_names_of_sets_do_not(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize("recipe", every(), ids=lambda one: one.name)
-def test_an_estimate_does_not_depend_on_the_other_images(recipe: Recipe) -> None:
+def test_an_estimate_does_not_depend_on_the_other_images(recipe: RegisteredEstimator) -> None:
     columns, performance = planted()
     fitted = recipe.fit(columns, performance, SETS)
     together = fitted.predict(columns)
@@ -190,7 +202,7 @@ def test_an_estimate_does_not_depend_on_the_other_images(recipe: Recipe) -> None
 
 
 @pytest.mark.parametrize("recipe", every(), ids=lambda one: one.name)
-def test_json_gives_the_same_fit_bit_for_bit(recipe: Recipe) -> None:
+def test_json_gives_the_same_fit_bit_for_bit(recipe: RegisteredEstimator) -> None:
     columns, performance = planted()
     fitted = recipe.fit(columns, performance, SETS)
     again = restore(json.loads(json.dumps(fitted.to_dict(), allow_nan=False)))
@@ -200,7 +212,7 @@ def test_json_gives_the_same_fit_bit_for_bit(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize("recipe", [one for one in every() if one.needs], ids=lambda one: one.name)
-def test_an_image_that_lacks_a_column_has_no_estimate_and_no_say(recipe: Recipe) -> None:
+def test_an_image_that_lacks_a_column_has_no_estimate_and_no_say(recipe: RegisteredEstimator) -> None:
     columns, performance = planted()
     whole = recipe.fit(columns, performance, SETS)
     holed = {name: np.array(values, dtype=float) for name, values in columns.items()}

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from howfar.arrays import Float64Array
-from howfar.relation.parts import parts, scale, split
-from howfar.relation.points import Points
+from howfar.relation.dataset_points import Points
 from howfar.relation.smooth import curve
+from howfar.relation.strata import parts, scale, split
 from howfar.relation.trend import trend
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.arrays import Float64Array
-from howfar.relation.points import Points
+from howfar.relation.dataset_points import Points
 from howfar.relation.trend import pooled_trend, trend
 from howfar.relation.verdict import verdict
 from howfar.results import Trend, Verdict

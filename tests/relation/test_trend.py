@@ -11,11 +11,11 @@ from scipy import stats
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.concordance import concordance_sums
-from howfar.relation.intervals import correlation_interval, slope_interval
-from howfar.relation.points import Points, carrying
-from howfar.relation.ranks import midranks, partial_spearman, rank_sums, spearman
+from howfar.relation.bootstrap_intervals import correlation_interval, slope_interval
+from howfar.relation.dataset_points import Points, carrying
+from howfar.relation.kendall import concordance_sums
 from howfar.relation.slope import centred, jackknife_error, moments, slope_of
+from howfar.relation.spearman import midranks, partial_spearman, rank_sums, spearman
 from howfar.relation.trend import pooled_trend, trend
 from howfar.results import Coefficient, Trend
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from howfar import registry
-from howfar.figures.arms import change_text
+from howfar.figures.adaptation_models import change_text
 from howfar.report import adaptation as module
 from howfar.report.adaptation import write_adaptation_report
 from howfar.report.tables_adaptation import scores

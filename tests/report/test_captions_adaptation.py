@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from howfar.figures.arms import change_text
+from howfar.figures.adaptation_models import change_text
 from howfar.report.adaptation import FIGURES
 from howfar.report.captions_adaptation import caption
 from howfar.results.adaptation import Adaptation

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import howfar
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.report.rerun_adaptation import rerun
 from howfar.results.adaptation import Adaptation
 

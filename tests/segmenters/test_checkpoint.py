@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import FORMAT, KEY, Card, Checkpoint
-from howfar.weights.state import hash_state_dict
+from howfar.weights.state_dicts import hash_state_dict
 
 
 def made(width: int = 4, **card: Any) -> Checkpoint:

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
 from howfar.errors import InputError
-from howfar.segmenters.recipe import Options, Recipe, Training
+from howfar.segmenters.family import Options, SegmenterFamily, Training
 from howfar.testing import SegmenterTests
 
 TESTS = sorted(name for name in dir(SegmenterTests) if name.startswith("test_"))
@@ -51,7 +51,7 @@ def failures(network: type[Sound] = Sound, kind: type[Options] = SoundOptions, *
     def build(checked: Any, pretrained: object) -> Sound:
         return network(checked.width)
 
-    recipe = Recipe("sound", kind, build, Training(), "", multiple=4)
+    recipe = SegmenterFamily("sound", kind, build, Training(), "", multiple=4)
     suite: Any = type("Suite", (SegmenterTests,), {"recipe": recipe, **claims})
     failed = set()
     for name in TESTS:

@@ -16,7 +16,7 @@ from howfar.selection.random import RANDOM
 from howfar.selection.stratified import STRATIFIED
 from howfar.selection.typiclust import TYPICLUST
 from howfar.selection.uncertainty import UNCERTAINTY
-from howfar.testing.strategies import StrategyTests
+from howfar.testing.strategy_suite import StrategyTests
 
 
 class TestFar(StrategyTests):

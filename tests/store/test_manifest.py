@@ -6,7 +6,7 @@ import pytest
 
 from howfar.errors import StoreError
 from howfar.store import Store, feature_key
-from howfar.testing.writers import add, expected, read
+from howfar.testing.store_writers import add, expected, read
 
 IDENTITY = {"name": "pixels", "side": 2}
 

@@ -14,8 +14,8 @@ import pytest
 
 from howfar.errors import StoreError
 from howfar.store import Store
-from howfar.store.pack import sweep
-from howfar.testing.writers import add, content, expected, read
+from howfar.store.compaction import sweep
+from howfar.testing.store_writers import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}
 

@@ -10,7 +10,7 @@ import pytest
 from howfar.errors import InputError, StoreError
 from howfar.protocols import Rows
 from howfar.store import Store
-from howfar.testing.writers import add, content, expected, read
+from howfar.testing.store_writers import add, content, expected, read
 
 
 def test_default_folder_is_the_variables_else_the_users_cache(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 
 import howfar
 from howfar.errors import InputError, MissingPathError, StoreError
-from howfar.pipeline import batches
+from howfar.pipeline import embedding_batch
 from howfar.results.backbones import SETS, BackboneComparison
 
 NAMES = ("efficientnet_lite0", "colour_moments")
@@ -32,13 +32,13 @@ def found(demo_folders: list[Path], store: Path) -> BackboneComparison:
 
 def test_each_image_is_decoded_once(demo_folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
-    plain: Callable[[bytes], Any] = batches.decode
+    plain: Callable[[bytes], Any] = embedding_batch.decode
 
     def counted(data: bytes) -> Any:
         decoded.append(hash(data))
         return plain(data)
 
-    monkeypatch.setattr(batches, "decode", counted)
+    monkeypatch.setattr(embedding_batch, "decode", counted)
     primary, *secondaries = demo_folders
     howfar.compare_backbones(primary, secondaries, NAMES, store=tmp_path / "store", **QUICK)
     images = sum(len(howfar.Dataset.from_folder(folder)) for folder in demo_folders)
@@ -87,7 +87,7 @@ def test_agreement_is_spearmans(found: BackboneComparison) -> None:
 def test_agreement_with_the_trivial_is_of_the_images_that_both_saw(
     demo_folders: list[Path], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("howfar.studies.inputs.BASELINE_IMAGES", 9)
+    monkeypatch.setattr("howfar.studies.study_inputs.BASELINE_IMAGES", 9)
     primary, *secondaries = demo_folders
     sampled = howfar.compare_backbones(primary, secondaries, NAMES, store=store, **QUICK)
     counts = sampled.agreement[sampled.agreement["dataset"] != SETS].groupby("other")["n"].unique()

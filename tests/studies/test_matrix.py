@@ -21,8 +21,8 @@ from howfar.results import Features
 from howfar.results.matrix import MEASURES, Matrix
 from howfar.runners import RayRunner
 from howfar.studies import matrix as study
-from howfar.studies import pairs
-from howfar.studies.journal import JOURNAL, PairJournal
+from howfar.studies import matrix_pairs
+from howfar.studies.matrix_journal import JOURNAL, PairJournal
 
 SIZES = {"a": 40, "b": 30, "c": 25, "d": 20}
 
@@ -40,13 +40,13 @@ def measure(datasets: Any = None, **options: Any) -> Matrix:
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A list that grows by 1 with each pair that is measured."""
     calls: list[int] = []
-    plain = pairs.between
+    plain = matrix_pairs.between
 
     def counted(*arguments: Any) -> Any:
         calls.append(1)
         return plain(*arguments)
 
-    monkeypatch.setattr(pairs, "between", counted)
+    monkeypatch.setattr(matrix_pairs, "between", counted)
     return calls
 
 
@@ -220,7 +220,7 @@ def test_a_dataset_that_is_there_twice(projection: str, measured: list[int]) -> 
             alone = measure({"one": rows[0], "other": rows[1]}).pairs.iloc[0]
             assert pairs.loc[(one, other), "o_dist_mean"] == pytest.approx(alone["o_dist_mean"], rel=1e-12)
     assert pairs.loc[("a", "twin"), "inhomogeneity"] == pytest.approx(0.0, abs=1e-12)
-    assert pairs.loc[("b", "c"), "inhomogeneity"] != pairs.loc[("a", "b"), "inhomogeneity"]
+    assert pairs.loc[("b", "c"), "inhomogeneity"] != matrix_pairs.loc[("a", "b"), "inhomogeneity"]
     square = found.square()
     np.testing.assert_array_equal(square.loc["a", ["b", "c"]], square.loc["twin", ["b", "c"]])
 

@@ -18,7 +18,7 @@ from howfar.arrays import ArrayRows
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.pipeline.profile import Profile
 from howfar.results import Features
-from howfar.results.profile import Score
+from howfar.results.scores import Score
 
 DISTANCES = ["i_dist", "i_dist_mean", "knn", "mahalanobis"]
 QUIET: dict[str, Any] = {"permutations": 0, "bootstrap": 0, "baselines": False, "progress": False}

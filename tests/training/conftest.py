@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from howfar.data import Dataset
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.segmenters import recipe_of
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.examples import examples_of

@@ -20,7 +20,7 @@ import howfar
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import KEY, Checkpoint
-from howfar.weights.state import hash_state_dict
+from howfar.weights.state_dicts import hash_state_dict
 
 SIDE = 64
 ABSENT = r"the checkpoint was written before howfar kept in it what adsam is built by, .*: put the base back where it was"

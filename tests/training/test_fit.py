@@ -26,8 +26,8 @@ from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.callbacks import Keep
 from howfar.training.examples import Example, read_pairs, split
 from howfar.training.fit import Task, fit
-from howfar.training.module import Fitting
-from howfar.weights.state import hash_state_dict
+from howfar.training.lightning_module import Fitting
+from howfar.weights.state_dicts import hash_state_dict
 
 Train = Callable[..., Checkpoint]
 Tasks = Callable[..., Task]

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from howfar import registry
-from howfar.backbones.modules import module
-from howfar.backbones.recipe import Card, Options, Recipe
+from howfar.backbones.family import BackboneFamily, Card, Options
+from howfar.backbones.torch_module import module
 from howfar.errors import HowfarError, InputError, MissingExtraError, UnknownNameError
 from howfar.protocols import Backbone
 
-__all__ = ["Card", "Options", "Recipe", "cards", "load_backbone", "module", "takes"]
+__all__ = ["BackboneFamily", "Card", "Options", "cards", "load_backbone", "module", "takes"]
 
 
 def load_backbone(name: str, **options: Any) -> Backbone:
@@ -91,7 +91,7 @@ def _card(name: str) -> Card:
         return Card(name, None, "", "", "", str(error))
 
 
-def _recipe(name: str) -> Recipe:
+def _recipe(name: str) -> BackboneFamily:
     try:
         recipe = registry.load("backbones", name)
     except UnknownNameError:
@@ -100,6 +100,8 @@ def _recipe(name: str) -> Recipe:
     except Exception as error:
         reason = " ".join(str(error).split()) or "no reason given"
         raise MissingExtraError(f"backbone {name!r} cannot be loaded: {type(error).__name__}: {reason}") from error
-    if not isinstance(recipe, Recipe):
-        raise InputError.of(f"backbone {name!r}", "must be registered as a howfar.backbones.Recipe", type(recipe).__name__)
+    if not isinstance(recipe, BackboneFamily):
+        raise InputError.of(
+            f"backbone {name!r}", "must be registered as a howfar.backbones.BackboneFamily", type(recipe).__name__
+        )
     return recipe

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from howfar.backbones.family import Card, Options
 from howfar.backbones.hub_models import WANTED, model_word, one_line, random_model, read_model, transformers_for
-from howfar.backbones.preprocess import Preprocess
-from howfar.backbones.published import IMAGENET, Published, recipe_of, source_folder
-from howfar.backbones.recipe import Card, Options
+from howfar.backbones.preprocessing import Preprocess
+from howfar.backbones.published_transformers import IMAGENET, Published, recipe_of, source_folder
 from howfar.errors import InputError
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from howfar.backbones.network import Network
+    from howfar.backbones.torch_backbone import Network
 
 PROMPT: Final = "line structures"
 """The paper's (table 1)."""
@@ -44,7 +44,7 @@ def build_clipseg(row: Published, options: Options) -> Network:
         The weights are another model's, or damaged, or the text is too long.
     """
     library = transformers_for("clipseg")
-    from howfar.backbones.network import Feature, Network
+    from howfar.backbones.torch_backbone import Feature, Network
 
     prompt = PROMPT if options.prompt is None else options.prompt
     network = _prompted(row, library, prompt, options)

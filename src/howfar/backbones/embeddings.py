@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
-from howfar.backbones.recipe import Card, Options, Recipe
+from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.errors import InputError
 
 
@@ -14,7 +14,7 @@ def _refuse(options: Options) -> NoReturn:
     )
 
 
-EMBEDDINGS: Final = Recipe(
+EMBEDDINGS: Final = BackboneFamily(
     Card(
         "embeddings",
         None,

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from howfar.backbones.preprocess import Preprocess
-from howfar.backbones.processor import IMAGENET_MEAN, IMAGENET_STD
-from howfar.backbones.recipe import Card, Options, Recipe
+from howfar.backbones.family import BackboneFamily, Card, Options
+from howfar.backbones.hub_processor_config import IMAGENET_MEAN, IMAGENET_STD
+from howfar.backbones.preprocessing import Preprocess
 from howfar.errors import InputError, MissingExtraError, MissingPathError
 
 # In a model's file each tensor that lies beside it is named by an entry "location", a key and a value of protobuf.
@@ -232,7 +232,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-ONNX: Final = Recipe(
+ONNX: Final = BackboneFamily(
     Card(
         "onnx",
         None,

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from howfar.backbones.preprocess import Preprocess, as_rgb
-from howfar.backbones.recipe import Card, Options, Recipe
+from howfar.backbones.family import BackboneFamily, Card, Options
+from howfar.backbones.preprocessing import Preprocess, as_rgb
 from howfar.errors import InputError
 
 SIDE: Final = 96
@@ -130,12 +130,12 @@ def _colour_moments(options: Options) -> ColourMoments:
     return ColourMoments()
 
 
-PIXELS: Final = Recipe(
+PIXELS: Final = BackboneFamily(
     Card("pixels", SIDE * SIDE * 3, "96×96 RGB", "none", "–", "raw pixels / 255: a trivial yardstick beside every model"),
     _pixels,
     takes=("fit", "via"),
 )
-COLOUR_MOMENTS: Final = Recipe(
+COLOUR_MOMENTS: Final = BackboneFamily(
     Card(
         "colour_moments",
         6,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from howfar.backbones.recipe import Card, Options, Recipe
+from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.backbones.timm import backbone_of, libraries, with_weights
 
 if TYPE_CHECKING:
-    from howfar.backbones.network import Network
+    from howfar.backbones.torch_backbone import Network
 
 
 class Row(NamedTuple):
@@ -62,7 +62,7 @@ _MOBILECLIP: Final = Row(
     {},
     {"input_size": (3, 256, 256), "interpolation": "bicubic", "mean": (0.0,) * 3, "std": (1.0,) * 3},
 )
-ENET: Final = Recipe(
+ENET: Final = BackboneFamily(
     Card(
         "enet",
         301_056,
@@ -75,7 +75,7 @@ ENET: Final = Recipe(
     takes=("device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
     defaults={"pool": False},
 )
-MOBILECLIP: Final = Recipe(
+MOBILECLIP: Final = BackboneFamily(
     Card(
         "mobileclip",
         512,

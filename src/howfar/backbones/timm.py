@@ -6,17 +6,17 @@ import difflib
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.preprocess import Preprocess
-from howfar.backbones.recipe import Card, Options, Recipe
+from howfar.backbones.family import BackboneFamily, Card, Options
+from howfar.backbones.preprocessing import Preprocess
 from howfar.errors import InputError, MissingExtraError
+from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
 from howfar.weights.hub import SAFE_FILE, missing_weights, why_unreachable
-from howfar.weights.lite0 import packaged_file, timm_name
 
 # torch and timm are imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from howfar.backbones.network import Network
+    from howfar.backbones.torch_backbone import Network
 
 SEED: Final = 0
 
@@ -30,7 +30,7 @@ def build_lite0(options: Options) -> Network:
         torch, timm or the package is not installed.
     """
     timm = libraries("efficientnet_lite0")
-    from howfar.weights.state import fit_state_dict, read_state_dict
+    from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     packaged = read_state_dict(packaged_file())
@@ -154,7 +154,7 @@ def _published(timm: Any, label: str, name: str, download: str, create: dict[str
 
 
 def _load_local(network: Any, options: Options) -> None:
-    from howfar.weights.state import fit_state_dict, read_state_dict
+    from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
     state = read_state_dict(options.weights) if options.weights else {}
     if not network.state_dict().keys() <= state.keys():
@@ -176,7 +176,7 @@ def _flattened(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
 
 def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any], options: Options) -> Network:
     """Make a backbone of a timm network; `config` has its ``input_size``, ``interpolation``, ``mean`` and ``std``."""
-    from howfar.backbones.network import Feature, Network
+    from howfar.backbones.torch_backbone import Feature, Network
 
     # A pad in the mean colour is close to 0 after normalising.
     red, green, blue = (round(255 * float(x)) for x in config["mean"])
@@ -195,7 +195,7 @@ def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any
     )
 
 
-EFFICIENTNET_LITE0: Final = Recipe(
+EFFICIENTNET_LITE0: Final = BackboneFamily(
     Card(
         "efficientnet_lite0",
         1280,
@@ -207,7 +207,7 @@ EFFICIENTNET_LITE0: Final = Recipe(
     build_lite0,
     takes=("device", "pool", "fit", "via", "engine", "precision"),
 )
-TIMM: Final = Recipe(
+TIMM: Final = BackboneFamily(
     Card(
         "timm",
         None,

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.backbones.hub_models import (
     WANTED,
     checked_folder,
@@ -17,9 +18,8 @@ from howfar.backbones.hub_models import (
     read_model,
     transformers_for,
 )
-from howfar.backbones.preprocess import Preprocess
-from howfar.backbones.processor import Input, input_of
-from howfar.backbones.recipe import Card, Options, Recipe
+from howfar.backbones.hub_processor_config import Input, input_of
+from howfar.backbones.preprocessing import Preprocess
 from howfar.errors import InputError, MissingPathError
 from howfar.weights.hub import CONFIG_FILE, PREPROCESSOR_FILE, hub_folder
 
@@ -27,7 +27,7 @@ from howfar.weights.hub import CONFIG_FILE, PREPROCESSOR_FILE, hub_folder
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from howfar.backbones.network import Network
+    from howfar.backbones.torch_backbone import Network
 
 HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
@@ -52,7 +52,7 @@ def build_transformers(options: Options) -> Network:
     """
     name = f"transformers:{options.model or options.weights}"
     library = transformers_for(name)
-    from howfar.backbones.network import Feature, Network
+    from howfar.backbones.torch_backbone import Feature, Network
 
     folder = _folder(name, options)
     network = _loaded(name, library, folder, options)
@@ -113,7 +113,7 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
         return random_model(lambda: model(config))
     if weights is None or weights.is_dir():
         return read_model(name, folder, model.from_pretrained, optional)
-    from howfar.weights.state import read_state_dict
+    from howfar.weights.state_dicts import read_state_dict
 
     state = read_state_dict(weights)
     return read_model(name, weights, model.from_pretrained, optional, config=config, state_dict=state)
@@ -154,7 +154,7 @@ def _part(name: str, output: Any, attribute: str, remedy: str) -> Tensor:
     return part
 
 
-TRANSFORMERS: Final = Recipe(
+TRANSFORMERS: Final = BackboneFamily(
     Card(
         "transformers",
         None,

@@ -12,8 +12,8 @@ from howfar.cli import options
 from howfar.cli.terminal import console
 
 if TYPE_CHECKING:
-    from howfar.pipeline.predicting import Predicted
-    from howfar.segmenters.networks import Reading
+    from howfar.pipeline.prediction import Predicted
+    from howfar.segmenters.probability_models import Reading
     from howfar.weights.precision import Precision
 
 SHOWN = 20
@@ -41,7 +41,7 @@ def predict(
     json: options.Json = False,
 ) -> None:
     """Write a probability map of every image of DATASET, 8-bit grey, p = value / 255; maps that are there already are kept."""
-    from howfar.pipeline.predicting import predict as study
+    from howfar.pipeline.prediction import predict as study
 
     options.prepare_folder("out", out)
     found = study(
@@ -77,7 +77,7 @@ def show(found: Predicted) -> None:
 
 
 def _reading(mean: Triple | None, std: Triple | None, output: str | None, channel: int | None) -> Reading | None:
-    from howfar.segmenters.networks import Reading
+    from howfar.segmenters.probability_models import Reading
 
     given: dict[str, Any] = {"mean": mean, "std": std, "output": output, "channel": channel}
     chosen = {name: value for name, value in given.items() if value is not None}

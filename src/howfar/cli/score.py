@@ -14,10 +14,10 @@ import typer
 from howfar.cli import options
 
 if TYPE_CHECKING:
-    from howfar.pipeline.arrivals import Group
+    from howfar.pipeline.score_inputs import Group
     from howfar.pipeline.scorer import Scorer
     from howfar.results import Skipped
-    from howfar.results.profile import Score
+    from howfar.results.scores import Score
 
 STDIN = "-"
 INTERRUPTED = 130
@@ -57,9 +57,9 @@ def score(
     An image that cannot be read gets a line with the reason. The exit code is 0 where at least one image was scored.
     """
     from howfar.errors import InputError
-    from howfar.pipeline.arrivals import arrivals
     from howfar.pipeline.profile import Profile
-    from howfar.pipeline.scorer import Scorer, Work, load_again
+    from howfar.pipeline.score_inputs import arrivals
+    from howfar.pipeline.scorer import Scorer, ScoringOptions, load_again
 
     given = [argument for argument in new or [] if argument != STDIN]
     stdin = stdin or len(given) < len(new or [])
@@ -70,7 +70,9 @@ def score(
     needed = stdin or any(group.items for group in groups)
     beside = options.backbone_options(device, weights, None, "stretch", None)
     backbone = load_again(profile, **beside) if needed else None
-    scorer = Scorer(profile, backbone, Work(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble or ())))
+    scorer = Scorer(
+        profile, backbone, ScoringOptions(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble or ()))
+    )
     for note in scorer.notes:
         typer.echo(f"note: {note}", err=True)
     _answer(_outcomes(scorer, groups, stdin), json)
@@ -88,7 +90,7 @@ def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[
 
 
 def _answer(outcomes: Iterator[Score | Skipped], json: bool) -> None:
-    from howfar.results.profile import Score
+    from howfar.results.scores import Score
 
     counts = {"scored": 0, "flagged": 0, "unreadable": 0}
     line = _as_json if json else _as_text
@@ -121,7 +123,7 @@ def _print(line: str) -> None:
 
 
 def _as_json(outcome: Score | Skipped) -> str:
-    from howfar.results.profile import Score
+    from howfar.results.scores import Score
 
     document: dict[str, Any]
     if isinstance(outcome, Score):
@@ -132,7 +134,7 @@ def _as_json(outcome: Score | Skipped) -> str:
 
 
 def _as_text(outcome: Score | Skipped) -> str:
-    from howfar.results.profile import Score
+    from howfar.results.scores import Score
 
     if not isinstance(outcome, Score):
         return f"{outcome.path}  error: {outcome.reason}"

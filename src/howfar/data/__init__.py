@@ -3,14 +3,14 @@
 `parse` says what a dataset argument may be. `read_bytes` reads an image from wherever a dataset says it lies.
 """
 
-from howfar.data.argument import parse
-from howfar.data.elsewhere import exists
+from howfar.data.container_datasets import read_shards
+from howfar.data.dataset_argument import parse
 from howfar.data.embeddings import load_embeddings
 from howfar.data.folder import Dataset, Item
+from howfar.data.huggingface import read_saved
 from howfar.data.images import Decoded, content_hash, decode, read_bytes
 from howfar.data.masks import read_mask
-from howfar.data.saved import read_saved
-from howfar.data.shards import read_shards
+from howfar.data.read import exists
 from howfar.data.table import read_table
 
 __all__ = [

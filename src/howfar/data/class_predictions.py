@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from howfar.arrays import Float64Array
-from howfar.data.files import absolute
 from howfar.errors import InputError, MissingPathError
+from howfar.io.location import absolute
 
 IMAGE, PREDICTED, CONFIDENCE = "image", "predicted", "confidence"
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, FloatArray
 from howfar.data.images import content_hash
-from howfar.data.mapped import ChosenRows, MappedRows, let_go, mapping_of
-from howfar.data.places import Place, as_place, bare, ending, is_file, open_binary, read_whole
+from howfar.data.mapped_rows import ChosenRows, MappedRows, let_go, mapping_of
 from howfar.data.table import read_schema
 from howfar.errors import InputError, MissingPathError
+from howfar.io.location import Location, as_location, bare, ending, is_file, open_binary, read_whole
 from howfar.protocols import Rows
 from howfar.results import Features, Skipped
 
@@ -56,7 +56,7 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     >>> features.name, features.rows.shape, features.images
     ('roads', (3, 3), ('row-0', 'row-1', 'row-2'))
     """
-    file = as_place(path)
+    file = as_location(path)
     if not is_file(file):
         raise MissingPathError(f"no file of embeddings at {file}: check the path")
     name = name or bare(file)
@@ -153,7 +153,7 @@ def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
     return array.astype(np.float32 if exact else np.float64)
 
 
-def _read_npy(file: Place) -> NDArray[Any]:
+def _read_npy(file: Location) -> NDArray[Any]:
     try:
         array: NDArray[Any] = (
             np.load(file, mmap_mode="r", allow_pickle=False)
@@ -168,7 +168,7 @@ def _read_npy(file: Place) -> NDArray[Any]:
     return array
 
 
-def _read_parquet(file: Place) -> tuple[NDArray[Any], list[str], list[str]]:
+def _read_parquet(file: Location) -> tuple[NDArray[Any], list[str], list[str]]:
     """The embeddings, the names of their rows, and the names of the rows that have none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -194,7 +194,7 @@ def _read_parquet(file: Place) -> tuple[NDArray[Any], list[str], list[str]]:
     return _stack(file, column, kept), kept, empty
 
 
-def _stack(file: Place, column: Any, kept: Sequence[str]) -> NDArray[Any]:
+def _stack(file: Location, column: Any, kept: Sequence[str]) -> NDArray[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 

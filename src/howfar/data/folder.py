@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from howfar.data.files import kind_of, natural_key, printable, stem, walk
+from howfar.data.folder_walk import kind_of, natural_key, printable, stem, walk
 from howfar.data.images import EXTENSIONS
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
@@ -94,15 +94,15 @@ class Dataset:
 
         Examples
         --------
-        >>> from howfar.data.synthetic import write_dataset
+        >>> from howfar.demo import write_dataset
         >>> import tempfile
         >>> Dataset.from_folder(write_dataset(Path(tempfile.mkdtemp()) / "roads", 3, seed=0, size=64))
         Dataset('roads': 3 images, 3 masks)
         """
-        from howfar.data.places import as_place
-        from howfar.data.remote import list_remote  # it needs this module
+        from howfar.data.remote_folder import list_remote  # it needs this module
+        from howfar.io.location import as_location
 
-        place = as_place(path)
+        place = as_location(path)
         return list_remote(place, name) if isinstance(place, str) else _list_folder(place, name)
 
     @classmethod

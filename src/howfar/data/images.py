@@ -23,7 +23,7 @@ from typing import IO, Any, BinaryIO, TypeAlias, cast
 
 from PIL import Image, UnidentifiedImageError
 
-from howfar.data.colour import to_rgb
+from howfar.data.colour_modes import to_rgb
 from howfar.errors import ImageError
 
 MAX_PIXELS = 178_956_970
@@ -195,10 +195,10 @@ def size(path: str | Path) -> tuple[int, int]:
 @contextmanager
 def _opened(path: str | Path) -> Iterator[BinaryIO]:
     """A file that is open for reading and not empty; whatever the system has against it becomes one short reason."""
-    from howfar.data.elsewhere import read_elsewhere
-    from howfar.data.places import as_place, is_url
+    from howfar.data.read import read_elsewhere
+    from howfar.io.location import as_location, is_url
 
-    file = as_place(path) if is_url(path) else Path(path)
+    file = as_location(path) if is_url(path) else Path(path)
     try:
         status = None if isinstance(file, str) else _status(file)
         if status is None or isinstance(file, str):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data.colour import is_wide, to_rgb, wide_values
+from howfar.data.colour_modes import is_wide, to_rgb, wide_values
 from howfar.data.images import load, read_bytes
 from howfar.errors import ImageError
 

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.arrays import FloatArray
-from howfar.data.colour import is_wide, to_rgb, wide_values
-from howfar.data.files import absolute, natural_key, printable, stem, walk
+from howfar.data.colour_modes import is_wide, to_rgb, wide_values
 from howfar.data.folder import Dataset
+from howfar.data.folder_walk import natural_key, printable, stem, walk
 from howfar.data.images import EXTENSIONS, load, read_bytes
 from howfar.data.masks import LOSSY
-from howfar.data.matching import match_names, no_match
+from howfar.data.prediction_matching import match_names, no_match
 from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.io.location import absolute
 
 ARRAY = ".npy"
 
@@ -37,7 +38,7 @@ class Prediction(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Maps:
+class MatchedMaps:
     """The maps of a folder, matched to the images of a dataset.
 
     Attributes
@@ -61,11 +62,11 @@ class Maps:
     doubled: tuple[str, ...]
 
 
-def match_maps(dataset: Dataset, folder: str | Path) -> Maps:
+def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
     """Find the map of every image: the file below `folder` with the same path but for the ending.
 
-    An image's path is its name in the dataset, or what `howfar.data.matching.match_names` makes of it. Of several maps for one
-    image the PNG is taken, else the first by name.
+    An image's path is its name in the dataset, or what `howfar.data.prediction_matching.match_names` makes of it. Of several
+    maps for one image the PNG is taken, else the first by name.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def match_maps(dataset: Dataset, folder: str | Path) -> Maps:
         raise InputError(no_match(dataset, "map", printable(root), paths))
     taken = set(keys.values())
     shown = printable(root)
-    return Maps(
+    return MatchedMaps(
         folder=root,
         files=files,
         missing={name: faults.get(key, f"no map {key}.* below {shown}") for name, key in keys.items() if key not in found},
@@ -116,7 +117,7 @@ def match_maps(dataset: Dataset, folder: str | Path) -> Maps:
 
 
 def _list(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
-    """Maps below a folder by path without ending, the one to take first; and the same for what cannot be read."""
+    """MatchedMaps below a folder by path without ending, the one to take first; and the same for what cannot be read."""
     walked = walk(root, endings={*EXTENSIONS, ARRAY})
     found: dict[str, list[Path]] = {}
     ordered = sorted(walked.images, key=lambda file: (file.suffix.lower() != ".png", file.name))

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
-from howfar.data.elsewhere import exists
 from howfar.data.folder import Dataset, Item
-from howfar.data.places import Place, as_place, bare, ending, is_file, is_url, open_binary, parent
+from howfar.data.read import exists
 from howfar.errors import InputError, MissingPathError
+from howfar.io.location import Location, as_location, bare, ending, is_file, is_url, open_binary, parent
 from howfar.results import Skipped
 
 Columns: TypeAlias = Mapping[str, Sequence[str | None]]
@@ -43,13 +43,13 @@ def read_table(path: str | Path, name: str | None = None) -> Dataset:
     Examples
     --------
     >>> import tempfile
-    >>> from howfar.data.synthetic import write_dataset
+    >>> from howfar.demo import write_dataset
     >>> folder = write_dataset(Path(tempfile.mkdtemp()) / "roads", 2, seed=0, size=64)
     >>> _ = (folder / "list.csv").write_text("image,label\nimages/0001.jpg,dry\n")
     >>> read_table(folder / "list.csv").items[0].label
     'dry'
     """
-    table = as_place(path)
+    table = as_location(path)
     if not is_file(table):
         raise MissingPathError(f"no table at {table}: check the path")
     name = name or bare(table)
@@ -72,7 +72,7 @@ def read_table(path: str | Path, name: str | None = None) -> Dataset:
     return Dataset(name, tuple(items), tuple(skipped), table)
 
 
-def read_column(path: Place, name: str) -> list[str]:
+def read_column(path: Location, name: str) -> list[str]:
     """Cells of one of the columns that a table of images may have, "" where it leaves one empty.
 
     Raises
@@ -84,7 +84,7 @@ def read_column(path: Place, name: str) -> list[str]:
     return [cell or "" for cell in columns[name]]
 
 
-def read_schema(place: Place) -> Any:
+def read_schema(place: Location) -> Any:
     """Columns of a Parquet file and their types.
 
     Raises
@@ -102,11 +102,11 @@ def read_schema(place: Place) -> Any:
         raise _unreadable(place, error) from error
 
 
-def _columns(table: Place) -> Columns:
+def _columns(table: Location) -> Columns:
     return _read_csv(table) if ending(table) == ".csv" else _read_parquet(table)
 
 
-def _row(table: Place, number: int, row: Mapping[str, str | None]) -> tuple[Item, list[tuple[Place, str]]]:
+def _row(table: Location, number: int, row: Mapping[str, str | None]) -> tuple[Item, list[tuple[Location, str]]]:
     image = row["image"]
     if not image:
         raise InputError(f"{table}: row {number} has no image: fill in its path or drop the row")
@@ -124,10 +124,10 @@ def _row(table: Place, number: int, row: Mapping[str, str | None]) -> tuple[Item
     return Item(name, path, mask, row.get("label") or None), faults
 
 
-def _beside(table: Place, cell: str) -> Place:
+def _beside(table: Location, cell: str) -> Location:
     """What a cell of a table names: a URL, a path from the root, or one from the table's folder."""
     if is_url(cell) or Path(cell).is_absolute():
-        return as_place(cell)
+        return as_location(cell)
     folder = parent(table)
     if isinstance(folder, Path):
         return folder / cell
@@ -135,7 +135,7 @@ def _beside(table: Place, cell: str) -> Place:
     return f"{scheme}://{posixpath.normpath(posixpath.join(rest, cell))}"
 
 
-def _fault(place: Place) -> str | None:
+def _fault(place: Location) -> str | None:
     """Why there is no image; what lies behind a URL is asked for when it is read."""
     if not isinstance(place, Path) or place.is_file():
         return None
@@ -148,7 +148,7 @@ def _fault(place: Place) -> str | None:
     return None if exists(place) else "no such file"
 
 
-def _read_csv(path: Place) -> Columns:
+def _read_csv(path: Location) -> Columns:
     try:
         with io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
@@ -165,7 +165,7 @@ def _read_csv(path: Place) -> Columns:
     return {name: [cells[header.index(name)].strip() for cells in rows] for name in wanted}
 
 
-def _read_parquet(path: Place) -> Columns:
+def _read_parquet(path: Location) -> Columns:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -178,7 +178,7 @@ def _read_parquet(path: Place) -> Columns:
     return {name: [_text(value) for value in table.column(name).to_pylist()] for name in wanted}
 
 
-def _wanted(path: Place, header: Sequence[str]) -> list[str]:
+def _wanted(path: Location, header: Sequence[str]) -> list[str]:
     if "image" not in header:
         found = ", ".join(name or "(unnamed)" for name in header) or "none"
         raise InputError(f"{path} has no column image; its columns: {found}: name the column of image paths image")
@@ -189,6 +189,6 @@ def _text(value: Any) -> str | None:
     return None if value is None or value != value else str(value)  # NaN is pandas' empty cell
 
 
-def _unreadable(path: Place, error: Exception) -> InputError:
+def _unreadable(path: Location, error: Exception) -> InputError:
     line = " ".join(str(error).split())[:120]
     return InputError(f"{path} is not a readable table ({line}): pass UTF-8 CSV or Parquet")

@@ -93,7 +93,7 @@ def _nearest(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> F
     """Distances of each row of `s` from the `count` nearest of `p`, rising."""
     if pairwise.compiles(s, p):
         # numba takes a while to load.
-        from howfar.distances.nearest import LONGEST, MORE, MOST, nearest_distances
+        from howfar.distances.compiled_nearest import LONGEST, MORE, MOST, nearest_distances
 
         if count <= min(MOST, len(p) - MORE) and p.shape[1] <= LONGEST:
             found, doubtful = nearest_distances(s, p, count)

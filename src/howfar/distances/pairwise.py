@@ -4,7 +4,8 @@ Where every distance is wanted, a tile is ‖s‖² + ‖p‖² − 2 s·p in fl
 subtraction would lose digits (what it gives is negative, or below 1e-6 of the squared norms) the pair is computed again by
 differences, so equal rows are at exactly 0 and near ones keep nine digits.
 
-Sums over many pairs are taken by `howfar.distances.kernel`: differences in float32, sums in float64, equal rows at exactly 0.
+Sums over many pairs are taken by `howfar.distances.compiled_euclidean`: differences in float32, sums in float64, equal rows at
+exactly 0.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, FloatArray, as_pair
-from howfar.distances.centred import centre_of
 from howfar.distances.gpu import gpu, sums_by_torch
+from howfar.distances.scaling import centre_of
 from howfar.errors import InputError
 
 if TYPE_CHECKING:
-    from howfar.distances.kernel import Kernel
+    from howfar.distances.compiled_euclidean import Kernel
 
 PAIRS_PER_TILE = 1 << 20
 COMPILED_FROM = 1 << 24
@@ -133,7 +134,7 @@ def quadratic_forms(
 
     Of more than 2²⁴ pairs distances and products are float32, sums over tiles float64; each pair is computed once where `p` is
     `s` and `v` is `u`. Where the processor is quick at it, counts are then multiplied as whole numbers, exactly
-    (`howfar.distances.digits`).
+    (`howfar.distances.quantized`).
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ def quadratic_forms(
         raise InputError.of("u and v", "must hold one weight for each row of s and of p", (u.shape, v.shape))
     if compiles(secondary, primary):
         # numba takes a while to load.
-        from howfar.distances.forms import forms
+        from howfar.distances.weighted_sums import forms
 
         kernel = _kernel(secondary, primary)
         total = forms(kernel, u, v, s is p and u is v, pairs_per_tile, resampled)
@@ -209,7 +210,7 @@ def labelled_forms(
         raise InputError.of("labels", "must hold one label for each row", labels.shape)
     if compiles(pooled, pooled):
         # As above.
-        from howfar.distances.forms import labelled
+        from howfar.distances.weighted_sums import labelled
 
         found = labelled(_kernel(pooled, pooled), labels, inside, outside)
         if found is not None:
@@ -245,7 +246,7 @@ def compiles(s: FloatArray, p: FloatArray) -> bool:
 
 def _kernel(s: FloatArray, p: FloatArray) -> Kernel:
     # As above.
-    from howfar.distances.kernel import Kernel
+    from howfar.distances.compiled_euclidean import Kernel
 
     return Kernel(s, p)
 

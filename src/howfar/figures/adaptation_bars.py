@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from howfar.figures.arms import RANDOM, arms, by_background, by_shots, looks, scored, seeds_of, seeds_text, strategy_of
+from howfar.figures.adaptation_models import (
+    RANDOM,
+    arms,
+    by_background,
+    by_shots,
+    looks,
+    scored,
+    seeds_of,
+    seeds_text,
+    strategy_of,
+)
 from howfar.figures.sets import first, nothing
 from howfar.figures.style import INK, PAPER, WIDTH, blank, drawing, head, name_rows, name_text, plain
 from howfar.results.adaptation import ALL, BASELINE, Adaptation

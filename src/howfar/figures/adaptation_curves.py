@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from howfar.figures.arms import by_background, by_shots, looks, seeds_of, seeds_text, strategy_of
+from howfar.figures.adaptation_models import by_background, by_shots, looks, seeds_of, seeds_text, strategy_of
 from howfar.figures.sets import first, head_panel, nothing
 from howfar.figures.style import I_DIST, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_text, plain
 from howfar.relation.smooth import curve

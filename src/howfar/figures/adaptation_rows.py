@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from howfar.errors import HowfarError
-from howfar.figures.arms import by_background, by_shots, strategy_of
+from howfar.figures.adaptation_models import by_background, by_shots, strategy_of
 from howfar.figures.failures import highest
 from howfar.figures.sets import first, nothing
 from howfar.figures.style import INK, MUTED, WIDTH, blank, drawing, head, name_text
@@ -187,8 +187,8 @@ def _height(found: Thumbnail) -> float:
 
 
 def _truth(path: str) -> Thumbnail:
-    from howfar.data.elsewhere import exists
     from howfar.data.masks import read_mask
+    from howfar.data.read import exists
 
     if not path:
         return Thumbnail(None, NONE)

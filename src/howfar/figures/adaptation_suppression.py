@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from howfar.figures.arms import PLAIN, change_text, looks, seeds_of, seeds_text
+from howfar.figures.adaptation_models import PLAIN, change_text, looks, seeds_of, seeds_text
 from howfar.figures.sets import head_numbers, nothing
 from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
 from howfar.results.adaptation import BASELINE, Adaptation

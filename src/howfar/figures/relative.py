@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from howfar.figures.rows import Row, rows
+from howfar.figures.comparison_rows import Row, rows
 from howfar.figures.style import INK, MUTED, PAPER, WIDTH, blank, drawing, head, name_rows, name_text, plain
 from howfar.results import Comparison
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from howfar.figures.rows import Row, own_name, rows
+from howfar.figures.comparison_rows import Row, own_name, rows
 from howfar.figures.style import INK, MUTED, PRIMARY, WIDTH, blank, drawing, head, name_text, plain
 from howfar.results import Comparison
 

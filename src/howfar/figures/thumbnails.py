@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from howfar.errors import HowfarError, InputError
-from howfar.figures.rows import Row, rows
+from howfar.figures.comparison_rows import Row, rows
 from howfar.figures.style import GRID, INK, MUTED, WIDTH, blank, drawing, head, name_text
 from howfar.numbers import format_number
 from howfar.results import Comparison
@@ -86,8 +86,8 @@ def thumbnail(path: str) -> Thumbnail:
     >>> thumbnail("").reason, thumbnail("gone.png").reason
     ('no file', 'not found')
     """
-    from howfar.data.elsewhere import exists
     from howfar.data.images import decode, read_bytes
+    from howfar.data.read import exists
 
     if not path:
         return Thumbnail(None, "no file")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from howfar.figures.rows import Row, own_name, rows
+from howfar.figures.comparison_rows import Row, own_name, rows
 from howfar.figures.style import I_DIST, INK, MUTED, PAPER, PRIMARY, WIDTH, blank, drawing, head, name_rows, name_text
 from howfar.results import Comparison
 

@@ -1,7 +1,20 @@
 """What a prediction is worth: segmentation, classification and detection behind one small Protocol."""
 
 from howfar.metrics.classification import CLASSIFICATION, Classification
-from howfar.metrics.counts import (
+from howfar.metrics.detection import DETECTION, Detection
+from howfar.metrics.label_free_signals import ensemble_agreement, flip_agreement, histogram, signals, soft_dice
+from howfar.metrics.probability_maps import THRESHOLDS
+from howfar.metrics.protocol import Metric, MetricScore, tallies
+from howfar.metrics.segmentation import (
+    SEGMENTATION,
+    Segmentation,
+    SegmentationScore,
+    ThresholdScore,
+    at_threshold,
+    best_per_image,
+    summarise,
+)
+from howfar.metrics.threshold_counts import (
     Counts,
     average_precision,
     count,
@@ -15,19 +28,6 @@ from howfar.metrics.counts import (
     stack,
     threshold_index,
 )
-from howfar.metrics.detection import DETECTION, Detection
-from howfar.metrics.maps import THRESHOLDS
-from howfar.metrics.protocol import Metric, MetricScore, tallies
-from howfar.metrics.segmentation import (
-    SEGMENTATION,
-    Segmentation,
-    SegmentationScore,
-    ThresholdScore,
-    at_threshold,
-    best_per_image,
-    summarise,
-)
-from howfar.metrics.signals import ensemble_agreement, flip_agreement, histogram, signals, soft_dice
 
 __all__ = [
     "CLASSIFICATION",

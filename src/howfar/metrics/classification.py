@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.errors import InputError
-from howfar.metrics.maps import IntArray
+from howfar.metrics.probability_maps import IntArray
 from howfar.metrics.protocol import MetricScore
 
 _SUM_SLACK = 1e-2

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError, MissingExtraError
-from howfar.metrics.maps import IntArray
+from howfar.metrics.probability_maps import IntArray
 from howfar.metrics.protocol import MetricScore
 
 

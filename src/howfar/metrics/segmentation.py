@@ -9,10 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
-from howfar.metrics import counts as counting
-from howfar.metrics.counts import Counts, average_precision, f_per_image, false_positive_share, iou_per_image, ods, stack
-from howfar.metrics.maps import THRESHOLDS
+from howfar.metrics import threshold_counts as counting
+from howfar.metrics.probability_maps import THRESHOLDS
 from howfar.metrics.protocol import MetricScore, tallies
+from howfar.metrics.threshold_counts import (
+    Counts,
+    average_precision,
+    f_per_image,
+    false_positive_share,
+    iou_per_image,
+    ods,
+    stack,
+)
 from howfar.metrics.tolerance import as_tolerance
 from howfar.numbers import format_number
 

@@ -1,7 +1,7 @@
 """Embed, project, measure: the one place where data, store, runner, backbone and numerics meet."""
 
+from howfar.pipeline.bootstrap import ROUNDING
 from howfar.pipeline.embedding import BATCH_SIZE, check_work, embed, embed_all
-from howfar.pipeline.forms import ROUNDING
 from howfar.pipeline.kept import forget_pairs, measured_pairs
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value
 from howfar.pipeline.pairs import MeasuredPair, MeasurePairs, projector_of

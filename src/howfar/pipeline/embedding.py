@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from howfar.backbones import load_backbone
-from howfar.backbones.threads import one_torch_thread_each
+from howfar.backbones.torch_threads import one_torch_thread_each
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.memory import at_a_time, is_set, within
-from howfar.pipeline.batches import Batch, EmbedBatch, Outcome
-from howfar.pipeline.sums import with_sums
+from howfar.pipeline.embedding_batch import Batch, EmbedBatch, Outcome
+from howfar.pipeline.sufficient_statistics import with_sums
 from howfar.progress import bar
 from howfar.protocols import Backbone, Runner
 from howfar.results import Features, Skipped
@@ -78,7 +78,7 @@ def embed(
     Examples
     --------
     >>> import tempfile
-    >>> from howfar.data.synthetic import write_dataset
+    >>> from howfar.demo import write_dataset
     >>> folder = tempfile.mkdtemp()
     >>> _ = write_dataset(Path(folder) / "roads", 3, seed=0, size=64)
     >>> features = embed(Path(folder) / "roads", "colour_moments", Path(folder) / "store", progress=False)

@@ -22,7 +22,7 @@ from howfar.protocols import Runner
 from howfar.results import Features
 from howfar.results.files import digest
 from howfar.results.files import replace as replace_file
-from howfar.store.key import canonical
+from howfar.store.identity_key import canonical
 
 FOLDER: Final = ".pairs"
 """Within a run folder, until its result is there."""

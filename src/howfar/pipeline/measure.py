@@ -14,8 +14,8 @@ from howfar.arrays import Float64Array
 from howfar.distances.dataset import energy_of_sums
 from howfar.distances.pairwise import labelled_forms, row_sums
 from howfar.errors import InputError
-from howfar.pipeline.forms import Forms, above_rounding
-from howfar.pipeline.plan import draws
+from howfar.pipeline.bootstrap import Forms, above_rounding
+from howfar.pipeline.memory_plan import draws
 from howfar.projection import Projection
 from howfar.significance import interval, p_value, p_values, percentiles, relabellings
 

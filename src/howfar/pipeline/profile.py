@@ -16,18 +16,18 @@ from howfar.distances.dataset import image_to_dataset
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted
 from howfar.numbers import format_number
+from howfar.pipeline.bootstrap import ROUNDING
 from howfar.pipeline.embedding import BATCH_SIZE
-from howfar.pipeline.forms import ROUNDING
 from howfar.projection import Basis
 from howfar.protocols import Rows
 from howfar.results import Provenance, Skipped
 from howfar.significance import p_values, percentiles
 
 if TYPE_CHECKING:
-    from howfar.pipeline.expected import Expected
+    from howfar.pipeline.performance_predictor import Expected
     from howfar.pipeline.scorer import Scorer
     from howfar.protocols import Backbone
-    from howfar.results.profile import Scores
+    from howfar.results.scores import Scores
     from howfar.store import Store
 
 CONFORMAL = 19
@@ -148,7 +148,7 @@ class Profile:
         backbone
             A loaded one; by default the profile's own is loaded again.
         batch_size, workers, store, estimator, predictions, flipped, ensemble
-            As `howfar.pipeline.scorer.Work`.
+            As `howfar.pipeline.scorer.ScoringOptions`.
         **options
             Passed to `howfar.load_backbone` beside the profile's own: device; weights where the file has moved.
 
@@ -157,9 +157,9 @@ class Profile:
         HowfarError
             The backbone cannot be loaded, or gives other features than the profile's; or an option is wrong.
         """
-        from howfar.pipeline.scorer import Scorer, Work, load_again
+        from howfar.pipeline.scorer import Scorer, ScoringOptions, load_again
 
-        work = Work(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble))
+        work = ScoringOptions(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble))
         return Scorer(self, load_again(self, **options) if backbone is None else backbone, work)
 
     def score(
@@ -198,14 +198,17 @@ class Profile:
         >>> [(f"{one.relative:.1f}", one.flag) for one in scores.images]
         [('1.1', False), ('6.4', True)]
         """
-        from howfar.pipeline.arrivals import arrivals
-        from howfar.pipeline.scorer import Scorer, Work, collect, load_again
+        from howfar.pipeline.score_inputs import arrivals
+        from howfar.pipeline.scorer import Scorer, ScoringOptions, collect, load_again
 
         groups = arrivals(new)
         if backbone is None and any(group.items for group in groups):
             backbone = load_again(self, **options)
         return collect(
-            Scorer(self, backbone, Work(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble))), groups
+            Scorer(
+                self, backbone, ScoringOptions(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble))
+            ),
+            groups,
         )
 
     def save(self, file: str | Path) -> Path:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import StoreError
-from howfar.pipeline import archive
-from howfar.pipeline.expected import Expected
+from howfar.io import archive
+from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.profile import Profile
 from howfar.projection import Basis
 from howfar.results import Provenance, Skipped

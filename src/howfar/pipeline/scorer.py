@@ -12,19 +12,19 @@ import numpy as np
 
 from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import load_backbone
-from howfar.backbones.threads import one_torch_thread_each
+from howfar.backbones.torch_threads import one_torch_thread_each
 from howfar.data import content_hash, decode, read_bytes
 from howfar.errors import ImageError, InputError, MissingPathError
-from howfar.pipeline.arrivals import Arrival, Group, arrival
 from howfar.pipeline.embedding import BATCH_SIZE, check_work
-from howfar.pipeline.expected import AUTO
-from howfar.pipeline.flags import flagged
-from howfar.pipeline.identity import check_same
-from howfar.pipeline.signals import Folders, Maps, stacked
+from howfar.pipeline.failure_flag import flagged
+from howfar.pipeline.feature_identity import check_same
+from howfar.pipeline.performance_predictor import AUTO
+from howfar.pipeline.score_inputs import Arrival, Group, arrival
+from howfar.pipeline.signals import Folders, ImageMaps, stacked
 from howfar.protocols import Backbone, Rows
-from howfar.relation.columns import DISTANCES
+from howfar.relation.image_columns import DISTANCES
 from howfar.results import Features, Skipped
-from howfar.results.profile import Score, Scores
+from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores
 from howfar.store import FeatureStore, Store
 
@@ -39,7 +39,7 @@ _NOTHING: _Predicted = (None, None, None, None)
 
 
 @dataclass(frozen=True)
-class Work:
+class ScoringOptions:
     """How images are to be scored; the first three fields never change a score beyond 1e-5 relative.
 
     Attributes
@@ -69,7 +69,7 @@ class _Chunk:
     """Images of one batch, and the maps of those whose dataset was matched with the folders of maps."""
 
     items: Sequence[Arrival]
-    maps: Mapping[Path | str, Maps] = field(default_factory=dict)
+    maps: Mapping[Path | str, ImageMaps] = field(default_factory=dict)
 
 
 class Scorer:
@@ -92,7 +92,7 @@ class Scorer:
     Examples
     --------
     >>> import howfar, tempfile
-    >>> from howfar.data.synthetic import write_dataset
+    >>> from howfar.demo import write_dataset
     >>> from howfar.studies.profile import profile
     >>> folder = write_dataset(Path(tempfile.mkdtemp()) / "roads", 20, seed=0, size=64)
     >>> scorer = profile(folder, "colour_moments", store=folder / "store", progress=False).scorer()
@@ -101,8 +101,8 @@ class Scorer:
     (False, 'no such file')
     """
 
-    def __init__(self, profile: Profile, backbone: Backbone | None, work: Work | None = None) -> None:
-        self.profile, self.backbone, self.work = profile, backbone, work or Work()
+    def __init__(self, profile: Profile, backbone: Backbone | None, work: ScoringOptions | None = None) -> None:
+        self.profile, self.backbone, self.work = profile, backbone, work or ScoringOptions()
         self._runner = check_work("local", self.work.batch_size, self.work.workers)
         self._folders = Folders.of(self.work.predictions, self.work.flipped, self.work.ensemble)
         self.notes = (*profile.notes(), *_trust(profile, self._folders, self.work.estimator))
@@ -182,7 +182,7 @@ class Scorer:
             yield from self._scores(ArrayRows(features.rows.rows(start, stop)), items, {})
 
     def _scores(
-        self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: Mapping[Path | str, Maps]
+        self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps]
     ) -> list[Score]:
         measured = self.profile.measure(features)
         predicted, words = self._predicted(measured, items, maps)
@@ -194,7 +194,7 @@ class Scorer:
         return [self._score(row, one, word) for row, one, word in zip(rows, predicted, words, strict=True)]
 
     def _predicted(
-        self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, Maps]
+        self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps]
     ) -> tuple[Sequence[_Predicted], Sequence[str]]:
         """What the profile's estimators make of images, and what was wrong with their maps."""
         expected = self.profile.expected

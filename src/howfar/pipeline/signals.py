@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data import Dataset
-from howfar.data.files import absolute, printable
+from howfar.data.folder_walk import printable
 from howfar.data.images import EXTENSIONS
 from howfar.data.predictions import ARRAY, match_maps, read_prediction
 from howfar.errors import ImageError, InputError, MissingPathError
-from howfar.metrics.signals import ensemble_agreement, flip_agreement, histogram, signals
-from howfar.relation.columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
+from howfar.io.location import absolute
+from howfar.metrics.label_free_signals import ensemble_agreement, flip_agreement, histogram, signals
+from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
 
 _ENDINGS = (".png", *sorted({*EXTENSIONS, ARRAY} - {".png"}))
 
@@ -60,7 +61,7 @@ class Folders:
         agreements = tuple(name for name, there in zip(AGREEMENTS, (self.flipped, self.ensemble), strict=True) if there)
         return (*CONFIDENCES, HISTOGRAM, *agreements)
 
-    def matched(self, dataset: Dataset) -> dict[Path | str, Maps]:
+    def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
         """The maps of a dataset's images, by the image's file.
 
         Raises
@@ -69,19 +70,19 @@ class Folders:
             As `howfar.data.predictions.match_maps`: a folder without a map of any of the images.
         """
         found = [match_maps(dataset, folder).files for folder in self.all()]
-        return {item.path: Maps(tuple(files.get(item.name) for files in found), self) for item in dataset.items}
+        return {item.path: ImageMaps(tuple(files.get(item.name) for files in found), self) for item in dataset.items}
 
-    def beside(self, image: Path | str) -> Maps:
+    def beside(self, image: Path | str) -> ImageMaps:
         """The maps of one image: the files with its name but for the ending."""
-        return Maps(tuple(_of_stem(folder, Path(image).stem) for folder in self.all()), self)
+        return ImageMaps(tuple(_of_stem(folder, Path(image).stem) for folder in self.all()), self)
 
     def all(self) -> Iterator[Path]:
-        """The folders in the order in which `Maps.files` has them."""
+        """The folders in the order in which `ImageMaps.files` has them."""
         yield from (folder for folder in (self.predictions, self.flipped, *self.ensemble) if folder is not None)
 
 
 @dataclass(frozen=True)
-class Maps:
+class ImageMaps:
     """The maps of one image: a file, or None, from each of the folders in their order."""
 
     files: tuple[Path | None, ...]

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array, FloatArray, as_rows
 from howfar.errors import InputError
 from howfar.memory import at_a_time
+from howfar.projection.blas import product
+from howfar.projection.memory_estimates import score_rows, subspace_columns
 from howfar.projection.moments import Moments
-from howfar.projection.needs import score_rows, subspace_columns
-from howfar.projection.products import product
 from howfar.projection.spectrum import ROUNDING_SINGLE, layer_weights, leading, ratio
 from howfar.protocols import Rows
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.projection.needs import DOUBLE, SINGLE, moment_rows
-from howfar.projection.products import add_products, add_square, column_means, mirror
+from howfar.projection.blas import add_products, add_square, column_means, mirror
+from howfar.projection.memory_estimates import DOUBLE, SINGLE, moment_rows
 from howfar.protocols import Rows
 
 # Small enough to stay in a core's cache; where features are long, enough rows that adding up the products is the lesser work.

@@ -16,12 +16,12 @@ from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError
 from howfar.memory import beside
 from howfar.projection.basis import Basis, by_covariance, by_gram, squares
+from howfar.projection.cached import Remembered, gram_of, moments_of
 from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
+from howfar.projection.memory_estimates import kept_moments
 from howfar.projection.moments import Moments, merge
-from howfar.projection.needs import kept_moments
-from howfar.projection.remembered import Remembered, gram_of, moments_of
 from howfar.projection.spectrum import ROUNDING_SINGLE, centre, layer_weights, leading, ratio, signed, signs
-from howfar.projection.stacked import Stacked
+from howfar.projection.stacked_rows import Stacked
 from howfar.protocols import Rows
 
 Mode: TypeAlias = Literal["pair", "primary", "joint", "none"]

@@ -26,9 +26,9 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
-from howfar.relation.columns import Columns, narrow, take
 from howfar.relation.estimators import named, restore
-from howfar.relation.labelled import Labelled
+from howfar.relation.image_columns import Columns, narrow, take
+from howfar.relation.labelled_images import Labelled
 from howfar.results.relation import SetEstimate
 from howfar.significance.conformal import quantile
 

@@ -16,18 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 from howfar import registry
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
-from howfar.relation import columns as known
-from howfar.relation.columns import Columns, available, column, narrow, rows
-from howfar.relation.labelled import Labelled
+from howfar.relation import image_columns as known
+from howfar.relation.atc import NEEDS, Thresholded, thresholded
+from howfar.relation.image_columns import Columns, available, column, narrow, rows
+from howfar.relation.labelled_images import Labelled
 from howfar.relation.linear import Linear, difference, line, mean, ridge
-from howfar.relation.thresholded import NEEDS, Thresholded, thresholded
 
 KIND = "estimators"
 FORMS: Mapping[str, type[Linear] | type[Thresholded]] = {"linear": Linear, "thresholded": Thresholded}
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RegisteredEstimator:
     """An estimator of performance before its fit.
 
     `needs` are the columns that it reads. Where `sorts` is given it reads those of them that are there, of which it wants two,
@@ -40,7 +40,7 @@ class Recipe:
     method: Callable[[str, tuple[str, ...], Labelled], Linear | Thresholded]
     sorts: tuple[tuple[str, ...], ...] = ()
 
-    def resolve(self, columns: Columns, sets: ArrayLike) -> Recipe | None:
+    def resolve(self, columns: Columns, sets: ArrayLike) -> RegisteredEstimator | None:
         """Settle which columns it reads; None where it cannot be used on these images.
 
         An estimator of one signal can be used where any image has what it needs. One of several reads a column where at least
@@ -126,20 +126,20 @@ def _is_there(columns: Columns, name: str, sets: NDArray[Any]) -> bool:
 
 SIGNAL_NAMES = (*known.CONFIDENCES, *known.AGREEMENTS)
 
-MEAN = Recipe("mean", "baseline", (), mean)
-I_DIST = Recipe("i_dist", "distance", ("i_dist",), line)
-KNN = Recipe("knn", "distance", ("knn",), line)
-MAHALANOBIS = Recipe("mahalanobis", "distance", ("mahalanobis",), line)
-DISTANCES = Recipe("distances", "distance", known.DISTANCES, ridge, (known.DISTANCES,))
-AVERAGE_CONFIDENCE = Recipe("average_confidence", "confidence", ("average_confidence",), line)
-FOREGROUND_CONFIDENCE = Recipe("foreground_confidence", "confidence", ("foreground_confidence",), line)
-DOC = Recipe("doc", "confidence", ("average_confidence",), difference)
-ATC = Recipe("atc", "confidence", NEEDS, thresholded)
-NUCLEAR_NORM = Recipe("nuclear_norm", "confidence", ("nuclear_norm",), line)
-FLIP_AGREEMENT = Recipe("flip_agreement", "agreement", ("flip_agreement",), line)
-ENSEMBLE_AGREEMENT = Recipe("ensemble_agreement", "agreement", ("ensemble_agreement",), line)
-SIGNALS = Recipe("signals", "combined", SIGNAL_NAMES, ridge, (SIGNAL_NAMES,))
-ALL = Recipe("all", "combined", (*known.DISTANCES, *SIGNAL_NAMES), ridge, (known.DISTANCES, SIGNAL_NAMES))
+MEAN = RegisteredEstimator("mean", "baseline", (), mean)
+I_DIST = RegisteredEstimator("i_dist", "distance", ("i_dist",), line)
+KNN = RegisteredEstimator("knn", "distance", ("knn",), line)
+MAHALANOBIS = RegisteredEstimator("mahalanobis", "distance", ("mahalanobis",), line)
+DISTANCES = RegisteredEstimator("distances", "distance", known.DISTANCES, ridge, (known.DISTANCES,))
+AVERAGE_CONFIDENCE = RegisteredEstimator("average_confidence", "confidence", ("average_confidence",), line)
+FOREGROUND_CONFIDENCE = RegisteredEstimator("foreground_confidence", "confidence", ("foreground_confidence",), line)
+DOC = RegisteredEstimator("doc", "confidence", ("average_confidence",), difference)
+ATC = RegisteredEstimator("atc", "confidence", NEEDS, thresholded)
+NUCLEAR_NORM = RegisteredEstimator("nuclear_norm", "confidence", ("nuclear_norm",), line)
+FLIP_AGREEMENT = RegisteredEstimator("flip_agreement", "agreement", ("flip_agreement",), line)
+ENSEMBLE_AGREEMENT = RegisteredEstimator("ensemble_agreement", "agreement", ("ensemble_agreement",), line)
+SIGNALS = RegisteredEstimator("signals", "combined", SIGNAL_NAMES, ridge, (SIGNAL_NAMES,))
+ALL = RegisteredEstimator("all", "combined", (*known.DISTANCES, *SIGNAL_NAMES), ridge, (known.DISTANCES, SIGNAL_NAMES))
 
 
 def every() -> tuple[Estimator, ...]:

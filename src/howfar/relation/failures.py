@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.columns import Mask
 from howfar.relation.estimate import Calibrated
+from howfar.relation.image_columns import Mask
 from howfar.results.relation import Failures
 from howfar.significance.conformal import select
 

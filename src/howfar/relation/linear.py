@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.relation.columns import Columns, column, rows
-from howfar.relation.labelled import Labelled
+from howfar.relation.image_columns import Columns, column, rows
+from howfar.relation.labelled_images import Labelled
 
 PENALTIES = tuple(float(10.0**power) for power in np.arange(2.0, -4.5, -0.5))
 _CONSTANT = 1e-10

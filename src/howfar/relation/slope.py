@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.relation.points import Points
+from howfar.relation.dataset_points import Points
 
 _CONSTANT = 1e-12
 

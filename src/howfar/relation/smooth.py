@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.parts import Indices, by_distance
-from howfar.relation.points import as_row
+from howfar.relation.dataset_points import as_row
+from howfar.relation.strata import Indices, by_distance
 
 
 def moving_average(values: ArrayLike, window: int | None = None) -> Float64Array:

@@ -9,11 +9,11 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.concordance import concordance_sums
-from howfar.relation.intervals import FEWEST, correlation_interval, slope_interval
-from howfar.relation.points import Points, carrying
-from howfar.relation.ranks import midranks, partial_spearman, rank_sums, spearman
+from howfar.relation.bootstrap_intervals import FEWEST, correlation_interval, slope_interval
+from howfar.relation.dataset_points import Points, carrying
+from howfar.relation.kendall import concordance_sums
 from howfar.relation.slope import centred, jackknife_error, moments, slope_of
+from howfar.relation.spearman import midranks, partial_spearman, rank_sums, spearman
 from howfar.results import Coefficient, Trend
 from howfar.significance import resample_weights
 
@@ -29,7 +29,8 @@ def trend(points: Points, rng: np.random.Generator, draws: int = 1000) -> Trend 
     each with all of its images: tiles of one photograph are no independent evidence. Constant performance has slope 0 and
     no rank correlation; equal distances have neither.
 
-    How the intervals are made, and why so, is said in `howfar.relation.intervals`; what they were measured to cover, below.
+    How the intervals are made, and why so, is said in `howfar.relation.bootstrap_intervals`; what they were measured to cover
+    is said below.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from howfar.errors import InputError
-from howfar.relation.intervals import FEWEST
+from howfar.relation.bootstrap_intervals import FEWEST
 from howfar.relation.trend import FEWEST_IMAGES
 from howfar.results import Coefficient, Trend, Verdict
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from howfar.figures.adaptation_bars import adaptation_bars
 from howfar.figures.adaptation_curves import adaptation_curves
 from howfar.figures.adaptation_gains import adaptation_gains
+from howfar.figures.adaptation_models import by_background, scored, seeds_text, strategies, strategy_of
 from howfar.figures.adaptation_rows import adaptation_rows
 from howfar.figures.adaptation_suppression import adaptation_suppression
-from howfar.figures.arms import by_background, scored, seeds_text, strategies, strategy_of
 from howfar.report import tables_adaptation as tables
 from howfar.report import words_adaptation as words
 from howfar.report.captions_adaptation import caption

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from howfar.figures.adaptation_bars import ranges
 from howfar.figures.adaptation_gains import sorted_gains
+from howfar.figures.adaptation_models import RANDOM, by_background, by_shots, change_text, seeds_of, strategies, strategy_of
 from howfar.figures.adaptation_rows import first_seed
 from howfar.figures.adaptation_suppression import by_seed
-from howfar.figures.arms import RANDOM, by_background, by_shots, change_text, seeds_of, strategies, strategy_of
 from howfar.report.captions import Caption
 from howfar.results.adaptation import ALL, BASELINE, Adaptation
 

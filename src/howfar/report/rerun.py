@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from howfar.data.containers import KINDS
-from howfar.data.places import ending, is_url
-from howfar.relation.choice import worth_using
+from howfar.io.location import ending, is_url
+from howfar.relation.model_selection import worth_using
 from howfar.results import Comparison, Relation
 
 UNKNOWN = "<where {} is>"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from howfar.data.elsewhere import is_member
 from howfar.data.images import size
 from howfar.data.labelling import Picture, coco, cvat, label_studio
+from howfar.data.read import is_member
 from howfar.errors import ImageError
 from howfar.figures.contact_sheet import contact_sheet
 from howfar.results import Selection

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from howfar.figures.adaptation_bars import Bar, ranges
+from howfar.figures.adaptation_models import arms, looks, scored, seeds_of
 from howfar.figures.adaptation_suppression import by_seed
-from howfar.figures.arms import arms, looks, scored, seeds_of
 from howfar.report.tables import Cell, Column, Table
 from howfar.report.tables_performance import UNDEFINED, number
 from howfar.report.words_adaptation import Change, gain, over_random, points, standing

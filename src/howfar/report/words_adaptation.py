@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from howfar.figures.arms import RANDOM, arms, by_background, by_shots, change_text, seeds_of, signed, strategies, strategy_of
+from howfar.figures.adaptation_models import (
+    RANDOM,
+    arms,
+    by_background,
+    by_shots,
+    change_text,
+    seeds_of,
+    signed,
+    strategies,
+    strategy_of,
+)
 from howfar.report.words import listing
 from howfar.results.adaptation import ALL, BASELINE, Adaptation
 

@@ -13,7 +13,7 @@ from howfar.results.comparison import (
     PrimarySummary,
     Settings,
 )
-from howfar.results.performance import Evaluation
+from howfar.results.evaluation import Evaluation
 from howfar.results.records import Features, Leak, Provenance, Skipped
 from howfar.results.relation import (
     Choice,

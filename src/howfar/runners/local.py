@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from howfar.cores import available_cores
 from howfar.errors import InputError
-from howfar.runners.tree import fold
+from howfar.runners.tree_reduction import fold
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -77,7 +77,7 @@ class LocalRunner:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
-        """``function`` of every task, combined as `howfar.runners.tree.fold` does.
+        """``function`` of every task, combined as `howfar.runners.tree_reduction.fold` does.
 
         Parameters
         ----------

@@ -20,7 +20,7 @@ from howfar import memory
 from howfar.cores import available_cores
 from howfar.errors import HowfarError, InputError, MissingExtraError, RunnerError, StoreError
 from howfar.runners.local import AHEAD
-from howfar.runners.tree import fold
+from howfar.runners.tree_reduction import fold
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -139,7 +139,7 @@ class RayRunner:
             _settle(ray, begun)
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
-        """``function`` of every task, combined as `howfar.runners.tree.fold` does; what is combined stays on the cluster.
+        """Combine ``function(task)`` of every task as `howfar.runners.tree_reduction.fold` does, on the cluster itself.
 
         Parameters
         ----------

@@ -8,12 +8,12 @@ from typing import Any
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError
-from howfar.segmenters.recipe import Recipe, Training
+from howfar.segmenters.family import SegmenterFamily, Training
 
-__all__ = ["Recipe", "Training", "build_segmenter", "recipe_of", "restore_segmenter"]
+__all__ = ["SegmenterFamily", "Training", "build_segmenter", "recipe_of", "restore_segmenter"]
 
 
-def recipe_of(name: str) -> Recipe:
+def recipe_of(name: str) -> SegmenterFamily:
     """Return what is registered as segmenter `name`; its network is not built yet.
 
     Raises
@@ -21,7 +21,7 @@ def recipe_of(name: str) -> Recipe:
     UnknownNameError
         No such segmenter; the line lists the known ones.
     InputError
-        What another package registered is no `Recipe`.
+        What another package registered is no `SegmenterFamily`.
 
     Examples
     --------
@@ -29,8 +29,10 @@ def recipe_of(name: str) -> Recipe:
     'bce_dice'
     """
     recipe = registry.load("segmenters", name)
-    if not isinstance(recipe, Recipe):
-        raise InputError.of(f"segmenter {name!r}", "must be registered as a howfar.segmenters.Recipe", type(recipe).__name__)
+    if not isinstance(recipe, SegmenterFamily):
+        raise InputError.of(
+            f"segmenter {name!r}", "must be registered as a howfar.segmenters.SegmenterFamily", type(recipe).__name__
+        )
     return recipe
 
 

@@ -16,7 +16,7 @@ from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.results import Provenance
 from howfar.results.files import plain, replace
 from howfar.segmenters import restore_segmenter
-from howfar.weights.state import fit_state_dict, hash_state_dict
+from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
 FORMAT = 1
 KEY = "howfar"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.errors import InputError
-from howfar.segmenters.networks import Probabilities
+from howfar.segmenters.probability_models import Probabilities
 
 OVERLAP = 0.25
 """Share of a tile's side that it has in common with the next."""

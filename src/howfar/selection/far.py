@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.errors import InputError
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.pool import Mask, Pool, Positions
-from howfar.selection.recipe import Recipe
 
 LOW, HIGH = 0.6, 1.0
 _ROUNDING = 1e-9
@@ -116,4 +116,4 @@ def _reason(values: Mapping[str, float]) -> str:
     return f"scaled distance {distance:.3f}, at an even rank of those from {LOW:g} to {HIGH:g}"
 
 
-FAR = Recipe("far", ("distance",), True, lambda pool, k, rng: _far(pool, k, LOW, HIGH), _reason)
+FAR = FunctionStrategy("far", ("distance",), True, lambda pool, k, rng: _far(pool, k, LOW, HIGH), _reason)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.pool import Pool, Positions
-from howfar.selection.recipe import Recipe
 
 COLUMN = "flip_agreement"
 
@@ -16,7 +16,7 @@ def _flip_disagreement(pool: Pool, k: int, rng: np.random.Generator) -> Position
     return free[np.argsort(pool[COLUMN][free], kind="stable")[:k]]
 
 
-FLIP_DISAGREEMENT = Recipe(
+FLIP_DISAGREEMENT = FunctionStrategy(
     "flip_disagreement",
     (COLUMN,),
     True,

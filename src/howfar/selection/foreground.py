@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 
 from howfar.errors import InputError
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.pool import Pool, Positions
-from howfar.selection.recipe import Recipe
 
 COLUMN = "predicted_foreground"
 
@@ -37,7 +37,7 @@ def _foreground(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
     return order[~pool.labelled[order]][:k]
 
 
-FOREGROUND = Recipe(
+FOREGROUND = FunctionStrategy(
     "foreground",
     (COLUMN,),
     True,

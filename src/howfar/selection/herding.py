@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.geometry import to_point
 from howfar.selection.pool import FEATURES, Pool
-from howfar.selection.recipe import Recipe
 
 
 def _herding(pool: Pool, k: int, rng: np.random.Generator) -> list[int]:
@@ -28,6 +28,6 @@ def _herding(pool: Pool, k: int, rng: np.random.Generator) -> list[int]:
     return chosen
 
 
-HERDING = Recipe(
+HERDING = FunctionStrategy(
     "herding", (FEATURES,), True, _herding, lambda values: "brings the mean of the chosen images nearest to that of all"
 )

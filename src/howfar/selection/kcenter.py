@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.geometry import to_nearest, to_point
 from howfar.selection.pool import FEATURES, Pool
-from howfar.selection.recipe import Recipe
 
 
 def _kcenter(pool: Pool, k: int, rng: np.random.Generator) -> list[int]:
@@ -29,6 +29,6 @@ def _kcenter(pool: Pool, k: int, rng: np.random.Generator) -> list[int]:
     return chosen
 
 
-KCENTER = Recipe(
+KCENTER = FunctionStrategy(
     "kcenter", (FEATURES,), True, _kcenter, lambda values: "farthest from every image that was labelled or chosen before it"
 )

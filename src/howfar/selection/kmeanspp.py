@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from howfar.arrays import Float64Array
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.geometry import to_nearest, to_point
 from howfar.selection.pool import FEATURES, Mask
-from howfar.selection.recipe import Recipe
 
 
 def seeds(x: Float64Array, k: int, rng: np.random.Generator, covered: Mask) -> list[int]:
@@ -43,7 +43,7 @@ def seeds(x: Float64Array, k: int, rng: np.random.Generator, covered: Mask) -> l
     return chosen
 
 
-KMEANSPP = Recipe(
+KMEANSPP = FunctionStrategy(
     "kmeanspp",
     (FEATURES,),
     True,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from howfar.selection.clusters import of_clusters
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.geometry import to_point
 from howfar.selection.pool import FEATURES
-from howfar.selection.recipe import Recipe
 
 # The clusters are those of k-means; it is not the k-medoids of Kaufman & Rousseeuw, which minimises another sum.
-KMEDOIDS = Recipe(
+KMEDOIDS = FunctionStrategy(
     "kmedoids",
     (FEATURES,),
     False,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.pool import Pool, Positions
-from howfar.selection.recipe import Recipe
 
 
 def _near(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
@@ -13,4 +13,6 @@ def _near(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
     return free[np.argsort(pool["distance"][free], kind="stable")[:k]]
 
 
-NEAR = Recipe("near", ("distance",), True, _near, lambda values: f"scaled distance {values['distance']:.3f}, among the nearest")
+NEAR = FunctionStrategy(
+    "near", ("distance",), True, _near, lambda values: f"scaled distance {values['distance']:.3f}, among the nearest"
+)

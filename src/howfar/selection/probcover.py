@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.geometry import blocks, to_nearest, to_point
 from howfar.selection.kmeans import kmeans
 from howfar.selection.pool import FEATURES, Pool, Positions
-from howfar.selection.recipe import Recipe
 
 PURITY = 0.95
 
@@ -80,6 +80,6 @@ def _held(x: Float64Array, rows: Positions, delta: float) -> Float64Array:
     return counts
 
 
-PROBCOVER = Recipe(
+PROBCOVER = FunctionStrategy(
     "probcover", (FEATURES,), False, _probcover, lambda values: "its neighbourhood holds most images not covered yet"
 )

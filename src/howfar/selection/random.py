@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.pool import Pool, Positions
-from howfar.selection.recipe import Recipe
 
 
 def _random(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
@@ -14,4 +14,4 @@ def _random(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
     return order[~pool.labelled[order]][:k]
 
 
-RANDOM = Recipe("random", (), True, _random, lambda values: "drawn at random")
+RANDOM = FunctionStrategy("random", (), True, _random, lambda values: "drawn at random")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.pool import Pool, Positions
-from howfar.selection.recipe import Recipe
 
 
 def _stratified(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
@@ -21,7 +21,7 @@ def _stratified(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
     return np.array([rng.choice(open_strata[which]) for which in drawn_from], dtype=np.intp)
 
 
-STRATIFIED = Recipe(
+STRATIFIED = FunctionStrategy(
     "stratified",
     ("distance",),
     False,

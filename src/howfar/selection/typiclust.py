@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from howfar.arrays import Float64Array
 from howfar.selection.clusters import of_clusters
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.geometry import to_neighbours
 from howfar.selection.pool import FEATURES
-from howfar.selection.recipe import Recipe
 
 NEIGHBOURS = 20
 SMALL = 5
@@ -18,7 +18,7 @@ def _atypicality(rows: Float64Array, centre: Float64Array) -> Float64Array:
     return to_neighbours(rows, NEIGHBOURS)
 
 
-TYPICLUST = Recipe(
+TYPICLUST = FunctionStrategy(
     "typiclust",
     (FEATURES,),
     False,

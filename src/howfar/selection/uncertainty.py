@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.pool import Pool, Positions
-from howfar.selection.recipe import Recipe
 
 COLUMN = "uncertainty"
 
@@ -16,6 +16,6 @@ def _uncertainty(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
     return free[np.argsort(-pool[COLUMN][free], kind="stable")[:k]]
 
 
-UNCERTAINTY = Recipe(
+UNCERTAINTY = FunctionStrategy(
     "uncertainty", (COLUMN,), True, _uncertainty, lambda values: f"mean entropy {values[COLUMN]:.4f}, among the highest"
 )

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.significance.scores import as_scores
+from howfar.significance.value_checks import as_scores
 
 _SINGLE = 1e-12
 COUNTED_FROM = 1 << 22

@@ -6,8 +6,8 @@ which (content, path, row); the index is the union of the latter, so there is no
 
 from __future__ import annotations
 
-from howfar.store.features import FeatureStore
-from howfar.store.key import feature_key
+from howfar.store.feature_store import FeatureStore
+from howfar.store.identity_key import feature_key
 from howfar.store.store import Store, default_root, local_root
 
 __all__ = ["FeatureStore", "Store", "default_root", "feature_key", "local_root"]

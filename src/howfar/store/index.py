@@ -12,7 +12,7 @@ from howfar.store.shards import Shard
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class RowPositions:
     """Where the rows of a selection lie: entry i is row ``row[i]`` of the shard ``ids[shard[i]]``."""
 
     ids: tuple[str, ...]
@@ -77,7 +77,7 @@ class Index:
         """
         return self._places[content]
 
-    def locate(self, contents: Sequence[str]) -> Places:
+    def locate(self, contents: Sequence[str]) -> RowPositions:
         """Shard and row of many contents, in their order.
 
         Raises
@@ -89,7 +89,7 @@ class Index:
         ids = tuple(sorted({shard_id for shard_id, _ in found}))
         number = {shard_id: k for k, shard_id in enumerate(ids)}
         shard = np.fromiter((number[shard_id] for shard_id, _ in found), np.int64, len(found))
-        return Places(ids, shard, np.fromiter((row for _, row in found), np.int64, len(found)))
+        return RowPositions(ids, shard, np.fromiter((row for _, row in found), np.int64, len(found)))
 
     def idle(self) -> list[str]:
         """The shards from which nothing is read, since every content of theirs lies in an older one."""

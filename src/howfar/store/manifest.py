@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from howfar.errors import StoreError
-from howfar.store.folders import Folder
-from howfar.store.key import canonical
+from howfar.store.folder import Folder
+from howfar.store.identity_key import canonical
 
 FORMAT = 1
 NAME = "manifest.json"

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.store.folders import Folder, Matrix
+from howfar.store.folder import Folder, Matrix
 
 ARRAY, INDEX = ".npy", ".parquet"
 ID = re.compile(r"[0-9a-f]{32}")
@@ -216,7 +216,7 @@ def several(folder: Folder, ask: Callable[[S], R], of: Sequence[S]) -> Iterator[
 
     Examples
     --------
-    >>> from howfar.store.folders import folder_at
+    >>> from howfar.store.folder import folder_at
     >>> list(several(folder_at("memory://shelf"), str.upper, ["a", "b"]))
     ['A', 'B']
     """

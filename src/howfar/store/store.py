@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from howfar.errors import InputError
-from howfar.store.features import FeatureStore
-from howfar.store.folders import folder_at
-from howfar.store.key import feature_key
+from howfar.store.feature_store import FeatureStore
+from howfar.store.folder import folder_at
+from howfar.store.identity_key import feature_key
 from howfar.store.shards import STORED
 
 VARIABLE = "HOWFAR_STORE"

@@ -17,13 +17,13 @@ from howfar.data import Dataset
 from howfar.errors import InputError
 from howfar.memory import within
 from howfar.pipeline import check_work, forget_pairs
-from howfar.relation.ranks import rank_sums, spearman
+from howfar.relation.spearman import rank_sums, spearman
 from howfar.results import Comparison, Features, Settings
 from howfar.results.backbones import SETS, BackboneComparison
 from howfar.results.files import ready_folder
 from howfar.significance import resample_weights
 from howfar.studies.distance import Config, baseline, compared
-from howfar.studies.inputs import BASELINES, Work, limited, read_datasets, views
+from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, views
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner
@@ -89,7 +89,7 @@ def compare_backbones(
     Examples
     --------
     >>> import tempfile
-    >>> from howfar.data.synthetic import write_dataset
+    >>> from howfar.demo import write_dataset
     >>> place = Path(tempfile.mkdtemp())
     >>> roads, site = (write_dataset(place / name, 12, seed=i, size=48) for i, name in enumerate(("roads", "site")))
     >>> found = compare_backbones(roads, site, ["pixels", "colour_moments"], store=place / "store", progress=False)
@@ -97,7 +97,7 @@ def compare_backbones(
     ('pixels', 'colour_moments')
     """
     settings, rest = _settings(options)
-    work = Work(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
+    work = Execution(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
     folder = ready_folder("out", out)
     datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
     ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]
@@ -119,7 +119,7 @@ def _agreeing(
     models: Sequence[Backbone],
     trivial: Sequence[Backbone],
     settings: Settings,
-    work: Work,
+    work: Execution,
     out: Path | None,
 ) -> BackboneComparison:
     """The comparison by each of the models, the trivial backbones beside it, and how far they agree."""

@@ -17,7 +17,7 @@ from howfar.distances.dataset import self_distance
 from howfar.errors import InputError
 from howfar.memory import beside, within
 from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, check_work, forget_pairs, measured_pairs
-from howfar.pipeline.plan import check_plan, kept
+from howfar.pipeline.memory_plan import check_plan, kept
 from howfar.progress import bar
 from howfar.projection import Projector
 from howfar.results import (
@@ -33,9 +33,9 @@ from howfar.results import (
 )
 from howfar.results.files import ready_folder
 from howfar.significance import holm
-from howfar.studies.columns import Columns
-from howfar.studies.inputs import BASELINES, Work, limited, read_datasets, views
-from howfar.studies.notes import CONFORMAL, notes
+from howfar.studies.comparison_notes import CONFORMAL, notes
+from howfar.studies.growing_table import Columns
+from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, views
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner
@@ -162,7 +162,7 @@ def compare(
         limit=limit,
         rivals=rivals,
     )
-    work = Work(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
+    work = Execution(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
     folder = ready_folder("out", out)
     with within(memory):
         datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
@@ -184,7 +184,11 @@ def compare(
 
 
 def features_of(
-    datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any], settings: Settings, work: Work
+    datasets: Sequence[Dataset | Features],
+    backbone: str | Backbone,
+    options: Mapping[str, Any],
+    settings: Settings,
+    work: Execution,
 ) -> tuple[tuple[Features, ...], str]:
     """All datasets as features of one kind, by the backbone or ready-made, and what made them.
 
@@ -212,7 +216,7 @@ def _name(main: Sequence[Features]) -> str:
 
 
 def _model(
-    datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any], work: Work
+    datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any], work: Execution
 ) -> Backbone | None:
     """The backbone to run: none where all datasets are ready-made embeddings."""
     ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
@@ -245,7 +249,7 @@ def compared(
     features: Sequence[Features],
     name: str,
     settings: Settings,
-    work: Work,
+    work: Execution,
     baselines: tuple[BaselineSummary, ...] = (),
     out: Path | None = None,
 ) -> Comparison:
@@ -362,7 +366,7 @@ class Baseline:
     images: Mapping[str, pd.Series]
 
 
-def baseline(name: str, features: Sequence[Features], settings: Settings, work: Work) -> Baseline:
+def baseline(name: str, features: Sequence[Features], settings: Settings, work: Execution) -> Baseline:
     """A trivial backbone's distances, by the projection that the model's were measured with."""
     primary, *secondaries = features
     plain = replace(settings, bootstrap=0, permutations=0, rivals=False)

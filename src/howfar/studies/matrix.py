@@ -17,17 +17,17 @@ from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.memory import within
 from howfar.pipeline import check_work
-from howfar.pipeline.plan import check_plan
+from howfar.pipeline.memory_plan import check_plan
 from howfar.progress import bar
-from howfar.projection.remembered import Remembered
+from howfar.projection.cached import Remembered
 from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.files import digest, ready_folder
 from howfar.results.matrix import Matrix, MatrixDataset
+from howfar.studies.comparison_notes import matrix_notes
 from howfar.studies.distance import DEFAULT, Config, features_of
-from howfar.studies.inputs import Work, limited, read_datasets
-from howfar.studies.journal import PairJournal, turned
-from howfar.studies.notes import matrix_notes
-from howfar.studies.pairs import in_one_space, in_own_spaces
+from howfar.studies.matrix_journal import PairJournal, turned
+from howfar.studies.matrix_pairs import in_one_space, in_own_spaces
+from howfar.studies.study_inputs import Execution, limited, read_datasets
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner
@@ -110,7 +110,7 @@ def matrix(
     )
     executor = check_work(runner, batch_size, workers)
     read = _read(datasets)
-    work = Work(store, executor, batch_size, workers, progress)
+    work = Execution(store, executor, batch_size, workers, progress)
     # Absolute, since a cluster's tasks run in folders of their own.
     folder = ready_folder("out", out)
     with within(memory):

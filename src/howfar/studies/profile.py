@@ -12,13 +12,13 @@ from howfar.distances.dataset import leave_one_out
 from howfar.errors import InputError
 from howfar.memory import within
 from howfar.pipeline import check_work, embed_all, projector_of
-from howfar.pipeline.identity import check_same
-from howfar.pipeline.plan import check_plan
+from howfar.pipeline.feature_identity import check_same
+from howfar.pipeline.memory_plan import check_plan
 from howfar.pipeline.profile import Profile
 from howfar.results import Evaluation, Features, Provenance, Settings
-from howfar.studies.calibration import Wishes, expected_of
 from howfar.studies.distance import DEFAULT, Config
-from howfar.studies.performance.performances import Performances, read_performances
+from howfar.studies.performance.performance_files import Performances, read_performances
+from howfar.studies.profile_calibration import Wishes, expected_of
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner

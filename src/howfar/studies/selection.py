@@ -13,16 +13,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from howfar.data.files import absolute
-from howfar.data.listing import read_list
+from howfar.data.image_list import read_list
 from howfar.errors import InputError
+from howfar.io.location import absolute
 from howfar.pipeline.pairs import KEPT
 from howfar.protocols import Strategy
 from howfar.results import Comparison, Pick, Provenance, Selection
 from howfar.selection.named import named
 from howfar.selection.pool import FEATURES, NAME
-from howfar.studies.performance.performances import Performances, match, read_performances
-from howfar.studies.performance.scores import signals_at
+from howfar.studies.performance.image_performance import signals_at
+from howfar.studies.performance.performance_files import Performances, match, read_performances
 
 Labelled: TypeAlias = str | Path | Sequence[str | Path]
 

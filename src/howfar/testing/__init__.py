@@ -10,22 +10,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from howfar.testing.backbones import BackboneTests
-    from howfar.testing.distances import DistanceTests
-    from howfar.testing.metrics import MetricTests
-    from howfar.testing.runners import RunnerTests
-    from howfar.testing.segmenters import SegmenterTests
-    from howfar.testing.stores import StoreTests
-    from howfar.testing.strategies import StrategyTests
+    from howfar.testing.backbone_suite import BackboneTests
+    from howfar.testing.distance_suite import DistanceTests
+    from howfar.testing.metric_suite import MetricTests
+    from howfar.testing.runner_suite import RunnerTests
+    from howfar.testing.segmenter_suite import SegmenterTests
+    from howfar.testing.store_suite import StoreTests
+    from howfar.testing.strategy_suite import StrategyTests
 
 _NAMES = {
-    "BackboneTests": "howfar.testing.backbones",
-    "DistanceTests": "howfar.testing.distances",
-    "MetricTests": "howfar.testing.metrics",
-    "RunnerTests": "howfar.testing.runners",
-    "SegmenterTests": "howfar.testing.segmenters",
-    "StoreTests": "howfar.testing.stores",
-    "StrategyTests": "howfar.testing.strategies",
+    "BackboneTests": "howfar.testing.backbone_suite",
+    "DistanceTests": "howfar.testing.distance_suite",
+    "MetricTests": "howfar.testing.metric_suite",
+    "RunnerTests": "howfar.testing.runner_suite",
+    "SegmenterTests": "howfar.testing.segmenter_suite",
+    "StoreTests": "howfar.testing.store_suite",
+    "StrategyTests": "howfar.testing.strategy_suite",
 }
 
 __all__ = ["BackboneTests", "DistanceTests", "MetricTests", "RunnerTests", "SegmenterTests", "StoreTests", "StrategyTests"]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from howfar.progress import bar
 from howfar.results.files import replace
-from howfar.training.module import Fitting
+from howfar.training.lightning_module import Fitting
 
 
 class Keep(lightning.Callback):

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data import Dataset, content_hash, decode, read_bytes
+from howfar.data.groups import guess_photographs
 from howfar.data.masks import decode_mask, resize_mask
-from howfar.data.photographs import guess_photographs
 from howfar.errors import ImageError, InputError
 from howfar.progress import bar
 from howfar.runners import available_cores

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from howfar.backbones.network import resolve_device
+from howfar.backbones.torch_backbone import resolve_device
 from howfar.errors import InputError, MissingExtraError
 from howfar.segmenters import build_segmenter, recipe_of, restore_segmenter
 from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.training.examples import Example, Pairs, read_pairs, split
+from howfar.training.resume import at_work
 from howfar.training.settings import Settings, check_size, only_side
-from howfar.training.states import at_work
-from howfar.weights.state import fit_state_dict, hash_state_dict
+from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
 if TYPE_CHECKING:
     from howfar.training.callbacks import Keep
-    from howfar.training.module import Fitting
+    from howfar.training.lightning_module import Fitting
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,9 @@ def _run(
         import lightning
     except ImportError as error:
         raise MissingExtraError(f"training needs lightning: pip install 'howfar[train]' ({error})") from error
-    from howfar.training.batches import held_out_batches, training_batches
     from howfar.training.callbacks import Keep, Progress
-    from howfar.training.module import Fitting
+    from howfar.training.data_loading import held_out_batches, training_batches
+    from howfar.training.lightning_module import Fitting
 
     module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)
     with _quiet(), _own_switches(), torch.random.fork_rng(devices=[]):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from howfar import registry
 from howfar.errors import InputError
-from howfar.segmenters import Recipe
+from howfar.segmenters import SegmenterFamily
 
 if TYPE_CHECKING:
     from howfar.segmenters.checkpoint import Checkpoint
@@ -60,7 +60,7 @@ class Settings(BaseModel):
 
 
 def settings_for(
-    recipe: Recipe, options: Mapping[str, Any] | None = None, start: Checkpoint | None = None, **given: Any
+    recipe: SegmenterFamily, options: Mapping[str, Any] | None = None, start: Checkpoint | None = None, **given: Any
 ) -> Settings:
     """Check what a caller asks, the rest from the segmenter's recipe; None stands for "the segmenter's own".
 
@@ -127,7 +127,7 @@ def check_names(given: Iterable[str], known: Iterable[str]) -> None:
             raise InputError.of("setting", "must be one of a training's", name, hint)
 
 
-def only_side(recipe: Recipe, options: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:
+def only_side(recipe: SegmenterFamily, options: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:
     """The one side of pictures that the network takes: that of `start`, or as the options tell; None where there is a choice.
 
     Raises
@@ -142,7 +142,7 @@ def only_side(recipe: Recipe, options: Mapping[str, Any], start: Checkpoint | No
     return recipe.side(recipe.checked(options))
 
 
-def check_size(recipe: Recipe, size: int, side: int | None) -> None:
+def check_size(recipe: SegmenterFamily, size: int, side: int | None) -> None:
     """Refuse a size that the network cannot be fed: not its one `side`, or no multiple of the recipe's.
 
     Examples

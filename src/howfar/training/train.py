@@ -13,8 +13,8 @@ from howfar.segmenters import recipe_of
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.examples import Example, examples_of
 from howfar.training.fit import Task, fit
+from howfar.training.resume import remove_abandoned
 from howfar.training.settings import Settings, check_names, settings_for
-from howfar.training.states import remove_abandoned
 
 
 def train(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from howfar.data.containers import pieces
+from howfar.data.containers import parquet_column
 from howfar.data.containers.parquet import ParquetImages
 from howfar.errors import ImageError, InputError
 from packed import FILE, image_table, write_parquet
@@ -88,8 +88,8 @@ def test_other_files_are_one_line(tmp_path: Path) -> None:
 
 
 def test_any_order_and_several_threads_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "PIECE_BYTES", 100_000)
-    monkeypatch.setattr(pieces, "KEPT_BYTES", 300_000)
+    monkeypatch.setattr(parquet_column, "PIECE_BYTES", 100_000)
+    monkeypatch.setattr(parquet_column, "KEPT_BYTES", 300_000)
     images = noise(120)
     found = ParquetImages(write_parquet(tmp_path / "t.parquet", images, rows=50))
     wanted = list(images.values())
@@ -103,16 +103,16 @@ def test_any_order_and_several_threads_give_the_same_bytes(tmp_path: Path, monke
 
 
 def test_rows_in_order_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "PIECE_BYTES", 100_000)
-    monkeypatch.setattr(pieces, "KEPT_BYTES", 300_000)
+    monkeypatch.setattr(parquet_column, "PIECE_BYTES", 100_000)
+    monkeypatch.setattr(parquet_column, "KEPT_BYTES", 300_000)
     found = ParquetImages(write_parquet(tmp_path / "t.parquet", noise(100), rows=50))
     opened: list[object] = []
-    plain = pieces.open_binary
-    monkeypatch.setattr(pieces, "open_binary", lambda *given: opened.append(given) or plain(*given))
+    plain = parquet_column.open_binary
+    monkeypatch.setattr(parquet_column, "open_binary", lambda *given: opened.append(given) or plain(*given))
     for row in range(100):
         found.read(str(row))
     assert len(opened) == 2  # row groups
-    kept = pieces._kept
+    kept = parquet_column._kept
     assert sum(piece.nbytes for piece in kept._pieces.values()) == kept._bytes <= 300_000
 
 

@@ -15,17 +15,17 @@ from PIL import Image
 import howfar
 from howfar import registry
 from howfar.data import Dataset, content_hash
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, LeakError
 from howfar.results.adaptation import Adaptation
 from howfar.segmenters import recipe_of
 from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.studies.adaptation.adapt import adapt
 from howfar.studies.adaptation.bakeoff import bakeoff
-from howfar.studies.adaptation.config import Config
+from howfar.studies.adaptation.leak_guard import Known, check_unseen
 from howfar.studies.adaptation.models import _same
+from howfar.studies.adaptation.settings import Config
 from howfar.studies.adaptation.study import Study
-from howfar.studies.adaptation.unseen import Known, check_unseen
 from howfar.training.examples import examples_of, fingerprint_of, split
 from howfar.training.fit import Task
 from howfar.training.settings import settings_for

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import howfar
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.performance.relate import relate

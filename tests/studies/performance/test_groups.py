@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from howfar.data.photographs import pattern_of
+from howfar.data.groups import pattern_of
 from howfar.errors import InputError
 from howfar.studies.performance.groups import groups_of, tiled_photographs
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from howfar.results import Evaluation, RelationSettings, SetEstimate
-from howfar.studies.performance.expectation import Expectation
+from howfar.studies.performance.estimates import Expectation
 from howfar.studies.performance.notes import relation_notes
-from howfar.studies.performance.performances import Matched, read_performances
+from howfar.studies.performance.performance_files import Matched, read_performances
 from howfar.studies.performance.relate import relate
 
 IMAGES = pd.DataFrame({"dataset": ["a", "a", "b"], "image": ["1.png", "2.png", "1.png"], "performance": [0.5, 0.7, 0.6]})

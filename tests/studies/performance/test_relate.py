@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from howfar.errors import InputError
-from howfar.relation.columns import take
 from howfar.relation.estimate import calibrate
+from howfar.relation.image_columns import take
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.studies.performance.relate import relate
 
@@ -349,7 +349,7 @@ def test_a_classification_is_related_as_right_or_wrong(run: Comparison, table: p
 
 
 def evaluation(rows: pd.DataFrame) -> Evaluation:
-    from howfar.studies.performance.performances import read_performances
+    from howfar.studies.performance.performance_files import read_performances
 
     (made,) = read_performances(rows)
     return made

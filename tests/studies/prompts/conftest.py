@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from howfar.data.synthetic import write_dataset
+from howfar.demo import write_dataset
 
 
 @pytest.fixture(scope="session")

@@ -152,7 +152,7 @@ def test_nothing_of_sam_changes(sam_folder: Path) -> None:
 
 
 def _hash(sam: Sam) -> Any:
-    from howfar.weights.state import hash_state_dict
+    from howfar.weights.state_dicts import hash_state_dict
 
     return hash_state_dict(sam.model.state_dict())
 

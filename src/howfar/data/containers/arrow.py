@@ -6,10 +6,10 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
-from howfar.data.containers import rows
+from howfar.data.containers import image_column
 from howfar.data.containers.container import Listing
-from howfar.data.places import Place
 from howfar.errors import ImageError, InputError
+from howfar.io.location import Location
 
 
 class ArrowImages:
@@ -28,7 +28,7 @@ class ArrowImages:
         It cannot be read.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Location) -> None:
         import pyarrow as pa
 
         if not isinstance(place, Path):
@@ -39,31 +39,33 @@ class ArrowImages:
         except pa.ArrowException as error:
             line = " ".join(str(error).split())[:120]
             raise InputError(f"{place} is not a readable Arrow file ({line})") from error
-        rows.check(self._schema, place)
+        image_column.check(self._schema, place)
         self._starts = [0]
         for batch in self._batches:
             self._starts.append(self._starts[-1] + batch.num_rows)
 
     def listing(self) -> Listing:
         """Rows in the order of the file."""
-        labels = self._cells(rows.LABEL) if rows.LABEL in self._schema.names else []
-        kind = rows.kind_of(self._schema, rows.IMAGE)
-        paths = self._cells(rows.IMAGE, "path") if rows.has_paths(kind) else []
-        return Listing(rows.members(self._starts[-1], paths, labels, self._masked(), rows.class_names(self._schema)))
+        labels = self._cells(image_column.LABEL) if image_column.LABEL in self._schema.names else []
+        kind = image_column.kind_of(self._schema, image_column.IMAGE)
+        paths = self._cells(image_column.IMAGE, "path") if image_column.has_paths(kind) else []
+        return Listing(
+            image_column.members(self._starts[-1], paths, labels, self._masked(), image_column.class_names(self._schema))
+        )
 
     def has(self, own: str) -> bool:
         """Whether there is such a row, and the column."""
-        found = rows.row_of(own, self._starts[-1])
-        return found is not None and rows.kind_of(self._schema, found[1]) is not None
+        found = image_column.row_of(own, self._starts[-1])
+        return found is not None and image_column.kind_of(self._schema, found[1]) is not None
 
     def read(self, own: str) -> bytes:
         """Return the bytes in one row: ``17``, or of its mask ``17/mask``."""
-        found = rows.row_of(own, self._starts[-1])
+        found = image_column.row_of(own, self._starts[-1])
         if found is None or not self.has(own):
             raise ImageError("no such row")
         row, column = found
         at = bisect_right(self._starts, row) - 1
-        return rows.as_bytes(self._batches[at].column(column)[row - self._starts[at]].as_py(), self._place)
+        return image_column.as_bytes(self._batches[at].column(column)[row - self._starts[at]].as_py(), self._place)
 
     def _cells(self, column: str, field: str | None = None) -> list[Any]:
         import pyarrow.compute as pc
@@ -72,9 +74,9 @@ class ArrowImages:
         return [cell for one in found for cell in (one if field is None else pc.struct_field(one, field)).to_pylist()]
 
     def _masked(self) -> list[bool]:
-        if rows.kind_of(self._schema, rows.MASK) is None:
+        if image_column.kind_of(self._schema, image_column.MASK) is None:
             return []
-        return [there for batch in self._batches for there in rows.filled(batch.column(rows.MASK))]
+        return [there for batch in self._batches for there in image_column.filled(batch.column(image_column.MASK))]
 
 
 def _mapped(place: Path) -> tuple[Any, list[Any]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from howfar.data.containers import rows
+from howfar.data.containers import image_column
 from howfar.data.containers.container import Listing
-from howfar.data.containers.pieces import Column
-from howfar.data.places import Place, open_binary
+from howfar.data.containers.parquet_column import Column
 from howfar.errors import ImageError, InputError
+from howfar.io.location import Location, open_binary
 
 # What one request fetches behind a URL: metadata and small columns need little.
 _BLOCK = 1 << 20
@@ -43,7 +43,7 @@ class ParquetImages:
     b'nor this'
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Location) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -56,10 +56,10 @@ class ParquetImages:
                 raise InputError(f"{place} is not a readable Parquet file ({line})") from error
             self._metadata = file.metadata
             self._schema = file.schema_arrow
-        rows.check(self._schema, place)
-        names = (rows.IMAGE, rows.MASK)
+        image_column.check(self._schema, place)
+        names = (image_column.IMAGE, image_column.MASK)
         self._columns = {
-            name: Column(place, self._metadata, name) for name in names if rows.kind_of(self._schema, name) is not None
+            name: Column(place, self._metadata, name) for name in names if image_column.kind_of(self._schema, name) is not None
         }
 
     def listing(self) -> Listing:
@@ -67,29 +67,29 @@ class ParquetImages:
         import pyarrow as pa
 
         try:
-            labels = self._small(rows.LABEL) if rows.LABEL in self._schema.names else []
+            labels = self._small(image_column.LABEL) if image_column.LABEL in self._schema.names else []
             paths = []
-            if rows.has_paths(rows.kind_of(self._schema, rows.IMAGE)):
-                paths = [cell and cell["path"] for cell in self._small(f"{rows.IMAGE}.path")]
+            if image_column.has_paths(image_column.kind_of(self._schema, image_column.IMAGE)):
+                paths = [cell and cell["path"] for cell in self._small(f"{image_column.IMAGE}.path")]
             count = self._metadata.num_rows
-            return Listing(rows.members(count, paths, labels, self._masked(), rows.class_names(self._schema)))
+            return Listing(image_column.members(count, paths, labels, self._masked(), image_column.class_names(self._schema)))
         except (pa.ArrowException, EOFError) as error:
             raise InputError(f"{self._place} cannot be read ({' '.join(str(error).split())[:120]})") from error
 
     def has(self, own: str) -> bool:
         """Whether there is such a row, and the column."""
-        found = rows.row_of(own, self._metadata.num_rows)
+        found = image_column.row_of(own, self._metadata.num_rows)
         return found is not None and found[1] in self._columns
 
     def read(self, own: str) -> bytes:
         """Return the bytes in one row: ``17``, or of its mask ``17/mask``."""
         import pyarrow as pa
 
-        found = rows.row_of(own, self._metadata.num_rows)
+        found = image_column.row_of(own, self._metadata.num_rows)
         if found is None or found[1] not in self._columns:
             raise ImageError("no such row")
         try:
-            return rows.as_bytes(self._columns[found[1]].cell(found[0]), self._place)
+            return image_column.as_bytes(self._columns[found[1]].cell(found[0]), self._place)
         except (pa.ArrowException, EOFError) as error:
             raise ImageError(f"damaged Parquet file ({' '.join(str(error).split())[:80]})") from error
 
@@ -102,18 +102,18 @@ class ParquetImages:
 
     def _masked(self) -> list[bool]:
         """Which rows have a mask: by the statistics where these know of no empty cell, else by looking."""
-        if rows.MASK not in self._columns:
+        if image_column.MASK not in self._columns:
             return []
         if all(self._full(group) for group in range(self._metadata.num_row_groups)):
             return [True] * self._metadata.num_rows
-        cells = map(self._columns[rows.MASK].cell, range(self._metadata.num_rows))
+        cells = map(self._columns[image_column.MASK].cell, range(self._metadata.num_rows))
         return [cell is not None and (not isinstance(cell, dict) or any(cell.values())) for cell in cells]
 
     def _full(self, number: int) -> bool:
         group = self._metadata.row_group(number)
         for at in range(group.num_columns):
             column = group.column(at)
-            if column.path_in_schema in (rows.MASK, f"{rows.MASK}.bytes"):
+            if column.path_in_schema in (image_column.MASK, f"{image_column.MASK}.bytes"):
                 known = column.statistics
                 return known is not None and bool(known.has_null_count) and known.null_count == 0
         return False

@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from howfar.data.containers.container import Listing, Member
-from howfar.data.files import NOT_TEXT, is_text
+from howfar.data.folder_walk import NOT_TEXT, is_text
 from howfar.data.images import EXTENSIONS
-from howfar.data.places import Place, open_binary, read_range
 from howfar.errors import ImageError, InputError
+from howfar.io.location import Location, open_binary, read_range
 
 LABELS = (".cls", ".txt")
 """Endings of members that say an image's class, the one that counts first."""
@@ -58,7 +58,7 @@ class TarShard:
     b'nor this'
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Location) -> None:
         self._place = place
         self._spans: dict[str, tuple[int, int]] = {}
         self._labels: dict[str, str] = {}
@@ -143,7 +143,7 @@ def _image_of(name: str) -> Iterator[str]:
         yield key.with_suffix("").as_posix()
 
 
-def compressed(place: Place, how: str) -> InputError:
+def compressed(place: Location, how: str) -> InputError:
     """What is said of a compressed tar file.
 
     Examples
@@ -155,7 +155,7 @@ def compressed(place: Place, how: str) -> InputError:
     return InputError.of("a tar shard", "must not be compressed", f"{place} ({how})", remedy)
 
 
-def _refuse_compressed(place: Place, file: BinaryIO) -> None:
+def _refuse_compressed(place: Location, file: BinaryIO) -> None:
     head = file.read(6)
     file.seek(0)
     for magic, method in _COMPRESSED.items():

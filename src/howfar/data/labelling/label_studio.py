@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from howfar.data.labelling.pictures import Picture
-from howfar.data.places import is_url
+from howfar.io.location import is_url
 
 FILES = "/data/local-files/?d="
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from howfar.segmenters.recipe import Options, Recipe, Training
+from howfar.segmenters.family import Options, SegmenterFamily, Training
 
 if TYPE_CHECKING:
     from howfar.segmenters.deepcrack.model import DeepCrack
@@ -34,7 +34,7 @@ def build(options: DeepCrackOptions, pretrained: bool | Path) -> DeepCrack:
 
 # The paper fixes the loss. Optimiser, rate and length are those that howfar trains every segmenter by, longer than UNet++'s
 # since no part begins trained.
-DEEPCRACK = Recipe(
+DEEPCRACK = SegmenterFamily(
     "deepcrack",
     DeepCrackOptions,
     build,

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from howfar.errors import InputError
 from howfar.segmenters.deepcrack.decoder import Block, Decoder, Fusion
-from howfar.segmenters.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
-from howfar.segmenters.sides import check_sides
-from howfar.weights.state import fit_state_dict, read_state_dict
+from howfar.segmenters.input_size import check_sides
+from howfar.segmenters.normalisation import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
 # VGG-16: how many convolutions a block has, and how wide it is beside the first.
 DEPTHS = (2, 2, 3, 3, 3)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from howfar.segmenters.recipe import Options, Recipe, Training
+from howfar.segmenters.family import Options, SegmenterFamily, Training
 
 if TYPE_CHECKING:
     from howfar.segmenters.sam_adapter.model import SamAdapter
@@ -38,7 +38,7 @@ def build(options: SamAdapterOptions, pretrained: bool | Path) -> SamAdapter:
     """Build the network; the imports are here since they take seconds."""
     from howfar.segmenters.sam_adapter.base import load_sam
     from howfar.segmenters.sam_adapter.model import SamAdapter
-    from howfar.weights.state import hash_state_dict
+    from howfar.weights.state_dicts import hash_state_dict
 
     sam = load_sam(options.base, pretrained)
     return SamAdapter(sam, options.r, None if pretrained is False else hash_state_dict(sam.state_dict()))
@@ -65,7 +65,7 @@ def side(options: SamAdapterOptions) -> int | None:
 
 
 # Sides are a multiple of a patch's; the network built refuses any but its base's own.
-SAM_ADAPTER = Recipe(
+SAM_ADAPTER = SegmenterFamily(
     "adsam",
     SamAdapterOptions,
     build,

@@ -13,7 +13,7 @@ import torch
 from howfar.errors import InputError, MissingExtraError, MissingPathError
 from howfar.segmenters.sam_adapter import BASE
 from howfar.weights.hub import SAFE_FILE, why_unreachable
-from howfar.weights.state import read_state_dict
+from howfar.weights.state_dicts import read_state_dict
 
 T = TypeVar("T")
 

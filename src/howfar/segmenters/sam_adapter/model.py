@@ -10,7 +10,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from howfar.errors import InputError
-from howfar.segmenters.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from howfar.segmenters.normalisation import IMAGENET_MEAN, IMAGENET_STD, Normalise
 from howfar.segmenters.sam_adapter.adapter import Adapter, high_frequencies
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from howfar.segmenters.recipe import Options, Recipe, Training
+from howfar.segmenters.family import Options, SegmenterFamily, Training
 
 if TYPE_CHECKING:
     from howfar.segmenters.unetplusplus.model import UnetPlusPlus
@@ -32,7 +32,7 @@ def build(options: UnetPlusPlusOptions, pretrained: bool | Path) -> UnetPlusPlus
     return build_network(options.encoder, pretrained)
 
 
-UNETPLUSPLUS = Recipe(
+UNETPLUSPLUS = SegmenterFamily(
     "unetplusplus",
     UnetPlusPlusOptions,
     build,

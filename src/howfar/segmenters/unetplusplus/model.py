@@ -9,11 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from howfar.errors import MissingExtraError
-from howfar.segmenters.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
-from howfar.segmenters.sides import check_sides
+from howfar.segmenters.input_size import check_sides
+from howfar.segmenters.normalisation import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
 from howfar.weights.hub import SAFE_FILE, missing_weights, why_unreachable
-from howfar.weights.lite0 import packaged_file, timm_name
-from howfar.weights.state import fit_state_dict, read_state_dict
+from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
 ENCODERS = {"lite0": "tu-tf_efficientnet_lite0", "b3": "efficientnet-b3"}
 # What each encoder's published weights were trained with. They are written here, since the library asks a hub for them.

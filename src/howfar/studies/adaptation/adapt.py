@@ -10,10 +10,10 @@ from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.results.adaptation import Adaptation
 from howfar.segmenters import recipe_of
-from howfar.studies.adaptation.config import ANEW, Config
-from howfar.studies.adaptation.models import Place
+from howfar.studies.adaptation.leak_guard import Known
+from howfar.studies.adaptation.models import StudyFolder
+from howfar.studies.adaptation.settings import ANEW, Config
 from howfar.studies.adaptation.study import Study
-from howfar.studies.adaptation.unseen import Known
 from howfar.training.examples import examples_of
 from howfar.training.settings import settings_for
 
@@ -99,7 +99,7 @@ def adapt(
     recipe = recipe_of(model)
     settings = settings_for(recipe, options or {}, **training)
     p = Known.of(_dataset(primary), group)
-    place = Place(
+    place = StudyFolder(
         folder=Path(out).expanduser().absolute(),
         segmenter=model,
         options=dict(recipe.checked(options or {})),

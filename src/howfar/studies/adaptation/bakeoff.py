@@ -9,7 +9,7 @@ from typing import Any
 from howfar import registry
 from howfar.results.adaptation import Adaptation
 from howfar.studies.adaptation.adapt import adapt
-from howfar.studies.adaptation.config import RANDOM
+from howfar.studies.adaptation.settings import RANDOM
 
 
 def bakeoff(

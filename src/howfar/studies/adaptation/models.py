@@ -10,11 +10,11 @@ from typing import Any
 
 from howfar.data import Dataset, content_hash, read_bytes
 from howfar.errors import HowfarError
-from howfar.pipeline.predicting import Model, load_model, predict
+from howfar.pipeline.prediction import Model, load_model, predict
 from howfar.results import Evaluation
 from howfar.segmenters import recipe_of
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.studies.adaptation.unseen import Known, check_unseen
+from howfar.studies.adaptation.leak_guard import Known, check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.training.examples import Example, fingerprint_of, split
 from howfar.training.fit import Task, fit
@@ -22,7 +22,7 @@ from howfar.training.settings import Settings
 
 
 @dataclass(frozen=True)
-class Place:
+class StudyFolder:
     """Where the study's models lie, and how they are trained and run.
 
     Attributes

@@ -10,20 +10,20 @@ import pandas as pd
 
 from howfar.data import Dataset, content_hash, read_bytes
 from howfar.errors import InputError
-from howfar.pipeline.predicting import Model
+from howfar.pipeline.prediction import Model
 from howfar.results import Comparison, Provenance
 from howfar.results.adaptation import BASELINE, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.studies.adaptation.config import ANEW, Arm, Config
-from howfar.studies.adaptation.models import Place
+from howfar.studies.adaptation.leak_guard import Known, Part
+from howfar.studies.adaptation.models import StudyFolder
+from howfar.studies.adaptation.settings import ANEW, Arm, Config
 from howfar.studies.adaptation.suppression import suppression_of
 from howfar.studies.adaptation.tables import gains_of, images_of, model_row, score_row
-from howfar.studies.adaptation.unseen import Known, Part
 from howfar.studies.distance import compare
 from howfar.studies.selection import select
 from howfar.training.examples import Example, examples_of
+from howfar.training.resume import remove_abandoned
 from howfar.training.settings import Settings
-from howfar.training.states import remove_abandoned
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Study:
     """The datasets and settings of a study, and what has been found so far."""
 
     config: Config
-    place: Place
+    place: StudyFolder
     settings: Settings
     primary: Known
     secondaries: list[Known]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from howfar.studies.adaptation.config import Arm, Config
 from howfar.studies.adaptation.gains import interval, paired
+from howfar.studies.adaptation.settings import Arm, Config
 
 COLUMNS = ("model", "of", "share", "change", "low", "high", "cost", "cost_low", "cost_high")
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howfar.data.files import printable
+from howfar.data.folder_walk import printable
 from howfar.results import Evaluation
 from howfar.results.adaptation import BASELINE
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.studies.adaptation.config import RANDOM, Arm, Config
 from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
-from howfar.studies.adaptation.unseen import Part
+from howfar.studies.adaptation.leak_guard import Part
+from howfar.studies.adaptation.settings import RANDOM, Arm, Config
 
 OVER = ("over_random", "over_random_low", "over_random_high")
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from howfar.data import Dataset
 from howfar.data.class_predictions import ClassPredictions, read_classes
-from howfar.data.files import printable
-from howfar.data.matching import examples
+from howfar.data.folder_walk import printable
+from howfar.data.prediction_matching import examples
 from howfar.errors import InputError
 from howfar.metrics.classification import CLASSIFICATION
 from howfar.results import Evaluation
-from howfar.studies.evaluation.listed import Listing, Tallied, evaluate_listing
+from howfar.studies.evaluation.listed_predictions import Listing, Tallied, evaluate_listing
 
 
 def evaluate_classes(dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:

@@ -13,7 +13,7 @@ from howfar.data import Dataset
 from howfar.data.boxes import read_boxes
 from howfar.metrics.detection import Detection
 from howfar.results import Evaluation
-from howfar.studies.evaluation.listed import Listing, Tallied, entries_of, evaluate_listing, unmatched
+from howfar.studies.evaluation.listed_predictions import Listing, Tallied, entries_of, evaluate_listing, unmatched
 
 
 def evaluate_boxes(
@@ -24,7 +24,8 @@ def evaluate_boxes(
     Raises
     ------
     HowfarError
-        As `howfar.data.boxes.read_boxes` and `howfar.studies.evaluation.listed.evaluate_listing`; or no image has true boxes.
+        As `howfar.data.boxes.read_boxes` and `howfar.studies.evaluation.listed_predictions.evaluate_listing`; or no image has
+        true boxes.
     """
     predicted, true = read_boxes(predictions), read_boxes(truth, "true boxes")
     labels = sorted({label for side in (predicted, true) for boxes in side.values() for label in boxes["labels"]})

@@ -15,7 +15,7 @@ from howfar.metrics.tolerance import as_tolerance
 from howfar.results import Evaluation
 from howfar.studies.evaluation.classification import evaluate_classes
 from howfar.studies.evaluation.detection import evaluate_boxes
-from howfar.studies.evaluation.maps import find_sources
+from howfar.studies.evaluation.map_scores import find_sources
 from howfar.studies.evaluation.segmentation import evaluate_maps
 from howfar.studies.evaluation.threshold import choose
 
@@ -101,7 +101,7 @@ def evaluate(
     Examples
     --------
     >>> import tempfile
-    >>> from howfar.data.synthetic import write_dataset
+    >>> from howfar.demo import write_dataset
     >>> roads = write_dataset(Path(tempfile.mkdtemp()) / "roads", 3, seed=0, size=64)
     >>> found = evaluate(roads, roads / "masks", progress=False)
     >>> found.scores["ods"], found.images["performance"].tolist()
@@ -137,7 +137,7 @@ def _predicted(
     images: Dataset, predictions: Any, model: Any, task: str, given: Mapping[str, Any], partial: bool, progress: bool
 ) -> Evaluation:
     """Predict with a model and score its maps, which lie in a folder that is gone afterwards."""
-    from howfar.pipeline.predicting import load_model, predict
+    from howfar.pipeline.prediction import load_model, predict
 
     if predictions is not None:
         raise InputError.of("model", "is of no use beside predictions", str(model), "leave one of them out")

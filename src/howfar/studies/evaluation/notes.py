@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from howfar.data.matching import examples
-from howfar.studies.evaluation.maps import ScoredMap, Sources
+from howfar.data.prediction_matching import examples
+from howfar.studies.evaluation.map_scores import ScoredMap, Sources
 from howfar.studies.evaluation.threshold import Cut
 
 

@@ -11,14 +11,14 @@ import pandas as pd
 
 from howfar.arrays import Float64Array
 from howfar.data import Dataset
-from howfar.data.files import printable
+from howfar.data.folder_walk import printable
 from howfar.errors import InputError
 from howfar.metrics import Counts, SegmentationScore, ThresholdScore, signals, stack, summarise, threshold_index
 from howfar.results import Evaluation, Provenance
-from howfar.studies.evaluation.faults import Fault, settle
-from howfar.studies.evaluation.maps import ScoredMap, Sources, all_faint, missing_maps, read_maps
+from howfar.studies.evaluation.map_scores import ScoredMap, Sources, all_faint, missing_maps, read_maps
 from howfar.studies.evaluation.notes import notes
 from howfar.studies.evaluation.threshold import Cut, own_best
+from howfar.studies.evaluation.unscored_images import Fault, settle
 
 OVER_THRESHOLDS = ("ods", "ods_threshold", "ois", "ois_aggregate", "ap")
 AT_THRESHOLD = ("f", "mean_f", "precision", "recall", "iou")
@@ -32,7 +32,7 @@ def evaluate_maps(
     Raises
     ------
     InputError
-        As `howfar.studies.evaluation.faults.settle`; or all maps are of 0 and 1 where they should be of 0 to 255.
+        As `howfar.studies.evaluation.unscored_images.settle`; or all maps are of 0 and 1 where they should be of 0 to 255.
     """
     scored, faults = _outcomes(dataset, sources, tolerance, partial, progress)
     skipped = settle(faults, dataset, partial)

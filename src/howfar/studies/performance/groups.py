@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from howfar.data.photographs import look_tiled, photographs_of, tiles
+from howfar.data.groups import look_tiled, photographs_of, tiles
 
 
 def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
@@ -20,7 +20,7 @@ def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
     Raises
     ------
     InputError
-        As `howfar.data.photographs.pattern_of`; or no image matches.
+        As `howfar.data.groups.pattern_of`; or no image matches.
 
     Examples
     --------

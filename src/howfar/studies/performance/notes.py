@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from howfar.results import Evaluation, RelationSettings
-from howfar.studies.performance.expectation import Expectation
+from howfar.studies.performance.estimates import Expectation
 from howfar.studies.performance.groups import tiled_photographs
-from howfar.studies.performance.performances import Matched
-from howfar.studies.performance.scores import NOT_TUNED
+from howfar.studies.performance.image_performance import NOT_TUNED
+from howfar.studies.performance.performance_files import Matched
 from howfar.studies.performance.tables import GIVEN
 
 

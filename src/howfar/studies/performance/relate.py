@@ -13,11 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from howfar.data.photographs import pattern_of
+from howfar.data.groups import pattern_of
 from howfar.errors import InputError
-from howfar.relation.parts import parts
-from howfar.relation.points import Points
+from howfar.relation.dataset_points import Points
 from howfar.relation.smooth import curve
+from howfar.relation.strata import parts
 from howfar.relation.trend import pooled_trend, trend
 from howfar.relation.verdict import verdict
 from howfar.results import (
@@ -31,11 +31,11 @@ from howfar.results import (
     Trend,
     Verdict,
 )
-from howfar.studies.performance.expectation import expect
+from howfar.studies.performance.estimates import expect
 from howfar.studies.performance.groups import groups_of
+from howfar.studies.performance.image_performance import Scores, scores_of, signals_at
 from howfar.studies.performance.notes import relation_notes
-from howfar.studies.performance.performances import Matched, Performances, match, read_performances
-from howfar.studies.performance.scores import Scores, scores_of, signals_at
+from howfar.studies.performance.performance_files import Matched, Performances, match, read_performances
 
 CURVE = ("dataset", "image", "distance", "performance", "smoothed")
 BY_THRESHOLD = ("threshold", "precision", "recall", "f", "dataset")

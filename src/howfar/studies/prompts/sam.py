@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from howfar.backbones.hub_models import random_model, read_model, transformers_for
-from howfar.backbones.network import resolve_device
-from howfar.backbones.published import SAM_ROW, source_folder
+from howfar.backbones.published_transformers import SAM_ROW, source_folder
+from howfar.backbones.torch_backbone import resolve_device
 from howfar.studies.prompts.prompt import Prompt
-from howfar.weights.state import hash_state_dict
+from howfar.weights.state_dicts import hash_state_dict
 
 MEAN: Final = (0.485, 0.456, 0.406)
 STD: Final = (0.229, 0.224, 0.225)

@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.data import Dataset, Item, content_hash, decode, parse, read_bytes, read_mask
-from howfar.data.files import printable
-from howfar.data.map_files import places, signature_of, write_map
+from howfar.data.folder_walk import printable
+from howfar.data.probability_map_files import places, signature_of, write_map
 from howfar.errors import ImageError, InputError
 from howfar.progress import bar
 from howfar.results import Provenance, Skipped
@@ -99,7 +99,7 @@ def prompts(
     Examples
     --------
     >>> import tempfile
-    >>> from howfar.data.synthetic import write_dataset
+    >>> from howfar.demo import write_dataset
     >>> place = Path(tempfile.mkdtemp())
     >>> roads = write_dataset(place / "roads", 2, seed=0, size=48)
     >>> prompts(roads, "text", out=place / "out", texts=["a crack"], pretrained=False, progress=False).prompts

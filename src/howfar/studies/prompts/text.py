@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from howfar.backbones.clipseg import SIDE, promptable
-from howfar.backbones.network import resolve_device
-from howfar.backbones.processor import IMAGENET_MEAN, IMAGENET_STD
-from howfar.backbones.recipe import Options
-from howfar.weights.state import hash_state_dict
+from howfar.backbones.family import Options
+from howfar.backbones.hub_processor_config import IMAGENET_MEAN, IMAGENET_STD
+from howfar.backbones.torch_backbone import resolve_device
+from howfar.weights.state_dicts import hash_state_dict
 
 TEXTS = ("road pavement surface", "a crack or multiple cracks", "cracks on a road")
 """Those of the paper's fig. 12."""

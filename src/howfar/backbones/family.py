@@ -1,0 +1,215 @@
+"""What a backbone family registers: a card to list, the options it takes, and how it is built."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from howfar.errors import InputError, MissingPathError
+from howfar.protocols import Backbone
+from howfar.weights.precision import Precision
+
+Fit = Literal["stretch", "crop", "pad"]
+Engine = Literal["auto", "torch", "compile"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What ``howfar backbones`` lists of a family without loading it.
+
+    Attributes
+    ----------
+    name
+        What it is registered as.
+    length
+        q, or None where it depends on the model.
+    input, weights, licence
+        What the network sees, where its weights come from and their licence, as words.
+    summary
+        One line: what the feature is, or why the family cannot be loaded.
+    """
+
+    name: str
+    length: int | None
+    input: str
+    weights: str
+    licence: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a backbone is to be built; a family reads the fields that its `BackboneFamily.takes` names.
+
+    Attributes
+    ----------
+    device
+        ``auto`` (a CUDA device where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    weights
+        A local file: a ``.safetensors`` or ``.pth`` state dict, a checkpoint, an ``.onnx`` file. Or, for the families that
+        take one, a folder in the hub's format. Nothing is fetched then.
+    pretrained
+        False asks for seeded random weights.
+    pool
+        True for the model's own pooled vector, False for its flattened last map; a family may have the other default.
+    fit
+        ``stretch`` to the input size (the paper), ``crop`` the centre, or ``pad``.
+    via
+        Side of a square that the picture is resized to first; 448 gives the paper's two steps.
+    model
+        The model's name within its family, ``resnet18`` of ``timm:resnet18``.
+    size
+        Side of the input in pixels, or (height, width), where a family lets it be chosen.
+    mean, std
+        Of each channel on the scale 0-1, where a family lets them be chosen.
+    output
+        Name of the output that is the feature, of an ONNX file.
+    prompt
+        Text that goes in beside the picture.
+    engine
+        ``auto`` has onnxruntime run a network on the CPU, once it is seen to give torch's features; ``torch`` has torch alone;
+        ``compile`` has torch compile it first, for a GPU: a minute that pays off where images are many.
+    precision
+        ``32``, or ``bf16`` or ``fp16`` for mixed precision by torch, quicker on a GPU: another feature, by a little.
+
+    Raises
+    ------
+    InputError
+        A field breaks its rule.
+    MissingPathError
+        There is nothing at `weights`.
+    """
+
+    device: str = "auto"
+    weights: Path | None = None
+    pretrained: bool = True
+    pool: bool = True
+    fit: Fit = "stretch"
+    via: int | None = None
+    model: str | None = None
+    size: int | Sequence[int] | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    output: str | None = None
+    prompt: str | None = None
+    engine: Engine = "auto"
+    precision: Precision = "32"
+
+    def __post_init__(self) -> None:
+        for name, kind in (("fit", Fit), ("engine", Engine), ("precision", Precision)):
+            if getattr(self, name) not in get_args(kind):
+                raise InputError.of(name, f"must be one of {', '.join(get_args(kind))}", getattr(self, name))
+        if self.via is not None and (isinstance(self.via, bool) or not isinstance(self.via, int) or self.via < 1):
+            raise InputError.of("via", "must be a side in pixels, at least 1", self.via, "the paper's is 448")
+        for name in ("pretrained", "pool"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError.of(name, "must be True or False", getattr(self, name))
+        if not isinstance(self.device, str):
+            raise InputError.of("device", "must be a name", self.device, "pass 'auto', 'cpu' or 'cuda'")
+        if self.weights is not None and not self.weights.exists():
+            raise MissingPathError(f"weights must be a file or a folder, and {self.weights} is neither")
+        self._check_input()
+
+    def _check_input(self) -> None:
+        for name in ("output", "prompt"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value.strip()):
+                raise InputError.of(name, "must be text", value)
+        if self.size is not None and not (_are(self.sides, int) and len(self.sides) == 2 and min(self.sides) >= 1):
+            raise InputError.of("size", "must be a side in pixels, or a height and a width", self.size)
+        for name, least in (("mean", -math.inf), ("std", 0.0)):
+            value = getattr(self, name)
+            if value is not None and not (_are(value, (int, float)) and len(value) == 3 and min(value) > least):
+                raise InputError.of(name, f"must be three numbers{' above 0' if least == 0 else ''}", value)
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """(height, width) that `size` asks for; empty where it asks for none.
+
+        Examples
+        --------
+        >>> Options(size=224).sides, Options(size=(96, 128)).sides
+        ((224, 224), (96, 128))
+        """
+        if isinstance(self.size, int):
+            return (self.size, self.size)
+        return tuple(self.size) if isinstance(self.size, (list, tuple)) else ()
+
+
+@dataclass(frozen=True)
+class BackboneFamily:
+    """What the registry and entry points name: a family of backbones.
+
+    Attributes
+    ----------
+    card
+        What is listed.
+    build
+        Makes the backbone; heavy libraries are imported in it, never beside it.
+    takes
+        The fields of `Options` that `build` reads; any other that is set is refused.
+    defaults
+        Fields of `Options` whose default is another for this family: ``{"pool": False}``, say.
+    folder
+        Whether `Options.weights` may be a folder.
+
+    Examples
+    --------
+    >>> from howfar.backbones.pixels import PIXELS
+    >>> PIXELS.build(PIXELS.options({"fit": "crop"})).layers
+    (27648,)
+    >>> PIXELS.options({"pool": False})
+    Traceback (most recent call last):
+    howfar.errors.InputError: pixels takes no pool, got 'False': its options are fit, via
+    """
+
+    card: Card
+    build: Callable[[Options], Backbone]
+    takes: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    folder: bool = False
+
+    def options(self, given: Mapping[str, Any]) -> Options:
+        """Check what a caller asks of this family.
+
+        Raises
+        ------
+        InputError
+            An unknown name, a value that breaks its rule, or an option that this family does not take.
+        MissingPathError
+            There is nothing at `weights`, or a folder where this family takes a file.
+        """
+        known = {entry.name: entry.default for entry in fields(Options)}
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}"
+                raise InputError.of("option", "must be an option of load_backbone", name, hint)
+        options = Options(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
+        for name, default in known.items():
+            # Every family runs on the CPU, so a caller may say so to any.
+            fine = ("auto", "cpu") if name == "device" else (default, self.defaults.get(name, default))
+            if name not in self.takes and getattr(options, name) not in fine:
+                takes = ", ".join(entry for entry in self.takes if entry != "model") or "none"
+                raise InputError(f"{self.card.name} takes no {name}, got {str(given[name])!r}: its options are {takes}")
+        if options.weights is not None and options.weights.is_dir() and not self.folder:
+            raise MissingPathError(f"weights must be a file, and {options.weights} is a folder")
+        return options
+
+
+def _are(values: Any, kind: Any) -> bool:
+    if not isinstance(values, (list, tuple)):
+        return False
+    return all(isinstance(one, kind) and not isinstance(one, bool) and math.isfinite(one) for one in values)
+
+
+def _as_path(value: object) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, (str, Path)):
+        raise InputError.of("weights", "must be a path", value)
+    return Path(value).expanduser()

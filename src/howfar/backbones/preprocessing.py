@@ -1,0 +1,126 @@
+"""From a picture to a network's input: one antialiased resize, or two where the paper took two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from howfar.backbones.family import Fit
+from howfar.data.colour_modes import to_rgb
+from howfar.errors import ImageError, InputError
+
+RESAMPLING: Final = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+# Modes of eight bits a channel, which Pillow turns into RGB without guessing a range.
+_EIGHT_BIT: Final = frozenset({"1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"})
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return `image` in mode RGB; transparency is laid on white, as `howfar.data.decode` does.
+
+    Raises
+    ------
+    ImageError
+        Its values have no fixed range (16-bit, integer or float), so that turning them into 8 bits would be a guess.
+
+    Examples
+    --------
+    >>> as_rgb(Image.new("L", (1, 1), 7)).getpixel((0, 0))
+    (7, 7, 7)
+    """
+    if image.mode == "RGB":
+        return image
+    if image.mode not in _EIGHT_BIT:
+        raise ImageError(f"mode {image.mode} is not 8 bits a channel: convert it to RGB first")
+    return to_rgb(image)
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Resize a picture to a network's input; the values stay 8-bit, normalising is the network's.
+
+    The aspect is not kept (``fit="stretch"``), as in the paper; ``crop`` takes the largest centred part of the
+    input's aspect, ``pad`` shrinks the whole picture into the middle of a plain canvas. With `via` the fit is made
+    on a square of that side first, which is then resized to the input (section 3.1 of the paper: 448, then the model's).
+
+    Attributes
+    ----------
+    size
+        (height, width) of the input in pixels.
+    fit, via
+        As above.
+    interpolation
+        A key of `RESAMPLING`; Pillow's filters widen when they shrink, so that nothing aliases (``nearest`` apart).
+    fill
+        RGB of the canvas of ``pad``.
+
+    Raises
+    ------
+    InputError
+        The interpolation is not known.
+
+    Examples
+    --------
+    >>> Preprocess((2, 3))(Image.new("RGB", (40, 20), (9, 8, 7)))[0, 0]
+    array([9, 8, 7], dtype=uint8)
+    """
+
+    size: tuple[int, int]
+    fit: Fit = "stretch"
+    via: int | None = None
+    interpolation: str = "bicubic"
+    fill: tuple[int, int, int] = (128, 128, 128)
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in RESAMPLING:
+            raise InputError.of("interpolation", f"must be one of {', '.join(RESAMPLING)}", self.interpolation)
+
+    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Return the picture as (height, width, 3) uint8.
+
+        Raises
+        ------
+        ImageError
+            The picture is not 8 bits a channel.
+        """
+        picture = as_rgb(image)
+        if self.via is None:
+            return np.array(self._fitted(picture, *self.size))
+        picture = self._fitted(picture, self.via, self.via)
+        height, width = self.size
+        return np.array(picture.resize((width, height), RESAMPLING[self.interpolation]))
+
+    def describe(self) -> dict[str, Any]:
+        """What the feature depends on, as JSON values.
+
+        Examples
+        --------
+        >>> Preprocess((96, 96)).describe()
+        {'size': [96, 96], 'fit': 'stretch', 'via': None, 'interpolation': 'bicubic'}
+        """
+        described = {"size": list(self.size), "fit": self.fit, "via": self.via, "interpolation": self.interpolation}
+        return {**described, "fill": list(self.fill)} if self.fit == "pad" else described
+
+    def _fitted(self, picture: Image.Image, height: int, width: int) -> Image.Image:
+        resample = RESAMPLING[self.interpolation]
+        if self.fit == "stretch":
+            return picture.resize((width, height), resample)
+        if self.fit == "crop":
+            scale = min(picture.width / width, picture.height / height)
+            left, top = (picture.width - width * scale) / 2, (picture.height - height * scale) / 2
+            # Rounding may put the far edge a hair outside, which Pillow refuses.
+            right, bottom = min(left + width * scale, picture.width), min(top + height * scale, picture.height)
+            return picture.resize((width, height), resample, box=(max(left, 0.0), max(top, 0.0), right, bottom))
+        scale = min(width / picture.width, height / picture.height)
+        inner = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        canvas = Image.new("RGB", (width, height), self.fill)
+        canvas.paste(picture.resize(inner, resample), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+        return canvas

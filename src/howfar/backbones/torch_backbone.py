@@ -1,0 +1,349 @@
+"""A frozen torch network as a backbone: what every family that runs one shares."""
+
+from __future__ import annotations
+
+import copy
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL.Image import Image
+from torch import Tensor, nn
+
+from howfar.backbones.family import Engine
+from howfar.backbones.onnxruntime_engine import Compiled, Whole, joined_maps
+from howfar.backbones.preprocessing import Preprocess
+from howfar.backbones.torch_compile import Fused, on_device
+from howfar.errors import HowfarError, InputError
+from howfar.weights.precision import Precision, computing_in, dtype_of
+from howfar.weights.state_dicts import hash_state_dict
+
+_CUDA = threading.Lock()
+BATCH: Final = 16
+"""Pictures at a time on a CPU."""
+_MOST: Final = 256
+_TRIED: Final = 5
+_HOST: Final = 1 << 28
+"""Bytes of features that a batch may have."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Which part of a network is the feature.
+
+    Attributes
+    ----------
+    maps
+        (network, input (b, 3, h, w)) -> one tensor (b, ...) for each layer. A module-level function, so that the
+        backbone can be pickled.
+    layer, pooling
+        What it takes, in words, for the identity.
+    """
+
+    maps: Callable[[nn.Module, Tensor], Sequence[Tensor]]
+    layer: str
+    pooling: str
+
+
+class Network:
+    """F of the paper (eq. 1) by a torch network: normalise, run, flatten each layer's map in C order, concatenate.
+
+    The network is put in evaluation mode and frozen; nothing records gradients. It runs in float32 (without TF32 on
+    CUDA), so that a feature depends neither on the device nor on its batch beyond rounding. On a CPU onnxruntime runs it, once
+    its first features are seen to be torch's.
+
+    Parameters
+    ----------
+    name, model
+        The registered name, with the model's (``timm:resnet18``), and the architecture's own name.
+    network
+        Taken over and changed: frozen, moved to `device`.
+    feature
+        Which part of it is the feature.
+    preprocess, mean, std
+        From a picture to the input; mean and std of each channel on the scale 0-1.
+    device
+        As `resolve_device` takes it.
+    kind
+        What the identity has for a name, where `name` says where a file lies, which is no part of the feature.
+    engine
+        ``auto``, or ``torch`` for that alone: for a network whose code takes other ways with other pictures, which an export
+        cannot follow. ``compile`` for torch.compile, on any device.
+    precision
+        ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision in that type: another feature, with an identity of its own.
+        On a CPU ``bf16`` alone.
+
+    Raises
+    ------
+    InputError
+        The device is unknown or absent, or the network cannot take the input.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: str,
+        network: nn.Module,
+        feature: Feature,
+        preprocess: Preprocess,
+        mean: Sequence[float],
+        std: Sequence[float],
+        device: str = "auto",
+        kind: str | None = None,
+        engine: Engine = "auto",
+        precision: Precision = "32",
+    ) -> None:
+        self.name = name
+        self._device = resolve_device(device)
+        self._dtype = dtype_of(precision, self._device)
+        self._feature = feature
+        self._preprocess = preprocess
+        self._network = network.float().eval().requires_grad_(False)
+        self._identity = {
+            "name": kind or name,
+            "model": model,
+            "weights": hash_state_dict(self._network.state_dict()),
+            "layer": feature.layer,
+            "pooling": feature.pooling,
+            "preprocessing": {**preprocess.describe(), "mean": [float(x) for x in mean], "std": [float(x) for x in std]},
+            "dtype": str(self._dtype).removeprefix("torch."),
+        }
+        # Channels last is the faster layout for convolutions on a CPU.
+        # (As a mapping, since torch's stubs leave memory_format out.)
+        layout: dict[str, Any] = {"memory_format": torch.channels_last}
+        self._network = _moved(self._network, self._device, name).to(**layout)
+        self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
+        self._std = torch.tensor(std, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
+        self._most = _MOST
+        self.busy = 0.0 if self._device.type == "cuda" else None
+        """Seconds that its GPU has computed, or copied for it; None on a CPU."""
+        self.layers = self._measure()
+        self.batch_size = BATCH if self._device.type != "cuda" else self._fitting()
+        self._engine = engine
+        self._compiled = self._engine_here()
+
+    @property
+    def engine(self) -> str:
+        """What runs it: ``torch``, ``onnxruntime``, ``torch.compile``, or ``not yet chosen`` before the first batch."""
+        return "torch" if self._compiled is None else self._compiled.engine
+
+    def _engine_here(self) -> Compiled | Fused | None:
+        """What runs the network on its device; None for torch alone."""
+        whole = Whole(self._network, self._feature.maps, self._mean, self._std).eval()
+        if self._engine == "compile":
+            return Fused(self.name, whole, self._dtype)
+        if self._engine == "auto" and self._dtype is torch.float32 and self._device.type == "cpu":
+            return Compiled(self.name, whole, self._preprocess.size, self._identity)
+        return None
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Name, model, weights hash, layer, pooling, preprocessing and dtype, as JSON values."""
+        return self._identity
+
+    def on(self, device: str) -> Self:
+        """Move the network to another device, and give the backbone that runs it there.
+
+        Raises
+        ------
+        HowfarError
+            The device is unknown, absent or too small.
+        """
+        moved = copy.copy(self)
+        moved._device = resolve_device(device)
+        moved._network = _moved(self._network, moved._device, self.name)
+        moved._mean, moved._std = self._mean.to(moved._device), self._std.to(moved._device)
+        moved._compiled = moved._engine_here()
+        return moved
+
+    def prepare(self, image: Image) -> NDArray[np.uint8]:
+        """Return (height, width, 3) uint8.
+
+        Raises
+        ------
+        ImageError
+            The picture is not 8 bits a channel.
+        """
+        return self._preprocess(image)
+
+    def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn (b, height, width, 3) uint8 into (b, q) float32.
+
+        Raises
+        ------
+        InputError
+            `batch` is not what `prepare` returns, stacked.
+        """
+        shape = (*self._preprocess.size, 3)
+        if batch.shape[1:] != shape or batch.dtype != np.uint8:
+            rule = f"must be uint8 of shape (b, {', '.join(map(str, shape))})"
+            raise InputError.of("batch", rule, f"{batch.dtype} {batch.shape}", "stack what prepare returns")
+        if isinstance(self._compiled, Fused):
+            return self._compiled(batch, self._forward, self._by_torch)
+        return self._by_torch(batch) if self._compiled is None else self._compiled(batch, self._by_torch)
+
+    def _by_torch(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        pieces = [batch[i : i + self._most] for i in range(0, len(batch), self._most)]
+        if len(pieces) > 1:
+            return np.concatenate([self._by_torch(piece) for piece in pieces])
+        try:
+            return self._forward(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            if len(batch) <= 1:
+                raise self._too_large() from error
+        # Outside the handler, so that the failed run's memory is free by now.
+        self._most = max(1, min(self._most, len(batch) // 2))
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        return self._by_torch(batch)
+
+    def _too_large(self) -> HowfarError:
+        height, width = self._preprocess.size
+        return HowfarError(
+            f"{self.name} needs more memory than {self._device} has for one picture of {height}×{width}: "
+            "choose a smaller model, fewer workers, or another device"
+        )
+
+    def _forward(self, batch: NDArray[Any], whole: nn.Module | None = None) -> NDArray[np.float32]:
+        with torch.inference_mode(), self._set():
+            begun = time.perf_counter()
+            joined = joined_maps(self._run(batch)) if whole is None else whole(on_device(batch, self._device))
+            found = np.ascontiguousarray(joined.cpu().numpy())
+            if self._device.type == "cuda":
+                # One at a time, so that seconds do not overlap.
+                self.busy = (self.busy or 0.0) + time.perf_counter() - begun
+        if self._dtype is torch.float16 and not np.isfinite(found).all():
+            raise HowfarError(f"features of {self.name} are beyond what fp16 holds (65,504): pass precision='bf16' or '32'")
+        return found
+
+    @contextmanager
+    def _set(self) -> Iterator[None]:
+        with _exact(self._device), computing_in(self._dtype, self._device):
+            yield
+
+    def _run(self, batch: NDArray[Any]) -> Sequence[Tensor]:
+        pixels = on_device(batch, self._device).permute(0, 3, 1, 2)
+        scaled = pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
+        return self._feature.maps(self._network, scaled.sub_(self._mean).div_(self._std))
+
+    def _fitting(self) -> int:
+        """Pictures at a time that half of the GPU's free memory holds, from what one picture and a few more take."""
+        peaks = []
+        for count in (1, _TRIED):
+            torch.cuda.reset_peak_memory_stats(self._device)
+            self._by_torch(np.zeros((count, *self._preprocess.size, 3), dtype=np.uint8))
+            peaks.append(torch.cuda.max_memory_allocated(self._device))
+        torch.cuda.empty_cache()
+        held = fitting(torch.cuda.mem_get_info(self._device)[0], (peaks[1] - peaks[0]) / (_TRIED - 1))
+        # Features go to the host, where each worker holds a batch of them.
+        return max(1, min(held, _HOST // (4 * sum(self.layers))))
+
+    def _measure(self) -> tuple[int, ...]:
+        # A trial run says what no network declares alike: how long each part of the feature is.
+        blank = np.zeros((1, *self._preprocess.size, 3), dtype=np.uint8)
+        try:
+            with torch.inference_mode(), self._set():
+                parts = self._run(blank)
+        except HowfarError:
+            raise
+        except (RuntimeError, MemoryError) as error:
+            raise self._too_large() if _out_of_memory(error) else self._unsuited(error) from error
+        # A network says in its own way that the size, or pictures at all, do not suit it.
+        except Exception as error:
+            raise self._unsuited(error) from error
+        if not all(isinstance(part, Tensor) for part in parts):
+            raise InputError.of(f"the feature of {self.name}", "must be tensors", [type(part).__name__ for part in parts])
+        return tuple(part[0].numel() for part in parts)
+
+    def _unsuited(self, error: Exception) -> InputError:
+        height, width = self._preprocess.size
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return InputError(f"{self.name} cannot take pictures of {height}×{width} ({reason})")
+
+
+def _moved(network: nn.Module, device: torch.device, name: str) -> nn.Module:
+    """The network on the device.
+
+    Raises
+    ------
+    HowfarError
+        It does not fit.
+    """
+    try:
+        return network.to(device)
+    except RuntimeError as error:
+        if not _out_of_memory(error):
+            raise
+        raise HowfarError(f"{name} does not fit the memory of {device}: choose a smaller model, or another device") from error
+
+
+def fitting(free: float, each: float) -> int:
+    """Pictures at a time that half of the free memory holds: a power of two, at least 1, at most 256.
+
+    Parameters
+    ----------
+    free
+        Bytes.
+    each
+        Bytes that one more picture takes.
+
+    Examples
+    --------
+    >>> fitting(80e9, 40e6), fitting(8e9, 900e6), fitting(1e9, 5e9), fitting(1e9, 0)
+    (256, 4, 1, 256)
+    """
+    held = free / 2 / each if each > 0 else math.inf
+    return 1 << int(math.log2(min(max(held, 1), _MOST)))
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # torch has a class of its own for some devices, and for some of their errors alone.
+    words = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(one in str(error).lower() for one in words)
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device that `name` asks for; ``auto`` is CUDA where there is one, else the CPU.
+
+    Raises
+    ------
+    InputError
+        torch knows no such device, or this machine has none.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError.of("device", "must be auto, cpu, cuda, cuda:N or mps", name) from error
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if device.type not in there:
+        raise InputError.of("device", "must be auto, cpu, cuda, cuda:N or mps", name)
+    if (device.index or 0) >= there[device.type]:
+        raise InputError.of("device", "must be on this machine", name, "pass 'auto' or 'cpu'")
+    return device
+
+
+@contextmanager
+def _exact(device: torch.device) -> Iterator[None]:
+    # cuDNN's switches belong to the process, so threads take turns; one stream runs their kernels in turn anyway.
+    if device.type != "cuda":
+        yield
+        return
+    with _CUDA, torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield

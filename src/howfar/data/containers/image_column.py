@@ -1,0 +1,156 @@
+"""Columns of images, as Parquet and Arrow files hold them: bytes, or Hugging Face's structs of bytes and path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from howfar.data.containers.container import Member
+from howfar.errors import ImageError, InputError
+from howfar.io.location import Location, is_url
+
+IMAGE, MASK, LABEL = "image", "mask", "label"
+
+
+def holds_bytes(kind: Any) -> bool:
+    """Whether a column of this type holds files: bytes, or a struct with bytes in it.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> holds_bytes(pa.binary()), holds_bytes(pa.string()), holds_bytes(pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    (True, False, True)
+    """
+    import pyarrow.types as types
+
+    if types.is_struct(kind):
+        at = kind.get_field_index("bytes")
+        return at >= 0 and holds_bytes(kind.field(at).type)
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
+
+
+def has_paths(kind: Any) -> bool:
+    """Whether a column of files tells their paths, too.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> has_paths(pa.struct({"bytes": pa.binary(), "path": pa.string()})), has_paths(pa.binary())
+    (True, False)
+    """
+    import pyarrow.types as types
+
+    return bool(types.is_struct(kind)) and kind.get_field_index("path") >= 0
+
+
+def kind_of(schema: Any, column: str) -> Any:
+    """The type of a column of files; None where there is none of that name, or one of another kind."""
+    at = schema.get_field_index(column)
+    return schema.field(at).type if at >= 0 and holds_bytes(schema.field(at).type) else None
+
+
+def check(schema: Any, place: Location) -> None:
+    """Refuse a table without a column of images.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if kind_of(schema, IMAGE) is None:
+        columns = ", ".join(schema.names) or "none"
+        raise InputError(f"{place} has no column image of bytes; its columns: {columns}: name the column of image files image")
+
+
+def class_names(schema: Any) -> Sequence[str] | None:
+    """The names behind the numbers in the column label, where Hugging Face's features are noted and hold them.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> features = {"label": {"names": ["dry", "wet"], "_type": "ClassLabel"}}
+    >>> class_names(pa.schema({"label": pa.int64()}, {"huggingface": json.dumps({"info": {"features": features}})}))
+    ['dry', 'wet']
+    """
+    try:
+        noted = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][LABEL]
+        return list(map(str, noted["names"])) if noted.get("_type") == "ClassLabel" else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def members(
+    count: int, paths: Sequence[Any], labels: Sequence[Any], masked: Sequence[bool], names: Sequence[str] | None
+) -> tuple[Member, ...]:
+    """Rows as members, whose own names are their numbers; `paths`, `labels` and `masked` are empty where there are none."""
+    return tuple(
+        Member(
+            own=str(row),
+            name=str(paths[row]) if paths and paths[row] else None,
+            mask=f"{row}/{MASK}" if masked and masked[row] else None,
+            label=_label(labels[row], names) if labels else None,
+        )
+        for row in range(count)
+    )
+
+
+def _label(value: Any, names: Sequence[str] | None) -> str | None:
+    if value is None or value != value:
+        return None
+    if names is not None and isinstance(value, int):
+        return names[value] if 0 <= value < len(names) else None  # Hugging Face writes -1 for an unknown class
+    return str(value)
+
+
+def filled(column: Any) -> list[bool]:
+    """Which cells of an Arrow array of files hold bytes or a path.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> filled(pa.array([b"x", None])), filled(pa.array([{"bytes": b"x"}, {"bytes": None}, None]))
+    ([True, False], [True, False, False])
+    """
+    import pyarrow.compute as pc
+    import pyarrow.types as types
+
+    if not types.is_struct(column.type):
+        return list(column.is_valid().to_pylist())
+    names = [name for name in ("bytes", "path") if column.type.get_field_index(name) >= 0]
+    return [any(known) for known in zip(*(pc.struct_field(column, name).is_valid().to_pylist() for name in names), strict=True)]
+
+
+def row_of(own: str, count: int) -> tuple[int, str] | None:
+    """The row and the column that a member's own name stands for; None where it stands for none.
+
+    Examples
+    --------
+    >>> row_of("17", 20), row_of("17/mask", 20), row_of("20", 20), row_of("x", 20)
+    ((17, 'image'), (17, 'mask'), None, None)
+    """
+    number, _, column = own.partition("/")
+    if not (number.isascii() and number.isdigit()) or int(number) >= count or column not in ("", MASK):
+        return None
+    return int(number), column or IMAGE
+
+
+def as_bytes(value: Any, place: Location) -> bytes:
+    """The bytes of a cell; where it holds a path alone (from the container's folder) or a URL, of that file.
+
+    Raises
+    ------
+    ImageError
+        The cell is empty, or the file cannot be read.
+    """
+    path = None
+    if isinstance(value, dict):
+        value, path = value.get("bytes"), value.get("path")
+    if value is None and path and isinstance(place, Path):
+        from howfar.data.images import read_bytes
+
+        return read_bytes(path if is_url(path) else place.parent / str(path))
+    if value is None:
+        raise ImageError("no image in this row")
+    return bytes(value)

@@ -1,0 +1,131 @@
+"""One column of a Parquet file, walked through in pieces: rows that are read in order are read once, others by a new walk."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from threading import Lock
+from typing import Any
+
+from howfar.io.location import Location, open_binary
+
+PIECE_BYTES = 1 << 22
+"""About how much of a column is read at a time."""
+
+KEPT_BYTES = 1 << 25
+"""How much of all columns together stays in memory; of a piece that is larger only itself."""
+
+WALKS = 2
+"""Walks through one column that go on at a time; each holds a page of it, which some writers make large."""
+
+_ROWS = 1024
+
+
+class _Kept:
+    """Pieces that were read last, of any file."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._pieces: OrderedDict[tuple[int, int, int], Any] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: tuple[int, int, int]) -> Any:
+        with self._lock:
+            if key in self._pieces:
+                self._pieces.move_to_end(key)
+            return self._pieces.get(key)
+
+    def put(self, key: tuple[int, int, int], piece: Any) -> None:
+        with self._lock:
+            if key in self._pieces:
+                return
+            self._pieces[key] = piece
+            self._bytes += piece.nbytes
+            while self._bytes > KEPT_BYTES and len(self._pieces) > 1:
+                self._bytes -= self._pieces.popitem(last=False)[1].nbytes
+
+
+_kept = _Kept()
+_numbers = count()
+
+
+@dataclass(eq=False)
+class _Walk:
+    """An iterator over the pieces of one row group, and the number of the piece that it gives next."""
+
+    group: int
+    pieces: Iterator[Any]
+    next: int = 0
+
+
+class Column:
+    """Cells of one column by their rows. A piece is some megabytes, however large row groups are; pages are read whole.
+
+    Parameters
+    ----------
+    place
+        The Parquet file.
+    metadata
+        Its metadata (``pyarrow.parquet.FileMetaData``).
+    name
+        The column.
+    """
+
+    def __init__(self, place: Location, metadata: Any, name: str) -> None:
+        self._place, self._metadata, self._name = place, metadata, name
+        self._number = next(_numbers)
+        self._lock = Lock()
+        self._walks: list[_Walk] = []
+        self._starts = [0]
+        self._rows: list[int] = []
+        for at in range(metadata.num_row_groups):
+            group = metadata.row_group(at)
+            self._starts.append(self._starts[-1] + group.num_rows)
+            self._rows.append(max(1, min(_ROWS, PIECE_BYTES * group.num_rows // max(1, self._size(group)))))
+
+    def cell(self, row: int) -> Any:
+        """The value in a row, as Python knows it."""
+        group = bisect_right(self._starts, row) - 1
+        number, within = divmod(row - self._starts[group], self._rows[group])
+        key = (self._number, group, number)
+        piece = _kept.get(key)
+        if piece is None:
+            with self._lock:
+                piece = _kept.get(key)
+                if piece is None:
+                    piece = self._walk_to(group, number)
+        return piece[within].as_py()
+
+    def _walk_to(self, group: int, number: int) -> Any:
+        """The walk that has the least way to go goes on; where all are past the place, a new one begins at the group."""
+        walk = max(
+            (one for one in self._walks if one.group == group and one.next <= number), key=lambda one: one.next, default=None
+        )
+        if walk is None:
+            walk = _Walk(group, self._pieces(group))
+        else:
+            self._walks.remove(walk)
+        for piece in walk.pieces:
+            _kept.put((self._number, group, walk.next), piece)
+            walk.next += 1
+            if walk.next > number:
+                self._walks = [*self._walks, walk][-WALKS:]
+                return piece
+        raise EOFError(f"row group {group} ends early")
+
+    def _pieces(self, group: int) -> Iterator[Any]:
+        import pyarrow.parquet as pq
+
+        with open_binary(self._place, PIECE_BYTES) as stream:
+            # A column's pages are read one by one in this way, by default the whole row group's at once.
+            file = pq.ParquetFile(stream, metadata=self._metadata, buffer_size=1 << 20, pre_buffer=False)
+            for batch in file.iter_batches(self._rows[group], row_groups=[group], columns=[self._name], use_threads=False):
+                yield batch.column(0)
+
+    def _size(self, group: Any) -> int:
+        columns = map(group.column, range(group.num_columns))
+        own = (one for one in columns if one.path_in_schema.partition(".")[0] == self._name)
+        return sum(one.total_uncompressed_size for one in own)

@@ -1,0 +1,151 @@
+"""What a dataset argument means, on the command line and in Python."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.data.container_datasets import has_braces, read_pattern, read_shards, shards_in
+from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
+from howfar.data.containers.image_column import IMAGE, kind_of
+from howfar.data.containers.tar import compressed
+from howfar.data.embeddings import from_array, load_embeddings
+from howfar.data.folder import Dataset
+from howfar.data.huggingface import is_hub_name, is_saved, read_hub, read_saved
+from howfar.data.remote_folder import list_remote
+from howfar.data.table import read_schema, read_table
+from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.io.location import Location, absolute, as_location, bare, ending, forget_listings, is_file, is_folder, is_url, last
+from howfar.results import Features
+
+KINDS = (
+    "a folder of images, NAME=PATH, a table (.csv, .parquet), images in .tar, .parquet or .arrow files, a Hugging Face dataset "
+    "(saved, or hf://owner/name), a URL of any, embeddings (.npy, .parquet or an array), or a Dataset"
+)
+PARQUET = (".parquet", ".pq")
+FILES = {".npy", ".csv", *KINDS_OF_CONTAINERS}
+"""Endings of files that are datasets."""
+_COMPRESSED = re.compile(r"\.(tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst|zstd|lz4))$")
+
+
+def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | None = None) -> Dataset | Features:
+    """Turn a dataset argument into a `Dataset` of images, or into the `Features` that it already is.
+
+    Parameters
+    ----------
+    argument
+        A `Dataset` or `Features`, as it is; an (n, q) array; a folder of images; ``NAME=PATH`` (but a path that exists is a
+        path, whatever it is called); a ``.csv`` or ``.parquet`` table with a column ``image`` of paths (a column
+        ``embedding`` makes it embeddings); a ``.npy`` file of embeddings. Images within files: a ``.tar`` shard, a
+        ``.parquet`` or ``.arrow`` file whose column ``image`` holds bytes, a folder of such files alone, or a pattern
+        (``shard-{000..011}.tar``); a folder that Hugging Face's ``save_to_disk`` wrote, or
+        ``hf://owner/name[@revision][/config][:split]``. Of all but the last the URL serves, too (``s3://``, ``gs://``,
+        ``az://``, ``memory://`` … by fsspec).
+    name
+        The dataset's name, above every other.
+
+    Raises
+    ------
+    MissingPathError
+        Nothing lies at the path.
+    InputError
+        It is nothing of the above, or is not well formed.
+
+    Examples
+    --------
+    >>> parse(np.eye(2), name="ours").rows.shape
+    (2, 2)
+    >>> parse("roads=no/such/folder")
+    Traceback (most recent call last):
+    howfar.errors.MissingPathError: nothing at ...
+    """
+    if isinstance(argument, (Dataset, Features)):
+        return argument if name is None else _renamed(argument, name)
+    if isinstance(argument, (str, Path)):
+        try:
+            place, given = _split(argument)
+            return _read(place, name or given)
+        except HowfarError:
+            raise
+        except FileNotFoundError as error:
+            raise MissingPathError(f"nothing at {argument}: check it") from error
+        except OSError as error:
+            raise InputError(f"{argument} cannot be read: {error.strerror or error}") from error
+    if hasattr(argument, "__array__"):
+        return from_array(np.asarray(argument), name or "array")
+    raise InputError.of("dataset", f"must be {KINDS}", type(argument).__name__)
+
+
+def _split(argument: str | Path) -> tuple[Location, str | None]:
+    text = str(argument)
+    if not text.strip():
+        raise InputError.of("dataset", f"must be {KINDS}", text)
+    name, equals, rest = text.partition("=")
+    if isinstance(argument, Path) or not equals or is_url(text) or absolute(text).exists():
+        return as_location(argument), None
+    if not name.strip() or not rest.strip():
+        raise InputError.of("dataset", "must have a name and a path around =", text, "write NAME=PATH")
+    return as_location(rest.strip()), name.strip()
+
+
+def _read(place: Location, name: str | None) -> Dataset | Features:
+    if isinstance(place, Path):
+        return _read_here(place, name)
+    if is_hub_name(place):
+        return read_hub(place, name)
+    try:
+        forget_listings(place)
+        if has_braces(place):
+            return read_pattern(place, name)
+        if place.lower().startswith(("http://", "https://")):
+            return _read_file(place, name)  # there is nothing to list
+        if ending(place) in FILES and is_file(place):
+            return _read_file(place, name)
+        shards = shards_in(place) if is_folder(place) else []
+        return read_shards(shards, name or last(place), place) if shards else list_remote(place, name)
+    except (HowfarError, FileNotFoundError):
+        raise
+    except Exception as error:  # a file system's library may raise anything
+        raise InputError(f"{place} cannot be read: {' '.join(str(error).split())[:160] or type(error).__name__}") from error
+
+
+def _read_here(path: Path, name: str | None) -> Dataset | Features:
+    if not path.exists():
+        if has_braces(str(path)):
+            return read_pattern(str(path), name)
+        raise MissingPathError(f"nothing at {path}: pass {KINDS}")
+    if not path.is_dir():
+        return _read_file(path, name)
+    if is_saved(path):
+        return read_saved(path, name)
+    shards = shards_in(path)
+    return read_shards(shards, name or path.name, path) if shards else Dataset.from_folder(path, name)
+
+
+def _read_file(place: Location, name: str | None) -> Dataset | Features:
+    suffix = ending(place)
+    if suffix == ".npy":
+        return load_embeddings(place, name)
+    if suffix in PARQUET:
+        schema = read_schema(place)
+        if "embedding" in schema.names:
+            return load_embeddings(place, name)
+        if kind_of(schema, IMAGE) is None:
+            return read_table(place, name)
+    if suffix in KINDS_OF_CONTAINERS:
+        return read_shards([place], name or bare(place), place)
+    if suffix == ".csv":
+        return read_table(place, name)
+    if _COMPRESSED.search(last(place).lower()):
+        raise compressed(place, ending(place))
+    raise InputError.of("dataset", f"must be {KINDS}", str(place), "put images into a folder")
+
+
+def _renamed(dataset: Dataset | Features, name: str) -> Dataset | Features:
+    skipped = tuple(replace(one, dataset=name) for one in dataset.skipped)
+    return replace(dataset, name=name, skipped=skipped)

@@ -1,0 +1,137 @@
+"""Files below a folder: which are images, what of the others is at fault, and paths as text."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections import deque
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from howfar.data.images import EXTENSIONS
+
+UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".dcm", ".psd", ".exr"})
+"""Endings of image files that are not read, in lower case: such a file is listed as skipped."""
+
+NOT_TEXT = "its name is not valid UTF-8: rename it"
+
+
+class Found(NamedTuple):
+    """Files of the wanted kinds, and what else looked like one, each with what is wrong with it."""
+
+    images: list[Path]
+    faults: list[tuple[Path, str]]
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Sort key by which numbers within names count as numbers; names that differ only in leading zeros keep an order.
+
+    Examples
+    --------
+    >>> sorted(["b10", "b9", "a", "b09"], key=natural_key)
+    ['a', 'b09', 'b9', 'b10']
+    """
+    # Odd places of the split are digits, so text meets text and numbers meet numbers.
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+
+
+def stem(path: str) -> str:
+    """Return a path without its last ending, with ``/``.
+
+    Examples
+    --------
+    >>> stem("a/1.v2.jpg")
+    'a/1.v2'
+    """
+    return PurePosixPath(path).with_suffix("").as_posix()
+
+
+def printable(path: Path | str) -> str:
+    r"""Return a path as text that can be written anywhere: what is not valid UTF-8 as ``\xff``.
+
+    Examples
+    --------
+    >>> printable(Path("bad\udcff.jpg"))
+    'bad\\xff.jpg'
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> Found:
+    """Every image file below `root`, in no order, and what could not be one; each real folder is entered once.
+
+    Parameters
+    ----------
+    root
+        The folder. Hidden files and folders below it are left out, linked ones followed.
+    leave_out
+        A folder that is not entered.
+    endings
+        Which files are wanted, by their endings in lower case.
+    """
+    found = Found([], [])
+    entered: set[tuple[int, int]] = set()
+    real, linked = [root], deque[Path]()
+    while real or linked:
+        # Links wait until all real folders are listed, so that a folder's own path wins over a link to it.
+        folder = real.pop() if real else linked.popleft()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in entered:
+                continue
+            entered.add((status.st_dev, status.st_ino))
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            found.faults.append((folder, _why(error)))
+            continue
+        for path in entries:
+            if path.name.startswith(".") or path == leave_out:
+                continue
+            kind = kind_of(path)
+            if kind == "folder":
+                (linked if path.is_symlink() else real).append(path)
+            elif path.suffix.lower() in UNREAD:
+                found.faults.append((path, f"the format {path.suffix.lower()} is not read: convert it to PNG or JPEG"))
+            elif path.suffix.lower() not in endings:
+                continue
+            elif not is_text(path.name):
+                found.faults.append((path, NOT_TEXT))
+            elif kind == "file":
+                found.images.append(path)
+            else:
+                found.faults.append((path, kind))
+    return found
+
+
+def is_text(name: str) -> bool:
+    r"""Whether a name can be written into tables; of a name that is not UTF-8 the bytes are kept as surrogates.
+
+    Examples
+    --------
+    >>> is_text("ä.jpg"), is_text("bad\udcff.jpg")
+    (True, False)
+    """
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def kind_of(path: Path) -> str:
+    """Return "folder", "file", or the reason why it is neither."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return _why(error)
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "not a regular file"
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "no read permission"
+    if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
+        return "broken link"
+    return error.strerror or os.strerror(error.errno or errno.EIO)

@@ -1,0 +1,45 @@
+"""Lists of images: a text file with one a line, or a table with a column image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from howfar.data.table import read_column
+from howfar.errors import InputError, MissingPathError
+from howfar.io.location import absolute
+
+TABLES = (".csv", ".parquet", ".pq")
+
+
+def read_list(path: str | Path) -> tuple[str, ...]:
+    r"""Read the images that a list names, as it writes them: names or paths, whether they are there or not.
+
+    A file named ``.csv``, ``.parquet`` or ``.pq`` is a table, whose column ``image`` counts. Any other is UTF-8 text with one
+    image a line; empty lines are left out.
+
+    Raises
+    ------
+    MissingPathError
+        There is no such file.
+    InputError
+        It is no text, or a table without that column.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "labelled.txt"
+    >>> _ = file.write_text("0001.jpg\n\nnew/0002.jpg\n")
+    >>> read_list(file)
+    ('0001.jpg', 'new/0002.jpg')
+    """
+    file = absolute(path)
+    if not file.is_file():
+        raise MissingPathError(f"no list of images at {file}: check the path")
+    if file.suffix.lower() in TABLES:
+        return tuple(cell for cell in read_column(file, "image") if cell)
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"{file} is not a readable list ({reason}): pass UTF-8 text with one image a line") from error
+    return tuple(line.strip() for line in lines if line.strip())

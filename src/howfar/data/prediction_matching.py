@@ -1,0 +1,101 @@
+"""Which prediction belongs to which image: by their paths, without the endings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import PurePosixPath
+
+from howfar.data.folder import Dataset
+from howfar.data.folder_walk import stem
+
+
+def match_names(dataset: Dataset, found: Collection[str]) -> dict[str, str]:
+    """Return for every image the path, without ending, under which its prediction is looked for.
+
+    It is the image's name in its dataset; or, where that finds more, that name without the folders that all the images
+    share, so that ``images/1.jpg`` and ``images/2.jpg`` of a table find ``1`` and ``2``.
+
+    Parameters
+    ----------
+    dataset
+        The images.
+    found
+        Paths of the predictions without their endings.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from howfar.data import Item
+    >>> roads = Dataset("roads", (Item("images/1.jpg", Path("1.jpg")), Item("images/2.jpg", Path("2.jpg"))))
+    >>> match_names(roads, {"1", "2"})
+    {'images/1.jpg': '1', 'images/2.jpg': '2'}
+    """
+    whole = {item.name: stem(item.name) for item in dataset.items}
+    short = {name: stem(below) for name, below in unshared(list(whole)).items()}
+    return max(whole, short, key=lambda keys: sum(key in found for key in keys.values()))
+
+
+def unshared(names: Sequence[str]) -> dict[str, str]:
+    """Return every name without the folders that all names share.
+
+    Examples
+    --------
+    >>> unshared(["../site/a/1.jpg", "../site/b/1.jpg"])
+    {'../site/a/1.jpg': 'a/1.jpg', '../site/b/1.jpg': 'b/1.jpg'}
+    """
+    paths = [PurePosixPath(name) for name in names]
+    shared = _shared([path.parent.parts for path in paths])
+    return {name: PurePosixPath(*path.parts[shared:]).as_posix() for name, path in zip(names, paths, strict=True)}
+
+
+def no_match(dataset: Dataset, what: str, source: str, found: Iterable[str]) -> str:
+    """One line for the case that nothing matches: how names are compared, one of each side, and a remedy.
+
+    Parameters
+    ----------
+    dataset
+        The images.
+    what
+        What a prediction is called.
+    source
+        Where they come from.
+    found
+        Their paths as they are, in order.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from howfar.data import Item
+    >>> no_match(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), "map", "maps", ["fold/1.png"])
+    'no map of maps matches an image of roads: their paths must be the same but for the ending; the first image is 1.jpg, the
+    first map fold/1.png: pass maps/fold'
+    """
+    paths = list(found)
+    line = (
+        f"no {what} of {source} matches an image of {dataset.name}: their paths must be the same but for the ending; "
+        f"the first image is {dataset.items[0].name}, the first {what} {paths[0]}"
+    )
+    last = {PurePosixPath(stem(item.name)).name for item in dataset.items}
+    within = {PurePosixPath(path).parent.as_posix() for path in paths if PurePosixPath(stem(path)).name in last} - {"."}
+    return f"{line}: pass {source}/{within.pop()}" if len(within) == 1 else f"{line}: name them after the images"
+
+
+def examples(names: Sequence[str], most: int = 3) -> str:
+    """The first names of a list, and an ellipsis where there are more.
+
+    Examples
+    --------
+    >>> examples(["a.png", "b.png"]), examples(["a", "b", "c", "d"])
+    ('a.png, b.png', 'a, b, c …')
+    """
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
+
+
+def _shared(parents: Sequence[tuple[str, ...]]) -> int:
+    """How many folders all paths begin with."""
+    count = 0
+    for parts in zip(*parents, strict=False):
+        if len(set(parts)) > 1:
+            break
+        count += 1
+    return count

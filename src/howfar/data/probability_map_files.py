@@ -1,0 +1,116 @@
+"""Where probability maps of a dataset's images go: one PNG an image, whole or not at all, signed by what made it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from howfar.data.folder import Dataset, Item
+from howfar.data.prediction_matching import unshared
+from howfar.errors import InputError
+from howfar.results.files import replace
+
+KEY = "howfar"
+
+
+def places(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
+    """Where each image's map goes: image ``a/1.jpg`` to ``a/1.png`` below the folder.
+
+    Where names lead out of the folder, as absolute paths of a table do, the folders that all images share are left out.
+
+    Raises
+    ------
+    InputError
+        Two images differ only in their endings, a name leads out of the folder all the same, or a map would take the place
+        of its image.
+
+    Examples
+    --------
+    >>> roads = Dataset("roads", (Item("a/1.jpg", Path("images/a/1.jpg")),))
+    >>> list(places("maps", roads))
+    [PosixPath('maps/a/1.png')]
+    """
+    root = Path(folder)
+    found: dict[Path, Item] = {}
+    names = {item.name: item.name for item in dataset.items}
+    if any(map(_leads_out, names)):
+        names = unshared(list(names))
+    for item in dataset.items:
+        name = names[item.name]
+        if _leads_out(name):
+            rule = "must have its images below one folder"
+            raise InputError.of(f"dataset {dataset.name}", rule, item.name, "give the table paths without '..'")
+        path = root / PurePosixPath(name).with_suffix(".png")
+        if path in found:
+            raise InputError.of(f"dataset {dataset.name}", "must give each map a name of its own", item.name, "rename one")
+        if isinstance(item.path, Path) and path.absolute() == item.path.absolute():
+            raise InputError.of("folder", "must not be the images' own", str(root), "choose another folder")
+        found[path] = item
+    return found
+
+
+def _leads_out(name: str) -> bool:
+    return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
+
+
+def write_map(path: Path, values: NDArray[np.uint8], signature: str = "") -> None:
+    """Write one map, (h, w) uint8, as PNG, with a signature that `signature_of` reads back.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made where it is not there.
+    values
+        p × 255.
+    signature
+        What made it and of what; "" for none.
+
+    Raises
+    ------
+    InputError
+        A folder lies at the file's place, or a file at its folder's.
+    """
+    _refuse_folder(path)
+    note = PngImagePlugin.PngInfo()
+    if signature:
+        note.add_text(KEY, signature)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError.of("the place of a map", "must be below folders only", str(path), "choose another folder") from error
+    replace(path, partial(Image.fromarray(values).save, format="png", compress_level=1, pnginfo=note))
+
+
+def signature_of(path: Path) -> str | None:
+    """The signature of a map that is there; "" where it has none or is no picture, None where there is no file.
+
+    Raises
+    ------
+    InputError
+        A folder lies at its place.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "1.png"
+    >>> write_map(file, np.zeros((4, 4), np.uint8), "model a of image b")
+    >>> signature_of(file), signature_of(file.with_name("2.png"))
+    ('model a of image b', None)
+    """
+    if not path.is_file():
+        _refuse_folder(path)
+        return None
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return str(image.info.get(KEY, ""))
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        return ""
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise InputError.of("the place of a map", "must hold no folder", str(path), "choose another folder, or remove it")

@@ -1,0 +1,7 @@
+"""Synthetic pavement with exact crack masks, whose shift is a dial; for demos, tests and checks of a measure."""
+
+from howfar.demo.datasets import SHIFTED, write_dataset, write_demo, write_pictures
+from howfar.demo.fabric import not_pavement
+from howfar.demo.pavement import KINDS, pavement
+
+__all__ = ["KINDS", "SHIFTED", "not_pavement", "pavement", "write_dataset", "write_demo", "write_pictures"]

@@ -1,0 +1,120 @@
+"""Pictures of cracked pavement with exact masks, whose shift away from the plain ones is a dial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from howfar.demo.clutter import flat_layers, solid_layer
+from howfar.demo.cracks import draw_cracks
+from howfar.demo.light import daylight, photograph
+from howfar.demo.noise import Field
+from howfar.demo.surface import asphalt, shade
+from howfar.errors import InputError
+
+Picture: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+
+KINDS = ("lighting", "texture", "crack_width", "clutter")
+"""The dials: what falls on the road, what it is made of, how wide its cracks are, and what else lies on it."""
+
+
+def pavement(n: int, seed: int, *, shift: float = 0.0, kind: str = "lighting", size: int = 224) -> Iterator[Picture]:
+    """Draw pictures of asphalt with cracks, seen from about a person's height (some 2 mm a pixel, whatever the size).
+
+    Picture i depends on the seed, i and the size alone, not on n. Turning one dial changes what it names and
+    leaves the rest of the scene, so the same seed at two settings gives the same roads, and at shift 0 all kinds agree.
+
+    Parameters
+    ----------
+    n
+        Number of pictures.
+    seed
+        Not negative; the same seed gives the same pictures, to the byte under the same versions of NumPy, SciPy and Pillow.
+    shift
+        From 0 (plain) to 1.
+    kind
+        Which dial `shift` turns: ``lighting``, ``texture``, ``crack_width`` or ``clutter``.
+    size
+        Side in pixels, at least 16.
+
+    Yields
+    ------
+    Picture, uint8 (size, size, 3), and mask, bool (size, size): the pixels that a crack covers by at least half, less
+    those where a leaf or the like hides it.
+
+    Raises
+    ------
+    InputError
+        An argument out of its range, or an unknown kind.
+
+    Examples
+    --------
+    >>> image, mask = next(pavement(1, seed=0, size=64))
+    >>> image.shape, image.dtype, mask.shape, bool(mask.any())
+    ((64, 64, 3), dtype('uint8'), (64, 64), True)
+    """
+    check_count(n, seed, size)
+    if kind not in KINDS:
+        raise InputError.of("kind", f"must be one of {', '.join(KINDS)}", kind)
+    if not 0.0 <= shift <= 1.0:
+        raise InputError.of("shift", "must be from 0 to 1", shift)
+    return (_picture(seed, index, size, kind, shift) for index in range(n))
+
+
+def check_count(n: int, seed: int, size: int) -> None:
+    """Refuse what no pictures can be drawn by.
+
+    Raises
+    ------
+    InputError
+        n below 1, a negative seed, a size below 16.
+
+    Examples
+    --------
+    >>> check_count(1, seed=0, size=8)
+    Traceback (most recent call last):
+    howfar.errors.InputError: size must be at least 16 pixels, got 8
+    """
+    for name, value, least, unit in (("n", n, 1, ""), ("seed", seed, 0, ""), ("size", size, 16, " pixels")):
+        if value < least:
+            raise InputError.of(name, f"must be at least {least}{unit}", value)
+
+
+def _picture(seed: int, index: int, size: int, kind: str, shift: float) -> Picture:
+    dial = {name: shift if name == kind else 0.0 for name in KINDS}
+    # One stream for each part of the scene: a dial that draws more from its own leaves the others as they were.
+    streams = [np.random.default_rng(part) for part in np.random.SeedSequence([seed, index]).spawn(6)]
+    for_road, for_cracks, for_light, for_flat, for_solid, for_camera = streams
+    road = asphalt(for_road, size, dial["texture"])
+    cover, depth = draw_cracks(for_cracks, size, 1.0 + 3.5 * dial["crack_width"])
+    light = daylight(for_light, size, dial["lighting"])
+    colour = road.colour
+    for layer in flat_layers(for_flat, size, dial["clutter"]):
+        colour = colour + layer.alpha[..., None] * (layer.colour - colour)
+    relief = shade(road.height, light.direction, light.slant)
+    relief = relief * _crack_light(cover, depth, road.height, light.direction, dial["crack_width"])
+    scene = colour * relief[..., None]
+    mask = cover >= 0.5
+    solid = solid_layer(for_solid, size, dial["clutter"])
+    if solid is not None:
+        layer, shadow = solid
+        scene = scene * (1.0 - 0.45 * shadow)[..., None]
+        scene = scene + layer.alpha[..., None] * (layer.colour - scene)
+        mask &= layer.alpha < 0.5
+    return photograph(for_camera, (scene * light.field).astype(np.float32)), mask
+
+
+def _crack_light(cover: Field, depth: Field, height: Field, direction: float, gape: float) -> Field:
+    """How dark the crack makes each pixel: darker towards the middle, rubble within, one lit and one shaded lip."""
+    near = gaussian_filter(cover, 1.3 + 1.5 * gape, truncate=3.0)
+    # Where stones stand out, rubble from the rim lies in the gap.
+    rubble = np.clip(1.0 - (0.10 + 0.12 * gape) * np.maximum(height, -0.5), 0.35, 1.0)
+    deep = depth + gape * 0.7 * (0.95 - depth)
+    dark = cover * np.clip(deep * rubble * (0.6 + 0.55 * near), 0.0, 0.96)
+    lips = (shade(4.0 * near, direction, 0.10) - 1.0) * (1.0 - cover)
+    lit: Field = (1.0 - dark) * (1.0 - 0.14 * near * (1.0 - cover)) + lips
+    return lit

@@ -1,0 +1,108 @@
+"""One file of arrays and a manifest: a zip of ``manifest.json`` and ``.npy`` members, in which nothing can be executed."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.io.atomic import appearing
+
+MANIFEST = "manifest.json"
+_ARRAY = ".npy"
+# A fixed moment, so that the same content is the same file.
+_MOMENT = (1980, 1, 1, 0, 0, 0)
+
+
+def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write the file under a temporary name and move it into place: it appears whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Where to.
+    manifest
+        JSON values; finite numbers only.
+    arrays
+        By name; stored uncompressed, since measured numbers hardly shrink.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "one.zip"
+    >>> write(file, {"kind": "note"}, {"x": np.arange(3)})
+    >>> read(file)
+    ({'kind': 'note'}, {'x': array([0, 1, 2])})
+    """
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        with appearing(path) as file, zipfile.ZipFile(file, "w") as archive:
+            archive.writestr(zipfile.ZipInfo(MANIFEST, _MOMENT), text, zipfile.ZIP_DEFLATED)
+            for name, array in arrays.items():
+                with archive.open(zipfile.ZipInfo(f"{name}{_ARRAY}", _MOMENT), "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
+    except OSError as error:
+        raise InputError.of("file", f"must be one that can be written ({error.strerror or error})", str(path)) from error
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read such a file: its manifest and its arrays by name.
+
+    Raises
+    ------
+    MissingPathError
+        There is no such file.
+    StoreError
+        It is no such archive, or is damaged: every member carries a checksum.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "one.zip"
+    >>> _ = file.write_text("text")
+    >>> read(file)
+    Traceback (most recent call last):
+    howfar.errors.StoreError: ... is no such archive, or is damaged (BadZipFile: File is not a zip file)
+    """
+    if not path.exists():
+        raise MissingPathError(f"nothing at {path}: check the path")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            document = json.loads(archive.read(MANIFEST))
+            names = [name for name in archive.namelist() if name.endswith(_ARRAY)]
+            arrays = {name.removesuffix(_ARRAY): _array(archive, name) for name in names}
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        KeyError,
+        ValueError,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise StoreError(f"{path} is no such archive, or is damaged ({type(error).__name__}: {reason})") from error
+    if not isinstance(document, dict):
+        raise StoreError(f"{path} is no such archive: its manifest is no JSON object")
+    return document, arrays
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    # Whole first: the length is what the archive says, and the checksum is compared before the header is believed.
+    data = io.BytesIO(archive.read(name))
+    array: NDArray[Any] = np.lib.format.read_array(data, allow_pickle=False)
+    return array

@@ -1,0 +1,263 @@
+"""Signals of a probability map that need no label: how sure the model is, and how far two of its maps agree.
+
+All but agreement are sums over the 256 levels of a map's histogram, so an image's histogram is all that need be kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.metrics.probability_maps import IntArray, as_bytes, as_map
+
+_P: Float64Array = np.arange(256) / 255
+
+
+def histogram(prediction: ArrayLike) -> IntArray:
+    """How many pixels have each of the 256 levels, (256,) int64; floating p counts as the nearest value/255.
+
+    Parameters
+    ----------
+    prediction
+        (h, w) probability map: uint8 with p = value/255, floating p in [0, 1], or bool.
+
+    Raises
+    ------
+    InputError
+        As `howfar.metrics.probability_maps.as_map`.
+
+    Examples
+    --------
+    >>> histogram(np.array([[0, 255, 255]], dtype=np.uint8))[[0, 1, 255]].tolist()
+    [1, 0, 2]
+    """
+    return np.bincount(as_bytes(prediction).ravel(), minlength=256).astype(np.int64, copy=False)
+
+
+def signals(histogram: ArrayLike, threshold: float) -> dict[str, float]:
+    """Every signal of one image by name, from its histogram; the functions of this module say what each is.
+
+    Parameters
+    ----------
+    histogram
+        (256,) counts of a map's levels.
+    threshold
+        Where `predicted_foreground` is taken.
+
+    Raises
+    ------
+    InputError
+        Not 256 whole numbers of at least 0 with one above, or a threshold outside [0, 1].
+
+    Examples
+    --------
+    >>> found = signals(histogram([[0.0, 0.0, 0.2, 1.0]]), threshold=0.5)
+    >>> [(name, round(value, 3)) for name, value in found.items()]
+    [('average_confidence', 0.95), ('foreground_confidence', 0.867), ('mean_probability', 0.3), ('entropy', 0.125),
+    ('nuclear_norm', 0.934), ('predicted_foreground', 0.25)]
+    """
+    counts = _as_histogram(histogram)
+    return {
+        "average_confidence": average_confidence(counts),
+        "foreground_confidence": foreground_confidence(counts),
+        "mean_probability": mean_probability(counts),
+        "entropy": entropy(counts),
+        "nuclear_norm": nuclear_norm(counts),
+        "predicted_foreground": predicted_foreground(counts, threshold),
+    }
+
+
+def average_confidence(histogram: ArrayLike) -> float:
+    """Mean over the pixels of max(p, 1 − p), 0.5 to 1.
+
+    The maximum softmax probability of Hendrycks & Gimpel, "A baseline for detecting misclassified and out-of-distribution
+    examples" (ICLR 2017), averaged; its change between datasets is the "difference of confidences" of Guillory, Shankar,
+    Ebrahimi, Darrell & Schmidt, "Predicting with confidence on unseen distributions" (ICCV 2021), and a threshold on it
+    the "average thresholded confidence" of Garg, Balakrishnan, Lipton, Neyshabur & Sedghi (ICLR 2022).
+
+    Examples
+    --------
+    >>> average_confidence(histogram([[0.0, 0.0, 0.2, 1.0]]))
+    0.95
+    """
+    counts = _as_histogram(histogram)
+    return float(counts @ np.maximum(_P, 1.0 - _P) / counts.sum())
+
+
+def foreground_confidence(histogram: ArrayLike) -> float:
+    """Mean confidence where the model sees foreground, each pixel weighted by its p: Σ p² / Σ p.
+
+    For a calibrated map it is the precision to expect of pixels drawn in proportion to p. 0 where all p are 0.
+
+    Examples
+    --------
+    >>> foreground_confidence(histogram([[0.0, 0.0, 0.2, 1.0]]))
+    0.867
+    """
+    counts = _as_histogram(histogram)
+    foreground = counts @ _P
+    return float(counts @ _P**2 / foreground) if foreground > 0 else 0.0
+
+
+def mean_probability(histogram: ArrayLike) -> float:
+    """Mean p over the pixels: the share of foreground that a calibrated map expects.
+
+    Examples
+    --------
+    >>> mean_probability(histogram([[0.0, 0.0, 0.2, 1.0]]))
+    0.3
+    """
+    counts = _as_histogram(histogram)
+    return float(counts @ _P / counts.sum())
+
+
+def entropy(histogram: ArrayLike) -> float:
+    """Mean binary entropy over the pixels, −p ln p − (1 − p) ln(1 − p), in nats: 0 to ln 2.
+
+    Examples
+    --------
+    >>> entropy(histogram([[0.0, 0.0, 0.2, 1.0]]))
+    0.125
+    """
+    counts = _as_histogram(histogram)
+    inner = _P[1:-1]
+    each = np.zeros(256)
+    each[1:-1] = -inner * np.log(inner) - (1.0 - inner) * np.log1p(-inner)
+    return float(counts @ each / counts.sum())
+
+
+def nuclear_norm(histogram: ArrayLike) -> float:
+    """Nuclear norm of the (pixels, 2) matrix [1 − p, p] over the largest that it can have, √(2·pixels): 0.5 to 1.
+
+    Deng, Suh, Gould & Zheng, "Confidence and dispersity speak: characterising prediction matrix for unsupervised accuracy
+    estimation" (ICML 2023): it is large where predictions are sure and both classes are predicted. The singular values
+    σ₁, σ₂ satisfy (σ₁ + σ₂)² = tr G + 2 √det G with the 2 × 2 Gram matrix G, whose entries are sums over the histogram.
+    Each row has a length of at most 1, so σ₁² + σ₂² ≤ pixels and σ₁ + σ₂ ≤ √2 · √(σ₁² + σ₂²) ≤ √(2·pixels): reached where
+    half of the pixels are surely foreground and half surely not. The least, half of it, is p = 0.5 everywhere.
+
+    Examples
+    --------
+    >>> nuclear_norm(histogram([[0.0, 1.0]])), nuclear_norm(histogram([[0.0, 0.0]]))
+    (1.0, 0.7071)
+    """
+    counts = [int(n) for n in _as_histogram(histogram)]
+    # Whole numbers (255² times G), so that the determinant does not cancel: it is 0 exactly where G has rank 1.
+    background = sum(n * (255 - v) ** 2 for v, n in enumerate(counts))
+    foreground = sum(n * v**2 for v, n in enumerate(counts))
+    mixed = sum(n * v * (255 - v) for v, n in enumerate(counts))
+    trace, determinant = background + foreground, background * foreground - mixed**2
+    return math.sqrt(trace + 2.0 * math.sqrt(determinant)) / (255.0 * math.sqrt(2 * sum(counts)))
+
+
+def predicted_foreground(histogram: ArrayLike, threshold: float) -> float:
+    """Share of the pixels with p > threshold.
+
+    Examples
+    --------
+    >>> predicted_foreground(histogram([[0.0, 0.0, 0.2, 1.0]]), 0.2)
+    0.25
+    """
+    counts = _as_histogram(histogram)
+    if not 0.0 <= threshold <= 1.0:
+        raise InputError.of("threshold", "must lie in [0, 1]", threshold)
+    predicted = np.greater(_P, threshold)
+    return float(counts[predicted].sum() / counts.sum())
+
+
+def soft_dice(p: ArrayLike, q: ArrayLike) -> float:
+    """Agreement of two maps of one image: 2 Σ p q / (Σ p² + Σ q²), 0 to 1; 1 where both are 0 throughout.
+
+    The overlap of Dice (1945) and Sørensen (1948) without a threshold, in the form of Milletari, Navab & Ahmadi, "V-Net"
+    (3DV 2016).
+
+    Parameters
+    ----------
+    p, q
+        (h, w) probability maps: uint8 with p = value/255, floating p in [0, 1], or bool.
+
+    Raises
+    ------
+    InputError
+        Shapes that differ, or a map as `howfar.metrics.probability_maps.as_map` refuses it.
+
+    Examples
+    --------
+    >>> soft_dice([[1.0, 0.0]], [[1.0, 1.0]])
+    0.667
+    """
+    first, second = as_map(p, "p"), as_map(q, "q")
+    if first.shape != second.shape:
+        shapes = (first.shape, second.shape)
+        raise InputError.of("p and q", "must have one shape", shapes, "bring one map to the other's size")
+    # The scale of two 8-bit maps cancels, and sums of whole numbers are exact in any order.
+    scaled = first.dtype != second.dtype
+    a, b = (_flat(values, scaled) for values in (first, second))
+    whole = a @ a + b @ b
+    return float(2.0 * (a @ b) / whole) if whole > 0 else 1.0
+
+
+def flip_agreement(prediction: ArrayLike, of_flipped: ArrayLike) -> float:
+    """Soft Dice of a map and the map of the left-right flipped image, flipped back.
+
+    Parameters
+    ----------
+    prediction
+        (h, w) probability map of the image.
+    of_flipped
+        (h, w) map that the model gives for the flipped image, as the model gives it.
+
+    Raises
+    ------
+    InputError
+        As `soft_dice`.
+
+    Examples
+    --------
+    >>> flip_agreement([[0.9, 0.0]], [[0.0, 0.9]])
+    1.0
+    """
+    return soft_dice(prediction, as_map(of_flipped, "of_flipped")[:, ::-1])
+
+
+def ensemble_agreement(maps: Sequence[ArrayLike]) -> float:
+    """Mean soft Dice over all pairs of the maps that several models give for one image.
+
+    Parameters
+    ----------
+    maps
+        At least two (h, w) probability maps.
+
+    Raises
+    ------
+    InputError
+        Fewer than two maps, or as `soft_dice`.
+
+    Examples
+    --------
+    >>> ensemble_agreement([[[1.0, 0.0]], [[1.0, 0.0]], [[0.0, 1.0]]])
+    0.333
+    """
+    if len(maps) < 2:
+        raise InputError.of("maps", "must be at least two", len(maps))
+    return float(np.mean([soft_dice(a, b) for a, b in combinations(maps, 2)]))
+
+
+def _flat(values: NDArray[Any], scaled: bool) -> Float64Array:
+    row: Float64Array = values.astype(np.float64).ravel()
+    return row / 255.0 if scaled and values.dtype == np.uint8 else row
+
+
+def _as_histogram(x: ArrayLike) -> IntArray:
+    counts = np.asarray(x)
+    if counts.shape != (256,) or counts.dtype.kind not in "iu":
+        raise InputError.of("histogram", "must be 256 whole numbers", f"{counts.dtype} of shape {counts.shape}")
+    if counts.min() < 0 or not counts.any():
+        raise InputError.of("histogram", "must hold counts of at least one pixel", f"a sum of {int(counts.sum())}")
+    return counts.astype(np.int64, copy=False)

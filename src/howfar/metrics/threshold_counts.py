@@ -1,0 +1,363 @@
+"""Pixel counts of images at the 100 thresholds, in one pass over each map, and the scores that are ratios of them.
+
+At the threshold t_i = i/100 a pixel is predicted where p > t_i. An image's counts are its predicted pixels, those of them
+within the tolerance of a true one, its true pixels within the tolerance of a predicted one, and its true pixels. They add
+over images, so a dataset's score is a ratio of sums and never needs the maps again:
+
+    P = Σ hits_predicted / Σ predicted        R = Σ hits_true / Σ true        F = 2 P R / (P + R)
+
+With no tolerance both hits are TP, and F = 2 TP / (2 TP + FP + FN).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.metrics.probability_maps import THRESHOLDS, BoolMap, ByteMap, IntArray, as_levels, as_mask
+from howfar.metrics.tolerance import as_tolerance, disc_maximum
+
+LEVELS = 256
+_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Counts:
+    """Pixel counts of n images at the 100 thresholds t_i = i/100.
+
+    Attributes
+    ----------
+    predicted
+        (n, 100) int64: pixels with p > t_i.
+    hits_predicted
+        (n, 100) int64: predicted pixels within the tolerance of a true pixel.
+    hits_true
+        (n, 100) int64: true pixels within the tolerance of a predicted one. Without tolerance the same as `hits_predicted`.
+    true
+        (n,) int64: true pixels.
+    pixels
+        (n,) int64: all pixels.
+    """
+
+    predicted: IntArray
+    hits_predicted: IntArray
+    hits_true: IntArray
+    true: IntArray
+    pixels: IntArray
+
+    def __len__(self) -> int:
+        return len(self.true)
+
+    def take(self, indices: ArrayLike) -> Counts:
+        """Counts of some images: whole numbers, or a bool for each image.
+
+        Examples
+        --------
+        >>> both = stack([count([[0.5]], [[True]]), count([[0.5]], [[False]])])
+        >>> both.take([False, True]).true.tolist()
+        [0]
+        """
+        chosen = np.asarray(indices)
+        if chosen.size == 0:
+            chosen = chosen.astype(np.int64)
+        return Counts(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def total(self) -> Counts:
+        """Counts of all images together, as of one image.
+
+        Examples
+        --------
+        >>> stack([count([[0.5]], [[True]]), count([[0.5]], [[False]])]).total().pixels.tolist()
+        [2]
+        """
+        return Counts(*(getattr(self, field.name).sum(axis=0, keepdims=True) for field in fields(self)))
+
+    def __repr__(self) -> str:
+        return f"Counts of {len(self)} images: {int(self.true.sum()):,} of {int(self.pixels.sum()):,} pixels are true"
+
+
+def count(prediction: ArrayLike, mask: ArrayLike, tolerance: float = 0.0) -> Counts:
+    """Count one image at all thresholds in one pass.
+
+    Parameters
+    ----------
+    prediction
+        (h, w) probability map: uint8 with p = value/255, floating p in [0, 1], or bool. Floating values are compared with
+        the thresholds in their own precision, so a float32 copy of an 8-bit map is counted as the map.
+    mask
+        (h, w) ground truth: bool, or uint8 with more than 127 as foreground.
+    tolerance
+        Euclidean distance in pixels within which a predicted and a true pixel agree; 0 in the paper, 2 in the literature
+        on DeepCrack.
+
+    Returns
+    -------
+    Counts
+        Of n = 1 image.
+
+    Raises
+    ------
+    InputError
+        Shapes that differ, or a map, mask or tolerance that breaks its rule.
+
+    Examples
+    --------
+    >>> one = count([[0.9, 0.6, 0.0]], [[True, False, True]])
+    >>> [int(values[0, 50]) for values in (one.predicted, one.hits_predicted, one.hits_true)], one.true.tolist()
+    ([2, 1, 1], [2])
+    >>> one = count([[0.9, 0.6, 0.0]], [[True, False, True]], tolerance=1)
+    >>> [int(values[0, 50]) for values in (one.predicted, one.hits_predicted, one.hits_true)], one.true.tolist()
+    ([2, 2, 2], [2])
+    """
+    levels, lowest = as_levels(prediction)
+    truth, radius = as_mask(mask), as_tolerance(tolerance)
+    if levels.shape != truth.shape:
+        remedy = "bring the prediction to the mask's size"
+        raise InputError.of("prediction and mask", "must have one shape", (levels.shape, truth.shape), remedy)
+    near = truth if radius < 1.0 else disc_maximum(truth, radius)
+    outside, inside = _histograms(levels, near)
+    predicted, hits = _from(outside + inside, lowest), _from(inside, lowest)
+    hits_true = hits if radius < 1.0 else _from(_histograms(disc_maximum(levels, radius), truth)[1], lowest)
+    true, pixels = (np.array([n], dtype=np.int64) for n in (np.count_nonzero(truth), truth.size))
+    return Counts(predicted, hits, hits_true, true, pixels)
+
+
+def stack(counts: Iterable[Counts]) -> Counts:
+    """Join the counts of images, or of groups of them, in order.
+
+    Raises
+    ------
+    InputError
+        There are none.
+
+    Examples
+    --------
+    >>> len(stack([count([[0.5]], [[True]]), count([[0.5]], [[False]])]))
+    2
+    """
+    parts = list(counts)
+    if not parts:
+        raise InputError("counts must hold at least one image, got none")
+    return Counts(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Counts)))
+
+
+def precision_recall(counts: Counts, indices: ArrayLike | None = None) -> tuple[Float64Array, Float64Array]:
+    """Precision and recall of the dataset at each threshold, (100,) and (100,).
+
+    Precision is nan where nothing is predicted, recall where nothing is true.
+
+    Parameters
+    ----------
+    counts
+        Counts of n images.
+    indices
+        Which images (whole numbers, or a bool for each); all by default.
+
+    Examples
+    --------
+    >>> precision, recall = precision_recall(count([[0.9, 0.6, 0.0]], [[True, False, True]]))
+    >>> precision[[50, 60, 90]].tolist(), recall[[50, 60, 90]].tolist()
+    ([0.5, 1.0, nan], [0.5, 0.5, 0.0])
+    """
+    precision, recall = precision_recall_per_image(_chosen(counts, indices).total())
+    return precision[0], recall[0]
+
+
+def precision_recall_per_image(counts: Counts) -> tuple[Float64Array, Float64Array]:
+    """Precision and recall of each image at each threshold, (n, 100) each; nan as `precision_recall`.
+
+    Examples
+    --------
+    >>> precision, recall = precision_recall_per_image(count([[0.9, 0.6, 0.0]], [[True, False, True]]))
+    >>> precision[0, [50, 60]].tolist(), recall[0, [50, 60]].tolist()
+    ([0.5, 1.0], [0.5, 0.5])
+    """
+    return _ratio(counts.hits_predicted, counts.predicted), _ratio(counts.hits_true, counts.true[:, None])
+
+
+def f(counts: Counts, indices: ArrayLike | None = None) -> Float64Array:
+    """F of the dataset at each threshold, (100,): of the counts summed over its images; nan where nothing is true.
+
+    Parameters
+    ----------
+    counts, indices
+        As `precision_recall`.
+
+    Examples
+    --------
+    >>> f(count([[0.9, 0.6, 0.0]], [[True, False, True]]))[[0, 50, 60, 90]].tolist()
+    [0.5, 0.5, 0.667, 0.0]
+    """
+    values: Float64Array = f_per_image(_chosen(counts, indices).total())[0]
+    return values
+
+
+def ods(counts: Counts, indices: ArrayLike | None = None) -> tuple[float, float]:
+    """Best F of the dataset at one threshold for all its images, and that threshold: F and t at argmax_t F(t).
+
+    "Optimal dataset scale" of Arbeláez, Maire, Fowlkes & Malik, "Contour detection and hierarchical image segmentation"
+    (TPAMI 2011). Of equal values the lowest threshold counts.
+
+    Parameters
+    ----------
+    counts, indices
+        As `precision_recall`.
+
+    Returns
+    -------
+    tuple
+        F and threshold; nan and nan where no image has a true pixel.
+
+    Examples
+    --------
+    >>> ods(count([[0.9, 0.6, 0.0]], [[True, False, True]]))
+    (0.667, 0.6)
+    """
+    values = f(counts, indices)
+    if np.isnan(values[0]):
+        return float("nan"), float("nan")
+    best = int(np.argmax(values))
+    return float(values[best]), float(THRESHOLDS[best])
+
+
+def f_per_image(counts: Counts) -> Float64Array:
+    """F of each image at each threshold, (n, 100); a row of nan for an image without true pixels.
+
+    Examples
+    --------
+    >>> f_per_image(stack([count([[0.5]], [[True]]), count([[0.5]], [[False]])]))[:, [49, 50]]
+    array([[ 1.,  0.],
+           [nan, nan]])
+    """
+    agreement, whole = _agreement(counts)
+    return _where_true(counts, _ratio(2 * agreement, whole))
+
+
+def iou_per_image(counts: Counts) -> Float64Array:
+    """Intersection over union of each image at each threshold, (n, 100): TP / (TP + FP + FN), nan as `f_per_image`.
+
+    With a tolerance it is F / (2 − F), which the ratio of counts equals without one.
+
+    Examples
+    --------
+    >>> iou_per_image(count([[0.9, 0.6, 0.0]], [[True, False, True]]))[0, [50, 60]]
+    array([0.333, 0.5 ])
+    """
+    agreement, whole = _agreement(counts)
+    return _where_true(counts, _ratio(agreement, whole - agreement))
+
+
+def average_precision(counts: Counts, indices: ArrayLike | None = None) -> float:
+    """Area under the dataset's precision-recall curve, in steps: AP = Σ_i (R_i − R_{i+1}) P_i, R_100 = 0.
+
+    The sum runs from the highest threshold, where recall starts, to t = 0, without interpolation, as scikit-learn's
+    `average_precision_score` over its own thresholds. True pixels with p = 0 are predicted at no threshold: recall stops
+    below 1, and the rest of the area counts as 0. Thresholds at which nothing is predicted add nothing.
+
+    Parameters
+    ----------
+    counts, indices
+        As `precision_recall`.
+
+    Returns
+    -------
+    float
+        0 to 1; nan where no image has a true pixel.
+
+    Examples
+    --------
+    >>> average_precision(count([[0.9, 0.6, 0.0]], [[True, False, True]]))
+    0.5
+    """
+    precision, recall = precision_recall(counts, indices)
+    steps = recall - np.append(recall[1:], 0.0)
+    return float(np.sum(steps * np.where(np.isnan(precision), 0.0, precision)))
+
+
+def false_positive_share(counts: Counts) -> Float64Array:
+    """Share of all pixels that are predicted, in the images without true pixels taken together, at each threshold, (100,).
+
+    Such images have no F; this says whether they are left alone. nan where every image has true pixels.
+
+    Examples
+    --------
+    >>> both = stack([count([[0.5, 0.0]], [[True, False]]), count([[0.5, 0.0]], [[False, False]])])
+    >>> false_positive_share(both)[[49, 50]].tolist()
+    [0.5, 0.0]
+    """
+    blank = counts.take(counts.true == 0).total()
+    share: Float64Array = _ratio(blank.predicted, blank.pixels[:, None])[0]
+    return share
+
+
+def threshold_index(threshold: float) -> int:
+    """Index of one of the 100 thresholds.
+
+    Raises
+    ------
+    InputError
+        It is none of 0.00, 0.01 … 0.99: counts are kept at these only.
+
+    Examples
+    --------
+    >>> threshold_index(0.29)
+    29
+    """
+    value = float(threshold)
+    index = round(100 * value) if 0.0 <= value < 1.0 else -1
+    if not 0 <= index < len(THRESHOLDS) or abs(THRESHOLDS[index] - value) > 1e-9:
+        raise InputError.of("threshold", "must be one of 0.00, 0.01 … 0.99", threshold, "round it to hundredths")
+    return index
+
+
+def _histograms(levels: ByteMap, where: BoolMap) -> NDArray[np.int64]:
+    """Histograms of the levels outside and inside `where`, (2, 256), in one pass over both, some rows at a time.
+
+    Counting takes eight bytes a pixel beside the map, so a large map is not counted at once.
+    """
+    found = np.zeros(2 * LEVELS, dtype=np.int64)
+    rows = max(_AT_ONCE // levels.shape[1], 1)
+    for start in range(0, len(levels), rows):
+        joint = np.multiply(where[start : start + rows], np.uint16(LEVELS), dtype=np.uint16)
+        joint += levels[start : start + rows]
+        found += np.bincount(joint.ravel(), minlength=2 * LEVELS)
+    return found.reshape(2, LEVELS)
+
+
+def _from(histogram: IntArray, lowest: IntArray) -> IntArray:
+    """How many pixels are at or above each of the `lowest` levels, (1, 100)."""
+    above = np.cumsum(histogram[::-1])[::-1]
+    return np.asarray(above[lowest][None, :], dtype=np.int64)
+
+
+def _chosen(counts: Counts, indices: ArrayLike | None) -> Counts:
+    return counts if indices is None else counts.take(indices)
+
+
+def _agreement(counts: Counts) -> tuple[Float64Array, Float64Array]:
+    """F/2 of each image and threshold as a fraction of whole numbers: numerator and denominator, (n, 100) each.
+
+    TP / (predicted + true) without tolerance; with one, 2 P R / (P + R) = 2 a b / (a·true + b·predicted) for the hits a and
+    b. That is the same number for a = b, and as a ratio of integers exact to the last bit, so equal values stay ties.
+    """
+    a, b = (hits.astype(np.float64) for hits in (counts.hits_predicted, counts.hits_true))
+    predicted, true = counts.predicted.astype(np.float64), counts.true[:, None].astype(np.float64)
+    same = counts.hits_predicted == counts.hits_true
+    return np.where(same, a, a * b), np.where(same, predicted + true, a * true + b * predicted)
+
+
+def _where_true(counts: Counts, values: Float64Array) -> Float64Array:
+    """`values`, 0 where the denominator was, and nan for images without true pixels."""
+    return np.where(counts.true[:, None] > 0, np.nan_to_num(values, nan=0.0), np.nan)
+
+
+def _ratio(above: NDArray[np.generic], below: NDArray[np.generic]) -> Float64Array:
+    """The quotient, nan where the denominator is 0."""
+    over, under = np.broadcast_arrays(np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64))
+    quotient: Float64Array = np.divide(over, under, out=np.full(over.shape, np.nan), where=under > 0)
+    return quotient

@@ -1,0 +1,140 @@
+"""The plan that a budget of memory is kept by: what each step of a run holds, known from sizes alone before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from howfar.cores import available_cores
+from howfar.distances.pairwise import COMPILED_FROM, PAIRS_PER_TILE
+from howfar.memory import at_a_time, beside, budget, plan, within
+from howfar.projection.basis import itemsize
+from howfar.projection.memory_estimates import (
+    DOUBLE,
+    SINGLE,
+    gram_columns,
+    kept_moments,
+    moment_rows,
+    score_rows,
+    subspace_columns,
+)
+from howfar.protocols import Runner
+from howfar.results import Settings
+
+# Bytes of a pair in a tile (its distance, and what that is computed from), and of an image in a bootstrap draw: where pairs are
+# few all is float64, and counts are drawn as integers of that size.
+_FEW, _MANY = (40, 20), (16, 5)
+# Of an image in the tables: its distances and its percentile, and once more when the tables are put together.
+_COLUMNS = 16
+
+
+def check_plan(
+    sizes: Sequence[int], q: int, layers: int, settings: Settings, basis: bool = False, executor: Runner | None = None
+) -> None:
+    """Raise where a run of P's images first, then each secondary's, does not fit the budget; without one nothing is checked.
+
+    Parameters
+    ----------
+    sizes
+        Images of P, then of each secondary.
+    q, layers
+        Features of an image, and how many parts they are of.
+    settings
+        The run's.
+    basis
+        Whether P's own axes are wanted, for images that come later.
+    executor
+        Where pairs are tasks of their own processes, those that may be at work on one machine share the budget: on this one, as
+        that of others is not known.
+
+    Raises
+    ------
+    InputError
+        Names the step that needs the most, how much that is and what to do.
+
+    Examples
+    --------
+    >>> from howfar.memory import within
+    >>> settings = Settings(25, "pair", "none", 0, 1000, 999, 5)
+    >>> with within("2GB"):
+    ...     check_plan([5000, 5000], 768, 1, settings)
+    """
+    n, *others = sizes
+    parts = layers if settings.scale == "layers" else 1
+    together = [sum(others)] if settings.projection == "joint" else others
+    with within(budget(at_once(executor, settings))), plan():
+        for m in together:
+            _check_projection(n, m, q, parts, settings)
+        for m in others:
+            draws(1, n, m, components(n + m, q, settings), settings.bootstrap)
+        if basis and q > n:
+            z = components(n, q, settings)
+            subspace_columns(1, n, q, z, itemsize(q, z))
+
+
+def at_once(executor: Runner | None, settings: Settings) -> int:
+    """How many pairs may be measured at a time on this machine.
+
+    Examples
+    --------
+    >>> at_once(None, Settings(25, "pair", "none", 0, 1000, 999, 5))
+    1
+    """
+    if executor is None or not executor.processes or settings.projection == "joint":
+        return 1
+    return min(getattr(executor, "workers", None) or available_cores(), available_cores())
+
+
+def _check_projection(n: int, m: int, q: int, parts: int, settings: Settings) -> None:
+    fitted = n if settings.projection == "primary" else n + m
+    z = components(fitted, q, settings)
+    if q > fitted:
+        # Those of P alone, which rows that are not P's are projected by, are there in float64 beside.
+        gram_columns(1, n, m, q, parts + 2 * (settings.projection == "primary"))
+        at_a_time(1, DOUBLE, _scores(n + m, z), f"{z:,} components of {n + m:,} images")
+        return
+    moment_rows(1, q)
+    with beside(kept_moments(q)):
+        score_rows(1, n + m, q, z)
+
+
+def components(rows: int, q: int, settings: Settings) -> int:
+    """z, as the projection clamps it.
+
+    Examples
+    --------
+    >>> components(20, 768, Settings(25, "pair", "none", 0, 1000, 999, 5))
+    19
+    """
+    most = max(1, min(rows - 1, q))
+    return most if settings.projection == "none" else min(settings.components, most)
+
+
+def kept(sizes: Sequence[int], q: int, settings: Settings) -> int:
+    """Bytes of the results of all pairs: scores of every secondary's images, and tables.
+
+    Examples
+    --------
+    >>> kept([100, 50], 768, Settings(25, "pair", "none", 0, 1000, 999, 5))
+    29600
+    """
+    n, *others = sizes
+    return DOUBLE * sum(2 * m * components(n + m, q, settings) + _COLUMNS * (m + n // 4) for m in others)
+
+
+def draws(usual: int, n: int, m: int, z: int, bootstrap: int = 0) -> int:
+    """Relabellings of n + m projected images at a time, as `howfar.memory.at_a_time`, beside so many bootstrap draws.
+
+    Examples
+    --------
+    >>> draws(999, 100, 100, 25)
+    999
+    """
+    rows = n + m
+    of_pair, of_draw = _MANY if n * m >= COMPILED_FROM else _FEW
+    held = of_pair * min(rows**2, PAIRS_PER_TILE) + _scores(rows, z) + of_draw * rows * bootstrap
+    # A relabelling is drawn, set beside the true labels, and multiplied in single precision.
+    return at_a_time(usual, rows * (2 * DOUBLE + SINGLE), held, f"distances of {rows:,} images")
+
+
+def _scores(rows: int, z: int) -> int:
+    return DOUBLE * 4 * rows * z

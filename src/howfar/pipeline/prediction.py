@@ -1,0 +1,266 @@
+"""Predict a dataset: a folder of 8-bit probability maps, made once, gone on with after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from howfar.backbones.torch_backbone import resolve_device
+from howfar.data import Dataset, content_hash, decode, parse, read_bytes
+from howfar.data.folder import Item
+from howfar.data.folder_walk import printable
+from howfar.data.probability_map_files import places, signature_of, write_map
+from howfar.errors import ImageError, InputError
+from howfar.progress import bar
+from howfar.results import Skipped
+from howfar.results.files import plain
+from howfar.runners import available_cores
+from howfar.segmenters import recipe_of
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.segmenters.predictor import Predictor
+from howfar.segmenters.probability_models import Probabilities, Reading, of_module, of_onnx, of_segmenter
+from howfar.weights.precision import Precision
+from howfar.weights.state_dicts import hash_state_dict
+
+ONNX = ".onnx"
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What became of a dataset's images.
+
+    Attributes
+    ----------
+    folder
+        Where the maps are.
+    written, kept
+        Maps that were made, and those that were there already.
+    skipped
+        Images that could not be read, and why.
+    """
+
+    folder: Path
+    written: int
+    kept: int
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A predictor, and what its maps depend on, as JSON values."""
+
+    predictor: Predictor
+    identity: dict[str, Any]
+
+
+def load_model(
+    model: Any,
+    *,
+    device: str = "auto",
+    size: int | None = None,
+    tiled: bool = False,
+    batch: int = 8,
+    reading: Reading | None = None,
+    precision: Precision = "32",
+) -> Model:
+    """Make a predictor of a checkpoint, an ONNX file or a torch module.
+
+    Parameters
+    ----------
+    model
+        A `Checkpoint`, the path of one or of an ``.onnx`` file, or a torch module in memory.
+    device, batch
+        Where to run, and squares at a time; neither changes a map beyond rounding.
+    size
+        Side of the square that the network sees: by default a checkpoint's own; of others it must be given.
+    tiled
+        As `howfar.segmenters.predictor.Predictor`.
+    reading
+        How a foreign network is fed and read.
+    precision
+        ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision: quicker where the processor or the GPU has it, and maps
+        that differ by a little. On a CPU ``bf16`` alone; of no use to an ONNX file.
+
+    Raises
+    ------
+    HowfarError
+        It cannot be loaded, or an option is of no use to it.
+    """
+    if isinstance(model, (str, Path)) and Path(model).suffix.lower() != ONNX:
+        model = Checkpoint.load(model)
+    where = resolve_device(device)
+    if not isinstance(model, Checkpoint):
+        network, identity = _foreign(model, where, size, reading or Reading(), precision)
+    elif reading is not None:
+        received = model.card.segmenter
+        raise InputError.of("mean, std, output and channel", "are of use only to a foreign network", received, "leave them out")
+    else:
+        size = model.card.size if size is None else size
+        _check_side(size, model)
+        network, identity = of_segmenter(model.build(), where, precision), {"weights": model.card.weights}
+    assert size is not None  # for the type checker: _foreign refuses None
+    # Maps of before there was a choice are those of float32.
+    beside = {} if precision == "32" else {"precision": precision}
+    return Model(Predictor(network, size, tiled, batch), {**identity, "size": size, "tiled": tiled, **beside})
+
+
+def _foreign(
+    model: Any, where: Any, size: int | None, reading: Reading, precision: Precision
+) -> tuple[Probabilities, dict[str, Any]]:
+    if size is None:
+        rule = "must be given for a network that is no checkpoint of howfar's"
+        raise InputError.of("size", rule, size, "pass the side of its input")
+    beside = {name: plain(value) for name, value in asdict(reading).items()}
+    if isinstance(model, (str, Path)):
+        if precision != "32":
+            raise InputError.of("precision", "is of no use to an .onnx file", precision, "export it in that precision")
+        network = of_onnx(model, reading)
+        return network, {"weights": f"sha256:{hashlib.sha256(Path(model).read_bytes()).hexdigest()}", **beside}
+    if not isinstance(model, nn.Module):
+        raise InputError.of("model", "must be a checkpoint, an .onnx file or a torch module", type(model).__name__)
+    # Two networks without weights, say, differ in how they are built alone.
+    built = hashlib.sha256(f"{type(model).__module__}.{type(model).__qualname__} {model!r}".encode()).hexdigest()
+    identity = {"weights": hash_state_dict(model.state_dict()), "built": built, **beside}
+    return of_module(model, where, reading, precision), identity
+
+
+def predict(
+    model: Any,
+    dataset: Dataset | str | Path,
+    out: str | Path,
+    *,
+    flipped: bool = False,
+    device: str = "auto",
+    size: int | None = None,
+    tiled: bool = False,
+    batch: int = 8,
+    reading: Reading | None = None,
+    precision: Precision = "32",
+    progress: bool = True,
+) -> Predicted:
+    """Write a dataset's probability maps, 8-bit grey PNG by the images' names, as ``howfar evaluate --predictions`` reads them.
+
+    A map that the same model made of the same image, by content, is kept; so a run that was killed goes on where it was.
+
+    Parameters
+    ----------
+    model, device, size, tiled, batch, reading, precision
+        As `load_model`; or a `Model` that it made, and none of the others.
+    dataset
+        A dataset, or an argument that `howfar.data.parse` understands.
+    out
+        Where the map of image ``a/1.jpg`` goes to ``a/1.png``.
+    flipped
+        Mirror the pictures left to right first; the maps stay mirrored, as ``howfar evaluate --flipped`` wants them.
+    progress
+        Whether to show it on stderr.
+
+    Raises
+    ------
+    HowfarError
+        As `load_model`; no image can be read; a file at a map's place that no howfar wrote.
+    """
+    found = dataset if isinstance(dataset, Dataset) else parse(dataset)
+    if not isinstance(found, Dataset):
+        raise InputError.of("dataset", "must be images, not embeddings", found.name)
+    how: dict[str, Any] = {
+        "device": device,
+        "size": size,
+        "tiled": tiled,
+        "batch": batch,
+        "reading": reading,
+        "precision": precision,
+    }
+    if isinstance(model, Model):
+        _refuse(how)
+    loaded = model if isinstance(model, Model) else load_model(model, **how)
+    work = _Work(found, loaded, flipped)
+    written = kept = 0
+    skipped: list[Skipped] = list(found.skipped)
+    wanted = list(places(out, found).items())
+    with bar(progress=progress, total=len(wanted), desc=f"predicting {found.name}", unit="image") as shown:
+        for group in work.batches(wanted):
+            done = work.predict(group)
+            written += done.written
+            kept += done.kept
+            skipped += done.skipped
+            shown.update(len(group))
+    if not written and not kept:
+        raise InputError.of(
+            f"dataset {found.name}", "must hold an image that can be read", skipped[0].reason if skipped else "none"
+        )
+    return Predicted(Path(out), written, kept, tuple(skipped))
+
+
+def _refuse(how: dict[str, Any]) -> None:
+    """Refuse what a model that is loaded already can no longer obey."""
+    free = inspect.signature(predict).parameters
+    given = [name for name, value in how.items() if value != free[name].default]
+    if given:
+        raise InputError.of("model", "must not be loaded already", ", ".join(given), "pass these to load_model")
+
+
+@dataclass(frozen=True)
+class _Done:
+    written: int
+    kept: int
+    skipped: list[Skipped]
+
+
+@dataclass(frozen=True)
+class _Work:
+    dataset: Dataset
+    model: Model
+    flipped: bool
+
+    def batches(self, wanted: Sequence[tuple[Path, Item]]) -> Iterator[Sequence[tuple[Path, Item]]]:
+        """A few batches at a time, so that reading is spread over the cores and little is lost by a kill."""
+        size = 4 * self.model.predictor.batch
+        for start in range(0, len(wanted), size):
+            yield wanted[start : start + size]
+
+    def predict(self, group: Sequence[tuple[Path, Item]]) -> _Done:
+        with ThreadPoolExecutor(available_cores()) as pool:
+            read = list(pool.map(lambda one: self._read(*one), group))
+        skipped = [one for one in read if isinstance(one, Skipped)]
+        fresh = [one for one in read if isinstance(one, tuple)]
+        maps = self.model.predictor.maps([picture for _, picture, _ in fresh])
+        for (path, _, signature), values in zip(fresh, maps, strict=True):
+            write_map(path, values, signature)
+        return _Done(len(fresh), len(read) - len(skipped) - len(fresh), skipped)
+
+    def _read(self, path: Path, item: Item) -> tuple[Path, NDArray[np.uint8], str] | Skipped | None:
+        """The picture and its map's signature; None where that map is there."""
+        try:
+            data = read_bytes(item.path)
+            signature = self._signature(content_hash(data))
+            there = signature_of(path)
+            if there == "":
+                raise InputError.of(
+                    "out", "must hold no maps that howfar predict did not write", str(path), "choose another folder"
+                )
+            if there == signature:
+                return None
+            picture = np.asarray(decode(data).image)
+        except ImageError as error:
+            return Skipped(self.dataset.name, printable(item.path), str(error))
+        return path, np.ascontiguousarray(picture[:, ::-1]) if self.flipped else picture, signature
+
+    def _signature(self, content: str) -> str:
+        return json.dumps({**self.model.identity, "flipped": self.flipped, "image": content}, sort_keys=True)
+
+
+def _check_side(size: int, model: Checkpoint) -> None:
+    recipe = recipe_of(model.card.segmenter)
+    if size % recipe.multiple:
+        raise InputError.of("size", f"must be a multiple of {recipe.multiple} for {recipe.name}", size)

@@ -1,0 +1,127 @@
+"""What there is to score: image files, folders and other dataset arguments, as groups of images not yet read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from howfar.data import Dataset, parse
+from howfar.data.folder_walk import printable
+from howfar.data.images import EXTENSIONS
+from howfar.errors import InputError
+from howfar.io.location import absolute, as_location, ending, is_url, last, parent
+from howfar.results import Features, Skipped
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One image to score.
+
+    Attributes
+    ----------
+    dataset
+        The name of the dataset it counts to.
+    image
+        What its result calls it: its path.
+    path
+        The file, or the text of its URL.
+    """
+
+    dataset: str
+    image: str
+    path: Path | str
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Images that came in one argument (or next to each other), and what in it is none.
+
+    Attributes
+    ----------
+    items
+        The images.
+    skipped
+        What cannot be an image: broken links, formats that are not read.
+    dataset, features
+        The dataset that the images are of; ready-made features in place of images.
+    """
+
+    items: tuple[Arrival, ...]
+    skipped: tuple[Skipped, ...] = ()
+    dataset: Dataset | None = None
+    features: Features | None = None
+
+
+def arrivals(new: Any) -> list[Group]:
+    """Turn what is to be scored into groups, in its order; image files that follow each other are one group.
+
+    Parameters
+    ----------
+    new
+        An image file (by its ending, there or not), anything that `howfar.data.parse` takes, or a list of these.
+
+    Raises
+    ------
+    HowfarError
+        As `howfar.data.parse`: a folder that is missing or empty, a table that is not well formed.
+
+    Examples
+    --------
+    >>> [[one.dataset, one.image] for group in arrivals(["site/images/1.png", "site/2.png"]) for one in group.items]
+    [['site', 'site/images/1.png'], ['site', 'site/2.png']]
+    """
+    several = new if isinstance(new, Sequence) and not isinstance(new, str) else [new]
+    if not len(several):
+        raise InputError.of("new", "must name at least one image or dataset", new)
+    return list(_groups(several))
+
+
+def arrival(path: str | Path) -> Arrival:
+    """One image file as an arrival; it counts to the dataset that its folder would be.
+
+    Examples
+    --------
+    >>> arrival("site/images/1.png").dataset
+    'site'
+    """
+    file = as_location(path)
+    folder = parent(file)
+    if last(folder) == "images":
+        folder = parent(folder)
+    return Arrival(printable(last(folder) or "."), printable(path), file)
+
+
+def _groups(several: Sequence[Any]) -> Iterator[Group]:
+    lone: list[Arrival] = []
+    for argument in several:
+        if _is_image(argument):
+            lone.append(arrival(argument))
+            continue
+        if lone:
+            yield Group(tuple(lone))
+            lone = []
+        yield _group(parse(argument, name="new" if hasattr(argument, "__array__") else None))
+    if lone:
+        yield Group(tuple(lone))
+
+
+def _is_image(argument: Any) -> bool:
+    if is_url(argument):
+        return ending(argument) in EXTENSIONS
+    return (
+        isinstance(argument, (str, Path))
+        and Path(argument).suffix.lower() in EXTENSIONS
+        and not absolute(argument).is_dir()
+        and (isinstance(argument, Path) or "=" not in argument or absolute(argument).exists())
+    )
+
+
+def _group(found: Dataset | Features) -> Group:
+    if isinstance(found, Features):
+        return Group((), found.skipped, features=found)
+    items = tuple(Arrival(found.name, printable(item.path), item.path) for item in found.items)
+    # What is wrong with a mask does not matter here.
+    skipped = tuple(one for one in found.skipped if not one.reason.startswith("mask: "))
+    return Group(items, skipped, dataset=found)

@@ -1,0 +1,107 @@
+"""Two datasets neither of which is the first: their distances, symmetric, and by either one's yardstick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from howfar.arrays import Float64Array
+from howfar.distances.dataset import energy_of_sums
+from howfar.distances.pairwise import row_sums
+from howfar.pipeline.bootstrap import Forms, above_rounding
+from howfar.projection import Projection
+from howfar.significance import interval
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Between:
+    """Distances of two datasets. None stands where one of them is a single image, or of equal images, and it matters.
+
+    Attributes
+    ----------
+    o_dist_mean
+        Mean distance over all pairs of an image of the one and one of the other.
+    self_one, self_other
+        Each one's self-distance in the same space.
+    relative_one, relative_other
+        `o_dist_mean` over each.
+    energy
+        2 E d(s, p) − E d(p, p') − E d(s, s').
+    inhomogeneity
+        energy / (2 E d(s, p)): 0 for equal samples, 1 for two sets without spread, free of any unit. Source: Székely & Rizzo,
+        "Energy statistics", J. Stat. Plan. Inference 143 (2013).
+    o_dist_mean_ci, relative_one_ci, relative_other_ci, energy_ci
+        95 % bootstrap intervals over the images of both, the projection held fixed.
+    components, explained_variance
+        Of the space.
+    """
+
+    o_dist_mean: float
+    self_one: float | None
+    self_other: float | None
+    relative_one: float | None
+    relative_other: float | None
+    energy: float
+    inhomogeneity: float | None
+    o_dist_mean_ci: Interval | None
+    relative_one_ci: Interval | None
+    relative_other_ci: Interval | None
+    energy_ci: Interval | None
+    components: int
+    explained_variance: float
+
+
+def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) -> Between:
+    """Measure a projected pair without making one of the two the primary one.
+
+    Parameters
+    ----------
+    pair
+        One set as P, the other as S, in one space.
+    bootstrap
+        Resamples behind the intervals; 0 leaves them out.
+    seed
+        What the resampling is seeded with.
+
+    Examples
+    --------
+    >>> from howfar.projection import joint_pca
+    >>> found = between(joint_pca([[0.0], [1.0]], [[4.0], [6.0]], 1))
+    >>> found.o_dist_mean, found.self_one, found.self_other, found.energy, round(found.inhomogeneity, 3)
+    (4.5, 1.0, 2.0, 7.5, 0.833)
+    """
+    one, other = pair.primary, pair.secondary
+    n, m = len(one), len(other)
+    apart, within = row_sums(other, one), [row_sums(rows, rows) for rows in (one, other)]
+    o_dist = float(apart.sum() / (n * m))
+    selves = [float(sums.sum()) / (k * (k - 1)) if k > 1 else None for sums, k in zip(within, (n, m), strict=True)]
+    energy = energy_of_sums(apart, *within)
+    forms = Forms.of(one, other, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
+    varies = above_rounding(o_dist, _largest(one, other))
+    return Between(
+        o_dist_mean=o_dist,
+        self_one=selves[0],
+        self_other=selves[1],
+        relative_one=_over(o_dist, selves[0]),
+        relative_other=_over(o_dist, selves[1]),
+        energy=energy,
+        inhomogeneity=energy / (2 * o_dist) if varies else None,
+        o_dist_mean_ci=None if forms is None else interval(forms.between),
+        relative_one_ci=None if forms is None else forms.relative_ci(),
+        relative_other_ci=None if forms is None else forms.relative_to_s_ci(),
+        energy_ci=None if forms is None else forms.energy_ci(),
+        components=pair.components,
+        explained_variance=pair.explained_variance,
+    )
+
+
+def _over(o_dist: float, own: float | None) -> float | None:
+    return None if own is None or not above_rounding(own, o_dist) else o_dist / own
+
+
+def _largest(one: Float64Array, other: Float64Array) -> float:
+    return float(max(np.abs(one).max(initial=0.0), np.abs(other).max(initial=0.0)))

@@ -1,0 +1,60 @@
+"""Kendall's τ_b of resampled images as sums that add over sets: a quadratic form in how often each image was drawn.
+
+With w the times drawn and S the signs of (x_j − x_i)(y_j − y_i), concordant less discordant pairs are ½ wᵀ S w, so all
+resamples share one matrix product. Copies of one image tie in both quantities, as in a sample that holds it twice.
+Source: Kendall, "The treatment of ties in ranking problems", Biometrika 33 (1945).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from howfar.arrays import Float64Array
+from howfar.relation.spearman import tied
+
+_BLOCK = 512
+
+
+def concordance_sums(x: Float64Array, y: Float64Array, weights: Float64Array) -> Float64Array:
+    """Pairs that differ in x, concordant less discordant pairs, and pairs that differ in y, each over the number drawn.
+
+    Divided by the number drawn, the sums of several sets add up with each image counting alike; a single set's τ_b does
+    not change by it. `howfar.relation.spearman.spearman` of the sums is τ_b: b / √(a c). Costs m²/2 products a draw, in blocks.
+
+    Parameters
+    ----------
+    x
+        (m,) ascending.
+    y
+        (m,) finite.
+    weights
+        (draws, m) how often each image was drawn, at least one image a draw, fewer than 2²⁴ in all.
+
+    Returns
+    -------
+    ndarray
+        (draws, 3) float64.
+
+    Examples
+    --------
+    >>> concordance_sums(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]), np.ones((1, 3))).tolist()
+    [[1.0, 0.3333333333333333, 1.0]]
+    """
+    # Whole numbers below 2^24 are exact in float32, which halves the time of the products.
+    single = weights.astype(np.float32)
+    agreeing = np.zeros(len(weights))
+    for start in range(0, len(x), _BLOCK):
+        stop = min(start + _BLOCK, len(x))
+        signs = np.sign(y[start:stop] - y[:stop, None]) * (x[start:stop] > x[:stop, None])
+        drawn = single[:, :stop] @ signs.astype(np.float32)
+        agreeing += np.einsum("db,db->d", drawn.astype(np.float64), weights[:, start:stop])
+    sums = np.stack([_differing(x, weights), agreeing, _differing(y, weights)], axis=1)
+    sums /= weights.sum(axis=1, keepdims=True)
+    return sums
+
+
+def _differing(values: Float64Array, weights: Float64Array) -> Float64Array:
+    """Number of drawn pairs whose values differ: half of (Σ w)² − Σ t², t the copies of each value."""
+    found, _ = tied(values, weights)
+    pairs: Float64Array = (weights.sum(axis=1) ** 2 - np.einsum("du,du->d", found, found)) / 2.0
+    return pairs

@@ -1,0 +1,110 @@
+"""Labelled images that an estimator learns from: validated once, weighted so that their sets count alike, split in folds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.relation.image_columns import Columns, Mask, available, rows, take
+
+FOLDS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """n labelled images: what is known of them, their performance, the set that each is of and, where known, its group."""
+
+    columns: Columns
+    performance: Float64Array
+    sets: NDArray[Any]
+    groups: NDArray[Any] | None = None
+
+    @classmethod
+    def of(cls, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None) -> Labelled:
+        """Validate what a caller passes.
+
+        Raises
+        ------
+        InputError
+            Lengths that differ, no image, or a performance that is not in [0, 1].
+        """
+        n = rows(columns)
+        values = _row(performance, "performance", n).astype(np.float64)
+        wrong = ~((values >= 0.0) & (values <= 1.0))
+        if n == 0:
+            raise InputError.of("performance", "must be of at least one labelled image", "none")
+        if wrong.any():
+            position = int(np.argmax(wrong))
+            received = f"{values[position]} at position {position}"
+            raise InputError.of("performance", "must lie between 0 and 1", received, "pass the scored images only")
+        return cls(columns, values, _labels(sets, "sets", n), None if groups is None else _labels(groups, "groups", n))
+
+    def take(self, which: Mask | NDArray[np.integer[Any]]) -> Labelled:
+        """Some of the images."""
+        groups = None if self.groups is None else self.groups[which]
+        return Labelled(take(self.columns, which), self.performance[which], self.sets[which], groups)
+
+    def coded(self) -> Labelled:
+        """The same with numbers for the names of sets and groups, in the same order: many fits then sort numbers, not texts."""
+        groups = None if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
+        return Labelled(self.columns, self.performance, np.unique(self.sets, return_inverse=True)[1], groups)
+
+    def having(self, needs: tuple[str, ...]) -> Labelled:
+        """The images that have every one of the columns.
+
+        Raises
+        ------
+        InputError
+            There is none.
+        """
+        have = available(self.columns, needs)
+        if not have.any():
+            raise InputError.of("columns", f"must give {', '.join(needs)} for at least one labelled image", "none")
+        return self if have.all() else self.take(have)
+
+    def weights(self) -> Float64Array:
+        """(n,) weights that sum to 1 and to the same in each set, so that a large set does not rule."""
+        _, codes, counts = np.unique(self.sets, return_inverse=True, return_counts=True)
+        weights: Float64Array = 1.0 / (len(counts) * counts[codes])
+        return weights
+
+    def folds(self) -> NDArray[np.int64]:
+        """Which fold each image is left out with: its set's, or parts of the only set.
+
+        A single set falls into ten folds (or as many as it has images): whole groups in the order of their names, or, without
+        groups, runs of consecutive images, so that tiles of one photograph mostly stay together.
+        """
+        names, codes = np.unique(self.sets, return_inverse=True)
+        if len(names) > 1:
+            return codes.astype(np.int64)
+        if self.groups is not None:
+            names, codes = np.unique(self.groups, return_inverse=True)
+        if len(names) < 2:
+            codes = np.arange(len(self.sets))
+        parts = int(codes.max()) + 1
+        return np.asarray(codes * min(FOLDS, parts) // parts, dtype=np.int64)
+
+    def splits(self) -> Iterator[tuple[Labelled, Mask]]:
+        """Each fold in turn: the images outside it, and the mask of those inside. None where there is one image only."""
+        folds = self.folds()
+        for fold in np.unique(folds) if len(folds) > 1 else ():
+            inside: Mask = folds == fold
+            yield self.take(~inside), inside
+
+
+def _row(values: ArrayLike, name: str, n: int) -> NDArray[Any]:
+    row = np.asarray(values)
+    if row.shape != (n,):
+        raise InputError.of(name, f"must be one row of {n} values, one an image", row.shape)
+    return row
+
+
+def _labels(values: ArrayLike, name: str, n: int) -> NDArray[Any]:
+    row = _row(values, name, n)
+    return row if row.dtype.kind in "iu" else row.astype(np.str_)

@@ -1,0 +1,148 @@
+"""What a profile says of new images: one record an image, and the table of many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from howfar.numbers import format_number, format_p
+from howfar.results.records import Skipped
+from howfar.results.tables import as_html, as_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Score:
+    """One new image, scored. None stands where a value is undefined.
+
+    Attributes
+    ----------
+    dataset, image
+        Where it came from: the dataset's name, and the file (of ready-made embeddings the row's name).
+    i_dist, i_dist_mean
+        Its distance from the primary's images, as the paper's sum and as a mean (eq. 7), in the primary's own subspace.
+    relative
+        `i_dist_mean` over the primary's self-distance: 1 is as far as the primary's images are from each other.
+    knn, mahalanobis
+        Mean distance from the nearest images of the primary; Mahalanobis distance from all of them.
+    percentile, p_value
+        Where `i_dist_mean` stands among the primary's own leave-one-out distances: 0-100, and the conformal p-value.
+    predicted, predicted_low, predicted_high, estimator
+        Predicted performance, its conformal interval, and the estimator that made it.
+    flag, reason
+        Whether it probably fails, and why; `howfar.pipeline.failure_flag` has the rule.
+    """
+
+    dataset: str
+    image: str
+    i_dist: float
+    i_dist_mean: float
+    relative: float | None
+    knn: float
+    mahalanobis: float | None
+    percentile: float | None
+    p_value: float | None
+    predicted: float | None
+    predicted_low: float | None
+    predicted_high: float | None
+    estimator: str | None
+    flag: bool | None
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name: one line of ``howfar score --json``."""
+        return dict(self.__dict__)
+
+    def cells(self) -> tuple[str, ...]:
+        """The fields as people read them, in the order of `HEADER`."""
+        flag = "–" if self.flag is None else ("FLAG" if self.flag else "ok")
+        return (
+            self.image,
+            format_number(self.relative, 3),
+            format_number(self.knn, 3),
+            format_number(self.percentile, 3),
+            format_p(self.p_value),
+            _with_interval(self),
+            flag,
+            self.reason,
+        )
+
+
+HEADER = ("image", "relative", "kNN", "percentile", "p", "predicted", "flag", "why")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scores:
+    """Many new images, scored by one profile, as `howfar.Profile.score` returns them.
+
+    Attributes
+    ----------
+    primary
+        The name of the dataset that the profile describes.
+    images
+        The scored images, in the order in which they were given.
+    skipped
+        Those that could not be read, and why.
+    notes
+        What a reader should know: how predictions were judged, what is undefined.
+    """
+
+    primary: str
+    images: tuple[Score, ...]
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def flagged(self) -> tuple[Score, ...]:
+        """The images that probably fail."""
+        return tuple(one for one in self.images if one.flag)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an image, one column a field of `Score`."""
+        import pandas as pd
+
+        return pd.DataFrame([one.to_dict() for one in self.images], columns=[entry.name for entry in fields(Score)])
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """All of it as JSON values."""
+        return {
+            "primary": self.primary,
+            "images": [one.to_dict() for one in self.images],
+            "skipped": [dict(one.__dict__) for one in self.skipped],
+            "notes": list(self.notes),
+        }
+
+    def caption(self) -> str:
+        """One line that counts."""
+        unread = f", {len(self.skipped)} could not be read" if self.skipped else ""
+        images = "image" if len(self) == 1 else "images"
+        return f"{len(self)} {images} scored against {self.primary}, {len(self.flagged)} flagged{unread}"
+
+    def __repr__(self) -> str:
+        return "\n".join([self.caption(), *as_text(HEADER, self._rows()), *self._footer()])
+
+    def _repr_html_(self) -> str:
+        return as_html(self.caption(), HEADER, self._rows(), self._footer())
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [one.cells() for one in self.images[:SHOWN]]
+
+    def _footer(self) -> list[str]:
+        more = [f"{len(self) - SHOWN} more images are in .to_frame()"] if len(self) > SHOWN else []
+        return [*more, *(f"skipped: {one.path}: {one.reason}" for one in self.skipped[:SHOWN]), *self.notes]
+
+
+def _with_interval(one: Score) -> str:
+    if one.predicted is None:
+        return "–"
+    if one.predicted_low is None or one.predicted_high is None:
+        return f"{one.predicted:.2f}"
+    return f"{one.predicted:.2f} [{one.predicted_low:.2f}, {one.predicted_high:.2f}]"

@@ -1,0 +1,146 @@
+"""Many small shards become few large ones, while others read and write.
+
+A shard is deleted only when every row of it that is read lies in another shard that is whole on disk. Hence a kill at any
+point, another packer, or a writer at work costs space for a while and never a row. The merged shard takes the place of the
+first of its parts in the order of ids, so the choice between two rows of one content stays the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.io.atomic import TEMPORARY
+from howfar.store import shards
+from howfar.store.folder import Folder
+from howfar.store.local_folder import PIECE_BYTES
+from howfar.store.shard_catalog import Shelf
+from howfar.store.shards import ARRAY, INDEX, Shard, ShardDamagedError, ShardGoneError
+
+LOCK = "pack.lock"
+STALE_SECONDS = 24 * 3600.0
+_log = logging.getLogger("howfar.store")
+
+
+def pack(home: Folder, shelf: Shelf, target: int, many: int) -> int:
+    """Sweep what killed writers left, and merge small shards where there are more than `many`; give the number merged.
+
+    Where another process packs, or the disk refuses (a read-only store), nothing is done: packing is never needed.
+
+    Parameters
+    ----------
+    home
+        The feature's folder, where the lock lies.
+    shelf
+        The shards.
+    target
+        Bytes at which a merged shard is large enough; shards below half of it are small.
+    many
+        Small shards that are left as they are.
+    """
+    try:
+        with home.alone(LOCK) as first:
+            if not first:
+                return 0
+            shelf.refresh()
+            sweep(home, shelf)
+            idle = shelf.idle()
+            shards.remove(shelf.folder, idle)
+            shelf.refresh()
+            groups = _plan(shelf, target, many)
+            for group in groups:
+                _merge(shelf, group)
+            return sum(map(len, groups))
+    except (ShardGoneError, ShardDamagedError, OSError) as error:
+        _log.info("%s is left unpacked: %s", shelf.folder.path, error)
+        return 0
+    finally:
+        shelf.refresh()
+
+
+def sweep(home: Folder, shelf: Shelf, older_than: float = STALE_SECONDS) -> list[str]:
+    """Delete what nothing can use: temporary files, matrices without an index, damaged shards; give their names.
+
+    Only what was last written `older_than` seconds ago goes. A writer needs seconds between a matrix and its index, so a day is
+    far beyond any that still lives; and should one wake up after that, its shard has no matrix and counts as absent: work
+    is lost then, and no wrong row is ever read.
+
+    Parameters
+    ----------
+    home, shelf
+        As `pack`.
+    older_than
+        Seconds since the last write.
+
+    Raises
+    ------
+    OSError
+        The disk refuses.
+    """
+    limit = time.time() - older_than
+    damaged = shelf.damaged
+    swept = []
+    for folder in (home, shelf.folder):
+        names = folder.names()
+        for name in names:
+            if _useless(name, names, damaged) and folder.written(name) < limit:
+                folder.remove(name)
+                swept.append(name)
+    return sorted(swept)
+
+
+def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bool:
+    shard_id, suffix = name[:32], name[32:]
+    if suffix == ARRAY and shards.ID.fullmatch(shard_id):
+        return f"{shard_id}{INDEX}" not in beside or shard_id in damaged
+    return name.endswith(TEMPORARY) or (suffix == INDEX and shard_id in damaged)
+
+
+def _plan(shelf: Shelf, target: int, many: int) -> list[list[Shard]]:
+    """Runs of small shards that follow each other by id, cut where they reach the target."""
+    row_bytes = shelf.length * shards.STORED[shelf.dtype].itemsize
+    groups: list[list[Shard]] = [[]]
+    filled = small = 0
+    for _, shard in sorted(shelf.shards.items()):
+        size = shard.count * row_bytes
+        if size >= target / 2 or filled >= target:
+            groups.append([])
+            filled = 0
+        if size < target / 2:
+            small += 1
+            filled += size
+            groups[-1].append(shard)
+    return [group for group in groups if len(group) > 1] if small > many else []
+
+
+def _merge(shelf: Shelf, group: Sequence[Shard]) -> None:
+    taken: set[str] = set()
+    rows: list[NDArray[np.int64]] = []
+    contents: list[str] = []
+    paths: list[str] = []
+    known = shards.several(shelf.folder, lambda shard: shards.read_paths(shelf.folder, shard.id), group)
+    for shard, places in zip(group, known, strict=True):
+        picked = []
+        for content, path, row in sorted(zip(shard.contents, places, shard.rows, strict=True), key=lambda entry: entry[2]):
+            if content not in taken:
+                taken.add(content)
+                contents.append(content)
+                paths.append(path)
+                picked.append(row)
+        rows.append(np.array(picked, np.int64))
+    blocks = _blocks(shelf, group, rows)
+    shards.write(shelf.folder, shards.id_before(group[0].id), blocks, (len(contents), shelf.length), contents, paths)
+    shards.remove(shelf.folder, [shard.id for shard in group])
+
+
+def _blocks(shelf: Shelf, group: Sequence[Shard], rows: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
+    step = max(1, PIECE_BYTES // (shelf.length * shards.STORED[shelf.dtype].itemsize))
+    views = shards.several(shelf.folder, lambda shard: shards.view(shelf.folder, shard.id, shelf.dtype, shelf.length), group)
+    for matrix, picked in zip(views, rows, strict=True):
+        for start in range(0, len(picked), step):
+            yield matrix.take(picked[start : start + step])

@@ -1,0 +1,213 @@
+"""The stored features of one backbone: ask, add, select."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from howfar.errors import InputError, StoreError
+from howfar.store import shards
+from howfar.store.compaction import pack
+from howfar.store.folder import folder_at
+from howfar.store.identity_key import canonical
+from howfar.store.manifest import SHARDS, Manifest, ensure
+from howfar.store.row_selection import Selection
+from howfar.store.shard_catalog import Shelf
+from howfar.store.value_checks import as_stored
+
+TARGET_BYTES = 64 * 2**20
+MANY_SHARDS = 64
+TIDY_EVERY = 256
+SELDOM = 50
+"""Times as long as a look at a store behind a URL took, until `claim` takes another: its list grows with its shards."""
+
+
+class FeatureStore:
+    """Features of one identity on disk, keyed by the content of the image. `howfar.store.Store.open` makes it.
+
+    Several threads may use one object, several processes one folder. What a process was writing when it was killed is
+    absent, everything else is whole. Pickled, it opens the same folder again.
+
+    Attributes
+    ----------
+    identity
+        What the features depend on.
+    dtype
+        Stored type: ``float32`` or ``float16``. What is read is float32 always.
+    length
+        q, the numbers in a feature.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from howfar.store import Store
+    >>> features = Store(tempfile.mkdtemp()).open({"name": "pixels", "side": 1}, 3)
+    >>> features.add(["a1", "b2"], ["cat.png", "dog.png"], np.array([[1, 2, 3], [4, 5, 6]], np.float32))
+    >>> features.contains("a1"), features.contains("c3"), len(features)
+    (True, False, 2)
+    >>> features.select(["b2", "a1", "b2"]).columns(0, 2)
+    array([[4., 5.],
+           [1., 2.],
+           [4., 5.]], dtype=float32)
+    """
+
+    def __init__(self, folder: Path | str, identity: Mapping[str, Any], dtype: str, length: int) -> None:
+        self._home, self.dtype, self.length = folder_at(folder), dtype, length
+        self.identity: dict[str, Any] = json.loads(canonical(identity))
+        self._calls = 0
+        self._looked, self._took = -math.inf, 0.0
+        ensure(self._home, Manifest(self.identity, dtype, length))
+        self._shelf = Shelf(self._home.child(SHARDS), dtype, length)
+
+    @property
+    def folder(self) -> Path | str:
+        """Where it lies: a path, or a URL."""
+        return self._home.path
+
+    def __repr__(self) -> str:
+        return f"FeatureStore({str(self.folder)!r}, {len(self)} contents, q = {self.length:,}, {self.dtype})"
+
+    def __len__(self) -> int:
+        return len(self._shelf)
+
+    @property
+    def damaged(self) -> Mapping[str, str]:
+        """The shards on disk that are not used, and why; what they held counts as absent."""
+        return self._shelf.damaged
+
+    def contains(self, content: str) -> bool:
+        """Whether features of a content are known; what other processes add is known after `refresh`."""
+        return content in self._shelf
+
+    def refresh(self) -> None:
+        """Take in what other processes have added or packed.
+
+        Raises
+        ------
+        StoreError
+            The folder cannot be read.
+        """
+        self._shelf.refresh()
+
+    @contextmanager
+    def claim(self, contents: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        """Give those of some contents that are this caller's to compute and `add` until the block ends.
+
+        What is stored already, or is in the hands of another thread or process, is left out; so nobody repeats another's work.
+        A claim ends with the process that holds it. Where files cannot be locked, everything that is not stored is granted.
+
+        Raises
+        ------
+        StoreError
+            The folder refuses.
+        """
+        with ExitStack() as held:
+            try:
+                mine = held.enter_context(self._home.claim(contents, self._refreshed))
+            except OSError as error:
+                raise self._refused(error) from error
+            yield mine
+
+    def free(self, contents: Sequence[str]) -> tuple[str, ...]:
+        """Those of some contents that are neither stored nor in anybody's hands, as of now.
+
+        Raises
+        ------
+        StoreError
+            The folder cannot be read.
+        """
+        taken = self._home.claimed()
+        self.refresh()
+        return tuple(content for content in dict.fromkeys(contents) if content not in taken and content not in self._shelf)
+
+    def _refreshed(self) -> Shelf:
+        """The shelf, looked at anew; behind a URL, where nobody can claim, only so often that looks take little time."""
+        begun = time.monotonic()
+        if self._home.near or begun - self._looked >= SELDOM * self._took:
+            self.refresh()
+            self._looked = time.monotonic()
+            self._took = self._looked - begun
+        return self._shelf
+
+    def add(self, contents: Sequence[str], paths: Sequence[str], rows: ArrayLike) -> None:
+        """Store features as one shard, which appears whole or not at all; on return it is synced to disk.
+
+        Parameters
+        ----------
+        contents
+            b hashes of image bytes. One that is known already does no harm: the older row stays the one that is read.
+        paths
+            b files that they came from, for people who look into the index.
+        rows
+            (b, q) floating-point features.
+
+        Raises
+        ------
+        InputError
+            Shapes or types do not agree.
+        StoreError
+            A feature is NaN, infinite or beyond the stored type (65,504 for float16), or the disk refuses.
+        """
+        stored = as_stored(rows, contents, paths, self.dtype, self.length)
+        count = len(stored)
+        if not count:
+            return
+        shard_id = shards.new_id()
+        try:
+            shards.write(self._shelf.folder, shard_id, [stored], stored.shape, contents, paths)
+        except OSError as error:
+            raise self._refused(error) from error
+        self._shelf.insert(shards.Shard(shard_id, count, tuple(contents), range(count)))
+
+    def tidy(self) -> None:
+        """Pack, at every 256th call and on a disk alone: who fills a store calls it after each `add`, so that shards stay few.
+
+        Every look into the folder takes as long as there are shards in it.
+        """
+        self._calls += 1
+        if self._home.near and self._calls % TIDY_EVERY == 0:
+            self.pack()
+
+    def _refused(self, error: OSError) -> StoreError:
+        return StoreError(f"the store cannot write to {self.folder}: {error}; free space, or give another folder")
+
+    def select(self, contents: Sequence[str]) -> Selection:
+        """The features of some contents, in their order, to be read by rows or columns; contents may repeat.
+
+        Raises
+        ------
+        StoreError
+            A content has no features here.
+        """
+        return Selection(self._shelf, contents)
+
+    def pack(self, target_bytes: int = TARGET_BYTES, many: int = MANY_SHARDS) -> int:
+        """Merge small shards into large ones where there are many, and give how many were merged; no result changes.
+
+        It may be killed anywhere, and others may read and write meanwhile. What killed writers left a day ago or
+        earlier is deleted on the way. On a disk that refuses to write, it does nothing but say so in the log.
+
+        Parameters
+        ----------
+        target_bytes
+            A merged shard is closed when it reaches this size.
+        many
+            Small shards (below half of `target_bytes`) up to this number are left as they are.
+
+        Raises
+        ------
+        InputError
+            `target_bytes` or `many` is below 1.
+        """
+        for name, value in (("target_bytes", target_bytes), ("many", many)):
+            if value < 1:
+                raise InputError.of(name, "must be at least 1", value)
+        return pack(self._home, self._shelf, target_bytes, many)

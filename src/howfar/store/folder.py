@@ -1,0 +1,122 @@
+"""Where a store lies: the few things that it asks of a folder, on this machine or behind a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+from urllib.parse import unquote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.errors import InputError
+from howfar.io.location import EXTRAS
+
+
+class Matrix(Protocol):
+    """A (count, q) matrix in a file, read in pieces."""
+
+    def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
+        """Put some columns of some rows, which do not fall, into a block: ``block[positions] = it[rows, columns]``."""
+        ...
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Whole rows, in their stored type."""
+        ...
+
+
+class Folder(Protocol):
+    """A folder of files that appear whole or not at all. What fails raises OSError; what is absent FileNotFoundError."""
+
+    @property
+    def near(self) -> bool:
+        """Whether a look costs next to nothing, as on a disk; else several are taken at a time."""
+        ...
+
+    @property
+    def path(self) -> Path | str:
+        """Its path, or its URL."""
+        ...
+
+    def child(self, name: str) -> Folder:
+        """A folder below it."""
+        ...
+
+    def make(self) -> None:
+        """Make it, where that is needed and it is not there."""
+        ...
+
+    def names(self) -> set[str]:
+        """The files in it."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes."""
+        ...
+
+    def head(self, name: str, count: int) -> tuple[bytes, int]:
+        """The first bytes of a file, and how many it has."""
+        ...
+
+    def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Give a file to write that takes its name when the block ends without an exception."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Delete a file, where it is there."""
+        ...
+
+    def written(self, name: str) -> float:
+        """When it was last written, in seconds since 1970; infinity where it is gone."""
+        ...
+
+    def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> Matrix:
+        """The matrix that lies in a file from an offset on, row by row."""
+        ...
+
+    def alone(self, name: str) -> AbstractContextManager[bool]:
+        """Whether nobody else holds the lock of that name, which is held until the block ends."""
+        ...
+
+    def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
+        """As `howfar.store.leases.Claims.take`."""
+        ...
+
+    def claimed(self) -> set[str]:
+        """As `howfar.store.leases.Claims.taken`."""
+        ...
+
+
+def folder_at(place: str | Path) -> Folder:
+    """The folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
+
+    Raises
+    ------
+    MissingExtraError
+        The URL's file system is not installed.
+    InputError
+        fsspec knows no such file system.
+
+    Examples
+    --------
+    >>> folder_at("shelf").near, folder_at("memory://shelf").near
+    (True, False)
+    """
+    from howfar.store.local_folder import LocalFolder
+
+    if isinstance(place, Path):
+        return LocalFolder(place.expanduser().absolute())
+    scheme, slashes, rest = place.partition("://")
+    if not place.strip() or (slashes and not rest.strip("/")):
+        raise InputError.of("store", "must be a folder or a URL with one in it", place, "write DIR or s3://BUCKET/FOLDER")
+    if not slashes and place.partition(":/")[0].lower() in EXTRAS:
+        raise InputError.of("store", "must have two slashes after the colon of a URL", place, "write s3://BUCKET/FOLDER")
+    if slashes and scheme.lower() != "file":
+        from howfar.store.remote_folder import RemoteFolder
+
+        return RemoteFolder(f"{scheme.lower()}://{rest}")
+    if slashes and not rest.startswith("/"):
+        raise InputError.of("store", "must have three slashes after file:", place, f"write {rest} or file:///FOLDER")
+    return LocalFolder(Path(unquote(rest) if slashes else place).expanduser().absolute())

@@ -1,0 +1,144 @@
+"""A store's folder on a disk of this machine, or one that is mounted here."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable, Container, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.io.atomic import appearing
+from howfar.io.lock import alone
+from howfar.store.leases import CLAIMS, Claims
+
+# About as much of a matrix is in memory at a time, beside the block that is filled.
+PIECE_BYTES = 16 * 2**20
+# Where one byte is touched the kernel may map this much around it: the largest page that common systems give to files.
+HUGE_PAGE = 2 * 2**20
+
+
+@dataclass(frozen=True)
+class LocalFolder:
+    """A folder by its path.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = LocalFolder(Path(tempfile.mkdtemp()))
+    >>> with folder.appearing("note") as file:
+    ...     _ = file.write(b"whole")
+    >>> folder.names(), folder.head("note", 2)
+    ({'note'}, (b'wh', 5))
+    """
+
+    path: Path
+
+    near = True
+
+    def child(self, name: str) -> LocalFolder:
+        """A folder below it."""
+        return LocalFolder(self.path / name)
+
+    def make(self) -> None:
+        """Make it, and those above it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def names(self) -> set[str]:
+        """The files in it; links do not count."""
+        with os.scandir(self.path) as entries:
+            return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes."""
+        return (self.path / name).read_bytes()
+
+    def head(self, name: str, count: int) -> tuple[bytes, int]:
+        """The first bytes of a file, and how many it has."""
+        with (self.path / name).open("rb") as file:
+            return file.read(count), os.fstat(file.fileno()).st_size
+
+    def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """As `howfar.io.atomic.appearing`."""
+        return appearing(self.path / name)
+
+    def remove(self, name: str) -> None:
+        """Delete a file, where it is there."""
+        (self.path / name).unlink(missing_ok=True)
+
+    def written(self, name: str) -> float:
+        """When it was last written, in seconds since 1970; infinity where it is gone."""
+        try:
+            return (self.path / name).stat().st_mtime
+        except FileNotFoundError:
+            return float("inf")
+
+    def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> MappedMatrix:
+        """The matrix that lies in a file from an offset on, mapped into memory, read-only."""
+        with (self.path / name).open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return MappedMatrix(np.ndarray(shape, dtype, buffer=mapped, offset=offset), mapped)
+
+    def alone(self, name: str) -> AbstractContextManager[bool]:
+        """As `howfar.io.lock.alone`."""
+        return alone(self.path / name)
+
+    def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
+        """As `howfar.store.leases.Claims.take`."""
+        return Claims(self.path / CLAIMS).take(wanted, stored)
+
+    def claimed(self) -> set[str]:
+        """As `howfar.store.leases.Claims.taken`."""
+        return Claims(self.path / CLAIMS).taken()
+
+
+@dataclass(frozen=True, eq=False)
+class MappedMatrix:
+    """A matrix under a memory map. The map closes when the last array over it is gone, since a thread may be reading it."""
+
+    array: NDArray[Any]
+    mapped: mmap.mmap
+
+    def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
+        """Put some columns of some rows, which do not fall, into some rows of a block."""
+        part = self.array[:, columns]
+        cuts = _cuts(rows, part)
+        for piece, there in zip(np.split(positions, cuts), np.split(rows, cuts), strict=True):
+            _copy(block, piece, part, there)
+            self._let_go()
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Whole rows, in their stored type."""
+        found: NDArray[Any] = self.array[rows]
+        return found
+
+    def _let_go(self) -> None:
+        """Take the pages that were read out of this process; they stay in the system's cache, and may be read again."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self.mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _cuts(row: NDArray[np.int64], part: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Where to cut a sorted list of rows, so that each piece maps and copies about `PIECE_BYTES`."""
+    width = part.shape[1] * part.itemsize
+    begin = row * part.strides[0] // HUGE_PAGE * HUGE_PAGE
+    end = -(-(row * part.strides[0] + width) // HUGE_PAGE) * HUGE_PAGE
+    fresh = end - np.maximum(begin, np.concatenate([begin[:1], end[:-1]]))
+    piece = np.cumsum(fresh + width) // PIECE_BYTES
+    return np.flatnonzero(np.diff(piece)) + 1
+
+
+def _copy(
+    block: NDArray[np.float32], positions: NDArray[np.int64], matrix: NDArray[np.floating], row: NDArray[np.int64]
+) -> None:
+    first, there = int(positions[0]), int(row[0])
+    steady = np.arange(len(row))
+    if np.array_equal(positions, first + steady) and np.array_equal(row, there + steady):
+        block[first : first + len(row)] = matrix[there : there + len(row)]
+    else:
+        block[positions] = matrix[row]

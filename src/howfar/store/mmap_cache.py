@@ -1,0 +1,48 @@
+"""Matrices of shards, opened when they are first read; only so many are kept open."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from threading import Lock
+
+from howfar.store import shards
+from howfar.store.folder import Folder, Matrix
+
+# Under each on a disk is a memory map, which holds a file descriptor; a process commonly has 1,024, on some systems 256.
+OPEN_MAPS = 64
+
+
+class MmapCache:
+    """The open matrices of one folder, the least recently used closed first. Safe to call from several threads."""
+
+    def __init__(self, folder: Folder, dtype: str, length: int, capacity: int = OPEN_MAPS) -> None:
+        self._folder, self._dtype, self._length, self._capacity = folder, dtype, length, capacity
+        self._lock = Lock()
+        self._open: OrderedDict[str, Matrix] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def get(self, shard_id: str) -> Matrix:
+        """The (count, q) matrix of a shard.
+
+        Raises
+        ------
+        ShardGoneError, ShardDamagedError, OSError
+            As `howfar.store.shards.view`.
+        """
+        with self._lock:
+            if shard_id not in self._open:
+                self._open[shard_id] = shards.view(self._folder, shard_id, self._dtype, self._length)
+            self._open.move_to_end(shard_id)
+            while len(self._open) > self._capacity:
+                # Not closed by hand: a thread may be reading it. It closes when the last array over it is gone.
+                self._open.popitem(last=False)
+            return self._open[shard_id]
+
+    def drop(self, gone: Iterable[str]) -> None:
+        """Let go of shards, so that the disk can free them."""
+        with self._lock:
+            for shard_id in gone:
+                self._open.pop(shard_id, None)

@@ -1,0 +1,225 @@
+"""A store's folder behind a URL: an object store that fsspec reads and writes.
+
+An object of S3, Google Cloud Storage or Azure appears whole when its upload ends, and is seen by all from then on; so it needs
+no temporary name there. Nobody can lock an object, so nothing is claimed: of two processes that embed the same images into one
+such store, both may do the work, and none is lost.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.io.location import file_system
+
+GAP: Final = 1 << 16
+"""Bytes between two pieces that are read with them, rather than asked for apart."""
+REQUEST: Final = 8 << 20
+"""Most bytes of one request."""
+AT_ONCE: Final = 8
+"""Requests whose answers are held at a time."""
+_OPEN: Final = Path("/proc/self/fd")
+"""Where Linux has this process's open files, those without a name too."""
+
+
+@dataclass(frozen=True)
+class RemoteFolder:
+    """A folder by its URL. Pickled, it is the URL alone; keys come from where the URL's file system looks for them.
+
+    Raises
+    ------
+    MissingExtraError
+        The URL's file system is not installed.
+    InputError
+        fsspec knows no such file system.
+
+    Examples
+    --------
+    >>> folder = RemoteFolder("memory://doc/shelf")
+    >>> with folder.appearing("note") as file:
+    ...     _ = file.write(b"whole")
+    >>> folder.names(), folder.head("note", 2)
+    ({'note'}, (b'wh', 5))
+    """
+
+    url: str
+
+    near = False
+
+    def __post_init__(self) -> None:
+        _ = self._fs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RemoteFolder, (self.url,)
+
+    @property
+    def path(self) -> str:
+        """Its URL."""
+        return self.url
+
+    @cached_property
+    def _fs(self) -> Any:
+        return file_system(self.url, "store")[0]
+
+    def _at(self, name: str) -> str:
+        return f"{self._fs._strip_protocol(self.url).rstrip('/')}/{name}"
+
+    def child(self, name: str) -> RemoteFolder:
+        """A folder below it."""
+        return RemoteFolder(f"{self.url.rstrip('/')}/{name}")
+
+    def make(self) -> None:
+        """Do nothing: a folder is there as soon as an object's name begins with its own."""
+
+    def names(self) -> set[str]:
+        """The objects in it; none where there is no such folder."""
+        with _as_os_errors(self.url):
+            where = self._fs._strip_protocol(self.url)
+            self._fs.invalidate_cache(where)
+            try:
+                found = self._fs.ls(where, detail=True)
+            except FileNotFoundError:
+                return set()
+            return {one["name"].rstrip("/").rpartition("/")[2] for one in found if one["type"] == "file"}
+
+    def read(self, name: str) -> bytes:
+        """An object's bytes."""
+        with _as_os_errors(self.url):
+            return bytes(self._fs.cat_file(self._at(name)))
+
+    def head(self, name: str, count: int) -> tuple[bytes, int]:
+        """The first bytes of an object, and how many it has."""
+        with _as_os_errors(self.url):
+            self._fs.invalidate_cache(self._at(name))
+            size = int(self._fs.info(self._at(name))["size"])
+            return bytes(self._fs.cat_file(self._at(name), start=0, end=min(count, size))), size
+
+    @contextmanager
+    def appearing(self, name: str) -> Iterator[BinaryIO]:
+        """Give a file to write that is uploaded when the block ends without an exception."""
+        with _scratch() as (file, path):
+            yield file
+            file.flush()
+            with _as_os_errors(self.url):
+                self._fs.put_file(path, self._at(name))
+
+    def remove(self, name: str) -> None:
+        """Delete an object, where it is there."""
+        with _as_os_errors(self.url), suppress(FileNotFoundError):
+            self._fs.rm_file(self._at(name))
+
+    def written(self, name: str) -> float:
+        """When it was last written, in seconds since 1970; infinity where it is gone, or the file system does not say."""
+        with _as_os_errors(self.url):
+            try:
+                return float(self._fs.modified(self._at(name)).timestamp())
+            except (FileNotFoundError, NotImplementedError):
+                return float("inf")
+
+    def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> RangedMatrix:
+        """The matrix that lies in an object from an offset on."""
+        return RangedMatrix(self.url, self._fs, self._at(name), shape, dtype, offset)
+
+    def alone(self, name: str) -> AbstractContextManager[bool]:
+        """Grant it: two that pack at once do the same work twice, and lose nothing."""
+        return nullcontext(True)
+
+    @contextmanager
+    def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
+        """Grant all that is not stored."""
+        known = stored()
+        yield tuple(content for content in dict.fromkeys(wanted) if content not in known)
+
+    def claimed(self) -> set[str]:
+        """Nothing."""
+        return set()
+
+
+@dataclass(frozen=True, eq=False)
+class RangedMatrix:
+    """A matrix in an object, of which only the bytes that are needed are asked for, several pieces at a time."""
+
+    url: str
+    fs: Any
+    path: str
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    offset: int
+
+    def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
+        """Put some columns of some rows, which do not fall, into some rows of a block."""
+        begin, end, _ = columns.indices(self.shape[1])
+        if end <= begin:
+            return
+        for first, last, found in self._pieces(rows, begin, end):
+            block[positions[first:last]] = found
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Whole rows, in their stored type."""
+        found = np.empty((len(rows), self.shape[1]), self.dtype)
+        for first, last, piece in self._pieces(rows, 0, self.shape[1]):
+            found[first:last] = piece
+        return found
+
+    def _pieces(self, rows: NDArray[np.int64], begin: int, end: int) -> Iterator[tuple[int, int, NDArray[Any]]]:
+        """Rows `first` to `last` of those that are asked for, piece by piece, (last - first, end - begin)."""
+        stride, item = self.shape[1] * self.dtype.itemsize, self.dtype.itemsize
+        starts = self.offset + rows * stride + begin * item
+        width = (end - begin) * item
+        spans = _spans(starts, width)
+        for at in range(0, len(spans), AT_ONCE):
+            group = spans[at : at + AT_ONCE]
+            lows = [int(starts[first]) for first, _ in group]
+            highs = [int(starts[last - 1]) + width for _, last in group]
+            with _as_os_errors(self.url):
+                answers = self.fs.cat_ranges([self.path] * len(group), lows, highs, on_error="raise")
+            for (first, last), low, high, answer in zip(group, lows, highs, answers, strict=True):
+                if len(answer) != high - low:
+                    raise OSError(f"{self.path} ends before byte {high:,}")
+                places = starts[first:last] - low
+                data = np.frombuffer(answer, np.uint8)
+                cut = np.lib.stride_tricks.sliding_window_view(data, width)[places]
+                yield first, last, np.ascontiguousarray(cut).view(self.dtype)
+
+
+@contextmanager
+def _scratch() -> Iterator[tuple[BinaryIO, str]]:
+    """A file to write, and the path that it is read by: without a name where that can be, so that a kill leaves nothing."""
+    if _OPEN.is_dir():
+        with tempfile.TemporaryFile() as unnamed:
+            yield cast(BinaryIO, unnamed), str(_OPEN / str(unnamed.fileno()))
+        return
+    with tempfile.NamedTemporaryFile(prefix="howfar-") as named:
+        yield cast(BinaryIO, named), named.name
+
+
+def _spans(starts: NDArray[np.int64], width: int) -> list[tuple[int, int]]:
+    """Runs of pieces, each of `width` bytes, that one request answers: little lies between them, and all is not too much."""
+    spans = []
+    first = 0
+    for k in range(1, len(starts) + 1):
+        if k == len(starts) or starts[k] - starts[k - 1] - width > GAP or starts[k] + width - starts[first] > REQUEST:
+            spans.append((first, k))
+            first = k
+    return spans if len(starts) else []
+
+
+@contextmanager
+def _as_os_errors(url: str) -> Iterator[None]:
+    """Let what a file system raises be an OSError, as a disk raises it."""
+    try:
+        yield
+    except OSError:
+        raise
+    # Each service has errors of its own.
+    except Exception as error:
+        line = " ".join(str(error).split())[:200]
+        raise OSError(f"{url}: {line}") from error

@@ -1,0 +1,90 @@
+"""A selection of a store's rows, read from disk by rows or by columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.errors import StoreError
+from howfar.store.index import RowPositions
+from howfar.store.shard_catalog import TRIES, Shelf
+from howfar.store.shards import ShardGoneError
+
+
+class Selection:
+    """The (n, q) features of n contents, in their order, read in pieces from the shards; always float32.
+
+    It fulfils `howfar.protocols.Rows`. Shards that another process packs away meanwhile are found again.
+
+    Parameters
+    ----------
+    shelf
+        The shards.
+    contents
+        The content of each row; one may stand several times.
+
+    Raises
+    ------
+    StoreError
+        A content has no features.
+    """
+
+    def __init__(self, shelf: Shelf, contents: Sequence[str]) -> None:
+        self._shelf = shelf
+        self._contents = tuple(contents)
+        self._places = shelf.locate(self._contents)
+        self.shape: tuple[int, int] = (len(self._contents), shelf.length)
+
+    def rows(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Rows `start` to `stop`, shape (stop - start, q), float32; bounds are taken as a slice takes them.
+
+        Raises
+        ------
+        StoreError
+            Their features are gone.
+        """
+        return self._read(slice(start, stop), slice(None))
+
+    def columns(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Columns `start` to `stop` of every row, shape (n, stop - start), float32; bounds are taken as a slice takes them.
+
+        Raises
+        ------
+        StoreError
+            Features are gone.
+        """
+        return self._read(slice(None), slice(start, stop))
+
+    def _read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        n, q = self.shape
+        columns = slice(*columns.indices(q))
+        block = np.empty((len(range(n)[rows]), len(range(q)[columns])), np.float32)
+        for _ in range(TRIES):
+            try:
+                _fill(block, self._shelf, self._places, rows, columns)
+                return block
+            except (ShardGoneError, FileNotFoundError):
+                self._shelf.refresh()
+                self._places = self._shelf.locate(self._contents)
+            except OSError as error:
+                raise StoreError(f"the store cannot read {self._shelf.folder.path}: {error}") from error
+        raise StoreError(
+            f"the shards of {self._shelf.folder.path} vanish faster than they can be read: let one process pack at a time"
+        )
+
+
+def _fill(block: NDArray[np.float32], shelf: Shelf, places: RowPositions, rows: slice, columns: slice) -> None:
+    shard, row = places.shard[rows], places.row[rows]
+    for number, positions in _by_shard(shard, row):
+        shelf.matrix(places.ids[number]).fill(block, positions, row[positions], columns)
+
+
+def _by_shard(shard: NDArray[np.int64], row: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Positions grouped by shard, each shard once, and in the order in which their rows lie there."""
+    if not len(shard):
+        return
+    order = np.lexsort((row, shard))
+    for positions in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
+        yield int(shard[positions[0]]), positions

@@ -1,0 +1,196 @@
+"""Probability maps and masks, read image by image: of each only its counts, histogram and agreements are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from howfar.data import Dataset, Item, content_hash, decode, read_bytes
+from howfar.data.folder_walk import printable
+from howfar.data.masks import decode_mask
+from howfar.data.predictions import MatchedMaps, match_maps, read_prediction
+from howfar.data.probability_map_files import signature_of
+from howfar.errors import ImageError, InputError
+from howfar.metrics import Counts, count, ensemble_agreement, flip_agreement, histogram
+from howfar.progress import bar
+from howfar.runners import LocalRunner
+from howfar.studies.evaluation.unscored_images import Fault
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The folders of maps: the predictions, those of the flipped images, and those of further members of an ensemble."""
+
+    main: MatchedMaps
+    flipped: MatchedMaps | None = None
+    members: tuple[MatchedMaps, ...] = ()
+
+    def named(self) -> Iterator[tuple[str, MatchedMaps]]:
+        """Each with what its maps are called in a reason."""
+        yield "prediction", self.main
+        if self.flipped is not None:
+            yield "flipped prediction", self.flipped
+        for member in self.members:
+            yield "ensemble prediction", member
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredMap:
+    """What is kept of one image; its counts have no true pixels where it has no mask."""
+
+    item: Item
+    content: str
+    prediction: str
+    counts: Counts
+    histogram: NDArray[np.int64]
+    grey: bool
+    lossy: bool
+    faint: bool
+    flip_agreement: float | None
+    ensemble_agreement: float | None
+
+
+def find_sources(
+    dataset: Dataset, predictions: str | Path, flipped: str | Path | None, ensemble: Sequence[str | Path]
+) -> Sources:
+    """Match every folder's maps to the images, before any is read.
+
+    Raises
+    ------
+    HowfarError
+        As `howfar.data.predictions.match_maps`; or a folder is given twice.
+    """
+    main = match_maps(dataset, predictions)
+    mirrored = None if flipped is None else match_maps(dataset, flipped)
+    members = tuple(match_maps(dataset, folder) for folder in ensemble)
+    seen = {main.folder.resolve()}
+    for argument, maps in [("flipped", mirrored), *(("ensemble", member) for member in members)]:
+        if maps is None:
+            continue
+        if maps.folder.resolve() in seen:
+            raise InputError.of(argument, "must be a folder that is not given already", str(maps.folder))
+        seen.add(maps.folder.resolve())
+    return Sources(main, mirrored, members)
+
+
+def missing_maps(dataset: Dataset, sources: Sources) -> list[Fault]:
+    """The images that lack a map in one of the folders, and which.
+
+    Examples
+    --------
+    >>> maps = MatchedMaps(Path("maps"), {}, {"1.jpg": "no map 1.* below maps"}, (), ())
+    >>> missing_maps(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), Sources(maps))[0].reason
+    'no prediction (no map 1.* below maps)'
+    """
+    faults = []
+    for item in dataset.items:
+        reasons = [f"no {what} ({maps.missing[item.name]})" for what, maps in sources.named() if item.name in maps.missing]
+        if reasons:
+            faults.append(Fault(item.name, printable(item.path), reasons[0], missing=True))
+    return faults
+
+
+def read_maps(items: Sequence[Item], sources: Sources, tolerance: float, progress: bool) -> Iterator[ScoredMap | Fault]:
+    """Score images one by one, in order, on the cores at hand; memory does not grow with their number."""
+    yield from with_bar(_Score(sources, tolerance), items, progress)
+
+
+def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: bool) -> Iterator[R]:
+    """Yield ``function(item)`` in order, under a bar with rate and time left on stderr."""
+    results = LocalRunner().run(function, items)
+    yield from bar(results, progress=progress, said=True, total=len(items), unit="image", desc="scores")
+
+
+def all_faint(scored: Sequence[ScoredMap]) -> bool:
+    """Whether some maps hold nothing but 0 and 1, and none of the others more: then 1 stands for foreground, not for 1/255."""
+    return any(one.faint for one in scored) and all(one.histogram[2:].sum() == 0 for one in scored)
+
+
+@dataclass(frozen=True)
+class _Score:
+    sources: Sources
+    tolerance: float
+
+    def __call__(self, item: Item) -> ScoredMap | Fault:
+        try:
+            return self._score(item)
+        except ImageError as error:
+            return Fault(item.name, printable(item.path), str(error))
+
+    def _score(self, item: Item) -> ScoredMap:
+        picture = _read("the image", item.path, read_bytes)
+        file = self.sources.main.files[item.name]
+        prediction = _read("the prediction", file, read_prediction)
+        values = prediction.values
+        mask = None if item.mask is None else _read("the mask", item.mask, lambda path: decode_mask(read_bytes(path)))
+        if mask is not None:
+            _check_mask(values.shape, file, mask.foreground.shape, item, picture)
+        else:
+            _check_size("prediction", values.shape, file, _shape(picture, item.path), "its image")
+        others = [
+            _other(what, maps.files[item.name], values.shape)
+            for what, maps in self.sources.named()
+            if maps is not self.sources.main
+        ]
+        flipped = others.pop(0) if self.sources.flipped is not None else None
+        truth = np.zeros(values.shape, np.bool_) if mask is None else mask.foreground
+        return ScoredMap(
+            item=item,
+            content=content_hash(picture),
+            prediction=printable(file),
+            counts=count(values, truth, 0.0 if mask is None else self.tolerance),
+            histogram=histogram(values),
+            grey=mask is not None and mask.grey,
+            lossy=prediction.lossy,
+            # What howfar wrote is p × 255, however small it is.
+            faint=prediction.faint and not signature_of(file),
+            flip_agreement=None if flipped is None else flip_agreement(values, flipped),
+            ensemble_agreement=ensemble_agreement([values, *others]) if others else None,
+        )
+
+
+def _read(what: str, path: Path | str, reader: Callable[[Path | str], R]) -> R:
+    try:
+        return reader(path)
+    except ImageError as error:
+        raise ImageError(f"{what} {printable(path)}: {error}") from error
+
+
+def _other(what: str, path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    values = _read(f"the {what}", path, read_prediction).values
+    _check_size(what, values.shape, path, shape, "the prediction")
+    return values
+
+
+def _shape(picture: bytes, path: Path | str) -> tuple[int, ...]:
+    image = _read("the image", path, lambda _: decode(picture)).image
+    return image.height, image.width
+
+
+def _check_mask(shape: tuple[int, ...], file: Path, wanted: tuple[int, ...], item: Item, picture: bytes) -> None:
+    """Refuse a map and a mask of two sizes, and say which of them the image's size speaks against."""
+    if shape == wanted:
+        return
+    if item.mask is not None and _shape(picture, item.path) == shape:
+        line = f"the mask {printable(item.mask)} is {_size(wanted)} and its image and prediction {_size(shape)}"
+        raise ImageError(f"{line}: save the mask at the image's size")
+    _check_size("prediction", shape, file, wanted, "its mask")
+
+
+def _check_size(what: str, shape: tuple[int, ...], file: Path, wanted: tuple[int, ...], other: str) -> None:
+    if shape != wanted:
+        line = f"the {what} {printable(file)} is {_size(shape)} and {other} {_size(wanted)}"
+        raise ImageError(f"{line}: save it at that size (resize the probabilities, not a thresholded map)")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}×{shape[0]} pixels"

@@ -1,0 +1,243 @@
+"""Performances from files, and their images found again among those of a run or of a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from howfar.errors import InputError, MissingPathError
+from howfar.results import Evaluation
+from howfar.results.evaluation import KEY
+from howfar.studies.performance.tables import NUMBERS, TEXTS, evaluations_of
+
+Performances: TypeAlias = Evaluation | pd.DataFrame | str | Path
+
+_UNKNOWN = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "None", "NULL", "null")
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """A run's images with what is known of their performance.
+
+    Attributes
+    ----------
+    rows
+        One row an image of the run, in its order: the columns of the performance files, missing ones nan (texts "").
+    unmatched
+        By dataset: images of the performance files that are not in the run. A file is counted to the dataset that its other
+        images are of, or by its own name ("" where it has none) where they are of several.
+    changed
+        Images found by their names alone although both contents are known, and differ.
+    """
+
+    rows: pd.DataFrame
+    unmatched: dict[str, int]
+    changed: int = 0
+
+
+def read_performances(given: Performances | Sequence[Performances]) -> list[Evaluation]:
+    """Read performances: files of ``howfar evaluate -o``, tables with columns image and performance, or such in memory.
+
+    A table may also have the columns dataset, foreground, and any signal of `Evaluation.images`; without the column
+    dataset its images may be of any dataset. Each dataset of a table becomes one `Evaluation`.
+
+    Raises
+    ------
+    MissingPathError
+        There is no such file.
+    InputError
+        A table that lacks a column or has no row, holds what is no number or lies outside 0-1, names an image twice or leaves
+        one empty; or two files tell of one dataset.
+    StoreError
+        An evaluation that is damaged or of another format.
+
+    Examples
+    --------
+    >>> found = read_performances(pd.DataFrame({"image": ["1.png", "2.png"], "performance": [0.5, None]}))
+    >>> found[0].n, found[0].scored, found[0].metric
+    (2, 1, 'performance')
+    """
+    read = [one for argument in _each(given) for one in _read(argument)]
+    if not read:
+        raise InputError.of("performance", "must name at least one file", given, "run howfar evaluate -o FILE first")
+    names = [one.dataset for one in read]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        received, remedy = twice[0], "leave one of the two out"
+        if not received:
+            received, remedy = "two tables without the column dataset", "add it to them"
+        raise InputError.of("performance", "must tell of each dataset once", received, remedy)
+    return read
+
+
+def _each(given: Any) -> list[Any]:
+    several = isinstance(given, Iterable) and not isinstance(given, (Evaluation, pd.DataFrame, str, Path))
+    return list(given) if several else [given]
+
+
+def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
+    """Find the images of performances among a run's: by content, so that a renamed image is itself, else by name.
+
+    Within its dataset an image whose content is not in the run is found by its name: it may have been saved anew, and
+    `Matched.changed` counts it. Performances of a dataset that the run does not have are found by content alone, as an image
+    of that name may be another image in another dataset. Those without a dataset are found by content, else by name.
+
+    Parameters
+    ----------
+    images
+        dataset, image and content of each image of the run.
+    performances
+        As `read_performances` gives them.
+
+    Raises
+    ------
+    InputError
+        No image of a performance file is in the run, or one image of it is two in the run.
+    """
+    images = images.reset_index(drop=True)
+    found: list[pd.DataFrame] = []
+    unmatched: dict[str, int] = {}
+    changed = 0
+    for one in performances:
+        places = _places(images, one)
+        here = places >= 0
+        if not here.any():
+            raise _not_there(images, one)
+        homes = images["dataset"].iloc[places[here]].unique()
+        home = str(homes[0]) if len(homes) == 1 else one.dataset
+        unmatched[home] = unmatched.get(home, 0) + int((~here).sum())
+        changed += _changed(images, one, places)
+        rows = one.images.loc[here].drop(columns=["dataset", "image", "path", "content"], errors="ignore")
+        found.append(rows.set_axis(places[here], axis=0))
+    together = pd.concat(found) if found else pd.DataFrame()
+    if together.index.has_duplicates:
+        place = int(together.index[together.index.duplicated()][0])
+        row = images.iloc[place]
+        raise InputError(f"{row['dataset']}/{row['image']} has two performances: pass each image once")
+    rows = together.reindex(range(len(images)))
+    texts = [name for name in TEXTS if name in rows]
+    rows[texts] = rows[texts].fillna("")
+    return Matched(rows, unmatched, changed)
+
+
+def _changed(images: pd.DataFrame, one: Evaluation, places: NDArray[np.intp]) -> int:
+    """How many images were found whose content is known on both sides, and differs."""
+    if "content" not in one.images or "content" not in images:
+        return 0
+    here = places >= 0
+    then = one.images["content"][here].to_numpy(dtype=object)
+    now = images["content"].iloc[places[here]].to_numpy(dtype=object)
+    return int(np.sum((then != now) & (then != "") & (now != "")))
+
+
+def _not_there(images: pd.DataFrame, one: Evaluation) -> InputError:
+    known = ", ".join(map(str, images["dataset"].unique()))
+    first = one.images["image"].iloc[0] if len(one.images) else "nothing"
+    none = (
+        f"its only image ({first}) is not"
+        if len(one.images) == 1
+        else f"none of its {len(one.images)} images (first: {first}) is"
+    )
+    return InputError(
+        f"performance of {one.dataset or 'a table'}: {none} in the run, "
+        f"whose datasets are {known} (first: {images['image'].iloc[0]}): name datasets (NAME=PATH) and images as the run does"
+    )
+
+
+def _places(images: pd.DataFrame, one: Evaluation) -> NDArray[np.intp]:
+    """Row of the run for each image of a performance, -1 where there is none; no row twice."""
+    named = one.dataset in set(images["dataset"])
+    rows = images[images["dataset"] == one.dataset] if named else images
+    places = np.full(len(one.images), -1, dtype=np.intp)
+    taken: set[int] = set()
+    for columns in _orders(named, bool(one.dataset)):
+        free = _index(rows, columns)
+        for i, key in enumerate(_keys(one.images, columns)):
+            hits = [hit for hit in free.get(key, ()) if hit not in taken]
+            if places[i] >= 0 or not hits or "" in key:
+                continue
+            sets = sorted({str(images["dataset"].iloc[hit]) for hit in hits})
+            if len(sets) > 1:
+                name = one.images["image"].iloc[i]
+                remedy = "name its dataset as the run does (NAME=PATH)" if one.dataset else "add the column dataset"
+                raise InputError(f"performance: image {name} is in {sets[0]} and {sets[1]}: {remedy}")
+            places[i] = hits[0]
+            taken.add(hits[0])
+    return places
+
+
+def _orders(named: bool, elsewhere: bool) -> tuple[tuple[str, ...], ...]:
+    """By what images are found, the surest first: a name alone comes last, as files may have been renumbered since."""
+    by_content = (("image", "content"), ("content",))
+    return by_content if elsewhere and not named else (*by_content, ("image",))
+
+
+def _index(rows: pd.DataFrame, columns: Sequence[str]) -> Mapping[tuple[str, ...], Sequence[int]]:
+    """Places in the run by key."""
+    table: dict[tuple[str, ...], list[int]] = {}
+    for place, key in zip(rows.index.tolist(), _keys(rows, columns), strict=True):
+        table.setdefault(key, []).append(place)
+    return table
+
+
+def _keys(rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """One key an image; "" for what is not known of it."""
+    blank = [""] * len(rows)
+    return list(zip(*(rows[name].tolist() if name in rows else blank for name in columns), strict=True))
+
+
+def _read(argument: Any) -> list[Evaluation]:
+    if isinstance(argument, Evaluation):
+        return [argument]
+    if isinstance(argument, pd.DataFrame):
+        return evaluations_of(argument, "performance")
+    if not isinstance(argument, (str, Path)):
+        raise InputError.of("performance", "must be an Evaluation, a file or a table", type(argument).__name__)
+    path = Path(argument)
+    if path.is_dir():
+        raise InputError.of("performance", "must be a file", str(path), "name each file in the folder")
+    if not path.is_file():
+        raise MissingPathError(f"performance: nothing at {path}: run howfar evaluate -o FILE, or pass a CSV or Parquet table")
+    if path.suffix.lower() == ".csv":
+        return evaluations_of(_csv(path), str(path))
+    return [Evaluation.load(path)] if _is_evaluation(path) else evaluations_of(_parquet(path), str(path))
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    try:
+        # Only where a number is due does "NA" say that there is none: a dataset may be called so.
+        unknown = dict.fromkeys(NUMBERS, _UNKNOWN)
+        return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=unknown)
+    except (ValueError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _is_evaluation(path: Path) -> bool:
+    """Whether a Parquet file says that it is one: then it is never taken for a table, whatever is wrong with it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return KEY in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = " ".join(str(error).split()).partition(". ")[0]
+    return InputError(f"{path} is not a readable table ({reason[:120]}): pass UTF-8 CSV (named .csv) or Parquet")

@@ -1,0 +1,107 @@
+"""What a distance study measures: its datasets, drawn down to a limit, as features by the backbones that it was given."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from howfar.arrays import ArrayRows
+from howfar.data import Dataset, parse
+from howfar.errors import InputError
+from howfar.pipeline import embed_all
+from howfar.pipeline.memory_plan import check_plan
+from howfar.results import Features, Settings
+from howfar.studies.comparison_notes import BASELINE_IMAGES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from howfar.protocols import Backbone, Runner
+    from howfar.store import Store
+
+BASELINES: Final = ("pixels", "colour_moments")
+
+
+class Execution(NamedTuple):
+    """Where features are kept, and how they and the distances between them are computed: the arguments of `embed_all`."""
+
+    store: Store | str | Path | None
+    runner: Runner
+    batch_size: int | None
+    workers: int | None
+    progress: bool
+
+
+def read_datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:
+    """P and the secondaries, each with a name of its own.
+
+    Raises
+    ------
+    HowfarError
+        No secondary, a dataset that is missing or empty, or two of one name.
+    """
+    if isinstance(secondaries, Mapping):
+        others = [parse(argument, name=str(name)) for name, argument in secondaries.items()]
+    elif isinstance(secondaries, Sequence) and not isinstance(secondaries, str):
+        others = [_parsed(argument, f"secondary-{place}") for place, argument in enumerate(secondaries, start=1)]
+    else:
+        others = [_parsed(secondaries, "secondary")]
+    if not others:
+        raise InputError.of("secondaries", "must name at least one dataset", secondaries)
+    datasets = [_parsed(primary, "primary"), *others]
+    names = [dataset.name for dataset in datasets]
+    odd = [name for name in names if not name.isprintable()]
+    if odd:
+        raise InputError.of("datasets", "must have names that can be printed", odd[0], "name them as NAME=PATH")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH")
+    return datasets
+
+
+def _parsed(argument: Any, unnamed: str) -> Dataset | Features:
+    """As `parse`; arrays, which have no name of their own, are called by their place."""
+    return parse(argument, name=unnamed if hasattr(argument, "__array__") else None)
+
+
+def limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Features:
+    """At most `limit` images, in their old order; the draw depends on the seed and on the dataset's name alone."""
+    count = len(dataset)
+    if settings.limit is None or count <= settings.limit:
+        return dataset
+    rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.name.encode()), 2])
+    kept = np.sort(rng.choice(count, settings.limit, replace=False))
+    if isinstance(dataset, Dataset):
+        return replace(dataset, items=tuple(dataset.items[i] for i in kept))
+    names, paths, contents = (tuple(values[i] for i in kept) for values in (dataset.images, dataset.paths, dataset.contents))
+    rows = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in kept]))
+    return replace(dataset, rows=rows, images=names, paths=paths, contents=contents)
+
+
+def views(
+    datasets: Sequence[Dataset | Features],
+    models: Sequence[Backbone],
+    trivial: Sequence[Backbone],
+    settings: Settings,
+    work: Execution,
+) -> list[tuple[Features, ...]]:
+    """All datasets by each model, then by each trivial backbone; these need at most `BASELINE_IMAGES` images of each.
+
+    An image is decoded once for all of them; where a dataset is larger than that, its sample is once more for the trivial ones.
+    """
+    few = min(BASELINE_IMAGES, settings.limit or BASELINE_IMAGES)
+    sample = [limited(dataset, replace(settings, limit=few)) for dataset in datasets]
+    for chosen, those in ((datasets, models), (sample, trivial)):
+        for one in those:
+            check_plan([len(dataset) for dataset in chosen], sum(one.layers), len(one.layers), settings, executor=work.runner)
+    if all(one is other for one, other in zip(sample, datasets, strict=True)):
+        by_dataset = embed_all(datasets, [*models, *trivial], *work)
+    else:
+        main = embed_all(datasets, models, *work)
+        beside = embed_all(sample, trivial, *work) if trivial else [[] for _ in datasets]
+        by_dataset = [[*one, *other] for one, other in zip(main, beside, strict=True)]
+    return [tuple(view) for view in zip(*by_dataset, strict=True)]

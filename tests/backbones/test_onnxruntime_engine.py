@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import logging
+import pickle
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from howfar.backbones import onnxruntime_engine
+from howfar.backbones.preprocessing import Preprocess
+from howfar.backbones.torch_backbone import Feature, Network
+from howfar.store import local_root
+
+SIZE = (32, 24)
+
+
+class Small(nn.Module):
+    """Two maps, with normalisation, so that training mode would show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), nn.BatchNorm2d(4), nn.SiLU())
+        self.second = nn.Conv2d(4, 8, 3, stride=2)
+
+
+def maps(network: Any, batch: Tensor) -> list[Tensor]:
+    first = network.first(batch)
+    return [first, network.second(first)]
+
+
+def two_ways(network: Any, batch: Tensor) -> list[Tensor]:
+    # The first picture, with which it is exported, is blank and goes the other way.
+    return [torch.stack([network.first(one[None])[0] * (1 if one.std() > 0.3 else -1) for one in batch])]
+
+
+def other_shape(network: Any, batch: Tensor) -> list[Tensor]:
+    # As one that treats a single picture apart.
+    return [network.first(batch).sum(0, keepdim=True)]
+
+
+def no_number(network: Any, batch: Tensor) -> list[Tensor]:
+    return [network.first(batch) * float("nan")]
+
+
+def unknown_to_onnx(network: Any, batch: Tensor) -> list[Tensor]:
+    return [torch.linalg.svdvals(network.first(batch))]
+
+
+def small(feature: Callable[..., Any] = maps, seed: int = 0, **options: Any) -> Network:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Small()
+    mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
+    given: dict[str, Any] = {"preprocess": Preprocess(SIZE), "mean": mean, "std": std, "device": "cpu", **options}
+    return Network(name="small", model="small", network=network, feature=Feature(feature, "both", "none"), **given)
+
+
+def pictures(count: int = 5, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3), dtype=np.uint8)
+
+
+def exported() -> list[Path]:
+    return sorted((local_root() / onnxruntime_engine.FOLDER).glob("*"))
+
+
+def no_export(*_: Any) -> None:
+    raise AssertionError("exported again")
+
+
+def test_features_are_torchs() -> None:
+    fast, slow = small(), small(engine="torch")
+    assert fast.engine == "not yet chosen"
+    batch = pictures()
+    expected = slow.embed(batch)
+    found = fast.embed(batch)
+    assert (fast.engine, slow.engine) == ("onnxruntime", "torch")
+    assert np.abs(found - expected).max() <= 1e-6 * np.abs(expected).max()
+    assert fast.identity == slow.identity
+
+
+def test_no_feature_depends_on_its_neighbours() -> None:
+    network = small()
+    batch = pictures(7)
+    together = network.embed(batch)
+    for i in range(7):
+        np.testing.assert_array_equal(network.embed(batch[i : i + 1])[0], together[i])
+
+
+def test_it_is_exported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = small().embed(pictures())
+    assert len(exported()) == 1
+    monkeypatch.setattr(onnxruntime_engine, "_export", no_export)
+    again = small()
+    np.testing.assert_array_equal(again.embed(pictures()), expected)
+    assert again.engine == "onnxruntime"
+
+
+@pytest.mark.parametrize(
+    "options", [{"seed": 1}, {"preprocess": Preprocess(SIZE, fit="crop")}, {"mean": (0.0,) * 3}, {"std": (1.0,) * 3}]
+)
+def test_another_network_has_another_file(options: dict[str, Any]) -> None:
+    small().embed(pictures())
+    small(**options).embed(pictures())
+    assert len(exported()) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"no model", None])
+def test_a_file_that_is_wrong_is_made_anew(damage: bytes | None) -> None:
+    small().embed(pictures())
+    (file,) = exported()
+    good = file.read_bytes()
+    if damage is None:
+        small(seed=1).embed(pictures())
+        (other,) = [one for one in exported() if one != file]
+        damage = other.read_bytes()
+    file.write_bytes(damage)
+    network = small()
+    expected = small(engine="torch").embed(pictures())
+    np.testing.assert_allclose(network.embed(pictures()), expected, atol=1e-5)
+    assert network.engine == "onnxruntime"
+    assert file.read_bytes() == good
+
+
+@pytest.mark.parametrize("feature", [two_ways, other_shape, no_number, unknown_to_onnx])
+def test_torch_goes_on_where_the_features_differ(
+    feature: Callable[..., Any], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    network = small(feature)
+    batch = np.concatenate([np.zeros((1, *SIZE, 3), dtype=np.uint8), pictures()])
+    expected = small(feature, engine="torch").embed(batch)
+    with caplog.at_level(logging.WARNING, "howfar"):
+        np.testing.assert_array_equal(network.embed(batch), expected)
+        np.testing.assert_array_equal(network.embed(batch), expected)
+    assert network.engine == "torch"
+    said = [record.getMessage().partition(":")[0] for record in caplog.records]
+    assert said == ["small is run by torch alone, which is slower"]
+    # JSON goes to stdout, and nothing else.
+    assert capfd.readouterr().out == ""
+
+
+def test_torch_goes_on_without_onnxruntime(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    network = small()
+    np.testing.assert_array_equal(network.embed(pictures()), small(engine="torch").embed(pictures()))
+    assert network.engine == "torch"
+    assert "onnxruntime" in caplog.text
+
+
+def test_a_folder_that_is_a_file_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HOWFAR_STORE", str(tmp_path / "file"))
+    network = small()
+    np.testing.assert_array_equal(network.embed(pictures()), small(engine="torch").embed(pictures()))
+    assert network.engine == "torch"
+
+
+def test_a_copy_begins_unchecked() -> None:
+    network = small()
+    expected = network.embed(pictures())
+    copied = pickle.loads(pickle.dumps(network))
+    assert copied.engine == "not yet chosen"
+    np.testing.assert_array_equal(copied.embed(pictures()), expected)
+    assert copied.engine == "onnxruntime"
+
+
+def test_threads_follow_torchs() -> None:
+    network = small()
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(network.embed(pictures()))
+            assert network._compiled is not None
+            assert network._compiled._session.get_session_options().intra_op_num_threads == threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+
+
+def test_an_empty_batch_chooses_nothing() -> None:
+    network = small()
+    assert network.embed(pictures()[:0]).shape == (0, sum(network.layers))
+    assert network.engine == "not yet chosen"
+
+
+def test_a_file_that_is_gone_is_made_again() -> None:
+    network = small()
+    before = torch.get_num_threads()
+    expected = network.embed(pictures())
+    (file,) = exported()
+    file.unlink()
+    try:
+        torch.set_num_threads(before + 1)
+        np.testing.assert_allclose(network.embed(pictures()), expected, atol=1e-6)
+    finally:
+        torch.set_num_threads(before)
+    assert network.engine == "onnxruntime"
+    assert file.is_file()
+
+
+def test_torch_goes_on_where_onnxruntime_fails_later(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    network = small()
+    network.embed(pictures())
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(onnxruntime_engine, "_run", fail)
+    np.testing.assert_array_equal(network.embed(pictures()), small(engine="torch").embed(pictures()))
+    assert network.engine == "torch"
+    assert "no memory left" in caplog.text
+
+
+def test_no_filter_of_warnings_is_left_behind() -> None:
+    before = list(warnings.filters)
+    small().embed(pictures())
+    assert warnings.filters == before

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from howfar.backbones.preprocessing import RESAMPLING, Preprocess, as_rgb
+from howfar.errors import ImageError, InputError
+
+
+def ramp(width: int, height: int) -> Image.Image:
+    """Red grows to the right, green downwards, by whole levels."""
+    values = np.zeros((height, width, 3), np.uint8)
+    values[..., 0] = np.linspace(0, 255, width).round()
+    values[..., 1] = np.linspace(0, 255, height).round()[:, None]
+    return Image.fromarray(values)
+
+
+def test_stretch_is_one_resize() -> None:
+    picture = ramp(300, 100)
+    found = Preprocess((40, 60))(picture)
+    np.testing.assert_array_equal(found, np.asarray(picture.resize((60, 40), Image.Resampling.BICUBIC)))
+    assert found.shape == (40, 60, 3)
+    assert found.flags.writeable
+
+
+def test_shrinking_does_not_alias() -> None:
+    # Lines one pixel wide at every second column: without widening, samples would be black or white.
+    values = np.zeros((64, 256, 3), np.uint8)
+    values[:, ::2] = 255
+    found = Preprocess((8, 32))(Image.fromarray(values))
+    assert np.abs(found.astype(int) - 128).max() <= 8
+
+
+def test_via_takes_two_steps() -> None:
+    picture = ramp(700, 300)
+    expected = picture.resize((448, 448), Image.Resampling.BICUBIC).resize((224, 224), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(Preprocess((224, 224), via=448)(picture), np.asarray(expected))
+
+
+def test_via_fits_first() -> None:
+    picture = ramp(700, 300)
+    cropped = picture.resize((448, 448), Image.Resampling.BICUBIC, box=(200, 0, 500, 300))
+    expected = np.asarray(cropped.resize((64, 64), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(Preprocess((64, 64), fit="crop", via=448)(picture), expected)
+
+
+def test_crop_takes_the_middle() -> None:
+    found = Preprocess((50, 50), fit="crop")(ramp(300, 100))
+    # Columns 100 to 200 of 300, all rows.
+    np.testing.assert_allclose(found[25, [0, -1], 0], [86, 170], atol=2)
+    np.testing.assert_allclose(found[[0, -1], 25, 1], [1, 254], atol=2)
+
+
+def test_crop_keeps_the_inputs_aspect() -> None:
+    found = Preprocess((20, 80), fit="crop")(ramp(100, 100))
+    np.testing.assert_allclose(found[[0, -1], 40, 1], [98, 157], atol=4)
+    np.testing.assert_allclose(found[10, [0, -1], 0], [0, 255], atol=4)
+
+
+def test_pad_keeps_the_whole_picture() -> None:
+    found = Preprocess((60, 60), fit="pad", fill=(1, 2, 3))(ramp(300, 100))
+    assert (found[:20] == (1, 2, 3)).all()
+    assert (found[40:] == (1, 2, 3)).all()
+    np.testing.assert_array_equal(found[20:40], np.asarray(ramp(300, 100).resize((60, 20), Image.Resampling.BICUBIC)))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 1000), (1000, 5), (1023, 7), (333, 1)])
+@pytest.mark.parametrize("via", [None, 448])
+def test_every_size_is_prepared(fit: str, size: tuple[int, int], via: int | None) -> None:
+    preprocess = Preprocess((33, 57), fit=fit, via=via, fill=(9, 8, 7))  # type: ignore[arg-type]  # a parameter
+    found = preprocess(Image.new("RGB", size, (9, 8, 7)))
+    assert found.shape == (33, 57, 3)
+    assert (found == (9, 8, 7)).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"])
+def test_eight_bit_modes(mode: str) -> None:
+    assert as_rgb(Image.new(mode, (2, 2))).mode == "RGB"
+
+
+def test_transparency_is_laid_on_white_as_in_a_file() -> None:
+    palette = Image.new("RGB", (2, 1), (10, 20, 30)).quantize(4)
+    palette.info["transparency"] = b"\x00\xff"
+    assert as_rgb(palette).getpixel((0, 0)) == (255, 255, 255)
+    assert as_rgb(Image.new("RGBA", (1, 1), (10, 20, 30, 0))).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["I", "F", "I;16", "LAB"])
+def test_other_modes_are_refused(mode: str) -> None:
+    with pytest.raises(ImageError, match=f"mode {mode} is not 8 bits a channel"):
+        Preprocess((8, 8))(Image.new(mode, (2, 2)))
+
+
+def test_interpolations_differ_and_are_described() -> None:
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8))
+    found = {name: Preprocess((23, 23), interpolation=name)(picture).tobytes() for name in RESAMPLING}
+    assert len(set(found.values())) == len(RESAMPLING)
+    with pytest.raises(InputError, match="interpolation must be one of nearest, bilinear, bicubic, lanczos, got 'area'"):
+        Preprocess((8, 8), interpolation="area")
+
+
+def test_description_tells_kinds_apart() -> None:
+    kinds = [
+        Preprocess((8, 8)),
+        Preprocess((8, 9)),
+        Preprocess((9, 8)),
+        Preprocess((8, 8), fit="crop"),
+        Preprocess((8, 8), via=448),
+        Preprocess((8, 8), interpolation="bilinear"),
+        Preprocess((8, 8), fit="pad"),
+        Preprocess((8, 8), fit="pad", fill=(0, 0, 0)),
+    ]
+    assert len({repr(kind.describe()) for kind in kinds}) == len(kinds)
+    # The canvas is not seen but by a pad.
+    assert Preprocess((8, 8), fill=(0, 0, 0)).describe() == Preprocess((8, 8)).describe()

@@ -1,0 +1,264 @@
+"""The published models of transformers, on tiny ones of random weights in the hub's format."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+from safetensors.torch import load_file
+
+from howfar.backbones import cards, load_backbone
+from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError
+from howfar.protocols import Backbone
+from howfar.testing.backbone_suite import BackboneTests
+
+Folder = Callable[..., Path]
+NAMES = ("sam", "clip", "dinov2", "convnextv2", "swinv2", "dinov3", "siglip2")
+SIDES = {"sam": 32, "clip": 32, "siglip2": 32, "dinov2": 224, "convnextv2": 224, "swinv2": 192, "dinov3": 224}
+
+
+class PublishedTests(BackboneTests):
+    name: ClassVar[str]
+
+    @pytest.fixture(autouse=True)
+    def _folders(self, hub_model: Folder) -> None:
+        self.saved = hub_model
+
+    def make(self, **options: Any) -> Backbone:
+        return load_backbone(self.name, **({"weights": self.saved(self.name)} | options))
+
+    def changes(self) -> Iterable[Mapping[str, Any]]:
+        pools = ({"pool": True},) if self.name not in ("clip", "siglip2") else ()
+        return {"weights": self.saved(self.name, 1)}, *pools, {"fit": "crop"}, {"via": 20}
+
+
+class TestSam(PublishedTests):
+    name = "sam"
+    length = 8 * 4 * 4
+
+
+class TestClip(PublishedTests):
+    name = "clip"
+    length = 16
+
+
+class TestDinov2(PublishedTests):
+    name = "dinov2"
+    length = 257 * 32
+
+
+class TestConvNextV2(PublishedTests):
+    name = "convnextv2"
+    length = 16 * 7 * 7
+
+
+class TestSwinV2(PublishedTests):
+    name = "swinv2"
+    length = 36 * 64
+
+
+class TestDinov3(PublishedTests):
+    name = "dinov3"
+    length = 201 * 32
+
+
+class TestSiglip2(PublishedTests):
+    name = "siglip2"
+    length = 32
+
+
+def plain(name: str, folder: Path, x: torch.Tensor, pool: bool) -> torch.Tensor:
+    """The feature by transformers' own whole model."""
+    classes = {
+        "sam": transformers.SamModel,
+        "clip": transformers.CLIPModel,
+        "siglip2": transformers.SiglipModel,
+        "dinov2": transformers.Dinov2Model,
+        "dinov3": transformers.DINOv3ViTModel,
+        "convnextv2": transformers.ConvNextV2Model,
+        "swinv2": transformers.Swinv2Model,
+    }
+    network = classes[name].from_pretrained(folder).eval()
+    with torch.no_grad():
+        if name in ("clip", "siglip2"):
+            return network.get_image_features(pixel_values=x).pooler_output[0]
+        if name == "sam":
+            embedding = network.get_image_embeddings(x)[0]
+            return embedding.mean(dim=(1, 2)) if pool else embedding
+        output = network(pixel_values=x)
+    return output.pooler_output[0] if pool else output.last_hidden_state[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("pool", [False, True])
+def test_agrees_with_plain_transformers(name: str, pool: bool, hub_model: Folder) -> None:
+    vector = name in ("clip", "siglip2")
+    backbone = load_backbone(name, weights=hub_model(name), **({} if vector else {"pool": pool}))
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8))
+    seen = backbone.identity["preprocessing"]
+    side = SIDES[name]
+    assert seen["size"] == [side, side]
+    resampling = getattr(Image.Resampling, seen["interpolation"].upper())
+    pixels = np.asarray(picture.resize((side, side), resampling), dtype=np.float32) / 255
+    scaled = (pixels - np.float32(seen["mean"])) / np.float32(seen["std"])
+    expected = plain(name, hub_model(name), torch.from_numpy(scaled.transpose(2, 0, 1).copy())[None], pool)
+    # C order of the model's own layout.
+    found = backbone.embed(backbone.prepare(picture)[None])[0]
+    np.testing.assert_allclose(found, expected.numpy().reshape(-1), rtol=1e-4, atol=1e-5)
+    pooled = "mean" if name == "sam" else "own"
+    assert backbone.identity["pooling"] == (pooled if pool and not vector else "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "interpolation", "mean", "std"),
+    [
+        ("sam", "bilinear", 0.485, 0.229),
+        ("clip", "bicubic", 0.48145466, 0.26862954),
+        ("dinov2", "bicubic", 0.485, 0.229),
+        ("convnextv2", "bicubic", 0.485, 0.229),
+        ("swinv2", "bicubic", 0.485, 0.229),
+        ("dinov3", "bilinear", 0.485, 0.229),
+        ("siglip2", "bilinear", 0.5, 0.5),
+    ],
+)
+def test_preprocessing_is_the_models(name: str, interpolation: str, mean: float, std: float, hub_model: Folder) -> None:
+    seen = load_backbone(name, weights=hub_model(name)).identity["preprocessing"]
+    assert (seen["interpolation"], seen["mean"][0], seen["std"][0]) == (interpolation, mean, std)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pickled_and_used_it_is_the_same(name: str, hub_model: Folder) -> None:
+    backbone = load_backbone(name, weights=hub_model(name))
+    batch = np.random.default_rng(0).integers(0, 256, (2, SIDES[name], SIDES[name], 3), dtype=np.uint8)
+    expected = backbone.embed(batch)
+    again = pickle.loads(pickle.dumps(backbone))
+    np.testing.assert_array_equal(again.embed(batch), expected)
+    assert again.identity == backbone.identity
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("name", NAMES)
+def test_out_of_reach(name: str) -> None:
+    (card,) = (one for one in cards() if one.name == name)
+    repository, size = card.weights.removeprefix("the hub's ").removesuffix("), or weights=FOLDER").split(" (")
+    with pytest.raises(MissingPathError) as caught:
+        load_backbone(name)
+    assert str(caught.value) == (
+        f"the weights of {name} are not on this machine and cannot be fetched (HF_HUB_OFFLINE is set): download config.json, "
+        f"model.safetensors ({size}) of {repository} elsewhere into one folder and pass weights=FOLDER"
+    )
+
+
+def test_the_hubs_cache(hub_model: Folder, cache_model: Callable[..., None]) -> None:
+    cache_model("facebook/dinov2-base", hub_model("dinov2"))
+    found = load_backbone("dinov2")
+    assert found.identity == load_backbone("dinov2", weights=hub_model("dinov2")).identity
+
+
+def test_a_folder_before_the_cache(hub_model: Folder, cache_model: Callable[..., None]) -> None:
+    cache_model("facebook/dinov2-base", hub_model("dinov2", 1))
+    expected = load_backbone("dinov2", weights=hub_model("dinov2")).identity
+    assert load_backbone("dinov2", weights=hub_model("dinov2")).identity == expected
+    assert load_backbone("dinov2").identity["weights"] != expected["weights"]
+
+
+def test_a_cache_without_the_weights(hub_model: Folder, cache_model: Callable[..., Path]) -> None:
+    (cache_model("facebook/dinov2-base", hub_model("dinov2")) / "model.safetensors").unlink()
+    with pytest.raises(MissingPathError, match=r"HF_HUB_OFFLINE is set\): download config.json, model.safetensors \(346 MB\)"):
+        load_backbone("dinov2")
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_file_of_torch_in_the_folder(hub_model: Folder, tmp_path: Path) -> None:
+    source = hub_model("dinov2")
+    (tmp_path / "config.json").write_bytes((source / "config.json").read_bytes())
+    torch.save(load_file(source / "model.safetensors"), tmp_path / "pytorch_model.bin")
+    assert load_backbone("dinov2", weights=tmp_path).identity == load_backbone("dinov2", weights=source).identity
+
+
+def test_what_is_written_beside_the_weights_is_no_part_of_the_identity(hub_model: Folder, tmp_path: Path) -> None:
+    source = hub_model("dinov2")
+    (tmp_path / "model.safetensors").write_bytes((source / "model.safetensors").read_bytes())
+    config = json.loads((source / "config.json").read_text())
+    config |= {"transformers_version": "5.0.0", "_name_or_path": "elsewhere", "architectures": ["Dinov2ForImageClassification"]}
+    config |= {"id2label": {"0": "crack"}, "label2id": {"crack": 0}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert load_backbone("dinov2", weights=tmp_path).identity == load_backbone("dinov2", weights=source).identity
+    # The same tensors in other heads are another feature.
+    (tmp_path / "config.json").write_text(json.dumps(config | {"num_attention_heads": 4}))
+    other = load_backbone("dinov2", weights=tmp_path).identity
+    assert other["weights"] == load_backbone("dinov2", weights=source).identity["weights"]
+    assert other != load_backbone("dinov2", weights=source).identity
+
+
+def test_one_changed_number_changes_the_identity(hub_model: Folder, tmp_path: Path) -> None:
+    source = hub_model("clip")
+    network = transformers.CLIPModel.from_pretrained(source)
+    network.visual_projection.weight.data[0, 0] += 1e-3
+    network.save_pretrained(tmp_path / "vision")
+    before = load_backbone("clip", weights=source).identity
+    assert load_backbone("clip", weights=tmp_path / "vision").identity["weights"] != before["weights"]
+    # Nothing of the text has a part in it.
+    network = transformers.CLIPModel.from_pretrained(source)
+    network.text_projection.weight.data[0, 0] += 1e-3
+    network.save_pretrained(tmp_path / "text")
+    assert load_backbone("clip", weights=tmp_path / "text").identity == before
+
+
+@pytest.mark.usefixtures("offline")
+def test_folders_that_are_refused(hub_model: Folder, tmp_path: Path) -> None:
+    def refused(folder: Path, kind: type[HowfarError], text: str) -> None:
+        with pytest.raises(kind, match=text) as caught:
+            load_backbone("dinov2", weights=folder)
+        assert "\n" not in str(caught.value)
+
+    source = hub_model("dinov2")
+    refused(tmp_path / "none", MissingPathError, "weights must be a file or a folder, and .*none is neither")
+    refused(
+        tmp_path, MissingPathError, "weights of dinov2 must be a folder with config.json and model.safetensors: .* lacks config"
+    )
+    (tmp_path / "config.json").write_text("{")
+    refused(tmp_path, MissingPathError, "lacks model.safetensors")
+    data = (source / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(data)
+    refused(tmp_path, InputError, r"config.json cannot be read \(")
+    refused(hub_model("swinv2"), InputError, "weights of dinov2 must be a model of type dinov2, got 'swinv2'")
+    (tmp_path / "config.json").write_bytes((source / "config.json").read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(data[:2000])
+    refused(tmp_path, InputError, "weights of dinov2 cannot be read: ")
+    config = json.loads((source / "config.json").read_text())
+    (tmp_path / "model.safetensors").write_bytes(data)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    refused(tmp_path, InputError, r"weights of dinov2 do not fit the network: .* lacks encoder.layer.2\..* and \d+ more")
+    (tmp_path / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
+    refused(tmp_path, InputError, "weights of dinov2 cannot be read: ")
+
+
+def test_a_state_dict_must_be_of_the_published_configuration(hub_model: Folder) -> None:
+    with pytest.raises(InputError, match=r"weights of dinov2 cannot be read: .*model\.safetensors"):
+        load_backbone("dinov2", weights=hub_model("dinov2") / "model.safetensors")
+
+
+def test_options_that_are_of_no_use(hub_model: Folder) -> None:
+    with pytest.raises(
+        InputError, match="clip takes no pool, got 'False': its options are device, weights, pretrained, fit, via"
+    ):
+        load_backbone("clip", weights=hub_model("clip"), pool=False)
+    with pytest.raises(InputError, match="dinov2 takes no size, got '448'"):
+        load_backbone("dinov2", weights=hub_model("dinov2"), size=448)
+
+
+def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    for name in (*NAMES, "clipseg", "transformers:a/b"):
+        with pytest.raises(MissingExtraError, match=rf"{name} needs transformers: pip install 'howfar\[hub\]'"):
+            load_backbone(name)

@@ -1,0 +1,168 @@
+"""A torch module at hand, by a layer's name."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import howfar
+from howfar.backbones import module
+from howfar.backbones.preprocessing import Preprocess
+from howfar.errors import InputError
+from howfar.protocols import Backbone
+from howfar.testing.backbone_suite import BackboneTests
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, stride=2)
+        self.body = nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5))
+        self.words = nn.TransformerEncoderLayer(4, 2, 4, batch_first=True)
+        self.split = Split()
+        self.unused = nn.Linear(1, 1)
+        self.shape = Shape()
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.body(self.stem(x))
+        tokens: Tensor = self.words(maps.flatten(2).transpose(1, 2))
+        self.shape(maps)
+        first, _ = self.split(tokens.mean(dim=1))
+        return first
+
+
+class Split(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x[:, :1], x[:, 1:]
+
+
+class Shape(nn.Module):
+    def forward(self, x: Tensor) -> str:
+        return str(tuple(x.shape))
+
+
+def net(seed: int = 0) -> Net:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Net()
+
+
+def made(seed: int = 0, layer: Any = "body", **options: Any) -> Backbone:
+    preprocess = Preprocess((16, 20), fit=options.pop("fit", "stretch"))
+    return module(net(seed), layer, preprocess, **{"mean": (0.5,) * 3, "std": (0.5,) * 3, **options})
+
+
+class TestModule(BackboneTests):
+    length = 4 * 7 * 9
+
+    def make(self, **options: Any) -> Backbone:
+        return made(**options)
+
+    def changes(self) -> Iterable[Mapping[str, Any]]:
+        return {"seed": 1}, {"layer": "stem"}, {"layer": ["stem", "body"]}, {"pool": True}, {"fit": "crop"}, {"std": (1, 1, 1)}
+
+
+def test_layers_and_their_order() -> None:
+    batch = np.random.default_rng(0).integers(0, 256, (2, 16, 20, 3), dtype=np.uint8)
+    network = net().eval()
+    x = (torch.from_numpy(batch).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    with torch.no_grad():
+        stem = network.stem(x)
+        body = network.body(stem)
+        words = network.words(body.flatten(2).transpose(1, 2))
+    backbone = made(layer=["words", "stem", "split"])
+    assert backbone.layers == (7 * 9 * 4, 4 * 7 * 9, 1, 3)
+    expected = torch.cat([words.flatten(1), stem.flatten(1), words.mean(dim=1)], dim=1)
+    np.testing.assert_allclose(backbone.embed(batch), expected.numpy(), rtol=1e-4, atol=1e-5)
+    pooled = torch.cat([words.mean(dim=1), stem.mean(dim=(2, 3)), words.mean(dim=1)], dim=1)
+    found = made(layer=["words", "stem", "split"], pool=True)
+    np.testing.assert_allclose(found.embed(batch), pooled.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_network_is_left_as_it_is() -> None:
+    network = net().train()
+    before = copy.deepcopy(network.state_dict())
+    backbone = module(network, "body", (16, 20))
+    backbone.embed(np.zeros((2, 16, 20, 3), dtype=np.uint8))
+    assert network.training
+    assert all(one.requires_grad for one in network.parameters())
+    assert all(torch.equal(one, before[name]) for name, one in network.state_dict().items())
+    assert not network.body._forward_hooks
+
+
+def test_two_layers_of_one_network_do_not_meet() -> None:
+    network = net()
+    first, second = module(network, "stem", (16, 20)), module(network, "body", (16, 20))
+    batch = np.random.default_rng(0).integers(0, 256, (2, 16, 20, 3), dtype=np.uint8)
+    expected = second.embed(batch)
+    first.embed(batch)
+    np.testing.assert_array_equal(second.embed(batch), expected)
+
+
+class Slow(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        time.sleep(0.005)
+        return x
+
+
+def test_threads_do_not_meet() -> None:
+    # While one sleeps after the layer, the others run it.
+    backbone = module(nn.Sequential(Slow(), nn.Conv2d(3, 4, 3), Slow()), "1", 8)
+    batches = [np.full((1, 8, 8, 3), 20 * number, dtype=np.uint8) for number in range(12)]
+    expected = [backbone.embed(batch) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(backbone.embed, batches))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_pickled_it_is_the_same() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU())
+    backbone = module(network, "0", 16)
+    batch = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(backbone)).embed(batch), backbone.embed(batch))
+
+
+def test_the_identity_follows_how_it_is_built() -> None:
+    strided, dilated = nn.Conv2d(3, 4, 3, stride=2), nn.Conv2d(3, 4, 3, stride=3)
+    dilated.load_state_dict(strided.state_dict())
+    one, other = (module(nn.Sequential(layer), "0", 16, name="net") for layer in (strided, dilated))
+    assert one.identity["weights"] == other.identity["weights"]
+    assert one.identity["model"] != other.identity["model"]
+    assert one.name == one.identity["name"] == "net"
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        ("bdy", r"layer must be one of network.named_modules\(\), got 'bdy': it has stem, body, body.0, body.1, body.2, words"),
+        ([], r"layer must name at least one layer, got \(\)"),
+        ("unused", r"layer unused must give tensors of \(b, ...\), got 'nothing: it was not run'"),
+        ("shape", r"layer shape must give tensors of \(b, ...\), got 'str': name a layer below or above it"),
+    ],
+)
+def test_layers_that_are_refused(layer: Any, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        module(net(), layer, (16, 20))
+
+
+def test_a_network_that_does_not_take_the_input() -> None:
+    with pytest.raises(InputError, match=r"module cannot take pictures of 16×16 \(.*\)$") as caught:
+        module(nn.Sequential(nn.Conv2d(4, 4, 3)), "0", 16)
+    assert "\n" not in str(caught.value)
+
+
+def test_distances_by_it(demo_folders: list[Any]) -> None:
+    backbone = module(net(), "body", 32)
+    run = howfar.compare(
+        demo_folders[0], demo_folders[1:2], backbone, bootstrap=0, permutations=0, baselines=False, progress=False
+    )
+    assert run.images["i_dist"].gt(0).all()

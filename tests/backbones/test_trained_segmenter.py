@@ -1,0 +1,161 @@
+"""The maps that a trained segmenter's encoder hands on, as a backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import howfar
+from howfar.backbones import BackboneFamily, Card, Options, cards, load_backbone
+from howfar.demo import write_dataset
+from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
+from howfar.protocols import Backbone
+from howfar.segmenters import build_segmenter
+from howfar.segmenters.checkpoint import Card as Described
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.testing import BackboneTests
+from howfar.weights.state_dicts import hash_state_dict
+
+SIDE = 64
+OPTIONS: dict[str, dict[str, Any]] = {"deepcrack": {"width": 4}, "unetplusplus": {}}
+
+
+@cache
+def checkpoint(name: str, seed: int = 0) -> Path:
+    """A file of random weights."""
+    torch.manual_seed(seed)
+    state = build_segmenter(name, OPTIONS[name], pretrained=False).state_dict()
+    data = {"primary": "roads", "images": 1, "contents": [], "held_out": []}
+    card = Described(name, OPTIONS[name], SIDE, hash_state_dict(state), {}, data, (), None)
+    return Checkpoint(card, state).save(Path(mkdtemp()) / f"{name}-{seed}.safetensors")
+
+
+class SegmenterBackboneTests(BackboneTests):
+    segmenter: ClassVar[str]
+
+    def make(self, **options: Any) -> Backbone:
+        return load_backbone(self.segmenter, **{"weights": checkpoint(self.segmenter), **options})
+
+    def changes(self) -> Iterable[Mapping[str, Any]]:
+        return {"weights": checkpoint(self.segmenter, 1)}, {"pool": True}, {"fit": "crop"}, {"fit": "pad"}, {"via": 20}
+
+
+class TestDeepCrackBackbone(SegmenterBackboneTests):
+    segmenter = "deepcrack"
+    length = 4 * (32**2 + 2 * 16**2 + 4 * 8**2 + 8 * 4**2 + 8 * 2**2)
+
+
+class TestUnetPlusPlusBackbone(SegmenterBackboneTests):
+    segmenter = "unetplusplus"
+    # Lite0's widths from half to a 32nd of the sides.
+    length = 16 * 32**2 + 24 * 16**2 + 40 * 8**2 + 112 * 4**2 + 320 * 2**2
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("pool", [None, False, True])
+def test_the_feature_is_the_encoders_maps(name: str, pool: bool | None) -> None:
+    given = {} if pool is None else {"pool": pool}
+    backbone = load_backbone(name, weights=str(checkpoint(name)), device="cpu", **given)
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8))
+    network = Checkpoint.load(checkpoint(name)).build()
+    x = torch.from_numpy(np.asarray(picture, np.float32).transpose(2, 0, 1) / 255)[None]
+    with torch.no_grad():
+        maps = network.encode(x)
+    # Flattened but for pool=True: a segmenter's own way, whatever others pool by.
+    parts = [one.mean(dim=(2, 3)) if pool else one for one in maps]
+    assert backbone.layers == tuple(one.numel() for one in parts)
+    wanted = torch.cat([one.flatten() for one in parts]).numpy()
+    np.testing.assert_allclose(backbone.embed(backbone.prepare(picture)[None])[0], wanted, rtol=1e-4, atol=1e-4)
+    assert backbone.identity["pooling"] == ("mean" if pool else "none")
+
+
+def test_pictures_are_resized_to_the_size_trained_at() -> None:
+    backbone = load_backbone("deepcrack", weights=checkpoint("deepcrack"))
+    assert backbone.prepare(Image.new("RGB", (300, 100))).shape == (SIDE, SIDE, 3)
+    assert backbone.identity["preprocessing"]["mean"] == [0.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "kind", "words"),
+    [
+        ("deepcrack", {}, InputError, "weights must name a checkpoint of deepcrack, got None: howfar train --model deepcrack"),
+        ("deepcrack", {"weights": "none.safetensors"}, MissingPathError, "none.safetensors"),
+        ("deepcrack", {"weights": "{unet}"}, InputError, "weights must name a checkpoint of deepcrack, got 'unetplusplus'"),
+        ("deepcrack", {"weights": "{text}"}, InputError, "must be a .safetensors file that howfar train wrote"),
+        ("deepcrack", {"weights": "{tampered}"}, StoreError, "is damaged"),
+        ("deepcrack", {"weights": "{own}", "pretrained": False}, InputError, "deepcrack takes no pretrained, got 'False'"),
+        ("deepcrack:x", {"weights": "{own}"}, InputError, "deepcrack takes no model, got 'x'"),
+    ],
+)
+def test_weights_that_are_no_checkpoint_of_it(
+    name: str, options: dict[str, Any], kind: type[HowfarError], words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "text.safetensors").write_text("text")
+    data = bytearray(checkpoint("deepcrack").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "tampered.safetensors").write_bytes(data)
+    files = {
+        "{unet}": checkpoint("unetplusplus"),
+        "{own}": checkpoint("deepcrack"),
+        "{text}": tmp_path / "text.safetensors",
+        "{tampered}": tmp_path / "tampered.safetensors",
+    }
+    with pytest.raises(kind) as caught:
+        load_backbone(name, **{key: files.get(value, value) for key, value in options.items()})
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_they_are_listed() -> None:
+    found = {card.name: card for card in cards()}
+    for name, length in (("unetplusplus", "2,740,864"), ("deepcrack", "6,121,472"), ("adsam", "1,048,576")):
+        # How long it is depends on the checkpoint; the paper's is told.
+        assert found[name].length is None
+        assert length in found[name].summary
+        assert "howfar train" in found[name].weights
+
+
+def test_distances_in_a_segmenters_own_features(tmp_path: Path) -> None:
+    roads, site = (write_dataset(tmp_path / name, 6, seed=seed, size=64) for seed, name in enumerate(("roads", "site")))
+    file = tmp_path / "m.safetensors"
+    how = {"options": {"width": 4}, "pretrained": False, "size": SIDE, "epochs": 1}
+    assert howfar.train(roads, "deepcrack", file, progress=False, **how).card.size == SIDE
+    plain = {"bootstrap": 0, "permutations": 0, "baselines": False, "progress": False}
+    run = howfar.compare(roads, [site], "deepcrack", weights=file, **plain)
+    assert len(run.images) == 6
+    assert run.images["i_dist"].gt(0).all()
+
+
+# A family's own defaults
+
+
+def made(options: Options) -> Any:
+    return options
+
+
+def family(takes: tuple[str, ...] = ("pool",), **defaults: Any) -> BackboneFamily:
+    return BackboneFamily(Card("own", None, "", "", "", ""), made, takes, defaults)
+
+
+def test_a_familys_default_stands_where_nothing_is_given() -> None:
+    assert family().options({}).pool is True
+    assert family(pool=False).options({}).pool is False
+    assert family(pool=False).options({"pool": True}).pool is True
+    assert family(pool=False).options({"pool": False}).pool is False
+    assert family(("pool", "fit"), pool=False, fit="pad").options({"fit": "crop"}).fit == "crop"
+
+
+def test_a_default_of_an_option_that_is_not_taken_may_be_said_and_no_other() -> None:
+    assert family((), pool=False).options({"pool": False}).pool is False
+    with pytest.raises(InputError, match="own takes no via, got '448': its options are pool"):
+        family(pool=False).options({"via": 448})
+    with pytest.raises(InputError, match="fit must be one of stretch, crop, pad, got 'wide'"):
+        family(("fit",), pool=False).options({"fit": "wide"})

@@ -1,0 +1,147 @@
+"""Hugging Face datasets, as their own library writes them: saved folders, and names on the hub from a cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import datasets
+import pytest
+
+from howfar.data import parse, read_bytes
+from howfar.data.huggingface import hub_name
+from howfar.errors import InputError, MissingExtraError
+from packed import files_below, write_saved
+
+FEATURES = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["dry", "wet"])})
+HUB = """
+import json, sys
+from howfar.data import parse, read_bytes
+try:
+    found = parse(sys.argv[1])
+    print(json.dumps([found.name, len(found), found.items[1].label, len(read_bytes(found.items[1].path))]))
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.fixture
+def images(demo_folders: list[Path]) -> dict[str, bytes]:
+    return files_below(demo_folders[1])
+
+
+@pytest.fixture
+def made(images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> datasets.Dataset:
+    monkeypatch.setattr(datasets, "disable_progress_bar", datasets.disable_progress_bars(), raising=False)
+    cells = [{"bytes": data, "path": name} for name, data in images.items()]
+    return datasets.Dataset.from_dict({"image": cells, "label": [k % 2 for k in range(len(cells))]}, features=FEATURES)
+
+
+def test_a_saved_dataset(made: datasets.Dataset, images: dict[str, bytes], tmp_path: Path) -> None:
+    made.save_to_disk(tmp_path / "roads", num_shards=3)
+    found = parse(tmp_path / "roads")
+    assert found.name == "roads"
+    assert [item.name for item in found.items] == list(images)
+    assert [item.label for item in found.items[:2]] == ["dry", "wet"]
+    assert [read_bytes(item.path) for item in found.items] == list(images.values())
+    assert found.items[-1].path.parent.name == "data-00002-of-00003.arrow"
+
+
+def test_our_own_writer_of_saved_datasets_is_like_theirs(images: dict[str, bytes], tmp_path: Path) -> None:
+    write_saved(tmp_path / "roads", images)
+    theirs = datasets.load_from_disk(str(tmp_path / "roads"))
+    assert theirs.num_rows == len(images)
+
+
+def test_of_several_splits_one_is_named(made: datasets.Dataset, tmp_path: Path) -> None:
+    datasets.DatasetDict({"train": made, "test": made.select([3, 1])}).save_to_disk(tmp_path / "roads")
+    with pytest.raises(InputError, match=r"has several splits \(train, test\): name one, as .*roads/train"):
+        parse(tmp_path / "roads")
+    found = parse(tmp_path / "roads" / "test")
+    assert (found.name, [item.name for item in found.items]) == ("test", ["0004.jpg", "0002.jpg"])
+    datasets.DatasetDict({"all": made}).save_to_disk(tmp_path / "alone")
+    assert parse(tmp_path / "alone").name == "alone"
+
+
+def test_rows_that_keep_a_path_are_read_from_there(demo_folders: list[Path], images: dict[str, bytes], tmp_path: Path) -> None:
+    paths = [str(demo_folders[1] / "images" / name) for name in images]
+    made = datasets.Dataset.from_dict({"image": paths}, features=datasets.Features({"image": datasets.Image()}))
+    made.map(lambda row: row, cache_file_name=str(tmp_path / "c.arrow"))
+    found = parse(tmp_path / "c.arrow")
+    assert [item.name for item in found.items] == list(images)
+    assert [read_bytes(item.path) for item in found.items] == list(images.values())
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("state.json", "{", "is not readable JSON"),
+        ("state.json", "[]", "is not what save_to_disk writes"),
+        ("state.json", "{}", "lists no data files"),
+        ("state.json", json.dumps({"_data_files": [], "_indices_data_files": [{}]}), "call flatten_indices"),
+        ("dataset_dict.json", json.dumps({"splits": []}), "names no split"),
+    ],
+)
+def test_damaged_folders_are_one_line(file: str, text: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text(text)
+    with pytest.raises(InputError, match=line):
+        parse(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("hf://owner/roads", ("owner/roads", None, None, None)),
+        ("hf://owner/roads@refs%2Fpr%2F1:train", ("owner/roads", "refs/pr/1", None, "train")),
+        ("hf://owner/roads/wet:train", ("owner/roads", None, "wet", "train")),
+    ],
+)
+def test_names_on_the_hub(text: str, parts: tuple[str | None, ...]) -> None:
+    assert hub_name(text) == parts
+
+
+@pytest.mark.parametrize("text", ["hf://roads", "hf://owner/roads:train[:10]", "hf://owner/roads/a/b", "hf://owner/roads:a+b"])
+def test_other_names_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"must be hf://owner/name\[@revision\]\[/config\]\[:split\]"):
+        parse(text)
+
+
+def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'howfar\[datasets\]'"):
+        parse("hf://owner/roads")
+
+
+def test_a_local_folder_of_that_name_is_no_name_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "owner" / "roads").mkdir(parents=True)
+    (tmp_path / "owner" / "roads" / "1.png").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    assert parse("owner/roads").root == tmp_path / "owner" / "roads"
+
+
+def test_a_name_is_read_from_the_library_s_cache(made: datasets.Dataset, images: dict[str, bytes], tmp_path: Path) -> None:
+    """As after a download: no hub is asked, and the Arrow files of the cache are read."""
+    made.to_parquet(tmp_path / "p.parquet")
+    files = {split: str(tmp_path / "p.parquet") for split in ("train", "test")}
+    cached = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "made"))
+    source = Path(cached["train"].cache_files[0]["filename"]).parent
+    place = tmp_path / "hub" / "datasets" / "owner___roads" / "default" / "0.0.0" / ("a" * 40)
+    shutil.copytree(source, place)
+    for file in place.glob("parquet-*"):
+        file.rename(place / file.name.replace("parquet-", "roads-"))
+    environment = os.environ | {"HF_HOME": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+
+    def ask(text: str) -> str:
+        done = subprocess.run([sys.executable, "-c", HUB, text], capture_output=True, text=True, check=True, env=environment)
+        return done.stdout.strip()
+
+    second = len(list(images.values())[1])
+    assert json.loads(ask("hf://owner/roads:test")) == ["roads-test", len(images), "wet", second]
+    assert json.loads(ask("mine=hf://owner/roads:train"))[0] == "mine"
+    assert ask("hf://owner/roads") == "hf://owner/roads has several splits (train, test): name one, as hf://owner/roads:train"
+    assert "hf://owner/roads:val cannot be read (Unknown split" in ask("hf://owner/roads:val")
+    assert "hf://owner/none cannot be read (" in ask("hf://owner/none")

@@ -1,0 +1,180 @@
+"""A manifest and arrays in one file: what goes in comes out, and whatever else lies there is refused in one line."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.io.archive import read, write
+
+MANIFEST = {"kind": "note", "ü": [1, None, {"x": 0.1}]}
+
+
+def arrays() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {
+        "x": rng.normal(size=(4, 3)),
+        "single": rng.normal(size=5).astype(np.float32),
+        "fortran": np.asfortranarray(rng.normal(size=(3, 4))),
+        "nothing": np.empty((0, 7)),
+        "number": np.array(3),
+        "z.y": np.array([True, False]),
+    }
+
+
+def npy(array: Any, pickled: bool = False) -> bytes:
+    data = io.BytesIO()
+    np.save(data, array, allow_pickle=pickled)
+    return data.getvalue()
+
+
+def line(file: Path) -> str:
+    with pytest.raises(StoreError) as caught:
+        read(file)
+    assert str(caught.value).startswith(f"{file} is no such archive")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    write(tmp_path / "one.zip", MANIFEST, arrays())
+    return tmp_path / "one.zip"
+
+
+def test_what_was_written_is_read_bit_for_bit(file: Path) -> None:
+    manifest, found = read(file)
+    assert manifest == MANIFEST
+    assert list(found) == list(arrays())
+    for name, array in arrays().items():
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+        np.testing.assert_array_equal(found[name], array)
+    assert [path.name for path in file.parent.iterdir()] == ["one.zip"]
+
+
+def test_any_unzipper_finds_json_and_npy(file: Path) -> None:
+    with zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["manifest.json", *(f"{name}.npy" for name in arrays())]
+        assert json.loads(archive.read("manifest.json")) == MANIFEST
+        assert "ü" in archive.read("manifest.json").decode()
+        np.testing.assert_array_equal(np.load(archive.open("x.npy"), allow_pickle=False), arrays()["x"])
+
+
+def test_the_same_content_is_the_same_file_whenever_it_is_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    write(file.with_name("again.zip"), MANIFEST, arrays())
+    assert file.with_name("again.zip").read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("manifest", "array"),
+    [({"x": float("nan")}, np.arange(3)), ({}, np.array([{}], dtype=object)), ({"x": {1, 2}}, np.arange(3))],
+)
+def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(file: Path, manifest: Any, array: np.ndarray) -> None:
+    before = file.read_bytes()
+    with pytest.raises((ValueError, TypeError)):
+        write(file, manifest, {"x": array})
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == ["one.zip"]
+
+
+def test_a_place_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("in the way")
+    for path, why in ((tmp_path / "no/one.zip", "No such file or directory"), (tmp_path / "text/one.zip", "Not a directory")):
+        with pytest.raises(InputError) as caught:
+            write(path, {}, {})
+        assert str(caught.value) == f"file must be one that can be written ({why}), got '{path}'"
+
+
+def test_nothing_there() -> None:
+    with pytest.raises(MissingPathError, match=r"nothing at /no/such\.zip: check the path"):
+        read(Path("/no/such.zip"))
+
+
+def member(name: str, data: bytes | str) -> Callable[[zipfile.ZipFile], None]:
+    return lambda archive: archive.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([], "KeyError: \"There is no item named 'manifest.json' in the archive\""),
+        ([member("manifest.json", "{")], "JSONDecodeError"),
+        ([member("manifest.json", b"\xff")], "UnicodeDecodeError"),
+        ([member("manifest.json", "[1]")], "its manifest is no JSON object"),
+        ([member("manifest.json", "{}"), member("x.npy", b"")], "(ValueError: EOF"),
+        ([member("manifest.json", "{}"), member("x.npy", b"text that is no array")], "(ValueError"),
+        ([member("manifest.json", "{}"), member("x.npy", npy(np.arange(9))[:-5])], "(ValueError"),
+        ([member("manifest.json", "{}"), member("x.npy", npy(np.array([{}], object), True))], "allow_pickle=False"),
+    ],
+)
+def test_members_that_are_not_what_they_should_be(changes: Any, words: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        for change in changes:
+            change(archive)
+    assert words in line(tmp_path / "odd.zip")
+
+
+def test_members_of_other_kinds_are_left_alone(file: Path) -> None:
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("notes.txt", "a text")
+    assert list(read(file)[1]) == list(arrays())
+
+
+def damaged(file: Path, place: int, byte: int) -> Path:
+    data = bytearray(file.read_bytes())
+    data[place] = byte
+    file.write_bytes(data)
+    return file
+
+
+def test_a_folder_a_text_and_a_cut_file_are_no_archives(file: Path) -> None:
+    assert "IsADirectoryError" in line(file.parent)
+    data = file.read_bytes()
+    for length in (0, 10, len(data) // 2, len(data) - 3):
+        file.write_bytes(data[:length])
+        assert "damaged" in line(file)
+
+
+def test_a_packed_manifest_that_was_changed_is_noticed(tmp_path: Path) -> None:
+    write(tmp_path / "one.zip", {"text": "a long text " * 50}, {})
+    data = (tmp_path / "one.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        length = archive.getinfo("manifest.json").compress_size
+    start = data.index(b"manifest.json") + len("manifest.json")
+    for place in range(start, start + length):
+        (tmp_path / "one.zip").write_bytes(data)
+        assert "damaged" in line(damaged(tmp_path / "one.zip", place, data[place] ^ 0xFF))
+
+
+def test_a_locked_or_strangely_packed_member_is_no_archive_of_ours(file: Path) -> None:
+    data = file.read_bytes()
+    header, entry = data.index(b"PK\x03\x04"), data.index(b"PK\x01\x02")
+    # The flag of encryption, then a packing that nobody knows: in the member's own header and in the directory.
+    locked = bytearray(data)
+    locked[header + 6] |= 1
+    locked[entry + 8] |= 1
+    file.write_bytes(locked)
+    assert "RuntimeError" in line(file)
+    packed = bytearray(data)
+    packed[header + 8] = packed[entry + 10] = 77
+    file.write_bytes(packed)
+    assert "NotImplementedError" in line(file)
+
+
+def test_a_long_reason_is_cut_and_kept_to_one_line(tmp_path: Path) -> None:
+    columns = np.zeros(2, dtype=[(f"column {k}", "f8") for k in range(9)])
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        archive.writestr("manifest.json", "{}")
+        archive.writestr("x.npy", npy(columns).replace(b"'descr'", b"'d\nscr'"))
+    told = line(tmp_path / "odd.zip")
+    assert 100 < len(told.partition("(ValueError: ")[2]) <= 121

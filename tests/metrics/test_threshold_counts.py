@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.metrics import average_precision_score, f1_score, jaccard_score, precision_score, recall_score
+
+from howfar.errors import InputError
+from howfar.metrics import (
+    THRESHOLDS,
+    Counts,
+    average_precision,
+    count,
+    f,
+    f_per_image,
+    false_positive_share,
+    iou_per_image,
+    ods,
+    precision_recall,
+    stack,
+    threshold_index,
+)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_counts_as_a_loop_over_the_thresholds(dtype: type, brute: Callable[..., Any], pairs: Callable[..., Any]) -> None:
+    for values, mask in pairs(60, seed=1):
+        prediction = values if dtype is np.uint8 else values.astype(dtype) / dtype(255)
+        found, wanted = count(prediction, mask), brute(prediction, mask)
+        np.testing.assert_array_equal(found.predicted, [wanted.predicted])
+        np.testing.assert_array_equal(found.hits_predicted, [wanted.hits_predicted])
+        np.testing.assert_array_equal(found.hits_true, [wanted.hits_true])
+        assert (found.true.tolist(), found.pixels.tolist()) == ([wanted.true], [mask.size])
+
+
+@pytest.mark.parametrize("tolerance", [0.5, 1.0, 2.0, 2.5, 5.0])
+def test_counts_within_a_tolerance_as_a_distance_transform(
+    tolerance: float, brute: Callable[..., Any], pairs: Callable[..., Any]
+) -> None:
+    for values, mask in pairs(12, seed=2):
+        for prediction in (values, values / 255):
+            found, wanted = count(prediction, mask, tolerance), brute(prediction, mask, tolerance)
+            np.testing.assert_array_equal(found.predicted, [wanted.predicted])
+            np.testing.assert_array_equal(found.hits_predicted, [wanted.hits_predicted])
+            np.testing.assert_array_equal(found.hits_true, [wanted.hits_true])
+
+
+def test_200_pairs_give_the_same_ods_threshold_and_f(brute: Callable[..., Any], pairs: Callable[..., Any]) -> None:
+    """Equal to the last bit: F = 2 TP / (2 TP + FP + FN) of whole numbers."""
+    images = list(pairs(200, seed=3))
+    counts = stack(count(prediction, mask) for prediction, mask in images)
+    loops = [brute(prediction, mask) for prediction, mask in images]
+    tp, predicted = (np.array([getattr(one, name) for one in loops]) for name in ("hits_predicted", "predicted"))
+    true = np.array([one.true for one in loops])
+    fp, fn = predicted - tp, true[:, None] - tp
+    with np.errstate(invalid="ignore"):
+        per_image = np.where(true[:, None] > 0, 2 * tp / (2 * tp + fp + fn), np.nan)
+    pooled = [2 * int(a) / (2 * int(a) + int(b) + int(c)) for a, b, c in zip(tp.sum(0), fp.sum(0), fn.sum(0), strict=True)]
+    np.testing.assert_array_equal(f_per_image(counts), per_image)
+    assert f(counts).tolist() == pooled
+    assert ods(counts) == (max(pooled), pooled.index(max(pooled)) / 100)
+
+
+def test_f_within_a_tolerance(brute: Callable[..., Any], pairs: Callable[..., Any]) -> None:
+    for values, mask in pairs(20, seed=4):
+        one, found = brute(values, mask, 2.0), f(count(values, mask, 2.0))
+        if not one.true:
+            assert np.isnan(found).all()
+            continue
+        for i in range(100):
+            precision = one.hits_predicted[i] / one.predicted[i] if one.predicted[i] else 0.0
+            recall = one.hits_true[i] / one.true
+            wanted = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+            assert found[i] == pytest.approx(wanted, rel=1e-14)
+
+
+def test_by_hand() -> None:
+    """Two images, three pixels each: pooled and per-image scores worked out on paper."""
+    first = count([[0.905, 0.605, 0.0]], [[True, False, True]])
+    second = count([[0.305, 0.705, 0.105]], [[False, True, False]])
+    both = stack([first, second])
+    assert first.predicted[0, [0, 10, 60, 61, 90, 91]].tolist() == [2, 2, 2, 1, 1, 0]
+    assert first.hits_true[0, [0, 60, 61, 90, 91]].tolist() == [1, 1, 1, 1, 0]
+    # TP, FP, FN of both: t=0: 2,3,1; t=0.11: 2,2,1; t=0.31: 2,1,1; t=0.61: 2,0,1; t=0.71: 1,0,2; t=0.91: 0,0,3
+    wanted = [4 / 8, 4 / 7, 4 / 6, 4 / 5, 2 / 4, 0.0]
+    assert f(both)[[0, 11, 31, 61, 71, 91]].tolist() == wanted
+    assert ods(both) == (0.8, 0.61)
+    assert ods(both, [1]) == (1.0, 0.31)
+    precision, recall = precision_recall(both)
+    assert precision[[0, 61, 71]].tolist() == [2 / 5, 1.0, 1.0]
+    assert recall[[0, 61, 71, 91]].tolist() == [2 / 3, 2 / 3, 1 / 3, 0.0]
+    assert np.isnan(precision[91])
+    assert average_precision(both) == pytest.approx(1 / 3 + 1 / 3)
+    assert iou_per_image(both)[:, 61].tolist() == [1 / 2, 1.0]
+
+
+def test_ties_go_to_the_lowest_threshold() -> None:
+    values = np.array([[255, 255, 0, 0]], dtype=np.uint8)
+    assert ods(count(values, [[True, False, False, False]])) == (2 / 3, 0.0)
+    # One F from different counts: 2·2/(2·2 + 2 + 0) below, 2·1/(2·1 + 0 + 1) above.
+    steps = count([[0.905, 0.205, 0.205, 0.205]], [[True, True, False, False]])
+    assert f(steps)[[0, 20, 21, 90, 91]].tolist() == [2 / 3] * 4 + [0.0]
+    assert ods(steps) == (2 / 3, 0.0)
+    # Not the lowest of all thresholds, but of those that share the best.
+    assert ods(count([[0.905, 0.905, 0.205]], [[True, False, False]])) == (2 / 3, 0.21)
+
+
+def test_equal_f_within_a_tolerance_is_a_tie_whatever_the_counts() -> None:
+    """P = 1/6, R = 1 below and P = 1/4, R = 1/3 above are one F, 2/7, though 2PR/(P + R) rounds up above."""
+    low, high = (6, 1, 3), (4, 1, 1)
+    naive = [2 * (hits / predicted) * (found / 3) / (hits / predicted + found / 3) for predicted, hits, found in (low, high)]
+    assert naive[0] < naive[1]
+    rows = [np.repeat(pair, 50)[None] for pair in zip(low, high, strict=True)]
+    assert ods(Counts(*rows, np.array([3]), np.array([99]))) == (2 / 7, 0.0)
+
+
+def test_no_true_pixel_anywhere_is_nan_and_no_error() -> None:
+    counts = stack([count([[0.5, 0.0]], [[False, False]])] * 2)
+    assert np.isnan(ods(counts)).all()
+    assert np.isnan(f(counts)).all()
+    assert np.isnan(f_per_image(counts)).all()
+    assert np.isnan(average_precision(counts))
+    assert false_positive_share(counts)[[0, 49, 50]].tolist() == [0.5, 0.5, 0.0]
+    assert np.isnan(false_positive_share(count([[0.5]], [[True]]))).all()
+
+
+def test_predictions_of_nothing_score_0() -> None:
+    counts = count(np.zeros((3, 3), dtype=np.uint8), np.eye(3, dtype=bool))
+    assert (ods(counts), average_precision(counts)) == ((0.0, 0.0), 0.0)
+    assert iou_per_image(counts).tolist() == [[0.0] * 100]
+    counts = count(np.zeros((3, 3), dtype=np.uint8), np.eye(3, dtype=bool), tolerance=2)
+    assert ods(counts) == (0.0, 0.0)
+
+
+def test_as_scikit_learn(pairs: Callable[..., Any]) -> None:
+    images = [(values, mask if mask.dtype == bool else mask > 127) for values, mask in pairs(40, seed=5)]
+    counts = stack(count(values, mask) for values, mask in images)
+    p = np.concatenate([values.ravel() for values, _ in images]) / 255
+    y = np.concatenate([mask.ravel() for _, mask in images])
+    precision, recall = precision_recall(counts)
+    iou = iou_per_image(counts.total())[0]
+    for i in (0, 1, 20, 50, 80, 99):
+        predicted = p > THRESHOLDS[i]
+        assert f(counts)[i] == pytest.approx(f1_score(y, predicted), rel=1e-14)
+        assert precision[i] == pytest.approx(precision_score(y, predicted), rel=1e-14)
+        assert recall[i] == pytest.approx(recall_score(y, predicted), rel=1e-14)
+        assert iou[i] == pytest.approx(jaccard_score(y, predicted), rel=1e-14)
+
+
+def test_average_precision_as_scikit_learn_where_each_value_has_a_threshold(rng: np.random.Generator) -> None:
+    """Values between the thresholds, none of them 0 on a true pixel: then both sum over the same steps."""
+    for _ in range(20):
+        mask = rng.random((20, 20)) < 0.2
+        p = (rng.integers(0, 100, (20, 20)) + 0.5) / 100
+        p = np.where(mask, p**0.5, p)
+        p = (np.floor(100 * p) + 0.5) / 100
+        assert average_precision(count(p, mask)) == pytest.approx(average_precision_score(mask.ravel(), p.ravel()), rel=1e-12)
+
+
+def test_true_pixels_at_0_cost_recall_in_average_precision() -> None:
+    assert average_precision(count([[1.0, 0.0, 0.0]], [[True, True, False]])) == 0.5
+
+
+maps = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8))
+
+
+@st.composite
+def pictures(draw: st.DrawFn) -> tuple[Any, Any]:
+    prediction = draw(maps)
+    return prediction, draw(hnp.arrays(np.bool_, prediction.shape))
+
+
+def tuples(counts: Counts) -> list[Any]:
+    return [x.tolist() for x in (counts.predicted, counts.hits_predicted, counts.hits_true, counts.true, counts.pixels)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(pictures(), st.sampled_from([0.0, 1.0, 2.0]))
+def test_turning_map_and_mask_changes_nothing(picture: tuple[Any, Any], tolerance: float) -> None:
+    prediction, mask = picture
+    whole = tuples(count(prediction, mask, tolerance))
+    for turn in (np.flipud, np.fliplr, np.transpose, np.rot90):
+        assert tuples(count(turn(prediction), turn(mask), tolerance)) == whole
+
+
+@settings(max_examples=60, deadline=None)
+@given(pictures(), st.sampled_from([0.0, 1.0, 2.0]))
+def test_counts_fall_with_the_threshold_and_rise_with_the_tolerance(picture: tuple[Any, Any], tolerance: float) -> None:
+    prediction, mask = picture
+    counts, wider = count(prediction, mask, tolerance), count(prediction, mask, tolerance + 1.0)
+    for name in ("predicted", "hits_predicted", "hits_true"):
+        assert (np.diff(getattr(counts, name)) <= 0).all()
+        assert (getattr(wider, name) >= getattr(counts, name)).all()
+    assert (counts.hits_predicted <= counts.predicted).all()
+    assert (counts.hits_true <= counts.true[:, None]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(pictures())
+def test_a_mask_and_its_complement_share_the_predicted_pixels(picture: tuple[Any, Any]) -> None:
+    prediction, mask = picture
+    one, other = count(prediction, mask), count(prediction, ~mask)
+    np.testing.assert_array_equal(one.hits_predicted + other.hits_predicted, one.predicted)
+    assert (one.true + other.true).tolist() == [mask.size]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(pictures(), min_size=2, max_size=6), st.randoms(use_true_random=False), st.data())
+def test_order_and_grouping_of_images_change_nothing(images: list[tuple[Any, Any]], random: Any, data: st.DataObject) -> None:
+    whole = stack(count(*image) for image in images)
+    cut = data.draw(st.integers(1, len(images) - 1))
+    halves = stack([stack(count(*image) for image in part) for part in (images[:cut], images[cut:])])
+    assert tuples(halves) == tuples(whole)
+    order = random.sample(range(len(images)), len(images))
+    np.testing.assert_array_equal(f(whole.take(order)), f(whole))
+    np.testing.assert_array_equal(f_per_image(whole.take(order)), f_per_image(whole)[order])
+
+
+def test_indices_choose_images(pairs: Callable[..., Any]) -> None:
+    parts = [count(values, mask) for values, mask in pairs(8, seed=6)]
+    whole, chosen = stack(parts), stack([parts[4], parts[1]])
+    for by in ([4, 1], np.array([4, 1])):
+        np.testing.assert_array_equal(f(whole, by), f(chosen))
+        assert ods(whole, by) == ods(chosen)
+        assert average_precision(whole, by) == average_precision(chosen)
+    np.testing.assert_array_equal(f(whole, np.isin(np.arange(8), [1, 4])), f(chosen))
+    assert np.isnan(f(whole, [])).all()
+    assert len(whole.take(np.zeros(8, dtype=bool))) == 0
+
+
+def test_large_counts_do_not_overflow() -> None:
+    pixels = 40_000_000_000
+    rows = [np.full((1, 100), n) for n in (pixels // 2, pixels // 4, pixels // 8)]
+    counts = Counts(*rows, np.array([pixels // 4]), np.array([pixels]))
+    assert f(counts)[0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("threshold", "index"), [(0.0, 0), (0.29, 29), (0.57, 57), (0.58, 58), (0.99, 99), (0.1 + 0.2, 30)])
+def test_the_index_of_a_threshold(threshold: float, index: int) -> None:
+    assert threshold_index(threshold) == index
+
+
+@pytest.mark.parametrize("threshold", [-0.01, 1.0, 0.555, float("nan"), 57])
+def test_other_thresholds_are_refused(threshold: float) -> None:
+    with pytest.raises(InputError, match=r"^threshold must be one of 0.00, 0.01 … 0.99, got"):
+        threshold_index(threshold)
+
+
+def test_shapes_that_differ_are_refused() -> None:
+    line = r"^prediction and mask must have one shape, got \(\(2, 3\), \(3, 2\)\): bring the prediction to the mask's size$"
+    with pytest.raises(InputError, match=line):
+        count(np.zeros((2, 3)), np.zeros((3, 2), dtype=bool))
+
+
+def test_a_map_that_is_counted_in_pieces_is_counted_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    prediction, mask = rng.integers(0, 256, (37, 11), dtype=np.uint8), rng.random((37, 11)) < 0.3
+    whole = count(prediction, mask)
+    monkeypatch.setattr("howfar.metrics.threshold_counts._AT_ONCE", 40)
+    pieces = count(prediction, mask)
+    np.testing.assert_array_equal(pieces.predicted, whole.predicted)
+    np.testing.assert_array_equal(pieces.hits_predicted, whole.hits_predicted)
+
+
+def test_no_counts_are_refused() -> None:
+    with pytest.raises(InputError, match="at least one image, got none"):
+        stack([])
+
+
+def test_the_repr_says_what_it_holds() -> None:
+    assert repr(count([[0.5, 0.0]], [[True, False]])) == "Counts of 1 images: 1 of 2 pixels are true"

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from howfar.arrays import ArrayRows
+from howfar.pipeline import sufficient_statistics
+from howfar.pipeline.sufficient_statistics import with_sums
+from howfar.projection import joint_pca
+from howfar.projection.cached import Remembered
+from howfar.projection.gram import Gram, own_gram
+from howfar.projection.moments import Moments, moments
+from howfar.runners import LocalRunner, RayRunner
+
+CONTENTS = [f"{k:032x}" for k in range(300)]
+
+
+@pytest.fixture
+def rows(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> ArrayRows:
+    monkeypatch.setattr(sufficient_statistics, "MOMENTS_LARGE", 1000)
+    monkeypatch.setattr(sufficient_statistics, "SPAN", 700)
+    return ArrayRows(rng.normal(5, 1, (300, 7)).astype(np.float32))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    if os.environ.get("RAY_USAGE_STATS_ENABLED"):
+        import ray
+
+        ray.shutdown()
+
+
+def test_moments_are_kept_beside_the_features_and_read_from_there(rows: ArrayRows, tmp_path: Path) -> None:
+    found = with_sums(rows, CONTENTS, tmp_path, LocalRunner(2))
+    assert isinstance(found, Remembered)
+    assert not found.knows(Moments)
+    first = joint_pca(found, rows.rows(0, 50), 3)
+    assert found.knows(Moments)
+
+    class Unread(ArrayRows):
+        def rows(self, start: int, stop: int) -> np.ndarray:
+            raise AssertionError("the rows were read again")
+
+    again = with_sums(Unread(rows.rows(0, 300)), CONTENTS, tmp_path, LocalRunner(2))
+    assert isinstance(again, Remembered)
+    np.testing.assert_array_equal(again.moments().scatter, moments(rows).scatter)
+    assert first.components == 3
+
+
+def test_a_cluster_computes_them_in_spans(rows: ArrayRows, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs howfar[ray]")
+    found = with_sums(rows, CONTENTS, tmp_path, RayRunner(workers=2))
+    assert isinstance(found, Remembered)
+    assert found.knows(Moments)
+    known, plain = found.moments(), moments(rows)
+    np.testing.assert_allclose(known.mean, plain.mean, rtol=1e-12)
+    np.testing.assert_allclose(known.scatter, plain.scatter, rtol=1e-12)
+
+
+def test_the_bracketing_is_one_for_every_runner(rows: ArrayRows, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs howfar[ray]")
+    spans = [(start, min(start + 100, 300)) for start in range(0, 300, 100)]
+    here, there = (
+        runner.reduce(sufficient_statistics.SpanMoments(rows), sufficient_statistics.merge, spans)
+        for runner in (LocalRunner(1), RayRunner(workers=2))
+    )
+    np.testing.assert_array_equal(here.scatter, there.scatter)
+
+
+def test_other_images_have_sums_of_their_own(rows: ArrayRows, tmp_path: Path) -> None:
+    one = with_sums(rows, CONTENTS, tmp_path, LocalRunner(1))
+    other = with_sums(ArrayRows(rows.rows(0, 300) * 2), CONTENTS[::-1], tmp_path, LocalRunner(1))
+    assert isinstance(one, Remembered)
+    assert isinstance(other, Remembered)
+    np.testing.assert_allclose(other.moments().scatter, 4 * one.moments().scatter, rtol=1e-6)
+
+
+def test_what_was_used_longest_ago_goes(rows: ArrayRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sufficient_statistics, "KEPT", 3000)
+    for k in range(4):
+        found = with_sums(rows, [f"{k}", *CONTENTS[1:]], tmp_path, LocalRunner(1))
+        assert isinstance(found, Remembered)
+        found.moments()
+        for age, path in enumerate(sorted((tmp_path / "sums").iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)):
+            os.utime(path, (1e9 - age, 1e9 - age))
+    # Each takes about 1,300 bytes; the one in use is never among those that go.
+    assert len(list((tmp_path / "sums").iterdir())) == 3
+
+
+def test_a_cluster_computes_inner_products_in_runs_of_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="needs howfar[ray]")
+    monkeypatch.setattr(sufficient_statistics, "GRAM_LARGE", 1000)
+    monkeypatch.setattr(sufficient_statistics, "SPAN", 700)
+    wide = ArrayRows(np.random.default_rng(1).normal(5, 1, (7, 300)).astype(np.float32))
+    found = with_sums(wide, CONTENTS[:7], tmp_path, RayRunner(workers=2))
+    assert isinstance(found, Remembered)
+    assert found.knows(Gram)
+    known, plain = found.gram(), own_gram(wide)
+    np.testing.assert_allclose(known.mean, plain.mean, rtol=1e-12)
+    np.testing.assert_array_equal(known.centre, plain.centre)
+    np.testing.assert_allclose(known.inner, plain.inner, rtol=1e-12, atol=1e-9)
+    assert isinstance(with_sums(wide, CONTENTS[:7], tmp_path, LocalRunner(1)), Remembered)
+    assert with_sums(wide, CONTENTS[1:8], tmp_path, LocalRunner(1)) is wide
+    projected = joint_pca(found, wide.rows(0, 3) + 1, 3)
+    np.testing.assert_allclose(projected.primary, joint_pca(wide, wide.rows(0, 3) + 1, 3).primary, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(300, 7), (5, 400)])
+def test_small_and_wide_datasets_are_left_as_they_are(shape: tuple[int, int], tmp_path: Path) -> None:
+    plain = ArrayRows(np.zeros(shape, np.float32))
+    assert with_sums(plain, CONTENTS[: shape[0]], tmp_path, LocalRunner(1)) is plain
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_behind_a_url_keeps_none(rows: ArrayRows) -> None:
+    assert with_sums(rows, CONTENTS, "memory://shelf", LocalRunner(1)) is rows

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+
+from howfar.demo import write_dataset
+from howfar.errors import InputError, MissingExtraError, StoreError
+from howfar.store import FeatureStore, Store, remote_folder
+from howfar.store.folder import folder_at
+from howfar.store.remote_folder import RemoteFolder
+from howfar.testing.store_writers import IDENTITY, LENGTH, add, content, expected, read
+
+ITEM = 4
+
+
+@pytest.fixture
+def features() -> FeatureStore:
+    found = Store(f"memory://{uuid.uuid4().hex}/shelf").open(IDENTITY, LENGTH)
+    add(found, range(40))
+    return found
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The ranges of bytes that are asked for."""
+    ranges: list[tuple[int, int]] = []
+    system = fsspec.get_filesystem_class("memory")
+    original = system.cat_ranges
+
+    def watched(self: Any, paths: list[str], starts: list[int], ends: list[int], **named: Any) -> Any:
+        ranges.extend(zip(starts, ends, strict=True))
+        return original(self, paths, starts, ends, **named)
+
+    monkeypatch.setattr(system, "cat_ranges", watched)
+    return ranges
+
+
+def test_rows_are_one_range(features: FeatureStore, asked: list[tuple[int, int]]) -> None:
+    selection = features.select([content(k) for k in range(40)])
+    np.testing.assert_array_equal(selection.rows(3, 11), expected(range(3, 11)))
+    assert [end - start for start, end in asked] == [8 * LENGTH * ITEM]
+
+
+def test_columns_are_a_range_for_each_row_where_rows_are_long(
+    features: FeatureStore, asked: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_folder, "GAP", 0)
+    selection = features.select([content(k) for k in range(40)])
+    np.testing.assert_array_equal(selection.columns(2, 5), expected(range(40))[:, 2:5])
+    assert [end - start for start, end in asked] == [3 * ITEM] * 40
+
+
+def test_a_request_is_of_so_many_bytes_at_most(
+    features: FeatureStore, asked: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_folder, "REQUEST", 3 * LENGTH * ITEM)
+    order = [5, 5, 0, 39, 2, 1, 17]
+    selection = features.select([content(k) for k in order])
+    np.testing.assert_array_equal(selection.rows(0, len(order)), expected(order))
+    assert max(end - start for start, end in asked) <= 3 * LENGTH * ITEM
+    assert len(asked) > 1
+
+
+def test_the_same_numbers_as_in_a_folder(tmp_path: Path, features: FeatureStore) -> None:
+    here = Store(tmp_path).open(IDENTITY, LENGTH)
+    add(here, range(40))
+    order = np.random.default_rng(0).permutation(40).tolist()
+    there, local = (store.select([content(k) for k in order]) for store in (features, here))
+    for a, b in ((0, 40), (3, 17), (39, 40), (5, 5)):
+        np.testing.assert_array_equal(there.rows(a, b), local.rows(a, b))
+        np.testing.assert_array_equal(there.columns(a, b), local.columns(a, b))
+
+
+def test_a_cut_object_is_damage_and_never_wrong_rows(features: FeatureStore) -> None:
+    system = fsspec.filesystem("memory")
+    (array,) = [path for path in system.find(str(features.folder).removeprefix("memory://")) if path.endswith(".npy")]
+    system.pipe_file(array, system.cat_file(array)[:-8])
+    again = Store(str(features.folder).rpartition("/")[0]).open(IDENTITY, LENGTH)
+    assert not again.contains(content(0))
+    assert "bytes" in next(iter(again.damaged.values()))
+    add(again, range(40))
+    np.testing.assert_array_equal(read(again, range(40)), expected(range(40)))
+
+
+def test_what_a_service_raises_is_one_clear_line(features: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the key\nis not valid")
+
+    selection = features.select([content(0)])
+    monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "cat_ranges", refused)
+    with pytest.raises(StoreError, match=r"cannot read memory://.*: the key is not valid"):
+        selection.rows(0, 1)
+    monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "put_file", refused)
+    with pytest.raises(StoreError, match="cannot write to memory://"):
+        add(features, [99])
+
+
+def test_what_is_being_written_is_not_there_before_the_end() -> None:
+    folder = RemoteFolder(f"memory://{uuid.uuid4().hex}")
+
+    def interrupted() -> None:
+        with folder.appearing("note") as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert folder.names() == set()
+    assert folder.written("note") == float("inf")
+    folder.remove("note")
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_what_is_being_written_has_no_name_here_either(nameless: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system allows it: a kill then leaves nothing behind."""
+    if nameless and not remote_folder._OPEN.is_dir():
+        pytest.skip("this system does not list a process's open files")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    if not nameless:
+        monkeypatch.setattr(remote_folder, "_OPEN", tmp_path / "none")
+    folder = RemoteFolder(f"memory://{uuid.uuid4().hex}")
+    with folder.appearing("note") as file:
+        file.write(b"whole")
+        assert bool(list(tmp_path.iterdir())) is not nameless
+    assert folder.read("note") == b"whole"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_file_system_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(MissingExtraError, match=r"gs:// needs a library that is not installed: pip install 'howfar\[gs\]'"):
+        Store("gs://bucket/shelf")
+    with pytest.raises(InputError, match="store must be a path or a URL that fsspec reads"):
+        Store("nonsense://bucket/shelf")
+
+
+def test_a_url_of_this_machine_is_a_path(tmp_path: Path) -> None:
+    assert folder_at(f"file://{tmp_path}").path == tmp_path
+    assert Store(f"file://{tmp_path}").root == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ("", "must be a folder or a URL with one in it"),
+        ("s3://", "must be a folder or a URL with one in it"),
+        ("file://shelf", "must have three slashes after file:"),
+    ],
+)
+def test_odd_places_are_refused(odd: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Store(odd)
+
+
+def test_looks_behind_a_url_are_seldom_where_they_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = Store(f"memory://{uuid.uuid4().hex}/shelf").open(IDENTITY, LENGTH)
+    looks = []
+    monkeypatch.setattr(features._shelf, "refresh", lambda: looks.append(time.sleep(0.05)))
+    for k in range(5):
+        with features.claim([content(k)]) as mine:
+            assert mine == (content(k),)
+    assert len(looks) == 1
+
+
+def test_pickled_it_is_its_url() -> None:
+    folder = RemoteFolder("memory://a/b")
+    assert pickle.loads(pickle.dumps(folder)) == folder
+    assert len(pickle.dumps(folder)) < 200
+
+
+def test_the_command_line_embeds_into_a_bucket_and_finds_it_there(bucket: str, tmp_path: Path) -> None:
+    write_dataset(tmp_path / "roads", 6, seed=0, size=32)
+    where = ["--store", f"{bucket}/shelf", "--json"]
+    command = [str(Path(sys.executable).with_name("howfar")), "embed", str(tmp_path / "roads"), "--backbone", "colour_moments"]
+    for reused in (0, 6):
+        found = subprocess.run([*command, *where], capture_output=True, text=True, timeout=300, check=False)
+        assert found.returncode == 0, found.stderr
+        assert json.loads(found.stdout)["store"] == f"{bucket}/shelf"
+        assert f"from store={reused}" in found.stderr

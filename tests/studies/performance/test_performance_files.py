@@ -1,0 +1,308 @@
+"""Performances from files, and their images found again: by name, by content, or with one line that says why not."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
+from howfar.results import Evaluation
+from howfar.studies.performance.performance_files import match, read_performances
+
+IMAGES = pd.DataFrame(
+    {
+        "dataset": ["a", "a", "a", "b", "b"],
+        "image": ["1.png", "2.png", "3.png", "1.png", "9.png"],
+        "content": ["h1", "h2", "h3", "h4", "h9"],
+    }
+)
+
+
+def table(**columns: Any) -> pd.DataFrame:
+    return pd.DataFrame(columns)
+
+
+def matched(*given: pd.DataFrame | Evaluation, images: pd.DataFrame = IMAGES) -> list[float]:
+    """The performance of each image of the run; -1 where none was found."""
+    found = match(images, read_performances(list(given)))
+    assert len(found.rows) == len(images)
+    return found.rows["performance"].fillna(-1.0).tolist()
+
+
+def unmatched(*given: pd.DataFrame) -> dict[str, int]:
+    return match(IMAGES, read_performances(list(given))).unmatched
+
+
+def changed(*given: pd.DataFrame, images: pd.DataFrame = IMAGES) -> int:
+    return match(images, read_performances(list(given))).changed
+
+
+def line(*arguments: Any, images: pd.DataFrame = IMAGES) -> str:
+    with pytest.raises(HowfarError) as caught:
+        match(images, read_performances(*arguments))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# Reading
+
+
+def test_files_of_evaluate_tables_and_what_is_in_memory_are_read_alike(world: Any, tmp_path: Path) -> None:
+    near = world.evaluations["near"]
+    rows = table(dataset=["x", "y"], image=["1.png", "1.png"], performance=[0.25, None])
+    rows.to_csv(tmp_path / "T.CSV", index=False)
+    rows.to_parquet(tmp_path / "t.parquet")
+    given = [near.save(tmp_path / "e.parquet"), str(tmp_path / "T.CSV")]
+    found = read_performances(given)
+    assert [(one.dataset, one.task, one.n, one.scored) for one in found] == [
+        ("near", "segmentation", 16, 14),
+        ("x", "given", 1, 1),
+        ("y", "given", 1, 0),
+    ]
+    pd.testing.assert_frame_equal(found[0].images, near.images)
+    for argument in (rows, tmp_path / "t.parquet", str(tmp_path / "t.parquet"), [rows], (rows,)):
+        for one, other in zip(read_performances(argument), found[1:], strict=True):
+            pd.testing.assert_frame_equal(one.images, other.images, check_dtype=False)
+    assert read_performances(near) == [near]
+    assert [one.dataset for one in read_performances(iter([rows[:1], near]))] == ["x", "near"]
+
+
+def test_an_evaluation_is_known_by_what_it_holds_and_not_by_its_ending(world: Any, tmp_path: Path) -> None:
+    file = world.evaluations["near"].save(tmp_path / "near.parquet").rename(tmp_path / "near.scores")
+    assert read_performances(file)[0].task == "segmentation"
+    (tmp_path / "table.txt").write_text("image,performance\n1.png,0.5\n")
+    assert line(tmp_path / "table.txt").endswith(": pass UTF-8 CSV (named .csv) or Parquet")
+
+
+def test_names_of_digits_stay_as_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("dataset,image,content,performance\n007,0010,012,0.5\n")
+    (one,) = read_performances(tmp_path / "t.csv")
+    assert (one.dataset, one.images["image"].tolist(), one.images["content"].tolist()) == ("007", ["0010"], ["012"])
+
+
+def test_only_a_number_may_be_missing_by_a_word(tmp_path: Path) -> None:
+    lines = ["dataset,image,performance,entropy,content", "NA,null,NA,,None", "NA,b.png,0.5,nan,", "None,NA,,0.25,"]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    found = read_performances(tmp_path / "t.csv")
+    assert [(one.dataset, one.images["image"].tolist()) for one in found] == [("NA", ["null", "b.png"]), ("None", ["NA"])]
+    assert found[0].images["content"].tolist() == ["None", ""]
+    np.testing.assert_array_equal(found[0].images[["performance", "entropy"]], [[np.nan, np.nan], [0.5, np.nan]])
+    np.testing.assert_array_equal(found[1].images[["performance", "entropy"]], [[np.nan, 0.25]])
+
+
+def test_a_path_at_which_no_table_lies_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(MissingPathError) as caught:
+        read_performances(tmp_path / "none.csv")
+    assert str(caught.value) == (
+        f"performance: nothing at {tmp_path}/none.csv: run howfar evaluate -o FILE, or pass a CSV or Parquet table"
+    )
+    assert line(tmp_path) == f"performance must be a file, got '{tmp_path}': name each file in the folder"
+    assert line(3) == "performance must be an Evaluation, a file or a table, got 'int'"
+    assert line([None]) == "performance must be an Evaluation, a file or a table, got 'NoneType'"
+    assert line([]) == "performance must name at least one file, got []: run howfar evaluate -o FILE first"
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n\x00\xff", b'image,performance\n"1.png,0.5\n', b"PAR1PAR1"])
+def test_a_file_that_is_no_table_is_one_line(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    told = line(tmp_path / name)
+    assert told.startswith(str(tmp_path / name))
+    assert "is not a readable table (" in told or "has no column image" in told
+
+
+def test_a_damaged_evaluation_is_never_taken_for_a_table(world: Any, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = world.evaluations["near"].save(tmp_path / "e.parquet")
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2])
+    assert line(file).startswith(f"{file} is not a readable table (")
+    rows = pa.Table.from_pandas(table(image=["1.png"], performance=[0.5]))
+    for document in (b"{", b"{}", b'{"format": 9}'):
+        pq.write_table(rows.replace_schema_metadata({b"howfar": document}), file)
+        with pytest.raises(StoreError, match=r"e\.parquet (was not written by howfar evaluate|has another format)"):
+            read_performances(file)
+    place = data.index(b"PAR1", 4)
+    file.write_bytes(data[:200] + bytes(len(data[200 : place - 3000])) + data[place - 3000 :])
+    with pytest.raises(HowfarError):
+        read_performances(file)
+
+
+def test_two_files_of_one_dataset_are_refused(world: Any, tmp_path: Path) -> None:
+    near = world.evaluations["near"]
+    files = [near.save(tmp_path / name) for name in ("1.parquet", "2.parquet")]
+    assert line(files) == "performance must tell of each dataset once, got 'near': leave one of the two out"
+    rows = table(image=["1.png"], performance=[0.5])
+    assert line([rows, rows]) == (
+        "performance must tell of each dataset once, got 'two tables without the column dataset': add it to them"
+    )
+    assert len(read_performances([rows, rows.assign(dataset="a")])) == 2
+
+
+# Matching
+
+
+def test_images_are_found_by_dataset_and_name() -> None:
+    rows = table(dataset=["b", "a", "a"], image=["1.png", "3.png", "1.png"], performance=[0.4, 0.3, 0.1])
+    assert matched(rows) == [0.1, -1, 0.3, 0.4, -1]
+    assert unmatched(rows) == {"b": 0, "a": 0}
+
+
+def test_a_renamed_image_is_found_by_its_content_within_its_dataset() -> None:
+    rows = table(dataset="a", image=["new.png", "2.png"], content=["h1", "other"], performance=[0.1, 0.2])
+    assert matched(rows) == [0.1, 0.2, -1, -1, -1]
+    # The content of an image of another dataset is another dataset's image.
+    strange = table(dataset="a", image=["new.png", "2.png"], content=["h4", "h2"], performance=[0.1, 0.2])
+    assert matched(strange) == [-1, 0.2, -1, -1, -1]
+    assert unmatched(strange) == {"a": 1}
+
+
+def test_files_that_were_renumbered_are_found_by_content_whatever_they_are_called() -> None:
+    rows = table(dataset="a", image=["1.png", "2.png", "3.png"], content=["h2", "h3", "h1"], performance=[0.2, 0.3, 0.1])
+    assert matched(rows) == [0.1, 0.2, 0.3, -1, -1]
+    assert changed(rows) == 0
+
+
+def test_an_image_that_was_changed_is_found_by_its_name_and_counted() -> None:
+    rows = table(dataset="a", image=["1.png", "2.png", "3.png"], content=["new", "h2", ""], performance=[0.1, 0.2, 0.3])
+    assert matched(rows) == [0.1, 0.2, 0.3, -1, -1]
+    assert (changed(rows), unmatched(rows)) == (1, {"a": 0})
+    both = table(dataset=["a", "a", "b"], image=["1.png", "2.png", "9.png"], content=["x", "y", "z"], performance=0.5)
+    assert changed(both) == 3
+    # Where a content is not known on one side nothing is known to have changed.
+    assert changed(both.drop(columns="content")) == 0
+    assert changed(both, images=IMAGES.assign(content="")) == 0
+    assert changed(both, images=IMAGES.drop(columns="content")) == 0
+    nameless = table(image=["2.png", "x.png"], content=["y", "z"], performance=0.5)
+    assert (changed(nameless), unmatched(nameless)) == (1, {"a": 1})
+
+
+def test_a_name_is_not_given_to_a_changed_image_where_its_own_is_there_by_content() -> None:
+    rows = table(dataset="a", image=["1.png", "2.png"], content=["new", "h1"], performance=[0.9, 0.1])
+    assert matched(rows) == [0.1, -1, -1, -1, -1]
+    assert (changed(rows), unmatched(rows)) == (0, {"a": 1})
+
+
+def test_what_is_found_by_name_is_not_found_again_by_content() -> None:
+    rows = table(dataset="a", image=["x.png", "1.png"], content=["h1", "h1"], performance=[0.9, 0.1])
+    assert matched(rows) == [0.1, -1, -1, -1, -1]
+    assert unmatched(rows) == {"a": 1}
+
+
+def test_copies_of_one_picture_are_told_apart_by_name_and_else_given_one_each() -> None:
+    images = IMAGES.assign(content=["h1", "h1", "h1", "h4", "h9"])
+    by_name = table(dataset="elsewhere", image=["3.png", "1.png"], content=["h1", "h1"], performance=[0.3, 0.1])
+    assert matched(by_name, images=images) == [0.1, -1, 0.3, -1, -1]
+    renamed = table(dataset="elsewhere", image=["x", "y"], content=["h1", "h1"], performance=[0.3, 0.1])
+    assert matched(renamed, images=images) == [0.3, 0.1, -1, -1, -1]
+    four = table(dataset="elsewhere", image=["x", "y", "z", "w"], content=["h1"] * 4, performance=[0.1, 0.2, 0.3, 0.4])
+    found = match(images, read_performances(four))
+    assert found.rows["performance"].tolist()[:3] == [0.1, 0.2, 0.3]
+    assert found.unmatched == {"a": 1}
+
+
+def test_a_dataset_that_goes_by_another_name_is_found_by_content_alone() -> None:
+    rows = table(dataset="site", image=["1.png", "2.png", "3.png"], content=["h2", "h1", ""], performance=[0.2, 0.1, 0.3])
+    assert matched(rows) == [0.1, 0.2, -1, -1, -1]
+    assert unmatched(rows) == {"a": 1}
+    told = line(rows.drop(columns="content"))
+    assert told == (
+        "performance of site: none of its 3 images (first: 1.png) is in the run, whose datasets are a, b (first: 1.png): "
+        "name datasets (NAME=PATH) and images as the run does"
+    )
+
+
+def test_a_dataset_of_another_name_spread_over_several_is_counted_by_its_own() -> None:
+    rows = table(dataset="site", image=["x", "y", "z"], content=["h1", "h4", "h0"], performance=[0.1, 0.4, 0.0])
+    assert matched(rows) == [0.1, -1, -1, 0.4, -1]
+    assert unmatched(rows) == {"site": 1}
+
+
+def test_a_table_without_datasets_is_of_any() -> None:
+    rows = table(image=["9.png", "2.png", "none.png"], performance=[0.9, 0.2, 0.0])
+    assert matched(rows) == [-1, 0.2, -1, -1, 0.9]
+    assert unmatched(rows) == {"": 1}
+    assert unmatched(rows[1:]) == {"a": 1}
+    assert matched(rows, images=IMAGES.drop(columns="content")) == [-1, 0.2, -1, -1, 0.9]
+
+
+def test_a_name_that_several_datasets_have_needs_content_or_a_dataset() -> None:
+    rows = table(image=["1.png", "2.png"], performance=[0.1, 0.2])
+    assert line(rows) == "performance: image 1.png is in a and b: add the column dataset"
+    assert matched(rows.assign(content=["h4", "h2"])) == [-1, 0.2, -1, 0.1, -1]
+    assert matched(rows.assign(dataset="a")) == [0.1, 0.2, -1, -1, -1]
+    # Content goes before name: the image of that content is the other one.
+    assert matched(table(image=["2.png"], content=["h9"], performance=[0.9])) == [-1, -1, -1, -1, 0.9]
+
+
+def test_one_content_in_several_datasets_needs_its_dataset_named_as_the_run_does() -> None:
+    images = IMAGES.assign(content=["h1", "h2", "h3", "h1", "h9"])
+    rows = table(dataset="site", image=["x.png"], content=["h1"], performance=[0.1])
+    assert line(rows, images=images) == ("performance: image x.png is in a and b: name its dataset as the run does (NAME=PATH)")
+    assert matched(rows.assign(image="1.png", dataset="b"), images=images) == [-1, -1, -1, 0.1, -1]
+
+
+def test_an_unknown_content_is_no_content() -> None:
+    images = IMAGES.assign(content="")
+    rows = table(dataset="a", image=["x.png", "1.png"], content=["", ""], performance=[0.9, 0.1])
+    assert matched(rows, images=images) == [0.1, -1, -1, -1, -1]
+    assert "its only image (x.png) is not in the run" in line(rows[:1].assign(dataset="site"), images=images)
+
+
+def test_an_image_that_two_files_tell_of_is_refused() -> None:
+    one = table(dataset="a", image=["1.png", "2.png"], performance=[0.1, 0.2])
+    other = table(image=["2.png", "9.png"], performance=[0.2, 0.9])
+    assert line([one, other]) == "a/2.png has two performances: pass each image once"
+    assert matched(one, other[1:]) == [0.1, 0.2, -1, -1, 0.9]
+
+
+def test_unmatched_images_of_two_files_on_one_dataset_add_up() -> None:
+    one = table(dataset="a", image=["1.png", "x.png"], performance=0.5)
+    other = table(image=["2.png", "y.png", "z.png"], performance=0.5)
+    assert unmatched(one, other) == {"a": 3}
+
+
+def test_columns_of_the_files_are_joined_and_gaps_are_empty() -> None:
+    one = table(dataset="a", image=["1.png"], performance=[0.1], entropy=[0.5], prediction=["maps/1.png"])
+    other = table(dataset="b", image=["9.png"], performance=[0.9], foreground=[0.2])
+    rows = match(IMAGES, read_performances([one, other])).rows
+    assert rows["prediction"].tolist() == ["maps/1.png", "", "", "", ""]
+    np.testing.assert_array_equal(rows["entropy"], [0.5, np.nan, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(rows["foreground"], [np.nan, np.nan, np.nan, np.nan, 0.2])
+    assert not {"dataset", "image", "path", "content"} & set(rows)
+    assert rows.index.tolist() == list(range(5))
+
+
+def test_the_index_of_the_runs_rows_does_not_matter() -> None:
+    images = IMAGES.set_axis([7, 7, 3, 0, 1], axis=0)
+    assert matched(table(dataset="a", image=["3.png"], performance=[0.3]), images=images) == [-1, -1, 0.3, -1, -1]
+
+
+def test_without_performances_every_image_is_unknown() -> None:
+    found = match(IMAGES, [])
+    assert (len(found.rows), found.unmatched) == (5, {})
+
+
+def test_a_renamed_file_of_a_run_is_found_again(world: Any, tmp_path: Path) -> None:
+    near = world.evaluations["near"]
+    moved = near.images.assign(image=[f"moved/{name}" for name in near.images["image"]])
+    moved.loc[0, "content"] = "changed"
+    found = match(world.run.images, [dataclasses.replace(near, images=moved)])
+    here = world.run.images["dataset"] == "near"
+    assert found.rows["performance"][here].tolist()[1:2] == near.images["performance"].tolist()[1:2]
+    assert found.rows["prediction"][here].tolist() == ["", *near.images["prediction"][1:]]
+    assert found.unmatched == {"near": 1}
+
+
+def test_an_evaluation_of_strangers_is_refused_with_both_sides_named(world: Any) -> None:
+    near = world.evaluations["near"]
+    strange = dataclasses.replace(near, dataset="site", images=near.images.assign(content="x", dataset="site"))
+    with pytest.raises(InputError, match=r"performance of site: none of its 16 images \(first: 0001\.jpg\) is in the run"):
+        match(world.run.images, [strange])

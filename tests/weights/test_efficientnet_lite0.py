@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import functools
+import pickle
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+
+from howfar.backbones import load_backbone
+from howfar.errors import InputError
+from howfar.protocols import Backbone
+from howfar.testing.backbone_suite import BackboneTests
+from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
+
+
+@functools.cache
+def lite0() -> Backbone:
+    return load_backbone("efficientnet_lite0")
+
+
+class TestLite0(BackboneTests):
+    length = 1280
+
+    def make(self, **options: Any) -> Backbone:
+        return load_backbone("efficientnet_lite0", **options) if options else lite0()
+
+    def changes(self) -> Iterable[Mapping[str, Any]]:
+        return ({"pool": False}, {"fit": "crop"}, {"fit": "pad"}, {"via": 448})
+
+
+def reference_network() -> torch.nn.Module:
+    # By position, so independently of the names: both list the tensors in the order of the computation.
+    packaged = torch.load(packaged_file(), weights_only=True)
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    network.load_state_dict(dict(zip(network.state_dict(), packaged.values(), strict=True)), strict=True)
+    return network
+
+
+def test_every_packaged_tensor_has_its_place() -> None:
+    packaged = torch.load(packaged_file(), weights_only=True)
+    expected = reference_network().state_dict()
+    renamed = {timm_name(name): value for name, value in packaged.items()}
+    assert len(renamed) == len(packaged) == 296
+    assert renamed.keys() == expected.keys()
+    assert all(torch.equal(renamed[name], expected[name]) for name in expected)
+
+
+def test_the_backbone_holds_them() -> None:
+    held = lite0()._network.state_dict()  # type: ignore[attr-defined]  # the network behind the Protocol
+    expected = {k: v for k, v in reference_network().state_dict().items() if not k.startswith("classifier.")}
+    assert len(held) == 294
+    assert held.keys() == expected.keys()
+    assert all(torch.equal(held[name], expected[name]) for name in expected)
+
+
+def test_unknown_tensor() -> None:
+    for name in ("_blocks.16._bn0.weight", "_blocks.0._expand_conv.weight", "_head.weight", "_blocks.1"):
+        with pytest.raises(InputError, match="must be a tensor of the packaged EfficientNet-Lite0"):
+            timm_name(name)
+
+
+def synthetic(height: int = 224, width: int = 224) -> Image.Image:
+    """Ramps with seeded noise: made here, so that the golden values below can be made anew."""
+    ramp = np.stack(np.broadcast_arrays(*np.ogrid[0 : 1 : height * 1j, 0 : 1 : width * 1j], 0.5), axis=-1)
+    noise = np.random.default_rng(7).normal(0, 0.1, ramp.shape)
+    return Image.fromarray((255 * np.clip(ramp + noise, 0, 1)).astype(np.uint8))
+
+
+@pytest.mark.parametrize("pool", [True, False])
+def test_agrees_with_plain_timm(pool: bool) -> None:
+    picture = synthetic(300, 500)
+    backbone = load_backbone("efficientnet_lite0", pool=pool)
+    found = backbone.embed(backbone.prepare(picture)[None])[0]
+    pixels = np.asarray(picture.resize((224, 224), Image.Resampling.BICUBIC)).astype(np.float32)
+    with torch.no_grad():
+        batch = torch.from_numpy((pixels / 255 - 0.5) / 0.5).permute(2, 0, 1)[None].contiguous()
+        expected = reference_network().forward_features(batch)[0].numpy()
+    expected = expected.mean(axis=(1, 2)) if pool else expected.reshape(-1)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+def test_golden() -> None:
+    # Made by lite0().embed of synthetic() with torch 2.13.0 and timm 1.0.31 on a CPU; the size needs no resize.
+    found = lite0().embed(lite0().prepare(synthetic())[None])[0]
+    np.testing.assert_allclose(found[list(GOLDEN)], list(GOLDEN.values()), rtol=0, atol=1e-3)
+    assert abs(found.sum() - GOLDEN_SUM) < 0.1
+
+
+def test_identity() -> None:
+    assert lite0().identity == {
+        "name": "efficientnet_lite0",
+        "model": "tf_efficientnet_lite0",
+        "weights": "sha256:3397d49c531fce5bfef9b6f0fff47d04d12f09dc71cd27bb04946ab00ff8f16e",
+        "layer": "final",
+        "pooling": "own",
+        "preprocessing": {
+            "size": [224, 224],
+            "fit": "stretch",
+            "via": None,
+            "interpolation": "bicubic",
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.5, 0.5, 0.5],
+        },
+        "dtype": "float32",
+    }
+
+
+def test_pickled_backbone_gives_the_same() -> None:
+    batch = lite0().prepare(synthetic())[None]
+    again = pickle.loads(pickle.dumps(lite0()))
+    np.testing.assert_array_equal(again.embed(batch), lite0().embed(batch))
+
+
+def test_wrong_batch() -> None:
+    for batch in (
+        np.zeros((1, 224, 224, 3), np.float32),
+        np.zeros((1, 3, 224, 224), np.uint8),
+        np.zeros((224, 224, 3), np.uint8),
+    ):
+        with pytest.raises(InputError, match=r"batch must be uint8 of shape \(b, 224, 224, 3\)"):
+            lite0().embed(batch)
+
+
+GOLDEN = {
+    0: 0.0048,
+    1: 0.0,
+    2: 0.8727,
+    29: 0.1468,
+    48: 0.1828,
+    53: 0.5132,
+    56: 1.3123,
+    57: 0.2882,
+    91: 0.3527,
+    98: 0.052,
+    102: 2.0252,
+    113: 5.6224,
+    147: 0.1632,
+    151: 0.0926,
+}
+GOLDEN_SUM = 94.38
