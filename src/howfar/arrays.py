@@ -1,4 +1,4 @@
-"""Array types and the one place that validates arrays."""
+"""Validate feature arrays, wrap them to be read in pieces, and divide without warnings where a divisor is 0."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def as_pair(s: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray]:
     Raises
     ------
     InputError
-        As `as_features`, or when the two differ in q.
+        Features that are not a finite two-dimensional table of numbers, or two widths q.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def as_pair(s: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray]:
 
 
 class ArrayRows:
-    """Features held in memory, read as the store's are: by rows or by column blocks.
+    """Read features held in memory as a store's features are read: by rows or by column blocks.
 
     Examples
     --------
@@ -90,11 +90,11 @@ class ArrayRows:
         self.shape: tuple[int, int] = (array.shape[0], array.shape[1])
 
     def rows(self, start: int, stop: int) -> FloatArray:
-        """Rows `start` to `stop`, shape (stop - start, q)."""
+        """Return rows `start` to `stop`, shape (stop - start, q)."""
         return self._array[start:stop]
 
     def columns(self, start: int, stop: int) -> FloatArray:
-        """Columns `start` to `stop` of every row, shape (n, stop - start)."""
+        """Return columns `start` to `stop` of every row, shape (n, stop - start)."""
         return self._array[:, start:stop]
 
 
@@ -104,7 +104,7 @@ def as_rows(x: ArrayLike | Rows, name: str) -> Rows:
     Raises
     ------
     InputError
-        As `as_features`, for arrays.
+        An array that is not a finite two-dimensional table of numbers.
 
     Examples
     --------
@@ -114,3 +114,15 @@ def as_rows(x: ArrayLike | Rows, name: str) -> Rows:
     if isinstance(x, Rows):
         return x
     return ArrayRows(as_features(x, name))
+
+
+def quotient(numerator: ArrayLike, denominator: ArrayLike, undefined: float = np.nan) -> Float64Array:
+    """Divide elementwise in float64, with `undefined` wherever the denominator is not above 0.
+
+    Examples
+    --------
+    >>> quotient([1.0, 1.0], [2.0, 0.0]).tolist()
+    [0.5, nan]
+    """
+    above, below = np.broadcast_arrays(np.asarray(numerator, np.float64), np.asarray(denominator, np.float64))
+    return np.asarray(np.divide(above, below, out=np.full(above.shape, undefined), where=below > 0), np.float64)

@@ -1,4 +1,4 @@
-"""What a prediction is worth: segmentation, classification and detection behind one small Protocol."""
+"""Score predictions against ground truth (segmentation, classification, detection), and read label-free signals of them."""
 
 from howfar.metrics.classification import CLASSIFICATION, Classification
 from howfar.metrics.detection import DETECTION, Detection

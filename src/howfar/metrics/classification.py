@@ -1,4 +1,4 @@
-"""Classification: accuracy and macro F1 of the dataset, correctness and confidence of each image."""
+"""Score predicted classes: accuracy and macro F1 of a dataset, correctness and confidence of each image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUM_SLACK = 1e-2
 
 @dataclass(frozen=True)
 class Label:
-    """One image's tally.
+    """Hold one image's true class, predicted class and confidence.
 
     Attributes
     ----------
@@ -39,22 +39,22 @@ class Label:
 
 @dataclass(frozen=True)
 class Classification:
-    """Classification as a `Metric`: accuracy = correct images / images, and the mean over classes of F1.
+    """Score classification: accuracy = correct images / images, and the mean over classes of F1.
 
-    Macro F1 is the unweighted mean of 2 TP / (2 TP + FP + FN) over the classes that are true or predicted somewhere, over
+    Macro F1 is the unweighted mean of 2 TP / (2 TP + FP + FN) over the classes that are true or predicted somewhere, from
     torchmetrics' counts. An image's performance is 1 where the predicted class is the true one, else 0.
 
     Examples
     --------
     >>> metric = Classification()
-    >>> found = metric.score([metric.tally([0.1, 0.9], 1), metric.tally([0.6, 0.4], 1), metric.tally([0.8, 0.2], 0)])
-    >>> found.scores, found.per_image.tolist(), found.columns["confidence"].tolist()
+    >>> result = metric.score([metric.tally([0.1, 0.9], 1), metric.tally([0.6, 0.4], 1), metric.tally([0.8, 0.2], 0)])
+    >>> result.scores, result.per_image.tolist(), result.columns["confidence"].tolist()
     ({'accuracy': 0.667, 'f1': 0.667}, [1.0, 0.0, 1.0], [0.9, 0.6, 0.8])
     """
 
     @property
     def name(self) -> str:
-        """The task."""
+        """Return the task's name, "classification"."""
         return "classification"
 
     def tally(self, prediction: ArrayLike, truth: int) -> Label:
@@ -88,7 +88,7 @@ class Classification:
         return Label(true, best, float(p[best]), len(p))
 
     def score(self, tallies: Iterable[Label]) -> MetricScore:
-        """Scores `accuracy` and `f1`; column `confidence`.
+        """Compute accuracy and macro F1 of the images (scores `accuracy`, `f1`), and each one's correctness and confidence.
 
         Raises
         ------
@@ -98,10 +98,10 @@ class Classification:
         labels = list(tallies)
         if not labels:
             raise InputError("tallies must hold at least one image, got none")
-        known = sorted({label.classes for label in labels if label.classes is not None})
-        if len(known) > 1:
-            raise InputError.of("predictions", "must all tell the same number of classes apart", known)
-        truth, predicted = (np.array([getattr(one, name) for one in labels]) for name in ("truth", "predicted"))
+        class_counts = sorted({label.classes for label in labels if label.classes is not None})
+        if len(class_counts) > 1:
+            raise InputError.of("predictions", "must all tell the same number of classes apart", class_counts)
+        truth, predicted = (np.array([getattr(tally, name) for tally in labels]) for name in ("truth", "predicted"))
         return MetricScore(
             metric="correct (1) or not (0)",
             scores=_scores(truth, predicted),
@@ -111,15 +111,16 @@ class Classification:
 
 
 def _scores(truth: IntArray, predicted: IntArray) -> dict[str, float]:
-    """Accuracy and macro F1 of torchmetrics' counts; torch is imported here, so that importing this module is light."""
+    """Compute accuracy and macro F1 from torchmetrics' counts."""
+    # Imported here, so that importing this module does not load torch.
     import torch
     from torchmetrics.functional.classification import multiclass_stat_scores
 
     # Ranks instead of indices: the same counts, with no room for classes that are nowhere.
     present, ranks = np.unique(np.concatenate([predicted, truth]), return_inverse=True)
     prediction, target = torch.from_numpy(ranks.reshape(2, -1))
-    found = multiclass_stat_scores(prediction, target, num_classes=max(len(present), 2), average="none")
-    tp, fp, _, fn, _ = found[: len(present)].numpy().astype(np.float64).T
+    counts = multiclass_stat_scores(prediction, target, num_classes=max(len(present), 2), average="none")
+    tp, fp, _, fn, _ = counts[: len(present)].numpy().astype(np.float64).T
     return {"accuracy": float(tp.sum() / len(truth)), "f1": float(np.mean(2 * tp / (2 * tp + fp + fn)))}
 
 

@@ -1,4 +1,4 @@
-"""Detection: mAP of the dataset, and the F1 of each image's boxes at one overlap."""
+"""Score predicted boxes: mAP of a dataset, and F1 of each image's boxes at one overlap (IoU)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, quotient
 from howfar.errors import InputError, MissingExtraError
 from howfar.metrics.probability_maps import IntArray
 from howfar.metrics.protocol import MetricScore
@@ -17,7 +17,7 @@ from howfar.metrics.protocol import MetricScore
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """One image's tally: its boxes, and how many of them match.
+    """Hold one image's predicted and true boxes, and how many of them match.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Detection:
-    """Detection as a `Metric`: an image's performance is F1 = 2 TP / (2 TP + FP + FN) of its boxes.
+    """Score object detection: an image's performance is F1 = 2 TP / (2 TP + FP + FN) of its boxes.
 
     Predicted boxes are taken by falling score; each matches the true box of its class that it overlaps most among those
     not matched yet, where that overlap (intersection over union) is at least `iou`: the matching of Lin et al., "Microsoft
@@ -74,11 +74,11 @@ class Detection:
 
     @property
     def name(self) -> str:
-        """The task."""
+        """Return the task's name, "detection"."""
         return "detection"
 
     def tally(self, prediction: Mapping[str, ArrayLike], truth: Mapping[str, ArrayLike]) -> Boxes:
-        """Match one image's boxes.
+        """Match one image's predicted boxes with its true ones.
 
         Parameters
         ----------
@@ -101,12 +101,12 @@ class Detection:
         if not np.isfinite(scores).all():
             raise InputError.of("prediction['scores']", "must be finite", scores.tolist())
         true, true_labels = _boxes(truth, "truth")
-        kept = scores >= self.min_score
-        hits = _matches(boxes[kept], scores[kept], labels[kept], true, true_labels, self.iou)
-        return Boxes(boxes, scores, labels, true, true_labels, hits, len(true) - hits, int(kept.sum()) - hits)
+        scored = scores >= self.min_score
+        hits = _matches(boxes[scored], scores[scored], labels[scored], true, true_labels, self.iou)
+        return Boxes(boxes, scores, labels, true, true_labels, hits, len(true) - hits, int(scored.sum()) - hits)
 
     def score(self, tallies: Iterable[Boxes]) -> MetricScore:
-        """Scores `map` (mean over the overlaps 0.50 to 0.95), `map_50` and `f1`, of the summed matches.
+        """Compute `map` (mean over the overlaps 0.50 to 0.95), `map_50` and `f1` of the images, and each one's F1.
 
         mAP is torchmetrics', over pycocotools: at most 100 boxes of each image and class, the highest scores first.
 
@@ -121,15 +121,15 @@ class Detection:
         --------
         >>> prediction = {"boxes": [[0, 0, 10, 10], [50, 50, 60, 60]], "scores": [0.9, 0.4], "labels": [0, 0]}
         >>> metric = Detection()
-        >>> found = metric.score([metric.tally(prediction, {"boxes": [[0, 0, 10, 9]], "labels": [0]})])
-        >>> found.metric, found.scores, found.per_image.tolist()
+        >>> result = metric.score([metric.tally(prediction, {"boxes": [[0, 0, 10, 9]], "labels": [0]})])
+        >>> result.metric, result.scores, result.per_image.tolist()
         ('F1 at IoU 0.5', {'map': 0.9, 'map_50': 1.0, 'f1': 0.667}, [0.667])
         """
         images = list(tallies)
         if not images:
             raise InputError("tallies must hold at least one image, got none")
         above = f" of boxes scored {self.min_score:g} or more" if self.min_score > -np.inf else ""
-        counts = np.array([[one.hits, one.misses, one.false] for one in images], dtype=np.float64)
+        counts = np.array([[image.hits, image.misses, image.false] for image in images], dtype=np.float64)
         return MetricScore(
             metric=f"F1 at IoU {self.iou:g}{above}",
             scores={**_mean_average_precision(images), "f1": float(_f1(counts.sum(axis=0, keepdims=True))[0])},
@@ -138,7 +138,9 @@ class Detection:
 
 
 def overlaps(a: ArrayLike, b: ArrayLike) -> Float64Array:
-    """Intersection over union of all pairs of boxes, (k, 4) and (t, 4) as x0, y0, x1, y1 -> (k, t); 0 for two empty boxes.
+    """Compute intersection over union of all pairs of boxes: (k, 4) and (t, 4) as x0, y0, x1, y1 -> (k, t).
+
+    Two empty boxes overlap by 0.
 
     Examples
     --------
@@ -151,14 +153,13 @@ def overlaps(a: ArrayLike, b: ArrayLike) -> Float64Array:
     shared = np.prod(np.maximum(high - low, 0.0), axis=2)
     area_left, area_right = (np.prod(x[:, 2:] - x[:, :2], axis=1) for x in (left, right))
     union = area_left[:, None] + area_right[None, :] - shared
-    found: Float64Array = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return found
+    return quotient(shared, union, undefined=0.0)
 
 
 def _matches(
     boxes: Float64Array, scores: Float64Array, labels: IntArray, true: Float64Array, true_labels: IntArray, iou: float
 ) -> int:
-    """How many true boxes a predicted one matches, the highest scores choosing first."""
+    """Count the true boxes that a predicted one matches, the highest scores choosing first."""
     overlap = np.where(labels[:, None] == true_labels[None, :], overlaps(boxes, true), -1.0)
     hits = 0
     if len(true):
@@ -171,30 +172,30 @@ def _matches(
 
 
 def _f1(counts: Float64Array) -> Float64Array:
-    """F1 of rows of hits, misses and false boxes; nan where nothing is true."""
+    """Compute F1 of rows of hits, misses and false boxes; nan where nothing is true."""
     hits, misses, false = counts.T
-    f1: Float64Array = np.divide(2 * hits, 2 * hits + misses + false, out=np.full(len(hits), np.nan), where=hits + misses > 0)
-    return f1
+    return np.where(hits + misses > 0, quotient(2 * hits, 2 * hits + misses + false), np.nan)
 
 
 def _mean_average_precision(images: list[Boxes]) -> dict[str, float]:
-    """By torchmetrics; torch is imported here, so that importing this module is light."""
+    """Compute mAP over IoU 0.50 to 0.95 and mAP at IoU 0.50 with torchmetrics."""
     try:
         import pycocotools  # noqa: F401 - torchmetrics needs it, and would name another command
     except ImportError as error:
         raise MissingExtraError("mAP needs pycocotools: pip install 'howfar[detection]'") from error
+    # Imported here, so that importing this module does not load torch.
     import torch
     from torchmetrics.detection import MeanAveragePrecision
 
     metric = MeanAveragePrecision(box_format="xyxy", iou_type="bbox", backend="pycocotools")
     metric.warn_on_many_detections = False
-    for one in images:
-        predicted = {"boxes": one.predicted, "scores": one.scores, "labels": one.labels}
-        true = {"boxes": one.true, "labels": one.true_labels}
+    for image in images:
+        predicted = {"boxes": image.predicted, "scores": image.scores, "labels": image.labels}
+        true = {"boxes": image.true, "labels": image.true_labels}
         metric.update(*([{name: torch.from_numpy(x) for name, x in side.items()}] for side in (predicted, true)))
-    found = metric.compute()
-    # -1 is how COCO says that there is nothing to find.
-    return {name: float("nan") if float(found[name]) < 0 else float(found[name]) for name in ("map", "map_50")}
+    scores = metric.compute()
+    # COCO gives -1 where there is no true box.
+    return {name: float("nan") if float(scores[name]) < 0 else float(scores[name]) for name in ("map", "map_50")}
 
 
 def _boxes(side: Mapping[str, ArrayLike], name: str) -> tuple[Float64Array, IntArray]:

@@ -1,6 +1,6 @@
-"""Signals of a probability map that need no label: how sure the model is, and how far two of its maps agree.
+"""Compute confidence, entropy and agreement of a segmentation model's probability maps, without labels.
 
-All but agreement are sums over the 256 levels of a map's histogram, so an image's histogram is all that need be kept.
+All signals but agreement are sums over the 256 levels of a map's histogram, so only the histogram of an image need be kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _P: Float64Array = np.arange(256) / 255
 
 
 def histogram(prediction: ArrayLike) -> IntArray:
-    """How many pixels have each of the 256 levels, (256,) int64; floating p counts as the nearest value/255.
+    """Count the pixels at each of the 256 levels, (256,) int64; floating p counts as the nearest value/255.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def histogram(prediction: ArrayLike) -> IntArray:
     Raises
     ------
     InputError
-        As `howfar.metrics.probability_maps.as_map`.
+        A map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
 
     Examples
     --------
@@ -42,7 +42,7 @@ def histogram(prediction: ArrayLike) -> IntArray:
 
 
 def signals(histogram: ArrayLike, threshold: float) -> dict[str, float]:
-    """Every signal of one image by name, from its histogram; the functions of this module say what each is.
+    """Compute every histogram-based signal of one image, by name.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def signals(histogram: ArrayLike, threshold: float) -> dict[str, float]:
 
     Examples
     --------
-    >>> found = signals(histogram([[0.0, 0.0, 0.2, 1.0]]), threshold=0.5)
-    >>> [(name, round(value, 3)) for name, value in found.items()]
+    >>> values = signals(histogram([[0.0, 0.0, 0.2, 1.0]]), threshold=0.5)
+    >>> [(name, round(value, 3)) for name, value in values.items()]
     [('average_confidence', 0.95), ('foreground_confidence', 0.867), ('mean_probability', 0.3), ('entropy', 0.125),
     ('nuclear_norm', 0.934), ('predicted_foreground', 0.25)]
     """
@@ -75,7 +75,7 @@ def signals(histogram: ArrayLike, threshold: float) -> dict[str, float]:
 
 
 def average_confidence(histogram: ArrayLike) -> float:
-    """Mean over the pixels of max(p, 1 − p), 0.5 to 1.
+    """Compute the mean over the pixels of max(p, 1 − p), 0.5 to 1.
 
     The maximum softmax probability of Hendrycks & Gimpel, "A baseline for detecting misclassified and out-of-distribution
     examples" (ICLR 2017), averaged; its change between datasets is the "difference of confidences" of Guillory, Shankar,
@@ -92,7 +92,7 @@ def average_confidence(histogram: ArrayLike) -> float:
 
 
 def foreground_confidence(histogram: ArrayLike) -> float:
-    """Mean confidence where the model sees foreground, each pixel weighted by its p: Σ p² / Σ p.
+    """Compute the mean confidence where the model sees foreground, each pixel weighted by its p: Σ p² / Σ p.
 
     For a calibrated map it is the precision to expect of pixels drawn in proportion to p. 0 where all p are 0.
 
@@ -107,7 +107,7 @@ def foreground_confidence(histogram: ArrayLike) -> float:
 
 
 def mean_probability(histogram: ArrayLike) -> float:
-    """Mean p over the pixels: the share of foreground that a calibrated map expects.
+    """Compute the mean p over the pixels: the share of foreground that a calibrated map expects.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def mean_probability(histogram: ArrayLike) -> float:
 
 
 def entropy(histogram: ArrayLike) -> float:
-    """Mean binary entropy over the pixels, −p ln p − (1 − p) ln(1 − p), in nats: 0 to ln 2.
+    """Compute the mean binary entropy over the pixels, −p ln p − (1 − p) ln(1 − p), in nats: 0 to ln 2.
 
     Examples
     --------
@@ -128,13 +128,13 @@ def entropy(histogram: ArrayLike) -> float:
     """
     counts = _as_histogram(histogram)
     inner = _P[1:-1]
-    each = np.zeros(256)
-    each[1:-1] = -inner * np.log(inner) - (1.0 - inner) * np.log1p(-inner)
-    return float(counts @ each / counts.sum())
+    entropies = np.zeros(256)
+    entropies[1:-1] = -inner * np.log(inner) - (1.0 - inner) * np.log1p(-inner)
+    return float(counts @ entropies / counts.sum())
 
 
 def nuclear_norm(histogram: ArrayLike) -> float:
-    """Nuclear norm of the (pixels, 2) matrix [1 − p, p] over the largest that it can have, √(2·pixels): 0.5 to 1.
+    """Compute the nuclear norm of the (pixels, 2) matrix [1 − p, p] over its largest possible value √(2·pixels): 0.5 to 1.
 
     Deng, Suh, Gould & Zheng, "Confidence and dispersity speak: characterising prediction matrix for unsupervised accuracy
     estimation" (ICML 2023): it is large where predictions are sure and both classes are predicted. The singular values
@@ -157,7 +157,7 @@ def nuclear_norm(histogram: ArrayLike) -> float:
 
 
 def predicted_foreground(histogram: ArrayLike, threshold: float) -> float:
-    """Share of the pixels with p > threshold.
+    """Compute the share of the pixels with p > threshold.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def predicted_foreground(histogram: ArrayLike, threshold: float) -> float:
 
 
 def soft_dice(p: ArrayLike, q: ArrayLike) -> float:
-    """Agreement of two maps of one image: 2 Σ p q / (Σ p² + Σ q²), 0 to 1; 1 where both are 0 throughout.
+    """Compute the soft Dice of two maps of one image: 2 Σ p q / (Σ p² + Σ q²), 0 to 1; 1 where both are 0 throughout.
 
     The overlap of Dice (1945) and Sørensen (1948) without a threshold, in the form of Milletari, Navab & Ahmadi, "V-Net"
     (3DV 2016).
@@ -185,7 +185,7 @@ def soft_dice(p: ArrayLike, q: ArrayLike) -> float:
     Raises
     ------
     InputError
-        Shapes that differ, or a map as `howfar.metrics.probability_maps.as_map` refuses it.
+        Shapes that differ, or a map that is not two-dimensional or holds values outside [0, 1].
 
     Examples
     --------
@@ -204,7 +204,7 @@ def soft_dice(p: ArrayLike, q: ArrayLike) -> float:
 
 
 def flip_agreement(prediction: ArrayLike, of_flipped: ArrayLike) -> float:
-    """Soft Dice of a map and the map of the left-right flipped image, flipped back.
+    """Compute the soft Dice of a map and the map of the left-right flipped image, flipped back.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def flip_agreement(prediction: ArrayLike, of_flipped: ArrayLike) -> float:
     Raises
     ------
     InputError
-        As `soft_dice`.
+        Shapes that differ, or a map that is not two-dimensional or holds values outside [0, 1].
 
     Examples
     --------
@@ -227,7 +227,7 @@ def flip_agreement(prediction: ArrayLike, of_flipped: ArrayLike) -> float:
 
 
 def ensemble_agreement(maps: Sequence[ArrayLike]) -> float:
-    """Mean soft Dice over all pairs of the maps that several models give for one image.
+    """Compute the mean soft Dice over all pairs of the maps that several models give for one image.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def ensemble_agreement(maps: Sequence[ArrayLike]) -> float:
     Raises
     ------
     InputError
-        Fewer than two maps, or as `soft_dice`.
+        Fewer than two maps, shapes that differ, or values outside [0, 1].
 
     Examples
     --------

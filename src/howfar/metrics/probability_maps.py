@@ -1,4 +1,4 @@
-"""Probability maps and masks: the one place that validates them, and the levels that all thresholds share.
+"""Validate probability maps and masks, and reduce maps to the levels that 100 thresholds can tell apart.
 
 A map enters the counts as a uint8 map of levels and, for each threshold t_i = i/100, the lowest level that exceeds it:
 then a histogram of levels, summed from above, counts the pixels with p > t_i at every threshold.
@@ -44,7 +44,7 @@ def as_levels(prediction: ArrayLike) -> tuple[ByteMap, IntArray]:
     Raises
     ------
     InputError
-        As `as_map`.
+        A map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
 
     Examples
     --------
@@ -132,7 +132,7 @@ def as_bytes(prediction: ArrayLike) -> ByteMap:
     Raises
     ------
     InputError
-        As `as_map`.
+        A map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
 
     Examples
     --------
@@ -156,7 +156,7 @@ def _plane(x: ArrayLike, name: str) -> NDArray[Any]:
 
 
 def _outside(low: float, high: float) -> tuple[float, str]:
-    """A value outside [0, 1], and what to do about it."""
+    """Return a value outside [0, 1], and what to do about it."""
     if np.isnan(low) or np.isnan(high):
         return float("nan"), "mend the model's output"
     if low >= 0.0 and high <= 255.0:
@@ -165,9 +165,9 @@ def _outside(low: float, high: float) -> tuple[float, str]:
 
 
 def _ranks(p: NDArray[Any]) -> ByteMap:
-    """Number of thresholds below each value, which are taken in the map's own precision.
+    """Count the thresholds below each value, taking the thresholds in the map's own precision.
 
-    So a float32 map of an 8-bit one is counted as the 8-bit one: both roundings of 51/255 = 20/100 are the same number.
+    A float32 copy of an 8-bit map is then counted as the 8-bit map: both roundings of 51/255 = 20/100 are one number.
     """
     wide: NDArray[Any] = p.astype(np.float32 if p.dtype.itemsize < 8 else np.float64, copy=False)
     above = np.append(THRESHOLDS.astype(p.dtype), np.inf).astype(wide.dtype)

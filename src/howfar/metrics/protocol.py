@@ -1,4 +1,4 @@
-"""The seam behind which segmentation, classification and detection stand: one image's tally, and scores of many."""
+"""Define the interface of a task's metric: images are tallied one at a time, and many tallies are scored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Tally = TypeVar("Tally")
 
 @dataclass(frozen=True, eq=False)
 class MetricScore:
-    """What a dataset's predictions are worth.
+    """Hold the scores of a dataset's predictions, and the performance of each image.
 
     Attributes
     ----------
@@ -38,11 +38,14 @@ class MetricScore:
 
 
 class Metric(Protocol[Tally]):
-    """A measure of predictions against ground truth. A tally is small and picklable, so images can be tallied anywhere."""
+    """Measure predictions against ground truth.
+
+    A tally is small and picklable, so images can be tallied anywhere.
+    """
 
     @property
     def name(self) -> str:
-        """The task, as it is registered: "segmentation"."""
+        """Return the task's registered name, such as "segmentation"."""
         ...
 
     def tally(self, prediction: Any, truth: Any) -> Tally:
@@ -50,7 +53,7 @@ class Metric(Protocol[Tally]):
         ...
 
     def score(self, tallies: Iterable[Tally]) -> MetricScore:
-        """Scores of the dataset and of each image, in the order of the tallies."""
+        """Compute the scores of the dataset and of each image, in the order of the tallies."""
         ...
 
 
@@ -80,24 +83,24 @@ def tallies(
     Examples
     --------
     >>> from howfar.metrics import SEGMENTATION
-    >>> [len(one) for one in tallies(SEGMENTATION, [[[0.5]], [[0.1]]], [[[True]], [[False]]])]
+    >>> [len(counts) for counts in tallies(SEGMENTATION, [[[0.5]], [[0.1]]], [[[True]], [[False]]])]
     [1, 1]
     """
-    found: list[Tally] = []
+    tallied: list[Tally] = []
     if isinstance(predictions, Sized) and isinstance(truths, Sized) and len(predictions) != len(truths):
         raise _unequal(names, f"{len(predictions)} and {len(truths)}")
     left, right, end = iter(predictions), iter(truths), object()
     while True:
         prediction, truth = next(left, end), next(right, end)
         if prediction is end and truth is end:
-            return found
+            return tallied
         if prediction is end or truth is end:
             fewer, more = names if prediction is end else reversed(names)
-            raise _unequal(names, f"{len(found)} {fewer} and more {more}")
+            raise _unequal(names, f"{len(tallied)} {fewer} and more {more}")
         try:
-            found.append(metric.tally(prediction, truth))
+            tallied.append(metric.tally(prediction, truth))
         except InputError as error:
-            raise InputError(f"image {len(found)} (from 0): {error}") from error
+            raise InputError(f"image {len(tallied)} (from 0): {error}") from error
 
 
 def _unequal(names: tuple[str, str], received: str) -> InputError:

@@ -1,4 +1,4 @@
-"""Segmentation: ODS, OIS, AP and the F of each image, from counts at 100 thresholds."""
+"""Score segmentation maps: ODS, OIS, average precision and per-image F over 100 thresholds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.metrics import threshold_counts as counting
+from howfar.metrics.pixel_tolerance import as_tolerance
 from howfar.metrics.probability_maps import THRESHOLDS
 from howfar.metrics.protocol import MetricScore, tallies
 from howfar.metrics.threshold_counts import (
@@ -21,13 +22,12 @@ from howfar.metrics.threshold_counts import (
     ods,
     stack,
 )
-from howfar.metrics.tolerance import as_tolerance
 from howfar.numbers import format_number
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ThresholdScore:
-    """What predictions are worth at one threshold: f, precision, recall and iou of the summed counts, and of each image.
+    """Hold F, precision, recall and IoU of the summed counts and of each image at one threshold.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class ThresholdScore:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SegmentationScore:
-    """What a dataset's maps are worth, over all thresholds and at the one that is best for the dataset.
+    """Hold a dataset's segmentation scores over all thresholds, and at the one that is best for the dataset.
 
     Images without true pixels have no F: they are nan in the arrays and left out of the means, but their predicted pixels
     count as false in `ods`, `ap`, `precision` and `iou`. Where no image has a true pixel every score but
@@ -106,7 +106,7 @@ class SegmentationScore:
     tolerance: float = 0.0
 
     def at(self, threshold: float) -> ThresholdScore:
-        """Scores at another threshold, such as the best of P's, which needs no label of these images."""
+        """Compute the scores at another threshold, such as the primary dataset's best, which needs no label of these images."""
         return at_threshold(self.counts, threshold)
 
     def __repr__(self) -> str:
@@ -137,8 +137,8 @@ def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], toleranc
     Examples
     --------
     >>> maps = [[[0.9, 0.6, 0.0]], [[0.0, 0.8, 0.3]]]
-    >>> found = score(maps, [[[True, False, False]], [[False, True, True]]])
-    >>> found.ods, found.ods_threshold, found.ois, found.per_image_f.tolist()
+    >>> result = score(maps, [[[True, False, False]], [[False, True, True]]])
+    >>> result.ods, result.ods_threshold, result.ois, result.per_image_f.tolist()
     (0.857, 0.0, 1.0, [0.667, 1.0])
     """
     metric = Segmentation(as_tolerance(tolerance))
@@ -146,14 +146,14 @@ def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], toleranc
 
 
 def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
-    """Scores of images that are counted already, such as those that a file keeps.
+    """Compute the scores of images that are counted already, such as those that a file keeps.
 
     Parameters
     ----------
     counts
         Counts of n images.
     tolerance
-        The one that they were counted with; it is only noted.
+        Pixels of tolerance that they were counted with; it is only noted.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
     """
     best_f, threshold = ods(counts)
     best, best_threshold = best_per_image(counts)
-    there = at_threshold(counts, threshold if np.isfinite(threshold) else 0.0)
+    at_best = at_threshold(counts, threshold if np.isfinite(threshold) else 0.0)
     undefined = not np.isfinite(threshold)
     return SegmentationScore(
         ods=best_f,
@@ -170,11 +170,11 @@ def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
         ois=_mean(best),
         ois_aggregate=_aggregate(counts),
         ap=average_precision(counts),
-        precision=float("nan") if undefined else there.precision,
-        recall=there.recall,
-        iou=there.iou,
-        false_positive_share=float("nan") if undefined else there.false_positive_share,
-        per_image_f=there.per_image_f,
+        precision=float("nan") if undefined else at_best.precision,
+        recall=at_best.recall,
+        iou=at_best.iou,
+        false_positive_share=float("nan") if undefined else at_best.false_positive_share,
+        per_image_f=at_best.per_image_f,
         per_image_best=best,
         per_image_best_threshold=best_threshold,
         counts=counts,
@@ -183,7 +183,7 @@ def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
 
 
 def at_threshold(counts: Counts, threshold: float) -> ThresholdScore:
-    """Scores of counted images at one of the 100 thresholds.
+    """Compute the scores of counted images at one of the 100 thresholds.
 
     Raises
     ------
@@ -216,7 +216,9 @@ def at_threshold(counts: Counts, threshold: float) -> ThresholdScore:
 
 
 def best_per_image(counts: Counts) -> tuple[Float64Array, Float64Array]:
-    """Best F of each image over the thresholds, and the lowest threshold that gives it, (n,) each; nan as `f_per_image`.
+    """Find the best F of each image over the thresholds, and the lowest threshold that gives it, (n,) each.
+
+    Both are nan for an image without true pixels.
 
     Examples
     --------
@@ -230,7 +232,7 @@ def best_per_image(counts: Counts) -> tuple[Float64Array, Float64Array]:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Segmentation as a `Metric`: a tally is one image's counts, an image's performance its F at one threshold.
+    """Score segmentation: a tally is one image's counts, an image's performance its F at one threshold.
 
     Attributes
     ----------
@@ -242,8 +244,8 @@ class Segmentation:
     Examples
     --------
     >>> metric = Segmentation(threshold=0.5)
-    >>> found = metric.score([metric.tally([[0.9, 0.6, 0.0]], [[True, False, True]])])
-    >>> found.metric, found.per_image, found.scores["ods"]
+    >>> result = metric.score([metric.tally([[0.9, 0.6, 0.0]], [[True, False, True]])])
+    >>> result.metric, result.per_image, result.scores["ods"]
     ('F at threshold 0.50', array([0.5]), 0.667)
     """
 
@@ -252,40 +254,40 @@ class Segmentation:
 
     @property
     def name(self) -> str:
-        """The task."""
+        """Return the task's name, "segmentation"."""
         return "segmentation"
 
     def tally(self, prediction: ArrayLike, truth: ArrayLike) -> Counts:
-        """One image's counts; see `howfar.metrics.count`."""
+        """Count one image's pixels at all thresholds."""
         return counting.count(prediction, truth, self.tolerance)
 
     def score(self, tallies: Iterable[Counts]) -> MetricScore:
-        """Scores by the names of `SegmentationScore`, and `f`, `precision`, `recall`, `iou` at the metric's threshold."""
+        """Compute the scores of `SegmentationScore` by name, and f, precision, recall and iou at the metric's threshold."""
         whole = summarise(stack(tallies), self.tolerance)
         threshold = whole.ods_threshold if self.threshold is None else self.threshold
-        known = np.isfinite(threshold)
-        there = whole.at(threshold) if known else None
+        defined = np.isfinite(threshold)
+        chosen = whole.at(threshold) if defined else None
         named = ("f", "precision", "recall", "iou", "false_positive_share")
-        at = {name: float("nan") if there is None else float(getattr(there, name)) for name in named}
+        at = {name: float("nan") if chosen is None else float(getattr(chosen, name)) for name in named}
         return MetricScore(
-            metric=f"F at threshold {threshold:.2f}" if known else "F (no image has foreground)",
+            metric=f"F at threshold {threshold:.2f}" if defined else "F (no image has foreground)",
             scores={**{name: getattr(whole, name) for name in ("ods", "ods_threshold", "ois", "ois_aggregate", "ap")}, **at},
-            per_image=whole.per_image_f if there is None else there.per_image_f,
-            threshold=float(threshold) if known else None,
-            columns=_columns(whole, there),
+            per_image=whole.per_image_f if chosen is None else chosen.per_image_f,
+            threshold=float(threshold) if defined else None,
+            columns=_columns(whole, chosen),
         )
 
 
-def _columns(whole: SegmentationScore, there: ThresholdScore | None) -> dict[str, Float64Array]:
+def _columns(whole: SegmentationScore, chosen: ThresholdScore | None) -> dict[str, Float64Array]:
     undefined = np.full(len(whole.counts), np.nan)
     columns = {"best": whole.per_image_best, "best_threshold": whole.per_image_best_threshold}
     for name in ("precision", "recall", "iou"):
-        columns[name] = undefined if there is None else getattr(there, f"per_image_{name}")
+        columns[name] = undefined if chosen is None else getattr(chosen, f"per_image_{name}")
     return columns
 
 
 def _aggregate(counts: Counts) -> float:
-    """F of the counts summed over the images with foreground, each at its own best threshold."""
+    """Compute F of the counts summed over the images with foreground, each at its own best threshold."""
     scored = counts.take(counts.true > 0)
     if not len(scored):
         return float("nan")
@@ -298,8 +300,8 @@ def _aggregate(counts: Counts) -> float:
 
 
 def _mean(values: Float64Array) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _named(of: object, *names: str) -> str:

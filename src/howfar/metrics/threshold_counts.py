@@ -1,4 +1,4 @@
-"""Pixel counts of images at the 100 thresholds, in one pass over each map, and the scores that are ratios of them.
+"""Count pixels of probability maps at 100 thresholds, and compute precision, recall, F, IoU and AP of the counts.
 
 At the threshold t_i = i/100 a pixel is predicted where p > t_i. An image's counts are its predicted pixels, those of them
 within the tolerance of a true one, its true pixels within the tolerance of a predicted one, and its true pixels. They add
@@ -17,10 +17,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, quotient
 from howfar.errors import InputError
+from howfar.metrics.pixel_tolerance import as_tolerance, disc_maximum
 from howfar.metrics.probability_maps import THRESHOLDS, BoolMap, ByteMap, IntArray, as_levels, as_mask
-from howfar.metrics.tolerance import as_tolerance, disc_maximum
 
 LEVELS = 256
 _AT_ONCE = 1 << 20
@@ -28,7 +28,7 @@ _AT_ONCE = 1 << 20
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Counts:
-    """Pixel counts of n images at the 100 thresholds t_i = i/100.
+    """Hold the pixel counts of n images at the 100 thresholds t_i = i/100.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Counts:
         return len(self.true)
 
     def take(self, indices: ArrayLike) -> Counts:
-        """Counts of some images: whole numbers, or a bool for each image.
+        """Select the counts of some images: whole numbers, or a bool for each image.
 
         Examples
         --------
@@ -68,7 +68,7 @@ class Counts:
         return Counts(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def total(self) -> Counts:
-        """Counts of all images together, as of one image.
+        """Sum the counts of all images into those of one.
 
         Examples
         --------
@@ -98,7 +98,7 @@ def count(prediction: ArrayLike, mask: ArrayLike, tolerance: float = 0.0) -> Cou
     Returns
     -------
     Counts
-        Of n = 1 image.
+        The counts of one image (n = 1).
 
     Raises
     ------
@@ -107,11 +107,11 @@ def count(prediction: ArrayLike, mask: ArrayLike, tolerance: float = 0.0) -> Cou
 
     Examples
     --------
-    >>> one = count([[0.9, 0.6, 0.0]], [[True, False, True]])
-    >>> [int(values[0, 50]) for values in (one.predicted, one.hits_predicted, one.hits_true)], one.true.tolist()
+    >>> image = count([[0.9, 0.6, 0.0]], [[True, False, True]])
+    >>> [int(values[0, 50]) for values in (image.predicted, image.hits_predicted, image.hits_true)], image.true.tolist()
     ([2, 1, 1], [2])
-    >>> one = count([[0.9, 0.6, 0.0]], [[True, False, True]], tolerance=1)
-    >>> [int(values[0, 50]) for values in (one.predicted, one.hits_predicted, one.hits_true)], one.true.tolist()
+    >>> image = count([[0.9, 0.6, 0.0]], [[True, False, True]], tolerance=1)
+    >>> [int(values[0, 50]) for values in (image.predicted, image.hits_predicted, image.hits_true)], image.true.tolist()
     ([2, 2, 2], [2])
     """
     levels, lowest = as_levels(prediction)
@@ -147,7 +147,7 @@ def stack(counts: Iterable[Counts]) -> Counts:
 
 
 def precision_recall(counts: Counts, indices: ArrayLike | None = None) -> tuple[Float64Array, Float64Array]:
-    """Precision and recall of the dataset at each threshold, (100,) and (100,).
+    """Compute precision and recall of the dataset at each threshold, (100,) and (100,).
 
     Precision is nan where nothing is predicted, recall where nothing is true.
 
@@ -169,7 +169,9 @@ def precision_recall(counts: Counts, indices: ArrayLike | None = None) -> tuple[
 
 
 def precision_recall_per_image(counts: Counts) -> tuple[Float64Array, Float64Array]:
-    """Precision and recall of each image at each threshold, (n, 100) each; nan as `precision_recall`.
+    """Compute precision and recall of each image at each threshold, (n, 100) each.
+
+    Precision is nan where nothing is predicted, recall where nothing is true.
 
     Examples
     --------
@@ -177,36 +179,39 @@ def precision_recall_per_image(counts: Counts) -> tuple[Float64Array, Float64Arr
     >>> precision[0, [50, 60]].tolist(), recall[0, [50, 60]].tolist()
     ([0.5, 1.0], [0.5, 0.5])
     """
-    return _ratio(counts.hits_predicted, counts.predicted), _ratio(counts.hits_true, counts.true[:, None])
+    return quotient(counts.hits_predicted, counts.predicted), quotient(counts.hits_true, counts.true[:, None])
 
 
 def f(counts: Counts, indices: ArrayLike | None = None) -> Float64Array:
-    """F of the dataset at each threshold, (100,): of the counts summed over its images; nan where nothing is true.
+    """Compute F of the dataset's summed counts at each threshold, (100,); nan where nothing is true.
 
     Parameters
     ----------
-    counts, indices
-        As `precision_recall`.
+    counts
+        Counts of n images.
+    indices
+        Which images (whole numbers, or a bool for each); all by default.
 
     Examples
     --------
     >>> f(count([[0.9, 0.6, 0.0]], [[True, False, True]]))[[0, 50, 60, 90]].tolist()
     [0.5, 0.5, 0.667, 0.0]
     """
-    values: Float64Array = f_per_image(_chosen(counts, indices).total())[0]
-    return values
+    return np.asarray(f_per_image(_chosen(counts, indices).total())[0])
 
 
 def ods(counts: Counts, indices: ArrayLike | None = None) -> tuple[float, float]:
-    """Best F of the dataset at one threshold for all its images, and that threshold: F and t at argmax_t F(t).
+    """Find the best F of the dataset at one threshold for all its images, and that threshold: F and t at argmax_t F(t).
 
     "Optimal dataset scale" of Arbeláez, Maire, Fowlkes & Malik, "Contour detection and hierarchical image segmentation"
     (TPAMI 2011). Of equal values the lowest threshold counts.
 
     Parameters
     ----------
-    counts, indices
-        As `precision_recall`.
+    counts
+        Counts of n images.
+    indices
+        Which images (whole numbers, or a bool for each); all by default.
 
     Returns
     -------
@@ -226,7 +231,7 @@ def ods(counts: Counts, indices: ArrayLike | None = None) -> tuple[float, float]
 
 
 def f_per_image(counts: Counts) -> Float64Array:
-    """F of each image at each threshold, (n, 100); a row of nan for an image without true pixels.
+    """Compute F of each image at each threshold, (n, 100); a row of nan for an image without true pixels.
 
     Examples
     --------
@@ -235,13 +240,14 @@ def f_per_image(counts: Counts) -> Float64Array:
            [nan, nan]])
     """
     agreement, whole = _agreement(counts)
-    return _where_true(counts, _ratio(2 * agreement, whole))
+    return _where_true(counts, quotient(2 * agreement, whole))
 
 
 def iou_per_image(counts: Counts) -> Float64Array:
-    """Intersection over union of each image at each threshold, (n, 100): TP / (TP + FP + FN), nan as `f_per_image`.
+    """Compute intersection over union of each image at each threshold, (n, 100): TP / (TP + FP + FN).
 
-    With a tolerance it is F / (2 − F), which the ratio of counts equals without one.
+    A row is nan for an image without true pixels. With a tolerance it is F / (2 − F), which the ratio of counts equals without
+    one.
 
     Examples
     --------
@@ -249,11 +255,11 @@ def iou_per_image(counts: Counts) -> Float64Array:
     array([0.333, 0.5 ])
     """
     agreement, whole = _agreement(counts)
-    return _where_true(counts, _ratio(agreement, whole - agreement))
+    return _where_true(counts, quotient(agreement, whole - agreement))
 
 
 def average_precision(counts: Counts, indices: ArrayLike | None = None) -> float:
-    """Area under the dataset's precision-recall curve, in steps: AP = Σ_i (R_i − R_{i+1}) P_i, R_100 = 0.
+    """Compute the area under the dataset's precision-recall curve, in steps: AP = Σ_i (R_i − R_{i+1}) P_i, R_100 = 0.
 
     The sum runs from the highest threshold, where recall starts, to t = 0, without interpolation, as scikit-learn's
     `average_precision_score` over its own thresholds. True pixels with p = 0 are predicted at no threshold: recall stops
@@ -261,8 +267,10 @@ def average_precision(counts: Counts, indices: ArrayLike | None = None) -> float
 
     Parameters
     ----------
-    counts, indices
-        As `precision_recall`.
+    counts
+        Counts of n images.
+    indices
+        Which images (whole numbers, or a bool for each); all by default.
 
     Returns
     -------
@@ -280,9 +288,10 @@ def average_precision(counts: Counts, indices: ArrayLike | None = None) -> float
 
 
 def false_positive_share(counts: Counts) -> Float64Array:
-    """Share of all pixels that are predicted, in the images without true pixels taken together, at each threshold, (100,).
+    """Compute the share of predicted pixels over all images without true pixels, at each threshold, (100,).
 
-    Such images have no F; this says whether they are left alone. nan where every image has true pixels.
+    Images without true pixels have no F; this share says how much the model predicts on them. nan where every image has true
+    pixels.
 
     Examples
     --------
@@ -291,17 +300,16 @@ def false_positive_share(counts: Counts) -> Float64Array:
     [0.5, 0.0]
     """
     blank = counts.take(counts.true == 0).total()
-    share: Float64Array = _ratio(blank.predicted, blank.pixels[:, None])[0]
-    return share
+    return np.asarray(quotient(blank.predicted, blank.pixels[:, None])[0])
 
 
 def threshold_index(threshold: float) -> int:
-    """Index of one of the 100 thresholds.
+    """Return the index of one of the 100 thresholds.
 
     Raises
     ------
     InputError
-        It is none of 0.00, 0.01 … 0.99: counts are kept at these only.
+        The threshold is none of 0.00, 0.01 … 0.99: counts are kept at these only.
 
     Examples
     --------
@@ -316,21 +324,21 @@ def threshold_index(threshold: float) -> int:
 
 
 def _histograms(levels: ByteMap, where: BoolMap) -> NDArray[np.int64]:
-    """Histograms of the levels outside and inside `where`, (2, 256), in one pass over both, some rows at a time.
+    """Count the levels outside and inside `where`, (2, 256), in one pass over both, some rows at a time.
 
     Counting takes eight bytes a pixel beside the map, so a large map is not counted at once.
     """
-    found = np.zeros(2 * LEVELS, dtype=np.int64)
+    histograms = np.zeros(2 * LEVELS, dtype=np.int64)
     rows = max(_AT_ONCE // levels.shape[1], 1)
     for start in range(0, len(levels), rows):
         joint = np.multiply(where[start : start + rows], np.uint16(LEVELS), dtype=np.uint16)
         joint += levels[start : start + rows]
-        found += np.bincount(joint.ravel(), minlength=2 * LEVELS)
-    return found.reshape(2, LEVELS)
+        histograms += np.bincount(joint.ravel(), minlength=2 * LEVELS)
+    return histograms.reshape(2, LEVELS)
 
 
 def _from(histogram: IntArray, lowest: IntArray) -> IntArray:
-    """How many pixels are at or above each of the `lowest` levels, (1, 100)."""
+    """Count the pixels at or above each of the `lowest` levels, (1, 100)."""
     above = np.cumsum(histogram[::-1])[::-1]
     return np.asarray(above[lowest][None, :], dtype=np.int64)
 
@@ -340,7 +348,7 @@ def _chosen(counts: Counts, indices: ArrayLike | None) -> Counts:
 
 
 def _agreement(counts: Counts) -> tuple[Float64Array, Float64Array]:
-    """F/2 of each image and threshold as a fraction of whole numbers: numerator and denominator, (n, 100) each.
+    """Compute F/2 of each image and threshold as a fraction of whole numbers: numerator and denominator, (n, 100) each.
 
     TP / (predicted + true) without tolerance; with one, 2 P R / (P + R) = 2 a b / (a·true + b·predicted) for the hits a and
     b. That is the same number for a = b, and as a ratio of integers exact to the last bit, so equal values stay ties.
@@ -352,12 +360,5 @@ def _agreement(counts: Counts) -> tuple[Float64Array, Float64Array]:
 
 
 def _where_true(counts: Counts, values: Float64Array) -> Float64Array:
-    """`values`, 0 where the denominator was, and nan for images without true pixels."""
+    """Replace undefined values by 0, and those of images without true pixels by nan."""
     return np.where(counts.true[:, None] > 0, np.nan_to_num(values, nan=0.0), np.nan)
-
-
-def _ratio(above: NDArray[np.generic], below: NDArray[np.generic]) -> Float64Array:
-    """The quotient, nan where the denominator is 0."""
-    over, under = np.broadcast_arrays(np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64))
-    quotient: Float64Array = np.divide(over, under, out=np.full(over.shape, np.nan), where=under > 0)
-    return quotient

@@ -11,7 +11,7 @@ from typing import Any
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.metrics.detection import Detection
-from howfar.metrics.tolerance import as_tolerance
+from howfar.metrics.pixel_tolerance import as_tolerance
 from howfar.results import Evaluation
 from howfar.studies.evaluation.classification import evaluate_classes
 from howfar.studies.evaluation.detection import evaluate_boxes

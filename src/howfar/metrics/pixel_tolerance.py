@@ -1,4 +1,4 @@
-"""Agreement within a tolerance: what lies within a Euclidean distance of a pixel, by maxima over a disc."""
+"""Dilate masks and maps by a disc, so that pixels within a tolerance of each other count as a match."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def as_tolerance(tolerance: float) -> float:
 
 
 def disc_maximum(values: NDArray[Scalar], radius: float) -> NDArray[Scalar]:
-    """Largest value within `radius` pixels (Euclidean, the border included) of each pixel: grey dilation by a disc.
+    """Find the largest value within `radius` pixels (Euclidean, the border included) of each pixel: grey dilation by a disc.
 
     For a mask it is the set of pixels whose distance from the mask is at most the radius. The disc is cut into its rows,
     runs whose maxima are built up one from another: 4·radius + 1 passes over the image, whatever it holds.
@@ -72,14 +72,14 @@ def disc_maximum(values: NDArray[Scalar], radius: float) -> NDArray[Scalar]:
 
 
 def _half_widths(radius: float, height: int, width: int) -> list[int]:
-    """Half-widths of the disc's rows at 0, 1, 2 … pixels from its centre, no longer than the image."""
+    """Compute the half-widths of the disc's rows at 0, 1, 2 … pixels from its centre, no longer than the image."""
     across = np.arange(width, dtype=np.float64) ** 2
     rows = range(min(height - 1, math.floor(radius)) + 1)
     return [int(np.count_nonzero(np.sqrt(across + dy * dy) <= radius)) - 1 for dy in rows]
 
 
 def _widened(values: NDArray[Scalar], run: NDArray[Scalar], reach: int) -> NDArray[Scalar]:
-    """Maxima over rows of 2·reach + 1 pixels from those over two fewer."""
+    """Compute maxima over rows of 2·reach + 1 pixels from those over two fewer."""
     wider = run.copy()
     _raise(wider[:, reach:], values[:, :-reach])
     _raise(wider[:, :-reach], values[:, reach:])
