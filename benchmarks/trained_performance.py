@@ -25,10 +25,10 @@ from record import leave, parser
 import howfar
 from howfar.data import content_hash
 from howfar.pipeline.prediction import load_model
-from howfar.relation.dataset_points import Points
-from howfar.relation.estimators import RegisteredEstimator
+from howfar.relation.distance_performance_points import Points
 from howfar.relation.leave_one_dataset_out import judge
-from howfar.relation.linear import line, ridge
+from howfar.relation.linear_estimators import line, ridge
+from howfar.relation.performance_estimators import RegisteredEstimator
 from howfar.relation.trend import trend
 from howfar.report.html import write_report
 from howfar.results import Comparison, Evaluation, Judgement, Relation

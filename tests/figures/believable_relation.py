@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image
 from scipy import stats
 
-from howfar.relation.verdict import verdict
+from howfar.relation.trend_verdict import verdict
 from howfar.results import (
     Choice,
     Coefficient,

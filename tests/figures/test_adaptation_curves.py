@@ -9,7 +9,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from howfar.figures.adaptation_curves import adaptation_curves
-from howfar.relation.smooth import moving_average
+from howfar.relation.performance_curve import moving_average
 from howfar.results.adaptation import Adaptation
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from howfar.errors import HowfarError, InputError
 from howfar.pipeline.performance_predictor import Expected
-from howfar.relation.estimate import Calibrated, calibrate
+from howfar.relation.calibrated_estimator import Calibrated, calibrate
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.results import Choice, Judgement
 

@@ -17,7 +17,7 @@ from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.profile import Profile
 from howfar.pipeline.profile_file import document, load, save
 from howfar.projection import Basis
-from howfar.relation.estimate import calibrate
+from howfar.relation.calibrated_estimator import calibrate
 from howfar.results import Skipped
 
 

@@ -21,7 +21,7 @@ from howfar.pipeline.profile import Profile
 from howfar.pipeline.score_inputs import arrivals
 from howfar.pipeline.scorer import Scorer, ScoringOptions, collect, load_again
 from howfar.protocols import Backbone
-from howfar.relation.estimate import calibrate
+from howfar.relation.calibrated_estimator import calibrate
 from howfar.results import Choice, Features, Judgement, Skipped
 from howfar.results.scores import Score
 from howfar.store import Store

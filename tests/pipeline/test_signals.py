@@ -13,7 +13,7 @@ from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.metrics import signals, soft_dice
 from howfar.pipeline.signals import Folders, stacked
-from howfar.relation.image_columns import CONFIDENCES
+from howfar.relation.label_free_columns import CONFIDENCES
 
 SIDE = 12
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from howfar.relation.estimate import calibrate
-from howfar.relation.estimators import FLIP_AGREEMENT
-from howfar.relation.failures import failures
+from howfar.relation.calibrated_estimator import calibrate
+from howfar.relation.failure_list import failures
+from howfar.relation.performance_estimators import FLIP_AGREEMENT
 
 
 def images(rng: np.random.Generator, n: int, shift: float = 0.0) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from howfar.arrays import Float64Array
-from howfar.relation.dataset_points import Points
-from howfar.relation.smooth import curve
+from howfar.relation.distance_performance_points import Points
+from howfar.relation.performance_curve import curve
 from howfar.relation.strata import parts, scale, split
 from howfar.relation.trend import trend
 

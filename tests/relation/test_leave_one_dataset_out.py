@@ -8,9 +8,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from howfar.errors import InputError, UnknownNameError
-from howfar.relation.estimators import every
-from howfar.relation.image_columns import take
+from howfar.relation.label_free_columns import take
 from howfar.relation.leave_one_dataset_out import best, judge
+from howfar.relation.performance_estimators import every
 from howfar.relation.ranking_metrics import aurc
 from howfar.results.relation import Judgement
 

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from howfar.errors import InputError
-from howfar.relation.estimators import named
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.model_selection import choose, worth_using
+from howfar.relation.performance_estimators import named
 from howfar.results.relation import Choice, Judgement
 
 NAMES = ("flip_agreement", "i_dist", "knn", "average_confidence")

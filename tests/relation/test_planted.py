@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from howfar.arrays import Float64Array
-from howfar.relation.dataset_points import Points
+from howfar.relation.distance_performance_points import Points
 from howfar.relation.trend import pooled_trend, trend
-from howfar.relation.verdict import verdict
+from howfar.relation.trend_verdict import verdict
 from howfar.results import Trend, Verdict
 
 M, SEEDS, DRAWS = 120, 100, 300
@@ -40,7 +40,7 @@ def planted(kind: str, seed: int) -> tuple[Trend, Verdict]:
     y = performance(kind, x, rng)
     found = trend(Points.of(x, y), rng, DRAWS)
     assert found is not None
-    return found, verdict(found, float(y.mean()), level=0.5)
+    return found, verdict(found, float(y.mean()), tau=0.5)
 
 
 @pytest.mark.parametrize("kind", ["constant and noise", "bounded and skewed", "failing at random", "noise grows"])
@@ -79,10 +79,10 @@ def test_a_trend_within_sets_is_seen_though_the_sets_are_ordered_the_other_way(k
         # The higher sets lie farther out; within each the trend is the other way.
         sets.append(Points.of(0.2 * step + 0.2 * x, y))
     pooled = pooled_trend(sets, rng, DRAWS)
-    assert verdict(pooled, 0.6, level=0.5, sets=4).kind == kind
+    assert verdict(pooled, 0.6, tau=0.5, sets=4).kind == kind
     apart = Points.of(np.concatenate([one.distances for one in sets]), np.concatenate([one.performance for one in sets]))
     across = trend(apart, rng, DRAWS)
-    assert verdict(across, 0.6, level=0.5).kind == ("rises" if kind == "falls" else "falls")
+    assert verdict(across, 0.6, tau=0.5).kind == ("rises" if kind == "falls" else "falls")
 
 
 @pytest.mark.parametrize("value", [0.9, 2 / 3, 0.8, 0.95, 0.99])
@@ -93,7 +93,7 @@ def test_constant_performance_neither_falls_nor_rises(value: float) -> None:
         found = trend(Points.of(x, np.full(size, value)), np.random.default_rng(0), 50)
         assert found is not None
         assert found.slope.value == 0.0
-        assert verdict(found, value, level=0.5).kind == "consistent"
+        assert verdict(found, value, tau=0.5).kind == "consistent"
 
 
 def test_copies_of_images_need_groups() -> None:

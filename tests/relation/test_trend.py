@@ -12,10 +12,10 @@ from scipy import stats
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.relation.bootstrap_intervals import correlation_interval, slope_interval
-from howfar.relation.dataset_points import Points, carrying
+from howfar.relation.distance_performance_points import Points, effective_groups
 from howfar.relation.kendall import concordance_sums
-from howfar.relation.slope import centred, jackknife_error, moments, slope_of
-from howfar.relation.spearman import midranks, partial_spearman, rank_sums, spearman
+from howfar.relation.regression_slope import centred, jackknife_error, moments, slope_of
+from howfar.relation.spearman import correlation, midranks, partial_spearman, rank_sums
 from howfar.relation.trend import pooled_trend, trend
 from howfar.results import Coefficient, Trend
 
@@ -59,7 +59,7 @@ def test_resampled_coefficients_are_scipy_s_on_the_resampled_images(rng: np.rand
     points = Points.of(x, y, z)
     x, y, z = points.distances, points.performance, points.foreground
     weights, taken = resampled(rng, m, 12)
-    rho, tau = spearman(rank_sums((x, y), weights)), spearman(concordance_sums(x, y, weights))
+    rho, tau = correlation(rank_sums((x, y), weights)), correlation(concordance_sums(x, y, weights))
     slope, partial = slope_of(centred(weights @ moments(points))), partial_spearman(rank_sums((x, y, z), weights))
     for k, one in enumerate(taken):
         if np.ptp(x[one]) == 0 or np.ptp(y[one]) == 0:
@@ -98,7 +98,7 @@ def test_weights_are_copies(rows: list[tuple[int, int, int]]) -> None:
 def test_more_images_than_a_block_of_pairs(rng: np.random.Generator) -> None:
     x, y, _ = sample(rng, 1300, True)
     points = Points.of(x, y)
-    found = spearman(concordance_sums(points.distances, points.performance, np.ones((1, 1300))))
+    found = correlation(concordance_sums(points.distances, points.performance, np.ones((1, 1300))))
     assert found[0] == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
 
 
@@ -301,7 +301,7 @@ def test_degrees_of_freedom(rng: np.random.Generator, monkeypatch: pytest.Monkey
 
 def test_carrying_and_jackknife(rng: np.random.Generator) -> None:
     points = Points.of(np.arange(1000) / 999, rng.random(1000))
-    assert carrying([points], [moments(points)[:, 1]]) == pytest.approx(1000 / 1.8, rel=0.01)
+    assert effective_groups([points], [moments(points)[:, 1]]) == pytest.approx(1000 / 1.8, rel=0.01)
     x, y, _ = sample(rng, 25, False)
     points = Points.of(x, y)
     left_out = [stats.linregress(np.delete(x, i), np.delete(y, i)).slope for i in range(25)]
@@ -339,8 +339,8 @@ def test_draws_of_one_image_alone_are_undefined(rng: np.random.Generator) -> Non
     points = Points.of(rng.random(40), rng.random(40), rng.random(40))
     alone = 40.0 * np.eye(40)
     assert np.isnan(slope_of(centred(alone @ moments(points)))).all()
-    assert np.isnan(spearman(rank_sums((points.distances, points.performance), alone))).all()
-    assert np.isnan(spearman(concordance_sums(points.distances, points.performance, alone))).all()
+    assert np.isnan(correlation(rank_sums((points.distances, points.performance), alone))).all()
+    assert np.isnan(correlation(concordance_sums(points.distances, points.performance, alone))).all()
 
 
 def test_ranks_that_are_those_of_the_foreground_leave_nothing_in_any_draw(rng: np.random.Generator) -> None:

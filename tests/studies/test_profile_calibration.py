@@ -13,7 +13,7 @@ import howfar
 from howfar.errors import InputError
 from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.profile import Profile
-from howfar.relation.image_columns import CONFIDENCES
+from howfar.relation.label_free_columns import CONFIDENCES
 from howfar.results import Evaluation
 from howfar.results.scores import Score
 from howfar.studies.evaluation.evaluate import evaluate

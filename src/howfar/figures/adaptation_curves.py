@@ -9,7 +9,7 @@ import numpy as np
 from howfar.figures.adaptation_models import by_background, by_shots, looks, seeds_of, seeds_text, strategy_of
 from howfar.figures.sets import first, head_panel, nothing
 from howfar.figures.style import I_DIST, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_text, plain
-from howfar.relation.smooth import curve
+from howfar.relation.performance_curve import curve
 from howfar.results.adaptation import BASELINE, Adaptation
 
 if TYPE_CHECKING:

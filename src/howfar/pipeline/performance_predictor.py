@@ -10,8 +10,8 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.estimate import Calibrated
-from howfar.relation.image_columns import Columns, rows, take
+from howfar.relation.calibrated_estimator import Calibrated
+from howfar.relation.label_free_columns import Columns, rows, take
 from howfar.relation.model_selection import MEAN, worth_using
 from howfar.results import Choice, Judgement
 from howfar.results.files import plain

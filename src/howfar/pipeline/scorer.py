@@ -22,7 +22,7 @@ from howfar.pipeline.performance_predictor import AUTO
 from howfar.pipeline.score_inputs import Arrival, Group, arrival
 from howfar.pipeline.signals import Folders, ImageMaps, stacked
 from howfar.protocols import Backbone, Rows
-from howfar.relation.image_columns import DISTANCES
+from howfar.relation.label_free_columns import DISTANCES
 from howfar.results import Features, Skipped
 from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores

@@ -17,7 +17,7 @@ from howfar.data.predictions import ARRAY, match_maps, read_prediction
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.location import absolute
 from howfar.metrics.label_free_signals import ensemble_agreement, flip_agreement, histogram, signals
-from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
+from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
 
 _ENDINGS = (".png", *sorted({*EXTENSIONS, ARRAY} - {".png"}))
 

@@ -1,13 +1,13 @@
-"""How performance goes with distance, and what can be said of it without labels."""
+"""Relate performance to distance, and predict the performance of images that have no labels."""
 
-from howfar.relation.dataset_points import Points
-from howfar.relation.estimate import Calibrated, calibrate
-from howfar.relation.failures import failures, list_failures
+from howfar.relation.calibrated_estimator import Calibrated, calibrate
+from howfar.relation.distance_performance_points import Points
+from howfar.relation.failure_list import failures, list_failures
 from howfar.relation.leave_one_dataset_out import best, judge
-from howfar.relation.smooth import curve, moving_average
+from howfar.relation.performance_curve import curve, moving_average
 from howfar.relation.strata import parts, scale, split
 from howfar.relation.trend import pooled_trend, trend
-from howfar.relation.verdict import summary, verdict
+from howfar.relation.trend_verdict import summary, verdict
 
 __all__ = [
     "Calibrated",

@@ -1,14 +1,15 @@
-"""95 % intervals from bootstrap draws, by the rule that held up best for each kind of coefficient.
+"""Compute 95 % intervals of slopes and rank correlations from bootstrap draws, with Student's t.
 
 Both are t intervals: a standard error that the resamples give, times a quantile of Student's t. Percentile, basic, BCa and
-studentised bootstrap intervals of the slope were measured beside the rule below, over 1,000 to 2,000 sets of 20 to 120
-images a case (the rule: 10 to 400): noise alike everywhere, noise that grows with distance, bounded, zero-inflated and
-nearly constant performance; even, skewed and long-tailed distances. Where they claim 95 %, percentile intervals covered 85
-to 95 %, basic 62 to 98 %, BCa 82 to 96 %, studentised 78 to 96 %, and the rule below 94 to 100 %. For Spearman's ρ percentile
-intervals covered 92 to 97 %, BCa 94 to 97 % at many times the cost, and the rule below 94 to 100 %.
+studentised bootstrap intervals of the slope were measured beside this rule, over 1,000 to 2,000 sets of 20 to 120 images a case
+(the rule: 10 to 400): noise alike everywhere, noise that grows with distance, bounded, zero-inflated and nearly constant
+performance; even, skewed and long-tailed distances. Where they claim 95 %, percentile intervals covered 85 to 95 %, basic 62 to
+98 %, BCa 82 to 96 %, studentised 78 to 96 %, and this rule 94 to 100 %. For Spearman's ρ percentile intervals covered 92 to 97
+%, BCa 94 to 97 % at many times the cost, and this rule 94 to 100 %.
 
-Degrees of freedom come from `howfar.relation.dataset_points.carrying`. Without them intervals of ρ covered 38 to 94 % where
-fewer than five images differ from the rest, and those of the slope 90 % where noise grows towards a few far images.
+Degrees of freedom come from `effective_groups` of `howfar.relation.distance_performance_points`. Without them intervals of ρ
+covered 38 to 94 % where fewer than five images differ from the rest, and those of the slope 90 % where noise grows towards a
+few far images.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _DEFINED = 0.5
 
 
 def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Coefficient:
-    """A slope with value ± t · max(bootstrap, jackknife standard error), symmetric.
+    """Compute a slope's symmetric interval: value ± t · max(bootstrap, jackknife standard error).
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom:
     Returns
     -------
     Coefficient
-        Without an interval where fewer than half of the draws are defined.
+        The slope; without an interval where fewer than half of the draws are defined.
 
     Examples
     --------
@@ -56,7 +57,7 @@ def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom:
 
 
 def correlation_interval(value: float, draws: Float64Array, freedom: float) -> Coefficient:
-    """A correlation with tanh(artanh(r) ± t · s / (1 − r²)), s the bootstrap standard error of r.
+    """Compute a correlation's interval: tanh(artanh(r) ± t · s / (1 − r²)), s the bootstrap standard error of r.
 
     Fisher's z lets the interval lean away from ±1 and keeps it inside; s / (1 − r²) is the standard error of z to first
     order, which unlike that of z itself does not blow up where a few resamples are in perfect order.
@@ -73,8 +74,8 @@ def correlation_interval(value: float, draws: Float64Array, freedom: float) -> C
     Returns
     -------
     Coefficient
-        Without an interval where fewer than half of the draws are defined; with low = high where the order is perfect, as
-        it then is in every resample.
+        The correlation; without an interval where fewer than half of the draws are defined; with low = high where the order
+        is perfect, as it then is in every resample.
 
     Examples
     --------

@@ -1,8 +1,9 @@
-"""Kendall's τ_b of resampled images as sums that add over sets: a quadratic form in how often each image was drawn.
+"""Compute Kendall's τ_b of bootstrap-resampled images from pair counts that add over datasets.
 
-With w the times drawn and S the signs of (x_j − x_i)(y_j − y_i), concordant less discordant pairs are ½ wᵀ S w, so all
-resamples share one matrix product. Copies of one image tie in both quantities, as in a sample that holds it twice.
-Source: Kendall, "The treatment of ties in ranking problems", Biometrika 33 (1945).
+The counts are a quadratic form in how often each image was drawn: with w the times drawn and S the signs of (x_j − x_i)(y_j −
+y_i), concordant less discordant pairs are ½ wᵀ S w, so all resamples share one matrix product. Copies of one image tie in both
+quantities, as in a sample that holds it twice. Source: Kendall, "The treatment of ties in ranking problems", Biometrika 33
+(1945).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ _BLOCK = 512
 
 
 def concordance_sums(x: Float64Array, y: Float64Array, weights: Float64Array) -> Float64Array:
-    """Pairs that differ in x, concordant less discordant pairs, and pairs that differ in y, each over the number drawn.
+    """Count pairs that differ in x, concordant less discordant pairs, and pairs that differ in y, over the number drawn.
 
-    Divided by the number drawn, the sums of several sets add up with each image counting alike; a single set's τ_b does
-    not change by it. `howfar.relation.spearman.spearman` of the sums is τ_b: b / √(a c). Costs m²/2 products a draw, in blocks.
+    Divided by the number drawn, the sums of several sets add up with each image counting alike; a single set's τ_b does not
+    change by it. `howfar.relation.spearman.correlation` of the sums is τ_b: b / √(a c). Costs m²/2 products a draw, in blocks.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def concordance_sums(x: Float64Array, y: Float64Array, weights: Float64Array) ->
 
 
 def _differing(values: Float64Array, weights: Float64Array) -> Float64Array:
-    """Number of drawn pairs whose values differ: half of (Σ w)² − Σ t², t the copies of each value."""
-    found, _ = tied(values, weights)
-    pairs: Float64Array = (weights.sum(axis=1) ** 2 - np.einsum("du,du->d", found, found)) / 2.0
+    """Count the drawn pairs whose values differ: half of (Σ w)² − Σ t², t the copies of each value."""
+    copies, _ = tied(values, weights)
+    pairs: Float64Array = (weights.sum(axis=1) ** 2 - np.einsum("du,du->d", copies, copies)) / 2.0
     return pairs

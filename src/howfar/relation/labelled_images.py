@@ -1,4 +1,4 @@
-"""Labelled images that an estimator learns from: validated once, weighted so that their sets count alike, split in folds."""
+"""Validate labelled images, weight them so that datasets count alike, and split them into folds."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.image_columns import Columns, Mask, available, rows, take
+from howfar.relation.label_free_columns import Columns, Mask, available, rows, take
 
 FOLDS = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """n labelled images: what is known of them, their performance, the set that each is of and, where known, its group."""
+    """Hold n labelled images: their columns, performance, the set of each and, where known, its group."""
 
     columns: Columns
     performance: Float64Array
@@ -27,7 +27,7 @@ class Labelled:
 
     @classmethod
     def of(cls, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None) -> Labelled:
-        """Validate what a caller passes.
+        """Validate labelled images that a caller passes.
 
         Raises
         ------
@@ -46,22 +46,22 @@ class Labelled:
         return cls(columns, values, _labels(sets, "sets", n), None if groups is None else _labels(groups, "groups", n))
 
     def take(self, which: Mask | NDArray[np.integer[Any]]) -> Labelled:
-        """Some of the images."""
+        """Select some of the images."""
         groups = None if self.groups is None else self.groups[which]
         return Labelled(take(self.columns, which), self.performance[which], self.sets[which], groups)
 
     def coded(self) -> Labelled:
-        """The same with numbers for the names of sets and groups, in the same order: many fits then sort numbers, not texts."""
+        """Replace the names of sets and groups by numbers in the same order: many fits then sort numbers, not texts."""
         groups = None if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
         return Labelled(self.columns, self.performance, np.unique(self.sets, return_inverse=True)[1], groups)
 
     def having(self, needs: tuple[str, ...]) -> Labelled:
-        """The images that have every one of the columns.
+        """Select the images that have every one of the columns.
 
         Raises
         ------
         InputError
-            There is none.
+            No image has them all.
         """
         have = available(self.columns, needs)
         if not have.any():
@@ -69,13 +69,13 @@ class Labelled:
         return self if have.all() else self.take(have)
 
     def weights(self) -> Float64Array:
-        """(n,) weights that sum to 1 and to the same in each set, so that a large set does not rule."""
+        """Compute (n,) weights that sum to 1 and to the same in each set, so that a large set does not dominate."""
         _, codes, counts = np.unique(self.sets, return_inverse=True, return_counts=True)
         weights: Float64Array = 1.0 / (len(counts) * counts[codes])
         return weights
 
     def folds(self) -> NDArray[np.int64]:
-        """Which fold each image is left out with: its set's, or parts of the only set.
+        """Assign each image the fold that it is left out with: its set's, or one of the parts of the only set.
 
         A single set falls into ten folds (or as many as it has images): whole groups in the order of their names, or, without
         groups, runs of consecutive images, so that tiles of one photograph mostly stay together.
@@ -91,7 +91,7 @@ class Labelled:
         return np.asarray(codes * min(FOLDS, parts) // parts, dtype=np.int64)
 
     def splits(self) -> Iterator[tuple[Labelled, Mask]]:
-        """Each fold in turn: the images outside it, and the mask of those inside. None where there is one image only."""
+        """Yield for each fold the images outside it, and the mask of those inside; nothing where there is one image only."""
         folds = self.folds()
         for fold in np.unique(folds) if len(folds) > 1 else ():
             inside: Mask = folds == fold

@@ -1,4 +1,4 @@
-"""Which estimator to believe: each judged by leaving one labelled dataset out at a time, "predict the mean" among them."""
+"""Judge performance estimators by leaving one labelled dataset out at a time, beside predicting the mean."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator
-from howfar.relation.estimate import Calibrated, calibrate
-from howfar.relation.estimators import MEAN, named
-from howfar.relation.image_columns import Columns, Mask, available, narrow
+from howfar.relation.calibrated_estimator import Calibrated, calibrate
+from howfar.relation.label_free_columns import Columns, Mask, available, narrow
 from howfar.relation.labelled_images import Labelled
+from howfar.relation.performance_estimators import MEAN, named
 from howfar.relation.ranking_metrics import aurc, auroc
 from howfar.results.relation import Judgement, SetEstimate
 
-# An interval's end is an estimate plus a residual, which may miss the very truth it was made from by a rounding.
+# An interval's end is an estimate plus a residual: rounding may make it miss the performance that gave the residual.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """What an estimator said of each labelled set when that set was left out.
+    """Hold an estimator's estimates of each labelled set, made when that set was left out.
 
     Attributes
     ----------
     estimator
-        Its name.
+        The estimator's name.
     estimate, low, high
         (n,) estimates of the labelled images and their intervals; NaN where the estimator could not be judged.
     sets
@@ -56,7 +56,7 @@ def judge(
     level: float = 0.9,
     groups: ArrayLike | None = None,
 ) -> tuple[tuple[Judgement, ...], dict[str, LeftOut]]:
-    """Judge estimators by what they say of each labelled dataset, fitted and calibrated on the others alone.
+    """Judge estimators by their estimates of each labelled dataset, fitted and calibrated on the others alone.
 
     For each set in turn the estimator, its penalty and its intervals are learnt from the other sets' labels; of the set itself
     only the columns are read. Errors, coverage and width are means over sets of the means over their images, so that sets
@@ -74,20 +74,20 @@ def judge(
     columns
         What is known of n labelled images.
     performance
-        (n,) their performances, 0 to 1.
+        (n,) performance of each image, 0 to 1.
     sets
-        (n,) names of the sets that they are of.
+        (n,) name of the set that each image is of.
     tau
         Performance below which an image counts as failed.
     level
-        That of the intervals, between 0 and 1.
+        Confidence level of the intervals, between 0 and 1.
     groups
-        (n,) the photograph that each is of; see `calibrate`.
+        (n,) the photograph that each is of; images of one are left out together where only one set remains to fit on.
 
     Returns
     -------
     tuple
-        The judgements, and by an estimator's name what it said of the sets left out. Both empty with fewer than two sets.
+        The judgements, and by an estimator's name its estimates of the sets left out. Both empty with fewer than two sets.
 
     Raises
     ------
@@ -101,27 +101,27 @@ def judge(
     >>> columns = {"flip_agreement": [0.2, 0.4, 0.5, 0.9, 0.1, 0.3]}
     >>> performance, sets = [0.2, 0.4, 0.5, 0.9, 0.1, 0.3], ["cracks", "cracks", "tiles", "tiles", "wood", "wood"]
     >>> judgements, left_out = judge(["flip_agreement"], columns, performance, sets, tau=0.35)
-    >>> [one.estimator for one in judgements], judgements[1].mae_image < 1e-9, judgements[1].auroc
+    >>> [judgement.estimator for judgement in judgements], judgements[1].mae_image < 1e-9, judgements[1].auroc
     (['mean', 'flip_agreement'], True, 1.0)
     """
     if not np.isfinite(tau):
         raise InputError.of("tau", "must be a finite number", tau)
     if not 0.0 < level < 1.0:
         raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
-    recipes = {one.name: one for one in (MEAN, *map(named, estimators))}
+    by_name = {estimator.name: estimator for estimator in (MEAN, *map(named, estimators))}
     labelled = Labelled.of(columns, performance, np.asarray(sets).astype(np.str_), groups)
     judgements: list[Judgement] = []
-    said: dict[str, LeftOut] = {}
-    for recipe in recipes.values():
-        left_out = _leave_out(recipe, labelled, level)
+    by_estimator: dict[str, LeftOut] = {}
+    for estimator in by_name.values():
+        left_out = _leave_out(estimator, labelled, level)
         if left_out is not None:
-            said[recipe.name] = left_out
-            judgements.append(_judgement(recipe, left_out, labelled, tau))
-    return tuple(judgements), said
+            by_estimator[estimator.name] = left_out
+            judgements.append(_judgement(estimator, left_out, labelled, tau))
+    return tuple(judgements), by_estimator
 
 
 def best(judgements: Sequence[Judgement]) -> str | None:
-    """Name of the estimator with the smallest `mae_image` of those judged on all sets, ties to the earlier; None of none.
+    """Name the estimator with the smallest `mae_image` of those judged on all sets, ties to the earlier; None of none.
 
     Being the best of many, its measured errors are a little flattering; those of an estimator chosen beforehand are not.
 
@@ -130,13 +130,24 @@ def best(judgements: Sequence[Judgement]) -> str | None:
     >>> best([]) is None
     True
     """
-    most = max((one.sets for one in judgements), default=0)
-    everywhere = [one for one in judgements if one.sets == most]
-    return min(everywhere, key=lambda one: one.mae_image).estimator if everywhere else None
+    return ranking(judgements)[0] if judgements else None
 
 
-def _leave_out(recipe: Estimator, labelled: Labelled, level: float) -> LeftOut | None:
-    settled = recipe.resolve(labelled.columns, labelled.sets)
+def ranking(judgements: Sequence[Judgement]) -> list[str]:
+    """Sort the estimators that were judged on all sets by `mae_image`, the smallest first, ties to the earlier.
+
+    Examples
+    --------
+    >>> ranking([])
+    []
+    """
+    most = max((judgement.sets for judgement in judgements), default=0)
+    complete = [judgement for judgement in judgements if judgement.sets == most]
+    return [judgement.estimator for judgement in sorted(complete, key=lambda judgement: judgement.mae_image)]
+
+
+def _leave_out(estimator: Estimator, labelled: Labelled, level: float) -> LeftOut | None:
+    settled = estimator.resolve(labelled.columns, labelled.sets)
     if settled is None:
         return None
     have = available(labelled.columns, settled.needs)
@@ -148,37 +159,38 @@ def _leave_out(recipe: Estimator, labelled: Labelled, level: float) -> LeftOut |
     estimates, calibrated = [], {}
     for name in judged:
         inside = have & (labelled.sets == name)
-        rest, one = needed.take(have & ~inside), needed.take(inside)
+        rest, dataset = needed.take(have & ~inside), needed.take(inside)
         learnt = calibrate(settled, rest.columns, rest.performance, rest.sets, level=level, groups=rest.groups)
-        values[:, inside] = learnt.predict(one.columns)
-        estimates.append(learnt.predict_set(one.columns, name, float(np.mean(one.performance))))
+        values[:, inside] = learnt.predict(dataset.columns)
+        estimates.append(learnt.predict_set(dataset.columns, name, float(np.mean(dataset.performance))))
         calibrated[name] = learnt
-    return LeftOut(recipe.name, values[0], values[1], values[2], tuple(estimates), calibrated)
+    return LeftOut(estimator.name, values[0], values[1], values[2], tuple(estimates), calibrated)
 
 
-def _judgement(recipe: Estimator, said: LeftOut, labelled: Labelled, tau: float) -> Judgement:
-    have = np.isfinite(said.estimate)
-    estimate, low, high, truth = (x[have] for x in (said.estimate, said.low, said.high, labelled.performance))
-    of_set = [labelled.sets[have] == one.dataset for one in said.sets]
+def _judgement(estimator: Estimator, left_out: LeftOut, labelled: Labelled, tau: float) -> Judgement:
+    have = np.isfinite(left_out.estimate)
+    estimate, low, high, truth = (x[have] for x in (left_out.estimate, left_out.low, left_out.high, labelled.performance))
+    of_set = [labelled.sets[have] == row.dataset for row in left_out.sets]
     covered = (low - _ROUNDING <= truth) & (truth <= high + _ROUNDING)
-    within = [auroc(-estimate[one], truth[one] < tau) for one in of_set]
-    both = [one for one in within if one is not None]
-    errors = {one.dataset: one.predicted - float(np.mean(truth[inside])) for one, inside in zip(said.sets, of_set, strict=True)}
+    within = [auroc(-estimate[inside], truth[inside] < tau) for inside in of_set]
+    defined = [value for value in within if value is not None]
+    pairs = zip(left_out.sets, of_set, strict=True)
+    errors = {row.dataset: row.predicted - float(np.mean(truth[inside])) for row, inside in pairs}
     return Judgement(
-        estimator=recipe.name,
-        kind=recipe.kind,
-        sets=len(said.sets),
+        estimator=estimator.name,
+        kind=estimator.kind,
+        sets=len(left_out.sets),
         images=int(np.count_nonzero(have)),
         mae_image=_alike(np.abs(estimate - truth), of_set),
         mae_set=float(np.mean(np.abs(list(errors.values())))),
         coverage=_alike(covered, of_set),
         width=_alike(high - low, of_set),
         auroc=auroc(-estimate, truth < tau),
-        auroc_within=float(np.mean(both)) if both else None,
+        auroc_within=float(np.mean(defined)) if defined else None,
         aurc=aurc(estimate, truth),
         set_errors=errors,
     )
 
 
 def _alike(values: Float64Array | Mask, of_set: list[Mask]) -> float:
-    return float(np.mean([np.mean(values[one]) for one in of_set]))
+    return float(np.mean([np.mean(values[inside]) for inside in of_set]))

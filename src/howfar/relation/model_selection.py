@@ -1,4 +1,4 @@
-"""What it is worth to use the estimator that is judged best: chosen without the set that it is then judged on."""
+"""Choose the best-judged performance estimator, and measure the choice on datasets that had no say in it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.errors import InputError
-from howfar.relation.estimate import Calibrated
-from howfar.relation.leave_one_dataset_out import LeftOut, best
+from howfar.relation.calibrated_estimator import Calibrated
+from howfar.relation.leave_one_dataset_out import LeftOut, best, ranking
 from howfar.results.relation import Choice, Judgement
 
 EVERY = "all"
@@ -23,7 +23,7 @@ def choose(
     sets: ArrayLike,
     among: str = EVERY,
 ) -> Choice | None:
-    """Judge the choosing itself: for each labelled set the estimator that errs least on the *other* sets, and its error there.
+    """Choose for each labelled set the estimator that errs least on the *other* sets, and measure its error on that set.
 
     The least of many judged errors is smaller than what the winner does on a further set. Cross-validating the choice
     together with the fit does not have that fault. Source: Varma & Simon, "Bias in error estimation when using
@@ -34,11 +34,11 @@ def choose(
     Parameters
     ----------
     judgements, left_out
-        What `judge` gave. Estimators that were judged on fewer sets than others are not chosen from.
+        Results of `howfar.relation.judge`. Estimators that were judged on fewer sets than others are not chosen from.
     performance, sets
-        (n,) each, those that it was given.
+        (n,) performance and set of each image that `judge` was given.
     among
-        "all", or a kind: of which estimators to choose. "mean" is always among them.
+        "all", or the kind of estimators to choose from. "mean" is always among them.
 
     Returns
     -------
@@ -60,23 +60,23 @@ def choose(
     >>> choice.winner, choice.mae_image < 1e-9, choice.picked["wood"]
     ('flip_agreement', True, 'flip_agreement')
     """
-    most = max((one.sets for one in judgements), default=0)
-    names = [one.estimator for one in judgements if one.sets == most and (among in (EVERY, one.kind) or one.estimator == MEAN)]
+    eligible = [row for row in judgements if among in (EVERY, row.kind) or row.estimator == MEAN]
+    most = max((row.sets for row in judgements), default=0)
+    names = [row.estimator for row in eligible if row.sets == most]
     truth, of = np.asarray(performance, dtype=np.float64), np.asarray(sets).astype(np.str_)
     if not names or (among != EVERY and names == [MEAN]):
         return None
     if any(left_out[name].estimate.shape != truth.shape for name in names) or truth.shape != of.shape:
         raise InputError.of("performance and sets", "must be those that were judged", (truth.shape, of.shape))
     picked, images, errors = {}, [], {}
-    for one in left_out[names[0]].sets:
-        known = {name: left_out[name].calibrated for name in names}
-        name = min(names, key=lambda name: _error(known[name][one.dataset]))
-        said, inside = left_out[name], of == one.dataset
-        picked[one.dataset] = name
-        images.append(float(np.nanmean(np.abs(said.estimate[inside] - truth[inside]))))
-        found = next(estimate for estimate in said.sets if estimate.dataset == one.dataset)
-        errors[one.dataset] = found.predicted - float(found.measured or 0.0)
-    winner = best([one for one in judgements if one.estimator in names])
+    for dataset in [row.dataset for row in left_out[names[0]].sets]:
+        on_others = {name: _error(left_out[name].calibrated[dataset]) for name in names}
+        picked[dataset] = min(names, key=on_others.__getitem__)
+        chosen, inside = left_out[picked[dataset]], of == dataset
+        images.append(float(np.nanmean(np.abs(chosen.estimate[inside] - truth[inside]))))
+        estimate = next(row for row in chosen.sets if row.dataset == dataset)
+        errors[dataset] = estimate.predicted - float(estimate.measured or 0.0)
+    winner = best([row for row in judgements if row.estimator in names])
     return Choice(
         among=among,
         winner=winner or MEAN,
@@ -89,22 +89,39 @@ def choose(
 
 
 def worth_using(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> str | None:
-    """The estimator to use: the best judged where choosing it did better than predicting the mean, else "mean"; None of none.
+    """Name the estimator to use: the best judged where choosing it did better than predicting the mean, else "mean".
+
+    None where nothing was judged.
 
     Examples
     --------
     >>> worth_using([], []) is None
     True
     """
-    mean = next((one for one in judgements if one.estimator == MEAN), None)
+    mean = next((row for row in judgements if row.estimator == MEAN), None)
     if mean is None:
         return None
-    choice = next((one for one in choices if one.among == EVERY), None)
+    choice = next((choice for choice in choices if choice.among == EVERY), None)
     return choice.winner if choice is not None and choice.mae_image < mean.mae_image else MEAN
 
 
+def in_order(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> list[str]:
+    """List the estimators to try for an image or a set, the first that it has the columns for being used: "mean" comes last.
+
+    Before it stand those that were judged better than "mean", the best first, where choosing the best is worth it.
+
+    Examples
+    --------
+    >>> in_order([], [])
+    ['mean']
+    """
+    names = ranking(judgements)
+    better = names[: names.index(MEAN)] if worth_using(judgements, choices) not in (None, MEAN) and MEAN in names else []
+    return [*better, MEAN]
+
+
 def _error(calibrated: Calibrated) -> float:
-    """Mean absolute error of an image over the sets that a calibration is of, each counted alike."""
+    """Compute the mean absolute error of an image over the sets that a calibration is of, each counted alike."""
     _, codes = np.unique(np.asarray(calibrated.sets, dtype=np.str_), return_inverse=True)
     errors = np.abs(calibrated.estimates - calibrated.performance)
     return float(np.mean(np.bincount(codes, errors) / np.bincount(codes))) if len(errors) else float("inf")

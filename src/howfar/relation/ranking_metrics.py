@@ -1,4 +1,4 @@
-"""How well estimates rank images: area under the ROC curve of failures, and under the risk-coverage curve."""
+"""Measure how well estimates rank images: area under the ROC curve (AUROC) and under the risk-coverage curve (AURC)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from howfar.errors import InputError
 
 
 def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
-    """Chance that a positive image has the higher score than a negative one, ties counted half; None without both kinds.
+    """Compute the chance that a positive image has the higher score than a negative one, ties counted half.
 
-    (Σ ranks of the positives − n₁ (n₁ + 1) / 2) / (n₁ n₀), ranks among all, ties sharing their mean. Source: Hanley & McNeil,
-    "The meaning and use of the area under a receiver operating characteristic (ROC) curve", Radiology 143 (1982).
+    AUROC = (Σ ranks of the positives − n₁ (n₁ + 1) / 2) / (n₁ n₀), ranks among all, ties sharing their mean; None without both
+    kinds. Source: Hanley & McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
+    Radiology 143 (1982).
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
 
 
 def aurc(estimates: ArrayLike, performance: ArrayLike) -> float:
-    """Area under the risk-coverage curve: mean over k = 1 … n of the mean risk of the k images with the highest estimates.
+    """Compute the mean over k = 1 … n of the mean risk of the k images with the highest estimates.
 
     Risk is 1 − performance. Images with equal estimates count with their mean risk, which is the mean over all their orders.
     Small is good; images in random order have the mean risk. Source: Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty
@@ -53,7 +54,7 @@ def aurc(estimates: ArrayLike, performance: ArrayLike) -> float:
     estimates
         (n,) estimated performances.
     performance
-        (n,) true ones, 0 to 1.
+        (n,) true performances, 0 to 1.
 
     Raises
     ------
@@ -72,8 +73,8 @@ def aurc(estimates: ArrayLike, performance: ArrayLike) -> float:
         raise InputError.of("estimates", "must be of at least one image", "none")
     _, ties = np.unique(-values, return_inverse=True)
     risk = np.bincount(ties, 1.0 - truth) / np.bincount(ties)
-    kept = np.arange(1, len(values) + 1)
-    return float(np.mean(np.cumsum(risk[np.sort(ties)]) / kept))
+    counts = np.arange(1, len(values) + 1)
+    return float(np.mean(np.cumsum(risk[np.sort(ties)]) / counts))
 
 
 def _pair(values: ArrayLike, others: ArrayLike, names: tuple[str, str]) -> tuple[Float64Array, Float64Array]:

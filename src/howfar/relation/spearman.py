@@ -1,27 +1,41 @@
-"""Spearman's rank correlation of resampled images, alone and given a third quantity, as sums that add over sets.
+"""Compute Spearman's rank correlation, plain or partial, of samples and of bootstrap-resampled images.
 
 A resample is a row of weights, how often each image was drawn. An image's rank among those drawn is the mean place of the
-copies that tie with it, which cumulative weights in sorted order give exactly: nothing is copied and nothing sorted anew.
-Ranks are divided by their number and centred within the set, so that sets of all sizes add up, each image counting alike.
+copies that tie with it, which cumulative weights in sorted order give exactly: nothing is copied and nothing sorted anew. Ranks
+are divided by their number and centred within the set, so that sums of their products add over sets of all sizes, each image
+counting alike.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, quotient
 
 _COLLINEAR = 1e-9
 
 
-def tied(values: Float64Array, weights: Float64Array) -> tuple[Float64Array, NDArray[np.intp]]:
-    """Weight of each different value in ascending order, (draws, different values), and the place of each image's value.
+def spearman(a: ArrayLike, b: ArrayLike) -> float | None:
+    """Compute Spearman's rank correlation of two rows of numbers; None where it is undefined (under two values, or all equal).
 
     Examples
     --------
-    >>> found, places = tied(np.array([0.3, 0.1, 0.3]), np.array([[1.0, 0.0, 2.0]]))
-    >>> found.tolist(), places.tolist()
+    >>> spearman([1, 2, 3], [10, 30, 20]), spearman([1, 1], [1, 2])
+    (0.5, None)
+    """
+    columns = (np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
+    rho = float(correlation(rank_sums(columns, np.ones((1, len(columns[0])))))[0])
+    return None if np.isnan(rho) else rho
+
+
+def tied(values: Float64Array, weights: Float64Array) -> tuple[Float64Array, NDArray[np.intp]]:
+    """Sum the weight of each different value in ascending order, (draws, values), and find the place of each image's value.
+
+    Examples
+    --------
+    >>> sums, places = tied(np.array([0.3, 0.1, 0.3]), np.array([[1.0, 0.0, 2.0]]))
+    >>> sums.tolist(), places.tolist()
     ([[0.0, 3.0]], [1, 0, 1])
     """
     different, places = np.unique(values, return_inverse=True)
@@ -33,7 +47,7 @@ def tied(values: Float64Array, weights: Float64Array) -> tuple[Float64Array, NDA
 
 
 def midranks(values: Float64Array, weights: Float64Array) -> Float64Array:
-    """Rank of each image among the drawn copies, divided by their number and centred: between −1/2 and 1/2.
+    """Rank each image among the drawn copies, divided by their number and centred: between −1/2 and 1/2.
 
     Parameters
     ----------
@@ -52,14 +66,13 @@ def midranks(values: Float64Array, weights: Float64Array) -> Float64Array:
     >>> midranks(np.array([3.0, 1.0, 3.0, 7.0]), np.ones((1, 4))).tolist()
     [[0.0, -0.375, 0.0, 0.375]]
     """
-    found, places = tied(values, weights)
+    copies, places = tied(values, weights)
     total = np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
-    ranks: Float64Array = (np.cumsum(found, axis=1) - found / 2.0) / total - 0.5
-    return ranks[:, places]
+    return np.asarray(((np.cumsum(copies, axis=1) - copies / 2.0) / total - 0.5)[:, places])
 
 
 def rank_sums(columns: tuple[Float64Array, ...], weights: Float64Array) -> Float64Array:
-    """Weighted sums of products of centred ranks, for each pair of columns: xx, xy, (xz,) yy, (yz, zz).
+    """Sum the weighted products of centred ranks for each pair of columns: xx, xy, (xz,) yy, (yz, zz).
 
     Parameters
     ----------
@@ -75,7 +88,7 @@ def rank_sums(columns: tuple[Float64Array, ...], weights: Float64Array) -> Float
 
     Examples
     --------
-    >>> spearman(rank_sums((np.array([1.0, 2.0, 3.0]), np.array([2.0, 9.0, 4.0])), np.ones((1, 3)))).round(6).tolist()
+    >>> correlation(rank_sums((np.array([1.0, 2.0, 3.0]), np.array([2.0, 9.0, 4.0])), np.ones((1, 3)))).round(6).tolist()
     [0.5]
     """
     ranks = [midranks(column, weights) for column in columns]
@@ -83,12 +96,12 @@ def rank_sums(columns: tuple[Float64Array, ...], weights: Float64Array) -> Float
     return np.stack([np.einsum("dm,dm,dm->d", weights, ranks[i], ranks[j]) for i, j in pairs], axis=1)
 
 
-def spearman(sums: Float64Array) -> Float64Array:
-    """Correlation from the sums xx, xy, yy; NaN where a quantity was constant.
+def correlation(sums: Float64Array) -> Float64Array:
+    """Compute xy / √(xx · yy) from the sums xx, xy, yy; NaN where a quantity was constant.
 
     Examples
     --------
-    >>> spearman(np.array([[4.0, -2.0, 1.0], [1.0, 0.0, 0.0]])).tolist()
+    >>> correlation(np.array([[4.0, -2.0, 1.0], [1.0, 0.0, 0.0]])).tolist()
     [-1.0, nan]
     """
     xx, xy, yy = sums.T
@@ -96,7 +109,7 @@ def spearman(sums: Float64Array) -> Float64Array:
 
 
 def partial_spearman(sums: Float64Array) -> Float64Array:
-    """Rank correlation of x and y given z from the sums xx, xy, xz, yy, yz, zz.
+    """Compute the rank correlation of x and y given z from the sums xx, xy, xz, yy, yz, zz.
 
     (r_xy − r_xz r_yz) / √((1 − r_xz²)(1 − r_yz²)), which is the correlation of what straight lines on the ranks of z
     leave of the ranks of x and y; NaN where a quantity was constant or its ranks are those of z.
@@ -110,12 +123,10 @@ def partial_spearman(sums: Float64Array) -> Float64Array:
     r_xy, r_xz, r_yz = _ratio(xy, xx * yy), _ratio(xz, xx * zz), _ratio(yz, yy * zz)
     left_x, left_y = 1.0 - r_xz**2, 1.0 - r_yz**2
     defined = (left_x > _COLLINEAR) & (left_y > _COLLINEAR)
-    found = _ratio(r_xy - r_xz * r_yz, np.where(defined, left_x * left_y, 0.0))
-    return np.clip(found, -1.0, 1.0)
+    partial = _ratio(r_xy - r_xz * r_yz, np.where(defined, left_x * left_y, 0.0))
+    return np.clip(partial, -1.0, 1.0)
 
 
 def _ratio(product: Float64Array, squares: Float64Array) -> Float64Array:
-    """A covariance over the root of the product of two variances; NaN where that is 0."""
-    found: Float64Array = np.full(len(product), np.nan)
-    np.divide(product, np.sqrt(squares, where=squares > 0.0, out=np.ones(len(squares))), out=found, where=squares > 0.0)
-    return found
+    """Divide a covariance by the root of the product of two variances; NaN where that is 0."""
+    return quotient(product, np.sqrt(np.maximum(squares, 0.0)))

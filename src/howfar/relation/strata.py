@@ -1,4 +1,4 @@
-"""Halves and thirds of a set by distance (tables 3-5): performance, and mean and spread of scaled I^dist of each."""
+"""Split a dataset into halves or thirds by distance, and measure performance and scaled I^dist of each (tables 3-5)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.dataset_points import as_row
+from howfar.relation.distance_performance_points import as_row
 from howfar.results import Part
 
 Indices: TypeAlias = NDArray[np.intp]
@@ -20,9 +20,9 @@ _ROUNDING = 1e-12
 
 
 def scale(distances: ArrayLike) -> Float64Array:
-    """Distances scaled to 0-1 over the whole set: (x − min) / (max − min).
+    """Scale distances to 0-1 over the whole set: (x − min) / (max − min).
 
-    The min-max scaling of section 4.3 of the paper, once and before any split. Distances that differ by no more than
+    This is the min-max scaling of section 4.3 of the paper, once and before any split. Distances that differ by no more than
     rounding scale to 0.
 
     Parameters
@@ -55,7 +55,7 @@ def scale(distances: ArrayLike) -> Float64Array:
 
 
 def by_distance(distances: ArrayLike, names: Sequence[str]) -> Indices:
-    """Positions of the images, nearest first, equal distances by name (as text, so that "10" comes before "9").
+    """Sort the images by distance, nearest first, equal distances by name (as text, so that "10" comes before "9").
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def by_distance(distances: ArrayLike, names: Sequence[str]) -> Indices:
 
 
 def split(distances: ArrayLike, names: Sequence[str], count: int) -> list[Indices]:
-    """Positions of the images of each of `count` parts by distance, nearest part first, each sorted by distance.
+    """Split the images into `count` parts by distance, nearest part first: positions, sorted by distance.
 
     The near half holds floor(m/2) images, the far half the rest; thirds and finer parts are as equal as they can be, the
     nearer ones larger.
@@ -104,7 +104,7 @@ def split(distances: ArrayLike, names: Sequence[str], count: int) -> list[Indice
     Raises
     ------
     InputError
-        As `by_distance`; `count` below 2.
+        Distances that are not one row of finite numbers, another number of names, or `count` below 2.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def parts(
     common: Callable[[Indices], float],
     values: ArrayLike,
 ) -> tuple[Part, ...]:
-    """Halves or thirds of a set by distance, with performance and scaled I^dist of each (tables 3-5).
+    """Measure performance and scaled I^dist of each half or third of a set by distance (tables 3-5).
 
     μ and σ are mean and standard deviation of scaled I^dist in the part; σ divides by the number of images (population
     form, as numpy's default). Equation 8 of the paper as printed sums deviations from the mean, which is 0 for any part.
@@ -154,7 +154,7 @@ def parts(
     common
         From positions to performance at the threshold that all images share; NaN where undefined.
     values
-        (m,) performance of each image at it; NaN where it has none.
+        (m,) performance of each image at the common threshold; NaN where it has none.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def parts(
     Raises
     ------
     InputError
-        As `split`; values that are not one number an image.
+        Distances or values that are not one number an image, another number of names, or `count` below 2.
 
     Examples
     --------
@@ -177,23 +177,23 @@ def parts(
     """
     row = as_row(distances, "distances")
     own = as_row(values, "values", n=len(row), undefined=True)
-    found = []
-    for place, indices in enumerate(split(row, names, count)):
+    measured = []
+    for index, indices in enumerate(split(row, names, count)):
         performance, threshold = retuned(indices)
-        known = own[indices][np.isfinite(own[indices])]
-        found.append(
+        defined = own[indices][np.isfinite(own[indices])]
+        measured.append(
             Part(
-                label=f"{round(100 * place / count)}–{round(100 * (place + 1) / count)} %",
+                label=f"{round(100 * index / count)}–{round(100 * (index + 1) / count)} %",
                 n=len(indices),
                 performance=_defined(performance),
                 threshold=_defined(threshold),
                 performance_common=_defined(common(indices)),
-                mean=float(known.mean()) if len(known) else None,
+                mean=float(defined.mean()) if len(defined) else None,
                 distance_mean=float(row[indices].mean()),
                 distance_std=float(row[indices].std()),
             )
         )
-    return tuple(found)
+    return tuple(measured)
 
 
 def _defined(value: Any) -> float | None:

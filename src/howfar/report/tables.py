@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 
 from howfar.figures.style import look
 from howfar.numbers import format_number, format_p
-from howfar.report.words import agreement, ranks, share, spearman
+from howfar.relation.spearman import spearman
+from howfar.report.words import agreement, ranks, share
 from howfar.results import BaselineSummary, Comparison, DatasetSummary
 
 FARTHEST = 20

@@ -130,20 +130,6 @@ def ranks(values: Sequence[float]) -> list[float]:
     return [float(rank) for rank in (low + high + 1) / 2]
 
 
-def spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """Spearman's rank correlation; None where it is undefined (under two values, or all equal).
-
-    Examples
-    --------
-    >>> spearman([1, 2, 3], [10, 30, 20]), spearman([1, 1], [1, 2])
-    (0.5, None)
-    """
-    x, y = np.asarray(ranks(a)), np.asarray(ranks(b))
-    x, y = x - x.mean() if len(x) else x, y - y.mean() if len(y) else y
-    scale = float(np.sqrt((x @ x) * (y @ y)))
-    return None if scale == 0 else float(x @ y) / scale
-
-
 def agreement(rho: float | None, count: int) -> str:
     """What a rank correlation between two orders of `count` datasets means, as the end of a sentence.
 

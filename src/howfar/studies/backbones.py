@@ -17,7 +17,7 @@ from howfar.data import Dataset
 from howfar.errors import InputError
 from howfar.memory import within
 from howfar.pipeline import check_work, forget_pairs
-from howfar.relation.spearman import rank_sums, spearman
+from howfar.relation.spearman import correlation, rank_sums, spearman
 from howfar.results import Comparison, Features, Settings
 from howfar.results.backbones import SETS, BackboneComparison
 from howfar.results.files import ready_folder
@@ -198,13 +198,14 @@ def _correlated(dataset: str, x: pd.Series, y: pd.Series, settings: Settings, *,
     if n < 2:
         return row
     columns = (x.to_numpy(dtype=np.float64), y.to_numpy(dtype=np.float64))
-    row["spearman"] = float(spearman(rank_sums(columns, np.ones((1, n))))[0])
+    rho = spearman(*columns)
+    row["spearman"] = np.nan if rho is None else rho
     if draws and n > 2:
         rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.encode()), _STREAM])
         # A few draws at a time, so that memory does not grow with their number.
         block = max(1, _BLOCK // n)
         parts = [min(block, draws - start) for start in range(0, draws, block)]
-        drawn = np.concatenate([spearman(rank_sums(columns, n * resample_weights(n, part, rng).T)) for part in parts])
+        drawn = np.concatenate([correlation(rank_sums(columns, n * resample_weights(n, part, rng).T)) for part in parts])
         if np.isfinite(drawn).any():
             row["low"], row["high"] = (float(value) for value in np.nanquantile(drawn, (0.025, 0.975)))
     return row

@@ -15,11 +15,11 @@ from howfar.data.groups import pattern_of
 from howfar.errors import InputError
 from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.profile import Profile
-from howfar.relation.estimate import calibrate
-from howfar.relation.estimators import every
-from howfar.relation.image_columns import take
+from howfar.relation.calibrated_estimator import calibrate
+from howfar.relation.label_free_columns import take
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.model_selection import choose
+from howfar.relation.performance_estimators import every
 from howfar.results import Evaluation, Features
 from howfar.studies.performance.groups import groups_of
 from howfar.studies.performance.image_performance import Scores, scores_of, signals_at

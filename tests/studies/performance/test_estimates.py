@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError, UnknownNameError
-from howfar.relation.estimate import calibrate
-from howfar.relation.estimators import every
-from howfar.relation.failures import list_failures
-from howfar.relation.image_columns import take
+from howfar.relation.calibrated_estimator import calibrate
+from howfar.relation.failure_list import list_failures
+from howfar.relation.label_free_columns import take
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.model_selection import choose
+from howfar.relation.performance_estimators import every
 from howfar.results import RelationSettings
 from howfar.studies.performance.estimates import Expectation, expect
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from howfar.errors import InputError
-from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES
+from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES
 from howfar.results import Evaluation
 from howfar.studies.performance.image_performance import Scores, scores_of, signals_at
 from howfar.studies.performance.performance_files import match, read_performances

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from howfar.errors import InputError
-from howfar.relation.estimate import calibrate
-from howfar.relation.image_columns import take
+from howfar.relation.calibrated_estimator import calibrate
+from howfar.relation.label_free_columns import take
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.studies.performance.relate import relate
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator
-from howfar.relation.estimate import Calibrated, calibrate
-from howfar.relation.estimators import every, named
-from howfar.relation.failures import failures
-from howfar.relation.image_columns import Columns, available, take
+from howfar.relation.calibrated_estimator import Calibrated, calibrate
+from howfar.relation.failure_list import failures
+from howfar.relation.label_free_columns import Columns, available, take
 from howfar.relation.leave_one_dataset_out import LeftOut, judge
 from howfar.relation.model_selection import EVERY, MEAN, choose, worth_using
+from howfar.relation.performance_estimators import every, named
 from howfar.results import Choice, Failures, Judgement, RelationSettings, SetEstimate
 
 AUTO = "auto"

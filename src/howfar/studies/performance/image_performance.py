@@ -13,7 +13,7 @@ from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_recall, threshold_index
 from howfar.metrics.label_free_signals import predicted_foreground
-from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
+from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
 from howfar.results import Evaluation
 from howfar.studies.performance.performance_files import Matched
 from howfar.studies.performance.tables import GIVEN, VALUE

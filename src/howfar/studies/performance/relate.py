@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from howfar.data.groups import pattern_of
 from howfar.errors import InputError
-from howfar.relation.dataset_points import Points
-from howfar.relation.smooth import curve
+from howfar.relation.distance_performance_points import Points
+from howfar.relation.performance_curve import curve
 from howfar.relation.strata import parts
 from howfar.relation.trend import pooled_trend, trend
-from howfar.relation.verdict import verdict
+from howfar.relation.trend_verdict import verdict
 from howfar.results import (
     Comparison,
     DatasetRelation,
@@ -327,7 +327,7 @@ class _Related:
 
     def _verdict(self, found: Trend | None, mean: float, sets: int = 1) -> Verdict:
         called = "F" if self.scores.threshold is not None else "performance"
-        return verdict(found, mean, level=self.settings.tau, flat=self.settings.flat, metric_name=called, sets=sets)
+        return verdict(found, mean, tau=self.settings.tau, flat=self.settings.flat, metric_name=called, sets=sets)
 
 
 def _defined(value: float) -> float | None:

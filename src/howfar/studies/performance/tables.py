@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.errors import InputError
-from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
+from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
 from howfar.results import Evaluation, Provenance
 
 VALUE, GIVEN = "performance", "given"

@@ -1,7 +1,8 @@
-"""The estimators of performance by name: what each reads, how it learns, and what sort it is of.
+"""Define and register the estimators of an image's performance: mean, distance, confidence, agreement and combined.
 
-Each learns from labelled images, whose sets weigh alike, and then reads only what is known without labels. An image that
-lacks a column that an estimator needs is left out of its fit and gets no estimate (NaN) from it; this touches no other image.
+An estimator learns from labelled images, whose sets weigh alike, and then reads only what is known without labels. An image
+that lacks a column that an estimator needs is left out of its fit and gets no estimate (NaN) from it; this touches no other
+image.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from howfar import registry
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
-from howfar.relation import image_columns as known
-from howfar.relation.atc import NEEDS, Thresholded, thresholded
-from howfar.relation.image_columns import Columns, available, column, narrow, rows
+from howfar.relation.atc_estimator import NEEDS, Thresholded, thresholded
+from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES, Columns, available, column, narrow, rows
+from howfar.relation.label_free_columns import DISTANCES as DISTANCE_NAMES
 from howfar.relation.labelled_images import Labelled
-from howfar.relation.linear import Linear, difference, line, mean, ridge
+from howfar.relation.linear_estimators import Linear, difference, line, mean, ridge
 
 KIND = "estimators"
 FORMS: Mapping[str, type[Linear] | type[Thresholded]] = {"linear": Linear, "thresholded": Thresholded}
@@ -28,7 +29,7 @@ FORMS: Mapping[str, type[Linear] | type[Thresholded]] = {"linear": Linear, "thre
 
 @dataclass(frozen=True)
 class RegisteredEstimator:
-    """An estimator of performance before its fit.
+    """Describe an estimator of performance before its fit: its name, what it reads and how it learns.
 
     `needs` are the columns that it reads. Where `sorts` is given it reads those of them that are there, of which it wants two,
     and one of each sort.
@@ -41,11 +42,11 @@ class RegisteredEstimator:
     sorts: tuple[tuple[str, ...], ...] = ()
 
     def resolve(self, columns: Columns, sets: ArrayLike) -> RegisteredEstimator | None:
-        """Settle which columns it reads; None where it cannot be used on these images.
+        """Settle which columns the estimator reads; None where it cannot be used on these images.
 
-        An estimator of one signal can be used where any image has what it needs. One of several reads a column where at least
-        half the images of *every* set have it: a column that one set lacks would keep that set's images from any estimate, but
-        a few images that lack one need not cost all others a signal.
+        An estimator of one signal can be used where any image has what it needs. An estimator of several reads a column where
+        at least half the images of *every* set have it: a column that one set lacks would keep that set's images from any
+        estimate, but a few images that lack one need not cost all others a signal.
 
         Parameters
         ----------
@@ -67,23 +68,23 @@ class RegisteredEstimator:
             raise InputError.of("sets", f"must be one row of {rows(columns)} values, one an image", names.shape)
         if not self.sorts:
             return self if available(columns, self.needs).any() else None
-        there = tuple(name for name in self.needs if _is_there(columns, name, names))
-        enough = len(there) > 1 and all(set(there) & set(sort) for sort in self.sorts)
-        return replace(self, needs=there, sorts=()) if enough else None
+        present = tuple(name for name in self.needs if _in_every_set(columns, name, names))
+        enough = len(present) > 1 and all(set(present) & set(sort) for sort in self.sorts)
+        return replace(self, needs=present, sorts=()) if enough else None
 
     def fit(
         self, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None
     ) -> FittedEstimator:
-        """Learn from the labelled images that have what it needs.
+        """Learn from the labelled images that have what the estimator needs.
 
         Parameters
         ----------
         columns
-            What is known of them.
+            What is known of n labelled images.
         performance
-            (n,) their performances, 0 to 1.
+            (n,) performance of each image, 0 to 1.
         sets
-            (n,) the set that each is of.
+            (n,) the set that each image is of.
         groups
             (n,) the photograph that each is of; matters only where there is one set and a penalty to choose.
 
@@ -106,12 +107,12 @@ class RegisteredEstimator:
         return self.method(self.name, settled.needs, labelled.having(settled.needs))
 
     def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
-        """Make a fit again from its `to_dict`.
+        """Rebuild a fit from the values of its `to_dict`.
 
         Raises
         ------
         InputError
-            It is not such a document.
+            The document is not that of a fitted estimator.
         """
         try:
             return FORMS[document["form"]].from_dict(document)
@@ -119,18 +120,18 @@ class RegisteredEstimator:
             raise InputError(f"document must be that of a fitted estimator ({type(error).__name__}: {error})") from error
 
 
-def _is_there(columns: Columns, name: str, sets: NDArray[Any]) -> bool:
+def _in_every_set(columns: Columns, name: str, sets: NDArray[Any]) -> bool:
     values = np.isfinite(column(narrow(columns, (name,)), name))
-    return all(bool(values[sets == one].mean() >= 0.5) for one in np.unique(sets))
+    return all(bool(values[sets == dataset].mean() >= 0.5) for dataset in np.unique(sets))
 
 
-SIGNAL_NAMES = (*known.CONFIDENCES, *known.AGREEMENTS)
+SIGNAL_NAMES = (*CONFIDENCES, *AGREEMENTS)
 
 MEAN = RegisteredEstimator("mean", "baseline", (), mean)
 I_DIST = RegisteredEstimator("i_dist", "distance", ("i_dist",), line)
 KNN = RegisteredEstimator("knn", "distance", ("knn",), line)
 MAHALANOBIS = RegisteredEstimator("mahalanobis", "distance", ("mahalanobis",), line)
-DISTANCES = RegisteredEstimator("distances", "distance", known.DISTANCES, ridge, (known.DISTANCES,))
+DISTANCES = RegisteredEstimator("distances", "distance", DISTANCE_NAMES, ridge, (DISTANCE_NAMES,))
 AVERAGE_CONFIDENCE = RegisteredEstimator("average_confidence", "confidence", ("average_confidence",), line)
 FOREGROUND_CONFIDENCE = RegisteredEstimator("foreground_confidence", "confidence", ("foreground_confidence",), line)
 DOC = RegisteredEstimator("doc", "confidence", ("average_confidence",), difference)
@@ -139,15 +140,15 @@ NUCLEAR_NORM = RegisteredEstimator("nuclear_norm", "confidence", ("nuclear_norm"
 FLIP_AGREEMENT = RegisteredEstimator("flip_agreement", "agreement", ("flip_agreement",), line)
 ENSEMBLE_AGREEMENT = RegisteredEstimator("ensemble_agreement", "agreement", ("ensemble_agreement",), line)
 SIGNALS = RegisteredEstimator("signals", "combined", SIGNAL_NAMES, ridge, (SIGNAL_NAMES,))
-ALL = RegisteredEstimator("all", "combined", (*known.DISTANCES, *SIGNAL_NAMES), ridge, (known.DISTANCES, SIGNAL_NAMES))
+ALL = RegisteredEstimator("all", "combined", (*DISTANCE_NAMES, *SIGNAL_NAMES), ridge, (DISTANCE_NAMES, SIGNAL_NAMES))
 
 
 def every() -> tuple[Estimator, ...]:
-    """Every registered estimator: "mean" first, ours in the registry's order, then other packages' by name.
+    """List every registered estimator: "mean" first, ours in the registry's order, then other packages' by name.
 
     Examples
     --------
-    >>> [one.name for one in every()][:4]
+    >>> [estimator.name for estimator in every()][:4]
     ['mean', 'i_dist', 'knn', 'mahalanobis']
     """
     ours = tuple(registry.OURS[KIND])
@@ -160,7 +161,7 @@ def named(estimator: str | Estimator) -> Estimator:
     Raises
     ------
     UnknownNameError
-        No such name; the line lists the known ones.
+        No estimator of that name is registered; the line lists the known ones.
 
     Examples
     --------
@@ -169,19 +170,19 @@ def named(estimator: str | Estimator) -> Estimator:
     """
     if not isinstance(estimator, str):
         return estimator
-    found: Estimator = registry.load(KIND, estimator)
-    return found
+    loaded: Estimator = registry.load(KIND, estimator)
+    return loaded
 
 
 def restore(document: Mapping[str, Any]) -> FittedEstimator:
-    """Make a fitted estimator again from its `to_dict`.
+    """Rebuild a fitted estimator, of whatever kind, from the values of its `to_dict`.
 
     Raises
     ------
     InputError
-        It is not such a document.
+        The document is not that of a fitted estimator.
     UnknownNameError
-        No estimator of its name is registered.
+        No estimator of the document's name is registered.
 
     Examples
     --------

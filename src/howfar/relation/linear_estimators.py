@@ -1,4 +1,4 @@
-"""Estimates that are linear in columns: the mean, a line, a difference of confidences, and ridge regression over several."""
+"""Fit estimators of performance that are linear in columns: mean, line, difference of confidences, ridge regression."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.relation.image_columns import Columns, column, rows
+from howfar.relation.label_free_columns import Columns, column, rows
 from howfar.relation.labelled_images import Labelled
 
 PENALTIES = tuple(float(10.0**power) for power in np.arange(2.0, -4.5, -0.5))
@@ -18,7 +18,7 @@ _CONSTANT = 1e-10
 
 @dataclass(frozen=True)
 class Linear:
-    """intercept + Σ slope · (column − centre), clipped to [0, 1]; `penalty` is the ridge's, None where there was none."""
+    """Predict intercept + Σ slope · (column − centre), clipped to [0, 1]; `penalty` is the ridge's, or None."""
 
     name: str
     needs: tuple[str, ...]
@@ -28,7 +28,7 @@ class Linear:
     penalty: float | None = None
 
     def predict(self, columns: Columns) -> Float64Array:
-        """Estimates, (m,); NaN for an image that lacks a column."""
+        """Estimate performance, (m,); NaN for an image that lacks a column."""
         # Column by column, not by a matrix product: an image's estimate must not depend on which others are asked for.
         total = np.full(rows(columns), self.intercept)
         for name, centre, slope in zip(self.needs, self.centre, self.slope, strict=True):
@@ -36,13 +36,13 @@ class Linear:
         return np.asarray(np.clip(total, 0.0, 1.0), dtype=np.float64)
 
     def to_dict(self) -> dict[str, Any]:
-        """Itself as JSON values."""
+        """Return the fit as JSON values."""
         values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
         return {"form": "linear", "estimator": values.pop("name"), **values}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Linear:
-        """Make it again from `to_dict`."""
+        """Rebuild a fit from the values of `to_dict`."""
         return cls(
             name=str(document["estimator"]),
             needs=tuple(str(name) for name in document["needs"]),
@@ -62,22 +62,22 @@ def difference(name: str, needs: tuple[str, ...], labelled: Labelled) -> Linear:
     """Predict the labelled sets' mean performance less the drop of the column below its mean over them: a slope of 1.
 
     Source: difference of confidences, Guillory, Shankar, Ebrahimi, Darrell & Schmidt, "Predicting with confidence on unseen
-    distributions" (ICCV 2021), https://doi.org/10.1109/ICCV48922.2021.00117. There it is of a whole set and its accuracy;
-    the mean over a set's images of what is given here is that (before clipping).
+    distributions" (ICCV 2021), https://doi.org/10.1109/ICCV48922.2021.00117. The paper states it for a whole set and its
+    accuracy, which is (before clipping) the mean over a set's images of these predictions.
     """
     w, (x,) = labelled.weights(), _columns(labelled, needs).T
     return Linear(name, needs, float(w @ labelled.performance), (float(w @ x),), (1.0,))
 
 
 def line(name: str, needs: tuple[str, ...], labelled: Labelled) -> Linear:
-    """Least squares line of performance on a column, each set weighing alike; of slope 0 where the column is constant."""
+    """Fit a least-squares line of performance on a column, each set weighing alike; of slope 0 where the column is constant."""
     centre, scale, gram, slope = _moments(labelled, needs)
     fitted = slope / np.where(gram.diagonal() > 0, gram.diagonal(), 1.0)
     return _linear(name, needs, labelled, centre, fitted / scale, None)
 
 
 def ridge(name: str, needs: tuple[str, ...], labelled: Labelled) -> Linear:
-    """Ridge regression on standardised columns, each set weighing alike, its penalty chosen by leaving one set out.
+    """Fit ridge regression on standardised columns, each set weighing alike, its penalty chosen by leaving one set out.
 
     Minimises Σ w (performance − a − b·z)² + λ |b|² with Σ w = 1 and z the columns less their weighted mean, over their weighted
     deviation; a is not penalised, constant columns get b = 0. λ is the one of 13 from 100 to 0.0001 (half decades) whose
@@ -89,8 +89,8 @@ def ridge(name: str, needs: tuple[str, ...], labelled: Labelled) -> Linear:
     for rest, left_out in labelled.splits():
         centre, slopes = _path(rest, needs)
         inside = labelled.take(left_out)
-        level = float(rest.weights() @ rest.performance)
-        guesses = np.clip(level + (_columns(inside, needs) - centre) @ slopes, 0.0, 1.0)
+        intercept = float(rest.weights() @ rest.performance)
+        guesses = np.clip(intercept + (_columns(inside, needs) - centre) @ slopes, 0.0, 1.0)
         errors += ((guesses - inside.performance[:, None]) ** 2).mean(axis=0)
     best = int(np.argmin(errors))
     centre, slopes = _path(labelled, needs)
@@ -98,7 +98,7 @@ def ridge(name: str, needs: tuple[str, ...], labelled: Labelled) -> Linear:
 
 
 def _path(labelled: Labelled, needs: tuple[str, ...]) -> tuple[Float64Array, Float64Array]:
-    """Centre of the columns, and slopes at each of the penalties, (columns, penalties), from one eigendecomposition."""
+    """Compute the columns' centre, and slopes at each penalty, (columns, penalties), from one eigendecomposition."""
     centre, scale, gram, target = _moments(labelled, needs)
     values, vectors = np.linalg.eigh(gram)
     shrunk = (vectors.T @ target)[:, None] / (np.maximum(values, 0.0)[:, None] + np.array(PENALTIES))
@@ -106,7 +106,7 @@ def _path(labelled: Labelled, needs: tuple[str, ...]) -> tuple[Float64Array, Flo
 
 
 def _moments(labelled: Labelled, needs: tuple[str, ...]) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
-    """Weighted centre and scale of the columns, and their correlations with each other and with performance."""
+    """Compute weighted centre and scale of the columns, and their correlations with each other and with performance."""
     w, x = labelled.weights(), _columns(labelled, needs)
     centre = w @ x
     away = x - centre

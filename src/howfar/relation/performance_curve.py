@@ -1,4 +1,4 @@
-"""The curve of performance over distance (figs 4-6): images by distance, performance as a centred moving average."""
+"""Compute the curve of performance over distance (figs 4-6): images by distance, performance as a moving average."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, quotient
 from howfar.errors import InputError
-from howfar.relation.dataset_points import as_row
+from howfar.relation.distance_performance_points import as_row
 from howfar.relation.strata import Indices, by_distance
 
 
 def moving_average(values: ArrayLike, window: int | None = None) -> Float64Array:
-    """Centred moving average; at the ends, over that part of the window that lies within the row.
+    """Compute a centred moving average, at the ends over that part of the window that lies within the row.
 
     The window of w values at position i covers i − floor(w/2) to i − floor(w/2) + w − 1: as many on both sides where w is
     odd, one more before i where it is even (as pandas' centred rolling mean). Undefined values are left out of the means.
@@ -49,14 +49,13 @@ def moving_average(values: ArrayLike, window: int | None = None) -> Float64Array
         raise InputError.of("window", "must be at least 1", window)
     if len(row) == 0:
         return row
-    known = np.isfinite(row)
-    total, count = _window_sums(np.where(known, row, 0.0), width), _window_sums(known.astype(np.float64), width)
-    means: Float64Array = np.divide(total, count, out=np.full(len(row), np.nan), where=count > 0)
-    return means
+    defined = np.isfinite(row)
+    total, count = _window_sums(np.where(defined, row, 0.0), width), _window_sums(defined.astype(np.float64), width)
+    return quotient(total, count)
 
 
 def _window_sums(row: Float64Array, width: int) -> Float64Array:
-    """Each window summed by itself: differences of running sums would leave the rounding of far values in them."""
+    """Sum each window by itself: differences of running sums would leave the rounding of far values in them."""
     padded = np.pad(row, (width // 2, width - 1 - width // 2))
     sums: Float64Array = np.lib.stride_tricks.sliding_window_view(padded, width).sum(axis=-1)
     return sums
@@ -65,7 +64,7 @@ def _window_sums(row: Float64Array, width: int) -> Float64Array:
 def curve(
     distances: ArrayLike, names: Sequence[str], performance: ArrayLike, window: int | None = None
 ) -> tuple[Indices, Float64Array, Float64Array]:
-    """Performance over scaled distance: the order of the images, their distances, and smoothed performance.
+    """Order a set's images by scaled distance, and smooth their performance.
 
     Images without a performance are no points of the curve and do not widen its window.
 
@@ -76,9 +75,9 @@ def curve(
     names
         (m,) the images' names; they order equal distances.
     performance
-        (m,) each image's; NaN where it has none.
+        (m,) performance of each image; NaN where it has none.
     window
-        As for `moving_average`; by default a tenth of the images that have a performance.
+        Images in the moving average, at least 1; by default a tenth of the images that have a performance.
 
     Returns
     -------
@@ -92,7 +91,7 @@ def curve(
     Raises
     ------
     InputError
-        As `moving_average`; lengths that differ; distances that are not finite.
+        Lengths that differ, distances that are not finite, or a window below 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A trend in words: falls, rises, is consistent, or nothing can be told, with the numbers that it rests on."""
+"""State in words whether performance falls, rises or is consistent with distance, or that nothing can be told."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ SPAN = "from the nearest to the farthest image"
 
 
 def verdict(
-    trend: Trend | None, mean: float | None, *, level: float, flat: float = 0.2, metric_name: str = "F", sets: int = 1
+    trend: Trend | None, mean: float | None, *, tau: float, flat: float = 0.2, metric_name: str = "F", sets: int = 1
 ) -> Verdict:
-    """Say how performance goes with distance, by the interval of its slope.
+    """State how performance goes with distance, by the interval of its slope.
 
-    Wholly below 0: it falls. Wholly above: it rises. Where the interval holds 0 performance is consistent only if mean
-    performance is at least `level`, as flat and low is flat too, **and** the whole interval lies within ±`flat`, as a few
-    images give an interval that holds 0 and everything else. In all other cases there is no evidence either way, and the
-    sentence says which condition failed.
+    Performance falls where the interval lies wholly below 0, and rises where it lies wholly above. Where the interval holds 0
+    performance is consistent only if mean performance is at least `tau`, as flat and low is flat too, **and** the whole
+    interval lies within ±`flat`, as a few images give an interval that holds 0 and everything else. In all other cases there is
+    no evidence either way, and the sentence says which condition failed.
 
     Parameters
     ----------
     trend
-        As `howfar.relation.trend` gives it; None where there are too few images.
+        Slope and correlations with intervals, of `howfar.relation.trend`; None where there are too few images.
     mean
         Mean performance of the images; None where unknown.
-    level
-        τ, the least mean performance that counts as consistent.
+    tau
+        The least mean performance that counts as consistent.
     flat
         The largest change over the whole range of distances that counts as none.
     metric_name
@@ -55,11 +55,11 @@ def verdict(
     Examples
     --------
     >>> falling = Trend(120, 120, Coefficient(-0.52, -0.65, -0.37), Coefficient(-0.36), Coefficient(-0.31, -0.4, -0.22), None)
-    >>> print(verdict(falling, 0.62, level=0.5).text)
+    >>> print(verdict(falling, 0.62, tau=0.5).text)
     F falls with distance: it changes by −0.31 [−0.40, −0.22] from the nearest to the farthest image (mean F 0.62,
     Spearman −0.52 [−0.65, −0.37], 120 images)
     >>> few = Trend(9, 9, Coefficient(-0.1, -0.7, 0.6), Coefficient(-0.1), Coefficient(-0.05, -0.6, 0.5), None)
-    >>> print(verdict(few, 0.8, level=0.5).text)
+    >>> print(verdict(few, 0.8, tau=0.5).text)
     No evidence either way: the change of F from the nearest to the farthest image, −0.05 [−0.60, +0.50], may be 0 but also
     more than ±0.2 (mean F 0.80, Spearman −0.10 [−0.70, +0.60], 9 images)
     """
@@ -70,14 +70,14 @@ def verdict(
     missing = _missing(trend, metric_name)
     if trend is None or missing:
         return Verdict("none", f"No evidence either way: {missing}")
-    known = None if mean is None or math.isnan(mean) else mean
-    kind = _kind(trend.slope, known, level, flat)
-    words = _Words(trend, known, level, flat, metric_name, sets)
+    mean_performance = None if mean is None or math.isnan(mean) else mean
+    kind = _kind(trend.slope, mean_performance, tau, flat)
+    words = _Words(trend, mean_performance, tau, flat, metric_name, sets)
     return Verdict(kind, f"{words.claim(kind)} ({words.numbers()}){words.besides(kind)}")
 
 
 def summary(verdicts: Iterable[Verdict], metric_name: str = "F") -> str:
-    """In how many of several sets performance falls, rises, is consistent, or tells nothing: one sentence.
+    """Count in one sentence in how many of several sets performance falls, rises, is consistent, or tells nothing.
 
     Parameters
     ----------
@@ -89,14 +89,14 @@ def summary(verdicts: Iterable[Verdict], metric_name: str = "F") -> str:
     Raises
     ------
     InputError
-        No verdict.
+        There is no verdict.
 
     Examples
     --------
     >>> summary([Verdict("falls", ""), Verdict("none", ""), Verdict("falls", ""), Verdict("rises", "")])
     'F falls with distance in 2 of 4 sets, rises in 1, gives no evidence either way in 1'
     """
-    kinds = [one.kind for one in verdicts]
+    kinds = [verdict.kind for verdict in verdicts]
     if not kinds:
         raise InputError.of("verdicts", "must hold at least one", kinds)
     verbs = {"falls": "falls", "rises": "rises", "consistent": "is consistent", "none": "gives no evidence either way"}
@@ -109,17 +109,17 @@ def summary(verdicts: Iterable[Verdict], metric_name: str = "F") -> str:
 
 @dataclass(frozen=True)
 class _Words:
-    """The pieces of one sentence."""
+    """Build the pieces of a verdict's sentence."""
 
     trend: Trend
     mean: float | None
-    level: float
+    tau: float
     flat: float
     metric: str
     sets: int
 
     def claim(self, kind: Kind) -> str:
-        """What is said, with the slope."""
+        """Say what is claimed, with the slope."""
         change, within = _with_interval(self.trend.slope), " within sets" if self.sets > 1 else ""
         if kind in ("falls", "rises"):
             return f"{_start(self.metric)} {kind} with distance{within}: it changes by {change} {SPAN}"
@@ -127,25 +127,25 @@ class _Words:
         if kind == "consistent":
             return (
                 f"{_start(self.metric)} is consistent over distance{within}: {of_metric} may be 0 and is no more than "
-                f"±{self.flat:g}, and mean {self.metric} is at least {self.level:g}"
+                f"±{self.flat:g}, and mean {self.metric} is at least {self.tau:g}"
             )
-        low = "is unknown" if self.mean is None else f"is below {self.level:g}"
+        low = "is unknown" if self.mean is None else f"is below {self.tau:g}"
         if _flat(self.trend.slope, self.flat):
             return f"No evidence either way{within}: {of_metric} is no more than ±{self.flat:g}, but mean {self.metric} {low}"
-        more = "" if _high(self.mean, self.level) else f", and mean {self.metric} {low}"
+        more = "" if _high(self.mean, self.tau) else f", and mean {self.metric} {low}"
         return f"No evidence either way{within}: {of_metric} may be 0 but also more than ±{self.flat:g}{more}"
 
     def numbers(self) -> str:
-        """What else was measured."""
+        """List what else was measured."""
         images = f"{self.trend.n:,} images"
         of = "" if self.trend.groups == self.trend.n else f" of {self.trend.groups:,} photographs"
-        found = [] if self.mean is None else [f"mean {self.metric} {self.mean:.2f}"]
+        measured = [] if self.mean is None else [f"mean {self.metric} {self.mean:.2f}"]
         if self.trend.spearman.value is not None:
-            found.append(f"Spearman {_with_interval(self.trend.spearman)}")
-        return ", ".join([*found, images + of + (f" in {self.sets} sets" if self.sets > 1 else "")])
+            measured.append(f"Spearman {_with_interval(self.trend.spearman)}")
+        return ", ".join([*measured, images + of + (f" in {self.sets} sets" if self.sets > 1 else "")])
 
     def besides(self, kind: Kind) -> str:
-        """What ranks say where it is something else, and whether the foreground share explains it."""
+        """Say what ranks show where they differ from the slope, and whether the foreground share explains the trend."""
         ranks, fixed = _sign(self.trend.spearman), _sign(self.trend.partial)
         if not ranks:
             unsure = kind in ("falls", "rises") and ranks == 0
@@ -164,7 +164,7 @@ class _Words:
 
 
 def _missing(trend: Trend | None, metric: str) -> str:
-    """Why there is no interval to judge by; empty where there is one."""
+    """Say why there is no interval to judge by; empty where there is one."""
     if trend is None:
         return f"fewer than {FEWEST_IMAGES} images have a performance"
     if trend.slope.value is None:
@@ -178,39 +178,39 @@ def _missing(trend: Trend | None, metric: str) -> str:
     return ""
 
 
-def _kind(slope: Coefficient, mean: float | None, level: float, flat: float) -> Kind:
+def _kind(slope: Coefficient, mean: float | None, tau: float, flat: float) -> Kind:
     sign = _sign(slope)
     if sign:
         return "falls" if sign < 0 else "rises"
-    return "consistent" if _high(mean, level) and _flat(slope, flat) else "none"
+    return "consistent" if _high(mean, tau) and _flat(slope, flat) else "none"
 
 
-def _high(mean: float | None, level: float) -> bool:
-    return mean is not None and mean >= level
+def _high(mean: float | None, tau: float) -> bool:
+    return mean is not None and mean >= tau
 
 
 def _flat(slope: Coefficient, flat: float) -> bool:
-    """Whether the whole interval lies within ±flat."""
+    """Return whether the whole interval lies within ±flat."""
     return slope.low is not None and slope.high is not None and -flat <= slope.low and slope.high <= flat
 
 
-def _sign(one: Coefficient | None) -> int | None:
-    """On which side of 0 the interval lies, 0 where it holds 0; None where there is none."""
-    if one is None or one.low is None or one.high is None:
+def _sign(coefficient: Coefficient | None) -> int | None:
+    """Return on which side of 0 the interval lies, 0 where it holds 0; None where there is none."""
+    if coefficient is None or coefficient.low is None or coefficient.high is None:
         return None
-    return -1 if one.high < 0.0 else 1 if one.low > 0.0 else 0
+    return -1 if coefficient.high < 0.0 else 1 if coefficient.low > 0.0 else 0
 
 
-def _with_interval(one: Coefficient) -> str:
-    if one.value is None:
+def _with_interval(coefficient: Coefficient) -> str:
+    if coefficient.value is None:
         return "undefined"
-    if one.low is None or one.high is None:
-        return signed(one.value)
-    return f"{signed(one.value)} [{signed(one.low)}, {signed(one.high)}]"
+    if coefficient.low is None or coefficient.high is None:
+        return signed(coefficient.value)
+    return f"{signed(coefficient.value)} [{signed(coefficient.low)}, {signed(coefficient.high)}]"
 
 
 def signed(value: float) -> str:
-    """A number with its sign, to two decimals, or as many more as show that it is not 0, up to four.
+    """Format a number with its sign, to two decimals, or as many more as show that it is not 0, up to four.
 
     Examples
     --------

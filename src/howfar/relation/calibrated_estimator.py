@@ -1,11 +1,11 @@
-"""Estimates with intervals: an estimator's fit, and how far it was off on images that it was not fitted to.
+"""Fit a performance estimator and give its estimates conformal intervals, from errors on datasets left out of the fit.
 
 What the intervals promise
 --------------------------
 An image's interval holds its performance with a chance of at least about `level` where that image is exchangeable with the
 labelled ones, drawn from the same mixture of sets (more where sets differ, as its width is that of sets left out). For images
-of a *new* dataset nothing promises it. What can be said of those is how often the intervals held when a labelled dataset was
-left out, which `judge` measures; look there first.
+of a *new* dataset nothing promises it: how often intervals held when a labelled dataset was left out is what
+`howfar.relation.judge` measures.
 
 A set's interval is for its mean performance, and takes the labelled *sets* as a sample of datasets like the new one. K sets
 allow a level of at most K / (K + 1): with three sets it is 0.75, whatever was asked for, and the interval says so. The errors
@@ -26,9 +26,9 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
-from howfar.relation.estimators import named, restore
-from howfar.relation.image_columns import Columns, narrow, take
+from howfar.relation.label_free_columns import Columns, narrow, take
 from howfar.relation.labelled_images import Labelled
+from howfar.relation.performance_estimators import named, restore
 from howfar.results.relation import SetEstimate
 from howfar.significance.conformal import quantile
 
@@ -37,21 +37,21 @@ _OF_TWO = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """A fitted estimator and its errors on labelled images left out of the fit.
+    """Hold a fitted estimator and its errors on labelled images that were left out of the fit.
 
     Attributes
     ----------
     fitted
         The estimator, fitted to all of the labelled images.
     level
-        That of the intervals.
+        Confidence level of the intervals.
     estimates
         (n,) estimates of the labelled images, each by a fit to the other sets (with one set: to its other folds). Of length 0
         where a single labelled image leaves nothing to fit to; intervals are then 0 to 1.
     performance
-        (n,) their performances.
+        (n,) performance of each labelled image.
     sets
-        Names of the sets that they are of.
+        Name of the set that each labelled image is of.
     """
 
     fitted: FittedEstimator
@@ -62,22 +62,22 @@ class Calibrated:
 
     @property
     def name(self) -> str:
-        """The estimator's name."""
+        """Return the estimator's name."""
         return self.fitted.name
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The columns that it reads."""
+        """Return the names of the columns that the estimator reads."""
         return self.fitted.needs
 
     def predict(self, columns: Columns) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """Estimates of images and their intervals: low, high.
+        """Estimate the performance of images, with the low and high ends of their intervals.
 
-        Estimate ± the ⌈(n + 1) · level⌉-th smallest of the absolute errors, clipped to [0, 1]; all of [0, 1] where n is too
-        small for the level. Each error is of a fit that did not see that image's set, as the jackknife does, where
-        split-conformal intervals would spend a part of the labels on calibration alone. Source: Lei, G'Sell, Rinaldo,
+        The interval is the estimate ± the ⌈(n + 1) · level⌉-th smallest of the absolute errors, clipped to [0, 1]; all of [0,
+        1] where n is too small for the level. Each error is of a fit that did not see that image's set, as in the jackknife,
+        where split-conformal intervals would spend a part of the labels on calibration alone. Source: Lei, G'Sell, Rinaldo,
         Tibshirani & Wasserman, "Distribution-free predictive inference for regression", JASA 113 (2018), algorithms 2 and 3.
-        See the module's text for which images the level holds.
+        The module's text says for which images the level holds.
 
         Parameters
         ----------
@@ -94,11 +94,11 @@ class Calibrated:
         return estimate, np.clip(estimate - half, 0.0, 1.0), np.clip(estimate + half, 0.0, 1.0)
 
     def predict_set(self, columns: Columns, dataset: str, measured: float | None = None) -> SetEstimate:
-        """Estimate of a set's mean performance, with an interval from the errors of the labelled sets' means.
+        """Estimate a set's mean performance, with an interval from the errors of the labelled sets' means.
 
-        The mean of its images' estimates ± the ⌈(K + 1) · level⌉-th smallest of the K sets' absolute errors, `level` being cut
-        to K / (K + 1), with two sets to 0.5, clipped to [0, 1]. With one labelled set nothing is known of how sets
-        differ: the interval is 0 to 1.
+        The interval is the mean of the images' estimates ± the ⌈(K + 1) · level⌉-th smallest of the K sets' absolute errors,
+        clipped to [0, 1]; `level` is cut to K / (K + 1), with two sets to 0.5. With one labelled set nothing is known of how
+        sets differ: the interval is 0 to 1.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class Calibrated:
         dataset
             The set's name.
         measured
-            Its true mean performance where that is known.
+            The set's true mean performance where that is known.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class Calibrated:
         return quantile(np.abs(errors), level), level
 
     def to_dict(self) -> dict[str, Any]:
-        """Itself as JSON values, from which `from_dict` makes the same again, bit for bit."""
+        """Return the calibrated estimator as JSON values, from which `from_dict` makes the same again, bit for bit."""
         return {
             "fitted": self.fitted.to_dict(),
             "level": self.level,
@@ -144,14 +144,14 @@ class Calibrated:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Calibrated:
-        """Make it again from `to_dict`.
+        """Rebuild a calibrated estimator from the values of `to_dict`.
 
         Raises
         ------
         InputError
-            It is not such a document.
+            The document is not that of a calibrated estimator.
         UnknownNameError
-            No estimator of its name is registered.
+            No estimator of the document's name is registered.
         """
         try:
             level = float(document["level"])
@@ -185,11 +185,11 @@ def calibrate(
     columns
         What is known of n labelled images. Those that lack what the estimator needs are left out.
     performance
-        (n,) their performances, 0 to 1.
+        (n,) performance of each image, 0 to 1.
     sets
-        (n,) names of the sets that they are of.
+        (n,) name of the set that each image is of.
     level
-        That of the intervals, between 0 and 1.
+        Confidence level of the intervals, between 0 and 1.
     groups
         (n,) the photograph that each is of. With a single set, images of one photograph are then left out together; without it,
         runs of consecutive images are.
@@ -212,17 +212,16 @@ def calibrate(
     """
     if not 0.0 < level < 1.0:
         raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
-    recipe = named(estimator)
-    settled = recipe.resolve(columns, sets)
+    settled = named(estimator).resolve(columns, sets)
     if settled is None:
-        raise InputError.of("columns", f"must give {recipe.name} what it needs", sorted(columns))
+        raise InputError.of("columns", f"must give {named(estimator).name} what it needs", sorted(columns))
     labelled = Labelled.of(narrow(columns, settled.needs), performance, sets, groups).having(settled.needs)
     names = tuple(str(name) for name in labelled.sets)
     labelled = labelled.coded()
     left_out = _left_out(settled, labelled)
-    done = np.isfinite(left_out)
-    kept = tuple(name for name, keep in zip(names, done, strict=True) if keep)
-    return Calibrated(_fit(settled, labelled), level, left_out[done], labelled.performance[done], kept)
+    estimated = np.isfinite(left_out)
+    estimated_sets = tuple(name for name, keep in zip(names, estimated, strict=True) if keep)
+    return Calibrated(_fit(settled, labelled), level, left_out[estimated], labelled.performance[estimated], estimated_sets)
 
 
 def _fit(estimator: Estimator, labelled: Labelled) -> FittedEstimator:
@@ -230,7 +229,7 @@ def _fit(estimator: Estimator, labelled: Labelled) -> FittedEstimator:
 
 
 def _left_out(estimator: Estimator, labelled: Labelled) -> Float64Array:
-    """Estimates of the labelled images by fits that did not see their folds; NaN where there is nothing to fit to."""
+    """Estimate the labelled images by fits that did not see their folds; NaN where there is nothing to fit to."""
     estimates = np.full(len(labelled.performance), np.nan)
     for rest, inside in labelled.splits():
         estimates[inside] = _fit(estimator, rest).predict(take(labelled.columns, inside))

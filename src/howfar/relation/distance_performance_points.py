@@ -1,4 +1,4 @@
-"""The images of one set as points: scaled distance, performance, foreground share, and the photograph that each is of."""
+"""Hold a dataset's images as points of distance and performance, with foreground share and photograph."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from howfar.errors import InputError
 
 
 def as_row(x: ArrayLike, name: str, *, n: int | None = None, undefined: bool = False) -> Float64Array:
-    """Return `x` as an (n,) float64 array; unlike a row of scores it may be empty.
+    """Return `x` as an (n,) float64 array, which may be empty.
 
     Parameters
     ----------
@@ -53,14 +53,14 @@ def as_row(x: ArrayLike, name: str, *, n: int | None = None, undefined: bool = F
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """The m images of a set that have a performance, nearest first.
+    """Hold the m images of a dataset that have a performance, nearest first.
 
     Attributes
     ----------
     distances
         (m,) scaled I^dist, ascending.
     performance
-        (m,) their performance.
+        (m,) performance of each image.
     foreground
         (m,) foreground share of their masks, NaN where unknown; None where unknown for all.
     groups
@@ -83,7 +83,7 @@ class Points:
         foreground: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Points:
-        """Validate and order what a caller passes; images without a performance are left out.
+        """Validate and order a dataset's images; those without a performance are left out.
 
         The order depends on the values alone, so that the rows' order changes no result, random ones included.
 
@@ -115,10 +115,10 @@ class Points:
         labels = np.arange(len(x)) if groups is None else np.asarray(groups)
         if labels.shape != x.shape:
             raise InputError.of("groups", f"must have {len(x)} values, one an image", labels.shape)
-        known = np.flatnonzero(np.isfinite(y))
-        codes = np.unique(labels[known], return_inverse=True)[1]
-        order = np.lexsort((codes, z[known], y[known], x[known]))
-        x, y, z = x[known][order], y[known][order], z[known][order]
+        scored = np.flatnonzero(np.isfinite(y))
+        codes = np.unique(labels[scored], return_inverse=True)[1]
+        order = np.lexsort((codes, z[scored], y[scored], x[scored]))
+        x, y, z = x[scored][order], y[scored][order], z[scored][order]
         numbers, n_groups = _by_appearance(codes[order])
         return cls(x, y, None if np.isnan(z).all() else z, numbers, n_groups)
 
@@ -126,12 +126,12 @@ class Points:
         return len(self.distances)
 
 
-def carrying(sets: Sequence[Points], columns: Sequence[Float64Array]) -> float:
-    """How many groups in effect carry a coefficient: 1 / Σ h², h each group's share of a column's scatter.
+def effective_groups(sets: Sequence[Points], columns: Sequence[Float64Array]) -> float:
+    """Count how many groups in effect carry a coefficient: 1 / Σ h², h each group's share of a column's scatter.
 
-    Satterthwaite's degrees of freedom of the coefficient's variance, for noise that is alike everywhere. With m images
-    evenly spread over the distances it is 0.56 m; where one image is far away, or one alone is not 0, it comes down to it.
-    Source: Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics Bulletin 2 (1946).
+    These are Satterthwaite's degrees of freedom of the coefficient's variance, for noise that is alike everywhere: 0.56 m for m
+    images evenly spread over the distances, near 1 where a single image is far away, or a single one is not 0. Source:
+    Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics Bulletin 2 (1946).
 
     Parameters
     ----------
@@ -143,8 +143,8 @@ def carrying(sets: Sequence[Points], columns: Sequence[Float64Array]) -> float:
     Examples
     --------
     >>> even = Points.of([0.0, 0.1, 0.9, 1.0], [1, 1, 1, 1])
-    >>> one = Points.of([0.0, 0.0, 0.0, 0.0, 1.0], [1, 1, 1, 1, 1])
-    >>> [round(carrying([points], [points.distances - points.distances.mean()]), 1) for points in (even, one)]
+    >>> outlier = Points.of([0.0, 0.0, 0.0, 0.0, 1.0], [1, 1, 1, 1, 1])
+    >>> [round(effective_groups([points], [points.distances - points.distances.mean()]), 1) for points in (even, outlier)]
     [3.8, 1.5]
     """
     scatters = [np.bincount(points.groups, column**2) for points, column in zip(sets, columns, strict=True)]
@@ -153,7 +153,7 @@ def carrying(sets: Sequence[Points], columns: Sequence[Float64Array]) -> float:
 
 
 def _by_appearance(codes: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
-    """Groups numbered in the order in which they come up, whatever they are called, and how many there are."""
+    """Number groups in the order in which they come up, whatever they are called, and count them."""
     _, firsts, inverse = np.unique(codes, return_index=True, return_inverse=True)
     numbers = np.empty(len(firsts), dtype=np.intp)
     numbers[np.argsort(firsts)] = np.arange(len(firsts))

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from howfar.errors import InputError
-from howfar.relation.estimate import Calibrated, calibrate
-from howfar.relation.failures import failures, list_failures
+from howfar.relation.calibrated_estimator import Calibrated, calibrate
+from howfar.relation.failure_list import failures, list_failures
 from howfar.significance.conformal import select
 
 tenths = st.integers(0, 10).map(lambda k: k / 10)

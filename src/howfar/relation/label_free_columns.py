@@ -1,4 +1,4 @@
-"""What is known of images without their labels: named columns, one row an image, and which images have which."""
+"""Check and select the columns of distances, confidences and agreements that images have without labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, quotient
 from howfar.errors import InputError
 
 Columns: TypeAlias = Mapping[str, ArrayLike]
@@ -29,7 +29,7 @@ AGREEMENTS = ("flip_agreement", "ensemble_agreement")
 
 
 def rows(columns: Columns) -> int:
-    """Return the number m of images, which all columns share.
+    """Count the images m, which all columns share.
 
     Raises
     ------
@@ -81,12 +81,12 @@ def column(columns: Columns, name: str) -> Float64Array:
 
 
 def available(columns: Columns, needs: Iterable[str]) -> Mask:
-    """Return which images have every one of the columns, (m,) bool.
+    """Find which images have every one of the columns, (m,) bool.
 
     Raises
     ------
     InputError
-        As `column`.
+        Columns of different lengths, or one that is not numeric.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def available(columns: Columns, needs: Iterable[str]) -> Mask:
 
 
 def take(columns: Columns, which: ArrayLike) -> dict[str, NDArray[np.generic]]:
-    """Return the columns of some images, by their positions or a mask over all.
+    """Select the columns of some images, by their positions or a mask over all.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def take(columns: Columns, which: ArrayLike) -> dict[str, NDArray[np.generic]]:
 
 
 def narrow(columns: Columns, needs: Iterable[str]) -> dict[str, ArrayLike]:
-    """Return the needed columns alone, or the first where none of them is there, so that the images can still be counted.
+    """Select the needed columns alone, or the first where none of them is there, so that the images can still be counted.
 
     Examples
     --------
@@ -125,6 +125,4 @@ def narrow(columns: Columns, needs: Iterable[str]) -> dict[str, ArrayLike]:
 
 def _shares(counts: Float64Array) -> Float64Array:
     totals = counts.sum(axis=1, keepdims=True)
-    usable = np.isfinite(totals) & (totals > 0)
-    shares: Float64Array = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=usable)
-    return shares
+    return quotient(counts, np.where(np.isfinite(totals), totals, np.nan))

@@ -1,4 +1,4 @@
-"""Average thresholded confidence, made for masks: which share of the predicted foreground is predicted surely enough."""
+"""Estimate an image's performance by average thresholded confidence (ATC) over its predicted foreground."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.relation.image_columns import HISTOGRAM, VALUES, Columns, column
+from howfar.relation.label_free_columns import HISTOGRAM, VALUES, Columns, column
 from howfar.relation.labelled_images import Labelled
 
 NEEDS = (HISTOGRAM, "predicted_foreground")
@@ -17,7 +17,7 @@ NEEDS = (HISTOGRAM, "predicted_foreground")
 
 @dataclass(frozen=True)
 class Thresholded:
-    """Share of an image's predicted foreground with a value above `value`, those at it counted with weight `share`."""
+    """Predict the share of predicted foreground with a value above `value`; pixels at `value` count with weight `share`."""
 
     name: str
     value: int
@@ -25,22 +25,22 @@ class Thresholded:
     needs: tuple[str, ...] = NEEDS
 
     def predict(self, columns: Columns) -> Float64Array:
-        """Estimates, (m,); NaN for an image that lacks a column, 0 for one on which nothing is predicted."""
+        """Estimate performance, (m,); NaN for an image that lacks a column, 0 for one on which nothing is predicted."""
         above = _sure(columns, self.value + 1)
         return np.clip(above + self.share * (_sure(columns, self.value) - above), 0.0, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Itself as JSON values."""
+        """Return the fit as JSON values."""
         return {"form": "thresholded", "estimator": self.name, "value": self.value, "share": self.share}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Thresholded:
-        """Make it again from `to_dict`."""
+        """Rebuild a fit from the values of `to_dict`."""
         return cls(str(document["estimator"]), int(document["value"]), float(document["share"]))
 
 
 def thresholded(name: str, needs: tuple[str, ...], labelled: Labelled) -> Thresholded:
-    """Learn the confidence above which as large a share of predicted foreground lies, on average, as performance is.
+    """Learn the confidence above which the share of predicted foreground equals performance, on average.
 
     Garg et al. take the share of images whose confidence is above c, with c such that on the source this share is the accuracy.
     Here an image is a set of pixels and performance is F, which says nothing of true background. The share of *all*
@@ -65,13 +65,13 @@ def thresholded(name: str, needs: tuple[str, ...], labelled: Labelled) -> Thresh
 
 
 def _all_sure(columns: Columns) -> Float64Array:
-    """Share of predicted foreground with at least each value, (m, 257): column v for value v, the last all 0."""
+    """Compute the share of predicted foreground with at least each value, (m, 257): column v for value v, the last all 0."""
     histogram, foreground = column(columns, HISTOGRAM), column(columns, NEEDS[1])[:, None]
     at_least = np.zeros((len(histogram), VALUES + 1))
     at_least[:, :VALUES] = np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1]
     shares = np.divide(at_least, foreground, out=np.zeros(at_least.shape), where=foreground != 0)
     shares[np.isnan(at_least[:, 0])] = np.nan
-    # Below the common threshold lies more than the predicted foreground, of which the share is then all.
+    # For values below the common threshold more pixels count than the predicted foreground: the share is then 1.
     return np.minimum(shares, 1.0)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError, UnknownNameError
-from howfar.relation.estimate import Calibrated, calibrate
-from howfar.relation.estimators import FLIP_AGREEMENT, SIGNALS
-from howfar.relation.image_columns import take
+from howfar.relation.calibrated_estimator import Calibrated, calibrate
+from howfar.relation.label_free_columns import take
+from howfar.relation.performance_estimators import FLIP_AGREEMENT, SIGNALS
 
 SETS = np.array(["cracks"] * 14 + ["tiles"] * 9 + ["wood"] * 11)
 N = len(SETS)

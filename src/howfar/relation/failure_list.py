@@ -1,14 +1,16 @@
-"""Which images probably fail: a list at a stated error rate, by conformal p-values."""
+"""List the images on which a model probably fails, at a stated error rate, by conformal p-values."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.estimate import Calibrated
-from howfar.relation.image_columns import Mask
+from howfar.relation.calibrated_estimator import Calibrated
+from howfar.relation.label_free_columns import Mask
 from howfar.results.relation import Failures
 from howfar.significance.conformal import select
 
@@ -22,23 +24,23 @@ def list_failures(
     tau: float,
     error_rate: float,
 ) -> tuple[Float64Array, Mask]:
-    """p-values of "this image does not fail", and which images to list as failing at an error rate.
+    """Compute p-values of "this image does not fail", and choose the images to list as failing at an error rate.
 
     p_j = (1 + #{i: performance_i ≥ τ and estimate_i ≤ estimate_j}) / (n + 1) over all n calibration images, failing ones
-    counted in n: small where few images that did well were estimated as low as this one. Listed are those that Benjamini and
-    Hochberg select, with p = 1 for an image that is itself estimated at τ or above: where nearly all calibration images fail
-    a list of everything would be right often enough, and tell nothing. A larger p only makes the list shorter. For images
+    counted in n: small where few images that did well were estimated as low as this one. The list is what Benjamini and
+    Hochberg select, with p = 1 for an image that is itself estimated at τ or above: where nearly all calibration images fail a
+    list of everything would be right often enough, and tell nothing. A larger p only makes the list shorter. For images
     exchangeable with the calibration images the share of listed ones that do not fail is at most `error_rate` on average over
     lists, an empty list counting as 0: where failures are rare, most lists are empty and the others may be wrong more often.
-    Source: Jin & Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023),
-    https://arxiv.org/abs/2210.01408, with the clipped score and without its random ties: those count against listing.
+    Source: Jin & Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023), https://arxiv.org/abs/2210.01408,
+    with the clipped score and without its random ties: those count against listing.
 
     Parameters
     ----------
     calibration_estimates
         (n,) estimates of labelled images by a fit that did not see them.
     calibration_performance
-        (n,) their performances.
+        (n,) performance of each labelled image.
     estimates
         (m,) estimates of the images to judge; NaN where there is none: p-value NaN, never listed.
     tau
@@ -63,22 +65,24 @@ def list_failures(
     >>> p.tolist(), listed.tolist()
     ([0.2, 0.4, 0.6], [True, True, False])
     """
-    known = np.asarray(calibration_estimates, dtype=np.float64)
+    calibration = np.asarray(calibration_estimates, dtype=np.float64)
     truth = np.asarray(calibration_performance, dtype=np.float64)
-    asked = np.asarray(estimates, dtype=np.float64)
-    if known.ndim != 1 or known.shape != truth.shape:
-        raise InputError.of("calibration_performance", f"must be one row, as long as the {known.shape} estimates", truth.shape)
-    if not (np.isfinite(known).all() and np.isfinite(truth).all()):
+    predicted = np.asarray(estimates, dtype=np.float64)
+    if calibration.ndim != 1 or calibration.shape != truth.shape:
+        raise InputError.of(
+            "calibration_performance", f"must be one row, as long as the {calibration.shape} estimates", truth.shape
+        )
+    if not (np.isfinite(calibration).all() and np.isfinite(truth).all()):
         raise InputError.of("calibration_estimates and calibration_performance", "must be finite", "NaN or infinity")
-    if asked.ndim != 1:
-        raise InputError.of("estimates", "must be one row of numbers", asked.shape)
+    if predicted.ndim != 1:
+        raise InputError.of("estimates", "must be one row of numbers", predicted.shape)
     if not np.isfinite(tau):
         raise InputError.of("tau", "must be a finite number", tau)
-    passing = np.sort(known[truth >= tau])
+    passing = np.sort(calibration[truth >= tau])
     # Estimates that are equal but for rounding are ties.
-    as_low = np.searchsorted(passing, asked + _ROUNDING, side="right")
-    p_values = np.where(np.isnan(asked), np.nan, (1 + as_low) / (len(known) + 1))
-    return p_values, select(np.where(asked >= tau - _ROUNDING, 1.0, p_values), error_rate)
+    as_low = np.searchsorted(passing, predicted + _ROUNDING, side="right")
+    p_values = np.where(np.isnan(predicted), np.nan, (1 + as_low) / (len(calibration) + 1))
+    return p_values, select(np.where(predicted >= tau - _ROUNDING, 1.0, p_values), error_rate)
 
 
 def failures(
@@ -90,7 +94,7 @@ def failures(
     error_rate: float,
     performance: ArrayLike | None = None,
 ) -> tuple[Failures, Float64Array, Mask]:
-    """The failure list of a set and, where the set has labels, how right it is.
+    """List the probable failures of a set and, where the set has labels, measure how right the list is.
 
     Parameters
     ----------
@@ -115,7 +119,7 @@ def failures(
     Raises
     ------
     InputError
-        As `list_failures`; or performances that are not as many as estimates.
+        A τ that is not finite, an error rate outside (0, 1), or performances that are not as many as estimates.
     """
     p_values, listed = list_failures(calibrated.estimates, calibrated.performance, estimates, tau, error_rate)
     record = Failures(dataset, float(tau), float(error_rate), calibrated.name, len(p_values), int(np.count_nonzero(listed)))
@@ -128,11 +132,7 @@ def failures(
     if not labelled.any():
         return record, p_values, listed
     failing, checked = labelled & (truth < tau), int(np.count_nonzero(listed & labelled))
-    found = int(np.count_nonzero(listed & failing))
-    measured = Failures(
-        *(record.dataset, record.tau, record.error_rate, record.estimator, record.n, record.listed),
-        measured_error=(checked - found) / checked if checked else None,
-        failing=int(np.count_nonzero(failing)),
-        found=found,
-    )
+    right = int(np.count_nonzero(listed & failing))
+    error = (checked - right) / checked if checked else None
+    measured = replace(record, measured_error=error, failing=int(np.count_nonzero(failing)), found=right)
     return measured, p_values, listed

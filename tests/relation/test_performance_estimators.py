@@ -9,7 +9,9 @@ from sklearn.linear_model import Ridge
 
 from howfar import registry
 from howfar.errors import InputError, UnknownNameError
-from howfar.relation.estimators import (
+from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES, DISTANCES, take
+from howfar.relation.linear_estimators import PENALTIES, Linear
+from howfar.relation.performance_estimators import (
     ALL,
     ATC,
     DOC,
@@ -22,9 +24,7 @@ from howfar.relation.estimators import (
     named,
     restore,
 )
-from howfar.relation.estimators import DISTANCES as DISTANCES_RECIPE
-from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES, DISTANCES, take
-from howfar.relation.linear import PENALTIES, Linear
+from howfar.relation.performance_estimators import DISTANCES as DISTANCES_RECIPE
 
 SETS = ["cracks"] * 12 + ["tiles"] * 30 + ["wood"] * 7 + ["walls"] * 11
 N = len(SETS)
