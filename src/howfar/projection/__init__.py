@@ -1,4 +1,4 @@
-"""Joint PCA of two datasets' features, exact and free of seeds."""
+"""Project the features of two datasets on their joint principal components (PCA), exactly and without a seed."""
 
 from howfar.projection.basis import Basis
 from howfar.projection.pca import joint_pca, project

@@ -1,4 +1,4 @@
-"""A fitted subspace that rows can be projected on later: the mean that is taken from them, and what they are multiplied by."""
+"""Fit the principal subspace of a dataset, on which the rows of later datasets can be projected."""
 
 from __future__ import annotations
 
@@ -20,15 +20,31 @@ from howfar.protocols import Rows
 
 DOUBLE_BYTES = 64 << 20
 _BLOCK_BYTES = 32 << 20
-# Rows that are projected at a time: their float64 copy should not leave the cache before it is multiplied.
+# Bytes of rows that are projected at a time: their float64 copy should stay in the cache until it is multiplied.
 _CACHE_BYTES = 4 << 20
 # Columns whose products are summed in float32 before the sums are: few enough that rounding stays below the basis's own.
 _SINGLE_COLUMNS = 1 << 13
 
 
+class Explained:
+    """Count the components that are kept, and the share of the variance that they hold."""
+
+    explained_variance_ratio: Float64Array
+
+    @property
+    def components(self) -> int:
+        """Return z, the number of components kept."""
+        return len(self.explained_variance_ratio)
+
+    @property
+    def explained_variance(self) -> float:
+        """Return the share of the total variance that the kept components hold, at most 1."""
+        return min(1.0, float(self.explained_variance_ratio.sum()))
+
+
 @dataclass(frozen=True, eq=False)
-class Basis:
-    """The subspace that was fitted on some rows: scores = (x − mean) · matrix (P_L of eq. 5, for rows that come later).
+class Basis(Explained):
+    """Hold the subspace that was fitted on some rows: scores = (x − mean) · matrix (P_L of eq. 5, for later rows).
 
     Attributes
     ----------
@@ -50,18 +66,8 @@ class Basis:
     matrix: FloatArray
     explained_variance_ratio: Float64Array
 
-    @property
-    def components(self) -> int:
-        """z, the number of columns kept."""
-        return int(self.matrix.shape[1])
-
-    @property
-    def explained_variance(self) -> float:
-        """Share of the total variance that the kept components hold, at most 1."""
-        return min(1.0, float(self.explained_variance_ratio.sum()))
-
     def scores(self, x: ArrayLike | Rows, block: int | None = None) -> Float64Array:
-        """Rows projected on the subspace, (m, z) float64.
+        """Project rows on the subspace, (m, z) float64.
 
         Parameters
         ----------
@@ -73,7 +79,7 @@ class Basis:
         Raises
         ------
         InputError
-            Features as `howfar.arrays.as_features`, or of another width.
+            Features that are not a finite two-dimensional table of numbers, or of another width.
         """
         rows = as_rows(x, "x")
         m, q = rows.shape
@@ -90,7 +96,7 @@ class Basis:
         return scores
 
     def turned(self, signs: Float64Array) -> Basis:
-        """The same subspace with each axis multiplied by 1 or −1, (z,).
+        """Multiply each axis of the subspace by 1 or −1, (z,).
 
         Examples
         --------
@@ -112,7 +118,7 @@ class Basis:
 
 
 def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, kept: int) -> Basis:
-    """The leading axes of a dataset's scatter, each layer scaled as `howfar.projection.spectrum.layer_weights` says.
+    """Fit the leading axes of a dataset's scatter, each layer scaled by `howfar.projection.spectrum.layer_weights`.
 
     Examples
     --------
@@ -135,7 +141,7 @@ def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, kept: int)
 def by_gram(
     p: Rows, mean: Float64Array, weights: Float64Array, factors: Float64Array, shares: Float64Array, block: int | None = None
 ) -> Basis:
-    """The axes that belong to eigenvectors of inner products: matrix = W (p − mean)ᵀ U Λ^(−1/2), by column blocks.
+    """Compute the axes that belong to eigenvectors of inner products: W (p − mean)ᵀ U Λ^(−1/2), by column blocks.
 
     Parameters
     ----------
@@ -171,7 +177,7 @@ def by_gram(
 
 
 def itemsize(q: int, z: int) -> int:
-    """Bytes of a number of a (q, z) matrix: float64 up to 64 MiB, float32 beyond.
+    """Choose the bytes of a number of a (q, z) matrix: float64 up to 64 MiB, float32 beyond.
 
     Examples
     --------
@@ -182,7 +188,7 @@ def itemsize(q: int, z: int) -> int:
 
 
 def squares(mean: Float64Array, layers: Sequence[int]) -> Float64Array:
-    """Sum of the squared means of each layer.
+    """Sum the squared means of each layer.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Inner products between images, summed over blocks of features: the pieces of the Gram route, for q beyond n + m.
+"""Compute inner products (Gram matrices) between images in blocks of features, for features longer than images are many.
 
 Every dataset is taken about a centre of its own, a float32 vector near its mean, so that neither a large common offset nor one
-between P and S costs digits; how the centres lie to each other is kept apart, in float64. Products of float32 features are
+between the datasets costs digits; how the centres lie to each other is kept apart, in float64. Products of float32 features are
 computed in float32 where they are many, a few thousand columns at a time, and those sums are summed in float64.
 """
 
@@ -23,15 +23,15 @@ T = TypeVar("T")
 
 _BLOCK_BYTES = 24 << 20
 SINGLE_FROM = 1 << 36
-"""Products from which on float32 is used: below, float64 takes a second or so."""
-# Rows at least, where there are as many, that a centre is the mean of.
+"""Number of products from which float32 is used: with fewer, float64 takes a second or so."""
+# A centre is the mean of at least this many rows, where there are as many.
 _AMID = 16
 LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
 class Gram:
-    """Inner products within one dataset about its centre: of itself alone, so that they serve every pair that it is part of.
+    """Hold the inner products within one dataset about its centre, which serve every pair of datasets that it is part of.
 
     Attributes
     ----------
@@ -52,20 +52,19 @@ class Gram:
 
     @property
     def off(self) -> Float64Array:
-        """(layers, n) inner products of each row with what the centre lacks of the mean, (x − c)·(mean − c)."""
-        found: Float64Array = self.inner.mean(axis=1)
-        return found
+        """Compute (layers, n) inner products of each row with what the centre lacks of the mean, (x − c)·(mean − c)."""
+        return np.asarray(self.inner.mean(axis=1))
 
     @property
     def scatter(self) -> Float64Array:
-        """(layers,) sums of squares about the mean, which the centre is merely near."""
-        found: Float64Array = np.trace(self.inner, axis1=1, axis2=2) - self.inner.sum(axis=(1, 2)) / self.inner.shape[1]
-        return np.maximum(found, 0.0)
+        """Compute (layers,) sums of squares about the mean, which the centre is merely near."""
+        squares: Float64Array = np.trace(self.inner, axis1=1, axis2=2) - self.inner.sum(axis=(1, 2)) / self.inner.shape[1]
+        return np.maximum(squares, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Cross:
-    """Inner products between two datasets, each about its own centre, and how the centres lie to each other.
+    """Hold the inner products between two datasets, each about its own centre, and how the centres lie to each other.
 
     Attributes
     ----------
@@ -86,7 +85,7 @@ class Cross:
     single: bool
 
     def about_primary(self) -> Float64Array:
-        """(layers, n, m) inner products (p − c_P)·(s − c_P).
+        """Compute (layers, n, m) inner products (p − c_P)·(s − c_P), all about the primary dataset's centre.
 
         Examples
         --------
@@ -99,7 +98,7 @@ class Cross:
 
 
 def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = None, *, double: bool = False) -> Gram:
-    """Inner products of all rows of a dataset about its centre, one matrix a layer, in one pass over the columns.
+    """Compute the inner products of all rows of a dataset about its centre, one matrix a layer, in one pass over the columns.
 
     Parameters
     ----------
@@ -129,7 +128,7 @@ def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = N
 
 
 def beside(left: Gram, right: Gram) -> Gram:
-    """Inner products of the same rows over two runs of columns, one after the other, from those of each; of one layer.
+    """Add the inner products of the same rows over two runs of columns, one after the other, of one layer.
 
     Examples
     --------
@@ -145,16 +144,20 @@ def beside(left: Gram, right: Gram) -> Gram:
 def both_grams(
     p: Rows, s: Rows, layers: Sequence[int] | None = None, block: int | None = None
 ) -> tuple[Gram, Cross, Gram] | None:
-    """Inner products within P, between P and S, and within S, in one pass and as one product.
+    """Compute inner products within a primary dataset, between it and a secondary, and within that, as one product.
 
-    It serves two datasets of which nothing is known yet: each column is read once, and one product of all rows with themselves
-    takes less than the three that it holds. None where the products are few, so that those of P stay the same to the last bit
-    whatever S comes first.
+    It serves two datasets P and S of which nothing is known yet: each column is read once, and one product of all rows with
+    themselves takes less than the three that it holds. None where the products are few, so that those of P stay the same to the
+    last bit whatever S comes first.
 
     Parameters
     ----------
-    p, s, layers, block
-        As `cross_gram`.
+    p, s
+        (n, q) and (m, q) features.
+    layers
+        Lengths of the parts to keep apart; they sum to q. None is one part.
+    block
+        Columns at a time; by default what fits in 24 MiB. It changes nothing beyond rounding.
 
     Examples
     --------
@@ -195,22 +198,24 @@ def cross_gram(
     own: bool = True,
     double: bool = False,
 ) -> tuple[Cross, Gram]:
-    """Inner products of P with S, and on the same pass those within S.
+    """Compute inner products of a primary dataset with a secondary, and on the same pass those within the secondary.
 
     Parameters
     ----------
     p, s
         (n, q) and (m, q) features.
     centre
-        (q,) P's, as `own_gram` gives it.
-    layers, block
-        As `own_gram`.
+        (q,) float32 centre of P, of its own `Gram`.
+    layers
+        Lengths of the parts to keep apart; they sum to q. None is one part.
+    block
+        Columns at a time; by default what fits in 24 MiB. It changes nothing beyond rounding.
     known
-        Those within S, where they are known already.
+        Inner products within S, where they are known already.
     own
-        False leaves out those within S: none are given.
+        False leaves out the inner products within S.
     double
-        As `own_gram`.
+        Whether products are float64 however many they are.
 
     Examples
     --------
@@ -243,7 +248,7 @@ def cross_gram(
 
 
 def joined(own: Gram, cross: Cross, other: Gram, layer: int, out: Float64Array) -> None:
-    """Inner products of P and S together, about P's centre, of one layer: into `out`, (n + m, n + m).
+    """Join the inner products of two datasets about the primary's centre, for one layer: into `out`, (n + m, n + m).
 
     Examples
     --------
@@ -266,7 +271,7 @@ def joined(own: Gram, cross: Cross, other: Gram, layer: int, out: Float64Array) 
 
 @dataclass(frozen=True)
 class _Plan:
-    """How columns are read: in ranges that stay within a layer, the next one while this one is worked on."""
+    """Plan how columns are read: in ranges that stay within a layer, the next one while this one is worked on."""
 
     sets: tuple[Rows, ...]
     ranges: tuple[tuple[int, slice], ...]
@@ -276,10 +281,10 @@ class _Plan:
     @classmethod
     def of(cls, sets: tuple[Rows, ...], layers: Sequence[int] | None, block: int | None, products: int) -> _Plan:
         parts = tuple(layers) if layers is not None else (sets[0].shape[1],)
-        single = products >= SINGLE_FROM and all(one.columns(0, 1).dtype.itemsize <= 4 for one in sets)
+        single = products >= SINGLE_FROM and all(rows.columns(0, 1).dtype.itemsize <= 4 for rows in sets)
         dtype = np.float32 if single else np.float64
         (n, q), item = sets[0].shape, np.dtype(dtype).itemsize
-        m = sum(one.shape[0] for one in sets[1:])
+        m = sum(rows.shape[0] for rows in sets[1:])
         step = block or gram_columns(max(1, _BLOCK_BYTES // (item * (n + m))), n, m, q, len(parts), item)
         return cls(sets, tuple(_ranges(parts, step)), len(parts), dtype)
 
@@ -288,24 +293,24 @@ class _Plan:
         return self.dtype is np.float32
 
     def about(self, centres: Sequence[NDArray[np.float32]], fresh: Sequence[bool]) -> Iterator[tuple[int, slice, NDArray[Any]]]:
-        """Layer, columns, and every set's values in them less its centre, one set below another.
+        """Yield layer, columns, and every set's values in them less its centre, one set below another.
 
-        A centre that is `fresh` is chosen on the way. The next values are read while these are worked on, and take the place
-        of those before.
+        A centre that is `fresh` is chosen on the way. Each block of values is overwritten by the next but one, which is read
+        while the block is worked on.
         """
         width = max(at.stop - at.start for _, at in self.ranges)
-        ends = np.cumsum([one.shape[0] for one in self.sets])
+        ends = np.cumsum([rows.shape[0] for rows in self.sets])
         # Two in turn: memory that is new for each block has to be cleared and mapped each time.
         buffers = [np.empty((ends[-1], width), self.dtype) for _ in range(min(2, len(self.ranges)))]
 
-        def read(place: int) -> NDArray[Any]:
-            at = self.ranges[place][1]
-            values = buffers[place % 2][:, : at.stop - at.start]
-            for one, end, centre, new in zip(self.sets, ends, centres, fresh, strict=True):
-                columns = one.columns(at.start, at.stop)
+        def read(index: int) -> NDArray[Any]:
+            at = self.ranges[index][1]
+            values = buffers[index % 2][:, : at.stop - at.start]
+            for rows, end, centre, new in zip(self.sets, ends, centres, fresh, strict=True):
+                columns = rows.columns(at.start, at.stop)
                 if new:
                     centre[at] = _centre(columns)
-                np.subtract(columns, centre[at], out=values[end - one.shape[0] : end], dtype=self.dtype)
+                np.subtract(columns, centre[at], out=values[end - rows.shape[0] : end], dtype=self.dtype)
             return values
 
         for (layer, at), values in zip(self.ranges, _ahead(read, len(self.ranges)), strict=True):
@@ -313,7 +318,7 @@ class _Plan:
 
 
 def _ranges(parts: Sequence[int], step: int) -> Iterator[tuple[int, slice]]:
-    """Layer and column ranges of at most `step`, none of which crosses from one layer into the next."""
+    """Yield layer and column ranges of at most `step`, none of which crosses from one layer into the next."""
     first = 0
     for layer, length in enumerate(parts):
         for start in range(first, first + length, step):
@@ -322,24 +327,24 @@ def _ranges(parts: Sequence[int], step: int) -> Iterator[tuple[int, slice]]:
 
 
 def _ahead(read: Callable[[int], T], count: int) -> Iterator[T]:
-    """Read one place after another, each while the one before it is worked on."""
+    """Read one block after another, each while the one before it is worked on."""
     if count == 1:
         yield read(0)
         return
     with ThreadPoolExecutor(1, thread_name_prefix="howfar-read") as reader:
         coming = reader.submit(read, 0)
-        for place in range(1, count):
-            values, coming = coming.result(), reader.submit(read, place)
+        for index in range(1, count):
+            values, coming = coming.result(), reader.submit(read, index)
             yield values
         yield coming.result()
 
 
 def _centre(values: NDArray[Any]) -> NDArray[np.float32]:
-    """A vector that float32 holds, amid the rows wherever it does: the mean of some of them, which is quick."""
+    """Choose a vector that float32 holds, amid the rows wherever it does: the mean of some of them, which is quick."""
     some = values[:: max(1, len(values) // _AMID)].mean(axis=0, dtype=np.float64)
     return np.asarray(np.clip(some, -LARGEST, LARGEST), dtype=np.float32)
 
 
 def _mean(values: NDArray[Any]) -> Float64Array:
-    """Column means of a block, as one product: not to the last digit, but quick."""
+    """Compute the column means of a block as one product: not to the last digit, but quick."""
     return np.asarray(np.full(len(values), 1 / len(values), values.dtype) @ values, dtype=np.float64)

@@ -1,16 +1,16 @@
-"""What the two routes of the projection hold in memory, and how many columns or rows they may then take at a time."""
+"""Estimate the memory that a projection needs, and how many columns or rows it may then take at a time."""
 
 from __future__ import annotations
 
 from howfar.memory import at_a_time
 
 DOUBLE, SINGLE = 8, 4
-# Scores are there up to four times: as they are computed, of P and S together, with their signs, and each alone.
+# Scores are held up to four times: as computed, of P and S together, with their signs, and each alone.
 _SCORES = 4
 
 
 def gram_columns(usual: int, n: int, m: int, q: int, layers: int, itemsize: int = DOUBLE) -> int:
-    """Columns at a time of inner products of n and m images, as `howfar.memory.at_a_time`; m = 0 is P alone.
+    """Compute how many columns of inner products of n and m images to take at a time; m = 0 is one dataset alone.
 
     Held are the sums of a layer each, a block's own product, layers taken together, what is kept of P, and means and centres.
 
@@ -27,7 +27,7 @@ def gram_columns(usual: int, n: int, m: int, q: int, layers: int, itemsize: int 
 
 
 def moment_rows(usual: int, q: int, itemsize: int = DOUBLE) -> int:
-    """Rows at a time of moments of q features, likewise.
+    """Compute how many rows of q features to take at a time for their moments.
 
     Held are P's and S's scatter, a block's own product, both taken together, and what the eigenvectors are computed from.
 
@@ -41,7 +41,7 @@ def moment_rows(usual: int, q: int, itemsize: int = DOUBLE) -> int:
 
 
 def score_rows(usual: int, rows: int, q: int, z: int) -> int:
-    """Rows at a time that are projected of so many, on z of q dimensions, likewise.
+    """Compute how many of `rows` rows to project at a time on z of q dimensions.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def score_rows(usual: int, rows: int, q: int, z: int) -> int:
 
 
 def subspace_columns(usual: int, n: int, q: int, z: int, itemsize: int) -> int:
-    """Columns at a time of the axes that belong to inner products of n images, likewise.
+    """Compute how many columns to take at a time of the axes that belong to inner products of n images.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def subspace_columns(usual: int, n: int, q: int, z: int, itemsize: int) -> int:
 
 
 def kept_moments(q: int) -> int:
-    """Bytes of P's moments, which stay for further secondaries: as those are summed, and in float64.
+    """Compute the bytes of the primary dataset's moments, kept for further secondaries: as summed, and in float64.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Count, mean and scatter of a dataset, in float64, mergeable: the pieces of the covariance route.
+"""Compute count, mean and scatter of a dataset in float64, mergeable over parts: what PCA by covariance needs.
 
 Each block of rows is taken about a centre of its own before it is multiplied. The usual shortcut, Gram / n − mean·meanᵀ, loses
 everything when the mean is large beside the spread; this does not. Products of float32 features are computed in float32 where
@@ -18,17 +18,17 @@ from howfar.projection.blas import add_products, add_square, column_means, mirro
 from howfar.projection.memory_estimates import DOUBLE, SINGLE, moment_rows
 from howfar.protocols import Rows
 
-# Small enough to stay in a core's cache; where features are long, enough rows that adding up the products is the lesser work.
+# Small enough to stay in a core's cache; long features need more rows, so that adding up products is the lesser work.
 _BLOCK_BYTES = 6 << 20
 SINGLE_FROM = 1 << 32
-"""Products from which on float32 is used: below, float64 takes some hundredths of a second."""
+"""Number of products from which float32 is used: with fewer, float64 takes some hundredths of a second."""
 # Traces between which float32 products neither overflow nor vanish.
 _SAFE = (1e-20, 1e30)
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Count n, mean (q,) and scatter Σ (x − mean)(x − mean)ᵀ (q, q) of a dataset, float64.
+    """Hold count n, mean (q,) and scatter Σ (x − mean)(x − mean)ᵀ (q, q) of a dataset, float64.
 
     `single` says whether products were float32: the scatter is then known to about 1e-7 of its size.
     """
@@ -40,7 +40,7 @@ class Moments:
 
 
 def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Moments:
-    """Moments of the rows of `x`, each block centred before it is multiplied.
+    """Compute the moments of the rows of `x`, each block centred before it is multiplied.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Momen
     step = block or moment_rows(max(q // 2, _BLOCK_BYTES // (itemsize * q), 1), q, itemsize)
     mean, scatter = np.zeros(q), np.zeros((q, q), order="F")
     for start in range(0, n, step):
-        values, its = (_single if single else _double)(x.rows(start, min(start + step, n)))
+        values, block_mean = (_single if single else _double)(x.rows(start, min(start + step, n)))
         add_products(scatter, values)
-        between = its - mean
+        between = block_mean - mean
         add_square(scatter, between, start * len(values) / (start + len(values)))
         mean += between * (len(values) / (start + len(values)))
     if single and not _SAFE[0] < np.trace(scatter) < _SAFE[1]:
@@ -76,7 +76,7 @@ def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Momen
 
 
 def merge(a: Moments, b: Moments) -> Moments:
-    """Moments of two datasets taken together, from theirs alone.
+    """Compute the moments of two datasets taken together, from their own moments alone.
 
     Source: Chan, Golub & LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
 
@@ -96,7 +96,7 @@ def merge(a: Moments, b: Moments) -> Moments:
 
 
 def _double(block: NDArray[Any]) -> tuple[Float64Array, Float64Array]:
-    """Values less their mean, and that mean."""
+    """Return values less their mean, and that mean, in float64."""
     values = block.astype(np.float64)
     mean = values.mean(axis=0)
     values -= mean
@@ -104,7 +104,7 @@ def _double(block: NDArray[Any]) -> tuple[Float64Array, Float64Array]:
 
 
 def _single(block: NDArray[Any]) -> tuple[NDArray[np.float32], Float64Array]:
-    """The same in float32: about a centre near the mean first, so that a large mean costs no digits."""
+    """Return values less their mean in float32, and that mean: about a centre first, so that a large mean costs no digits."""
     centre = column_means(block.astype(np.float32, copy=False))
     values = np.subtract(block, centre, dtype=np.float32, order="C")
     lacking = column_means(values)

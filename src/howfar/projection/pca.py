@@ -1,8 +1,8 @@
-"""The joint PCA of eq. 3-5: exact, free of seeds, by whichever of two routes is cheaper.
+"""Compute the joint PCA of two datasets (eq. 3-5), exactly and without a seed, by the cheaper of two routes.
 
 **Gram** (q > n + m): eigenvectors of the (n + m) × (n + m) matrix of inner products; scores = U·√λ.
 **Covariance** (q ≤ n + m): eigenvectors of the q × q scatter; scores = centred rows · V.
-Both give the same scores, and both keep P's share of the work for every further secondary.
+Both give the same scores, and both keep the primary dataset's share of the work for every further secondary.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def joint_pca(
     layers: Sequence[int] | None = None,
     block: int | None = None,
 ) -> Projection:
-    """Project P and S on the first components of their union (eq. 3-5), centred by the joint mean, not whitened.
+    """Project a primary and a secondary dataset on the first principal components of their union (eq. 3-5).
+
+    Rows are centred by the joint mean and not whitened.
 
     Parameters
     ----------
@@ -36,7 +38,7 @@ def joint_pca(
     route
         "gram", "covariance", or "auto": the cheaper one. The scores are the same.
     scale
-        "layers" divides each layer by the square root of its total variance, so that the largest does not rule.
+        "layers" divides each layer by the square root of its total variance, so that the largest does not dominate.
     layers
         Lengths of the layers, needed by ``scale="layers"``; they sum to q.
     block
@@ -45,7 +47,7 @@ def joint_pca(
     Raises
     ------
     InputError
-        Features as `howfar.arrays.as_features`, widths that differ, or an unknown option.
+        Features that are not a finite two-dimensional table of numbers, widths that differ, or an unknown option.
 
     Examples
     --------
@@ -67,7 +69,7 @@ def project(
     layers: Sequence[int] | None = None,
     block: int | None = None,
 ) -> Iterator[Projection]:
-    """Yield P with each secondary in turn, projected; what P alone decides is computed once.
+    """Yield the primary dataset with each secondary in turn, projected; what the primary alone decides is computed once.
 
     Parameters
     ----------
@@ -76,18 +78,27 @@ def project(
     mode
         "pair": fitted on P ∪ S (the paper; each S has its own subspace). "primary": fitted on P only. "joint": fitted on
         P and all secondaries. "none": all q dimensions, rotated to their principal axes; every distance is the full one.
-    n_components, route, scale, layers, block
-        As `joint_pca`; `n_components` is not used by mode "none".
+    n_components
+        z, 25 in the paper; more than can be had is clamped with a warning. Not used by mode "none".
+    route
+        "gram", "covariance", or "auto": the cheaper one. The scores are the same.
+    scale
+        "layers" divides each layer by the square root of its total variance, so that the largest does not dominate.
+    layers
+        Lengths of the layers, needed by ``scale="layers"``; they sum to q.
+    block
+        Columns (Gram) or rows (covariance) read at a time; it changes nothing beyond rounding.
 
     Raises
     ------
     InputError
-        As `joint_pca`, at the call rather than at the first projection.
+        Features that are not a finite two-dimensional table of numbers, widths that differ, or an unknown option; at the
+        call rather than at the first projection.
 
     Examples
     --------
     >>> p, s = [[0.0, 0.0], [2.0, 0.0]], [[4.0, 3.0]]
-    >>> [x.secondary.tolist() for x in project(p, [s, s], 1, mode="primary")]
+    >>> [projection.secondary.tolist() for projection in project(p, [s, s], 1, mode="primary")]
     [[[-3.0]], [[-3.0]]]
     """
     projector = Projector(p, n_components, route=route, scale=scale, layers=layers, block=block)

@@ -1,4 +1,4 @@
-"""P's share of a projection, kept, and every secondary projected with it: the four modes, by either route."""
+"""Project a primary dataset with one secondary after another, in one of four modes, keeping the primary's share of work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError
 from howfar.memory import beside
-from howfar.projection.basis import Basis, by_covariance, by_gram, squares
+from howfar.projection.basis import Basis, Explained, by_covariance, by_gram, squares
 from howfar.projection.cached import Remembered, gram_of, moments_of
 from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
 from howfar.projection.memory_estimates import kept_moments
@@ -33,8 +33,8 @@ SCALES: tuple[Scale, ...] = ("none", "layers")
 
 
 @dataclass(frozen=True, eq=False)
-class Projection:
-    """P and one S in the same low-dimensional space (P_L and S_L of eq. 5).
+class Projection(Explained):
+    """Hold the scores of a primary and a secondary dataset in one low-dimensional space (P_L and S_L of eq. 5).
 
     Attributes
     ----------
@@ -49,19 +49,9 @@ class Projection:
     secondary: Float64Array
     explained_variance_ratio: Float64Array
 
-    @property
-    def components(self) -> int:
-        """z, the number of columns kept."""
-        return int(self.primary.shape[1])
-
-    @property
-    def explained_variance(self) -> float:
-        """Share of the total variance that the kept components hold, at most 1."""
-        return min(1.0, float(self.explained_variance_ratio.sum()))
-
 
 class Projector:
-    """Projects P with one secondary after another; what P alone decides is computed when first needed, and once.
+    """Project a primary dataset P with one secondary after another; what P alone decides is computed once, when needed.
 
     Parameters
     ----------
@@ -69,18 +59,24 @@ class Projector:
         (n, q) features of P: an array, or a store's selection.
     n_components
         z, 25 in the paper; more than can be had is clamped with a warning.
-    route, scale, layers, block
-        As `howfar.projection.joint_pca`.
+    route
+        "gram", "covariance", or "auto": the cheaper one. The scores are the same.
+    scale
+        "layers" divides each layer by the square root of its total variance, so that the largest does not dominate.
+    layers
+        Lengths of the layers, needed by ``scale="layers"``; they sum to q.
+    block
+        Columns (Gram) or rows (covariance) read at a time; it changes nothing beyond rounding.
 
     Attributes
     ----------
     n
-        Images of P.
+        Number of images of P.
 
     Raises
     ------
     InputError
-        Features as `howfar.arrays.as_features`, or an option out of range.
+        Features that are not a finite two-dimensional table of numbers, or an option out of range.
 
     Examples
     --------
@@ -129,26 +125,26 @@ class Projector:
                 )
         if mode == "joint":
             return self._joint(others)
-        one = self._with_primary if mode == "primary" else self._together
-        return (one(s, None if mode == "none" else self._z) for s in others)
+        projected = self._with_primary if mode == "primary" else self._together
+        return (projected(s, None if mode == "none" else self._z) for s in others)
 
     def own(self) -> Float64Array:
-        """P alone in the subspace fitted on it, (n, z): what its self-distance is measured in.
+        """Project P alone on the subspace fitted on it, (n, z): its self-distance is measured there.
 
         Examples
         --------
         >>> Projector([[0.0], [2.0], [4.0]]).own().tolist()
         [[2.0], [0.0], [-2.0]]
         """
-        kept = min(self._z, self._most(self.n))
+        z = min(self._z, self._most(self.n))
         if self._by_gram(self.n):
-            vectors, values, _ = self._primary_spectrum(self._gram, kept)
+            vectors, values, _ = self._primary_spectrum(self._gram, z)
             return signed(vectors * np.sqrt(values), self.n, towards_secondary=False)
-        basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
+        basis = by_covariance(self._exact_moments, self._layers, self._scale, z)
         return signed(self._scores(basis, self._p), self.n, towards_secondary=False)
 
     def basis(self) -> Basis:
-        """P's own subspace, for rows that come later: those of P get the scores of `own`, others of mode "primary".
+        """Fit P's own subspace, for rows that come later: P's rows get the scores of `own`, others those of mode "primary".
 
         Examples
         --------
@@ -156,11 +152,11 @@ class Projector:
         >>> basis.scores([[0.0, 1.0], [7.0, 9.0]]).tolist()
         [[1.0], [-6.0]]
         """
-        kept = min(self._z, self._most(self.n))
+        z = min(self._z, self._most(self.n))
         if not self._by_gram(self.n):
-            basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
+            basis = by_covariance(self._exact_moments, self._layers, self._scale, z)
             return basis.turned(signs(self._scores(basis, self._p), self.n, towards_secondary=False))
-        vectors, values, weights = self._primary_spectrum(self._exact, kept)
+        vectors, values, weights = self._primary_spectrum(self._exact, z)
         root = np.sqrt(values)
         turns = signs(vectors * root, self.n, towards_secondary=False)
         factors = vectors * turns * np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
@@ -173,9 +169,9 @@ class Projector:
 
     @cached_property
     def _exact(self) -> Gram:
-        """The same in float64: rows that are not P's are divided by the roots of P's small eigenvalues, rounding too."""
-        known = self.__dict__.get("_gram")
-        return gram_of(self._p, self._layers, self._block, double=True) if known is None or known.single else known
+        """Compute P's inner products in float64: other rows are divided by the roots of P's small eigenvalues, rounding too."""
+        computed = self.__dict__.get("_gram")
+        return gram_of(self._p, self._layers, self._block, double=True) if computed is None or computed.single else computed
 
     @cached_property
     def _moments(self) -> Moments:
@@ -183,9 +179,9 @@ class Projector:
 
     @cached_property
     def _exact_moments(self) -> Moments:
-        """The same in float64, for what is fitted on P alone and kept: its scores do not move by how P was summed."""
-        known = self.__dict__.get("_moments")
-        return moments_of(self._p, self._block, double=True) if known is None or known.single else known
+        """Compute P's moments in float64, for what is fitted on P alone and kept: scores do not move by how P was summed."""
+        computed = self.__dict__.get("_moments")
+        return moments_of(self._p, self._block, double=True) if computed is None or computed.single else computed
 
     def _scores(self, basis: Basis, *sets: Rows) -> Float64Array:
         with beside(kept_moments(self._q)):
@@ -197,7 +193,7 @@ class Projector:
     def _most(self, rows: int) -> int:
         return max(1, min(rows - 1, self._q))
 
-    def _kept(self, wanted: int | None, rows: int) -> int:
+    def _clamped(self, wanted: int | None, rows: int) -> int:
         most = self._most(rows)
         if wanted is None:
             return most
@@ -218,27 +214,27 @@ class Projector:
             start = stop
 
     def _together(self, s: Rows, wanted: int | None) -> Projection:
-        """Fitted on P and S alike."""
-        kept = self._kept(wanted, self.n + s.shape[0])
+        """Project P and S on a subspace fitted on both alike."""
+        z = self._clamped(wanted, self.n + s.shape[0])
         if self._by_gram(self.n + s.shape[0]):
             gram, rounding = self._joined(s)
             total = np.trace(gram)
-            vectors, values = leading(gram, kept, rounding)
+            vectors, values = leading(gram, z, rounding)
             shares = ratio(values, total)
             scores = vectors * np.sqrt(values)
         else:
-            basis = by_covariance(merge(self._moments, moments_of(s, self._block)), self._layers, self._scale, kept)
+            basis = by_covariance(merge(self._moments, moments_of(s, self._block)), self._layers, self._scale, z)
             shares = basis.explained_variance_ratio
             scores = self._scores(basis, self._p, s)
         scores = signed(scores, self.n)
         return Projection(scores[: self.n], scores[self.n :], shares)
 
     def _with_primary(self, s: Rows, wanted: int | None) -> Projection:
-        """Fitted on P only; a direction in which P does not vary is not there for S either."""
-        kept = self._kept(wanted, self.n)
+        """Project P and S on a subspace fitted on P only: a direction in which P does not vary is not there for S either."""
+        z = self._clamped(wanted, self.n)
         if self._by_gram(self.n):
             own = self._exact
-            vectors, values, weights = self._primary_spectrum(own, kept)
+            vectors, values, weights = self._primary_spectrum(own, z)
             root = np.sqrt(values)
             inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
             cross, _ = cross_gram(self._p, s, own.centre, self._layers, self._block, own=False, double=True)
@@ -246,48 +242,51 @@ class Projector:
             scores = np.concatenate([vectors * root, (inner.T @ vectors) * inverse])
             shares = ratio(values, _total(own, weights))
         else:
-            basis = by_covariance(self._exact_moments, self._layers, self._scale, kept)
+            basis = by_covariance(self._exact_moments, self._layers, self._scale, z)
             shares = basis.explained_variance_ratio
             scores = self._scores(basis, self._p, s)
         scores = signed(scores, self.n, towards_secondary=False)
         return Projection(scores[: self.n], scores[self.n :], shares)
 
-    def _primary_spectrum(self, gram: Gram, kept: int) -> tuple[Float64Array, Float64Array, Float64Array]:
+    def _primary_spectrum(self, gram: Gram, z: int) -> tuple[Float64Array, Float64Array, Float64Array]:
         weights = layer_weights(gram.scatter, self._floors(self.n), self.n, self._scale)
         own = np.tensordot(weights, gram.inner, axes=1)
         centre(own)
         rounding = ROUNDING_SINGLE * _total(gram, weights) / math.sqrt(self.n) if gram.single else 0.0
-        return *leading(own, kept, rounding), weights
+        return *leading(own, z, rounding), weights
 
     def _joined(self, s: Rows) -> tuple[Float64Array, float]:
-        """Centred inner products of P and S together, layers weighted and summed, and what rounding leaves of an eigenvalue."""
-        cross, its = self._crossed(s)
+        """Compute centred inner products of P and S together, and the rounding of an eigenvalue.
+
+        Layers are weighted and summed.
+        """
+        cross, secondary = self._crossed(s)
         size = self.n + s.shape[0]
         floors = self._floors(size)
         total, within = np.zeros((size, size)), 0.0
         count = len(self._layers)
         for layer in range(count):
             gram = total if count == 1 else np.empty_like(total)
-            joined(self._gram, cross, its, layer, gram)
+            joined(self._gram, cross, secondary, layer, gram)
             centre(gram)
             weight = layer_weights(np.trace(gram)[None], floors[layer : layer + 1], size, self._scale)
             gram *= weight
-            within += float(weight[0] * (np.trace(self._gram.inner[layer]) + np.trace(its.inner[layer])))
+            within += float(weight[0] * (np.trace(self._gram.inner[layer]) + np.trace(secondary.inner[layer])))
             if gram is not total:
                 total += gram
         single = self._gram.single or cross.single
         return total, ROUNDING_SINGLE * within / math.sqrt(size) if single else 0.0
 
     def _crossed(self, s: Rows) -> tuple[Cross, Gram]:
-        """Inner products of P with S and within S; those within P on the same pass, where nothing is known of either."""
+        """Compute inner products of P with S and within S; those within P on the same pass if nothing is known yet."""
         if isinstance(s, Remembered):
-            known = s.gram(self._layers, self._block)
-            return cross_gram(self._p, s, self._gram.centre, self._layers, self._block, known=known)
+            within = s.gram(self._layers, self._block)
+            return cross_gram(self._p, s, self._gram.centre, self._layers, self._block, known=within)
         if not isinstance(self._p, Remembered) and self.__dict__.keys().isdisjoint(("_gram", "_exact")):
-            found = both_grams(self._p, s, self._layers, self._block)
-            if found is not None:
-                self.__dict__["_gram"] = found[0]
-                return found[1:]
+            grams = both_grams(self._p, s, self._layers, self._block)
+            if grams is not None:
+                self.__dict__["_gram"] = grams[0]
+                return grams[1:]
         return cross_gram(self._p, s, self._gram.centre, self._layers, self._block)
 
     def _floors(self, rows: int) -> Float64Array:

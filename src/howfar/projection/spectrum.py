@@ -1,4 +1,4 @@
-"""Eigenvalues and scores: the small linear algebra that both routes of the projection share."""
+"""Compute eigenvectors, signs and explained variance of a PCA: the linear algebra that both routes share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scipy import linalg
 
 from howfar.arrays import Float64Array
 
-# A spread this far below the mean is what float64 arithmetic leaves of rows that are equal.
+# Rows that are equal have a spread this far below their mean, by float64 rounding.
 ROUNDING = 1e-12
 ROUNDING_SINGLE = 4 * float(np.finfo(np.float32).eps)
 """What float32 products leave of an eigenvalue that is 0, in parts of the trace over the square root of the matrix's size."""
@@ -15,7 +15,7 @@ _SIGN_TIE = 1e-6
 
 
 def layer_weights(scatter: Float64Array, squares: Float64Array, rows: int, scale: str) -> Float64Array:
-    """What each layer's inner products are multiplied by: 1, or with scale "layers" one over its total variance.
+    """Compute the weight of each layer's inner products: 1, or with scale "layers" one over its total variance.
 
     A layer whose rows differ by rounding alone is constant: it gets 0.
 
@@ -43,7 +43,7 @@ def layer_weights(scatter: Float64Array, squares: Float64Array, rows: int, scale
 
 
 def centre(gram: Float64Array) -> None:
-    """Inner products of the rows after their joint mean is taken away, in place: J G J with J = I − 11ᵀ/N.
+    """Take the rows' joint mean out of their inner products, in place: J G J with J = I − 11ᵀ/N.
 
     Examples
     --------
@@ -59,9 +59,9 @@ def centre(gram: Float64Array) -> None:
 
 
 def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float64Array, Float64Array]:
-    """Vectors (size, z) and values (z,) of the z largest eigenvalues, falling; `matrix` is used up.
+    """Compute vectors (size, z) and values (z,) of the z largest eigenvalues, falling; `matrix` is used up.
 
-    What rounding alone leaves of a value is 0: that of float64, or `rounding` where `matrix` is known less well.
+    Values that rounding alone can explain are set to 0: that of float64, or `rounding` where `matrix` is known less well.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float6
     [4.0, 1.0, 0.0]
     """
     size = len(matrix)
-    # Symmetric, so it may be read either way: the way that needs no copy.
+    # The matrix is symmetric, so it is read in the order that needs no copy.
     own = matrix if matrix.flags.f_contiguous else matrix.T
     values, vectors = linalg.eigh(own, overwrite_a=True, check_finite=False, subset_by_index=(max(size - z, 0), size - 1))
     values, vectors = values[::-1].copy(), vectors[:, ::-1]
@@ -78,7 +78,7 @@ def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float6
 
 
 def signed(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float64Array:
-    """Scores (n + m, z) with each column's sign fixed as `signs` says.
+    """Fix the sign of each column of scores (n + m, z), by the rule of `signs`.
 
     Examples
     --------
@@ -89,18 +89,18 @@ def signed(scores: Float64Array, n: int, towards_secondary: bool = True) -> Floa
 
 
 def signs(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float64Array:
-    """What each column is multiplied by, 1 or -1 (z,), so that S's mean is above P's.
+    """Choose each column's sign, 1 or -1 (z,), so that the secondary dataset's mean is above the primary's.
 
-    Where the means meet, or where P alone is to decide, P's first largest entry is to be positive.
+    Where the means meet, or where the primary alone is to decide, its first largest entry is made positive.
 
     Parameters
     ----------
     scores
-        P's n rows, then S's.
+        The primary's n rows, then the secondary's.
     n
-        How many are P's.
+        How many rows are the primary's.
     towards_secondary
-        False lets P alone decide.
+        False lets the primary alone decide.
 
     Examples
     --------
@@ -114,12 +114,11 @@ def signs(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float
     if towards_secondary:
         step = scores[n:].mean(axis=0) - scores[:n].mean(axis=0)
         chosen = np.where(np.abs(step) > _SIGN_TIE * np.abs(scores).max(axis=0), step, chosen)
-    found: Float64Array = np.where(chosen < 0, -1.0, 1.0)
-    return found
+    return np.where(chosen < 0, -1.0, 1.0)
 
 
 def ratio(values: Float64Array, total: float) -> Float64Array:
-    """Share of the total variance that each eigenvalue holds; all 0 where there is no variance.
+    """Compute the share of the total variance that each eigenvalue holds; all 0 where there is no variance.
 
     Examples
     --------

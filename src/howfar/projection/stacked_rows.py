@@ -1,4 +1,4 @@
-"""Several sets of rows read as one, without being copied together."""
+"""Read the rows of several datasets as one matrix, without copying them together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from howfar.protocols import Rows
 
 
 class Stacked:
-    """The rows of several sets, one set after another.
+    """Read the rows of several sets one set after another.
 
     Examples
     --------
@@ -28,7 +28,7 @@ class Stacked:
         self.shape: tuple[int, int] = (int(self._starts[-1]), parts[0].shape[1])
 
     def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Rows `start` to `stop`, from whichever sets hold them."""
+        """Return rows `start` to `stop`, from whichever sets hold them."""
         pieces = [
             part.rows(max(start - first, 0), min(stop - first, part.shape[0]))
             for part, first in zip(self._parts, self._starts[:-1], strict=True)
@@ -37,5 +37,5 @@ class Stacked:
         return np.concatenate(pieces)
 
     def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Columns `start` to `stop` of every row of every set."""
+        """Return columns `start` to `stop` of every row of every set."""
         return np.concatenate([part.columns(start, stop) for part in self._parts])

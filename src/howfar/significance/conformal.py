@@ -1,4 +1,4 @@
-"""Where a value stands among calibration values: p-values and percentiles, interval widths, and selection at an error rate."""
+"""Compute conformal p-values, percentiles and interval widths against calibration values, and select at an error rate."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.significance.value_checks import as_scores
 
-# (n + 1) · level and k · error_rate / m are often whole or equal in exact arithmetic and off by a rounding in floats.
+# (n + 1) · level and k · error_rate / m are often whole or equal in exact arithmetic, and off by a rounding in floats.
 _ROUNDING = 1e-9
 
 
 def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
-    """Conformal p-value of each score: (1 + #{calibration ≥ score}) / (n + 1).
+    """Compute the conformal p-value of each score: (1 + #{calibration ≥ score}) / (n + 1).
 
-    Small means farther than P's own images are. For an image exchangeable with the calibration images, the chance of a
-    p-value of at most α is at most α. Source: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World" (2005);
-    for outliers: Bates, Candès, Lei, Romano & Sesia, "Testing for outliers with conformal p-values", Ann. Stat. 51 (2023).
-    Leave-one-out distances of P's images are such a calibration up to 1/n: an image of P is measured against n − 1
-    others, a new one against n.
+    A small p-value means farther than the primary dataset P's own images are. For an image exchangeable with the calibration
+    images, the chance of a p-value of at most α is at most α. Source: Vovk, Gammerman & Shafer, "Algorithmic Learning in a
+    Random World" (2005); for outliers: Bates, Candès, Lei, Romano & Sesia, "Testing for outliers with conformal p-values", Ann.
+    Stat. 51 (2023). Leave-one-out distances of P's images are such a calibration up to 1/n: an image of P is measured against n
+    − 1 others, a new one against n.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
 
 
 def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
-    """Percentile of each score among the calibration scores: the share below it plus half the share equal to it, 0 to 100.
+    """Compute each score's percentile among calibration scores: the share below it plus half the share equal to it, 0 to 100.
 
     Parameters
     ----------
@@ -83,11 +83,11 @@ def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
 
 
 def quantile(residuals: ArrayLike, level: float) -> float:
-    """Half-width of a conformal interval: the ⌈(n + 1) · level⌉-th smallest residual, infinite where n is too small for that.
+    """Compute the half-width of a conformal interval: the ⌈(n + 1) · level⌉-th smallest residual, infinite for too small an n.
 
-    Estimate ± this holds the truth of a new image with a chance of at least `level`, where its residual is exchangeable with
-    these. n residuals allow a level of at most n / (n + 1). Source: Lei, G'Sell, Rinaldo, Tibshirani & Wasserman,
-    "Distribution-free predictive inference for regression", JASA 113 (2018), algorithm 2.
+    The interval estimate ± half-width holds the truth of a new image with a chance of at least `level`, where its residual is
+    exchangeable with these. n residuals allow a level of at most n / (n + 1). Source: Lei, G'Sell, Rinaldo, Tibshirani &
+    Wasserman, "Distribution-free predictive inference for regression", JASA 113 (2018), algorithm 2.
 
     Parameters
     ----------
@@ -120,11 +120,11 @@ def quantile(residuals: ArrayLike, level: float) -> float:
 
 
 def select(p_values: ArrayLike, error_rate: float) -> NDArray[np.bool_]:
-    """Hypotheses that Benjamini and Hochberg reject: at most `error_rate` of the rejected are expected to be true.
+    """Select the hypotheses that Benjamini and Hochberg reject: of these at most `error_rate` are expected to be true.
 
-    Those with the k smallest p-values, k the largest for which the k-th is at most k · error_rate / m. Source: Benjamini &
-    Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57 (1995). With conformal p-values: Jin & Candès,
-    "Selection by prediction with conformal p-values", JMLR 24 (2023), https://arxiv.org/abs/2210.01408.
+    Rejected are those with the k smallest p-values, k the largest for which the k-th is at most k · error_rate / m. Source:
+    Benjamini & Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57 (1995). With conformal p-values: Jin &
+    Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023), https://arxiv.org/abs/2210.01408.
 
     Parameters
     ----------
@@ -157,6 +157,5 @@ def select(p_values: ArrayLike, error_rate: float) -> NDArray[np.bool_]:
         raise InputError.of(f"p_values[{position}]", "must lie between 0 and 1", float(p[position]))
     rising = np.sort(p[~np.isnan(p)])
     allowed = np.arange(1, len(rising) + 1) * error_rate / max(len(rising), 1)
-    kept = np.flatnonzero(rising <= allowed * (1.0 + _ROUNDING))
-    chosen: NDArray[np.bool_] = p <= (rising[kept[-1]] if len(kept) else -1.0)
-    return chosen
+    below = np.flatnonzero(rising <= allowed * (1.0 + _ROUNDING))
+    return np.asarray(p <= (rising[below[-1]] if len(below) else -1.0))
