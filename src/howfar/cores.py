@@ -1,4 +1,4 @@
-"""How many cores there are to compute with, and that none of them is kept from it."""
+"""Count the CPU cores that may be used, and keep idle linear-algebra threads from occupying them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ WAIT = "OPENBLAS_THREAD_TIMEOUT"
 
 
 def available_cores() -> int:
-    """How many cores this process may use, which a container or a job scheduler may have made fewer than there are.
+    """Count the cores that this process may use, which a container or a job scheduler may have made fewer than there are.
 
     Examples
     --------
@@ -22,22 +22,22 @@ def available_cores() -> int:
 
 
 def numeric_threads() -> int:
-    """Threads for numerics: the cores at hand, or fewer where ``OMP_NUM_THREADS`` says so, as it does to the linear algebra.
+    """Count the threads for numerics: the cores at hand, or fewer where ``OMP_NUM_THREADS`` says so.
 
     Examples
     --------
     >>> 1 <= numeric_threads() <= available_cores()
     True
     """
-    said = os.environ.get(LIMIT, "").split(",")[0].strip()
-    return max(1, min(available_cores(), int(said))) if said.isdigit() else available_cores()
+    limit = os.environ.get(LIMIT, "").split(",")[0].strip()
+    return max(1, min(available_cores(), int(limit))) if limit.isdigit() else available_cores()
 
 
 def wait_briefly() -> None:
-    """Have the threads of NumPy's and SciPy's linear algebra wait for the next product 2²⁰ cycles at most, then sleep.
+    """Make the threads of NumPy's and SciPy's linear algebra wait at most 2²⁰ cycles for the next product, then sleep.
 
-    By themselves they go on for 2²⁶ and more, a good part of a tenth of a second, on the cores that other loops are on by then.
-    They ask once, when NumPy is loaded: call it before. What the user has set stands.
+    By default they wait 2²⁶ cycles and more, a good part of a tenth of a second, on cores that other loops then need. The
+    setting is read once, when NumPy is loaded: call this before. What the user has set stands.
 
     Examples
     --------

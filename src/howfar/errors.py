@@ -1,14 +1,14 @@
-"""What howfar raises: one base class, a few kinds, each also the builtin that callers expect."""
+"""Define howfar's exceptions: one base class, a few kinds, each also the builtin exception that callers expect."""
 
 from __future__ import annotations
 
 
 class HowfarError(Exception):
-    """Base of every error that howfar raises on purpose; its text is one clear line."""
+    """Report an error that howfar raises on purpose, in one clear line; base of all others."""
 
 
 class InputError(HowfarError, ValueError):
-    """An argument breaks a rule: says which argument, the rule, the value received and a remedy."""
+    """Report an argument that breaks a rule: which argument, the rule, the value received and a remedy."""
 
     @classmethod
     def of(cls, argument: str, rule: str, received: object, remedy: str = "") -> InputError:
@@ -35,28 +35,28 @@ class InputError(HowfarError, ValueError):
 
 
 class UnknownNameError(HowfarError, LookupError):
-    """A name is not registered; the line lists the known ones and the nearest."""
+    """Report a name that is not registered; the line lists the known ones and the nearest."""
 
 
 class MissingPathError(HowfarError, FileNotFoundError):
-    """A folder or file that the caller named is not there."""
+    """Report a folder or file that the caller named and that is not there."""
 
 
 class ImageError(HowfarError, ValueError):
-    """One image cannot be used; the text is the reason, without the path."""
+    """Report an image that cannot be used; the text is the reason, without the path."""
 
 
 class LeakError(HowfarError, RuntimeError):
-    """An image that a model of a study learnt from was about to be evaluated."""
+    """Report that an image that a model of a study learnt from was about to be evaluated."""
 
 
 class MissingExtraError(HowfarError, ImportError):
-    """An optional library is absent; the line names the command that installs it."""
+    """Report an optional library that is absent; the line names the command that installs it."""
 
 
 class StoreError(HowfarError, RuntimeError):
-    """The store on disk is of another format, is damaged, or cannot hold a value."""
+    """Report a store on disk that is of another format, is damaged, or cannot hold a value."""
 
 
 class RunnerError(HowfarError, RuntimeError):
-    """Work could not be run where it was sent: the cluster is out of reach, or has lost a task for good."""
+    """Report work that could not be run where it was sent: the cluster is out of reach, or has lost a task for good."""

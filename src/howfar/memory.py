@@ -1,7 +1,8 @@
-"""A budget of memory: what howfar's own arrays may take at a time, above the interpreter, its libraries and the network.
+"""Limit the memory that howfar's own arrays take, by choosing how many rows, columns or draws are held at a time.
 
-Those who hold arrays say what they cannot do without, and are told how much to take at a time. The budget is not passed from
-call to call but set around the work, as numpy's error handling is: it changes no result, so it is no argument of any of them.
+The budget is above what the interpreter, its libraries and the network take. Code that holds arrays states what it cannot do
+without, and is told how much to take at a time. The budget is set around the work, as numpy's error handling is, and not passed
+from call to call: it changes no result, so it is no argument of any of them.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ UNITS = {"": 1, "b": 1} | {
     for ending in ("", "b", "ib")
 }
 SLACK = 28 << 20
-"""Held whatever is done: a piece of a mapped shard, tables, the allocator's own."""
+"""Bytes that are always held: a piece of a mapped shard, tables, the allocator's own."""
 
 
 class Budget(NamedTuple):
-    """Bytes: all, those that are left to results, and what the user asked for, of which this may be one of equal parts."""
+    """Hold a budget in bytes: all, what is left to results, and what the user asked for (of which this may be one part)."""
 
     total: int
     kept: int
@@ -32,7 +33,7 @@ class Budget(NamedTuple):
     parts: int = 1
 
     def part(self, parts: int) -> Budget:
-        """What one of several processes on a machine has.
+        """Compute the budget of one of several processes on a machine.
 
         Examples
         --------
@@ -47,20 +48,20 @@ _steps: ContextVar[list[tuple[Budget, int, str, str]] | None] = ContextVar("howf
 
 
 def parse_size(size: str | int) -> int:
-    """Bytes of a size as people write it: 512MB, 2G, 1.5GiB, 2000000000.
+    """Convert a size as people write it to bytes: 512MB, 2G, 1.5GiB, 2000000000.
 
     Raises
     ------
     InputError
-        It is not of that form, or not above 0.
+        The size is not of that form, or not above 0.
 
     Examples
     --------
     >>> parse_size("512MB"), parse_size("2g"), parse_size("1.5 GiB"), parse_size(4096)
     (512000000, 2000000000, 1610612736, 4096)
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(size).strip().lower())
-    if not found or found[2] not in UNITS or not (count := int(float(found[1]) * UNITS[found[2]])):
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(size).strip().lower())
+    if not match or match[2] not in UNITS or not (count := int(float(match[1]) * UNITS[match[2]])):
         raise InputError.of("memory", "must be a size", size, "write 512MB, 2GB, 1.5GiB, or bytes")
     return count
 
@@ -72,7 +73,7 @@ def within(size: str | int | Budget | None) -> Iterator[None]:
     Raises
     ------
     InputError
-        As `parse_size`.
+        The size is not of a form like 512MB or 2GB, or not above 0.
 
     Examples
     --------
@@ -91,7 +92,7 @@ def within(size: str | int | Budget | None) -> Iterator[None]:
 
 
 def is_set() -> bool:
-    """Whether there is a budget.
+    """Return whether there is a budget.
 
     Examples
     --------
@@ -103,7 +104,7 @@ def is_set() -> bool:
 
 
 def budget(parts: int = 1) -> Budget | None:
-    """The budget, or what one of several processes on this machine has of it; None without one.
+    """Return the budget, or what one of several processes on this machine has of it; None without one.
 
     Examples
     --------
@@ -111,8 +112,8 @@ def budget(parts: int = 1) -> Budget | None:
     ...     budget(2)
     Budget(total=20000000, kept=0, asked=100000000, parts=2)
     """
-    found = _set.get()
-    return found if found is None or parts == 1 else found.part(parts)
+    current = _set.get()
+    return current if current is None or parts == 1 else current.part(parts)
 
 
 @contextmanager
@@ -134,20 +135,20 @@ def beside(kept: int) -> Iterator[None]:
 
 
 def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take fewer images with limit") -> int:
-    """How many rows, columns or draws to take at a time: as is usual, or fewer where a budget asks for it.
+    """Compute how many rows, columns or draws to take at a time: as usual, or fewer where a budget asks for it.
 
     Parameters
     ----------
     usual
-        How many without a budget.
+        How many to take without a budget.
     each
-        Bytes that one takes.
+        Bytes of one row, column or draw.
     held
         Bytes that the work holds beside them.
     what
-        What is held, for the error line.
+        Name of what is held, for the error line.
     remedy
-        What helps beside a larger budget.
+        Advice beside a larger budget, for the error line.
 
     Raises
     ------
@@ -178,12 +179,12 @@ def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take f
 
 @contextmanager
 def plan() -> Iterator[None]:
-    """Ask for every step of some work inside: what takes the most is refused at the end, not what comes first.
+    """Check every step of the work inside against the budget, and refuse the one that needs the most at the end.
 
     Raises
     ------
     InputError
-        As `at_a_time`, of the step that needs the most.
+        A step does not fit; the line names the one that needs the most.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Bars on stderr that show how far long work is, its rate and the time left: moving where they are watched, else seldom."""
+"""Show progress bars of long work on stderr, with rate and time left; in a file or pipe, a line every half minute."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ SELDOM: Final = 30.0
 def bar(
     iterable: Iterable[Any] | None = None, *, progress: bool = True, said: bool = False, patient: bool = False, **options: Any
 ) -> Any:
-    """A tqdm bar; where nobody sees it move, in a file or a pipe, it says something every half minute alone.
+    """Make a tqdm progress bar; in a file or a pipe, where it cannot be seen moving, it prints only every half minute.
 
-    There work that is shorter than that is not spoken of, unless `said` asks for its beginning and its end.
+    In a file or a pipe shorter work prints nothing, unless `said` asks for its beginning and its end.
 
     Parameters
     ----------
     iterable
-        What it goes over; None where `update` is called.
+        What the bar goes over; None where `update` is called.
     progress
         False for no bar.
     said
-        Whether even short work is spoken of in a file or a pipe.
+        Whether even short work prints in a file or a pipe.
     patient
         Whether work of less than a second has no bar anywhere.
     **options
-        As tqdm takes them: total, desc, unit, leave …
+        Options of tqdm: total, desc, unit, leave …
 
     Examples
     --------
@@ -40,6 +40,6 @@ def bar(
     # A notebook's stderr is no terminal, but it shows bars.
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
     delay, often = (1.0 if patient else 0.0, 0.1) if watched else (0.0 if said else SELDOM, SELDOM)
-    # Nor does tqdm then speak up by itself, of what it has not been told.
+    # By default tqdm would refresh by itself every 10 seconds.
     pace: dict[str, Any] = {"delay": delay, "mininterval": often, "maxinterval": max(10.0, often)}
     return tqdm(iterable, disable=not progress, dynamic_ncols=True, **pace, **options)

@@ -1,4 +1,4 @@
-"""The seams of the house: small Protocols that datasets, backbones, distances and runners fulfil."""
+"""Define the interfaces (Protocols) of datasets, backbones, distances, estimators, strategies, segmenters and runners."""
 
 from __future__ import annotations
 
@@ -17,63 +17,63 @@ R = TypeVar("R")
 
 @runtime_checkable
 class Rows(Protocol):
-    """An (n, q) matrix that is read in pieces, so that it need not fit in memory."""
+    """Read an (n, q) matrix in pieces, so that it need not fit in memory."""
 
     shape: tuple[int, int]
 
     def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Rows `start` to `stop`, shape (stop - start, q)."""
+        """Return rows `start` to `stop`, shape (stop - start, q)."""
         ...
 
     def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Columns `start` to `stop` of every row, shape (n, stop - start)."""
+        """Return columns `start` to `stop` of every row, shape (n, stop - start)."""
         ...
 
 
 class Item(Protocol):
-    """One image of a dataset, not yet read."""
+    """Describe one image of a dataset, not yet read."""
 
     @property
     def name(self) -> str:
-        """Its name, unique in the dataset: the path below the dataset's folder, with ``/``."""
+        """Return the image's name, unique in the dataset: the path below the dataset's folder, with ``/``."""
         ...
 
     @property
     def path(self) -> Path | str:
-        """Where its file lies: a path, or the text of a URL."""
+        """Return where the image's file lies: a path, or the text of a URL."""
         ...
 
 
 class Dataset(Protocol):
-    """A named sequence of images."""
+    """List the images of a dataset under a name."""
 
     @property
     def name(self) -> str:
-        """What tables and figures call it."""
+        """Return the dataset's name in tables and figures."""
         ...
 
     @property
     def items(self) -> Sequence[Item]:
-        """Its images in a fixed order."""
+        """Return the images in a fixed order."""
         ...
 
 
 class Backbone(Protocol):
-    """F of the paper (eq. 1): an image becomes a vector in R^q. Safe to call from several threads."""
+    """Embed images: turn each into a vector in R^q (F of the paper, eq. 1), safely from several threads."""
 
     @property
     def name(self) -> str:
-        """Its registered name, with the model's where it has one (``timm:resnet18``)."""
+        """Return the registered name, with the model's where it has one (``timm:resnet18``)."""
         ...
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Lengths of the parts that the feature is concatenated from; they sum to q."""
+        """Return the lengths of the parts that the feature is concatenated from; they sum to q."""
         ...
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What the feature depends on (weights hash, layer, pooling, preprocessing, dtype), as JSON values."""
+        """Return what the feature depends on (weights hash, layer, pooling, preprocessing, dtype), as JSON values."""
         ...
 
     def prepare(self, image: Image) -> NDArray[Any]:
@@ -86,63 +86,63 @@ class Backbone(Protocol):
 
 
 class ImageDistance(Protocol):
-    """A distance from each image of S to the dataset P, both projected: (m, z), (n, z) -> (m,)."""
+    """Measure the distance from each image of S to the dataset P, both projected: (m, z), (n, z) -> (m,)."""
 
     def __call__(self, s: Any, p: Any, /) -> NDArray[np.float64]:
-        """Distances of the rows of `s` from `p`."""
+        """Measure the distances of the rows of `s` from `p`."""
         ...
 
 
 class DatasetDistance(Protocol):
-    """A distance between the datasets S and P, both projected: (m, z), (n, z) -> float."""
+    """Measure the distance between the datasets S and P, both projected: (m, z), (n, z) -> float."""
 
     def __call__(self, s: Any, p: Any, /) -> float:
-        """Distance of `s` from `p`."""
+        """Measure the distance of `s` from `p`."""
         ...
 
 
 class FittedEstimator(Protocol):
-    """An estimator after its fit: columns of unlabelled images become estimates of their performance."""
+    """Estimate the performance of unlabelled images from their columns, after a fit."""
 
     @property
     def name(self) -> str:
-        """Name of the estimator that it is a fit of."""
+        """Return the name of the estimator that was fitted."""
         ...
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The columns that it reads."""
+        """Return the names of the columns that the estimator reads."""
         ...
 
     def predict(self, columns: Mapping[str, Any]) -> NDArray[np.float64]:
-        """Estimates, (m,) in [0, 1]; NaN for an image that lacks a column."""
+        """Estimate performance, (m,) in [0, 1]; NaN for an image that lacks a column."""
         ...
 
     def to_dict(self) -> dict[str, Any]:
-        """Itself as JSON values, from which `Estimator.restore` makes the same again."""
+        """Return the fit as JSON values, from which `Estimator.restore` makes the same again."""
         ...
 
 
 class Estimator(Protocol):
-    """A way to estimate an image's performance without its labels, learnt from labelled images."""
+    """Learn from labelled images how to estimate an image's performance without its labels."""
 
     @property
     def name(self) -> str:
-        """Its registered name."""
+        """Return the registered name."""
         ...
 
     @property
     def kind(self) -> str:
-        """What it goes by: baseline, distance, confidence, agreement or combined."""
+        """Return the kind of evidence: baseline, distance, confidence, agreement or combined."""
         ...
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The columns that it reads, or may read before `resolve` has settled which."""
+        """Return the names of the columns that the estimator reads, or may read before `resolve` has settled which."""
         ...
 
     def resolve(self, columns: Mapping[str, Any], sets: Any) -> Estimator | None:
-        """Settle which columns it reads, given those of some images and their sets; None where it cannot be used."""
+        """Settle which columns the estimator reads, given those of some images and their sets; None where it cannot be used."""
         ...
 
     def fit(self, columns: Mapping[str, Any], performance: Any, sets: Any, groups: Any = None) -> FittedEstimator:
@@ -150,26 +150,26 @@ class Estimator(Protocol):
         ...
 
     def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
-        """Make a fit again from its `to_dict`."""
+        """Rebuild a fit from the values of its `to_dict`."""
         ...
 
 
 class Strategy(Protocol):
-    """A way to choose which images to label."""
+    """Choose which images to label."""
 
     @property
     def name(self) -> str:
-        """Its registered name."""
+        """Return the registered name."""
         ...
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The columns that it reads: "distance" (scaled I^dist), "features" (projected rows), "uncertainty" and so on."""
+        """Return the columns that the strategy reads: "distance" (scaled I^dist), "features" (projected) …."""
         ...
 
     @property
     def nested(self) -> bool:
-        """Whether fewer picks are the first of more, given a generator in the same state: the 1 in the 3, the 3 in the 7."""
+        """Return whether fewer picks are the first of more, given a generator in the same state: 1 in 3, 3 in 7."""
         ...
 
     def pick(
@@ -179,42 +179,42 @@ class Strategy(Protocol):
         ...
 
     def reason(self, values: Mapping[str, float]) -> str:
-        """Say why it picked an image, given what its columns hold of it."""
+        """Say why an image was picked, given the values of its columns."""
         ...
 
 
 class Segmenter(Protocol):
-    """A torch network that marks foreground; it normalises its own input."""
+    """Mark foreground in images: a torch network that normalises its own input."""
 
     @property
     def name(self) -> str:
-        """Its registered name."""
+        """Return the registered name."""
         ...
 
     @property
     def multiple(self) -> int:
-        """What the sides of its input must be a multiple of."""
+        """Return the number that the sides of the input must be a multiple of."""
         ...
 
     def forward(self, pictures: Any) -> Any:
-        """RGB pictures of 0-1, (b, 3, h, w), become logits of foreground, (b, 1, h, w)."""
+        """Compute logits of foreground, (b, 1, h, w), from RGB pictures of 0-1, (b, 3, h, w)."""
         ...
 
     def logits(self, pictures: Any) -> tuple[Any, ...]:
-        """Every map that the loss is taken of, (b, 1, h, w) each; the last is that of `forward`."""
+        """Compute every map that the loss is taken of, (b, 1, h, w) each; the last is that of `forward`."""
         ...
 
     def encode(self, pictures: Any) -> tuple[Any, ...]:
-        """The feature maps that stand for the pictures, (b, c, h', w') each: the backbone's layers."""
+        """Compute the feature maps that stand for the pictures, (b, c, h', w') each: the backbone's layers."""
         ...
 
 
 class Runner(Protocol):
-    """Runs picklable tasks somewhere, and knows nothing of what they do."""
+    """Run picklable tasks on this machine or a cluster, knowing nothing of what they do."""
 
     @property
     def processes(self) -> bool:
-        """Whether tasks run in processes of their own: numerics, which use all cores of one by themselves, gain only then."""
+        """Return whether tasks run in processes of their own; only then do multithreaded numerics gain."""
         ...
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
@@ -222,9 +222,9 @@ class Runner(Protocol):
         ...
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
-        """``function(task)`` of every task, combined two by two in a bracketing that depends on their number alone."""
+        """Combine ``function(task)`` of every task two by two, in a bracketing that depends on their number alone."""
         ...
 
     def on_processors(self) -> Runner:
-        """The same for tasks that need no accelerator: they wait for none."""
+        """Return this runner for tasks that need no accelerator, so that they wait for none."""
         ...
