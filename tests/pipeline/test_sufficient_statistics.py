@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_the_bracketing_is_one_for_every_runner(rows: ArrayRows, tmp_path: Path)
     pytest.importorskip("ray", reason="needs howfar[ray]")
     spans = [(start, min(start + 100, 300)) for start in range(0, 300, 100)]
     here, there = (
-        runner.reduce(sufficient_statistics.SpanMoments(rows), sufficient_statistics.merge, spans)
+        runner.reduce(partial(sufficient_statistics.span_moments, rows), sufficient_statistics.merge, spans)
         for runner in (LocalRunner(1), RayRunner(workers=2))
     )
     np.testing.assert_array_equal(here.scatter, there.scatter)

@@ -1,4 +1,4 @@
-"""The task of embedding: a batch of images is read, hashed, and what a store lacks is claimed, decoded, embedded and stored."""
+"""Embed a batch of images as one task: read and hash them, then decode, embed and store those that a store lacks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some images of one dataset, which is named by its place."""
+    """Hold some images of one dataset, which is named by its position."""
 
     dataset: int
     items: tuple[Item, ...]
@@ -28,20 +28,20 @@ class Batch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one image.
+    """Record the result of embedding one image.
 
     Attributes
     ----------
     item
         The image.
     content
-        Its hash, where it could be read.
+        Hash of the image's content, where it could be read.
     reason
-        Why it has no features.
+        Why the image has no features.
     reused
-        Whether they were there before.
+        Whether the features were in the store before.
     elsewhere
-        Whether another worker has it in hand, so that they are not there yet.
+        Whether another worker is computing the features, so that they are not in the store yet.
     """
 
     item: Item
@@ -55,13 +55,13 @@ class Outcome:
 class EmbedBatch:
     """Embed a batch by each backbone whose store lacks it; an image is decoded once for all, and no work is done twice.
 
-    It may be pickled, killed and run again, here and elsewhere: what is stored is whole, and is not computed anew.
+    The task may be pickled, killed and run again, here and elsewhere: what is stored is whole, and is not computed anew.
     """
 
     backbones: tuple[Backbone, ...]
     stores: tuple[FeatureStore, ...]
     device: str | None = None
-    """Where backbones go when this is unpickled: to the GPU of another machine's worker."""
+    """Device that backbones move to when the task is unpickled: the GPU of another machine's worker."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Look at the stores anew, which a worker may know from an earlier run, and move the backbones that can be moved."""
@@ -69,26 +69,26 @@ class EmbedBatch:
         for store in self.stores:
             store.refresh()
         if self.device is not None:
-            there = tuple(one.on(self.device) if hasattr(one, "on") else one for one in self.backbones)
-            self.__dict__["backbones"] = there
+            moved = tuple(backbone.on(self.device) if hasattr(backbone, "on") else backbone for backbone in self.backbones)
+            self.__dict__["backbones"] = moved
 
     def __call__(self, batch: Batch) -> list[Outcome]:
-        """Do it, and tell what became of each image, in their order."""
+        """Embed the batch, and return the outcome of each image, in order."""
         outcomes, files = self._read(batch.items)
         faults = self._embed(files) if files else {}
         left = {outcome.content for outcome in outcomes if not outcome.reason and self._lacks(outcome.content)}
-        # Two of the stores may be one folder, what the one was given being news to the other.
+        # Two of the stores may be one folder: what one of them was given the other sees only when it is looked at anew.
         left = self.lacking(left) if left else left
-        return [_told(outcome, faults, left) for outcome in outcomes]
+        return [_settled(outcome, faults, left) for outcome in outcomes]
 
     def lacking(self, contents: Iterable[str]) -> set[str]:
-        """Those of some contents that a store lacks, as of now."""
+        """Find the contents that a store lacks at this moment."""
         for store in self.stores:
             store.refresh()
         return {content for content in contents if self._lacks(content)}
 
     def free(self, contents: Iterable[str]) -> set[str]:
-        """Those of some contents that a store lacks and that nobody has in hand there, as of now."""
+        """Find the contents that a store lacks and that no worker is computing at this moment."""
         asked = list(contents)
         return {content for store in self.stores for content in store.free(asked)}
 
@@ -96,7 +96,7 @@ class EmbedBatch:
         return any(not store.contains(content) for store in self.stores)
 
     def _read(self, items: Iterable[Item]) -> tuple[list[Outcome], dict[str, tuple[Item, bytes]]]:
-        """What each image is, and the files of those that a store lacks, by content."""
+        """Read and hash each image, and return by content the files of those that a store lacks."""
         outcomes = []
         files: dict[str, tuple[Item, bytes]] = {}
         for item in items:
@@ -106,14 +106,14 @@ class EmbedBatch:
                 outcomes.append(Outcome(item, reason=str(error)))
                 continue
             content = content_hash(data)
-            known = content in files or not self._lacks(content)
-            outcomes.append(Outcome(item, content=content, reused=known))
-            if not known:
+            stored = content in files or not self._lacks(content)
+            outcomes.append(Outcome(item, content=content, reused=stored))
+            if not stored:
                 files[content] = (item, data)
         return outcomes, files
 
     def _embed(self, files: Mapping[str, tuple[Item, bytes]]) -> dict[str, str]:
-        """Compute and store what is ours to compute; the reasons of what cannot be decoded."""
+        """Compute and store the features that no other worker is computing; return why images cannot be decoded, by content."""
         faults: dict[str, str] = {}
         with ExitStack() as claims:
             mine = [
@@ -122,24 +122,24 @@ class EmbedBatch:
             ]
             inputs: list[dict[str, NDArray[Any]]] = [{} for _ in self.stores]
             for content, (_, data) in files.items():
-                wanted = [place for place, own in enumerate(mine) if content in own]
+                wanted = [index for index, own in enumerate(mine) if content in own]
                 try:
                     image = decode(data).image if wanted else None
-                    arrays = [self.backbones[place].prepare(image) for place in wanted if image is not None]
+                    arrays = [self.backbones[index].prepare(image) for index in wanted if image is not None]
                 except ImageError as error:
                     faults[content] = str(error)
                     continue
-                for place, array in zip(wanted, arrays, strict=True):
-                    inputs[place][content] = array
-            for backbone, store, found in zip(self.backbones, self.stores, inputs, strict=True):
-                if found:
-                    rows = backbone.embed(np.stack(list(found.values())))
-                    store.add(list(found), [str(files[content][0].path) for content in found], rows)
+                for index, array in zip(wanted, arrays, strict=True):
+                    inputs[index][content] = array
+            for backbone, store, arrays_by_content in zip(self.backbones, self.stores, inputs, strict=True):
+                if arrays_by_content:
+                    rows = backbone.embed(np.stack(list(arrays_by_content.values())))
+                    store.add(list(arrays_by_content), [str(files[content][0].path) for content in arrays_by_content], rows)
                     store.tidy()
         return faults
 
 
-def _told(outcome: Outcome, faults: Mapping[str, str], left: Container[str]) -> Outcome:
+def _settled(outcome: Outcome, faults: Mapping[str, str], left: Container[str]) -> Outcome:
     if outcome.reason:
         return outcome
     if outcome.content in faults:

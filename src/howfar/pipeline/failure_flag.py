@@ -1,27 +1,27 @@
-"""When an image counts as one that probably fails: one rule, and its reason in words."""
+"""Flag an image as one on which the model probably fails, and give the reason in words."""
 
 from __future__ import annotations
 
 FAR = 0.05
-# The estimators that say the same of every image.
+# The estimators that predict the same for every image.
 CONSTANT = ("mean",)
 
 
 def flagged(
     primary: str, predicted: float | None, estimator: str | None, p_value: float | None, tau: float | None
 ) -> tuple[bool | None, str]:
-    """Whether an image probably fails, and why.
+    """Decide whether the model probably fails on an image, and say why.
 
-    It does where its predicted performance is below τ. Where nothing looks at the image (no estimator, or one that says
-    the same of all), it does too where its conformal p-value is at most 0.05: it is farther from P than 95 % of P's own
-    images. None stands where neither is known.
+    The image is flagged where its predicted performance is below τ. Where no estimator looks at the image (there is none, or
+    one that predicts the same for all), it is also flagged where its conformal p-value is at most 0.05: it is farther from the
+    primary dataset than 95 % of that dataset's own images. None stands where neither is known.
 
     Parameters
     ----------
     primary
-        P's name.
+        Name of the primary dataset.
     predicted, estimator
-        Predicted performance and what made it.
+        Predicted performance and the estimator that made it.
     p_value
         Conformal p-value of the image's distance.
     tau

@@ -1,4 +1,4 @@
-"""Whether two features are the same, and where they are not, what differs."""
+"""Compare the identities of two features (weights, layer, preprocessing), and name what differs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _ABSENT = "nothing"
 
 
 def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
-    """Name what two feature identities differ in: each key with both values, those within mappings by their path.
+    """List what two feature identities differ in: each key with both values, those within mappings by their path.
 
     Examples
     --------
     >>> differences({"name": "pixels", "size": {"side": 96}}, {"name": "pixels", "size": {"side": 48}, "fit": "pad"})
     ['size.side: 96 and 48', 'fit: nothing and "pad"']
     """
-    here, there = dict(_flat(wanted)), dict(_flat(got))
+    first, second = dict(_flat(wanted)), dict(_flat(got))
     return [
-        f"{key}: {here.get(key, _ABSENT)} and {there.get(key, _ABSENT)}"
-        for key in {**here, **there}
-        if here.get(key) != there.get(key)
+        f"{key}: {first.get(key, _ABSENT)} and {second.get(key, _ABSENT)}"
+        for key in {**first, **second}
+        if first.get(key) != second.get(key)
     ]
 
 
@@ -37,7 +37,7 @@ def check_same(wanted: Mapping[str, Any], got: Mapping[str, Any], primary: str, 
     primary
         The name of the profile's dataset.
     what
-        What `got` belongs to, for the line.
+        Name of what `got` belongs to, for the error line.
 
     Raises
     ------
@@ -51,10 +51,10 @@ def check_same(wanted: Mapping[str, Any], got: Mapping[str, Any], primary: str, 
     howfar.errors.InputError: the backbone must give the features that roads was profiled with, and differs in weights:
     "sha256:aa" and "sha256:bb" (the profile's first): use the same backbone, or make the profile again
     """
-    found = differences(wanted, got)
-    if found:
+    differing = differences(wanted, got)
+    if differing:
         raise InputError(
-            f"{what} must give the features that {primary} was profiled with, and differs in {'; '.join(found)} "
+            f"{what} must give the features that {primary} was profiled with, and differs in {'; '.join(differing)} "
             "(the profile's first): use the same backbone, or make the profile again"
         )
 

@@ -1,4 +1,4 @@
-"""The plan that a budget of memory is kept by: what each step of a run holds, known from sizes alone before any work."""
+"""Check from sizes alone, before any work, whether comparing datasets fits the memory budget."""
 
 from __future__ import annotations
 
@@ -23,33 +23,35 @@ from howfar.results import Settings
 # Bytes of a pair in a tile (its distance, and what that is computed from), and of an image in a bootstrap draw: where pairs are
 # few all is float64, and counts are drawn as integers of that size.
 _FEW, _MANY = (40, 20), (16, 5)
-# Of an image in the tables: its distances and its percentile, and once more when the tables are put together.
+# Numbers of an image in the tables: its distances and percentile, and once more when the tables are put together.
 _COLUMNS = 16
 
 
 def check_plan(
     sizes: Sequence[int], q: int, layers: int, settings: Settings, basis: bool = False, executor: Runner | None = None
 ) -> None:
-    """Raise where a run of P's images first, then each secondary's, does not fit the budget; without one nothing is checked.
+    """Raise where measuring a primary dataset and its secondaries does not fit the memory budget.
+
+    Without a budget nothing is checked.
 
     Parameters
     ----------
     sizes
-        Images of P, then of each secondary.
+        Number of images of the primary dataset, then of each secondary.
     q, layers
         Features of an image, and how many parts they are of.
     settings
-        The run's.
+        Settings of the comparison.
     basis
-        Whether P's own axes are wanted, for images that come later.
+        Whether the primary dataset's own axes are wanted, for images that come later.
     executor
-        Where pairs are tasks of their own processes, those that may be at work on one machine share the budget: on this one, as
-        that of others is not known.
+        The runner. Where pairs are tasks of their own processes, those that may be at work on this machine share the budget;
+        the memory of other machines is not known.
 
     Raises
     ------
     InputError
-        Names the step that needs the most, how much that is and what to do.
+        A step does not fit; the line names the one that needs the most, how much that is and what to do.
 
     Examples
     --------
@@ -72,7 +74,7 @@ def check_plan(
 
 
 def at_once(executor: Runner | None, settings: Settings) -> int:
-    """How many pairs may be measured at a time on this machine.
+    """Count the pairs of datasets that may be measured at a time on this machine.
 
     Examples
     --------
@@ -88,7 +90,7 @@ def _check_projection(n: int, m: int, q: int, parts: int, settings: Settings) ->
     fitted = n if settings.projection == "primary" else n + m
     z = components(fitted, q, settings)
     if q > fitted:
-        # Those of P alone, which rows that are not P's are projected by, are there in float64 beside.
+        # The primary's own inner products, on which later rows are projected, are held in float64 beside.
         gram_columns(1, n, m, q, parts + 2 * (settings.projection == "primary"))
         at_a_time(1, DOUBLE, _scores(n + m, z), f"{z:,} components of {n + m:,} images")
         return
@@ -98,7 +100,7 @@ def _check_projection(n: int, m: int, q: int, parts: int, settings: Settings) ->
 
 
 def components(rows: int, q: int, settings: Settings) -> int:
-    """z, as the projection clamps it.
+    """Compute z, the number of components, as the projection clamps it.
 
     Examples
     --------
@@ -110,7 +112,7 @@ def components(rows: int, q: int, settings: Settings) -> int:
 
 
 def kept(sizes: Sequence[int], q: int, settings: Settings) -> int:
-    """Bytes of the results of all pairs: scores of every secondary's images, and tables.
+    """Compute the bytes of the results of all pairs: scores of every secondary's images, and tables.
 
     Examples
     --------
@@ -122,7 +124,7 @@ def kept(sizes: Sequence[int], q: int, settings: Settings) -> int:
 
 
 def draws(usual: int, n: int, m: int, z: int, bootstrap: int = 0) -> int:
-    """Relabellings of n + m projected images at a time, as `howfar.memory.at_a_time`, beside so many bootstrap draws.
+    """Compute how many relabellings of n + m projected images to take at a time, beside so many bootstrap draws.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A reference profile: all that is needed to say how far a new image is from P, without P's images."""
+"""Describe a primary dataset by a reference profile, by which new images are scored without the dataset's images."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ CONFORMAL = 19
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Profile:
-    """What is kept of a primary dataset P to score new images by: `howfar.profile` makes it.
+    """Hold what is needed of a primary dataset P to score new images by it; `howfar.profile` makes it.
 
     Attributes
     ----------
     primary, n
-        P's name, and how many images it has.
+        P's name and number of images.
     backbone, options
-        The backbone's name, and what `howfar.load_backbone` was given beside it (never the device).
+        The backbone's name, and the options that `howfar.load_backbone` was given beside it (never the device).
     identity, layers
-        What the features depend on, and the lengths of their parts.
+        Weights, preprocessing and all else that the features depend on; the lengths of their parts.
     components, scale, neighbours
         z as asked for; "none" or "layers"; k of the nearest-neighbour distance.
     basis
@@ -54,7 +54,7 @@ class Profile:
     own
         (n,) leave-one-out distances of P's images, in P's order; None where P is a single image.
     provenance, skipped
-        What made it, and the files of P that could not be read.
+        Version and time of the run that made the profile; the files of P that could not be read.
     expected
         Estimators of performance with their calibration and judgement, where labelled datasets were given.
     """
@@ -77,21 +77,21 @@ class Profile:
 
     @property
     def self_distance(self) -> float | None:
-        """O^dist(P, P), leave-one-out: what `relative` is relative to."""
+        """Return O^dist(P, P), leave-one-out: the yardstick of relative distances; None for a single image."""
         return None if self.own is None else float(self.own.mean())
 
     @property
     def explained_variance(self) -> float:
-        """Share of P's total variance that the subspace holds."""
+        """Return the share of P's total variance that the subspace holds."""
         return self.basis.explained_variance
 
     def measure(self, features: ArrayLike | Rows) -> dict[str, Float64Array]:
-        """Distances of new images from P by their features, as ``howfar compare --projection primary`` has them.
+        """Measure the distances of new images from P by their features, as ``howfar compare --projection primary`` does.
 
         Parameters
         ----------
         features
-            (m, q), of the profile's own kind: nothing here can tell.
+            (m, q) features of the profile's own kind, which cannot be checked here.
 
         Returns
         -------
@@ -101,12 +101,12 @@ class Profile:
         Raises
         ------
         InputError
-            Features as `howfar.arrays.as_features`, or of another width.
+            Features that are not a finite two-dimensional table of numbers, or of another width.
         """
         s = self.basis.scores(features)
         mean = image_to_dataset(s, self.rows)
         undefined = np.full(len(s), np.nan)
-        # Where P's images are all alike its subspace holds nothing, and every image would look near.
+        # Where P's images are all alike the subspace holds nothing, and every image would look near.
         own, self_distance = self._sorted if self._fitted is not None else None, self.self_distance or 0.0
         relative = np.divide(mean, self_distance, out=undefined.copy(), where=self_distance > ROUNDING * mean)
         return {
@@ -120,7 +120,7 @@ class Profile:
         }
 
     def columns(self, measured: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
-        """What estimators of performance read of `measure`: distances in units of P's own, so that they have no scale."""
+        """Compute the columns that estimators read from those of `measure`: distances in units of P's own."""
         unit = self.self_distance or np.nan
         return {
             "i_dist": measured["relative"],
@@ -147,8 +147,14 @@ class Profile:
         ----------
         backbone
             A loaded one; by default the profile's own is loaded again.
-        batch_size, workers, store, estimator, predictions, flipped, ensemble
-            As `howfar.pipeline.scorer.ScoringOptions`.
+        batch_size, workers
+            Images at a time, and how many batches at once (default: the cores at hand).
+        store
+            Where to look features up and to keep new ones; by default neither is done.
+        estimator
+            "auto": of the estimators that an image has the columns for, the best judged; or the name of one.
+        predictions, flipped, ensemble
+            Folders of the model's probability maps, of its maps of the flipped images, and of further models' maps.
         **options
             Passed to `howfar.load_backbone` beside the profile's own: device; weights where the file has moved.
 
@@ -159,8 +165,8 @@ class Profile:
         """
         from howfar.pipeline.scorer import Scorer, ScoringOptions, load_again
 
-        work = ScoringOptions(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble))
-        return Scorer(self, load_again(self, **options) if backbone is None else backbone, work)
+        scoring = ScoringOptions(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble))
+        return Scorer(self, load_again(self, **options) if backbone is None else backbone, scoring)
 
     def score(
         self,
@@ -182,20 +188,31 @@ class Profile:
         ----------
         new
             An image file, a folder or any other dataset argument, ready-made embeddings, or a list of such.
-        backbone, batch_size, workers, store, estimator, predictions, flipped, ensemble, **options
-            As `scorer`; no backbone is loaded where all are embeddings.
+        backbone
+            A loaded one; by default the profile's own is loaded again, unless all images are embeddings.
+        batch_size, workers
+            Images at a time, and how many batches at once (default: the cores at hand).
+        store
+            Where to look features up and to keep new ones; by default neither is done.
+        estimator
+            "auto": of the estimators that an image has the columns for, the best judged; or the name of one.
+        predictions, flipped, ensemble
+            Folders of the model's probability maps, of its maps of the flipped images, and of further models' maps.
+        **options
+            Passed to `howfar.load_backbone` beside the profile's own: device; weights where the file has moved.
 
         Raises
         ------
         HowfarError
-            As `scorer`; a dataset is missing. A file that cannot be read is listed in `Scores.skipped` instead.
+            The backbone cannot be loaded, or gives other features than the profile's; an option is wrong, or a dataset is
+            missing. A file that cannot be read is listed in `Scores.skipped` instead.
 
         Examples
         --------
         >>> from howfar.studies.profile import profile
         >>> rng = np.random.default_rng(0)
         >>> scores = profile(rng.normal(size=(50, 8))).score(rng.normal([[0.0], [9.0]], 1.0, size=(2, 8)))
-        >>> [(f"{one.relative:.1f}", one.flag) for one in scores.images]
+        >>> [(f"{score.relative:.1f}", score.flag) for score in scores.images]
         [('1.1', False), ('6.4', True)]
         """
         from howfar.pipeline.score_inputs import arrivals
@@ -212,7 +229,7 @@ class Profile:
         )
 
     def save(self, file: str | Path) -> Path:
-        """Write it to one file, whole or not at all, and return its path; the ending is free, ``.howfar`` the custom.
+        """Write the profile to one file, whole or not at all, and return its path; the ending is free, ``.howfar`` the custom.
 
         The file is a zip of one JSON manifest and ``.npy`` arrays, in which nothing can be executed.
 
@@ -227,41 +244,43 @@ class Profile:
 
     @classmethod
     def load(cls, file: str | Path) -> Profile:
-        """Read a profile back.
+        """Read a profile back from its file.
 
         Raises
         ------
         MissingPathError
             There is no such file.
         StoreError
-            It is no profile, of another format, or damaged.
+            The file is no profile, of another format, or damaged.
         """
         from howfar.pipeline.profile_file import load
 
         return load(Path(file))
 
     def with_expected(self, expected: Expected) -> Profile:
-        """The same profile with estimators of performance."""
+        """Add estimators of performance to a copy of the profile."""
         return replace(self, expected=expected)
 
     def notes(self) -> tuple[str, ...]:
-        """What whoever reads its distances should know."""
-        found = []
+        """List what whoever reads the profile's distances should know."""
+        sentences = []
         if self.own is None:
-            found.append(f"{self.primary} is a single image: it has no self-distance, so relative distances are undefined")
+            sentences.append(f"{self.primary} is a single image: it has no self-distance, so relative distances are undefined")
         elif self._fitted is None:
-            found.append(f"the images of {self.primary} are all alike: no distance from them can be told")
+            sentences.append(f"the images of {self.primary} are all alike: no distance from them can be told")
         elif self.n < CONFORMAL:
-            found.append(
+            sentences.append(
                 f"{self.primary} has {self.n} images: with fewer than {CONFORMAL} no image can be called far by its p-value"
             )
         if self.basis.components < self.components:
-            found.append(
+            sentences.append(
                 f"{self.components} components were asked for, and {self.basis.components} can be had of {self.primary}"
             )
         if self.neighbours > self.n:
-            found.append(f"{self.neighbours} neighbours were asked for, and {self.primary} has {self.n} images to be near to")
-        return tuple(found)
+            sentences.append(
+                f"{self.neighbours} neighbours were asked for, and {self.primary} has {self.n} images to be near to"
+            )
+        return tuple(sentences)
 
     def __repr__(self) -> str:
         lines = [
@@ -289,6 +308,6 @@ class Profile:
             return undefined
         spread, size = np.ptp(self.rows, axis=0).max(), np.abs(self.rows).max()
         with np.errstate(over="ignore", invalid="ignore"):
-            found = self._fitted.distances(s)
-        defined = np.isfinite(found) & (spread > ROUNDING * np.maximum(np.abs(s).max(axis=1), size))
-        return np.where(defined, found, undefined)
+            distances = self._fitted.distances(s)
+        defined = np.isfinite(distances) & (spread > ROUNDING * np.maximum(np.abs(s).max(axis=1), size))
+        return np.where(defined, distances, undefined)

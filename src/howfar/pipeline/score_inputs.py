@@ -1,4 +1,4 @@
-"""What there is to score: image files, folders and other dataset arguments, as groups of images not yet read."""
+"""Turn what is to be scored (image files, folders, other dataset arguments) into groups of images not yet read."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from howfar.results import Features, Skipped
 
 @dataclass(frozen=True)
 class Arrival:
-    """One image to score.
+    """Describe one image to score.
 
     Attributes
     ----------
     dataset
-        The name of the dataset it counts to.
+        Name of the dataset that the image counts to.
     image
-        What its result calls it: its path.
+        The image's name in its result: its path.
     path
         The file, or the text of its URL.
     """
@@ -36,14 +36,14 @@ class Arrival:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Images that came in one argument (or next to each other), and what in it is none.
+    """Hold the images that came in one argument (or next to each other), and the files among them that are no images.
 
     Attributes
     ----------
     items
         The images.
     skipped
-        What cannot be an image: broken links, formats that are not read.
+        Files that cannot be images: broken links, formats that are not read.
     dataset, features
         The dataset that the images are of; ready-made features in place of images.
     """
@@ -65,11 +65,11 @@ def arrivals(new: Any) -> list[Group]:
     Raises
     ------
     HowfarError
-        As `howfar.data.parse`: a folder that is missing or empty, a table that is not well formed.
+        A folder is missing or empty, or a table is not well formed.
 
     Examples
     --------
-    >>> [[one.dataset, one.image] for group in arrivals(["site/images/1.png", "site/2.png"]) for one in group.items]
+    >>> [[item.dataset, item.image] for group in arrivals(["site/images/1.png", "site/2.png"]) for item in group.items]
     [['site', 'site/images/1.png'], ['site', 'site/2.png']]
     """
     several = new if isinstance(new, Sequence) and not isinstance(new, str) else [new]
@@ -79,7 +79,7 @@ def arrivals(new: Any) -> list[Group]:
 
 
 def arrival(path: str | Path) -> Arrival:
-    """One image file as an arrival; it counts to the dataset that its folder would be.
+    """Describe one image file to score; it counts to the dataset that its folder would be.
 
     Examples
     --------
@@ -118,10 +118,10 @@ def _is_image(argument: Any) -> bool:
     )
 
 
-def _group(found: Dataset | Features) -> Group:
-    if isinstance(found, Features):
-        return Group((), found.skipped, features=found)
-    items = tuple(Arrival(found.name, printable(item.path), item.path) for item in found.items)
-    # What is wrong with a mask does not matter here.
-    skipped = tuple(one for one in found.skipped if not one.reason.startswith("mask: "))
-    return Group(items, skipped, dataset=found)
+def _group(parsed: Dataset | Features) -> Group:
+    if isinstance(parsed, Features):
+        return Group((), parsed.skipped, features=parsed)
+    items = tuple(Arrival(parsed.name, printable(item.path), item.path) for item in parsed.items)
+    # Scoring reads no masks, so their faults do not matter.
+    skipped = tuple(fault for fault in parsed.skipped if not fault.reason.startswith("mask: "))
+    return Group(items, skipped, dataset=parsed)

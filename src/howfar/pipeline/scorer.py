@@ -1,4 +1,4 @@
-"""A profile with its backbone loaded: new images are scored in batches, or one by one as they arrive."""
+"""Score new images against a profile, with its backbone kept loaded: in batches, or one by one as they arrive."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _NOTHING: _Predicted = (None, None, None, None)
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """How images are to be scored; the first three fields never change a score beyond 1e-5 relative.
+    """Set how images are scored; the first three fields never change a score beyond 1e-5 relative.
 
     Attributes
     ----------
@@ -66,23 +66,23 @@ class ScoringOptions:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Images of one batch, and the maps of those whose dataset was matched with the folders of maps."""
+    """Hold the images of one batch, and the maps of those whose dataset was matched with the folders of maps."""
 
     items: Sequence[Arrival]
     maps: Mapping[Path | str, ImageMaps] = field(default_factory=dict)
 
 
 class Scorer:
-    """Scores images by a profile, with the backbone kept loaded. `howfar.Profile.scorer` makes it.
+    """Score images by a profile, with the backbone kept loaded; `howfar.Profile.scorer` makes it.
 
     Parameters
     ----------
     profile
-        What to score by.
+        The profile to score by.
     backbone
         A loaded backbone; None where there are ready-made embeddings alone.
     work
-        How.
+        Batch size, store, estimator and folders of maps; the defaults where None.
 
     Raises
     ------
@@ -141,21 +141,21 @@ class Scorer:
             raise _needs_embeddings(self.profile)
         reasons: dict[int, str] = {}
         read: dict[int, tuple[str, NDArray[Any] | None]] = {}
-        for place, item in enumerate(chunk.items):
+        for index, item in enumerate(chunk.items):
             try:
-                read[place] = self._read(item, self.backbone)
+                read[index] = self._read(item, self.backbone)
             except ImageError as error:
-                reasons[place] = str(error)
-        good = [chunk.items[place] for place in read]
+                reasons[index] = str(error)
+        good = [chunk.items[index] for index in read]
         scores = self._scores(self._embedded(good, list(read.values()), self.backbone), good, chunk.maps) if good else []
         scored = iter(scores)
         return [
-            Skipped(item.dataset, item.image, reasons[place]) if place in reasons else next(scored)
-            for place, item in enumerate(chunk.items)
+            Skipped(item.dataset, item.image, reasons[index]) if index in reasons else next(scored)
+            for index, item in enumerate(chunk.items)
         ]
 
     def _read(self, item: Arrival, backbone: Backbone) -> tuple[str, NDArray[Any] | None]:
-        """The content's hash and the model's input; None in its place where the store has the features."""
+        """Return the content's hash and the model's input; None in its place where the store has the features."""
         data = read_bytes(item.path)
         content = content_hash(data) if self._store is not None else ""
         if self._store is not None and self._store.contains(content):
@@ -188,23 +188,23 @@ class Scorer:
         predicted, words = self._predicted(measured, items, maps)
         listed = {name: _optional(values) for name, values in measured.items()}
         rows = [
-            {name: values[place] for name, values in listed.items()} | {"dataset": item.dataset, "image": item.image}
-            for place, item in enumerate(items)
+            {name: values[index] for name, values in listed.items()} | {"dataset": item.dataset, "image": item.image}
+            for index, item in enumerate(items)
         ]
-        return [self._score(row, one, word) for row, one, word in zip(rows, predicted, words, strict=True)]
+        return [self._score(*parts) for parts in zip(rows, predicted, words, strict=True)]
 
     def _predicted(
         self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps]
     ) -> tuple[Sequence[_Predicted], Sequence[str]]:
-        """What the profile's estimators make of images, and what was wrong with their maps."""
+        """Predict performance by the profile's estimators, and say what was wrong with the images' maps."""
         expected = self.profile.expected
         if expected is None:
             return [_NOTHING] * len(items), [""] * len(items)
         columns: dict[str, Any] = self.profile.columns(measured)
         words: Sequence[str] = [""] * len(items)
         if self.work.predictions is not None:
-            found = [maps.get(item.path) or self._folders.beside(item.path) for item in items]
-            signals, words = zip(*(one.read(expected.cut) for one in found), strict=True)
+            image_maps = [maps.get(item.path) or self._folders.beside(item.path) for item in items]
+            signals, words = zip(*(files.read(expected.cut) for files in image_maps), strict=True)
             columns |= stacked(signals, self._folders.columns())
         estimate, low, high, names = expected.predict(columns, self.work.estimator)
         return list(zip(*map(_optional, (estimate, low, high)), names, strict=True)), words
@@ -230,7 +230,7 @@ def load_again(profile: Profile, **options: Any) -> Backbone:
     Raises
     ------
     HowfarError
-        As `howfar.load_backbone`.
+        The backbone cannot be loaded, or the profile was made from ready-made embeddings.
     """
     if profile.identity.get("kind") == "embeddings":
         raise _needs_embeddings(profile)
@@ -244,24 +244,25 @@ def load_again(profile: Profile, **options: Any) -> Backbone:
 
 
 def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
-    """Score all groups.
+    """Score all groups of images.
 
     Raises
     ------
     HowfarError
-        As `Scorer.each`.
+        Features are of another kind than the profile's, images meet a profile of embeddings, or a folder of maps has none of a
+        dataset's images.
     """
     outcomes = [outcome for group in groups for outcome in scorer.each(group)]
     return Scores(
         primary=scorer.profile.primary,
-        images=tuple(one for one in outcomes if isinstance(one, Score)),
-        skipped=tuple(one for one in outcomes if isinstance(one, Skipped)),
+        images=tuple(outcome for outcome in outcomes if isinstance(outcome, Score)),
+        skipped=tuple(outcome for outcome in outcomes if isinstance(outcome, Skipped)),
         notes=scorer.notes,
     )
 
 
 def _trust(profile: Profile, folders: Folders, estimator: str) -> tuple[str, ...]:
-    """How far the predictions of performance are to be trusted; refuses what is of no use or cannot be done."""
+    """Say how far the predictions of performance are to be trusted; refuse what is of no use or cannot be done."""
     if profile.expected is not None:
         distances = () if profile.self_distance is None else DISTANCES
         return profile.expected.notes((*distances, *folders.columns()), estimator)
@@ -281,8 +282,8 @@ def _needs_embeddings(profile: Profile) -> InputError:
 def _opened(store: Store | str | Path | None, backbone: Backbone) -> FeatureStore | None:
     if store is None:
         return None
-    shelf = store if isinstance(store, Store) else Store(store)
-    return shelf.open(backbone.identity, sum(backbone.layers))
+    opened = store if isinstance(store, Store) else Store(store)
+    return opened.open(backbone.identity, sum(backbone.layers))
 
 
 def _optional(values: Float64Array) -> list[float | None]:

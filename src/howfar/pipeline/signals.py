@@ -1,4 +1,4 @@
-"""What the model's own maps of an image say without labels: found by the image's name, read, and turned into signals."""
+"""Read a model's probability maps of images, and compute their label-free signals (confidence, entropy, agreement)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ENDINGS = (".png", *sorted({*EXTENSIONS, ARRAY} - {".png"}))
 
 @dataclass(frozen=True)
 class Folders:
-    """Folders of probability maps: the model's, those of the flipped images, and those of further members of an ensemble."""
+    """Name the folders of probability maps: the model's, those of the flipped images, and those of further models."""
 
     predictions: Path | None = None
     flipped: Path | None = None
@@ -37,9 +37,9 @@ class Folders:
         Raises
         ------
         MissingPathError
-            One is not.
+            A folder is not there.
         InputError
-            One is a file; or there are others and none of the model's own maps.
+            A folder is a file; or there are others and none of the model's own maps.
         """
         given = [folder for folder in (predictions, flipped, *ensemble) if folder is not None]
         for folder in given:
@@ -55,61 +55,61 @@ class Folders:
         return cls(as_path[0], as_path[1], tuple(absolute(folder) for folder in ensemble))
 
     def columns(self) -> tuple[str, ...]:
-        """The columns that these folders give."""
+        """List the columns that these folders give."""
         if self.predictions is None:
             return ()
-        agreements = tuple(name for name, there in zip(AGREEMENTS, (self.flipped, self.ensemble), strict=True) if there)
+        agreements = tuple(name for name, given in zip(AGREEMENTS, (self.flipped, self.ensemble), strict=True) if given)
         return (*CONFIDENCES, HISTOGRAM, *agreements)
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
-        """The maps of a dataset's images, by the image's file.
+        """Find the maps of a dataset's images, by the image's file.
 
         Raises
         ------
         HowfarError
-            As `howfar.data.predictions.match_maps`: a folder without a map of any of the images.
+            A folder has no map of any of the images.
         """
-        found = [match_maps(dataset, folder).files for folder in self.all()]
-        return {item.path: ImageMaps(tuple(files.get(item.name) for files in found), self) for item in dataset.items}
+        by_folder = [match_maps(dataset, folder).files for folder in self.all()]
+        return {item.path: ImageMaps(tuple(files.get(item.name) for files in by_folder), self) for item in dataset.items}
 
     def beside(self, image: Path | str) -> ImageMaps:
-        """The maps of one image: the files with its name but for the ending."""
+        """Find the maps of one image: the files with its name but for the ending."""
         return ImageMaps(tuple(_of_stem(folder, Path(image).stem) for folder in self.all()), self)
 
     def all(self) -> Iterator[Path]:
-        """The folders in the order in which `ImageMaps.files` has them."""
+        """Yield the folders in the order in which `ImageMaps.files` has them."""
         yield from (folder for folder in (self.predictions, self.flipped, *self.ensemble) if folder is not None)
 
 
 @dataclass(frozen=True)
 class ImageMaps:
-    """The maps of one image: a file, or None, from each of the folders in their order."""
+    """Hold the maps of one image: a file, or None, from each of the folders in their order."""
 
     files: tuple[Path | None, ...]
     folders: Folders
 
     def read(self, threshold: float) -> tuple[dict[str, Any], str]:
-        """The signals of the maps, by the names that estimators know them by; and why some are missing, else "".
+        """Compute the signals of the maps, by the names that estimators know them by; and why some are missing, else "".
 
         Parameters
         ----------
         threshold
-            Where `predicted_foreground` is taken.
+            Probability above which `predicted_foreground` counts a pixel.
         """
-        found: dict[str, Any] = {}
+        columns: dict[str, Any] = {}
         names, folders = list(self.folders.all()), self.folders
         try:
             main = _read(self.files[0], names[0])
             counts = histogram(main)
-            found |= {**signals(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
+            columns |= {**signals(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
             rest = [_read(file, folder) for file, folder in zip(self.files[1:], names[1:], strict=True)]
             if folders.flipped is not None:
-                found["flip_agreement"] = flip_agreement(main, rest.pop(0))
+                columns["flip_agreement"] = flip_agreement(main, rest.pop(0))
             if rest:
-                found["ensemble_agreement"] = ensemble_agreement([main, *rest])
+                columns["ensemble_agreement"] = ensemble_agreement([main, *rest])
         except (ImageError, InputError) as error:
-            return found, str(error)
-        return found, ""
+            return columns, str(error)
+        return columns, ""
 
 
 def _read(file: Path | None, folder: Path) -> NDArray[Any]:
@@ -121,8 +121,8 @@ def _read(file: Path | None, folder: Path) -> NDArray[Any]:
         raise ImageError(f"its map {printable(file)}: {error}") from error
 
 
-def stacked(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-    """Columns of several images' signals, nan where an image lacks one.
+def stacked(images: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """Stack several images' signals into columns, nan where an image lacks one.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def stacked(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[st
     {'entropy': array([0.5, nan])}
     """
     blank: dict[str, Any] = {name: np.full(VALUES, np.nan) if name == HISTOGRAM else np.nan for name in names}
-    return {name: np.array([one.get(name, blank[name]) for one in found]) for name in names}
+    return {name: np.array([signals.get(name, blank[name]) for signals in images]) for name in names}
 
 
 def _of_stem(folder: Path, stem: str) -> Path | None:

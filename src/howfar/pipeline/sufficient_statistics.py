@@ -1,4 +1,4 @@
-"""What a large dataset is summed to, computed by a runner's tasks and kept beside its features."""
+"""Compute a large dataset's moments or inner products as a runner's tasks, and keep them beside its features."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "sums"
 KEPT: Final = 2 << 30
-"""Bytes of the sums of one feature's datasets that are kept."""
+"""Most bytes of sums that are kept for the datasets of one feature."""
 SPAN: Final = 1 << 27
 """Numbers of features of one task: half a gigabyte."""
 
 
 def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: Runner) -> Rows:
-    """Rows that remember what they are summed to, where that takes long: in ``sums/`` below their feature's folder.
+    """Return rows that keep their moments or inner products, where these take long to compute.
 
-    These are the moments where there are more images than features, else the inner products. A runner whose tasks have
-    processes of their own computes them now, span by span, reduced as a tree; else moments are computed when they are first
-    needed. A store behind a URL keeps none.
+    They are kept in ``sums/`` below the feature's folder: the moments where there are more images than features, else the inner
+    products. A runner whose tasks have processes of their own computes them now, span by span, reduced as a tree; else moments
+    are computed when they are first needed. A store behind a URL keeps none.
 
     Parameters
     ----------
     rows
         (n, q) features.
     contents
-        The n contents, by which they are known.
+        Content hash of each of the n images, which name the kept sums.
     home
         The feature's folder.
     executor
@@ -52,17 +52,17 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
     if not isinstance(home, Path) or few:
         return rows
     digest = hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32]
-    kept = Remembered(rows, home / FOLDER / digest)
-    if kind is Gram and not executor.processes and not kept.knows(Gram):
-        # Here a pair's inner products are one product of both sets; those of each alone, to be kept, would be two more.
+    remembered = Remembered(rows, home / FOLDER / digest)
+    if kind is Gram and not executor.processes and not remembered.knows(Gram):
+        # Without processes a pair's inner products are one product of both sets; keeping each set's own would take two more.
         return rows
     _mark(home / FOLDER, digest)
-    if executor.processes and not kept.knows(kind):
+    if executor.processes and not remembered.knows(kind):
         if kind is Moments:
-            kept.give(executor.on_processors().reduce(SpanMoments(rows), merge, _spans(n, q)))
+            remembered.give(executor.on_processors().reduce(partial(span_moments, rows), merge, _spans(n, q)))
         else:
-            kept.give(executor.on_processors().reduce(SpanGram(rows), beside, _spans(q, n)))
-    return kept
+            remembered.give(executor.on_processors().reduce(partial(span_gram, rows), beside, _spans(q, n)))
+    return remembered
 
 
 def _spans(length: int, width: int) -> list[tuple[int, int]]:
@@ -70,72 +70,42 @@ def _spans(length: int, width: int) -> list[tuple[int, int]]:
     return [(start, min(start + step, length)) for start in range(0, length, step)]
 
 
-@dataclass(frozen=True)
-class SpanMoments:
-    """Moments of some of a dataset's rows, by where they begin and end."""
-
-    features: Rows
-
-    def __call__(self, span: tuple[int, int]) -> Moments:
-        """Those of one span."""
-        return moments(Span(self.features, *span))
+def span_moments(features: Rows, span: tuple[int, int]) -> Moments:
+    """Compute the moments of a dataset's rows from the first up to the second number of `span`."""
+    return moments(Window(features, rows=span))
 
 
-@dataclass(frozen=True)
-class SpanGram:
-    """Inner products over some of a dataset's columns, by where they begin and end."""
-
-    features: Rows
-
-    def __call__(self, span: tuple[int, int]) -> Gram:
-        """Those of one span."""
-        return own_gram(Columns(self.features, *span))
+def span_gram(features: Rows, span: tuple[int, int]) -> Gram:
+    """Compute the inner products over a dataset's columns from the first up to the second number of `span`."""
+    return own_gram(Window(features, columns=span))
 
 
-class Columns:
-    """Some successive columns, read in pieces.
+class Window:
+    """Read some successive rows and columns of a matrix in pieces; all of them where none are named.
 
     Examples
     --------
     >>> from howfar.arrays import as_rows
-    >>> Columns(as_rows([[1.0, 2.0, 3.0]], "x"), 1, 3).columns(1, 2)
+    >>> Window(as_rows([[1.0, 2.0, 3.0]], "x"), columns=(1, 3)).columns(1, 2)
     array([[3.]])
-    """
-
-    def __init__(self, rows: Rows, start: int, stop: int) -> None:
-        self._rows, self._start = rows, start
-        self.shape: tuple[int, int] = (rows.shape[0], stop - start)
-
-    def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Rows `start` to `stop` of the columns."""
-        return self.columns(0, self.shape[1])[start:stop]
-
-    def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Columns `start` to `stop` of them."""
-        return self._rows.columns(self._start + start, self._start + min(stop, self.shape[1]))
-
-
-class Span:
-    """Some successive rows, read in pieces.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> Span(as_rows([[1.0], [2.0], [6.0]], "x"), 1, 3).rows(0, 1)
+    >>> Window(as_rows([[1.0], [2.0], [6.0]], "x"), rows=(1, 3)).rows(0, 1)
     array([[2.]])
     """
 
-    def __init__(self, rows: Rows, start: int, stop: int) -> None:
-        self._rows, self._start = rows, start
-        self.shape: tuple[int, int] = (stop - start, rows.shape[1])
+    def __init__(self, matrix: Rows, rows: tuple[int, int] | None = None, columns: tuple[int, int] | None = None) -> None:
+        self._matrix = matrix
+        self._rows, self._columns = rows or (0, matrix.shape[0]), columns or (0, matrix.shape[1])
+        self.shape: tuple[int, int] = (self._rows[1] - self._rows[0], self._columns[1] - self._columns[0])
 
     def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Rows `start` to `stop` of the span."""
-        return self._rows.rows(self._start + start, self._start + min(stop, self.shape[0]))
+        """Return rows `start` to `stop` of the window."""
+        first = self._rows[0]
+        return self._matrix.rows(first + start, first + min(stop, self.shape[0]))[:, slice(*self._columns)]
 
     def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Columns `start` to `stop` of every row of the span."""
-        return self._rows.rows(self._start, self._start + self.shape[0])[:, start:stop]
+        """Return columns `start` to `stop` of every row of the window."""
+        first = self._columns[0]
+        return self._matrix.columns(first + start, first + min(stop, self.shape[1]))[slice(*self._rows)]
 
 
 def _mark(folder: Path, used: str) -> None:
@@ -144,7 +114,7 @@ def _mark(folder: Path, used: str) -> None:
         (folder / used).mkdir(parents=True, exist_ok=True)
         (folder / used).touch()
         room = KEPT
-        for known in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True):
-            room -= sum(file.stat().st_size for file in known.iterdir())
-            if room < 0 and known.name != used:
-                shutil.rmtree(known, ignore_errors=True)
+        for sums in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True):
+            room -= sum(file.stat().st_size for file in sums.iterdir())
+            if room < 0 and sums.name != used:
+                shutil.rmtree(sums, ignore_errors=True)
