@@ -33,8 +33,8 @@ from howfar.results import (
 )
 from howfar.results.files import ready_folder
 from howfar.significance import holm
-from howfar.studies.comparison_notes import CONFORMAL, notes
-from howfar.studies.growing_table import Columns
+from howfar.studies.comparison_caveats import CONFORMAL, notes
+from howfar.studies.preallocated_table import Columns
 from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, views
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from howfar.projection.cached import Remembered
 from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.files import digest, ready_folder
 from howfar.results.matrix import Matrix, MatrixDataset
-from howfar.studies.comparison_notes import matrix_notes
+from howfar.studies.comparison_caveats import matrix_notes
 from howfar.studies.distance import DEFAULT, Config, features_of
 from howfar.studies.matrix_journal import PairJournal, turned
 from howfar.studies.matrix_pairs import in_one_space, in_own_spaces

@@ -1,4 +1,4 @@
-"""Labelled datasets teach a profile what to expect: measured by it, joined with their performance, estimators judged."""
+"""Fit and judge performance estimators on labelled datasets, for a reference profile to predict by."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.model_selection import choose
 from howfar.relation.performance_estimators import every
 from howfar.results import Evaluation, Features
-from howfar.studies.performance.groups import groups_of
 from howfar.studies.performance.image_performance import Scores, scores_of, signals_at
 from howfar.studies.performance.performance_files import Matched, match
+from howfar.studies.performance.photograph_groups import groups_of
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the caller chose: the common threshold (None: the primary's own, else 0.5), τ, the intervals' level, and `group`.
+    """Hold the caller's settings: common threshold (None: the primary's own, else 0.5), τ, intervals' level, and `group`.
 
     `group` is the expression whose first group names an image's photograph; with a single labelled dataset, images of one
     photograph are then left out together.
@@ -60,11 +60,11 @@ def expected_of(
     Parameters
     ----------
     profile
-        What their images are measured by.
+        The profile, by which the labelled datasets' images are measured.
     labelled
-        Features of the profile's own kind.
+        Features of the labelled datasets, of the profile's own kind.
     performances
-        What is known of their images; an evaluation of the primary itself gives the common threshold.
+        Performance of their images; an evaluation of the primary dataset itself gives the common threshold.
     wishes
         τ, level, threshold and group.
     contents
@@ -75,22 +75,22 @@ def expected_of(
     InputError
         No labelled image has a performance; performances that do not fit together, or lie outside 0-1.
     """
-    own = next((one for one in performances if one.dataset == profile.primary), None)
-    others = [one for one in performances if one is not own]
+    own = next((evaluation for evaluation in performances if evaluation.dataset == profile.primary), None)
+    others = [evaluation for evaluation in performances if evaluation is not own]
     if not others:
         raise InputError.of("performance", "must tell of a labelled dataset", profile.primary, "evaluate one of them too")
     images = _images(labelled)
     matched = match(images, others)
     scores = scores_of(matched, others, own, wishes.threshold)
     columns = _columns(profile, labelled, matched, scores)
-    known = np.isfinite(scores.performance)
-    if not known.any():
+    scored = np.isfinite(scores.performance)
+    if not scored.any():
         raise InputError.of("performance", "must be known of some labelled image", "none of them")
-    sets, performance = images["dataset"].to_numpy(dtype=str)[known], scores.performance[known]
-    here = take(columns, known)
-    recipes = [settled for one in every() if (settled := one.resolve(here, sets)) is not None]
-    groups = None if wishes.group is None else np.asarray(groups_of(images, wishes.group))[known]
-    judgements, left_out = judge(recipes, here, performance, sets, tau=wishes.tau, level=wishes.level, groups=groups)
+    sets, performance = images["dataset"].to_numpy(dtype=str)[scored], scores.performance[scored]
+    inputs = take(columns, scored)
+    estimators = [settled for estimator in every() if (settled := estimator.resolve(inputs, sets)) is not None]
+    groups = None if wishes.group is None else np.asarray(groups_of(images, wishes.group))[scored]
+    judgements, left_out = judge(estimators, inputs, performance, sets, tau=wishes.tau, level=wishes.level, groups=groups)
     return Expected(
         metric=scores.metric,
         threshold=scores.threshold,
@@ -99,31 +99,34 @@ def expected_of(
         sets={str(name): int(count) for name, count in zip(*np.unique(sets, return_counts=True), strict=True)},
         judgements=judgements,
         choice=choose(judgements, left_out, performance, sets),
-        fits={one.name: calibrate(one, here, performance, sets, level=wishes.level, groups=groups) for one in recipes},
+        fits={
+            estimator.name: calibrate(estimator, inputs, performance, sets, level=wishes.level, groups=groups)
+            for estimator in estimators
+        },
         remarks=tuple(_remarks(labelled, sets, matched, set(contents), profile.primary)),
     )
 
 
 def _images(labelled: Sequence[Features]) -> pd.DataFrame:
-    frames = [pd.DataFrame({"dataset": one.name, "image": one.images, "content": one.contents}) for one in labelled]
+    frames = [pd.DataFrame({"dataset": rows.name, "image": rows.images, "content": rows.contents}) for rows in labelled]
     return pd.concat(frames, ignore_index=True)
 
 
 def _columns(profile: Profile, labelled: Sequence[Features], matched: Matched, scores: Scores) -> Mapping[str, NDArray[Any]]:
-    measured = [profile.columns(profile.measure(one.rows)) for one in labelled]
-    distances: dict[str, Float64Array] = {name: np.concatenate([one[name] for one in measured]) for name in measured[0]}
+    measured = [profile.columns(profile.measure(features.rows)) for features in labelled]
+    distances: dict[str, Float64Array] = {name: np.concatenate([columns[name] for columns in measured]) for name in measured[0]}
     signals = signals_at(matched.rows, scores.threshold)
     if scores.threshold is None:
-        # At which threshold it was taken is not known, so that it could not be taken alike of a new image.
+        # Its threshold is not known, so it could not be computed alike for a new image.
         signals.pop("predicted_foreground", None)
     return {**distances, **signals}
 
 
 def _remarks(labelled: Sequence[Features], sets: NDArray[Any], matched: Matched, own: set[str], primary: str) -> list[str]:
-    found = [f"{one.name} has no image with a performance" for one in labelled if one.name not in set(sets)]
-    for one in labelled:
-        shared = sum(content in own for content in one.contents)
+    remarks = [f"{features.name} has no image with a performance" for features in labelled if features.name not in set(sets)]
+    for features in labelled:
+        shared = sum(content in own for content in features.contents)
         if shared:
-            found.append(f"{one.name} shares {shared} images with {primary}, which makes it look nearer than it is")
+            remarks.append(f"{features.name} shares {shared} images with {primary}, which makes it look nearer than it is")
     lost = {name or "a table": count for name, count in matched.unmatched.items() if count}
-    return found + [f"the performance of {name} tells of {count} images that are not in it" for name, count in lost.items()]
+    return remarks + [f"the performance of {name} tells of {count} images that are not in it" for name, count in lost.items()]

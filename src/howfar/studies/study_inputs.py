@@ -15,7 +15,7 @@ from howfar.errors import InputError
 from howfar.pipeline import embed_all
 from howfar.pipeline.memory_plan import check_plan
 from howfar.results import Features, Settings
-from howfar.studies.comparison_notes import BASELINE_IMAGES
+from howfar.studies.comparison_caveats import BASELINE_IMAGES
 
 if TYPE_CHECKING:
     from pathlib import Path

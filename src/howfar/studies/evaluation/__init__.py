@@ -1,1 +1,1 @@
-"""Predictions against masks, labels or boxes: the scores of a dataset, and a row for each of its images."""
+"""Score a model's predictions against masks, labels or boxes: for a dataset as a whole and for each of its images."""

@@ -1,4 +1,4 @@
-"""Classification: predicted classes or their probabilities against the dataset's labels."""
+"""Evaluate predicted classes, or their probabilities, against a dataset's labels."""
 
 from __future__ import annotations
 
@@ -24,24 +24,23 @@ def evaluate_classes(dataset: Dataset, predictions: str | Path, partial: bool, p
     Raises
     ------
     HowfarError
-        As `howfar.data.class_predictions.read_classes` and `evaluate_listing`; a label that the table has no
-        probabilities of.
+        The table cannot be read or matches no image, images cannot be scored, or a label has no probabilities in the table.
     """
     table = read_classes(predictions)
     labels = {item.name: item.label for item in dataset.items if item.label is not None}
     classes = _classes(table, labels, dataset.name)
-    index = {name: place for place, name in enumerate(classes)}
+    index = {name: number for number, name in enumerate(classes)}
     given: Any = [index.get(name) for name in table.predicted] if table.probabilities is None else table.probabilities
     row = {image: number for number, image in enumerate(table.images)}
 
     def columns(tallied: Sequence[Tallied]) -> dict[str, Any]:
-        rows = [row[one.entry] for one in tallied]
+        rows = [row[image.entry] for image in tallied]
         confidence = table.confidence[rows]
-        found: dict[str, Any] = {
-            "label": [one.item.label or "" for one in tallied],
+        labels_of_images: dict[str, Any] = {
+            "label": [image.item.label or "" for image in tallied],
             "predicted_label": [table.predicted[number] for number in rows],
         }
-        return found if np.isnan(confidence).all() else {**found, "average_confidence": confidence}
+        return labels_of_images | ({} if np.isnan(confidence).all() else {"average_confidence": confidence})
 
     listing = Listing(
         task="classification",
@@ -57,7 +56,7 @@ def evaluate_classes(dataset: Dataset, predictions: str | Path, partial: bool, p
 
 
 def _classes(table: ClassPredictions, labels: Mapping[str, str], dataset: str) -> tuple[str, ...]:
-    """The classes, in an order in which an index is a column of probabilities."""
+    """List the classes, in an order in which an index is a column of probabilities."""
     if table.probabilities is None:
         return tuple(sorted({*table.classes, *labels.values()}))
     strange = sorted({label for label in labels.values() if label not in table.classes})

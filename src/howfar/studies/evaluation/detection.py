@@ -1,4 +1,4 @@
-"""Detection: predicted boxes against true ones."""
+"""Evaluate predicted boxes against true boxes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ def evaluate_boxes(
     Raises
     ------
     HowfarError
-        As `howfar.data.boxes.read_boxes` and `howfar.studies.evaluation.listed_predictions.evaluate_listing`; or no image has
-        true boxes.
+        A file of boxes cannot be read or matches no image, images cannot be scored, or no image has true boxes.
     """
     predicted, true = read_boxes(predictions), read_boxes(truth, "true boxes")
     labels = sorted({label for side in (predicted, true) for boxes in side.values() for label in boxes["labels"]})
-    index = {label: place for place, label in enumerate(labels)}
+    index = {label: number for number, label in enumerate(labels)}
     for boxes in (*predicted.values(), *true.values()):
         boxes["labels"] = [index[label] for label in boxes["labels"]]
     entries = entries_of(dataset, "entry", Path(truth), list(true))
@@ -47,10 +46,11 @@ def evaluate_boxes(
 
 
 def _columns(tallied: Sequence[Tallied]) -> dict[str, Any]:
-    """Matched, missed and false boxes of each image, nan where its truth is unknown, and the mean score of its boxes."""
-    known = np.array([one.known for one in tallied])
+    """Count matched, missed and false boxes of each image, nan where its truth is unknown, and average its boxes' scores."""
+    has_truth = np.array([image.known for image in tallied])
+    boxes = [image.tally for image in tallied]
     counts = {
-        name: np.where(known, [getattr(one.tally, name) for one in tallied], np.nan) for name in ("hits", "misses", "false")
+        name: np.where(has_truth, [getattr(tally, name) for tally in boxes], np.nan) for name in ("hits", "misses", "false")
     }
-    means = [float(np.mean(one.tally.scores)) if len(one.tally.scores) else math.nan for one in tallied]
+    means = [float(np.mean(tally.scores)) if len(tally.scores) else math.nan for tally in boxes]
     return {**counts, "average_confidence": np.array(means)}

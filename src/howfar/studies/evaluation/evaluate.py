@@ -1,4 +1,4 @@
-"""The performance study (section 3.3): what are a model's predictions of a dataset worth, as a whole and image by image?"""
+"""Evaluate a model's predictions of a dataset, by task: segmentation, classification or detection (section 3.3)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from howfar.studies.evaluation.classification import evaluate_classes
 from howfar.studies.evaluation.detection import evaluate_boxes
 from howfar.studies.evaluation.map_scores import find_sources
 from howfar.studies.evaluation.segmentation import evaluate_maps
-from howfar.studies.evaluation.threshold import choose
+from howfar.studies.evaluation.threshold_choice import choose
 
-# What only one task has a use for.
+# Options that a single task has a use for.
 _OWN = {
     "segmentation": ("tolerance", "threshold", "tuned_on", "flipped", "ensemble"),
     "classification": (),
@@ -44,7 +44,7 @@ def evaluate(
     partial: bool = False,
     progress: bool = True,
 ) -> Evaluation:
-    """Score a model's predictions of a dataset: F at 100 thresholds (section 3.3), and what needs no masks.
+    """Score a model's predictions of a dataset: F at 100 thresholds (section 3.3), and signals that need no masks.
 
     Segmentation: at t = 0.00, 0.01 … 0.99 a pixel is predicted where p > t. ODS is the best F = 2TP / (2TP + FP + FN) over t
     of the counts summed over the images; OIS the mean of each image's best. An image's performance is its F at one
@@ -53,34 +53,35 @@ def evaluate(
     Parameters
     ----------
     dataset
-        What `howfar.data.parse` takes: a folder with ``images/`` and ``masks/``, ``NAME=PATH``, a table with the columns
-        image and mask (or label), a `Dataset`. Images without mask are kept, without performance.
+        A folder with ``images/`` and ``masks/``, ``NAME=PATH``, a table with the columns image and mask (or label), or a
+        `Dataset`. Images without mask are kept, without performance.
     predictions
         Segmentation: a folder of probability maps, 8-bit grey with p = value / 255 (16-bit, floating TIFF and ``.npy`` too),
         one for each image, under the same path but for the ending. Classification: a table with the column image and a
         column of probabilities for each class, or the columns predicted and, where known, confidence. Detection: a JSON
         list of ``{"image", "boxes", "scores", "labels"}``, boxes as corners x0, y0, x1, y1 in pixels.
     model
-        In place of predictions: what `howfar.predict` takes, a checkpoint say. Its maps of the images, and where `flipped` is
-        not given of the mirrored images, are made, scored and not kept.
+        A model in place of predictions: a checkpoint, an ``.onnx`` file or a torch module. Its maps of the images, and where
+        `flipped` is not given of the mirrored images, are made, scored and not kept.
     task
         "segmentation", "classification" or "detection".
     tolerance
-        Pixels (Euclidean) within which predicted and true pixels agree; 0 as the paper.
+        Pixels (Euclidean) within which predicted and true pixels agree; 0 in the paper.
     threshold
-        Where an image's F is taken: one of 0.00, 0.01 … 0.99. By default this dataset's own best, as the paper, which looks
-        at the masks.
+        Threshold at which an image's F is taken: one of 0.00, 0.01 … 0.99. By default this dataset's own best, as in the
+        paper, which looks at the masks.
     tuned_on
-        An `Evaluation`, or its file, whose best threshold is taken instead: P's, for a number to expect of unseen images.
+        An `Evaluation`, or its file, whose best threshold is taken instead: the primary dataset's, to estimate F on unseen
+        images.
     flipped
         A folder of the maps of the left-right flipped images, as the model gave them: adds flip_agreement.
     ensemble
         Folders of the maps of further models for the same images: adds ensemble_agreement.
     truth
-        Detection: the true boxes, as the predictions but without scores.
+        Detection: the true boxes, in the form of the predictions but without scores.
     iou, min_score
-        Detection: overlap from which two boxes match (0.5), and the score below which a predicted box is left out of F1 (none
-        is): what a detector that offers a hundred boxes an image needs.
+        Detection: overlap from which two boxes match (0.5), and the score below which a predicted box is left out of F1 (by
+        default none is), for detectors that offer a hundred boxes an image.
     partial
         Leave out images that cannot be scored (no prediction, of another size, unreadable) and list them in ``.skipped``,
         instead of stopping.
@@ -90,7 +91,7 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Shows as its scores; ``.images`` has a row for each image; ``.plot``, ``.save(file)``.
+        The scores; ``.images`` has a row for each image; ``.plot``, ``.save(file)``.
 
     Raises
     ------
@@ -103,8 +104,8 @@ def evaluate(
     >>> import tempfile
     >>> from howfar.demo import write_dataset
     >>> roads = write_dataset(Path(tempfile.mkdtemp()) / "roads", 3, seed=0, size=64)
-    >>> found = evaluate(roads, roads / "masks", progress=False)
-    >>> found.scores["ods"], found.images["performance"].tolist()
+    >>> evaluation = evaluate(roads, roads / "masks", progress=False)
+    >>> evaluation.scores["ods"], evaluation.images["performance"].tolist()
     (1.0, [1.0, 1.0, 1.0])
     """
     members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
@@ -136,7 +137,7 @@ def evaluate(
 def _predicted(
     images: Dataset, predictions: Any, model: Any, task: str, given: Mapping[str, Any], partial: bool, progress: bool
 ) -> Evaluation:
-    """Predict with a model and score its maps, which lie in a folder that is gone afterwards."""
+    """Predict with a model and score its maps, which lie in a folder that is deleted afterwards."""
     from howfar.pipeline.prediction import load_model, predict
 
     if predictions is not None:
@@ -150,8 +151,8 @@ def _predicted(
         chosen = {name: value for name, value in given.items() if value is not None}
         if "flipped" not in chosen:
             chosen["flipped"] = predict(loaded, images, mirrored, flipped=True, progress=progress).folder
-        found = evaluate(images, maps, partial=partial, progress=progress, **chosen)
-        return replace(found, images=found.images.assign(prediction=""))
+        evaluation = evaluate(images, maps, partial=partial, progress=progress, **chosen)
+        return replace(evaluation, images=evaluation.images.assign(prediction=""))
 
 
 def _check_options(task: str, given: Mapping[str, Any]) -> None:

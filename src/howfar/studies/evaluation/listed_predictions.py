@@ -1,4 +1,4 @@
-"""Predictions listed in one file, an entry an image, scored through the `Metric` of their task."""
+"""Score predictions that one file lists, an entry an image: classes or boxes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from howfar.errors import ImageError, InputError
 from howfar.metrics import Metric
 from howfar.results import Evaluation, Provenance
 from howfar.studies.evaluation.map_scores import with_bar
-from howfar.studies.evaluation.unscored_images import Fault, settle
+from howfar.studies.evaluation.unscored_images import Fault, read_all, settle
 
 
 @dataclass(frozen=True, eq=False)
 class Tallied:
-    """What is kept of one image: its entry's name in the file, its tally, and whether a truth stands behind that."""
+    """Hold an image's entry name in the file, its tally, and whether a truth stands behind the tally."""
 
     item: Item
     content: str
@@ -35,24 +35,24 @@ class Tallied:
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """What a file says of images, and what is true of them.
+    """Hold a file's predictions of images, and the truths of those images.
 
     Attributes
     ----------
     task, metric
-        The task's name, and what scores it.
+        The task's name, and the metric that scores it.
     file
-        Where the predictions come from.
+        File of the predictions.
     predictions
-        Entry name to what the metric takes; None where the entry is empty.
+        By entry name, the prediction that the metric takes; None where the entry is empty.
     truths
-        Image name to what the metric takes.
+        By image name, the truth that the metric takes.
     truth_word
-        What an image without truth lacks, in words ("label").
+        Name of a truth, for sentences about images without one ("label").
     unknown
-        What the metric may take in place of a truth, so that a prediction is checked and kept without one.
+        A stand-in for a truth that the metric takes, so that a prediction is checked and kept without one.
     columns
-        Further columns of the table of images.
+        Function that makes further columns of the table of images.
     """
 
     task: str
@@ -66,12 +66,12 @@ class Listing:
 
 
 def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) -> dict[str, str]:
-    """Image name to the name of its entry in a file: the same name, else the same path without the ending.
+    """Match images with entries of a file, by name: the same name, else the same path without the ending.
 
     Raises
     ------
     InputError
-        Nothing matches.
+        No entry matches an image.
 
     Examples
     --------
@@ -82,8 +82,8 @@ def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) ->
     whole = set(names)
     by_stem = {stem(name): name for name in reversed(names)}
     keys = match_names(dataset, by_stem)
-    found = {image: image if image in whole else by_stem.get(key) for image, key in keys.items()}
-    matched = {image: entry for image, entry in found.items() if entry is not None}
+    by_image = {image: image if image in whole else by_stem.get(key) for image, key in keys.items()}
+    matched = {image: entry for image, entry in by_image.items() if entry is not None}
     if not matched:
         raise InputError(no_match(dataset, what, printable(file), names))
     return matched
@@ -109,22 +109,22 @@ def unmatched(entries: Mapping[str, str], what: str, file: Path, names: Sequence
 def evaluate_listing(
     dataset: Dataset, listing: Listing, partial: bool, progress: bool, notes: Sequence[str] = ()
 ) -> Evaluation:
-    """Score a listing's predictions; images without truth are kept for what needs none.
+    """Score a listing's predictions; images without truth are kept for signals that need none.
 
     Raises
     ------
     InputError
-        Nothing matches, or as `howfar.studies.evaluation.unscored_images.settle`.
+        No entry matches an image, or images cannot be scored and may not be left out.
     """
     entries = entries_of(dataset, "row", listing.file, list(listing.predictions))
     metric = listing.metric
     tallied, faults = _outcomes(dataset, listing, entries, metric, partial, progress)
     skipped = settle(faults, dataset, partial)
-    known = np.array([one.known for one in tallied])
-    # Without any truth the metric is asked about a first image all the same, for the names of its scores.
-    score = metric.score([one.tally for one in (tallied if known.any() else tallied[:1]) if one.known or not known.any()])
+    has_truth = np.array([image.known for image in tallied])
+    # Without any truth the metric scores a first image all the same, for the names of its scores.
+    score = metric.score([image.tally for image in tallied if image.known] or [image.tally for image in tallied[:1]])
     performance = np.full(len(tallied), np.nan)
-    performance[known] = score.per_image if known.any() else np.nan
+    performance[has_truth] = score.per_image if has_truth.any() else np.nan
     return Evaluation(
         dataset=dataset.name,
         task=listing.task,
@@ -133,12 +133,12 @@ def evaluate_listing(
         tolerance=0.0,
         n=len(tallied),
         scored=int(np.isfinite(performance).sum()),
-        scores={name: None if math.isnan(value) or not known.any() else value for name, value in score.scores.items()},
+        scores={name: None if math.isnan(value) or not has_truth.any() else value for name, value in score.scores.items()},
         images=_frame(dataset.name, listing, tallied, performance),
         provenance=Provenance.now(),
         skipped=(*dataset.skipped, *skipped),
         notes=(
-            *_without(known, listing.truth_word),
+            *_without(has_truth, listing.truth_word),
             *unmatched(entries, "row", listing.file, list(listing.predictions)),
             *notes,
         ),
@@ -148,20 +148,15 @@ def evaluate_listing(
 def _outcomes(
     dataset: Dataset, listing: Listing, entries: Mapping[str, str], metric: Metric[Any], partial: bool, progress: bool
 ) -> tuple[list[Tallied], list[Fault]]:
-    """Every image as tallied or at fault, in the dataset's order."""
+    """Tally every image that has an entry; return the tallies and the faults, each in the dataset's order."""
     absent = f"in {printable(listing.file)})"
-    missing = {
-        item.name: Fault(item.name, printable(item.path), f"no prediction (no row {item.name} {absent}", missing=True)
+    missing = [
+        Fault(item.name, printable(item.path), f"no prediction (no row {item.name} {absent}", missing=True)
         for item in dataset.items
         if item.name not in entries
-    }
-    settle(list(missing.values()), dataset, partial)
-    there = [item for item in dataset.items if item.name in entries]
-    read = with_bar(bound(_tally, listing=listing, entries=entries, metric=metric), there, progress)
-    found = dict(zip((item.name for item in there), read, strict=True))
-    outcomes = [missing.get(item.name) or found[item.name] for item in dataset.items]
-    tallied = [one for one in outcomes if isinstance(one, Tallied)]
-    return tallied, [one for one in outcomes if isinstance(one, Fault)]
+    ]
+    tally = bound(_tally, listing=listing, entries=entries, metric=metric)
+    return read_all(dataset, missing, lambda items: with_bar(tally, items, progress), partial)
 
 
 def _tally(item: Item, listing: Listing, entries: Mapping[str, str], metric: Metric[Any]) -> Tallied | Fault:
@@ -182,9 +177,9 @@ def _frame(name: str, listing: Listing, tallied: Sequence[Tallied], performance:
     return pd.DataFrame(
         {
             "dataset": [name] * len(tallied),
-            "image": [one.item.name for one in tallied],
-            "path": [printable(one.item.path) for one in tallied],
-            "content": [one.content for one in tallied],
+            "image": [image.item.name for image in tallied],
+            "path": [printable(image.item.path) for image in tallied],
+            "content": [image.content for image in tallied],
             "prediction": [printable(listing.file)] * len(tallied),
             "performance": performance,
             **listing.columns(tallied),
@@ -192,9 +187,9 @@ def _frame(name: str, listing: Listing, tallied: Sequence[Tallied], performance:
     )
 
 
-def _without(known: Any, truth: str) -> Iterator[str]:
-    count = int((~known).sum())
-    if count == len(known):
+def _without(has_truth: Any, truth: str) -> Iterator[str]:
+    count = int((~has_truth).sum())
+    if count == len(has_truth):
         yield f"the images have no {truth}: there are only confidences, and no scores"
     elif count:
         have = "1 image has" if count == 1 else f"{count} images have"

@@ -1,4 +1,4 @@
-"""Probability maps and masks, read image by image: of each only its counts, histogram and agreements are kept."""
+"""Read probability maps and masks image by image, and keep of each only its counts, histogram and agreements."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Sources:
-    """The folders of maps: the predictions, those of the flipped images, and those of further members of an ensemble."""
+    """Name the folders of maps: the predictions, those of the flipped images, and those of further models."""
 
     main: MatchedMaps
     flipped: MatchedMaps | None = None
     members: tuple[MatchedMaps, ...] = ()
 
     def named(self) -> Iterator[tuple[str, MatchedMaps]]:
-        """Each with what its maps are called in a reason."""
+        """Yield each folder's maps with their name in an error."""
         yield "prediction", self.main
         if self.flipped is not None:
             yield "flipped prediction", self.flipped
@@ -45,7 +45,7 @@ class Sources:
 
 @dataclass(frozen=True, eq=False)
 class ScoredMap:
-    """What is kept of one image; its counts have no true pixels where it has no mask."""
+    """Hold the counts and signals of one image's map; the counts have no true pixels where there is no mask."""
 
     item: Item
     content: str
@@ -67,7 +67,7 @@ def find_sources(
     Raises
     ------
     HowfarError
-        As `howfar.data.predictions.match_maps`; or a folder is given twice.
+        A folder is missing, has no map of any image, or is given twice.
     """
     main = match_maps(dataset, predictions)
     mirrored = None if flipped is None else match_maps(dataset, flipped)
@@ -83,7 +83,7 @@ def find_sources(
 
 
 def missing_maps(dataset: Dataset, sources: Sources) -> list[Fault]:
-    """The images that lack a map in one of the folders, and which.
+    """List the images that lack a map in one of the folders, and which.
 
     Examples
     --------
@@ -111,8 +111,8 @@ def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: boo
 
 
 def all_faint(scored: Sequence[ScoredMap]) -> bool:
-    """Whether some maps hold nothing but 0 and 1, and none of the others more: then 1 stands for foreground, not for 1/255."""
-    return any(one.faint for one in scored) and all(one.histogram[2:].sum() == 0 for one in scored)
+    """Return whether some maps hold nothing but 0 and 1, and no other holds more: then 1 stands for p = 1, not for 1/255."""
+    return any(image.faint for image in scored) and all(image.histogram[2:].sum() == 0 for image in scored)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class _Score:
             histogram=histogram(values),
             grey=mask is not None and mask.grey,
             lossy=prediction.lossy,
-            # What howfar wrote is p × 255, however small it is.
+            # A map that howfar wrote is p × 255, however small.
             faint=prediction.faint and not signature_of(file),
             flip_agreement=None if flipped is None else flip_agreement(values, flipped),
             ensemble_agreement=ensemble_agreement([values, *others]) if others else None,
@@ -177,7 +177,7 @@ def _shape(picture: bytes, path: Path | str) -> tuple[int, ...]:
 
 
 def _check_mask(shape: tuple[int, ...], file: Path, wanted: tuple[int, ...], item: Item, picture: bytes) -> None:
-    """Refuse a map and a mask of two sizes, and say which of them the image's size speaks against."""
+    """Refuse a map and a mask of two sizes, and say which of them the image's size contradicts."""
     if shape == wanted:
         return
     if item.mask is not None and _shape(picture, item.path) == shape:

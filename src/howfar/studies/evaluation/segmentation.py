@@ -1,4 +1,4 @@
-"""Segmentation: scores of probability maps against masks, and a row for each image."""
+"""Evaluate probability maps against masks: scores of the dataset, and a row of scores and signals for each image."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from howfar.data.folder_walk import printable
 from howfar.errors import InputError
 from howfar.metrics import Counts, SegmentationScore, ThresholdScore, signals, stack, summarise, threshold_index
 from howfar.results import Evaluation, Provenance
+from howfar.studies.evaluation.caveats import notes
 from howfar.studies.evaluation.map_scores import ScoredMap, Sources, all_faint, missing_maps, read_maps
-from howfar.studies.evaluation.notes import notes
-from howfar.studies.evaluation.threshold import Cut, own_best
-from howfar.studies.evaluation.unscored_images import Fault, settle
+from howfar.studies.evaluation.threshold_choice import Cut, own_best
+from howfar.studies.evaluation.unscored_images import Fault, read_all, settle
 
 OVER_THRESHOLDS = ("ods", "ods_threshold", "ois", "ois_aggregate", "ap")
 AT_THRESHOLD = ("f", "mean_f", "precision", "recall", "iou")
@@ -32,20 +32,20 @@ def evaluate_maps(
     Raises
     ------
     InputError
-        As `howfar.studies.evaluation.unscored_images.settle`; or all maps are of 0 and 1 where they should be of 0 to 255.
+        Images cannot be scored and may not be left out; or all maps are of 0 and 1 where they should be of 0 to 255.
     """
     scored, faults = _outcomes(dataset, sources, tolerance, partial, progress)
     skipped = settle(faults, dataset, partial)
-    masked = np.array([one.item.mask is not None for one in scored])
-    counts = stack(one.counts for one in scored)
+    masked = np.array([image.item.mask is not None for image in scored])
+    counts = stack(image.counts for image in scored)
     whole = summarise(counts.take(masked), tolerance) if masked.any() else None
     cut = given or own_best(math.nan if whole is None else whole.ods_threshold)
-    there = None if whole is None else whole.at(cut.threshold)
-    images = _frame(dataset.name, scored, counts, masked, cut.threshold, whole, there)
+    at_cut = None if whole is None else whole.at(cut.threshold)
+    images = _frame(dataset.name, scored, counts, masked, cut.threshold, whole, at_cut)
     scores = {
         **{name: _defined(whole, name) for name in OVER_THRESHOLDS},
-        **{name: _defined(there if counts.true.any() else None, name) for name in AT_THRESHOLD},
-        "false_positive_share": _defined(there, "false_positive_share"),
+        **{name: _defined(at_cut if counts.true.any() else None, name) for name in AT_THRESHOLD},
+        "false_positive_share": _defined(at_cut, "false_positive_share"),
     }
     return Evaluation(
         dataset=dataset.name,
@@ -66,20 +66,16 @@ def evaluate_maps(
 def _outcomes(
     dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool
 ) -> tuple[list[ScoredMap], list[Fault]]:
-    """Every image as scored or at fault, in the dataset's order; what lacks a map is settled before anything is read."""
-    missing = {fault.image: fault for fault in missing_maps(dataset, sources)}
-    settle(list(missing.values()), dataset, partial)
-    there = [item for item in dataset.items if item.name not in missing]
-    read = dict(zip((item.name for item in there), read_maps(there, sources, tolerance, progress), strict=True))
-    outcomes = [missing.get(item.name) or read[item.name] for item in dataset.items]
-    scored = [one for one in outcomes if isinstance(one, ScoredMap)]
+    """Score every image that has its maps; return the scores and the faults, each in the dataset's order."""
+    missing = missing_maps(dataset, sources)
+    scored, faults = read_all(dataset, missing, lambda items: read_maps(items, sources, tolerance, progress), partial)
     if all_faint(scored):
-        file = next(one.prediction for one in scored if one.faint)
+        file = next(image.prediction for image in scored if image.faint)
         raise InputError(
             f"no map below {sources.main.folder} holds a value above 1 of 255 (255 of 65535), as {file}: "
             "p is value / 255 (value / 65535), so scale them up, or save p itself as float .npy arrays"
         )
-    return scored, [one for one in outcomes if isinstance(one, Fault)]
+    return scored, faults
 
 
 def _defined(score: SegmentationScore | ThresholdScore | None, name: str) -> float | None:
@@ -94,30 +90,30 @@ def _frame(
     masked: np.ndarray[Any, np.dtype[np.bool_]],
     threshold: float,
     whole: SegmentationScore | None,
-    there: ThresholdScore | None,
+    at_cut: ThresholdScore | None,
 ) -> pd.DataFrame:
     def spread(score: Any, attribute: str) -> Float64Array:
-        """Values of the images with masks, nan for the others."""
+        """Spread values of the images with masks over all images, nan for the others."""
         values = np.full(len(scored), np.nan)
         values[masked] = np.nan if score is None else getattr(score, attribute)
         return values
 
     columns: dict[str, Any] = {
         "dataset": [name] * len(scored),
-        "image": [one.item.name for one in scored],
-        "path": [printable(one.item.path) for one in scored],
-        "content": [one.content for one in scored],
-        "prediction": [one.prediction for one in scored],
-        "performance": spread(there, "per_image_f"),
+        "image": [image.item.name for image in scored],
+        "path": [printable(image.item.path) for image in scored],
+        "content": [image.content for image in scored],
+        "prediction": [image.prediction for image in scored],
+        "performance": spread(at_cut, "per_image_f"),
         "best": spread(whole, "per_image_best"),
         "best_threshold": spread(whole, "per_image_best_threshold"),
-        **{what: spread(there, f"per_image_{what}") for what in ("precision", "recall", "iou")},
+        **{what: spread(at_cut, f"per_image_{what}") for what in ("precision", "recall", "iou")},
         "foreground": np.where(masked, counts.true / counts.pixels, np.nan),
         **_signals(scored, counts, threshold),
-        "histogram": [one.histogram for one in scored],
-        # An image without a mask has no counts, rather than hits of 0: nothing may take its foreground for false.
+        "histogram": [image.histogram for image in scored],
+        # An image without a mask has no counts, rather than hits of 0, by which its foreground would count as false.
         **{
-            what: [row if known else None for row, known in zip(getattr(counts, what), masked, strict=True)]
+            what: [row if has_mask else None for row, has_mask in zip(getattr(counts, what), masked, strict=True)]
             for what in ("predicted", "hits_predicted", "hits_true")
         },
         "true": np.where(masked, counts.true.astype(np.float64), np.nan),
@@ -127,11 +123,11 @@ def _frame(
 
 
 def _signals(scored: Sequence[ScoredMap], counts: Counts, threshold: float) -> dict[str, Float64Array]:
-    """Label-free signals as columns; of maps finer than 8 bits the predicted share is counted, not read off the histogram."""
-    rows = pd.DataFrame([signals(one.histogram, threshold) for one in scored])
+    """Compute label-free signals as columns; the predicted share is counted at the map's own precision."""
+    rows = pd.DataFrame([signals(image.histogram, threshold) for image in scored])
     rows["predicted_foreground"] = counts.predicted[:, threshold_index(threshold)] / counts.pixels
     for agreement in ("flip_agreement", "ensemble_agreement"):
-        values = [getattr(one, agreement) for one in scored]
+        values = [getattr(image, agreement) for image in scored]
         if values[0] is not None:
             rows[agreement] = np.array(values, dtype=np.float64)
     return {str(column): rows[column].to_numpy() for column in rows}

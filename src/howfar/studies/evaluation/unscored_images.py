@@ -1,20 +1,23 @@
-"""Images that cannot be scored: one line that stops the call, or rows of what was left out."""
+"""Handle images that cannot be scored: stop with one line, or list them as left out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from howfar.data import Dataset
+from howfar.data import Dataset, Item
 from howfar.errors import InputError
 from howfar.results import Skipped
+
+R = TypeVar("R")
 
 PARTIAL = "pass partial=True (--partial) to score only the other"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """An image that cannot be scored: its name, its file, the reason, and whether that is a prediction that is not there."""
+    """Describe an image that cannot be scored: name, file, reason, and whether its prediction is missing."""
 
     image: str
     path: str
@@ -23,7 +26,7 @@ class Fault:
 
 
 def settle(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tuple[Skipped, ...]:
-    """Return the faults as rows of what was skipped where that is allowed, and stop with one line where it is not.
+    """Return the faults as rows of skipped images where that is allowed, and stop with one line where it is not.
 
     Raises
     ------
@@ -42,11 +45,26 @@ def settle(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tuple[Sk
     """
     total, count = len(dataset), len(faults)
     if count and (not partial or count == total):
-        one, missing = count == 1, all(fault.missing for fault in faults)
-        what = ("has" if one else "have") + " no prediction" if missing else "cannot be scored"
-        mend = f"{'predict' if missing else 'mend'} {'it' if one else 'them'}"
+        single, missing = count == 1, all(fault.missing for fault in faults)
+        what = ("has" if single else "have") + " no prediction" if missing else "cannot be scored"
+        mend = f"{'predict' if missing else 'mend'} {'it' if single else 'them'}"
         others = f", or {PARTIAL} {total - count}" if count < total else ""
         images = "image" if total == 1 else "images"
         first = f"the first is {faults[0].image}: {faults[0].reason}"
         raise InputError(f"{count} of {total} {images} of {dataset.name} {what}; {first}: {mend}{others}")
     return tuple(Skipped(dataset.name, fault.path, fault.reason) for fault in faults)
+
+
+def read_all(
+    dataset: Dataset, missing: Sequence[Fault], read: Callable[[Sequence[Item]], Iterable[R | Fault]], partial: bool
+) -> tuple[list[R], list[Fault]]:
+    """Read every image but the `missing`, which are settled first; return readings and faults in the dataset's order."""
+    settle(missing, dataset, partial)
+    faults = {fault.image: fault for fault in missing}
+    present = [item for item in dataset.items if item.name not in faults]
+    outcomes = dict(zip((item.name for item in present), read(present), strict=True))
+    ordered = [faults.get(item.name) or outcomes[item.name] for item in dataset.items]
+    return (
+        [outcome for outcome in ordered if not isinstance(outcome, Fault)],
+        [outcome for outcome in ordered if isinstance(outcome, Fault)],
+    )

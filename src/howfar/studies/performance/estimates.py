@@ -1,9 +1,9 @@
-"""What to expect of images without labels: estimators fitted on the labelled sets, judged, and applied to every set."""
+"""Estimate each dataset's performance without its labels, by estimators fitted and judged on the labelled datasets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from howfar.relation.calibrated_estimator import Calibrated, calibrate
 from howfar.relation.failure_list import failures
 from howfar.relation.label_free_columns import Columns, available, take
 from howfar.relation.leave_one_dataset_out import LeftOut, judge
-from howfar.relation.model_selection import EVERY, MEAN, choose, worth_using
+from howfar.relation.model_selection import EVERY, MEAN, choose, in_order
 from howfar.relation.performance_estimators import every, named
 from howfar.results import Choice, Failures, Judgement, RelationSettings, SetEstimate
 
@@ -25,21 +25,21 @@ MOST = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Expectation:
-    """Every set's estimates: judged on labelled sets (each left out of its own fit), applied to the others.
+    """Hold every set's estimates: labelled sets each left out of their own fit, the others from all labelled sets.
 
     Attributes
     ----------
     judgements
         Every usable estimator, "mean" first; empty with fewer than two labelled sets.
     choices
-        What choosing the best of all of them is worth, and the best distance.
+        Error of choosing the best of all estimators, and the best distance, on sets that had no say.
     estimator
-        The one that is used: the best judged where choosing it is worth more than "mean", or the caller's; None where no set
-        is labelled.
+        Name of the estimator that is used: the best judged where choosing it errs less than "mean", or the caller's; None where
+        no set is labelled.
     estimates, failures
         One for each set that could be estimated, in the run's order.
     estimate, low, high, p_value, listed
-        (n,) per image of the run; nan (False) where there is none.
+        (n,) of each image; nan (False) where there is none.
     """
 
     judgements: tuple[Judgement, ...]
@@ -67,7 +67,7 @@ def expect(
     Parameters
     ----------
     columns
-        What estimators may use, one row an image: distances in units of P's own, and signals.
+        Columns that estimators read, one row an image: distances in units of the primary dataset's own, and signals.
     performance
         (n,) nan where unknown.
     sets, groups
@@ -80,28 +80,30 @@ def expect(
     Raises
     ------
     UnknownNameError
-        No such estimator.
+        No estimator of that name is registered.
     InputError
         The named estimator cannot be used on these columns.
     """
     labelled = np.isfinite(performance)
-    work = _Work(columns, performance, sets, groups, labelled, settings)
+    study = _Study(columns, performance, sets, groups, labelled, settings)
     if not labelled.any():
-        return work.nothing()
-    wanted = None if estimator == AUTO else work.wanted(estimator)
+        return study.nothing()
+    wanted = None if estimator == AUTO else study.wanted(estimator)
+    truth = (performance[labelled], sets[labelled])
+    usable = study.usable(every())
     judgements, left_out = judge(
-        work.recipes(), take(columns, labelled), performance[labelled], sets[labelled], tau=settings.tau, level=settings.level,
-        groups=groups[labelled],
-    )  # fmt: skip
-    known = (performance[labelled], sets[labelled])
-    found = [choose(judgements, left_out, *known, among) for among in (EVERY, "distance")]
-    choices = tuple(one for one in found if one is not None)
-    ranked = work.ranked(judgements, choices) if wanted is None else [wanted, named("mean")]
-    return work.fill(judgements, choices, left_out, ranked)
+        usable, take(columns, labelled), *truth, tau=settings.tau, level=settings.level, groups=groups[labelled]
+    )
+    choices_made = [choose(judgements, left_out, *truth, among) for among in (EVERY, "distance")]
+    choices = tuple(choice for choice in choices_made if choice is not None)
+    ranked = study.usable(map(named, in_order(judgements, choices))) if wanted is None else [wanted, named(MEAN)]
+    return study.fill(judgements, choices, left_out, ranked)
 
 
 @dataclass(frozen=True, eq=False)
-class _Work:
+class _Study:
+    """Hold a study's images with what is known of them, and estimate sets one at a time."""
+
     columns: Columns
     performance: Float64Array
     sets: NDArray[np.str_]
@@ -109,32 +111,19 @@ class _Work:
     labelled: NDArray[np.bool_]
     settings: RelationSettings
 
-    def recipes(self) -> list[Estimator]:
-        """Every estimator that the labelled sets have the columns for, fixed to those."""
-        here, sets = take(self.columns, self.labelled), self.sets[self.labelled]
-        return [resolved for one in every() if (resolved := one.resolve(here, sets)) is not None]
+    def usable(self, estimators: Iterable[Estimator]) -> list[Estimator]:
+        """Select the estimators that the labelled sets have the columns for, fixed to those."""
+        columns, sets = take(self.columns, self.labelled), self.sets[self.labelled]
+        return [resolved for estimator in estimators if (resolved := estimator.resolve(columns, sets)) is not None]
 
     def wanted(self, name: str) -> Estimator:
-        """The estimator that the caller named, fixed to the columns that the labelled sets have."""
-        resolved = named(name).resolve(take(self.columns, self.labelled), self.sets[self.labelled])
-        if resolved is None:
+        """Find the estimator that the caller named, fixed to the columns that the labelled sets have."""
+        resolved = self.usable([named(name)])
+        if not resolved:
             raise InputError.of(
                 "estimator", "must be one whose signals the labelled sets have", name, f"{AUTO} picks from those"
             )
-        return resolved
-
-    def ranked(self, judgements: Sequence[Judgement], choices: Sequence[Choice]) -> list[Estimator]:
-        """The estimators to be used, the first that a set has the columns for: the best first, "mean" always last."""
-        here, sets = take(self.columns, self.labelled), self.sets[self.labelled]
-        first = worth_using(judgements, choices)
-        if first is None or first == MEAN:
-            return [named(MEAN)]
-        complete = max((one.sets for one in judgements), default=0)
-        judged = sorted((one for one in judgements if one.sets == complete), key=lambda one: one.mae_image)
-        names = [first] + [one.estimator for one in judged if one.estimator != first]
-        usable = [resolved for name in names if (resolved := named(name).resolve(here, sets)) is not None]
-        place = next((i for i, one in enumerate(usable) if one.name == "mean"), len(usable))
-        return [*usable[:place], named("mean")]
+        return resolved[0]
 
     def fill(
         self,
@@ -143,64 +132,49 @@ class _Work:
         left_out: Mapping[str, LeftOut],
         ranked: Sequence[Estimator],
     ) -> Expectation:
+        """Estimate every set: a labelled one by the others, one without labels by all labelled sets."""
         result = self.nothing()
         estimates: list[SetEstimate] = []
         lists: list[Failures] = []
         calibrated: dict[str, Calibrated] = {}
+        by_rank = [left_out[estimator.name] for estimator in ranked if estimator.name in left_out]
         for name in dict.fromkeys(self.sets.tolist()):
-            here = self.sets == name
-            judged = next((left_out[one.name] for one in ranked if self._judged(left_out, one.name, name)), None)
+            inside = self.sets == name
+            judged = next((row for row in by_rank if name in row.calibrated), None)
             if judged is not None:
-                self._from_left_out(judged, name, result, estimates, lists)
-                continue
-            if self.labelled[here].any():
-                continue  # the only labelled set: nothing can be said of it without its own labels
-            recipe = next(one for one in ranked if self._covers(one, here))
-            if recipe.name not in calibrated:
-                calibrated[recipe.name] = self._calibrated(recipe)
-            self._from_calibrated(calibrated[recipe.name], name, result, estimates, lists)
-        return Expectation(
-            judgements, choices, ranked[0].name, tuple(estimates), tuple(lists),
-            result.estimate, result.low, result.high, result.p_value, result.listed,
+                fit = judged.calibrated[name]
+                estimates.append(next(row for row in judged.sets if row.dataset == name))
+            elif self.labelled[inside].any():
+                continue  # the only labelled set: without its own labels there is nothing to fit to
+            else:
+                estimator = next(row for row in ranked if self._covers(row, inside))
+                if estimator.name not in calibrated:
+                    calibrated[estimator.name] = self._calibrated(estimator)
+                fit = calibrated[estimator.name]
+                estimates.append(fit.predict_set(take(self.columns, inside), name))
+            lists.append(self._fill_in(fit, name, result))
+        result = replace(result, estimates=tuple(estimates), failures=tuple(lists))
+        return replace(result, judgements=judgements, choices=choices, estimator=ranked[0].name)
+
+    def _covers(self, estimator: Estimator, inside: NDArray[np.bool_]) -> bool:
+        return bool(available(take(self.columns, inside), estimator.needs).mean() >= MOST)
+
+    def _calibrated(self, estimator: Estimator) -> Calibrated:
+        labelled = self.labelled
+        truth = (take(self.columns, labelled), self.performance[labelled], self.sets[labelled])
+        return calibrate(estimator, *truth, level=self.settings.level, groups=self.groups[labelled])
+
+    def _fill_in(self, fit: Calibrated, name: str, result: Expectation) -> Failures:
+        """Write a set's estimates into `result`, and list its probable failures."""
+        inside = np.flatnonzero(self.sets == name)
+        result.estimate[inside], result.low[inside], result.high[inside] = fit.predict(take(self.columns, inside))
+        failure_list, result.p_value[inside], result.listed[inside] = failures(
+            fit, result.estimate[inside], name, tau=self.settings.tau, error_rate=self.settings.error_rate,
+            performance=self.performance[inside],
         )  # fmt: skip
-
-    def _judged(self, left_out: Mapping[str, LeftOut], estimator: str, name: str) -> bool:
-        return estimator in left_out and name in left_out[estimator].calibrated
-
-    def _covers(self, recipe: Estimator, here: NDArray[np.bool_]) -> bool:
-        return bool(available(take(self.columns, here), recipe.needs).mean() >= MOST)
-
-    def _calibrated(self, recipe: Estimator) -> Calibrated:
-        on = self.labelled
-        known = (take(self.columns, on), self.performance[on], self.sets[on])
-        return calibrate(recipe, *known, level=self.settings.level, groups=self.groups[on])
-
-    def _from_left_out(
-        self, judged: LeftOut, name: str, result: Expectation, estimates: list[SetEstimate], lists: list[Failures]
-    ) -> None:
-        """A labelled set: the estimates made by the others. Its images without labels get the same fit's estimates."""
-        estimates.append(next(one for one in judged.sets if one.dataset == name))
-        self._list(judged.calibrated[name], name, result, lists)
-
-    def _from_calibrated(
-        self, fit: Calibrated, name: str, result: Expectation, estimates: list[SetEstimate], lists: list[Failures]
-    ) -> None:
-        estimates.append(fit.predict_set(take(self.columns, self.sets == name), name))
-        self._list(fit, name, result, lists)
-
-    def _list(self, fit: Calibrated, name: str, result: Expectation, lists: list[Failures]) -> None:
-        here = np.flatnonzero(self.sets == name)
-        result.estimate[here], result.low[here], result.high[here] = fit.predict(take(self.columns, here))
-        found, p_values, listed = failures(
-            fit, result.estimate[here], name, tau=self.settings.tau, error_rate=self.settings.error_rate,
-            performance=self.performance[here],
-        )  # fmt: skip
-        lists.append(found)
-        result.p_value[here], result.listed[here] = p_values, listed
+        return failure_list
 
     def nothing(self) -> Expectation:
-        def undefined() -> Float64Array:
-            return np.full(len(self.sets), np.nan)
-
-        listed = np.zeros(len(self.sets), dtype=bool)
-        return Expectation((), (), None, (), (), undefined(), undefined(), undefined(), undefined(), listed)
+        """Make the result in which no image has an estimate."""
+        size = len(self.sets)
+        return Expectation((), (), None, (), (), *np.full((4, size), np.nan), np.zeros(size, dtype=bool))

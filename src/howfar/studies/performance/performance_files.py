@@ -1,4 +1,4 @@
-"""Performances from files, and their images found again among those of a run or of a profile."""
+"""Read performances from files, and match their images with those of a comparison or a profile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Evaluation
 from howfar.results.evaluation import KEY
-from howfar.studies.performance.tables import NUMBERS, TEXTS, evaluations_of
+from howfar.studies.performance.performance_tables import NUMBERS, TEXTS, evaluations_of
 
 Performances: TypeAlias = Evaluation | pd.DataFrame | str | Path
 
@@ -23,12 +23,12 @@ _UNKNOWN = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "None"
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """A run's images with what is known of their performance.
+    """Hold images with their performance, where a performance file has one.
 
     Attributes
     ----------
     rows
-        One row an image of the run, in its order: the columns of the performance files, missing ones nan (texts "").
+        One row an image, in the order of the comparison: the columns of the performance files, missing ones nan (texts "").
     unmatched
         By dataset: images of the performance files that are not in the run. A file is counted to the dataset that its other
         images are of, or by its own name ("" where it has none) where they are of several.
@@ -59,14 +59,14 @@ def read_performances(given: Performances | Sequence[Performances]) -> list[Eval
 
     Examples
     --------
-    >>> found = read_performances(pd.DataFrame({"image": ["1.png", "2.png"], "performance": [0.5, None]}))
-    >>> found[0].n, found[0].scored, found[0].metric
+    >>> evaluations = read_performances(pd.DataFrame({"image": ["1.png", "2.png"], "performance": [0.5, None]}))
+    >>> evaluations[0].n, evaluations[0].scored, evaluations[0].metric
     (2, 1, 'performance')
     """
-    read = [one for argument in _each(given) for one in _read(argument)]
+    read = [evaluation for argument in _each(given) for evaluation in _read(argument)]
     if not read:
         raise InputError.of("performance", "must name at least one file", given, "run howfar evaluate -o FILE first")
-    names = [one.dataset for one in read]
+    names = [evaluation.dataset for evaluation in read]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         received, remedy = twice[0], "leave one of the two out"
@@ -82,7 +82,7 @@ def _each(given: Any) -> list[Any]:
 
 
 def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
-    """Find the images of performances among a run's: by content, so that a renamed image is itself, else by name.
+    """Find the images of performances among a comparison's: by content, so that a renamed image is itself, else by name.
 
     Within its dataset an image whose content is not in the run is found by its name: it may have been saved anew, and
     `Matched.changed` counts it. Performances of a dataset that the run does not have are found by content alone, as an image
@@ -91,9 +91,9 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     Parameters
     ----------
     images
-        dataset, image and content of each image of the run.
+        One row an image of the comparison (the run), with the columns dataset, image and content.
     performances
-        As `read_performances` gives them.
+        Evaluations of datasets, as read from files or given.
 
     Raises
     ------
@@ -101,24 +101,24 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
         No image of a performance file is in the run, or one image of it is two in the run.
     """
     images = images.reset_index(drop=True)
-    found: list[pd.DataFrame] = []
+    frames: list[pd.DataFrame] = []
     unmatched: dict[str, int] = {}
     changed = 0
-    for one in performances:
-        places = _places(images, one)
-        here = places >= 0
-        if not here.any():
-            raise _not_there(images, one)
-        homes = images["dataset"].iloc[places[here]].unique()
-        home = str(homes[0]) if len(homes) == 1 else one.dataset
-        unmatched[home] = unmatched.get(home, 0) + int((~here).sum())
-        changed += _changed(images, one, places)
-        rows = one.images.loc[here].drop(columns=["dataset", "image", "path", "content"], errors="ignore")
-        found.append(rows.set_axis(places[here], axis=0))
-    together = pd.concat(found) if found else pd.DataFrame()
+    for evaluation in performances:
+        places = _places(images, evaluation)
+        matched = places >= 0
+        if not matched.any():
+            raise _not_there(images, evaluation)
+        homes = images["dataset"].iloc[places[matched]].unique()
+        home = str(homes[0]) if len(homes) == 1 else evaluation.dataset
+        unmatched[home] = unmatched.get(home, 0) + int((~matched).sum())
+        changed += _changed(images, evaluation, places)
+        rows = evaluation.images.loc[matched].drop(columns=["dataset", "image", "path", "content"], errors="ignore")
+        frames.append(rows.set_axis(places[matched], axis=0))
+    together = pd.concat(frames) if frames else pd.DataFrame()
     if together.index.has_duplicates:
-        place = int(together.index[together.index.duplicated()][0])
-        row = images.iloc[place]
+        index = int(together.index[together.index.duplicated()][0])
+        row = images.iloc[index]
         raise InputError(f"{row['dataset']}/{row['image']} has two performances: pass each image once")
     rows = together.reindex(range(len(images)))
     texts = [name for name in TEXTS if name in rows]
@@ -126,46 +126,46 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     return Matched(rows, unmatched, changed)
 
 
-def _changed(images: pd.DataFrame, one: Evaluation, places: NDArray[np.intp]) -> int:
-    """How many images were found whose content is known on both sides, and differs."""
-    if "content" not in one.images or "content" not in images:
+def _changed(images: pd.DataFrame, evaluation: Evaluation, places: NDArray[np.intp]) -> int:
+    """Count the images that were matched although their content is known on both sides, and differs."""
+    if "content" not in evaluation.images or "content" not in images:
         return 0
-    here = places >= 0
-    then = one.images["content"][here].to_numpy(dtype=object)
-    now = images["content"].iloc[places[here]].to_numpy(dtype=object)
+    matched = places >= 0
+    then = evaluation.images["content"][matched].to_numpy(dtype=object)
+    now = images["content"].iloc[places[matched]].to_numpy(dtype=object)
     return int(np.sum((then != now) & (then != "") & (now != "")))
 
 
-def _not_there(images: pd.DataFrame, one: Evaluation) -> InputError:
-    known = ", ".join(map(str, images["dataset"].unique()))
-    first = one.images["image"].iloc[0] if len(one.images) else "nothing"
+def _not_there(images: pd.DataFrame, evaluation: Evaluation) -> InputError:
+    datasets = ", ".join(map(str, images["dataset"].unique()))
+    first = evaluation.images["image"].iloc[0] if len(evaluation.images) else "nothing"
     none = (
         f"its only image ({first}) is not"
-        if len(one.images) == 1
-        else f"none of its {len(one.images)} images (first: {first}) is"
+        if len(evaluation.images) == 1
+        else f"none of its {len(evaluation.images)} images (first: {first}) is"
     )
     return InputError(
-        f"performance of {one.dataset or 'a table'}: {none} in the run, "
-        f"whose datasets are {known} (first: {images['image'].iloc[0]}): name datasets (NAME=PATH) and images as the run does"
+        f"performance of {evaluation.dataset or 'a table'}: {none} in the run, whose datasets are {datasets} "
+        f"(first: {images['image'].iloc[0]}): name datasets (NAME=PATH) and images as the run does"
     )
 
 
-def _places(images: pd.DataFrame, one: Evaluation) -> NDArray[np.intp]:
-    """Row of the run for each image of a performance, -1 where there is none; no row twice."""
-    named = one.dataset in set(images["dataset"])
-    rows = images[images["dataset"] == one.dataset] if named else images
-    places = np.full(len(one.images), -1, dtype=np.intp)
+def _places(images: pd.DataFrame, evaluation: Evaluation) -> NDArray[np.intp]:
+    """Find the row of the comparison for each image of a performance, -1 where there is none; no row twice."""
+    named = evaluation.dataset in set(images["dataset"])
+    rows = images[images["dataset"] == evaluation.dataset] if named else images
+    places = np.full(len(evaluation.images), -1, dtype=np.intp)
     taken: set[int] = set()
-    for columns in _orders(named, bool(one.dataset)):
+    for columns in _orders(named, bool(evaluation.dataset)):
         free = _index(rows, columns)
-        for i, key in enumerate(_keys(one.images, columns)):
+        for i, key in enumerate(_keys(evaluation.images, columns)):
             hits = [hit for hit in free.get(key, ()) if hit not in taken]
             if places[i] >= 0 or not hits or "" in key:
                 continue
             sets = sorted({str(images["dataset"].iloc[hit]) for hit in hits})
             if len(sets) > 1:
-                name = one.images["image"].iloc[i]
-                remedy = "name its dataset as the run does (NAME=PATH)" if one.dataset else "add the column dataset"
+                name = evaluation.images["image"].iloc[i]
+                remedy = "name its dataset as the run does (NAME=PATH)" if evaluation.dataset else "add the column dataset"
                 raise InputError(f"performance: image {name} is in {sets[0]} and {sets[1]}: {remedy}")
             places[i] = hits[0]
             taken.add(hits[0])
@@ -173,21 +173,21 @@ def _places(images: pd.DataFrame, one: Evaluation) -> NDArray[np.intp]:
 
 
 def _orders(named: bool, elsewhere: bool) -> tuple[tuple[str, ...], ...]:
-    """By what images are found, the surest first: a name alone comes last, as files may have been renumbered since."""
+    """List the columns to match images by, the surest first: a name alone comes last, as files may have been renumbered."""
     by_content = (("image", "content"), ("content",))
     return by_content if elsewhere and not named else (*by_content, ("image",))
 
 
 def _index(rows: pd.DataFrame, columns: Sequence[str]) -> Mapping[tuple[str, ...], Sequence[int]]:
-    """Places in the run by key."""
+    """Group row numbers of the comparison by key."""
     table: dict[tuple[str, ...], list[int]] = {}
-    for place, key in zip(rows.index.tolist(), _keys(rows, columns), strict=True):
-        table.setdefault(key, []).append(place)
+    for row, key in zip(rows.index.tolist(), _keys(rows, columns), strict=True):
+        table.setdefault(key, []).append(row)
     return table
 
 
 def _keys(rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple[str, ...]]:
-    """One key an image; "" for what is not known of it."""
+    """Make one key an image; "" for what is not known of it."""
     blank = [""] * len(rows)
     return list(zip(*(rows[name].tolist() if name in rows else blank for name in columns), strict=True))
 
@@ -211,7 +211,7 @@ def _read(argument: Any) -> list[Evaluation]:
 
 def _csv(path: Path) -> pd.DataFrame:
     try:
-        # Only where a number is due does "NA" say that there is none: a dataset may be called so.
+        # "NA" stands for a missing value in columns of numbers alone: a dataset may be called so.
         unknown = dict.fromkeys(NUMBERS, _UNKNOWN)
         return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=unknown)
     except (ValueError, OSError) as error:
@@ -228,7 +228,7 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _is_evaluation(path: Path) -> bool:
-    """Whether a Parquet file says that it is one: then it is never taken for a table, whatever is wrong with it."""
+    """Return whether a Parquet file says that it is an evaluation: then it is never taken for a table."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -31,11 +31,11 @@ from howfar.results import (
     Trend,
     Verdict,
 )
+from howfar.studies.performance.caveats import relation_notes
 from howfar.studies.performance.estimates import expect
-from howfar.studies.performance.groups import groups_of
 from howfar.studies.performance.image_performance import Scores, scores_of, signals_at
-from howfar.studies.performance.notes import relation_notes
 from howfar.studies.performance.performance_files import Matched, Performances, match, read_performances
+from howfar.studies.performance.photograph_groups import groups_of
 
 CURVE = ("dataset", "image", "distance", "performance", "smoothed")
 BY_THRESHOLD = ("threshold", "precision", "recall", "f", "dataset")

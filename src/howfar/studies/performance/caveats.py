@@ -1,4 +1,4 @@
-"""What a reader of a relation should know before relying on it."""
+"""Write the caveats of relating performance to distance: untuned threshold, unmatched images, tiles of one photograph."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pandas as pd
 
 from howfar.results import Evaluation, RelationSettings
 from howfar.studies.performance.estimates import Expectation
-from howfar.studies.performance.groups import tiled_photographs
 from howfar.studies.performance.image_performance import NOT_TUNED
 from howfar.studies.performance.performance_files import Matched
-from howfar.studies.performance.tables import GIVEN
+from howfar.studies.performance.performance_tables import GIVEN
+from howfar.studies.performance.photograph_groups import tiled_photographs
 
 
 def relation_notes(
@@ -22,9 +22,9 @@ def relation_notes(
     Parameters
     ----------
     images
-        The run's images with performance and group.
+        One row an image, with performance and group.
     given, matched, settings, expected
-        What the relation was made from.
+        The performances, their match with the images, the settings and the estimates that the relation was made from.
     """
     yield from _threshold(given, settings)
     yield from _mixture(given, settings)
@@ -32,9 +32,9 @@ def relation_notes(
     yield from _fallbacks(expected)
     yield from _unlabelled(expected, settings)
     yield from _tiles(images, settings)
-    for one in given:
-        for note in one.notes:
-            yield f"{one.dataset or 'performance'}: {note}"
+    for evaluation in given:
+        for note in evaluation.notes:
+            yield f"{evaluation.dataset or 'performance'}: {note}"
 
 
 def _threshold(given: Sequence[Evaluation], settings: RelationSettings) -> Iterator[str]:
@@ -43,14 +43,15 @@ def _threshold(given: Sequence[Evaluation], settings: RelationSettings) -> Itera
             f"the common threshold is {settings.threshold:.2f}, tuned on nothing: evaluate the primary dataset too and pass "
             "its performance, or give --threshold"
         )
-    if any(one.tolerance for one in given):
-        yield f"predictions count within {max(one.tolerance for one in given):g} px of the truth"
+    tolerance = max((evaluation.tolerance for evaluation in given), default=0.0)
+    if tolerance:
+        yield f"predictions count within {tolerance:g} px of the truth"
 
 
 def _mixture(given: Sequence[Evaluation], settings: RelationSettings) -> Iterator[str]:
-    """Counts that are not used, as not all have them."""
-    without = [one.dataset or "a table" for one in given if one.task == GIVEN]
-    if without and settings.threshold is None and any(one.task == "segmentation" for one in given):
+    """Note that pixel counts are not used, where not all performances have them."""
+    without = [evaluation.dataset or "a table" for evaluation in given if evaluation.task == GIVEN]
+    if without and settings.threshold is None and any(evaluation.task == "segmentation" for evaluation in given):
         yield (
             f"{', '.join(without)} came without pixel counts: every performance is taken as it was given, which need not be at "
             "one threshold"
@@ -69,21 +70,21 @@ def _gaps(images: pd.DataFrame, matched: Matched) -> Iterator[str]:
             noun, verb = ("image", "is") if count == 1 else ("images", "are")
             yield f"{count} {noun} in the performance of {name or 'a table'} {verb} not in the run: left out"
     for dataset, rows in images.groupby("dataset", sort=False):
-        known = int(rows["performance"].notna().sum())
-        if 0 < known < len(rows):
-            have = "has" if len(rows) - known == 1 else "have"
-            yield f"{len(rows) - known} of {len(rows)} images of {dataset} {have} no performance: left out of its trend"
+        scored = int(rows["performance"].notna().sum())
+        if 0 < scored < len(rows):
+            have = "has" if len(rows) - scored == 1 else "have"
+            yield f"{len(rows) - scored} of {len(rows)} images of {dataset} {have} no performance: left out of its trend"
 
 
 def _fallbacks(expected: Expectation) -> Iterator[str]:
-    other = [one for one in expected.estimates if one.estimator != expected.estimator]
-    for one in other:
-        yield f"{one.dataset} lacks what {expected.estimator} needs (its predictions): estimated by {one.estimator} instead"
+    for row in expected.estimates:
+        if row.estimator != expected.estimator:
+            yield f"{row.dataset} lacks what {expected.estimator} needs (its predictions): estimated by {row.estimator} instead"
 
 
 def _unlabelled(expected: Expectation, settings: RelationSettings) -> Iterator[str]:
-    """What an estimate of F cannot know."""
-    names = [one.dataset for one in expected.estimates if one.measured is None]
+    """Note what an estimate of F for an unlabelled set assumes."""
+    names = [row.dataset for row in expected.estimates if row.measured is None]
     if names and settings.threshold is not None:
         yield (
             f"F is undefined for an image without foreground: the estimates for {', '.join(names)} are what its images would "

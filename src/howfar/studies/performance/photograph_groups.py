@@ -1,4 +1,4 @@
-"""The photographs that images are tiles of, by the caller's expression; and whether names look like those of tiles."""
+"""Group images that are tiles of one photograph, by a regular expression on their names."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from howfar.data.groups import look_tiled, photographs_of, tiles
 
 
 def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
-    """Name each image's photograph, told apart between datasets; by its own name where the expression says nothing of it.
+    """Name each image's photograph, told apart between datasets; the image's own name where the expression does not match.
 
     Parameters
     ----------
     images
-        dataset and image of each.
+        One row an image, with the columns dataset and image.
     group
         The expression, matched from the start of a name without its ending; None: each image is its own photograph.
 
     Raises
     ------
     InputError
-        As `howfar.data.groups.pattern_of`; or no image matches.
+        The expression is not valid or has no group, or no image matches.
 
     Examples
     --------
@@ -45,5 +45,5 @@ def tiled_photographs(images: pd.DataFrame) -> int | None:
     True
     """
     counts = [tiles(rows["image"].tolist()) for _, rows in images.groupby("dataset")]
-    photographs, found = (sum(column) for column in zip(*counts, strict=True))
-    return photographs if look_tiled(len(images), photographs, found) else None
+    photographs, tile_count = (sum(column) for column in zip(*counts, strict=True))
+    return photographs if look_tiled(len(images), photographs, tile_count) else None

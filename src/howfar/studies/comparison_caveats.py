@@ -1,4 +1,4 @@
-"""What a reader of a comparison should know before believing it, in words, from the numbers of the run."""
+"""Write the caveats of a comparison or a matrix: shared images, small datasets, undefined distances or p-values."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from howfar.pipeline import MeasuredPair
 from howfar.results import Features, Leak, Settings
 
 FEW_IMAGES = 10
-# Datasets, or pairs of them, that are named in one note.
+# Most datasets, or pairs of them, that are named in one note.
 NAMED = 5
 UNEQUAL = 2
-# With fewer images of P no conformal p-value can reach 0.05.
+# With fewer images of the primary dataset no conformal p-value can reach 0.05.
 CONFORMAL = 19
-LEVEL = 0.05
+SIGNIFICANCE = 0.05
 # The trivial backbones are measured on at most so many images of each dataset.
 BASELINE_IMAGES = 1000
 
@@ -27,18 +27,18 @@ def notes(
     settings: Settings,
     baselines: bool,
 ) -> Iterator[str]:
-    """Yield one sentence for each thing that weakens the result or explains an undefined value.
+    """Yield one sentence for each thing that weakens a comparison or explains an undefined value.
 
     Parameters
     ----------
     features
-        P's, then those of the secondaries.
+        Features of the primary dataset, then of the secondaries.
     measured
-        One for each secondary.
+        Distances and scores of each secondary.
     leaks
-        Images that are in P and in a secondary.
+        Images that are both in the primary and in a secondary dataset.
     settings
-        The run's.
+        Settings of the comparison.
     baselines
         Whether the trivial backbones were run.
     """
@@ -46,22 +46,22 @@ def notes(
     if leaks:
         names = sorted({leak.dataset for leak in leaks})
         yield f"{primary.name} holds images of {', '.join(names)} too ({len(leaks)}): they make those sets look nearer"
-    for one in features:
-        copies = len(one) - len(set(one.contents))
+    for dataset in features:
+        copies = len(dataset) - len(set(dataset.contents))
         if copies:
-            yield f"{one.name} holds {copies} exact {'copy' if copies == 1 else 'copies'} of its own images"
+            yield f"{dataset.name} holds {copies} exact {'copy' if copies == 1 else 'copies'} of its own images"
     yield from _about_primary(primary, measured)
     yield from _about_size(primary, secondaries, settings)
     short = [s.name for s, pair in zip(secondaries, measured, strict=True) if pair.components < settings.components]
     if short and settings.projection != "none":
-        kept = min(pair.components for pair in measured)
-        yield f"{settings.components} components were asked for, and no more than {kept} can be had of {', '.join(short)}"
-    if settings.permutations and len(secondaries) > LEVEL * (settings.permutations + 1):
+        most = min(pair.components for pair in measured)
+        yield f"{settings.components} components were asked for, and no more than {most} can be had of {', '.join(short)}"
+    if settings.permutations and len(secondaries) > SIGNIFICANCE * (settings.permutations + 1):
         least = len(secondaries) / (settings.permutations + 1)
         yield f"{settings.permutations} permutations cannot give {len(secondaries)} secondaries a corrected p below {least:.2g}"
     if settings.permutations and settings.projection == "primary":
         yield "the p-values test the energy distance in the pair projection: one fitted on P alone does not treat both alike"
-    if baselines and max(len(one) for one in features) > BASELINE_IMAGES:
+    if baselines and max(map(len, features)) > BASELINE_IMAGES:
         yield f"the trivial backbones were measured on at most {BASELINE_IMAGES} images of each dataset"
 
 
@@ -81,7 +81,7 @@ def _about_size(primary: Features, secondaries: Sequence[Features], settings: Se
             yield f"{s.name} has {len(s)} image{'s' if len(s) > 1 else ''}: its interval and p-value say little"
     if settings.neighbours > len(primary):
         yield f"{settings.neighbours} neighbours were asked for, and {primary.name} has {len(primary)} images to be near to"
-    sizes = [len(one) for one in secondaries]
+    sizes = [len(dataset) for dataset in secondaries]
     if settings.projection == "pair" and max(sizes) > UNEQUAL * min(sizes) and min(sizes) >= FEW_IMAGES:
         yield (
             f"the secondaries hold {min(sizes)} to {max(sizes)} images, and a small one has little say in the components that "
@@ -95,23 +95,23 @@ def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]]
     Parameters
     ----------
     features
-        The datasets'.
+        Features of each dataset.
     rows
-        Of the pairs.
+        Distances of each pair of datasets.
     settings
-        The run's.
+        Settings of the matrix.
     """
-    few = [one.name for one in features if len(one) < FEW_IMAGES]
+    few = [dataset.name for dataset in features if len(dataset) < FEW_IMAGES]
     if few:
         verb = "has" if len(few) == 1 else "have"
         yield f"{_listed(few)} {verb} fewer than {FEW_IMAGES} images: what is near to such a set is little more than chance"
     holders: dict[str, list[str]] = {}
-    for one in features:
-        for content in set(one.contents):
-            holders.setdefault(content, []).append(one.name)
+    for dataset in features:
+        for content in set(dataset.contents):
+            holders.setdefault(content, []).append(dataset.name)
     for names, count in Counter(tuple(names) for names in holders.values() if len(names) > 1).most_common(NAMED):
         yield f"{' and '.join(names)} share {count} image{'s' if count > 1 else ''}, which brings them nearer"
-    sizes = [len(one) for one in features]
+    sizes = [len(dataset) for dataset in features]
     if max(sizes) > UNEQUAL * min(sizes):
         say = ", and in a pair's space it has little say" if settings.projection == "pair" else ""
         cure = f": limit = {min(sizes)} measures all at one size" if min(sizes) >= FEW_IMAGES else ""
@@ -119,9 +119,9 @@ def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]]
             f"the datasets hold {min(sizes)} to {max(sizes)} images, and a small sample is never quite like a large one of its "
             f"kind{say}{cure}"
         )
-    kept = min(int(row["components"]) for row in rows)
-    if kept < settings.components and settings.projection != "none":
-        yield f"{settings.components} components were asked for, and no more than {kept} can be had of some pairs"
+    most = min(int(row["components"]) for row in rows)
+    if most < settings.components and settings.projection != "none":
+        yield f"{settings.components} components were asked for, and no more than {most} can be had of some pairs"
 
 
 def _listed(names: Sequence[str]) -> str:

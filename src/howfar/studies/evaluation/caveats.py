@@ -1,4 +1,4 @@
-"""What a reader of scored maps should know before believing the scores, in words."""
+"""Write the caveats of segmentation scores: missing masks, lossy maps, a threshold tuned on the same images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from howfar.data.prediction_matching import examples
 from howfar.studies.evaluation.map_scores import ScoredMap, Sources
-from howfar.studies.evaluation.threshold import Cut
+from howfar.studies.evaluation.threshold_choice import Cut
 
 
 def notes(
@@ -20,32 +20,32 @@ def notes(
     scored
         The images that have maps.
     sources
-        Where the maps lie.
+        Folders of the maps.
     scores
-        The dataset's scores; `false_positive_share` is told.
+        The dataset's scores, of which `false_positive_share` is used.
     cut
         The threshold of the per-image values.
     tolerance
-        In pixels.
+        Tolerance in pixels.
     """
     yield from _about_masks(scored, scores["false_positive_share"], cut)
-    lossy = sum(one.lossy for one in scored)
+    lossy = sum(image.lossy for image in scored)
     if lossy:
         maps = "1 map is" if lossy == 1 else f"{lossy} maps are"
         yield f"{maps} in a lossy format (JPEG or like it), which alters probabilities: save PNG"
-    faint = sum(one.faint for one in scored)
+    faint = sum(image.faint for image in scored)
     if faint:
         maps = "1 map holds" if faint == 1 else f"{faint} maps hold"
         yield f"{maps} no value above 1 of 255, and {'is' if faint == 1 else 'are'} taken for nearly empty"
-    if all(one.histogram[1:-1].sum() == 0 for one in scored):
+    if all(image.histogram[1:-1].sum() == 0 for image in scored):
         yield "the maps hold nothing but 0 and 1: all thresholds give the same, and signals of confidence say nothing"
     yield from _about_files(sources)
     yield from _about_tuning(scored, cut, tolerance)
 
 
 def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut: Cut) -> Iterator[str]:
-    masked = [one for one in scored if one.item.mask is not None]
-    empty = sum(int(one.counts.true[0]) == 0 for one in masked)
+    masked = [image for image in scored if image.item.mask is not None]
+    empty = sum(int(image.counts.true[0]) == 0 for image in masked)
     if not masked:
         yield "no image has a mask: there are only signals that need no labels, and no scores"
     elif len(masked) < len(scored):
@@ -57,7 +57,7 @@ def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut
         )
         what = f"every mask ({empty}) is empty" if empty == len(masked) else _have(empty, "an empty mask")
         yield f"{what}: no F{share} at threshold {cut.threshold:.2f}" if share else f"{what}: no F"
-    grey = sum(one.grey for one in masked)
+    grey = sum(image.grey for image in masked)
     if grey:
         yield f"{'1 mask holds' if grey == 1 else f'{grey} masks hold'} grey levels: what is above 127 counts as foreground"
 
@@ -82,8 +82,8 @@ def _about_tuning(scored: Sequence[ScoredMap], cut: Cut, tolerance: float) -> It
     tuned = cut.tuned_on
     if tuned is None:
         return
-    known = set(tuned.images["content"])
-    both = sum(one.content in known for one in scored)
+    tuning = set(tuned.images["content"])
+    both = sum(image.content in tuning for image in scored)
     if both:
         these = f"{both} of these images" if both < len(scored) else "these very images"
         yield f"the threshold was tuned on {these}: F at it is no estimate for unseen ones"

@@ -1,4 +1,4 @@
-"""The threshold at which an image's F is taken: the set's own best, a given one, or the best of another set."""
+"""Choose the threshold at which an image's F is taken: the dataset's own best, a given one, or another dataset's best."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FALLBACK = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """A threshold, where it comes from in words, and the evaluation that it was tuned on."""
+    """Hold a threshold, its source in words, and the evaluation that it was tuned on."""
 
     threshold: float
     source: str
@@ -24,7 +24,7 @@ class Cut:
 
     @property
     def words(self) -> str:
-        """What a performance is at this cut.
+        """Describe in words the performance at this threshold.
 
         Examples
         --------
@@ -35,7 +35,7 @@ class Cut:
 
 
 def own_best(ods_threshold: float) -> Cut:
-    """The cut that looks at the set's own masks, as the paper's; 0.5 where nothing is true and the threshold is nan.
+    """Take the best threshold by the set's own masks, as in the paper; 0.5 where nothing is true and the threshold is nan.
 
     Examples
     --------
@@ -48,12 +48,12 @@ def own_best(ods_threshold: float) -> Cut:
 
 
 def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) -> Cut | None:
-    """Return the cut that the arguments of `howfar.evaluate` ask for; None for the set's own best.
+    """Return the threshold that the arguments of `howfar.evaluate` ask for; None for the set's own best.
 
     Raises
     ------
     MissingPathError, StoreError
-        As `Evaluation.load`.
+        The evaluation's file is not there, is damaged or of another format.
     InputError
         Both are given; a threshold that is none of 0.00, 0.01 … 0.99; or an evaluation that has no ODS threshold.
 
@@ -73,8 +73,8 @@ def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) ->
     if not isinstance(tuned_on, (Evaluation, str, Path)):
         raise InputError.of("tuned_on", "must be an Evaluation or its file", type(tuned_on).__name__)
     tuned = tuned_on if isinstance(tuned_on, Evaluation) else Evaluation.load(tuned_on)
-    found = tuned.scores.get("ods_threshold")
-    if found is None:
+    best = tuned.scores.get("ods_threshold")
+    if best is None:
         rule = "must be an evaluation of maps against masks with foreground"
         raise InputError.of("tuned_on", rule, f"{tuned.task} of {tuned.dataset}", "evaluate P's predictions first")
-    return Cut(float(THRESHOLDS[threshold_index(found)]), f"tuned on {tuned.dataset}", tuned)
+    return Cut(float(THRESHOLDS[threshold_index(best)]), f"tuned on {tuned.dataset}", tuned)

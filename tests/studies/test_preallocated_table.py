@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from howfar.studies.growing_table import Columns
+from howfar.studies.preallocated_table import Columns
 
 
 def part(name: str, count: int, components: int) -> dict[str, object]:

@@ -7,7 +7,7 @@ import pytest
 
 from howfar.data.groups import pattern_of
 from howfar.errors import InputError
-from howfar.studies.performance.groups import groups_of, tiled_photographs
+from howfar.studies.performance.photograph_groups import groups_of, tiled_photographs
 
 
 def images(**sets: list[str]) -> pd.DataFrame:

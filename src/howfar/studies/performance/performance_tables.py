@@ -1,4 +1,4 @@
-"""Tables of performances from anywhere, checked and brought into the form that evaluations have."""
+"""Check tables of image performances that a user brings, and turn them into evaluations."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ NUMBERS = (*_SHARES, *CONFIDENCES, *AGREEMENTS)
 
 
 def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
-    """Check a table with the columns image and performance, and give what it says of each dataset.
+    """Check a table with the columns image and performance, and turn it into an evaluation of each dataset.
 
     Parameters
     ----------
     table
         One row an image.
     source
-        What it is called in an error.
+        Name of the table in an error.
 
     Returns
     -------
     list of Evaluation
-        Of the task "given", in the table's order; the dataset's name is "" where the table has no such column.
+        Evaluations of the task "given", in the table's order; the dataset's name is "" where the table has no such column.
 
     Raises
     ------
     InputError
-        A column is missing or there is no row; what is no number, or no share where one is due; an image named twice or not
-        at all.
+        A column is missing or there is no row; a value is no number, or outside 0-1 where it must be a share; an image is
+        named twice or not at all.
 
     Examples
     --------
     >>> table = pd.DataFrame({"dataset": ["a", "b"], "image": ["1.png", "1.png"], "performance": [0.5, 0.7]})
-    >>> [one.dataset for one in evaluations_of(table, "scores.csv")]
+    >>> [evaluation.dataset for evaluation in evaluations_of(table, "scores.csv")]
     ['a', 'b']
     """
     for column in ("image", VALUE):
@@ -59,7 +59,7 @@ def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
         if name in frame:
             frame[name] = _numbers(frame[name], f"{source}: column {name}", shares=name in _SHARES)
     if HISTOGRAM in frame:
-        frame[HISTOGRAM] = pd.Series([_histogram(one, source) for one in frame[HISTOGRAM]], dtype=object)
+        frame[HISTOGRAM] = pd.Series([_histogram(counts, source) for counts in frame[HISTOGRAM]], dtype=object)
     if (frame["image"] == "").any():
         raise InputError(f"{source}: row {int(np.argmax(frame['image'] == '')) + 1} has no image: name it")
     if "dataset" not in frame:
@@ -91,16 +91,16 @@ def _numbers(column: pd.Series[Any], name: str, shares: bool) -> pd.Series[Any]:
 
 
 def _histogram(counts: Any, source: str) -> NDArray[np.int64] | None:
-    """Counts of the 256 values; None where there are none."""
+    """Check the counts of the 256 values; None where there are none."""
     if not isinstance(counts, (np.ndarray, list)):
         return None
     try:
-        found = np.asarray(counts, dtype=np.float64)
+        values = np.asarray(counts, dtype=np.float64)
     except (TypeError, ValueError):
-        found = np.empty(0)
-    if found.shape != (VALUES,) or not np.isfinite(found).all() or (found < 0.0).any() or (found % 1.0).any():
+        values = np.empty(0)
+    if values.shape != (VALUES,) or not np.isfinite(values).all() or (values < 0.0).any() or (values % 1.0).any():
         raise InputError(f"{source}: column {HISTOGRAM} must hold {VALUES} counts of pixels, or nothing")
-    return found.astype(np.int64)
+    return values.astype(np.int64)
 
 
 def _evaluation(dataset: str, rows: pd.DataFrame) -> Evaluation:

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from howfar.results import Evaluation, RelationSettings, SetEstimate
+from howfar.studies.performance.caveats import relation_notes
 from howfar.studies.performance.estimates import Expectation
-from howfar.studies.performance.notes import relation_notes
 from howfar.studies.performance.performance_files import Matched, read_performances
 from howfar.studies.performance.relate import relate
 

@@ -1,4 +1,4 @@
-"""A long table that is filled part by part: each column is held once, where joining tables would hold two of all of them."""
+"""Fill a long table part by part in columns that are allocated once, so that it is never held twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 class Columns:
-    """Columns of so many rows; where a part lacks one, it is nan, or None in a column of text.
+    """Hold columns of a fixed number of rows; where a part lacks one, it is nan, or None in a column of text.
 
     Examples
     --------
@@ -38,5 +38,5 @@ class Columns:
         self._filled += count
 
     def frame(self) -> pd.DataFrame:
-        """The table."""
+        """Return the columns as a data frame."""
         return pd.DataFrame(self._columns, copy=False)
