@@ -50,10 +50,7 @@ _steps: ContextVar[list[tuple[Budget, int, str, str]] | None] = ContextVar("howf
 def parse_size(size: str | int) -> int:
     """Convert a size as people write it to bytes: 512MB, 2G, 1.5GiB, 2000000000.
 
-    Raises
-    ------
-    InputError
-        The size is not of that form, or not above 0.
+    Raises `InputError` for a size that is not of that form, or not above 0.
 
     Examples
     --------
@@ -70,10 +67,7 @@ def parse_size(size: str | int) -> int:
 def within(size: str | int | Budget | None) -> Iterator[None]:
     """Keep the arrays of the work inside below a size, or to a budget; None sets no bound.
 
-    Raises
-    ------
-    InputError
-        The size is not of a form like 512MB or 2GB, or not above 0.
+    Raises `InputError` for a size that is not of a form like 512MB or 2GB, or not above 0.
 
     Examples
     --------
@@ -137,23 +131,9 @@ def beside(kept: int) -> Iterator[None]:
 def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take fewer images with limit") -> int:
     """Compute how many rows, columns or draws to take at a time: as usual, or fewer where a budget asks for it.
 
-    Parameters
-    ----------
-    usual
-        How many to take without a budget.
-    each
-        Bytes of one row, column or draw.
-    held
-        Bytes that the work holds beside them.
-    what
-        Name of what is held, for the error line.
-    remedy
-        Advice beside a larger budget, for the error line.
-
-    Raises
-    ------
-    InputError
-        Not even one of them fits.
+    `usual` is how many to take without a budget, `each` the bytes of one row, column or draw, `held` the bytes that the work
+    holds beside them; `what` names what is held and `remedy` what helps beside a larger budget, for the error line. Raises
+    `InputError` where not even one of them fits.
 
     Examples
     --------
@@ -181,10 +161,7 @@ def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take f
 def plan() -> Iterator[None]:
     """Check every step of the work inside against the budget, and refuse the one that needs the most at the end.
 
-    Raises
-    ------
-    InputError
-        A step does not fit; the line names the one that needs the most.
+    Raises `InputError` where a step does not fit: the line names the one that needs the most.
 
     Examples
     --------

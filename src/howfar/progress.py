@@ -17,18 +17,8 @@ def bar(
 
     In a file or a pipe shorter work prints nothing, unless `said` asks for its beginning and its end.
 
-    Parameters
-    ----------
-    iterable
-        What the bar goes over; None where `update` is called.
-    progress
-        False for no bar.
-    said
-        Whether even short work prints in a file or a pipe.
-    patient
-        Whether work of less than a second has no bar anywhere.
-    **options
-        Options of tqdm: total, desc, unit, leave …
+    `iterable` is None where `update` is called. No bar is shown where `progress` is False, or `patient` is set and the work
+    takes less than a second. `options` are tqdm's: total, desc, unit, leave …
 
     Examples
     --------

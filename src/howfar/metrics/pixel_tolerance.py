@@ -16,10 +16,7 @@ Scalar = TypeVar("Scalar", np.uint8, np.bool_)
 def as_tolerance(tolerance: float) -> float:
     """Return a tolerance in pixels as a float.
 
-    Raises
-    ------
-    InputError
-        Not a finite number of at least 0.
+    Raises `InputError` for what is not a finite number of at least 0.
 
     Examples
     --------
@@ -41,17 +38,7 @@ def disc_maximum(values: NDArray[Scalar], radius: float) -> NDArray[Scalar]:
     For a mask it is the set of pixels whose distance from the mask is at most the radius. The disc is cut into its rows,
     runs whose maxima are built up one from another: 4·radius + 1 passes over the image, whatever it holds.
 
-    Parameters
-    ----------
-    values
-        (h, w) uint8 or bool.
-    radius
-        In pixels, at least 0.
-
-    Returns
-    -------
-    ndarray
-        (h, w) of the same type.
+    `values` is (h, w) uint8 or bool; `radius` is in pixels, at least 0. Returns (h, w) of the same type.
 
     Examples
     --------

@@ -31,20 +31,9 @@ def as_levels(prediction: ArrayLike) -> tuple[ByteMap, IntArray]:
     An 8-bit map is its own levels, since value/255 > i/100 exactly where value > ⌊255·i/100⌋. The level of a floating
     value is the number of thresholds below it.
 
-    Parameters
-    ----------
-    prediction
-        (h, w): uint8 with p = value/255, floating p in [0, 1], or bool (p is 0 or 1).
-
-    Returns
-    -------
-    tuple
-        (h, w) uint8 levels, and (100,) int64: p > t_i where the level is at least the i-th.
-
-    Raises
-    ------
-    InputError
-        A map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
+    `prediction` is (h, w): uint8 with p = value/255, floating p in [0, 1], or bool (p is 0 or 1). Returns (h, w) uint8 levels
+    and (100,) int64: p > t_i where the level is at least the i-th. Raises `InputError` for a map that is not two-dimensional,
+    has no pixel, or holds values outside [0, 1].
 
     Examples
     --------
@@ -64,17 +53,8 @@ def as_levels(prediction: ArrayLike) -> tuple[ByteMap, IntArray]:
 def as_map(prediction: ArrayLike, name: str = "prediction") -> NDArray[Any]:
     """Return a probability map as a (h, w) array of uint8 or of floating values in [0, 1]; bool becomes 0 and 255.
 
-    Parameters
-    ----------
-    prediction
-        The map.
-    name
-        The argument's name, for the error line.
-
-    Raises
-    ------
-    InputError
-        Not two-dimensional, without pixels, of another type, or holding NaN or values outside [0, 1].
+    `name` is the argument's name, for the error line. Raises `InputError` for what is not two-dimensional, without pixels, of
+    another type, or holds NaN or values outside [0, 1].
 
     Examples
     --------
@@ -98,17 +78,8 @@ def as_map(prediction: ArrayLike, name: str = "prediction") -> NDArray[Any]:
 def as_mask(mask: ArrayLike, name: str = "mask") -> BoolMap:
     """Return a ground-truth mask as a (h, w) bool array: bool as it is, uint8 with more than 127 as foreground.
 
-    Parameters
-    ----------
-    mask
-        The mask.
-    name
-        The argument's name, for the error line.
-
-    Raises
-    ------
-    InputError
-        Not two-dimensional, without pixels, of another type, or uint8 with only 0 and 1 (which holds no value above 127).
+    `name` is the argument's name, for the error line. Raises `InputError` for what is not two-dimensional, without pixels, of
+    another type, or uint8 with only 0 and 1 (which holds no value above 127).
 
     Examples
     --------
@@ -129,10 +100,7 @@ def as_mask(mask: ArrayLike, name: str = "mask") -> BoolMap:
 def as_bytes(prediction: ArrayLike) -> ByteMap:
     """Return a map as 8-bit values: uint8 as it is, floating p as the nearest value/255 (a tie to the even value).
 
-    Raises
-    ------
-    InputError
-        A map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
+    Raises `InputError` for a map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
 
     Examples
     --------

@@ -13,15 +13,7 @@ from howfar.metrics import threshold_counts as counting
 from howfar.metrics.pixel_tolerance import as_tolerance
 from howfar.metrics.probability_maps import THRESHOLDS
 from howfar.metrics.protocol import MetricScore, tallies
-from howfar.metrics.threshold_counts import (
-    Counts,
-    average_precision,
-    f_per_image,
-    false_positive_share,
-    iou_per_image,
-    ods,
-    stack,
-)
+from howfar.metrics.threshold_counts import Counts, f_per_image
 from howfar.numbers import format_number
 
 
@@ -142,7 +134,7 @@ def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], toleranc
     (0.857, 0.0, 1.0, [0.667, 1.0])
     """
     metric = Segmentation(as_tolerance(tolerance))
-    return summarise(stack(tallies(metric, predictions, masks, ("predictions", "masks"))), metric.tolerance)
+    return summarise(counting.stack(tallies(metric, predictions, masks, ("predictions", "masks"))), metric.tolerance)
 
 
 def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
@@ -160,7 +152,7 @@ def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
     >>> summarise(counting.count([[0.9, 0.6, 0.0]], [[True, False, True]])).ods
     0.667
     """
-    best_f, threshold = ods(counts)
+    best_f, threshold = counting.ods(counts)
     best, best_threshold = best_per_image(counts)
     at_best = at_threshold(counts, threshold if np.isfinite(threshold) else 0.0)
     undefined = not np.isfinite(threshold)
@@ -169,7 +161,7 @@ def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
         ods_threshold=threshold,
         ois=_mean(best),
         ois_aggregate=_aggregate(counts),
-        ap=average_precision(counts),
+        ap=counting.average_precision(counts),
         precision=float("nan") if undefined else at_best.precision,
         recall=at_best.recall,
         iou=at_best.iou,
@@ -205,13 +197,13 @@ def at_threshold(counts: Counts, threshold: float) -> ThresholdScore:
         f=float(f_per_image(total)[0, i]),
         precision=float(dataset_precision[0, i]),
         recall=float(dataset_recall[0, i]),
-        iou=float(iou_per_image(total)[0, i]),
+        iou=float(counting.iou_per_image(total)[0, i]),
         mean_f=_mean(per_image),
-        false_positive_share=float(false_positive_share(counts)[i]),
+        false_positive_share=float(counting.false_positive_share(counts)[i]),
         per_image_f=per_image,
         per_image_precision=precision[:, i],
         per_image_recall=recall[:, i],
-        per_image_iou=iou_per_image(counts)[:, i],
+        per_image_iou=counting.iou_per_image(counts)[:, i],
     )
 
 
@@ -263,7 +255,7 @@ class Segmentation:
 
     def score(self, tallies: Iterable[Counts]) -> MetricScore:
         """Compute the scores of `SegmentationScore` by name, and f, precision, recall and iou at the metric's threshold."""
-        whole = summarise(stack(tallies), self.tolerance)
+        whole = summarise(counting.stack(tallies), self.tolerance)
         threshold = whole.ods_threshold if self.threshold is None else self.threshold
         defined = np.isfinite(threshold)
         chosen = whole.at(threshold) if defined else None

@@ -16,16 +16,8 @@ def flagged(
     one that predicts the same for all), it is also flagged where its conformal p-value is at most 0.05: it is farther from the
     primary dataset than 95 % of that dataset's own images. None stands where neither is known.
 
-    Parameters
-    ----------
-    primary
-        Name of the primary dataset.
-    predicted, estimator
-        Predicted performance and the estimator that made it.
-    p_value
-        Conformal p-value of the image's distance.
-    tau
-        Performance below which an image counts as failed.
+    `primary` is the primary dataset's name, `predicted` the performance that `estimator` predicts, `p_value` the conformal
+    p-value of the image's distance, and `tau` the performance below which an image counts as failed.
 
     Examples
     --------

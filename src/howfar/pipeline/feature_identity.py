@@ -30,19 +30,8 @@ def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
 def check_same(wanted: Mapping[str, Any], got: Mapping[str, Any], primary: str, what: str) -> None:
     """Refuse features of another kind than a profile's.
 
-    Parameters
-    ----------
-    wanted, got
-        Identity of the profile's features, and of those at hand.
-    primary
-        The name of the profile's dataset.
-    what
-        Name of what `got` belongs to, for the error line.
-
-    Raises
-    ------
-    InputError
-        They differ; the line names every key that does, with the profile's value first.
+    `wanted` and `got` are the identities of the features of `primary`'s profile and of `what`, as the error line calls it.
+    Raises `InputError` where they differ; the line names every key that does, with the profile's value first.
 
     Examples
     --------

@@ -34,24 +34,11 @@ def check_plan(
 
     Without a budget nothing is checked.
 
-    Parameters
-    ----------
-    sizes
-        Number of images of the primary dataset, then of each secondary.
-    q, layers
-        Features of an image, and how many parts they are of.
-    settings
-        Settings of the comparison.
-    basis
-        Whether the primary dataset's own axes are wanted, for images that come later.
-    executor
-        The runner. Where pairs are tasks of their own processes, those that may be at work on this machine share the budget;
-        the memory of other machines is not known.
-
-    Raises
-    ------
-    InputError
-        A step does not fit; the line names the one that needs the most, how much that is and what to do.
+    `sizes` are the numbers of images of the primary dataset, then of each secondary; `q` features of an image are of `layers`
+    parts; `basis` says whether the primary's own axes are wanted, for images that come later. Where pairs are tasks of the
+    `executor`'s own processes, those that may be at work on this machine share the budget; the memory of other machines is not
+    known. Raises `InputError` where a step does not fit: the line names the one that needs the most, how much that is and what
+    to do.
 
     Examples
     --------

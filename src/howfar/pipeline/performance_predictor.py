@@ -64,10 +64,7 @@ class Expected:
         "auto": those that did better than "mean" with each labelled set left out in turn, the best first, then "mean"; "mean"
         alone where choosing the best did no better on sets that had no say in the choice.
 
-        Raises
-        ------
-        InputError
-            `wanted` is neither "auto" nor an estimator of the profile.
+        Raises `InputError` where `wanted` is neither "auto" nor an estimator of the profile.
         """
         if wanted != AUTO:
             if wanted not in self.fits:
@@ -81,17 +78,8 @@ class Expected:
     ) -> tuple[Float64Array, Float64Array, Float64Array, tuple[str | None, ...]]:
         """Predict the performance of m images: value, the ends of its interval, and the estimator that made it, (m,) each.
 
-        Parameters
-        ----------
-        columns
-            Distances in units of the primary dataset's self-distance, and signals of the images' maps.
-        wanted
-            "auto", or the name of one estimator of the profile.
-
-        Raises
-        ------
-        InputError
-            `wanted` is neither "auto" nor an estimator of the profile.
+        `columns` are distances in units of the primary dataset's self-distance, and signals of the images' maps; `wanted` is
+        "auto", or the name of one estimator of the profile. Raises `InputError` for another name.
         """
         predictions = np.full((3, rows(columns)), np.nan)
         names: list[str | None] = [None] * predictions.shape[1]
@@ -107,10 +95,7 @@ class Expected:
     def notes(self, at_hand: Collection[str], wanted: str = AUTO) -> tuple[str, ...]:
         """Say how far predictions are to be trusted, where an image has the columns `at_hand`.
 
-        Raises
-        ------
-        InputError
-            `wanted` is no estimator of the profile, or needs a column that is not at hand.
+        Raises `InputError` where `wanted` is no estimator of the profile, or needs a column that is not at hand.
         """
         ranked = self.ranked(wanted)
         used = next((name for name in ranked if set(self.fits[name].needs) <= set(at_hand)), None)
@@ -153,10 +138,7 @@ class Expected:
     def from_dict(cls, document: Mapping[str, Any], fitted: Mapping[str, Any]) -> Expected:
         """Rebuild the predictor from the values of `to_dict` and `fitted`.
 
-        Raises
-        ------
-        HowfarError
-            An estimator of another package is not installed here; the fits are no such documents.
+        Raises `HowfarError` where an estimator of another package is not installed, or the fits are no such documents.
         """
         return cls(
             metric=str(document["metric"]),

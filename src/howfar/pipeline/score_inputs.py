@@ -57,15 +57,8 @@ class Group:
 def arrivals(new: Any) -> list[Group]:
     """Turn what is to be scored into groups, in its order; image files that follow each other are one group.
 
-    Parameters
-    ----------
-    new
-        An image file (by its ending, there or not), anything that `howfar.data.parse` takes, or a list of these.
-
-    Raises
-    ------
-    HowfarError
-        A folder is missing or empty, or a table is not well formed.
+    `new` is an image file (by its ending, there or not), anything that `howfar.data.parse` takes, or a list of these. Raises
+    `HowfarError` where a folder is missing or empty, or a table is not well formed.
 
     Examples
     --------

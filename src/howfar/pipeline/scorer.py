@@ -227,10 +227,7 @@ class Scorer:
 def load_again(profile: Profile, **options: Any) -> Backbone:
     """Load a profile's backbone with the options that the profile was made with, and others beside or in place of them.
 
-    Raises
-    ------
-    HowfarError
-        The backbone cannot be loaded, or the profile was made from ready-made embeddings.
+    Raises `HowfarError` where the backbone cannot be loaded, or the profile was made from ready-made embeddings.
     """
     if profile.identity.get("kind") == "embeddings":
         raise _needs_embeddings(profile)
@@ -246,11 +243,8 @@ def load_again(profile: Profile, **options: Any) -> Backbone:
 def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
     """Score all groups of images.
 
-    Raises
-    ------
-    HowfarError
-        Features are of another kind than the profile's, images meet a profile of embeddings, or a folder of maps has none of a
-        dataset's images.
+    Raises `HowfarError` where features are of another kind than the profile's, images meet a profile of embeddings, or a folder
+    of maps has none of a dataset's images.
     """
     outcomes = [outcome for group in groups for outcome in scorer.each(group)]
     return Scores(

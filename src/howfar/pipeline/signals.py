@@ -34,12 +34,8 @@ class Folders:
     def of(cls, predictions: str | Path | None, flipped: str | Path | None, ensemble: Sequence[str | Path]) -> Folders:
         """Check that the folders are there.
 
-        Raises
-        ------
-        MissingPathError
-            A folder is not there.
-        InputError
-            A folder is a file; or there are others and none of the model's own maps.
+        Raises `MissingPathError` where a folder is not there; `InputError` where a folder is a file, or there are others and
+        none of the model's own maps.
         """
         given = [folder for folder in (predictions, flipped, *ensemble) if folder is not None]
         for folder in given:
@@ -64,10 +60,7 @@ class Folders:
     def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
         """Find the maps of a dataset's images, by the image's file.
 
-        Raises
-        ------
-        HowfarError
-            A folder has no map of any of the images.
+        Raises `HowfarError` where a folder has no map of any of the images.
         """
         by_folder = [match_maps(dataset, folder).files for folder in self.all()]
         return {item.path: ImageMaps(tuple(files.get(item.name) for files in by_folder), self) for item in dataset.items}
@@ -91,10 +84,7 @@ class ImageMaps:
     def read(self, threshold: float) -> tuple[dict[str, Any], str]:
         """Compute the signals of the maps, by the names that estimators know them by; and why some are missing, else "".
 
-        Parameters
-        ----------
-        threshold
-            Probability above which `predicted_foreground` counts a pixel.
+        `predicted_foreground` counts the pixels with a probability above `threshold`.
         """
         columns: dict[str, Any] = {}
         names, folders = list(self.folders.all()), self.folders

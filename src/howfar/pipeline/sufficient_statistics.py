@@ -35,16 +35,8 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
     products. A runner whose tasks have processes of their own computes them now, span by span, reduced as a tree; else moments
     are computed when they are first needed. A store behind a URL keeps none.
 
-    Parameters
-    ----------
-    rows
-        (n, q) features.
-    contents
-        Content hash of each of the n images, which name the kept sums.
-    home
-        The feature's folder.
-    executor
-        The runner.
+    `rows` are (n, q) features and `contents` the n images' content hashes, which name the kept sums; `home` is the feature's
+    folder, `executor` the runner.
     """
     n, q = rows.shape
     kind: type[Moments] | type[Gram] = Moments if n > q else Gram

@@ -69,17 +69,8 @@ class Basis(Explained):
     def scores(self, x: ArrayLike | Rows, block: int | None = None) -> Float64Array:
         """Project rows on the subspace, (m, z) float64.
 
-        Parameters
-        ----------
-        x
-            (m, q) features.
-        block
-            Rows read at a time; it changes nothing beyond rounding.
-
-        Raises
-        ------
-        InputError
-            Features that are not a finite two-dimensional table of numbers, or of another width.
+        `x` is (m, q); `block` is rows read at a time, and changes nothing beyond rounding. Raises `InputError` for features
+        that are not a finite two-dimensional table of numbers, or of another width.
         """
         rows = as_rows(x, "x")
         m, q = rows.shape
@@ -117,7 +108,7 @@ class Basis(Explained):
         return total
 
 
-def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, kept: int) -> Basis:
+def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int) -> Basis:
     """Fit the leading axes of a dataset's scatter, each layer scaled by `howfar.projection.spectrum.layer_weights`.
 
     Examples
@@ -134,7 +125,7 @@ def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, kept: int)
     scatter = fitted.scatter.copy(order="F") if (weights == 1).all() else fitted.scatter * column[:, None] * column
     total = float(np.trace(scatter))
     rounding = ROUNDING_SINGLE * total / math.sqrt(len(scatter)) if fitted.single else 0.0
-    vectors, values = leading(scatter, kept, rounding)
+    vectors, values = leading(scatter, z, rounding)
     return Basis(fitted.mean, vectors * column[:, None] * (values > 0), ratio(values, total))
 
 
@@ -143,18 +134,8 @@ def by_gram(
 ) -> Basis:
     """Compute the axes that belong to eigenvectors of inner products: W (p − mean)ᵀ U Λ^(−1/2), by column blocks.
 
-    Parameters
-    ----------
-    p, mean
-        (n, q) features and their (q,) mean.
-    weights
-        (q,) what each column's products were multiplied by.
-    factors
-        (n, z) U Λ^(−1/2).
-    shares
-        (z,) explained variance ratios.
-    block
-        Columns at a time.
+    `p` is (n, q) and `mean` (q,) its mean; `weights` (q,) multiplied each column's products; `factors` (n, z) are U Λ^(−1/2);
+    `shares` (z,) the explained variance ratios; `block` is columns at a time.
 
     Examples
     --------

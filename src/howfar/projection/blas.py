@@ -20,12 +20,7 @@ _TILE = 128
 def add_products(total: Float64Array, values: NDArray[Any]) -> None:
     """Add valuesᵀ·values to the upper triangle of `total`, in place: float32 values are multiplied in float32.
 
-    Parameters
-    ----------
-    total
-        (q, q) float64, column-major.
-    values
-        (b, q) float32 or float64, row-major.
+    `total` is (q, q) float64, column-major; `values` (b, q) float32 or float64, row-major.
 
     Examples
     --------

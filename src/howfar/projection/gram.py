@@ -100,16 +100,9 @@ class Cross:
 def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = None, *, double: bool = False) -> Gram:
     """Compute the inner products of all rows of a dataset about its centre, one matrix a layer, in one pass over the columns.
 
-    Parameters
-    ----------
-    x
-        (n, q) features.
-    layers
-        Lengths of the parts to keep apart; they sum to q. None is one part.
-    block
-        Columns at a time; by default what fits in 24 MiB. It changes nothing beyond rounding.
-    double
-        Whether products are float64 however many they are.
+    `x` is (n, q); `layers` are the lengths of the parts to keep apart, which sum to q (None is one part); `block` is columns at
+    a time, by default what fits in 24 MiB, and changes nothing beyond rounding; `double` makes products float64 however many
+    they are.
 
     Examples
     --------
@@ -150,14 +143,8 @@ def both_grams(
     themselves takes less than the three that it holds. None where the products are few, so that those of P stay the same to the
     last bit whatever S comes first.
 
-    Parameters
-    ----------
-    p, s
-        (n, q) and (m, q) features.
-    layers
-        Lengths of the parts to keep apart; they sum to q. None is one part.
-    block
-        Columns at a time; by default what fits in 24 MiB. It changes nothing beyond rounding.
+    `p` and `s` are (n, q) and (m, q) features; `layers` and `block` mean the lengths of the parts to keep apart (None is one),
+    and columns at a time.
 
     Examples
     --------
@@ -182,9 +169,9 @@ def both_grams(
         for mean, centre, part in zip(means, centres, (left, right), strict=True):
             mean[at] = centre[at] + _mean(part)
     # P's are kept for further secondaries: copied, or they would keep all the others.
-    own = Gram(means[0], centres[0], inner[:, :n, :n].copy(), plan.single)
-    other = Gram(means[1], centres[1], inner[:, n:, n:], plan.single)
-    return own, Cross(inner[:, :n, n:], primary, secondary, apart, plan.single), other
+    primary_gram = Gram(means[0], centres[0], inner[:, :n, :n].copy(), plan.single)
+    secondary_gram = Gram(means[1], centres[1], inner[:, n:, n:], plan.single)
+    return primary_gram, Cross(inner[:, :n, n:], primary, secondary, apart, plan.single), secondary_gram
 
 
 def cross_gram(
@@ -200,22 +187,9 @@ def cross_gram(
 ) -> tuple[Cross, Gram]:
     """Compute inner products of a primary dataset with a secondary, and on the same pass those within the secondary.
 
-    Parameters
-    ----------
-    p, s
-        (n, q) and (m, q) features.
-    centre
-        (q,) float32 centre of P, of its own `Gram`.
-    layers
-        Lengths of the parts to keep apart; they sum to q. None is one part.
-    block
-        Columns at a time; by default what fits in 24 MiB. It changes nothing beyond rounding.
-    known
-        Inner products within S, where they are known already.
-    own
-        False leaves out the inner products within S.
-    double
-        Whether products are float64 however many they are.
+    `p` and `s` are (n, q) and (m, q) features, and `centre` (q,) is float32, of P's own `Gram`. `layers` are the lengths of the
+    parts to keep apart (None is one), `block` columns at a time. Inner products within S are taken from `known` where given,
+    and left out where `own` is False; `double` makes products float64 however many they are.
 
     Examples
     --------
@@ -231,20 +205,20 @@ def cross_gram(
     parts = plan.layers
     inner, within = np.zeros((parts, n, m)), np.zeros((parts, size, size))
     primary, secondary, apart = np.zeros((parts, n)), np.zeros((parts, m)), np.zeros(parts)
-    mean, its = (np.empty(q), np.empty(q, np.float32)) if known is None else (known.mean, known.centre)
-    for layer, at, values in plan.about((centre, its), fresh=(False, known is None)):
+    mean, other_centre = (np.empty(q), np.empty(q, np.float32)) if known is None else (known.mean, known.centre)
+    for layer, at, values in plan.about((centre, other_centre), fresh=(False, known is None)):
         left, right = values[:n], values[n:]
-        between = np.subtract(its[at], centre[at], dtype=np.float64)
+        between = np.subtract(other_centre[at], centre[at], dtype=np.float64)
         inner[layer] += left @ right.T
         primary[layer] += left @ between.astype(left.dtype)
         secondary[layer] += right @ between.astype(left.dtype)
         apart[layer] += between @ between
         if known is None:
-            mean[at] = its[at] + _mean(right)
+            mean[at] = other_centre[at] + _mean(right)
         if size:
             within[layer] += right @ right.T
     cross = Cross(inner, primary, secondary, apart, plan.single)
-    return cross, Gram(mean, its, within, plan.single) if known is None else known
+    return cross, Gram(mean, other_centre, within, plan.single) if known is None else known
 
 
 def joined(own: Gram, cross: Cross, other: Gram, layer: int, out: Float64Array) -> None:

@@ -42,14 +42,8 @@ class Moments:
 def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Moments:
     """Compute the moments of the rows of `x`, each block centred before it is multiplied.
 
-    Parameters
-    ----------
-    x
-        (n, q) features, read by row blocks.
-    block
-        Rows at a time; by default what fits in 6 MiB, and at least q / 2. It changes nothing beyond rounding.
-    double
-        Whether products are float64 however many they are.
+    `x` is (n, q), read by row blocks; `block` is rows at a time, by default what fits in 6 MiB and at least q / 2, and changes
+    nothing beyond rounding; `double` makes products float64 however many they are.
 
     Examples
     --------

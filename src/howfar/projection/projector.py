@@ -101,8 +101,8 @@ class Projector:
             raise InputError.of("n_components", "must be at least 1", n_components, "the paper keeps 25")
         if block is not None and block < 1:
             raise InputError.of("block", "must be at least 1", block)
-        _one_of("route", route, ROUTES)
-        _one_of("scale", scale, SCALES)
+        _check_choice("route", route, ROUTES)
+        _check_choice("scale", scale, SCALES)
         self._p = as_rows(p, "p")
         self.n, self._q = self._p.shape
         self._z, self._route, self._scale, self._block = n_components, route, scale, block
@@ -116,7 +116,7 @@ class Projector:
         InputError
             An unknown mode, or a secondary of another width; at the call rather than at the first projection.
         """
-        _one_of("mode", mode, MODES)
+        _check_choice("mode", mode, MODES)
         others = [as_rows(s, f"secondaries[{i}]") for i, s in enumerate(secondaries)]
         for i, s in enumerate(others):
             if s.shape[1] != self._q:
@@ -297,9 +297,9 @@ def _total(gram: Gram, weights: Float64Array) -> float:
     return float(weights @ gram.scatter)
 
 
-def _one_of(name: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise InputError.of(name, f"must be one of {', '.join(known)}", value)
+def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise InputError.of(name, f"must be one of {', '.join(allowed)}", value)
 
 
 def _layer_lengths(q: int, scale: Scale, layers: Sequence[int] | None) -> tuple[int, ...]:

@@ -19,16 +19,8 @@ def layer_weights(scatter: Float64Array, squares: Float64Array, rows: int, scale
 
     A layer whose rows differ by rounding alone is constant: it gets 0.
 
-    Parameters
-    ----------
-    scatter
-        (layers,) sums of squares about the mean.
-    squares
-        (layers,) sums of the squared means over the same rows: what rounding is measured by.
-    rows
-        How many rows they are sums over.
-    scale
-        "none" or "layers".
+    `scatter` (layers,) are sums of squares about the mean, `squares` (layers,) the sums of the squared means over the same
+    `rows` rows, by which rounding is measured; `scale` is "none" or "layers".
 
     Examples
     --------
@@ -93,14 +85,7 @@ def signs(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float
 
     Where the means meet, or where the primary alone is to decide, its first largest entry is made positive.
 
-    Parameters
-    ----------
-    scores
-        The primary's n rows, then the secondary's.
-    n
-        How many rows are the primary's.
-    towards_secondary
-        False lets the primary alone decide.
+    `scores` are the primary's n rows, then the secondary's; `towards_secondary` False lets the primary alone decide.
 
     Examples
     --------

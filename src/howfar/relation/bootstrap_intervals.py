@@ -28,21 +28,9 @@ _DEFINED = 0.5
 def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Coefficient:
     """Compute a slope's symmetric interval: value ± t · max(bootstrap, jackknife standard error).
 
-    Parameters
-    ----------
-    value
-        The slope of the images themselves.
-    draws
-        Slopes of the resamples, NaN where undefined.
-    jackknife
-        Standard error by leaving out one group at a time.
-    freedom
-        Degrees of freedom of t, at least 1.
-
-    Returns
-    -------
-    Coefficient
-        The slope; without an interval where fewer than half of the draws are defined.
+    `draws` are the slopes of the resamples, NaN where undefined; `jackknife` is the standard error by leaving out one group at
+    a time; `freedom` the degrees of freedom of t, at least 1. There is no interval where fewer than half of the draws are
+    defined.
 
     Examples
     --------
@@ -62,20 +50,9 @@ def correlation_interval(value: float, draws: Float64Array, freedom: float) -> C
     Fisher's z lets the interval lean away from ±1 and keeps it inside; s / (1 − r²) is the standard error of z to first
     order, which unlike that of z itself does not blow up where a few resamples are in perfect order.
 
-    Parameters
-    ----------
-    value
-        The correlation of the images themselves.
-    draws
-        Correlations of the resamples, NaN where undefined.
-    freedom
-        Degrees of freedom of t, at least 1.
-
-    Returns
-    -------
-    Coefficient
-        The correlation; without an interval where fewer than half of the draws are defined; with low = high where the order
-        is perfect, as it then is in every resample.
+    `draws` are the correlations of the resamples, NaN where undefined; `freedom` the degrees of freedom of t, at least 1. There
+    is no interval where fewer than half of the draws are defined; low = high where the order is perfect, as it then is in every
+    resample.
 
     Examples
     --------

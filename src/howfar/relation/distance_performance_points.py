@@ -15,21 +15,9 @@ from howfar.errors import InputError
 def as_row(x: ArrayLike, name: str, *, n: int | None = None, undefined: bool = False) -> Float64Array:
     """Return `x` as an (n,) float64 array, which may be empty.
 
-    Parameters
-    ----------
-    x
-        The numbers.
-    name
-        The argument's name, for the error line.
-    n
-        How many there must be, where that is known.
-    undefined
-        Let NaN stand for what is unknown; infinity is refused all the same.
-
-    Raises
-    ------
-    InputError
-        Not numeric, not one-dimensional, of another length, or not finite.
+    `name` is the argument's name, for the error line; `n` how many numbers there must be, where that is known; `undefined` lets
+    NaN stand for unknown values. Raises `InputError` for what is not numeric, not one-dimensional, of another length, or not
+    finite.
 
     Examples
     --------
@@ -133,12 +121,7 @@ def effective_groups(sets: Sequence[Points], columns: Sequence[Float64Array]) ->
     images evenly spread over the distances, near 1 where a single image is far away, or a single one is not 0. Source:
     Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics Bulletin 2 (1946).
 
-    Parameters
-    ----------
-    sets
-        The images, one `Points` a set.
-    columns
-        (m,) a set: distances, performance or their ranks, centred within the set.
+    `sets` holds one `Points` a set; `columns` (m,) a set are distances, performance or their ranks, centred within the set.
 
     Examples
     --------

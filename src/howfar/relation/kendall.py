@@ -22,19 +22,8 @@ def concordance_sums(x: Float64Array, y: Float64Array, weights: Float64Array) ->
     Divided by the number drawn, the sums of several sets add up with each image counting alike; a single set's τ_b does not
     change by it. `howfar.relation.spearman.correlation` of the sums is τ_b: b / √(a c). Costs m²/2 products a draw, in blocks.
 
-    Parameters
-    ----------
-    x
-        (m,) ascending.
-    y
-        (m,) finite.
-    weights
-        (draws, m) how often each image was drawn, at least one image a draw, fewer than 2²⁴ in all.
-
-    Returns
-    -------
-    ndarray
-        (draws, 3) float64.
+    `x` (m,) is ascending, `y` (m,) finite; `weights` (draws, m) say how often each image was drawn: at least one image a draw,
+    fewer than 2²⁴ in all. Returns (draws, 3) float64.
 
     Examples
     --------

@@ -17,17 +17,8 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
     kinds. Source: Hanley & McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
     Radiology 143 (1982).
 
-    Parameters
-    ----------
-    scores
-        (n,) large for an image that should be positive.
-    positive
-        (n,) bool.
-
-    Raises
-    ------
-    InputError
-        Lengths that differ, or scores that are not finite.
+    `scores` (n,) are large for an image that should be positive; `positive` is (n,) bool. Raises `InputError` for lengths that
+    differ, or scores that are not finite.
 
     Examples
     --------
@@ -49,17 +40,8 @@ def aurc(estimates: ArrayLike, performance: ArrayLike) -> float:
     Small is good; images in random order have the mean risk. Source: Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty
     estimation for deep neural classifiers" (ICLR 2019), https://arxiv.org/abs/1805.08206.
 
-    Parameters
-    ----------
-    estimates
-        (n,) estimated performances.
-    performance
-        (n,) true performances, 0 to 1.
-
-    Raises
-    ------
-    InputError
-        Lengths that differ, no image, or estimates that are not finite.
+    `estimates` and `performance` are (n,), estimated and true performance, 0 to 1. Raises `InputError` for lengths that differ,
+    no image, or estimates that are not finite.
 
     Examples
     --------

@@ -49,17 +49,8 @@ def tied(values: Float64Array, weights: Float64Array) -> tuple[Float64Array, NDA
 def midranks(values: Float64Array, weights: Float64Array) -> Float64Array:
     """Rank each image among the drawn copies, divided by their number and centred: between −1/2 and 1/2.
 
-    Parameters
-    ----------
-    values
-        (m,) finite.
-    weights
-        (draws, m) how often each image was drawn.
-
-    Returns
-    -------
-    ndarray
-        (draws, m); its weighted mean is 0 in every draw. Where an image was not drawn, the rank that it would have.
+    `values` (m,) are finite; `weights` (draws, m) say how often each image was drawn. Returns (draws, m), whose weighted mean
+    is 0 in every draw; an image that was not drawn gets the rank that it would have.
 
     Examples
     --------
@@ -74,17 +65,8 @@ def midranks(values: Float64Array, weights: Float64Array) -> Float64Array:
 def rank_sums(columns: tuple[Float64Array, ...], weights: Float64Array) -> Float64Array:
     """Sum the weighted products of centred ranks for each pair of columns: xx, xy, (xz,) yy, (yz, zz).
 
-    Parameters
-    ----------
-    columns
-        Two or three of (m,) values.
-    weights
-        (draws, m) how often each image was drawn.
-
-    Returns
-    -------
-    ndarray
-        (draws, 3) or (draws, 6).
+    `columns` are two or three of (m,) values; `weights` (draws, m) say how often each image was drawn. Returns (draws, 3) or
+    (draws, 6).
 
     Examples
     --------

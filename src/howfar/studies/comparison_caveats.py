@@ -29,18 +29,9 @@ def notes(
 ) -> Iterator[str]:
     """Yield one sentence for each thing that weakens a comparison or explains an undefined value.
 
-    Parameters
-    ----------
-    features
-        Features of the primary dataset, then of the secondaries.
-    measured
-        Distances and scores of each secondary.
-    leaks
-        Images that are both in the primary and in a secondary dataset.
-    settings
-        Settings of the comparison.
-    baselines
-        Whether the trivial backbones were run.
+    `features` are the primary dataset's, then those of the secondaries; `measured` holds distances and scores of each
+    secondary; `leaks` the images that are both in the primary and in a secondary dataset; `baselines` says whether the trivial
+    backbones were run.
     """
     primary, *secondaries = features
     if leaks:
@@ -92,14 +83,7 @@ def _about_size(primary: Features, secondaries: Sequence[Features], settings: Se
 def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[str]:
     """Yield one sentence for each thing that weakens a matrix or explains an undefined value.
 
-    Parameters
-    ----------
-    features
-        Features of each dataset.
-    rows
-        Distances of each pair of datasets.
-    settings
-        Settings of the matrix.
+    `features` are those of each dataset, `rows` the distances of each pair of datasets.
     """
     few = [dataset.name for dataset in features if len(dataset) < FEW_IMAGES]
     if few:

@@ -57,23 +57,10 @@ def expected_of(
 ) -> Expected:
     """Fit and judge every estimator that the labelled datasets have the columns for.
 
-    Parameters
-    ----------
-    profile
-        The profile, by which the labelled datasets' images are measured.
-    labelled
-        Features of the labelled datasets, of the profile's own kind.
-    performances
-        Performance of their images; an evaluation of the primary dataset itself gives the common threshold.
-    wishes
-        τ, level, threshold and group.
-    contents
-        Hashes of the primary's images: those of a labelled dataset would look nearer than they are.
-
-    Raises
-    ------
-    InputError
-        No labelled image has a performance; performances that do not fit together, or lie outside 0-1.
+    `labelled` are features of the profile's own kind, and `performances` those of their images; an evaluation of the primary
+    dataset itself gives the common threshold. `contents` are hashes of the primary's images: those of a labelled dataset would
+    look nearer than they are. Raises `InputError` where no labelled image has a performance, or performances do not fit
+    together or lie outside 0-1.
     """
     own = next((evaluation for evaluation in performances if evaluation.dataset == profile.primary), None)
     others = [evaluation for evaluation in performances if evaluation is not own]

@@ -15,18 +15,8 @@ def notes(
 ) -> Iterator[str]:
     """Yield one sentence for each thing that weakens the scores or explains an undefined one.
 
-    Parameters
-    ----------
-    scored
-        The images that have maps.
-    sources
-        Folders of the maps.
-    scores
-        The dataset's scores, of which `false_positive_share` is used.
-    cut
-        The threshold of the per-image values.
-    tolerance
-        Tolerance in pixels.
+    `scored` are the images that have maps, `sources` the folders of the maps; of the dataset's `scores` `false_positive_share`
+    is used; `cut` is the threshold of the per-image values, `tolerance` is in pixels.
     """
     yield from _about_masks(scored, scores["false_positive_share"], cut)
     lossy = sum(image.lossy for image in scored)

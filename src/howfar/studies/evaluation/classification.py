@@ -21,10 +21,8 @@ from howfar.studies.evaluation.listed_predictions import Listing, Tallied, evalu
 def evaluate_classes(dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
     """Score predicted classes against the dataset's labels; `howfar.evaluate` says what its arguments mean.
 
-    Raises
-    ------
-    HowfarError
-        The table cannot be read or matches no image, images cannot be scored, or a label has no probabilities in the table.
+    Raises `HowfarError` where the table cannot be read or matches no image, images cannot be scored, or a label has no
+    probabilities in the table.
     """
     table = read_classes(predictions)
     labels = {item.name: item.label for item in dataset.items if item.label is not None}

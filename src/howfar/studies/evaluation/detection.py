@@ -21,10 +21,8 @@ def evaluate_boxes(
 ) -> Evaluation:
     """Score predicted boxes against true ones; `howfar.evaluate` says what its arguments mean.
 
-    Raises
-    ------
-    HowfarError
-        A file of boxes cannot be read or matches no image, images cannot be scored, or no image has true boxes.
+    Raises `HowfarError` where a file of boxes cannot be read or matches no image, images cannot be scored, or no image has true
+    boxes.
     """
     predicted, true = read_boxes(predictions), read_boxes(truth, "true boxes")
     labels = sorted({label for side in (predicted, true) for boxes in side.values() for label in boxes["labels"]})

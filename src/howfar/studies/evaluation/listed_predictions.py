@@ -68,10 +68,7 @@ class Listing:
 def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) -> dict[str, str]:
     """Match images with entries of a file, by name: the same name, else the same path without the ending.
 
-    Raises
-    ------
-    InputError
-        No entry matches an image.
+    Raises `InputError` where no entry matches an image.
 
     Examples
     --------
@@ -111,10 +108,7 @@ def evaluate_listing(
 ) -> Evaluation:
     """Score a listing's predictions; images without truth are kept for signals that need none.
 
-    Raises
-    ------
-    InputError
-        No entry matches an image, or images cannot be scored and may not be left out.
+    Raises `InputError` where no entry matches an image, or images cannot be scored and may not be left out.
     """
     entries = entries_of(dataset, "row", listing.file, list(listing.predictions))
     metric = listing.metric

@@ -64,10 +64,7 @@ def find_sources(
 ) -> Sources:
     """Match every folder's maps to the images, before any is read.
 
-    Raises
-    ------
-    HowfarError
-        A folder is missing, has no map of any image, or is given twice.
+    Raises `HowfarError` where a folder is missing, has no map of any image, or is given twice.
     """
     main = match_maps(dataset, predictions)
     mirrored = None if flipped is None else match_maps(dataset, flipped)

@@ -29,10 +29,8 @@ def evaluate_maps(
 ) -> Evaluation:
     """Score the maps of a dataset; `howfar.evaluate` says what its arguments mean.
 
-    Raises
-    ------
-    InputError
-        Images cannot be scored and may not be left out; or all maps are of 0 and 1 where they should be of 0 to 255.
+    Raises `InputError` where images cannot be scored and may not be left out, or all maps are of 0 and 1 where they should be
+    of 0 to 255.
     """
     scored, faults = _outcomes(dataset, sources, tolerance, partial, progress)
     skipped = settle(faults, dataset, partial)

@@ -50,12 +50,8 @@ def own_best(ods_threshold: float) -> Cut:
 def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) -> Cut | None:
     """Return the threshold that the arguments of `howfar.evaluate` ask for; None for the set's own best.
 
-    Raises
-    ------
-    MissingPathError, StoreError
-        The evaluation's file is not there, is damaged or of another format.
-    InputError
-        Both are given; a threshold that is none of 0.00, 0.01 … 0.99; or an evaluation that has no ODS threshold.
+    Raises `MissingPathError` or `StoreError` where the evaluation's file is not there or is damaged; `InputError` where both
+    arguments are given, for a threshold that is none of 0.00, 0.01 … 0.99, or for an evaluation that has no ODS threshold.
 
     Examples
     --------

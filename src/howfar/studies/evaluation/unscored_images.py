@@ -28,10 +28,7 @@ class Fault:
 def settle(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tuple[Skipped, ...]:
     """Return the faults as rows of skipped images where that is allowed, and stop with one line where it is not.
 
-    Raises
-    ------
-    InputError
-        There are faults, and they may not be left out (`partial`), or nothing is left without them.
+    Raises `InputError` where there are faults and they may not be left out (`partial`), or nothing is left without them.
 
     Examples
     --------

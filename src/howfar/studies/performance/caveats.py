@@ -19,12 +19,8 @@ def relation_notes(
 ) -> Iterator[str]:
     """Yield the notes of a relation, most important first.
 
-    Parameters
-    ----------
-    images
-        One row an image, with performance and group.
-    given, matched, settings, expected
-        The performances, their match with the images, the settings and the estimates that the relation was made from.
+    `images` holds one row an image, with performance and group; the other arguments are the performances, their match with the
+    images, the settings and the estimates that the relation was made from.
     """
     yield from _threshold(given, settings)
     yield from _mixture(given, settings)

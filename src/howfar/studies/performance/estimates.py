@@ -64,25 +64,11 @@ def expect(
 ) -> Expectation:
     """Estimate every image's performance without its set's labels.
 
-    Parameters
-    ----------
-    columns
-        Columns that estimators read, one row an image: distances in units of the primary dataset's own, and signals.
-    performance
-        (n,) nan where unknown.
-    sets, groups
-        (n,) each image's dataset and photograph.
-    settings
-        `tau`, `level` and `error_rate` are used.
-    estimator
-        "auto": the best by leave-one-dataset-out error where choosing it did better than "mean", else "mean"; or a name.
-
-    Raises
-    ------
-    UnknownNameError
-        No estimator of that name is registered.
-    InputError
-        The named estimator cannot be used on these columns.
+    `columns` holds what estimators read, one row an image: distances in units of the primary dataset's own, and signals.
+    `performance` (n,) is nan where unknown; `sets` and `groups` (n,) name each image's dataset and photograph; of the settings
+    `tau`, `level` and `error_rate` are used. `estimator` is a name, or "auto": the best by leave-one-dataset-out error where
+    choosing it did better than "mean", else "mean". Raises `UnknownNameError` for a name that is not registered, `InputError`
+    where the named estimator cannot be used on these columns.
     """
     labelled = np.isfinite(performance)
     study = _Study(columns, performance, sets, groups, labelled, settings)
@@ -177,4 +163,5 @@ class _Study:
     def nothing(self) -> Expectation:
         """Make the result in which no image has an estimate."""
         size = len(self.sets)
-        return Expectation((), (), None, (), (), *np.full((4, size), np.nan), np.zeros(size, dtype=bool))
+        estimate, low, high, p_value = np.full((4, size), np.nan)
+        return Expectation((), (), None, (), (), estimate, low, high, p_value, np.zeros(size, dtype=bool))

@@ -77,19 +77,9 @@ def scores_of(matched: Matched, secondaries: Sequence[Evaluation], own: Evaluati
     Where any of the performances came without pixel counts, all are taken as they were given, so that one number does not
     stand for two things.
 
-    Parameters
-    ----------
-    matched
-        The images with their performance.
-    secondaries, own
-        The evaluations that were matched; the primary dataset's evaluation where there is one.
-    threshold
-        The caller's threshold, or None.
-
-    Raises
-    ------
-    InputError
-        A threshold for performances without counts; evaluations of several tasks, or of several tolerances.
+    `matched` are the images with their performance, `secondaries` and `own` the evaluations that were matched and the primary
+    dataset's own, where there is one; `threshold` is the caller's, or None. Raises `InputError` for a threshold for
+    performances without counts, evaluations of several tasks, or of several tolerances.
     """
     evaluations = [*secondaries] if own is None else [*secondaries, own]
     tasks = sorted({evaluation.task for evaluation in evaluations if evaluation.task != GIVEN})
@@ -116,13 +106,9 @@ def scores_of(matched: Matched, secondaries: Sequence[Evaluation], own: Evaluati
 def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray[np.float64]]:
     """Collect the label-free signals of each image, nan where there are none; the predicted share at the common threshold.
 
-    Parameters
-    ----------
-    rows
-        One row an image, with the columns of the performance files.
-    threshold
-        The common threshold; None stands for 0.5, as an evaluation's own share is taken at a threshold that was tuned on the
-        set's labels. Where there is no histogram the share stays as it was given.
+    `rows` holds one row an image, with the columns of the performance files. `threshold` None stands for 0.5, as an
+    evaluation's own share is taken at a threshold that was tuned on the set's labels. Where there is no histogram the share
+    stays as it was given.
     """
     names = [name for name in (*CONFIDENCES, *AGREEMENTS) if name in rows]
     columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names}

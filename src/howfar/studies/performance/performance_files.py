@@ -47,15 +47,9 @@ def read_performances(given: Performances | Sequence[Performances]) -> list[Eval
     A table may also have the columns dataset, foreground, and any signal of `Evaluation.images`; without the column
     dataset its images may be of any dataset. Each dataset of a table becomes one `Evaluation`.
 
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        A table that lacks a column or has no row, holds what is no number or lies outside 0-1, names an image twice or leaves
-        one empty; or two files tell of one dataset.
-    StoreError
-        An evaluation that is damaged or of another format.
+    Raises `MissingPathError` where there is no such file; `InputError` for a table that lacks a column or has no row, holds
+    what is no number or lies outside 0-1, names an image twice or leaves one empty, and for two files that tell of one dataset;
+    `StoreError` for an evaluation that is damaged or of another format.
 
     Examples
     --------
@@ -88,17 +82,8 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     `Matched.changed` counts it. Performances of a dataset that the run does not have are found by content alone, as an image
     of that name may be another image in another dataset. Those without a dataset are found by content, else by name.
 
-    Parameters
-    ----------
-    images
-        One row an image of the comparison (the run), with the columns dataset, image and content.
-    performances
-        Evaluations of datasets, as read from files or given.
-
-    Raises
-    ------
-    InputError
-        No image of a performance file is in the run, or one image of it is two in the run.
+    `images` holds one row an image of the comparison (the run), with the columns dataset, image and content. Raises
+    `InputError` where no image of a performance file is in the run, or one image of it is two in the run.
     """
     images = images.reset_index(drop=True)
     frames: list[pd.DataFrame] = []

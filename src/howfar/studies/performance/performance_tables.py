@@ -21,23 +21,9 @@ NUMBERS = (*_SHARES, *CONFIDENCES, *AGREEMENTS)
 def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
     """Check a table with the columns image and performance, and turn it into an evaluation of each dataset.
 
-    Parameters
-    ----------
-    table
-        One row an image.
-    source
-        Name of the table in an error.
-
-    Returns
-    -------
-    list of Evaluation
-        Evaluations of the task "given", in the table's order; the dataset's name is "" where the table has no such column.
-
-    Raises
-    ------
-    InputError
-        A column is missing or there is no row; a value is no number, or outside 0-1 where it must be a share; an image is
-        named twice or not at all.
+    `table` holds one row an image, and `source` is its name in an error. The evaluations are of the task "given", in the
+    table's order; the dataset's name is "" where the table has no such column. Raises `InputError` where a column is missing or
+    there is no row; a value is no number, or outside 0-1 where it must be a share; an image is named twice or not at all.
 
     Examples
     --------

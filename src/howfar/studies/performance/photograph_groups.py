@@ -10,17 +10,9 @@ from howfar.data.groups import look_tiled, photographs_of, tiles
 def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
     """Name each image's photograph, told apart between datasets; the image's own name where the expression does not match.
 
-    Parameters
-    ----------
-    images
-        One row an image, with the columns dataset and image.
-    group
-        The expression, matched from the start of a name without its ending; None: each image is its own photograph.
-
-    Raises
-    ------
-    InputError
-        The expression is not valid or has no group, or no image matches.
+    `images` holds one row an image, with the columns dataset and image; `group` is the expression, matched from the start of a
+    name without its ending (None: each image is its own photograph). Raises `InputError` where the expression is not valid or
+    has no group, or no image matches.
 
     Examples
     --------
