@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from howfar.data.folder import Dataset, Item
 from howfar.data.prediction_matching import unshared
 from howfar.errors import InputError
-from howfar.results.files import replace
+from howfar.io.atomic import replace
 
 KEY = "howfar"
 

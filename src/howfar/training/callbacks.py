@@ -9,8 +9,8 @@ from typing import Any
 import lightning
 from torch import Tensor
 
+from howfar.io.atomic import replace
 from howfar.progress import bar
-from howfar.results.files import replace
 from howfar.training.lightning_module import Fitting
 
 
