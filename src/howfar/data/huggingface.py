@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from howfar.data.container_datasets import read_shards
-from howfar.data.folder import Dataset
-from howfar.errors import InputError, MissingExtraError
+from howfar.data.dataset import Dataset
+from howfar.errors import InputError, MissingExtraError, one_line
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
 """Files that tell a saved ``Dataset``, and a saved ``DatasetDict``."""
@@ -129,7 +129,9 @@ def read_hub(text: str, name: str | None = None) -> Dataset:
     except InputError:
         raise
     except Exception as error:  # over a network anything may be raised
-        raise InputError(f"{text} cannot be read ({_line(error)}): check the name, or save it and name the folder") from error
+        raise InputError(
+            f"{text} cannot be read ({one_line(error)}): check the name, or save it and name the folder"
+        ) from error
     short = asked.repository.partition("/")[2]
     return read_shards(files, name or (f"{short}-{asked.split}" if asked.split else short), files[0].parent)
 
@@ -150,7 +152,3 @@ def _json(file: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{file} is not what save_to_disk writes: save the dataset anew")
     return found
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__

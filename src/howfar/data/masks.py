@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data.colour_modes import is_wide, to_rgb, wide_values
-from howfar.data.images import load, read_bytes
+from howfar.data.images import load
+from howfar.data.read import read_bytes
 from howfar.errors import ImageError
 
 BLACK = (0, 0, 0)

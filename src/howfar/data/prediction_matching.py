@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePosixPath
 
-from howfar.data.folder import Dataset
+from howfar.data.dataset import Dataset
 from howfar.data.folder_walk import stem
 
 

@@ -14,11 +14,12 @@ from PIL import Image
 
 from howfar.arrays import FloatArray
 from howfar.data.colour_modes import is_wide, to_rgb, wide_values
-from howfar.data.folder import Dataset
-from howfar.data.folder_walk import natural_key, printable, stem, walk
-from howfar.data.images import EXTENSIONS, load, read_bytes
+from howfar.data.dataset import Dataset
+from howfar.data.folder_walk import EXTENSIONS, natural_key, printable, stem, walk
+from howfar.data.images import load
 from howfar.data.masks import LOSSY
 from howfar.data.prediction_matching import match_names, no_match
+from howfar.data.read import read_bytes
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.location import absolute
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from howfar.data.folder import Dataset, Item
+from howfar.data.dataset import Dataset
+from howfar.data.item import Item
 from howfar.data.prediction_matching import unshared
 from howfar.errors import InputError
 from howfar.io.atomic import replace

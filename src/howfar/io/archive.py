@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.errors import InputError, MissingPathError, StoreError, one_line
 from howfar.io.atomic import appearing
 
 MANIFEST = "manifest.json"
@@ -94,8 +94,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         NotImplementedError,
         RuntimeError,
     ) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise StoreError(f"{path} is no such archive, or is damaged ({type(error).__name__}: {reason})") from error
+        reason = f"{type(error).__name__}: {one_line(error, 120)}"
+        raise StoreError(f"{path} is no such archive, or is damaged ({reason})") from error
     if not isinstance(document, dict):
         raise StoreError(f"{path} is no such archive: its manifest is no JSON object")
     return document, arrays

@@ -6,13 +6,12 @@ from collections.abc import Callable, Container, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
-from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import InputError
-from howfar.io.location import EXTRAS
+from howfar.io.location import EXTRAS, as_location, is_url
 
 
 class Matrix(Protocol):
@@ -106,17 +105,14 @@ def folder_at(place: str | Path) -> Folder:
     """
     from howfar.store.local_folder import LocalFolder
 
-    if isinstance(place, Path):
-        return LocalFolder(place.expanduser().absolute())
-    scheme, slashes, rest = place.partition("://")
-    if not place.strip() or (slashes and not rest.strip("/")):
+    text = str(place)
+    if not text.strip() or (not text.partition("://")[2].strip("/") and is_url(text)):
         raise InputError.of("store", "must be a folder or a URL with one in it", place, "write DIR or s3://BUCKET/FOLDER")
-    if not slashes and place.partition(":/")[0].lower() in EXTRAS:
+    if isinstance(place, str) and not is_url(text) and text.partition(":/")[0].lower() in EXTRAS:
         raise InputError.of("store", "must have two slashes after the colon of a URL", place, "write s3://BUCKET/FOLDER")
-    if slashes and scheme.lower() != "file":
-        from howfar.store.remote_folder import RemoteFolder
+    location = as_location(place, "store")
+    if isinstance(location, Path):
+        return LocalFolder(location)
+    from howfar.store.remote_folder import RemoteFolder
 
-        return RemoteFolder(f"{scheme.lower()}://{rest}")
-    if slashes and not rest.startswith("/"):
-        raise InputError.of("store", "must have three slashes after file:", place, f"write {rest} or file:///FOLDER")
-    return LocalFolder(Path(unquote(rest) if slashes else place).expanduser().absolute())
+    return RemoteFolder(location)

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar.errors import one_line
 from howfar.io.location import file_system
 
 GAP: Final = 1 << 16
@@ -221,5 +222,4 @@ def _as_os_errors(url: str) -> Iterator[None]:
         raise
     # Each service has errors of its own.
     except Exception as error:
-        line = " ".join(str(error).split())[:200]
-        raise OSError(f"{url}: {line}") from error
+        raise OSError(f"{url}: {one_line(error, 200)}") from error
