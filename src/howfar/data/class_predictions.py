@@ -1,4 +1,4 @@
-"""Predicted classes of images, from a table: probabilities, or the class with or without a confidence."""
+"""Read predicted classes of images from a table: probabilities, or the class with or without a confidence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGE, PREDICTED, CONFIDENCE = "image", "predicted", "confidence"
 
 @dataclass(frozen=True, eq=False)
 class ClassPredictions:
-    """What a table says of each image, in its order.
+    """Hold what a table says of each image, in its order.
 
     Attributes
     ----------

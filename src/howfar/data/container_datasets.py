@@ -46,7 +46,7 @@ def read_shards(files: Sequence[Location], name: str, root: Location, table: Par
     InputError
         There is no image in them.
     """
-    found: list[tuple[Location, Member]] = []
+    members: list[tuple[Location, Member]] = []
     skipped: list[Skipped] = []
     for file in files:
         try:
@@ -56,14 +56,14 @@ def read_shards(files: Sequence[Location], name: str, root: Location, table: Par
                 raise
             skipped.append(Skipped(name, printable(file), _reason(error)))
             continue
-        found.extend((file, member) for member in listing.members)
+        members.extend((file, member) for member in listing.members)
         skipped.extend(Skipped(name, printable(file / own if own else file), reason) for own, reason in listing.faults)
-    if not found:
+    if not members:
         first = f" ({len(skipped)} skipped; the first: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"no image in {root}{first}: pass files with images in them")
     items = tuple(
         Item(shown, file / member.own, None if member.mask is None else file / member.mask, member.label)
-        for shown, (file, member) in zip(_names(found), found, strict=True)
+        for shown, (file, member) in zip(_names(members), members, strict=True)
     )
     return Dataset(name, items, tuple(skipped), root)
 
@@ -72,14 +72,14 @@ def _reason(error: Exception) -> str:
     return "no such file" if isinstance(error, FileNotFoundError) else one_line(error, 1000)
 
 
-def _names(found: Sequence[tuple[Location, Member]]) -> list[str]:
-    given = [member.name or "" for _, member in found]
+def _names(members: Sequence[tuple[Location, Member]]) -> list[str]:
+    given = [member.name or "" for _, member in members]
     if all(given) and len(set(given)) == len(given):
         outside = any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in given)
         return list(unshared(given).values()) if outside else given
-    files = [str(file) for file in dict.fromkeys(file for file, _ in found)]
+    files = [str(file) for file in dict.fromkeys(file for file, _ in members)]
     shown = unshared(files) if len(files) > 1 else {files[0]: ""}
-    return [f"{shown[str(file)]}/{member.own}".lstrip("/") for file, member in found]
+    return [f"{shown[str(file)]}/{member.own}".lstrip("/") for file, member in members]
 
 
 def has_braces(text: str) -> bool:
@@ -171,9 +171,9 @@ def shards_in(folder: Location) -> list[Location]:
 
 def _refuse_splits(folder: Location, names: Sequence[str]) -> None:
     """Refuse train and test in one folder, as they lie on the hub: they are two datasets."""
-    found = [_OF_SPLIT.fullmatch(name) for name in names]
-    splits = dict.fromkeys(match["split"] for match in found if match)
-    if len(splits) > 1 and all(found):
+    matches = [_OF_SPLIT.fullmatch(name) for name in names]
+    splits = dict.fromkeys(match["split"] for match in matches if match)
+    if len(splits) > 1 and all(matches):
         first = f"{folder / next(iter(splits))}-{{00000..…}}-of-…{_suffix(names[0])}"
         raise InputError(f"{folder} has several splits ({', '.join(splits)}): name the files of one, as {first}")
 

@@ -12,28 +12,20 @@ from howfar.results import Skipped
 
 
 def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
-    """List the images of a local folder and their masks, as `howfar.data.Dataset.from_folder` says.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such folder.
-    InputError
-        It is not a folder, or holds no image.
-    """
+    """List the images of a local folder and their masks, as `howfar.data.Dataset.from_folder` says."""
     if not folder.exists():
         raise MissingPathError(f"no folder at {folder}: check the path, or write NAME=PATH to name a dataset")
     if not folder.is_dir():
         raise InputError.of("dataset", "must be a folder", str(folder), "pass the folder that holds the images")
     images = folder if folder.name == "images" or not (folder / "images").is_dir() else folder / "images"
     masks = (folder.parent if folder.name == "images" else folder) / "masks"
-    found, labelled = walk(images, leave_out=masks), walk(masks) if masks.is_dir() else Found([], [])
-    faults = [*found.faults, *((path, f"mask: {reason}") for path, reason in labelled.faults), *_beside(folder, images)]
+    pictures, labelled = walk(images, leave_out=masks), walk(masks) if masks.is_dir() else Found([], [])
+    faults = [*pictures.faults, *((path, f"mask: {reason}") for path, reason in labelled.faults), *_beside(folder, images)]
     return dataset_fields(
         folder,
         name,
         images,
-        [path.relative_to(images).as_posix() for path in found.images],
+        [path.relative_to(images).as_posix() for path in pictures.images],
         [path.relative_to(masks).as_posix() for path in labelled.images],
         [(printable(path), reason) for path, reason in faults],
     )

@@ -31,7 +31,7 @@ class Found(NamedTuple):
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Sort key by which numbers within names count as numbers; names that differ only in leading zeros keep an order.
+    """Make a sort key by which numbers in names count as numbers; names that differ in leading zeros alone keep an order.
 
     Examples
     --------

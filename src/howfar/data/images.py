@@ -100,7 +100,7 @@ def decode(data: bytes) -> Decoded:
 
 
 def load(data: bytes) -> Decoded:
-    """Decode as `decode`, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …).
+    """Decode an image file, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …).
 
     Raises
     ------
@@ -180,7 +180,7 @@ def _openers() -> tuple[_Opener, ...]:
 
 
 def _open(stream: IO[bytes], openers: Iterable[_Opener]) -> Image.Image:
-    """`Image.open` for `_FORMATS` alone, and without its warning about large pictures, which only a global could silence."""
+    """Open a picture as `Image.open` does, for `_FORMATS` alone and without the warning that only a global could silence."""
     failure: ImageError | None = None
     head = stream.read(16)
     for name, factory, accept in openers:

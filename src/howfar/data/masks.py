@@ -1,4 +1,4 @@
-"""Ground-truth masks: a picture to true and false."""
+"""Read ground-truth masks as arrays of true and false."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOSSY = frozenset({"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF"})
 
 
 class Mask(NamedTuple):
-    """Foreground of a mask, shape (h, w), and whether the file held more than two values without a lossy format's excuse."""
+    """Hold a mask's foreground, (h, w), and whether its file held more than two values without a lossy format's excuse."""
 
     foreground: NDArray[np.bool_]
     grey: bool
@@ -60,7 +60,7 @@ def read_mask(path: str | Path) -> NDArray[np.bool_]:
 
 
 def decode_mask(data: bytes) -> Mask:
-    """As `read_mask`, from the file's bytes, and whether the mask holds grey levels.
+    """Decode the bytes of a mask file, and say whether it holds grey levels.
 
     Raises
     ------

@@ -14,19 +14,7 @@ from howfar.io.location import Location, Url, file_system
 def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
     """List the images behind a URL and their masks, as `howfar.data.Dataset.from_folder` says.
 
-    Parameters
-    ----------
-    folder
-        The folder, of any file system that fsspec reads and that can list (not http).
-    name
-        The dataset's name; by default the folder's, or its parent's where the folder is called ``images``.
-
-    Raises
-    ------
-    MissingPathError
-        Nothing lies there.
-    InputError
-        It holds no image.
+    The folder may be of any file system that fsspec reads and that can list (not http).
 
     Examples
     --------

@@ -21,22 +21,7 @@ WANTED: Final = ("image", "mask", "label")
 
 
 def list_table(table: Location | ParquetFile, name: str | None = None) -> DatasetFields:
-    """List the images that a table names, as `howfar.data.Dataset.from_table` says.
-
-    Parameters
-    ----------
-    table
-        A CSV or Parquet file; a Parquet file may be open already.
-    name
-        The dataset's name; by default the table's, without its ending.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It is no such table, lacks the column ``image``, leaves an image empty, repeats one, or names no file that exists.
-    """
+    """List the images that a table names, as `howfar.data.Dataset.from_table` says; a Parquet file may be open already."""
     place = table.place if isinstance(table, ParquetFile) else table
     name = name or place.stem
     columns = read_columns(table)

@@ -1,4 +1,4 @@
-"""One file of arrays and a manifest: a zip of ``manifest.json`` and ``.npy`` members, in which nothing can be executed."""
+"""Keep arrays and a manifest in one zip file, of ``manifest.json`` and ``.npy`` members, in which nothing can be executed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read such a file: its manifest and its arrays by name.
+    """Read the manifest and the arrays of an archive, by name.
 
     Raises
     ------

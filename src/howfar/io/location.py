@@ -35,22 +35,22 @@ class Url(str):
 
     @property
     def name(self) -> str:
-        """Its last part."""
+        """Return the last part."""
         return self.rpartition("/")[2]
 
     @property
     def stem(self) -> str:
-        """Its last part without the last ending."""
+        """Return the last part without its last ending."""
         return PurePosixPath(self.name).stem
 
     @property
     def suffix(self) -> str:
-        """Its last ending."""
+        """Return the last ending."""
         return PurePosixPath(self.name).suffix
 
     @property
     def parent(self) -> Url:
-        """The folder that it lies in."""
+        """Return the folder that it lies in."""
         return Url(self.rpartition("/")[0])
 
     def __truediv__(self, below: str) -> Url:

@@ -36,7 +36,7 @@ _OTHER: Final = "other"
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPair:
-    """What is kept of one pair: its numbers, its p-value, and of its projection the first two components of P's images.
+    """Keep of one pair its numbers, its p-value, and of its projection the first two components of P's images.
 
     `secondary_scores` holds all components of the images of S, (m, z), or the first two where there are more than `KEPT`.
     """
@@ -51,7 +51,7 @@ class MeasuredPair:
 
 @dataclass(frozen=True, eq=False)
 class MeasurePairs:
-    """Measures P against secondaries by their places; it holds all datasets, so that tasks are small.
+    """Measure the primary dataset against secondaries by their places; it holds all datasets, so that tasks are small.
 
     A projection fitted on P alone does not treat P and S alike, so there the permutation test has a pair projection of its
     own. The seeds come from the run's and from the secondary's name: a pair's numbers do not depend on its companions. The
@@ -71,21 +71,21 @@ class MeasurePairs:
 
     @cached_property
     def projector(self) -> Projector:
-        """P's share of every projection."""
+        """Make P's share of every projection."""
         return projector_of(self.primary, self.settings)
 
     @cached_property
     def draws(self) -> NDArray[np.uint8] | None:
-        """How often the bootstrap takes each image of P."""
+        """Draw how often the bootstrap takes each image of P."""
         count = self.settings.bootstrap
         return resample_counts(len(self.primary), count, np.random.default_rng([self.settings.seed])) if count else None
 
     def __call__(self, place: int) -> MeasuredPair:
-        """One of the pairs."""
+        """Measure one of the pairs."""
         return next(self.each([place]))
 
     def each(self, places: Sequence[int]) -> Iterator[MeasuredPair]:
-        """Several of them, in the order of the secondaries."""
+        """Measure several of them, in the order of the secondaries."""
         settings = self.settings
         # In the space that all share, all have a say.
         chosen = range(len(self.secondaries)) if settings.projection == "joint" else places
@@ -199,7 +199,7 @@ def projector_of(primary: Features, settings: Settings) -> Projector:
 
 
 def quietly(pairs: Iterator[Projection]) -> Iterator[Projection]:
-    """Fewer components than asked for are no warning here: `Projection.components` says it, and the run's notes."""
+    """Pass projections on without the warning of too few components: `Projection.components` says it, and the run's notes."""
     while True:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="n_components = ", category=UserWarning)

@@ -37,7 +37,7 @@ _NOTHING: _Predicted = (None, None, None, None)
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """How images are to be scored; the first three fields never change a score beyond 1e-5 relative.
+    """Say how images are to be scored; the first three fields never change a score beyond 1e-5 relative.
 
     Attributes
     ----------
@@ -63,14 +63,14 @@ class ScoringOptions:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Images of one batch, and the maps of those whose dataset was matched with the folders of maps."""
+    """Hold the images of one batch, and the maps of those whose dataset was matched with the folders of maps."""
 
     items: Sequence[Arrival]
     maps: Mapping[Path | str, ImageMaps] = field(default_factory=dict)
 
 
 class Scorer:
-    """Scores images by a profile, with the backbone kept loaded. `howfar.Profile.scorer` makes it.
+    """Score images by a profile, with the backbone kept loaded. `howfar.Profile.scorer` makes it.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class Scorer:
         ]
 
     def _read(self, item: Arrival, backbone: Backbone) -> tuple[str, NDArray[Any] | None]:
-        """The content's hash and the model's input; None in its place where the store has the features."""
+        """Return the content's hash and the model's input; None in its place where the store has the features."""
         data = read_bytes(item.path)
         content = content_hash(data) if self._store is not None else ""
         if self._store is not None and self._store.contains(content):
@@ -193,7 +193,7 @@ class Scorer:
     def _predicted(
         self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps]
     ) -> tuple[Sequence[_Predicted], Sequence[str]]:
-        """What the profile's estimators make of images, and what was wrong with their maps."""
+        """Predict performance by the profile's estimators, and say what was wrong with the images' maps."""
         expected = self.profile.expected
         if expected is None:
             return [_NOTHING] * len(items), [""] * len(items)
@@ -258,7 +258,7 @@ def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
 
 
 def _trust(profile: Reference, folders: Folders, estimator: str) -> tuple[str, ...]:
-    """How far the predictions of performance are to be trusted; refuses what is of no use or cannot be done."""
+    """Say how far the predictions of performance are to be trusted; refuse what is of no use or cannot be done."""
     if profile.expected is not None:
         distances = () if profile.self_distance is None else DISTANCES
         return profile.expected.notes((*distances, *folders.columns()), estimator)

@@ -1,4 +1,4 @@
-"""What a large dataset is summed to, computed by a runner's tasks and kept beside its features."""
+"""Sum a large dataset by a runner's tasks, and keep the sums beside its features."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SPAN: Final = 1 << 27
 
 
 def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: Runner) -> Rows:
-    """Rows that remember what they are summed to, where that takes long: in ``sums/`` below their feature's folder.
+    """Make rows keep their sums, where summing takes long: in ``sums/`` below their feature's folder.
 
     These are the moments where there are more images than features, else the inner products. A runner whose tasks have
     processes of their own computes them now, span by span, reduced as a tree; else moments are computed when they are first
@@ -72,70 +72,53 @@ def _spans(length: int, width: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class SpanMoments:
-    """Moments of some of a dataset's rows, by where they begin and end."""
+    """Compute moments of some of a dataset's rows, by where they begin and end."""
 
     features: Rows
 
     def __call__(self, span: tuple[int, int]) -> Moments:
-        """Those of one span."""
-        return moments(Span(self.features, *span))
+        """Compute those of one span."""
+        return moments(Part(self.features, span))
 
 
 @dataclass(frozen=True)
 class SpanGram:
-    """Inner products over some of a dataset's columns, by where they begin and end."""
+    """Compute inner products over some of a dataset's columns, by where they begin and end."""
 
     features: Rows
 
     def __call__(self, span: tuple[int, int]) -> Gram:
-        """Those of one span."""
-        return own_gram(Columns(self.features, *span))
+        """Compute those of one span."""
+        return own_gram(Part(self.features, columns=span))
 
 
-class Columns:
-    """Some successive columns, read in pieces.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> Columns(as_rows([[1.0, 2.0, 3.0]], "x"), 1, 3).columns(1, 2)
-    array([[3.]])
-    """
-
-    def __init__(self, rows: Rows, start: int, stop: int) -> None:
-        self._rows, self._start = rows, start
-        self.shape: tuple[int, int] = (rows.shape[0], stop - start)
-
-    def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Rows `start` to `stop` of the columns."""
-        return self.columns(0, self.shape[1])[start:stop]
-
-    def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Columns `start` to `stop` of them."""
-        return self._rows.columns(self._start + start, self._start + min(stop, self.shape[1]))
-
-
-class Span:
-    """Some successive rows, read in pieces.
+class Part:
+    """Read some successive rows, or columns, of a dataset in pieces.
 
     Examples
     --------
     >>> from howfar.arrays import as_rows
-    >>> Span(as_rows([[1.0], [2.0], [6.0]], "x"), 1, 3).rows(0, 1)
-    array([[2.]])
+    >>> rows = as_rows([[1.0, 4.0], [2.0, 5.0], [6.0, 7.0]], "x")
+    >>> Part(rows, (1, 3)).rows(0, 1), Part(rows, columns=(1, 2)).columns(0, 1)[:, 0]
+    (array([[2., 5.]]), array([4., 5., 7.]))
     """
 
-    def __init__(self, rows: Rows, start: int, stop: int) -> None:
-        self._rows, self._start = rows, start
-        self.shape: tuple[int, int] = (stop - start, rows.shape[1])
+    def __init__(self, rows: Rows, span: tuple[int, int] | None = None, columns: tuple[int, int] | None = None) -> None:
+        self._rows = rows
+        self._span, self._columns = span or (0, rows.shape[0]), columns or (0, rows.shape[1])
+        self.shape: tuple[int, int] = (self._span[1] - self._span[0], self._columns[1] - self._columns[0])
 
     def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Rows `start` to `stop` of the span."""
-        return self._rows.rows(self._start + start, self._start + min(stop, self.shape[0]))
+        """Read rows `start` to `stop` of the part."""
+        first, last = self._span
+        return self._rows.rows(first + start, min(first + stop, last))[:, slice(*self._columns)]
 
     def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Columns `start` to `stop` of every row of the span."""
-        return self._rows.rows(self._start, self._start + self.shape[0])[:, start:stop]
+        """Read columns `start` to `stop` of every row of the part."""
+        first, last = self._columns
+        if self.shape[0] < self._rows.shape[0]:
+            return self.rows(0, self.shape[0])[:, start:stop]
+        return self._rows.columns(first + start, min(first + stop, last))
 
 
 def _mark(folder: Path, used: str) -> None:

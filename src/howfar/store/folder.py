@@ -1,4 +1,4 @@
-"""Where a store lies: the few things that it asks of a folder, on this machine or behind a URL."""
+"""Say what a store asks of the folder that it lies in, on this machine or behind a URL."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from howfar.io.location import EXTRAS, as_location, is_url
 
 
 class Matrix(Protocol):
-    """A (count, q) matrix in a file, read in pieces."""
+    """Read a (count, q) matrix in a file, in pieces."""
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
         """Put some columns of some rows, which do not fall, into a block: ``block[positions] = it[rows, columns]``."""
         ...
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Whole rows, in their stored type."""
+        """Read whole rows, in their stored type."""
         ...
 
 
 class Folder(Protocol):
-    """A folder of files that appear whole or not at all. What fails raises OSError; what is absent FileNotFoundError."""
+    """Serve a folder of files that appear whole or not at all. What fails raises OSError, what is absent FileNotFoundError."""
 
     @property
     def near(self) -> bool:
@@ -36,11 +36,11 @@ class Folder(Protocol):
 
     @property
     def path(self) -> Path | str:
-        """Its path, or its URL."""
+        """Return the path, or the URL."""
         ...
 
     def child(self, name: str) -> Folder:
-        """A folder below it."""
+        """Return a folder below it."""
         ...
 
     def make(self) -> None:
@@ -48,15 +48,15 @@ class Folder(Protocol):
         ...
 
     def names(self) -> set[str]:
-        """The files in it."""
+        """List the files in it."""
         ...
 
     def read(self, name: str) -> bytes:
-        """A file's bytes."""
+        """Read a file's bytes."""
         ...
 
     def head(self, name: str, count: int) -> tuple[bytes, int]:
-        """The first bytes of a file, and how many it has."""
+        """Read the first bytes of a file, and how many it has."""
         ...
 
     def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
@@ -68,11 +68,11 @@ class Folder(Protocol):
         ...
 
     def written(self, name: str) -> float:
-        """When it was last written, in seconds since 1970; infinity where it is gone."""
+        """Say when a file was last written, in seconds since 1970; infinity where it is gone."""
         ...
 
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> Matrix:
-        """The matrix that lies in a file from an offset on, row by row."""
+        """Return the matrix that lies in a file from an offset on, row by row."""
         ...
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
@@ -80,16 +80,16 @@ class Folder(Protocol):
         ...
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """As `howfar.store.leases.Claims.take`."""
+        """Give the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
         ...
 
     def claimed(self) -> set[str]:
-        """As `howfar.store.leases.Claims.taken`."""
+        """Return the contents that somebody has in hand now."""
         ...
 
 
 def folder_at(place: str | Path) -> Folder:
-    """The folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
+    """Return the folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
 
     Raises
     ------

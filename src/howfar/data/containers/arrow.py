@@ -54,23 +54,23 @@ class ArrowImages:
 
     def has(self, own: str) -> bool:
         """Whether there is such a row, and the column."""
-        found = image_column.row_of(own, self._starts[-1])
-        return found is not None and image_column.kind_of(self._schema, found[1]) is not None
+        cell = image_column.row_of(own, self._starts[-1])
+        return cell is not None and image_column.kind_of(self._schema, cell[1]) is not None
 
     def read(self, own: str) -> bytes | Location:
         """Return the bytes in one row: ``17``, or of its mask ``17/mask``; where the row holds a path alone, that."""
-        found = image_column.row_of(own, self._starts[-1])
-        if found is None or not self.has(own):
+        cell = image_column.row_of(own, self._starts[-1])
+        if cell is None or not self.has(own):
             raise ImageError("no such row")
-        row, column = found
+        row, column = cell
         at = bisect_right(self._starts, row) - 1
         return image_column.bytes_or_place(self._batches[at].column(column)[row - self._starts[at]].as_py(), self._place)
 
     def _cells(self, column: str, field: str | None = None) -> list[Any]:
         import pyarrow.compute as pc
 
-        found = (batch.column(column) for batch in self._batches)
-        return [cell for one in found for cell in (one if field is None else pc.struct_field(one, field)).to_pylist()]
+        arrays = (batch.column(column) for batch in self._batches)
+        return [cell for array in arrays for cell in (array if field is None else pc.struct_field(array, field)).to_pylist()]
 
     def _masked(self) -> list[bool]:
         if image_column.kind_of(self._schema, image_column.MASK) is None:

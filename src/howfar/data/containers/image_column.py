@@ -1,4 +1,4 @@
-"""Know columns of images in Parquet and Arrow files: bytes, or Hugging Face's structs of bytes and path."""
+"""Find and read columns of images in Parquet and Arrow files: bytes, or Hugging Face's structs of bytes and path."""
 
 from __future__ import annotations
 

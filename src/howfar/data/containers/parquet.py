@@ -35,7 +35,7 @@ class ParquetImages:
     >>> file = Path(tempfile.mkdtemp()) / "roads.parquet"
     >>> pd.DataFrame({"image": [b"not really", b"nor this"], "label": ["dry", None]}).to_parquet(file)
     >>> images = ParquetImages(file)
-    >>> [(one.own, one.label) for one in images.listing().members]
+    >>> [(member.own, member.label) for member in images.listing().members]
     [('0', 'dry'), ('1', None)]
     >>> images.read("1")
     b'nor this'
@@ -61,16 +61,16 @@ class ParquetImages:
 
     def has(self, own: str) -> bool:
         """Whether there is such a row, and the column."""
-        found = image_column.row_of(own, self._metadata.num_rows)
-        return found is not None and found[1] in self._columns
+        cell = image_column.row_of(own, self._metadata.num_rows)
+        return cell is not None and cell[1] in self._columns
 
     def read(self, own: str) -> bytes | Location:
         """Return the bytes in one row: ``17``, or of its mask ``17/mask``; where the row holds a path alone, that."""
-        found = image_column.row_of(own, self._metadata.num_rows)
-        if found is None or found[1] not in self._columns:
+        cell = image_column.row_of(own, self._metadata.num_rows)
+        if cell is None or cell[1] not in self._columns:
             raise ImageError("no such row")
         try:
-            return image_column.bytes_or_place(self._columns[found[1]].cell(found[0]), self._file.place)
+            return image_column.bytes_or_place(self._columns[cell[1]].cell(cell[0]), self._file.place)
         except InputError as error:
             raise ImageError(f"damaged Parquet file ({one_line(error.__cause__ or error, 80)})") from error
 
