@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from howfar.errors import InputError, MissingPathError, StoreError
-from howfar.io.atomic import appearing
+from howfar.io.atomic import replace
 from howfar.results import Provenance
 from howfar.results.files import plain
 from howfar.segmenters import restore_segmenter
@@ -103,8 +103,7 @@ class Checkpoint:
         path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {KEY: json.dumps(self.card.to_dict(), ensure_ascii=False, allow_nan=False)}
         data = save({name: value.contiguous() for name, value in self.state.items()}, metadata)
-        with appearing(path) as opened:
-            opened.write(data)
+        replace(path, lambda temporary: temporary.write_bytes(data))
         return path
 
     @classmethod
