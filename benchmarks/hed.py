@@ -30,8 +30,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from howfar.data import Dataset
-from howfar.data.images import decode, read_bytes
+from howfar.data import Dataset, decode, read_bytes
 from howfar.io.atomic import appearing
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))

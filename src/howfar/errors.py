@@ -60,3 +60,16 @@ class StoreError(HowfarError, RuntimeError):
 
 class RunnerError(HowfarError, RuntimeError):
     """Report work that could not be run where it was sent: the cluster is out of reach, or has lost a task for good."""
+
+
+def one_line(error: object, most: int = 160) -> str:
+    r"""Return what an error says in one printable line of at most `most` characters; its type's name where it says nothing.
+
+    Examples
+    --------
+    >>> one_line(ValueError("no  such\nthing")), one_line(KeyError()), one_line(OSError("a long story"), 8)
+    ('no such thing', 'KeyError', 'a long …')
+    """
+    text = "".join(character if character.isprintable() else " " for character in str(error))
+    line = " ".join(text.split()) or type(error).__name__
+    return line if len(line) <= most else f"{line[: most - 1]}…"

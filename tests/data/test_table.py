@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from howfar.data import Dataset, read_table
+from howfar.data import Dataset
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
 
@@ -39,7 +39,7 @@ def test_csv(folder: Path) -> None:
 def test_parquet_is_read_like_csv(folder: Path) -> None:
     rows = {"image": ["images/1.png", "images/2.png"], "mask": ["masks/1.png", None], "label": [7, 8]}
     pd.DataFrame(rows).to_parquet(folder / "list.parquet")
-    found = read_table(folder / "list.parquet", name="mine")
+    found = Dataset.from_table(folder / "list.parquet", name="mine")
     assert found.name == "mine"
     assert [(item.name, item.mask, item.label) for item in found.items] == [
         ("images/1.png", folder / "masks/1.png", "7"),
@@ -50,7 +50,7 @@ def test_parquet_is_read_like_csv(folder: Path) -> None:
 def test_absolute_paths_byte_order_mark_and_quotes(folder: Path) -> None:
     (folder / "a,b.png").write_bytes(b"x")
     absolute = (folder / "images/1.png").as_posix()
-    found = read_table(csv(folder, f'image , label\n{absolute},x\n"a,b.png",y\n', encoding="utf-8-sig"))
+    found = Dataset.from_table(csv(folder, f'image , label\n{absolute},x\n"a,b.png",y\n', encoding="utf-8-sig"))
     assert [item.name for item in found.items] == [absolute, "a,b.png"]
     assert found.items[1].label == "y"
 
@@ -58,7 +58,7 @@ def test_absolute_paths_byte_order_mark_and_quotes(folder: Path) -> None:
 def test_missing_files_are_skipped(folder: Path) -> None:
     (folder / "gone.png").symlink_to("nowhere")
     text = "image,mask\nimages/1.png,masks/9.png\nnone.png,masks/1.png\ngone.png,\nimages,\n"
-    found = read_table(csv(folder, text))
+    found = Dataset.from_table(csv(folder, text))
     assert [(item.name, item.mask) for item in found.items] == [("images/1.png", None)]
     assert found.skipped == (
         Skipped("list", str(folder / "masks/9.png"), "mask: no such file; the image is kept without it"),
@@ -82,19 +82,19 @@ def test_missing_files_are_skipped(folder: Path) -> None:
 )
 def test_errors_are_one_clear_line(folder: Path, text: str, line: str) -> None:
     with pytest.raises(InputError, match=line) as caught:
-        read_table(csv(folder, text))
+        Dataset.from_table(csv(folder, text))
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_no_table(folder: Path) -> None:
     with pytest.raises(MissingPathError, match="no table at"):
-        read_table(folder / "none.csv")
+        Dataset.from_table(folder / "none.csv")
     (folder / "list.csv").write_bytes(b"image\n\xff\xfe\n")
     with pytest.raises(InputError, match="is not a readable table"):
-        read_table(folder / "list.csv")
+        Dataset.from_table(folder / "list.csv")
     (folder / "list.parquet").write_bytes(b"PAR1 is not enough")
     with pytest.raises(InputError, match="is not a readable table"):
-        read_table(folder / "list.parquet")
+        Dataset.from_table(folder / "list.parquet")
     pd.DataFrame({"path": ["a"]}).to_parquet(folder / "list.parquet")
     with pytest.raises(InputError, match="its columns: path"):
-        read_table(folder / "list.parquet")
+        Dataset.from_table(folder / "list.parquet")

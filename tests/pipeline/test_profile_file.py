@@ -15,7 +15,7 @@ from howfar.errors import HowfarError, StoreError
 from howfar.io import archive
 from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.profile import Profile
-from howfar.pipeline.profile_file import document, load, save
+from howfar.pipeline.profile_file import document, save
 from howfar.projection import Basis
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.results import Skipped
@@ -52,14 +52,14 @@ def changed(file: Path, **arrays: Any) -> Path:
 
 def line(file: Path) -> str:
     with pytest.raises(StoreError) as caught:
-        load(file)
+        Profile.load(file)
     assert str(caught.value).startswith(str(file))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_everything_comes_back(made: Profile, file: Path) -> None:
-    back = load(file)
+    back = Profile.load(file)
     for name in ("primary", "n", "backbone", "options", "identity", "layers", "components", "scale", "neighbours", "skipped"):
         assert getattr(back, name) == getattr(made, name), name
     assert back.provenance == made.provenance
@@ -96,11 +96,11 @@ def test_the_document_says_all_but_the_fits(made: Profile, file: Path) -> None:
 
 def test_a_single_image_has_no_distances_of_its_own(tmp_path: Path) -> None:
     one = howfar.profile(rows(0, 1))
-    back = load(save(one, tmp_path / "one.howfar"))
+    back = Profile.load(save(one, tmp_path / "one.howfar"))
     assert back.own is None
     assert "own" not in archive.read(tmp_path / "one.howfar")[1]
     assert back.expected is None
-    two = load(save(howfar.profile(rows(0, 2)), tmp_path / "two.howfar"))
+    two = Profile.load(save(howfar.profile(rows(0, 2)), tmp_path / "two.howfar"))
     assert two.own is not None
     assert two.own.shape == (2,)
     assert "own must hold finite numbers" in line(changed(tmp_path / "two.howfar", own=np.ones(3)))
@@ -108,7 +108,7 @@ def test_a_single_image_has_no_distances_of_its_own(tmp_path: Path) -> None:
 
 def test_a_basis_may_be_single_and_nothing_else(made: Profile, file: Path) -> None:
     single = made.basis.matrix.astype(np.float32)
-    back = load(save(replace(made, basis=Basis(made.basis.mean, single, made.basis.explained_variance_ratio)), file))
+    back = Profile.load(save(replace(made, basis=Basis(made.basis.mean, single, made.basis.explained_variance_ratio)), file))
     assert back.basis.matrix.dtype == np.float32
     for name, array in (("mean", made.basis.mean), ("rows", made.rows), ("own", made.own)):
         assert array is not None
@@ -158,4 +158,4 @@ def test_an_estimator_that_is_not_installed_is_named(file: Path) -> None:
     fit["fitted"] = {**fit["fitted"], "estimator": "theirs"}
     archive.write(file, manifest, arrays)
     with pytest.raises(HowfarError, match="no estimators named 'theirs'"):
-        load(file)
+        Profile.load(file)

@@ -93,3 +93,18 @@ def test_characters_that_no_font_has_are_no_warning(tmp_path: Path) -> None:
     figure = draw()
     figure.axes[0].set_title("\U0001f6e3 \ue000")
     assert "\ue000" in embed(figure, "one", tmp_path).svg
+
+
+def test_a_figure_that_is_cut_short_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embed(draw(), "one", tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert before.keys() == {"one.png", "one.svg"}
+
+    def cut(self: Figure, path: Path, **_: object) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Figure, "savefig", cut)
+    with pytest.raises(KeyboardInterrupt):
+        embed(draw(), "one", tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before

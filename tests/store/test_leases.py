@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import builtins
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from threading import Barrier, Thread
 import pytest
 
 from howfar.errors import StoreError
+from howfar.io import lock
 from howfar.store import Store
 from howfar.store.leases import Claims
 from howfar.testing.store_writers import IDENTITY, LENGTH, add, content
@@ -102,14 +102,7 @@ def test_of_many_threads_one_gets_each_content(tmp_path: Path) -> None:
 
 
 def test_without_file_locks_everything_is_granted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = builtins.__import__
-
-    def lacking(name: str, *rest: object) -> object:
-        if name == "fcntl":
-            raise ImportError(name)
-        return found(name, *rest)  # type: ignore[arg-type]  # passed on as it came
-
-    monkeypatch.setattr(builtins, "__import__", lacking)
+    monkeypatch.setattr(lock, "fcntl", None)
     claims = Claims(tmp_path / "claims")
     with claims.take(["a"], stored()) as mine, claims.take(["a", "b"], stored("b")) as others:
         assert (mine, others) == (("a",), ("a",))

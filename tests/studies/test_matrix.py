@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -220,7 +222,7 @@ def test_a_dataset_that_is_there_twice(projection: str, measured: list[int]) -> 
             alone = measure({"one": rows[0], "other": rows[1]}).pairs.iloc[0]
             assert pairs.loc[(one, other), "o_dist_mean"] == pytest.approx(alone["o_dist_mean"], rel=1e-12)
     assert pairs.loc[("a", "twin"), "inhomogeneity"] == pytest.approx(0.0, abs=1e-12)
-    assert pairs.loc[("b", "c"), "inhomogeneity"] != matrix_pairs.loc[("a", "b"), "inhomogeneity"]
+    assert pairs.loc[("b", "c"), "inhomogeneity"] != pairs.loc[("a", "b"), "inhomogeneity"]
     square = found.square()
     np.testing.assert_array_equal(square.loc["a", ["b", "c"]], square.loc["twin", ["b", "c"]])
 
@@ -326,6 +328,14 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     ):
         measure(out=tmp_path)
     measure(out=tmp_path)
+
+
+def test_where_files_cannot_be_locked_it_runs_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    pd.testing.assert_frame_equal(measure(out=tmp_path).pairs, measure().pairs, check_exact=True)
 
 
 @pytest.mark.parametrize("line", ["[]", "3", '{"no": "key"}', "", "{"])

@@ -16,10 +16,10 @@ from PIL import Image
 import howfar
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError
+from howfar.io.checkpoint import remove_abandoned
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training import train as module
 from howfar.training.callbacks import Keep
-from howfar.training.resume import remove_abandoned
 
 TINY: dict[str, Any] = {
     "options": {"width": 4}, "pretrained": False, "size": 32, "batch": 4, "epochs": 1, "device": "cpu", "progress": False,
@@ -91,8 +91,8 @@ def test_a_finished_training_removes_what_others_to_its_checkpoint_left(
 
 AT_WORK = """
 import pathlib, sys
-from howfar.training.resume import at_work
-with at_work(pathlib.Path(sys.argv[1])):
+from howfar.io.lock import locked
+with locked(pathlib.Path(sys.argv[1]), shared=True):
     print(flush=True)
     input()
 """

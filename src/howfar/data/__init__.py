@@ -1,17 +1,17 @@
-"""Datasets: folders, tables, tar shards, Parquet and Arrow files, here or behind URLs; embeddings; synthetic pavement.
+"""Read datasets: folders, tables, tar shards, Parquet and Arrow files, here or behind URLs; and embeddings.
 
 `parse` says what a dataset argument may be. `read_bytes` reads an image from wherever a dataset says it lies.
 """
 
 from howfar.data.container_datasets import read_shards
+from howfar.data.dataset import Dataset
 from howfar.data.dataset_argument import parse
 from howfar.data.embeddings import load_embeddings
-from howfar.data.folder import Dataset, Item
 from howfar.data.huggingface import read_saved
-from howfar.data.images import Decoded, content_hash, decode, read_bytes
+from howfar.data.images import Decoded, decode
+from howfar.data.item import Item
 from howfar.data.masks import read_mask
-from howfar.data.read import exists
-from howfar.data.table import read_table
+from howfar.data.read import content_hash, exists, read_bytes
 
 __all__ = [
     "Dataset",
@@ -26,5 +26,4 @@ __all__ = [
     "read_mask",
     "read_saved",
     "read_shards",
-    "read_table",
 ]

@@ -1,4 +1,4 @@
-"""Boxes of images, predicted or true, from a JSON file."""
+"""Read boxes of images, predicted or true, from a JSON file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predicted classes of images, from a table: probabilities, or the class with or without a confidence."""
+"""Read predicted classes of images from a table: probabilities, or the class with or without a confidence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError, MissingPathError
+from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
 
 IMAGE, PREDICTED, CONFIDENCE = "image", "predicted", "confidence"
@@ -18,7 +18,7 @@ IMAGE, PREDICTED, CONFIDENCE = "image", "predicted", "confidence"
 
 @dataclass(frozen=True, eq=False)
 class ClassPredictions:
-    """What a table says of each image, in its order.
+    """Hold what a table says of each image, in its order.
 
     Attributes
     ----------
@@ -100,8 +100,7 @@ def _read(file: Path) -> pd.DataFrame:
             return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
         return pd.read_parquet(file).rename(columns=str)
     except (ValueError, OSError, pa.ArrowException) as error:
-        line = " ".join(str(error).split())[:120]
-        raise InputError(f"{file} is not a readable table ({line}): pass UTF-8 CSV or Parquet") from error
+        raise InputError(f"{file} is not a readable table ({one_line(error, 120)}): pass UTF-8 CSV or Parquet") from error
 
 
 def _images(file: Path, table: pd.DataFrame) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Any of Pillow's modes to 8-bit RGB, with one stated meaning for each."""
+"""Turn any of Pillow's modes to 8-bit RGB, with one stated meaning for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Datasets in containers: one file, a folder of nothing but such files, or a pattern like ``shard-{000..011}.tar``."""
+"""Read datasets in containers: one file, a folder of such files alone, or a pattern like ``shard-{000..011}.tar``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from itertools import product
 from pathlib import Path, PurePosixPath
 
 from howfar.data.containers import KINDS, Member, opened
-from howfar.data.folder import Dataset, Item
-from howfar.data.folder_walk import natural_key, printable
-from howfar.data.images import EXTENSIONS
+from howfar.data.containers.parquet_file import ParquetFile
+from howfar.data.dataset import Dataset
+from howfar.data.folder_walk import EXTENSIONS, natural_key, printable
+from howfar.data.item import Item
 from howfar.data.prediction_matching import unshared
-from howfar.errors import HowfarError, InputError
-from howfar.io.location import Location, as_location, ending, file_system, join, last, parent
+from howfar.errors import HowfarError, InputError, one_line
+from howfar.io.location import Location, Url, as_location, file_system
 from howfar.results import Skipped
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -23,7 +24,7 @@ _OF_SPLIT = re.compile(r"(?P<split>.+)-[0-9]{5}-of-[0-9]{5}(-[0-9a-f]+)?\.[a-z]+
 _MOST = 100_000
 
 
-def read_shards(files: Sequence[Location], name: str, root: Location) -> Dataset:
+def read_shards(files: Sequence[Location], name: str, root: Location, table: ParquetFile | None = None) -> Dataset:
     """Make one dataset of the images in several containers, in the order of the files and of the images within each.
 
     An image's name is what its container calls it (a tar member's path, the path that a row notes) where all of them have
@@ -37,46 +38,48 @@ def read_shards(files: Sequence[Location], name: str, root: Location) -> Dataset
         The dataset's name.
     root
         What it is read from.
+    table
+        The one file, where it is a Parquet file that is open already.
 
     Raises
     ------
     InputError
         There is no image in them.
     """
-    found: list[tuple[Location, Member]] = []
+    members: list[tuple[Location, Member]] = []
     skipped: list[Skipped] = []
     for file in files:
         try:
-            listing = opened(file, fresh=True).listing()
+            listing = opened(file, fresh=True, file=table).listing()
         except (HowfarError, OSError) as error:
             if len(files) == 1:
                 raise
             skipped.append(Skipped(name, printable(file), _reason(error)))
             continue
-        found.extend((file, member) for member in listing.members)
-        skipped.extend(Skipped(name, printable(join(file, own) if own else file), reason) for own, reason in listing.faults)
-    if not found:
+        members.extend((file, member) for member in listing.members)
+        skipped.extend(Skipped(name, printable(file / own if own else file), reason) for own, reason in listing.faults)
+    if not members:
         first = f" ({len(skipped)} skipped; the first: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"no image in {root}{first}: pass files with images in them")
     items = tuple(
-        Item(shown, join(file, member.own), None if member.mask is None else join(file, member.mask), member.label)
-        for shown, (file, member) in zip(_names(found), found, strict=True)
+        Item(shown, file / member.own, None if member.mask is None else file / member.mask, member.label)
+        for shown, (file, member) in zip(_names(members), members, strict=True)
     )
     return Dataset(name, items, tuple(skipped), root)
 
 
 def _reason(error: Exception) -> str:
-    return "no such file" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())
+    return "no such file" if isinstance(error, FileNotFoundError) else one_line(error, 1000)
 
 
-def _names(found: Sequence[tuple[Location, Member]]) -> list[str]:
-    given = [member.name or "" for _, member in found]
+def _names(members: Sequence[tuple[Location, Member]]) -> list[str]:
+    given = [member.name or "" for _, member in members]
     if all(given) and len(set(given)) == len(given):
-        outside = any(PurePosixPath(one).is_absolute() or ".." in PurePosixPath(one).parts for one in given)
+        outside = any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in given)
         return list(unshared(given).values()) if outside else given
-    files = [str(file) for file in dict.fromkeys(file for file, _ in found)]
+    files = [str(file) for file in dict.fromkeys(file for file, _ in members)]
     shown = unshared(files) if len(files) > 1 else {files[0]: ""}
-    return [f"{shown[str(file)]}/{member.own}".lstrip("/") for file, member in found]
+    return [f"{shown[str(file)]}/{member.own}".lstrip("/") for file, member in members]
 
 
 def has_braces(text: str) -> bool:
@@ -103,14 +106,14 @@ def expand(pattern: str) -> list[str]:
     >>> expand("s3://b/{train,val}-{08..10}.tar")[2:4]
     ['s3://b/train-10.tar', 's3://b/val-08.tar']
     """
-    texts = _BRACES.split(pattern)
-    choices = [list(_choices(pattern, inner)) for inner in texts[1::2]]
+    parts = _BRACES.split(pattern)
+    choices = [list(_choices(pattern, inner)) for inner in parts[1::2]]
     count = 1
-    for one in choices:
-        count *= len(one)
+    for texts in choices:
+        count *= len(texts)
     if count > _MOST:
         raise InputError.of("dataset", f"must stand for at most {_MOST:,} files", pattern, f"it stands for {count:,}")
-    gaps = texts[::2]
+    gaps = parts[::2]
     return [
         gaps[0] + "".join(part for pair in zip(chosen, gaps[1:], strict=True) for part in pair) for chosen in product(*choices)
     ]
@@ -136,11 +139,11 @@ def read_pattern(pattern: str, name: str | None) -> Dataset:
         They are no containers, or there is no image in them.
     """
     files = [as_location(text) for text in expand(pattern)]
-    odd = next((file for file in files if ending(file) not in KINDS), None)
+    odd = next((file for file in files if file.suffix.lower() not in KINDS), None)
     if odd is not None:
         raise InputError.of("a pattern", f"must stand for files that end in {', '.join(KINDS)}", str(odd))
-    shown = _BRACES.sub("", pattern).rpartition("/")[2].removesuffix(ending(files[0])).strip("-_. ")
-    return read_shards(files, name or shown or last(parent(files[0])) or "dataset", as_location(pattern))
+    shown = _BRACES.sub("", pattern).rpartition("/")[2].removesuffix(files[0].suffix.lower()).strip("-_. ")
+    return read_shards(files, name or shown or files[0].parent.name or "dataset", as_location(pattern))
 
 
 def shards_in(folder: Location) -> list[Location]:
@@ -155,34 +158,38 @@ def shards_in(folder: Location) -> list[Location]:
     """
     names = []
     for name, is_folder in _entries(folder):
-        if is_folder or ending(name) in EXTENSIONS:
+        if is_folder or _suffix(name) in EXTENSIONS:
             return []
         names.append(name)
     for kind in KINDS:
-        own = [name for name in names if ending(name) == kind]
+        own = [name for name in names if _suffix(name) == kind]
         _refuse_splits(folder, own)
         if own:
-            return [join(folder, name) for name in sorted(own, key=natural_key)]
+            return [folder / name for name in sorted(own, key=natural_key)]
     return []
 
 
 def _refuse_splits(folder: Location, names: Sequence[str]) -> None:
-    """Train and test in one folder, as they lie on the hub, are two datasets."""
-    found = [_OF_SPLIT.fullmatch(name) for name in names]
-    splits = dict.fromkeys(one["split"] for one in found if one)
-    if len(splits) > 1 and all(found):
-        first = f"{join(folder, next(iter(splits)))}-{{00000..…}}-of-…{ending(names[0])}"
+    """Refuse train and test in one folder, as they lie on the hub: they are two datasets."""
+    matches = [_OF_SPLIT.fullmatch(name) for name in names]
+    splits = dict.fromkeys(match["split"] for match in matches if match)
+    if len(splits) > 1 and all(matches):
+        first = f"{folder / next(iter(splits))}-{{00000..…}}-of-…{_suffix(names[0])}"
         raise InputError(f"{folder} has several splits ({', '.join(splits)}): name the files of one, as {first}")
 
 
 def _entries(folder: Location) -> Iterator[tuple[str, bool]]:
-    """What lies in a folder and is not hidden: names, and whether each is a folder."""
+    """Yield what lies in a folder and is not hidden: names, and whether each is a folder."""
     if isinstance(folder, Path):
         with os.scandir(folder) as entries:
             yield from ((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
         return
     system, path = file_system(folder)
-    for one in system.ls(path, detail=True):
-        name = str(one["name"]).rstrip("/").rpartition("/")[2]
+    for entry in system.ls(path, detail=True):
+        name = Url(str(entry["name"]).rstrip("/")).name
         if name and not name.startswith("."):
-            yield name, one["type"] == "directory"
+            yield name, entry["type"] == "directory"
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()

@@ -1,4 +1,4 @@
-"""What a dataset argument means, on the command line and in Python."""
+"""Turn a dataset argument, on the command line or in Python, into a dataset or into features."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from howfar.data.container_datasets import has_braces, read_pattern, read_shards, shards_in
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
 from howfar.data.containers.image_column import IMAGE, kind_of
+from howfar.data.containers.parquet_file import ParquetFile
 from howfar.data.containers.tar import compressed
-from howfar.data.embeddings import from_array, load_embeddings
-from howfar.data.folder import Dataset
+from howfar.data.dataset import Dataset
+from howfar.data.embeddings import from_array, from_parquet, load_embeddings
 from howfar.data.huggingface import is_hub_name, is_saved, read_hub, read_saved
-from howfar.data.remote_folder import list_remote
-from howfar.data.table import read_schema, read_table
-from howfar.errors import HowfarError, InputError, MissingPathError
-from howfar.io.location import Location, absolute, as_location, bare, ending, forget_listings, is_file, is_folder, is_url, last
+from howfar.data.table import list_table
+from howfar.errors import HowfarError, InputError, MissingPathError, one_line
+from howfar.io.location import Location, Url, absolute, as_location, file_system, is_url
 from howfar.results import Features
 
 KINDS = (
@@ -94,24 +94,27 @@ def _split(argument: str | Path) -> tuple[Location, str | None]:
 
 
 def _read(place: Location, name: str | None) -> Dataset | Features:
-    if isinstance(place, Path):
-        return _read_here(place, name)
-    if is_hub_name(place):
-        return read_hub(place, name)
+    return _read_here(place, name) if isinstance(place, Path) else _read_there(place, name)
+
+
+def _read_there(url: Url, name: str | None) -> Dataset | Features:
+    if is_hub_name(url):
+        return read_hub(url, name)
     try:
-        forget_listings(place)
-        if has_braces(place):
-            return read_pattern(place, name)
-        if place.lower().startswith(("http://", "https://")):
-            return _read_file(place, name)  # there is nothing to list
-        if ending(place) in FILES and is_file(place):
-            return _read_file(place, name)
-        shards = shards_in(place) if is_folder(place) else []
-        return read_shards(shards, name or last(place), place) if shards else list_remote(place, name)
+        # Drop what is remembered of its folders, so that what others have written since is seen.
+        file_system(url)[0].invalidate_cache()
+        if has_braces(url):
+            return read_pattern(url, name)
+        if url.lower().startswith(("http://", "https://")):
+            return _read_file(url, name)  # there is nothing to list
+        if url.suffix.lower() in FILES and url.is_file():
+            return _read_file(url, name)
+        shards = shards_in(url) if url.is_dir() else []
+        return read_shards(shards, name or url.name, url) if shards else Dataset.from_folder(url, name)
     except (HowfarError, FileNotFoundError):
         raise
     except Exception as error:  # a file system's library may raise anything
-        raise InputError(f"{place} cannot be read: {' '.join(str(error).split())[:160] or type(error).__name__}") from error
+        raise InputError(f"{url} cannot be read: {one_line(error)}") from error
 
 
 def _read_here(path: Path, name: str | None) -> Dataset | Features:
@@ -128,24 +131,28 @@ def _read_here(path: Path, name: str | None) -> Dataset | Features:
 
 
 def _read_file(place: Location, name: str | None) -> Dataset | Features:
-    suffix = ending(place)
+    suffix = place.suffix.lower()
     if suffix == ".npy":
         return load_embeddings(place, name)
-    if suffix in PARQUET:
-        schema = read_schema(place)
-        if "embedding" in schema.names:
-            return load_embeddings(place, name)
-        if kind_of(schema, IMAGE) is None:
-            return read_table(place, name)
-    if suffix in KINDS_OF_CONTAINERS:
-        return read_shards([place], name or bare(place), place)
     if suffix == ".csv":
-        return read_table(place, name)
-    if _COMPRESSED.search(last(place).lower()):
-        raise compressed(place, ending(place))
+        return Dataset.from_table(place, name)
+    if suffix in PARQUET:
+        return _read_parquet(ParquetFile(place, "table"), name)
+    if suffix in KINDS_OF_CONTAINERS:
+        return read_shards([place], name or place.stem, place)
+    if _COMPRESSED.search(place.name.lower()):
+        raise compressed(place, suffix)
     raise InputError.of("dataset", f"must be {KINDS}", str(place), "put images into a folder")
 
 
+def _read_parquet(table: ParquetFile, name: str | None) -> Dataset | Features:
+    if "embedding" in table.schema.names:
+        return from_parquet(table, name)
+    if kind_of(table.schema, IMAGE) is None:
+        return Dataset(*list_table(table, name))
+    return read_shards([table.place], name or table.place.stem, table.place, table)
+
+
 def _renamed(dataset: Dataset | Features, name: str) -> Dataset | Features:
-    skipped = tuple(replace(one, dataset=name) for one in dataset.skipped)
+    skipped = tuple(replace(fault, dataset=name) for fault in dataset.skipped)
     return replace(dataset, name=name, skipped=skipped)

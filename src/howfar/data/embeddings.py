@@ -1,4 +1,4 @@
-"""Ready-made embeddings, from an array, a ``.npy`` file or a Parquet table, as features."""
+"""Read ready-made embeddings from an array, a ``.npy`` file or a Parquet table as features."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, FloatArray
-from howfar.data.images import content_hash
+from howfar.data.containers.parquet_file import ParquetFile
 from howfar.data.mapped_rows import ChosenRows, MappedRows, let_go, mapping_of
-from howfar.data.table import read_schema
-from howfar.errors import InputError, MissingPathError
-from howfar.io.location import Location, as_location, bare, ending, is_file, open_binary, read_whole
+from howfar.data.read import content_hash
+from howfar.errors import InputError, MissingPathError, one_line
+from howfar.io.location import Location, as_location
 from howfar.protocols import Rows
 from howfar.results import Features, Skipped
 
@@ -57,13 +57,24 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     ('roads', (3, 3), ('row-0', 'row-1', 'row-2'))
     """
     file = as_location(path)
-    if not is_file(file):
+    if not file.is_file():
         raise MissingPathError(f"no file of embeddings at {file}: check the path")
-    name = name or bare(file)
-    if ending(file) == ".npy":
-        return from_array(_read_npy(file), name, str(file))
-    array, images, empty = _read_parquet(file)
-    return from_array(array, name, str(file), images, tuple(Skipped(name, f"{file}: {row}", "no embedding") for row in empty))
+    if file.suffix.lower() == ".npy":
+        return from_array(_read_npy(file), name or file.stem, str(file))
+    return from_parquet(ParquetFile(file, "table"), name)
+
+
+def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
+    """Take the columns ``embedding`` and ``image`` of an open Parquet file as `load_embeddings` does.
+
+    Raises
+    ------
+    InputError
+        It has no such column, or not one usable row.
+    """
+    source, name = str(table.place), name or table.place.stem
+    array, images, empty = _read_parquet(table)
+    return from_array(array, name, source, images, tuple(Skipped(name, f"{source}: {row}", "no embedding") for row in empty))
 
 
 def from_array(
@@ -135,7 +146,7 @@ def from_array(
 
 @lru_cache(maxsize=8)
 def _places(count: int) -> tuple[str, ...]:
-    """Names by place, the same ones for all sets of one size: hundreds of sets need not hold them each."""
+    """Name rows by their places, the same names for all sets of one size: hundreds of sets need not hold them each."""
     return tuple(f"row-{row}" for row in range(count))
 
 
@@ -158,31 +169,22 @@ def _read_npy(file: Location) -> NDArray[Any]:
         array: NDArray[Any] = (
             np.load(file, mmap_mode="r", allow_pickle=False)
             if isinstance(file, Path)
-            else np.load(io.BytesIO(read_whole(file)), allow_pickle=False)
+            else np.load(io.BytesIO(file.read_bytes()), allow_pickle=False)
         )
     except (ValueError, EOFError, OSError) as error:
-        line = " ".join(str(error).split())[:120]
-        raise InputError(
-            f"{file} is not a readable NumPy array ({line}): write it with numpy.save, as plain numbers"
-        ) from error
+        rule = f"is not a readable NumPy array ({one_line(error, 120)})"
+        raise InputError(f"{file} {rule}: write it with numpy.save, as plain numbers") from error
     return array
 
 
-def _read_parquet(file: Location) -> tuple[NDArray[Any], list[str], list[str]]:
-    """The embeddings, the names of their rows, and the names of the rows that have none."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = list(read_schema(file).names)
+def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]]:
+    """Read the embeddings, the names of their rows, and the names of the rows that have none."""
+    columns = list(file.schema.names)
     if "embedding" not in columns:
         raise InputError(
-            f"{file} has no column embedding; its columns: {', '.join(columns)}: name the column of vectors embedding"
+            f"{file.place} has no column embedding; its columns: {', '.join(columns)}: name the column of vectors embedding"
         )
-    try:
-        with open_binary(file) as stream:
-            table = pq.read_table(stream, columns=[name for name in ("image", "embedding") if name in columns])
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{file} is not a readable Parquet table ({' '.join(str(error).split())[:120]})") from error
+    table = file.read([name for name in ("image", "embedding") if name in columns])
     column = table.column("embedding")
     given = table.column("image").to_pylist() if "image" in columns else [None] * len(column)
     names = _unique([str(image) if image is not None else f"row-{row}" for row, image in enumerate(given)])
@@ -190,8 +192,8 @@ def _read_parquet(file: Location) -> tuple[NDArray[Any], list[str], list[str]]:
     kept = [name for name, valid in zip(names, there, strict=True) if valid]
     empty = [name for name, valid in zip(names, there, strict=True) if not valid]
     if not kept:
-        raise InputError(f"{file} holds no embedding ({len(names)} rows)")
-    return _stack(file, column, kept), kept, empty
+        raise InputError(f"{file.place} holds no embedding ({len(names)} rows)")
+    return _stack(file.place, column, kept), kept, empty
 
 
 def _stack(file: Location, column: Any, kept: Sequence[str]) -> NDArray[Any]:
@@ -213,7 +215,7 @@ def _stack(file: Location, column: Any, kept: Sequence[str]) -> NDArray[Any]:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """The second ``a`` becomes ``a#2``: crops of one photograph may share its name."""
+    """Make names unique, the second ``a`` as ``a#2``: crops of one photograph may share its name."""
     taken: set[str] = set()
     counts: dict[str, int] = {}
     unique = []

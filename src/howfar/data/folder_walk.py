@@ -1,4 +1,4 @@
-"""Files below a folder: which are images, what of the others is at fault, and paths as text."""
+"""Find the image files below a folder, say what is wrong with others, and write paths as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from howfar.data.images import EXTENSIONS
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif"}
+    | {".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}
+)
+"""Endings of image files, in lower case."""
 
 UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".dcm", ".psd", ".exr"})
 """Endings of image files that are not read, in lower case: such a file is listed as skipped."""
@@ -20,14 +24,14 @@ NOT_TEXT = "its name is not valid UTF-8: rename it"
 
 
 class Found(NamedTuple):
-    """Files of the wanted kinds, and what else looked like one, each with what is wrong with it."""
+    """Hold files of the wanted kinds, and what else looked like one, each with what is wrong with it."""
 
     images: list[Path]
     faults: list[tuple[Path, str]]
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Sort key by which numbers within names count as numbers; names that differ only in leading zeros keep an order.
+    """Make a sort key by which numbers in names count as numbers; names that differ in leading zeros alone keep an order.
 
     Examples
     --------
@@ -61,8 +65,19 @@ def printable(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def unread(suffix: str) -> str:
+    """Say that files of this ending are not read.
+
+    Examples
+    --------
+    >>> unread(".psd")
+    'the format .psd is not read: convert it to PNG or JPEG'
+    """
+    return f"the format {suffix} is not read: convert it to PNG or JPEG"
+
+
 def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> Found:
-    """Every image file below `root`, in no order, and what could not be one; each real folder is entered once.
+    """Find every image file below `root`, in no order, and what could not be one; each real folder is entered once.
 
     Parameters
     ----------
@@ -95,7 +110,7 @@ def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = E
             if kind == "folder":
                 (linked if path.is_symlink() else real).append(path)
             elif path.suffix.lower() in UNREAD:
-                found.faults.append((path, f"the format {path.suffix.lower()} is not read: convert it to PNG or JPEG"))
+                found.faults.append((path, unread(path.suffix.lower())))
             elif path.suffix.lower() not in endings:
                 continue
             elif not is_text(path.name):

@@ -1,4 +1,4 @@
-"""The photographs that images are tiles of: named by the caller's expression, or guessed from the images' names."""
+"""Name the photographs that images are tiles of, by the caller's expression or by a guess from the images' names."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def fits(names: Sequence[str], group: str) -> bool:
 
 
 def guess_photographs(names: Sequence[str], group: str | None) -> list[str]:
-    """As `photographs_of`, and where no expression is given names like ``<photo>-<tile>`` are taken for tiles if they look so.
+    """Name each image's photograph; where no expression is given, names like ``<photo>-<tile>`` count if they look so.
 
     Examples
     --------
@@ -121,5 +121,5 @@ def look_tiled(images: int, photographs: int, tiles: int) -> bool:
 
 
 def _stem(name: str) -> str:
-    """A name without its ending, folders kept; any text will do."""
+    """Return a name without its ending, folders kept; any text will do."""
     return _ENDING.sub("", name)

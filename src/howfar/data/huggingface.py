@@ -1,4 +1,4 @@
-"""Hugging Face datasets: folders written by ``save_to_disk``, read without their library, and names on the hub, read by it."""
+"""Read Hugging Face datasets: folders of ``save_to_disk`` without their library, and names on the hub by it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from howfar.data.container_datasets import read_shards
-from howfar.data.folder import Dataset
-from howfar.errors import InputError, MissingExtraError
+from howfar.data.dataset import Dataset
+from howfar.errors import InputError, MissingExtraError, one_line
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
 """Files that tell a saved ``Dataset``, and a saved ``DatasetDict``."""
@@ -45,11 +45,11 @@ def read_saved(folder: Path, name: str | None = None) -> Dataset:
         splits = _json(folder / SPLITS).get("splits")
         if not isinstance(splits, list) or not splits:
             raise InputError(f"{folder / SPLITS} names no split: save the dataset anew")
-        split = _only([str(one) for one in splits], str(folder), f"{folder}/{{}}")
+        split = _only([str(split) for split in splits], str(folder), f"{folder}/{{}}")
         return read_saved(folder / split, name or folder.name)
     state = _json(folder / STATE)
     try:
-        files = [folder / str(one["filename"]) for one in state["_data_files"]]
+        files = [folder / str(file["filename"]) for file in state["_data_files"]]
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / STATE} lists no data files: save the dataset anew with save_to_disk") from error
     if state.get("_indices_data_files"):
@@ -58,7 +58,7 @@ def read_saved(folder: Path, name: str | None = None) -> Dataset:
 
 
 class HubName(NamedTuple):
-    """What the parts of a dataset's name on the hub are."""
+    """Hold the parts of a dataset's name on the hub."""
 
     repository: str
     revision: str | None
@@ -90,11 +90,11 @@ def hub_name(text: str) -> HubName:
     >>> hub_name("hf://owner/roads@v1/wet:train")
     HubName(repository='owner/roads', revision='v1', config='wet', split='train')
     """
-    found = _HUB.fullmatch(text)
-    if not found:
+    parts = _HUB.fullmatch(text)
+    if not parts:
         raise InputError.of("a dataset on the hub", f"must be {HUB}", text)
-    revision = found["revision"] and unquote(found["revision"])
-    return HubName(f"{found['owner']}/{found['name']}", revision, found["config"], found["split"])
+    revision = parts["revision"] and unquote(parts["revision"])
+    return HubName(f"{parts['owner']}/{parts['name']}", revision, parts["config"], parts["split"])
 
 
 def read_hub(text: str, name: str | None = None) -> Dataset:
@@ -125,11 +125,13 @@ def read_hub(text: str, name: str | None = None) -> Dataset:
         split = asked.split or (_only(known, text, f"{text}:{{}}") if known else None)
         builder.download_and_prepare()
         split = split or _only(list(builder.info.splits or ()), text, f"{text}:{{}}")
-        files = [Path(one["filename"]) for one in builder.as_dataset(split=split).cache_files]
+        files = [Path(file["filename"]) for file in builder.as_dataset(split=split).cache_files]
     except InputError:
         raise
     except Exception as error:  # over a network anything may be raised
-        raise InputError(f"{text} cannot be read ({_line(error)}): check the name, or save it and name the folder") from error
+        raise InputError(
+            f"{text} cannot be read ({one_line(error)}): check the name, or save it and name the folder"
+        ) from error
     short = asked.repository.partition("/")[2]
     return read_shards(files, name or (f"{short}-{asked.split}" if asked.split else short), files[0].parent)
 
@@ -144,13 +146,9 @@ def _only(splits: Sequence[str], what: str, form: str) -> str:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file} is not readable JSON ({error}): save the dataset anew with save_to_disk") from error
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise InputError(f"{file} is not what save_to_disk writes: save the dataset anew")
-    return found
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
+    return document

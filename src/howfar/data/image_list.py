@@ -1,11 +1,11 @@
-"""Lists of images: a text file with one a line, or a table with a column image."""
+"""Read lists of images: a text file with one a line, or a table with a column image."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from howfar.data.table import read_column
-from howfar.errors import InputError, MissingPathError
+from howfar.data.table import read_columns
+from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
 
 TABLES = (".csv", ".parquet", ".pq")
@@ -36,10 +36,11 @@ def read_list(path: str | Path) -> tuple[str, ...]:
     if not file.is_file():
         raise MissingPathError(f"no list of images at {file}: check the path")
     if file.suffix.lower() in TABLES:
-        return tuple(cell for cell in read_column(file, "image") if cell)
+        return tuple(cell for cell in read_columns(file)["image"] if cell)
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{file} is not a readable list ({reason}): pass UTF-8 text with one image a line") from error
+        raise InputError(
+            f"{file} is not a readable list ({one_line(error, 120)}): pass UTF-8 text with one image a line"
+        ) from error
     return tuple(line.strip() for line in lines if line.strip())

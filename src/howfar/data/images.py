@@ -1,4 +1,4 @@
-"""Image files to 8-bit RGB pictures; whatever is wrong with a file becomes one short reason.
+"""Decode image files to 8-bit RGB pictures; whatever is wrong with a file becomes one short reason.
 
 All functions are safe in several threads; none changes Pillow's settings. While a file is decoded, warnings that rise within
 Pillow are ignored, so that the outcome does not depend on the caller's warning filters.
@@ -7,39 +7,28 @@ Pillow are ignored, so that the outcome does not depend on the caller's warning 
 from __future__ import annotations
 
 import io
-import os
 import re
-import stat
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any, BinaryIO, TypeAlias, cast
+from typing import IO, Any, TypeAlias, cast
 
 from PIL import Image, UnidentifiedImageError
 
 from howfar.data.colour_modes import to_rgb
-from howfar.errors import ImageError
+from howfar.data.read import opened_file
+from howfar.errors import ImageError, one_line
 
 MAX_PIXELS = 178_956_970
 """Largest width × height that is decoded; it is where Pillow itself refuses a file as a decompression bomb."""
 
-MAX_BYTES = 1 << 31
-"""Largest file that is read into memory."""
-
 MIN_SIDE = 4
 """Smallest side, in pixels, of a picture that a vision model can be asked about."""
-
-EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif"}
-    | {".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}
-)
-"""Endings of image files, in lower case."""
 
 # Only raster formats: Pillow opens an EPS file, whatever its name, by running Ghostscript on it.
 _PLUGINS = ("Jpeg", "Png", "Bmp", "Gif", "Tiff", "WebP", "Ppm", "Jpeg2K", "Avif")
@@ -67,46 +56,10 @@ _Opener: TypeAlias = tuple[str, Callable[..., Any], Callable[[bytes], Any]]
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture as 8-bit RGB, upright, and a note where the file held more than was taken."""
+    """Hold a picture as 8-bit RGB, upright, and a note where the file held more than was taken."""
 
     image: Image.Image
     note: str | None = None
-
-
-def read_bytes(path: str | Path) -> bytes:
-    """Return a file's bytes.
-
-    Parameters
-    ----------
-    path
-        A file; the text of a URL; or either of a tar, Parquet or Arrow file and, after ``/``, what lies within it:
-        ``shard-000.tar/0001.jpg``, ``s3://bucket/train.parquet/17``.
-
-    Raises
-    ------
-    ImageError
-        "no such file", "broken link", "a folder, not an image", "not a regular file", "empty file (0 bytes)", "no read
-        permission", a file above `MAX_BYTES`, or what the system says.
-
-    Examples
-    --------
-    >>> read_bytes("no/such.png")
-    Traceback (most recent call last):
-    howfar.errors.ImageError: no such file
-    """
-    with _opened(path) as stream:
-        return stream.read()
-
-
-def content_hash(data: bytes) -> str:
-    """Return the hash that stands for a file's content: BLAKE2b, 16 bytes, as 32 hexadecimal digits.
-
-    Examples
-    --------
-    >>> content_hash(b"asphalt")
-    'd6984d471a1d0ad4bb7b34ab34540c2f'
-    """
-    return blake2b(data, digest_size=16).hexdigest()
 
 
 def decode(data: bytes) -> Decoded:
@@ -147,7 +100,7 @@ def decode(data: bytes) -> Decoded:
 
 
 def load(data: bytes) -> Decoded:
-    """Decode as `decode`, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …).
+    """Decode an image file, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …).
 
     Raises
     ------
@@ -168,12 +121,12 @@ def load(data: bytes) -> Decoded:
 
 
 def size(path: str | Path) -> tuple[int, int]:
-    """Width and height of an image file in pixels, upright as `decode` makes it, read from its header alone.
+    """Return width and height of an image file in pixels, upright as `decode` makes it, read from its header alone.
 
     Raises
     ------
     ImageError
-        As `read_bytes` and `decode`, but for what only the pixels would tell (a cut file has a size all the same).
+        As `howfar.data.read_bytes` and `decode`, but for what only the pixels would tell (a cut file has a size all the same).
 
     Examples
     --------
@@ -182,7 +135,7 @@ def size(path: str | Path) -> tuple[int, int]:
     howfar.errors.ImageError: no such file
     """
     openers = _openers()
-    with _opened(path) as stream:
+    with opened_file(path) as stream:
         try:
             with _quiet_pillow():
                 image = _open(stream, openers)
@@ -190,49 +143,6 @@ def size(path: str | Path) -> tuple[int, int]:
                 return _upright_size(image)
         except Exception as error:
             raise ImageError(_reason(error)) from error
-
-
-@contextmanager
-def _opened(path: str | Path) -> Iterator[BinaryIO]:
-    """A file that is open for reading and not empty; whatever the system has against it becomes one short reason."""
-    from howfar.data.read import read_elsewhere
-    from howfar.io.location import as_location, is_url
-
-    file = as_location(path) if is_url(path) else Path(path)
-    try:
-        status = None if isinstance(file, str) else _status(file)
-        if status is None or isinstance(file, str):
-            yield io.BytesIO(read_elsewhere(file))
-            return
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageError("a folder, not an image")
-        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait until somebody writes to it
-            raise ImageError("not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise ImageError(f"{status.st_size:,} bytes: above the limit of {MAX_BYTES:,}")
-        with file.open("rb") as stream:
-            if not stream.read(1):
-                raise ImageError("empty file (0 bytes)")
-            stream.seek(0)
-            yield stream
-    except FileNotFoundError as error:
-        raise ImageError("no such file") from error
-    except PermissionError as error:
-        raise ImageError("no read permission") from error
-    except OSError as error:
-        raise ImageError(_line(error.strerror or str(error))) from error
-
-
-def _status(file: Path) -> os.stat_result | None:
-    """What the system knows of a file; None where there is none."""
-    try:
-        return file.stat()
-    except FileNotFoundError as error:
-        if file.is_symlink():
-            raise ImageError("broken link") from error
-        return None
-    except NotADirectoryError:
-        return None
 
 
 @contextmanager
@@ -270,14 +180,14 @@ def _openers() -> tuple[_Opener, ...]:
 
 
 def _open(stream: IO[bytes], openers: Iterable[_Opener]) -> Image.Image:
-    """`Image.open` for `_FORMATS` alone, and without its warning about large pictures, which only a global could silence."""
+    """Open a picture as `Image.open` does, for `_FORMATS` alone and without the warning that only a global could silence."""
     failure: ImageError | None = None
     head = stream.read(16)
     for name, factory, accept in openers:
         try:
             verdict = accept(head)
             if isinstance(verdict, str):
-                raise ImageError(_line(verdict))
+                raise ImageError(one_line(verdict, 100))
             if verdict:
                 stream.seek(0)
                 image: Image.Image = factory(stream, "")
@@ -345,9 +255,4 @@ def _reason(error: Exception) -> str:
         return "too large for the memory at hand"
     if isinstance(error, EOFError) or any(word in text.lower() for word in ("truncated", "not enough image data")):
         return "truncated image file"
-    return f"damaged image file ({_line(text) or type(error).__name__})"
-
-
-def _line(text: str) -> str:
-    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    return line if len(line) <= 100 else f"{line[:99]}…"
+    return f"damaged image file ({one_line(error, 100)})"

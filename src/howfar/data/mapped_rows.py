@@ -1,4 +1,4 @@
-"""Rows of a file that is mapped into memory, which is given back as soon as they are read."""
+"""Read rows of a file that is mapped into memory, which is given back as soon as they are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from howfar.protocols import Rows
 
 
 def mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
-    """The file that an array is read from, where it is mapped to be read only; None for all others.
+    """Return the file that an array is read from, where it is mapped to be read only; None for all others.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def let_go(mapped: mmap.mmap | None) -> None:
 
 
 class ChosenRows(Rows):
-    """Some rows of an array that may lie on disk, read in pieces.
+    """Read some rows of an array that may lie on disk, in pieces.
 
     Examples
     --------
@@ -46,16 +46,16 @@ class ChosenRows(Rows):
         self.shape: tuple[int, int] = (len(chosen), array.shape[1])
 
     def rows(self, start: int, stop: int) -> FloatArray:
-        """Rows `start` to `stop` of the chosen ones."""
+        """Read rows `start` to `stop` of the chosen ones."""
         return self._array[self._chosen[start:stop]]
 
     def columns(self, start: int, stop: int) -> FloatArray:
-        """Columns `start` to `stop` of every chosen row."""
+        """Read columns `start` to `stop` of every chosen row."""
         return self._array[:, start:stop][self._chosen]
 
 
 class MappedRows(Rows):
-    """Rows that lie in a mapped file, copied as they are read: however many sets are read, the files take no memory.
+    """Read rows of a mapped file as copies: however many sets are read, the files take no memory.
 
     Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it.
 
@@ -90,11 +90,11 @@ class MappedRows(Rows):
         return _opened, ((str(array.filename), array.dtype, "r", array.offset, array.shape, order), self._chosen)
 
     def rows(self, start: int, stop: int) -> FloatArray:
-        """Rows `start` to `stop`."""
+        """Read rows `start` to `stop`."""
         return self._read(self._rows.rows(start, stop))
 
     def columns(self, start: int, stop: int) -> FloatArray:
-        """Columns `start` to `stop` of every row."""
+        """Read columns `start` to `stop` of every row."""
         return self._read(self._rows.columns(start, stop))
 
     def _read(self, part: FloatArray) -> FloatArray:

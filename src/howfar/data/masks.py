@@ -1,4 +1,4 @@
-"""Ground-truth masks: a picture to true and false."""
+"""Read ground-truth masks as arrays of true and false."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data.colour_modes import is_wide, to_rgb, wide_values
-from howfar.data.images import load, read_bytes
+from howfar.data.images import load
+from howfar.data.read import read_bytes
 from howfar.errors import ImageError
 
 BLACK = (0, 0, 0)
@@ -20,7 +21,7 @@ LOSSY = frozenset({"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF"})
 
 
 class Mask(NamedTuple):
-    """Foreground of a mask, shape (h, w), and whether the file held more than two values without a lossy format's excuse."""
+    """Hold a mask's foreground, (h, w), and whether its file held more than two values without a lossy format's excuse."""
 
     foreground: NDArray[np.bool_]
     grey: bool
@@ -59,7 +60,7 @@ def read_mask(path: str | Path) -> NDArray[np.bool_]:
 
 
 def decode_mask(data: bytes) -> Mask:
-    """As `read_mask`, from the file's bytes, and whether the mask holds grey levels.
+    """Decode the bytes of a mask file, and say whether it holds grey levels.
 
     Raises
     ------

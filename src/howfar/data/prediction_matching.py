@@ -1,11 +1,11 @@
-"""Which prediction belongs to which image: by their paths, without the endings."""
+"""Match predictions with images by their paths, without the endings."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePosixPath
 
-from howfar.data.folder import Dataset
+from howfar.data.dataset import Dataset
 from howfar.data.folder_walk import stem
 
 
@@ -49,7 +49,7 @@ def unshared(names: Sequence[str]) -> dict[str, str]:
 
 
 def no_match(dataset: Dataset, what: str, source: str, found: Iterable[str]) -> str:
-    """One line for the case that nothing matches: how names are compared, one of each side, and a remedy.
+    """Say in one line that nothing matches: how names are compared, one of each side, and a remedy.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def no_match(dataset: Dataset, what: str, source: str, found: Iterable[str]) -> 
 
 
 def examples(names: Sequence[str], most: int = 3) -> str:
-    """The first names of a list, and an ellipsis where there are more.
+    """Join the first names of a list, and an ellipsis where there are more.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def examples(names: Sequence[str], most: int = 3) -> str:
 
 
 def _shared(parents: Sequence[tuple[str, ...]]) -> int:
-    """How many folders all paths begin with."""
+    """Count the folders that all paths begin with."""
     count = 0
     for parts in zip(*parents, strict=False):
         if len(set(parts)) > 1:

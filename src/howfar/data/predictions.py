@@ -1,4 +1,4 @@
-"""Predictions on disk: probability maps, one file an image, and which of them belongs to which image."""
+"""Read probability maps, one file an image, and find which of them belongs to which image."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from PIL import Image
 
 from howfar.arrays import FloatArray
 from howfar.data.colour_modes import is_wide, to_rgb, wide_values
-from howfar.data.folder import Dataset
-from howfar.data.folder_walk import natural_key, printable, stem, walk
-from howfar.data.images import EXTENSIONS, load, read_bytes
+from howfar.data.dataset import Dataset
+from howfar.data.folder_walk import EXTENSIONS, natural_key, printable, stem, walk
+from howfar.data.images import load
 from howfar.data.masks import LOSSY
 from howfar.data.prediction_matching import match_names, no_match
+from howfar.data.read import read_bytes
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.location import absolute
 
@@ -26,7 +27,7 @@ ARRAY = ".npy"
 
 
 class Prediction(NamedTuple):
-    """One map, shape (h, w): uint8 of 0-255, or floats of 0-1.
+    """Hold one map, shape (h, w): uint8 of 0-255, or floats of 0-1.
 
     `lossy`: its format alters values (JPEG). `faint`: of its whole numbers none is above 1 (of 16 bits, above 255), and not
     all are 0. That may be a model that is sure there is nothing, or p written as 0 and 1; one map alone does not tell.
@@ -39,7 +40,7 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class MatchedMaps:
-    """The maps of a folder, matched to the images of a dataset.
+    """Hold the maps of a folder, matched to the images of a dataset.
 
     Attributes
     ----------
@@ -117,7 +118,7 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
 
 
 def _list(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
-    """MatchedMaps below a folder by path without ending, the one to take first; and the same for what cannot be read."""
+    """List maps below a folder by path without ending, the preferred one first; and the same for what cannot be read."""
     walked = walk(root, endings={*EXTENSIONS, ARRAY})
     found: dict[str, list[Path]] = {}
     ordered = sorted(walked.images, key=lambda file: (file.suffix.lower() != ".png", file.name))
@@ -171,7 +172,7 @@ def _faint(values: NDArray[Any]) -> bool:
 
 
 def _unit(values: NDArray[Any]) -> NDArray[Any]:
-    """16-bit values as p = value / 65535; others are in their form already."""
+    """Turn 16-bit values into p = value / 65535; others are in their form already."""
     return values / 65535.0 if values.dtype == np.uint16 else values
 
 

@@ -1,4 +1,4 @@
-"""Where probability maps of a dataset's images go: one PNG an image, whole or not at all, signed by what made it."""
+"""Write probability maps of a dataset's images: one PNG an image, whole or not at all, signed by what made it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from howfar.data.folder import Dataset, Item
+from howfar.data.dataset import Dataset
+from howfar.data.item import Item
 from howfar.data.prediction_matching import unshared
 from howfar.errors import InputError
-from howfar.results.files import replace
+from howfar.io.atomic import replace
 
 KEY = "howfar"
 
 
 def places(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
-    """Where each image's map goes: image ``a/1.jpg`` to ``a/1.png`` below the folder.
+    """Say where each image's map goes: image ``a/1.jpg`` to ``a/1.png`` below the folder.
 
     Where names lead out of the folder, as absolute paths of a table do, the folders that all images share are left out.
 
@@ -86,7 +87,7 @@ def write_map(path: Path, values: NDArray[np.uint8], signature: str = "") -> Non
 
 
 def signature_of(path: Path) -> str | None:
-    """The signature of a map that is there; "" where it has none or is no picture, None where there is no file.
+    """Read the signature of a map that is there; "" where it has none or is no picture, None where there is no file.
 
     Raises
     ------

@@ -1,51 +1,92 @@
-"""Images that are no file of their own on this machine: members of containers, and what lies behind a URL."""
+"""Read the bytes of images, from a file, from behind a URL or from within a tar, Parquet or Arrow file."""
 
 from __future__ import annotations
 
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
 from howfar.data.containers import find
-from howfar.errors import ImageError
-from howfar.io.location import Location, as_location, is_file, read_whole
+from howfar.errors import ImageError, one_line
+from howfar.io.location import Location, as_location, is_url
+
+MAX_BYTES = 1 << 31
+"""Largest file that is read into memory."""
 
 
-def read_elsewhere(path: Location) -> bytes:
-    """Return the bytes of a member of a container, or of a file behind a URL.
+def read_bytes(path: str | Path) -> bytes:
+    """Return a file's bytes.
+
+    Parameters
+    ----------
+    path
+        A file; the text of a URL; or either of a tar, Parquet or Arrow file and, after ``/``, what lies within it:
+        ``shard-000.tar/0001.jpg``, ``s3://bucket/train.parquet/17``.
 
     Raises
     ------
     ImageError
-        The reason, in one short line.
+        "no such file", "broken link", "a folder, not an image", "not a regular file", "empty file (0 bytes)", "no read
+        permission", a file above `MAX_BYTES`, or what the system says.
 
     Examples
     --------
-    >>> read_elsewhere("memory://no/such.png")
+    >>> read_bytes("no/such.png")
     Traceback (most recent call last):
     howfar.errors.ImageError: no such file
     """
+    with opened_file(path) as stream:
+        return stream.read()
+
+
+def content_hash(data: bytes) -> str:
+    """Return the hash that stands for a file's content: BLAKE2b, 16 bytes, as 32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> content_hash(b"asphalt")
+    'd6984d471a1d0ad4bb7b34ab34540c2f'
+    """
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+@contextmanager
+def opened_file(path: str | Path) -> Iterator[BinaryIO]:
+    """Open what is not empty for reading, as `read_bytes` finds it; what is wrong becomes one short reason.
+
+    Raises
+    ------
+    ImageError
+        The reason, as of `read_bytes`.
+    """
+    file = as_location(path) if is_url(path) else Path(path)
     try:
-        place = as_location(path)
-        found = find(place)
-        if found is not None:
-            data = found[0].read(found[1])
-        elif isinstance(place, str):
-            data = read_whole(place)
-        else:
-            raise ImageError("no such file")
-    except ImageError:
-        raise
-    except FileNotFoundError as error:
-        raise ImageError("no such file") from error
-    except PermissionError as error:
-        raise ImageError("no read permission") from error
-    except Exception as error:  # a file system's library may raise anything
-        line = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(line if len(line) <= 100 else f"{line[:99]}…") from error
-    if not data:
-        raise ImageError("empty file (0 bytes)")
-    return data
+        status = _status(file) if isinstance(file, Path) else None
+        if status is None or not isinstance(file, Path):
+            yield io.BytesIO(_read_elsewhere(as_location(file)))
+            return
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError("a folder, not an image")
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait until somebody writes to it
+            raise ImageError("not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"{status.st_size:,} bytes: above the limit of {MAX_BYTES:,}")
+        with file.open("rb") as stream:
+            if not stream.read(1):
+                raise ImageError("empty file (0 bytes)")
+            stream.seek(0)
+            yield stream
+    except OSError as error:
+        raise _image_error(error) from error
 
 
-def exists(path: Location) -> bool:
-    """Whether `howfar.data.read_bytes` would find something: a file, a member of a container, or an object behind a URL.
+def exists(path: str | Path) -> bool:
+    """Whether `read_bytes` would find something: a file, a member of a container, or an object behind a URL.
 
     Examples
     --------
@@ -54,13 +95,13 @@ def exists(path: Location) -> bool:
     """
     try:
         place = as_location(path)
-        found = find(place)
-        return is_file(place) if found is None else found[0].has(found[1])
-    except Exception:  # as in `read_elsewhere`
+        inside = find(place)
+        return place.is_file() if inside is None else inside[0].has(inside[1])
+    except Exception:  # a file system's library may raise anything
         return False
 
 
-def is_member(path: Location) -> bool:
+def is_member(path: str | Path) -> bool:
     """Whether a path names what lies within a container, rather than a file.
 
     Examples
@@ -70,5 +111,46 @@ def is_member(path: Location) -> bool:
     """
     try:
         return find(as_location(path)) is not None
-    except Exception:  # as in `read_elsewhere`
+    except Exception:  # a file system's library may raise anything
         return False
+
+
+def _status(file: Path) -> os.stat_result | None:
+    """Ask the system for a file; None where there is none."""
+    try:
+        return file.stat()
+    except FileNotFoundError as error:
+        if file.is_symlink():
+            raise ImageError("broken link") from error
+        return None
+    except NotADirectoryError:
+        return None
+
+
+def _read_elsewhere(place: Location) -> bytes:
+    """Read a member of a container, or a file behind a URL."""
+    try:
+        inside = find(place)
+        if inside is not None:
+            data = inside[0].read(inside[1])
+            # A row may hold the path of a file in place of its bytes.
+            data = data if isinstance(data, bytes) else read_bytes(data)
+        elif isinstance(place, Path):
+            raise ImageError("no such file")
+        else:
+            data = place.read_bytes()
+    except ImageError:
+        raise
+    except Exception as error:  # a file system's library may raise anything
+        raise _image_error(error) from error
+    if not data:
+        raise ImageError("empty file (0 bytes)")
+    return data
+
+
+def _image_error(error: Exception) -> ImageError:
+    if isinstance(error, FileNotFoundError):
+        return ImageError("no such file")
+    if isinstance(error, PermissionError):
+        return ImageError("no read permission")
+    return ImageError(one_line(getattr(error, "strerror", None) or error, 100))

@@ -14,8 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, uniform_filter
 from scipy.special import expit
 
-from howfar.data.folder import Dataset, Item
-from howfar.data.images import decode, read_bytes
+from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.masks import read_mask
 from howfar.data.probability_map_files import places, write_map
 from howfar.demo.logistic import fit_logistic

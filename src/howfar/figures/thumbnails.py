@@ -86,7 +86,7 @@ def thumbnail(path: str) -> Thumbnail:
     >>> thumbnail("").reason, thumbnail("gone.png").reason
     ('no file', 'not found')
     """
-    from howfar.data.images import decode, read_bytes
+    from howfar.data import decode, read_bytes
     from howfar.data.read import exists
 
     if not path:

@@ -1,4 +1,4 @@
-"""One file of arrays and a manifest: a zip of ``manifest.json`` and ``.npy`` members, in which nothing can be executed."""
+"""Keep arrays and a manifest in one zip file, of ``manifest.json`` and ``.npy`` members, in which nothing can be executed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.errors import InputError, MissingPathError, StoreError, one_line
 from howfar.io.atomic import appearing
 
 MANIFEST = "manifest.json"
@@ -59,7 +59,7 @@ def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read such a file: its manifest and its arrays by name.
+    """Read the manifest and the arrays of an archive, by name.
 
     Raises
     ------
@@ -94,8 +94,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         NotImplementedError,
         RuntimeError,
     ) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise StoreError(f"{path} is no such archive, or is damaged ({type(error).__name__}: {reason})") from error
+        reason = f"{type(error).__name__}: {one_line(error, 120)}"
+        raise StoreError(f"{path} is no such archive, or is damaged ({reason})") from error
     if not isinstance(document, dict):
         raise StoreError(f"{path} is no such archive: its manifest is no JSON object")
     return document, arrays

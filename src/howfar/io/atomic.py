@@ -1,22 +1,21 @@
-"""Files that appear whole or not at all, and that outlast a power cut once they have appeared."""
+"""Write files that appear whole or not at all, and that outlast a power cut once they have appeared."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 TEMPORARY = ".tmp"
+"""Ending of a file that is being written; what a kill leaves under such a name is of no use."""
 
 
 @contextmanager
 def appearing(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write that takes the name `path`, whole and synced, when the block ends without an exception.
-
-    The bytes are synced before the name is given, and the folder after: a name that is seen always has its bytes behind it.
+    """Open a file for writing that takes the name `path`, whole and synced, when the block ends without an exception.
 
     Examples
     --------
@@ -29,28 +28,60 @@ def appearing(path: Path) -> Iterator[BinaryIO]:
     >>> path.read_bytes()
     b'whole'
     """
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with _temporary(path) as temporary, temporary.open("xb") as file:
+        yield file
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder outlast a power cut.
+def replace(path: Path, write: Callable[[Path], Any]) -> None:
+    """Call a function that writes to a path with a temporary path, and move what it wrote over `path`.
+
+    A reader sees the old file or the new one. Where the writing fails the old file stays and nothing else is left. The
+    temporary name is another one at each call, so that two writers of one file do not meet; its ending tells no format.
 
     Examples
     --------
     >>> import tempfile
-    >>> sync_folder(Path(tempfile.mkdtemp()))
+    >>> path = Path(tempfile.mkdtemp()) / "note"
+    >>> replace(path, lambda temporary: temporary.write_text("whole"))
+    >>> path.read_text()
+    'whole'
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    with _temporary(path) as temporary:
+        write(temporary)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole or not at all, over the one that is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "note"
+    >>> replace_text(path, "asphalt")
+    >>> path.read_text()
+    'asphalt'
+    """
+    replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    # The target's own name is left out: it may be as long as a name can be.
+    temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
+    try:
+        yield temporary
+        # The bytes are synced before the name is given, and the folder after: behind a name that is seen lie its bytes.
+        _sync(temporary, os.O_RDWR)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    with suppress(OSError):  # some systems do not sync folders
+        _sync(path.parent, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,32 +1,82 @@
-"""Where a file lies: on this machine, or behind a URL that fsspec reads (``s3://``, ``gs://``, ``az://``, ``memory://`` …).
+"""Say where a file lies: a path on this machine, or a URL that fsspec reads (``s3://``, ``gs://``, ``az://``, ``memory://`` …).
 
-A local file is a `Path`, a file behind a URL its text, since a `Path` would fold ``//``. What lies within a tar, Parquet or
-Arrow file has that file's location, ``/`` and its own name: ``/data/shard-000.tar/0001.jpg``, ``s3://bucket/train.parquet/17``.
-Such a text means the same in every process, so it can stand in tables and be read again from there.
+What lies within a tar, Parquet or Arrow file has that file's location, ``/`` and its own name: ``/data/s.tar/0001.jpg``,
+``s3://bucket/train.parquet/17``. Such a text means the same in every process, so it can stand in tables and be read again.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
-from howfar.errors import InputError, MissingExtraError
-
-Location: TypeAlias = Path | str
-"""A local path, or the text of a URL."""
+from howfar.errors import InputError, MissingExtraError, one_line
 
 # Two letters at least: a single one is a drive.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-
-
 EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az", "hf": "hub"}
 """Which extra of howfar brings the library behind a URL's scheme."""
 
 
+class Url(str):
+    """Treat the text of a URL as `pathlib.Path` treats a local path; a `Path` itself would fold ``//``.
+
+    Examples
+    --------
+    >>> table = Url("s3://bucket/a/roads.v2.csv")
+    >>> table.name, table.stem, table.suffix, table.parent, table.parent / "1.png"
+    ('roads.v2.csv', 'roads.v2', '.csv', 's3://bucket/a', 's3://bucket/a/1.png')
+    >>> Url("memory://no/such.tar").is_file()
+    False
+    """
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """Return the last part."""
+        return self.rpartition("/")[2]
+
+    @property
+    def stem(self) -> str:
+        """Return the last part without its last ending."""
+        return PurePosixPath(self.name).stem
+
+    @property
+    def suffix(self) -> str:
+        """Return the last ending."""
+        return PurePosixPath(self.name).suffix
+
+    @property
+    def parent(self) -> Url:
+        """Return the folder that it lies in."""
+        return Url(self.rpartition("/")[0])
+
+    def __truediv__(self, below: str) -> Url:
+        return Url(f"{self}/{below}")
+
+    def is_file(self) -> bool:
+        """Whether a file lies there."""
+        system, path = file_system(self)
+        return bool(system.isfile(path))
+
+    def is_dir(self) -> bool:
+        """Whether a folder lies there."""
+        system, path = file_system(self)
+        return bool(system.isdir(path))
+
+    def read_bytes(self) -> bytes:
+        """Read the whole file, in one request."""
+        system, path = file_system(self)
+        return cast(bytes, system.cat_file(path))
+
+
+Location: TypeAlias = Path | Url
+
+
 def file_system(url: str, argument: str = "dataset") -> tuple[Any, str]:
-    """The file system behind a URL and the path within it.
+    """Return the file system behind a URL and the path within it.
 
     Parameters
     ----------
@@ -57,8 +107,7 @@ def file_system(url: str, argument: str = "dataset") -> tuple[Any, str]:
         remedy = f"pip install 'howfar[{extra}]'" if extra else f"install what fsspec needs for it ({error})"
         raise MissingExtraError(f"{scheme}:// needs a library that is not installed: {remedy}") from error
     except ValueError as error:
-        line = " ".join(str(error).split())
-        raise InputError.of(argument, f"must be a path or a URL that fsspec reads ({line})", url) from error
+        raise InputError.of(argument, f"must be a path or a URL that fsspec reads ({one_line(error)})", url) from error
     return system, str(path)
 
 
@@ -87,8 +136,20 @@ def is_url(location: object) -> bool:
     return isinstance(location, str) and _URL.match(location) is not None
 
 
-def as_location(argument: str | Path) -> Location:
-    """Return what the caller wrote as a location: URLs as they are, ``file://`` and all else as an absolute path.
+def as_location(argument: str | Path, name: str = "dataset") -> Location:
+    """Take what a caller wrote as a location: URLs as they are, ``file://`` and all else as an absolute path.
+
+    Parameters
+    ----------
+    argument
+        A path or a URL.
+    name
+        What the caller calls it.
+
+    Raises
+    ------
+    InputError
+        Nothing is named behind ``://``, or ``file:`` has two slashes.
 
     Examples
     --------
@@ -102,102 +163,14 @@ def as_location(argument: str | Path) -> Location:
         return absolute(argument)
     text = str(argument).rstrip("/")
     if text.endswith(":"):
-        raise InputError.of("dataset", "must name something behind ://", str(argument))
+        raise InputError.of(name, "must name something behind ://", str(argument))
     if text.lower().startswith("file://"):
         parts = urlsplit(text)
         if parts.netloc not in ("", "localhost") or not parts.path:
-            raise InputError.of("dataset", "must have three slashes after file:", str(argument), "write file:///FOLDER")
+            raise InputError.of(name, "must have three slashes after file:", str(argument), "write file:///FOLDER")
         return Path(unquote(parts.path))
     scheme, _, rest = text.partition("://")
-    return f"{scheme.lower()}://{rest}"
-
-
-def join(location: Location, below: str) -> Location:
-    """Return the location of what lies below another, by a path with ``/``.
-
-    Examples
-    --------
-    >>> join("s3://bucket", "a/1.png"), join(Path("roads"), "a/1.png").as_posix()
-    ('s3://bucket/a/1.png', 'roads/a/1.png')
-    """
-    return f"{location}/{below}" if isinstance(location, str) else location / below
-
-
-def parent(location: Location) -> Location:
-    """Return the folder of a location.
-
-    Examples
-    --------
-    >>> parent("s3://bucket/a/list.csv")
-    's3://bucket/a'
-    """
-    return location.rpartition("/")[0] if isinstance(location, str) else location.parent
-
-
-def last(location: Location) -> str:
-    """Return the last part of a location.
-
-    Examples
-    --------
-    >>> last("s3://bucket/a/list.csv"), last("s3://bucket")
-    ('list.csv', 'bucket')
-    """
-    return location.rpartition("/")[2] if isinstance(location, str) else location.name
-
-
-def bare(location: Location) -> str:
-    """Return the last part without its last ending: what a file calls its dataset.
-
-    Examples
-    --------
-    >>> bare("s3://bucket/a/ROADS.CSV"), bare(Path("roads.v2.tar"))
-    ('ROADS', 'roads.v2')
-    """
-    return Path(last(location)).stem
-
-
-def ending(location: Location) -> str:
-    """Return the last ending, in lower case.
-
-    Examples
-    --------
-    >>> ending("s3://bucket/a/list.CSV"), ending(Path("roads"))
-    ('.csv', '')
-    """
-    return Path(last(location)).suffix.lower()
-
-
-def forget_listings(url: str) -> None:
-    """Drop what a file system remembers of its folders, so that what others have written since is seen."""
-    file_system(url)[0].invalidate_cache()
-
-
-def is_file(location: Location) -> bool:
-    """Whether a file lies there.
-
-    Examples
-    --------
-    >>> is_file(Path("no/such.tar"))
-    False
-    """
-    if isinstance(location, Path):
-        return location.is_file()
-    system, path = file_system(location)
-    return bool(system.isfile(path))
-
-
-def is_folder(location: Location) -> bool:
-    """Whether a folder lies there.
-
-    Examples
-    --------
-    >>> is_folder(Path("no/such"))
-    False
-    """
-    if isinstance(location, Path):
-        return location.is_dir()
-    system, path = file_system(location)
-    return bool(system.isdir(path))
+    return Url(f"{scheme.lower()}://{rest}")
 
 
 def open_binary(location: Location, block: int | None = None) -> BinaryIO:
@@ -208,7 +181,7 @@ def open_binary(location: Location, block: int | None = None) -> BinaryIO:
     OSError
         It cannot be opened.
     HowfarError
-        As `file_system`.
+        Nothing reads such URLs, or the library for them is not there.
     """
     if isinstance(location, Path):
         return location.open("rb")
@@ -216,14 +189,8 @@ def open_binary(location: Location, block: int | None = None) -> BinaryIO:
     return cast(BinaryIO, system.open(path, "rb", **({} if block is None else {"block_size": block})))
 
 
-def read_whole(url: str) -> bytes:
-    """All bytes of a file behind a URL, in one request."""
-    system, path = file_system(url)
-    return cast(bytes, system.cat_file(path))
-
-
 def read_range(location: Location, start: int, size: int) -> bytes:
-    """`size` bytes from `start` on: by a seek, or by one request for that range."""
+    """Read `size` bytes from `start` on: by a seek, or by one request for that range."""
     if isinstance(location, Path):
         with location.open("rb") as file:
             file.seek(start)
@@ -233,11 +200,11 @@ def read_range(location: Location, start: int, size: int) -> bytes:
 
 
 def stamp(location: Location) -> tuple[object, ...]:
-    """What tells one state of a file from another: its size, and when it was written or what its store calls its version."""
+    """Tell one state of a file from another, by its size, and when it was written or what its store calls its version."""
     if isinstance(location, Path):
         status = location.stat()
         return status.st_size, status.st_mtime_ns
     system, path = file_system(location)
-    told = system.info(path)
-    known = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
-    return told.get("size"), *(str(told[key]) for key in known if key in told)
+    known = system.info(path)
+    versions = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
+    return known.get("size"), *(str(known[key]) for key in versions if key in known)

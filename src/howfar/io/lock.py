@@ -1,24 +1,31 @@
-"""Locks on files that end with their holder, however it ends."""
+"""Lock files and folders among processes and threads; a lock ends with its holder, however that ends.
+
+Where files cannot be locked (another system than POSIX, a file system that answers ENOLCK) everybody is let in.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
 
-
-def _fcntl() -> ModuleType | None:
-    try:
-        import fcntl
-    except ImportError:  # not a POSIX system
-        return None
-    return fcntl
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]  # absent
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file, which is made where there is none; waits for it. Where files cannot be locked, nothing is held.
+def locked(path: Path, shared: bool = False) -> Iterator[None]:
+    """Wait for the lock of a file, which is made where there is none, or of a folder, and hold it until the block ends.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    shared
+        Hold it beside others who share it; nobody has it alone meanwhile.
 
     Examples
     --------
@@ -28,19 +35,23 @@ def locked(path: Path) -> Iterator[None]:
     ...     path.exists()
     True
     """
-    fcntl = _fcntl()
-    if fcntl is None:
-        yield
-        return
-    with path.open("ab") as file:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with _opened(path) as descriptor:
+        if fcntl is not None:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[bool]:
-    """Hold the lock of a file if nobody else does: True, or where files cannot be locked; else False, at once.
+def alone(path: Path, otherwise: bool = True) -> Iterator[bool]:
+    """Say at once whether nobody else holds the lock of a file or folder, which is then held until the block ends.
+
+    Parameters
+    ----------
+    path
+        The file, which is made where there is none, or the folder.
+    otherwise
+        The answer where files cannot be locked.
 
     Examples
     --------
@@ -50,24 +61,13 @@ def alone(path: Path) -> Iterator[bool]:
     ...     first, second
     (True, False)
     """
-    fcntl = _fcntl()
-    if fcntl is None:
-        yield True
-        return
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        except OSError:  # a file system without locks
-            yield True
-            return
-        yield True
+    with _opened(path) as descriptor:
+        free = _try(descriptor)
+        yield otherwise if free is None else free
 
 
 def held(path: Path) -> str | None:
-    """What a file says while somebody holds its lock; None where nobody does, or it is gone, or files cannot be locked.
+    """Read what a file says while somebody holds its lock; None where nobody does, or it is gone, or cannot be locked.
 
     Examples
     --------
@@ -80,15 +80,29 @@ def held(path: Path) -> str | None:
     ...     held(path)
     'busy'
     """
-    fcntl = _fcntl()
-    if fcntl is None:
-        return None
     # Gone meanwhile, it is nobody's.
     with suppress(FileNotFoundError), path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return file.read().decode("utf-8")
-        except OSError:  # a file system without locks
-            return None
+        return file.read().decode("utf-8") if _try(file.fileno()) is False else None
     return None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _try(descriptor: int) -> bool | None:
+    """Take the lock: True where it was free, False where another has it, None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True

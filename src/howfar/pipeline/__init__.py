@@ -2,9 +2,8 @@
 
 from howfar.pipeline.bootstrap import ROUNDING
 from howfar.pipeline.embedding import BATCH_SIZE, check_work, embed, embed_all
-from howfar.pipeline.kept import forget_pairs, measured_pairs
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value
-from howfar.pipeline.pairs import MeasuredPair, MeasurePairs, projector_of
+from howfar.pipeline.pairs import MeasuredPair, MeasurePairs, forget_pairs, measured_pairs, projector_of
 
 __all__ = [
     "BATCH_SIZE",

@@ -1,29 +1,42 @@
-"""P against each of several secondaries: projected and measured in turn, and no projection kept longer than that."""
+"""Project and measure the primary dataset against each of several secondaries, and go on where a run was killed."""
 
 from __future__ import annotations
 
+import json
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar import registry
 from howfar.arrays import Float64Array
+from howfar.io.checkpoint import KeptArrays, digest, part_key
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value
 from howfar.projection import Projection, Projector
+from howfar.protocols import Runner
 from howfar.results import Features, Settings
 from howfar.significance import resample_counts
+from howfar.store.identity_key import canonical
 
 KEPT = 1024
 """Most components that are kept of the images of S; of a longer space (mode "none") the first two are."""
+FOLDER: Final = ".pairs"
+"""Within a run folder, until its result is there: the pairs that are measured."""
+_FORMAT: Final = 1
+_OTHER: Final = "other"
+"""The array of a kept pair that holds its values that are no arrays, as JSON."""
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPair:
-    """What is kept of one pair: its numbers, its p-value, and of its projection the first two components of P's images.
+    """Keep of one pair its numbers, its p-value, and of its projection the first two components of P's images.
 
     `secondary_scores` holds all components of the images of S, (m, z), or the first two where there are more than `KEPT`.
     """
@@ -38,7 +51,7 @@ class MeasuredPair:
 
 @dataclass(frozen=True, eq=False)
 class MeasurePairs:
-    """Measures P against secondaries by their places; it holds all datasets, so that tasks are small.
+    """Measure the primary dataset against secondaries by their places; it holds all datasets, so that tasks are small.
 
     A projection fitted on P alone does not treat P and S alike, so there the permutation test has a pair projection of its
     own. The seeds come from the run's and from the secondary's name: a pair's numbers do not depend on its companions. The
@@ -58,21 +71,21 @@ class MeasurePairs:
 
     @cached_property
     def projector(self) -> Projector:
-        """P's share of every projection."""
+        """Make P's share of every projection."""
         return projector_of(self.primary, self.settings)
 
     @cached_property
     def draws(self) -> NDArray[np.uint8] | None:
-        """How often the bootstrap takes each image of P."""
+        """Draw how often the bootstrap takes each image of P."""
         count = self.settings.bootstrap
         return resample_counts(len(self.primary), count, np.random.default_rng([self.settings.seed])) if count else None
 
     def __call__(self, place: int) -> MeasuredPair:
-        """One of the pairs."""
+        """Measure one of the pairs."""
         return next(self.each([place]))
 
     def each(self, places: Sequence[int]) -> Iterator[MeasuredPair]:
-        """Several of them, in the order of the secondaries."""
+        """Measure several of them, in the order of the secondaries."""
         settings = self.settings
         # In the space that all share, all have a say.
         chosen = range(len(self.secondaries)) if settings.projection == "joint" else places
@@ -96,13 +109,97 @@ class MeasurePairs:
         )
 
 
+def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Path | None = None) -> Iterator[MeasuredPair]:
+    """Measure the primary dataset against each secondary, in their order.
+
+    Parameters
+    ----------
+    pairs
+        The datasets and settings.
+    executor
+        Where its tasks have processes of their own, pairs are measured there, one core a task; else here, where each takes all
+        cores.
+    out
+        The run folder: pairs that are kept there already are not measured again, each other one is kept. None keeps nothing.
+    """
+    kept = KeptArrays(None if out is None else out / FOLDER)
+    keys = [""] * len(pairs.secondaries) if out is None else _keys(pairs)
+    missing = [place for place, key in enumerate(keys) if key not in kept]
+    if executor is not None and executor.processes and pairs.settings.projection != "joint":
+        fresh = executor.on_processors().run(_without_names(pairs), missing)
+    else:
+        fresh = pairs.each(missing) if missing else iter(())
+    for place, key in enumerate(keys):
+        pair = None if place in missing else _unpacked(kept.read(key))
+        if pair is None:
+            pair = next(fresh) if place in missing else pairs(place)
+            kept.keep(key, _packed(pair))
+        yield pair
+
+
+def forget_pairs(out: Path) -> None:
+    """Remove the kept pairs of a run folder, whose result is there.
+
+    Examples
+    --------
+    >>> forget_pairs(Path("no such folder"))
+    """
+    KeptArrays(out / FOLDER).forget()
+
+
+def _keys(pairs: MeasurePairs) -> list[str]:
+    """Name each pair by what it depends on: both datasets' images, all settings, and what measures them."""
+    primary, settings = pairs.primary, pairs.settings
+    # Images that a limit has left out are in no digest.
+    chosen = {name: value for name, value in asdict(settings).items() if name != "limit"}
+    datasets = [[dataset.name, digest(dataset.contents)] for dataset in pairs.secondaries]
+    # A row without a rival that is registered now does not stand beside one that has it.
+    rivals = [registry.names(kind) for kind in ("image_distances", "dataset_distances")] if settings.rivals else []
+    common = [_FORMAT, rivals, canonical(primary.identity), list(primary.layers), chosen, digest(primary.contents)]
+    # In one space a pair depends on all datasets.
+    shared = datasets if settings.projection == "joint" else []
+    return [part_key(dataset, shared, *common) for dataset in datasets]
+
+
+def _without_names(pairs: MeasurePairs) -> MeasurePairs:
+    """Leave out the names and paths of images, which other machines need not know."""
+
+    def bare(dataset: Features) -> Features:
+        return replace(dataset, images=(), paths=(), contents=(), skipped=())
+
+    return MeasurePairs(bare(pairs.primary), [bare(dataset) for dataset in pairs.secondaries], pairs.settings)
+
+
+def _packed(pair: MeasuredPair) -> dict[str, NDArray[Any]]:
+    """Turn all fields, those of `pair.found` among them, into arrays; what is none goes into one of them as JSON."""
+    values = {**vars(pair), **vars(pair.found)}
+    del values["found"]
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    other = {name: value for name, value in values.items() if name not in arrays}
+    return {**arrays, _OTHER: np.array(json.dumps(other))}
+
+
+def _unpacked(arrays: Mapping[str, NDArray[Any]] | None) -> MeasuredPair | None:
+    """Make a pair of what was packed; None of what is absent or of another make."""
+    if arrays is None:
+        return None
+    with suppress(KeyError, TypeError, ValueError):
+        values: dict[str, Any] = {**json.loads(str(arrays[_OTHER])), **arrays}
+        # JSON has no tuples.
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        found = PairMeasures(**{field.name: values[field.name] for field in fields(PairMeasures)})
+        own = {field.name: values[field.name] for field in fields(MeasuredPair) if field.name != "found"}
+        return MeasuredPair(found, **own)
+    return None
+
+
 def projector_of(primary: Features, settings: Settings) -> Projector:
-    """P's share of every projection of a run."""
+    """Make the primary dataset's share of every projection of a run."""
     return Projector(primary.rows, settings.components, scale=settings.scale, layers=tuple(primary.layers))
 
 
 def quietly(pairs: Iterator[Projection]) -> Iterator[Projection]:
-    """Fewer components than asked for are no warning here: `Projection.components` says it, and the run's notes."""
+    """Pass projections on without the warning of too few components: `Projection.components` says it, and the run's notes."""
     while True:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="n_components = ", category=UserWarning)
@@ -113,10 +210,10 @@ def quietly(pairs: Iterator[Projection]) -> Iterator[Projection]:
 
 
 def _plane(scores: Float64Array) -> Float64Array:
-    """The first two components; a missing second one is 0."""
+    """Take the first two components; a missing second one is 0."""
     return _padded(scores[:, :2])
 
 
 def _padded(scores: Float64Array) -> Float64Array:
-    """All components, copied so that the pair's own need not be kept; a missing second one is 0."""
+    """Copy all components, so that the pair's own need not be kept; a missing second one is 0."""
     return np.pad(scores, ((0, 0), (0, max(0, 2 - scores.shape[1]))))

@@ -17,8 +17,8 @@ from torch import nn
 
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, content_hash, decode, parse, read_bytes
-from howfar.data.folder import Item
 from howfar.data.folder_walk import printable
+from howfar.data.item import Item
 from howfar.data.probability_map_files import places, signature_of, write_map
 from howfar.errors import ImageError, InputError
 from howfar.progress import bar

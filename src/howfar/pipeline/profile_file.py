@@ -1,29 +1,30 @@
-"""A profile on disk: which members its archive has, and the checks that a file is one."""
+"""Write a profile to one file, and read it back with checks that the file is one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.errors import StoreError
+from howfar.errors import StoreError, one_line
 from howfar.io import archive
 from howfar.pipeline.performance_predictor import Expected
-from howfar.pipeline.profile import Profile
+from howfar.pipeline.reference import Reference
 from howfar.projection import Basis
 from howfar.results import Provenance, Skipped
 from howfar.results.files import plain
 
+R = TypeVar("R", bound=Reference)
 KIND = "howfar profile"
 FORMAT = 1
 
 
-def document(profile: Profile) -> dict[str, Any]:
-    """What ``howfar profile --json`` prints: the manifest without the estimators' fits."""
+def document(profile: Reference) -> dict[str, Any]:
+    """Make what ``howfar profile --json`` prints: the manifest without the estimators' fits."""
     return {
         "kind": KIND,
         "format": FORMAT,
@@ -38,13 +39,13 @@ def document(profile: Profile) -> dict[str, Any]:
         "settings": {"components": profile.components, "scale": profile.scale, "neighbours": profile.neighbours},
         "explained_variance": profile.explained_variance,
         "performance": None if profile.expected is None else profile.expected.to_dict(),
-        "skipped": [asdict(one) for one in profile.skipped],
+        "skipped": [asdict(file) for file in profile.skipped],
         "provenance": plain(asdict(profile.provenance)),
     }
 
 
-def save(profile: Profile, path: Path) -> Path:
-    """Write a profile; `howfar.pipeline.profile.Profile.save` is the public door."""
+def save(profile: Reference, path: Path) -> Path:
+    """Write a profile as `howfar.Profile.save` does."""
     arrays = {
         "mean": profile.basis.mean,
         "basis": profile.basis.matrix,
@@ -56,45 +57,44 @@ def save(profile: Profile, path: Path) -> Path:
     return path
 
 
-def load(path: Path) -> Profile:
-    """Read a profile; `howfar.pipeline.profile.Profile.load` is the public door."""
-    found, arrays = archive.read(path)
-    if found.get("kind") != KIND:
+def load(path: Path, kind: type[R]) -> R:
+    """Read a profile as `howfar.Profile.load` does; `kind` is the class to make of it."""
+    manifest, arrays = archive.read(path)
+    if manifest.get("kind") != KIND:
         raise StoreError(f"{path} is no profile: pass a file that howfar profile -o wrote")
-    if found.get("format") != FORMAT:
+    if manifest.get("format") != FORMAT:
         raise StoreError(
-            f"{path} has the profile format {found.get('format')!r} (by howfar {found.get('howfar')}), and this howfar reads "
-            f"{FORMAT}: make the profile again"
+            f"{path} has the profile format {manifest.get('format')!r} (by howfar {manifest.get('howfar')}), and this howfar "
+            f"reads {FORMAT}: make the profile again"
         )
     try:
-        profile = _profile(found, arrays)
+        return _profile(manifest, arrays, kind)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise StoreError(f"{path}: profile is damaged ({type(error).__name__}: {reason}): make it again") from error
-    return profile
+        reason = f"{type(error).__name__}: {one_line(error, 120)}"
+        raise StoreError(f"{path}: profile is damaged ({reason}): make it again") from error
 
 
-def _profile(found: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Profile:
-    n, layers = int(found["primary"]["n"]), tuple(int(length) for length in found["backbone"]["layers"])
+def _profile(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], kind: type[R]) -> R:
+    n, layers = int(manifest["primary"]["n"]), tuple(int(length) for length in manifest["backbone"]["layers"])
     z = arrays["rows"].shape[1]
     shapes = {"mean": (sum(layers),), "basis": (sum(layers), z), "explained_variance_ratio": (z,), "rows": (n, z)}
     for name, shape in (shapes | ({"own": (n,)} if n > 1 else {})).items():
         _check(name, arrays[name], shape)
-    performance = found["performance"]
-    return Profile(
-        primary=str(found["primary"]["name"]),
+    performance = manifest["performance"]
+    return kind(
+        primary=str(manifest["primary"]["name"]),
         n=n,
-        backbone=str(found["backbone"]["name"]),
-        options=dict(found["backbone"]["options"]),
-        identity=dict(found["backbone"]["identity"]),
+        backbone=str(manifest["backbone"]["name"]),
+        options=dict(manifest["backbone"]["options"]),
+        identity=dict(manifest["backbone"]["identity"]),
         layers=layers,
-        **found["settings"],
+        **manifest["settings"],
         basis=Basis(arrays["mean"], arrays["basis"], arrays["explained_variance_ratio"]),
         rows=arrays["rows"],
         own=arrays["own"] if n > 1 else None,
-        provenance=Provenance(**found["provenance"]),
-        skipped=tuple(Skipped(**one) for one in found["skipped"]),
-        expected=None if performance is None else Expected.from_dict(performance, found["fits"]),
+        provenance=Provenance(**manifest["provenance"]),
+        skipped=tuple(Skipped(**file) for file in manifest["skipped"]),
+        expected=None if performance is None else Expected.from_dict(performance, manifest["fits"]),
     )
 
 

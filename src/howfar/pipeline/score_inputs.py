@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from howfar.data import Dataset, parse
-from howfar.data.folder_walk import printable
-from howfar.data.images import EXTENSIONS
+from howfar.data.folder import home_of
+from howfar.data.folder_walk import EXTENSIONS, printable
 from howfar.errors import InputError
-from howfar.io.location import absolute, as_location, ending, is_url, last, parent
+from howfar.io.location import Url, absolute, as_location, is_url
 from howfar.results import Features, Skipped
 
 
@@ -80,10 +80,8 @@ def arrival(path: str | Path) -> Arrival:
     'site'
     """
     file = as_location(path)
-    folder = parent(file)
-    if last(folder) == "images":
-        folder = parent(folder)
-    return Arrival(printable(last(folder) or "."), printable(path), file)
+    folder = home_of(file.parent)
+    return Arrival(printable(folder.name or "."), printable(path), file)
 
 
 def _groups(several: Sequence[Any]) -> Iterator[Group]:
@@ -102,7 +100,7 @@ def _groups(several: Sequence[Any]) -> Iterator[Group]:
 
 def _is_image(argument: Any) -> bool:
     if is_url(argument):
-        return ending(argument) in EXTENSIONS
+        return Url(argument).suffix.lower() in EXTENSIONS
     return (
         isinstance(argument, (str, Path))
         and Path(argument).suffix.lower() in EXTENSIONS

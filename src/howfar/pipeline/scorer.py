@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import load_backbone
@@ -19,6 +20,7 @@ from howfar.pipeline.embedding import BATCH_SIZE, check_work
 from howfar.pipeline.failure_flag import flagged
 from howfar.pipeline.feature_identity import check_same
 from howfar.pipeline.performance_predictor import AUTO
+from howfar.pipeline.reference import Reference
 from howfar.pipeline.score_inputs import Arrival, Group, arrival
 from howfar.pipeline.signals import Folders, ImageMaps, stacked
 from howfar.protocols import Backbone, Rows
@@ -27,11 +29,6 @@ from howfar.results import Features, Skipped
 from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores
 from howfar.store import FeatureStore, Store
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from howfar.pipeline.profile import Profile
 
 _ROWS = 256
 _Predicted: TypeAlias = tuple[float | None, float | None, float | None, str | None]
@@ -101,7 +98,7 @@ class Scorer:
     (False, 'no such file')
     """
 
-    def __init__(self, profile: Profile, backbone: Backbone | None, work: ScoringOptions | None = None) -> None:
+    def __init__(self, profile: Reference, backbone: Backbone | None, work: ScoringOptions | None = None) -> None:
         self.profile, self.backbone, self.work = profile, backbone, work or ScoringOptions()
         self._runner = check_work("local", self.work.batch_size, self.work.workers)
         self._folders = Folders.of(self.work.predictions, self.work.flipped, self.work.ensemble)
@@ -224,7 +221,7 @@ class Scorer:
         )
 
 
-def load_again(profile: Profile, **options: Any) -> Backbone:
+def load_again(profile: Reference, **options: Any) -> Backbone:
     """Load a profile's backbone with the options that the profile was made with, and others beside or in place of them.
 
     Raises `HowfarError` where the backbone cannot be loaded, or the profile was made from ready-made embeddings.
@@ -255,7 +252,7 @@ def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
     )
 
 
-def _trust(profile: Profile, folders: Folders, estimator: str) -> tuple[str, ...]:
+def _trust(profile: Reference, folders: Folders, estimator: str) -> tuple[str, ...]:
     """Say how far the predictions of performance are to be trusted; refuse what is of no use or cannot be done."""
     if profile.expected is not None:
         distances = () if profile.self_distance is None else DISTANCES
@@ -269,7 +266,7 @@ def _trust(profile: Profile, folders: Folders, estimator: str) -> tuple[str, ...
     return ()
 
 
-def _needs_embeddings(profile: Profile) -> InputError:
+def _needs_embeddings(profile: Reference) -> InputError:
     return InputError(f"{profile.primary} was profiled from ready-made embeddings: pass such, not images")
 
 

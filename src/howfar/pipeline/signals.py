@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data import Dataset
-from howfar.data.folder_walk import printable
-from howfar.data.images import EXTENSIONS
+from howfar.data.folder_walk import EXTENSIONS, printable
 from howfar.data.predictions import ARRAY, match_maps, read_prediction
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.location import absolute

@@ -1,18 +1,16 @@
-"""Rows that keep their own sums, so that a dataset that is part of many pairs is summed once."""
+"""Keep the sums of a dataset's rows, so that a dataset that is part of many pairs is summed once."""
 
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar.io.checkpoint import KeptArrays
 from howfar.projection.gram import Gram, own_gram
 from howfar.projection.moments import Moments, moments
 from howfar.protocols import Rows
@@ -21,7 +19,7 @@ Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 
 class Remembered:
-    """The rows of a dataset, and what they are summed to, by either route: computed once, kept in memory or in a folder.
+    """Keep the sums of a dataset's rows, by either route, in memory or in a folder, so that they are computed once.
 
     Parameters
     ----------
@@ -40,89 +38,72 @@ class Remembered:
     """
 
     def __init__(self, rows: Rows, folder: Path | None = None) -> None:
-        self._rows, self._folder = rows, folder
+        self._rows, self._kept = rows, KeptArrays(folder)
         self._memory: dict[str, Arrays] = {}
         self.shape = rows.shape
 
     def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """As those of the dataset."""
+        """Read rows `start` to `stop` of the dataset."""
         return self._rows.rows(start, stop)
 
     def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """As those of the dataset."""
+        """Read columns `start` to `stop` of every row of the dataset."""
         return self._rows.columns(start, stop)
 
     def moments(self, block: int | None = None, double: bool = False) -> Moments:
-        """Count, mean and scatter, as `howfar.projection.moments.moments`."""
+        """Return count, mean and scatter, as `howfar.projection.moments.moments` computes them."""
         q = self.shape[1]
         shapes = {"mean": (q,), "scatter": (q, q), "single": ()}
         name = "moments-double" if double else "moments"
-        found = self._kept(name, shapes, lambda: _arrays(moments_of(self._rows, block, double)))
-        return Moments(self.shape[0], found["mean"], found["scatter"], bool(found["single"]))
+        sums = self._sums(name, shapes, lambda: _arrays(moments_of(self._rows, block, double)))
+        return Moments(self.shape[0], sums["mean"], sums["scatter"], bool(sums["single"]))
+
+    def gram(self, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:
+        """Return the inner products within the dataset, as `howfar.projection.gram.own_gram` computes them."""
+        n, q = self.shape
+        parts = tuple(layers or (q,))
+        shapes = {"mean": (q,), "centre": (q,), "inner": (len(parts), n, n), "single": ()}
+        sums = self._sums(_gram_name(parts, double), shapes, lambda: _arrays(gram_of(self._rows, layers, block, double)))
+        return Gram(sums["mean"], sums["centre"], sums["inner"], bool(sums["single"]))
 
     def knows(self, kind: type[Moments] | type[Gram]) -> bool:
         """Whether the moments, or the inner products of one layer, are kept already."""
-        name = self._name(kind)
-        return name in self._memory if self._folder is None else (self._folder / f"{name}.npz").is_file()
+        return self._name(kind) in (self._memory if self._kept.folder is None else self._kept)
 
-    def give(self, found: Moments | Gram) -> None:
+    def give(self, sums: Moments | Gram) -> None:
         """Keep moments, or inner products of one layer, that were computed elsewhere."""
-        name = self._name(type(found))
-        if self._folder is None:
-            self._memory[name] = _arrays(found)
-        else:
-            _keep(self._folder / f"{name}.npz", _arrays(found))
+        self._keep(self._name(type(sums)), _arrays(sums))
 
     def _name(self, kind: type[Moments] | type[Gram]) -> str:
         return "moments" if kind is Moments else _gram_name((self.shape[1],), double=False)
 
-    def gram(self, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:
-        """Inner products within the dataset, as `howfar.projection.gram.own_gram`."""
-        n, q = self.shape
-        parts = tuple(layers or (q,))
-        shapes = {"mean": (q,), "centre": (q,), "inner": (len(parts), n, n), "single": ()}
-        found = self._kept(_gram_name(parts, double), shapes, lambda: _arrays(gram_of(self._rows, layers, block, double)))
-        return Gram(found["mean"], found["centre"], found["inner"], bool(found["single"]))
-
-    def _kept(self, name: str, shapes: Mapping[str, tuple[int, ...]], compute: Callable[[], Arrays]) -> Arrays:
-        if self._folder is None:
-            if name not in self._memory:
-                self._memory[name] = compute()
-            return self._memory[name]
-        path = self._folder / f"{name}.npz"
-        # Absent, cut short, or of another make: it is computed anew.
-        with suppress(OSError, ValueError, EOFError, KeyError, BadZipFile), path.open("rb") as file, np.load(file) as kept:
-            found = dict(kept)
-            if {key: value.shape for key, value in found.items()} == shapes:
-                return found
+    def _sums(self, name: str, shapes: Mapping[str, tuple[int, ...]], compute: Callable[[], Arrays]) -> Arrays:
+        known = self._memory.get(name) if self._kept.folder is None else self._kept.read(name)
+        # A file of another make has other shapes.
+        if known is not None and {key: value.shape for key, value in known.items()} == shapes:
+            return known
         fresh = compute()
-        _keep(path, fresh)
+        self._keep(name, fresh)
         return fresh
+
+    def _keep(self, name: str, sums: Arrays) -> None:
+        if self._kept.folder is None:
+            self._memory[name] = sums
+        else:
+            self._kept.keep(name, sums)
 
 
 def _gram_name(parts: tuple[int, ...], double: bool) -> str:
     return f"gram-{hashlib.sha256(repr((parts, double)).encode()).hexdigest()[:16]}"
 
 
-def _keep(path: Path, fresh: Arrays) -> None:
-    """Write what was computed; a disk that refuses, or a folder that is gone meanwhile, costs time later and no more."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    with suppress(OSError):
-        # Not those above it: a task on a machine that does not share the folder leaves nothing behind there.
-        path.parent.mkdir(exist_ok=True)
-        with part.open("wb") as written:
-            np.savez(written, **dict[str, Any](fresh))
-        part.replace(path)
-
-
-def _arrays(found: Moments | Gram) -> Arrays:
-    if isinstance(found, Moments):
-        return {"mean": found.mean, "scatter": found.scatter, "single": np.array(found.single)}
-    return {"mean": found.mean, "centre": found.centre, "inner": found.inner, "single": np.array(found.single)}
+def _arrays(sums: Moments | Gram) -> Arrays:
+    names = ("mean", "scatter") if isinstance(sums, Moments) else ("mean", "centre", "inner")
+    return {**{name: getattr(sums, name) for name in names}, "single": np.array(sums.single)}
 
 
 def moments_of(x: Rows, block: int | None = None, double: bool = False) -> Moments:
-    """Moments of rows, from their memory where they have one.
+    """Take the moments of rows, from where they are kept if they are.
 
     Examples
     --------
@@ -134,7 +115,7 @@ def moments_of(x: Rows, block: int | None = None, double: bool = False) -> Momen
 
 
 def gram_of(x: Rows, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:
-    """Inner products within rows, from their memory where they have one.
+    """Take the inner products within rows, from where they are kept if they are.
 
     Examples
     --------

@@ -9,10 +9,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howfar.figures.style import GRID, INK, MUTED, PAPER
+from howfar.io.atomic import replace, replace_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +42,7 @@ class Embedded:
 
 
 def embed(figure: Figure, name: str, folder: Path, vector: bool = True) -> Embedded:
-    """Write ``<name>.png`` (and ``.svg``) into `folder`, and return the figure as SVG for a page.
+    """Write ``<name>.png`` (and ``.svg``) into `folder`, whole or not at all, and return the figure as SVG for a page.
 
     Parameters
     ----------
@@ -55,11 +57,11 @@ def embed(figure: Figure, name: str, folder: Path, vector: bool = True) -> Embed
     """
     buffer = io.StringIO()
     with _saving(name):
-        figure.savefig(folder / f"{name}.png", dpi=DPI)
+        replace(folder / f"{name}.png", partial(figure.savefig, format="png", dpi=DPI))
         figure.savefig(buffer, format="svg", dpi=DPI, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = buffer.getvalue()
     if vector:
-        (folder / f"{name}.svg").write_text(text, encoding="utf-8")
+        replace_text(folder / f"{name}.svg", text)
     return _for_page(text, name)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from howfar.io.atomic import replace_text
 from howfar.numbers import format_number
 
 if TYPE_CHECKING:
@@ -32,9 +33,8 @@ def write_page(template: str, content: Mapping[str, Any], folder: Path) -> Path:
         It exists.
     """
     page = _environment().get_template(template).render(**content, long=LONG)
-    unfinished = folder / f"{PAGE}.part"
-    unfinished.write_text(page, encoding="utf-8")
-    return unfinished.replace(folder / PAGE)
+    replace_text(folder / PAGE, page)
+    return folder / PAGE
 
 
 def _environment() -> Environment:

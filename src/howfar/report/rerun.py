@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from howfar.data.containers import KINDS
-from howfar.io.location import ending, is_url
+from howfar.io.location import Url, is_url
 from howfar.relation.model_selection import worth_using
 from howfar.results import Comparison, Relation
 
@@ -45,7 +45,7 @@ def is_local_folder(place: str) -> bool:
     >>> is_local_folder("/data/roads"), is_local_folder("/data/roads.tar"), is_local_folder("s3://data/roads")
     (True, False, False)
     """
-    return ending(place) not in KINDS and not is_url(place)
+    return Url(place).suffix.lower() not in KINDS and not is_url(place)
 
 
 def _related(relation: Relation) -> list[str]:
@@ -78,4 +78,4 @@ def _above(path: str, name: str) -> str | None:
     if path.endswith(f"/{name}"):
         return path[: -len(name) - 1]
     table = path.rpartition("/")[0]
-    return table if ending(table) in KINDS else None
+    return table if Url(table).suffix.lower() in KINDS else None

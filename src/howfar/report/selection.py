@@ -14,8 +14,8 @@ from howfar.data.labelling import Picture, coco, cvat, label_studio
 from howfar.data.read import is_member
 from howfar.errors import ImageError
 from howfar.figures.contact_sheet import contact_sheet
+from howfar.io.atomic import replace, replace_text
 from howfar.results import Selection
-from howfar.results.files import replace
 from howfar.results.selection import FILE
 
 TOOLS = {"coco.json": coco, "cvat.xml": cvat, "label_studio.json": label_studio}
@@ -38,10 +38,10 @@ def write_selection(selection: Selection, folder: Path) -> tuple[str, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
-    _write(folder / "chosen.txt", "".join(f"{path}\n" for path in selection.paths))
+    replace_text(folder / "chosen.txt", "".join(f"{path}\n" for path in selection.paths))
     replace(folder / "chosen.csv", partial(table(selection).to_csv, index=False))
     remarks = tuple(_write_pictures(selection, folder))
-    _write(folder / FILE, json.dumps(selection.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    replace_text(folder / FILE, json.dumps(selection.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return remarks
 
 
@@ -59,7 +59,7 @@ def _write_pictures(selection: Selection, folder: Path) -> Iterator[str]:
     read = [_picture(pick.image, pick.path) for pick in selection.picks]
     title = f"{selection.dataset}, chosen by {selection.strategy}"
     for name, text in TOOLS.items():
-        _write(folder / name, text([picture for picture, _ in read], title))
+        replace_text(folder / name, text([picture for picture, _ in read], title))
     replace(folder / "contact_sheet.png", partial(_draw, selection))
     within = [picture.path for picture, fault in read if not fault and is_member(picture.path)]
     if within:
@@ -81,7 +81,3 @@ def _picture(name: str, path: str) -> tuple[Picture, str]:
 
 def _draw(selection: Selection, path: Path) -> None:
     contact_sheet(selection).savefig(path, format="png", dpi=DPI)
-
-
-def _write(path: Path, text: str) -> None:
-    replace(path, lambda part: part.write_text(text, encoding="utf-8"))

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from howfar.errors import InputError
-
-
-def replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file under a temporary name, then move it over the old one, so that a reader never sees half of it.
-
-    Where the writing fails the old file stays and nothing else is left.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        write(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+from howfar.io.atomic import replace as replace
 
 
 def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
@@ -48,17 +34,6 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
     if not os.access(path, os.W_OK):
         raise InputError.of(argument, "must be a folder that can be written to", str(folder), "name another")
     return path
-
-
-def digest(value: Any) -> str:
-    """A name for a JSON value: 32 hexadecimal digits of its SHA-256.
-
-    Examples
-    --------
-    >>> digest({"b": 1, "a": [2]}) == digest({"a": [2], "b": 1}), len(digest(None))
-    (True, 32)
-    """
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def plain(value: Any) -> Any:

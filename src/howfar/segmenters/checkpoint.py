@@ -13,8 +13,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.io.atomic import replace
 from howfar.results import Provenance
-from howfar.results.files import plain, replace
+from howfar.results.files import plain
 from howfar.segmenters import restore_segmenter
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
@@ -102,7 +103,7 @@ class Checkpoint:
         path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {KEY: json.dumps(self.card.to_dict(), ensure_ascii=False, allow_nan=False)}
         data = save({name: value.contiguous() for name, value in self.state.items()}, metadata)
-        replace(path, lambda part: part.write_bytes(data))
+        replace(path, lambda temporary: temporary.write_bytes(data))
         return path
 
     @classmethod

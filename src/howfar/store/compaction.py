@@ -1,4 +1,4 @@
-"""Many small shards become few large ones, while others read and write.
+"""Pack many small shards into few large ones, while others read and write.
 
 A shard is deleted only when every row of it that is read lies in another shard that is whole on disk. Hence a kill at any
 point, another packer, or a writer at work costs space for a while and never a row. The merged shard takes the place of the
@@ -102,7 +102,7 @@ def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bo
 
 
 def _plan(shelf: Shelf, target: int, many: int) -> list[list[Shard]]:
-    """Runs of small shards that follow each other by id, cut where they reach the target."""
+    """Find runs of small shards that follow each other by id, cut where they reach the target."""
     row_bytes = shelf.length * shards.STORED[shelf.dtype].itemsize
     groups: list[list[Shard]] = [[]]
     filled = small = 0

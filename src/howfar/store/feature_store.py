@@ -1,4 +1,4 @@
-"""The stored features of one backbone: ask, add, select."""
+"""Ask for, add and select the stored features of one backbone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SELDOM = 50
 
 
 class FeatureStore:
-    """Features of one identity on disk, keyed by the content of the image. `howfar.store.Store.open` makes it.
+    """Keep features of one identity on disk, keyed by the content of the image. `howfar.store.Store.open` makes it.
 
     Several threads may use one object, several processes one folder. What a process was writing when it was killed is
     absent, everything else is whole. Pickled, it opens the same folder again.
@@ -69,7 +69,7 @@ class FeatureStore:
 
     @property
     def folder(self) -> Path | str:
-        """Where it lies: a path, or a URL."""
+        """Say where it lies: a path, or a URL."""
         return self._home.path
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class FeatureStore:
 
     @property
     def damaged(self) -> Mapping[str, str]:
-        """The shards on disk that are not used, and why; what they held counts as absent."""
+        """Return the shards on disk that are not used, and why; what they held counts as absent."""
         return self._shelf.damaged
 
     def contains(self, content: str) -> bool:
@@ -117,7 +117,7 @@ class FeatureStore:
             yield mine
 
     def free(self, contents: Sequence[str]) -> tuple[str, ...]:
-        """Those of some contents that are neither stored nor in anybody's hands, as of now.
+        """Return those of some contents that are neither stored nor in anybody's hands, as of now.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class FeatureStore:
         return tuple(content for content in dict.fromkeys(contents) if content not in taken and content not in self._shelf)
 
     def _refreshed(self) -> Shelf:
-        """The shelf, looked at anew; behind a URL, where nobody can claim, only so often that looks take little time."""
+        """Look at the shelf anew; behind a URL, where nobody can claim, only so often that looks take little time."""
         begun = time.monotonic()
         if self._home.near or begun - self._looked >= SELDOM * self._took:
             self.refresh()
@@ -180,7 +180,7 @@ class FeatureStore:
         return StoreError(f"the store cannot write to {self.folder}: {error}; free space, or give another folder")
 
     def select(self, contents: Sequence[str]) -> Selection:
-        """The features of some contents, in their order, to be read by rows or columns; contents may repeat.
+        """Select the features of some contents, in their order, to be read by rows or columns; contents may repeat.
 
         Raises
         ------

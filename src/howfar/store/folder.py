@@ -1,4 +1,4 @@
-"""Where a store lies: the few things that it asks of a folder, on this machine or behind a URL."""
+"""Say what a store asks of the folder that it lies in, on this machine or behind a URL."""
 
 from __future__ import annotations
 
@@ -6,29 +6,28 @@ from collections.abc import Callable, Container, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
-from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import InputError
-from howfar.io.location import EXTRAS
+from howfar.io.location import EXTRAS, as_location, is_url
 
 
 class Matrix(Protocol):
-    """A (count, q) matrix in a file, read in pieces."""
+    """Read a (count, q) matrix in a file, in pieces."""
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
         """Put some columns of some rows, which do not fall, into a block: ``block[positions] = it[rows, columns]``."""
         ...
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Whole rows, in their stored type."""
+        """Read whole rows, in their stored type."""
         ...
 
 
 class Folder(Protocol):
-    """A folder of files that appear whole or not at all. What fails raises OSError; what is absent FileNotFoundError."""
+    """Serve a folder of files that appear whole or not at all. What fails raises OSError, what is absent FileNotFoundError."""
 
     @property
     def near(self) -> bool:
@@ -37,11 +36,11 @@ class Folder(Protocol):
 
     @property
     def path(self) -> Path | str:
-        """Its path, or its URL."""
+        """Return the path, or the URL."""
         ...
 
     def child(self, name: str) -> Folder:
-        """A folder below it."""
+        """Return a folder below it."""
         ...
 
     def make(self) -> None:
@@ -49,15 +48,15 @@ class Folder(Protocol):
         ...
 
     def names(self) -> set[str]:
-        """The files in it."""
+        """List the files in it."""
         ...
 
     def read(self, name: str) -> bytes:
-        """A file's bytes."""
+        """Read a file's bytes."""
         ...
 
     def head(self, name: str, count: int) -> tuple[bytes, int]:
-        """The first bytes of a file, and how many it has."""
+        """Read the first bytes of a file, and how many it has."""
         ...
 
     def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
@@ -69,11 +68,11 @@ class Folder(Protocol):
         ...
 
     def written(self, name: str) -> float:
-        """When it was last written, in seconds since 1970; infinity where it is gone."""
+        """Say when a file was last written, in seconds since 1970; infinity where it is gone."""
         ...
 
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> Matrix:
-        """The matrix that lies in a file from an offset on, row by row."""
+        """Return the matrix that lies in a file from an offset on, row by row."""
         ...
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
@@ -81,16 +80,16 @@ class Folder(Protocol):
         ...
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """As `howfar.store.leases.Claims.take`."""
+        """Give the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
         ...
 
     def claimed(self) -> set[str]:
-        """As `howfar.store.leases.Claims.taken`."""
+        """Return the contents that somebody has in hand now."""
         ...
 
 
 def folder_at(place: str | Path) -> Folder:
-    """The folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
+    """Return the folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
 
     Raises
     ------
@@ -106,17 +105,14 @@ def folder_at(place: str | Path) -> Folder:
     """
     from howfar.store.local_folder import LocalFolder
 
-    if isinstance(place, Path):
-        return LocalFolder(place.expanduser().absolute())
-    scheme, slashes, rest = place.partition("://")
-    if not place.strip() or (slashes and not rest.strip("/")):
+    text = str(place)
+    if not text.strip() or (not text.partition("://")[2].strip("/") and is_url(text)):
         raise InputError.of("store", "must be a folder or a URL with one in it", place, "write DIR or s3://BUCKET/FOLDER")
-    if not slashes and place.partition(":/")[0].lower() in EXTRAS:
+    if isinstance(place, str) and not is_url(text) and text.partition(":/")[0].lower() in EXTRAS:
         raise InputError.of("store", "must have two slashes after the colon of a URL", place, "write s3://BUCKET/FOLDER")
-    if slashes and scheme.lower() != "file":
-        from howfar.store.remote_folder import RemoteFolder
+    location = as_location(place, "store")
+    if isinstance(location, Path):
+        return LocalFolder(location)
+    from howfar.store.remote_folder import RemoteFolder
 
-        return RemoteFolder(f"{scheme.lower()}://{rest}")
-    if slashes and not rest.startswith("/"):
-        raise InputError.of("store", "must have three slashes after file:", place, f"write {rest} or file:///FOLDER")
-    return LocalFolder(Path(unquote(rest) if slashes else place).expanduser().absolute())
+    return RemoteFolder(location)

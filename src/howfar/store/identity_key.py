@@ -1,4 +1,4 @@
-"""The name of a feature's folder: a hash of everything that the feature depends on."""
+"""Name a feature's folder by a hash of everything that the feature depends on."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def feature_key(identity: Mapping[str, Any], dtype: str) -> str:
 
 
 def canonical(identity: Mapping[str, Any]) -> str:
-    """The one JSON text of an identity: keys sorted, no blanks, ASCII only, no NaN or infinity.
+    """Write an identity as the one JSON text that it has: keys sorted, no blanks, ASCII only, no NaN or infinity.
 
     Raises
     ------

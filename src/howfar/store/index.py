@@ -1,4 +1,4 @@
-"""The index in memory: the union of the shards' indexes, from content to shard and row."""
+"""Index contents in memory: the union of the shards' indexes, from content to shard and row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from howfar.store.shards import Shard
 
 @dataclass(frozen=True, eq=False)
 class RowPositions:
-    """Where the rows of a selection lie: entry i is row ``row[i]`` of the shard ``ids[shard[i]]``."""
+    """Hold where the rows of a selection lie: entry i is row ``row[i]`` of the shard ``ids[shard[i]]``."""
 
     ids: tuple[str, ...]
     shard: NDArray[np.int64]
@@ -21,7 +21,7 @@ class RowPositions:
 
 
 class Index:
-    """Which shards there are and, for each content, the oldest shard that holds it.
+    """Know which shards there are and, for each content, the oldest shard that holds it.
 
     The choice among several shards depends only on their ids, never on the order in which they were read.
 
@@ -48,7 +48,7 @@ class Index:
 
     @property
     def shards(self) -> Mapping[str, Shard]:
-        """The shards by id."""
+        """Return the shards by id."""
         return self._shards
 
     def insert(self, shards: Iterable[Shard]) -> None:
@@ -68,7 +68,7 @@ class Index:
         self._places = places
 
     def place(self, content: str) -> tuple[str, int]:
-        """Shard and row of a content.
+        """Find shard and row of a content.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class Index:
         return self._places[content]
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
-        """Shard and row of many contents, in their order.
+        """Find shard and row of many contents, in their order.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class Index:
         return RowPositions(ids, shard, np.fromiter((row for _, row in found), np.int64, len(found)))
 
     def idle(self) -> list[str]:
-        """The shards from which nothing is read, since every content of theirs lies in an older one."""
+        """Return the shards from which nothing is read, since every content of theirs lies in an older one."""
         used = {shard_id for shard_id, _ in self._places.values()}
         return sorted(set(self._shards) - used)
 

@@ -1,4 +1,4 @@
-"""What each worker has in hand, so that several processes that fill one store repeat nothing.
+"""Know what each worker has in hand, so that several processes that fill one store repeat nothing.
 
 A claim is a file below ``claims/`` that names contents and is locked by who works on them. The lock ends with its holder,
 however that ends; a claim that another can lock is therefore nobody's, and is deleted by whoever meets it.
@@ -20,7 +20,7 @@ _DOOR: Final = ".door"
 
 
 class Claims:
-    """The claims on the contents of one feature, by threads and processes that share its folder.
+    """Keep the claims on the contents of one feature, by threads and processes that share its folder.
 
     Where files cannot be locked (another system than POSIX, some network folders), all that is asked for is granted: work may
     be repeated there, and nothing is lost.
@@ -75,11 +75,11 @@ class Claims:
             yield mine
 
     def taken(self) -> set[str]:
-        """The contents that somebody has in hand now."""
+        """Return the contents that somebody has in hand now."""
         return self._taken(sweep=False) if self._folder.is_dir() else set()
 
     def _taken(self, sweep: bool) -> set[str]:
-        """As `taken`; who holds the door may delete what is nobody's: before, it may be a claim that is not yet locked."""
+        """Read all claims; who holds the door may delete what is nobody's, as no claim is about to be locked then."""
         contents: set[str] = set()
         with os.scandir(self._folder) as entries:
             claims = [Path(entry.path) for entry in entries if entry.name != _DOOR]

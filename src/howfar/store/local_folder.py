@@ -1,4 +1,4 @@
-"""A store's folder on a disk of this machine, or one that is mounted here."""
+"""Keep a store's folder on a disk of this machine, or one that is mounted here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HUGE_PAGE = 2 * 2**20
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A folder by its path.
+    """Serve a folder by its path.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class LocalFolder:
     near = True
 
     def child(self, name: str) -> LocalFolder:
-        """A folder below it."""
+        """Return a folder below it."""
         return LocalFolder(self.path / name)
 
     def make(self) -> None:
@@ -50,21 +50,21 @@ class LocalFolder:
         self.path.mkdir(parents=True, exist_ok=True)
 
     def names(self) -> set[str]:
-        """The files in it; links do not count."""
+        """List the files in it; links do not count."""
         with os.scandir(self.path) as entries:
             return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
 
     def read(self, name: str) -> bytes:
-        """A file's bytes."""
+        """Read a file's bytes."""
         return (self.path / name).read_bytes()
 
     def head(self, name: str, count: int) -> tuple[bytes, int]:
-        """The first bytes of a file, and how many it has."""
+        """Read the first bytes of a file, and how many it has."""
         with (self.path / name).open("rb") as file:
             return file.read(count), os.fstat(file.fileno()).st_size
 
     def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """As `howfar.io.atomic.appearing`."""
+        """Give a file to write that takes its name when the block ends without an exception."""
         return appearing(self.path / name)
 
     def remove(self, name: str) -> None:
@@ -72,34 +72,34 @@ class LocalFolder:
         (self.path / name).unlink(missing_ok=True)
 
     def written(self, name: str) -> float:
-        """When it was last written, in seconds since 1970; infinity where it is gone."""
+        """Say when a file was last written, in seconds since 1970; infinity where it is gone."""
         try:
             return (self.path / name).stat().st_mtime
         except FileNotFoundError:
             return float("inf")
 
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> MappedMatrix:
-        """The matrix that lies in a file from an offset on, mapped into memory, read-only."""
+        """Map the matrix that lies in a file from an offset on into memory, read-only."""
         with (self.path / name).open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return MappedMatrix(np.ndarray(shape, dtype, buffer=mapped, offset=offset), mapped)
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
-        """As `howfar.io.lock.alone`."""
+        """Say whether nobody else holds the lock of that name, which is held until the block ends."""
         return alone(self.path / name)
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """As `howfar.store.leases.Claims.take`."""
+        """Give the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
         return Claims(self.path / CLAIMS).take(wanted, stored)
 
     def claimed(self) -> set[str]:
-        """As `howfar.store.leases.Claims.taken`."""
+        """Return the contents that somebody has in hand now."""
         return Claims(self.path / CLAIMS).taken()
 
 
 @dataclass(frozen=True, eq=False)
 class MappedMatrix:
-    """A matrix under a memory map. The map closes when the last array over it is gone, since a thread may be reading it."""
+    """Read a matrix under a memory map, which closes when the last array over it is gone: a thread may be reading it."""
 
     array: NDArray[Any]
     mapped: mmap.mmap
@@ -113,7 +113,7 @@ class MappedMatrix:
             self._let_go()
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Whole rows, in their stored type."""
+        """Read whole rows, in their stored type."""
         found: NDArray[Any] = self.array[rows]
         return found
 
@@ -124,7 +124,7 @@ class MappedMatrix:
 
 
 def _cuts(row: NDArray[np.int64], part: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Where to cut a sorted list of rows, so that each piece maps and copies about `PIECE_BYTES`."""
+    """Find where to cut a sorted list of rows, so that each piece maps and copies about `PIECE_BYTES`."""
     width = part.shape[1] * part.itemsize
     begin = row * part.strides[0] // HUGE_PAGE * HUGE_PAGE
     end = -(-(row * part.strides[0] + width) // HUGE_PAGE) * HUGE_PAGE

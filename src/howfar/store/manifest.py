@@ -1,4 +1,4 @@
-"""The manifest of a feature's folder: which feature it is, how long, how stored, in which format."""
+"""Write and check the manifest of a feature's folder: which feature it is, how long, how stored, in which format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHARDS = "shards"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a feature's folder holds: its identity, storage type and length q."""
+    """Say what a feature's folder holds: its identity, storage type and length q."""
 
     identity: Mapping[str, Any]
     dtype: str
@@ -76,25 +76,25 @@ def _begun(shards: Folder) -> bool:
 
 def _parse(folder: Path | str, data: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(data, parse_constant=_refuse)
+        document = json.loads(data, parse_constant=_refuse)
     except ValueError as error:
         raise StoreError(f"{folder}/{NAME} is damaged ({error}): {_remedy(folder)}") from error
-    if not isinstance(found, dict) or not isinstance(found.get("identity"), dict):
+    if not isinstance(document, dict) or not isinstance(document.get("identity"), dict):
         raise StoreError(f"{folder}/{NAME} is damaged (it holds no identity): {_remedy(folder)}")
-    return found
+    return document
 
 
-def _compare(folder: Path | str, found: dict[str, Any], wanted: Manifest) -> None:
-    if found.get("format") != FORMAT:
+def _compare(folder: Path | str, document: dict[str, Any], wanted: Manifest) -> None:
+    if document.get("format") != FORMAT:
         raise StoreError(
-            f"{folder} has store format {found.get('format')!r}, this howfar reads {FORMAT}: "
+            f"{folder} has store format {document.get('format')!r}, this howfar reads {FORMAT}: "
             "use the howfar that wrote it, or give another store folder"
         )
-    if canonical(found["identity"]) != canonical(wanted.identity) or found.get("dtype") != wanted.dtype:
+    if canonical(document["identity"]) != canonical(wanted.identity) or document.get("dtype") != wanted.dtype:
         raise StoreError(f"{folder} holds another feature than its name says (was it copied or edited?): {_remedy(folder)}")
-    if found.get("length") != wanted.length:
+    if document.get("length") != wanted.length:
         raise StoreError(
-            f"{folder} holds features of length {found.get('length')!r}, the backbone now gives {wanted.length}: "
+            f"{folder} holds features of length {document.get('length')!r}, the backbone now gives {wanted.length}: "
             f"its identity must tell the two apart; mend that, or {_remedy(folder)}"
         )
 

@@ -1,4 +1,4 @@
-"""Matrices of shards, opened when they are first read; only so many are kept open."""
+"""Open matrices of shards when they are first read, and keep only so many open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OPEN_MAPS = 64
 
 
 class MmapCache:
-    """The open matrices of one folder, the least recently used closed first. Safe to call from several threads."""
+    """Keep the open matrices of one folder, the least recently used closed first. Safe to call from several threads."""
 
     def __init__(self, folder: Folder, dtype: str, length: int, capacity: int = OPEN_MAPS) -> None:
         self._folder, self._dtype, self._length, self._capacity = folder, dtype, length, capacity
@@ -25,7 +25,7 @@ class MmapCache:
         return len(self._open)
 
     def get(self, shard_id: str) -> Matrix:
-        """The (count, q) matrix of a shard.
+        """Return the (count, q) matrix of a shard.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""A store's folder behind a URL: an object store that fsspec reads and writes.
+"""Keep a store's folder behind a URL, in an object store that fsspec reads and writes.
 
 An object of S3, Google Cloud Storage or Azure appears whole when its upload ends, and is seen by all from then on; so it needs
 no temporary name there. Nobody can lock an object, so nothing is claimed: of two processes that embed the same images into one
@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar.errors import one_line
 from howfar.io.location import file_system
 
 GAP: Final = 1 << 16
@@ -32,7 +33,7 @@ _OPEN: Final = Path("/proc/self/fd")
 
 @dataclass(frozen=True)
 class RemoteFolder:
-    """A folder by its URL. Pickled, it is the URL alone; keys come from where the URL's file system looks for them.
+    """Serve a folder by its URL. Pickled, it is the URL alone; keys come from where its file system looks for them.
 
     Raises
     ------
@@ -62,7 +63,7 @@ class RemoteFolder:
 
     @property
     def path(self) -> str:
-        """Its URL."""
+        """Return the URL."""
         return self.url
 
     @cached_property
@@ -73,14 +74,14 @@ class RemoteFolder:
         return f"{self._fs._strip_protocol(self.url).rstrip('/')}/{name}"
 
     def child(self, name: str) -> RemoteFolder:
-        """A folder below it."""
+        """Return a folder below it."""
         return RemoteFolder(f"{self.url.rstrip('/')}/{name}")
 
     def make(self) -> None:
         """Do nothing: a folder is there as soon as an object's name begins with its own."""
 
     def names(self) -> set[str]:
-        """The objects in it; none where there is no such folder."""
+        """List the objects in it; none where there is no such folder."""
         with _as_os_errors(self.url):
             where = self._fs._strip_protocol(self.url)
             self._fs.invalidate_cache(where)
@@ -91,12 +92,12 @@ class RemoteFolder:
             return {one["name"].rstrip("/").rpartition("/")[2] for one in found if one["type"] == "file"}
 
     def read(self, name: str) -> bytes:
-        """An object's bytes."""
+        """Read an object's bytes."""
         with _as_os_errors(self.url):
             return bytes(self._fs.cat_file(self._at(name)))
 
     def head(self, name: str, count: int) -> tuple[bytes, int]:
-        """The first bytes of an object, and how many it has."""
+        """Read the first bytes of an object, and how many it has."""
         with _as_os_errors(self.url):
             self._fs.invalidate_cache(self._at(name))
             size = int(self._fs.info(self._at(name))["size"])
@@ -117,7 +118,7 @@ class RemoteFolder:
             self._fs.rm_file(self._at(name))
 
     def written(self, name: str) -> float:
-        """When it was last written, in seconds since 1970; infinity where it is gone, or the file system does not say."""
+        """Say when it was last written, in seconds since 1970; infinity where it is gone, or the file system does not say."""
         with _as_os_errors(self.url):
             try:
                 return float(self._fs.modified(self._at(name)).timestamp())
@@ -125,7 +126,7 @@ class RemoteFolder:
                 return float("inf")
 
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> RangedMatrix:
-        """The matrix that lies in an object from an offset on."""
+        """Return the matrix that lies in an object from an offset on."""
         return RangedMatrix(self.url, self._fs, self._at(name), shape, dtype, offset)
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
@@ -139,13 +140,13 @@ class RemoteFolder:
         yield tuple(content for content in dict.fromkeys(wanted) if content not in known)
 
     def claimed(self) -> set[str]:
-        """Nothing."""
+        """Return nothing: nobody can lock an object."""
         return set()
 
 
 @dataclass(frozen=True, eq=False)
 class RangedMatrix:
-    """A matrix in an object, of which only the bytes that are needed are asked for, several pieces at a time."""
+    """Read a matrix in an object by the bytes that are needed, several pieces at a time."""
 
     url: str
     fs: Any
@@ -163,14 +164,14 @@ class RangedMatrix:
             block[positions[first:last]] = found
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Whole rows, in their stored type."""
+        """Read whole rows, in their stored type."""
         found = np.empty((len(rows), self.shape[1]), self.dtype)
         for first, last, piece in self._pieces(rows, 0, self.shape[1]):
             found[first:last] = piece
         return found
 
     def _pieces(self, rows: NDArray[np.int64], begin: int, end: int) -> Iterator[tuple[int, int, NDArray[Any]]]:
-        """Rows `first` to `last` of those that are asked for, piece by piece, (last - first, end - begin)."""
+        """Yield rows `first` to `last` of those that are asked for, piece by piece, (last - first, end - begin)."""
         stride, item = self.shape[1] * self.dtype.itemsize, self.dtype.itemsize
         starts = self.offset + rows * stride + begin * item
         width = (end - begin) * item
@@ -192,7 +193,7 @@ class RangedMatrix:
 
 @contextmanager
 def _scratch() -> Iterator[tuple[BinaryIO, str]]:
-    """A file to write, and the path that it is read by: without a name where that can be, so that a kill leaves nothing."""
+    """Give a file to write and the path that it is read by; it has no name where that can be, so that a kill leaves nothing."""
     if _OPEN.is_dir():
         with tempfile.TemporaryFile() as unnamed:
             yield cast(BinaryIO, unnamed), str(_OPEN / str(unnamed.fileno()))
@@ -202,7 +203,7 @@ def _scratch() -> Iterator[tuple[BinaryIO, str]]:
 
 
 def _spans(starts: NDArray[np.int64], width: int) -> list[tuple[int, int]]:
-    """Runs of pieces, each of `width` bytes, that one request answers: little lies between them, and all is not too much."""
+    """Find runs of pieces, each of `width` bytes, for one request: little lies between them, and all is not too much."""
     spans = []
     first = 0
     for k in range(1, len(starts) + 1):
@@ -221,5 +222,4 @@ def _as_os_errors(url: str) -> Iterator[None]:
         raise
     # Each service has errors of its own.
     except Exception as error:
-        line = " ".join(str(error).split())[:200]
-        raise OSError(f"{url}: {line}") from error
+        raise OSError(f"{url}: {one_line(error, 200)}") from error

@@ -1,4 +1,4 @@
-"""A selection of a store's rows, read from disk by rows or by columns."""
+"""Read a selection of a store's rows from disk, by rows or by columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from howfar.store.shards import ShardGoneError
 
 
 class Selection:
-    """The (n, q) features of n contents, in their order, read in pieces from the shards; always float32.
+    """Read the (n, q) features of n contents, in their order, in pieces from the shards; always float32.
 
     It fulfils `howfar.protocols.Rows`. Shards that another process packs away meanwhile are found again.
 
@@ -38,7 +38,7 @@ class Selection:
         self.shape: tuple[int, int] = (len(self._contents), shelf.length)
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Rows `start` to `stop`, shape (stop - start, q), float32; bounds are taken as a slice takes them.
+        """Read rows `start` to `stop`, shape (stop - start, q), float32; bounds are taken as a slice takes them.
 
         Raises
         ------
@@ -48,7 +48,7 @@ class Selection:
         return self._read(slice(start, stop), slice(None))
 
     def columns(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Columns `start` to `stop` of every row, shape (n, stop - start), float32; bounds are taken as a slice takes them.
+        """Read columns `start` to `stop` of every row, (n, stop - start) float32; bounds are taken as a slice takes them.
 
         Raises
         ------
@@ -82,7 +82,7 @@ def _fill(block: NDArray[np.float32], shelf: Shelf, places: RowPositions, rows: 
 
 
 def _by_shard(shard: NDArray[np.int64], row: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Positions grouped by shard, each shard once, and in the order in which their rows lie there."""
+    """Group positions by shard, each shard once, and in the order in which their rows lie there."""
     if not len(shard):
         return
     order = np.lexsort((row, shard))

@@ -1,4 +1,4 @@
-"""The shards of one feature as this process sees them: their index, their maps, and how both follow the folder."""
+"""Know the shards of one feature: their index and their maps, and make both follow the folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger("howfar.store")
 
 
 class Shelf:
-    """One folder of shards, shared with other processes that add to it and pack it. Safe to call from several threads.
+    """Serve one folder of shards, to which other processes add and which they pack. Safe to call from several threads.
 
     Parameters
     ----------
@@ -51,18 +51,18 @@ class Shelf:
 
     @property
     def shards(self) -> Mapping[str, Shard]:
-        """The shards by id, as of now."""
+        """Return the shards by id, as of now."""
         with self._lock:
             return dict(self._index.shards)
 
     @property
     def damaged(self) -> Mapping[str, str]:
-        """The shards that are there but not used, and why."""
+        """Return the shards that are there but not used, and why."""
         with self._lock:
             return dict(self._damaged)
 
     def idle(self) -> list[str]:
-        """The shards from which nothing is read (see `Index.idle`)."""
+        """Return the shards from which nothing is read (see `Index.idle`)."""
         with self._lock:
             return self._index.idle()
 
@@ -89,7 +89,7 @@ class Shelf:
             raise StoreError(f"the store cannot read {self.folder.path}: {error}") from error
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
-        """Shard and row of each content; the folder is read again before one is said to be missing.
+        """Find shard and row of each content; the folder is read again before one is said to be missing.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Shelf:
                 ) from error
 
     def matrix(self, shard_id: str) -> Matrix:
-        """The (count, q) matrix of a shard.
+        """Return the (count, q) matrix of a shard.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class Shelf:
         return whole and not gone and there == shards.ids(self.folder)
 
     def _read(self, fresh: Sequence[str]) -> list[Shard | ShardGoneError | ShardDamagedError]:
-        """The shards of some ids, or what is wrong with each."""
+        """Read the shards of some ids, or what is wrong with each."""
 
         def read(shard_id: str) -> Shard | ShardGoneError | ShardDamagedError:
             try:
@@ -166,5 +166,5 @@ class Shelf:
 
 @lru_cache(maxsize=KEPT)
 def shelf_at(folder: Folder, dtype: str, length: int) -> Shelf:
-    """The shelf of a folder, one and the same where several are unpickled in a process: its index is read once."""
+    """Return the shelf of a folder, one and the same where several are unpickled in a process: its index is read once."""
     return Shelf(folder, dtype, length)

@@ -1,4 +1,4 @@
-"""One shard on disk: a row matrix ``<id>.npy`` and its index ``<id>.parquet``; it exists when its index does.
+"""Write and read a shard: a row matrix ``<id>.npy`` and its index ``<id>.parquet``; it exists when its index does.
 
 The matrix is written, synced and named before the index, so an index that is seen always has its matrix behind it. Ids begin
 with the time in nanoseconds: sorted by id, shards are sorted by age, and of two rows for one content the older is used.
@@ -43,7 +43,7 @@ class ShardDamagedError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """The index of one shard: which content lies in which row.
+    """Hold the index of one shard: which content lies in which row.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Shard:
 
 
 def new_id() -> str:
-    """An id that no other writer gives, beginning with the time: later ones sort after earlier ones.
+    """Make an id that no other writer gives, beginning with the time: later ones sort after earlier ones.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def new_id() -> str:
 
 
 def id_before(shard_id: str) -> str:
-    """An id that sorts just before `shard_id`, one nanosecond older: the place of a shard that takes its rows.
+    """Make an id that sorts just before `shard_id`, one nanosecond older: the place of a shard that takes its rows.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def id_before(shard_id: str) -> str:
 
 
 def ids(folder: Folder) -> set[str]:
-    """The ids of the shards in a folder: those whose index is there.
+    """List the ids of the shards in a folder: those whose index is there.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def read(folder: Folder, shard_id: str, dtype: str, length: int) -> Shard:
 
 
 def read_paths(folder: Folder, shard_id: str) -> list[str]:
-    """The path of each entry of a shard, in the order of its contents.
+    """Read the path of each entry of a shard, in the order of its contents.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def read_paths(folder: Folder, shard_id: str) -> list[str]:
 
 
 def view(folder: Folder, shard_id: str, dtype: str, length: int) -> Matrix:
-    """The (count, q) matrix of a shard, to be read in pieces.
+    """Open the (count, q) matrix of a shard, to be read in pieces.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def remove(folder: Folder, gone: Iterable[str]) -> None:
 
 
 def several(folder: Folder, ask: Callable[[S], R], of: Sequence[S]) -> Iterator[R]:
-    """``ask`` of each, in order: behind a URL, where an answer takes its time, several at a time.
+    """Yield ``ask`` of each, in order: behind a URL, where an answer takes its time, several at a time.
 
     Examples
     --------
@@ -259,7 +259,7 @@ def _layout(folder: Folder, name: str, dtype: str, length: int) -> tuple[tuple[i
 
 @lru_cache(maxsize=256)
 def _header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Shape, order, type and offset; cached, since most shards of a folder begin with the same bytes."""
+    """Read shape, order, type and offset; cached, since most shards of a folder begin with the same bytes."""
     stream = io.BytesIO(head)
     try:
         version = np.lib.format.read_magic(stream)

@@ -1,4 +1,4 @@
-"""A folder of feature stores, one for each feature identity and storage type."""
+"""Open feature stores in one folder, one for each feature identity and storage type."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VARIABLE = "HOWFAR_STORE"
 
 
 class Store:
-    """Where embeddings are kept. Nothing is made on disk before `open`; picklable, a task elsewhere opens it again.
+    """Keep embeddings in a folder. Nothing is made on disk before `open`; picklable, a task elsewhere opens it again.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Store:
         return f"Store({str(self.root)!r}, dtype={self.dtype!r})"
 
     def open(self, identity: Mapping[str, Any], length: int) -> FeatureStore:
-        """The features of one identity, made where there are none yet.
+        """Open the features of one identity, made where there are none yet.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class Store:
 
 
 def default_root() -> Path | str:
-    """The folder of a store that is given none: ``HOWFAR_STORE``, else howfar's folder in the user's cache.
+    """Return the folder of a store that is given none: ``HOWFAR_STORE``, else howfar's folder in the user's cache.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def default_root() -> Path | str:
 
 
 def local_root() -> Path:
-    """As `default_root`, for what this machine alone has use of; the user's cache folder where that is a URL.
+    """Return the folder for what this machine alone has use of: `default_root`, or the user's cache where that is a URL.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a store can hold: the one place where features are checked on their way to disk."""
+"""Check features on their way to disk: whether a store can hold them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from howfar.store.shards import STORED
 
 
 def as_stored(rows: ArrayLike, contents: Sequence[str], paths: Sequence[str], dtype: str, length: int) -> NDArray[Any]:
-    """Features as they go to disk, shape (b, q), contiguous, of the stored type.
+    """Make features what goes to disk: shape (b, q), contiguous, of the stored type.
 
     Parameters
     ----------

@@ -15,13 +15,14 @@ import pandas as pd
 
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
+from howfar.io.checkpoint import digest, part_key
 from howfar.memory import within
 from howfar.pipeline import check_work
 from howfar.pipeline.memory_plan import check_plan
 from howfar.progress import bar
 from howfar.projection.cached import Remembered
 from howfar.results import BackboneSummary, Features, Provenance, Settings
-from howfar.results.files import digest, ready_folder
+from howfar.results.files import ready_folder
 from howfar.results.matrix import Matrix, MatrixDataset
 from howfar.studies.comparison_caveats import matrix_notes
 from howfar.studies.distance import DEFAULT, Config, features_of
@@ -168,7 +169,7 @@ def _measured(
     keys = [digest([digests[a], digests[b], *common]) for a, b in pairs]
     missing = {key: (a, b) for key, (a, b) in zip(keys, pairs, strict=True) if key not in journal}
     kept = [
-        replace(one, rows=Remembered(one.rows, sums / digest([own, feature])))
+        replace(one, rows=Remembered(one.rows, sums / part_key(own, feature)))
         for one, own in zip(features, digests, strict=True)
     ]
     # The draws depend on the two sets' images alone, not on names or companions.

@@ -1,4 +1,4 @@
-"""Pairs of datasets as they are measured, kept so that a matrix that was killed goes on where it was."""
+"""Keep pairs of datasets as they are measured, so that a matrix that was killed goes on where it was."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any, Final, TextIO
 import pandas as pd
 
 from howfar.errors import InputError
-from howfar.results.files import replace
+from howfar.io.atomic import replace_text
+from howfar.io.lock import alone
 from howfar.results.matrix import PAIRS
 
 JOURNAL: Final = "pairs.jsonl"
@@ -24,7 +25,7 @@ SYNCED: Final = 5.0
 
 
 class PairJournal:
-    """Pairs that were measured, by key: those of the folder's result, and a line for each other one.
+    """Hold the pairs that were measured, by key: those of the folder's result, and a line for each other one.
 
     Without a folder it is kept in memory alone. `PairJournal.open` makes it.
     """
@@ -37,7 +38,7 @@ class PairJournal:
     @classmethod
     @contextmanager
     def open(cls, folder: Path | None) -> Iterator[PairJournal]:
-        """The journal of a folder, which no other process may use meanwhile.
+        """Open the journal of a folder, which no other process may use meanwhile, where files can be locked.
 
         Raises
         ------
@@ -49,7 +50,10 @@ class PairJournal:
             yield journal
             return
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        with alone(folder / LOCK) as free:
+            if not free:
+                rule = "must be a folder that no other howfar matrix is at work in"
+                raise InputError.of("out", rule, str(folder), "wait, or name another")
             journal._rows = _of_result(folder / PAIRS) | _of_lines(folder / JOURNAL)
             journal._rewrite(folder / JOURNAL)
             journal._file = (folder / JOURNAL).open("a", encoding="utf-8")
@@ -57,6 +61,7 @@ class PairJournal:
                 yield journal
             finally:
                 journal._close()
+            (folder / LOCK).unlink(missing_ok=True)
 
     def __contains__(self, key: str) -> bool:
         return key in self._rows
@@ -84,9 +89,9 @@ class PairJournal:
                 (self._folder / JOURNAL).unlink()
 
     def _rewrite(self, path: Path) -> None:
-        """The whole journal anew, under its name once it is whole: a kill leaves the old one or the new one."""
+        """Write the whole journal anew; a kill leaves the old one or the new one."""
         self._close()
-        replace(path, lambda part: part.write_text("".join(_line(*one) for one in self._rows.items()), encoding="utf-8"))
+        replace_text(path, "".join(_line(key, row) for key, row in self._rows.items()))
 
     def _close(self) -> None:
         if self._file is not None:
@@ -95,7 +100,7 @@ class PairJournal:
 
 
 def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:
-    """A row with its two datasets exchanged, where they are to be.
+    """Exchange the two datasets of a row, where they are to be.
 
     Examples
     --------
@@ -110,25 +115,6 @@ def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:
 
 def _line(key: str, row: dict[str, Any]) -> str:
     return json.dumps({"key": key, **row}) + "\n"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:
-        # No such locks here: the caller sees to it.
-        yield
-        return
-    path = folder / LOCK
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            rule = "must be a folder that no other howfar matrix is at work in"
-            raise InputError.of("out", rule, str(folder), "wait, or name another") from error
-        yield
-        path.unlink(missing_ok=True)
 
 
 def _of_result(path: Path) -> dict[str, dict[str, Any]]:
@@ -146,12 +132,12 @@ def _of_result(path: Path) -> dict[str, dict[str, Any]]:
 def _of_lines(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
-    found = {}
+    rows = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = dict(json.loads(line))
-            found[str(row.pop("key"))] = row
+            rows[str(row.pop("key"))] = row
         # A line that a kill has cut short.
         except (ValueError, TypeError, KeyError):
             continue
-    return found
+    return rows

@@ -1,4 +1,4 @@
-"""What happens beside a training: its state kept on disk, the best weights remembered, progress shown."""
+"""Keep a training's state on disk, remember the best weights, and show progress."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import lightning
 from torch import Tensor
 
+from howfar.io.atomic import replace
 from howfar.progress import bar
-from howfar.results.files import replace
 from howfar.training.lightning_module import Fitting
 
 
 class Keep(lightning.Callback):
-    """After each epoch: remember the best weights, stop where patience ends, and keep the state that a killed training resumes.
+    """Remember the best weights after each epoch, stop where patience ends, and keep the state that a killed one resumes.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Keep(lightning.Callback):
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
-        """The best so far."""
+        """Return the best so far."""
         return {"weights": self.weights, "highest": self._highest, "at": self._at}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -68,7 +68,7 @@ class Keep(lightning.Callback):
 
 
 class Progress(lightning.Callback):
-    """One bar over all steps on stderr, with the last loss and the last held-out ODS."""
+    """Show one bar over all steps on stderr, with the last loss and the last held-out ODS."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -79,7 +79,7 @@ class Progress(lightning.Callback):
         self._bar = bar(total=steps, initial=trainer.global_step, desc="training", unit="step")
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
-        """One step on."""
+        """Move the bar by one step."""
         self._bar.update(trainer.global_step - self._bar.n)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

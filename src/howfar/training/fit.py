@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +15,11 @@ from torch import Tensor
 
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.errors import InputError, MissingExtraError
+from howfar.io.checkpoint import STATE, part_key
+from howfar.io.lock import locked
 from howfar.segmenters import build_segmenter, recipe_of, restore_segmenter
 from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.training.examples import Example, Pairs, read_pairs, split
-from howfar.training.resume import at_work
 from howfar.training.settings import Settings, check_size, only_side
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
@@ -109,9 +108,9 @@ def fit(
             f"examples: {len(shared)} images to learn from are held out too, under another name: remove the doubles"
         )
     network = _begin(task)
-    state = Path(folder) / f"{_identity(task, network, pairs, beside)[:16]}.state"
+    state = Path(folder) / f"{_identity(task, network, pairs, beside)[:16]}{STATE}"
     state.parent.mkdir(parents=True, exist_ok=True)
-    with at_work(state.parent):
+    with locked(state.parent, shared=True):
         module, keep = _run(network, task.settings, pairs, beside, state, where, workers, progress)
         best = keep.weights if task.settings.keep == "best" else None
         weights = _cpu(module.segmenter.state_dict()) if best is None else best
@@ -233,7 +232,7 @@ def _own_switches() -> Iterator[None]:
 
 
 def _identity(task: Task, network: Any, pairs: Pairs, held: Pairs | None) -> str:
-    """What the weights depend on, as one hash: a state of another task is not gone on with."""
+    """Hash what the weights depend on: a state of another task, or of another howfar, is not gone on with."""
     described = {
         "segmenter": task.segmenter,
         "options": dict(recipe_of(task.segmenter).checked(task.options)),
@@ -242,7 +241,7 @@ def _identity(task: Task, network: Any, pairs: Pairs, held: Pairs | None) -> str
         "learnt": list(pairs.contents),
         "fingerprints": [pairs.fingerprint, None if held is None else held.fingerprint],
     }
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    return part_key(described)
 
 
 def _card(

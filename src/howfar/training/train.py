@@ -9,11 +9,11 @@ from typing import Any
 
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
+from howfar.io.checkpoint import remove_abandoned
 from howfar.segmenters import recipe_of
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.examples import Example, examples_of
 from howfar.training.fit import Task, fit
-from howfar.training.resume import remove_abandoned
 from howfar.training.settings import Settings, check_names, settings_for
 
 

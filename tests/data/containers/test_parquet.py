@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from howfar.data import read_bytes
 from howfar.data.containers import parquet_column
 from howfar.data.containers.parquet import ParquetImages
+from howfar.data.containers.parquet_file import ParquetFile
 from howfar.errors import ImageError, InputError
 from packed import FILE, image_table, write_parquet
 
@@ -65,8 +68,9 @@ def test_a_cell_with_a_path_alone_is_that_file_and_an_empty_one_is_said(tmp_path
     cells = [{"bytes": None, "path": "beside.jpg"}, {"bytes": None, "path": None}, None, {"bytes": b"", "path": "x.jpg"}]
     cells.append({"bytes": None, "path": "memory://parquet/1.jpg"})
     found = saved(tmp_path, pa.table({"image": pa.array(cells, FILE)}))
-    assert found.read("0") == b"beside"
-    assert found.read("4") == b"far"
+    assert (found.read("0"), found.read("4")) == (tmp_path / "beside.jpg", "memory://parquet/1.jpg")
+    assert read_bytes(tmp_path / "t.parquet" / "0") == b"beside"
+    assert read_bytes(tmp_path / "t.parquet" / "4") == b"far"
     for own in ("1", "2"):
         with pytest.raises(ImageError, match="no image in this row"):
             found.read(own)
@@ -107,8 +111,8 @@ def test_rows_in_order_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(parquet_column, "KEPT_BYTES", 300_000)
     found = ParquetImages(write_parquet(tmp_path / "t.parquet", noise(100), rows=50))
     opened: list[object] = []
-    plain = parquet_column.open_binary
-    monkeypatch.setattr(parquet_column, "open_binary", lambda *given: opened.append(given) or plain(*given))
+    plain = ParquetFile.pieces
+    monkeypatch.setattr(ParquetFile, "pieces", lambda *given: opened.append(given) or plain(*given))
     for row in range(100):
         found.read(str(row))
     assert len(opened) == 2  # row groups
@@ -121,8 +125,8 @@ def test_listing_reads_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     read: list[int] = []
 
     class Counting:
-        def __init__(self, place: Path, block: int) -> None:
-            self.file = place.open("rb")
+        def __init__(self, place: str) -> None:
+            self.file = io.BytesIO(Path(place).read_bytes())
 
         def read(self, size: int = -1) -> bytes:
             data = self.file.read(size)
@@ -132,12 +136,6 @@ def test_listing_reads_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         def __getattr__(self, name: str) -> Any:
             return getattr(self.file, name)
 
-        def __enter__(self) -> Counting:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            self.file.close()
-
-    monkeypatch.setattr("howfar.data.containers.parquet.open_binary", Counting)
+    monkeypatch.setattr(pa, "OSFile", Counting)
     assert len(ParquetImages(file).listing().members) == 50
     assert 0 < sum(read) < 200_000

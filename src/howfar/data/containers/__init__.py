@@ -1,4 +1,4 @@
-"""Files that hold many images: tar shards, and Parquet and Arrow files with the images' bytes. None is ever unpacked."""
+"""Read files that hold many images, without unpacking them: tar shards, Parquet and Arrow files with images' bytes."""
 
 from howfar.data.containers.cache import KINDS, find, opened
 from howfar.data.containers.container import Container, Listing, Member

@@ -1,4 +1,4 @@
-"""Arrow files with a column image of bytes or of Hugging Face's structs: what its datasets lie in on disk."""
+"""Read images from Arrow files, in which Hugging Face saves datasets: a column image of bytes or of its structs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from howfar.data.containers import image_column
 from howfar.data.containers.container import Listing
-from howfar.errors import ImageError, InputError
+from howfar.errors import ImageError, InputError, one_line
 from howfar.io.location import Location
 
 
 class ArrowImages:
-    """The images of an Arrow file, stream or random access, that is mapped into memory: only what is read is loaded.
+    """Read the images of an Arrow file, stream or random access, mapped into memory: only what is read is loaded.
 
     Parameters
     ----------
@@ -37,15 +37,14 @@ class ArrowImages:
         try:
             self._schema, self._batches = _mapped(place)
         except pa.ArrowException as error:
-            line = " ".join(str(error).split())[:120]
-            raise InputError(f"{place} is not a readable Arrow file ({line})") from error
+            raise InputError(f"{place} is not a readable Arrow file ({one_line(error, 120)})") from error
         image_column.check(self._schema, place)
         self._starts = [0]
         for batch in self._batches:
             self._starts.append(self._starts[-1] + batch.num_rows)
 
     def listing(self) -> Listing:
-        """Rows in the order of the file."""
+        """List rows in the order of the file."""
         labels = self._cells(image_column.LABEL) if image_column.LABEL in self._schema.names else []
         kind = image_column.kind_of(self._schema, image_column.IMAGE)
         paths = self._cells(image_column.IMAGE, "path") if image_column.has_paths(kind) else []
@@ -55,23 +54,23 @@ class ArrowImages:
 
     def has(self, own: str) -> bool:
         """Whether there is such a row, and the column."""
-        found = image_column.row_of(own, self._starts[-1])
-        return found is not None and image_column.kind_of(self._schema, found[1]) is not None
+        cell = image_column.row_of(own, self._starts[-1])
+        return cell is not None and image_column.kind_of(self._schema, cell[1]) is not None
 
-    def read(self, own: str) -> bytes:
-        """Return the bytes in one row: ``17``, or of its mask ``17/mask``."""
-        found = image_column.row_of(own, self._starts[-1])
-        if found is None or not self.has(own):
+    def read(self, own: str) -> bytes | Location:
+        """Return the bytes in one row: ``17``, or of its mask ``17/mask``; where the row holds a path alone, that."""
+        cell = image_column.row_of(own, self._starts[-1])
+        if cell is None or not self.has(own):
             raise ImageError("no such row")
-        row, column = found
+        row, column = cell
         at = bisect_right(self._starts, row) - 1
-        return image_column.as_bytes(self._batches[at].column(column)[row - self._starts[at]].as_py(), self._place)
+        return image_column.bytes_or_place(self._batches[at].column(column)[row - self._starts[at]].as_py(), self._place)
 
     def _cells(self, column: str, field: str | None = None) -> list[Any]:
         import pyarrow.compute as pc
 
-        found = (batch.column(column) for batch in self._batches)
-        return [cell for one in found for cell in (one if field is None else pc.struct_field(one, field)).to_pylist()]
+        arrays = (batch.column(column) for batch in self._batches)
+        return [cell for array in arrays for cell in (array if field is None else pc.struct_field(array, field)).to_pylist()]
 
     def _masked(self) -> list[bool]:
         if image_column.kind_of(self._schema, image_column.MASK) is None:

@@ -1,20 +1,25 @@
-"""Containers that are open: each is indexed once in a process, and anew when its file has changed."""
+"""Keep containers open: each is indexed once in a process, and anew when its file has changed."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
+from typing import Any, Final
 
+from howfar.data.containers.arrow import ArrowImages
 from howfar.data.containers.container import Container
-from howfar.io.location import Location, ending, is_file, is_url, stamp
+from howfar.data.containers.parquet import ParquetImages
+from howfar.data.containers.parquet_file import ParquetFile
+from howfar.data.containers.tar import TarShard
+from howfar.io.location import Location, Url, stamp
 
-KINDS = {
-    ".tar": "tar:TarShard",
-    ".parquet": "parquet:ParquetImages",
-    ".pq": "parquet:ParquetImages",
-    ".arrow": "arrow:ArrowImages",
+KINDS: Final[dict[str, Callable[[Any], Container]]] = {
+    ".tar": TarShard,
+    ".parquet": ParquetImages,
+    ".pq": ParquetImages,
+    ".arrow": ArrowImages,
 }
 """Which class reads which files, by their endings in lower case."""
 
@@ -23,7 +28,7 @@ KEPT = 16
 
 
 class _Slot:
-    """The place of one container among those kept; its lock lets others be used while this one is being indexed."""
+    """Hold one container that is kept; its lock lets others be used while this one is being indexed."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -35,7 +40,7 @@ _door = Lock()
 _slots: OrderedDict[Location, _Slot] = OrderedDict()
 
 
-def opened(place: Location, fresh: bool = False) -> Container:
+def opened(place: Location, fresh: bool = False, file: ParquetFile | None = None) -> Container:
     """Return the container at a place, indexed before or now.
 
     Parameters
@@ -44,6 +49,8 @@ def opened(place: Location, fresh: bool = False) -> Container:
         A file whose ending is one of `KINDS`.
     fresh
         Whether to ask a file behind a URL if it has changed; of a local one that is always looked up.
+    file
+        The container's file where it is open already, so that it is not opened again.
 
     Raises
     ------
@@ -63,8 +70,7 @@ def opened(place: Location, fresh: bool = False) -> Container:
         try:
             now = stamp(place)
             if slot.container is None or now != slot.stamp:
-                module, _, kind = KINDS[ending(place)].partition(":")
-                slot.container = getattr(import_module(f"howfar.data.containers.{module}"), kind)(place)
+                slot.container = KINDS[place.suffix.lower()](file or place)
                 slot.stamp = now
         except BaseException:
             with _door:
@@ -74,7 +80,7 @@ def opened(place: Location, fresh: bool = False) -> Container:
 
 
 def find(place: Location) -> tuple[Container, str] | None:
-    """The container that a place lies in, and the member's own name; None where it lies in none.
+    """Find the container that a place lies in, and the member's own name; None where it lies in none.
 
     Raises
     ------
@@ -88,14 +94,14 @@ def find(place: Location) -> tuple[Container, str] | None:
     """
     if isinstance(place, Path):
         for above in place.parents:
-            if ending(above) in KINDS and is_file(above):
+            if above.suffix.lower() in KINDS and above.is_file():
                 return opened(above), place.relative_to(above).as_posix()
         return None
-    scheme, _, rest = place.partition("://") if is_url(place) else ("", "", "")
+    scheme, _, rest = place.partition("://")
     parts = rest.split("/")
     for count in range(1, len(parts)):
-        file = f"{scheme}://{'/'.join(parts[:count])}"
+        file = Url(f"{scheme}://{'/'.join(parts[:count])}")
         # A folder, too, may be called train.parquet.
-        if ending(file) in KINDS and (file in _slots or is_file(file)):
+        if file.suffix.lower() in KINDS and (file in _slots or file.is_file()):
             return opened(file), "/".join(parts[count:])
     return None

@@ -1,13 +1,15 @@
-"""What every file that holds images can do."""
+"""Say what every file that holds images can do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from howfar.io.location import Location
+
 
 class Member(NamedTuple):
-    """One image within a container, not yet read.
+    """Name one image within a container, not yet read.
 
     `own` is what follows the container's place and ``/``; `name` what its maker called it, where that is known; `mask` is as
     `own`, of its ground truth; `label` its class.
@@ -21,14 +23,14 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a container in the order of the file, and what in it is none, each with the reason."""
+    """Hold the images of a container in the order of the file, and what in it is none, each with the reason."""
 
     members: tuple[Member, ...]
     faults: tuple[tuple[str, str], ...] = ()
 
 
 class Container(Protocol):
-    """A file that holds images. Made of a place; its methods are called from several threads at a time."""
+    """Read a file that holds images; the methods are called from several threads at a time."""
 
     def listing(self) -> Listing:
         """List the images, without reading one."""
@@ -38,8 +40,8 @@ class Container(Protocol):
         """Whether there is such a member."""
         ...
 
-    def read(self, own: str) -> bytes:
-        """Return the bytes of one member.
+    def read(self, own: str) -> bytes | Location:
+        """Return the bytes of one member, or where they lie if the container holds their place alone.
 
         Raises
         ------

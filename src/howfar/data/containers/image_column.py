@@ -1,4 +1,4 @@
-"""Columns of images, as Parquet and Arrow files hold them: bytes, or Hugging Face's structs of bytes and path."""
+"""Find and read columns of images in Parquet and Arrow files: bytes, or Hugging Face's structs of bytes and path."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from howfar.data.containers.container import Member
 from howfar.errors import ImageError, InputError
-from howfar.io.location import Location, is_url
+from howfar.io.location import Location, as_location, is_url
 
 IMAGE, MASK, LABEL = "image", "mask", "label"
 
@@ -46,7 +46,7 @@ def has_paths(kind: Any) -> bool:
 
 
 def kind_of(schema: Any, column: str) -> Any:
-    """The type of a column of files; None where there is none of that name, or one of another kind."""
+    """Return the type of a column of files; None where there is none of that name, or one of another kind."""
     at = schema.get_field_index(column)
     return schema.field(at).type if at >= 0 and holds_bytes(schema.field(at).type) else None
 
@@ -65,7 +65,7 @@ def check(schema: Any, place: Location) -> None:
 
 
 def class_names(schema: Any) -> Sequence[str] | None:
-    """The names behind the numbers in the column label, where Hugging Face's features are noted and hold them.
+    """Read the names behind the numbers in the column label, where Hugging Face's features are noted and hold them.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def class_names(schema: Any) -> Sequence[str] | None:
 def members(
     count: int, paths: Sequence[Any], labels: Sequence[Any], masked: Sequence[bool], names: Sequence[str] | None
 ) -> tuple[Member, ...]:
-    """Rows as members, whose own names are their numbers; `paths`, `labels` and `masked` are empty where there are none."""
+    """Make members of rows, with their numbers as own names; `paths`, `labels` and `masked` are empty where there are none."""
     return tuple(
         Member(
             own=str(row),
@@ -105,7 +105,7 @@ def _label(value: Any, names: Sequence[str] | None) -> str | None:
 
 
 def filled(column: Any) -> list[bool]:
-    """Which cells of an Arrow array of files hold bytes or a path.
+    """Say which cells of an Arrow array of files hold bytes or a path.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def filled(column: Any) -> list[bool]:
 
 
 def row_of(own: str, count: int) -> tuple[int, str] | None:
-    """The row and the column that a member's own name stands for; None where it stands for none.
+    """Take a member's own name apart into row and column; None where it stands for none.
 
     Examples
     --------
@@ -136,21 +136,19 @@ def row_of(own: str, count: int) -> tuple[int, str] | None:
     return int(number), column or IMAGE
 
 
-def as_bytes(value: Any, place: Location) -> bytes:
-    """The bytes of a cell; where it holds a path alone (from the container's folder) or a URL, of that file.
+def bytes_or_place(value: Any, place: Location) -> bytes | Location:
+    """Return the bytes of a cell; where it holds a path alone (from the container's folder) or a URL, that file's location.
 
     Raises
     ------
     ImageError
-        The cell is empty, or the file cannot be read.
+        The cell is empty.
     """
     path = None
     if isinstance(value, dict):
         value, path = value.get("bytes"), value.get("path")
     if value is None and path and isinstance(place, Path):
-        from howfar.data.images import read_bytes
-
-        return read_bytes(path if is_url(path) else place.parent / str(path))
+        return as_location(path if is_url(path) else place.parent / str(path))
     if value is None:
         raise ImageError("no image in this row")
     return bytes(value)

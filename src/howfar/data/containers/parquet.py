@@ -1,4 +1,4 @@
-"""Parquet files with a column image of bytes, or of Hugging Face's structs; where wished label, and mask as image."""
+"""Read images from Parquet files: a column image of bytes or of Hugging Face's structs, and where wished label and mask."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from typing import Any
 from howfar.data.containers import image_column
 from howfar.data.containers.container import Listing
 from howfar.data.containers.parquet_column import Column
-from howfar.errors import ImageError, InputError
-from howfar.io.location import Location, open_binary
-
-# What one request fetches behind a URL: metadata and small columns need little.
-_BLOCK = 1 << 20
+from howfar.data.containers.parquet_file import ParquetFile
+from howfar.errors import ImageError, InputError, one_line
+from howfar.io.location import Location
 
 
 class ParquetImages:
-    """The images of a Parquet file; listing reads its metadata and small columns, never an image.
+    """Read the images of a Parquet file; listing reads its metadata and small columns, never an image.
 
     Parameters
     ----------
     place
-        The file.
+        The file, open or not.
 
     Raises
     ------
@@ -37,71 +35,50 @@ class ParquetImages:
     >>> file = Path(tempfile.mkdtemp()) / "roads.parquet"
     >>> pd.DataFrame({"image": [b"not really", b"nor this"], "label": ["dry", None]}).to_parquet(file)
     >>> images = ParquetImages(file)
-    >>> [(one.own, one.label) for one in images.listing().members]
+    >>> [(member.own, member.label) for member in images.listing().members]
     [('0', 'dry'), ('1', None)]
     >>> images.read("1")
     b'nor this'
     """
 
-    def __init__(self, place: Location) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        self._place = place
-        with open_binary(place, _BLOCK) as stream:
-            try:
-                file = pq.ParquetFile(stream)
-            except pa.ArrowException as error:
-                line = " ".join(str(error).split())[:120]
-                raise InputError(f"{place} is not a readable Parquet file ({line})") from error
-            self._metadata = file.metadata
-            self._schema = file.schema_arrow
-        image_column.check(self._schema, place)
+    def __init__(self, place: Location | ParquetFile) -> None:
+        self._file = place if isinstance(place, ParquetFile) else ParquetFile(place)
+        self._schema, self._metadata = self._file.schema, self._file.metadata
+        image_column.check(self._schema, self._file.place)
         names = (image_column.IMAGE, image_column.MASK)
         self._columns = {
-            name: Column(place, self._metadata, name) for name in names if image_column.kind_of(self._schema, name) is not None
+            name: Column(self._file, name) for name in names if image_column.kind_of(self._schema, name) is not None
         }
 
     def listing(self) -> Listing:
-        """Rows in the order of the file."""
-        import pyarrow as pa
-
-        try:
-            labels = self._small(image_column.LABEL) if image_column.LABEL in self._schema.names else []
-            paths = []
-            if image_column.has_paths(image_column.kind_of(self._schema, image_column.IMAGE)):
-                paths = [cell and cell["path"] for cell in self._small(f"{image_column.IMAGE}.path")]
-            count = self._metadata.num_rows
-            return Listing(image_column.members(count, paths, labels, self._masked(), image_column.class_names(self._schema)))
-        except (pa.ArrowException, EOFError) as error:
-            raise InputError(f"{self._place} cannot be read ({' '.join(str(error).split())[:120]})") from error
+        """List rows in the order of the file."""
+        labels = self._small(image_column.LABEL) if image_column.LABEL in self._schema.names else []
+        paths = []
+        if image_column.has_paths(image_column.kind_of(self._schema, image_column.IMAGE)):
+            paths = [cell and cell["path"] for cell in self._small(f"{image_column.IMAGE}.path")]
+        count = self._metadata.num_rows
+        return Listing(image_column.members(count, paths, labels, self._masked(), image_column.class_names(self._schema)))
 
     def has(self, own: str) -> bool:
         """Whether there is such a row, and the column."""
-        found = image_column.row_of(own, self._metadata.num_rows)
-        return found is not None and found[1] in self._columns
+        cell = image_column.row_of(own, self._metadata.num_rows)
+        return cell is not None and cell[1] in self._columns
 
-    def read(self, own: str) -> bytes:
-        """Return the bytes in one row: ``17``, or of its mask ``17/mask``."""
-        import pyarrow as pa
-
-        found = image_column.row_of(own, self._metadata.num_rows)
-        if found is None or found[1] not in self._columns:
+    def read(self, own: str) -> bytes | Location:
+        """Return the bytes in one row: ``17``, or of its mask ``17/mask``; where the row holds a path alone, that."""
+        cell = image_column.row_of(own, self._metadata.num_rows)
+        if cell is None or cell[1] not in self._columns:
             raise ImageError("no such row")
         try:
-            return image_column.as_bytes(self._columns[found[1]].cell(found[0]), self._place)
-        except (pa.ArrowException, EOFError) as error:
-            raise ImageError(f"damaged Parquet file ({' '.join(str(error).split())[:80]})") from error
+            return image_column.bytes_or_place(self._columns[cell[1]].cell(cell[0]), self._file.place)
+        except InputError as error:
+            raise ImageError(f"damaged Parquet file ({one_line(error.__cause__ or error, 80)})") from error
 
     def _small(self, column: str) -> list[Any]:
-        import pyarrow.parquet as pq
-
-        with open_binary(self._place, _BLOCK) as stream:
-            table = pq.ParquetFile(stream, metadata=self._metadata, pre_buffer=False).read(columns=[column], use_threads=False)
-            return list(table.column(0).to_pylist())
+        return list(self._file.read([column]).column(0).to_pylist())
 
     def _masked(self) -> list[bool]:
-        """Which rows have a mask: by the statistics where these know of no empty cell, else by looking."""
+        """Say which rows have a mask: by the statistics where these know of no empty cell, else by looking."""
         if image_column.MASK not in self._columns:
             return []
         if all(self._full(group) for group in range(self._metadata.num_row_groups)):

@@ -1,4 +1,4 @@
-"""One column of a Parquet file, walked through in pieces: rows that are read in order are read once, others by a new walk."""
+"""Read cells of a Parquet column in pieces: rows that are read in order are read once, others by a new walk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from itertools import count
 from threading import Lock
 from typing import Any
 
-from howfar.io.location import Location, open_binary
+from howfar.data.containers.parquet_file import ParquetFile
+from howfar.errors import InputError
 
 PIECE_BYTES = 1 << 22
 """About how much of a column is read at a time."""
@@ -25,7 +26,7 @@ _ROWS = 1024
 
 
 class _Kept:
-    """Pieces that were read last, of any file."""
+    """Keep the pieces that were read last, of any file."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -54,7 +55,7 @@ _numbers = count()
 
 @dataclass(eq=False)
 class _Walk:
-    """An iterator over the pieces of one row group, and the number of the piece that it gives next."""
+    """Hold an iterator over the pieces of one row group, and the number of the piece that it gives next."""
 
     group: int
     pieces: Iterator[Any]
@@ -62,32 +63,30 @@ class _Walk:
 
 
 class Column:
-    """Cells of one column by their rows. A piece is some megabytes, however large row groups are; pages are read whole.
+    """Read cells of one column by their rows. A piece is some megabytes, however large row groups are; pages are read whole.
 
     Parameters
     ----------
-    place
+    file
         The Parquet file.
-    metadata
-        Its metadata (``pyarrow.parquet.FileMetaData``).
     name
         The column.
     """
 
-    def __init__(self, place: Location, metadata: Any, name: str) -> None:
-        self._place, self._metadata, self._name = place, metadata, name
+    def __init__(self, file: ParquetFile, name: str) -> None:
+        self._file, self._name = file, name
         self._number = next(_numbers)
         self._lock = Lock()
         self._walks: list[_Walk] = []
         self._starts = [0]
         self._rows: list[int] = []
-        for at in range(metadata.num_row_groups):
-            group = metadata.row_group(at)
+        for at in range(file.metadata.num_row_groups):
+            group = file.metadata.row_group(at)
             self._starts.append(self._starts[-1] + group.num_rows)
             self._rows.append(max(1, min(_ROWS, PIECE_BYTES * group.num_rows // max(1, self._size(group)))))
 
     def cell(self, row: int) -> Any:
-        """The value in a row, as Python knows it."""
+        """Return the value in a row, as Python knows it."""
         group = bisect_right(self._starts, row) - 1
         number, within = divmod(row - self._starts[group], self._rows[group])
         key = (self._number, group, number)
@@ -100,9 +99,11 @@ class Column:
         return piece[within].as_py()
 
     def _walk_to(self, group: int, number: int) -> Any:
-        """The walk that has the least way to go goes on; where all are past the place, a new one begins at the group."""
+        """Go on with the walk that has the least way to go, or begin a new one where all are past the place."""
         walk = max(
-            (one for one in self._walks if one.group == group and one.next <= number), key=lambda one: one.next, default=None
+            (known for known in self._walks if known.group == group and known.next <= number),
+            key=lambda known: known.next,
+            default=None,
         )
         if walk is None:
             walk = _Walk(group, self._pieces(group))
@@ -114,16 +115,10 @@ class Column:
             if walk.next > number:
                 self._walks = [*self._walks, walk][-WALKS:]
                 return piece
-        raise EOFError(f"row group {group} ends early")
+        raise InputError(f"row group {group} of {self._file.place} ends early")
 
     def _pieces(self, group: int) -> Iterator[Any]:
-        import pyarrow.parquet as pq
-
-        with open_binary(self._place, PIECE_BYTES) as stream:
-            # A column's pages are read one by one in this way, by default the whole row group's at once.
-            file = pq.ParquetFile(stream, metadata=self._metadata, buffer_size=1 << 20, pre_buffer=False)
-            for batch in file.iter_batches(self._rows[group], row_groups=[group], columns=[self._name], use_threads=False):
-                yield batch.column(0)
+        return self._file.pieces(group, self._name, self._rows[group], PIECE_BYTES)
 
     def _size(self, group: Any) -> int:
         columns = map(group.column, range(group.num_columns))

@@ -1,4 +1,4 @@
-"""Tar shards in webdataset's form: members of one key are an image, its class and its mask."""
+"""Read tar shards in webdataset's form: members of one key are an image, its class and its mask."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from howfar.data.containers.container import Listing, Member
-from howfar.data.folder_walk import NOT_TEXT, is_text
-from howfar.data.images import EXTENSIONS
+from howfar.data.folder_walk import EXTENSIONS, NOT_TEXT, is_text
 from howfar.errors import ImageError, InputError
 from howfar.io.location import Location, open_binary, read_range
 
@@ -27,7 +26,7 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\x
 
 
 class TarShard:
-    """A tar file whose headers were read once; members are read by their offsets.
+    """Read the members of a tar file by their offsets; its headers are read once.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ class TarShard:
                 self._faults.append(("", f"damaged after {len(self._spans)} members ({error}): what follows is not read"))
 
     def listing(self) -> Listing:
-        """Images in the order of their last writing; a class or mask of the same key is theirs."""
+        """List images in the order of their last writing; a class or mask of the same key is theirs."""
         masks = {stem: name for name in self._spans for stem in _image_of(name)}
         images = [name for name in self._spans if not any(True for _ in _image_of(name))]
         members = [Member(name, name, masks.pop(_key(name), None), self._label(name)) for name in images]
@@ -112,7 +111,7 @@ class TarShard:
                 self._labels[name] = file.read(member.size).decode("utf-8", "replace").strip()
 
     def _label(self, name: str) -> str | None:
-        """What a class member says that has the image's key: all before the last dot, or before the first."""
+        """Read what a class member says that has the image's key: all before the last dot, or before the first."""
         path = PurePosixPath(name)
         keys = (_key(name), path.with_name(path.name.partition(".")[0]).as_posix())
         found = (self._labels.get(f"{key}{suffix}") for suffix in LABELS for key in keys)
@@ -137,14 +136,14 @@ def _key(name: str) -> str:
 
 
 def _image_of(name: str) -> Iterator[str]:
-    """The key of the image that this member is the mask of, where it is one."""
+    """Yield the key of the image that this member is the mask of, where it is one."""
     key = PurePosixPath(_key(name))
     if key.suffix.lower() in MASKS:
         yield key.with_suffix("").as_posix()
 
 
 def compressed(place: Location, how: str) -> InputError:
-    """What is said of a compressed tar file.
+    """Say that a tar file must not be compressed.
 
     Examples
     --------

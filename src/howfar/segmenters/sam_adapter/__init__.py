@@ -6,32 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from howfar.segmenters.family import Options, SegmenterFamily, Training
+from howfar.segmenters.family import SegmenterFamily, Training
+from howfar.segmenters.sam_adapter.options import SamAdapterOptions
 
 if TYPE_CHECKING:
     from howfar.segmenters.sam_adapter.model import SamAdapter
-
-BASE = "facebook/sam-vit-base"
-
-
-class SamAdapterOptions(Options):
-    """Which SAM is adapted, and how wide the adapter is.
-
-    Attributes
-    ----------
-    base
-        A SAM on the hub (``owner/name``), or a local folder of the hub's format: ``config.json`` and ``model.safetensors``.
-        Pictures must have the sides that its configuration says, 1024 for the published ones.
-    r
-        Values for each patch between the adapter's layers; 24 is a 32nd of ViT-B's token.
-    """
-
-    base: str = Field(
-        BASE, min_length=1, description="a SAM on the hub, or a local folder with config.json and model.safetensors"
-    )
-    r: int = Field(24, ge=1, description="values for each patch between the adapter's layers; 24 is the paper's")
 
 
 def build(options: SamAdapterOptions, pretrained: bool | Path) -> SamAdapter:
@@ -45,7 +24,7 @@ def build(options: SamAdapterOptions, pretrained: bool | Path) -> SamAdapter:
 
 
 def describe(network: SamAdapter) -> Mapping[str, Any]:
-    """What a checkpoint keeps, so that its network is built where the base is not."""
+    """Say what a checkpoint keeps, so that its network is built where the base is not."""
     return {"config": network.config, "base_weights": network.base_weights}
 
 
@@ -58,7 +37,7 @@ def restore(options: SamAdapterOptions, architecture: Mapping[str, Any]) -> SamA
 
 
 def side(options: SamAdapterOptions) -> int | None:
-    """The side of the base's pictures, where it can be told without asking the hub."""
+    """Tell the side of the base's pictures, where it can be told without asking the hub."""
     from howfar.segmenters.sam_adapter.base import side_of
 
     return side_of(options.base)

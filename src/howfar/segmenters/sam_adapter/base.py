@@ -1,4 +1,4 @@
-"""The SAM that is adapted: from a local folder, the hub's cache or the hub, in that order, by transformers' own loading."""
+"""Load the SAM that is adapted, from a local folder, the hub's cache or the hub, in that order, by transformers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError
-from howfar.segmenters.sam_adapter import BASE
+from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+from howfar.segmenters.sam_adapter.options import BASE, SIDE, SIZES
 from howfar.weights.hub import SAFE_FILE, why_unreachable
 from howfar.weights.state_dicts import read_state_dict
 
@@ -19,9 +19,6 @@ T = TypeVar("T")
 
 CONFIG_FILE = "config.json"
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-SIDE = 1024
-"""Of the pictures of every published base."""
-SIZES = {BASE: "375 MB", "facebook/sam-vit-large": "1.2 GB", "facebook/sam-vit-huge": "2.6 GB"}
 
 
 def load_sam(base: str, pretrained: bool | Path) -> Any:
@@ -84,11 +81,11 @@ def sam_of(config: Any) -> Any:
         return library.SamModel(library.SamConfig.from_dict(dict(config)))
     # As of a folder's: each library that has a say fails in its own way.
     except Exception as error:
-        raise InputError(f"the checkpoint's configuration of SAM cannot be read ({_one_line(error)}): train again") from error
+        raise InputError(f"the checkpoint's configuration of SAM cannot be read ({one_line(error)}): train again") from error
 
 
 def side_of(base: str) -> int | None:
-    """The side of a base's pictures: of a folder, a published base, or one in the hub's cache; None of others.
+    """Tell the side of a base's pictures: of a folder, a published base, or one in the hub's cache; None of others.
 
     Examples
     --------
@@ -150,7 +147,7 @@ def _config(library: Any, base: str, folder: Path | None, wanted: tuple[str, ...
         raise
     # Damaged text, and values that transformers' strict configurations refuse: errors of several libraries' own kinds.
     except Exception as error:
-        raise InputError(f"adsam's base has no readable {CONFIG_FILE}: {base} ({_one_line(error)})") from error
+        raise InputError(f"adsam's base has no readable {CONFIG_FILE}: {base} ({one_line(error)})") from error
     if config is None:
         raise InputError.of("adsam's base", "must be a SAM (model_type 'sam' in its config.json)", kind, f"name {BASE}, say")
     return config
@@ -167,7 +164,7 @@ def _of_hub(base: str, wanted: tuple[str, ...], read: Callable[[bool], T]) -> T:
             return read(False)
         # The hub's client, its HTTP library and transformers each fail in their own ways.
         except Exception as error:
-            reason = _one_line(error)
+            reason = one_line(error)
     size = f" ({SIZES[base]})" if base in SIZES and SAFE_FILE in wanted else ""
     raise MissingPathError(
         f"adsam's base {base} is not on this machine and cannot be fetched ({reason}): download {' and '.join(wanted)}{size} "
@@ -180,13 +177,9 @@ def _fitting(source: str, read: Callable[[], Any]) -> Any:
     try:
         model, info = read()
     except RuntimeError as error:
-        raise InputError(f"weights do not fit adsam's base: {source} ({_one_line(error)})") from error
+        raise InputError(f"weights do not fit adsam's base: {source} ({one_line(error)})") from error
     missing = sorted(info["missing_keys"])
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise InputError(f"weights do not fit adsam's base: {source} lacks {', '.join(missing[:3])}{more}")
     return model
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

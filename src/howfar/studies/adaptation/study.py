@@ -10,6 +10,7 @@ import pandas as pd
 
 from howfar.data import Dataset, content_hash, read_bytes
 from howfar.errors import InputError
+from howfar.io.checkpoint import remove_abandoned
 from howfar.pipeline.prediction import Model
 from howfar.results import Comparison, Provenance
 from howfar.results.adaptation import BASELINE, Adaptation
@@ -22,7 +23,6 @@ from howfar.studies.adaptation.tables import gains_of, images_of, model_row, sco
 from howfar.studies.distance import compare
 from howfar.studies.selection import select
 from howfar.training.examples import Example, examples_of
-from howfar.training.resume import remove_abandoned
 from howfar.training.settings import Settings
 
 

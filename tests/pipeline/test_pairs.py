@@ -14,9 +14,9 @@ import howfar
 from howfar import registry
 from howfar.arrays import as_rows
 from howfar.errors import InputError
+from howfar.io.checkpoint import KeptArrays
 from howfar.pipeline import measured_pairs, pairs
-from howfar.pipeline.kept import FOLDER, KeptPairs
-from howfar.pipeline.pairs import MeasuredPair, MeasurePairs
+from howfar.pipeline.pairs import FOLDER, MeasuredPair, MeasurePairs
 from howfar.projection import Projection
 from howfar.results import Comparison, Features, Settings
 from howfar.runners import RayRunner
@@ -57,19 +57,21 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def cut_short(monkeypatch: pytest.MonkeyPatch, measured: list[int]) -> Callable[..., None]:
     """A run that is stopped when the third pair is kept."""
-    keep = KeptPairs.keep
+    keep = KeptArrays.keep
+    kept: list[str] = []
 
-    def stop(self: KeptPairs, place: int, pair: MeasuredPair) -> None:
-        keep(self, place, pair)
-        if place == 2:
+    def stop(self: KeptArrays, key: str, arrays: Any) -> None:
+        keep(self, key, arrays)
+        kept.append(key)
+        if len(kept) == 3:
             raise KeyboardInterrupt
 
     def run(**given: Any) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(KeptPairs, "keep", stop)
+            patch.setattr(KeptArrays, "keep", stop)
             with pytest.raises(KeyboardInterrupt):
                 compare(**given)
-        del measured[:]
+        del measured[:], kept[:]
 
     return run
 
@@ -150,7 +152,7 @@ def test_a_disk_that_refuses_costs_nothing(tmp_path: Path, monkeypatch: pytest.M
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("howfar.pipeline.kept._save", full)
+        patch.setattr("howfar.io.checkpoint.appearing", full)
         found = compare(out=tmp_path)
     check_same(found, compare())
     assert not (tmp_path / FOLDER).exists()
@@ -184,7 +186,7 @@ def test_another_version_and_another_distance_are_measured_anew(
 ) -> None:
     cut_short(out=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("howfar.pipeline.kept.metadata.version", lambda _: "0.0.0")
+        patch.setattr("howfar.io.checkpoint.metadata.version", lambda _: "0.0.0")
         cut_short(out=tmp_path)
     names = registry.names
     with monkeypatch.context() as patch:

@@ -1,0 +1,103 @@
+"""Open a Parquet file once, for its schema and for whatever of its columns is wanted then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from howfar.errors import InputError, one_line
+from howfar.io.location import Location, open_binary
+
+# What one request fetches behind a URL: metadata and small columns need little.
+_BLOCK = 1 << 20
+
+
+class ParquetFile:
+    """Hold an open Parquet file with its metadata; a local one is opened once, and read by several threads at a time.
+
+    Parameters
+    ----------
+    place
+        The file.
+    what
+        What the caller takes it for.
+
+    Attributes
+    ----------
+    place, schema, metadata
+        The file, its columns and their types, and what pyarrow knows of its row groups.
+
+    Raises
+    ------
+    InputError
+        It is not a Parquet file.
+    OSError
+        It cannot be opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> path = Path(tempfile.mkdtemp()) / "roads.parquet"
+    >>> pd.DataFrame({"image": ["1.png", "2.png"], "label": ["dry", None]}).to_parquet(path)
+    >>> file = ParquetFile(path)
+    >>> file.schema.names, file.read(["label"]).column("label").to_pylist()
+    (['image', 'label'], ['dry', None])
+    """
+
+    def __init__(self, place: Location, what: str = "Parquet file") -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.place, self._what = place, what
+        # Arrow reads a local file at any place without moving the one position that threads would share.
+        self._source: Any = pa.OSFile(str(place)) if isinstance(place, Path) else open_binary(place, _BLOCK)
+        try:
+            file = pq.ParquetFile(self._source)
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+        self.metadata, self.schema = file.metadata, file.schema_arrow
+
+    def read(self, columns: Sequence[str]) -> Any:
+        """Read whole columns; one of a struct's fields is named ``image.path``.
+
+        Raises
+        ------
+        InputError
+            The file is damaged.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            file = pq.ParquetFile(self._source, metadata=self.metadata)
+            return file.read(columns=list(columns), use_threads=False)
+        except (pa.ArrowException, OSError, EOFError) as error:
+            raise self._unreadable(error) from error
+
+    def pieces(self, group: int, column: str, rows: int, block: int) -> Iterator[Any]:
+        """Walk through a column of one row group, `rows` rows at a time, and behind a URL by requests of `block` bytes.
+
+        Raises
+        ------
+        InputError
+            The file is damaged.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        # Behind a URL each walk has a position of its own.
+        local = isinstance(self.place, Path)
+        with nullcontext(self._source) if local else open_binary(self.place, block) as source:
+            # A column's pages are read one by one in this way, by default the whole row group's at once.
+            file = pq.ParquetFile(source, metadata=self.metadata, buffer_size=1 << 20, pre_buffer=False)
+            try:
+                for batch in file.iter_batches(rows, row_groups=[group], columns=[column], use_threads=False):
+                    yield batch.column(0)
+            except (pa.ArrowException, EOFError) as error:
+                raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> InputError:
+        return InputError(f"{self.place} is not a readable {self._what} ({one_line(error, 120)})")

@@ -1,0 +1,130 @@
+"""Define a dataset: a named sequence of images, listed from a folder or a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from howfar.data.folder import counted, list_folder
+from howfar.data.item import Item
+from howfar.data.remote_folder import list_remote
+from howfar.data.table import list_table
+from howfar.errors import InputError
+from howfar.io.location import as_location
+from howfar.results import Skipped
+
+
+@dataclass(frozen=True, repr=False)
+class Dataset:
+    """Hold a named sequence of images in a fixed order.
+
+    Attributes
+    ----------
+    name
+        What tables and figures call it.
+    items
+        Its images.
+    skipped
+        What was found and cannot be an image: broken links, missing files.
+    root
+        The folder, table or container that it was read from.
+
+    Raises
+    ------
+    InputError
+        Two items share a name.
+
+    Examples
+    --------
+    >>> Dataset("roads", (Item("1.png", Path("1.png")),))
+    Dataset('roads': 1 image)
+    """
+
+    name: str
+    items: tuple[Item, ...]
+    skipped: tuple[Skipped, ...] = ()
+    root: Path | str | None = None
+
+    def __post_init__(self) -> None:
+        twice = [name for name, count in Counter(item.name for item in self.items).items() if count > 1]
+        if twice:
+            raise InputError.of(f"dataset {self.name}", "must name each image once", twice[0], "drop or rename the repeats")
+
+    @classmethod
+    def from_folder(cls, path: str | Path, name: str | None = None) -> Dataset:
+        """List a folder of images, in natural order of their paths (2.png before 10.png).
+
+        Where the folder holds a folder ``images``, the images lie below that; else they are all those below the folder.
+        Masks lie below ``masks`` beside, with the same path but for the ending. Hidden files and folders are left
+        out. Linked folders are followed; one that is reached twice is listed once, under its own path where it has one.
+
+        Parameters
+        ----------
+        path
+            The folder, or its URL.
+        name
+            The dataset's name; by default the folder's, or its parent's where the folder is called ``images``.
+
+        Raises
+        ------
+        MissingPathError
+            There is no such folder.
+        InputError
+            It is not a folder, or holds no image.
+
+        Examples
+        --------
+        >>> from howfar.demo import write_dataset
+        >>> import tempfile
+        >>> Dataset.from_folder(write_dataset(Path(tempfile.mkdtemp()) / "roads", 3, seed=0, size=64))
+        Dataset('roads': 3 images, 3 masks)
+        """
+        place = as_location(path)
+        return cls(*(list_folder(place, name) if isinstance(place, Path) else list_remote(place, name)))
+
+    @classmethod
+    def from_table(cls, path: str | Path, name: str | None = None) -> Dataset:
+        r"""Read a CSV or Parquet table with a column ``image``, and where wished ``mask`` and ``label``.
+
+        Paths are relative to the table's folder; one may also be a URL, or lie within a tar or Parquet file. An image's name is
+        its path as the table writes it. A row whose image is not there is skipped with the reason; one whose mask is not there
+        is kept without it, and that is noted among the skipped. The same image in two rows is an error, since it would count
+        twice.
+
+        Parameters
+        ----------
+        path
+            The table, or its URL; CSV in UTF-8, with a header and commas.
+        name
+            The dataset's name; by default the table's, without its ending.
+
+        Raises
+        ------
+        MissingPathError
+            There is no such file.
+        InputError
+            It is no such table, lacks the column ``image``, leaves an image empty, repeats one, or names no file that exists.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from howfar.demo import write_dataset
+        >>> folder = write_dataset(Path(tempfile.mkdtemp()) / "roads", 2, seed=0, size=64)
+        >>> _ = (folder / "list.csv").write_text("image,label\nimages/0001.jpg,dry\n")
+        >>> Dataset.from_table(folder / "list.csv").items[0].label
+        'dry'
+        """
+        return cls(*list_table(as_location(path), name))
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __repr__(self) -> str:
+        masks = sum(item.mask is not None for item in self.items)
+        parts = [counted(len(self), "image")]
+        if masks:
+            parts.append(counted(masks, "mask"))
+        if self.skipped:
+            parts.append(f"{len(self.skipped)} skipped")
+        return f"Dataset({self.name!r}: {', '.join(parts)})"

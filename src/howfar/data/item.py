@@ -1,0 +1,35 @@
+"""Say what one image of a dataset is, and what a reader of datasets finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from howfar.results import Skipped
+
+
+@dataclass(frozen=True)
+class Item:
+    """Name one image of a dataset, not yet read.
+
+    Attributes
+    ----------
+    name
+        Unique in the dataset: the path below the images folder, with ``/``, or what the table says.
+    path
+        The file, or the text of its URL; of a member of a tar, Parquet or Arrow file the container, ``/`` and its own name.
+    mask
+        The file of its ground truth, as `path`, where there is one.
+    label
+        Its class, where there is one.
+    """
+
+    name: str
+    path: Path | str
+    mask: Path | str | None = None
+    label: str | None = None
+
+
+DatasetFields: TypeAlias = tuple[str, tuple[Item, ...], tuple[Skipped, ...], Path | str]
+"""The fields of a `howfar.data.Dataset` in their order, as a reader finds them: name, items, skipped, root."""

@@ -1,0 +1,132 @@
+"""Keep what a long run has finished, so that a run that was killed goes on where it was when it is run again.
+
+A part is known by a digest of all that its values depend on, the installed howfar among it, so that what other settings or
+another version left is never taken for it. It is written whole or not at all, and goes when the run's result is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.io.atomic import TEMPORARY, appearing
+from howfar.io.lock import alone
+
+STATE = ".state"
+"""Ending of a file that holds the state of a run, to go on from."""
+_DAMAGED = (OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, BadZipFile)
+
+
+def digest(value: Any) -> str:
+    """Name a JSON value by 32 hexadecimal digits of its SHA-256.
+
+    Examples
+    --------
+    >>> digest({"b": 1, "a": [2]}) == digest({"a": [2], "b": 1}), len(digest(None))
+    (True, 32)
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def part_key(*depends_on: Any) -> str:
+    """Name a part of a run by the JSON values that it depends on and the installed howfar's version.
+
+    Examples
+    --------
+    >>> part_key("roads", 25) == part_key("roads", 25), part_key("roads", 25) == part_key("roads", 26)
+    (True, False)
+    """
+    return digest([metadata.version("howfar"), *depends_on])
+
+
+@dataclass(frozen=True)
+class KeptArrays:
+    """Keep the finished parts of a run in a folder, each a file of named arrays.
+
+    Attributes
+    ----------
+    folder
+        Made when the first part is kept, but not the folders above it: a task on a machine that does not share them leaves
+        nothing behind there. None keeps nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> parts = KeptArrays(Path(tempfile.mkdtemp()) / ".parts")
+    >>> parts.keep("roads", {"distance": np.array([0.5, 1.5])})
+    >>> "roads" in parts, parts.read("roads"), parts.read("cloth")
+    (True, {'distance': array([0.5, 1.5])}, None)
+    """
+
+    folder: Path | None
+
+    def __contains__(self, key: str) -> bool:
+        return self.folder is not None and self._file(self.folder, key).is_file()
+
+    def read(self, key: str) -> dict[str, NDArray[Any]] | None:
+        """Read a part; None where it is absent or damaged, so that it is computed anew."""
+        if self.folder is not None:
+            # Opened here, since numpy leaves a damaged file open.
+            with (
+                suppress(*_DAMAGED),
+                self._file(self.folder, key).open("rb") as file,
+                np.load(file, allow_pickle=False) as arrays,
+            ):
+                return dict(arrays)
+        return None
+
+    def keep(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write a part; a disk that refuses, or a folder that is gone meanwhile, costs time later and no more."""
+        if self.folder is not None:
+            with suppress(OSError):
+                self.folder.mkdir(exist_ok=True)
+                with appearing(self._file(self.folder, key)) as file:
+                    np.savez(file, **dict[str, Any](arrays))
+
+    def forget(self) -> None:
+        """Remove the folder with all parts, those that other settings left too."""
+        if self.folder is not None:
+            rmtree(self.folder, ignore_errors=True)
+
+    @staticmethod
+    def _file(folder: Path, key: str) -> Path:
+        return folder / f"{key}.npz"
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the states that killed runs left in a folder, and halves of them, unless a run is at work there.
+
+    A run at work shares the folder's lock (`howfar.io.lock.locked`). Where files cannot be locked nothing is removed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.io.lock import locked
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> left = [(folder / name).touch() for name in ("0123.state", ".4567.tmp", "notes.txt")]
+    >>> with locked(folder, shared=True):
+    ...     remove_abandoned(folder)
+    >>> len(list(folder.iterdir()))
+    3
+    >>> remove_abandoned(folder)
+    >>> [file.name for file in folder.iterdir()]
+    ['notes.txt']
+    """
+    if not folder.is_dir():
+        return
+    with alone(folder, otherwise=False) as idle:
+        # Earlier versions called a half of a state .part.
+        for ending in (STATE, TEMPORARY, ".part") if idle else ():
+            for file in folder.glob(f"*{ending}"):
+                file.unlink(missing_ok=True)

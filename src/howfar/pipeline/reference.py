@@ -1,0 +1,152 @@
+"""Measure how far new images are from a primary dataset by what is kept of it, without its images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array
+from howfar.distances.dataset import image_to_dataset
+from howfar.distances.knn import knn
+from howfar.distances.mahalanobis import Fitted
+from howfar.numbers import format_number
+from howfar.pipeline.bootstrap import ROUNDING
+from howfar.pipeline.performance_predictor import Expected
+from howfar.projection import Basis
+from howfar.protocols import Rows
+from howfar.results import Provenance, Skipped
+from howfar.significance import p_values, percentiles
+
+CONFORMAL = 19
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reference:
+    """Hold what is kept of a primary dataset P; `howfar.Profile`, which adds loading and scoring, describes the fields."""
+
+    primary: str
+    n: int
+    backbone: str
+    options: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    layers: tuple[int, ...]
+    components: int
+    scale: str
+    neighbours: int
+    basis: Basis
+    rows: Float64Array
+    own: Float64Array | None
+    provenance: Provenance
+    skipped: tuple[Skipped, ...] = ()
+    expected: Expected | None = None
+
+    @property
+    def self_distance(self) -> float | None:
+        """Give O^dist(P, P), leave-one-out: what `relative` is relative to."""
+        return None if self.own is None else float(self.own.mean())
+
+    @property
+    def explained_variance(self) -> float:
+        """Give the share of P's total variance that the subspace holds."""
+        return self.basis.explained_variance
+
+    def measure(self, features: ArrayLike | Rows) -> dict[str, Float64Array]:
+        """Measure distances of new images from P by their features, as ``howfar compare --projection primary`` has them.
+
+        Parameters
+        ----------
+        features
+            (m, q), of the profile's own kind: nothing here can tell.
+
+        Returns
+        -------
+        dict
+            i_dist, i_dist_mean, relative, knn, mahalanobis, percentile, p_value: (m,) float64 each, nan where undefined.
+
+        Raises
+        ------
+        InputError
+            Features as `howfar.arrays.as_features`, or of another width.
+        """
+        s = self.basis.scores(features)
+        mean = image_to_dataset(s, self.rows)
+        undefined = np.full(len(s), np.nan)
+        # Where P's images are all alike its subspace holds nothing, and every image would look near.
+        own, self_distance = self._sorted if self._fitted is not None else None, self.self_distance or 0.0
+        relative = np.divide(mean, self_distance, out=undefined.copy(), where=self_distance > ROUNDING * mean)
+        return {
+            "i_dist": self.n * mean,
+            "i_dist_mean": mean,
+            "relative": relative,
+            "knn": knn(s, self.rows, k=min(self.neighbours, self.n)),
+            "mahalanobis": self._mahalanobis(s),
+            "percentile": undefined if own is None else percentiles(mean, own),
+            "p_value": undefined if own is None else p_values(mean, own),
+        }
+
+    def columns(self, measured: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
+        """Select what estimators of performance read of `measure`, in units of P's own distances, so that it has no scale."""
+        unit = self.self_distance or np.nan
+        return {
+            "i_dist": measured["relative"],
+            "knn": measured["knn"] / unit,
+            "mahalanobis": measured["mahalanobis"],
+        }
+
+    def with_expected(self, expected: Expected) -> Self:
+        """Add estimators of performance."""
+        return replace(self, expected=expected)
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what whoever reads its distances should know."""
+        notes = []
+        if self.own is None:
+            notes.append(f"{self.primary} is a single image: it has no self-distance, so relative distances are undefined")
+        elif self._fitted is None:
+            notes.append(f"the images of {self.primary} are all alike: no distance from them can be told")
+        elif self.n < CONFORMAL:
+            notes.append(
+                f"{self.primary} has {self.n} images: with fewer than {CONFORMAL} no image can be called far by its p-value"
+            )
+        if self.basis.components < self.components:
+            notes.append(
+                f"{self.components} components were asked for, and {self.basis.components} can be had of {self.primary}"
+            )
+        if self.neighbours > self.n:
+            notes.append(f"{self.neighbours} neighbours were asked for, and {self.primary} has {self.n} images to be near to")
+        return tuple(notes)
+
+    def __repr__(self) -> str:
+        lines = [
+            f"Profile of {self.primary}: {self.n} images by {self.backbone}, q = {sum(self.layers):,}",
+            f"subspace    {self.basis.components} components hold {100 * self.explained_variance:.1f} % of its variance"
+            + (", layers scaled alike" if self.scale == "layers" else ""),
+            f"yardstick   self-distance {format_number(self.self_distance)}; nearest {min(self.neighbours, self.n)} neighbours",
+            *([] if self.expected is None else self.expected.lines()),
+        ]
+        files = "file" if len(self.skipped) == 1 else "files"
+        skipped = [f"{len(self.skipped)} {files} of {self.primary} could not be read (.skipped)"] if self.skipped else []
+        return "\n".join([*lines, *skipped, *self.notes()])
+
+    @cached_property
+    def _sorted(self) -> Float64Array | None:
+        return None if self.own is None else np.sort(self.own)
+
+    @cached_property
+    def _fitted(self) -> Fitted | None:
+        return Fitted.on(self.rows) if np.ptp(self.rows, axis=0).max() > 0 else None
+
+    def _mahalanobis(self, s: Float64Array) -> Float64Array:
+        undefined = np.full(len(s), np.nan)
+        if self._fitted is None:
+            return undefined
+        spread, size = np.ptp(self.rows, axis=0).max(), np.abs(self.rows).max()
+        with np.errstate(over="ignore", invalid="ignore"):
+            distances = self._fitted.distances(s)
+        defined = np.isfinite(distances) & (spread > ROUNDING * np.maximum(np.abs(s).max(axis=1), size))
+        return np.where(defined, distances, undefined)
