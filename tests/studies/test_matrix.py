@@ -220,7 +220,7 @@ def test_a_dataset_that_is_there_twice(projection: str, measured: list[int]) -> 
             alone = measure({"one": rows[0], "other": rows[1]}).pairs.iloc[0]
             assert pairs.loc[(one, other), "o_dist_mean"] == pytest.approx(alone["o_dist_mean"], rel=1e-12)
     assert pairs.loc[("a", "twin"), "inhomogeneity"] == pytest.approx(0.0, abs=1e-12)
-    assert pairs.loc[("b", "c"), "inhomogeneity"] != matrix_pairs.loc[("a", "b"), "inhomogeneity"]
+    assert pairs.loc[("b", "c"), "inhomogeneity"] != pairs.loc[("a", "b"), "inhomogeneity"]
     square = found.square()
     np.testing.assert_array_equal(square.loc["a", ["b", "c"]], square.loc["twin", ["b", "c"]])
 
@@ -339,8 +339,7 @@ def test_a_line_of_another_make_is_passed_over(line: str, tmp_path: Path, measur
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
-    found = measure(bootstrap=20)
-    found.save(tmp_path)
+    found = measure(bootstrap=20, out=tmp_path)
     read = Matrix.load(tmp_path)
     pd.testing.assert_frame_equal(read.pairs, found.pairs, check_exact=True)
     for name in ("datasets", "backbone", "settings", "provenance", "skipped", "notes"):
@@ -371,7 +370,7 @@ def test_json_has_no_nan(tmp_path: Path) -> None:
 def test_equal_images_alone(tmp_path: Path) -> None:
     found = measure({"one": np.ones((4, 3)), "two": np.ones((5, 3))})
     assert found.pairs["inhomogeneity"].isna().all()
-    assert "all images are equal" in found.save(tmp_path).joinpath("report.html").read_text(encoding="utf-8")
+    assert "all images are equal" in howfar.write_report(found.save(tmp_path)).read_text(encoding="utf-8")
     assert found.table()[1] == [("one", "4", "–", "–", "–", "–"), ("two", "5", "–", "–", "–", "–")]
 
 

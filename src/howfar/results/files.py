@@ -1,4 +1,4 @@
-"""How results go to disk and come back: whole files or none, and plain JSON values."""
+"""Files that are whole or not there, folders that are ready to be written to, and values as JSON has them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def replace(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
-    """Make the folder that results are to go to, before any work is done; its absolute path.
+    """Make the folder that results are to go to, before any work is done, and return its absolute path.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
 
 
 def digest(value: Any) -> str:
-    """A name for a JSON value: 32 hexadecimal digits of its SHA-256.
+    """Name a JSON value by 32 hexadecimal digits of its SHA-256.
 
     Examples
     --------
@@ -62,26 +63,22 @@ def digest(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The value with mappings as dictionaries and tuples as lists, as JSON has them.
+    """Turn a value into what JSON has: records and mappings into dictionaries, tuples into lists, tables into rows.
+
+    What is not a number in a table becomes None.
 
     Examples
     --------
     >>> plain({"ci": (0.1, 0.2)})
     {'ci': [0.1, 0.2]}
     """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    if hasattr(value, "to_dict"):
+        rows = value.to_dict("records")
+        return [{str(name): None if cell != cell else cell for name, cell in row.items()} for row in rows]
     return value
-
-
-def tupled(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The row with the named lists as the tuples that they were before JSON; None stays.
-
-    Examples
-    --------
-    >>> tupled({"ci": [0.1, 0.2], "n": 3}, "ci")
-    {'ci': (0.1, 0.2), 'n': 3}
-    """
-    return {key: tuple(value) if key in names and value is not None else value for key, value in row.items()}
