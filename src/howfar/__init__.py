@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from howfar.studies.performance.relate import relate
     from howfar.studies.profile import profile
     from howfar.studies.prompts.study import prompts
+    from howfar.studies.run_folder import write_report
     from howfar.studies.selection import select
     from howfar.training.train import train
 
@@ -66,6 +67,7 @@ _NAMES = {
     "relate": "howfar.studies.performance.relate",
     "select": "howfar.studies.selection",
     "train": "howfar.training.train",
+    "write_report": "howfar.studies.run_folder",
 }
 _MODULES = ("distances", "metrics", "projection", "relation", "selection", "significance")
 
@@ -105,6 +107,7 @@ __all__ = [
     "selection",
     "significance",
     "train",
+    "write_report",
 ]
 
 

@@ -149,7 +149,8 @@ def test_every_option_reaches_the_study(made: Path, place: Path, capsys: pytest.
     code, out, err = howfar(capsys, place, *given(made, "near", "far"), *arguments, "--estimator", "i_dist", "--json")
     assert code == 0, err
     document = json.loads(out)
-    assert document["settings"] == {**options, "threshold_source": "given"}
+    files = [str(made / name) for name in ("near.parquet", "far.parquet")]
+    assert document["settings"] == {**options, "threshold_source": "given", "performance": files, "estimator": "i_dist"}
     assert document["estimator"] == "i_dist"
     assert {one["estimator"] for one in document["estimates"]} == {"i_dist"}
 
@@ -165,7 +166,8 @@ def test_defaults_are_those_of_python(made: Path, place: Path, capsys: pytest.Ca
     assert {**found, "provenance": None} == {**wanted, "provenance": None}
     assert found["settings"] == {
         "threshold": 0.5, "threshold_source": "not tuned on any set", "tau": 0.5, "flat": 0.2, "level": 0.9, "error_rate": 0.2,
-        "bootstrap": 1000, "seed": 0, "group": None,
+        "bootstrap": 1000, "seed": 0, "group": None, "estimator": "auto",
+        "performance": [str(made / "near.parquet"), str(made / "far.parquet")],
     }  # fmt: skip
 
 

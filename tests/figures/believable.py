@@ -148,6 +148,7 @@ def make(folder: Path, count: int = 6, seed: int = 0) -> Comparison:
         ),
         leaks=(Leak(names[0], "copy <1>.png", "p-0003.png", "ab" * 32),),
         notes=("roads-dry: 5 components are all that can be had, 25 were asked for <&>",),
+        options={"name": "efficientnet_lite0"},
     )
 
 

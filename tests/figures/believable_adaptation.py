@@ -73,12 +73,13 @@ def make(
         suppression=suppression_of(images, next(iter(BACKGROUND)), names, chosen),
         provenance=Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"}),
         notes=("far: fewer than 7 images of walls lie in the band <&>",),
+        sources={name: f"{folder}/data/{k}" for k, name in enumerate((*secondaries, *others, *BACKGROUND))},
     )
 
 
 def without_files(study: Adaptation) -> Adaptation:
     """The same with no file known."""
-    return replace(study, images=study.images.assign(path="", mask="", map=""))
+    return replace(study, images=study.images.assign(path="", mask="", map=""), sources={})
 
 
 def _each(chosen: Config) -> list[tuple[int, str, Arm | None]]:

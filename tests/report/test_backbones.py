@@ -11,7 +11,8 @@ import pytest
 import howfar
 from howfar.figures.backbones import backbones_agreement, backbones_relative, looks
 from howfar.report import words_backbones as words
-from howfar.report.backbones import _rerun, write_backbones_report
+from howfar.report.backbones import write_backbones_report
+from howfar.report.rerun import rerun_backbones
 from howfar.results.backbones import BackboneComparison
 
 NAMES = ("pixels", "colour_moments")
@@ -61,7 +62,7 @@ def test_writes_page_and_figures(found: BackboneComparison, tmp_path: Path) -> N
 def test_the_call_it_shows_gives_it_again(found: BackboneComparison, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     scope: dict[str, Any] = {}
-    exec(_rerun(found), scope)
+    exec(rerun_backbones(found), scope)
     assert scope["found"].to_frame().equals(found.to_frame())
 
 

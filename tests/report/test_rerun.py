@@ -7,7 +7,7 @@ import pandas as pd
 from PIL import Image
 
 import howfar
-from howfar.report.rerun import folder, rerun
+from howfar.report.rerun import NOT_RECORDED, rerun
 from howfar.results import Comparison, Relation
 from packed import tar_bytes, write_parquet
 
@@ -73,9 +73,10 @@ def test_a_relation_is_made_again_with_its_settings(six: Comparison, related: Re
 
 def test_embeddings_name_no_backbone(six: Comparison) -> None:
     assert "backbone=" in rerun(six)
-    assert "backbone=" not in rerun(replace(six, backbone=replace(six.backbone, name="embeddings")))
+    assert "backbone=" not in rerun(replace(six, backbone=replace(six.backbone, name="embeddings"), options={}))
 
 
-def test_folder_of_images_from_two_places_is_unknown() -> None:
-    assert folder(["/a/x.png", "/b/y.png"], ["x.png", "y.png"], "d") == "<where d is>"
-    assert folder(["/a/bx.png"], ["x.png"], "d") == "<where d is>"
+def test_no_call_is_shown_where_the_backbones_options_are_not_recorded(six: Comparison) -> None:
+    assert rerun(replace(six, options={})) == NOT_RECORDED
+    assert "not recorded" in NOT_RECORDED
+    compile(NOT_RECORDED, "rerun", "exec")

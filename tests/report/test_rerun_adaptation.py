@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import howfar
+from howfar.data import parse
 from howfar.demo import write_dataset
 from howfar.report.rerun_adaptation import rerun
 from howfar.results.adaptation import Adaptation
@@ -14,16 +15,15 @@ from howfar.results.adaptation import Adaptation
 
 def test_the_call_is_python_with_every_setting(study: Adaptation, study_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: dict[str, Any] = {}
-    monkeypatch.setattr(howfar.Dataset, "from_folder", lambda path, name: (path, name))
     monkeypatch.setattr(howfar, "adapt", lambda *given, **named: called.update(named, given=given), raising=False)
     exec(rerun(study))
     primary, secondaries, segmenter = called.pop("given")
     assert primary == "training & <set>=<where training & <set> is>"
-    assert secondaries == [(f"{study_folder}/data/{k}", name) for k, name in enumerate(study.secondaries)]
+    assert secondaries == [f"{name}={study_folder}/data/{k}" for k, name in enumerate(study.secondaries)]
     assert segmenter == "unetplusplus"
-    assert called.pop("background") == (f"{study_folder}/data/6", "plain & empty")
-    assert called.pop("blind") == [(f"{study_folder}/data/4", "blind, labelled"), (f"{study_folder}/data/5", "blind")]
-    assert called.pop("out") == "<another folder>"
+    assert called.pop("background") == f"plain & empty={study_folder}/data/6"
+    assert called.pop("blind") == [f"blind, labelled={study_folder}/data/4", f"blind={study_folder}/data/5"]
+    assert called.pop("out") == "adaptation-again"
     training = dict(study.settings["training"])
     del training["seed"]
     assert called == {
@@ -42,10 +42,8 @@ def test_datasets_of_unknown_places_are_gaps(bakeoff: Adaptation, studies: Any) 
 
 def test_the_folder_named_is_one_whose_masks_are_found(study: Adaptation, tmp_path: Path) -> None:
     place = write_dataset(tmp_path / "roads", 3, seed=0, size=32)
-    rows = study.images[study.images["dataset"] == "roads"].iloc[:3]
-    names = sorted(path.name for path in (place / "images").iterdir())
-    images = rows.assign(image=names, path=[str(place / "images" / name) for name in names])
-    text = rerun(replace(study, images=images))
-    line = next(line for line in text.splitlines() if "name='roads'" in line)
-    dataset = eval(line.strip().rstrip(","), {"howfar": howfar})
+    text = rerun(replace(study, sources={"roads": str(place)}))
+    line = next(line for line in text.splitlines() if "'roads=" in line)
+    dataset = parse(eval(line.strip().rstrip(",")))
+    assert isinstance(dataset, howfar.Dataset)
     assert all(item.mask is not None for item in dataset.items)

@@ -109,7 +109,7 @@ def test_without_trivial_backbones(demo_folders: list[Path], store: Path) -> Non
 
 
 def test_saves_and_comes_back(found: BackboneComparison, tmp_path: Path) -> None:
-    folder = found.save(tmp_path / "out", report=False)
+    folder = found.save(tmp_path / "out")
     again = BackboneComparison.load(folder)
     pd.testing.assert_frame_equal(again.agreement, found.agreement)
     pd.testing.assert_frame_equal(again.to_frame(), found.to_frame())
@@ -121,7 +121,7 @@ def test_saves_and_comes_back(found: BackboneComparison, tmp_path: Path) -> None
 def test_a_damaged_folder_is_said_to_be(found: BackboneComparison, tmp_path: Path) -> None:
     with pytest.raises(MissingPathError, match=r"backbones\.json is not there"):
         BackboneComparison.load(tmp_path)
-    folder = found.save(tmp_path / "out", report=False)
+    folder = found.save(tmp_path / "out")
     text = (folder / "backbones.json").read_text()
     (folder / "backbones.json").write_text(text.replace('"format": 1', '"format": 9', 1))
     with pytest.raises(StoreError, match="another format"):

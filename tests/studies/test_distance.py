@@ -99,9 +99,8 @@ def test_without_rivals_all_else_is_the_same(found: Comparison, tmp_path: Path) 
         assert set(one.rivals) == {"knn_mean", "mahalanobis_mean"} < set(other.rivals)
         assert replace(one, rivals={}) == replace(other, rivals={})
     pd.testing.assert_frame_equal(plain.images, found.images, check_exact=True)
-    plain.save(tmp_path)
+    page = howfar.write_report(plain.save(tmp_path)).read_text(encoding="utf-8")
     assert not Comparison.load(tmp_path).settings.rivals
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Mahalanobis" in page
     assert "sliced Wasserstein" not in page
 
@@ -221,7 +220,7 @@ def test_trivial_backbones_stand_beside_the_model(demo_folders: list[Path]) -> N
 
 
 def test_round_trip_through_a_run_folder(found: Comparison, tmp_path: Path) -> None:
-    found.save(tmp_path / "run", report=False)
+    found.save(tmp_path / "run")
     back = Comparison.load(tmp_path / "run")
     assert back.to_dict() == found.to_dict()
     assert back.datasets == found.datasets
@@ -232,7 +231,7 @@ def test_round_trip_through_a_run_folder(found: Comparison, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("damage", ["{", "{}", '{"format": 1}'])
 def test_a_damaged_run_is_one_line(damage: str, found: Comparison, tmp_path: Path) -> None:
-    found.save(tmp_path / "run", report=False)
+    found.save(tmp_path / "run")
     (tmp_path / "run" / "result.json").write_text(damage)
     with pytest.raises(StoreError, match="run compare again") as caught:
         Comparison.load(tmp_path / "run")

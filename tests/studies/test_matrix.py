@@ -349,8 +349,7 @@ def test_a_line_of_another_make_is_passed_over(line: str, tmp_path: Path, measur
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
-    found = measure(bootstrap=20)
-    found.save(tmp_path)
+    found = measure(bootstrap=20, out=tmp_path)
     read = Matrix.load(tmp_path)
     pd.testing.assert_frame_equal(read.pairs, found.pairs, check_exact=True)
     for name in ("datasets", "backbone", "settings", "provenance", "skipped", "notes"):
@@ -381,7 +380,7 @@ def test_json_has_no_nan(tmp_path: Path) -> None:
 def test_equal_images_alone(tmp_path: Path) -> None:
     found = measure({"one": np.ones((4, 3)), "two": np.ones((5, 3))})
     assert found.pairs["inhomogeneity"].isna().all()
-    assert "all images are equal" in found.save(tmp_path).joinpath("report.html").read_text(encoding="utf-8")
+    assert "all images are equal" in howfar.write_report(found.save(tmp_path)).read_text(encoding="utf-8")
     assert found.table()[1] == [("one", "4", "–", "–", "–", "–"), ("two", "5", "–", "–", "–", "–")]
 
 

@@ -275,11 +275,10 @@ def test_a_strategy_of_ones_own_reads_what_a_run_holds(run: Comparison, site: pd
 
 
 def test_a_run_folder_is_read(run: Comparison, tmp_path: Path) -> None:
-    replace(run, images=run.images.assign(path="")).save(tmp_path, report=False)
-    found = howfar.select(tmp_path, "site", 5, "kcenter")
-    assert names(found) == names(howfar.select(run, "site", 5, "kcenter"))
+    replace(run, images=run.images.assign(path="")).save(tmp_path)
     with pytest.warns(UserWarning, match="ready-made embeddings"):
-        found.save(tmp_path / "select-site")
+        found = howfar.select(tmp_path, "site", 5, "kcenter", out=tmp_path / "select-site")
+    assert names(found) == names(howfar.select(run, "site", 5, "kcenter"))
     assert json.loads((tmp_path / "select-site" / "selection.json").read_text())["picks"][0]["image"] == names(found)[0]
     with pytest.raises(MissingPathError):
         howfar.select(tmp_path / "none", "site", 5)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from howfar import registry
@@ -10,8 +12,9 @@ from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.backbones.torch_module import module
 from howfar.errors import HowfarError, InputError, MissingExtraError, UnknownNameError
 from howfar.protocols import Backbone
+from howfar.results.json_values import plain
 
-__all__ = ["BackboneFamily", "Card", "Options", "cards", "load_backbone", "module", "takes"]
+__all__ = ["BackboneFamily", "Card", "Options", "as_loaded", "cards", "load_backbone", "module", "takes"]
 
 
 def load_backbone(name: str, **options: Any) -> Backbone:
@@ -53,6 +56,31 @@ def load_backbone(name: str, **options: Any) -> Backbone:
     if model and options.setdefault("model", model) != model:
         raise InputError.of("model", f"must be named once, and {name!r} names {model!r}", options["model"])
     return recipe.build(recipe.options(options))
+
+
+def as_loaded(backbone: str | Backbone, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a call of `load_backbone` as JSON values with absolute paths, so that it can be made again from anywhere.
+
+    Parameters
+    ----------
+    backbone, options
+        The name and the options that were given; of a backbone that was loaded elsewhere nothing is known.
+
+    Examples
+    --------
+    >>> as_loaded("timm:resnet18", {"via": 448, "size": (96, 128), "weights": None})
+    {'name': 'timm:resnet18', 'via': 448, 'size': [96, 128]}
+    """
+    if not isinstance(backbone, str):
+        return {}
+    family, colon, model = backbone.partition(":")
+    # A timm model's name is never a path, whatever lies in this folder.
+    if colon and family != "timm" and Path(model).expanduser().exists():
+        model = str(Path(model).expanduser().absolute())
+    chosen = {name: value for name, value in options.items() if value is not None}
+    if "weights" in chosen:
+        chosen["weights"] = str(Path(chosen["weights"]).expanduser().absolute())
+    return {"name": f"{family}{colon}{model}", **plain(chosen)}
 
 
 def takes(name: str) -> tuple[str, ...]:

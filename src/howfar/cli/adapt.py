@@ -78,14 +78,13 @@ def adapt(
         holdout=holdout,
         precision=precision,
     )
-    page = registry.load("reports", "adaptation")(found, out)
     if json:
         typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
     else:
-        show(found, out, page)
+        show(found, out)
 
 
-def show(found: Adaptation, out: Path, page: Path) -> None:
+def show(found: Adaptation, out: Path) -> None:
     """Print the table, what a reader should know, and where the study and its report lie."""
     to = console()
     to.print(found.caption(), style="bold", markup=False)
@@ -95,7 +94,7 @@ def show(found: Adaptation, out: Path, page: Path) -> None:
     for note in found.notes:
         to.print(f"note: {note}", markup=False)
     to.print(f"study: {out}", markup=False, soft_wrap=True)
-    to.print(f"report: {page}", markup=False, soft_wrap=True)
+    to.print(f"report: {out / 'report.html'}", markup=False, soft_wrap=True)
 
 
 def _numbers(name: str, text: str) -> list[int]:

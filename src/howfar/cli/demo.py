@@ -22,7 +22,6 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the pictures, the detector, the intervals and the p-values.")] = 0,
 ) -> None:
     """Make a pavement dataset and five unlike it, measure how far they are, and where a crack detector fails on them."""
-    from howfar import registry
     from howfar.data import Dataset
     from howfar.demo import write_demo
     from howfar.studies import distance
@@ -33,15 +32,13 @@ def demo(
     folders = write_demo(out / "data", seed=seed)
     primary, *secondaries = (Dataset.from_folder(folder) for folder in folders)
     found = distance.compare(primary, secondaries, store=out / "store", seed=seed)
-    run = found.save(out / "run", report=False)
+    run = found.save(out / "run")
     compare.show(found, None)
     _say("fitting a crack detector on half of the pavement pictures, and evaluating it on all others")
     performances = _evaluate(primary, secondaries, out, seed)
-    related = study(found, performances, seed=seed)
-    related.save(run)
-    page = registry.load("reports", "html")(found, run)
+    related = study(run, performances, seed=seed)
     typer.echo("")
-    relate.show(related, page)
+    relate.show(related, run / "report.html")
     _profile(primary, secondaries, performances, out)
 
 

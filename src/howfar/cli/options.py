@@ -207,6 +207,6 @@ def prepare_folder(option: str, folder: Path | None) -> None:
     --------
     >>> prepare_folder("out", None)
     """
-    from howfar.results.files import ready_folder
+    from howfar.io.location import ready_folder
 
     ready_folder(option, folder)

@@ -40,13 +40,10 @@ def relate(
     json: options.Json = False,
 ) -> None:
     """Tell whether performance falls with distance in RUN, and what to expect of its images that have no labels."""
-    from howfar import registry
-    from howfar.results import Comparison
     from howfar.studies.performance.relate import relate as study
 
-    comparison = Comparison.load(run)
     found = study(
-        comparison,
+        run,
         performance,
         threshold=threshold,
         tau=tau,
@@ -58,12 +55,10 @@ def relate(
         bootstrap=bootstrap,
         seed=seed,
     )
-    found.save(run)
     if json:
         typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
-    page = registry.load("reports", "html")(comparison, run, relation=found)
-    if not json:
-        show(found, page)
+    else:
+        show(found, run / "report.html")
 
 
 def show(found: Relation, page: Path | None) -> None:

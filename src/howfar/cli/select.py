@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,13 +43,13 @@ def select(
     json: options.Json = False,
 ) -> None:
     """Choose K images of dataset NAME of RUN to label, and write the list, a contact sheet and files for labelling tools."""
-    from howfar import registry
     from howfar.studies.selection import select as study
 
-    found = study(run, dataset, k, strategy, labelled=labelled, performance=performance, seed=seed)
     folder = out or run / f"select-{folder_name(dataset)}"
-    options.prepare_folder("out", folder)
-    remarks = registry.load("reports", "selection")(found, folder)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        found = study(run, dataset, k, strategy, labelled=labelled, performance=performance, seed=seed, out=folder)
+    remarks = tuple(str(warning.message) for warning in caught)
     if json:
         typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
         for remark in remarks:

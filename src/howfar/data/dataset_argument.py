@@ -68,7 +68,7 @@ def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | 
         return argument if name is None else _renamed(argument, name)
     if isinstance(argument, (str, Path)):
         try:
-            place, given = _split(argument)
+            place, given = place_and_name(argument)
             return _read(place, name or given)
         except HowfarError:
             raise
@@ -81,7 +81,19 @@ def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | 
     raise InputError.of("dataset", f"must be {KINDS}", type(argument).__name__)
 
 
-def _split(argument: str | Path) -> tuple[Location, str | None]:
+def place_and_name(argument: str | Path) -> tuple[Location, str | None]:
+    """Split a dataset argument into its absolute path or URL, and the name that ``NAME=PATH`` gives it.
+
+    Raises
+    ------
+    InputError
+        It is empty, or has nothing on one side of its equals sign.
+
+    Examples
+    --------
+    >>> place_and_name("roads=s3://bucket/roads")
+    ('s3://bucket/roads', 'roads')
+    """
     text = str(argument)
     if not text.strip():
         raise InputError.of("dataset", f"must be {KINDS}", text)

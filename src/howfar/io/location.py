@@ -6,6 +6,7 @@ What lies within a tar, Parquet or Arrow file has that file's location, ``/`` an
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, TypeAlias, cast
@@ -208,3 +209,28 @@ def stamp(location: Location) -> tuple[object, ...]:
     known = system.info(path)
     versions = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
     return known.get("size"), *(str(known[key]) for key in versions if key in known)
+
+
+def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
+    """Make the folder that results are to go to, before any work is done, and return its absolute path.
+
+    Raises
+    ------
+    InputError
+        It cannot be made, is no folder, or must not be written to.
+
+    Examples
+    --------
+    >>> ready_folder("out", None)
+    """
+    if folder is None:
+        return None
+    path = Path(folder).absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError.of(argument, f"must be a folder that can be made ({reason})", str(folder), "name another") from error
+    if not os.access(path, os.W_OK):
+        raise InputError.of(argument, "must be a folder that can be written to", str(folder), "name another")
+    return path

@@ -14,7 +14,7 @@ from howfar.relation.calibrated_estimator import Calibrated
 from howfar.relation.label_free_columns import Columns, rows, take
 from howfar.relation.model_selection import MEAN, in_order
 from howfar.results import Choice, Judgement
-from howfar.results.files import plain
+from howfar.results.json_values import plain
 
 AUTO = "auto"
 

@@ -23,7 +23,7 @@ from howfar.data.probability_map_files import places, signature_of, write_map
 from howfar.errors import ImageError, InputError
 from howfar.progress import bar
 from howfar.results import Skipped
-from howfar.results.files import plain
+from howfar.results.json_values import plain
 from howfar.runners import available_cores
 from howfar.segmenters import recipe_of
 from howfar.segmenters.checkpoint import Checkpoint

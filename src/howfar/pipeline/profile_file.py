@@ -16,7 +16,7 @@ from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.reference import Reference
 from howfar.projection import Basis
 from howfar.results import Provenance, Skipped
-from howfar.results.files import plain
+from howfar.results.json_values import plain
 
 R = TypeVar("R", bound=Reference)
 KIND = "howfar profile"

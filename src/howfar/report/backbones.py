@@ -10,7 +10,7 @@ from howfar.numbers import format_number
 from howfar.report.captions import Caption
 from howfar.report.embed import embed
 from howfar.report.page import PAGE, write_page
-from howfar.report.rerun import rerun
+from howfar.report.rerun import rerun_backbones
 from howfar.report.tables import Cell, Column, Table, settings
 from howfar.report.words_backbones import images_sentence, lead, limits, sets_sentence, trivial_sentence
 from howfar.results.backbones import SETS, BackboneComparison
@@ -57,7 +57,7 @@ def _context(found: BackboneComparison) -> dict[str, Any]:
         "runs": [(name, f"{folder}/{PAGE}", found[name].backbone.length) for name, folder in found.folders().items()],
         "settings": settings(first),
         "skipped": found.skipped,
-        "rerun": _rerun(found),
+        "rerun": rerun_backbones(found),
     }
 
 
@@ -132,13 +132,3 @@ def _caption(name: str, found: BackboneComparison) -> Caption:
         "the order in which they put the images of a dataset, mean over the datasets.",
         "; ".join(found.agreement_lines()),
     )
-
-
-def _rerun(found: BackboneComparison) -> str:
-    """The call of `compare` for the first backbone, turned into that of `compare_backbones`."""
-    lines = (
-        rerun(found.comparisons[0]).replace("comparison = howfar.compare(", "found = howfar.compare_backbones(", 1).split("\n")
-    )
-    kept = [line for line in lines if not line.startswith("    backbone=")]
-    place = kept.index("    },") + 1
-    return "\n".join([*kept[:place], f"    {list(found.backbones)!r},", *kept[place:]])

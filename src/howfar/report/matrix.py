@@ -12,6 +12,7 @@ from howfar.numbers import format_number
 from howfar.report.captions import Caption
 from howfar.report.embed import embed
 from howfar.report.page import write_page
+from howfar.report.rerun import rerun_matrix
 from howfar.report.tables import Cell, Column, Table
 from howfar.report.words_matrix import lead, limits, primary_sentence
 from howfar.results.matrix import PAIRS, Matrix
@@ -51,7 +52,7 @@ def _context(found: Matrix) -> dict[str, Any]:
         "shown": min(SHOWN, len(found.pairs)),
         "file": PAIRS,
         "settings": _settings(found),
-        "rerun": _rerun(found),
+        "rerun": rerun_matrix(found),
     }
 
 
@@ -126,19 +127,6 @@ def _settings(found: Matrix) -> Table:
         "limit": known.limit or "none",
     }
     return Table((Column("setting"), Column("value")), tuple((Cell(name), Cell(str(value))) for name, value in facts.items()))
-
-
-def _rerun(found: Matrix) -> str:
-    """Lines of Python that measure the same datasets with the same settings; a gap stands where a folder is not known."""
-    sets = [f"        {one.name!r}: {one.source or f'<where {one.name} is>'!r}," for one in found.datasets]
-    known = found.settings
-    options: dict[str, Any] = {
-        name: getattr(known, name) for name in ("components", "projection", "scale", "seed", "bootstrap", "limit")
-    }
-    backbone = [] if found.backbone.name == "embeddings" else [f"    backbone={found.backbone.name!r},"]
-    options |= found.options
-    lines = ["import howfar", "", "found = howfar.matrix(", "    {", *sets, "    },", *backbone]
-    return "\n".join([*lines, *(f"    {name}={value!r}," for name, value in options.items()), ")"])
 
 
 def _caption(name: str, found: Matrix) -> Caption:

@@ -1,81 +1,117 @@
-"""The Python call that gives a result again, from what the result records."""
+"""The Python call that gives a result again, from what the result records of its datasets, backbone and settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from typing import Any
 
-from howfar.data.containers import KINDS
-from howfar.io.location import Url, is_url
 from howfar.relation.model_selection import worth_using
 from howfar.results import Comparison, Relation
+from howfar.results.backbones import BackboneComparison
+from howfar.results.matrix import Matrix
 
 UNKNOWN = "<where {} is>"
 PERFORMANCES = "<the files of performances>"
+NOT_RECORDED = (
+    "# The options of the backbone (weights, fit, via and so on) are not recorded in this result,\n"
+    "# so that no call can be shown here that surely measures the same again."
+)
+READY = "embeddings"
 
 
 def rerun(comparison: Comparison, relation: Relation | None = None) -> str:
-    """Lines of Python that measure the same datasets with the same settings, and relate their performances.
+    """Write Python that measures the same datasets in the same way, and relates their performances.
 
-    A dataset's folder, or container, is what its images' paths have in common before their names; where the result does not
-    tell it (a table of files, ready-made embeddings), an angle-bracketed gap stands for it, as for the files of performances.
+    An angle-bracketed gap stands for a dataset, or for performances, that were in memory alone.
     """
-    primary = comparison.primary.name
-    own = comparison.primary_images.drop_duplicates(["image", "path"])
-    place = folder(own["path"], own["image"], primary)
-    by_name = dict(tuple(comparison.images.groupby("dataset", sort=False)))
-    known = place != UNKNOWN.format(primary) and is_local_folder(place)
-    first = f"    howfar.Dataset.from_folder({place!r}, name={primary!r})," if known else f"    {f'{primary}={place}'!r},"
-    lines = ["import howfar", "", "comparison = howfar.compare(", first, "    {"]
-    for dataset in comparison.datasets:
-        images = by_name[dataset.name]
-        lines.append(f"        {dataset.name!r}: {folder(images['path'], images['image'], dataset.name)!r},")
-    lines.append("    },")
-    if comparison.backbone.name != "embeddings":
-        lines.append(f"    backbone={comparison.backbone.name!r},")
-    lines += [f"    {key}={value!r}," for key, value in asdict(comparison.settings).items()]
-    return "\n".join([*lines, ")", *(() if relation is None else _related(relation))])
+    options = _options(comparison)
+    if options is None:
+        return NOT_RECORDED
+    backbone = {"backbone": options.pop("name")} if options else {}
+    text = _compare("comparison = howfar.compare(", comparison, backbone | _settings(comparison) | options)
+    return text if relation is None else f"{text}\n{_relate(relation)}"
 
 
-def is_local_folder(place: str) -> bool:
-    """Whether `Dataset.from_folder` reads it; what is a container or lies behind a URL, `howfar.data.parse` does.
+def rerun_backbones(found: BackboneComparison) -> str:
+    """Write Python that measures the same datasets by the same backbones."""
+    every = [_options(comparison) for comparison in found.comparisons]
+    known = [dict(options) for options in every if options]
+    if len(known) < len(every):
+        return NOT_RECORDED
+    names = [options.pop("name") for options in known]
+    weights = {name: options.pop("weights") for name, options in zip(names, known, strict=True) if "weights" in options}
+    shared = {option: value for options in known for option, value in options.items()}
+    given = {"backbones": names} | ({"weights": weights} if weights else {})
+    first = found.comparisons[0]
+    return _compare("found = howfar.compare_backbones(", first, given | _settings(first) | shared)
+
+
+def rerun_matrix(found: Matrix) -> str:
+    """Write Python that measures the same datasets in the same way, every one from every other."""
+    options = _options(found)
+    if options is None:
+        return NOT_RECORDED
+    chosen = ("components", "projection", "scale", "seed", "bootstrap", "limit")
+    backbone = {"backbone": options.pop("name")} if options else {}
+    given = backbone | {name: getattr(found.settings, name) for name in chosen} | options
+    sources = {dataset.name: dataset.source for dataset in found.datasets}
+    return _call("found = howfar.matrix(", [_mapping(found.names, sources)], given)
+
+
+def argument(name: str, sources: Mapping[str, str]) -> str:
+    """Write the argument that reads a dataset from its place under its name, or a gap where that is not known.
 
     Examples
     --------
-    >>> is_local_folder("/data/roads"), is_local_folder("/data/roads.tar"), is_local_folder("s3://data/roads")
-    (True, False, False)
+    >>> argument("roads", {"roads": "/data/roads.csv"}), argument("site", {})
+    ("'roads=/data/roads.csv'", "'site=<where site is>'")
+    >>> argument("a=b", {"a=b": "/data/ab"})
+    "howfar.Dataset.from_folder('/data/ab', name='a=b')"
     """
-    return Url(place).suffix.lower() not in KINDS and not is_url(place)
+    place = sources.get(name) or UNKNOWN.format(name)
+    # An equals sign ends the name in NAME=PATH, and so do spaces around it.
+    named = "=" not in name and name == name.strip()
+    return repr(f"{name}={place}") if named else f"howfar.Dataset.from_folder({place!r}, name={name!r})"
 
 
-def _related(relation: Relation) -> list[str]:
-    """The call of relate; a threshold found among the performances is given, and an estimator that is not the best."""
-    chosen = {key: value for key, value in asdict(relation.settings).items() if key != "threshold_source"}
-    first = worth_using(relation.judgements, relation.choices)
-    if first is not None and first != relation.estimator:
-        chosen["estimator"] = relation.estimator
-    lines = ["relation = howfar.relate(", "    comparison,", f"    {[PERFORMANCES]!r},"]
-    return [*lines, *(f"    {key}={value!r}," for key, value in chosen.items()), ")"]
+def _options(result: Comparison | Matrix) -> dict[str, Any] | None:
+    """Return what the backbone was loaded with: nothing for ready-made embeddings, None where it is not recorded."""
+    options = dict(result.options)
+    return options if "name" in options or result.backbone.name == READY else None
 
 
-def folder(paths: Iterable[str], names: Iterable[str], dataset: str) -> str:
-    """The one folder or container below which images of these names lie at these paths; a gap to fill where there is none.
-
-    Examples
-    --------
-    >>> folder(["/d/roads/a.png", "/d/roads/wet/b.png"], ["a.png", "wet/b.png"], "roads")
-    '/d/roads'
-    >>> folder(["s3://d/roads.tar/a.png"], ["a.png"], "roads"), folder(["", ""], ["a", "b"], "roads")
-    ('s3://d/roads.tar', '<where roads is>')
-    """
-    found = {_above(path, name) for path, name in zip(paths, names, strict=True)}
-    place = found.pop() if len(found) == 1 else None
-    return place or UNKNOWN.format(dataset)
+def _settings(comparison: Comparison) -> dict[str, Any]:
+    """Return the settings as `howfar.compare` takes them; the trivial backbones are named where they were left out."""
+    ready = comparison.backbone.name == READY
+    return asdict(comparison.settings) | ({} if comparison.baselines or ready else {"baselines": False})
 
 
-def _above(path: str, name: str) -> str | None:
-    """What an image's path has before its name; of a row of a table of images, which has a number for a path, the table."""
-    if path.endswith(f"/{name}"):
-        return path[: -len(name) - 1]
-    table = path.rpartition("/")[0]
-    return table if Url(table).suffix.lower() in KINDS else None
+def _compare(call: str, comparison: Comparison, given: Mapping[str, Any]) -> str:
+    primary = argument(comparison.primary.name, comparison.sources)
+    secondaries = _mapping((dataset.name for dataset in comparison.datasets), comparison.sources)
+    return _call(call, [f"    {primary},", secondaries], given)
+
+
+def _relate(relation: Relation) -> str:
+    """Write the call of relate; where it is not known which estimator was asked for, one that is not the best is named."""
+    chosen = asdict(relation.settings)
+    files, source = chosen.pop("performance"), chosen.pop("threshold_source")
+    if files and source != "given":
+        del chosen["threshold"]  # it is found among the performances again
+    best = worth_using(relation.judgements, relation.choices)
+    if not chosen["estimator"]:
+        del chosen["estimator"]
+        if best is not None and best != relation.estimator:
+            chosen["estimator"] = relation.estimator
+    performances = f"    {list(files) or [PERFORMANCES]!r},"
+    return _call("relation = howfar.relate(", ["    comparison,", performances], chosen, ())
+
+
+def _mapping(names: Iterable[str], sources: Mapping[str, str]) -> str:
+    lines = [f"        {name!r}: {sources.get(name) or UNKNOWN.format(name)!r}," for name in names]
+    return "\n".join(["    {", *lines, "    },"])
+
+
+def _call(start: str, datasets: Iterable[str], given: Mapping[str, Any], before: Iterable[str] = ("import howfar", "")) -> str:
+    return "\n".join([*before, start, *datasets, *(f"    {name}={value!r}," for name, value in given.items()), ")"])

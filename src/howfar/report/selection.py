@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,10 +15,9 @@ from howfar.errors import ImageError
 from howfar.figures.contact_sheet import contact_sheet
 from howfar.io.atomic import replace, replace_text
 from howfar.results import Selection
-from howfar.results.selection import FILE
 
 TOOLS = {"coco.json": coco, "cvat.xml": cvat, "label_studio.json": label_studio}
-FILES = ("chosen.txt", "chosen.csv", "contact_sheet.png", *TOOLS, FILE)
+FILES = ("chosen.txt", "chosen.csv", "contact_sheet.png", *TOOLS, Selection.DOCUMENT)
 DPI = 150
 
 
@@ -41,7 +39,7 @@ def write_selection(selection: Selection, folder: Path) -> tuple[str, ...]:
     replace_text(folder / "chosen.txt", "".join(f"{path}\n" for path in selection.paths))
     replace(folder / "chosen.csv", partial(table(selection).to_csv, index=False))
     remarks = tuple(_write_pictures(selection, folder))
-    replace_text(folder / FILE, json.dumps(selection.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    selection.save(folder)
     return remarks
 
 

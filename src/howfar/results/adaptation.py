@@ -1,33 +1,27 @@
-"""What labelling a few images of each secondary bought: the models of an adaptation study, their scores, and the gains."""
+"""The adaptation study's result, which says what labelling a few images of each secondary dataset bought."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from howfar.errors import MissingPathError, StoreError
 from howfar.numbers import format_number
-from howfar.plots import Plots
-from howfar.results.files import plain, replace
+from howfar.results.json_values import plain
 from howfar.results.records import Provenance
-from howfar.results.tables import as_html, as_text
+from howfar.results.result import Result
+from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 2
 BASELINE = "M"
-TABLES = ("models", "scores", "images", "picks", "gains", "suppression")
 ALL = "all"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Adaptation:
-    """An adaptation study (section 4.3, appendix C), as `howfar.adapt` returns it.
+class Adaptation(Result):
+    """Holds what an adaptation study found (section 4.3, appendix C); `howfar.adapt` makes it.
 
     Attributes
     ----------
@@ -55,7 +49,18 @@ class Adaptation:
         it with low and high of its interval, cost: change of mean F of the secondaries with cost_low and cost_high.
     notes
         What a reader should know.
+    sources
+        The folder, table or container of each dataset that can be read again from there.
     """
+
+    FORMAT: ClassVar = 2
+    DOCUMENT: ClassVar = "adaptation.json"
+    TABLES: ClassVar = {name: f"{name}.parquet" for name in ("models", "scores", "images", "picks", "gains", "suppression")}
+    COMMAND: ClassVar = "adapt"
+    MISSING: ClassVar = "name a folder that howfar adapt wrote"
+    SUBJECT: ClassVar = ": the adaptation"
+    FIGURES: ClassVar = "adaptation_figures"
+    REPORT: ClassVar = "adaptation"
 
     primary: str
     secondaries: tuple[str, ...]
@@ -71,76 +76,15 @@ class Adaptation:
     suppression: pd.DataFrame
     provenance: Provenance
     notes: tuple[str, ...] = ()
-
-    @property
-    def plot(self) -> Plots:
-        """Figures of this result by name: ``adaptation.plot.adaptation_gains()``."""
-        return Plots(self, "adaptation_figures")
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON document of ``howfar adapt --json`` and of ``adaptation.json``; the images' rows are left out."""
-        tables = {name: _rows(getattr(self, name)) for name in TABLES if name != "images"}
-        return {
-            "format": FORMAT,
-            "primary": self.primary,
-            "secondaries": list(self.secondaries),
-            "blind": list(self.blind),
-            "background": self.background,
-            "segmenter": self.segmenter,
-            "settings": plain(self.settings),
-            **tables,
-            "verdict": self.verdict(),
-            "notes": list(self.notes),
-            "provenance": plain(asdict(self.provenance)),
-        }
+        """Return the JSON document of ``howfar adapt --json`` and of ``adaptation.json``; the images' rows are left out."""
+        tables = {name: plain(getattr(self, name)) for name in self.TABLES if name != "images"}
+        return self._json(**tables, verdict=self.verdict())
 
-    def save(self, folder: str | Path) -> Path:
-        """Write adaptation.json and a Parquet file a table into a folder, and return it."""
-        root = Path(folder)
-        root.mkdir(parents=True, exist_ok=True)
-        for name in TABLES:
-            frame: pd.DataFrame = getattr(self, name)
-            replace(root / f"{name}.parquet", partial(frame.to_parquet, index=False))
-        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        replace(root / "adaptation.json", lambda path: path.write_text(text, encoding="utf-8"))
-        return root
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Adaptation:
-        """Read it back.
-
-        Raises
-        ------
-        MissingPathError
-            The folder holds none.
-        StoreError
-            It is damaged, or of another format.
-        """
-        import pandas as pd
-
-        root = Path(folder)
-        if not (root / "adaptation.json").is_file():
-            raise MissingPathError(f"{root / 'adaptation.json'} is not there: name a folder that howfar adapt wrote")
-        try:
-            document = json.loads((root / "adaptation.json").read_text(encoding="utf-8"))
-            if document["format"] != FORMAT:
-                raise StoreError(f"{root}: adaptation has another format than this howfar reads ({FORMAT}): run adapt again")
-            return cls(
-                primary=document["primary"],
-                secondaries=tuple(document["secondaries"]),
-                blind=tuple(document["blind"]),
-                background=document["background"],
-                segmenter=document["segmenter"],
-                settings=document["settings"],
-                **{name: pd.read_parquet(root / f"{name}.parquet") for name in TABLES},
-                provenance=Provenance(**document["provenance"]),
-                notes=tuple(document["notes"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{root}: adaptation is damaged ({type(error).__name__}): run adapt again") from error
-
-    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and cells, a row a model: mean F of each dataset over the seeds that all have, gain with its interval."""
+    def table(self) -> Cells:
+        """Return header and cells, a row a model: mean F of each dataset over the seeds that all have, and the gain."""
         datasets = [name for name in (*self.secondaries, *self.blind) if name in set(self.scores["dataset"])]
         shared = self.scores[~self.scores["seed"].isin(self.settings["random_seeds"])]
         mean = shared.groupby(["model", "dataset"])["mean_f"].mean()
@@ -151,14 +95,14 @@ class Adaptation:
         return ("model", *datasets, "gain over M [95 % CI]"), rows
 
     def caption(self) -> str:
-        """One line that says what the table is about."""
+        """Say in one line what the table is about."""
         seeds = len(self.settings["seeds"])
         further = len(self.settings["random_seeds"])
         runs = f"{seeds} seed{'' if seeds == 1 else 's'}" + (f", {seeds + further} of random" if further else "")
         return f"mean F of images that no model learnt from: {self.segmenter} on {self.primary} and a few of each, {runs}"
 
     def verdict(self) -> str:
-        """One sentence on each number of shots: does a strategy beat drawing at random? Empty where random was none.
+        """Say in a sentence on each number of shots whether a strategy beats drawing at random; empty where random was none.
 
         A strategy beats random where the interval of their difference over all secondaries, at a level corrected for the number
         of strategies, lies above 0. With one seed that cannot be told.
@@ -174,15 +118,13 @@ class Adaptation:
         row = found.iloc[0]
         return f"{row['gain']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
 
-    def __repr__(self) -> str:
-        return "\n".join([self.caption(), *as_text(*self.table()), *([self.verdict()] if self.verdict() else []), *self.notes])
-
-    def _repr_html_(self) -> str:
-        return as_html(self.caption(), *self.table(), [*([self.verdict()] if self.verdict() else []), *self.notes])
+    def footer(self) -> list[str]:
+        """Return the verdict and the notes."""
+        return [*filter(None, [self.verdict()]), *self.notes]
 
 
 def _judged(shots: int, rows: pd.DataFrame) -> str:
-    """What `Adaptation.verdict` says of one number of shots."""
+    """Say whether a strategy beats random at one number of shots."""
     at = f"At {shots} image{'' if shots == 1 else 's'} of each dataset"
     if rows["beats_random"].isna().any():
         return f"{at} one seed does not tell whether {' or '.join(rows['strategy'])} beats random: take three or more."
@@ -193,9 +135,3 @@ def _judged(shots: int, rows: pd.DataFrame) -> str:
         return f"{at} {', '.join(better)} beat{'s' if len(better) == 1 else ''} random{behind}."
     who = rows["strategy"].iloc[0] if len(rows) == 1 else f"any of {len(rows)} strategies"
     return f"{at} there is no evidence that {who} beats random{behind}."
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON values, None for what is undefined."""
-    rows: list[dict[str, Any]] = json.loads(frame.to_json(orient="records", double_precision=15))
-    return rows

@@ -1,32 +1,25 @@
-"""The distance study's result: how far each secondary dataset is from the primary one, and the run folder that keeps it."""
+"""The distance study's result, which says how far each secondary dataset is from the primary one."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from howfar import registry
-from howfar.errors import MissingPathError, StoreError
 from howfar.numbers import format_number, format_p
-from howfar.plots import Plots
-from howfar.results.files import plain, replace, tupled
 from howfar.results.records import Leak, Provenance, Skipped
 from howfar.results.relation import Relation
-from howfar.results.tables import as_html, as_text
+from howfar.results.result import Result
+from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
-
 
 @dataclass(frozen=True)
 class PrimarySummary:
-    """P: its name, its size, and its leave-one-out self-distance in its own subspace (mean form)."""
+    """Holds the primary dataset's name, size and leave-one-out self-distance in its own subspace (mean form)."""
 
     name: str
     n: int
@@ -35,7 +28,7 @@ class PrimarySummary:
 
 @dataclass(frozen=True)
 class BackboneSummary:
-    """The feature that was measured: name, length q, its layers' lengths, and its full identity."""
+    """Describes the feature that was measured: name, length q, its layers' lengths, and its full identity."""
 
     name: str
     length: int
@@ -45,7 +38,7 @@ class BackboneSummary:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the caller chose, with the defaults filled in."""
+    """Holds what the caller chose, with the defaults filled in."""
 
     components: int
     projection: Literal["pair", "primary", "joint", "none"]
@@ -60,7 +53,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """One secondary dataset against P.
+    """Holds the numbers of one secondary dataset against the primary one.
 
     `o_dist` is the paper's sum form (mean over S of sums over P), `o_dist_mean` the mean over all pairs;
     `o_dist_scaled` is the row-scaled value of tables 2 and 6; `self_distance` is P's, in this pair's subspace, and
@@ -91,7 +84,7 @@ class DatasetSummary:
 
 @dataclass(frozen=True)
 class BaselineSummary:
-    """A trivial backbone's view of one secondary: what a distance owes to colour and layout alone."""
+    """Holds a trivial backbone's numbers of one secondary, which show what a distance owes to colour and layout alone."""
 
     backbone: str
     dataset: str
@@ -101,8 +94,8 @@ class BaselineSummary:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
-    """How far each secondary dataset is from the primary one, as `howfar.compare` returns it.
+class Comparison(Result):
+    """Says how far each secondary dataset is from the primary one; `howfar.compare` makes it.
 
     Attributes
     ----------
@@ -117,7 +110,20 @@ class Comparison:
     primary_images
         One row an image of P and a secondary: against, image, path, content, i_dist_mean (leave-one-out, in that
         pair's subspace), pc1, pc2.
+    baselines, skipped, leaks, notes
+        What the trivial backbones say, what could not be used, which images are in P too, what a reader should know.
+    options
+        What `howfar.load_backbone` was given, its `name` among it; empty where that is not known.
+    sources
+        The folder, table or container of each dataset that can be read again from there.
     """
+
+    DOCUMENT: ClassVar = "result.json"
+    TABLES: ClassVar = {"images": "images.parquet", "primary_images": "primary.parquet"}
+    COMMAND: ClassVar = "compare"
+    MISSING: ClassVar = "pass a run folder that howfar compare --out wrote"
+    FIGURES: ClassVar = "figures"
+    REPORT: ClassVar = "html"
 
     primary: PrimarySummary
     backbone: BackboneSummary
@@ -130,103 +136,37 @@ class Comparison:
     skipped: tuple[Skipped, ...] = ()
     leaks: tuple[Leak, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def plot(self) -> Plots:
-        """Figures of this result by name: ``comparison.plot.violin()``."""
-        return Plots(self)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a secondary, every number of its summary; intervals and rivals as columns of their own."""
+        """Return one row a secondary with every number of its summary; intervals and rivals have columns of their own."""
         import pandas as pd
 
         return pd.DataFrame([_flat(dataset) for dataset in self.datasets])
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON document of ``howfar compare --json`` and of ``result.json``; per-image tables are left out."""
-        document = {
-            "format": FORMAT,
-            "primary": asdict(self.primary),
-            "backbone": plain(asdict(self.backbone)),
-            "seed": self.settings.seed,
-            "settings": asdict(self.settings),
-            "datasets": [plain(asdict(dataset)) for dataset in self.datasets],
-            "baselines": [asdict(baseline) for baseline in self.baselines],
-            "skipped": [asdict(skipped) for skipped in self.skipped],
-            "leaks": [asdict(leak) for leak in self.leaks],
-            "notes": list(self.notes),
-            "provenance": plain(asdict(self.provenance)),
-        }
-        return document
+        """Return the JSON document of ``howfar compare --json`` and of ``result.json``; per-image tables are left out."""
+        return self._json(seed=self.settings.seed)
 
-    def save(self, out: str | Path, report: bool = True) -> Path:
-        """Write a run folder and return it: result.json, images, datasets and primary.parquet, figures/ and report.html.
+    def save(self, folder: str | Path) -> Path:
+        """Write result.json and images, datasets and primary.parquet into a run folder, and return it.
+
+        `howfar.write_report` adds figures and page. A run that is in the folder already is replaced, with its relation.
 
         Parameters
         ----------
-        out
-            The folder, made where it is not there; a run already in it is replaced.
-        report
-            False leaves out figures/ and report.html, which read the image files again.
+        folder
+            It is made where it is not there.
         """
-        folder = Path(out)
-        folder.mkdir(parents=True, exist_ok=True)
         Relation.discard(folder)
-        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        tables = {"images": self.images, "primary": self.primary_images, "datasets": self.to_frame()}
-        for name, frame in tables.items():
-            replace(folder / f"{name}.parquet", partial(frame.to_parquet, index=False))
-        replace(folder / "result.json", lambda path: path.write_text(text, encoding="utf-8"))
-        if report:
-            registry.load("reports", "html")(self, folder)
-        return folder
+        return super().save(folder)
 
-    @classmethod
-    def load(cls, run: str | Path) -> Comparison:
-        """Read a run folder back.
+    def _frames(self) -> dict[str, pd.DataFrame]:
+        return {**super()._frames(), "datasets.parquet": self.to_frame()}
 
-        Raises
-        ------
-        MissingPathError
-            The folder or a file of it is not there.
-        StoreError
-            The run is damaged, or was written by another format.
-        """
-        folder = Path(run)
-        for name in ("result.json", "images.parquet", "primary.parquet"):
-            if not (folder / name).is_file():
-                raise MissingPathError(f"{folder / name} is not there: pass a run folder that howfar compare --out wrote")
-        try:
-            return cls._read(folder)
-        except (ValueError, KeyError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            raise StoreError(f"{folder} is damaged ({type(error).__name__}: {reason}): run compare again") from error
-
-    @classmethod
-    def _read(cls, folder: Path) -> Comparison:
-        import pandas as pd
-
-        document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        if document.get("format") != FORMAT:
-            raise StoreError(f"{folder} has run format {document.get('format')}, this howfar reads {FORMAT}: run compare again")
-        return cls(
-            primary=PrimarySummary(**document["primary"]),
-            backbone=BackboneSummary(**tupled(document["backbone"], "layers")),
-            settings=Settings(**document["settings"]),
-            datasets=tuple(
-                DatasetSummary(**tupled(row, "o_dist_mean_ci", "relative_ci", "energy_ci")) for row in document["datasets"]
-            ),
-            images=pd.read_parquet(folder / "images.parquet"),
-            primary_images=pd.read_parquet(folder / "primary.parquet"),
-            provenance=Provenance(**document["provenance"]),
-            baselines=tuple(BaselineSummary(**row) for row in document["baselines"]),
-            skipped=tuple(Skipped(**row) for row in document["skipped"]),
-            leaks=tuple(Leak(**row) for row in document["leaks"]),
-            notes=tuple(document["notes"]),
-        )
-
-    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and formatted cells of the summary table, one row a secondary: what terminal, notebook and report show."""
+    def table(self) -> Cells:
+        """Return the header and cells of the summary table, one row a secondary."""
         header = (
             "dataset",
             "n",
@@ -241,7 +181,7 @@ class Comparison:
         return header, [_cells(dataset) for dataset in self.datasets]
 
     def caption(self) -> str:
-        """One line that says what the table is about."""
+        """Say in one line what the table is about."""
         own = "undefined (one image)" if self.primary.self_distance is None else f"{self.primary.self_distance:.4g}"
         return (
             f"{self.primary.name}: {self.primary.n} images, self-distance {own}; "
@@ -249,15 +189,14 @@ class Comparison:
             f"{self.settings.projection} projection, seed {self.settings.seed}"
         )
 
-    def remarks(self) -> list[str]:
-        """Lines that the terminal shows under the table."""
-        return [f"note: {note}" for note in self.notes]
-
-    def __repr__(self) -> str:
-        return "\n".join([self.caption(), *as_text(*self.table()), *_footer(self)])
-
-    def _repr_html_(self) -> str:
-        return as_html(self.caption(), *self.table(), _footer(self))
+    def footer(self) -> list[str]:
+        """Return the notes, and how many images are leaked or skipped."""
+        lines = list(self.notes)
+        if self.leaks:
+            lines.append(f"{len(self.leaks)} images are in {self.primary.name} and in a secondary too (.leaks)")
+        if self.skipped:
+            lines.append(f"{len(self.skipped)} files were skipped (.skipped)")
+        return lines
 
 
 def _cells(dataset: DatasetSummary) -> tuple[str, ...]:
@@ -276,15 +215,6 @@ def _cells(dataset: DatasetSummary) -> tuple[str, ...]:
         format_p(dataset.p_value),
         f"{100 * dataset.explained_variance:.1f} %",
     )
-
-
-def _footer(comparison: Comparison) -> list[str]:
-    lines = list(comparison.notes)
-    if comparison.leaks:
-        lines.append(f"{len(comparison.leaks)} images are in {comparison.primary.name} and in a secondary too (.leaks)")
-    if comparison.skipped:
-        lines.append(f"{len(comparison.skipped)} files were skipped (.skipped)")
-    return lines
 
 
 def _flat(dataset: DatasetSummary) -> dict[str, Any]:

@@ -1,30 +1,28 @@
-"""What predictions are worth: one dataset's scores, and a row for each of its images, kept in one Parquet file."""
+"""The evaluation's result, which holds one dataset's scores and a row for each image, and is kept in one Parquet file."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from howfar.errors import MissingPathError, StoreError
+from howfar.io.atomic import replace
 from howfar.numbers import format_number
-from howfar.plots import Plots
-from howfar.results.files import plain, replace
 from howfar.results.records import Provenance, Skipped
-from howfar.results.tables import as_html, as_text
+from howfar.results.result import Result
+from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
 KEY = b"howfar"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evaluation:
-    """Predictions of one dataset against its masks or labels, as `howfar.evaluate` returns them.
+class Evaluation(Result):
+    """Holds the scores of one dataset's predictions against its masks or labels; `howfar.evaluate` makes it.
 
     Attributes
     ----------
@@ -56,6 +54,11 @@ class Evaluation:
         What was left out and why, what a reader should know, what made it.
     """
 
+    COMMAND: ClassVar = "evaluate"
+    MISSING: ClassVar = "pass a file that howfar evaluate -o wrote"
+    DAMAGE: ClassVar = "was not written by howfar evaluate, or is damaged"
+    FIGURES: ClassVar = "evaluation_figures"
+
     dataset: str
     task: str
     metric: str
@@ -68,28 +71,6 @@ class Evaluation:
     provenance: Provenance
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def plot(self) -> Plots:
-        """Figures of this result by name: ``evaluation.plot.thresholds()``."""
-        return Plots(self, "evaluation_figures")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document of ``howfar evaluate --json``; the per-image table is left out."""
-        return {
-            "format": FORMAT,
-            "dataset": self.dataset,
-            "task": self.task,
-            "metric": self.metric,
-            "threshold": self.threshold,
-            "tolerance": self.tolerance,
-            "n": self.n,
-            "scored": self.scored,
-            "scores": dict(self.scores),
-            "skipped": [asdict(skipped) for skipped in self.skipped],
-            "notes": list(self.notes),
-            "provenance": plain(asdict(self.provenance)),
-        }
 
     def save(self, file: str | Path) -> Path:
         """Write one Parquet file, the scores in its metadata, and return its path."""
@@ -105,7 +86,7 @@ class Evaluation:
         return path
 
     @classmethod
-    def load(cls, file: str | Path) -> Evaluation:
+    def load(cls, file: str | Path) -> Self:
         """Read such a file back.
 
         Raises
@@ -115,44 +96,25 @@ class Evaluation:
         StoreError
             It is damaged, of another format, or was not written by `save`.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = Path(file)
-        if not path.is_file():
-            raise MissingPathError(f"{path} is not there: pass a file that howfar evaluate -o wrote")
-        try:
+        cls._check_there(path)
+        with cls._reading(path):
             table = pq.read_table(path)
-            document = json.loads((table.schema.metadata or {})[KEY])
-            if document.pop("format") != FORMAT:
-                raise StoreError(f"{path} has another format than this howfar reads ({FORMAT}): run evaluate again")
-            return cls(
-                **{
-                    **document,
-                    "images": table.to_pandas(),
-                    "skipped": tuple(Skipped(**row) for row in document["skipped"]),
-                    "notes": tuple(document["notes"]),
-                    "provenance": Provenance(**document["provenance"]),
-                }
-            )
-        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(f"{path} was not written by howfar evaluate, or is damaged ({type(error).__name__})") from error
+            document = cls._checked((table.schema.metadata or {})[KEY], path)
+            return cls(**cls._values(document), images=table.to_pandas())
 
-    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and formatted cells of the dataset scores: what terminal and notebook show."""
+    def table(self) -> Cells:
+        """Return header and formatted cells of the dataset scores."""
         return ("score", "value"), [(name, format_number(value)) for name, value in self.scores.items()]
 
     def caption(self) -> str:
-        """One line that says what the table is about."""
+        """Say in one line what the table is about."""
         tolerance = f", tolerance {self.tolerance:g} px" if self.tolerance else ""
         return f"{self.dataset}: {self.n} images, {self.scored} scored; per image: {self.metric}{tolerance}"
 
-    def __repr__(self) -> str:
-        return "\n".join([self.caption(), *as_text(*self.table()), *self._footer()])
-
-    def _repr_html_(self) -> str:
-        return as_html(self.caption(), *self.table(), self._footer())
-
-    def _footer(self) -> list[str]:
+    def footer(self) -> list[str]:
+        """Return the notes, and how many images were left out."""
         left_out = [f"{len(self.skipped)} images were left out (.skipped)"] if self.skipped else []
         return [*self.notes, *left_out]

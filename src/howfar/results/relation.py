@@ -1,31 +1,23 @@
-"""How performance goes with distance, what unlabelled images will probably score, and which of them probably fail."""
+"""The performance study's result: how performance goes with distance, what unlabelled images will score, which fail."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from howfar.errors import MissingPathError, StoreError
 from howfar.numbers import format_number
-from howfar.plots import Plots
-from howfar.results.files import plain, replace
 from howfar.results.records import Provenance
-from howfar.results.tables import as_html, as_text
+from howfar.results.result import Result
+from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
-FILES = ("relation.json", "relation.parquet", "curves.parquet", "thresholds.parquet")
-
 
 @dataclass(frozen=True)
 class Coefficient:
-    """A coefficient with its bootstrap interval; None where it is undefined (constant values, too few images)."""
+    """Holds a coefficient with its bootstrap interval; None where it is undefined (constant values, too few images)."""
 
     value: float | None
     low: float | None = None
@@ -34,7 +26,7 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Trend:
-    """How performance goes with distance over `n` images in `groups` independent groups (photographs).
+    """Says how performance goes with distance over `n` images in `groups` independent groups (photographs).
 
     `spearman` and `kendall` (τ_b) are rank correlations; `slope` is the change of performance over the whole range of
     distances of a set (distance scaled to 0-1), by least squares; `partial` is Spearman's given the foreground share, None
@@ -51,7 +43,7 @@ class Trend:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A trend in words; `kind` is what a program may rely on."""
+    """Says a trend in words; `kind` is what a program may rely on."""
 
     kind: Literal["falls", "rises", "consistent", "none"]
     text: str
@@ -59,7 +51,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Part:
-    """A half or third of a set by distance (tables 3-5): performance, and mean and standard deviation of scaled I^dist.
+    """Describes a half or third of a set by distance (tables 3-5): performance, and mean and spread of scaled I^dist.
 
     `performance` is F at the threshold that is best for this part, as the paper; `performance_common` at the threshold that
     all images share; `mean` the mean of the images' own values at it. For a task without thresholds the three are one.
@@ -77,7 +69,7 @@ class Part:
 
 @dataclass(frozen=True)
 class DatasetRelation:
-    """One secondary: how its performance goes with I^dist.
+    """Says how the performance of one secondary dataset goes with I^dist.
 
     `n` images were measured, `scored` of them have a performance; `unmatched` images of the performance file are not in
     the run. `mean` is the mean per-image performance at the common threshold, `pooled` F of the summed counts at it,
@@ -100,7 +92,7 @@ class DatasetRelation:
 
 @dataclass(frozen=True)
 class Judgement:
-    """An estimator of performance, judged by leaving one labelled dataset out at a time.
+    """Holds the errors of an estimator of performance, judged by leaving one labelled dataset out at a time.
 
     `kind` is "baseline" (predict the mean), "distance", "confidence", "agreement" or "combined". `mae_image` is the mean
     absolute error of an image's performance (each set counts alike), `mae_set` of a set's mean; `coverage` and `width` are
@@ -125,7 +117,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Choice:
-    """What it is worth to use the estimator that is judged best, of all (`among` "all") or of one kind ("distance").
+    """Says what it is worth to use the estimator that is judged best, of all (`among` "all") or of one kind ("distance").
 
     The errors of a winner flatter it, since it was chosen by them. So for each labelled set an estimator is chosen by what the
     other sets say alone (`picked`), and its error is taken on the set: `mae_image`, `mae_set` and `set_errors` are those of
@@ -143,8 +135,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class SetEstimate:
-    """Predicted mean performance of a set, with a conformal interval at `level` (the highest that the labelled sets allow).
+    """Holds the predicted mean performance of a set, with a conformal interval.
 
+    `level` is that of the interval, the highest that the labelled sets allow.
     `measured` is the true mean where the set has labels (then the estimate was made without them), else None.
     """
 
@@ -160,7 +153,7 @@ class SetEstimate:
 
 @dataclass(frozen=True)
 class Failures:
-    """The images of a set that probably score below τ.
+    """Counts the images of a set that probably score below τ.
 
     At most `error_rate` of the `listed` images are expected not to fail, where the images are exchangeable with labelled
     ones. `measured_error` is that share as measured on a labelled set left out of the fit, None where none is listed or
@@ -180,12 +173,14 @@ class Failures:
 
 @dataclass(frozen=True)
 class RelationSettings:
-    """What the caller chose, with the defaults filled in.
+    """Holds what the caller chose, with the defaults filled in.
 
     `threshold` is the common one and `threshold_source` where it comes from, in words; `tau` is the performance below
     which an image counts as failed and above which a flat curve counts as consistent; `flat` is the largest change over
     the whole range of distances that counts as flat; `level` is that of the conformal intervals, `error_rate` that of
-    failure lists; `group` is the regular expression whose first group names an image's photograph.
+    failure lists; `group` is the regular expression whose first group names an image's photograph; `performance` are
+    the files of performances, none where one of them was given in memory; `estimator` is the one that was
+    asked for, "auto" or a name, "" where that is not known.
     """
 
     threshold: float | None
@@ -197,11 +192,13 @@ class RelationSettings:
     bootstrap: int
     seed: int
     group: str | None
+    performance: tuple[str, ...] = ()
+    estimator: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Relation:
-    """How performance goes with distance in each secondary dataset, as `howfar.relate` returns it.
+class Relation(Result):
+    """Says how performance goes with distance in each secondary dataset; `howfar.relate` makes it.
 
     Attributes
     ----------
@@ -230,6 +227,13 @@ class Relation:
         Dataset, threshold, precision, recall, f of each set that has counts.
     """
 
+    DOCUMENT: ClassVar = "relation.json"
+    TABLES: ClassVar = {"images": "relation.parquet", "curves": "curves.parquet", "thresholds": "thresholds.parquet"}
+    COMMAND: ClassVar = "relate"
+    MISSING: ClassVar = "run howfar relate on this folder first"
+    SUBJECT: ClassVar = ": the relation"
+    FIGURES: ClassVar = "relation_figures"
+
     primary: str
     metric: str
     settings: RelationSettings
@@ -247,148 +251,39 @@ class Relation:
     provenance: Provenance
     notes: tuple[str, ...] = ()
 
-    @property
-    def plot(self) -> Plots:
-        """Figures of this result by name: ``relation.plot.performance()``."""
-        return Plots(self, "relation_figures")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document of ``howfar relate --json`` and of ``relation.json``; per-image tables are left out."""
-        return {
-            "format": FORMAT,
-            "primary": self.primary,
-            "metric": self.metric,
-            "settings": asdict(self.settings),
-            "datasets": [plain(asdict(one)) for one in self.datasets],
-            "pooled": None if self.pooled is None else asdict(self.pooled),
-            "pooled_verdict": None if self.pooled_verdict is None else asdict(self.pooled_verdict),
-            "judgements": [plain(asdict(one)) for one in self.judgements],
-            "choices": [plain(asdict(one)) for one in self.choices],
-            "estimator": self.estimator,
-            "estimates": [asdict(one) for one in self.estimates],
-            "failures": [asdict(one) for one in self.failures],
-            "notes": list(self.notes),
-            "provenance": plain(asdict(self.provenance)),
-        }
-
-    def save(self, run: str | Path) -> Path:
-        """Write relation.json, relation.parquet, curves.parquet and thresholds.parquet into a run folder, and return it.
-
-        An earlier relation is replaced; where the writing is cut off there is none, rather than a mixture of both.
-        """
-        folder = Path(run)
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        self.discard(folder)
-        tables = {"relation": self.images, "curves": self.curves, "thresholds": self.thresholds}
-        for name, frame in tables.items():
-            replace(folder / f"{name}.parquet", partial(frame.to_parquet, index=False))
-        replace(folder / "relation.json", lambda path: path.write_text(text, encoding="utf-8"))
-        return folder
-
-    @staticmethod
-    def discard(run: str | Path) -> None:
-        """Remove what `save` wrote into a run folder, where there is any: it belongs to a run that was replaced."""
-        for name in FILES:
-            (Path(run) / name).unlink(missing_ok=True)
-
-    @classmethod
-    def load(cls, run: str | Path) -> Relation:
-        """Read it back from a run folder.
-
-        Raises
-        ------
-        MissingPathError
-            The folder holds none.
-        StoreError
-            It is damaged, or of another format.
-        """
-        folder = Path(run)
-        for name in FILES:
-            if not (folder / name).is_file():
-                raise MissingPathError(f"{folder / name} is not there: run howfar relate on this folder first")
-        try:
-            return cls._read(folder)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = " ".join(str(error).split())
-            raise StoreError(f"{folder}: relation is damaged ({type(error).__name__}: {reason}): run relate again") from error
-
-    @classmethod
-    def _read(cls, folder: Path) -> Relation:
-        import pandas as pd
-
-        document = json.loads((folder / "relation.json").read_text(encoding="utf-8"))
-        if document.get("format") != FORMAT:
-            raise StoreError(f"{folder}: relation has another format than this howfar reads ({FORMAT}): run relate again")
-        pooled, verdict = document["pooled"], document["pooled_verdict"]
-        return cls(
-            primary=document["primary"],
-            metric=document["metric"],
-            settings=RelationSettings(**document["settings"]),
-            datasets=tuple(_dataset(row) for row in document["datasets"]),
-            pooled=None if pooled is None else _trend(pooled),
-            pooled_verdict=None if verdict is None else Verdict(**verdict),
-            judgements=tuple(Judgement(**row) for row in document["judgements"]),
-            choices=tuple(Choice(**row) for row in document["choices"]),
-            estimator=document["estimator"],
-            estimates=tuple(SetEstimate(**row) for row in document["estimates"]),
-            failures=tuple(Failures(**row) for row in document["failures"]),
-            images=pd.read_parquet(folder / "relation.parquet"),
-            curves=pd.read_parquet(folder / "curves.parquet"),
-            thresholds=pd.read_parquet(folder / "thresholds.parquet"),
-            provenance=Provenance(**document["provenance"]),
-            notes=tuple(document["notes"]),
-        )
-
-    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and formatted cells, one row a labelled set: what terminal, notebook and report show."""
+    def table(self) -> Cells:
+        """Return header and formatted cells, one row a labelled set."""
         header = ("dataset", "n", "mean", "near half", "far half", "Spearman [95 % CI]", "slope [95 % CI]", "verdict")
-        return header, [_cells(one) for one in self.datasets]
+        return header, [_cells(dataset) for dataset in self.datasets]
 
     def caption(self) -> str:
-        """One line that says what the table is about."""
+        """Say in one line what the table is about."""
         source = f" ({self.settings.threshold_source})" if self.settings.threshold_source else ""
         return f"{self.metric}{source}, by distance from {self.primary}"
 
-    def __repr__(self) -> str:
-        return "\n".join([self.caption(), *as_text(*self.table()), *self._footer()])
-
-    def _repr_html_(self) -> str:
-        return as_html(self.caption(), *self.table(), self._footer())
-
-    def _footer(self) -> list[str]:
+    def footer(self) -> list[str]:
+        """Return the verdict over all sets, and the notes."""
         verdict = [] if self.pooled_verdict is None else [self.pooled_verdict.text]
         return [*verdict, *self.notes]
 
 
-def _cells(one: DatasetRelation) -> tuple[str, ...]:
-    trend = one.trend
-    halves = [format_number(part.performance_common, 3) for part in one.halves] or ["–", "–"]
+def _cells(dataset: DatasetRelation) -> tuple[str, ...]:
+    trend = dataset.trend
+    halves = [format_number(part.performance_common, 3) for part in dataset.halves] or ["–", "–"]
     return (
-        one.name,
-        str(one.scored),
-        format_number(one.mean, 3),
+        dataset.name,
+        str(dataset.scored),
+        format_number(dataset.mean, 3),
         *halves,
         "–" if trend is None else _with_interval(trend.spearman),
         "–" if trend is None else _with_interval(trend.slope),
-        one.verdict.kind,
+        dataset.verdict.kind,
     )
 
 
-def _with_interval(one: Coefficient) -> str:
-    if one.value is None:
+def _with_interval(number: Coefficient) -> str:
+    if number.value is None:
         return "–"
-    if one.low is None or one.high is None:
-        return f"{one.value:+.2f}"
-    return f"{one.value:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
-
-
-def _dataset(row: dict[str, Any]) -> DatasetRelation:
-    parts = {name: tuple(Part(**part) for part in row[name]) for name in ("halves", "thirds")}
-    trend = None if row["trend"] is None else _trend(row["trend"])
-    return DatasetRelation(**{**row, **parts, "trend": trend, "verdict": Verdict(**row["verdict"])})
-
-
-def _trend(row: dict[str, Any]) -> Trend:
-    names = ("spearman", "kendall", "slope", "partial")
-    return Trend(**{**row, **{name: None if row[name] is None else Coefficient(**row[name]) for name in names}})
+    if number.low is None or number.high is None:
+        return f"{number.value:+.2f}"
+    return f"{number.value:+.2f} [{number.low:+.2f}, {number.high:+.2f}]"

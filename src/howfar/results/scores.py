@@ -1,4 +1,4 @@
-"""What a profile says of new images: one record an image, and the table of many."""
+"""The scores that a profile gives new images: one record an image, and the table of many."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from howfar.numbers import format_number, format_p
+from howfar.results.json_values import plain
 from howfar.results.records import Skipped
-from howfar.results.tables import as_html, as_text
+from howfar.results.tables import Cells, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,7 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Score:
-    """One new image, scored. None stands where a value is undefined.
+    """Holds the scores of one new image; None stands where a value is undefined.
 
     Attributes
     ----------
@@ -55,11 +56,11 @@ class Score:
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields by name: one line of ``howfar score --json``."""
+        """Return the fields by name, as one line of ``howfar score --json``."""
         return dict(self.__dict__)
 
     def cells(self) -> tuple[str, ...]:
-        """The fields as people read them, in the order of `HEADER`."""
+        """Return the fields as people read them, in the order of `HEADER`."""
         flag = "–" if self.flag is None else ("FLAG" if self.flag else "ok")
         return (
             self.image,
@@ -77,8 +78,8 @@ HEADER = ("image", "relative", "kNN", "percentile", "p", "predicted", "flag", "w
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Scores:
-    """Many new images, scored by one profile, as `howfar.Profile.score` returns them.
+class Scores(Shown):
+    """Holds the scores that one profile gave many new images; `howfar.Profile.score` makes it.
 
     Attributes
     ----------
@@ -102,47 +103,39 @@ class Scores:
 
     @property
     def flagged(self) -> tuple[Score, ...]:
-        """The images that probably fail."""
-        return tuple(one for one in self.images if one.flag)
+        """Return the images that probably fail."""
+        return tuple(image for image in self.images if image.flag)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an image, one column a field of `Score`."""
+        """Return one row an image, with one column a field of `Score`."""
         import pandas as pd
 
-        return pd.DataFrame([one.to_dict() for one in self.images], columns=[entry.name for entry in fields(Score)])
+        return pd.DataFrame([image.to_dict() for image in self.images], columns=[entry.name for entry in fields(Score)])
 
     def to_dict(self) -> Mapping[str, Any]:
-        """All of it as JSON values."""
-        return {
-            "primary": self.primary,
-            "images": [one.to_dict() for one in self.images],
-            "skipped": [dict(one.__dict__) for one in self.skipped],
-            "notes": list(self.notes),
-        }
+        """Return all of it as JSON values."""
+        document: dict[str, Any] = plain(self)
+        return document
 
     def caption(self) -> str:
-        """One line that counts."""
+        """Say in one line how many images were scored and flagged."""
         unread = f", {len(self.skipped)} could not be read" if self.skipped else ""
         images = "image" if len(self) == 1 else "images"
         return f"{len(self)} {images} scored against {self.primary}, {len(self.flagged)} flagged{unread}"
 
-    def __repr__(self) -> str:
-        return "\n".join([self.caption(), *as_text(HEADER, self._rows()), *self._footer()])
+    def table(self) -> Cells:
+        """Return header and cells of the first images."""
+        return HEADER, [image.cells() for image in self.images[:SHOWN]]
 
-    def _repr_html_(self) -> str:
-        return as_html(self.caption(), HEADER, self._rows(), self._footer())
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [one.cells() for one in self.images[:SHOWN]]
-
-    def _footer(self) -> list[str]:
+    def footer(self) -> list[str]:
+        """Return how many images are not shown, what was skipped, and the notes."""
         more = [f"{len(self) - SHOWN} more images are in .to_frame()"] if len(self) > SHOWN else []
-        return [*more, *(f"skipped: {one.path}: {one.reason}" for one in self.skipped[:SHOWN]), *self.notes]
+        return [*more, *(f"skipped: {image.path}: {image.reason}" for image in self.skipped[:SHOWN]), *self.notes]
 
 
-def _with_interval(one: Score) -> str:
-    if one.predicted is None:
+def _with_interval(score: Score) -> str:
+    if score.predicted is None:
         return "–"
-    if one.predicted_low is None or one.predicted_high is None:
-        return f"{one.predicted:.2f}"
-    return f"{one.predicted:.2f} [{one.predicted_low:.2f}, {one.predicted_high:.2f}]"
+    if score.predicted_low is None or score.predicted_high is None:
+        return f"{score.predicted:.2f}"
+    return f"{score.predicted:.2f} [{score.predicted_low:.2f}, {score.predicted_high:.2f}]"

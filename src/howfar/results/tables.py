@@ -1,13 +1,42 @@
-"""A table of texts, for a terminal and for a notebook."""
+"""A result as a table: its caption, aligned columns and the lines below, for a terminal and for a notebook."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import TypeAlias
+
+Cells: TypeAlias = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+class Shown:
+    """Gives a result its two views, a text and HTML, from its caption, its table and what stands below."""
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        raise NotImplementedError
+
+    def table(self) -> Cells:
+        """Return the header and the formatted cells that terminal, notebook and report show."""
+        raise NotImplementedError
+
+    def footer(self) -> list[str]:
+        """Return the lines below the table; a result's notes where it says no others."""
+        return list(getattr(self, "notes", ()))
+
+    def remarks(self) -> list[str]:
+        """Return the lines that the terminal shows under the table."""
+        return [f"note: {note}" for note in getattr(self, "notes", ())]
+
+    def __repr__(self) -> str:
+        return "\n".join([self.caption(), *as_text(*self.table()), *self.footer()])
+
+    def _repr_html_(self) -> str:
+        return as_html(self.caption(), *self.table(), self.footer())
 
 
 def as_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with aligned columns: the first to the left, the others to the right.
+    """Align columns as lines of text: the first to the left, the others to the right.
 
     Examples
     --------
@@ -19,7 +48,7 @@ def as_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def as_html(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], footer: Sequence[str]) -> str:
-    """The same as HTML, with a line above and lines below.
+    """Write a table as HTML, with a line above and lines below.
 
     Examples
     --------

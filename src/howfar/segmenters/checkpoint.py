@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.io.atomic import replace
 from howfar.results import Provenance
-from howfar.results.files import plain
+from howfar.results.json_values import plain
 from howfar.segmenters import restore_segmenter
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 

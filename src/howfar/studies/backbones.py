@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from howfar.backbones import load_backbone, takes
+from howfar.backbones import as_loaded, load_backbone, takes
 from howfar.data import Dataset
 from howfar.errors import InputError
+from howfar.io.location import ready_folder
 from howfar.memory import within
 from howfar.pipeline import check_work, forget_pairs
 from howfar.relation.spearman import correlation, rank_sums, spearman
 from howfar.results import Comparison, Features, Settings
 from howfar.results.backbones import SETS, BackboneComparison
-from howfar.results.files import ready_folder
 from howfar.significance import resample_weights
 from howfar.studies.distance import Config, baseline, compared
-from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, views
+from howfar.studies.run_folder import write_run
+from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, sources_of, views
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner
@@ -99,7 +100,8 @@ def compare_backbones(
     settings, rest = _settings(options)
     work = Execution(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
     folder = ready_folder("out", out)
-    datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
+    given = read_datasets(primary, secondaries)
+    datasets = [limited(dataset, settings) for dataset in given]
     ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]
     if ready:
         raise InputError.of("datasets", "must be images where there are several backbones", f"embeddings: {', '.join(ready)}")
@@ -108,8 +110,15 @@ def compare_backbones(
     with within(memory):
         views_of = views(datasets, models, trivial, settings, work)
         found = _agreeing(views_of, models, trivial, settings, work, folder)
+    sources = sources_of(given, primary, secondaries)
+    loaded = [as_loaded(one, _own(one, weights or {}, rest)) for one in backbones]
+    comparisons = tuple(
+        replace(comparison, options=options, sources=sources)
+        for comparison, options in zip(found.comparisons, loaded, strict=True)
+    )
+    found = replace(found, comparisons=comparisons)
     if folder is not None:
-        found.save(folder)
+        write_run(found, folder)
         forget_pairs(folder)
     return found
 
@@ -157,7 +166,7 @@ def _loaded(backbones: Any, weights: dict[str, str | Path], options: Mapping[str
     for option in options:
         if not any(option in takes(name) for name in named) and (option, options[option]) not in ANYWHERE:
             raise InputError.of(option, f"must be an option of one of the backbones, {', '.join(named)}", options[option])
-    models = [_load(one, weights, options) if isinstance(one, str) else one for one in backbones]
+    models = [load_backbone(one, **_own(one, weights, options)) if isinstance(one, str) else one for one in backbones]
     names = [model.name for model in models]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -165,9 +174,12 @@ def _loaded(backbones: Any, weights: dict[str, str | Path], options: Mapping[str
     return models
 
 
-def _load(name: str, weights: Mapping[str, str | Path], options: Mapping[str, Any]) -> Backbone:
-    own = {option: value for option, value in options.items() if option in takes(name)}
-    return load_backbone(name, **own, **({"weights": weights[name]} if name in weights else {}))
+def _own(backbone: Any, weights: Mapping[str, str | Path], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick the options of one backbone from those of all; one that is loaded already has none."""
+    if not isinstance(backbone, str):
+        return {}
+    own = {option: value for option, value in options.items() if option in takes(backbone)}
+    return own | ({"weights": weights[backbone]} if backbone in weights else {})
 
 
 def _by_image(comparison: Comparison) -> dict[str, pd.Series]:

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from howfar.backbones import load_backbone
+from howfar.backbones import as_loaded, load_backbone
 from howfar.data import Dataset
 from howfar.distances.dataset import self_distance
 from howfar.errors import InputError
+from howfar.io.location import ready_folder
 from howfar.memory import beside, within
 from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, check_work, forget_pairs, measured_pairs
 from howfar.pipeline.memory_plan import check_plan, kept
@@ -31,11 +32,11 @@ from howfar.results import (
     Provenance,
     Settings,
 )
-from howfar.results.files import ready_folder
 from howfar.significance import holm
 from howfar.studies.comparison_caveats import CONFORMAL, notes
 from howfar.studies.preallocated_table import Columns
-from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, views
+from howfar.studies.run_folder import write_run
+from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, sources_of, views
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner
@@ -165,7 +166,8 @@ def compare(
     work = Execution(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
     folder = ready_folder("out", out)
     with within(memory):
-        datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
+        given = read_datasets(primary, secondaries)
+        datasets = [limited(dataset, settings) for dataset in given]
         model = _model(datasets, backbone, options, work)
         if model is None:
             main = _ready(datasets)
@@ -177,8 +179,10 @@ def compare(
                 row for one, view in zip(trivial, others, strict=True) for row in baseline(one.name, view, settings, work).rows
             ]
             found = compared(main, model.name, settings, work, tuple(rows), folder)
+    loaded = {} if model is None else as_loaded(backbone, options)
+    found = replace(found, options=loaded, sources=sources_of(given, primary, secondaries))
     if folder is not None:
-        found.save(folder)
+        write_run(found, folder)
         forget_pairs(folder)
     return found
 

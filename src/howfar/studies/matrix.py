@@ -13,22 +13,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from howfar.backbones import as_loaded
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.io.checkpoint import digest, part_key
+from howfar.io.location import ready_folder
 from howfar.memory import within
 from howfar.pipeline import check_work
 from howfar.pipeline.memory_plan import check_plan
 from howfar.progress import bar
 from howfar.projection.cached import Remembered
 from howfar.results import BackboneSummary, Features, Provenance, Settings
-from howfar.results.files import ready_folder
 from howfar.results.matrix import Matrix, MatrixDataset
 from howfar.studies.comparison_caveats import matrix_notes
 from howfar.studies.distance import DEFAULT, Config, features_of
 from howfar.studies.matrix_journal import PairJournal, turned
 from howfar.studies.matrix_pairs import in_one_space, in_own_spaces
-from howfar.studies.study_inputs import Execution, limited, read_datasets
+from howfar.studies.run_folder import write_run
+from howfar.studies.study_inputs import Execution, limited, read_datasets, sources_of
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner
@@ -111,6 +113,7 @@ def matrix(
     )
     executor = check_work(runner, batch_size, workers)
     read = _read(datasets)
+    sources = sources_of(read, datasets)
     work = Execution(store, executor, batch_size, workers, progress)
     # Absolute, since a cluster's tasks run in folders of their own.
     folder = ready_folder("out", out)
@@ -120,19 +123,17 @@ def matrix(
     with within(memory), PairJournal.open(folder) as journal, _sums(folder) as sums:
         rows = _measured(features, settings, journal, sums, executor, progress)
         result = Matrix(
-            datasets=tuple(
-                MatrixDataset(one.name, len(one), _source(given)) for one, given in zip(features, read, strict=True)
-            ),
+            datasets=tuple(MatrixDataset(dataset.name, len(dataset), sources.get(dataset.name, "")) for dataset in features),
             backbone=BackboneSummary(name, features[0].rows.shape[1], tuple(features[0].layers), features[0].identity),
             settings=settings,
             pairs=pd.DataFrame(rows),
             provenance=Provenance.now(),
-            options={key: value if isinstance(value, (bool, int, float)) else str(value) for key, value in options.items()},
+            options={} if isinstance(found[0], Features) else as_loaded(backbone, options),
             skipped=tuple(skipped for one in features for skipped in one.skipped),
             notes=tuple(matrix_notes(features, rows, settings)),
         )
         if folder is not None:
-            result.save(folder)
+            write_run(result, folder)
             journal.forget(row["key"] for row in rows)
     return result
 
@@ -206,8 +207,3 @@ def _sums(folder: Path | None) -> Iterator[Path]:
     (folder / SUMS).mkdir(parents=True, exist_ok=True)
     yield folder / SUMS
     shutil.rmtree(folder / SUMS, ignore_errors=True)
-
-
-def _source(dataset: Dataset | Features) -> str:
-    """The folder or table that a dataset was read from; nothing for what was not read."""
-    return str(dataset.root) if isinstance(dataset, Dataset) and dataset.root is not None else ""

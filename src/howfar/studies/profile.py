@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howfar.backbones import load_backbone
+from howfar.backbones import as_loaded, load_backbone
 from howfar.data import Dataset, parse
 from howfar.distances.dataset import leave_one_out
 from howfar.errors import InputError
@@ -182,10 +182,5 @@ def _model(datasets: Sequence[Dataset | Features], backbone: str | Backbone, opt
 
 
 def _kept(backbone: str | Backbone, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options to load the backbone again with, as JSON values: a weights file by its whole path, no device."""
-    if not isinstance(backbone, str):
-        return {}
-    kept = {name: value for name, value in options.items() if name != "device" and value is not None}
-    if "weights" in kept:
-        kept["weights"] = str(Path(kept["weights"]).expanduser().absolute())
-    return kept
+    """Return the options to load the backbone again with; the device is left to where that is done."""
+    return {name: value for name, value in as_loaded(backbone, options).items() if name not in ("name", "device")}

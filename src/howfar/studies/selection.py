@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from howfar import registry
 from howfar.data.image_list import read_list
 from howfar.errors import InputError
-from howfar.io.location import absolute
+from howfar.io.location import absolute, ready_folder
 from howfar.pipeline.pairs import KEPT
 from howfar.protocols import Strategy
 from howfar.results import Comparison, Pick, Provenance, Selection
@@ -70,6 +71,7 @@ def select(
     among: Sequence[str] | None = None,
     performance: Performances | Sequence[Performances] | None = None,
     seed: int = 0,
+    out: str | Path | None = None,
 ) -> Selection:
     """Choose which k images of a dataset to label.
 
@@ -94,11 +96,15 @@ def select(
         strategies read. It needs no masks.
     seed
         Of what is drawn.
+    out
+        A folder to write, as the command does: the list (chosen.txt, chosen.csv), a contact sheet, files for labelling tools
+        and selection.json. Images are pointed to, never copied. What cannot be written (ready-made embeddings have no files
+        of images, a file may be gone) is left out with a warning. None writes nothing.
 
     Returns
     -------
     Selection
-        Shows as its table; ``.picks``, ``.paths``, ``.to_frame()``, ``.save(folder)``.
+        Shows as its table; ``.picks``, ``.paths``, ``.to_frame()``.
 
     Raises
     ------
@@ -130,7 +136,7 @@ def select(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         positions = chosen_by.pick(columns, settings.k, rng, mask)
-    return Selection(
+    selection = Selection(
         primary=comparison.primary.name,
         dataset=dataset,
         strategy=chosen_by.name,
@@ -145,6 +151,11 @@ def select(
             *_notes(columns, chosen_by, strangers, dataset),
         ),
     )
+    folder = ready_folder("out", out)
+    if folder is not None:
+        for remark in registry.load("reports", selection.REPORT)(selection, folder):
+            warnings.warn(remark, UserWarning, stacklevel=2)
+    return selection
 
 
 def _images(comparison: Comparison, dataset: str) -> pd.DataFrame:

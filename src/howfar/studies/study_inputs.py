@@ -5,21 +5,21 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from howfar.arrays import ArrayRows
 from howfar.data import Dataset, parse
-from howfar.errors import InputError
+from howfar.data.dataset_argument import place_and_name
+from howfar.errors import HowfarError, InputError
 from howfar.pipeline import embed_all
 from howfar.pipeline.memory_plan import check_plan
 from howfar.results import Features, Settings
 from howfar.studies.comparison_caveats import BASELINE_IMAGES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from howfar.protocols import Backbone, Runner
     from howfar.store import Store
 
@@ -61,6 +61,45 @@ def read_datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:
     if twice:
         raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH")
     return datasets
+
+
+def sources_of(datasets: Sequence[Dataset | Features], *arguments: Any) -> dict[str, str]:
+    """Name the place that each dataset can be read from again, where there is one.
+
+    Parameters
+    ----------
+    datasets
+        They have been read.
+    *arguments
+        What they were read from: a dataset argument, or a list or mapping of several.
+
+    Examples
+    --------
+    >>> sources_of([Dataset("roads", ()), Dataset("here", ())], "roads=s3://bucket/roads", [np.eye(2)])
+    {'roads': 's3://bucket/roads'}
+    """
+    each: list[Any] = []
+    for argument in arguments:
+        if isinstance(argument, Mapping):
+            each += argument.values()
+        else:
+            each += argument if isinstance(argument, (list, tuple)) else [argument]
+    sources = {dataset.name: _source(argument) for dataset, argument in zip(datasets, each, strict=True)}
+    return {name: source for name, source in sources.items() if source}
+
+
+def _source(argument: Any) -> str:
+    """Return the absolute path or URL of a dataset argument; "" for what is in memory, or holds a choice of its images."""
+    if isinstance(argument, (str, Path)):
+        return str(place_and_name(argument)[0])
+    if not isinstance(argument, Dataset) or argument.root is None:
+        return ""
+    try:
+        there = parse(argument.root)
+    except HowfarError:
+        return ""
+    whole = isinstance(there, Dataset) and [item.path for item in there.items] == [item.path for item in argument.items]
+    return str(argument.root) if whole else ""
 
 
 def _parsed(argument: Any, unnamed: str) -> Dataset | Features:

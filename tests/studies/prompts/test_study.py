@@ -138,7 +138,7 @@ def test_texts_are_clipsegs(walls: Path, tmp_path: Path) -> None:
 
 
 def test_saves_and_comes_back(made: tuple[Prompting, Path], tmp_path: Path) -> None:
-    found, out = made[0], made[0].save(tmp_path / "copy", report=False)
+    found, out = made[0], made[0].save(tmp_path / "copy")
     again = Prompting.load(out)
     pd.testing.assert_frame_equal(again.images, found.images)
     pd.testing.assert_frame_equal(again.scores, found.scores)

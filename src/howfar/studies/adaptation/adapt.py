@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
+from howfar.io.checkpoint import remove_abandoned
 from howfar.results.adaptation import Adaptation
 from howfar.segmenters import recipe_of
 from howfar.studies.adaptation.leak_guard import Known
 from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import ANEW, Config
 from howfar.studies.adaptation.study import Study
+from howfar.studies.run_folder import write_run
+from howfar.studies.study_inputs import sources_of
 from howfar.training.examples import examples_of
 from howfar.training.settings import settings_for
 
@@ -57,7 +61,7 @@ def adapt(
     model, options, pretrained
         As `howfar.train`.
     out
-        Folder of the study: checkpoints, maps, and at the end its tables.
+        Folder of the study: checkpoints, maps, and at the end its tables, figures and report.
     shots, strategies, seeds
         Images of each secondary; how they are chosen; of training and choosing.
     random_seeds
@@ -121,7 +125,12 @@ def adapt(
     names = [one.dataset.name for one in every]
     if len(set(names)) < len(names):
         raise InputError.of("datasets", "must have names of their own", sorted(names), "name them as NAME=PATH")
-    return Study(config, place, settings, p, others, unseen, empty).run()
+    arguments = (primary, list(secondaries), list(blind), [] if background is None else [background])
+    sources = sources_of([one.dataset for one in every], *arguments)
+    adaptation = replace(Study(config, place, settings, p, others, unseen, empty).run(), sources=sources)
+    write_run(adaptation, place.folder)
+    remove_abandoned(place.folder / "models")
+    return adaptation
 
 
 def _dataset(argument: Any) -> Dataset:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from howfar.data import Dataset, content_hash, read_bytes
 from howfar.errors import InputError
-from howfar.io.checkpoint import remove_abandoned
 from howfar.pipeline.prediction import Model
 from howfar.results import Comparison, Provenance
 from howfar.results.adaptation import BASELINE, Adaptation
@@ -45,7 +44,7 @@ class Study:
     images: list[pd.DataFrame] = field(default_factory=list)
 
     def run(self) -> Adaptation:
-        """All of it; what lies in the study's folder already is not made again."""
+        """Choose, train and score; what lies in the study's folder already is not made again."""
         known = [self.primary, *self.secondaries, *self.blind, *([] if self.background is None else [self.background])]
         self.notes += [
             f"group {self.config.group!r} matches no image of {one.dataset.name}: its photographs were guessed from the names"
@@ -61,7 +60,8 @@ class Study:
         images = pd.concat(self.images, ignore_index=True)
         names = [one.dataset.name for one in self.secondaries]
         background = None if self.background is None else self.background.dataset.name
-        made = Adaptation(
+        pretrained = self.place.pretrained
+        return Adaptation(
             primary=self.primary.dataset.name,
             secondaries=tuple(names),
             blind=tuple(one.dataset.name for one in self.blind),
@@ -70,7 +70,7 @@ class Study:
             settings={
                 **self.config.model_dump(),
                 "options": dict(self.place.options),
-                "pretrained": self.place.pretrained if isinstance(self.place.pretrained, bool) else str(self.place.pretrained),
+                "pretrained": pretrained if isinstance(pretrained, bool) else str(pretrained.expanduser().absolute()),
                 "training": self.settings.model_dump(),
             },
             models=pd.DataFrame(self.models),
@@ -82,9 +82,6 @@ class Study:
             provenance=Provenance.now(),
             notes=tuple(dict.fromkeys(self.notes)),
         )
-        made.save(self.place.folder)
-        remove_abandoned(self.place.folder / "models")
-        return made
 
     def _baseline(self, seed: int) -> Checkpoint:
         return self.place.trained(f"seed{seed}/{BASELINE}", self._settings(seed), ())

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.errors import InputError, MissingPathError
+from howfar.io.location import as_location
 from howfar.results import Evaluation
 from howfar.results.evaluation import KEY
 from howfar.studies.performance.performance_tables import NUMBERS, TEXTS, evaluations_of
@@ -68,6 +69,18 @@ def read_performances(given: Performances | Sequence[Performances]) -> list[Eval
             received, remedy = "two tables without the column dataset", "add it to them"
         raise InputError.of("performance", "must tell of each dataset once", received, remedy)
     return read
+
+
+def files_of(given: Performances | Sequence[Performances]) -> tuple[str, ...]:
+    """Name the files that performances are read from by their absolute paths; none where some are in memory.
+
+    Examples
+    --------
+    >>> files_of(["/runs/site.parquet", "/runs/roads.csv"])
+    ('/runs/site.parquet', '/runs/roads.csv')
+    """
+    each = _each(given)
+    return tuple(str(as_location(one)) for one in each) if all(isinstance(one, (str, Path)) for one in each) else ()
 
 
 def _each(given: Any) -> list[Any]:

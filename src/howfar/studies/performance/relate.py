@@ -34,8 +34,9 @@ from howfar.results import (
 from howfar.studies.performance.caveats import relation_notes
 from howfar.studies.performance.estimates import expect
 from howfar.studies.performance.image_performance import Scores, scores_of, signals_at
-from howfar.studies.performance.performance_files import Matched, Performances, match, read_performances
+from howfar.studies.performance.performance_files import Matched, Performances, files_of, match, read_performances
 from howfar.studies.performance.photograph_groups import groups_of
+from howfar.studies.run_folder import draw
 
 CURVE = ("dataset", "image", "distance", "performance", "smoothed")
 BY_THRESHOLD = ("threshold", "precision", "recall", "f", "dataset")
@@ -101,7 +102,7 @@ def relate(
     Parameters
     ----------
     run
-        What `howfar.compare` returned, or its run folder.
+        What `howfar.compare` returned, or its run folder, into which the relation and its report are then written.
     performance
         `Evaluation` objects, files of ``howfar evaluate -o``, or tables with the columns image and performance (and where
         known dataset, foreground, signals); one or several. One of the primary itself gives the common threshold.
@@ -152,9 +153,16 @@ def relate(
         remedy = "evaluate one that has labels, or masks with foreground"
         raise InputError.of("performance", "must be known of an image of some secondary dataset", received, remedy)
     chosen = RelationSettings(
-        threshold=scores.threshold, threshold_source=scores.source, **settings.model_dump(exclude={"threshold"})
-    )  # fmt: skip
-    return _related(comparison, given, matched, scores, chosen, estimator)
+        threshold=scores.threshold,
+        threshold_source=scores.source,
+        performance=files_of(performance),
+        estimator=estimator,
+        **settings.model_dump(exclude={"threshold"}),
+    )
+    relation = _related(comparison, given, matched, scores, chosen, estimator)
+    if not isinstance(run, Comparison):
+        draw(comparison, relation.save(run), relation=relation)
+    return relation
 
 
 def _related(

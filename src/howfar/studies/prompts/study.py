@@ -26,6 +26,7 @@ from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.prompts.persam import STEPS
 from howfar.studies.prompts.prompters import STREAM, Config, Example, Pictured, Prompter, prompters_of, reference_of
 from howfar.studies.prompts.sam import Sam, Seen
+from howfar.studies.run_folder import write_run
 
 CUT: Final = 0.5
 FORMAT: Final = 1
@@ -134,7 +135,7 @@ def prompts(
         skipped=tuple(one for some in skipped for one in some),
         notes=tuple(_notes(settings, sets, pretrained)),
     )
-    found.save(root)
+    write_run(found, root)
     return found
 
 

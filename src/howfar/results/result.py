@@ -1,0 +1,227 @@
+"""The base of every result: frozen fields that are shown as a table, drawn, kept in a folder and read back with checks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, Field, fields
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
+
+from howfar import registry
+from howfar.errors import MissingPathError, StoreError, UnknownNameError
+from howfar.io.atomic import replace
+from howfar.results.json_values import plain
+from howfar.results.tables import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pydantic import BaseModel
+
+_FRAME = "pd.DataFrame"
+_LAST = ("notes", "provenance")
+
+
+class Result(Shown):
+    """Keeps a frozen dataclass as a JSON document with its pandas tables as Parquet files beside it.
+
+    A result declares its fields and what is written here; its records may be nested dataclasses, tuples and mappings. None
+    stands for what is undefined, in JSON as null.
+
+    Attributes
+    ----------
+    FORMAT, DOCUMENT, TABLES
+        The number of the format; the JSON file's name; the Parquet file of each field that is a table.
+    COMMAND, MISSING
+        The command that makes it, and where its files are to be looked for: the remedies of the error lines.
+    SUBJECT, DAMAGE
+        What the error lines call it after the folder, and how they say that it is damaged.
+    FIGURES, REPORT
+        The registry's kind of its figures, and the name of what draws its page.
+    """
+
+    FORMAT: ClassVar[int] = 1
+    DOCUMENT: ClassVar[str]
+    TABLES: ClassVar[Mapping[str, str]] = {}
+    COMMAND: ClassVar[str]
+    MISSING: ClassVar[str]
+    SUBJECT: ClassVar[str] = ""
+    DAMAGE: ClassVar[str] = "is damaged"
+    FIGURES: ClassVar[str]
+    REPORT: ClassVar[str]
+
+    @property
+    def plot(self) -> Plots:
+        """The registered figures of this result by name, as ``comparison.plot.violin()``."""
+        return Plots(self, self.FIGURES)
+
+    def runs(self) -> Mapping[str, Result]:
+        """Return the results that are kept in folders of their own below this one's, by the folder's name."""
+        return {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document that the command prints with ``--json``; tables of one row an image are left out."""
+        return self._json()
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the document and the tables into a folder, and return it; `howfar.write_report` adds figures and page.
+
+        Where the writing is cut off no result is left, rather than a mixture of an earlier one and this one.
+
+        Parameters
+        ----------
+        folder
+            It is made where it is not there; what is in it by these names is replaced.
+        """
+        root = Path(folder)
+        root.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self._document(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        self.discard(root)
+        for name, run in self.runs().items():
+            run.save(root / name)
+        for name, frame in self._frames().items():
+            replace(root / name, partial(frame.to_parquet, index=False))
+        replace(root / self.DOCUMENT, lambda path: path.write_text(text, encoding="utf-8"))
+        return root
+
+    @classmethod
+    def discard(cls, folder: str | Path) -> None:
+        """Remove what `save` wrote into a folder, where there is any."""
+        for name in (cls.DOCUMENT, *cls.TABLES.values()):
+            (Path(folder) / name).unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read back what `save` wrote.
+
+        Raises
+        ------
+        MissingPathError
+            The folder or a file of it is not there.
+        StoreError
+            It is damaged, or of another format.
+        """
+        root = Path(folder)
+        cls._check_there(root / cls.DOCUMENT)
+        with cls._reading(root):
+            return cls._read(cls._checked((root / cls.DOCUMENT).read_bytes(), root), root)
+
+    def _document(self) -> dict[str, Any]:
+        """Return what the JSON file holds."""
+        return self.to_dict()
+
+    def _frames(self) -> dict[str, pd.DataFrame]:
+        """Return the Parquet files' tables by file name."""
+        return {file: getattr(self, name) for name, file in self.TABLES.items()}
+
+    def _json(self, **more: Any) -> dict[str, Any]:
+        """Return the fields but for tables as JSON values, and more; notes and provenance come last."""
+        known = {name: plain(getattr(self, name)) for name in _plain_fields(type(self))}
+        last = {name: known.pop(name) for name in _LAST if name in known}
+        return {"format": self.FORMAT, **known, **more, **last}
+
+    @classmethod
+    def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
+        """Make the result from its checked document and the tables in the folder."""
+        return cls(**cls._values(document), **cls._tables(root))
+
+    @classmethod
+    def _tables(cls, root: Path) -> dict[str, pd.DataFrame]:
+        """Read the tables in the folder, once all of them are seen to be there."""
+        import pandas as pd
+
+        for file in cls.TABLES.values():
+            cls._check_there(root / file)
+        return {name: pd.read_parquet(root / file) for name, file in cls.TABLES.items()}
+
+    @classmethod
+    def _values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Turn the document's values into the fields' types: records, tuples, None.
+
+        Raises
+        ------
+        TypeError
+            A field is absent, or holds what is none of its type; the line says which.
+        """
+        from pydantic import ValidationError
+
+        model = _model(cls)
+        known = json.dumps({name: value for name, value in document.items() if name in model.model_fields})
+        try:
+            return dict(model.model_validate_json(known))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise TypeError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+    @classmethod
+    def _checked(cls, text: str | bytes, place: Path) -> dict[str, Any]:
+        """Parse a document, and see that its format is the one that this version reads."""
+        document: dict[str, Any] = json.loads(text)
+        if document["format"] != cls.FORMAT:
+            raise StoreError(
+                f"{place}{cls.SUBJECT} has another format than this howfar reads ({cls.FORMAT}): run {cls.COMMAND} again"
+            )
+        return document
+
+    @classmethod
+    def _check_there(cls, file: Path) -> None:
+        if not file.is_file():
+            raise MissingPathError(f"{file} is not there: {cls.MISSING}")
+
+    @classmethod
+    @contextmanager
+    def _reading(cls, place: Path) -> Iterator[None]:
+        """Turn whatever damaged files raise into one line that names the place, the reason and the remedy."""
+        from pyarrow import ArrowException
+
+        try:
+            yield
+        except MissingPathError:
+            raise
+        except (ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise StoreError(f"{place}{cls.SUBJECT} {cls.DAMAGE} ({reason}): run {cls.COMMAND} again") from error
+
+
+class Plots:
+    """Binds the registered figures to one result; each is a method that returns a matplotlib Figure."""
+
+    def __init__(self, result: Result, kind: str) -> None:
+        self._result, self._kind = result, kind
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            figure = registry.load(self._kind, name)
+        except UnknownNameError as error:
+            raise AttributeError(str(error)) from error
+
+        def draw(**options: Any) -> Any:
+            return figure(self._result, **options)
+
+        draw.__doc__ = figure.__doc__
+        return draw
+
+    def __dir__(self) -> Iterator[str]:
+        return iter(registry.names(self._kind))
+
+
+def _plain_fields(kind: Any) -> dict[str, Field[Any]]:
+    """Return a result's fields that are not tables, by name."""
+    return {field.name: field for field in fields(kind) if field.type != _FRAME}
+
+
+def _model(kind: Any) -> type[BaseModel]:
+    """Make the pydantic model of a result's document, which is strict: no value is taken for one of another type."""
+    import pandas as pd
+    from pydantic import ConfigDict, create_model
+
+    hints = get_type_hints(kind, localns={"pd": pd})
+    declared: dict[str, Any] = {
+        name: (hints[name], ... if field.default is MISSING and field.default_factory is MISSING else field)
+        for name, field in _plain_fields(kind).items()
+    }
+    return create_model(kind.__name__, __config__=ConfigDict(strict=True, extra="forbid"), **declared)

@@ -1,0 +1,68 @@
+"""The folder of a run as commands and functions leave it: the result's files, its figures and its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from howfar import registry
+from howfar.results import Comparison
+from howfar.results.adaptation import Adaptation
+from howfar.results.backbones import BackboneComparison
+from howfar.results.matrix import Matrix
+from howfar.results.prompting import Prompting
+from howfar.results.result import Result
+
+RESULTS: tuple[type[Result], ...] = (Comparison, Adaptation, BackboneComparison, Matrix, Prompting)
+
+
+def write_run(result: Result, folder: str | Path) -> Path:
+    """Write a result's files, figures and page into a folder, and return the page's path."""
+    return draw(result, result.save(folder))
+
+
+def draw(result: Result, folder: Path, **beside: Result) -> Path:
+    """Draw the figures and the page of a result in its folder, those of the runs below it too, and return the page's path.
+
+    Parameters
+    ----------
+    result, folder
+        The result, and where it lies.
+    **beside
+        What else stands on the page: the relation of a run.
+    """
+    for name, run in result.runs().items():
+        draw(run, folder / name)
+    page: Path = registry.load("reports", result.REPORT)(result, folder, **beside)
+    return page
+
+
+def write_report(run: str | Path) -> Path:
+    """Write figures/ and report.html of a run folder anew from its tables, and return the page's path.
+
+    Parameters
+    ----------
+    run
+        A folder that compare, matrix, adapt or prompts wrote, or the `save` of their results. Of several results in it the
+        one that was written last is drawn.
+
+    Raises
+    ------
+    MissingPathError
+        The folder holds no result.
+    StoreError
+        Its result is damaged, or of another format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import howfar
+    >>> rng = np.random.default_rng(0)
+    >>> run = howfar.compare(rng.normal(size=(20, 4)), {"site": rng.normal(size=(20, 4))}, bootstrap=0, permutations=0)
+    >>> write_report(run.save(tempfile.mkdtemp())).name
+    'report.html'
+    """
+    folder = Path(run)
+    there = [kind for kind in RESULTS if (folder / kind.DOCUMENT).is_file()]
+    kind = max(there, key=lambda kind: (folder / kind.DOCUMENT).stat().st_mtime_ns, default=Comparison)
+    return draw(kind.load(folder), folder)

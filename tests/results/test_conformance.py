@@ -1,0 +1,342 @@
+"""What every result keeps: it comes back from its files as it was, and whatever is wrong with them is one clear line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import howfar
+from howfar.errors import HowfarError, MissingPathError, StoreError
+from howfar.results import (
+    Choice,
+    Coefficient,
+    Comparison,
+    DatasetRelation,
+    Evaluation,
+    Failures,
+    Judgement,
+    Leak,
+    Part,
+    Pick,
+    Provenance,
+    Relation,
+    RelationSettings,
+    Selection,
+    SetEstimate,
+    Skipped,
+    Trend,
+    Verdict,
+)
+from howfar.results.adaptation import Adaptation
+from howfar.results.backbones import BackboneComparison
+from howfar.results.evaluation import KEY
+from howfar.results.matrix import Matrix
+from howfar.results.prompting import Prompting
+from howfar.results.result import Result
+
+MADE = Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"})
+SKIPPED = (Skipped("site", "/data/site/ä.jpg", "cut short"),)
+
+
+def sets() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {name: rng.normal(k, 1, size=(12, 4)) for k, name in enumerate(("roads", "site", "walls"))}
+
+
+def comparison() -> Comparison:
+    known = sets()
+    made = howfar.compare(known.pop("roads"), known, components=3, bootstrap=9, permutations=9, limit=None, progress=False)
+    leaks = (Leak("site", "1.png", "2.png", "ab" * 32),)
+    return replace(
+        made, skipped=SKIPPED, leaks=leaks, options={"name": "timm:x", "size": [4, 5]}, sources={"site": "/data/site"}
+    )
+
+
+def backbones() -> BackboneComparison:
+    one = comparison()
+    other = replace(one, backbone=replace(one.backbone, name="onnx:a/b.onnx"))
+    row = {
+        "one": one.backbone.name,
+        "other": "onnx:a/b.onnx",
+        "dataset": "site",
+        "n": 12,
+        "spearman": 1.0,
+        "low": np.nan,
+        "high": 1.0,
+    }
+    return BackboneComparison((one, other), pd.DataFrame([row, {**row, "dataset": ""}]))
+
+
+def matrix() -> Matrix:
+    return replace(howfar.matrix(sets(), components=3, progress=False), skipped=SKIPPED, options={"name": "clip", "via": 64})
+
+
+def relation() -> Relation:
+    part = Part("near", 6, 0.5, 0.25, None, 0.5, 0.2, 0.1)
+    trend = Trend(12, 12, Coefficient(-0.5, -0.75, -0.25), Coefficient(None), Coefficient(-0.5), None)
+    verdict = Verdict("falls", "It falls.")
+    images = pd.DataFrame(
+        {"dataset": "site", "image": ["1.png", "2.png"], "performance": [0.5, np.nan], "listed": [True, False]}
+    )
+    return Relation(
+        primary="roads",
+        metric="F at threshold 0.50",
+        settings=RelationSettings(0.5, "given", 0.5, 0.2, 0.9, 0.2, 9, 0, None, ("/runs/site.parquet",), "auto"),
+        datasets=(DatasetRelation("site", 12, 12, 0, 0.5, None, 0.5, 0.25, (part, part), (), trend, verdict),),
+        pooled=None,
+        pooled_verdict=verdict,
+        judgements=(Judgement("mean", "baseline", 2, 24, 0.1, 0.1, None, None, None, None, None, {"site": -0.1}),),
+        choices=(Choice("all", "mean", 2, 0.1, 0.1, {"site": "mean"}, {"site": -0.1}),),
+        estimator=None,
+        estimates=(SetEstimate("site", "mean", 12, 0.5, 0.25, 0.75, 0.9, None),),
+        failures=(Failures("site", 0.5, 0.2, "mean", 12, 0),),
+        images=images,
+        curves=pd.DataFrame({"dataset": ["site"], "distance": [0.0]}),
+        thresholds=pd.DataFrame({"threshold": [0.0], "dataset": ["site"]}),
+        provenance=MADE,
+        notes=("a note",),
+    )
+
+
+def adaptation() -> Adaptation:
+    shared = {"seed": 0, "model": "far-1"}
+    gain = {
+        "model": "far-1",
+        "dataset": "all",
+        "gain": 0.1,
+        "low": 0.0,
+        "high": 0.2,
+        "over_random": np.nan,
+        "beats_random": None,
+    }
+    return Adaptation(
+        primary="roads",
+        secondaries=("site",),
+        blind=(),
+        background=None,
+        segmenter="deepcrack",
+        settings={"seeds": [0], "random_seeds": [], "pool": None, "training": {"size": 32}},
+        models=pd.DataFrame([{**shared, "strategy": "far", "shots": 1, "background": 0}]),
+        scores=pd.DataFrame([{**shared, "dataset": "site", "n": 3, "mean_f": 0.5, "ods": np.nan}]),
+        images=pd.DataFrame([{**shared, "dataset": "site", "image": "1.png", "f": np.nan}]),
+        picks=pd.DataFrame([{"seed": 0, "strategy": "far", "dataset": "site", "image": "1.png", "rank": 1}]),
+        gains=pd.DataFrame([gain]),
+        suppression=pd.DataFrame({"model": [], "share": []}),
+        provenance=MADE,
+        notes=("a note",),
+        sources={"roads": "/data/roads"},
+    )
+
+
+def prompting() -> Prompting:
+    scores = [{"prompt": "box", "dataset": "site", "n": 3, "ods": 0.5, "mean_f": 0.25, "ois": np.nan}]
+    images = pd.DataFrame([{"prompt": "box", "dataset": "site", "image": "1.png", "f": 0.5}])
+    return Prompting(
+        ("site",), ("box",), {"kinds": ["box"], "limit": None}, pd.DataFrame(scores), images, MADE, SKIPPED, ("a",)
+    )
+
+
+def selection() -> Selection:
+    picks = (Pick(1, "ä.png", "/data/ä.png", 0.5, "far"), Pick(2, "b.png", "", 0.25, "far"))
+    return Selection("roads", "site", "far", True, 3, 40, 2, picks, MADE, ("a note",))
+
+
+def evaluation() -> Evaluation:
+    images = pd.DataFrame({"image": ["1.png", "2.png"], "performance": [0.5, np.nan], "predicted": [np.arange(3), None]})
+    return Evaluation(
+        "site", "segmentation", "F", 0.25, 0.0, 2, 1, {"ods": 0.5, "ois": None}, images, MADE, SKIPPED, ("a note",)
+    )
+
+
+MAKERS: dict[type[Result], Callable[[], Any]] = {
+    Comparison: comparison,
+    BackboneComparison: backbones,
+    Matrix: matrix,
+    Relation: relation,
+    Adaptation: adaptation,
+    Prompting: prompting,
+    Selection: selection,
+    Evaluation: evaluation,
+}
+every = pytest.mark.parametrize("kind", MAKERS, ids=lambda kind: kind.__name__)
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[type[Result], Any]:
+    return {kind: make() for kind, make in MAKERS.items()}
+
+
+def kept(result: Any, folder: Path) -> Path:
+    """Where `load` reads it: a folder, or the one file of an evaluation."""
+    path: Path = result.save(folder / "site.parquet" if isinstance(result, Evaluation) else folder)
+    return path
+
+
+def document(kind: type[Result], place: Path) -> dict[str, Any]:
+    text = pq.read_schema(place).metadata[KEY] if kind is Evaluation else (place / kind.DOCUMENT).read_bytes()
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def rewrite(kind: type[Result], place: Path, text: bytes) -> None:
+    if kind is not Evaluation:
+        (place / kind.DOCUMENT).write_bytes(text)
+        return
+    table = pq.read_table(place)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, KEY: text}), place)
+
+
+def line(error: type[HowfarError], kind: type[Result], place: Path) -> str:
+    with pytest.raises(error) as caught:
+        kind.load(place)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.startswith(str(place))
+    return text
+
+
+def assert_equal(one: Any, other: Any) -> None:
+    for field in dataclasses.fields(one):
+        mine, its = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(mine, pd.DataFrame):
+            pd.testing.assert_frame_equal(mine, its, check_exact=True)
+        elif field.name == "comparisons":
+            for pair in zip(mine, its, strict=True):
+                assert_equal(*pair)
+        else:
+            assert mine == its, field.name
+            assert type(mine) is type(its)
+
+
+def test_every_result_is_here() -> None:
+    assert set(Result.__subclasses__()) == set(MAKERS)
+
+
+@every
+def test_it_comes_back_as_it_was(kind: type[Result], results: dict[type[Result], Any], tmp_path: Path) -> None:
+    result = results[kind]
+    again = kind.load(kept(result, tmp_path / "new" / "folder"))
+    assert_equal(result, again)
+    assert again.to_dict() == result.to_dict() == json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert repr(again) == repr(result)
+    assert again._repr_html_() == result._repr_html_()
+    assert repr(again).startswith(result.caption())
+    # A second one takes the place of the first, and nothing else is left of the writing.
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    assert_equal(kind.load(kept(again, tmp_path / "new" / "folder")), result)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+@every
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"{}", b'{"format": true}', None])
+def test_a_damaged_document_is_one_line(
+    kind: type[Result], text: bytes | None, results: dict[type[Result], Any], tmp_path: Path
+) -> None:
+    place = kept(results[kind], tmp_path / "run")
+    whole = json.dumps(document(kind, place)).encode()
+    rewrite(kind, place, whole[: len(whole) // 2] if text is None else text)
+    told = line(StoreError, kind, place)
+    assert f"run {kind.COMMAND} again" in told
+
+
+@every
+def test_a_value_of_another_type_is_one_line_that_names_it(
+    kind: type[Result], results: dict[type[Result], Any], tmp_path: Path
+) -> None:
+    place = kept(results[kind], tmp_path / "run")
+    whole = document(kind, place)
+    fields = {field.name for field in dataclasses.fields(kind)} - set(kind.TABLES)
+    read = ["folders"] if kind is BackboneComparison else [name for name in whole if name in fields]
+    for name in read:
+        wrong = {"str": 3, "list": {"a": 1}, "dict": ["a"], "int": "3", "float": "0.5", "bool": "yes", "NoneType": [0.5]}
+        rewrite(kind, place, json.dumps({**whole, name: wrong[type(whole[name]).__name__]}).encode())
+        told = line(StoreError, kind, place)
+        assert "damaged" in told
+        assert kind is BackboneComparison or f"TypeError: {name}" in told or name == "scores", told
+    lacking = {key: value for key, value in whole.items() if key not in read[:1]}
+    rewrite(kind, place, json.dumps(lacking).encode())
+    assert read[0] in line(StoreError, kind, place)
+
+
+@every
+def test_another_format_is_told_apart(kind: type[Result], results: dict[type[Result], Any], tmp_path: Path) -> None:
+    place = kept(results[kind], tmp_path / "run")
+    rewrite(kind, place, json.dumps({**document(kind, place), "format": kind.FORMAT + 1}).encode())
+    assert line(StoreError, kind, place).endswith(
+        f"has another format than this howfar reads ({kind.FORMAT}): run {kind.COMMAND} again"
+    )
+
+
+@every
+def test_what_a_later_version_adds_is_passed_over_and_what_an_earlier_one_lacks_is_filled(
+    kind: type[Result], results: dict[type[Result], Any], tmp_path: Path
+) -> None:
+    place = kept(results[kind], tmp_path / "run")
+    later = document(kind, place)
+    rewrite(kind, place, json.dumps({**later, "colour": "red"}).encode())
+    assert_equal(kind.load(place), results[kind])
+    optional = {
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+    }
+    rewrite(kind, place, json.dumps({name: value for name, value in later.items() if name not in optional}).encode())
+    kind.load(place)
+
+
+@every
+def test_a_cut_or_absent_table_is_one_line(kind: type[Result], results: dict[type[Result], Any], tmp_path: Path) -> None:
+    place = kept(results[kind], tmp_path / "run")
+    for file in [place] if kind is Evaluation else [place / name for name in kind.TABLES.values()]:
+        whole = file.read_bytes()
+        for cut in (whole[: len(whole) // 2], b"PAR1", b""):
+            file.write_bytes(cut)
+            assert "damaged" in line(StoreError, kind, place)
+        file.unlink()
+        assert line(MissingPathError, kind, place).startswith(f"{file} is not there: ")
+        file.write_bytes(whole)
+    kind.load(place)
+
+
+@every
+def test_a_folder_that_is_not_there_is_one_line(kind: type[Result], tmp_path: Path) -> None:
+    told = line(MissingPathError, kind, tmp_path / "none")
+    assert "is not there: " in told
+    assert kind.COMMAND in told
+
+
+@every
+def test_writing_that_fails_leaves_no_half(
+    kind: type[Result], results: dict[type[Result], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = kept(results[kind], tmp_path / "run")
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError("No space left on device")
+
+    for target in ("pandas.DataFrame.to_parquet", "pyarrow.parquet.write_table", "pathlib.Path.write_text"):
+        monkeypatch.setattr(target, full)
+    with pytest.raises(OSError, match="No space left"):
+        kept(results[kind], tmp_path / "run")
+    monkeypatch.undo()
+    assert not [path.name for path in tmp_path.rglob("*") if path.name.endswith((".part", ".tmp"))]
+    if kind is Evaluation:
+        assert_equal(kind.load(place), results[kind])
+    else:
+        line(MissingPathError, kind, place)
+
+
+def test_a_new_comparison_takes_the_relation_of_the_old_one_away(results: dict[type[Result], Any], tmp_path: Path) -> None:
+    results[Comparison].save(tmp_path)
+    results[Relation].save(tmp_path)
+    results[Comparison].save(tmp_path)
+    line(MissingPathError, Relation, tmp_path)
