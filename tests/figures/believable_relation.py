@@ -255,7 +255,7 @@ def _coefficient(value: float, half: float) -> Coefficient:
 
 
 def _verdict(trend: Trend | None, mean: float) -> Verdict:
-    return verdict(trend, mean, level=TAU, flat=FLAT)
+    return verdict(trend, mean, tau=TAU, flat=FLAT)
 
 
 def _judgement(name: str, kind: str, image: float, of_set: float, sets: Sequence[str], rng: np.random.Generator) -> Judgement:
