@@ -15,7 +15,7 @@ PURITY = 0.95
 
 
 def radius(x: Float64Array, labels: NDArray[np.intp], purity: float = PURITY) -> float:
-    """Return the largest δ at which the balls {y: d(x, y) < δ} of a share `purity` of the rows hold their own cluster's rows only.
+    """Return the largest δ at which a share `purity` of the balls {y: d(x, y) < δ} hold rows of their own cluster only.
 
     The paper's rule, the largest δ whose purity is at least α = 0.95, is met exactly and not on a grid: a row's ball is pure up
     to its distance from the nearest row of another cluster, so δ is a quantile of these.
