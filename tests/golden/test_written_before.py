@@ -61,7 +61,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "--background-shots", "2", "--bootstrap", "20",
     ),
 }  # fmt: skip
-SLOW = {"relate", "adapt", "train"}
 
 
 @pytest.fixture
@@ -136,7 +135,7 @@ def test_the_store_has_no_feature_of_another_picture(old: Path) -> None:
         howfar.embed(old / "other", Silent(howfar.load_backbone("colour_moments")), store=old / "store", progress=False)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in COMMANDS])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_json_has_the_keys_that_it_had(old: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*COMMANDS[name], "--json"]) == 0
     documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -177,7 +176,6 @@ def test_a_checkpoint_predicts(old: Path) -> None:
     assert len(list((old / "new-maps").rglob("*.png"))) == 9
 
 
-@pytest.mark.slow
 def test_a_study_goes_on_from_the_models_of_before(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fit(*_: object, **__: object) -> None:
         raise AssertionError("a model was trained anew")
@@ -188,7 +186,6 @@ def test_a_study_goes_on_from_the_models_of_before(old: Path, monkeypatch: pytes
     assert_holds(Adaptation.load("adaptation").to_dict()["gains"], before["gains"])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["run", "run-backbones", "matrix", "adaptation", "prompting"])
 def test_a_report_is_drawn_of_it(old: Path, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["report", folder]) == 0
