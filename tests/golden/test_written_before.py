@@ -63,12 +63,19 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder as that commit left it, in which the test then runs."""
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files as that commit left them, to be read alone."""
+    folder = tmp_path_factory.mktemp("before")
     with tarfile.open(HERE / "files.tar.xz") as archive:
-        archive.extractall(tmp_path / "old", filter="data")
-    monkeypatch.chdir(tmp_path / "old")
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def old(unpacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of them in which the test runs."""
+    monkeypatch.chdir(shutil.copytree(unpacked, tmp_path / "old"))
     return tmp_path / "old"
 
 
@@ -100,12 +107,12 @@ def assert_holds(document: Any, old: Any, path: str = "", rel: float = 1e-9) -> 
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_a_result_is_read(old: Path, name: str) -> None:
+def test_a_result_is_read(unpacked: Path, name: str) -> None:
     kind, place = RESULTS[name]
-    found = kind.load(old / place)
-    assert_holds(json.loads(json.dumps(found.to_dict())), EXPECTED["results"][name]["document"])
+    result = kind.load(unpacked / place)
+    assert_holds(json.loads(json.dumps(result.to_dict())), EXPECTED["results"][name]["document"])
     for attribute, expected in EXPECTED["results"][name]["frames"].items():
-        summed = columns(getattr(found, attribute))
+        summed = columns(getattr(result, attribute))
         assert summed["rows"] == expected["rows"], attribute
         assert summed["columns"] == pytest.approx(expected["columns"], rel=1e-9, abs=1e-12, nan_ok=True), attribute
 
