@@ -15,16 +15,22 @@ from collections.abc import Container
 from pathlib import Path
 
 LIST = Path(__file__).with_name("slow.txt")
-SLOW = 0.5
+SLOW = 0.3
 """Seconds, with set-up, from which a test is slow; then it is with all its parameters."""
 REST = 0.25
 """A file is slow as a whole where less than this share of its time is spent in tests that are not slow."""
 KEPT = {
+    "tests/cli/test_report.py::test_a_study_is_recognised_by_its_file",
     "tests/distances/test_compiled_nearest.py",
     "tests/distances/test_properties.py",
     "tests/e2e/test_command.py::test_backbones_are_listed",
     "tests/e2e/test_command.py::test_compare_prints_the_table_and_writes_the_run",
+    "tests/e2e/test_imports.py",
     "tests/golden/test_written_before.py::test_json_has_the_keys_that_it_had",
+    "tests/metrics/test_threshold_counts.py",
+    "tests/pipeline/test_embedding.py",
+    "tests/relation/test_leave_one_dataset_out.py",
+    "tests/significance/test_bootstrap.py",
     "tests/store/test_conformance.py::TestStore",
     "tests/studies/prompts/test_study.py::test_the_command",
 }
