@@ -32,6 +32,7 @@ def test_what_is_listed_is_there(entry: str) -> None:
 
 def test_a_test_that_takes_long_is_chosen_with_all_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slow, "KEPT", {"tests/a.py::test_short"})
+    monkeypatch.setattr(slow, "SLOW", 0.5)
     chosen = slow.choose(LOG)
     assert chosen["tests/a.py::test_long"] == pytest.approx(2.3)
     # What is left of b.py is not worth its set-up.
