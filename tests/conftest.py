@@ -1,4 +1,4 @@
-"""What many tests need: synthetic datasets made once, and the research images where they are at hand."""
+"""Tests share synthetic datasets and the research images; several files run at a time, and slow tests are marked."""
 
 from __future__ import annotations
 
@@ -11,11 +11,38 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # Before torch is loaded: on a machine with other work, two threads that wait for each other are many times slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from howfar.cores import available_cores
 from howfar.demo import write_demo
+from slow import is_among, listed
 
 pytest_plugins = ("served",)
 
 ROOT = Path(__file__).resolve().parents[1]
+WORKERS = 4
+"""At most so many processes run tests: each loads torch, and some tests measure memory."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run files of tests side by side (pytest-xdist), each file in one process, where nothing else was asked for.
+
+    Files and tests that are named run in this process, and so does all with ``-n 0``, ``-s``, ``--pdb`` or ``-p no:xdist``.
+    """
+    option = config.option
+    watched = option.usepdb or option.trace or option.capture == "no" or all(".py" in argument for argument in config.args)
+    # A worker, where this hook is called too, must start no workers of its own.
+    if watched or hasattr(config, "workerinput") or getattr(option, "numprocesses", 0) is not None or option.tx:
+        return
+    option.numprocesses = min(WORKERS, available_cores())
+    option.dist = "loadfile" if option.dist == "no" else option.dist
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow.txt, so that ``-m "not slow"`` is the fast path."""
+    entries = listed()
+    for item in items:
+        if is_among(item.nodeid, entries):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

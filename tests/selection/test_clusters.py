@@ -10,8 +10,7 @@ from skactiveml.pool import TypiClust
 
 from howfar.protocols import Strategy
 from howfar.selection import clusters
-from howfar.selection.kmedoids import KMEDOIDS
-from howfar.selection.typiclust import NEIGHBOURS, TYPICLUST
+from howfar.selection.clusters import KMEDOIDS, NEIGHBOURS, TYPICLUST
 
 BOTH = pytest.mark.parametrize("strategy", [TYPICLUST, KMEDOIDS], ids=lambda one: one.name)
 # Its mean is 5.2, so 5 is nearest to the centre; 6 is nearest to the others on average (2.5).

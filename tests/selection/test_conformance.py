@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from howfar import registry
+from howfar.selection.by_column import FLIP_DISAGREEMENT, NEAR, UNCERTAINTY
+from howfar.selection.clusters import KMEDOIDS, TYPICLUST
 from howfar.selection.far import FAR
-from howfar.selection.flip_disagreement import FLIP_DISAGREEMENT
-from howfar.selection.foreground import FOREGROUND
 from howfar.selection.herding import HERDING
 from howfar.selection.kcenter import KCENTER
 from howfar.selection.kmeanspp import KMEANSPP
-from howfar.selection.kmedoids import KMEDOIDS
-from howfar.selection.near import NEAR
 from howfar.selection.probcover import PROBCOVER
-from howfar.selection.random import RANDOM
-from howfar.selection.stratified import STRATIFIED
-from howfar.selection.typiclust import TYPICLUST
-from howfar.selection.uncertainty import UNCERTAINTY
+from howfar.selection.random_draws import FOREGROUND, RANDOM, STRATIFIED
 from howfar.testing.strategy_suite import StrategyTests
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from howfar.errors import InputError, UnknownNameError
 from howfar.selection import every, named
-from howfar.selection.near import NEAR
+from howfar.selection.by_column import NEAR
 from howfar.selection.pool import Pool
 
 

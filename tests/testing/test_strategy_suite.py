@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from howfar.selection.by_column import NEAR
 from howfar.selection.function_strategy import FunctionStrategy
 from howfar.selection.kmeanspp import KMEANSPP
-from howfar.selection.near import NEAR
 from howfar.selection.pool import Pool
-from howfar.selection.stratified import STRATIFIED
+from howfar.selection.random_draws import STRATIFIED
 from howfar.testing import StrategyTests
 
 counter = itertools.count()

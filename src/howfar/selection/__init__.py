@@ -1,7 +1,43 @@
-"""Which images to label: strategies, one a file, under one protocol."""
+"""Strategies under one protocol choose which images to label; `named` gives the one that is registered under a name."""
 
+from __future__ import annotations
+
+from howfar import registry
+from howfar.protocols import Strategy
 from howfar.selection.far import far
 from howfar.selection.function_strategy import FunctionStrategy
-from howfar.selection.named import every, named
 
 __all__ = ["FunctionStrategy", "every", "far", "named"]
+
+KIND = "strategies"
+
+
+def named(strategy: str | Strategy) -> Strategy:
+    """Return a strategy by its registered name; a strategy itself is given back.
+
+    Raises
+    ------
+    UnknownNameError
+        No such name; the line lists the known ones.
+
+    Examples
+    --------
+    >>> named("kcenter").needs
+    ('features',)
+    """
+    if not isinstance(strategy, str):
+        return strategy
+    loaded: Strategy = registry.load(KIND, strategy)
+    return loaded
+
+
+def every() -> tuple[Strategy, ...]:
+    """Return every registered strategy: ours in the registry's order, then other packages' by name.
+
+    Examples
+    --------
+    >>> [strategy.name for strategy in every()][:3]
+    ['far', 'near', 'random']
+    """
+    ours = tuple(registry.OURS[KIND])
+    return tuple(named(name) for name in (*ours, *(name for name in registry.names(KIND) if name not in ours)))

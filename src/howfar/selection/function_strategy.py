@@ -1,4 +1,4 @@
-"""A strategy made of a function that chooses and one that says why."""
+"""A selection strategy is made of a function that chooses images and a function that says why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rule: TypeAlias = Callable[[Pool, int, np.random.Generator], ArrayLike]
 
 @dataclass(frozen=True)
 class FunctionStrategy:
-    """A `howfar.protocols.Strategy`: its name, the columns that it needs, whether it is nested, its rule, and its reason.
+    """A `howfar.protocols.Strategy` is made here of a name, needed columns, whether it is nested, a rule and a reason.
 
     Images are taken in the order of the column `name` where there is one: then which are chosen does not depend on the order of
     rows. Ties go to the first in that order; without names, in the order of rows.
@@ -62,7 +62,7 @@ class FunctionStrategy:
 
         Examples
         --------
-        >>> from howfar.selection.near import NEAR
+        >>> from howfar.selection.by_column import NEAR
         >>> NEAR.pick({"distance": [0.9, 0.1, 0.4]}, 2, np.random.default_rng(0)).tolist()
         [1, 2]
         """
@@ -77,7 +77,7 @@ class FunctionStrategy:
 
         Examples
         --------
-        >>> from howfar.selection.near import NEAR
+        >>> from howfar.selection.by_column import NEAR
         >>> NEAR.reason({"distance": 0.1})
         'scaled distance 0.100, among the nearest'
         """

@@ -1,4 +1,4 @@
-"""Euclidean distances between rows, by differences (equal rows are at exactly 0), in blocks that fit in memory."""
+"""Euclidean distances between rows are computed by differences (equal rows are at exactly 0), in blocks that fit in memory."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def blocks(x: Float64Array, y: Float64Array, pairs: int = PAIRS) -> Iterator[tup
 
 
 def to_nearest(x: Float64Array, centres: Float64Array) -> Float64Array:
-    """Distance of each row of `x`, (n, z), from the nearest centre, (c, z); infinite where there is no centre.
+    """Return the distance of each row of `x`, (n, z), from the nearest centre, (c, z); infinite where there is no centre.
 
     Examples
     --------
     >>> to_nearest(np.array([[0.0], [3.0]]), np.array([[1.0], [5.0]])).tolist()
     [1.0, 2.0]
     """
-    found = np.full(len(x), np.inf)
+    gaps = np.full(len(x), np.inf)
     if len(centres):
         for rows, distances in blocks(x, centres):
-            found[rows] = distances.min(axis=1)
-    return found
+            gaps[rows] = distances.min(axis=1)
+    return gaps
 
 
 def to_point(x: Float64Array, point: Float64Array) -> Float64Array:
-    """Distance of each row of `x`, (n, z), from one point, (z,).
+    """Return the distance of each row of `x`, (n, z), from one point, (z,).
 
     Examples
     --------
@@ -53,7 +53,7 @@ def to_point(x: Float64Array, point: Float64Array) -> Float64Array:
 
 
 def to_neighbours(x: Float64Array, k: int) -> Float64Array:
-    """Mean distance of each row of `x`, (n, z), from its k nearest others; 0 where there are none.
+    """Return the mean distance of each row of `x`, (n, z), from its k nearest others; 0 where there are none.
 
     Examples
     --------
@@ -61,10 +61,10 @@ def to_neighbours(x: Float64Array, k: int) -> Float64Array:
     [3.0, 2.5, 4.5]
     """
     k = min(k, len(x) - 1)
-    found = np.zeros(len(x))
+    means = np.zeros(len(x))
     if k < 1:
-        return found
+        return means
     for rows, distances in blocks(x, x):
-        # Its own distance, 0, is one of the k + 1 smallest and adds nothing.
-        found[rows] = np.partition(distances, k, axis=1)[:, : k + 1].sum(axis=1) / k
-    return found
+        # A row's distance from itself, 0, is one of the k + 1 smallest and adds nothing.
+        means[rows] = np.partition(distances, k, axis=1)[:, : k + 1].sum(axis=1) / k
+    return means

@@ -1,4 +1,4 @@
-"""Herding: the mean of the chosen images stays as near as it can to the mean of all (Welling 2009)."""
+"""Herding chooses images whose mean stays as near as it can to the mean of all images (Welling 2009)."""
 
 from __future__ import annotations
 

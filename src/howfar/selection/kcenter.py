@@ -1,4 +1,4 @@
-"""k-center greedy, also called core-set: always the image farthest from all that are covered."""
+"""k-center greedy, also called core-set, always chooses the image farthest from all that are covered."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def _kcenter(pool: Pool, k: int, rng: np.random.Generator) -> list[int]:
     while len(chosen) < k:
         chosen.append(int(np.argmax(np.where(free, nearest, -np.inf))))
         free[chosen[-1]] = False
-        from_it = to_point(x, x[chosen[-1]])
+        distances = to_point(x, x[chosen[-1]])
         first = len(chosen) == 1 and not pool.labelled.any()
-        nearest = from_it if first else np.minimum(nearest, from_it)
+        nearest = distances if first else np.minimum(nearest, distances)
     return chosen
 
 

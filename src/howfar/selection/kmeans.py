@@ -1,4 +1,4 @@
-"""k-means (Lloyd) for the strategies that cluster: k-means++ seeds, several restarts, no cluster empty that need not be."""
+"""k-means (Lloyd) clusters rows from k-means++ seeds with several restarts; no cluster is empty that need not be."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ ROUNDS = 300
 
 
 @dataclass(frozen=True, eq=False)
-class Clusters:
-    """Centres (c, z), the cluster of each of n rows, and the sum of squared distances of rows from their centres."""
+class Clustering:
+    """A clustering holds centres (c, z), the cluster of each of n rows, and the summed squared distances from the centres."""
 
     centres: Float64Array
     labels: NDArray[np.intp]
     inertia: float
 
 
-def kmeans(x: Float64Array, count: int, rng: np.random.Generator, restarts: int = RESTARTS) -> Clusters:
+def kmeans(x: Float64Array, count: int, rng: np.random.Generator, restarts: int = RESTARTS) -> Clustering:
     """Cluster rows so that Σ ‖x − its centre‖² is small: the best of several restarts, of equal ones the first.
 
     Parameters
@@ -40,16 +40,16 @@ def kmeans(x: Float64Array, count: int, rng: np.random.Generator, restarts: int 
 
     Examples
     --------
-    >>> found = kmeans(np.array([[0.0], [1.0], [9.0]]), 2, np.random.default_rng(0))
-    >>> sorted(found.centres.ravel().tolist()), found.inertia
+    >>> clustering = kmeans(np.array([[0.0], [1.0], [9.0]]), 2, np.random.default_rng(0))
+    >>> sorted(clustering.centres.ravel().tolist()), clustering.inertia
     ([0.5, 9.0], 0.5)
     """
     nothing = np.zeros(len(x), dtype=np.bool_)
-    found = [lloyd(x, x[seeds(x, count, rng, nothing)]) for _ in range(restarts)]
-    return min(found, key=lambda one: one.inertia)
+    clusterings = [lloyd(x, x[seeds(x, count, rng, nothing)]) for _ in range(restarts)]
+    return min(clusterings, key=lambda clustering: clustering.inertia)
 
 
-def lloyd(x: Float64Array, centres: Float64Array, rounds: int = ROUNDS) -> Clusters:
+def lloyd(x: Float64Array, centres: Float64Array, rounds: int = ROUNDS) -> Clustering:
     """Move rows to their nearest centre and centres to the mean of their rows, until no row moves (Lloyd 1982).
 
     A centre that loses its rows moves to the row that is farthest from its own centre.
@@ -76,11 +76,11 @@ def lloyd(x: Float64Array, centres: Float64Array, rounds: int = ROUNDS) -> Clust
         if np.array_equal(moved, labels):
             break
         labels = moved
-    return Clusters(centres, labels, float((gaps**2).sum()))
+    return Clustering(centres, labels, float((gaps**2).sum()))
 
 
 def _nearest(x: Float64Array, centres: Float64Array) -> tuple[NDArray[np.intp], Float64Array]:
-    """The nearest centre of each row, of equal ones the first, and how far it is."""
+    """Return the nearest centre of each row, of equal ones the first, and how far it is."""
     labels, gaps = np.empty(len(x), dtype=np.intp), np.empty(len(x))
     for rows, distances in blocks(x, centres):
         labels[rows] = distances.argmin(axis=1)

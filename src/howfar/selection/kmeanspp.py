@@ -1,4 +1,4 @@
-"""k-means++ seeding: drawn with the square of the distance from what is covered."""
+"""k-means++ seeding draws rows with chances that grow with the squared distance from what is covered."""
 
 from __future__ import annotations
 

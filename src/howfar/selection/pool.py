@@ -1,4 +1,4 @@
-"""The images that a strategy chooses from: their columns checked, their order settled, and which have labels already."""
+"""A pool holds the images that a strategy chooses from: columns checked, order settled, and which have labels already."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ NAME, FEATURES = "name", "features"
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """n images that have all that a strategy needs, in the order by which it breaks ties and draws.
+    """A pool holds n images that have all that a strategy needs, in the order by which it breaks ties and draws.
 
-    That is the order of their names where the columns hold `name`, so that the order of rows changes nothing; else their own.
+    The order is that of the images' names where the columns hold `name`, so that the order of rows changes nothing; else it
+    is the order of the rows.
 
     Attributes
     ----------
@@ -76,16 +77,16 @@ class Pool:
         return len(self.positions)
 
     def __getitem__(self, name: str) -> Float64Array:
-        """One column of all n images."""
+        """Return one column of all n images."""
         return self.columns[name]
 
     @property
     def free(self) -> Positions:
-        """Those that have no labels and may be picked, in order."""
+        """Return the images that have no labels and may be picked, in order."""
         return np.flatnonzero(~self.labelled)
 
     def count(self, k: Any) -> int:
-        """Check how many are asked for.
+        """Check how many images are asked for, and return that number.
 
         Raises
         ------

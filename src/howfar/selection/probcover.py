@@ -1,4 +1,4 @@
-"""ProbCover: the image whose ball covers most of what is not covered yet (Yehuda, Dekel, Hacohen & Weinshall 2022)."""
+"""ProbCover chooses the image whose ball covers most that is not covered yet (Yehuda, Dekel, Hacohen & Weinshall 2022)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PURITY = 0.95
 
 
 def radius(x: Float64Array, labels: NDArray[np.intp], purity: float = PURITY) -> float:
-    """Largest δ at which the balls {y: d(x, y) < δ} of at least `purity` of the rows hold rows of their own cluster only.
+    """Return the largest δ at which a share `purity` of the balls {y: d(x, y) < δ} hold rows of their own cluster only.
 
     The paper's rule, the largest δ whose purity is at least α = 0.95, is met exactly and not on a grid: a row's ball is pure up
     to its distance from the nearest row of another cluster, so δ is a quantile of these.
@@ -48,7 +48,7 @@ def radius(x: Float64Array, labels: NDArray[np.intp], purity: float = PURITY) ->
 
 
 def _probcover(pool: Pool, k: int, rng: np.random.Generator) -> list[int]:
-    """Greedy cover by open balls of one radius: most rows not covered, of equal ones the first.
+    """Cover the rows greedily by open balls of one radius: the ball with most rows not covered, of equal ones the first.
 
     The paper clusters by k-means into as many clusters as there are classes. Here no classes are known: there are as many
     clusters as there will be labels, k and those given, 2 at least, since each chosen image is to stand for one kind.
@@ -62,8 +62,8 @@ def _probcover(pool: Pool, k: int, rng: np.random.Generator) -> list[int]:
     balls = _held(x, np.flatnonzero(~covered), delta)
     chosen: list[int] = []
     while len(chosen) < k:
-        liking = balls if balls[~taken].any() else to_nearest(x, x[taken])
-        chosen.append(int(np.argmax(np.where(taken, -np.inf, liking))))
+        score = balls if balls[~taken].any() else to_nearest(x, x[taken])
+        chosen.append(int(np.argmax(np.where(taken, -np.inf, score))))
         taken[chosen[-1]] = True
         fresh = np.flatnonzero((to_point(x, x[chosen[-1]]) < delta) & ~covered)
         covered[fresh] = True
@@ -72,11 +72,11 @@ def _probcover(pool: Pool, k: int, rng: np.random.Generator) -> list[int]:
 
 
 def _held(x: Float64Array, rows: Positions, delta: float) -> Float64Array:
-    """How many of some rows the ball around each row holds, (n,)."""
+    """Count how many of the given rows the ball around each row holds, (n,)."""
     counts = np.zeros(len(x))
     if len(rows):
-        for some, distances in blocks(x, x[rows]):
-            counts[some] = (distances < delta).sum(axis=1)
+        for block, distances in blocks(x, x[rows]):
+            counts[block] = (distances < delta).sum(axis=1)
     return counts
 
 

@@ -20,7 +20,7 @@ from howfar.io.location import absolute, ready_folder
 from howfar.pipeline.pairs import KEPT
 from howfar.protocols import Strategy
 from howfar.results import Comparison, Pick, Provenance, Selection
-from howfar.selection.named import named
+from howfar.selection import named
 from howfar.selection.pool import FEATURES, NAME
 from howfar.studies.performance.image_performance import signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances

@@ -1,0 +1,28 @@
+"""`howfar demo` with few pictures and no figures: everything that it promises is written."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import howfar.demo
+from howfar.cli.main import run
+from howfar.results import Comparison, Relation
+
+
+def test_the_whole_story_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(howfar.demo, "write_demo", partial(howfar.demo.write_demo, n_primary=8, n_secondary=3))
+    monkeypatch.setattr("howfar.report.html.write_report", lambda _, folder, *__: folder / "report.html")
+    out = tmp_path / "demo"
+    assert run(["demo", "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    names = [dataset.name for dataset in Comparison.load(out / "run").datasets]
+    assert names == ["lighting", "texture", "wide_cracks", "clutter", "fabric"]
+    assert all(name in printed.out for name in names)
+    # Fabric has no masks, so that its performance is estimated alone.
+    assert {dataset.name: dataset.scored for dataset in Relation.load(out / "run").datasets} == dict.fromkeys(names[:-1], 3)
+    assert f"report: {out / 'run' / 'report.html'}" in printed.out.replace("\n", "")
+    assert f"howfar score {out / 'pavement.howfar'}" in printed.err
+    assert (out / "pavement.howfar").is_file()

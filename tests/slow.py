@@ -1,0 +1,80 @@
+"""Which tests are slow: those of slow.txt, chosen by how long they took. Write it anew from a run of all tests:
+
+    pytest --durations=0 > suite.log
+    python tests/slow.py suite.log > tests/slow.txt
+
+A line names a file, a class or a function of tests, and how many seconds it took on one of two cores.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Container
+from pathlib import Path
+
+LIST = Path(__file__).with_name("slow.txt")
+SLOW = 0.3
+"""Seconds, with set-up, from which a test is slow; then it is with all its parameters."""
+REST = 0.25
+"""A file is slow as a whole where less than this share of its time is spent in tests that are not slow."""
+KEPT = {
+    "tests/cli/test_report.py::test_a_study_is_recognised_by_its_file",
+    "tests/distances/test_compiled_nearest.py",
+    "tests/distances/test_properties.py",
+    "tests/e2e/test_command.py::test_backbones_are_listed",
+    "tests/e2e/test_command.py::test_compare_prints_the_table_and_writes_the_run",
+    "tests/e2e/test_imports.py",
+    "tests/golden/test_written_before.py::test_json_has_the_keys_that_it_had",
+    "tests/metrics/test_threshold_counts.py",
+    "tests/pipeline/test_embedding.py",
+    "tests/relation/test_leave_one_dataset_out.py",
+    "tests/significance/test_bootstrap.py",
+    "tests/store/test_conformance.py::TestStore",
+    "tests/studies/prompts/test_study.py::test_the_command",
+}
+"""Never slow: parity and conformance whose first test compiles, and every command once from end to end."""
+DURATION = re.compile(r"\s*([\d.]+)s (?:call|setup|teardown)\s+(.+)")
+
+
+def listed() -> dict[str, float]:
+    """The entries of slow.txt with their seconds."""
+    lines = LIST.read_text(encoding="utf-8").splitlines()
+    return {name: float(seconds) for seconds, name in (line.split() for line in lines)}
+
+
+def is_among(test: str, entries: Container[str]) -> bool:
+    """Whether a test is listed, or its class or file is.
+
+    Examples
+    --------
+    >>> is_among("tests/a.py::TestB::test_c[1::2]", {"tests/a.py::TestB"})
+    True
+    """
+    parts = test.partition("[")[0].split("::")
+    return any("::".join(parts[:count]) in entries for count in range(1, len(parts) + 1))
+
+
+def choose(log: str) -> dict[str, float]:
+    """Choose by the durations in pytest's output."""
+    tests: dict[str, float] = defaultdict(float)
+    for seconds, test in (match.groups() for match in map(DURATION.match, log.splitlines()) if match):
+        tests[test] += float(seconds)
+    functions, files = defaultdict(list), defaultdict(dict)
+    for test, seconds in tests.items():
+        functions[test.partition("[")[0]].append(seconds)
+    for function, durations in functions.items():
+        files[function.partition("::")[0]][function] = (sum(durations), max(durations))
+    chosen: dict[str, float] = {}
+    for file, times in files.items():
+        slow = {name: total for name, (total, longest) in times.items() if longest >= SLOW and not is_among(name, KEPT)}
+        total = sum(taken for taken, _ in times.values())
+        whole = slow and not any(is_among(name, KEPT) for name in times) and total - sum(slow.values()) < REST * total
+        chosen |= {file: total} if whole else slow
+    return chosen
+
+
+if __name__ == "__main__":
+    for name, taken in sorted(choose(Path(sys.argv[1]).read_text(encoding="utf-8")).items()):
+        print(f"{taken:6.1f} {name}")

@@ -1,0 +1,46 @@
+"""Which runs of pytest are spread over several processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+CHOICES = {"usepdb": False, "trace": False, "capture": "fd", "numprocesses": None, "dist": "no", "tx": []}
+
+
+@pytest.fixture
+def conftest(request: pytest.FixtureRequest) -> Any:
+    return request.config.pluginmanager.getplugin(str(Path(__file__).with_name("conftest.py")))
+
+
+def chosen(conftest: Any, *args: str, worker: bool = False, **choices: Any) -> tuple[Any, str]:
+    option = SimpleNamespace(**(CHOICES | choices))
+    config = SimpleNamespace(option=option, args=list(args), **({"workerinput": {}} if worker else {}))
+    conftest.pytest_cmdline_main(config)
+    return option.numprocesses, option.dist
+
+
+@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 2), (64, 4)])
+def test_folders_use_the_cores(conftest: Any, monkeypatch: pytest.MonkeyPatch, cores: int, processes: int) -> None:
+    monkeypatch.setattr(conftest, "available_cores", lambda: cores)
+    assert chosen(conftest, "tests", "src") == (processes, "loadfile")
+    assert chosen(conftest, "tests/io", dist="worksteal") == (processes, "worksteal")
+
+
+@pytest.mark.parametrize(
+    "choice", [{"usepdb": True}, {"trace": True}, {"capture": "no"}, {"numprocesses": 0}, {"worker": True}]
+)
+def test_what_is_watched_or_a_worker_stays_in_its_process(conftest: Any, choice: dict[str, Any]) -> None:
+    assert chosen(conftest, "tests", **choice) == (choice.get("numprocesses"), "no")
+
+
+def test_files_and_tests_stay_in_this_process(conftest: Any) -> None:
+    assert chosen(conftest, "tests/a.py::test_b[1]", "tests/c.py") == (None, "no")
+
+
+def test_what_was_asked_for_stays(conftest: Any) -> None:
+    assert chosen(conftest, "tests", numprocesses=8, dist="load") == (8, "load")
+    assert chosen(conftest, "tests", tx=["popen"], dist="load") == (None, "load")
