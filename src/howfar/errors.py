@@ -60,3 +60,14 @@ class StoreError(HowfarError, RuntimeError):
 
 class RunnerError(HowfarError, RuntimeError):
     """Work could not be run where it was sent: the cluster is out of reach, or has lost a task for good."""
+
+
+def one_line(error: BaseException, limit: int | None = None) -> str:
+    r"""Write an exception's text on one line, of at most `limit` characters; its class where it has no text.
+
+    Examples
+    --------
+    >>> one_line(ValueError("no  such\nthing")), one_line(KeyError())
+    ('no such thing', 'KeyError')
+    """
+    return " ".join(str(error).split())[:limit] or type(error).__name__

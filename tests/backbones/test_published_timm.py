@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from howfar.backbones import load_backbone
 from howfar.backbones.family import BackboneFamily
-from howfar.backbones.published_timm import ENET, MOBILECLIP, Row, build_row
+from howfar.backbones.published_timm import ENET, MOBILECLIP, TimmModel, build_timm_model
 from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
@@ -27,8 +27,8 @@ CONFIG = {"input_size": (3, 64, 64), "interpolation": "bicubic", "mean": (0.1, 0
 
 def small(recipe: BackboneFamily, **create: Any) -> BackboneFamily:
     """The recipe, of a network that is quick to run."""
-    row = Row(recipe.card.name, "test_efficientnet", "1 MB", create, CONFIG)
-    return BackboneFamily(recipe.card, partial(build_row, row), recipe.takes, recipe.defaults)
+    row = TimmModel(recipe.card.name, "test_efficientnet", "1 MB", create, CONFIG)
+    return BackboneFamily(recipe.card, partial(build_timm_model, row), recipe.takes, recipe.defaults)
 
 
 def saved(path: Path, seed: int = 5, **create: Any) -> Path:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from howfar.backbones.hub_models import random_model, read_model, transformers_for
-from howfar.backbones.published_transformers import SAM_ROW, source_folder
+from howfar.backbones.published_transformers import SAM_MODEL, source_folder
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.studies.prompts.prompt import Prompt
 from howfar.weights.state_dicts import hash_state_dict
@@ -82,7 +82,7 @@ class Sam:
         given = None if base is None else Path(base).expanduser()
         model: Any
         if pretrained:
-            model = read_model("sam", source_folder(SAM_ROW, given, option="sam"), library.SamModel.from_pretrained)
+            model = read_model("sam", source_folder(SAM_MODEL, given, option="sam"), library.SamModel.from_pretrained)
         else:
             config = library.SamConfig() if given is None else library.SamConfig.from_pretrained(given, local_files_only=True)
             model = random_model(lambda: library.SamModel(config))

@@ -13,8 +13,8 @@ from torch.nn.functional import interpolate
 
 from howfar.backbones.clipseg import SIDE, promptable
 from howfar.backbones.family import Options
-from howfar.backbones.hub_processor_config import IMAGENET_MEAN, IMAGENET_STD
 from howfar.backbones.torch_backbone import resolve_device
+from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.state_dicts import hash_state_dict
 
 TEXTS = ("road pavement surface", "a crack or multiple cracks", "cracks on a road")
