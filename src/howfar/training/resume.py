@@ -1,4 +1,4 @@
-"""The folder where trainings keep what they go on from: who is at work in it, and what abandoned ones left there."""
+"""Lock the folder of training states that killed trainings resume from, and remove abandoned states."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows has none: there nobody is known to be alone, and nothing is removed.
+except ImportError:  # Windows has no locks of this kind, so nothing is removed there.
     fcntl = None  # type: ignore[assignment]  # absent
 
 
 @contextmanager
 def at_work(folder: Path) -> Iterator[None]:
-    """Hold a lock on the folder that any number of trainings share; it ends with the process at the latest."""
+    """Hold a shared lock on the folder while a training uses it; the lock ends with the process at the latest."""
     with _locked(folder, alone=False):
         yield
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove all states in a folder, and halves of them, unless a training is at work in it.
+    """Remove all training states in a folder, half-written ones too, unless a training is using it.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def remove_abandoned(folder: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path, alone: bool) -> Iterator[bool]:
-    """Whether the lock on the folder was had; file systems without locks give none."""
+    """Try to lock the folder, and yield whether it is locked; it is not on file systems without locks."""
     if fcntl is None or not folder.is_dir():
         yield False
         return

@@ -1,4 +1,4 @@
-"""SAM-Adapter (Chen et al. 2023): a frozen Segment Anything encoder with a small trained adapter, and SAM's mask decoder."""
+"""Register SAM-Adapter (Chen et al. 2023), a frozen Segment Anything encoder with a small trained adapter and SAM's decoder."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ BASE = "facebook/sam-vit-base"
 
 
 class SamAdapterOptions(Options):
-    """Which SAM is adapted, and how wide the adapter is.
+    """Choose which SAM is adapted, and how wide the adapter is.
 
     Attributes
     ----------
     base
         A SAM on the hub (``owner/name``), or a local folder of the hub's format: ``config.json`` and ``model.safetensors``.
-        Pictures must have the sides that its configuration says, 1024 for the published ones.
+        Images must have the side that its configuration gives, 1024 for the published ones.
     r
         Values for each patch between the adapter's layers; 24 is a 32nd of ViT-B's token.
     """
@@ -45,12 +45,12 @@ def build(options: SamAdapterOptions, pretrained: bool | Path) -> SamAdapter:
 
 
 def describe(network: SamAdapter) -> Mapping[str, Any]:
-    """What a checkpoint keeps, so that its network is built where the base is not."""
+    """Give the values that a checkpoint keeps, so that its network can be built without the base model."""
     return {"config": network.config, "base_weights": network.base_weights}
 
 
 def restore(options: SamAdapterOptions, architecture: Mapping[str, Any]) -> SamAdapter:
-    """Build the network that was described, whether or not its base is here."""
+    """Build the network from its description, whether or not the base model is on disk."""
     from howfar.segmenters.sam_adapter.base import sam_of
     from howfar.segmenters.sam_adapter.model import SamAdapter
 
@@ -58,13 +58,13 @@ def restore(options: SamAdapterOptions, architecture: Mapping[str, Any]) -> SamA
 
 
 def side(options: SamAdapterOptions) -> int | None:
-    """The side of the base's pictures, where it can be told without asking the hub."""
+    """Find the side of the base model's images, where the hub need not be asked."""
     from howfar.segmenters.sam_adapter.base import side_of
 
     return side_of(options.base)
 
 
-# Sides are a multiple of a patch's; the network built refuses any but its base's own.
+# A side is a multiple of the patch's side; the network refuses any but the side of its base model.
 SAM_ADAPTER = SegmenterFamily(
     "adsam",
     SamAdapterOptions,

@@ -9,7 +9,7 @@ from typing import Any
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.results.adaptation import Adaptation
-from howfar.segmenters import recipe_of
+from howfar.segmenters import segmenter_family
 from howfar.studies.adaptation.leak_guard import Known
 from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import ANEW, Config
@@ -96,7 +96,7 @@ def adapt(
     )  # fmt: skip
     if config.background_shots and background is None:
         raise InputError.of("background_shots", "are of no use without background", list(config.background_shots))
-    recipe = recipe_of(model)
+    recipe = segmenter_family(model)
     settings = settings_for(recipe, options or {}, **training)
     p = Known.of(_dataset(primary), group)
     place = StudyFolder(

@@ -12,7 +12,7 @@ from howfar.data import Dataset, content_hash, read_bytes
 from howfar.errors import HowfarError
 from howfar.pipeline.prediction import Model, load_model, predict
 from howfar.results import Evaluation
-from howfar.segmenters import recipe_of
+from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.leak_guard import Known, check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
@@ -131,7 +131,7 @@ def _same(found: Checkpoint, task: Task) -> bool:
     pretrained = task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained)
     return (
         card.segmenter == task.segmenter
-        and dict(card.options) == dict(recipe_of(task.segmenter).checked(task.options))
+        and dict(card.options) == dict(segmenter_family(task.segmenter).checked(task.options))
         and card.settings == task.settings.model_dump()
         and card.data["started_from"] == began
         and card.data.get("pretrained", pretrained) == pretrained
