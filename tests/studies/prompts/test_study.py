@@ -16,8 +16,8 @@ from howfar.figures.prompting import FOREGROUND, prompting_rows
 from howfar.report.prompting import lead, write_prompting_report
 from howfar.results.prompting import Prompting
 from howfar.studies.prompts import study
+from howfar.studies.prompts.clipseg import ClipSeg
 from howfar.studies.prompts.sam import Sam
-from howfar.studies.prompts.text import ClipSeg
 
 KINDS = ("points", "box", "persam")
 
