@@ -13,8 +13,8 @@ from howfar.data import Dataset
 from howfar.demo import write_dataset
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.training.examples import examples_of
 from howfar.training.fit import Task, fit
+from howfar.training.image_mask_pairs import examples_of
 from howfar.training.settings import settings_for
 
 SETTINGS = {"size": 32, "batch": 4, "epochs": 3, "holdout": 0.25}

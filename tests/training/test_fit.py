@@ -24,8 +24,8 @@ from howfar.metrics import segmentation
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.callbacks import Keep
-from howfar.training.examples import Example, read_pairs, split
 from howfar.training.fit import Task, fit
+from howfar.training.image_mask_pairs import Example, read_pairs, split
 from howfar.training.lightning_module import Fitting
 from howfar.weights.state_dicts import hash_state_dict
 

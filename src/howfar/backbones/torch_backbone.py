@@ -272,7 +272,7 @@ class TorchBackbone:
         blank = np.zeros((1, *self._preprocess.size, 3), dtype=np.uint8)
         try:
             with torch.inference_mode(), self._set():
-                parts = self._run(blank)
+                maps = self._run(blank)
         except HowfarError:
             raise
         except (RuntimeError, MemoryError) as error:
@@ -280,9 +280,9 @@ class TorchBackbone:
         # Each network has its own error for an input that it cannot take.
         except Exception as error:
             raise self._unsuited(error) from error
-        if not all(isinstance(part, Tensor) for part in parts):
-            raise InputError.of(f"the feature of {self.name}", "must be tensors", [type(part).__name__ for part in parts])
-        return tuple(part[0].numel() for part in parts)
+        if not all(isinstance(tensor, Tensor) for tensor in maps):
+            raise InputError.of(f"the feature of {self.name}", "must be tensors", [type(tensor).__name__ for tensor in maps])
+        return tuple(tensor[0].numel() for tensor in maps)
 
     def _unsuited(self, error: Exception) -> InputError:
         height, width = self._preprocess.size
@@ -298,14 +298,14 @@ def _moved(network: nn.Module, device: torch.device, name: str) -> nn.Module:
         raise HowfarError(f"{name} does not fit the memory of {device}: choose a smaller model, or another device") from error
 
 
-def fitting(free: float, each: float) -> int:
+def fitting(free: float, image_bytes: float) -> int:
     """Choose the batch size that half of the free memory holds: a power of two, at least 1, at most 256.
 
     Parameters
     ----------
     free
         Bytes.
-    each
+    image_bytes
         Bytes that one more image takes.
 
     Examples
@@ -313,7 +313,7 @@ def fitting(free: float, each: float) -> int:
     >>> fitting(80e9, 40e6), fitting(8e9, 900e6), fitting(1e9, 5e9), fitting(1e9, 0)
     (256, 4, 1, 256)
     """
-    count = free / 2 / each if each > 0 else math.inf
+    count = free / 2 / image_bytes if image_bytes > 0 else math.inf
     return 1 << int(math.log2(min(max(count, 1), _LARGEST_BATCH)))
 
 

@@ -137,8 +137,8 @@ def _outputs(layers: tuple[str, ...], pool: bool, network: nn.Module, batch: Ten
         network(batch)
     finally:
         _OUTPUTS.by_module = None
-    maps = [each for module, layer in zip(modules, layers, strict=True) for each in _tensors(outputs[id(module)], layer)]
-    return [_mean(each) for each in maps] if pool else maps
+    maps = [map_ for module, layer in zip(modules, layers, strict=True) for map_ in _tensors(outputs[id(module)], layer)]
+    return [_mean(map_) for map_ in maps] if pool else maps
 
 
 def _tensors(output: Any, layer: str) -> list[Tensor]:

@@ -137,10 +137,10 @@ def _pooled(name: str, network: Any, batch: Tensor) -> tuple[Tensor, ...]:
 
 
 def _part(name: str, output: Any, attribute: str, remedy: str) -> Tensor:
-    part: Tensor | None = getattr(output, attribute, None)
-    if part is None:
+    tensor: Tensor | None = getattr(output, attribute, None)
+    if tensor is None:
         raise InputError.of(name, f"must have a {attribute}", type(output).__name__, remedy)
-    return part
+    return tensor
 
 
 TRANSFORMERS: Final = BackboneFamily(

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from howfar.training.augment import augment
-from howfar.training.examples import Pairs
+from howfar.training.image_mask_pairs import Pairs
 
 
 class Order(Sampler[tuple[int, int]]):

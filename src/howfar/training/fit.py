@@ -19,7 +19,7 @@ from howfar.backbones.torch_backbone import resolve_device
 from howfar.errors import InputError, MissingExtraError
 from howfar.segmenters import build_segmenter, restore_segmenter, segmenter_family
 from howfar.segmenters.checkpoint import Card, Checkpoint
-from howfar.training.examples import Example, Pairs, read_pairs, split
+from howfar.training.image_mask_pairs import Example, Pairs, read_pairs, split
 from howfar.training.resume import at_work
 from howfar.training.settings import Settings, check_size, only_side
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
@@ -250,7 +250,7 @@ def _card(
     weights: Mapping[str, Tensor],
     architecture: Mapping[str, Any],
 ) -> Card:
-    kept = _kept_epoch(history, task.settings.keep)
+    epoch = _kept_epoch(history, task.settings.keep)
     return Card(
         segmenter=task.segmenter,
         options=dict(segmenter_family(task.segmenter).checked(task.options)),
@@ -268,7 +268,7 @@ def _card(
             "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained),
         },
         history=tuple(history),
-        threshold=None if kept is None else float(kept["threshold"]),
+        threshold=None if epoch is None else float(epoch["threshold"]),
         architecture=architecture,
     )
 

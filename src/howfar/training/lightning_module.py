@@ -51,10 +51,10 @@ class Fitting(lightning.LightningModule):
         by_step = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: self._share(done / steps))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": by_step, "interval": "step"}}
 
-    def training_step(self, batch: tuple[Tensor, Tensor], place: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Compute one batch's loss; the network's own random draws are seeded, so that a step is the same after resuming."""
         # Seeded here and not in a hook: the first epoch after resuming has no on_train_epoch_start.
-        torch.manual_seed(int(np.random.SeedSequence((self.settings.seed, self.current_epoch, place)).generate_state(1)[0]))
+        torch.manual_seed(int(np.random.SeedSequence((self.settings.seed, self.current_epoch, index)).generate_state(1)[0]))
         pictures, masks = batch
         maps = self.segmenter.logits(pictures.contiguous(memory_format=torch.channels_last))
         loss = self._criterion([logits.float() for logits in maps], masks)

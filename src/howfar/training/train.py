@@ -11,8 +11,8 @@ from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.training.examples import examples_of
 from howfar.training.fit import Task, fit
+from howfar.training.image_mask_pairs import examples_of
 from howfar.training.resume import remove_abandoned
 from howfar.training.settings import Settings, check_names, settings_for
 

@@ -26,8 +26,8 @@ from howfar.studies.adaptation.leak_guard import Known, check_unseen
 from howfar.studies.adaptation.models import _same
 from howfar.studies.adaptation.settings import Config
 from howfar.studies.adaptation.study import Study
-from howfar.training.examples import examples_of, fingerprint_of, split
 from howfar.training.fit import Task
+from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split
 from howfar.training.settings import settings_for
 
 TRAINING: dict[str, Any] = {"size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False}

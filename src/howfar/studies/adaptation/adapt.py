@@ -14,7 +14,7 @@ from howfar.studies.adaptation.leak_guard import Known
 from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import ANEW, Config
 from howfar.studies.adaptation.study import Study
-from howfar.training.examples import examples_of
+from howfar.training.image_mask_pairs import examples_of
 from howfar.training.settings import settings_for
 
 

@@ -86,8 +86,8 @@ class Part:
 
 def check_unseen(known: Known, dataset: Dataset, taken: Collection[str]) -> None:
     """Raise `LeakError` if the content hash of an image of `dataset`, a part of `known`, is in `taken`, of learnt images."""
-    seen = set(taken)
-    leaked = [item.name for item in dataset.items if known.contents[item.name] in seen]
+    learnt = set(taken)
+    leaked = [item.name for item in dataset.items if known.contents[item.name] in learnt]
     if leaked:
         raise LeakError(
             f"{dataset.name}: {len(leaked)} images that a model learnt from were about to be evaluated (first: {leaked[0]})"

@@ -16,8 +16,8 @@ from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.leak_guard import Known, check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
-from howfar.training.examples import Example, fingerprint_of, split
 from howfar.training.fit import Task, fit
+from howfar.training.image_mask_pairs import Example, fingerprint_of, split
 from howfar.training.settings import Settings
 
 

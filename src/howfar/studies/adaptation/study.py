@@ -21,7 +21,7 @@ from howfar.studies.adaptation.settings import ANEW, Arm, Config
 from howfar.studies.adaptation.tables import gains_of, images_of, model_row, score_row
 from howfar.studies.distance import compare
 from howfar.studies.selection import select
-from howfar.training.examples import Example, examples_of
+from howfar.training.image_mask_pairs import Example, examples_of
 from howfar.training.resume import remove_abandoned
 from howfar.training.settings import Settings
 

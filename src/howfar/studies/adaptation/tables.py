@@ -54,7 +54,7 @@ def images_of(evaluation: Evaluation, part: Part, distances: pd.DataFrame, seed:
 
     A prediction is a false positive where the mask is empty, and in all of a blank part.
     """
-    rows, known = evaluation.images, part.known
+    rows, photographs = evaluation.images, part.known.photographs
     names = rows["image"]
     masks = {item.name: "" if item.mask is None else printable(item.mask) for item in part.dataset.items}
     index = pd.MultiIndex.from_product([[evaluation.dataset], names])
@@ -65,7 +65,7 @@ def images_of(evaluation: Evaluation, part: Part, distances: pd.DataFrame, seed:
             "model": label,
             "dataset": evaluation.dataset,
             "image": names,
-            "photograph": [known.photographs[name] for name in names],
+            "photograph": [photographs[name] for name in names],
             "distance": distances["i_dist_scaled"].reindex(index).to_numpy(dtype=np.float64),
             "f": rows["performance"].to_numpy(dtype=np.float64),
             "false_positive_share": np.where(empty, rows["predicted_foreground"].to_numpy(dtype=np.float64), np.nan),

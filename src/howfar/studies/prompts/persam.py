@@ -20,7 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 from howfar.data.masks import resize_mask
 from howfar.errors import InputError
 from howfar.studies.prompts.prompt import Prompt, box_of
-from howfar.studies.prompts.sam import Sam, Seen
+from howfar.studies.prompts.sam import EncodedImage, Sam
 
 STEPS = 1000
 RATE = 1e-3
@@ -50,11 +50,11 @@ def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: 
         raise InputError.of("the reference's mask", f"must be {picture.height}×{picture.width}, as its picture", shape)
     if not mask.any():
         raise InputError.of("the reference's mask", "must have foreground", "none")
-    seen = sam.see(picture)
+    encoded = sam.encode(picture)
     # Clones, since tensors made in inference mode cannot take part in gradients.
-    target = _target(sam, seen, mask).clone()
-    logits = sam.masks(seen, locate(sam, seen, target)).logits.clone()
-    proposals = torch.stack([sam.enlarged(seen, proposal) for proposal in logits])
+    target = _target(sam, encoded, mask).clone()
+    logits = sam.masks(encoded, locate(sam, encoded, target)).logits.clone()
+    proposals = torch.stack([sam.enlarged(encoded, proposal) for proposal in logits])
     truth = torch.from_numpy(mask.astype(np.float32)).to(sam.device)
     weights = torch.full((2,), 1 / 3, device=sam.device, requires_grad=True)
     optimiser = torch.optim.AdamW([weights], lr=rate)
@@ -68,44 +68,44 @@ def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: 
     return Personal(target, (first, second))
 
 
-def locate(sam: Sam, seen: Seen, target: Tensor) -> Prompt:
+def locate(sam: Sam, encoded: EncodedImage, target: Tensor) -> Prompt:
     """Choose the point most similar to the target as foreground, and the least similar as background."""
-    cosines = interpolate(_cosines(seen, target)[None, None], (sam.side, sam.side), mode="bilinear", align_corners=False)
-    inner = cosines[0, 0, : seen.inner[0], : seen.inner[1]]
+    cosines = interpolate(_cosines(encoded, target)[None, None], (sam.side, sam.side), mode="bilinear", align_corners=False)
+    inner = cosines[0, 0, : encoded.inner[0], : encoded.inner[1]]
     points = []
     for index in (int(inner.argmax()), int(inner.argmin())):
         row, column = divmod(index, inner.shape[1])
-        points.append(((column + 0.5) / seen.scale[0], (row + 0.5) / seen.scale[1]))
+        points.append(((column + 0.5) / encoded.scale[0], (row + 0.5) / encoded.scale[1]))
     return Prompt(points=tuple(points), labels=(1, 0))
 
 
-def by_example(sam: Sam, personal: Personal, seen: Seen) -> tuple[NDArray[np.float32], Prompt]:
+def by_example(sam: Sam, personal: Personal, encoded: EncodedImage) -> tuple[NDArray[np.float32], Prompt]:
     """Predict probabilities of another image, and return the points that were chosen by similarity to the target."""
-    prompt = locate(sam, seen, personal.target)
-    logits = personal.weigh(sam.masks(seen, prompt).logits)
-    logits = sam.masks(seen, prompt, logits).best
-    mask = sam.probabilities(seen, logits) > 0.5
+    prompt = locate(sam, encoded, personal.target)
+    logits = personal.weigh(sam.masks(encoded, prompt).logits)
+    logits = sam.masks(encoded, prompt, logits).best
+    mask = sam.probabilities(encoded, logits) > 0.5
     if mask.any():
         boxed = Prompt(prompt.points, prompt.labels, box_of(mask).box)
-        logits = sam.masks(seen, boxed, logits).best
-    return sam.probabilities(seen, logits), prompt
+        logits = sam.masks(encoded, boxed, logits).best
+    return sam.probabilities(encoded, logits), prompt
 
 
-def _target(sam: Sam, seen: Seen, mask: NDArray[np.bool_]) -> Tensor:
+def _target(sam: Sam, encoded: EncodedImage, mask: NDArray[np.bool_]) -> Tensor:
     """Average the embedding over the grid cells that the mask touches, and scale it to length 1."""
-    grid = int(seen.embedding.shape[-1])
-    inner = [max(1, min(grid, round(side * grid / sam.side))) for side in seen.inner]
+    grid = int(encoded.embedding.shape[-1])
+    inner = [max(1, min(grid, round(side * grid / sam.side))) for side in encoded.inner]
     # `resize_mask` keeps lines one pixel wide.
     touched = torch.zeros((grid, grid), dtype=torch.bool)
     touched[: inner[0], : inner[1]] = torch.from_numpy(resize_mask(mask, inner[0], inner[1]))
-    cells = seen.embedding[0][:, touched.to(seen.embedding.device)]
+    cells = encoded.embedding[0][:, touched.to(encoded.embedding.device)]
     mean = cells.mean(dim=1)
     target: Tensor = mean / mean.norm().clamp_min(1e-12)
     return target
 
 
-def _cosines(seen: Seen, target: Tensor) -> Tensor:
-    features = seen.embedding[0]
+def _cosines(encoded: EncodedImage, target: Tensor) -> Tensor:
+    features = encoded.embedding[0]
     cosines: Tensor = torch.einsum("chw,c->hw", features / features.norm(dim=0, keepdim=True).clamp_min(1e-12), target)
     return cosines
 

@@ -18,7 +18,7 @@ from howfar.errors import InputError, MissingPathError
 from howfar.studies.prompts.clipseg import TEXTS, ClipSeg
 from howfar.studies.prompts.persam import STEPS, Personal, by_example, personalise
 from howfar.studies.prompts.prompt import Prompt, box_of, points_of
-from howfar.studies.prompts.sam import Sam, Seen
+from howfar.studies.prompts.sam import EncodedImage, Sam
 
 KINDS: Final = ("points", "box", "text", "persam")
 STREAM: Final = 5
@@ -61,13 +61,13 @@ class Config(BaseModel):
                 raise InputError.of(name, f"is of use to {' or '.join(sorted(readers[name]))} alone", value, "leave it out")
 
 
-class Pictured(NamedTuple):
+class ImageWithMask(NamedTuple):
     """Hold an image with its mask, and a function that encodes it by SAM once."""
 
     item: Item
     picture: Image.Image
     mask: NDArray[np.bool_]
-    seen: Callable[[], Seen]
+    encoded: Callable[[], EncodedImage]
 
 
 class Prompter(NamedTuple):
@@ -87,7 +87,7 @@ class Prompter(NamedTuple):
 
     label: str
     identity: dict[str, Any]
-    make: Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]
+    make: Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]
     by_mask: bool = False
 
 
@@ -151,12 +151,12 @@ def prompters_of(
     return prompters
 
 
-def _of_text(network: ClipSeg, text: str) -> Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]:
+def _of_text(network: ClipSeg, text: str) -> Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]:
     return lambda image: (network.probabilities(image.picture, text), Prompt(text=text))
 
 
-def _of_points(sam: Sam, settings: Config) -> Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]:
-    def make(image: Pictured) -> tuple[NDArray[np.float32], Prompt]:
+def _of_points(sam: Sam, settings: Config) -> Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]:
+    def make(image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
         # Seeded by the image's name, so that neither other images nor their order change its points.
         rng = np.random.default_rng([settings.seed, zlib.crc32(image.item.name.encode()), STREAM])
         return _of_prompt(sam, image, points_of(image.mask, settings.foreground, settings.background, rng))
@@ -164,14 +164,14 @@ def _of_points(sam: Sam, settings: Config) -> Callable[[Pictured], tuple[NDArray
     return make
 
 
-def _of_box(sam: Sam, image: Pictured) -> tuple[NDArray[np.float32], Prompt]:
+def _of_box(sam: Sam, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
     return _of_prompt(sam, image, box_of(image.mask))
 
 
-def _of_example(sam: Sam, personal: Personal, image: Pictured) -> tuple[NDArray[np.float32], Prompt]:
-    return by_example(sam, personal, image.seen())
+def _of_example(sam: Sam, personal: Personal, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
+    return by_example(sam, personal, image.encoded())
 
 
-def _of_prompt(sam: Sam, image: Pictured, prompt: Prompt) -> tuple[NDArray[np.float32], Prompt]:
-    seen = image.seen()
-    return sam.probabilities(seen, sam.masks(seen, prompt).best), prompt
+def _of_prompt(sam: Sam, image: ImageWithMask, prompt: Prompt) -> tuple[NDArray[np.float32], Prompt]:
+    encoded = image.encoded()
+    return sam.probabilities(encoded, sam.masks(encoded, prompt).best), prompt

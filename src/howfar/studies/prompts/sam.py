@@ -22,8 +22,8 @@ from howfar.weights.state_dicts import hash_state_dict
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Hold SAM's embedding of an image.
+class EncodedImage:
+    """Hold the embedding of an image by SAM.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class Sam:
         self.weights = hash_state_dict(self.model.state_dict())
 
     @torch.inference_mode()
-    def see(self, picture: Image.Image) -> Seen:
+    def encode(self, picture: Image.Image) -> EncodedImage:
         """Encode an image, once for all prompts."""
         longest = max(picture.size)
         width, height = (max(1, round(side * self.side / longest)) for side in picture.size)
@@ -97,12 +97,12 @@ class Sam:
         scaled = (pixels - np.array(IMAGENET_MEAN, dtype=np.float32)) / np.array(IMAGENET_STD, dtype=np.float32)
         square = pad(torch.from_numpy(scaled.transpose(2, 0, 1).copy()), (0, self.side - width, 0, self.side - height))
         embedding = self.model.get_image_embeddings(square[None].to(self.device))
-        return Seen(embedding, (picture.height, picture.width), (height, width))
+        return EncodedImage(embedding, (picture.height, picture.width), (height, width))
 
     @torch.inference_mode()
-    def masks(self, seen: Seen, prompt: Prompt, before: Tensor | None = None) -> Masks:
+    def masks(self, encoded: EncodedImage, prompt: Prompt, before: Tensor | None = None) -> Masks:
         """Compute three proposals for a prompt of points, a box or both; `before` are an earlier proposal's (s, s) logits."""
-        x, y = seen.scale
+        x, y = encoded.scale
         inputs: dict[str, Any] = {}
         if prompt.points:
             points = [[point[0] * x, point[1] * y] for point in prompt.points]
@@ -113,16 +113,16 @@ class Sam:
             inputs["input_boxes"] = torch.tensor([[corners]], device=self.device, dtype=torch.float32)
         if before is not None:
             inputs["input_masks"] = before[None, None]
-        output = self.model(image_embeddings=seen.embedding, multimask_output=True, **inputs)
+        output = self.model(image_embeddings=encoded.embedding, multimask_output=True, **inputs)
         return Masks(output.pred_masks[0, 0].float(), output.iou_scores[0, 0].float())
 
     @torch.inference_mode()
-    def probabilities(self, seen: Seen, logits: Tensor) -> NDArray[np.float32]:
+    def probabilities(self, encoded: EncodedImage, logits: Tensor) -> NDArray[np.float32]:
         """Compute the (height, width) probabilities of (s, s) logits, enlarged bilinearly to the image's size."""
-        return self.enlarged(seen, logits).sigmoid().cpu().numpy()
+        return self.enlarged(encoded, logits).sigmoid().cpu().numpy()
 
-    def enlarged(self, seen: Seen, logits: Tensor) -> Tensor:
+    def enlarged(self, encoded: EncodedImage, logits: Tensor) -> Tensor:
         """Enlarge (s, s) logits to the image's size, differentiably."""
         square = interpolate(logits[None, None], (self.side, self.side), mode="bilinear", align_corners=False)
-        inner = square[..., : seen.inner[0], : seen.inner[1]]
-        return interpolate(inner, seen.size, mode="bilinear", align_corners=False)[0, 0]
+        inner = square[..., : encoded.inner[0], : encoded.inner[1]]
+        return interpolate(inner, encoded.size, mode="bilinear", align_corners=False)[0, 0]

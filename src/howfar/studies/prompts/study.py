@@ -26,8 +26,8 @@ from howfar.results import Provenance, Skipped
 from howfar.results.prompting import Prompting
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.prompts.persam import STEPS
-from howfar.studies.prompts.prompters import STREAM, Config, Example, Pictured, Prompter, prompters_of, reference_of
-from howfar.studies.prompts.sam import Sam, Seen
+from howfar.studies.prompts.prompters import STREAM, Config, Example, ImageWithMask, Prompter, prompters_of, reference_of
+from howfar.studies.prompts.sam import EncodedImage, Sam
 
 CUT: Final = 0.5
 FORMAT: Final = 1
@@ -199,7 +199,7 @@ def _predicted(
     with bar(progress=progress, total=len(dataset.items), desc=f"prompting {dataset.name}", unit="image") as shown:
         for item in dataset.items:
             data = read_bytes(item.path)
-            image = _pictured(item, data, sam)
+            image = _image_with_mask(item, data, sam)
             for prompter, paths in zip(prompters, files, strict=True):
                 prompt = _mapped(prompter, image, paths[item.name], content_hash(data))
                 rows.append(
@@ -217,19 +217,19 @@ def _predicted(
     return rows
 
 
-def _pictured(item: Item, data: bytes, sam: Sam | None) -> Pictured:
+def _image_with_mask(item: Item, data: bytes, sam: Sam | None) -> ImageWithMask:
     picture = decode(data).image.convert("RGB")
     mask = read_mask(item.mask) if item.mask is not None else np.zeros((picture.height, picture.width), dtype=bool)
 
     @functools.cache
-    def seen() -> Seen:
+    def encoded() -> EncodedImage:
         assert sam is not None  # for the type checker: only SAM's prompters ask
-        return sam.see(picture)
+        return sam.encode(picture)
 
-    return Pictured(item, picture, mask, seen)
+    return ImageWithMask(item, picture, mask, encoded)
 
 
-def _mapped(prompter: Prompter, image: Pictured, path: Path, content: str) -> dict[str, Any]:
+def _mapped(prompter: Prompter, image: ImageWithMask, path: Path, content: str) -> dict[str, Any]:
     """Write the map unless its file is there, and return its prompt, which the file's signature holds too."""
     mask = image.item.mask if prompter.by_mask else None
     own_mask = {} if mask is None else {"mask": content_hash(read_bytes(mask))}
