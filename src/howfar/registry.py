@@ -35,7 +35,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "unetplusplus": "howfar.backbones.trained_segmenter:UNETPLUSPLUS",
         "deepcrack": "howfar.backbones.trained_segmenter:DEEPCRACK",
         "adsam": "howfar.backbones.trained_segmenter:ADSAM",
-        "embeddings": "howfar.backbones.embeddings:EMBEDDINGS",
+        "embeddings": "howfar.backbones.precomputed_embeddings:EMBEDDINGS",
     },
     "image_distances": {
         "i_dist": "howfar.distances.dataset:image_to_dataset",

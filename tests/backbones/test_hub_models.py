@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub.errors import EntryNotFoundError
 
 from howfar.backbones import load_backbone
-from howfar.backbones.hub_models import WANTED
+from howfar.backbones.hub_models import REQUIRED_FILES
 from howfar.errors import MissingPathError
 from howfar.weights.hub import hub_folder
 
@@ -46,7 +46,7 @@ OTHERS = ("README.md", "tf_model.h5", "model.onnx", "model.fp16.safetensors", "f
 
 def test_only_what_is_needed_is_fetched(hub: Hub) -> None:
     fetched = hub("config.json", "preprocessor_config.json", "model.safetensors", "pytorch_model.bin", *OTHERS)
-    found = hub_folder("a", "owner/a", WANTED, ("preprocessor_config.json",))
+    found = hub_folder("a", "owner/a", REQUIRED_FILES, ("preprocessor_config.json",))
     assert sorted(fetched) == ["config.json", "model.safetensors", "preprocessor_config.json"]
     assert (found / "model.safetensors").is_file()
 
@@ -54,13 +54,13 @@ def test_only_what_is_needed_is_fetched(hub: Hub) -> None:
 def test_parts_of_large_weights(hub: Hub) -> None:
     parts = ("model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
     fetched = hub("config.json", *parts, *OTHERS)
-    hub_folder("a", "owner/a", WANTED)
+    hub_folder("a", "owner/a", REQUIRED_FILES)
     assert sorted(fetched) == sorted(["config.json", *parts])
 
 
 def test_older_repositories_have_torchs_file(hub: Hub) -> None:
     fetched = hub("config.json", "pytorch_model.bin", *OTHERS)
-    hub_folder("a", "owner/a", WANTED)
+    hub_folder("a", "owner/a", REQUIRED_FILES)
     assert sorted(fetched) == ["config.json", "pytorch_model.bin"]
 
 
@@ -69,7 +69,7 @@ def test_a_repository_without_weights(hub: Hub) -> None:
     with pytest.raises(
         MissingPathError, match=r"\(it lacks model.safetensors\): download config.json, model.safetensors of owner/a"
     ):
-        hub_folder("a", "owner/a", WANTED)
+        hub_folder("a", "owner/a", REQUIRED_FILES)
 
 
 def test_a_failing_download_is_one_line(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,12 +123,12 @@ def test_what_stands_beside_cached_weights_is_fetched(
 ) -> None:
     place = cache_model("owner/a", model_folder)
     requests, whole = asked(None), hub(*OTHERS)
-    assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
+    assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
     assert (place / PROCESSOR).is_file()
     # Of the revision that the weights are of, and nothing else.
     assert requests == [(PROCESSOR, place.name)]
     assert not whole
-    hub_folder("a", "owner/a", WANTED, (PROCESSOR,))
+    hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,))
     assert len(requests) == 1
     assert not caplog.messages
 
@@ -139,7 +139,7 @@ def test_a_repository_without_it_needs_none(
     place = cache_model("owner/a", model_folder)
     # Its own constructor wants the answer of whatever HTTP library the client has.
     asked(EntryNotFoundError.__new__(EntryNotFoundError))
-    assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
+    assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
     assert not caplog.messages
 
 
@@ -147,7 +147,7 @@ def test_a_complete_cache_is_asked_nothing(hub: Hub, asked: Asked, cache_model: 
     (model_folder / PROCESSOR).write_text("{}")
     place = cache_model("owner/a", model_folder)
     requests = asked(None)
-    assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
+    assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
     assert not requests
 
 
@@ -159,7 +159,7 @@ def test_what_is_known_to_be_absent_is_not_asked_for(
     known.mkdir(parents=True)
     (known / PROCESSOR).touch()
     requests = asked(None)
-    assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
+    assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
     assert not requests
 
 
@@ -177,7 +177,7 @@ def test_offline_it_is_said_that_something_may_be_missing(
     requests = asked(OSError("no route"))
     if not failing:
         monkeypatch.setattr("howfar.weights.hub.why_unreachable", lambda *_: "no route")
-    assert hub_folder("a", "owner/a", WANTED, (PROCESSOR,)) == place
+    assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
     assert len(requests) == failing
     (line,) = caplog.messages
     assert line.startswith(f"a: {PROCESSOR} of owner/a is not in the hub's cache and cannot be fetched (no route)")

@@ -9,7 +9,7 @@ import pytest
 import transformers
 from PIL import Image
 
-from howfar.backbones.hub_processor_config import input_of
+from howfar.backbones.hub_processor_config import model_input
 from howfar.backbones.preprocessing import RESAMPLING
 from howfar.errors import InputError
 
@@ -36,7 +36,7 @@ def test_agrees_with_the_processor(kind: str, settings: dict[str, Any]) -> None:
     processor = getattr(transformers, pil if hasattr(transformers, pil) else kind)(**settings)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8))
     expected = np.asarray(processor(picture, return_tensors="np")["pixel_values"][0])
-    found = input_of({"image_processor_type": kind, **settings})
+    found = model_input({"image_processor_type": kind, **settings})
     assert found.size == (20, 20)
     pixels = np.asarray(picture.resize((20, 20), RESAMPLING[found.interpolation])) / 255
     np.testing.assert_allclose((pixels - found.mean) / found.std, expected.transpose(1, 2, 0), rtol=1e-4, atol=1e-4)
@@ -56,16 +56,16 @@ def test_agrees_with_the_processor(kind: str, settings: dict[str, Any]) -> None:
     ],
 )
 def test_sizes(settings: dict[str, Any], size: tuple[int, int]) -> None:
-    assert input_of(settings, 7).size == size
+    assert model_input(settings, 7).size == size
 
 
 def test_nothing_said_is_the_usual() -> None:
-    assert input_of({}) == ((), "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    assert input_of({"image_mean": 0.5, "image_std": None}).mean == (0.5,) * 3
+    assert model_input({}) == ((), "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert model_input({"image_mean": 0.5, "image_std": None}).mean == (0.5,) * 3
 
 
 def test_a_shifted_scale() -> None:
-    found = input_of({"rescale_factor": 1 / 127.5, "rescale_offset": True, "do_normalize": False})
+    found = model_input({"rescale_factor": 1 / 127.5, "rescale_offset": True, "do_normalize": False})
     np.testing.assert_allclose((np.array([0, 1]) - found.mean[0]) / found.std[0], [-1, 1])
 
 
@@ -80,4 +80,4 @@ def test_a_shifted_scale() -> None:
 )
 def test_settings_that_are_refused(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(InputError, match=text):
-        input_of(settings)
+        model_input(settings)

@@ -13,7 +13,7 @@ import torch
 import transformers
 
 from howfar.backbones import cards, load_backbone
-from howfar.backbones.published_transformers import SAM, Published
+from howfar.backbones.published_transformers import SAM, PublishedModel
 from howfar.segmenters import build_segmenter
 
 LENGTHS = {
@@ -49,7 +49,7 @@ def test_length_by_one_forward(name: str) -> None:
 def test_length_by_shapes(name: str) -> None:
     from howfar import registry
 
-    row: Published = registry.load("backbones", name).build.args[0]
+    row: PublishedModel = registry.load("backbones", name).build.args[0]
     model: Any = getattr(transformers, row.architecture)
     with torch.device("meta"):
         network = model(model.config_class(**row.config)).eval()

@@ -205,6 +205,6 @@ def test_a_recipe_gets_what_it_takes() -> None:
     def build(options: Options) -> Any:
         seen.append(options)
 
-    recipe = BackboneFamily(cards()[0], build, takes=("via", "device"))
-    recipe.build(recipe.options({"via": 8, "device": "cuda"}))
+    family = BackboneFamily(cards()[0], build, takes=("via", "device"))
+    family.build(family.options({"via": 8, "device": "cuda"}))
     assert (seen[0].via, seen[0].device, seen[0].fit) == (8, "cuda", "stretch")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import howfar
 from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.torch_backbone import Feature, Network, fitting
+from howfar.backbones.torch_backbone import Feature, TorchBackbone, fitting
 from howfar.errors import HowfarError, InputError
 from howfar.pipeline.embedding import _batch_size
 
@@ -51,12 +51,12 @@ ERRORS = [
 ]
 
 
-def hungry(room: int, error: Callable[[], Exception] = ERRORS[0], **options: Any) -> tuple[Network, Hungry]:
+def hungry(room: int, error: Callable[[], Exception] = ERRORS[0], **options: Any) -> tuple[TorchBackbone, Hungry]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Hungry(room, error)
     given: dict[str, Any] = {"mean": (0.0,) * 3, "std": (1.0,) * 3, "device": "cpu", "engine": "torch", **options}
-    made = Network(
+    made = TorchBackbone(
         name="hungry", model="h", network=network, feature=Feature(fed, "a", "none"), preprocess=Preprocess(SIZE), **given
     )
     network.given.clear()

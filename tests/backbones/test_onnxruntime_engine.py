@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from howfar.backbones import onnxruntime_engine
 from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.torch_backbone import Feature, Network
+from howfar.backbones.torch_backbone import Feature, TorchBackbone
 from howfar.store import local_root
 
 SIZE = (32, 24)
@@ -54,13 +54,13 @@ def unknown_to_onnx(network: Any, batch: Tensor) -> list[Tensor]:
     return [torch.linalg.svdvals(network.first(batch))]
 
 
-def small(feature: Callable[..., Any] = maps, seed: int = 0, **options: Any) -> Network:
+def small(feature: Callable[..., Any] = maps, seed: int = 0, **options: Any) -> TorchBackbone:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Small()
     mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
     given: dict[str, Any] = {"preprocess": Preprocess(SIZE), "mean": mean, "std": std, "device": "cpu", **options}
-    return Network(name="small", model="small", network=network, feature=Feature(feature, "both", "none"), **given)
+    return TorchBackbone(name="small", model="small", network=network, feature=Feature(feature, "both", "none"), **given)
 
 
 def pictures(count: int = 5, seed: int = 0) -> NDArray[np.uint8]:
@@ -180,7 +180,7 @@ def test_threads_follow_torchs() -> None:
             torch.set_num_threads(threads)
             found.append(network.embed(pictures()))
             assert network._compiled is not None
-            assert network._compiled._session.get_session_options().intra_op_num_threads == threads
+            assert network._compiled._ready.get_session_options().intra_op_num_threads == threads
     finally:
         torch.set_num_threads(before)
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from howfar.backbones import load_backbone
 from howfar.backbones.family import BackboneFamily
-from howfar.backbones.published_timm import ENET, MOBILECLIP, Row, build_row
+from howfar.backbones.published_timm import ENET, MOBILECLIP, TimmModel, build_timm_model
 from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
@@ -25,10 +25,10 @@ from howfar.testing.backbone_suite import BackboneTests
 CONFIG = {"input_size": (3, 64, 64), "interpolation": "bicubic", "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)}
 
 
-def small(recipe: BackboneFamily, **create: Any) -> BackboneFamily:
-    """The recipe, of a network that is quick to run."""
-    row = Row(recipe.card.name, "test_efficientnet", "1 MB", create, CONFIG)
-    return BackboneFamily(recipe.card, partial(build_row, row), recipe.takes, recipe.defaults)
+def small(family: BackboneFamily, **create: Any) -> BackboneFamily:
+    """The family, of a network that is quick to run."""
+    row = TimmModel(family.card.name, "test_efficientnet", "1 MB", create, CONFIG)
+    return BackboneFamily(family.card, partial(build_timm_model, row), family.takes, family.defaults)
 
 
 def saved(path: Path, seed: int = 5, **create: Any) -> Path:
@@ -39,7 +39,7 @@ def saved(path: Path, seed: int = 5, **create: Any) -> Path:
 
 
 class TestEnet(BackboneTests):
-    recipe = small(ENET, num_classes=0)
+    family = small(ENET, num_classes=0)
     length = 256 * 2 * 2
 
     @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ class TestEnet(BackboneTests):
 
     def make(self, **options: Any) -> Backbone:
         given = {"weights": str(saved(self.folder / "net.safetensors"))}
-        return self.recipe.build(self.recipe.options(given | options))
+        return self.family.build(self.family.options(given | options))
 
     def changes(self) -> Iterable[Mapping[str, Any]]:
         other = str(saved(self.folder / "other.safetensors", 6))
@@ -57,12 +57,12 @@ class TestEnet(BackboneTests):
 
 class TestMobileClip(TestEnet):
     # The head stays, being the projection.
-    recipe = small(MOBILECLIP, num_classes=12)
+    family = small(MOBILECLIP, num_classes=12)
     length = 12
 
     def make(self, **options: Any) -> Backbone:
         given = {"weights": str(saved(self.folder / "net.safetensors", num_classes=12))}
-        return self.recipe.build(self.recipe.options(given | options))
+        return self.family.build(self.family.options(given | options))
 
     def changes(self) -> Iterable[Mapping[str, Any]]:
         return {"weights": str(saved(self.folder / "other.safetensors", 6, num_classes=12))}, {"fit": "crop"}
@@ -71,8 +71,8 @@ class TestMobileClip(TestEnet):
 @pytest.mark.parametrize("pool", [False, True])
 def test_the_map_before_the_head(pool: bool, tmp_path: Path) -> None:
     path = saved(tmp_path / "net.safetensors")
-    recipe = small(ENET, num_classes=0)
-    backbone = recipe.build(recipe.options({"weights": path, "pool": pool}))
+    family = small(ENET, num_classes=0)
+    backbone = family.build(family.options({"weights": path, "pool": pool}))
     network = timm.create_model("test_efficientnet", pretrained=False, checkpoint_path=str(path)).eval()
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8))
     pixels = np.asarray(picture.resize((64, 64), Image.Resampling.BICUBIC), dtype=np.float32) / 255

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.torch_backbone import Feature, Network, _exact, resolve_device
+from howfar.backbones.torch_backbone import Feature, TorchBackbone, _exact, resolve_device
 from howfar.errors import InputError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
@@ -41,13 +41,13 @@ def words(network: Any, batch: Tensor) -> Any:
 BOTH = Feature(both, "first+second", "none")
 
 
-def two(feature: Feature = BOTH, seed: int = 0, dtype: torch.dtype = torch.float32) -> Network:
+def two(feature: Feature = BOTH, seed: int = 0, dtype: torch.dtype = torch.float32) -> TorchBackbone:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Two().to(dtype)
     preprocess = Preprocess((32, 24))
     mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
-    return Network(name="two", model="two", network=network, feature=feature, preprocess=preprocess, mean=mean, std=std)
+    return TorchBackbone(name="two", model="two", network=network, feature=feature, preprocess=preprocess, mean=mean, std=std)
 
 
 class TestTwoLayers(BackboneTests):

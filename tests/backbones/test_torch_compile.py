@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.torch_backbone import Feature, Network
+from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
 SIZE = (32, 24)
 
@@ -34,12 +34,14 @@ def maps(network: Any, batch: Tensor) -> list[Tensor]:
     return [first, network.second(first)]
 
 
-def small(**options: Any) -> Network:
+def small(**options: Any) -> TorchBackbone:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Small()
     given: dict[str, Any] = {"preprocess": Preprocess(SIZE), "mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7), "device": "cpu"}
-    return Network(name="small", model="small", network=network, feature=Feature(maps, "both", "none"), **given, **options)
+    return TorchBackbone(
+        name="small", model="small", network=network, feature=Feature(maps, "both", "none"), **given, **options
+    )
 
 
 def pictures(count: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from howfar.data import Dataset
 from howfar.demo import pavement, write_dataset
-from howfar.demo.detector import Detector, pixel_features, write_predictions
+from howfar.demo.crack_detector import Detector, pixel_features, write_predictions
 from howfar.errors import InputError
 
 SIZE = 128
@@ -100,7 +100,7 @@ def test_borders_are_as_the_inside_where_the_picture_goes_on() -> None:
 def test_blocks_do_not_show(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
     image, _ = next(pavement(1, seed=2, size=64))
     whole = detector(image)
-    monkeypatch.setattr("howfar.demo.detector._BLOCK", 1000)
+    monkeypatch.setattr("howfar.demo.crack_detector._BLOCK", 1000)
     assert np.abs(detector(image).astype(int) - whole).max() <= 1
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from howfar.demo.logistic import TOLERANCE, fit_logistic
+from howfar.demo.logistic_regression import TOLERANCE, fit_logistic
 from howfar.errors import InputError
 
 

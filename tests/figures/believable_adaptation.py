@@ -13,8 +13,8 @@ from PIL import Image
 
 from howfar.results import Provenance
 from howfar.results.adaptation import BASELINE, Adaptation
+from howfar.studies.adaptation.false_positive_suppression import suppression_of
 from howfar.studies.adaptation.settings import RANDOM, Arm, Config
-from howfar.studies.adaptation.suppression import suppression_of
 from howfar.studies.adaptation.tables import gains_of
 
 SIZES = {"roads": 30, "decks $x$": 21, "a <b>bold</b> & long name of the tunnel linings, 2024": 12, "walls": 25}

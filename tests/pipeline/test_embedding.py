@@ -14,10 +14,10 @@ from howfar.data import parse
 from howfar.demo import write_dataset
 from howfar.pipeline.embedding_batch import Batch, EmbedBatch
 from howfar.store import Store
-from howfar.testing.recording_backbone import Diary
+from howfar.testing.recording_backbone import RecordingBackbone
 
 
-class OnGpu(Diary):
+class OnGpu(RecordingBackbone):
     """One whose GPU computes for half of the time that a batch takes."""
 
     busy = 0.0
@@ -39,7 +39,7 @@ def test_how_much_a_gpu_is_in_use_is_said(roads: Path, tmp_path: Path, capsys: p
     said = [part for part in capsys.readouterr().err.split(",") if "GPU in use" in part]
     share = int(said[-1].partition("=")[2].partition("%")[0])
     assert 1 <= share <= 50
-    howfar.embed(roads, Diary(tmp_path / "diary"), tmp_path / "other", workers=1, batch_size=4)
+    howfar.embed(roads, RecordingBackbone(tmp_path / "diary"), tmp_path / "other", workers=1, batch_size=4)
     assert "GPU" not in capsys.readouterr().err
 
 
@@ -56,8 +56,8 @@ def test_elsewhere_backbones_are_moved_to_their_device(roads: Path, tmp_path: Pa
 
 def test_backbones_without_devices_stay_as_they_are(tmp_path: Path) -> None:
     stores = (Store(tmp_path).open({"name": "diary"}, 3),)
-    there = pickle.loads(pickle.dumps(EmbedBatch((Diary(tmp_path),), stores, "cuda")))
-    assert isinstance(there.backbones[0], Diary)
+    there = pickle.loads(pickle.dumps(EmbedBatch((RecordingBackbone(tmp_path),), stores, "cuda")))
+    assert isinstance(there.backbones[0], RecordingBackbone)
 
 
 def test_two_stores_of_one_folder_are_in_no_other_process_s_hands(tmp_path: Path) -> None:

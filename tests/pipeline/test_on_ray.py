@@ -25,7 +25,7 @@ from howfar.data import parse
 from howfar.demo import write_dataset
 from howfar.errors import InputError, RunnerError
 from howfar.runners import RayRunner
-from howfar.testing.recording_backbone import Diary
+from howfar.testing.recording_backbone import RecordingBackbone
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")
 IMAGES = 60
@@ -34,10 +34,10 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import howfar
-from howfar.testing.recording_backbone import Diary
+from howfar.testing.recording_backbone import RecordingBackbone
 
 images, store, diary = sys.argv[1:]
-howfar.embed(images, Diary(Path(diary), 0.1), store, batch_size=4, workers=2, progress=False, runner="ray")
+howfar.embed(images, RecordingBackbone(Path(diary), 0.1), store, batch_size=4, workers=2, progress=False, runner="ray")
 print("done", flush=True)
 """
 
@@ -61,7 +61,7 @@ def begin(*places: Path) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, places)], stdout=subprocess.PIPE, text=True)
 
 
-def workers(diary: Diary, beside: set[int] | None = None) -> set[int]:
+def workers(diary: RecordingBackbone, beside: set[int] | None = None) -> set[int]:
     """The processes that have embedded, as soon as one that is not among `beside` has."""
     while not diary.processes() - (beside or set()):
         time.sleep(0.01)
@@ -80,7 +80,8 @@ def complete(places: tuple[Path, Path, Path]) -> bool:
     """Whether the store holds each content once, with the numbers of a local run."""
     images, store, diary = places
     again, local = (
-        howfar.embed(images, Diary(diary), where, batch_size=BATCH, progress=False) for where in (store, store.parent / "local")
+        howfar.embed(images, RecordingBackbone(diary), where, batch_size=BATCH, progress=False)
+        for where in (store, store.parent / "local")
     )
     counts = stored(store)
     return (
@@ -100,9 +101,9 @@ def test_a_backbone_gives_the_same_bits_there_as_here(tmp_path: Path) -> None:
 
 def test_a_killed_worker_costs_its_batch_and_nothing_else(places: tuple[Path, Path, Path]) -> None:
     driver = begin(*places)
-    os.kill(workers(Diary(places[2])).pop(), signal.SIGKILL)
+    os.kill(workers(RecordingBackbone(places[2])).pop(), signal.SIGKILL)
     assert driver.communicate(timeout=300)[0] == "done\n"
-    count = sum(Diary(places[2]).noted().values())
+    count = sum(RecordingBackbone(places[2]).counts().values())
     assert complete(places)
     # What was in its hands is embedded once more, and nothing besides.
     assert IMAGES <= count <= IMAGES + BATCH
@@ -110,16 +111,16 @@ def test_a_killed_worker_costs_its_batch_and_nothing_else(places: tuple[Path, Pa
 
 def test_a_killed_driver_loses_what_was_in_hand_and_goes_on(places: tuple[Path, Path, Path]) -> None:
     driver = begin(*places)
-    first = workers(Diary(places[2]))
+    first = workers(RecordingBackbone(places[2]))
     time.sleep(0.5)
     driver.kill()
     driver.communicate(timeout=60)
-    before = sum(Diary(places[2]).noted().values())
+    before = sum(RecordingBackbone(places[2]).counts().values())
     assert before < IMAGES
     again = begin(*places)
-    workers(Diary(places[2]), beside=first)
+    workers(RecordingBackbone(places[2]), beside=first)
     assert again.communicate(timeout=300)[0] == "done\n"
-    count = sum(Diary(places[2]).noted().values())
+    count = sum(RecordingBackbone(places[2]).counts().values())
     assert complete(places)
     assert IMAGES <= count <= IMAGES + 2 * BATCH
 
@@ -127,7 +128,7 @@ def test_a_killed_driver_loses_what_was_in_hand_and_goes_on(places: tuple[Path, 
 def test_what_is_no_error_here_is_none_there(places: tuple[Path, Path, Path]) -> None:
     broken = places[0] / "images" / "0003.jpg"
     broken.write_bytes(b"no image")
-    found = howfar.embed(places[0], Diary(places[2]), places[1], runner="ray", workers=2, progress=False)
+    found = howfar.embed(places[0], RecordingBackbone(places[2]), places[1], runner="ray", workers=2, progress=False)
     assert [Path(one.path).name for one in found.skipped] == ["0003.jpg"]
     assert len(found) == IMAGES - 1
 
@@ -157,10 +158,10 @@ def test_a_worker_of_an_earlier_run_looks_at_the_store_anew(tmp_path: Path) -> N
     (tmp_path / "diary").mkdir()
     write_dataset(tmp_path / "roads", 8, seed=0, size=32)
     run = partial(howfar.embed, tmp_path / "roads", store=tmp_path / "store", workers=1, progress=False)
-    run(backbone=Diary(tmp_path / "diary"), runner="ray")
+    run(backbone=RecordingBackbone(tmp_path / "diary"), runner="ray")
     shutil.rmtree(tmp_path / "store")
     # What that worker remembers of the store is gone; the same command, in the same process, fills it again.
-    found = run(backbone=Diary(tmp_path / "diary"), runner="ray")
+    found = run(backbone=RecordingBackbone(tmp_path / "diary"), runner="ray")
     assert len(found) == 8
     assert len(stored(tmp_path / "store")) == len(set(found.contents))
 

@@ -15,7 +15,7 @@ from howfar.data import content_hash
 from howfar.demo import write_dataset
 from howfar.pipeline import embedding
 from howfar.results import Features
-from howfar.testing.recording_backbone import Diary
+from howfar.testing.recording_backbone import RecordingBackbone
 
 TEN = 10
 IMAGES = 60
@@ -23,18 +23,18 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import howfar
-from howfar.testing.recording_backbone import Diary
+from howfar.testing.recording_backbone import RecordingBackbone
 
 print("ready", flush=True)
 sys.stdin.readline()
 images, store, diary = sys.argv[1:]
-howfar.embed(images, Diary(Path(diary), 0.02), store, batch_size=4, workers=2, progress=False)
+howfar.embed(images, RecordingBackbone(Path(diary), 0.02), store, batch_size=4, workers=2, progress=False)
 print("done", flush=True)
 """
 
 
 def run(images: Path, store: Path, diary: Path) -> Features:
-    return howfar.embed(images, Diary(diary), store, batch_size=4, workers=2, progress=False)
+    return howfar.embed(images, RecordingBackbone(diary), store, batch_size=4, workers=2, progress=False)
 
 
 def begin(*arguments: Path) -> subprocess.Popen[str]:
@@ -62,11 +62,11 @@ def test_ten_processes_lose_and_repeat_nothing(places: tuple[Path, Path, Path]) 
     for process in processes:
         go(process)
     assert [process.communicate(timeout=120)[0] for process in processes] == ["done\n"] * TEN
-    embedded = Diary(places[2]).noted()
+    embedded = RecordingBackbone(places[2]).counts()
     # Pictures that are alike at 1×1 share a page, so pages are counted by what the store holds.
     found = run(*places)
     assert sum(embedded.values()) == len(set(found.contents))
-    assert Diary(places[2]).noted() == embedded
+    assert RecordingBackbone(places[2]).counts() == embedded
 
 
 def test_what_a_killed_process_had_in_hand_is_done_by_another(places: tuple[Path, Path, Path]) -> None:
@@ -78,11 +78,11 @@ def test_what_a_killed_process_had_in_hand_is_done_by_another(places: tuple[Path
     processes[0].kill()
     assert [process.communicate(timeout=120)[0] for process in processes[1:]] == ["done\n"] * 2
     processes[0].communicate(timeout=60)
-    count = sum(Diary(places[2]).noted().values())
+    count = sum(RecordingBackbone(places[2]).counts().values())
     found = run(*places)
     # Two batches of four at most were in its hands.
     assert len(set(found.contents)) <= count <= len(set(found.contents)) + 8
-    assert sum(Diary(places[2]).noted().values()) == count
+    assert sum(RecordingBackbone(places[2]).counts().values()) == count
 
 
 def test_what_is_waited_for_is_said(
@@ -93,11 +93,11 @@ def test_what_is_waited_for_is_said(
 ) -> None:
     monkeypatch.setattr(embedding, "PATIENCE", 0.3)
     images, store, diary = places
-    features = howfar.Store(store).open(Diary(diary).identity, 3)
+    features = howfar.Store(store).open(RecordingBackbone(diary).identity, 3)
     first = content_hash((images / "images" / "0001.jpg").read_bytes())
     with ThreadPoolExecutor(1) as pool:
         with features.claim([first]):
-            found = pool.submit(howfar.embed, images, Diary(diary), store, workers=1)
+            found = pool.submit(howfar.embed, images, RecordingBackbone(diary), store, workers=1)
             while len(features) < IMAGES - 1:
                 time.sleep(0.02)
                 features.refresh()

@@ -19,7 +19,7 @@ from howfar.testing import SegmenterTests
 
 
 class TestDeepCrack(SegmenterTests):
-    recipe = DEEPCRACK
+    family = DEEPCRACK
     length = 8 * (32**2 + 2 * 16**2 + 4 * 8**2 + 8 * 4**2 + 8 * 2**2)
 
     def options(self) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from howfar import registry
 from howfar.errors import InputError, UnknownNameError
-from howfar.segmenters import build_segmenter, recipe_of
+from howfar.segmenters import build_segmenter, segmenter_family
 from howfar.segmenters.family import Options, SegmenterFamily, Training
 
 
@@ -17,13 +17,13 @@ class Plain(Options):
     kind: str = "a"
 
 
-def recipe(options: type[Options] = Plain) -> SegmenterFamily:
+def family(options: type[Options] = Plain) -> SegmenterFamily:
     return SegmenterFamily("plain", options, lambda chosen, pretrained: (chosen, pretrained), Training(), "nothing")
 
 
 def test_options_are_checked_and_filled_up() -> None:
-    assert dict(recipe().checked({})) == {"depth": 2, "kind": "a"}
-    assert dict(recipe().checked({"depth": 5})) == {"depth": 5, "kind": "a"}
+    assert dict(family().checked({})) == {"depth": 2, "kind": "a"}
+    assert dict(family().checked({"depth": 5})) == {"depth": 5, "kind": "a"}
 
 
 @pytest.mark.parametrize(
@@ -37,18 +37,18 @@ def test_options_are_checked_and_filled_up() -> None:
 )
 def test_a_wrong_option_is_one_line(given: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError) as caught:
-        recipe().checked(given)
+        family().checked(given)
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
 
 
 def test_an_architecture_without_options() -> None:
     with pytest.raises(InputError, match="its options are none"):
-        recipe(Options).checked({"depth": 3})
+        family(Options).checked({"depth": 3})
 
 
 def test_another_packages_segmenter(monkeypatch: pytest.MonkeyPatch) -> None:
-    registered: dict[str, Any] = {"plain": recipe(), "odd": "no recipe"}
+    registered: dict[str, Any] = {"plain": family(), "odd": "no family"}
     monkeypatch.setattr(registry, "load", lambda kind, name: registered[name])
     chosen, pretrained = build_segmenter("plain", {"depth": 7}, pretrained=False)
     assert (chosen.depth, pretrained) == (7, False)
@@ -56,7 +56,7 @@ def test_another_packages_segmenter(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         InputError, match=r"segmenter 'odd' must be registered as a howfar\.segmenters\.SegmenterFamily, got 'str'"
     ):
-        recipe_of("odd")
+        segmenter_family("odd")
 
 
 def test_an_unknown_segmenter_names_the_known() -> None:

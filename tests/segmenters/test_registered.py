@@ -6,20 +6,20 @@ import sys
 import pytest
 
 from howfar import registry
-from howfar.segmenters import recipe_of
+from howfar.segmenters import segmenter_family
 
 
 @pytest.mark.parametrize("name", ["adsam", "deepcrack", "unetplusplus"])
 def test_a_recipe_goes_by_its_registered_name(name: str) -> None:
     assert name in registry.names("segmenters")
-    assert recipe_of(name).name == name
+    assert segmenter_family(name).name == name
 
 
 def test_reading_recipes_loads_no_network_library() -> None:
     heavy = ("torch", "transformers", "segmentation_models_pytorch", "torchvision")
     code = (
-        "import sys; from howfar.segmenters import recipe_of; "
-        "[recipe_of(name).options() for name in ('adsam', 'deepcrack', 'unetplusplus')]; "
+        "import sys; from howfar.segmenters import segmenter_family; "
+        "[segmenter_family(name).options() for name in ('adsam', 'deepcrack', 'unetplusplus')]; "
         f"print(*[name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -81,7 +81,7 @@ def small(folder: Path, pretrained: bool | Path = True, seed: int = 0, r: int = 
 
 
 class TestSamAdapter(SegmenterTests):
-    recipe = SAM_ADAPTER
+    family = SAM_ADAPTER
     rectangles = False
     length = 16 * 4 * 4
 
@@ -96,7 +96,7 @@ class TestSamAdapter(SegmenterTests):
 class TestLargerBase(SegmenterTests):
     """Another size, which windows of three patches do not divide."""
 
-    recipe = SAM_ADAPTER
+    family = SAM_ADAPTER
     side = 128
     rectangles = False
     length = 16 * 8 * 8

@@ -51,8 +51,8 @@ def failures(network: type[Sound] = Sound, kind: type[Options] = SoundOptions, *
     def build(checked: Any, pretrained: object) -> Sound:
         return network(checked.width)
 
-    recipe = SegmenterFamily("sound", kind, build, Training(), "", multiple=4)
-    suite: Any = type("Suite", (SegmenterTests,), {"recipe": recipe, **claims})
+    family = SegmenterFamily("sound", kind, build, Training(), "", multiple=4)
+    suite: Any = type("Suite", (SegmenterTests,), {"family": family, **claims})
     failed = set()
     for name in TESTS:
         try:

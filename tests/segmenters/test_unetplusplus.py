@@ -16,11 +16,11 @@ from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
 
 
 class TestLite0(SegmenterTests):
-    recipe = UNETPLUSPLUS
+    family = UNETPLUSPLUS
 
 
 class TestB3(SegmenterTests):
-    recipe = UNETPLUSPLUS
+    family = UNETPLUSPLUS
     idle = ("network.encoder._conv_head.", "network.encoder._bn1.")
 
     def options(self) -> Mapping[str, Any]:

@@ -11,10 +11,10 @@ import pytest
 
 from howfar.data import Dataset
 from howfar.demo import write_dataset
-from howfar.segmenters import recipe_of
+from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.training.examples import examples_of
 from howfar.training.fit import Task, fit
+from howfar.training.image_mask_pairs import examples_of
 from howfar.training.settings import settings_for
 
 SETTINGS = {"size": 32, "batch": 4, "epochs": 3, "holdout": 0.25}
@@ -32,7 +32,7 @@ def task(roads: Path) -> Callable[..., Task]:
 
     def make(folder: Path = roads, width: int = 4, **given: Any) -> Task:
         parts = {name: given.pop(name) for name in ("extra", "start") if name in given}
-        settings = settings_for(recipe_of("deepcrack"), **{**SETTINGS, **given})
+        settings = settings_for(segmenter_family("deepcrack"), **{**SETTINGS, **given})
         examples = examples_of(Dataset.from_folder(folder))
         return Task("deepcrack", {"width": width}, "roads", examples, settings, pretrained=False, **parts)
 

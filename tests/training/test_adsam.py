@@ -148,10 +148,10 @@ def test_a_size_that_is_not_the_bases_is_refused_before_any_reading(
         train(roads, tmp_path / "m.safetensors", trained[1], size=128)
 
 
-def without_options(recipe: Any, options: Any, start: Any, **given: Any) -> Any:
+def without_options(family: Any, options: Any, start: Any, **given: Any) -> Any:
     from howfar.training.settings import settings_for
 
-    return settings_for(recipe, **given)
+    return settings_for(family, **given)
 
 
 # Files of earlier versions, and damaged ones

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from howfar.training.data_loading import Order, held_out_batches, training_batches
-from howfar.training.examples import Pairs
+from howfar.training.image_mask_pairs import Pairs
 
 SIDE = 8
 

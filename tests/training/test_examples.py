@@ -12,7 +12,7 @@ from PIL import Image
 
 from howfar.data import Dataset, Item, content_hash, parse
 from howfar.errors import ImageError, InputError
-from howfar.training.examples import Example, examples_of, read_pairs, split
+from howfar.training.image_mask_pairs import Example, examples_of, read_pairs, split
 from packed import files_below, tar_bytes
 
 

@@ -21,11 +21,11 @@ from howfar import registry
 from howfar.data import content_hash
 from howfar.errors import InputError
 from howfar.metrics import segmentation
-from howfar.segmenters import recipe_of
+from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.callbacks import Keep
-from howfar.training.examples import Example, read_pairs, split
 from howfar.training.fit import Task, fit
+from howfar.training.image_mask_pairs import Example, read_pairs, split
 from howfar.training.lightning_module import Fitting
 from howfar.weights.state_dicts import hash_state_dict
 
@@ -240,8 +240,8 @@ def test_what_a_network_draws_is_the_same_after_a_stop(
     trained: Train, task: Tasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registered = registry.load
-    recipe = replace(recipe_of("deepcrack"), build=lambda options, pretrained: Noisy())
-    monkeypatch.setattr(registry, "load", lambda kind, name: recipe if kind == "segmenters" else registered(kind, name))
+    family = replace(segmenter_family("deepcrack"), build=lambda options, pretrained: Noisy())
+    monkeypatch.setattr(registry, "load", lambda kind, name: family if kind == "segmenters" else registered(kind, name))
     Noisy.drawn.clear()
     wanted = outcome(trained())
     whole = list(Noisy.drawn)

@@ -9,16 +9,16 @@ import pytest
 from pydantic import ValidationError
 
 from howfar.errors import InputError, UnknownNameError
-from howfar.segmenters import recipe_of
+from howfar.segmenters import segmenter_family
 from howfar.training.settings import settings_for
 
 
 @pytest.mark.parametrize("name", ["unetplusplus", "deepcrack", "adsam"])
 def test_what_is_not_given_is_the_segmenters_own(name: str) -> None:
-    recipe = recipe_of(name)
-    found = settings_for(recipe, rate=None, seed=None)
+    family = segmenter_family(name)
+    found = settings_for(family, rate=None, seed=None)
     for field in ("size", "epochs", "batch", "loss", "schedule", "rate", "decay"):
-        assert getattr(found, field) == getattr(recipe.training, field), field
+        assert getattr(found, field) == getattr(family.training, field), field
     assert (found.augment, found.holdout, found.patience, found.keep, found.precision, found.seed) == (
         True, 0.1, None, "best", "32", 0,
     )  # fmt: skip
@@ -29,12 +29,12 @@ def test_what_is_given_is_kept() -> None:
         "size": 64, "epochs": 3, "batch": 2, "loss": "dice", "schedule": "poly", "rate": 0.5, "decay": 0.0, "augment": False,
         "holdout": 0.2, "patience": 4, "keep": "last", "precision": "bf16", "seed": 7,
     }  # fmt: skip
-    assert settings_for(recipe_of("deepcrack"), **given).model_dump() == given
+    assert settings_for(segmenter_family("deepcrack"), **given).model_dump() == given
 
 
 def test_nothing_is_changed_later() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        settings_for(recipe_of("deepcrack")).size = 64
+        settings_for(segmenter_family("deepcrack")).size = 64
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_nothing_is_changed_later() -> None:
 )
 def test_what_breaks_a_rule_is_one_line(given: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(InputError) as caught:
-        settings_for(recipe_of("deepcrack"), **given)
+        settings_for(segmenter_family("deepcrack"), **given)
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)
@@ -73,9 +73,9 @@ def test_what_breaks_a_rule_is_one_line(given: dict[str, Any], words: list[str])
 
 def test_unknown_losses_and_schedules() -> None:
     with pytest.raises(UnknownNameError, match="dicee"):
-        settings_for(recipe_of("deepcrack"), loss="dicee")
+        settings_for(segmenter_family("deepcrack"), loss="dicee")
     with pytest.raises(UnknownNameError, match="cosin"):
-        settings_for(recipe_of("deepcrack"), schedule="cosin")
+        settings_for(segmenter_family("deepcrack"), schedule="cosin")
 
 
 # Of a network that takes one side alone
@@ -87,7 +87,7 @@ def base(folder: Path, config: str) -> dict[str, Any]:
 
 
 def test_the_options_tell_the_size(tmp_path: Path) -> None:
-    adsam = recipe_of("adsam")
+    adsam = segmenter_family("adsam")
     options = base(tmp_path, '{"model_type": "sam", "vision_config": {"image_size": 64}}')
     assert settings_for(adsam, options).size == settings_for(adsam, options, size=64).size == 64
     assert settings_for(adsam, {}).size == 1024
@@ -98,7 +98,7 @@ def test_the_options_tell_the_size(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="size must be 1024, the one side"):
             settings_for(adsam, given, size=512)
     # UNet++ and DeepCrack take any.
-    assert settings_for(recipe_of("deepcrack"), {"width": 4}, size=64).size == 64
+    assert settings_for(segmenter_family("deepcrack"), {"width": 4}, size=64).size == 64
 
 
 @pytest.mark.parametrize(
@@ -106,17 +106,17 @@ def test_the_options_tell_the_size(tmp_path: Path) -> None:
 )
 def test_where_the_options_do_not_tell_the_rule_of_the_patches_stays(config: str, tmp_path: Path) -> None:
     options = base(tmp_path, config)
-    assert settings_for(recipe_of("adsam"), options, size=128).size == 128
+    assert settings_for(segmenter_family("adsam"), options, size=128).size == 128
     with pytest.raises(InputError, match="size must be a multiple of 16 for adsam, got 100: pass 96 or 112"):
-        settings_for(recipe_of("adsam"), options, size=100)
+        settings_for(segmenter_family("adsam"), options, size=100)
     for absent in ("/no/such", "owner/other"):
-        assert settings_for(recipe_of("adsam"), {"base": absent}, size=128).size == 128
+        assert settings_for(segmenter_family("adsam"), {"base": absent}, size=128).size == 128
 
 
 def test_a_configuration_that_leaves_the_side_out_has_the_usual_one(tmp_path: Path) -> None:
-    assert settings_for(recipe_of("adsam"), base(tmp_path, '{"vision_config": {}}'), size=1024).size == 1024
+    assert settings_for(segmenter_family("adsam"), base(tmp_path, '{"vision_config": {}}'), size=1024).size == 1024
     with pytest.raises(InputError, match="size must be 1024"):
-        settings_for(recipe_of("adsam"), base(tmp_path, '{"vision_config": {}}'), size=64)
+        settings_for(segmenter_family("adsam"), base(tmp_path, '{"vision_config": {}}'), size=64)
 
 
 def test_a_base_in_the_hubs_cache_tells_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,11 +127,11 @@ def test_a_base_in_the_hubs_cache_tells_it_too(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "models--owner--sam" / "refs" / "main").write_text(revision)
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text('{"vision_config": {"image_size": 96}}')
-    assert settings_for(recipe_of("adsam"), {"base": "owner/sam"}).size == 96
+    assert settings_for(segmenter_family("adsam"), {"base": "owner/sam"}).size == 96
     with pytest.raises(InputError, match="size must be 96"):
-        settings_for(recipe_of("adsam"), {"base": "owner/sam"}, size=64)
+        settings_for(segmenter_family("adsam"), {"base": "owner/sam"}, size=64)
 
 
 def test_a_wrong_option_is_refused_with_the_settings() -> None:
     with pytest.raises(InputError, match="option must be one of adsam, got 'bas': did you mean base"):
-        settings_for(recipe_of("adsam"), {"bas": "x"})
+        settings_for(segmenter_family("adsam"), {"bas": "x"})

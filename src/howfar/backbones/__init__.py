@@ -1,4 +1,4 @@
-"""Backbones (F of the paper, eq. 1): by name, each in the file of its family, loaded when it is asked for."""
+"""Load backbones, the networks whose features are compared (F of the paper, eq. 1), by name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_backbone(name: str, **options: Any) -> Backbone:
         A registered name, or ``family:model``: ``efficientnet_lite0``, ``pixels``, ``timm:resnet18``.
     **options
         Fields of `Options`: device, weights, pretrained, pool, fit, via; size, mean, std, output, prompt; engine, precision.
-        One that the family cannot use is refused.
+        An option that the family cannot use is refused.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def load_backbone(name: str, **options: Any) -> Backbone:
     InputError
         An option that is unknown, wrong, or of no use to the family.
     MissingPathError
-        The weights are neither here nor within reach.
+        The weights are neither on disk nor can they be downloaded.
     MissingExtraError
         A library that the family needs is absent.
 
@@ -51,11 +51,11 @@ def load_backbone(name: str, **options: Any) -> Backbone:
     >>> backbone.embed(backbone.prepare(Image.new("RGB", (640, 480), (255, 0, 51)))[None])
     array([[1. , 0. , 0.2, 0. , 0. , 0. ]], dtype=float32)
     """
-    family, _, model = name.partition(":")
-    recipe = _recipe(family)
+    registered, _, model = name.partition(":")
+    family = _family(registered)
     if model and options.setdefault("model", model) != model:
         raise InputError.of("model", f"must be named once, and {name!r} names {model!r}", options["model"])
-    return recipe.build(recipe.options(options))
+    return family.build(family.options(options))
 
 
 def as_loaded(backbone: str | Backbone, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def as_loaded(backbone: str | Backbone, options: Mapping[str, Any]) -> dict[str,
 
 
 def takes(name: str) -> tuple[str, ...]:
-    """The options of `load_backbone` that the backbone of this name has a use for.
+    """List the options of `load_backbone` that the backbone of this name reads.
 
     Raises
     ------
@@ -96,11 +96,11 @@ def takes(name: str) -> tuple[str, ...]:
     >>> takes("pixels")
     ('fit', 'via')
     """
-    return _recipe(name.partition(":")[0]).takes
+    return _family(name.partition(":")[0]).takes
 
 
 def cards() -> list[Card]:
-    """List every registered family, ours and those of installed packages, without loading any network.
+    """List every registered backbone family, howfar's own and those of installed packages, without loading any network.
 
     A family whose package fails to import is listed too, with the reason as its summary.
 
@@ -114,22 +114,21 @@ def cards() -> list[Card]:
 
 def _card(name: str) -> Card:
     try:
-        return replace(_recipe(name).card, name=name)
+        return replace(_family(name).card, name=name)
     except HowfarError as error:
         return Card(name, None, "", "", "", str(error))
 
 
-def _recipe(name: str) -> BackboneFamily:
+def _family(name: str) -> BackboneFamily:
     try:
-        recipe = registry.load("backbones", name)
+        family = registry.load("backbones", name)
     except UnknownNameError:
         raise
-    # Another package's module may fail in any way at import, and must not take the list down with it.
+    # Another package's module may fail in any way at import, and must not break the list of the others.
     except Exception as error:
         reason = " ".join(str(error).split()) or "no reason given"
         raise MissingExtraError(f"backbone {name!r} cannot be loaded: {type(error).__name__}: {reason}") from error
-    if not isinstance(recipe, BackboneFamily):
-        raise InputError.of(
-            f"backbone {name!r}", "must be registered as a howfar.backbones.BackboneFamily", type(recipe).__name__
-        )
-    return recipe
+    if not isinstance(family, BackboneFamily):
+        rule = "must be registered as a howfar.backbones.BackboneFamily"
+        raise InputError.of(f"backbone {name!r}", rule, type(family).__name__)
+    return family

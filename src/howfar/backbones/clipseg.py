@@ -1,4 +1,7 @@
-"""CLIPSeg (Lüddecke & Ecker, "Image segmentation using text and image prompts", 2022): its decoder's states, given a text."""
+"""Use the decoder states of CLIPSeg, given a text, as a backbone's features.
+
+Lüddecke & Ecker, "Image segmentation using text and image prompts" (CVPR 2022).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.family import Card, Options
-from howfar.backbones.hub_models import WANTED, model_word, one_line, random_model, read_model, transformers_for
-from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.published_transformers import IMAGENET, Published, recipe_of, source_folder
-from howfar.errors import InputError
+from howfar.backbones.hub_models import REQUIRED_FILES, describe_architecture, random_model, read_model, transformers_for
+from howfar.backbones.published_transformers import IMAGENET, PublishedModel, family_of, source_folder
+from howfar.errors import InputError, one_line
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from howfar.backbones.torch_backbone import Network
+    from howfar.backbones.torch_backbone import TorchBackbone
 
 PROMPT: Final = "line structures"
 """The paper's (table 1)."""
@@ -26,13 +28,13 @@ SIDE: Final = 352
 _TOKENIZER: Final = (("vocab.json", "tokenizer.json"), ("merges.txt", "tokenizer.json"))
 
 
-def build_clipseg(row: Published, options: Options) -> Network:
+def build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
     """Build CLIPSeg with one text: the output of each of its three decoder layers, (token, channel) in C order.
 
     The first token of each is the class's, then come the patches row by row. The text's embedding is computed once, by the
     model's own tokenizer and text encoder. With `pool` each layer becomes its mean over tokens. Weights are found as
-    `build_published` finds them, but for a file alone, which has no tokenizer. Random weights have no vocabulary: there the
-    numbers of a text's words are made of their letters.
+    `build_published` finds them, except that a single file is refused, as it has no tokenizer. Random weights have no
+    vocabulary: the token numbers of a text's words are then hashes of the words.
 
     Raises
     ------
@@ -43,60 +45,48 @@ def build_clipseg(row: Published, options: Options) -> Network:
     InputError
         The weights are another model's, or damaged, or the text is too long.
     """
-    library = transformers_for("clipseg")
-    from howfar.backbones.torch_backbone import Feature, Network
+    from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     prompt = PROMPT if options.prompt is None else options.prompt
-    network = _prompted(row, library, prompt, options)
+    network, tokenize = _network(model, options)
+    # The text's embedding is a buffer that does not count among the weights, so that it does not change their hash.
+    network.register_buffer("prompt", _embedding(network, tokenize(prompt)), persistent=False)
     maps, pooling = (_pooled, "mean") if options.pool else (_hidden_states, "none")
-    red, green, blue = (round(255 * part) for part in IMAGENET[0])
-    return Network(
+    return TorchBackbone.of(
+        options,
         name="clipseg",
-        model=model_word(network),
+        model=describe_architecture(network),
         network=network,
-        feature=Feature(maps, f"{row.layer} given {prompt!r}", pooling),
-        preprocess=Preprocess((SIDE, SIDE), options.fit, options.via, "bilinear", (red, green, blue)),
+        feature=Feature(maps, f"{model.layer} given {prompt!r}", pooling),
+        size=(SIDE, SIDE),
+        interpolation="bilinear",
         mean=IMAGENET[0],
         std=IMAGENET[1],
-        device=options.device,
-        engine=options.engine,
-        precision=options.precision,
     )
 
 
-def _prompted(row: Published, library: Any, prompt: str, options: Options) -> Any:
-    """The network, with the text's embedding as a buffer that is no part of its weights."""
-    network, tokens = _network(row, library, options)
-    network.register_buffer("prompt", _embedding(network, tokens(prompt)), persistent=False)
-    return network
-
-
 def promptable(options: Options, option: str = "weights") -> tuple[Any, Callable[[str], Tensor]]:
-    """CLIPSeg itself, and what gives the (1, channels) embedding of a text for its ``conditional_embeddings``.
+    """Load CLIPSeg, and a function from a text to its (1, channels) embedding for CLIPSeg's ``conditional_embeddings``.
 
-    `option` is what the errors call the one that its folder is passed by.
-
-    Raises
-    ------
-    HowfarError
-        As `build_clipseg`.
+    Errors call the option that names its folder `option`; they are those of `build_clipseg`.
     """
-    network, tokens = _network(CLIPSEG_ROW, transformers_for("clipseg"), options, option)
-    return network, lambda text: _embedding(network, tokens(text))
+    network, tokenize = _network(CLIPSEG_MODEL, options, option)
+    return network, lambda text: _embedding(network, tokenize(text))
 
 
-def _network(row: Published, library: Any, options: Options, option: str = "weights") -> tuple[Any, Callable[[str], list[int]]]:
-    """The network, and what turns a text into its numbers."""
-    model = library.CLIPSegForImageSegmentation
+def _network(model: PublishedModel, options: Options, option: str = "weights") -> tuple[Any, Callable[[str], list[int]]]:
+    """Load the network, and a function from a text to its token numbers."""
+    library = transformers_for("clipseg")
+    architecture = library.CLIPSegForImageSegmentation
     network: Any
     if options.weights is None and not options.pretrained:
-        network = random_model(lambda: model(model.config_class(**row.config)))
+        network = random_model(lambda: architecture(architecture.config_class(**model.config)))
         network.eval()
-        return network, lambda text: _invented(text, network.config.text_config)
+        return network, lambda text: _hashed_tokens(text, network.config.text_config)
     if options.weights is not None and options.weights.is_file():
         raise InputError.of("weights", "must be a folder, as clipseg needs its tokenizer too", str(options.weights))
-    folder = source_folder(row, options.weights, (*WANTED, *_TOKENIZER), option)
-    network = read_model("clipseg", folder, model.from_pretrained)
+    folder = source_folder(model, options.weights, (*REQUIRED_FILES, *_TOKENIZER), option)
+    network = read_model("clipseg", folder, architecture.from_pretrained)
     network.eval()
     return network, lambda text: _tokens(library, folder, text)
 
@@ -121,36 +111,37 @@ def _tokens(library: Any, folder: Path, prompt: str) -> list[int]:
     return numbers
 
 
-def _invented(prompt: str, config: Any) -> list[int]:
+def _hashed_tokens(prompt: str, config: Any) -> list[int]:
     first, last = config.bos_token_id, config.eos_token_id
     digests = (hashlib.sha256(word.encode()).digest() for word in prompt.lower().split())
     return [first, *(int.from_bytes(digest[:4], "big") % min(first, last) for digest in digests), last]
 
 
 def _hidden_states(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
-    # As the model's own `forward`, without the mask. What it has for handing out hidden states cannot be pickled.
+    # The model's own `forward` without the mask: the hooks by which transformers returns hidden states cannot be pickled.
     vision, decoder = network.clip.vision_model, network.decoder
     hidden = vision.pre_layrnorm(vision.embeddings(batch, interpolate_pos_encoding=True))
-    taken = []
+    activations = []
     for number, layer in enumerate(vision.encoder.layers[: max(network.extract_layers) + 1]):
         hidden = layer(hidden, None)
         if number in network.extract_layers:
-            taken.append(hidden)
-    given, states, output = network.prompt, [], None
-    for number, (one, layer, reduce) in enumerate(zip(reversed(taken), decoder.layers, decoder.reduces, strict=True)):
-        output = reduce(one) if output is None else reduce(one) + output
+            activations.append(hidden)
+    prompt, states, output = network.prompt, [], None
+    decoding = zip(reversed(activations), decoder.layers, decoder.reduces, strict=True)
+    for number, (activation, layer, reduce) in enumerate(decoding):
+        output = reduce(activation) if output is None else reduce(activation) + output
         if number == decoder.conditional_layer:
-            output = decoder.film_mul(given) * output + decoder.film_add(given)
+            output = decoder.film_mul(prompt) * output + decoder.film_add(prompt)
         output = layer(output, None)
         states.append(output)
     return tuple(states)
 
 
 def _pooled(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
-    return tuple(one.mean(dim=1) for one in _hidden_states(network, batch))
+    return tuple(state.mean(dim=1) for state in _hidden_states(network, batch))
 
 
-CLIPSEG_ROW: Final = Published(
+CLIPSEG_MODEL: Final = PublishedModel(
     card=Card(
         "clipseg",
         93_120,
@@ -169,4 +160,4 @@ CLIPSEG_ROW: Final = Published(
     layer="decoder hidden states 1, 2, 3",
     pooled=_pooled,
 )
-CLIPSEG: Final = recipe_of(CLIPSEG_ROW, build_clipseg, "prompt")
+CLIPSEG: Final = family_of(CLIPSEG_MODEL, build_clipseg, "prompt")

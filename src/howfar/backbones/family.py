@@ -1,4 +1,4 @@
-"""What a backbone family registers: a card to list, the options it takes, and how it is built."""
+"""Define a backbone family, the unit that a package registers: its card, the options it takes, and how it is built."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Engine = Literal["auto", "torch", "compile"]
 
 @dataclass(frozen=True)
 class Card:
-    """What ``howfar backbones`` lists of a family without loading it.
+    """Describe a family for the list of ``howfar backbones``, without loading it.
 
     Attributes
     ----------
     name
-        What it is registered as.
+        Its registered name.
     length
-        q, or None where it depends on the model.
+        Length q of the feature, or None where it depends on the model.
     input, weights, licence
-        What the network sees, where its weights come from and their licence, as words.
+        What the network's input is, where its weights come from and their licence, in words.
     summary
         One line: what the feature is, or why the family cannot be loaded.
     """
@@ -43,7 +43,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Options:
-    """How a backbone is to be built; a family reads the fields that its `BackboneFamily.takes` names.
+    """Hold how a backbone is to be built; a family reads the fields that its `BackboneFamily.takes` names.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Options:
     fit
         ``stretch`` to the input size (the paper), ``crop`` the centre, or ``pad``.
     via
-        Side of a square that the picture is resized to first; 448 gives the paper's two steps.
+        Side of a square that the image is resized to first; 448 gives the paper's two steps.
     model
         The model's name within its family, ``resnet18`` of ``timm:resnet18``.
     size
@@ -69,12 +69,12 @@ class Options:
     output
         Name of the output that is the feature, of an ONNX file.
     prompt
-        Text that goes in beside the picture.
+        Text that goes in beside the image.
     engine
-        ``auto`` has onnxruntime run a network on the CPU, once it is seen to give torch's features; ``torch`` has torch alone;
-        ``compile`` has torch compile it first, for a GPU: a minute that pays off where images are many.
+        ``auto`` runs a network on the CPU by onnxruntime, once its features agree with torch's; ``torch`` runs it by torch
+        alone; ``compile`` compiles it by torch first, for a GPU: a minute that pays off where images are many.
     precision
-        ``32``, or ``bf16`` or ``fp16`` for mixed precision by torch, quicker on a GPU: another feature, by a little.
+        ``32``, or ``bf16`` or ``fp16`` for mixed precision by torch, quicker on a GPU: a slightly different feature.
 
     Raises
     ------
@@ -128,7 +128,7 @@ class Options:
 
     @property
     def sides(self) -> tuple[int, ...]:
-        """(height, width) that `size` asks for; empty where it asks for none.
+        """Give the (height, width) that `size` asks for; empty where it asks for none.
 
         Examples
         --------
@@ -142,18 +142,18 @@ class Options:
 
 @dataclass(frozen=True)
 class BackboneFamily:
-    """What the registry and entry points name: a family of backbones.
+    """Register a family of backbones under one name, in the registry or as an entry point.
 
     Attributes
     ----------
     card
-        What is listed.
+        What ``howfar backbones`` lists.
     build
-        Makes the backbone; heavy libraries are imported in it, never beside it.
+        Makes the backbone; heavy libraries are imported inside it, not at the top of its file.
     takes
         The fields of `Options` that `build` reads; any other that is set is refused.
     defaults
-        Fields of `Options` whose default is another for this family: ``{"pool": False}``, say.
+        Fields of `Options` whose default differs for this family: ``{"pool": False}``, say.
     folder
         Whether `Options.weights` may be a folder.
 
@@ -174,7 +174,7 @@ class BackboneFamily:
     folder: bool = False
 
     def options(self, given: Mapping[str, Any]) -> Options:
-        """Check what a caller asks of this family.
+        """Check the options that a caller passes to this family.
 
         Raises
         ------
@@ -183,17 +183,17 @@ class BackboneFamily:
         MissingPathError
             There is nothing at `weights`, or a folder where this family takes a file.
         """
-        known = {entry.name: entry.default for entry in fields(Options)}
+        defaults = {entry.name: entry.default for entry in fields(Options)}
         for name in given:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}"
+            if name not in defaults:
+                near = difflib.get_close_matches(name, defaults, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(defaults)}"
                 raise InputError.of("option", "must be an option of load_backbone", name, hint)
         options = Options(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
-        for name, default in known.items():
-            # Every family runs on the CPU, so a caller may say so to any.
-            fine = ("auto", "cpu") if name == "device" else (default, self.defaults.get(name, default))
-            if name not in self.takes and getattr(options, name) not in fine:
+        for name, default in defaults.items():
+            # Every family runs on the CPU, so device="cpu" is fine for all.
+            allowed = ("auto", "cpu") if name == "device" else (default, self.defaults.get(name, default))
+            if name not in self.takes and getattr(options, name) not in allowed:
                 takes = ", ".join(entry for entry in self.takes if entry != "model") or "none"
                 raise InputError(f"{self.card.name} takes no {name}, got {str(given[name])!r}: its options are {takes}")
         if options.weights is not None and options.weights.is_dir() and not self.folder:
@@ -204,7 +204,7 @@ class BackboneFamily:
 def _are(values: Any, kind: Any) -> bool:
     if not isinstance(values, (list, tuple)):
         return False
-    return all(isinstance(one, kind) and not isinstance(one, bool) and math.isfinite(one) for one in values)
+    return all(isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value) for value in values)
 
 
 def _as_path(value: object) -> Path | None:

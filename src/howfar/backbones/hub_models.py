@@ -1,4 +1,4 @@
-"""Models in the hub's format, by transformers' own loading: every tensor is read, or the folder is refused."""
+"""Load models in the Hugging Face hub's format by transformers, and refuse folders that lack a tensor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError
+from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.weights.hub import CONFIG_FILE, WEIGHTS_FILES, lacking
 
 # torch and transformers are imported when a network is built, so that listing the cards stays cheap.
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 SEED: Final = 0
-WANTED: Final = ((CONFIG_FILE,), WEIGHTS_FILES)
+REQUIRED_FILES: Final = ((CONFIG_FILE,), WEIGHTS_FILES)
 """The files of a model in the hub's format, in groups of which one must be there."""
-# What a configuration says of where and how it was written, of no effect on a feature.
-_IDLE: Final = frozenset(
+# Keys of a configuration that tell where and how it was written, and do not change a feature.
+_NO_EFFECT: Final = frozenset(
     {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "torch_dtype", "transformers_version"}
 )
 
@@ -43,21 +43,20 @@ def transformers_for(name: str) -> Any:
     return transformers
 
 
-def checked_folder(name: str, folder: Path, wanted: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
-    """Return `folder`, a model in the hub's format, once its files and its kind are seen to be right.
+def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
+    """Check that a folder holds a model in the hub's format, of one of `kinds` where those are given, and return it.
 
     Raises
     ------
     MissingPathError
         A file is absent.
     InputError
-        It is another kind of model than `kinds`, where those are given.
+        It is another kind of model.
     """
-    absent = lacking(folder, wanted)
+    absent = lacking(folder, required)
     if absent:
-        raise MissingPathError(
-            f"weights of {name} must be a folder with {' and '.join(_firsts(wanted))}: {folder} lacks {absent[0]}"
-        )
+        files = " and ".join(group[0] for group in required)
+        raise MissingPathError(f"weights of {name} must be a folder with {files}: {folder} lacks {absent[0]}")
     kind = read_json(folder / CONFIG_FILE).get("model_type")
     if kinds and kind not in kinds:
         raise InputError.of(f"weights of {name}", f"must be a model of type {' or '.join(kinds)}", kind, f"see {folder}")
@@ -65,37 +64,31 @@ def checked_folder(name: str, folder: Path, wanted: tuple[tuple[str, ...], ...],
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a mapping from a JSON file.
-
-    Raises
-    ------
-    InputError
-        It is none.
-    """
+    """Read a mapping from a JSON file; anything else raises `InputError`."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read ({one_line(error)})") from error
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise InputError(f"{file} cannot be read: it must hold a mapping")
-    return found
+    return document
 
 
 def read_model(name: str, source: object, read: Callable[..., Any], optional: str | None = None, **options: Any) -> nn.Module:
-    """Call transformers' `from_pretrained`, float32, and see that no tensor was made up.
+    """Read a float32 model by transformers' `from_pretrained`, and refuse it if transformers invented a tensor.
 
     Parameters
     ----------
     name
-        Of the backbone, for the errors.
+        The backbone's, for the errors.
     source
-        What `read` is given first, and the errors name: a folder, or a file whose tensors are among the options.
+        A folder, or the file that ``options["state_dict"]`` was read from, for the errors.
     read
         A class's ``from_pretrained``.
     optional
-        Beginning of tensors' names that need not be there; the module of this name is taken out of the network then.
+        Name of a module whose tensors may be absent; the module is then removed from the network.
     **options
-        Passed on.
+        Passed to `read`.
 
     Raises
     ------
@@ -123,9 +116,9 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
 
 
 def random_model(make: Callable[[], Any]) -> nn.Module:
-    """Build a network of random weights of one seed; torch's generator is left as it was.
+    """Build a network with random weights of one seed, leaving torch's generator as it was.
 
-    Threads that draw from it meanwhile would disturb the seed; networks are built in one.
+    Other threads must not draw from the generator meanwhile, as that would change the weights; networks are built in one.
     """
     import torch
 
@@ -135,31 +128,22 @@ def random_model(make: Callable[[], Any]) -> nn.Module:
     return network
 
 
-def model_word(network: Any) -> str:
-    """Name a network's class and, by a hash, its configuration, for the identity: equal tensors may be used in two ways."""
+def describe_architecture(network: Any) -> str:
+    """Name a network's class and a hash of its configuration, for the identity: the same tensors may be used in two ways."""
     config = json.loads(network.config.to_json_string(use_diff=True))
-    text = json.dumps(_bare(config), sort_keys=True)
+    text = json.dumps(_effective(config), sort_keys=True)
     return f"{type(network).__name__} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def one_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _firsts(wanted: tuple[tuple[str, ...], ...]) -> list[str]:
-    return [group[0] for group in wanted]
-
-
-def _bare(value: Any) -> Any:
+def _effective(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _bare(item) for key, item in value.items() if key not in _IDLE}
+        return {key: _effective(item) for key, item in value.items() if key not in _NO_EFFECT}
     return value
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress, and no report of the text's tensors that a picture has no use for."""
+    """Silence transformers' progress bar, and its report of text tensors that an image encoder does not use."""
     from transformers.utils import logging as untyped
 
     logging: Any = untyped

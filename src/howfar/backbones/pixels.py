@@ -1,4 +1,4 @@
-"""Backbones with nothing learnt: raw pixels and the moments of colour. What they tell apart needs no model."""
+"""Compute features without a learnt model: raw pixels, and the mean and deviation of each colour channel."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SIDE: Final = 96
 
 
 class Pixels:
-    """The picture itself at 96×96: x = value / 255, rows from the top, RGB within a pixel; q = 96·96·3 = 27,648.
+    """Take the image itself at 96×96 as the feature: x = value / 255, rows from the top, RGB in a pixel; q = 96·96·3 = 27,648.
 
     Parameters
     ----------
     preprocess
-        How a picture becomes the 96×96 array.
+        How an image becomes the 96×96 array.
 
     Examples
     --------
@@ -40,40 +40,24 @@ class Pixels:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Name, preprocessing, scale and dtype, as JSON values."""
+        """Give name, preprocessing, scale and dtype, as JSON values."""
         preprocessing = {**self._preprocess.describe(), "scale": 255}
         return {"name": self.name, "preprocessing": preprocessing, "dtype": "float32"}
 
     def prepare(self, image: Image) -> NDArray[np.uint8]:
-        """Return (96, 96, 3) uint8.
-
-        Raises
-        ------
-        ImageError
-            The picture is not 8 bits a channel.
-        """
+        """Resize an image to (96, 96, 3) uint8."""
         return self._preprocess(image)
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Turn (b, 96, 96, 3) uint8 into (b, 27648) float32 in [0, 1].
-
-        Raises
-        ------
-        InputError
-            `batch` is not what `prepare` returns, stacked.
-        """
-        if batch.shape[1:] != (SIDE, SIDE, 3) or batch.dtype != np.uint8:
-            received = f"{batch.dtype} {batch.shape}"
-            raise InputError.of(
-                "batch", f"must be uint8 of shape (b, {SIDE}, {SIDE}, 3)", received, "stack what prepare returns"
-            )
+        """Turn (b, 96, 96, 3) uint8 into (b, 27648) float32 in [0, 1]; another shape or type raises `InputError`."""
+        self._preprocess.check_batch(batch)
         return batch.reshape(len(batch), -1).astype(np.float32) / np.float32(255)
 
 
 class ColourMoments:
-    """Mean and standard deviation of each channel over every pixel, of values / 255; q = 6: means of R, G, B, then deviations.
+    """Take the mean and standard deviation of each channel, of values / 255, as the feature; q = 6: R, G, B, then deviations.
 
-    They are taken on the picture at its full size from its histogram (so exactly, whatever the size), and the
+    They are computed exactly, from the histogram of the image at its full size, and the
     deviation is that of the population: σ² = Σ_v c_v (v − μ)² / Σ_v c_v for counts c_v of the values v.
 
     Examples
@@ -91,17 +75,11 @@ class ColourMoments:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Name, preprocessing, scale and dtype, as JSON values."""
+        """Give name, preprocessing, scale and dtype, as JSON values."""
         return {"name": self.name, "preprocessing": {"size": "full", "scale": 255}, "dtype": "float32"}
 
     def prepare(self, image: Image) -> NDArray[np.float64]:
-        """Return (2, 3) float64: the channels' means, then their deviations. Pictures differ in size, so this is done here.
-
-        Raises
-        ------
-        ImageError
-            The picture is not 8 bits a channel.
-        """
+        """Compute (2, 3) float64: the channels' means, then their deviations; images of unlike size cannot be stacked."""
         counts = np.asarray(as_rgb(image).histogram(), dtype=np.float64).reshape(3, 256)
         share = counts / counts.sum(axis=1, keepdims=True)
         values = np.arange(256) / 255
@@ -110,13 +88,7 @@ class ColourMoments:
         return np.stack([mean, np.sqrt(variance)])
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Turn (b, 2, 3) into (b, 6) float32.
-
-        Raises
-        ------
-        InputError
-            `batch` is not what `prepare` returns, stacked.
-        """
+        """Turn (b, 2, 3) into (b, 6) float32; another shape raises `InputError`."""
         if batch.shape[1:] != (2, 3):
             raise InputError.of("batch", "must have the shape (b, 2, 3)", batch.shape, "stack what prepare returns")
         return batch.reshape(len(batch), -1).astype(np.float32)

@@ -1,7 +1,8 @@
-"""From a picture to a network's input: one antialiased resize, or two where the paper took two."""
+"""Resize images to a network's input size by one antialiased resize, or by two as in the paper."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,12 +20,12 @@ RESAMPLING: Final = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-# Modes of eight bits a channel, which Pillow turns into RGB without guessing a range.
+# Modes of eight bits a channel, which Pillow converts to RGB without guessing a range.
 _EIGHT_BIT: Final = frozenset({"1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"})
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Return `image` in mode RGB; transparency is laid on white, as `howfar.data.decode` does.
+    """Convert an image to mode RGB, transparency over white as `howfar.data.decode` does.
 
     Raises
     ------
@@ -43,20 +44,32 @@ def as_rgb(image: Image.Image) -> Image.Image:
     return to_rgb(image)
 
 
+def mean_colour(mean: Sequence[float]) -> tuple[int, int, int]:
+    """Convert a channel mean on the scale 0-1 to an 8-bit colour, for padding that is close to 0 after normalising.
+
+    Examples
+    --------
+    >>> mean_colour((0.485, 0.456, 0.406))
+    (124, 116, 104)
+    """
+    red, green, blue = (min(255, max(0, round(255 * float(value)))) for value in mean)
+    return red, green, blue
+
+
 @dataclass(frozen=True)
 class Preprocess:
-    """Resize a picture to a network's input; the values stay 8-bit, normalising is the network's.
-
-    The aspect is not kept (``fit="stretch"``), as in the paper; ``crop`` takes the largest centred part of the
-    input's aspect, ``pad`` shrinks the whole picture into the middle of a plain canvas. With `via` the fit is made
-    on a square of that side first, which is then resized to the input (section 3.1 of the paper: 448, then the model's).
+    """Resize an image to a network's input; the values stay 8-bit, as the network normalises them.
 
     Attributes
     ----------
     size
         (height, width) of the input in pixels.
-    fit, via
-        As above.
+    fit
+        ``stretch`` does not keep the aspect, as in the paper; ``crop`` takes the largest centred part of the input's aspect;
+        ``pad`` shrinks the whole image into the middle of a plain canvas.
+    via
+        Side of a square that the image is fitted to first, which is then resized to the input (section 3.1 of the paper: 448,
+        then the model's).
     interpolation
         A key of `RESAMPLING`; Pillow's filters widen when they shrink, so that nothing aliases (``nearest`` apart).
     fill
@@ -84,13 +97,7 @@ class Preprocess:
             raise InputError.of("interpolation", f"must be one of {', '.join(RESAMPLING)}", self.interpolation)
 
     def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return the picture as (height, width, 3) uint8.
-
-        Raises
-        ------
-        ImageError
-            The picture is not 8 bits a channel.
-        """
+        """Resize an image to (height, width, 3) uint8; one that is not 8 bits a channel raises `ImageError`."""
         picture = as_rgb(image)
         if self.via is None:
             return np.array(self._fitted(picture, *self.size))
@@ -98,8 +105,28 @@ class Preprocess:
         height, width = self.size
         return np.array(picture.resize((width, height), RESAMPLING[self.interpolation]))
 
+    def check_batch(self, batch: NDArray[Any]) -> None:
+        """Refuse a batch that is not a stack of this preprocessing's results, (b, height, width, 3) uint8.
+
+        Raises
+        ------
+        InputError
+            Another shape or type.
+
+        Examples
+        --------
+        >>> Preprocess((2, 3)).check_batch(np.zeros((1, 3, 2, 3), np.uint8))
+        Traceback (most recent call last):
+        howfar.errors.InputError: batch must be uint8 of shape (b, 2, 3, 3), got 'uint8 (1, 3, 2, 3)': stack what prepare
+        returns
+        """
+        shape = (*self.size, 3)
+        if batch.shape[1:] != shape or batch.dtype != np.uint8:
+            rule = f"must be uint8 of shape (b, {', '.join(map(str, shape))})"
+            raise InputError.of("batch", rule, f"{batch.dtype} {batch.shape}", "stack what prepare returns")
+
     def describe(self) -> dict[str, Any]:
-        """What the feature depends on, as JSON values.
+        """List what the feature depends on, as JSON values for the identity.
 
         Examples
         --------

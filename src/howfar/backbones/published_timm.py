@@ -1,4 +1,4 @@
-"""Published networks that the timm library has: the paper's EfficientNet-B3, unpooled, and MobileCLIP's embedding."""
+"""Build two published backbones through timm: the paper's unpooled EfficientNet-B3, and MobileCLIP's image embedding."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from howfar.backbones.family import BackboneFamily, Card, Options
-from howfar.backbones.timm import backbone_of, libraries, with_weights
+from howfar.backbones.timm import backbone_of, create_network, import_timm
+from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
-    from howfar.backbones.torch_backbone import Network
+    from howfar.backbones.torch_backbone import TorchBackbone
 
 
-class Row(NamedTuple):
-    """One timm network as a backbone: its name with the tag of its weights, their size, how it is created, its input."""
+class TimmModel(NamedTuple):
+    """Describe one timm network as a backbone: its name with the tag of its weights, their size, arguments, and input."""
 
     name: str
     model: str
@@ -22,26 +23,17 @@ class Row(NamedTuple):
     config: dict[str, Any]
 
 
-def build_row(row: Row, options: Options) -> Network:
-    """Build one of the networks below.
+def build_timm_model(model: TimmModel, options: Options) -> TorchBackbone:
+    """Build a timm network with its published weights, with those of `options.weights`, or with random ones.
 
-    Its weights come from `options.weights` (a state dict, classifier or none), or else from the hub's cache or the hub;
-    they are random, of one seed, where `options.pretrained` is False.
-
-    Raises
-    ------
-    InputError
-        The weights do not fit.
-    MissingPathError
-        The hub cannot be reached; the line says what to download.
-    MissingExtraError
-        torch or timm is not installed.
+    Local weights are a state dict with or without the classifier; published ones are in the hub's cache or downloaded. The
+    errors are those of `howfar.backbones.timm.create_network`, and `MissingExtraError` where torch or timm is not installed.
     """
-    network = with_weights(libraries(row.name), row.name, row.model, options, row.download, **row.create)
-    return backbone_of(row.name, row.model, network, row.config, options)
+    network = create_network(import_timm(model.name), model.name, model.model, options, model.download, **model.create)
+    return backbone_of(model.name, model.model, network, model.config, options)
 
 
-_B3: Final = Row(
+_B3: Final = TimmModel(
     "enet",
     "efficientnet_b3.ra2_in1k",
     "49 MB",
@@ -50,12 +42,12 @@ _B3: Final = Row(
         # The paper's size; a network of convolutions takes any.
         "input_size": (3, 448, 448),
         "interpolation": "bicubic",
-        "mean": (0.485, 0.456, 0.406),
-        "std": (0.229, 0.224, 0.225),
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
     },
 )
-# Its head is the projection to CLIP's space, so it is kept.
-_MOBILECLIP: Final = Row(
+# The head projects to CLIP's space, so it is part of the embedding.
+_MOBILECLIP: Final = TimmModel(
     "mobileclip",
     "fastvit_mci0.apple_mclip2_dfndr2b",
     "46 MB",
@@ -71,7 +63,7 @@ ENET: Final = BackboneFamily(
         "Apache-2.0",
         "EfficientNet-B3's map before the head, 1536×14×14 (table 1)",
     ),
-    partial(build_row, _B3),
+    partial(build_timm_model, _B3),
     takes=("device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
     defaults={"pool": False},
 )
@@ -84,6 +76,6 @@ MOBILECLIP: Final = BackboneFamily(
         "Apple AMLR (research only)",
         "MobileCLIP2-S0's image embedding",
     ),
-    partial(build_row, _MOBILECLIP),
+    partial(build_timm_model, _MOBILECLIP),
     takes=("device", "weights", "pretrained", "fit", "via", "engine", "precision"),
 )

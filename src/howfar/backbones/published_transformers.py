@@ -1,6 +1,6 @@
-"""Published vision models that transformers has: those of the paper's tables 1 and 8, and two of a later kind.
+"""Build published vision models of transformers as backbones: those of the paper's tables 1 and 8, and two newer ones.
 
-Each is a row below: which class, its published configuration, the paper's input size and normalisation, and which part
+Each model below has its class, published configuration, the paper's input size and normalisation, and the part that
 is the feature. A feature is flattened in C order of what transformers returns: (channel, row, column) for `sam` and
 `convnextv2`; (token, channel) for `swinv2`, patches row by row, and for `dinov2` and `dinov3`, where the class token
 comes before them, and after it `dinov3`'s registers.
@@ -15,44 +15,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.family import BackboneFamily, Card, Options
-from howfar.backbones.hub_models import WANTED, checked_folder, model_word, random_model, read_model, transformers_for
-from howfar.backbones.preprocessing import Preprocess
-from howfar.weights.hub import hub_folder
+from howfar.backbones.hub_models import (
+    REQUIRED_FILES,
+    checked_folder,
+    describe_architecture,
+    random_model,
+    read_model,
+    transformers_for,
+)
+from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD, hub_folder
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from howfar.backbones.torch_backbone import Network
+    from howfar.backbones.torch_backbone import TorchBackbone
 
     LayerMaps = Callable[[nn.Module, Tensor], tuple[Tensor, ...]]
 
-IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET: Final = (IMAGENET_MEAN, IMAGENET_STD)
 CLIP_COLOURS: Final = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
 @dataclass(frozen=True)
-class Published:
-    """One model of the hub as a backbone.
+class PublishedModel:
+    """Describe one published model of the hub as a backbone.
 
     Attributes
     ----------
     card
-        What is listed.
+        What ``howfar backbones`` lists.
     repository, download
         Hub id, and how much there is to download.
     architecture, kinds
         transformers' class, and the model types whose folders it reads.
     config
-        The published configuration, as arguments of the class's own.
+        The published configuration, as arguments of the configuration class.
     side
-        Of the square input in pixels; None for the size that the model's configuration says.
+        Side of the square input in pixels; None for the size in the model's configuration.
     colours, interpolation
         Mean and standard deviation of the channels, and Pillow's filter.
     maps, layer
-        The feature as it is in the paper, and what it takes, in words.
+        The feature as in the paper, and its layer's name.
     pooled, pooling
-        The pooled vector and what pools it; None where the feature itself is a vector.
+        The pooled vector and how it is pooled; None where the feature itself is a vector.
     """
 
     card: Card
@@ -70,63 +76,63 @@ class Published:
     interpolation: str = "bicubic"
 
 
-def build_published(row: Published, options: Options) -> Network:
-    """Build one of the published models.
+def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
+    """Build a published model with its weights, with those of `options.weights`, or with random ones.
 
-    Its weights come from `options.weights` (a folder in the hub's format, or a state dict of the published configuration),
-    or else from the hub's cache or the hub; they are random, of one seed, where `options.pretrained` is False.
+    Local weights are a folder in the hub's format, or a state dict of the published configuration; published ones are in the
+    hub's cache or downloaded; random ones, of one seed, are used where `options.pretrained` is False.
 
     Raises
     ------
     MissingExtraError
         transformers or torch is absent.
     MissingPathError
-        The folder lacks a file, or the hub's files are neither cached nor within reach.
+        The folder lacks a file, or the hub's files are neither cached nor can they be downloaded.
     InputError
         The weights are another model's, or damaged.
     """
-    name = row.card.name
+    name = model.card.name
     library = transformers_for(name)
-    from howfar.backbones.torch_backbone import Feature, Network
+    from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
-    network: Any = _loaded(row, getattr(library, row.architecture), options)
-    side = row.side or int(network.config.image_size)
-    pool = row.pooled if options.pool else None
-    mean, std = row.colours
-    red, green, blue = (round(255 * part) for part in mean)
-    return Network(
+    network: Any = _loaded(model, getattr(library, model.architecture), options)
+    side = model.side or int(network.config.image_size)
+    pool = model.pooled if options.pool else None
+    return TorchBackbone.of(
+        options,
         name=name,
-        model=model_word(network),
+        model=describe_architecture(network),
         network=network,
-        feature=Feature(pool or row.maps, row.layer, row.pooling if pool else "none"),
-        preprocess=Preprocess((side, side), options.fit, options.via, row.interpolation, (red, green, blue)),
-        mean=mean,
-        std=std,
-        device=options.device,
-        engine=options.engine,
-        precision=options.precision,
+        feature=Feature(pool or model.maps, model.layer, model.pooling if pool else "none"),
+        size=(side, side),
+        interpolation=model.interpolation,
+        mean=model.colours[0],
+        std=model.colours[1],
     )
 
 
 def source_folder(
-    row: Published, given: Path | None, wanted: tuple[tuple[str, ...], ...] = WANTED, option: str = "weights"
+    model: PublishedModel,
+    local: Path | None,
+    required: tuple[tuple[str, ...], ...] = REQUIRED_FILES,
+    option: str = "weights",
 ) -> Path:
-    """The folder to read a published model from: the one given by `option`, or the cache's, or what the hub sends."""
-    name = row.card.name
-    found = given or hub_folder(name, row.repository, wanted, size=row.download, option=option)
-    return checked_folder(name, found, wanted, row.kinds)
+    """Find the folder of a published model: the local one given by `option`, or the hub's cache, downloaded if need be."""
+    name = model.card.name
+    folder = local or hub_folder(name, model.repository, required, size=model.download, option=option)
+    return checked_folder(name, folder, required, model.kinds)
 
 
-def _loaded(row: Published, model: Any, options: Options) -> nn.Module:
-    name, weights = row.card.name, options.weights
+def _loaded(model: PublishedModel, architecture: Any, options: Options) -> nn.Module:
+    name, weights = model.card.name, options.weights
     if weights is None and not options.pretrained:
-        return random_model(lambda: model(model.config_class(**row.config)))
+        return random_model(lambda: architecture(architecture.config_class(**model.config)))
     if weights is not None and weights.is_file():
         from howfar.weights.state_dicts import read_state_dict
 
-        config = model.config_class(**row.config)
-        return read_model(name, weights, model.from_pretrained, config=config, state_dict=read_state_dict(weights))
-    return read_model(name, source_folder(row, weights), model.from_pretrained)
+        config = architecture.config_class(**model.config)
+        return read_model(name, weights, architecture.from_pretrained, config=config, state_dict=read_state_dict(weights))
+    return read_model(name, source_folder(model, weights), architecture.from_pretrained)
 
 
 def _last_hidden(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
@@ -145,26 +151,24 @@ def _mean_of_map(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     return (network(pixel_values=batch).last_hidden_state.mean(dim=(2, 3)),)
 
 
-def recipe_of(row: Published, build: Callable[[Published, Options], Network], *beside: str) -> BackboneFamily:
-    """What is registered of a row; `beside` are options that this model takes and not every one."""
-    pools = ("pool",) if row.pooled else ()
-    takes = ("device", "weights", "pretrained", *pools, "fit", "via", "engine", "precision", *beside)
-    # As the paper's: the whole map where there is one.
-    return BackboneFamily(row.card, partial(build, row), takes, {"pool": False} if pools else {}, folder=True)
+def family_of(
+    model: PublishedModel, build: Callable[[PublishedModel, Options], TorchBackbone], *more_options: str
+) -> BackboneFamily:
+    """Make the family to register for a published model, which may take options that the other models do not."""
+    pools = ("pool",) if model.pooled else ()
+    takes = ("device", "weights", "pretrained", *pools, "fit", "via", "engine", "precision", *more_options)
+    # The paper takes the whole map where there is one, so pooling is off by default.
+    return BackboneFamily(model.card, partial(build, model), takes, {"pool": False} if pools else {}, folder=True)
 
 
-def _weights(repository: str, download: str) -> str:
-    return f"the hub's {repository} ({download}), or weights=FOLDER"
+def _model(
+    name: str, length: int, input_: str, licence: str, summary: str, repository: str, download: str, **rest: Any
+) -> PublishedModel:
+    card = Card(name, length, input_, f"the hub's {repository} ({download}), or weights=FOLDER", licence, summary)
+    return PublishedModel(card=card, repository=repository, download=download, **rest)
 
 
-def _row(
-    name: str, length: int, seen: str, licence: str, summary: str, repository: str, download: str, **rest: Any
-) -> Published:
-    card = Card(name, length, seen, _weights(repository, download), licence, summary)
-    return Published(card=card, repository=repository, download=download, **rest)
-
-
-SAM_ROW: Final = _row(
+SAM_MODEL: Final = _model(
     "sam",
     1_048_576,
     "1024×1024 RGB",
@@ -183,7 +187,7 @@ SAM_ROW: Final = _row(
     pooled=_mean_of_map,
     pooling="mean",
 )
-_CLIP = _row(
+_CLIP = _model(
     "clip",
     512,
     "224×224 RGB",
@@ -199,7 +203,7 @@ _CLIP = _row(
     maps=_projected,
     layer="projected image embedding",
 )
-_DINOV2 = _row(
+_DINOV2 = _model(
     "dinov2",
     197_376,
     "224×224 RGB",
@@ -215,7 +219,7 @@ _DINOV2 = _row(
     layer="last hidden state",
     pooled=_own_pooled,
 )
-_CONVNEXTV2 = _row(
+_CONVNEXTV2 = _model(
     "convnextv2",
     50_176,
     "224×224 RGB",
@@ -231,7 +235,7 @@ _CONVNEXTV2 = _row(
     layer="last hidden state",
     pooled=_own_pooled,
 )
-_SWINV2 = _row(
+_SWINV2 = _model(
     "swinv2",
     36_864,
     "192×192 RGB",
@@ -247,7 +251,7 @@ _SWINV2 = _row(
     layer="last hidden state",
     pooled=_own_pooled,
 )
-_DINOV3 = _row(
+_DINOV3 = _model(
     "dinov3",
     154_368,
     "224×224 RGB",
@@ -264,7 +268,7 @@ _DINOV3 = _row(
     layer="last hidden state",
     pooled=_own_pooled,
 )
-_SIGLIP2 = _row(
+_SIGLIP2 = _model(
     "siglip2",
     768,
     "224×224 RGB",
@@ -281,10 +285,10 @@ _SIGLIP2 = _row(
     layer="image embedding",
 )
 
-SAM: Final = recipe_of(SAM_ROW, build_published)
-CLIP: Final = recipe_of(_CLIP, build_published)
-DINOV2: Final = recipe_of(_DINOV2, build_published)
-CONVNEXTV2: Final = recipe_of(_CONVNEXTV2, build_published)
-SWINV2: Final = recipe_of(_SWINV2, build_published)
-DINOV3: Final = recipe_of(_DINOV3, build_published)
-SIGLIP2: Final = recipe_of(_SIGLIP2, build_published)
+SAM: Final = family_of(SAM_MODEL, build_published)
+CLIP: Final = family_of(_CLIP, build_published)
+DINOV2: Final = family_of(_DINOV2, build_published)
+CONVNEXTV2: Final = family_of(_CONVNEXTV2, build_published)
+SWINV2: Final = family_of(_SWINV2, build_published)
+DINOV3: Final = family_of(_DINOV3, build_published)
+SIGLIP2: Final = family_of(_SIGLIP2, build_published)

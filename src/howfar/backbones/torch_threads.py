@@ -1,4 +1,4 @@
-"""How torch shares the cores with a runner's workers."""
+"""Limit torch to one thread in each worker, so that workers share the cores."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_torch_thread_each() -> Iterator[None]:
-    """Give torch one thread in each worker, and put its number back at the end; does nothing where torch is not loaded.
+    """Give torch one thread in each worker, and restore its number at the end; does nothing where torch is not loaded.
 
-    Several workers that each call `embed` share the cores better with one torch thread each than with torch's
-    default of one for every core. Enter it before the workers start (a thread that has used torch keeps its number)
-    and after the backbone is loaded (which loads torch).
+    Several workers that each call `embed` are faster with one torch thread each than with torch's default of one for every
+    core. Enter it before the workers start (a thread that has used torch keeps its number) and after the backbone is loaded
+    (which loads torch).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Trained segmenters as backbones: the maps that their encoder hands on, of a checkpoint that `howfar train` wrote."""
+"""Use the encoder maps of a trained segmenter, from a checkpoint of `howfar train`, as a backbone's features."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.family import BackboneFamily, Card, Options
-from howfar.backbones.preprocessing import Preprocess
 from howfar.errors import InputError
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from howfar.backbones.torch_backbone import Network
+    from howfar.backbones.torch_backbone import TorchBackbone
 
 
-def build_segmenter_backbone(name: str, options: Options) -> Network:
+def build_segmenter_backbone(name: str, options: Options) -> TorchBackbone:
     """Build the encoder of a trained segmenter: each of its maps is a layer, flattened in C order (channel, row, column).
 
     Parameters
@@ -25,40 +24,40 @@ def build_segmenter_backbone(name: str, options: Options) -> Network:
     name
         The segmenter's registered name.
     options
-        `weights` is the checkpoint; with `pool` each channel of each map becomes its mean. Pictures are resized to the size
+        `weights` is the checkpoint; with `pool` each channel of each map becomes its mean. Images are resized to the size
         that the segmenter was trained at.
 
     Raises
     ------
     InputError
         No checkpoint is given, it is none, or it is of another segmenter.
-    MissingPathError, StoreError
-        As `howfar.segmenters.checkpoint.Checkpoint.load`.
+    MissingPathError
+        There is no such file.
+    StoreError
+        The checkpoint is damaged, or of another format.
     MissingExtraError
         A library of the segmenter's is absent.
     """
-    from howfar.backbones.torch_backbone import Feature, Network
+    from howfar.backbones.torch_backbone import Feature, TorchBackbone
     from howfar.segmenters.checkpoint import Checkpoint
 
     if options.weights is None:
         raise InputError.of("weights", f"must name a checkpoint of {name}", None, f"howfar train --model {name} writes one")
-    found = Checkpoint.load(options.weights)
-    its = found.card.segmenter
-    if its != name:
-        raise InputError.of("weights", f"must name a checkpoint of {name}", its, f"choose the backbone {its}")
-    side = found.card.size
-    return Network(
+    checkpoint = Checkpoint.load(options.weights)
+    trained = checkpoint.card.segmenter
+    if trained != name:
+        raise InputError.of("weights", f"must name a checkpoint of {name}", trained, f"choose the backbone {trained}")
+    return TorchBackbone.of(
+        options,
         name=name,
         model=name,
-        network=found.build(),
+        network=checkpoint.build(),
         feature=Feature(_pooled, "encoder", "mean") if options.pool else Feature(_encoded, "encoder", "none"),
-        preprocess=Preprocess((side, side), options.fit, options.via, "bicubic"),
-        # It normalises its own input.
+        size=(checkpoint.card.size, checkpoint.card.size),
+        # A segmenter normalises its own input.
         mean=(0.0,) * 3,
         std=(1.0,) * 3,
-        device=options.device,
-        engine=options.engine,
-        precision=options.precision,
+        fill=(128, 128, 128),
     )
 
 
@@ -68,19 +67,19 @@ def _encoded(network: Any, pictures: Tensor) -> Sequence[Tensor]:
 
 
 def _pooled(network: nn.Module, pictures: Tensor) -> Sequence[Tensor]:
-    return [one.mean(dim=(2, 3)) for one in _encoded(network, pictures)]
+    return [layer.mean(dim=(2, 3)) for layer in _encoded(network, pictures)]
 
 
-def _recipe(name: str, side: int, summary: str) -> BackboneFamily:
-    seen, weights = f"{side}×{side} RGB, or the size it was trained at", "weights=CKPT that howfar train wrote"
+def _family(name: str, side: int, summary: str) -> BackboneFamily:
+    size, weights = f"{side}×{side} RGB, or the size it was trained at", "weights=CKPT that howfar train wrote"
     return BackboneFamily(
-        Card(name, None, seen, weights, "your own", summary),
+        Card(name, None, size, weights, "your own", summary),
         partial(build_segmenter_backbone, name),
         takes=("device", "weights", "pool", "fit", "via", "engine", "precision"),
         defaults={"pool": False},
     )
 
 
-UNETPLUSPLUS: Final = _recipe("unetplusplus", 448, "UNet++'s five encoder maps (2,740,864 values with EfficientNet-B3 at 448)")
-DEEPCRACK: Final = _recipe("deepcrack", 448, "DeepCrack's five pooled maps (6,121,472 values at 448)")
-ADSAM: Final = _recipe("adsam", 1024, "SAM-Adapter's image embedding (1,048,576 values at 1024)")
+UNETPLUSPLUS: Final = _family("unetplusplus", 448, "UNet++'s five encoder maps (2,740,864 values with EfficientNet-B3 at 448)")
+DEEPCRACK: Final = _family("deepcrack", 448, "DeepCrack's five pooled maps (6,121,472 values at 448)")
+ADSAM: Final = _family("adsam", 1024, "SAM-Adapter's image embedding (1,048,576 values at 1024)")

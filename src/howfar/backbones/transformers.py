@@ -1,94 +1,87 @@
-"""Any vision model of the transformers library: by hub id or local folder, as ``transformers:facebook/dinov2-small``."""
+"""Build any vision model of transformers as a backbone, by hub id or folder: ``transformers:facebook/dinov2-small``."""
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.backbones.hub_models import (
-    WANTED,
+    REQUIRED_FILES,
     checked_folder,
-    model_word,
-    one_line,
+    describe_architecture,
     random_model,
     read_json,
     read_model,
     transformers_for,
 )
-from howfar.backbones.hub_processor_config import Input, input_of
-from howfar.backbones.preprocessing import Preprocess
-from howfar.errors import InputError, MissingPathError
-from howfar.weights.hub import CONFIG_FILE, PREPROCESSOR_FILE, hub_folder
+from howfar.backbones.hub_processor_config import ModelInput, model_input
+from howfar.errors import InputError, MissingPathError, one_line
+from howfar.weights.hub import CONFIG_FILE, HUB_ID, PREPROCESSOR_FILE, hub_folder
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from howfar.backbones.torch_backbone import Network
-
-HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+    from howfar.backbones.torch_backbone import TorchBackbone
 
 
-def build_transformers(options: Options) -> Network:
-    """Build a vision model that transformers' ``AutoModel`` knows.
+def build_transformers(options: Options) -> TorchBackbone:
+    """Build a vision model that transformers' ``AutoModel`` can load.
 
-    The feature is the last hidden state, in C order of what the model returns, or its pooled vector with `pool`; of a model
-    of pictures and text, its picture's tower, or the embedding that it compares with text. Weights come from
+    The feature is the last hidden state, in C order of what the model returns, or its pooled vector with `pool`; for a model
+    of images and text, the image tower's hidden state, or the embedding that it compares with text. Weights come from
     `options.weights` (a folder in the hub's format, or a state dict of the model's configuration), or else from the folder
     that `options.model` names, the hub's cache or the hub; they are random, of one seed, where `options.pretrained` is False.
-    Input size, filter, mean and standard deviation are those of ``preprocessor_config.json``, unless `options` says others.
+    Input size, filter, mean and standard deviation are those of ``preprocessor_config.json``, unless `options` gives others.
 
     Raises
     ------
     MissingExtraError
         transformers or torch is absent.
     MissingPathError
-        A folder lacks a file, or the hub's files are neither cached nor within reach.
+        A folder lacks a file, or the hub's files are neither cached nor can they be downloaded.
     InputError
-        The model takes no pictures or has no such feature, or the weights are damaged.
+        The model takes no images or has no such feature, or the weights are damaged.
     """
     name = f"transformers:{options.model or options.weights}"
     library = transformers_for(name)
-    from howfar.backbones.torch_backbone import Feature, Network
+    from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     folder = _folder(name, options)
     network = _loaded(name, library, folder, options)
-    seen = _seen(name, folder, network, options)
+    image = _model_input(name, folder, network, options)
     layer, pooling = ("pooled", "own") if options.pool else ("last hidden state", "none")
-    red, green, blue = (min(255, max(0, round(255 * part))) for part in seen.mean)
-    return Network(
+    return TorchBackbone.of(
+        options,
         name=name,
-        # Where it lies, or what the hub calls it, is no part of the feature.
+        # The folder's path or the hub id does not change the feature.
         kind=f"transformers:{network.config.model_type}",
-        model=model_word(network),
+        model=describe_architecture(network),
         network=network,
         feature=Feature(partial(_pooled if options.pool else _last_hidden, name), layer, pooling),
-        preprocess=Preprocess((seen.size[0], seen.size[1]), options.fit, options.via, seen.interpolation, (red, green, blue)),
-        mean=seen.mean,
-        std=seen.std,
-        device=options.device,
-        engine=options.engine,
-        precision=options.precision,
+        size=(image.size[0], image.size[1]),
+        interpolation=image.interpolation,
+        mean=image.mean,
+        std=image.std,
     )
 
 
 def _folder(name: str, options: Options) -> Path:
-    """Where the configuration lies, and the weights unless a file of them is given."""
+    """Find the folder of the configuration, and of the weights unless they are given as a file."""
     model, weights = options.model, options.weights
-    given = weights if weights is not None and weights.is_dir() else None
-    alone = (weights is not None and given is None) or not options.pretrained
-    wanted = ((CONFIG_FILE,),) if alone else WANTED
-    if given is None and model is None:
+    local = weights if weights is not None and weights.is_dir() else None
+    config_only = (weights is not None and local is None) or not options.pretrained
+    required = ((CONFIG_FILE,),) if config_only else REQUIRED_FILES
+    if local is None and model is None:
         raise InputError.of("transformers", "must name a model", None, "write transformers:facebook/dinov2-small, say")
-    if given is None and model is not None and Path(model).expanduser().is_dir():
-        given = Path(model).expanduser()
-    if given is None and HUB_ID.fullmatch(str(model)) is None:
+    if local is None and model is not None and Path(model).expanduser().is_dir():
+        local = Path(model).expanduser()
+    if local is None and HUB_ID.fullmatch(str(model)) is None:
         raise MissingPathError(f"transformers must name a local folder or a hub id, and {model!r} is neither")
-    found = given or hub_folder(name, str(model), wanted, (PREPROCESSOR_FILE,))
-    return checked_folder(name, found, wanted)
+    folder = local or hub_folder(name, str(model), required, (PREPROCESSOR_FILE,))
+    return checked_folder(name, folder, required)
 
 
 def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
@@ -98,15 +91,15 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
         config = library.AutoConfig.from_pretrained(folder, local_files_only=True)
         with torch.device("meta"):
             model: Any = type(library.AutoModel.from_config(config))
-    # A type that this transformers does not know, and values that its strict configurations refuse.
+    # The model's type may be unknown to this version of transformers, or its strict configurations refuse a value.
     except Exception as error:
         raise InputError(f"{name}: {folder / CONFIG_FILE} cannot be read ({one_line(error)})") from error
     if config.model_type == "timm_wrapper":
-        # What its pictures must look like stands elsewhere than a processor's settings.
+        # timm's preprocessing is not described by a processor's configuration.
         raise InputError.of(name, "must not be one of timm's", str(folder), "write timm:MODEL, with weights=FILE if need be")
     if model.main_input_name != "pixel_values" and not hasattr(model, "get_image_features"):
         raise InputError.of(name, "must be a model of pictures", config.model_type, "of anything else, pass embeddings")
-    # A classifier's checkpoint may lack the pooler, of which the last hidden state has no need.
+    # A classifier's checkpoint may lack the pooler, which the last hidden state does not need.
     optional = None if options.pool else "pooler"
     weights = options.weights
     if weights is None and not options.pretrained:
@@ -119,20 +112,16 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
     return read_model(name, weights, model.from_pretrained, optional, config=config, state_dict=state)
 
 
-def _seen(name: str, folder: Path, network: Any, options: Options) -> Input:
+def _model_input(name: str, folder: Path, network: Any, options: Options) -> ModelInput:
     file = folder / PREPROCESSOR_FILE
     config = getattr(network.config, "vision_config", network.config)
-    own = getattr(config, "image_size", None)
-    found = input_of(read_json(file) if file.is_file() else {}, own if isinstance(own, (int, list, tuple)) else None)
-    size = options.sides or found.size
+    side = getattr(config, "image_size", None)
+    image = model_input(read_json(file) if file.is_file() else {}, side if isinstance(side, (int, list, tuple)) else None)
+    size = options.sides or image.size
     if len(size) != 2:
         raise InputError.of("size", f"must be given for {name}, which says none", None, "pass size=224, say")
-    return Input(
-        size,
-        found.interpolation,
-        tuple(found.mean if options.mean is None else options.mean),
-        tuple(found.std if options.std is None else options.std),
-    )
+    mean, std = image.mean if options.mean is None else options.mean, image.std if options.std is None else options.std
+    return ModelInput(size, image.interpolation, tuple(mean), tuple(std))
 
 
 def _last_hidden(name: str, network: Any, batch: Tensor) -> tuple[Tensor, ...]:
@@ -143,15 +132,15 @@ def _last_hidden(name: str, network: Any, batch: Tensor) -> tuple[Tensor, ...]:
 def _pooled(name: str, network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     both = hasattr(network, "get_image_features")
     output = network.get_image_features(pixel_values=batch) if both else network(pixel_values=batch)
-    # google/efficientnet-b3, say, has its means as (b, c, 1, 1).
+    # Some models return (b, c, 1, 1): google/efficientnet-b3, for one.
     return (_part(name, output, "pooler_output", "pass pool=False").flatten(1),)
 
 
 def _part(name: str, output: Any, attribute: str, remedy: str) -> Tensor:
-    part: Tensor | None = getattr(output, attribute, None)
-    if part is None:
+    tensor: Tensor | None = getattr(output, attribute, None)
+    if tensor is None:
         raise InputError.of(name, f"must have a {attribute}", type(output).__name__, remedy)
-    return part
+    return tensor
 
 
 TRANSFORMERS: Final = BackboneFamily(

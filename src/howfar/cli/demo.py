@@ -13,7 +13,7 @@ from howfar.cli import compare, options, relate
 
 if TYPE_CHECKING:
     from howfar.data import Dataset
-    from howfar.demo.detector import Detector
+    from howfar.demo.crack_detector import Detector
     from howfar.results import Evaluation
 
 
@@ -44,7 +44,7 @@ def demo(
 
 def _evaluate(primary: Dataset, secondaries: list[Dataset], out: Path, seed: int) -> list[Evaluation]:
     """Predictions of every picture that the detector was not fitted on, scored at the threshold tuned on P's."""
-    from howfar.demo.detector import Detector
+    from howfar.demo.crack_detector import Detector
 
     half = len(primary) // 2
     detector = Detector.fit(replace(primary, items=primary.items[:half]), seed=seed)
@@ -54,7 +54,7 @@ def _evaluate(primary: Dataset, secondaries: list[Dataset], out: Path, seed: int
 
 def _scored(dataset: Dataset, detector: Detector, out: Path, own: Evaluation | None) -> Evaluation:
     """One dataset predicted as it is and mirrored, evaluated and kept."""
-    from howfar.demo.detector import write_predictions
+    from howfar.demo.crack_detector import write_predictions
     from howfar.studies.evaluation.evaluate import evaluate
 
     maps, mirrored = (out / "predictions" / f"{dataset.name}{ending}" for ending in ("", "-flipped"))

@@ -1,4 +1,4 @@
-"""Things on a road that are not its cracks: paint, oil, tyre marks below them; leaves, twigs and covers above."""
+"""Draw objects on a synthetic road that are not cracks: paint, oil, tyre marks, leaves, twigs and manhole covers."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _PAINTS = ((0.86, 0.86, 0.83), (0.86, 0.86, 0.83), (0.83, 0.66, 0.22))
 
 
 class Layer(NamedTuple):
-    """A colour over the road, shape (h, w, 3), and how far it hides what is below, shape (h, w) in [0, 1]."""
+    """Hold a colour over the road, shape (h, w, 3), and its opacity, shape (h, w) in [0, 1]."""
 
     colour: NDArray[np.float32]
     alpha: Field
 
 
 def flat_layers(rng: np.random.Generator, size: int, amount: float) -> list[Layer]:
-    """What lies in the surface, so that cracks run through it: paint, oil, tyre marks; more with `amount` in [0, 1].
+    """Draw marks in the surface, which cracks run through: paint, oil, tyre marks; more with `amount` in [0, 1].
 
     Examples
     --------
     >>> flat_layers(np.random.default_rng(0), 32, 0.0)
     []
     """
-    # Each thing comes when the dial passes its own threshold, so a higher dial keeps what a lower one showed.
+    # Each mark appears above a threshold of its own, so a higher amount keeps what a lower one showed.
     draws = (_oil, _oil, _tyre_mark, _paint)
     return [draw(own, size) for draw, own in zip(draws, rng.spawn(4), strict=True) if own.uniform(0.02, 0.98) < amount]
 
 
 def solid_layer(rng: np.random.Generator, size: int, amount: float) -> tuple[Layer, Field] | None:
-    """What lies on the road and hides it, as one layer and its shadow; more with `amount` in [0, 1], none at 0.
+    """Draw objects that hide the road, as one layer and its shadow; more with `amount` in [0, 1], none at 0.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def solid_layer(rng: np.random.Generator, size: int, amount: float) -> tuple[Lay
                 drawn += 1
     if not drawn:
         return None
-    # Reduced with the colour weighted by its alpha, else borders would darken towards the empty canvas.
+    # Colours are averaged with their alpha as weight, else borders would darken towards the empty canvas.
     pixels = np.asarray(canvas.convert("RGBa").reduce(FINE), np.float32) / 255.0
     alpha = pixels[..., 3]
     colour = pixels[..., :3] / np.maximum(alpha, 1e-3)[..., None]
@@ -67,10 +67,10 @@ def solid_layer(rng: np.random.Generator, size: int, amount: float) -> tuple[Lay
 
 
 def _oil(rng: np.random.Generator, size: int) -> Layer:
-    at = rng.uniform(0.1, 0.9, 2) * size
+    centre = rng.uniform(0.1, 0.9, 2) * size
     radius = rng.uniform(0.06, 0.22) * size
     down, right = np.mgrid[:size, :size].astype(np.float32)
-    ragged = np.hypot(down - at[0], right - at[1]) / radius + 0.25 * smooth_noise(rng, size, 18.0)
+    ragged = np.hypot(down - centre[0], right - centre[1]) / radius + 0.25 * smooth_noise(rng, size, 18.0)
     alpha = np.clip(1.6 - 1.4 * ragged, 0.0, 1.0) * rng.uniform(0.35, 0.6)
     return Layer(np.broadcast_to(np.array([0.10, 0.10, 0.11], np.float32), (size, size, 3)), alpha.astype(np.float32))
 
@@ -95,7 +95,7 @@ def _paint(rng: np.random.Generator, size: int) -> Layer:
 
 
 def _from_line(rng: np.random.Generator, size: int) -> Field:
-    """Signed distance in pixels from a random straight line through the middle of the picture."""
+    """Measure the signed distance in pixels from a random straight line through the middle of the image."""
     angle, offset = rng.uniform(0.0, math.pi), rng.uniform(-0.3, 0.3) * size
     down, right = np.mgrid[:size, :size].astype(np.float32) - size / 2
     distance: Field = (math.cos(angle) * right + math.sin(angle) * down - offset).astype(np.float32)
@@ -130,7 +130,7 @@ def _twig(pen: ImageDraw.ImageDraw, rng: np.random.Generator, side: int) -> None
 
 
 def _cover(pen: ImageDraw.ImageDraw, rng: np.random.Generator, side: int) -> None:
-    """An iron cover: a rim, and rows of studs."""
+    """Draw an iron cover: a rim, and rows of studs."""
     x, y = (rng.uniform(0.1, 0.9, 2) * side).tolist()
     radius = rng.uniform(32.0, 50.0) * FINE
     iron = np.array([0.30, 0.285, 0.27]) * rng.uniform(0.8, 1.15)

@@ -1,4 +1,4 @@
-"""Cracks as geometry: branching random walks with a width, and the pixels that they cover."""
+"""Draw synthetic cracks as branching random walks with a width, and compute the share of each pixel that they cover."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def draw_cracks(rng: np.random.Generator, size: int, widening: float) -> tuple[F
     Parameters
     ----------
     rng
-        The source of chance; the course of the cracks does not depend on `widening`.
+        Random generator; the course of the cracks does not depend on `widening`.
     size
-        Side of the picture in pixels.
+        Side of the image in pixels.
     widening
-        What each width is multiplied by.
+        Factor of each width.
 
     Returns
     -------
-    The share of each pixel that is covered, and how deep the crack is there, both (size, size) in [0, 1].
+    The share of each pixel that is covered, and the crack's depth at each pixel, both (size, size) in [0, 1].
 
     Examples
     --------
@@ -54,9 +54,9 @@ def draw_cracks(rng: np.random.Generator, size: int, widening: float) -> tuple[F
 
 
 def _grow(rng: np.random.Generator, size: int) -> list[Path]:
-    """A crack across the picture and its branches; each a (k, 6) path: x, y, width, depth, raggedness of both sides."""
+    """Draw a crack across the image and its branches, each a (k, 6) path: x, y, width, depth, raggedness of both sides."""
     trunk = np.zeros((0, 6))
-    # A walk that misses the picture is drawn anew, so that no mask is empty.
+    # A walk that misses the image is drawn anew, so that no mask is empty.
     while np.logical_and(trunk[:, :2] > 0, trunk[:, :2] < size).all(axis=1).sum() * STEP < 0.2 * size:
         start, heading = _entry(rng, size)
         trunk = _walk(rng, start, heading, int(1.6 * size / STEP), rng.uniform(1.5, 3.2), rng.uniform(0.5, 0.9))
@@ -74,7 +74,7 @@ def _grow(rng: np.random.Generator, size: int) -> list[Path]:
 
 
 def _entry(rng: np.random.Generator, size: int) -> tuple[Path, float]:
-    """A point on the border, or for some cracks within, and a heading into the picture."""
+    """Draw a crack's start, on the border or for some cracks inside, and its heading into the image."""
     angle = rng.uniform(0.0, 2.0 * math.pi)
     reach = 0.72 * size if rng.random() < 0.75 else 0.3 * size
     centre = size * (0.5 + rng.uniform(-0.28, 0.28, 2))
@@ -83,7 +83,7 @@ def _entry(rng: np.random.Generator, size: int) -> tuple[Path, float]:
 
 
 def _walk(rng: np.random.Generator, start: Path, heading: float, count: int, width: float, depth: float) -> Path:
-    """A walk whose heading wanders slowly and kinks where a stone is in the way."""
+    """Draw a walk whose heading wanders slowly and kinks, as around stones."""
     count = max(count, 6)
     wander = np.cumsum(rng.normal(0.0, 0.055, count)) * 0.9
     kinks = np.repeat(rng.normal(0.0, 0.55, count // 2 + 1), rng.integers(1, 5, count // 2 + 1))
@@ -106,7 +106,7 @@ def _wave(rng: np.random.Generator, count: int, cell: int) -> NDArray[np.float64
 
 
 def _ink(pens: tuple[ImageDraw.ImageDraw, ImageDraw.ImageDraw], path: Path, widening: float) -> None:
-    """Cover a path by one quadrangle a step, whose two sides are ragged each in its own way."""
+    """Fill a path with one quadrangle a step, whose left and right sides are ragged independently."""
     cover, depth = pens
     points, half, deep = path[:, :2], 0.5 * widening * path[:, 2:3], path[:, 3]
     ahead = np.gradient(points, axis=0)

@@ -1,4 +1,4 @@
-"""Synthetic datasets on disk: folders that every command takes."""
+"""Write the demo's synthetic datasets to folders of images and masks, which every command takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHIFTED = {
     "wide_cracks": ("crack_width", 0.9),
     "clutter": ("clutter", 0.8),
 }
-"""The demo's shifted datasets: name to the dial that is turned, and how far."""
+"""The demo's shifted datasets: from the name to the kind of shift and its size."""
 
 _QUALITY = 92
 
@@ -26,19 +26,19 @@ _QUALITY = 92
 def write_dataset(
     folder: str | Path, n: int, *, seed: int = 0, shift: float = 0.0, kind: str = "lighting", size: int = 224
 ) -> Path:
-    """Write pictures of pavement as `howfar.Dataset.from_folder` reads them, and return the folder.
+    """Write images of pavement to a folder that `howfar.Dataset.from_folder` reads, and return the folder.
 
     Parameters
     ----------
     folder
-        Where ``images/0001.jpg`` … and ``masks/0001.png`` … go; made where it is not there.
+        Where ``images/0001.jpg`` … and ``masks/0001.png`` … go; created if absent.
     n, seed, shift, kind, size
-        As for `pavement`.
+        Arguments of `pavement`.
 
     Raises
     ------
     InputError
-        As `pavement`; or the folder holds other images, which would mix with these.
+        An argument is out of its range; or the folder holds other images, which would mix with these.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def write_dataset(
 
 
 def write_pictures(folder: str | Path, n: int, pictures: Iterable[Picture], *, masks: bool = True) -> Path:
-    """Write n pictures as JPEG (quality 92) and their masks as PNG, numbered from 0001, and return the folder.
+    """Write n images as JPEG (quality 92) and their masks as PNG, numbered from 0001, and return the folder.
 
     Raises
     ------
@@ -66,15 +66,14 @@ def write_pictures(folder: str | Path, n: int, pictures: Iterable[Picture], *, m
     """
     root = Path(folder)
     names = [f"{number:04d}" for number in range(1, n + 1)]
-    parts = {"images": ".jpg", "masks": ".png"} if masks else {"images": ".jpg"}
-    for part, ending in parts.items():
-        below = root / part
-        below.mkdir(parents=True, exist_ok=True)
-        other = sorted({file.name for file in below.iterdir()} - {name + ending for name in names})
+    endings = {"images": ".jpg", "masks": ".png"} if masks else {"images": ".jpg"}
+    for subfolder, ending in endings.items():
+        files = root / subfolder
+        files.mkdir(parents=True, exist_ok=True)
+        other = sorted({file.name for file in files.iterdir()} - {name + ending for name in names})
         if other:
-            raise InputError.of(
-                "folder", "must be new or hold the same dataset", str(below / other[0]), "choose another folder"
-            )
+            rule = "must be new or hold the same dataset"
+            raise InputError.of("folder", rule, str(files / other[0]), "choose another folder")
     for name, (image, mask) in zip(names, pictures, strict=True):
         Image.fromarray(image).save(root / "images" / f"{name}.jpg", quality=_QUALITY)
         if masks:
@@ -83,10 +82,10 @@ def write_pictures(folder: str | Path, n: int, pictures: Iterable[Picture], *, m
 
 
 def write_demo(folder: str | Path, seed: int = 0, n_primary: int = 120, n_secondary: int = 40) -> list[Path]:
-    """Write the demo's six datasets and return their folders: P, four shifted ones, and one that is not pavement.
+    """Write the demo's six datasets, a primary one, four shifted ones and one that is not pavement; return their folders.
 
-    P is ``pavement``; ``lighting``, ``texture``, ``wide_cracks`` and ``clutter`` show other roads with one dial turned
-    (`SHIFTED`); ``fabric`` is cloth, without masks.
+    The primary one is ``pavement``; ``lighting``, ``texture``, ``wide_cracks`` and ``clutter`` show other roads, each with one
+    shift (`SHIFTED`); ``fabric`` is cloth, without masks.
 
     Parameters
     ----------
@@ -95,12 +94,12 @@ def write_demo(folder: str | Path, seed: int = 0, n_primary: int = 120, n_second
     seed
         Not negative; the same seed writes the same files.
     n_primary, n_secondary
-        Pictures in P, and in each of the others.
+        Images in the primary dataset, and in each of the others.
 
     Raises
     ------
     InputError
-        As `write_dataset`.
+        An argument is out of its range; or a folder holds other images.
 
     Examples
     --------
@@ -111,7 +110,7 @@ def write_demo(folder: str | Path, seed: int = 0, n_primary: int = 120, n_second
     check_count(n_primary, seed, 224)
     root = Path(folder)
     # Every dataset has a seed of its own, so that no road is in two of them.
-    seeds = [int(part.generate_state(1)[0]) for part in np.random.SeedSequence(seed).spawn(len(SHIFTED) + 2)]
+    seeds = [int(child.generate_state(1)[0]) for child in np.random.SeedSequence(seed).spawn(len(SHIFTED) + 2)]
     written = [write_dataset(root / "pavement", n_primary, seed=seeds[0])]
     for own, (name, (kind, shift)) in zip(seeds[1:-1], SHIFTED.items(), strict=True):
         written.append(write_dataset(root / name, n_secondary, seed=own, shift=shift, kind=kind))

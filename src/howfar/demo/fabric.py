@@ -1,4 +1,4 @@
-"""Pictures of woven cloth: something that is plainly not pavement."""
+"""Draw synthetic images of woven cloth, as a dataset that is clearly not pavement."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.demo.light import photograph
+from howfar.demo.lighting import photograph
 from howfar.demo.noise import Field, smooth_noise
 from howfar.demo.pavement import Picture, check_count
-from howfar.demo.surface import shade
+from howfar.demo.road_surface import shade
 
 _DYES = (
     ((0.62, 0.10, 0.12), (0.10, 0.14, 0.30), (0.80, 0.76, 0.66), (0.10, 0.26, 0.16)),
@@ -25,21 +25,25 @@ _SETT = 24
 
 
 def not_pavement(n: int, seed: int, *, size: int = 224) -> Iterator[Picture]:
-    """Draw pictures of cloth: plain, striped and checked weaves in soft folds, with masks that hold no crack.
+    """Draw images of cloth: plain, striped and checked weaves in soft folds, with masks that hold no crack.
 
     Parameters
     ----------
-    n, seed, size
-        As for `pavement`.
+    n
+        Number of images.
+    seed
+        Not negative; the same seed gives the same images.
+    size
+        Side in pixels, at least 16.
 
     Yields
     ------
-    Picture, uint8 (size, size, 3), and mask, bool (size, size), all false.
+    Image, uint8 (size, size, 3), and mask, bool (size, size), all false.
 
     Raises
     ------
     InputError
-        An argument out of its range.
+        An argument is out of its range.
 
     Examples
     --------
@@ -52,17 +56,17 @@ def not_pavement(n: int, seed: int, *, size: int = 224) -> Iterator[Picture]:
 
 
 def _cloth(seed: int, index: int, size: int) -> Picture:
-    for_cloth, for_camera = (np.random.default_rng(part) for part in np.random.SeedSequence([seed, index]).spawn(2))
-    folds = 26.0 * smooth_noise(for_cloth, size, 95.0) + 8.0 * smooth_noise(for_cloth, size, 45.0)
-    colour, profile = _weave(for_cloth, size, folds)
-    light = for_cloth.uniform(0.85, 1.15) * shade(folds, for_cloth.uniform(0.0, 2.0 * math.pi), 0.5)
-    fibres = 1.0 + 0.05 * smooth_noise(for_cloth, size, 1.6) + 0.05 * smooth_noise(for_cloth, size, 30.0)
+    rng, camera_rng = (np.random.default_rng(child) for child in np.random.SeedSequence([seed, index]).spawn(2))
+    folds = 26.0 * smooth_noise(rng, size, 95.0) + 8.0 * smooth_noise(rng, size, 45.0)
+    colour, profile = _weave(rng, size, folds)
+    light = rng.uniform(0.85, 1.15) * shade(folds, rng.uniform(0.0, 2.0 * math.pi), 0.5)
+    fibres = 1.0 + 0.05 * smooth_noise(rng, size, 1.6) + 0.05 * smooth_noise(rng, size, 30.0)
     scene = colour * (profile * light * fibres)[..., None]
-    return photograph(for_camera, scene.astype(np.float32)), np.zeros((size, size), np.bool_)
+    return photograph(camera_rng, scene.astype(np.float32)), np.zeros((size, size), np.bool_)
 
 
 def _weave(rng: np.random.Generator, size: int, folds: Field) -> tuple[NDArray[np.float32], Field]:
-    """The dye of the thread on top at each pixel, and how the light falls on its round."""
+    """Compute the dye of the thread on top at each pixel, and the brightness across its round profile."""
     turn = rng.normal(0.0, 0.25) + (math.pi / 4 if rng.random() < 0.2 else 0.0)
     thread = rng.uniform(2.6, 5.5)
     down, right = np.mgrid[:size, :size].astype(np.float32) + size
@@ -82,7 +86,7 @@ def _weave(rng: np.random.Generator, size: int, folds: Field) -> tuple[NDArray[n
 
 
 def _stripes(rng: np.random.Generator, dyes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Dyes of `2 * _SETT` threads: bands of one to ten threads, then the same mirrored; or, for some cloths, one dye."""
+    """Draw the dyes of `2 * _SETT` threads: bands of one to ten threads, then their mirror image; or one dye for all."""
     if rng.random() < 0.2:
         return np.repeat(dyes[:1], 2 * _SETT, axis=0)
     order = np.repeat(rng.integers(0, len(dyes), _SETT), rng.integers(1, 11, _SETT))[:_SETT]

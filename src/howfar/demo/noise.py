@@ -1,4 +1,4 @@
-"""Two kinds of random pattern that surfaces are made of: smooth noise and cells."""
+"""Generate the random patterns of synthetic surfaces: smooth noise and cellular noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Field = NDArray[np.float32]
 
 
 def smooth_noise(rng: np.random.Generator, size: int, cell: float) -> Field:
-    """Random values on a grid of `cell` pixels, interpolated smoothly: shape (size, size), about standard normal at the grid.
+    """Interpolate standard normal values on a grid of `cell` pixels smoothly to shape (size, size).
 
     Examples
     --------
@@ -27,7 +27,7 @@ def smooth_noise(rng: np.random.Generator, size: int, cell: float) -> Field:
 
 
 class Cells(NamedTuple):
-    """A plane divided among random seeds: per pixel the nearest seed's value, its distance, and the second's, in cells."""
+    """Hold a plane divided into cells: per pixel the nearest seed's value, its distance and the second's, in cell sizes."""
 
     value: Field
     first: Field
@@ -42,16 +42,16 @@ def cells(rng: np.random.Generator, size: int, cell: float) -> Cells:
 
     Examples
     --------
-    >>> found = cells(np.random.default_rng(0), 16, 4.0)
-    >>> bool((found.first <= found.second).all())
+    >>> plane = cells(np.random.default_rng(0), 16, 4.0)
+    >>> bool((plane.first <= plane.second).all())
     True
     """
     count = int(np.ceil(size / cell)) + 2
     jitter = rng.random((2, count, count), dtype=np.float32)
     values = rng.random((count, count), dtype=np.float32)
-    place = (np.arange(size, dtype=np.float32) + np.float32(0.5)) / np.float32(cell) + 1
-    square = place.astype(np.intp)
-    inside = place - square
+    position = (np.arange(size, dtype=np.float32) + np.float32(0.5)) / np.float32(cell) + 1
+    square = position.astype(np.intp)
+    inside = position - square
     first = np.full((size, size), np.inf, np.float32)
     second = np.full((size, size), np.inf, np.float32)
     nearest = np.zeros((size, size), np.intp)

@@ -1,4 +1,4 @@
-"""Pictures of cracked pavement with exact masks, whose shift away from the plain ones is a dial."""
+"""Draw synthetic images of cracked pavement with exact masks and an adjustable distribution shift."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from scipy.ndimage import gaussian_filter
 
 from howfar.demo.clutter import flat_layers, solid_layer
 from howfar.demo.cracks import draw_cracks
-from howfar.demo.light import daylight, photograph
+from howfar.demo.lighting import daylight, photograph
 from howfar.demo.noise import Field
-from howfar.demo.surface import asphalt, shade
+from howfar.demo.road_surface import asphalt, shade
 from howfar.errors import InputError
 
 Picture: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 
 KINDS = ("lighting", "texture", "crack_width", "clutter")
-"""The dials: what falls on the road, what it is made of, how wide its cracks are, and what else lies on it."""
+"""The kinds of shift: the road's light, its texture, the width of its cracks, and clutter on it."""
 
 
 def pavement(n: int, seed: int, *, shift: float = 0.0, kind: str = "lighting", size: int = 224) -> Iterator[Picture]:
-    """Draw pictures of asphalt with cracks, seen from about a person's height (some 2 mm a pixel, whatever the size).
+    """Draw images of asphalt with cracks, seen from about a person's height (some 2 mm a pixel, whatever the size).
 
-    Picture i depends on the seed, i and the size alone, not on n. Turning one dial changes what it names and
-    leaves the rest of the scene, so the same seed at two settings gives the same roads, and at shift 0 all kinds agree.
+    Image i depends on the seed, i and the size alone, not on n. A shift changes what its kind names and
+    leaves the rest of the scene, so the same seed at two shifts gives the same roads, and at shift 0 all kinds agree.
 
     Parameters
     ----------
     n
-        Number of pictures.
+        Number of images.
     seed
-        Not negative; the same seed gives the same pictures, to the byte under the same versions of NumPy, SciPy and Pillow.
+        Not negative; the same seed gives the same images, to the byte under the same versions of NumPy, SciPy and Pillow.
     shift
         From 0 (plain) to 1.
     kind
-        Which dial `shift` turns: ``lighting``, ``texture``, ``crack_width`` or ``clutter``.
+        What is shifted: ``lighting``, ``texture``, ``crack_width`` or ``clutter``.
     size
         Side in pixels, at least 16.
 
     Yields
     ------
-    Picture, uint8 (size, size, 3), and mask, bool (size, size): the pixels that a crack covers by at least half, less
+    Image, uint8 (size, size, 3), and mask, bool (size, size): the pixels that a crack covers by at least half, less
     those where a leaf or the like hides it.
 
     Raises
     ------
     InputError
-        An argument out of its range, or an unknown kind.
+        An argument is out of its range, or the kind is unknown.
 
     Examples
     --------
@@ -66,12 +66,7 @@ def pavement(n: int, seed: int, *, shift: float = 0.0, kind: str = "lighting", s
 
 
 def check_count(n: int, seed: int, size: int) -> None:
-    """Refuse what no pictures can be drawn by.
-
-    Raises
-    ------
-    InputError
-        n below 1, a negative seed, a size below 16.
+    """Raise `InputError` for n below 1, a negative seed, or a size below 16.
 
     Examples
     --------
@@ -85,31 +80,31 @@ def check_count(n: int, seed: int, size: int) -> None:
 
 
 def _picture(seed: int, index: int, size: int, kind: str, shift: float) -> Picture:
-    dial = {name: shift if name == kind else 0.0 for name in KINDS}
-    # One stream for each part of the scene: a dial that draws more from its own leaves the others as they were.
-    streams = [np.random.default_rng(part) for part in np.random.SeedSequence([seed, index]).spawn(6)]
-    for_road, for_cracks, for_light, for_flat, for_solid, for_camera = streams
-    road = asphalt(for_road, size, dial["texture"])
-    cover, depth = draw_cracks(for_cracks, size, 1.0 + 3.5 * dial["crack_width"])
-    light = daylight(for_light, size, dial["lighting"])
+    shifts = {name: shift if name == kind else 0.0 for name in KINDS}
+    # Each part of the scene has a generator of its own, so that drawing more in one leaves the others as they were.
+    generators = [np.random.default_rng(child) for child in np.random.SeedSequence([seed, index]).spawn(6)]
+    road_rng, crack_rng, light_rng, flat_rng, solid_rng, camera_rng = generators
+    road = asphalt(road_rng, size, shifts["texture"])
+    cover, depth = draw_cracks(crack_rng, size, 1.0 + 3.5 * shifts["crack_width"])
+    light = daylight(light_rng, size, shifts["lighting"])
     colour = road.colour
-    for layer in flat_layers(for_flat, size, dial["clutter"]):
+    for layer in flat_layers(flat_rng, size, shifts["clutter"]):
         colour = colour + layer.alpha[..., None] * (layer.colour - colour)
     relief = shade(road.height, light.direction, light.slant)
-    relief = relief * _crack_light(cover, depth, road.height, light.direction, dial["crack_width"])
+    relief = relief * _crack_light(cover, depth, road.height, light.direction, shifts["crack_width"])
     scene = colour * relief[..., None]
     mask = cover >= 0.5
-    solid = solid_layer(for_solid, size, dial["clutter"])
+    solid = solid_layer(solid_rng, size, shifts["clutter"])
     if solid is not None:
         layer, shadow = solid
         scene = scene * (1.0 - 0.45 * shadow)[..., None]
         scene = scene + layer.alpha[..., None] * (layer.colour - scene)
         mask &= layer.alpha < 0.5
-    return photograph(for_camera, (scene * light.field).astype(np.float32)), mask
+    return photograph(camera_rng, (scene * light.field).astype(np.float32)), mask
 
 
 def _crack_light(cover: Field, depth: Field, height: Field, direction: float, gape: float) -> Field:
-    """How dark the crack makes each pixel: darker towards the middle, rubble within, one lit and one shaded lip."""
+    """Compute how a crack darkens each pixel: darker towards the middle, rubble inside, one lit and one shaded edge."""
     near = gaussian_filter(cover, 1.3 + 1.5 * gape, truncate=3.0)
     # Where stones stand out, rubble from the rim lies in the gap.
     rubble = np.clip(1.0 - (0.10 + 0.12 * gape) * np.maximum(height, -0.5), 0.35, 1.0)

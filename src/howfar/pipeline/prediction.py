@@ -25,7 +25,7 @@ from howfar.progress import bar
 from howfar.results import Skipped
 from howfar.results.json_values import plain
 from howfar.runners import available_cores
-from howfar.segmenters import recipe_of
+from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.predictor import Predictor
 from howfar.segmenters.probability_models import Probabilities, Reading, of_module, of_onnx, of_segmenter
@@ -261,6 +261,6 @@ class _Work:
 
 
 def _check_side(size: int, model: Checkpoint) -> None:
-    recipe = recipe_of(model.card.segmenter)
+    recipe = segmenter_family(model.card.segmenter)
     if size % recipe.multiple:
         raise InputError.of("size", f"must be a multiple of {recipe.multiple} for {recipe.name}", size)

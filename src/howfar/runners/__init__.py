@@ -1,10 +1,10 @@
-"""Where tasks run. A runner takes a picklable function and tasks, and knows nothing of what they do."""
+"""Run picklable functions over lists of tasks, on this machine's threads or on a Ray cluster."""
 
 from __future__ import annotations
 
 from howfar.cores import available_cores
 from howfar.runners.local import LocalRunner
-from howfar.runners.make import make_runner
 from howfar.runners.ray import RayRunner
+from howfar.runners.runner_factory import make_runner
 
 __all__ = ["LocalRunner", "RayRunner", "available_cores", "make_runner"]

@@ -1,4 +1,4 @@
-"""Tasks on this machine, in threads: image decoding and the numerics let other threads run meanwhile."""
+"""Run tasks in threads of this process, which suits image decoding and numerics that release Python's lock."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from howfar.runners.tree_reduction import fold
 T = TypeVar("T")
 R = TypeVar("R")
 
-# For each worker one task under way and one result that waits its turn (or the reverse), so that a slow one idles nobody.
+# Two tasks a worker, one running and one finished and waiting for its turn, so that a slow task leaves no worker idle.
 AHEAD = 2
 
 
 class LocalRunner:
-    """Runs tasks in threads of this process, in order, a bounded number ahead of the consumer.
+    """Run tasks in threads of this process, in order, a bounded number ahead of the consumer.
 
     Parameters
     ----------
@@ -51,16 +51,9 @@ class LocalRunner:
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         """Yield ``function(task)`` for every task, in order; nothing starts before the first is asked for.
 
-        At most twice as many tasks as workers are begun and not yet handed over. An exception in a task is raised here
-        at its turn. After that, or when the iterator is closed early or interrupted, tasks that have not begun never
-        do, and those that have are waited for.
-
-        Parameters
-        ----------
-        function
-            Called from several threads at a time.
-        tasks
-            Its arguments.
+        At most twice as many tasks as workers are begun and not yet yielded. An exception in a task is raised here
+        at its turn. After that, or when the iterator is closed early or interrupted, no further task begins, and those that
+        have begun are waited for. `function` is called from several threads at a time.
         """
         if self.workers == 1:
             yield from map(function, tasks)
@@ -77,14 +70,9 @@ class LocalRunner:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
-        """``function`` of every task, combined as `howfar.runners.tree_reduction.fold` does.
+        """Combine ``function(task)`` of every task, at least one, in the tree of `howfar.runners.tree_reduction.fold`.
 
-        Parameters
-        ----------
-        function, tasks
-            As `run`; at least one task.
-        combine
-            Called in the calling thread.
+        `function` is called from several threads at a time, `combine` in the calling thread.
 
         Examples
         --------
@@ -94,7 +82,7 @@ class LocalRunner:
         return fold(self.run(function, tasks), combine)
 
     def on_processors(self) -> LocalRunner:
-        """Itself: its tasks wait for no accelerator.
+        """Return itself, since its tasks wait for no accelerator.
 
         Examples
         --------

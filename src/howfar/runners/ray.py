@@ -1,4 +1,4 @@
-"""Tasks on a Ray cluster: processes of this machine, or of as many as have joined."""
+"""Run tasks on a Ray cluster, of this machine's processes or of several machines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 from howfar import memory
 from howfar.cores import available_cores
-from howfar.errors import HowfarError, InputError, MissingExtraError, RunnerError, StoreError
+from howfar.errors import HowfarError, InputError, MissingExtraError, RunnerError, StoreError, one_line
 from howfar.runners.local import AHEAD
 from howfar.runners.tree_reduction import fold
 
@@ -26,31 +26,31 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 KEPT: Final = 2
-"""Functions that a worker process keeps: a backbone is unpickled once in each, not once a task."""
+"""Number of functions that a worker process keeps, so that it unpickles a backbone once and not for every task."""
 TOKEN: Final = Path("~/.ray/auth_token")
-"""Where Ray keeps it."""
+"""File of Ray's authentication token."""
 SECONDS: Final = 10.0
-"""How long a cluster may take to answer."""
-_KINDS: Final = (StoreError, InputError, HowfarError, OSError, MemoryError, RuntimeError, Exception)
-"""As what an exception goes to the driver that cannot be pickled, or not be made anew there."""
+"""Seconds within which a cluster must answer."""
+_PORTABLE: Final = (StoreError, InputError, HowfarError, OSError, MemoryError, RuntimeError, Exception)
+"""Classes in place of which an exception that does not survive pickling is sent to the driver; the first that fits."""
 _functions: OrderedDict[str, Callable[[Any], Any]] = OrderedDict()
 
 
 class RayRunner:
-    """Runs tasks as Ray tasks of one core each, in order, a bounded number ahead of the consumer.
+    """Run tasks as Ray tasks of one core each, in order, a bounded number ahead of the consumer.
 
-    A task whose worker or machine dies is run again, up to `retries` times; so tasks should do no harm when they are run twice.
-    Nothing of a task passes through the driver but its argument and its result.
+    A task whose worker or machine dies is run again, up to `retries` times; so tasks must be safe to run twice.
+    Only a task's argument and its result pass through the driver.
 
     Parameters
     ----------
     workers
         Tasks at a time; by default as many as the cluster's cores, or its GPUs, allow.
     address
-        A running cluster's: ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``. None starts one of this machine's cores, which
-        ends with this process (where the environment has ``RAY_ADDRESS``, that cluster is joined).
+        Address of a running cluster: ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``. None starts a cluster of this machine's
+        cores, which ends with this process (or joins that of the environment variable ``RAY_ADDRESS``).
     gpus
-        GPUs of each task; a fraction shares one among several.
+        GPUs of each task; a fraction shares one GPU among several tasks.
     retries
         How often a task is run again after its worker has died.
 
@@ -80,10 +80,7 @@ class RayRunner:
         return f"RayRunner(workers={self.workers}, address={self.address!r})"
 
     def begin(self, modules: Sequence[str] = ()) -> None:
-        """Start or join the cluster while the caller does other things, and let its workers import what their tasks need.
-
-        What goes wrong is said when the first task is run.
-        """
+        """Start or join the cluster in the background, and let its workers import modules; errors are raised by `run`."""
         begun = self._begun = Event()
 
         def begin() -> None:
@@ -101,14 +98,14 @@ class RayRunner:
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         """Yield ``function(task)`` for every task, in order; nothing starts before the first is asked for.
 
-        At most twice as many tasks as workers are begun and not yet handed over. An exception in a task is raised here at its
-        turn. After that, or when the iterator is closed early or interrupted, tasks that have not been handed to the cluster
-        never are, and those that have been are waited for.
+        At most twice as many tasks as workers are submitted and not yet yielded. An exception in a task is raised here at its
+        turn. After that, or when the iterator is closed early or interrupted, no further task is submitted, and the submitted
+        ones are waited for.
 
         Parameters
         ----------
         function, tasks
-            Pickled; the function is kept by each worker process.
+            Pickled; each worker process keeps the function.
 
         Raises
         ------
@@ -119,41 +116,33 @@ class RayRunner:
         """
         ray, call, _ = self._joined()
         most = self._at_once(ray)
-        known = [ray.put(_within_budget(function, most))]
-        begun: deque[Any] = deque()
+        stored = [ray.put(_within_budget(function, most))]
+        submitted: deque[Any] = deque()
         running: set[Any] = set()
         waiting = iter(tasks)
         try:
             while True:
                 running.difference_update(_ended(ray, running, wait=False))
-                for task in islice(waiting, min(most - len(running), AHEAD * most - len(begun))):
-                    begun.append(call.remote(known, task))
-                    running.add(begun[-1])
-                if not begun:
+                for task in islice(waiting, min(most - len(running), AHEAD * most - len(submitted))):
+                    submitted.append(call.remote(stored, task))
+                    running.add(submitted[-1])
+                if not submitted:
                     return
-                if begun[0] in running:
+                if submitted[0] in running:
                     running.difference_update(_ended(ray, running, wait=True))
                 else:
-                    yield _got(ray, begun.popleft())
+                    yield _result(ray, submitted.popleft())
         finally:
-            _settle(ray, begun)
+            _settle(ray, submitted)
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
-        """Combine ``function(task)`` of every task as `howfar.runners.tree_reduction.fold` does, on the cluster itself.
+        """Combine ``function(task)`` of every task in the tree of `howfar.runners.tree_reduction.fold`, on the cluster.
 
-        Parameters
-        ----------
-        function, combine, tasks
-            Pickled. At least one task.
-
-        Raises
-        ------
-        HowfarError
-            As `run`.
+        Functions and tasks, at least one, are pickled; errors are those of `run`.
         """
         ray, call, join = self._joined()
         at_once = self._at_once(ray)
-        known, knot = [ray.put(_within_budget(function, at_once))], [ray.put(combine)]
+        stored, stored_combine = [ray.put(_within_budget(function, at_once))], [ray.put(combine)]
         most = AHEAD * at_once
         running: set[Any] = set()
 
@@ -161,18 +150,18 @@ class RayRunner:
             for task in tasks:
                 while len(running) >= most:
                     running.difference_update(_ended(ray, running, wait=True))
-                leaf = call.remote(known, task)
+                leaf = call.remote(stored, task)
                 running.add(leaf)
                 yield leaf
 
         try:
-            found: R = _got(ray, fold(leaves(), lambda left, right: join.remote(knot, left, right)))
-            return found
+            total: R = _result(ray, fold(leaves(), lambda left, right: join.remote(stored_combine, left, right)))
+            return total
         finally:
             _settle(ray, running)
 
     def on_processors(self) -> RayRunner:
-        """The same cluster, without a GPU for each task.
+        """Return a runner on the same cluster whose tasks have no GPU.
 
         Examples
         --------
@@ -191,12 +180,12 @@ class RayRunner:
         return self._joined_now()
 
     def _joined_now(self) -> tuple[Any, Any, Any]:
-        """Ray, and its remote forms of calling a function and of combining two results."""
+        """Join the cluster, and return Ray with its remote functions for calling a function and combining two results."""
         try:
-            # It would otherwise report on its use to its makers, and remark on tasks without a GPU.
+            # Ray would otherwise send usage statistics, and warn about tasks without a GPU.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-            # Clusters may ask for a token; who joins by HOST:PORT shows the one it has only if told to.
+            # Clusters may ask for a token, which Ray sends to HOST:PORT only in this mode.
             if (self.address or os.environ.get("RAY_ADDRESS") or "auto") != "auto" and TOKEN.expanduser().is_file():
                 os.environ.setdefault("RAY_AUTH_MODE", "token")
             import ray
@@ -210,51 +199,50 @@ class RayRunner:
     def _at_once(self, ray: Any) -> int:
         if self.workers is not None:
             return self.workers
-        there = ray.cluster_resources()
-        if self.gpus and there.get("GPU", 0) < self.gpus:
-            raise RunnerError(f"the cluster has {there.get('GPU', 0):g} GPUs and a task needs {self.gpus:g}: add --device cpu")
-        cores = int(there.get("CPU", 1))
-        return max(1, min(cores, int(there["GPU"] / self.gpus)) if self.gpus else cores)
+        resources = ray.cluster_resources()
+        gpus, cores = resources.get("GPU", 0), int(resources.get("CPU", 1))
+        if self.gpus and gpus < self.gpus:
+            raise RunnerError(f"the cluster has {gpus:g} GPUs and a task needs {self.gpus:g}: add --device cpu")
+        return max(1, min(cores, int(gpus / self.gpus)) if self.gpus else cores)
 
 
 def _join(ray: Any, address: str | None) -> None:
     given = address or os.environ.get("RAY_ADDRESS")
     source = "" if address else " (from RAY_ADDRESS)"
-    where = f"the Ray cluster at {given}{source}" if given else "a Ray cluster of this machine"
+    cluster = f"the Ray cluster at {given}{source}" if given else "a Ray cluster of this machine"
     own: dict[str, Any] = {} if given else {"num_cpus": available_cores(), "include_dashboard": False}
     try:
-        _knock(given or "")
+        _check_address(given or "")
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    # It raises OSError, ValueError, RuntimeError and its own.
+    # Ray raises OSError, ValueError, RuntimeError and its own classes.
     except Exception as error:
-        line = " ".join(str(error).split())[:200]
-        raise RunnerError(f"{where} cannot be joined ({line}): see that it runs, by ray status") from error
-    _remark_on_stderr(ray)
+        raise RunnerError(f"{cluster} cannot be joined ({one_line(error, 200)}): see that it runs, by ray status") from error
+    _print_to_stderr(ray)
 
 
-def _knock(address: str) -> None:
-    """Raise OSError where nobody answers at HOST:PORT, for which Ray would wait for minutes."""
+def _check_address(address: str) -> None:
+    """Raise OSError at once where nothing answers at HOST:PORT, for which Ray would wait for minutes."""
     host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
 
 
-def _remark_on_stderr(ray: Any) -> None:
-    """Let what Ray remarks on (a worker that has died) go to stderr: it prints it to stdout, where JSON goes."""
+def _print_to_stderr(ray: Any) -> None:
+    """Print Ray's messages (that a worker has died, say) on stderr, since stdout is for JSON."""
     module: Any = getattr(getattr(ray, "_private", None), "worker", None)
     printing = getattr(module, "print_to_stdstream", None)
     if printing is not None and not hasattr(printing, "howfar"):
 
-        def remark(data: dict[str, Any], *rest: Any, **named: Any) -> None:
+        def print_to_stderr(data: dict[str, Any], *rest: Any, **named: Any) -> None:
             printing({**data, "is_err": True}, *rest, **named)
 
-        remark.howfar = True  # type: ignore[attr-defined]  # marks it, so that it is put in place once
-        module.print_to_stdstream = remark
+        print_to_stderr.howfar = True  # type: ignore[attr-defined]  # marks it, so that it is put in place once
+        module.print_to_stdstream = print_to_stderr
 
 
 @dataclass(frozen=True)
 class _Budgeted:
-    """A task that keeps to the driver's budget of memory, as one of several that are at work on its machine."""
+    """Run a task within its share of the driver's memory budget, among the tasks that run on its machine at a time."""
 
     function: Callable[[Any], Any]
     budget: memory.Budget
@@ -276,16 +264,16 @@ def _imported(modules: Sequence[str]) -> None:
             import_module(module)
 
 
-def _call(known: list[Any], task: Any) -> Any:
-    return _portable(_function(known[0]), task)
+def _call(stored: list[Any], task: Any) -> Any:
+    return _portable(_function(stored[0]), task)
 
 
-def _combine(knot: list[Any], left: Any, right: Any) -> Any:
-    return _portable(_function(knot[0]), left, right)
+def _combine(stored: list[Any], left: Any, right: Any) -> Any:
+    return _portable(_function(stored[0]), left, right)
 
 
 def _portable(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call it; an exception that would not survive the way to the driver goes there as what it says."""
+    """Call a function; an exception that does not survive pickling is raised as a class of `_PORTABLE` with its text."""
     try:
         return function(*arguments)
     except Exception as error:
@@ -295,7 +283,7 @@ def _portable(function: Callable[..., Any], *arguments: Any) -> Any:
             same = False
         if same:
             raise
-        kind = next(kind for kind in _KINDS if isinstance(error, kind))
+        kind = next(kind for kind in _PORTABLE if isinstance(error, kind))
         line = str(error) if isinstance(error, HowfarError) else f"{type(error).__name__}: {error}"
         raise kind(line) from None
 
@@ -313,30 +301,30 @@ def _function(reference: Any) -> Callable[..., Any]:
 
 
 def _ended(ray: Any, running: set[Any], wait: bool) -> list[Any]:
-    """Those of some tasks that have ended; with `wait` at least one."""
+    """List the running tasks that have ended; with `wait`, wait for at least one."""
     if not running:
         return []
     ended: list[Any] = ray.wait(list(running), num_returns=1 if wait else len(running), timeout=None if wait else 0)[0]
     return ended
 
 
-def _got(ray: Any, reference: Any) -> Any:
+def _result(ray: Any, reference: Any) -> Any:
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
-        # The task's own exception, as a local runner raises it.
+        # The task's own exception is raised as a local runner would raise it.
         if isinstance(error.cause, Exception) and not isinstance(error.cause, ray.exceptions.RayError):
             raise error.cause from None
         line = " ".join(str(error.cause).split("traceback:")[0].split())[:200]
         remedy = "see that its files lie at the same place on every machine"
         raise RunnerError(f"a task could not be begun on the cluster ({line}): {remedy}") from error
     except ray.exceptions.RayError as error:
-        line = " ".join(str(error).split())[:200]
-        raise RunnerError(f"the cluster lost a task, also when it was run again ({line}): run the command again") from error
+        reason = one_line(error, 200)
+        raise RunnerError(f"the cluster lost a task, also when it was run again ({reason}): run the command again") from error
 
 
 def _settle(ray: Any, references: Any) -> None:
-    """Wait for what has been handed to the cluster; where that is gone, there is nothing to wait for."""
+    """Wait for the submitted tasks, unless the cluster is gone."""
     with suppress(Exception):
         if references:
             ray.wait(list(references), num_returns=len(references))

@@ -1,4 +1,4 @@
-"""A reduction whose bracketing depends on the number of values alone, so that every runner rounds alike."""
+"""Combine values in a binary tree that depends on their number alone, so that every runner rounds sums alike."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ V = TypeVar("V")
 
 
 def fold(values: Iterable[V], combine: Callable[[V, V], V]) -> V:
-    """Combine values two by two, neighbours first, then pairs of neighbours, and so on; about log2 of their number are held.
+    """Combine values two by two, neighbours first, then pairs of neighbours, and so on, keeping about log2 n in memory.
 
-    What is left over at the end is combined from the right.
+    The remaining values are combined from the right at the end.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Segmenters: networks that mark foreground, each in a folder of its own, built by name."""
+"""Build segmentation networks by their registered names; each architecture has a folder of its own."""
 
 from __future__ import annotations
 
@@ -10,44 +10,43 @@ from howfar import registry
 from howfar.errors import InputError, MissingPathError
 from howfar.segmenters.family import SegmenterFamily, Training
 
-__all__ = ["SegmenterFamily", "Training", "build_segmenter", "recipe_of", "restore_segmenter"]
+__all__ = ["SegmenterFamily", "Training", "build_segmenter", "restore_segmenter", "segmenter_family"]
 
 
-def recipe_of(name: str) -> SegmenterFamily:
-    """Return what is registered as segmenter `name`; its network is not built yet.
+def segmenter_family(name: str) -> SegmenterFamily:
+    """Look up the segmenter family that is registered as `name`, without building its network.
 
     Raises
     ------
     UnknownNameError
         No such segmenter; the line lists the known ones.
     InputError
-        What another package registered is no `SegmenterFamily`.
+        Another package registered something else under this name.
 
     Examples
     --------
-    >>> recipe_of("unetplusplus").training.loss
+    >>> segmenter_family("unetplusplus").training.loss
     'bce_dice'
     """
-    recipe = registry.load("segmenters", name)
-    if not isinstance(recipe, SegmenterFamily):
-        raise InputError.of(
-            f"segmenter {name!r}", "must be registered as a howfar.segmenters.SegmenterFamily", type(recipe).__name__
-        )
-    return recipe
+    family = registry.load("segmenters", name)
+    if not isinstance(family, SegmenterFamily):
+        rule = "must be registered as a howfar.segmenters.SegmenterFamily"
+        raise InputError.of(f"segmenter {name!r}", rule, type(family).__name__)
+    return family
 
 
 def build_segmenter(name: str, options: Mapping[str, Any] | None = None, *, pretrained: bool | Path = True) -> Any:
-    """Build the segmenter that is registered as `name`: a torch module as `howfar.protocols.Segmenter` describes it.
+    """Build the segmenter that is registered as `name`, a torch module that fulfils `howfar.protocols.Segmenter`.
 
     Parameters
     ----------
     name
-        ``unetplusplus``, ``deepcrack``, ``adsam``, or what another package registers.
+        ``unetplusplus``, ``deepcrack``, ``adsam``, or a name that another package registers.
     options
-        Its architecture's own options; see the recipe's.
+        Options of its architecture: fields of the family's `options` class.
     pretrained
-        Whether parts that have published weights begin with them, or a local file of those; a checkpoint's weights are loaded
-        into one built without.
+        Whether parts that have published weights begin with them, or a local file of such weights. False suffices before a
+        checkpoint's weights are loaded.
 
     Raises
     ------
@@ -58,46 +57,47 @@ def build_segmenter(name: str, options: Mapping[str, Any] | None = None, *, pret
     MissingExtraError
         A library that it needs is absent.
     MissingPathError
-        Published weights are neither here nor within reach.
+        Published weights are neither on disk nor can they be downloaded.
 
     Examples
     --------
     >>> build_segmenter("unetplusplus", pretrained=False).multiple
     32
     """
-    recipe = recipe_of(name)
-    return recipe.build(recipe.checked(options or {}), pretrained)
+    family = segmenter_family(name)
+    return family.build(family.checked(options or {}), pretrained)
 
 
 def restore_segmenter(name: str, options: Mapping[str, Any], architecture: Mapping[str, Any]) -> Any:
-    """Build the network that a checkpoint's weights belong to, from what the checkpoint says and nothing else.
+    """Build the network that a checkpoint's weights belong to, from the checkpoint's description alone.
 
     Parameters
     ----------
     name, options
-        As `build_segmenter`.
+        The segmenter's registered name, and its architecture's options.
     architecture
-        What the recipe's `describe` said of the network; empty where the recipe has none, and in checkpoints of earlier
-        versions, whose network can be built only where the files that its options name still are.
+        The result of the family's `describe`; empty where the family has none, and in checkpoints of earlier versions, whose
+        network can be built only while the files that its options name exist.
 
     Raises
     ------
     HowfarError
-        As `build_segmenter`; `MissingPathError` where nothing is said and a file that the options name is gone.
+        The errors of `build_segmenter`; `MissingPathError` where `architecture` is empty and a file that the options name is
+        gone.
 
     Examples
     --------
     >>> restore_segmenter("deepcrack", {"width": 4}, {}).name
     'deepcrack'
     """
-    recipe = recipe_of(name)
-    checked = recipe.checked(options)
-    if recipe.restore is not None and architecture:
-        return recipe.restore(checked, architecture)
+    family = segmenter_family(name)
+    checked = family.checked(options)
+    if family.restore is not None and architecture:
+        return family.restore(checked, architecture)
     try:
-        return recipe.build(checked, False)
+        return family.build(checked, False)
     except MissingPathError as error:
-        if recipe.restore is None:
+        if family.restore is None:
             raise
         raise MissingPathError(
             f"the checkpoint was written before howfar kept in it what {name} is built by, and its options no longer tell "

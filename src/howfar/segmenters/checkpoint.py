@@ -1,4 +1,4 @@
-"""A trained segmenter in one file: its weights as safetensors, and beside them how to build it and what it was trained on."""
+"""Save and load a trained segmenter in one safetensors file: weights, how to build it, and what it was trained on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEY = "howfar"
 
 @dataclass(frozen=True)
 class Card:
-    """What a checkpoint says of itself.
+    """Describe a checkpoint: its architecture, how it was trained, and on what.
 
     Attributes
     ----------
@@ -36,19 +36,19 @@ class Card:
     weights
         Hash of the weights.
     settings
-        How it was trained.
+        The training settings.
     data
-        What it was trained on: `primary`, its name; `images`, how many; `fingerprint`, a hash of all images and masks;
+        The training data: `primary`, its name; `images`, how many; `fingerprint`, a hash of all images and masks;
         `contents`, the images' hashes; `held_out`, those of the images kept out of training.
     history
         One entry an epoch: epoch, loss, and where images were held out ods and threshold.
     threshold
         The threshold with the highest ODS on the held-out images at the training size; None where there were none.
     provenance
-        What made it.
+        Versions and time of the training.
     architecture
-        What the network is built by beside its options, where those name files or a hub: for ``adsam`` SAM's configuration,
-        and the hash of the weights that it began with. Empty for others, and in files of earlier versions.
+        Values from which the network is built, beside its options, where those name files or a hub: for ``adsam`` SAM's
+        configuration, and the hash of the weights that it began with. Empty for others, and in files of earlier versions.
     """
 
     segmenter: str
@@ -63,34 +63,26 @@ class Card:
     architecture: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Itself as JSON values."""
+        """Convert the card to JSON values."""
         document: dict[str, Any] = plain(asdict(self))
         return {"format": FORMAT, **document}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Checkpoint:
-    """A trained segmenter: its card, and its weights.
-
-    Attributes
-    ----------
-    card
-        What it is and what it was trained on.
-    state
-        The weights by name.
-    """
+    """Hold a trained segmenter: the card that describes it, and its weights by name in `state`."""
 
     card: Card
     state: Mapping[str, Tensor]
 
     def build(self) -> Any:
-        """The network with these weights, in evaluation mode; nothing is read but what the checkpoint holds.
+        """Build the network with these weights, in evaluation mode, from the checkpoint alone.
 
         Raises
         ------
         HowfarError
             Its architecture is not registered here, a library is absent, or the weights do not fit it; an earlier version
-            wrote it, and the base that its options name is gone.
+            wrote it, and the base model that its options name is gone.
         """
         card = self.card
         network: nn.Module = restore_segmenter(card.segmenter, card.options, card.architecture)
@@ -115,9 +107,9 @@ class Checkpoint:
         MissingPathError
             There is no such file.
         InputError
-            It is no checkpoint of howfar's.
+            howfar did not write the file.
         StoreError
-            It is damaged, or of another format.
+            The file is damaged, or of another format.
         """
         path = Path(file)
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""What a segmenter registers: the options of its architecture, how it is built, and how it is usually trained."""
+"""Define a segmenter family, the unit that a package registers: its options, how it is built, and its default training."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from howfar.errors import InputError
 
 
 class Options(BaseModel):
-    """Base of an architecture's options: JSON values, none unknown, nothing changed later."""
+    """Base class of an architecture's options: frozen JSON values, unknown names refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a segmenter is trained where the caller does not say otherwise.
+    """Hold the training settings that a segmenter uses by default.
 
     Attributes
     ----------
     size
-        Side of the square that pictures are resized to, in pixels.
+        Side of the square that images are resized to, in pixels.
     epochs, batch
         Passes over the training images; images at a time.
     loss, schedule
@@ -46,28 +46,28 @@ class Training:
 
 @dataclass(frozen=True)
 class SegmenterFamily:
-    """What the registry and entry points name: a family of segmenters.
+    """Register a family of segmenters under one name, in the registry or as an entry point.
 
     Attributes
     ----------
     name
-        What it is registered as.
+        Its registered name.
     options
         The architecture's options, a subclass of `Options` whose fields all have defaults.
     build
-        (options, pretrained) -> torch module; heavy libraries are imported in it, never beside it.
+        (options, pretrained) -> torch module; heavy libraries are imported inside it, not at the top of its file.
     training
-        How it is usually trained.
+        Its default training settings.
     summary
-        One line: what it is and where it comes from.
+        One line: the architecture and its source.
     multiple
-        What the sides of its input must be a multiple of.
+        Number that the sides of its input must be a multiple of.
     describe
-        network -> JSON values by which it is built, where its options name files or a hub: a checkpoint keeps them.
+        network -> JSON values that suffice to build it, where its options name files or a hub; a checkpoint keeps them.
     restore
-        (options, those values) -> torch module, its weights of no account, built by the two alone.
+        (options, those values) -> torch module with any weights, built from the two alone.
     side
-        options -> the one side that its input may have, None where they do not tell; left out where any multiple will do.
+        options -> the one side that its input may have, None where they do not determine it; left out where any multiple fits.
     """
 
     name: str
@@ -90,16 +90,16 @@ class SegmenterFamily:
 
         Examples
         --------
-        >>> from howfar.segmenters import recipe_of
-        >>> recipe_of("unetplusplus").checked({"encodr": "lite0"})
+        >>> from howfar.segmenters import segmenter_family
+        >>> segmenter_family("unetplusplus").checked({"encodr": "lite0"})
         Traceback (most recent call last):
         howfar.errors.InputError: option must be one of unetplusplus, got 'encodr': did you mean encoder?
         """
-        known = list(self.options.model_fields)
+        names = list(self.options.model_fields)
         for name in given:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"its options are {', '.join(known) or 'none'}"
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"its options are {', '.join(names) or 'none'}"
                 raise InputError.of("option", f"must be one of {self.name}", name, hint)
         try:
             return self.options(**given)

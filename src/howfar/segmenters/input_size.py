@@ -1,4 +1,4 @@
-"""The rule of a fully convolutional segmenter's input: RGB, and sides that its poolings divide."""
+"""Check that images given to a segmenter are RGB and have sides that its pooling layers can divide."""
 
 from __future__ import annotations
 
@@ -8,21 +8,7 @@ from howfar.errors import InputError
 
 
 def check_sides(name: str, pictures: Tensor, multiple: int) -> None:
-    """Refuse pictures that are not (b, 3, h, w) with h and w multiples of `multiple`.
-
-    Parameters
-    ----------
-    name
-        The segmenter's, for the line.
-    pictures
-        What it was given.
-    multiple
-        What both sides must be a multiple of.
-
-    Raises
-    ------
-    InputError
-        The pictures break the rule.
+    """Raise `InputError` unless images are (b, 3, h, w) with h and w multiples of `multiple`; it names the segmenter.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The first layer of every segmenter: pictures of 0-1 brought to the values that its weights expect."""
+"""Normalise images of 0-1 to the values that a segmenter's weights expect, as its first layer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 class Normalise(nn.Module):
-    """(x − mean) / std of each channel; neither is learnt, and both are kept with the weights.
+    """Normalise each channel by (x − mean) / std; neither is learnt, and both are kept with the weights.
 
     Examples
     --------
@@ -29,5 +26,5 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Pictures (b, c, h, w) of 0-1, normalised."""
+        """Normalise images (b, c, h, w) of 0-1."""
         return (pictures - self.mean) / self.std

@@ -1,8 +1,8 @@
-"""Probability maps of pictures of any size: the whole picture at the network's size, or in overlapping tiles."""
+"""Predict probability maps of images of any size, from the whole image resized or from overlapping tiles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,22 +13,22 @@ from howfar.errors import InputError
 from howfar.segmenters.probability_models import Probabilities
 
 OVERLAP = 0.25
-"""Share of a tile's side that it has in common with the next."""
+"""Share of a tile's side that overlaps with the next tile."""
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """Turns pictures into 8-bit probability maps of their own size, p = value / 255.
+    """Turn images into 8-bit probability maps of their own size, p = value / 255.
 
     Attributes
     ----------
     network
-        What gives probabilities.
+        Function that gives probabilities.
     size
-        Side of the square that the network sees.
+        Side of the network's square input.
     tiled
-        False: each picture is resized to that square, and its map back, as networks are trained here and in the paper.
-        True: the square moves over the picture at the picture's own scale, for pictures so large that thin lines would
+        False: each image is resized to that square, and its map back, as networks are trained here and in the paper.
+        True: the square moves over the image at the image's own scale, for images so large that thin lines would
         vanish; where tiles overlap, their maps are blended.
     batch
         Squares at a time.
@@ -51,54 +51,49 @@ class Predictor:
                 raise InputError.of(name, "must be at least 1", getattr(self, name))
 
     def maps(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-        """Map each picture, (h, w, 3) uint8 RGB, to (h, w) uint8."""
+        """Predict the map of each image: (h, w, 3) uint8 RGB to (h, w) uint8."""
         if self.tiled:
             return [_eight_bit(self._blended(picture)) for picture in pictures]
-        squares = [_resized(picture, self.size) for picture in pictures]
-        found = self._run(squares)
-        return [_eight_bit(_back(p, *picture.shape[:2])) for p, picture in zip(found, pictures, strict=True)]
+        maps = self._run([_resized(picture, self.size) for picture in pictures])
+        return [_eight_bit(_resized_map(p, *picture.shape[:2])) for p, picture in zip(maps, pictures, strict=True)]
 
     def _run(self, squares: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-        """Probabilities of squares, in batches."""
-        found: list[NDArray[np.float32]] = []
+        """Predict square images in batches."""
+        maps: list[NDArray[np.float32]] = []
         for start in range(0, len(squares), self.batch):
             stacked = np.stack(squares[start : start + self.batch]).transpose(0, 3, 1, 2)
-            found += list(self.network(np.ascontiguousarray(stacked, np.float32) / np.float32(255)))
-        return found
+            maps += list(self.network(np.ascontiguousarray(stacked, np.float32) / np.float32(255)))
+        return maps
 
     def _blended(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Tiles' maps, weighted by how far a pixel is from its tile's edge."""
+        """Predict an image by tiles, whose maps are weighted by a pixel's distance from its tile's edge."""
         height, width = picture.shape[:2]
-        # A side shorter than a tile is continued by its mirror image, and cut off again.
-        below, beside = max(self.size - height, 0), max(self.size - width, 0)
-        padded = np.pad(picture, ((0, below), (0, beside), (0, 0)), mode="symmetric")
-        places = [(y, x) for y in _starts(padded.shape[0], self.size) for x in _starts(padded.shape[1], self.size)]
+        # A side shorter than a tile is padded by its mirror image, and the map is cropped again.
+        below, right = max(self.size - height, 0), max(self.size - width, 0)
+        padded = np.pad(picture, ((0, below), (0, right), (0, 0)), mode="symmetric")
+        corners = [(y, x) for y in _starts(padded.shape[0], self.size) for x in _starts(padded.shape[1], self.size)]
         weight = _weight(self.size)
         total, weights = np.zeros(padded.shape[:2], np.float64), np.zeros(padded.shape[:2], np.float64)
-        for chosen in _chunks(places, self.batch):
-            found = self._run([padded[y : y + self.size, x : x + self.size] for y, x in chosen])
-            for (y, x), p in zip(chosen, found, strict=True):
-                total[y : y + self.size, x : x + self.size] += weight * _back(p, self.size, self.size)
+        for start in range(0, len(corners), self.batch):
+            chunk = corners[start : start + self.batch]
+            maps = self._run([padded[y : y + self.size, x : x + self.size] for y, x in chunk])
+            for (y, x), p in zip(chunk, maps, strict=True):
+                total[y : y + self.size, x : x + self.size] += weight * _resized_map(p, self.size, self.size)
                 weights[y : y + self.size, x : x + self.size] += weight
         blended: NDArray[np.float32] = (total / weights)[:height, :width].astype(np.float32)
         return blended
 
 
-def _chunks(places: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:
-    for start in range(0, len(places), size):
-        yield places[start : start + size]
-
-
 def _starts(length: int, size: int) -> list[int]:
-    """Where tiles begin along a side: evenly, from edge to edge, with at least the overlap wanted."""
+    """Spread the starts of tiles evenly along a side, from edge to edge, with at least the wanted overlap."""
     if length == size:
         return [0]
     count = 1 + -(-(length - size) // max(int(size * (1 - OVERLAP)), 1))
-    return [round(place * (length - size) / (count - 1)) for place in range(count)]
+    return [round(index * (length - size) / (count - 1)) for index in range(count)]
 
 
 def _weight(size: int) -> NDArray[np.float64]:
-    """(s, s): falls as a cosine towards the edges, never to 0."""
+    """Compute the (s, s) weights of a tile's pixels, which fall as a cosine towards the edges, never to 0."""
     ramp = np.sin(np.pi * (np.arange(size) + 0.5) / size)
     return np.outer(ramp, ramp)
 
@@ -107,7 +102,7 @@ def _resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC))
 
 
-def _back(p: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+def _resized_map(p: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     if p.shape == (height, width):
         return p
     return np.asarray(Image.fromarray(p).resize((width, height), Image.Resampling.BILINEAR))

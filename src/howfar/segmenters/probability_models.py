@@ -1,4 +1,4 @@
-"""Anything that gives probabilities of foreground: our segmenters, any torch module, an ONNX file."""
+"""Turn howfar's segmenters, other torch modules and ONNX files into functions that give foreground probabilities."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from howfar.errors import InputError, MissingExtraError, MissingPathError
-from howfar.segmenters.normalisation import IMAGENET_MEAN, IMAGENET_STD
+from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.precision import Precision, computing_in, dtype_of
 
 Output: TypeAlias = Literal["logits", "probabilities"]
 Probabilities: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""RGB pictures of 0-1, (b, 3, h, w) float32, become probabilities of foreground, (b, h, w) float32."""
+"""A function from RGB images of 0-1, (b, 3, h, w) float32, to probabilities of foreground, (b, h, w) float32."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a network of unknown make is fed and read.
+    """Say how a network that howfar did not train is given images, and how its output is read.
 
     Attributes
     ----------
     mean, std
-        What is taken from each channel of a 0-1 picture, and what it is divided by.
+        Subtracted from each channel of a 0-1 image, and what the difference is divided by.
     output
         ``logits``, or ``probabilities`` where the network ends in a sigmoid or softmax itself.
     channel
-        Which channel is foreground where it gives several; by default the second of two.
+        The foreground's channel where the output has several; by default the second of two.
     """
 
     mean: Sequence[float] = IMAGENET_MEAN
@@ -50,13 +50,13 @@ class Reading:
             raise InputError.of("std", "must be above 0", list(self.std))
 
     def normalised(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(x − mean) / std of each channel."""
-        mean, std = (np.asarray(one, np.float32).reshape(1, 3, 1, 1) for one in (self.mean, self.std))
-        found: NDArray[np.float32] = (pictures - mean) / std
-        return found
+        """Normalise each channel: (x − mean) / std."""
+        mean, std = (np.asarray(values, np.float32).reshape(1, 3, 1, 1) for values in (self.mean, self.std))
+        scaled: NDArray[np.float32] = (pictures - mean) / std
+        return scaled
 
-    def foreground(self, found: Any) -> NDArray[np.float32]:
-        """Probabilities of foreground (b, h, w) from what the network gave, (b, h, w) or (b, c, h, w).
+    def foreground(self, output: Any) -> NDArray[np.float32]:
+        """Read probabilities of foreground (b, h, w) from a network's output, (b, h, w) or (b, c, h, w).
 
         Examples
         --------
@@ -68,14 +68,14 @@ class Reading:
         Raises
         ------
         InputError
-            Another shape, several channels of which none is named, or probabilities outside 0-1.
+            Another shape, more than two channels without a choice, or probabilities outside 0-1.
         """
-        if not isinstance(found, Tensor):
-            raise InputError.of("the network's output", "must be one tensor", type(found).__name__, "wrap it in a module")
-        maps = found.detach().float().cpu()
+        if not isinstance(output, Tensor):
+            raise InputError.of("the network's output", "must be one tensor", type(output).__name__, "wrap it in a module")
+        maps = output.detach().float().cpu()
         maps = maps[:, None] if maps.ndim == 3 else maps
         if maps.ndim != 4:
-            raise InputError.of("the network's output", "must be (batch, channels, height, width)", tuple(found.shape))
+            raise InputError.of("the network's output", "must be (batch, channels, height, width)", tuple(output.shape))
         channel = self._channel(maps.shape[1])
         if self.output == "logits":
             maps = maps.sigmoid() if maps.shape[1] == 1 else maps.softmax(1)
@@ -97,30 +97,30 @@ class Reading:
 
 
 def of_segmenter(network: Any, device: torch.device, precision: Precision = "32") -> Probabilities:
-    """Our own segmenters: they normalise their input themselves, and give logits.
+    """Wrap one of howfar's segmenters, which normalise their input themselves and give logits.
 
     Raises
     ------
     InputError
-        As `howfar.weights.precision.dtype_of`.
+        The precision is unknown, or not available on the device.
     """
     placed = network.eval().to(device).to(memory_format=torch.channels_last)
     return _torch(placed, device, Reading((0.0,) * 3, (1.0,) * 3), precision)
 
 
 def of_module(network: nn.Module, device: torch.device, reading: Reading, precision: Precision = "32") -> Probabilities:
-    """Any torch module that takes (b, 3, h, w) and gives maps of the same sides.
+    """Wrap a torch module that takes (b, 3, h, w) and gives maps of the same sides.
 
     Raises
     ------
     InputError
-        As `howfar.weights.precision.dtype_of`.
+        The precision is unknown, or not available on the device.
     """
     return _torch(network.eval().to(device), device, reading, precision)
 
 
 def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
-    """Read a network from an ONNX file, run by onnxruntime on the CPU.
+    """Wrap a network in an ONNX file, which onnxruntime runs on the CPU.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
     MissingExtraError
         onnxruntime is absent.
     InputError
-        The file is no ONNX network of one picture input.
+        The file is no ONNX network of one image input.
     """
     path = Path(file)
     if not path.is_file():
@@ -140,28 +140,28 @@ def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
         raise MissingExtraError(f"{path.name} needs onnxruntime: pip install onnxruntime ({error})") from error
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    # Its errors are of many classes of its own, none of them public.
+    # onnxruntime raises many classes of errors, none of them public.
     except Exception as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError.of("network", f"must be an ONNX file that onnxruntime can run ({reason})", str(path)) from error
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
-        raise InputError.of("network", "must take one input (batch, 3, height, width)", [one.shape for one in inputs])
+        raise InputError.of("network", "must take one input (batch, 3, height, width)", [entry.shape for entry in inputs])
 
     fixed = inputs[0].shape[0] if isinstance(inputs[0].shape[0], int) else None
 
     def run(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            found = session.run(None, {inputs[0].name: reading.normalised(pictures)})
+            outputs = session.run(None, {inputs[0].name: reading.normalised(pictures)})
         except Exception as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise InputError(f"{path.name} cannot be run on pictures of shape {pictures.shape}: {reason}") from error
-        return reading.foreground(torch.from_numpy(np.asarray(found[0])))
+        return reading.foreground(torch.from_numpy(np.asarray(outputs[0])))
 
     def probabilities(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
         if fixed is None:
             return run(pictures)
-        # Exported for so many pictures at a time: the last ones are filled up with the very last.
+        # The file was exported for a fixed batch size: the last batch is padded with its last image.
         count = len(pictures)
         filled = np.concatenate([pictures, np.repeat(pictures[-1:], -count % fixed, axis=0)])
         return np.concatenate([run(filled[start : start + fixed]) for start in range(0, len(filled), fixed)])[:count]
@@ -175,7 +175,7 @@ def _torch(network: nn.Module, device: torch.device, reading: Reading, precision
     def probabilities(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
         batch = torch.from_numpy(reading.normalised(pictures)).to(device).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode(), computing_in(dtype, device):
-            found = network(batch)
-        return reading.foreground(found)
+            output = network(batch)
+        return reading.foreground(output)
 
     return probabilities

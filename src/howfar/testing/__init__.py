@@ -1,7 +1,6 @@
-"""Conformance suites for pytest: subclass one, say how to make your object, and inherit the tests of its contract.
+"""Test your own backbone, distance, store or other plug-in for howfar by subclassing a pytest conformance suite.
 
-``StoreTests``, ``RunnerTests``, ``BackboneTests``, ``SegmenterTests``, ``DistanceTests`` and ``StrategyTests`` are loaded when
-they are asked for, since they need pytest and what they test needs more.
+A suite is imported on first use, since it needs pytest and the libraries of what it tests.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The contract of a backbone, as tests that any package can inherit."""
+"""Test the contract of a backbone, by a suite that any package's test class can inherit."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ TOLERANCE = 1e-5
 
 
 class BackboneTests(ABC):
-    """What holds of every backbone; inherit it in a class whose name starts with ``Test``, and give `make`.
+    """Check what every backbone must keep; inherit it in a class whose name starts with ``Test``, and define `make`.
 
     Attributes
     ----------
     length
-        q, where the subclass knows it.
+        Length q of the feature, where the subclass knows it.
 
     Examples
     --------
@@ -42,14 +42,14 @@ class BackboneTests(ABC):
 
     @abstractmethod
     def make(self, **options: Any) -> Backbone:
-        """Build the backbone with these options beside the subclass's own."""
+        """Build the backbone with these options and the subclass's own."""
 
     def changes(self) -> Iterable[Mapping[str, Any]]:
-        """Options for `make` that each give another feature than no options: of weights, pooling, preprocessing."""
+        """List options for `make` that each change the feature: weights, pooling, preprocessing."""
         return ()
 
     def test_protocol(self) -> None:
-        """It has a name, and layers of whole positive lengths."""
+        """A backbone has a name, and layers of whole positive lengths."""
         backbone = self.make()
         assert backbone.name
         assert isinstance(backbone.layers, tuple)
@@ -67,13 +67,13 @@ class BackboneTests(ABC):
         assert self.length is None or features.shape[1] == self.length
 
     def test_tells_pictures_apart(self) -> None:
-        """Different pictures have different features."""
+        """Different images have different features."""
         backbone = self.make()
         features = backbone.embed(_batch(backbone, 4))
         assert len(np.unique(features, axis=0)) == 4
 
     def test_deterministic(self) -> None:
-        """The same picture gives the same feature, bit for bit, also by a backbone built anew; the batch is left as it was."""
+        """The same image gives the same feature, bit for bit, also by a backbone built again; the batch is not changed."""
         first, second = self.make(), self.make()
         batch = _batch(first, 2)
         before = batch.copy()
@@ -83,14 +83,14 @@ class BackboneTests(ABC):
         np.testing.assert_array_equal(features, second.embed(_batch(second, 2)))
 
     def test_batch_size_does_not_matter(self) -> None:
-        """Sixteen pictures at once and one by one give the same features, within 1e-5 of the largest value."""
+        """Sixteen images at once and one by one give the same features, within 1e-5 of the largest value."""
         backbone = self.make()
         batch = _batch(backbone, 16)
         singly = np.concatenate([backbone.embed(batch[i : i + 1]) for i in range(16)])
         _assert_close(backbone.embed(batch), singly)
 
     def test_read_only_batch(self) -> None:
-        """A batch that may not be written to, as memory maps are, is fine."""
+        """A read-only batch, such as a memory map, is accepted."""
         backbone = self.make()
         batch = _batch(backbone, 2)
         expected = backbone.embed(batch)
@@ -98,17 +98,17 @@ class BackboneTests(ABC):
         np.testing.assert_array_equal(backbone.embed(batch), expected)
 
     def test_threads(self) -> None:
-        """Several threads at once get what one gets."""
+        """Several threads at once get the features that one thread gets."""
         backbone = self.make()
         batches = [_batch(backbone, 2, seed) for seed in range(8)]
         expected = [backbone.embed(batch) for batch in batches]
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(backbone.embed, batches))
-        for one, other in zip(found, expected, strict=True):
-            _assert_close(one, other)
+            computed = list(pool.map(backbone.embed, batches))
+        for features, alone in zip(computed, expected, strict=True):
+            _assert_close(features, alone)
 
     def test_no_gradients(self) -> None:
-        """Nothing in `embed` records gradients, whatever the caller has switched on, and the caller's switch is kept."""
+        """Nothing in `embed` records gradients, even where the caller enables them, and the caller's setting is kept."""
         backbone = self.make()
         batch = _batch(backbone, 1)
         if "torch" not in sys.modules:
@@ -128,7 +128,7 @@ class BackboneTests(ABC):
         assert dict(self.make().identity) == identity
 
     def test_identity_has_no_device(self) -> None:
-        """Where a feature was computed is no part of it."""
+        """The identity does not contain the device."""
         assert "device" not in json.dumps(dict(self.make(device="cpu").identity))
 
     def test_device_move(self) -> None:
@@ -136,26 +136,26 @@ class BackboneTests(ABC):
         device = _gpu()
         if device is None:
             raise SkipTest("no GPU to move to")
-        here = self.make(device="cpu")
-        batch = _batch(here, 3)
+        on_cpu = self.make(device="cpu")
+        batch = _batch(on_cpu, 3)
         try:
-            there = self.make(device=device)
+            on_gpu = self.make(device=device)
         except InputError as error:
-            raise SkipTest(f"{here.name} runs on the CPU alone") from error
-        assert dict(there.identity) == dict(here.identity)
-        _assert_close(there.embed(batch), here.embed(batch), 1e-3)
+            raise SkipTest(f"{on_cpu.name} runs on the CPU alone") from error
+        assert dict(on_gpu.identity) == dict(on_cpu.identity)
+        _assert_close(on_gpu.embed(batch), on_cpu.embed(batch), 1e-3)
 
     def test_identity_follows_the_feature(self) -> None:
         """Each of `changes` has an identity of its own, and a feature of its own."""
-        made = [self.make(), *(self.make(**options) for options in self.changes())]
-        identities = {json.dumps(dict(backbone.identity), sort_keys=True) for backbone in made}
-        assert len(identities) == len(made), "two kinds of feature share an identity"
+        backbones = [self.make(), *(self.make(**options) for options in self.changes())]
+        identities = {json.dumps(dict(backbone.identity), sort_keys=True) for backbone in backbones}
+        assert len(identities) == len(backbones), "two kinds of feature share an identity"
         picture = _picture(40, 100, seed=0)
-        features = {backbone.embed(backbone.prepare(picture)[None]).tobytes() for backbone in made}
-        assert len(features) == len(made), "an option changes the identity and not the feature"
+        features = {backbone.embed(backbone.prepare(picture)[None]).tobytes() for backbone in backbones}
+        assert len(features) == len(backbones), "an option changes the identity and not the feature"
 
     def test_modes(self) -> None:
-        """A grey, opaque or palette picture is prepared as its RGB self; the picture is left as it was."""
+        """A grey, opaque or palette image is prepared as its RGB conversion, and is not changed."""
         backbone = self.make()
         grey = _picture(30, 20, seed=1).convert("L")
         for image in (grey, _picture(30, 20, seed=1).convert("RGBA"), _picture(30, 20, seed=1).quantize(16)):
@@ -164,12 +164,12 @@ class BackboneTests(ABC):
             assert image.tobytes() == before
 
     def test_odd_sizes(self) -> None:
-        """Tiny and very long pictures are prepared like any other and have finite features."""
+        """Tiny and very long images are prepared like any other and have finite features."""
         backbone = self.make()
-        usual = backbone.prepare(_picture(64, 48, seed=0))
+        normal = backbone.prepare(_picture(64, 48, seed=0))
         sizes = ((1, 1), (4, 4), (1000, 5), (5, 1000))
         prepared = [backbone.prepare(_picture(width, height, seed=2)) for width, height in sizes]
-        assert all(array.shape == usual.shape and array.dtype == usual.dtype for array in prepared)
+        assert all(array.shape == normal.shape and array.dtype == normal.dtype for array in prepared)
         assert np.isfinite(backbone.embed(np.stack(prepared))).all()
 
 
@@ -183,16 +183,16 @@ def _batch(backbone: Backbone, count: int, seed: int = 0) -> NDArray[Any]:
 
 
 def _gpu() -> str | None:
-    """The GPU's name for torch, where there is one."""
+    """Give torch's name of the GPU, if there is one."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
 
 
-def _assert_close(found: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float = TOLERANCE) -> None:
-    # Relative to the row's largest value: after a rectifier many values are 0 or nearly so.
+def _assert_close(features: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float = TOLERANCE) -> None:
+    # Relative to the row's largest value, since many values are 0 or nearly so after a rectifier.
     scale = np.abs(expected).max(axis=1, keepdims=True)
-    assert (np.abs(found - expected) <= tolerance * scale).all(), f"features differ by more than {tolerance:g}"
+    assert (np.abs(features - expected) <= tolerance * scale).all(), f"features differ by more than {tolerance:g}"
 
 
 def _recorder() -> Any:

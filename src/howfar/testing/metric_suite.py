@@ -1,4 +1,4 @@
-"""What every metric must keep: a suite that a metric's own test class inherits."""
+"""Test the contract of a performance metric, by a suite that any package's test class can inherit."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from howfar.metrics.protocol import MetricScore
 
 
 class MetricTests:
-    """Conformance suite of a `howfar.metrics.Metric`.
+    """Check what every `howfar.metrics.Metric` must keep.
 
-    Subclass it in a test file under a name that pytest collects, set `metric`, write `example` and `perfect`, and say by
-    the other attributes what the metric does not promise. Every test is then inherited.
+    Subclass it in a test file under a name that pytest collects, set `metric`, write `example` and `perfect`, and declare by
+    the other attributes which properties the metric has. Every test is then inherited.
 
     Attributes
     ----------
     metric
-        The metric itself.
+        The metric.
     malformed
         Pairs of prediction and truth that must be refused with an `InputError`.
     independent
-        An image's performance does not depend on which others are scored with it.
+        An image's performance does not depend on the others that are scored with it.
     largest_tally
         Bytes that a pickled tally may take, whatever the image's size.
 
@@ -47,20 +47,20 @@ class MetricTests:
     largest_tally: ClassVar[int] = 8192
 
     def example(self, rng: np.random.Generator) -> tuple[Any, Any]:
-        """One image's prediction and truth, at random, that the metric gives a performance."""
+        """Draw one image's prediction and truth, for which the metric gives a performance."""
         raise NotImplementedError
 
     def perfect(self, truth: Any) -> Any:
-        """The best prediction of a truth."""
+        """Give the best prediction of a truth."""
         raise NotImplementedError
 
     def examples(self, count: int = 12) -> list[tuple[Any, Any]]:
-        """So many images, the same at every call."""
+        """Draw predictions and truths of several images, the same at every call."""
         rng = np.random.default_rng(count)
         return [self.example(rng) for _ in range(count)]
 
     def tallies(self, count: int = 12) -> list[Any]:
-        """Their tallies."""
+        """Tally the images of `examples`."""
         return [self.metric.tally(prediction, truth) for prediction, truth in self.examples(count)]
 
     def test_its_name(self) -> None:
@@ -69,13 +69,13 @@ class MetricTests:
         assert self.metric.name.isidentifier(), f"{self.metric.name!r} is no plain name"
 
     def test_shape_and_type(self) -> None:
-        """Scores are floats by name; performances and columns are one float64 number an image; `metric` is words."""
-        found = self.metric.score(self.tallies())
-        assert isinstance(found, MetricScore), f"a MetricScore, not {type(found).__name__}"
-        assert found.metric, "`metric` says nothing"
-        assert found.scores, "no score"
-        assert all(isinstance(value, float) for value in found.scores.values()), f"scores are floats: {found.scores}"
-        for name, values in {"per_image": found.per_image, **found.columns}.items():
+        """Scores are floats by name; performances and columns have one float64 number an image; `metric` is a text."""
+        score = self.metric.score(self.tallies())
+        assert isinstance(score, MetricScore), f"a MetricScore, not {type(score).__name__}"
+        assert score.metric, "`metric` says nothing"
+        assert score.scores, "no score"
+        assert all(isinstance(value, float) for value in score.scores.values()), f"scores are floats: {score.scores}"
+        for name, values in {"per_image": score.per_image, **score.columns}.items():
             assert values.shape == (12,), f"{name}: {values.shape}"
             assert values.dtype == np.float64, f"{name}: {values.dtype}"
 
@@ -86,15 +86,14 @@ class MetricTests:
         assert np.ptp(per_image) > 0.0, "the examples cannot tell good predictions from bad"
 
     def test_perfect_predictions(self) -> None:
-        """The best prediction of a truth performs at 1, and those of `example` worse on average."""
+        """The best prediction of a truth has performance 1, and those of `example` less on average."""
         truths = [truth for _, truth in self.examples()]
         best = self.metric.score([self.metric.tally(self.perfect(truth), truth) for truth in truths])
         np.testing.assert_array_equal(best.per_image, 1.0)
-        found = self.metric.score(self.tallies())
-        assert found.per_image.mean() < 1.0, "the examples are perfect"
+        assert self.metric.score(self.tallies()).per_image.mean() < 1.0, "the examples are perfect"
 
     def test_order_of_images(self) -> None:
-        """The order of the images moves their performances to their places and changes no score."""
+        """The order of the images only changes the order of their performances, and no score."""
         tallies = self.tallies()
         order = np.random.default_rng(1).permutation(len(tallies))
         whole, moved = self.metric.score(tallies), self.metric.score([tallies[k] for k in order])
@@ -107,7 +106,7 @@ class MetricTests:
         """An image's performance does not depend on the others, if the metric is `independent`."""
         tallies = self.tallies()
         if self.independent:
-            alone = np.concatenate([self.metric.score([one]).per_image for one in tallies])
+            alone = np.concatenate([self.metric.score([tally]).per_image for tally in tallies])
             np.testing.assert_array_equal(alone, self.metric.score(tallies).per_image)
 
     def test_one_image(self) -> None:
@@ -115,33 +114,35 @@ class MetricTests:
         assert self.metric.score(self.tallies(1)).per_image.shape == (1,)
 
     def test_tallies_travel(self) -> None:
-        """A tally goes through pickle unchanged and is small, so that images can be tallied in other processes."""
+        """A tally is small and unchanged by pickle, so that images can be tallied in other processes."""
         tallies = self.tallies()
-        packed = [pickle.dumps(one) for one in tallies]
-        assert max(len(one) for one in packed) <= self.largest_tally, f"{max(len(one) for one in packed)} bytes"
-        whole, back = self.metric.score(tallies), self.metric.score([pickle.loads(one) for one in packed])
-        assert back.scores == pytest.approx(whole.scores, rel=0, abs=0, nan_ok=True)
-        np.testing.assert_array_equal(back.per_image, whole.per_image)
+        pickled = [pickle.dumps(tally) for tally in tallies]
+        largest = max(map(len, pickled))
+        assert largest <= self.largest_tally, f"{largest} bytes"
+        score, restored = self.metric.score(tallies), self.metric.score([pickle.loads(data) for data in pickled])
+        assert restored.scores == pytest.approx(score.scores, rel=0, abs=0, nan_ok=True)
+        np.testing.assert_array_equal(restored.per_image, score.per_image)
 
     def test_the_metric_travels(self) -> None:
-        """So does the metric itself."""
-        back, (prediction, truth) = pickle.loads(pickle.dumps(self.metric)), self.examples(1)[0]
-        found, wanted = (one.score([one.tally(prediction, truth)]).per_image for one in (back, self.metric))
-        np.testing.assert_array_equal(found, wanted)
+        """The metric is unchanged by pickle."""
+        restored, (prediction, truth) = pickle.loads(pickle.dumps(self.metric)), self.examples(1)[0]
+        scores = [metric.score([metric.tally(prediction, truth)]).per_image for metric in (restored, self.metric)]
+        np.testing.assert_array_equal(*scores)
 
     def test_a_generator_of_tallies(self) -> None:
-        """Tallies may come from a generator, once."""
+        """Tallies may come from a generator, which is read once."""
         tallies = self.tallies()
-        np.testing.assert_array_equal(self.metric.score(one for one in tallies).per_image, self.metric.score(tallies).per_image)
+        generated = self.metric.score(tally for tally in tallies)
+        np.testing.assert_array_equal(generated.per_image, self.metric.score(tallies).per_image)
 
     def test_again(self) -> None:
-        """A second call gives the same bits."""
-        one, other = (self.metric.score(self.tallies()) for _ in range(2))
-        assert one.scores == pytest.approx(other.scores, rel=0, abs=0, nan_ok=True)
-        np.testing.assert_array_equal(one.per_image, other.per_image)
+        """A second call gives the same scores, bit for bit."""
+        first, second = (self.metric.score(self.tallies()) for _ in range(2))
+        assert first.scores == pytest.approx(second.scores, rel=0, abs=0, nan_ok=True)
+        np.testing.assert_array_equal(first.per_image, second.per_image)
 
     def test_arrays_are_left_alone(self) -> None:
-        """Arrays that cannot be written are taken and stay as they are."""
+        """Read-only arrays are accepted and not changed."""
         for prediction, truth in self.examples(3):
             before = pickle.dumps((prediction, truth))
             for array in _arrays((prediction, truth)):
@@ -150,20 +151,20 @@ class MetricTests:
             assert pickle.dumps((prediction, truth)) == before
 
     def test_malformed_input_is_refused(self) -> None:
-        """What breaks the metric's rules is refused with an `InputError`."""
+        """Input that breaks the metric's rules is refused with an `InputError`."""
         assert self.malformed, "name at least one pair that must be refused"
         for prediction, truth in self.malformed:
             with pytest.raises(InputError):
                 self.metric.tally(prediction, truth)
 
     def test_no_image_is_refused(self) -> None:
-        """Nothing to score is refused with an `InputError`."""
+        """An empty list of images is refused with an `InputError`."""
         with pytest.raises(InputError):
             self.metric.score([])
 
 
 def _arrays(x: Any) -> list[np.ndarray[Any, Any]]:
-    """Every array in nested tuples and mappings."""
+    """List every array in nested tuples and mappings."""
     if isinstance(x, np.ndarray):
         return [x]
     if isinstance(x, dict):

@@ -1,4 +1,4 @@
-"""The peak memory of a process, as tests and benchmarks read it."""
+"""Measure the peak memory of a process, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ STATUS = Path("/proc/self/status")
 
 
 def peak_mib() -> float:
-    """Most memory that this program has had at a time, in MiB.
+    """Measure the most memory that this process has held at a time, in MiB.
 
-    On Linux the kernel's mark of this very program. What `getrusage` tells there counts the parent's memory too, from before
-    the program was started, so that under a large parent it hides what it should show; elsewhere it is all there is.
+    On Linux it is the kernel's high-water mark of this process, since `getrusage` there includes the parent's memory from
+    before the process was started. Other systems have `getrusage` alone.
 
     Examples
     --------
@@ -20,9 +20,9 @@ def peak_mib() -> float:
     True
     """
     if STATUS.is_file():
-        found = re.search(r"VmHWM:\s*([0-9]+)", STATUS.read_text(encoding="ascii", errors="replace"))
-        if found:
-            return int(found[1]) / 1024
+        mark = re.search(r"VmHWM:\s*([0-9]+)", STATUS.read_text(encoding="ascii", errors="replace"))
+        if mark:
+            return int(mark[1]) / 1024
     import resource
     import sys
 

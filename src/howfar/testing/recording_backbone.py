@@ -1,4 +1,4 @@
-"""A backbone that writes down what it embeds: what tests of embedding in several processes work with."""
+"""Provide a backbone that records which images it embeds, for tests of embedding in several processes."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 
-class Diary:
-    """A backbone whose feature is a picture's mean colour, and which takes its time and notes each picture that it embeds.
+class RecordingBackbone:
+    """Embed an image as its mean colour, after a delay, and record it in a folder.
 
     Parameters
     ----------
     folder
-        Where its notes go: a file for each picture with a line, the process, for each time that it was embedded.
+        Holds a file for each image, with a line, the process id, for each time that the image was embedded.
     seconds
-        How long it takes for a picture.
+        Delay for each image.
 
     Examples
     --------
     >>> import tempfile
     >>> from PIL import Image
-    >>> diary = Diary(Path(tempfile.mkdtemp()))
-    >>> diary.embed(np.stack([diary.prepare(Image.new("RGB", (8, 8), (9, 6, 3)))]))
+    >>> backbone = RecordingBackbone(Path(tempfile.mkdtemp()))
+    >>> backbone.embed(np.stack([backbone.prepare(Image.new("RGB", (8, 8), (9, 6, 3)))]))
     array([[9., 6., 3.]], dtype=float32)
-    >>> sum(diary.noted().values()), diary.processes() == {os.getpid()}
+    >>> sum(backbone.counts().values()), backbone.processes() == {os.getpid()}
     (1, True)
     """
 
@@ -42,21 +42,21 @@ class Diary:
         self.identity = {"name": self.name}
 
     def prepare(self, image: Image) -> NDArray[np.uint8]:
-        """Return (1, 1, 3) uint8."""
+        """Resize an image to (1, 1, 3) uint8."""
         return np.asarray(image.resize((1, 1)))
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Turn (b, 1, 1, 3) uint8 into (b, 3) float32."""
         time.sleep(self.seconds * len(batch))
         for picture in batch:
-            with (self.folder / bytes(picture).hex()).open("a") as page:
-                page.write(f"{os.getpid()}\n")
+            with (self.folder / bytes(picture).hex()).open("a") as record:
+                record.write(f"{os.getpid()}\n")
         return batch.reshape(len(batch), 3).astype(np.float32)
 
-    def noted(self) -> Counter[str]:
-        """How often each picture was embedded; pictures of one mean colour count together."""
-        return Counter({page.name: len(page.read_text().splitlines()) for page in self.folder.iterdir()})
+    def counts(self) -> Counter[str]:
+        """Count how often each image was embedded; images of one mean colour count together."""
+        return Counter({record.name: len(record.read_text().splitlines()) for record in self.folder.iterdir()})
 
     def processes(self) -> set[int]:
-        """The processes that have embedded."""
-        return {int(line) for page in self.folder.iterdir() for line in page.read_text().split()}
+        """List the ids of the processes that have embedded an image."""
+        return {int(line) for record in self.folder.iterdir() for line in record.read_text().split()}

@@ -1,4 +1,4 @@
-"""The contract of a segmenter, as tests that any package can inherit."""
+"""Test the contract of a segmentation network, by a suite that any package's test class can inherit."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ TOLERANCE = 1e-4
 
 
 class SegmenterTests:
-    """What holds of every segmenter; inherit it in a class whose name starts with ``Test``, and give `recipe`.
+    """Check what every segmenter must keep; inherit it in a class whose name starts with ``Test``, and set `family`.
 
     Attributes
     ----------
-    recipe
-        What is registered.
+    family
+        The registered family.
     side
-        Of the square test pictures: a small multiple of the segmenter's `multiple`.
+        Side of the square test images: a small multiple of the segmenter's `multiple`.
     rectangles
-        It takes pictures that are not square.
+        Whether it takes images that are not square.
     length
-        Values of all maps of `encode` for a test picture, where the subclass knows it.
+        Number of values in all maps of `encode` for a test image, where the subclass knows it.
     refusal
-        What a picture raises whose sides break the rule.
+        Class of the error for an image whose sides break the rule.
     idle
-        Beginnings of the names of parameters that have no part in any map: a library's classification head.
+        Beginnings of the names of parameters that do not affect any map: a library's classification head.
 
     Examples
     --------
     >>> from howfar.segmenters.deepcrack import DEEPCRACK
     >>> class TestSmallDeepCrack(SegmenterTests):
-    ...     recipe = DEEPCRACK
+    ...     family = DEEPCRACK
     ...     def options(self):
     ...         return {"width": 4}
     >>> TestSmallDeepCrack().test_shape_and_dtype()
     """
 
-    recipe: ClassVar[SegmenterFamily]
+    family: ClassVar[SegmenterFamily]
     side: ClassVar[int] = 64
     rectangles: ClassVar[bool] = True
     length: ClassVar[int | None] = None
@@ -56,141 +56,141 @@ class SegmenterTests:
     idle: ClassVar[tuple[str, ...]] = ()
 
     def options(self) -> Mapping[str, Any]:
-        """The architecture's options, where its own are too large for a test."""
+        """Give the architecture's options, where its defaults are too large for a test."""
         return {}
 
     def make(self, seed: int = 0) -> Any:
-        """Build it with random weights, in evaluation mode."""
+        """Build the network with random weights, in evaluation mode."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return self.recipe.build(self.recipe.checked(self.options()), False).eval()
+            return self.family.build(self.family.checked(self.options()), False).eval()
 
     def test_protocol(self) -> None:
-        """It is a torch module with the recipe's name, and its `multiple` of whole pixels holds the recipe's."""
-        made = self.make()
-        assert isinstance(made, torch.nn.Module)
-        assert made.name == self.recipe.name
-        assert isinstance(made.multiple, int)
-        assert made.multiple > 0
-        assert made.multiple % self.recipe.multiple == 0, "the network takes sides that the recipe refuses"
-        assert self.side % made.multiple == 0, "the suite's own side breaks the rule"
-        assert self.recipe.training.size % self.recipe.multiple == 0, "the usual training size breaks the rule"
+        """A segmenter is a torch module with the family's name, and its `multiple` is a multiple of the family's."""
+        network = self.make()
+        assert isinstance(network, torch.nn.Module)
+        assert network.name == self.family.name
+        assert isinstance(network.multiple, int)
+        assert network.multiple > 0
+        assert network.multiple % self.family.multiple == 0, "the network takes sides that the family refuses"
+        assert self.side % network.multiple == 0, "the suite's own side breaks the rule"
+        assert self.family.training.size % self.family.multiple == 0, "the usual training size breaks the rule"
 
     def test_options(self) -> None:
         """Options have defaults, survive JSON, cannot be changed, and an unknown one is refused."""
-        for options in (self.recipe.options(), self.recipe.checked(self.options())):
-            assert self.recipe.options.model_validate_json(options.model_dump_json()) == options
-            assert self.recipe.checked(options.model_dump(mode="json")) == options
-            for name in self.recipe.options.model_fields:
+        for options in (self.family.options(), self.family.checked(self.options())):
+            assert self.family.options.model_validate_json(options.model_dump_json()) == options
+            assert self.family.checked(options.model_dump(mode="json")) == options
+            for name in self.family.options.model_fields:
                 with pytest.raises(ValueError, match="frozen"):
                     setattr(options, name, getattr(options, name))
         with pytest.raises(InputError):
-            self.recipe.checked({"no_such_option": 1})
+            self.family.checked({"no_such_option": 1})
 
     def test_shape_and_dtype(self) -> None:
-        """`forward` gives finite float32 of (b, 1, h, w); so does each map of `logits`, whose last is that of `forward`."""
-        made = self.make()
+        """`forward` and each map of `logits` give finite float32 of (b, 1, h, w); the last map is that of `forward`."""
+        network = self.make()
         sides = (self.side, 2 * self.side) if self.rectangles else (self.side,)
         for width in sides:
             pictures = _pictures(2, self.side, width)
             with torch.no_grad():
-                found, every = made(pictures), made.logits(pictures)
-            assert isinstance(every, tuple)
-            for one in (found, *every):
-                assert one.shape == (2, 1, self.side, width)
-                assert one.dtype == torch.float32
-                assert one.isfinite().all()
-            assert torch.equal(every[-1], found), "the last of `logits` is not what `forward` gives"
+                last, logits = network(pictures), network.logits(pictures)
+            assert isinstance(logits, tuple)
+            for map_ in (last, *logits):
+                assert map_.shape == (2, 1, self.side, width)
+                assert map_.dtype == torch.float32
+                assert map_.isfinite().all()
+            assert torch.equal(logits[-1], last), "the last of `logits` is not what `forward` gives"
 
     def test_maps(self) -> None:
-        """`encode` gives finite float32 maps of (b, c, h', w') whose shapes depend on the pictures' sides alone."""
-        made = self.make()
+        """`encode` gives finite float32 maps of (b, c, h', w') whose shapes depend on the images' sides alone."""
+        network, side = self.make(), self.side
         with torch.no_grad():
-            several, one = made.encode(_pictures(3, self.side, self.side)), made.encode(_pictures(1, self.side, self.side, 9))
-            blank = made.encode(torch.zeros(1, 3, self.side, self.side))
-        assert isinstance(several, tuple)
-        assert several
-        for map_ in several:
+            three, single = network.encode(_pictures(3, side, side)), network.encode(_pictures(1, side, side, 9))
+            blank = network.encode(torch.zeros(1, 3, side, side))
+        assert isinstance(three, tuple)
+        assert three
+        for map_ in three:
             assert map_.dtype == torch.float32
             assert map_.ndim == 4
             assert len(map_) == 3
             assert map_.isfinite().all()
-        shapes = [map_.shape[1:] for map_ in several]
-        assert [map_.shape[1:] for map_ in one] == shapes
+        shapes = [map_.shape[1:] for map_ in three]
+        assert [map_.shape[1:] for map_ in single] == shapes
         assert [map_.shape[1:] for map_ in blank] == shapes
         assert self.length is None or sum(shape.numel() for shape in shapes) == self.length
 
     def test_tells_pictures_apart(self) -> None:
-        """Different pictures have different logits and different maps."""
-        made = self.make()
+        """Different images have different logits and different maps."""
+        network = self.make()
         pictures = _pictures(3, self.side, self.side)
         with torch.no_grad():
-            for map_ in (made(pictures), *made.encode(pictures)):
+            for map_ in (network(pictures), *network.encode(pictures)):
                 assert len(torch.unique(map_.flatten(1), dim=0)) == 3
 
     def test_deterministic(self) -> None:
-        """The same pictures give the same bits; they are left as they were, and so are weights and statistics."""
-        made = self.make()
+        """The same images give the same bits, and neither images nor weights nor batch statistics change."""
+        network = self.make()
         pictures = _pictures(2, self.side, self.side)
-        before, weights = pictures.clone(), hash_state_dict(made.state_dict())
+        before, weights = pictures.clone(), hash_state_dict(network.state_dict())
         with torch.no_grad():
-            first, second = _everything(made, pictures), _everything(made, pictures)
-        assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+            first, second = _all_maps(network, pictures), _all_maps(network, pictures)
+        assert all(map(torch.equal, first, second))
         assert torch.equal(pictures, before)
-        assert hash_state_dict(made.state_dict()) == weights, "evaluation changes the network"
+        assert hash_state_dict(network.state_dict()) == weights, "evaluation changes the network"
 
     def test_pictures_do_not_affect_each_other(self) -> None:
-        """Three at once and one by one give the same in evaluation mode, within 1e-4 of the largest value."""
-        made = self.make()
+        """Three images at once and one by one give the same in evaluation mode, within 1e-4 of the largest value."""
+        network = self.make()
         pictures = _pictures(3, self.side, self.side)
         with torch.no_grad():
-            together = _everything(made, pictures)
-            singly = [torch.cat(parts) for parts in zip(*(_everything(made, one[None]) for one in pictures), strict=True)]
-        _assert_close(together, singly)
+            together = _all_maps(network, pictures)
+            singly = map(torch.cat, zip(*(_all_maps(network, picture[None]) for picture in pictures), strict=True))
+        _assert_close(together, list(singly))
 
     def test_sides_are_checked(self) -> None:
         """Sides that are no multiple of `multiple` are refused, never rounded."""
-        made = self.make()
-        if made.multiple == 1:
+        network = self.make()
+        if network.multiple == 1:
             return
-        for height, width in ((self.side + 1, self.side), (self.side, self.side + made.multiple // 2), (1, 1)):
-            for call in (made, made.logits):
+        for height, width in ((self.side + 1, self.side), (self.side, self.side + network.multiple // 2), (1, 1)):
+            for call in (network, network.logits):
                 _assert_refused(self.refusal, call, torch.rand(1, 3, height, width))
 
     def test_layout_in_memory(self) -> None:
-        """With channels last, which is faster, weights and pictures give the same within 1e-4 of the largest value."""
-        made = self.make()
+        """Channels last, the faster memory layout, gives the same within 1e-4 of the largest value."""
+        network = self.make()
         pictures = _pictures(2, self.side, self.side)
         with torch.inference_mode():
-            expected = _everything(made, pictures)
+            expected = _all_maps(network, pictures)
             options: dict[str, Any] = {"memory_format": torch.channels_last}
-            found = _everything(made.to(**options), pictures.contiguous(**options))
-        _assert_close(found, expected)
+            maps = _all_maps(network.to(**options), pictures.contiguous(**options))
+        _assert_close(maps, expected)
 
     def test_weights_travel(self) -> None:
-        """Its weights go through safetensors into one built anew, which then gives the same bits."""
-        made, other = self.make(seed=0), self.make(seed=1)
+        """Weights saved by safetensors and loaded into a new network give the same bits."""
+        network, other = self.make(seed=0), self.make(seed=1)
         pictures = _pictures(2, self.side, self.side)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "weights.safetensors"
-            save_file(made.state_dict(), path)
+            save_file(network.state_dict(), path)
             other.load_state_dict(read_state_dict(path), strict=True)
         with torch.no_grad():
-            pairs = zip(_everything(made, pictures), _everything(other, pictures), strict=True)
-            assert all(torch.equal(one, two) for one, two in pairs)
+            assert all(map(torch.equal, _all_maps(network, pictures), _all_maps(other, pictures)))
 
     def test_gradients(self) -> None:
-        """A loss of all maps reaches every parameter that is to be trained, but for the idle, and none that is frozen."""
-        made = self.make().train()
-        trained = {name for name, one in made.named_parameters() if one.requires_grad}
+        """A loss on all maps reaches every trainable parameter except the idle ones, and no frozen one."""
+        network = self.make().train()
+        parameters = dict(network.named_parameters())
+        trained = {name for name, parameter in parameters.items() if parameter.requires_grad}
         pictures = _pictures(3, self.side, self.side)
         target = (pictures.mean(1, keepdim=True) > pictures.mean()).float()
-        # In training some networks leave out a layer now and then, by chance: always by the same one here.
+        # Some networks drop layers at random in training; the seed fixes which.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            losses = [functional.binary_cross_entropy_with_logits(one, target) for one in made.logits(pictures)]
+            losses = [functional.binary_cross_entropy_with_logits(logits, target) for logits in network.logits(pictures)]
         torch.autograd.backward(torch.stack(losses).sum())
-        grads = {name: one.grad for name, one in made.named_parameters()}
+        grads = {name: parameter.grad for name, parameter in parameters.items()}
         reached = {name for name, grad in grads.items() if grad is not None and bool(grad.abs().max() > 0)}
         assert trained, "nothing is to be trained"
         unreached = {name for name in trained - reached if not name.startswith(self.idle)}
@@ -199,20 +199,20 @@ class SegmenterTests:
 
 
 def _pictures(count: int, height: int, width: int, seed: int = 0) -> Tensor:
-    """Noise upon blobs of its own for each picture, so that no two look alike to a network that averages."""
+    """Draw images of noise over blobs, so that a network that averages can tell them apart."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, 3, 4, 4, generator=generator)
     fine = torch.rand(count, 3, height, width, generator=generator)
     return 0.7 * functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=False) + 0.3 * fine
 
 
-def _everything(made: Any, pictures: Tensor) -> list[Tensor]:
-    return [*made.logits(pictures), *made.encode(pictures)]
+def _all_maps(network: Any, pictures: Tensor) -> list[Tensor]:
+    return [*network.logits(pictures), *network.encode(pictures)]
 
 
-def _assert_close(found: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
-    for one, other in zip(found, expected, strict=True):
-        assert (one - other).abs().max() <= TOLERANCE * other.abs().max(), "values differ by more than 1e-4 of the largest"
+def _assert_close(maps: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
+    for map_, other in zip(maps, expected, strict=True):
+        assert (map_ - other).abs().max() <= TOLERANCE * other.abs().max(), "values differ by more than 1e-4 of the largest"
 
 
 def _assert_refused(refusal: type[Exception], call: Callable[[Tensor], Any], pictures: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Images by number, their features, and processes that store them: what the tests of a store work with."""
+"""Make numbered test images' hashes and features, and processes that write them to a store, for the tests of a store."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ LENGTH = 24
 
 
 def content(k: int) -> str:
-    """The content hash of the k-th image of these tests."""
+    """Hash the content of the k-th test image."""
     return hashlib.sha256(str(k).encode()).hexdigest()
 
 
 def feature(k: int, length: int = LENGTH) -> NDArray[np.float32]:
-    """The feature of the k-th image, shape (length,): what must come back."""
+    """Draw the feature of the k-th test image, shape (length,)."""
     return np.random.default_rng(k).standard_normal(length, dtype=np.float32)
 
 
 def expected(ks: Iterable[int], length: int = LENGTH) -> NDArray[np.float32]:
-    """The features of several images, shape (b, length)."""
+    """Draw the features of several test images, shape (b, length)."""
     return np.array([feature(k, length) for k in ks], np.float32).reshape(-1, length)
 
 
@@ -44,18 +44,18 @@ def read(features: FeatureStore, ks: Sequence[int]) -> NDArray[np.floating]:
 
 
 class Writer:
-    """Another process that adds batches of four images to a store, one after the other, skipping what is there.
+    """Run another process that adds images to a store in batches of four, skipping those that it holds.
 
     Parameters
     ----------
     store
         The store, which is pickled.
     folder
-        Where its pickle goes.
+        Holds the pickle.
     first, last
-        The images it adds.
+        Range of the images to add.
     length
-        Of their features.
+        Length of their features.
     """
 
     def __init__(self, store: Store, folder: Path, first: int, last: int, length: int) -> None:
@@ -65,23 +65,23 @@ class Writer:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def go(self) -> None:
-        """Wait until it stands ready, and let it begin."""
+        """Wait until the process is ready, and let it begin."""
         assert self._process.stdin is not None
         assert self._heard() == "ready\n"
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
 
     def await_batch(self) -> None:
-        """Wait until it has added a batch."""
+        """Wait until the process has added a batch."""
         assert self._heard() == "added\n"
 
     def kill(self) -> None:
-        """End it as a power cut would, without a last word."""
+        """Kill the process, so that it cannot clean up."""
         self._process.kill()
         self.wait()
 
     def wait(self) -> int:
-        """Wait for its end and give its exit status."""
+        """Wait for the process to end and return its exit status."""
         with self._process as process:
             return process.wait()
 
@@ -91,9 +91,9 @@ class Writer:
 
 
 def write() -> None:
-    """What a `Writer` runs; the path of its task is the last argument."""
+    """Write batches in the process of a `Writer`; the path of its task is the last command-line argument."""
     store, first, last, length = pickle.loads(Path(sys.argv[-1]).read_bytes())
-    # What is imported on first use is imported now, so that writing begins at the word.
+    # The first write imports modules, so it happens before the process reports that it is ready.
     add(store.open({"name": "warm-up"}, length), [0])
     _say("ready")
     sys.stdin.readline()

@@ -1,4 +1,4 @@
-"""What every selection strategy must keep: a suite that a strategy's own test class inherits."""
+"""Test the contract of a selection strategy, by a suite that any package's test class can inherit."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _NO_COUNTS: tuple[Any, ...] = (0, -1, 1.5, "2", None, True)
 
 
 class StrategyTests:
-    """Conformance suite of a `howfar.protocols.Strategy`.
+    """Check what every `howfar.protocols.Strategy` must keep.
 
     Subclass it in a test file under a name that pytest collects and set `strategy`; where it needs a column that
-    `columns` does not make, write that too. Every test is then inherited. Warnings that a strategy gives where it cannot
-    choose as it would like (too few images far away, say) are let pass.
+    `columns` does not make, override that too. Every test is then inherited. Warnings that a strategy gives where its rule
+    cannot be met (too few images far away, say) are ignored.
 
     Attributes
     ----------
     strategy
-        The strategy itself.
+        The strategy.
     by_name
         With names given, the order of rows does not change which images are chosen, nor their order.
 
@@ -47,36 +47,36 @@ class StrategyTests:
             yield
 
     def columns(self, count: int = 40) -> dict[str, Any]:
-        """So many images with names and every column that the strategy needs, the same at every call."""
+        """Make images with names and every column that the strategy needs, the same at every call."""
         rng = np.random.default_rng(count)
-        known = {
+        values = {
             "distance": np.linspace(0.0, 1.0, count)[rng.permutation(count)],
             FEATURES: rng.normal(size=(count, 6)) + 4.0 * rng.integers(0, 3, size=(count, 1)),
             "uncertainty": rng.uniform(0.0, 0.69, count),
             "flip_agreement": rng.uniform(0.5, 1.0, count),
             "predicted_foreground": rng.uniform(0.001, 0.2, count),
         }
-        return {NAME: [f"{number:04}.png" for number in rng.permutation(count)], **{one: known[one] for one in self.needs}}
+        return {NAME: [f"{number:04}.png" for number in rng.permutation(count)], **{name: values[name] for name in self.needs}}
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The columns that it needs."""
+        """List the columns that the strategy needs."""
         needs: tuple[str, ...] = tuple(self.strategy.needs)
         return needs
 
     def picked(self, columns: Mapping[str, Any], k: int, labelled: Any = None, seed: int = 0) -> NDArray[np.intp]:
-        """What it picks with a generator of a seed."""
-        found: NDArray[np.intp] = self.strategy.pick(columns, k, np.random.default_rng(seed), labelled)
-        return found
+        """Pick images with a generator of a seed."""
+        picks: NDArray[np.intp] = self.strategy.pick(columns, k, np.random.default_rng(seed), labelled)
+        return picks
 
     def mask(self, positions: Any, count: int = 40) -> NDArray[np.bool_]:
-        """A mask that is True at some positions."""
+        """Make a mask that is True at some positions."""
         labelled = np.zeros(count, dtype=np.bool_)
         labelled[positions] = True
         return labelled
 
     def test_what_it_says_of_itself(self) -> None:
-        """Its name can be typed, its needs are names, `nested` is a bool, and it gives a reason in words."""
+        """A strategy has a name that can be typed, names of needed columns, a bool `nested`, and a reason in words."""
         assert isinstance(self.strategy.name, str), f"a name is a str, not {type(self.strategy.name).__name__}"
         assert self.strategy.name.isidentifier(), f"{self.strategy.name!r} is no plain name"
         assert isinstance(self.strategy.needs, tuple), "needs is a tuple of names"
@@ -91,25 +91,25 @@ class StrategyTests:
 
     @pytest.mark.parametrize("k", [1, 2, 3, 7, 39, 40])
     def test_picks(self, k: int) -> None:
-        """There are k picks, positions of different images."""
-        found = self.picked(self.columns(), k)
-        assert isinstance(found, np.ndarray), f"picks are an array, not {type(found).__name__}"
-        assert (found.shape, str(found.dtype)) == ((k,), str(np.dtype(np.intp))), f"got {found.shape} {found.dtype}"
-        assert len(set(found.tolist())) == k, f"an image is picked twice: {found}"
-        assert ((found >= 0) & (found < 40)).all(), f"no such image: {found}"
+        """A strategy picks k positions of different images."""
+        picks = self.picked(self.columns(), k)
+        assert isinstance(picks, np.ndarray), f"picks are an array, not {type(picks).__name__}"
+        assert (picks.shape, str(picks.dtype)) == ((k,), str(np.dtype(np.intp))), f"got {picks.shape} {picks.dtype}"
+        assert len(set(picks.tolist())) == k, f"an image is picked twice: {picks}"
+        assert ((picks >= 0) & (picks < 40)).all(), f"no such image: {picks}"
 
     @pytest.mark.parametrize("already", [1, 12, 33])
     def test_labelled_images_are_never_picked(self, already: int) -> None:
-        """Images with labels are not picked, down to the last that has none."""
+        """Images with labels are not picked, even where all others are."""
         labelled = self.mask(np.random.default_rng(already).choice(40, already, replace=False))
         for k in (1, 7, 40 - already):
             if k <= 40 - already:
-                found = self.picked(self.columns(), k, labelled)
-                assert len(set(found.tolist())) == k, f"an image is picked twice: {found}"
-                assert not labelled[found].any(), f"picked although it has labels: {found[labelled[found]]}"
+                picks = self.picked(self.columns(), k, labelled)
+                assert len(set(picks.tolist())) == k, f"an image is picked twice: {picks}"
+                assert not labelled[picks].any(), f"picked although it has labels: {picks[labelled[picks]]}"
 
     def test_no_labels_is_no_mask(self) -> None:
-        """A mask without any label is the same as none."""
+        """A mask without any label gives the picks that no mask gives."""
         np.testing.assert_array_equal(self.picked(self.columns(), 7), self.picked(self.columns(), 7, self.mask([])))
 
     def test_again(self) -> None:
@@ -119,7 +119,7 @@ class StrategyTests:
             np.testing.assert_array_equal(self.picked(self.columns(), 7, seed=seed), first)
 
     def test_nested(self) -> None:
-        """Fewer picks are the first of more if it is `nested`, with labels and without."""
+        """Fewer picks are the first of more if the strategy is `nested`, with labels and without."""
         if self.strategy.nested:
             for labelled in (None, self.mask([3, 11, 30])):
                 most = self.picked(self.columns(), 15, labelled)
@@ -127,7 +127,7 @@ class StrategyTests:
                     np.testing.assert_array_equal(self.picked(self.columns(), k, labelled), most[:k])
 
     def test_order_of_rows(self) -> None:
-        """Rows in another order give the same images in the same order, if they go `by_name`."""
+        """Rows in another order give the same images in the same order, if the strategy goes `by_name`."""
         if self.by_name:
             columns, labelled = self.columns(), self.mask([3, 11, 30])
             order = np.random.default_rng(1).permutation(40)
@@ -138,17 +138,17 @@ class StrategyTests:
                 assert again.tolist() == first.tolist()
 
     def test_equal_images(self) -> None:
-        """Images that do not differ are told apart by their order: k of them are picked all the same."""
+        """Of images with equal columns k different ones are picked."""
         columns = self.columns()
         for name in self.needs:
             columns[name] = np.repeat(np.asarray(columns[name])[:1], 40, axis=0)
         for labelled in (None, self.mask([0, 1])):
-            found = self.picked(columns, 5, labelled)
-            assert len(set(found.tolist())) == 5, f"an image is picked twice: {found}"
-            assert labelled is None or not labelled[found].any(), "picked although it has labels"
+            picks = self.picked(columns, 5, labelled)
+            assert len(set(picks.tolist())) == 5, f"an image is picked twice: {picks}"
+            assert labelled is None or not labelled[picks].any(), "picked although it has labels"
 
     def test_pairs_of_equal_images(self) -> None:
-        """Copies in the set are no trouble, down to the last image."""
+        """Where each image has a copy, k different ones are picked, even all of them."""
         columns = self.columns()
         for name in self.needs:
             columns[name] = np.repeat(np.asarray(columns[name])[:20], 2, axis=0)
@@ -156,7 +156,7 @@ class StrategyTests:
             assert len(set(self.picked(columns, k).tolist())) == k, "an image is picked twice"
 
     def test_one_image(self) -> None:
-        """A set of one image gives that."""
+        """The only image of a dataset is picked."""
         assert self.picked(self.columns(1), 1).tolist() == [0]
 
     @pytest.mark.parametrize("k", _NO_COUNTS, ids=repr)
@@ -166,7 +166,7 @@ class StrategyTests:
             self.picked(self.columns(), k)
 
     def test_more_than_are_left_is_refused(self) -> None:
-        """So is a k above the number of images without labels; the line names that."""
+        """A k above the number of images without labels is refused, and the error gives that number."""
         with pytest.raises(InputError, match="41") as caught:
             self.picked(self.columns(), 41)
         assert "40" in str(caught.value), "say how many are left"
@@ -176,16 +176,16 @@ class StrategyTests:
             self.picked(self.columns(), 1, np.ones(40, dtype=np.bool_))
 
     def test_a_missing_column_is_named(self) -> None:
-        """Without a column that it needs the line names the strategy and the column."""
+        """The error for a missing column names the strategy and the column."""
         for name in self.needs:
-            columns = {one: values for one, values in self.columns().items() if one != name}
+            columns = {column: values for column, values in self.columns().items() if column != name}
             with pytest.raises(InputError, match=name) as caught:
                 self.picked(columns, 2)
             assert self.strategy.name in str(caught.value), "say which strategy needs it"
             assert "\n" not in str(caught.value), "one line"
 
     def test_columns_that_do_not_fit_are_refused(self) -> None:
-        """Columns or masks of other lengths, or of no numbers, are refused with an `InputError`."""
+        """Columns or masks of other lengths, or not of numbers, are refused with an `InputError`."""
         columns = self.columns()
         for name in self.needs:
             for wrong in (np.asarray(columns[name])[:-1], [["a"]] * 40, 7.0):
@@ -198,7 +198,7 @@ class StrategyTests:
             self.picked({}, 1)
 
     def test_an_image_without_a_value_is_not_picked(self) -> None:
-        """An image of which a number is not known is not picked; features must all be known."""
+        """An image with NaN in a column is not picked; features must all be known."""
         for name in self.needs:
             columns = self.columns()
             columns[name] = np.array(columns[name])
@@ -209,32 +209,32 @@ class StrategyTests:
                 self.picked(columns, 39)
 
     def test_other_columns_do_not_count(self) -> None:
-        """What it does not need changes nothing."""
+        """Columns that the strategy does not need change nothing."""
         more = {"something": np.random.default_rng(5).random(40), **self.columns()}
         np.testing.assert_array_equal(self.picked(more, 7), self.picked(self.columns(), 7))
 
     def test_columns_are_left_alone(self) -> None:
-        """Arrays that cannot be written are taken and stay as they are."""
+        """Read-only arrays are accepted and not changed."""
         columns, labelled = {name: np.array(values) for name, values in self.columns().items()}, self.mask([2])
-        kept = {name: values.copy() for name, values in columns.items()}
+        before = {name: values.copy() for name, values in columns.items()}
         for array in (*columns.values(), labelled):
             array.setflags(write=False)
         self.picked(columns, 7, labelled)
         for name, values in columns.items():
-            np.testing.assert_array_equal(values, kept[name])
+            np.testing.assert_array_equal(values, before[name])
 
     def test_number_types(self) -> None:
-        """Lists and single precision give what arrays of double precision give."""
+        """Lists and single precision give the picks of double-precision arrays."""
         columns = self.columns()
         for name in self.needs:
             columns[name] = np.asarray(columns[name]).astype(np.float32).astype(np.float64)
-        whole = self.picked(columns, 7)
+        picks = self.picked(columns, 7)
         for kind in (np.float32, None):
             given = {
                 name: values if name == NAME else values.tolist() if kind is None else values.astype(kind)
                 for name, values in columns.items()
             }
-            np.testing.assert_array_equal(self.picked(given, 7), whole)
+            np.testing.assert_array_equal(self.picked(given, 7), picks)
 
     def test_what_is_no_generator_is_refused(self) -> None:
         """A seed in place of a generator is refused with an `InputError`."""

@@ -1,1 +1,1 @@
-"""Training of segmenters on Lightning: examples, losses, schedules, and checkpoints that resume and can be traced."""
+"""Train segmenters with Lightning: read examples, choose losses and schedules, resume, and save traceable checkpoints."""

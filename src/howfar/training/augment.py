@@ -1,7 +1,7 @@
-"""Changes of pictures that keep a crack a crack: flips, right-angle turns, colour, a little blur; never a stretch or a crop.
+"""Augment training images and masks by flips, right-angle turns, colour and slight blur, without resampling the masks.
 
-A thin crack does not survive interpolation, so nothing here resamples a mask. Torchvision does the work; what is drawn depends
-on the seed, the epoch and the picture's place alone, so that neither workers nor a resumed training change it.
+A thin crack does not survive interpolation, so images are neither stretched nor cropped. Torchvision computes the changes;
+the draw depends on the seed, the epoch and the image's index alone, so that neither workers nor resuming change it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,7 @@ _BLUR = (0.3, 1.2)
 
 
 def augment(picture: Tensor, mask: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """One picture and its mask, changed alike as `seed` draws.
-
-    Parameters
-    ----------
-    picture
-        (3, h, h) uint8.
-    mask
-        (1, h, h) bool.
-    seed
-        Draws the same change every time.
-
-    Returns
-    -------
-    tuple of Tensor
-        Of the same shapes and types.
+    """Change an image (3, h, h) uint8 and its mask (1, h, h) bool alike, by a random draw from `seed`.
 
     Examples
     --------
@@ -41,7 +27,7 @@ def augment(picture: Tensor, mask: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     4
     """
     with torch.random.fork_rng(devices=[]):
-        # This generator alone: torch.manual_seed would seed an accelerator's too, which the network may draw from.
+        # torch.manual_seed would seed the accelerator's generator too, which the network may draw from.
         torch.default_generator.manual_seed(seed)
         flip, mirror = torch.rand(2).tolist()
         turns, blur = int(torch.randint(4, (1,))), float(torch.rand(1))

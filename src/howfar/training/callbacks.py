@@ -1,4 +1,4 @@
-"""Keep a training's state on disk, remember the best weights, and show progress."""
+"""Save a training's state after each epoch, remember the best weights, stop early, and show progress."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from howfar.training.lightning_module import Fitting
 
 
 class Keep(lightning.Callback):
-    """Remember the best weights after each epoch, stop where patience ends, and keep the state that a killed one resumes.
+    """Remember the best weights, stop where patience ends, and save the state for a killed training, after each epoch.
 
     Parameters
     ----------
     file
-        The state; it is replaced whole, so that a kill leaves the last epoch's or the one before.
+        The state's file; it is replaced whole, so that a kill leaves the last epoch's state or the one before.
     best
-        Whether the weights of the epoch with the highest held-out ODS are wanted.
+        Whether to remember the weights of the epoch with the highest held-out ODS.
     patience
-        Epochs without a better ODS that are waited for; None: all.
+        Epochs without a better ODS after which training stops; None: never.
 
     Attributes
     ----------
     weights
-        Of the best epoch, None before there is one.
+        The best epoch's weights, None before there is one.
     """
 
     def __init__(self, file: Path, best: bool, patience: int | None) -> None:
@@ -39,12 +39,12 @@ class Keep(lightning.Callback):
         self._highest, self._at = -1.0, 0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Do not go on where a training was killed after its last epoch."""
+        """Stop at once where a training was killed after its last epoch."""
         assert isinstance(pl_module, Fitting)
         self._stop(trainer, len(pl_module.history))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Close the epoch and judge it, then keep the state."""
+        """Finish the epoch, compare its ODS with the best, and save the state."""
         assert isinstance(pl_module, Fitting)
         last = pl_module.finish_epoch()
         if last.get("ods") is not None and last["ods"] > self._highest:
@@ -59,31 +59,31 @@ class Keep(lightning.Callback):
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best so far."""
+        """Give the best weights and ODS so far."""
         return {"weights": self.weights, "highest": self._highest, "at": self._at}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take the best so far up again."""
+        """Restore the best weights and ODS so far."""
         self.weights, self._highest, self._at = state_dict["weights"], state_dict["highest"], state_dict["at"]
 
 
 class Progress(lightning.Callback):
-    """Show one bar over all steps on stderr, with the last loss and the last held-out ODS."""
+    """Show one progress bar over all steps on stderr, with the last loss and the last held-out ODS."""
 
     def __init__(self) -> None:
         self._bar: Any = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Begin where a resumed training does."""
+        """Open the bar, at the step where a resumed training begins."""
         steps = int(trainer.estimated_stepping_batches)
         self._bar = bar(total=steps, initial=trainer.global_step, desc="training", unit="step")
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
-        """Move the bar by one step."""
+        """Advance the bar to the current step."""
         self._bar.update(trainer.global_step - self._bar.n)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Show how the epoch went."""
+        """Show the epoch's loss and held-out ODS."""
         assert isinstance(pl_module, Fitting)
         last = pl_module.history[-1]
         shown = {"epoch": f"{last['epoch']}/{trainer.max_epochs}", "loss": f"{last['loss']:.3f}"}
@@ -92,10 +92,10 @@ class Progress(lightning.Callback):
         self._bar.set_postfix(shown, refresh=False)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Leave the finished bar."""
+        """Close the finished bar."""
         self._bar.close()
 
     def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException) -> None:
-        """Leave the bar where it stopped."""
+        """Close the bar at the step where training stopped."""
         if self._bar is not None:
             self._bar.close()

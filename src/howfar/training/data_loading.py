@@ -1,4 +1,4 @@
-"""What is fed to a training: pictures in an order, and with changes, that depend on the seed and the epoch alone."""
+"""Load batches for training, in an order and with augmentations that depend on the seed and the epoch alone."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from howfar.training.augment import augment
-from howfar.training.examples import Pairs
+from howfar.training.image_mask_pairs import Pairs
 
 
 class Order(Sampler[tuple[int, int]]):
-    """Epoch and place of each picture, shuffled anew in each epoch by the seed: `set_epoch` says which comes next.
+    """Shuffle the images anew in each epoch by the seed, as pairs of epoch and index; `set_epoch` chooses the epoch.
 
     Examples
     --------
@@ -29,19 +29,19 @@ class Order(Sampler[tuple[int, int]]):
         self._count, self._seed, self._epoch = count, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that is iterated over next; the trainer calls it."""
+        """Choose the epoch of the next iteration; the trainer calls it."""
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        places = np.random.default_rng((self._seed, self._epoch)).permutation(self._count)
-        return iter([(self._epoch, int(place)) for place in places])
+        order = np.random.default_rng((self._seed, self._epoch)).permutation(self._count)
+        return iter([(self._epoch, int(index)) for index in order])
 
     def __len__(self) -> int:
         return self._count
 
 
 class Training(Dataset[tuple[Tensor, Tensor]]):
-    """Pictures (3, s, s) of 0-1 and masks (1, s, s) of 0 and 1, augmented where wanted, by epoch and place."""
+    """Give images (3, s, s) of 0-1 and masks (1, s, s) of 0 and 1 by epoch and index, augmented if wanted."""
 
     def __init__(self, pairs: Pairs, seed: int, augmented: bool) -> None:
         self._pairs, self._seed, self._augmented = pairs, seed, augmented
@@ -50,15 +50,16 @@ class Training(Dataset[tuple[Tensor, Tensor]]):
         return len(self._pairs)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        epoch, place = key
-        picture, mask = torch.from_numpy(self._pairs.pictures[place]), torch.from_numpy(self._pairs.masks[place])
+        epoch, index = key
+        picture, mask = torch.from_numpy(self._pairs.pictures[index]), torch.from_numpy(self._pairs.masks[index])
         if self._augmented:
-            picture, mask = augment(picture, mask, _mixed(self._seed, epoch, place))
+            seed = int(np.random.SeedSequence((self._seed, epoch, index)).generate_state(1)[0])
+            picture, mask = augment(picture, mask, seed)
         return picture.float() / 255, mask.float()
 
 
 class HeldOut(Dataset[tuple[Tensor, Tensor]]):
-    """Pictures and masks as they are, by place."""
+    """Give held-out images and masks by index, without augmentation."""
 
     def __init__(self, pairs: Pairs) -> None:
         self._pairs = pairs
@@ -66,14 +67,14 @@ class HeldOut(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def __getitem__(self, place: int) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(self._pairs.pictures[place]).float() / 255, torch.from_numpy(self._pairs.masks[place])
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(self._pairs.pictures[index]).float() / 255, torch.from_numpy(self._pairs.masks[index])
 
 
 def training_batches(pairs: Pairs, size: int, seed: int, augmented: bool, workers: int) -> DataLoader[Any]:
-    """Batches to learn from: all pictures once an epoch, the last batch left out where it would hold a single picture.
+    """Make the training loader: all images once an epoch, without a last batch of a single image.
 
-    Batch normalisation cannot learn from one picture whose deepest map is one pixel; a set of one picture is fed all the same.
+    Batch normalisation cannot learn from one image whose deepest map is one pixel; a dataset of one image is used all the same.
     """
     drop = len(pairs) > size and len(pairs) % size == 1
     return DataLoader(
@@ -83,10 +84,5 @@ def training_batches(pairs: Pairs, size: int, seed: int, augmented: bool, worker
 
 
 def held_out_batches(pairs: Pairs, size: int) -> DataLoader[Any]:
-    """Batches to validate on, in order."""
+    """Make the validation loader, in order."""
     return DataLoader(HeldOut(pairs), batch_size=size)
-
-
-def _mixed(*numbers: int) -> int:
-    """One seed of several numbers."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

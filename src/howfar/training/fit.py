@@ -1,4 +1,4 @@
-"""Train a segmenter: from examples and settings to a checkpoint, resumed where it was killed."""
+"""Fit a segmenter to examples with Lightning, resume it if it was killed, and return its checkpoint."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from howfar.backbones.torch_backbone import resolve_device
 from howfar.errors import InputError, MissingExtraError
 from howfar.io.checkpoint import STATE, part_key
 from howfar.io.lock import locked
-from howfar.segmenters import build_segmenter, recipe_of, restore_segmenter
+from howfar.segmenters import build_segmenter, restore_segmenter, segmenter_family
 from howfar.segmenters.checkpoint import Card, Checkpoint
-from howfar.training.examples import Example, Pairs, read_pairs, split
+from howfar.training.image_mask_pairs import Example, Pairs, read_pairs, split
 from howfar.training.settings import Settings, check_size, only_side
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """One training, wholly described: the same task on the same machine gives the same weights.
+    """Describe one training completely: the same task on the same machine gives the same weights.
 
     Attributes
     ----------
     segmenter, options
-        The architecture.
+        The architecture's registered name, and its options.
     primary
-        What the checkpoint calls the data.
+        The dataset's name, for the checkpoint.
     examples
-        To learn from; by `settings.holdout` some of the photographs are held out.
+        Images to learn from; by `settings.holdout` some of the photographs are held out.
     settings
-        How.
+        The training settings.
     extra
         Examples that are always learnt from and never held out: a few images of each secondary dataset, background.
     pretrained
-        As `howfar.segmenters.build_segmenter`.
+        Whether parts that have published weights begin with them, or a local file of such weights.
     start
         A checkpoint of the same architecture whose weights training begins with (fine-tuning).
     """
@@ -69,25 +69,27 @@ def fit(
     workers: int = 0,
     progress: bool = True,
 ) -> Checkpoint:
-    """Train, or go on with the same training where it was killed.
+    """Train a segmenter, or resume the same training where it was killed.
 
     Parameters
     ----------
     task
-        What to train, on what, how.
+        The architecture, data and settings.
     folder
         Where the state is kept between epochs; it is removed at the end.
     out
         Where to save the checkpoint, before the state is removed; None: nowhere.
-    device, workers
-        Where to run; processes that prepare batches (0: none beside this one). Neither is part of the task.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; not part of the task.
+    workers
+        Processes that prepare batches (0: none beside this one); not part of the task.
     progress
-        Whether to show it on stderr.
+        Whether to show progress on stderr.
 
     Returns
     -------
     Checkpoint
-        Of the best epoch, or of the last one.
+        The weights of the best epoch, or of the last one.
 
     Raises
     ------
@@ -96,49 +98,44 @@ def fit(
     """
     if workers < 0:
         raise InputError.of("workers", "must be at least 0", workers)
-    recipe = recipe_of(task.segmenter)
-    check_size(recipe, task.settings.size, only_side(recipe, task.options, task.start))
-    where = resolve_device(device)
-    learnt, held = split(task.examples, task.settings.holdout, task.settings.seed)
+    family = segmenter_family(task.segmenter)
+    check_size(family, task.settings.size, only_side(family, task.options, task.start))
+    torch_device = resolve_device(device)
+    learnt, held_out = split(task.examples, task.settings.holdout, task.settings.seed)
     pairs = read_pairs([*learnt, *task.extra], task.settings.size, progress)
-    beside = read_pairs(held, task.settings.size, progress) if held else None
-    shared = set(pairs.contents) & set(beside.contents) if beside is not None else set()
+    held = read_pairs(held_out, task.settings.size, progress) if held_out else None
+    shared = set(pairs.contents) & set(held.contents) if held is not None else set()
     if shared:
         raise InputError(
             f"examples: {len(shared)} images to learn from are held out too, under another name: remove the doubles"
         )
-    network = _begin(task)
-    state = Path(folder) / f"{_identity(task, network, pairs, beside)[:16]}{STATE}"
+    network = _initial_network(task)
+    state = Path(folder) / f"{_identity(task, network, pairs, held)[:16]}{STATE}"
     state.parent.mkdir(parents=True, exist_ok=True)
     with locked(state.parent, shared=True):
-        module, keep = _run(network, task.settings, pairs, beside, state, where, workers, progress)
+        module, keep = _run(network, task.settings, pairs, held, state, torch_device, workers, progress)
         best = keep.weights if task.settings.keep == "best" else None
         weights = _cpu(module.segmenter.state_dict()) if best is None else best
-        architecture = {} if recipe.describe is None else recipe.describe(network)
-        made = Checkpoint(_card(task, pairs, beside, module.history, weights, architecture), weights)
+        architecture = {} if family.describe is None else family.describe(network)
+        checkpoint = Checkpoint(_card(task, pairs, held, module.history, weights, architecture), weights)
         if out is not None:
-            made.save(out)
+            checkpoint.save(out)
         state.unlink(missing_ok=True)
-    return made
+    return checkpoint
 
 
-def _begin(task: Task) -> Any:
-    """The network with its first weights, the random ones drawn by the task's seed."""
+def _initial_network(task: Task) -> Any:
+    """Build the network with its first weights: those of a checkpoint, published ones, or random ones by the task's seed."""
+    start = task.start
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(task.settings.seed)
-        if task.start is None:
+        if start is None:
             network = build_segmenter(task.segmenter, task.options, pretrained=task.pretrained)
         else:
-            network = _begun(task, task.start)
+            architecture = start.card.architecture if start.card.segmenter == task.segmenter else {}
+            network = restore_segmenter(task.segmenter, task.options, architecture)
+            fit_state_dict(network, start.state, (), "the checkpoint to begin with")
     return network.to(memory_format=torch.channels_last)
-
-
-def _begun(task: Task, start: Checkpoint) -> Any:
-    """The network of a checkpoint that training begins with, its base here or not."""
-    its = start.card.architecture if start.card.segmenter == task.segmenter else {}
-    network = restore_segmenter(task.segmenter, task.options, its)
-    fit_state_dict(network, start.state, (), "the checkpoint to begin with")
-    return network
 
 
 def _run(
@@ -147,7 +144,7 @@ def _run(
     pairs: Pairs,
     held: Pairs | None,
     state: Path,
-    where: torch.device,
+    device: torch.device,
     workers: int,
     progress: bool,
 ) -> tuple[Fitting, Keep]:
@@ -160,10 +157,10 @@ def _run(
     from howfar.training.lightning_module import Fitting
 
     module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)
-    with _quiet(), _own_switches(), torch.random.fork_rng(devices=[]):
+    with _quiet(), _deterministic_switches_restored(), torch.random.fork_rng(devices=[]):
         trainer = lightning.Trainer(
-            accelerator=where.type,
-            devices=1 if where.type == "cpu" else [where.index or 0],
+            accelerator=device.type,
+            devices=1 if device.type == "cpu" else [device.index or 0],
             precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
             max_epochs=settings.epochs,
             callbacks=[keep, *([Progress()] if progress else [])],
@@ -187,7 +184,7 @@ def _run(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Make an interruption one again: Lightning leaves the process instead, after SIGTERM as if with success."""
+    """Raise `KeyboardInterrupt` on interruption, where Lightning would exit, after SIGTERM as if with success."""
     try:
         yield
     except SystemExit as error:
@@ -196,28 +193,28 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning's advertisements and advice from the user, who cannot act on them."""
-    logs = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [one.level for one in logs]
+    """Silence Lightning's advertisements and advice, which the user cannot act on."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         # Windows of DeepCrack's unpooling never overlap, so that no value is written twice.
         warnings.filterwarnings("ignore", "max_unpooling2d", UserWarning)
-        for one in logs:
-            one.setLevel(logging.ERROR)
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
         try:
             yield
         finally:
-            for one, level in zip(logs, levels, strict=True):
-                one.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 @contextmanager
-def _own_switches() -> Iterator[None]:
-    """Give back the process's switches for deterministic algorithms, which the trainer turns and leaves.
+def _deterministic_switches_restored() -> Iterator[None]:
+    """Restore the process's switches for deterministic algorithms, which the trainer sets and does not restore.
 
-    With them torch would fill all new memory, so that reading what was never written gives the same too: 3 to 9 % of a
-    step on a CPU, and nothing here reads such memory.
+    Meanwhile new memory is not filled, as torch would do so that reading uninitialised memory is deterministic too: that
+    takes 3 to 9 % of a step on a CPU, and nothing here reads such memory.
     """
     memory: Any = torch.utils.deterministic  # a property of the module, which its type does not tell
     fill, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False
@@ -232,10 +229,10 @@ def _own_switches() -> Iterator[None]:
 
 
 def _identity(task: Task, network: Any, pairs: Pairs, held: Pairs | None) -> str:
-    """Hash what the weights depend on: a state of another task, or of another howfar, is not gone on with."""
+    """Hash all that the weights depend on, so that the state of another task is not resumed."""
     described = {
         "segmenter": task.segmenter,
-        "options": dict(recipe_of(task.segmenter).checked(task.options)),
+        "options": dict(segmenter_family(task.segmenter).checked(task.options)),
         "settings": task.settings.model_dump(),
         "first": hash_state_dict(network.state_dict()),
         "learnt": list(pairs.contents),
@@ -252,17 +249,17 @@ def _card(
     weights: Mapping[str, Tensor],
     architecture: Mapping[str, Any],
 ) -> Card:
-    kept = _kept(history, task.settings.keep)
+    epoch = _kept_epoch(history, task.settings.keep)
     return Card(
         segmenter=task.segmenter,
-        options=dict(recipe_of(task.segmenter).checked(task.options)),
+        options=dict(segmenter_family(task.segmenter).checked(task.options)),
         size=task.settings.size,
         weights=hash_state_dict(weights),
         settings=task.settings.model_dump(),
         data={
             "primary": task.primary,
             "images": len(pairs),
-            "extra": [f"{one.dataset}/{one.name}" for one in task.extra],
+            "extra": [f"{example.dataset}/{example.name}" for example in task.extra],
             "fingerprint": pairs.fingerprint,
             "contents": list(pairs.contents),
             "held_out": [] if held is None else list(held.contents),
@@ -270,17 +267,17 @@ def _card(
             "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained),
         },
         history=tuple(history),
-        threshold=None if kept is None else float(kept["threshold"]),
+        threshold=None if epoch is None else float(epoch["threshold"]),
         architecture=architecture,
     )
 
 
-def _kept(history: Sequence[Mapping[str, Any]], keep: str) -> Mapping[str, Any] | None:
-    """The epoch whose weights are kept, as `howfar.training.callbacks.Keep` judges; None where nothing was held out."""
-    judged = [one for one in history if one.get("ods") is not None]
-    if not judged:
+def _kept_epoch(history: Sequence[Mapping[str, Any]], keep: str) -> Mapping[str, Any] | None:
+    """Find the epoch whose weights are kept, by the rule of `howfar.training.callbacks.Keep`; None if nothing was held out."""
+    scored = [epoch for epoch in history if epoch.get("ods") is not None]
+    if not scored:
         return None
-    return max(judged, key=lambda one: float(one["ods"])) if keep == "best" else judged[-1]
+    return max(scored, key=lambda epoch: float(epoch["ods"])) if keep == "best" else scored[-1]
 
 
 def _cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""A segmenter in training, as Lightning runs it."""
+"""Define the Lightning module that trains a segmenter and validates it by ODS."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from howfar.training.settings import Settings
 
 
 class Fitting(lightning.LightningModule):
-    """Learns by AdamW on one loss and one schedule; validates by the ODS of the held-out pictures at the training size.
+    """Train a segmenter by AdamW with one loss and one schedule, and validate by ODS on held-out images at the training size.
 
     Parameters
     ----------
     segmenter
-        The network; only its parameters that require gradients are learnt.
+        The network; only its parameters that require gradients are trained.
     settings
-        How.
+        The training settings.
 
     Attributes
     ----------
     history
-        One entry an epoch that is over: epoch (from 1), loss, and where pictures are held out ods and threshold.
+        One entry a finished epoch: epoch (from 1), loss, and where images are held out ods and threshold.
     """
 
     def __init__(self, segmenter: nn.Module, settings: Settings) -> None:
@@ -44,20 +44,20 @@ class Fitting(lightning.LightningModule):
         self._held_out: dict[str, Any] = {}
 
     def configure_optimizers(self) -> Any:
-        """AdamW, its rate by the schedule's share at every step."""
-        learnt = [one for one in self.segmenter.parameters() if one.requires_grad]
-        optimiser = torch.optim.AdamW(learnt, lr=self.settings.rate, weight_decay=self.settings.decay)
+        """Make AdamW, whose rate follows the schedule at every step."""
+        trained = [parameter for parameter in self.segmenter.parameters() if parameter.requires_grad]
+        optimiser = torch.optim.AdamW(trained, lr=self.settings.rate, weight_decay=self.settings.decay)
         steps = max(int(self.trainer.estimated_stepping_batches), 1)
         by_step = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: self._share(done / steps))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": by_step, "interval": "step"}}
 
-    def training_step(self, batch: tuple[Tensor, Tensor], place: int) -> Tensor:
-        """Loss of one batch; what the network itself draws is seeded, so that a step is the same after a resumption."""
-        # Here and not in a hook: the first epoch after a resumption has no on_train_epoch_start.
-        torch.manual_seed(int(np.random.SeedSequence((self.settings.seed, self.current_epoch, place)).generate_state(1)[0]))
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        """Compute one batch's loss; the network's own random draws are seeded, so that a step is the same after resuming."""
+        # Seeded here and not in a hook: the first epoch after resuming has no on_train_epoch_start.
+        torch.manual_seed(int(np.random.SeedSequence((self.settings.seed, self.current_epoch, index)).generate_state(1)[0]))
         pictures, masks = batch
         maps = self.segmenter.logits(pictures.contiguous(memory_format=torch.channels_last))
-        loss = self._criterion([one.float() for one in maps], masks)
+        loss = self._criterion([logits.float() for logits in maps], masks)
         self._losses.append(float(loss.detach()))
         if not np.isfinite(self._losses[-1]):
             rule = f"must be so low that the loss stays finite, as it did not in epoch {self.current_epoch + 1}"
@@ -65,23 +65,23 @@ class Fitting(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Count the held-out pictures' 8-bit maps at all thresholds, as they are scored later."""
+        """Count the pixels of the held-out images' 8-bit maps at all thresholds, as evaluation does."""
         pictures, masks = batch
         p = torch.sigmoid(self.segmenter(pictures).float())[:, 0]
-        values = (255 * p).round().to(torch.uint8).cpu().numpy()
-        self._counts += [count(one, mask) for one, mask in zip(values, masks[:, 0].cpu().numpy(), strict=True)]
+        maps = (255 * p).round().to(torch.uint8).cpu().numpy()
+        self._counts += [count(values, mask) for values, mask in zip(maps, masks[:, 0].cpu().numpy(), strict=True)]
 
     def on_validation_epoch_end(self) -> None:
-        """ODS of the held-out pictures."""
-        found, threshold = ods(stack(self._counts))
+        """Compute the ODS of the held-out images."""
+        best, threshold = ods(stack(self._counts))
         self._counts.clear()
-        defined = not np.isnan(found)
-        self._held_out = {"ods": found if defined else None, "threshold": threshold if defined else None}
+        defined = not np.isnan(best)
+        self._held_out = {"ods": best if defined else None, "threshold": threshold if defined else None}
 
     def finish_epoch(self) -> Mapping[str, Any]:
-        """Write the epoch that is over into the history, and return its entry.
+        """Add the finished epoch to the history, and return its entry.
 
-        No hook of the module's own, since those run after the callbacks that read the history.
+        The callback that reads the history calls this, since the module's own hooks run after callbacks.
         """
         mean = float(np.mean(self._losses))
         self._losses.clear()
@@ -89,9 +89,9 @@ class Fitting(lightning.LightningModule):
         return self.history[-1]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the history with the state that a killed training goes on from."""
+        """Save the history with the state from which a killed training resumes."""
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Take the history up again."""
+        """Restore the history."""
         self.history = list(checkpoint["history"])

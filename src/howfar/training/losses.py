@@ -1,4 +1,4 @@
-"""Losses by name: of logits (b, 1, h, w) and masks of 0 and 1, a mean over the batch."""
+"""Compute segmentation losses by name, from logits (b, 1, h, w) and masks of 0 and 1."""
 
 from __future__ import annotations
 
@@ -34,14 +34,7 @@ def named(name: str) -> Loss:
 
 
 def bce(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Binary cross-entropy of the last map, −[y ln p + (1 − y) ln(1 − p)], mean over the pixels.
-
-    Parameters
-    ----------
-    maps
-        Logits (b, 1, h, w), one or several maps.
-    masks
-        (b, 1, h, w) of 0 and 1.
+    """Compute the binary cross-entropy of the last map, −[y ln p + (1 − y) ln(1 − p)], mean over the pixels.
 
     Examples
     --------
@@ -52,10 +45,10 @@ def bce(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
 
 
 def dice(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """1 − Dice of the last map, over the whole batch: 1 − (2 Σ p y + 1) / (Σ p + Σ y + 1).
+    """Compute 1 − Dice of the last map, over the whole batch: 1 − (2 Σ p y + 1) / (Σ p + Σ y + 1).
 
-    Milletari, Navab & Ahmadi, "V-Net" (3DV 2016). Sums run over the batch, so that a picture without foreground has no
-    loss of its own that the slightest p would set to 1.
+    Milletari, Navab & Ahmadi, "V-Net" (3DV 2016). Sums run over the batch, since the loss of an image without foreground
+    would be near 1 for the smallest p.
 
     Examples
     --------
@@ -67,7 +60,7 @@ def dice(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
 
 
 def bce_dice(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Sum of `bce` and `dice`.
+    """Add the losses `bce` and `dice`.
 
     Examples
     --------
@@ -79,7 +72,7 @@ def bce_dice(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
 
 
 def soft_iou(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """1 − soft intersection over union of the last map, 1 − (Σ p y + 1) / (Σ p + Σ y − Σ p y + 1), mean over the pictures.
+    """Compute 1 − soft IoU of the last map, 1 − (Σ p y + 1) / (Σ p + Σ y − Σ p y + 1), mean over the images.
 
     Examples
     --------
@@ -93,7 +86,7 @@ def soft_iou(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
 
 
 def bce_iou(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Sum of `bce` and `soft_iou`, as the SAM-Adapter is trained.
+    """Add the losses `bce` and `soft_iou`, by which SAM-Adapter is trained.
 
     Examples
     --------
@@ -105,12 +98,12 @@ def bce_iou(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
 
 
 def deepcrack(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Sum of the binary cross-entropies of all maps: the fused one and those of the five scales (Zou et al., TIP 2019, eq. 4).
+    """Add the binary cross-entropies of all maps: the fused one and those of the five scales (Zou et al., TIP 2019, eq. 4).
 
     Examples
     --------
-    >>> one = torch.zeros(1, 1, 2, 2)
-    >>> bool(torch.isclose(deepcrack([one] * 6, torch.ones(1, 1, 2, 2)), 6 * bce([one], torch.ones(1, 1, 2, 2))))
+    >>> logits, masks = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
+    >>> bool(torch.isclose(deepcrack([logits] * 6, masks), 6 * bce([logits], masks)))
     True
     """
-    return torch.stack([bce([one], masks) for one in maps]).sum()
+    return torch.stack([bce([logits], masks) for logits in maps]).sum()

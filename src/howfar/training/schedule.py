@@ -1,4 +1,4 @@
-"""Schedules by name: the learning rate over a training, as a share of its highest."""
+"""Compute learning-rate schedules by name: the rate over a training, as a share of its highest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WARM_UP = 0.05
 
 
 def named(name: str) -> Schedule:
-    """Return the schedule that is registered as `name`: share of the training that is done, 0-1 -> share of the rate, 0-1.
+    """Return the schedule that is registered as `name`, from the share of the training done to the share of the rate, each 0-1.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def named(name: str) -> Schedule:
 
 
 def constant(done: float) -> float:
-    """The highest rate throughout.
+    """Keep the highest rate throughout.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def constant(done: float) -> float:
 
 
 def cosine(done: float) -> float:
-    """Linear rise over the first 5 %, then half a cosine down to 0 (Loshchilov & Hutter, "SGDR", ICLR 2017).
+    """Raise the rate linearly over the first 5 %, then lower it by half a cosine to 0 (Loshchilov & Hutter, "SGDR", ICLR 2017).
 
     Examples
     --------
@@ -55,7 +55,7 @@ def cosine(done: float) -> float:
 
 
 def poly(done: float) -> float:
-    """(1 − done)^0.9, as the DeepLab papers anneal (Chen et al., TPAMI 2018).
+    """Lower the rate polynomially, (1 − done)^0.9, as the DeepLab papers do (Chen et al., TPAMI 2018).
 
     Examples
     --------
@@ -66,7 +66,7 @@ def poly(done: float) -> float:
 
 
 def step(done: float) -> float:
-    """A tenth of the rate from 60 % on, a hundredth from 85 %.
+    """Lower the rate to a tenth from 60 % on, and to a hundredth from 85 %.
 
     Examples
     --------

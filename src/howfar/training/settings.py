@@ -1,4 +1,4 @@
-"""How a segmenter is to be trained: checked settings, filled up from its recipe."""
+"""Check a training's settings, and fill in those that the caller leaves out from the segmenter's own."""
 
 from __future__ import annotations
 
@@ -15,31 +15,35 @@ from howfar.segmenters import SegmenterFamily
 if TYPE_CHECKING:
     from howfar.segmenters.checkpoint import Checkpoint
 
-_FROM_RECIPE = ("size", "epochs", "batch", "loss", "schedule", "rate", "decay")
+_FROM_FAMILY = ("size", "epochs", "batch", "loss", "schedule", "rate", "decay")
 
 
 class Settings(BaseModel):
-    """A training's settings; what is not given is the segmenter's own.
+    """Hold the settings of one training.
 
     Attributes
     ----------
     size
-        Side of the square that pictures are resized to; the aspect is not kept, as in the paper.
-    epochs, batch, loss, schedule, rate, decay
-        As `howfar.segmenters.Training`.
+        Side of the square that images are resized to; the aspect is not kept, as in the paper.
+    epochs, batch
+        Passes over the training images; images at a time.
+    loss, schedule
+        Registered names.
+    rate, decay
+        AdamW's highest learning rate, and weight decay.
     augment
-        Whether training pictures are flipped, turned, and changed in colour and sharpness.
+        Whether training images are flipped, turned, and changed in colour and sharpness.
     holdout
         Share of the photographs that are kept out of training, for the threshold, the ODS that is shown, and stopping early.
     patience
         Epochs without a better held-out ODS after which training stops; None: it never does. Refused where holdout is 0.
     keep
         ``best``: the weights of the epoch with the highest held-out ODS; ``last``: those of the last. Where nothing is held
-        out, or nothing held out has foreground, there is no ODS to judge by, and ``best`` means the last epoch too.
+        out, or nothing held out has foreground, there is no ODS, and ``best`` means the last epoch too.
     precision
-        ``32`` or ``bf16``: mixed with bfloat16.
+        ``32``, or ``bf16`` for mixed precision with bfloat16.
     seed
-        Of the network's own random weights, the order of pictures, what augments them, and which are held out.
+        Seed of the network's random weights, the order of images, their augmentation, and the choice of held-out ones.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,18 +64,18 @@ class Settings(BaseModel):
 
 
 def settings_for(
-    recipe: SegmenterFamily, options: Mapping[str, Any] | None = None, start: Checkpoint | None = None, **given: Any
+    family: SegmenterFamily, options: Mapping[str, Any] | None = None, start: Checkpoint | None = None, **given: Any
 ) -> Settings:
-    """Check what a caller asks, the rest from the segmenter's recipe; None stands for "the segmenter's own".
+    """Check the settings that a caller passes; those left out, or None, are the segmenter's own.
 
     Parameters
     ----------
-    recipe
+    family
         The segmenter's.
     options
-        The architecture's, which may leave no choice of the size; None where they are not known yet.
+        The architecture's options, which may determine the size; None where they are not known yet.
     start
-        A checkpoint that training begins with, whose network may not leave it either.
+        A checkpoint that training begins with, whose network may determine the size too.
     **given
         Fields of `Settings`.
 
@@ -84,14 +88,14 @@ def settings_for(
 
     Examples
     --------
-    >>> from howfar.segmenters import recipe_of
-    >>> settings_for(recipe_of("unetplusplus"), size=100)
+    >>> from howfar.segmenters import segmenter_family
+    >>> settings_for(segmenter_family("unetplusplus"), size=100)
     Traceback (most recent call last):
     howfar.errors.InputError: size must be a multiple of 32 for unetplusplus, got 100: pass 96 or 128
     """
     check_names(given, Settings.model_fields)
-    values = {name: getattr(recipe.training, name) for name in _FROM_RECIPE}
-    side = None if options is None else only_side(recipe, options, start)
+    values = {name: getattr(family.training, name) for name in _FROM_FAMILY}
+    side = None if options is None else only_side(family, options, start)
     if side is not None:
         values["size"] = side
     values |= {name: value for name, value in given.items() if value is not None}
@@ -101,7 +105,7 @@ def settings_for(
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
-    check_size(recipe, settings.size, side)
+    check_size(family, settings.size, side)
     if settings.patience is not None and not settings.holdout:
         rule, remedy = "needs held-out photographs to judge by, and holdout is 0", "hold a share out, or leave patience out"
         raise InputError.of("patience", rule, settings.patience, remedy)
@@ -111,7 +115,7 @@ def settings_for(
 
 
 def check_names(given: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse a name of a setting that is none of the known, naming the nearest.
+    """Refuse an unknown name of a setting, with the nearest known one in the error.
 
     Examples
     --------
@@ -127,37 +131,34 @@ def check_names(given: Iterable[str], known: Iterable[str]) -> None:
             raise InputError.of("setting", "must be one of a training's", name, hint)
 
 
-def only_side(recipe: SegmenterFamily, options: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:
-    """The one side of pictures that the network takes: that of `start`, or as the options tell; None where there is a choice.
+def only_side(family: SegmenterFamily, options: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:
+    """Find the one side of images that the network takes, from `start` or from the options; None where there is a choice.
 
-    Raises
-    ------
-    InputError
-        An option that is unknown or wrong.
+    An option that is unknown or wrong raises `InputError`.
     """
-    if recipe.side is None:
+    if family.side is None:
         return None
-    if start is not None and start.card.segmenter == recipe.name and start.card.architecture:
+    if start is not None and start.card.segmenter == family.name and start.card.architecture:
         return start.card.size
-    return recipe.side(recipe.checked(options))
+    return family.side(family.checked(options))
 
 
-def check_size(recipe: SegmenterFamily, size: int, side: int | None) -> None:
-    """Refuse a size that the network cannot be fed: not its one `side`, or no multiple of the recipe's.
+def check_size(family: SegmenterFamily, size: int, side: int | None) -> None:
+    """Refuse an image size that the network cannot take: not its one `side`, or no multiple of the family's `multiple`.
 
     Examples
     --------
-    >>> from howfar.segmenters import recipe_of
-    >>> check_size(recipe_of("adsam"), 512, 1024)
+    >>> from howfar.segmenters import segmenter_family
+    >>> check_size(segmenter_family("adsam"), 512, 1024)
     Traceback (most recent call last):
     howfar.errors.InputError: size must be 1024, the one side that adsam takes with its options, got 512:
     pass 1024, or options of another side
     """
     if side is not None and size != side:
-        rule = f"must be {side}, the one side that {recipe.name} takes with its options"
+        rule = f"must be {side}, the one side that {family.name} takes with its options"
         raise InputError.of("size", rule, size, f"pass {side}, or options of another side")
-    multiple = recipe.multiple
+    multiple = family.multiple
     if size % multiple:
         below = size // multiple * multiple
         remedy = f"pass {below} or {below + multiple}" if below else f"pass {multiple}"
-        raise InputError.of("size", f"must be a multiple of {multiple} for {recipe.name}", size, remedy)
+        raise InputError.of("size", f"must be a multiple of {multiple} for {family.name}", size, remedy)

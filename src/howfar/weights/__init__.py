@@ -1,1 +1,1 @@
-"""Published weights: where they are, on disk or on a hub, read without running code from them, and hashed."""
+"""Find published weights on disk or on a hub, read them without running code from them, and hash them."""

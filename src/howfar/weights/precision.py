@@ -1,4 +1,4 @@
-"""The numbers that a network computes with: float32, or torch's mixed precision."""
+"""Choose the number type that a network computes with: float32, or torch's mixed precision."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _TYPES: Final = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:
-    """Return what `precision` names, if the device computes with it: a CPU does in float32 and bfloat16.
+    """Return the torch type that `precision` names; a CPU computes in float32 and bfloat16 only.
 
     Raises
     ------
     InputError
-        An unknown precision, or one that the device has not.
+        The precision is unknown, or not available on the device.
 
     Examples
     --------
@@ -35,13 +35,13 @@ def dtype_of(precision: str, device: torch.device) -> torch.dtype:
         raise InputError.of("precision", f"must be one of {', '.join(_TYPES)}", precision)
     if precision == "fp16" and device.type == "cpu":
         raise InputError.of("precision", "must be 32 or bf16 on a CPU", precision)
-    found: torch.dtype = getattr(torch, _TYPES[precision])
-    return found
+    dtype: torch.dtype = getattr(torch, _TYPES[precision])
+    return dtype
 
 
 @contextmanager
 def computing_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
-    """Let torch compute in `dtype` where that is safe, and elsewhere in float32.
+    """Let torch compute in `dtype` in the operations where autocast deems it safe, and elsewhere in float32.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""State dicts: read from a local file without running code from it, fitted to a network, and hashed."""
+"""Read state dicts from local files without running code from them, load them into networks, and hash them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from howfar.errors import InputError
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read tensors by name from a ``.safetensors`` file, or from any other that ``torch.save`` wrote.
 
-    A training checkpoint that holds its tensors under ``state_dict`` or ``model`` is understood too. The file is
+    A training checkpoint may hold its tensors under ``state_dict`` or ``model``. The file is
     read with ``weights_only=True``, so that nothing in it is executed.
 
     Raises
@@ -28,22 +28,22 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     remedy = "pass a .safetensors file, or a .pth file that torch.save(model.state_dict(), path) wrote"
     try:
-        found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch's own words would advise to run whatever the file holds.
+        # torch's own message would advise to run whatever the file holds.
         raise InputError.of("weights", "must hold tensors by name and nothing else", str(path), remedy) from error
     except (OSError, EOFError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError.of("weights", f"must be readable ({_first_line(error)})", str(path), remedy) from error
     for key in ("state_dict", "model"):
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
-    if not isinstance(found, Mapping) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
+            state = state[key]
+    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError.of("weights", "must hold tensors by name and nothing else", str(path), remedy)
-    return dict(found)
+    return dict(state)
 
 
 def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tuple[str, ...], source: str) -> None:
-    """Load `state` into `network`: every tensor of the network must be there, in its shape.
+    """Load `state` into `network`, which must find every tensor in its shape.
 
     Parameters
     ----------
@@ -52,14 +52,14 @@ def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tupl
     state
         Tensors by name.
     beside
-        Names of modules whose tensors `state` may hold although the network has none: the classifier it was trained with.
+        Names of modules that `state` may hold and the network not: the classifier that the weights were trained with.
     source
-        What to call `state` in the error.
+        The file's name, for the error.
 
     Raises
     ------
     InputError
-        A tensor is missing, of another shape, or has no place.
+        A tensor is missing, of another shape, or not one of the network's.
     """
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in state]
@@ -73,7 +73,7 @@ def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tupl
 
 
 def hash_state_dict(state: Mapping[str, Tensor]) -> str:
-    """Return ``sha256:`` and the hash of every tensor's name, type, shape and bytes, in the order of the names.
+    """Hash every tensor's name, type, shape and bytes, in the order of the names, as ``sha256:…``.
 
     Examples
     --------

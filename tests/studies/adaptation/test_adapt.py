@@ -18,7 +18,7 @@ from howfar.data import Dataset, content_hash
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, LeakError
 from howfar.results.adaptation import Adaptation
-from howfar.segmenters import recipe_of
+from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.studies.adaptation.adapt import adapt
 from howfar.studies.adaptation.bakeoff import bakeoff
@@ -26,8 +26,8 @@ from howfar.studies.adaptation.leak_guard import Known, check_unseen
 from howfar.studies.adaptation.models import _same
 from howfar.studies.adaptation.settings import Config
 from howfar.studies.adaptation.study import Study
-from howfar.training.examples import examples_of, fingerprint_of, split
 from howfar.training.fit import Task
+from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split
 from howfar.training.settings import settings_for
 
 TRAINING: dict[str, Any] = {"size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False}
@@ -338,8 +338,8 @@ def test_what_cannot_be_is_one_line(changes: dict[str, Any], words: str, folders
 
 def test_a_checkpoint_of_other_masks_weights_or_photographs_is_not_gone_on_with(folders: list[Path]) -> None:
     examples = examples_of(Dataset.from_folder(folders[1]))
-    recipe = recipe_of("deepcrack")
-    settings = settings_for(recipe, size=32, epochs=1, holdout=0.3)
+    family = segmenter_family("deepcrack")
+    settings = settings_for(family, size=32, epochs=1, holdout=0.3)
     task = Task("deepcrack", {"width": 4}, "site", examples, settings)
     learnt, held = split(examples, settings.holdout, settings.seed)
     data = {
@@ -349,7 +349,7 @@ def test_a_checkpoint_of_other_masks_weights_or_photographs_is_not_gone_on_with(
         "started_from": None,
         "pretrained": True,
     }
-    card = Card("deepcrack", dict(recipe.checked({"width": 4})), 32, "w", settings.model_dump(), data, (), None)
+    card = Card("deepcrack", dict(family.checked({"width": 4})), 32, "w", settings.model_dump(), data, (), None)
     found = Checkpoint(card, {})
     assert _same(found, task)
     assert not _same(found, replace(task, pretrained=False))

@@ -12,7 +12,7 @@ from PIL import Image
 from howfar.errors import InputError, MissingPathError
 from howfar.studies.prompts.persam import Personal, by_example, locate, personalise
 from howfar.studies.prompts.prompt import Prompt
-from howfar.studies.prompts.sam import Masks, Sam, Seen
+from howfar.studies.prompts.sam import EncodedImage, Masks, Sam
 
 
 def picture(width: int = 50, height: int = 30, seed: int = 0) -> Image.Image:
@@ -43,28 +43,28 @@ def test_sees_and_proposes_as_plain_transformers(sam: Sam, sam_folder: Path) -> 
             input_boxes=boxes,
         )
     prompt = Prompt(points=((10.0, 20.0), (5.0, 3.0)), labels=(1, 0), box=(2.0, 3.0, 40.0, 29.0))
-    found = sam.masks(sam.see(given), prompt)
+    found = sam.masks(sam.encode(given), prompt)
     torch.testing.assert_close(found.logits, expected.pred_masks[0, 0], rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(found.quality, expected.iou_scores[0, 0], rtol=1e-4, atol=1e-6)
     assert torch.equal(found.best, found.logits[int(found.quality.argmax())])
 
 
 def test_padding_is_no_part_of_the_picture(sam: Sam) -> None:
-    seen = sam.see(picture())
+    encoded = sam.encode(picture())
     # Foreground in the upper part alone, which is where the picture lies: 38 of 64 rows.
     logits = torch.full((16, 16), -20.0)
     logits[:9] = 20.0
-    found = sam.probabilities(seen, logits)
+    found = sam.probabilities(encoded, logits)
     assert found.shape == (30, 50)
     assert found.dtype == np.float32
     assert (found[:26] > 0.99).all()
 
 
 def test_an_earlier_proposal_is_taken_in(sam: Sam) -> None:
-    seen = sam.see(picture())
+    encoded = sam.encode(picture())
     prompt = Prompt(points=((3.0, 3.0),), labels=(1,))
-    first = sam.masks(seen, prompt)
-    assert not torch.equal(first.logits, sam.masks(seen, prompt, first.best + 3).logits)
+    first = sam.masks(encoded, prompt)
+    assert not torch.equal(first.logits, sam.masks(encoded, prompt, first.best + 3).logits)
 
 
 def test_random_weights_are_of_one_seed(sam_folder: Path) -> None:
@@ -87,10 +87,10 @@ class Drawn(Sam):
         self.device, self.side, self.proposals, self.features = torch.device("cpu"), 64, proposals, features
         self.told: list[Prompt] = []
 
-    def see(self, picture: Image.Image) -> Seen:
-        return Seen(self.features, (picture.height, picture.width), (64, 64))
+    def encode(self, picture: Image.Image) -> EncodedImage:
+        return EncodedImage(self.features, (picture.height, picture.width), (64, 64))
 
-    def masks(self, seen: Seen, prompt: Prompt, before: torch.Tensor | None = None) -> Masks:
+    def masks(self, encoded: EncodedImage, prompt: Prompt, before: torch.Tensor | None = None) -> Masks:
         self.told.append(prompt)
         return Masks(self.proposals, torch.tensor([0.1, 0.9, 0.2]))
 
@@ -113,7 +113,7 @@ def test_the_target_is_found_again(drawn: tuple[Drawn, np.ndarray]) -> None:
     personal = personalise(sam, picture(64, 64), mask, steps=1)
     torch.testing.assert_close(personal.target, torch.tensor([0.0, 1.0, 0.0, 0.0]))
     # In a picture twice as large the points are twice as far out.
-    prompt = locate(sam, Seen(sam.features, (128, 128), (64, 64)), personal.target)
+    prompt = locate(sam, EncodedImage(sam.features, (128, 128), (64, 64)), personal.target)
     (x, y), (far_x, far_y) = prompt.points
     assert prompt.labels == (1, 0)
     assert 16 <= x <= 48
@@ -127,7 +127,7 @@ def test_weights_go_to_the_right_proposal(drawn: tuple[Drawn, np.ndarray]) -> No
     brief, long = (personalise(sam, picture(64, 64), mask, steps=steps) for steps in (1, 400))
     assert long.weights[1] > brief.weights[1] > 1 / 3
     assert long.weights[0] < 1 / 3
-    found, prompt = by_example(sam, long, sam.see(picture(64, 64)))
+    found, prompt = by_example(sam, long, sam.encode(picture(64, 64)))
     # To within a cell of the coarse proposals.
     assert ((found > 0.5) & mask).sum() / ((found > 0.5) | mask).sum() > 0.75
     # The last pass is told the box of the mask before.
@@ -146,7 +146,7 @@ def test_nothing_of_sam_changes(sam_folder: Path) -> None:
     mask[10:20, 10:20] = True
     before = sam.weights
     personal = personalise(sam, picture(), mask, steps=3)
-    found, _ = by_example(sam, personal, sam.see(picture(seed=1)))
+    found, _ = by_example(sam, personal, sam.encode(picture(seed=1)))
     assert found.shape == (30, 50)
     assert Sam(sam_folder).weights == before == _hash(sam)
 

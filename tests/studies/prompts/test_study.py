@@ -16,8 +16,8 @@ from howfar.figures.prompting import FOREGROUND, prompting_rows
 from howfar.report.prompting import lead, write_prompting_report
 from howfar.results.prompting import Prompting
 from howfar.studies.prompts import study
+from howfar.studies.prompts.clipseg import ClipSeg
 from howfar.studies.prompts.sam import Sam
-from howfar.studies.prompts.text import ClipSeg
 
 KINDS = ("points", "box", "persam")
 
@@ -62,13 +62,13 @@ def test_every_image_says_what_was_told(made: tuple[Prompting, Path], roads: Pat
 
 def test_a_picture_is_encoded_once(sam_folder: Path, roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    plain = Sam.see
+    plain = Sam.encode
 
     def counted(self: Sam, picture: Image.Image) -> Any:
         seen.append(1)
         return plain(self, picture)
 
-    monkeypatch.setattr(Sam, "see", counted)
+    monkeypatch.setattr(Sam, "encode", counted)
     howfar.prompts(roads, KINDS, out=tmp_path / "out", **options(sam_folder, roads))
     # Five, and the reference.
     assert len(seen) == 6

@@ -1,4 +1,4 @@
-"""DeepCrack (Zou et al. 2018): a SegNet over VGG-16's widths whose encoder and decoder are fused at every scale."""
+"""Register DeepCrack (Zou et al. 2018), a SegNet of VGG-16's widths whose encoder and decoder are fused at every scale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DeepCrackOptions(Options):
-    """How wide the network is.
+    """Choose the network's width.
 
     Attributes
     ----------
@@ -32,8 +32,8 @@ def build(options: DeepCrackOptions, pretrained: bool | Path) -> DeepCrack:
     return build_network(options.width, pretrained)
 
 
-# The paper fixes the loss. Optimiser, rate and length are those that howfar trains every segmenter by, longer than UNet++'s
-# since no part begins trained.
+# The loss is the paper's. Optimiser, rate and schedule are those of every segmenter of howfar; it trains longer than UNet++,
+# since no part begins with trained weights.
 DEEPCRACK = SegmenterFamily(
     "deepcrack",
     DeepCrackOptions,

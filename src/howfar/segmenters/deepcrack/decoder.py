@@ -1,4 +1,4 @@
-"""DeepCrack's way up: unpooling to where the maxima were, and one fused map for each scale."""
+"""Define DeepCrack's decoder, which unpools by the encoder's pooling indices, and the fusion layer of each scale."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 
 class Block(nn.Sequential):
-    """Convolutions of 3×3, each with batch norm and ReLU; the maps keep their sides.
+    """Apply 3×3 convolutions, each with batch norm and ReLU, without changing the maps' sides.
 
     Parameters
     ----------
     channels
-        Of the input, and after each convolution.
+        Channels of the input, and after each convolution.
 
     Examples
     --------
@@ -27,14 +27,14 @@ class Block(nn.Sequential):
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         for before, after in itertools.pairwise(channels):
-            # The norm's own shift makes a bias idle.
+            # Batch norm has a shift of its own, so a bias would have no effect.
             self.append(nn.Conv2d(before, after, 3, padding=1, bias=False))
             self.append(nn.BatchNorm2d(after))
             self.append(nn.ReLU(inplace=True))
 
 
 class Decoder(nn.Module):
-    """The encoder mirrored: unpool by its indices, then as many convolutions; the last leads to the next scale's width.
+    """Mirror the encoder: unpool by its indices, then as many convolutions, the last to the next scale's width.
 
     Badrinarayanan, Kendall & Cipolla, "SegNet: A deep convolutional encoder-decoder architecture for image segmentation"
     (2015), on which DeepCrack builds.
@@ -52,26 +52,26 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(Block((*[before] * depth, after)) for before, after, depth in blocks)
 
     def forward(self, deepest: Tensor, indices: Sequence[Tensor]) -> list[Tensor]:
-        """The decoder's map of every scale, finest first, of the deepest pooled map and the indices of every pooling."""
+        """Compute the decoder's map of every scale, finest first, from the deepest pooled map and all pooling indices."""
         maps = []
         x = deepest
-        for block, where in zip(reversed(self.blocks), reversed(indices), strict=True):
-            x = block(functional.max_unpool2d(x, where, kernel_size=(2, 2)))
+        for block, positions in zip(reversed(self.blocks), reversed(indices), strict=True):
+            x = block(functional.max_unpool2d(x, positions, kernel_size=(2, 2)))
             maps.append(x)
         return maps[::-1]
 
 
 class Fusion(nn.Module):
-    """One scale's logits: encoder's and decoder's map side by side, brought to the picture's sides, 3×3 to `width`, 1×1 to one.
+    """Compute one scale's logits: concatenate encoder and decoder map, upsample to the image, 3×3 to `width`, 1×1 to one.
 
     Parameters
     ----------
     channels
-        Of the two maps together.
+        Channels of the two maps together.
     width
-        Between the two convolutions.
+        Channels between the two convolutions.
     scale
-        The picture's side over the maps'.
+        The image's side over the maps'.
     """
 
     def __init__(self, channels: int, width: int, scale: int) -> None:
@@ -82,16 +82,16 @@ class Fusion(nn.Module):
         self.map = nn.Conv2d(width, 1, 1)
 
     def forward(self, encoded: Tensor, decoded: Tensor) -> Tensor:
-        """Logits (b, 1, h, w) of maps (b, c, h / scale, w / scale) and (b, c', h / scale, w / scale)."""
+        """Compute logits (b, 1, h, w) from maps (b, c, h / scale, w / scale) and (b, c', h / scale, w / scale)."""
         mixed = upsampled_convolution(torch.cat((encoded, decoded), dim=1), self.mixed.weight, self.scale)
         logits: Tensor = self.map(functional.relu(self.norm(mixed)))
         return logits
 
 
 def upsampled_convolution(x: Tensor, weight: Tensor, scale: int) -> Tensor:
-    """Convolve what bilinear upsampling makes of `x`, padded by zeros, without holding the upsampled map.
+    """Convolve the zero-padded bilinear upsampling of `x`, without holding the upsampled map in memory.
 
-    Mixing channels commutes with upsampling, and bilinear upsampling works on rows and columns apart. So each of the 3×3 taps
+    Mixing channels commutes with upsampling, and bilinear upsampling is separable in rows and columns. So each of the 3×3 taps
     mixes the channels while the map is small, rows are upsampled, shifted and added, and then columns: the result has
     few channels at full size, where the upsampled map would have up to sixteen times as many.
 
@@ -100,7 +100,7 @@ def upsampled_convolution(x: Tensor, weight: Tensor, scale: int) -> Tensor:
     x
         Maps (b, c, h, w).
     weight
-        Of a 3×3 convolution, (o, c, 3, 3).
+        Weights of a 3×3 convolution, (o, c, 3, 3).
     scale
         Factor of the sides.
 

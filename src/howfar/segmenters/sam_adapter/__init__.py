@@ -1,4 +1,4 @@
-"""SAM-Adapter (Chen et al. 2023): a frozen Segment Anything encoder with a small trained adapter, and SAM's mask decoder."""
+"""Register SAM-Adapter (Chen et al. 2023), a frozen Segment Anything encoder with a small trained adapter and SAM's decoder."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def build(options: SamAdapterOptions, pretrained: bool | Path) -> SamAdapter:
 
 
 def describe(network: SamAdapter) -> Mapping[str, Any]:
-    """Say what a checkpoint keeps, so that its network is built where the base is not."""
+    """Give the values that a checkpoint keeps, so that its network can be built without the base model."""
     return {"config": network.config, "base_weights": network.base_weights}
 
 
 def restore(options: SamAdapterOptions, architecture: Mapping[str, Any]) -> SamAdapter:
-    """Build the network that was described, whether or not its base is here."""
+    """Build the network from its description, whether or not the base model is on disk."""
     from howfar.segmenters.sam_adapter.base import sam_of
     from howfar.segmenters.sam_adapter.model import SamAdapter
 
@@ -37,13 +37,13 @@ def restore(options: SamAdapterOptions, architecture: Mapping[str, Any]) -> SamA
 
 
 def side(options: SamAdapterOptions) -> int | None:
-    """Tell the side of the base's pictures, where it can be told without asking the hub."""
+    """Find the side of the base model's images, where the hub need not be asked."""
     from howfar.segmenters.sam_adapter.base import side_of
 
     return side_of(options.base)
 
 
-# Sides are a multiple of a patch's; the network built refuses any but its base's own.
+# A side is a multiple of the patch's side; the network refuses any but the side of its base model.
 SAM_ADAPTER = SegmenterFamily(
     "adsam",
     SamAdapterOptions,

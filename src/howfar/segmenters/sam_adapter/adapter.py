@@ -1,4 +1,4 @@
-"""The adapter: what is added to SAM's tokens before each block, made of the patches and of the picture's fine detail."""
+"""Compute SAM-Adapter's prompts, which are added to SAM's tokens before each block, from patches and high frequencies."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ STD = 0.02
 
 
 class Adapter(nn.Module):
-    """Prompt of block i = up(GELU(blockᵢ(patches(F_patch) + frequencies(F_high)))).
+    """Compute the prompt of each block i: up(GELU(blockᵢ(patches(F_patch) + frequencies(F_high)))).
 
     Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148).
     `up` is shared by the blocks; each of the others is a linear map with a bias, `frequencies` one of a patch's pixels. With
-    tokens of C values, 3·p² pixels a patch, B blocks and r values between, they have
+    tokens of C values, 3·p² values a patch, B blocks and r values between the layers, they have
 
         (C + 1)·r + (3·p² + 1)·r + B·(r + 1)·r + (r + 1)·C
 
@@ -31,12 +31,12 @@ class Adapter(nn.Module):
     blocks
         How many blocks are prompted, B.
     r
-        Values between.
+        Values between the layers.
 
     Examples
     --------
     >>> adapter = Adapter(tokens=768, patch=16, blocks=12, r=24)
-    >>> sum(one.numel() for one in adapter.parameters())
+    >>> sum(parameter.numel() for parameter in adapter.parameters())
     63312
     >>> prompts = list(adapter(torch.rand(2, 4, 5, 768), torch.rand(2, 3, 64, 80)))
     >>> len(prompts), prompts[0].shape
@@ -52,41 +52,41 @@ class Adapter(nn.Module):
         self.apply(_begin)
 
     def forward(self, patches: Tensor, high: Tensor) -> Iterator[Tensor]:
-        """Make each block's prompt when it is asked for, so that one is held at a time.
+        """Compute each block's prompt when it is needed, so that one is in memory at a time.
 
         Parameters
         ----------
         patches
             Patch embeddings, (b, h, w, C), without positions.
         high
-            The high-frequency picture, (b, 3, p·h, p·w).
+            The high-frequency image, (b, 3, p·h, p·w).
 
         Yields
         ------
         Tensor
             (b, h, w, C).
         """
-        seen = self.patches(patches) + self.frequencies(high).permute(0, 2, 3, 1)
+        mixed = self.patches(patches) + self.frequencies(high).permute(0, 2, 3, 1)
         for block in self.blocks:
-            yield self.up(functional.gelu(block(seen)))
+            yield self.up(functional.gelu(block(mixed)))
 
 
 def high_frequencies(pictures: Tensor, share: float = 0.25) -> Tensor:
-    """|F⁻¹(M · F(x))|, where M is 0 in the centred square of the spectrum that holds `share` of its area, and 1 outside.
+    """Keep an image's high frequencies: |F⁻¹(M · F(x))|, where M is 0 in the middle of the spectrum and 1 outside.
 
-    The square is as wide a part of the spectrum as it is high; the zero frequency is its middle.
+    The middle is a rectangle around the zero frequency with the spectrum's proportions.
 
     Parameters
     ----------
     pictures
         Real values, (b, c, h, w).
     share
-        Of the spectrum's area.
+        The middle's share of the spectrum's area.
 
     Returns
     -------
     Tensor
-        Of the same shape; nothing below 0.
+        Values of 0 or more, of the same shape.
 
     Examples
     --------
@@ -98,14 +98,14 @@ def high_frequencies(pictures: Tensor, share: float = 0.25) -> Tensor:
     spectrum = torch.fft.fftshift(torch.fft.fft2(pictures), dim=(-2, -1))
     height, width = pictures.shape[-2:]
     tall, wide = round(height * share**0.5 / 2), round(width * share**0.5 / 2)
-    kept = torch.ones((height, width), dtype=pictures.dtype, device=pictures.device)
-    kept[height // 2 - tall : height // 2 + tall, width // 2 - wide : width // 2 + wide] = 0
-    high: Tensor = torch.fft.ifft2(torch.fft.ifftshift(spectrum * kept, dim=(-2, -1))).abs()
+    passed = torch.ones((height, width), dtype=pictures.dtype, device=pictures.device)
+    passed[height // 2 - tall : height // 2 + tall, width // 2 - wide : width // 2 + wide] = 0
+    high: Tensor = torch.fft.ifft2(torch.fft.ifftshift(spectrum * passed, dim=(-2, -1))).abs()
     return high
 
 
 def _begin(module: nn.Module) -> None:
-    # As vision transformers begin.
+    # The usual initialisation of vision transformers.
     if isinstance(module, (nn.Linear, nn.Conv2d)):
         nn.init.trunc_normal_(module.weight, std=STD)
         if module.bias is not None:

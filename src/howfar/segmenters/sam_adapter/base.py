@@ -1,4 +1,4 @@
-"""Load the SAM that is adapted, from a local folder, the hub's cache or the hub, in that order, by transformers."""
+"""Load the SAM that is adapted, by transformers: from a local folder, the hub's cache or the hub, in that order."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
     base
         A local folder with ``config.json`` and ``model.safetensors``, or a hub id.
     pretrained
-        True for the base's weights, a file for those of a state dict, False for random ones: then only the configuration is
-        read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
+        True for the base model's weights, a file for those of a state dict, False for random ones: then only the configuration
+        is read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
 
     Raises
     ------
     MissingExtraError
         transformers is absent.
     MissingPathError
-        The folder or a file of it is absent, or the hub's files are neither cached nor within reach.
+        The folder or a file of it is absent, or the hub's files are neither cached nor can they be downloaded.
     InputError
-        The base is no SAM, or the weights do not fit its configuration.
+        The base model is no SAM, or the weights do not fit its configuration.
     """
     library = _library()
     wanted = (CONFIG_FILE, SAFE_FILE) if pretrained is True else (CONFIG_FILE,)
@@ -65,27 +65,27 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
 
 
 def sam_of(config: Any) -> Any:
-    """Build a ``transformers.SamModel`` of random weights by the configuration that a checkpoint holds.
+    """Build a ``transformers.SamModel`` with random weights from the configuration that a checkpoint holds.
 
     Raises
     ------
     MissingExtraError
         transformers is absent.
     InputError
-        It is no configuration of a SAM.
+        The configuration is not a SAM's.
     """
     library = _library()
     if not isinstance(config, Mapping) or config.get("model_type") != "sam":
         raise InputError("the checkpoint does not hold the configuration of a SAM: train again")
     try:
         return library.SamModel(library.SamConfig.from_dict(dict(config)))
-    # As of a folder's: each library that has a say fails in its own way.
+    # transformers and the libraries that it uses each fail in their own ways.
     except Exception as error:
         raise InputError(f"the checkpoint's configuration of SAM cannot be read ({one_line(error)}): train again") from error
 
 
 def side_of(base: str) -> int | None:
-    """Tell the side of a base's pictures: of a folder, a published base, or one in the hub's cache; None of others.
+    """Find the side of a base model's images, where it is a folder, published, or in the hub's cache; None otherwise.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def side_of(base: str) -> int | None:
     file = folder / CONFIG_FILE if folder.is_dir() else _cached_config(base)
     try:
         found = None if file is None else json.loads(file.read_text(encoding="utf-8"))["vision_config"].get("image_size", SIDE)
-    # Whatever is amiss is told when the base is built.
+    # Errors are raised later, when the base model is built.
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return found if isinstance(found, int) else None
@@ -122,7 +122,7 @@ def _library() -> Any:
 
 
 def _folder(base: str, wanted: tuple[str, ...]) -> Path | None:
-    """The folder that `base` names, or None where it is a hub id."""
+    """Give the folder that `base` names, or None where it is a hub id."""
     folder = Path(base).expanduser()
     if folder.is_dir():
         absent = [name for name in wanted if not (folder / name).is_file()]
@@ -154,7 +154,7 @@ def _config(library: Any, base: str, folder: Path | None, wanted: tuple[str, ...
 
 
 def _of_hub(base: str, wanted: tuple[str, ...], read: Callable[[bool], T]) -> T:
-    """What `read` (with True: of the cache alone) finds, asking the hub only for what is not cached."""
+    """Call `read` with True, for the cache alone, and with False, for the hub, where the cache lacks a file."""
     try:
         return read(True)
     except OSError:
@@ -173,7 +173,7 @@ def _of_hub(base: str, wanted: tuple[str, ...], read: Callable[[bool], T]) -> T:
 
 
 def _fitting(source: str, read: Callable[[], Any]) -> Any:
-    """The model, where every tensor of it was read; transformers would make up those that are not there."""
+    """Return the model if every tensor of it was read; transformers would invent those that are absent."""
     try:
         model, info = read()
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""SAM with the adapter: the frozen encoder run block by block, and the trained mask decoder."""
+"""Define the SAM-Adapter network: SAM's frozen encoder with an adapter, and SAM's trained mask decoder."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from howfar.errors import InputError
-from howfar.segmenters.normalisation import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from howfar.segmenters.normalisation import Normalise
 from howfar.segmenters.sam_adapter.adapter import Adapter, high_frequencies
+from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
 
 
 class SamAdapter(nn.Module):
-    """SAM-Adapter: prompts made of the picture are added to the tokens before each of SAM's blocks; one mask is decoded.
+    """Segment by SAM-Adapter: prompts computed from the image are added to the tokens before each of SAM's blocks.
 
     Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148),
-    over Kirillov et al., "Segment anything" (2023). The decoder is given SAM's own positions of the patches and its own
-    embedding of "no mask", and no point or box. Encoder, positions and that embedding are frozen, and so is what of the
-    decoder has no part in the one mask (the heads of the other masks and of their quality); the rest is trained.
+    over Kirillov et al., "Segment anything" (2023). The decoder receives SAM's own positions of the patches and its own
+    embedding of "no mask", no point or box, and decodes one mask. Encoder, positions and that embedding are frozen, and so
+    are the decoder's heads of the other masks and of their quality; the rest is trained.
 
     Parameters
     ----------
     sam
-        A ``transformers.SamModel``, whose parts are taken over.
+        A ``transformers.SamModel``, whose parts become this module's.
     r
         Values for each patch between the adapter's layers.
     base_weights
@@ -36,8 +37,8 @@ class SamAdapter(nn.Module):
     config
         SAM's configuration as JSON values.
     multiple
-        The side of SAM's pictures, 1024 for the published ones. Its positions are of that size, and nothing is
-        interpolated, so the pictures must be squares of just that side.
+        The side of SAM's images, 1024 for the published ones. Its positions are of that size and are not interpolated, so
+        images must be squares of exactly that side.
     """
 
     name = "adsam"
@@ -46,7 +47,7 @@ class SamAdapter(nn.Module):
         super().__init__()
         vision = sam.config.vision_config
         self.config: dict[str, Any] = json.loads(sam.config.to_json_string(use_diff=False))
-        # Where the base lay is among the options.
+        # The path of the base model is kept among the options.
         self.config.pop("_name_or_path", None)
         self.base_weights = base_weights
         self.multiple: int = vision.image_size
@@ -60,17 +61,14 @@ class SamAdapter(nn.Module):
         self.adapter = Adapter(vision.hidden_size, vision.patch_size, vision.num_hidden_layers, r)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Logits (b, 1, h, w) of pictures (b, 3, h, w) of 0-1: SAM's mask of a quarter of the side, enlarged bilinearly.
+        """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1: SAM's mask at a quarter of the side, bilinearly enlarged.
 
-        Raises
-        ------
-        InputError
-            The pictures are not of the base's size.
+        Images of another size than the base model's raise `InputError`.
         """
         embedding = self._embedded(pictures)
         masks, _ = self.decoder(
             image_embeddings=embedding,
-            image_positional_embeddings=self._where(embedding).repeat(len(embedding), 1, 1, 1),
+            image_positional_embeddings=self._position_code(embedding).repeat(len(embedding), 1, 1, 1),
             sparse_prompt_embeddings=None,
             dense_prompt_embeddings=self.no_mask.weight.view(1, -1, 1, 1),
             multimask_output=False,
@@ -78,16 +76,13 @@ class SamAdapter(nn.Module):
         return functional.interpolate(masks[:, 0], pictures.shape[2:], mode="bilinear", align_corners=False)
 
     def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """The one map that the loss is taken of."""
+        """Return the one map that the loss is computed on."""
         return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """The image embedding, (b, 256, h / 16, w / 16) with the published bases.
+        """Compute the image embedding, (b, 256, h / 16, w / 16) with the published base models.
 
-        Raises
-        ------
-        InputError
-            The pictures are not of the base's size.
+        Images of another size than the base model's raise `InputError`.
         """
         return (self._embedded(pictures),)
 
@@ -106,8 +101,8 @@ class SamAdapter(nn.Module):
         embedding: Tensor = self.encoder.neck(tokens)
         return embedding
 
-    def _where(self, embedding: Tensor) -> Tensor:
-        """SAM's code of the middle of every patch, (1, c, h, w): x and y as shares of the sides."""
+    def _position_code(self, embedding: Tensor) -> Tensor:
+        """Encode the middle of every patch as SAM does, (1, c, h, w), from x and y as shares of the sides."""
         height, width = embedding.shape[2:]
         options: dict[str, Any] = {"device": embedding.device, "dtype": embedding.dtype}
         y, x = ((torch.arange(side, **options) + 0.5) / side for side in (height, width))

@@ -1,4 +1,4 @@
-"""UNet++ over an EfficientNet encoder, by segmentation-models-pytorch (Zhou et al. 2018; the paper's UNet++)."""
+"""Register UNet++ (Zhou et al. 2018; the paper's) over an EfficientNet encoder, from segmentation-models-pytorch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class UnetPlusPlusOptions(Options):
-    """Which encoder.
+    """Choose the encoder.
 
     Attributes
     ----------

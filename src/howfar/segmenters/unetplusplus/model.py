@@ -1,4 +1,4 @@
-"""The UNet++ network, and the published weights that its encoder begins with."""
+"""Define the UNet++ network and load the published weights that its encoder begins with."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from howfar.errors import MissingExtraError
+from howfar.errors import MissingExtraError, one_line
 from howfar.segmenters.input_size import check_sides
-from howfar.segmenters.normalisation import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from howfar.segmenters.normalisation import Normalise
 from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
-from howfar.weights.hub import SAFE_FILE, missing_weights, why_unreachable
+from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD, SAFE_FILE, missing_weights, why_unreachable
 from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
 ENCODERS = {"lite0": "tu-tf_efficientnet_lite0", "b3": "efficientnet-b3"}
-# What each encoder's published weights were trained with. They are written here, since the library asks a hub for them.
+# Mean and deviation that each encoder's published weights were trained with; the library would ask a hub for them.
 STATISTICS = {"lite0": ((0.5,) * 3, (0.5,) * 3), "b3": (IMAGENET_MEAN, IMAGENET_STD)}
 B3 = "smp-hub/efficientnet-b3.imagenet"
-# What the published weights hold beside the encoder: for classification only.
+# Classification layers that the published weights hold beside the encoder.
 HEADS = ("model.conv_head", "model.bn2", "model.classifier", "_fc")
 
 
 class UnetPlusPlus(nn.Module):
-    """UNet++: an EfficientNet encoder and a decoder of nested, dense skips; foreground as one map.
+    """Segment by UNet++: an EfficientNet encoder and a decoder of nested, dense skip connections; foreground as one map.
 
     Zhou, Siddiquee, Tajbakhsh & Liang, "UNet++: A nested U-Net architecture for medical image segmentation" (DLMIA 2018),
     as segmentation-models-pytorch builds it.
@@ -49,28 +49,19 @@ class UnetPlusPlus(nn.Module):
         self.network = _library().UnetPlusPlus(ENCODERS[encoder], encoder_weights=None, in_channels=3, classes=1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Logits (b, 1, h, w) of pictures (b, 3, h, w) of 0-1.
-
-        Raises
-        ------
-        InputError
-            A side is no multiple of 32.
-        """
+        """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1; sides must be multiples of 32, else `InputError`."""
         check_sides(self.name, pictures, self.multiple)
         logits: Tensor = self.network(self.normalise(pictures))
         return logits
 
     def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """The one map that the loss is taken of."""
+        """Return the one map that the loss is computed on."""
         return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """The five maps that the encoder hands to the decoder, from half to a 32nd of the sides, without the picture itself.
+        """Compute the five maps that the encoder passes to the decoder, from half to a 32nd of the sides.
 
-        Raises
-        ------
-        InputError
-            A side is no multiple of 32.
+        A side that is no multiple of 32 raises `InputError`.
         """
         check_sides(self.name, pictures, self.multiple)
         maps: Sequence[Tensor] = self.network.encoder(self.normalise(pictures))
@@ -78,16 +69,16 @@ class UnetPlusPlus(nn.Module):
 
 
 def build(encoder: str, pretrained: bool | Path) -> UnetPlusPlus:
-    """Build UNet++, its encoder with ImageNet weights where `pretrained` (of the file, where it is one).
+    """Build UNet++, its encoder with ImageNet weights if `pretrained`, from that file if it is one.
 
     Raises
     ------
     MissingExtraError
         A library or the package of Lite0's weights is absent.
     MissingPathError
-        EfficientNet-B3's weights are neither cached nor within reach.
+        EfficientNet-B3's weights are neither cached nor can they be downloaded.
     InputError
-        A file that does not hold the encoder's weights.
+        The file does not hold the encoder's weights.
     """
     network = UnetPlusPlus(encoder)
     if pretrained:
@@ -121,4 +112,4 @@ def _published_b3() -> Path:
         return Path(hf_hub_download(B3, SAFE_FILE))
     # The hub's client and its HTTP library each fail in their own ways.
     except Exception as error:
-        raise missing_weights("unetplusplus with encoder b3", B3, SAFE_FILE, " ".join(str(error).split())) from error
+        raise missing_weights("unetplusplus with encoder b3", B3, SAFE_FILE, one_line(error)) from error

@@ -11,14 +11,14 @@ from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.io.checkpoint import remove_abandoned
 from howfar.results.adaptation import Adaptation
-from howfar.segmenters import recipe_of
+from howfar.segmenters import segmenter_family
 from howfar.studies.adaptation.leak_guard import Known
 from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import ANEW, Config
 from howfar.studies.adaptation.study import Study
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_inputs import sources_of
-from howfar.training.examples import examples_of
+from howfar.training.image_mask_pairs import examples_of
 from howfar.training.settings import settings_for
 
 
@@ -100,7 +100,7 @@ def adapt(
     )  # fmt: skip
     if config.background_shots and background is None:
         raise InputError.of("background_shots", "are of no use without background", list(config.background_shots))
-    recipe = recipe_of(model)
+    recipe = segmenter_family(model)
     settings = settings_for(recipe, options or {}, **training)
     p = Known.of(_dataset(primary), group)
     place = StudyFolder(

@@ -1,4 +1,4 @@
-"""What adapting gained: paired differences of image F, with intervals over photographs and trainings."""
+"""Estimate what adapting a model gained: paired differences of image F, with intervals over photographs and trainings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LEVEL = 0.95
 
 
 def paired(images: pd.DataFrame, one: str, other: str, what: str = "f") -> pd.DataFrame:
-    """Differences one − other of each image and seed that both have.
+    """Subtract one model's scores from another's on each image and seed that both have: one − other.
 
     Parameters
     ----------
     images
-        seed, model, dataset, image, photograph, and `what`: one row a model, seed and image.
+        Columns seed, model, dataset, image, photograph, and `what`; one row for each model, seed and image.
     one, other
         Names of models.
     what
@@ -29,37 +29,36 @@ def paired(images: pd.DataFrame, one: str, other: str, what: str = "f") -> pd.Da
     Returns
     -------
     DataFrame
-        seed, dataset, photograph, difference.
+        Columns seed, dataset, photograph, difference.
     """
     keys = ["seed", "dataset", "image", "photograph"]
-    sides = [images[images["model"] == name].set_index(keys)[what] for name in (one, other)]
-    found = (sides[0] - sides[1]).dropna().rename("difference").reset_index()
-    return found.drop(columns="image")
+    minuend, subtrahend = (images[images["model"] == name].set_index(keys)[what] for name in (one, other))
+    return (minuend - subtrahend).dropna().rename("difference").reset_index().drop(columns="image")
 
 
 def interval(
     differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator, level: float = LEVEL
 ) -> tuple[float, float, float]:
-    """Mean difference and the ends of its interval, over other photographs and other trainings; datasets count alike.
+    """Compute the mean difference and the ends of its interval over photographs and trainings, all datasets weighted alike.
 
     mean ± t·√(v_photographs + v_seeds). v_photographs is the variance of the mean when, in each dataset, photographs are drawn
-    with replacement, the same for all seeds, each with all of its images: a photograph that gains much does so whatever the
-    seed. v_seeds is the variance of the seeds' means over their number. t has the degrees of freedom of the two together,
+    with replacement, the same for all seeds, each with all of its images, since a photograph's gain is much the same for all
+    seeds. v_seeds is the variance of the seeds' means over their number. t has the degrees of freedom of the two together,
     v_seeds having one less than there are seeds (Welch & Satterthwaite): resampling three seeds would call every fourth
-    difference of nothing but chance certain. With one seed nothing is known of how trainings differ, and the interval is of the
+    chance difference significant. With one seed the variance between trainings is unknown, and the interval is that over
     photographs alone. Sources: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 8; Satterthwaite, "An
     approximate distribution of estimates of variance components" (Biometrics Bulletin 2, 1946).
 
     Parameters
     ----------
     differences
-        As `paired` gives them.
+        Columns seed, dataset, photograph, difference.
     bootstrap
-        Draws of photographs.
+        Number of draws of photographs.
     rng
-        Draws them.
+        Generator of the draws.
     level
-        How often the interval should hold the mean.
+        Probability with which the interval should contain the mean.
 
     Examples
     --------
@@ -74,102 +73,99 @@ def interval(
 
 
 def half_width(components: Sequence[Component], level: float) -> float:
-    """Half of the interval that components of variance give at a level; NaN where one of them is not known."""
-    total = sum(one.variance for one in components)
+    """Compute half the width of the interval from the components of variance; NaN where a component is unknown."""
+    total = sum(component.variance for component in components)
     if np.isnan(total) or total == 0:
         return total
-    freedom = total**2 / sum(one.variance**2 / one.freedom for one in components if one.freedom)
+    freedom = total**2 / sum(component.variance**2 / component.freedom for component in components if component.freedom)
     return float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(total))
 
 
 def spread(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) -> tuple[float, list[Component]]:
-    """Mean difference, and what each dataset's photographs, and last the seeds, add to its variance, as `interval` tells.
+    """Compute the mean difference and the components of its variance: one for each dataset's photographs, last the seeds'.
 
-    The variance of n drawn photographs is taken n/(n − 1) times, as drawing with replacement gives too little of it; of a
+    The variance over n drawn photographs is multiplied by n/(n − 1), as drawing with replacement underestimates it; for a
     single photograph it is NaN.
     """
     seeds = sorted(differences["seed"].unique())
-    sets = [_sums(rows, seeds) for _, rows in differences.groupby("dataset")]
-    ones = [np.ones((1, one.shape[1])) for one in sets]
-    mean = float(_means(sets, ones, np.ones((1, len(seeds))))[0])
-    found = []
-    for sums in sets:
+    datasets = [_sums(rows, seeds) for _, rows in differences.groupby("dataset")]
+    equal = [np.ones((1, sums.shape[1])) for sums in datasets]
+    mean = float(_means(datasets, equal, np.ones((1, len(seeds))))[0])
+    components = []
+    for sums in datasets:
         count = sums.shape[1]
-        drawn = _means([sums], [_weights(count, bootstrap, rng)], np.ones((bootstrap, len(seeds))))
-        variance = np.nanvar(drawn, ddof=1) * count / (count - 1) / len(sets) ** 2 if count > 1 else np.nan
-        found.append(Component(float(variance), count - 1))
+        weights = rng.multinomial(count, np.full(count, 1 / count), size=bootstrap).astype(np.float64)
+        drawn = _means([sums], [weights], np.ones((bootstrap, len(seeds))))
+        variance = np.nanvar(drawn, ddof=1) * count / (count - 1) / len(datasets) ** 2 if count > 1 else np.nan
+        components.append(Component(float(variance), count - 1))
     if len(seeds) < 2:
-        return mean, [*found, Component(0.0, 0)]
-    apart = _means(sets, [np.repeat(one, len(seeds), axis=0) for one in ones], np.eye(len(seeds)))
-    return mean, [*found, Component(float(np.var(apart, ddof=1) / len(seeds)), len(seeds) - 1)]
+        return mean, [*components, Component(0.0, 0)]
+    by_seed = _means(datasets, [np.repeat(weights, len(seeds), axis=0) for weights in equal], np.eye(len(seeds)))
+    return mean, [*components, Component(float(np.var(by_seed, ddof=1) / len(seeds)), len(seeds) - 1)]
 
 
 @dataclass(frozen=True)
 class Component:
-    """What one source of chance adds to the variance of a mean, and its degrees of freedom."""
+    """Hold one source's share of a mean's variance, and its degrees of freedom."""
 
     variance: float
     freedom: float
 
 
 Spread = tuple[float, list[Component]]
-"""A mean difference and what adds to its variance, the seeds last."""
+"""A mean difference and the components of its variance, the seeds' last."""
 
 
-def pooled(found: Sequence[Spread | None]) -> list[Spread | None]:
-    """The same with the seeds' part of the variance shared by all comparisons of a study.
+def pooled(spreads: Sequence[Spread | None]) -> list[Spread | None]:
+    """Replace the seeds' component of each comparison by one that is pooled over all comparisons of a study.
 
     Two or three seeds tell little of their own variance, and where they happen to agree an interval of their own is far too
-    narrow: of twelve strategies that are random in all but name, one beat it in half of the simulated studies of two
-    seeds, in a quarter of those of three. Trainings differ much the same whatever they learn from, so the variance of a
+    narrow: of twelve strategies that all choose at random, one beat the random one in half of the simulated studies of two
+    seeds, in a quarter of those of three. Trainings vary much the same whatever they learn from, so the variance of a
     difference of two trainings is taken as Σ (k − 1) s² / Σ (k − 1) over the comparisons, s² being each one's over its k
-    seeds; with half of Σ (k − 1) degrees of freedom, as they share a rival, and no fewer than k − 1. So 3 to 6 % of such
-    studies name a winner, for 5 % meant; with a single strategy there is nothing to share, and two seeds leave up to 11 %,
-    three 8 % (benchmarks/simulations.py).
+    seeds; with half of Σ (k − 1) degrees of freedom, as they share a rival, and no fewer than k − 1. Then 3 to 6 % of such
+    studies name a winner, for a nominal 5 %; a single strategy has nothing to pool, and the rate is up to 11 % with two
+    seeds, 8 % with three (benchmarks/simulations.py).
 
     Examples
     --------
-    >>> one, other = (0.1, [Component(0.0, 1)]), (0.2, [Component(0.04, 1)])
-    >>> [round(parts[-1].variance, 3) for _, parts in pooled([one, other])]
+    >>> first, second = (0.1, [Component(0.0, 1)]), (0.2, [Component(0.04, 1)])
+    >>> [round(components[-1].variance, 3) for _, components in pooled([first, second])]
     [0.02, 0.02]
     """
-    known = [parts[-1] for one in found if one is not None for parts in [one[1]] if parts[-1].freedom]
-    degrees = sum(part.freedom for part in known)
+    by_seeds = [spread[1][-1] for spread in spreads if spread is not None and spread[1][-1].freedom]
+    degrees = sum(component.freedom for component in by_seeds)
     if not degrees:
-        return list(found)
-    # A mean over k seeds has a k-th of the variance of one.
-    each = sum(part.freedom * part.variance * (part.freedom + 1) for part in known) / degrees
+        return list(spreads)
+    # A mean over k seeds has a k-th of the variance of one training.
+    variance = sum(entry.freedom * entry.variance * (entry.freedom + 1) for entry in by_seeds) / degrees
 
-    def shared(part: Component) -> Component:
-        return Component(each / (part.freedom + 1), max(part.freedom, degrees / 2)) if part.freedom else part
+    def shared(own: Component) -> Component:
+        return Component(variance / (own.freedom + 1), max(own.freedom, degrees / 2)) if own.freedom else own
 
-    return [None if one is None else (one[0], [*one[1][:-1], shared(one[1][-1])]) for one in found]
-
-
-def _weights(count: int, draws: int, rng: np.random.Generator) -> Float64Array:
-    """How often each of `count` is drawn, (draws, count)."""
-    return rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
+    return [None if spread is None else (spread[0], [*spread[1][:-1], shared(spread[1][-1])]) for spread in spreads]
 
 
 def _sums(rows: pd.DataFrame, seeds: Sequence[int]) -> Float64Array:
-    """Sum of differences and number of images by seed and photograph, (seeds, photographs, 2)."""
+    """Sum differences and count images by seed and photograph, (seeds, photographs, 2)."""
     table = rows.pivot_table(index="seed", columns="photograph", values="difference", aggfunc=["sum", "count"], fill_value=0)
-    parts = [table[name].reindex(list(seeds), fill_value=0).to_numpy(dtype=np.float64) for name in ("sum", "count")]
-    return np.stack(parts, axis=2)
+    tables = [table[name].reindex(list(seeds), fill_value=0).to_numpy(dtype=np.float64) for name in ("sum", "count")]
+    return np.stack(tables, axis=2)
 
 
-def _means(sets: Sequence[Float64Array], photographs: Sequence[Float64Array], seeds: Float64Array) -> Float64Array:
-    """For every draw the mean over datasets of the weighted mean over seeds of the weighted mean over images.
+def _means(datasets: Sequence[Float64Array], photographs: Sequence[Float64Array], seeds: Float64Array) -> Float64Array:
+    """Average over datasets, for every draw, the weighted mean over seeds of the weighted mean over images.
 
-    A seed of which a dataset has no image in a draw counts not there; a dataset without any counts not in that draw.
+    Seeds without a drawn image in a dataset are left out there, and datasets without any are left out of that draw.
     """
-    found = np.full((len(sets), len(seeds)), np.nan)
-    for place, (sums, weights) in enumerate(zip(sets, photographs, strict=True)):
+    by_dataset = np.full((len(datasets), len(seeds)), np.nan)
+    for row, (sums, weights) in enumerate(zip(datasets, photographs, strict=True)):
         totals = np.einsum("spk,bp->bsk", sums, weights, optimize=True)
-        there = np.where(totals[..., 1] > 0, seeds, 0.0)
+        seed_weights = np.where(totals[..., 1] > 0, seeds, 0.0)
         means = totals[..., 0] / np.where(totals[..., 1] > 0, totals[..., 1], 1.0)
-        counted = there.sum(axis=1)
-        some = counted > 0
-        found[place, some] = (there * means).sum(axis=1)[some] / counted[some]
-    known = np.isfinite(found)
-    return np.where(known.any(axis=0), np.where(known, found, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)
+        weight = seed_weights.sum(axis=1)
+        drawn = weight > 0
+        by_dataset[row, drawn] = (seed_weights * means).sum(axis=1)[drawn] / weight[drawn]
+    finite = np.isfinite(by_dataset)
+    totals = np.where(finite, by_dataset, 0.0).sum(axis=0)
+    return np.where(finite.any(axis=0), totals / np.maximum(finite.sum(axis=0), 1), np.nan)

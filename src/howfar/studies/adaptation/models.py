@@ -1,4 +1,4 @@
-"""The models of an adaptation study on disk: trained once, predicted once, whenever the study is run."""
+"""Train, load and score the models of an adaptation study, reusing those that an earlier run left on disk."""
 
 from __future__ import annotations
 
@@ -12,31 +12,29 @@ from howfar.data import Dataset, content_hash, read_bytes
 from howfar.errors import HowfarError
 from howfar.pipeline.prediction import Model, load_model, predict
 from howfar.results import Evaluation
-from howfar.segmenters import recipe_of
+from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.leak_guard import Known, check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
-from howfar.training.examples import Example, fingerprint_of, split
 from howfar.training.fit import Task, fit
+from howfar.training.image_mask_pairs import Example, fingerprint_of, split
 from howfar.training.settings import Settings
 
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """Where the study's models lie, and how they are trained and run.
+    """Hold the folder of a study's models, and how they are trained and run.
 
     Attributes
     ----------
     folder
-        Of the study: checkpoints go to models/, maps to maps/.
+        The study's folder: checkpoints go to models/, maps to maps/.
     segmenter, options, pretrained
-        As `howfar.training.fit.Task`.
-    primary
-        P's name.
-    examples
-        P's examples.
+        The architecture's registered name, its options, and whether it begins with published weights.
+    primary, examples
+        The primary dataset's name, and its training examples.
     device, workers, progress
-        As `howfar.training.fit.fit`.
+        The device, the number of processes that prepare batches, and whether to show progress.
     """
 
     folder: Path
@@ -50,11 +48,11 @@ class StudyFolder:
     progress: bool
 
     def file(self, label: str) -> Path:
-        """Where the checkpoint of this label lies."""
+        """Give the path of the checkpoint of a label."""
         return self.folder / "models" / f"{label}.safetensors"
 
     def trained(self, label: str, settings: Settings, extra: Sequence[Example], start: Checkpoint | None = None) -> Checkpoint:
-        """The model of this label: as it lies there if it was trained on the same images in the same way, else trained."""
+        """Load the model of a label if it was trained on the same images with the same settings, and train it otherwise."""
         task = Task(
             segmenter=self.segmenter,
             options=self.options,
@@ -66,17 +64,17 @@ class StudyFolder:
             start=start,
         )
         file = self.file(label)
-        found = _there(file)
-        if found is not None and _same(found, task):
-            return found
+        checkpoint = _load(file)
+        if checkpoint is not None and _same(checkpoint, task):
+            return checkpoint
         return fit(task, self.folder / "models", file, device=self.device, workers=self.workers, progress=self.progress)
 
     def loaded(self, checkpoint: Checkpoint) -> Model:
-        """The model, ready to predict."""
+        """Prepare a checkpoint's model for prediction."""
         return load_model(checkpoint, device=self.device)
 
     def signals(self, label: str, model: Model, known: Known) -> Evaluation:
-        """What the model's maps of a dataset say without labels: no mask is looked at."""
+        """Compute label-free signals from the model's maps of a dataset, without looking at its masks."""
         blind = replace(known.dataset, items=tuple(replace(item, mask=None) for item in known.dataset.items))
         maps = [self._maps(label, model, blind, flipped) for flipped in (False, True)]
         return evaluate(blind, maps[0], flipped=maps[1], threshold=0.5, progress=False)
@@ -84,27 +82,18 @@ class StudyFolder:
     def scored(
         self, label: str, model: Model, known: Known, dataset: Dataset, taken: Collection[str], threshold: float
     ) -> Evaluation:
-        """Score the model on a part of a dataset that no model of the study learnt from.
-
-        Raises
-        ------
-        LeakError
-            One of the images was learnt from.
-        """
+        """Score the model on a part of a dataset that no model of the study learnt from, else raise `LeakError`."""
         check_unseen(known, dataset, taken)
         folder = self._maps(label, model, dataset, flipped=False)
         return evaluate(dataset, folder, threshold=threshold, progress=False)
 
     def held_out(self, label: str, model: Model, checkpoint: Checkpoint, settings: Settings, known: Known) -> Evaluation:
-        """Score the model on P's photographs that were held out, at the threshold that is best there.
+        """Score the model on the held-out photographs of the primary dataset, at the threshold that is best there.
 
-        Raises
-        ------
-        LeakError
-            One of the images was learnt from.
+        An image that was learnt from raises `LeakError`.
         """
         _, held = split(self.examples, settings.holdout, settings.seed)
-        names = {one.name for one in held}
+        names = {example.name for example in held}
         part = replace(known.dataset, items=tuple(item for item in known.dataset.items if item.name in names))
         check_unseen(known, part, checkpoint.card.data["contents"])
         return evaluate(part, self._maps(label, model, part, flipped=False), progress=False)
@@ -115,26 +104,26 @@ class StudyFolder:
         return folder
 
 
-def _there(file: Path) -> Checkpoint | None:
-    """The checkpoint at a path; none where there is none or it is damaged: then it is trained again."""
+def _load(file: Path) -> Checkpoint | None:
+    """Load a checkpoint; None where it is absent or damaged, so that the model is trained again."""
     try:
         return Checkpoint.load(file)
     except HowfarError:
         return None
 
 
-def _same(found: Checkpoint, task: Task) -> bool:
-    """Whether a checkpoint is what the task would give: the same architecture, settings, images and start."""
-    card = found.card
+def _same(checkpoint: Checkpoint, task: Task) -> bool:
+    """Tell whether a checkpoint is the task's result: the same architecture, settings, images and initial weights."""
+    card = checkpoint.card
     learnt, held = split(task.examples, task.settings.holdout, task.settings.seed)
-    began = None if task.start is None else task.start.card.weights
+    start = None if task.start is None else task.start.card.weights
     pretrained = task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained)
     return (
         card.segmenter == task.segmenter
-        and dict(card.options) == dict(recipe_of(task.segmenter).checked(task.options))
+        and dict(card.options) == dict(segmenter_family(task.segmenter).checked(task.options))
         and card.settings == task.settings.model_dump()
-        and card.data["started_from"] == began
+        and card.data["started_from"] == start
         and card.data.get("pretrained", pretrained) == pretrained
-        and Counter(card.data["held_out"]) == Counter(content_hash(read_bytes(one.path)) for one in held)
+        and Counter(card.data["held_out"]) == Counter(content_hash(read_bytes(example.path)) for example in held)
         and card.data["fingerprint"] == fingerprint_of([*learnt, *task.extra])
     )

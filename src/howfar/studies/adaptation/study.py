@@ -14,14 +14,14 @@ from howfar.pipeline.prediction import Model
 from howfar.results import Comparison, Provenance
 from howfar.results.adaptation import BASELINE, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
+from howfar.studies.adaptation.false_positive_suppression import suppression_of
 from howfar.studies.adaptation.leak_guard import Known, Part
 from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import ANEW, Arm, Config
-from howfar.studies.adaptation.suppression import suppression_of
 from howfar.studies.adaptation.tables import gains_of, images_of, model_row, score_row
 from howfar.studies.distance import compare
 from howfar.studies.selection import select
-from howfar.training.examples import Example, examples_of
+from howfar.training.image_mask_pairs import Example, examples_of
 from howfar.training.settings import Settings
 
 

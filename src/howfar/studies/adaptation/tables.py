@@ -1,4 +1,4 @@
-"""Tables of an adaptation study: models, their scores of a dataset, its images, and the gains of all models."""
+"""Build the tables of an adaptation study: its models, their scores by dataset and by image, and their gains."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OVER = ("over_random", "over_random_low", "over_random_high")
 def model_row(
     seed: int, label: str, arm: Arm | None, checkpoint: Checkpoint, threshold: float, own: Evaluation | None
 ) -> dict[str, Any]:
-    """What was trained, and how it does on P's held-out photographs."""
+    """Make a model's row: what was trained, and its score on the primary dataset's held-out photographs."""
     return {
         "seed": seed,
         "model": label,
@@ -37,36 +37,36 @@ def model_row(
     }
 
 
-def score_row(found: Evaluation, images: pd.DataFrame) -> dict[str, Any]:
-    """A model's scores of one dataset; the share of false positives is the mean over images without foreground."""
+def score_row(evaluation: Evaluation, images: pd.DataFrame) -> dict[str, Any]:
+    """Make a model's row of scores on one dataset; false positives are averaged over the images without foreground."""
     names = ("ods", "ods_threshold", "f", "mean_f")
     share = float(images["false_positive_share"].mean())
     return {
-        "dataset": found.dataset,
-        "n": found.n,
-        **{name: found.scores[name] for name in names},
+        "dataset": evaluation.dataset,
+        "n": evaluation.n,
+        **{name: evaluation.scores[name] for name in names},
         "false_positive_share": None if np.isnan(share) else share,
     }
 
 
-def images_of(found: Evaluation, part: Part, distances: pd.DataFrame, seed: int, label: str, folder: Path) -> pd.DataFrame:
-    """A model's F of each image of one part, with its photograph, its distance by M, and where its files lie.
+def images_of(evaluation: Evaluation, part: Part, distances: pd.DataFrame, seed: int, label: str, folder: Path) -> pd.DataFrame:
+    """Make a row for each image of a part: a model's F, the photograph, the distance by the base model, and the files.
 
-    What is predicted is false where there is no foreground: where the mask is empty, and in all of a blank part.
+    A prediction is a false positive where the mask is empty, and in all of a blank part.
     """
-    rows, known = found.images, part.known
+    rows, photographs = evaluation.images, part.known.photographs
     names = rows["image"]
     masks = {item.name: "" if item.mask is None else printable(item.mask) for item in part.dataset.items}
-    of = pd.MultiIndex.from_product([[found.dataset], names])
+    index = pd.MultiIndex.from_product([[evaluation.dataset], names])
     empty = np.full(len(rows), True) if part.blank else (rows["foreground"] == 0).to_numpy()
     return pd.DataFrame(
         {
             "seed": seed,
             "model": label,
-            "dataset": found.dataset,
+            "dataset": evaluation.dataset,
             "image": names,
-            "photograph": [known.photographs[name] for name in names],
-            "distance": distances["i_dist_scaled"].reindex(of).to_numpy(dtype=np.float64),
+            "photograph": [photographs[name] for name in names],
+            "distance": distances["i_dist_scaled"].reindex(index).to_numpy(dtype=np.float64),
             "f": rows["performance"].to_numpy(dtype=np.float64),
             "false_positive_share": np.where(empty, rows["predicted_foreground"].to_numpy(dtype=np.float64), np.nan),
             "path": rows["path"],
@@ -77,18 +77,19 @@ def images_of(found: Evaluation, part: Part, distances: pd.DataFrame, seed: int,
 
 
 def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: Config) -> pd.DataFrame:
-    """Gains over M of every model, on each dataset and on all secondaries; and over random where that was a strategy.
+    """Compute every model's gain over the base model, and over random choice where that was a strategy.
 
-    What trainings differ by chance is pooled over the models that are compared, as `pooled` tells.
+    Gains are computed on each dataset and on all secondary ones together; the variance between trainings is pooled over the
+    models that are compared.
     """
-    known = images[images["f"].notna()]
-    arms, datasets = config.arms(), ("all", *dict.fromkeys(known["dataset"]))
+    scored = images[images["f"].notna()]
+    arms, datasets = config.arms(), ("all", *dict.fromkeys(scored["dataset"]))
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for dataset in datasets:
-        here = known[known["dataset"].isin(secondaries if dataset == "all" else [dataset])]
-        over_m = [_spread(here, arm.label, BASELINE, dataset, config) for arm in arms]
-        over_random = [_spread(here, arm.label, _rival(arm, config), dataset, config) for arm in arms]
-        for arm, gain, over in zip(arms, pooled(over_m), pooled(over_random), strict=True):
+        compared = scored[scored["dataset"].isin(secondaries if dataset == "all" else [dataset])]
+        over_base = [_spread(compared, arm.label, BASELINE, dataset, config) for arm in arms]
+        over_random = [_spread(compared, arm.label, _rival(arm, config), dataset, config) for arm in arms]
+        for arm, gain, over in zip(arms, pooled(over_base), pooled(over_random), strict=True):
             judged = _judged(over, len(config.strategies) - 1)
             rows[arm.label, dataset] = {**_ends(gain, "gain", "low", "high"), **_ends(over, *OVER), **judged}
     return pd.DataFrame([{"model": arm.label, "dataset": name, **rows[arm.label, name]} for arm in arms for name in datasets])
@@ -107,17 +108,17 @@ def _spread(images: pd.DataFrame, one: str, other: str | None, dataset: str, con
     )
 
 
-def _ends(found: Spread | None, middle: str, low: str, high: str) -> dict[str, float]:
-    if found is None:
+def _ends(gain: Spread | None, middle: str, low: str, high: str) -> dict[str, float]:
+    if gain is None:
         return dict.fromkeys((middle, low, high), np.nan)
-    mean, half = found[0], half_width(found[1], LEVEL)
+    mean, half = gain[0], half_width(gain[1], LEVEL)
     return {middle: mean, low: mean - half, high: mean + half}
 
 
-def _judged(found: Spread | None, comparisons: int) -> dict[str, bool | None]:
-    """Whether the difference is above or below 0 beyond chance; one seed is no verdict."""
-    if found is None or not found[1][-1].freedom:
+def _judged(gain: Spread | None, comparisons: int) -> dict[str, bool | None]:
+    """Tell whether a gain is significantly above or below 0; one seed gives no verdict."""
+    if gain is None or not gain[1][-1].freedom:
         return {"beats_random": None, "below_random": None}
-    # With as many comparisons as strategies some would stand out by chance (Bonferroni).
-    mean, half = found[0], half_width(found[1], 1 - (1 - LEVEL) / comparisons)
+    # Bonferroni's correction, since among many strategies some stand out by chance.
+    mean, half = gain[0], half_width(gain[1], 1 - (1 - LEVEL) / comparisons)
     return {"beats_random": mean - half > 0, "below_random": mean + half < 0}

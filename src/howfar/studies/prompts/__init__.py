@@ -1,1 +1,1 @@
-"""Networks that are told what to segment by a prompt (appendix of the paper, figs. 11 and 12), and what that is worth."""
+"""Segment datasets by promptable networks (SAM, CLIPSeg, PerSAM-F) and score them (the paper's appendix, figs. 11 and 12)."""

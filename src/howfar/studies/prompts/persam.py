@@ -1,8 +1,9 @@
-"""PerSAM-F (Zhang et al., "Personalize Segment Anything Model with One Shot", ICLR 2024): SAM, told by one image and mask.
+"""Prompt SAM by one reference image and its mask, as PerSAM-F does.
 
-The target's feature is the mean of the encoder's over the mask. In another picture the places most and least like it, by
-cosine, are the points that SAM is prompted with. SAM's three proposals are weighed by two numbers, the third being what is
-left of 1, which are fitted to the one image; nothing of SAM changes. Two more passes refine: with the mask, then with its box.
+Zhang et al., "Personalize Segment Anything Model with One Shot" (ICLR 2024). The target's feature is the mean of the
+encoder's features over the mask. In another image SAM is prompted with the points that are most and least similar to it, by
+cosine. SAM's three proposals are mixed with three weights that sum to 1, of which two are fitted to the reference; SAM itself
+does not change. Two more passes refine the result: with the mask, then with its box.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 from howfar.data.masks import resize_mask
 from howfar.errors import InputError
 from howfar.studies.prompts.prompt import Prompt, box_of
-from howfar.studies.prompts.sam import Sam, Seen
+from howfar.studies.prompts.sam import EncodedImage, Sam
 
 STEPS = 1000
 RATE = 1e-3
@@ -28,40 +29,37 @@ _FOCUS, _BALANCE = 2.0, 0.25
 
 @dataclass(frozen=True)
 class Personal:
-    """What was learnt of one image: the target's unit feature (channels,), and the weights of SAM's first two proposals."""
+    """Hold what was learnt from the reference: its unit feature (channels,), and the weights of SAM's first two proposals."""
 
     target: Tensor
     weights: tuple[float, float]
 
     def weigh(self, logits: Tensor) -> Tensor:
-        """The proposals (3, s, s) as one (s, s)."""
+        """Mix the proposals (3, s, s) into one (s, s)."""
         first, second = self.weights
         return first * logits[0] + second * logits[1] + (1 - first - second) * logits[2]
 
 
 def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: int = STEPS, rate: float = RATE) -> Personal:
-    """Learn a target of one picture and its mask: two numbers, by AdamW on Dice and focal loss, beginning at a third each.
+    """Learn from one image and its mask: fit two weights by AdamW on Dice and focal loss, beginning at a third each.
 
-    Raises
-    ------
-    InputError
-        The mask is of another size than the picture, or has no foreground.
+    A mask of another size than its image, or without foreground, raises `InputError`.
     """
     if mask.shape != (picture.height, picture.width):
         shape = f"{mask.shape[0]}×{mask.shape[1]}"
         raise InputError.of("the reference's mask", f"must be {picture.height}×{picture.width}, as its picture", shape)
     if not mask.any():
         raise InputError.of("the reference's mask", "must have foreground", "none")
-    seen = sam.see(picture)
-    # Clones, as what inference mode made takes part in no gradient.
-    target = _target(sam, seen, mask).clone()
-    logits = sam.masks(seen, locate(sam, seen, target)).logits.clone()
-    whole = torch.stack([sam.enlarged(seen, one) for one in logits])
+    encoded = sam.encode(picture)
+    # Clones, since tensors made in inference mode cannot take part in gradients.
+    target = _target(sam, encoded, mask).clone()
+    logits = sam.masks(encoded, locate(sam, encoded, target)).logits.clone()
+    proposals = torch.stack([sam.enlarged(encoded, proposal) for proposal in logits])
     truth = torch.from_numpy(mask.astype(np.float32)).to(sam.device)
     weights = torch.full((2,), 1 / 3, device=sam.device, requires_grad=True)
     optimiser = torch.optim.AdamW([weights], lr=rate)
     for _ in range(steps):
-        mixed = weights[0] * whole[0] + weights[1] * whole[1] + (1 - weights.sum()) * whole[2]
+        mixed = weights[0] * proposals[0] + weights[1] * proposals[1] + (1 - weights.sum()) * proposals[2]
         loss = _dice(mixed, truth) + _focal(mixed, truth)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own is not annotated
@@ -70,46 +68,46 @@ def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: 
     return Personal(target, (first, second))
 
 
-def locate(sam: Sam, seen: Seen, target: Tensor) -> Prompt:
-    """The place most like the target as foreground, the place least like it as background."""
-    alike = interpolate(_cosines(seen, target)[None, None], (sam.side, sam.side), mode="bilinear", align_corners=False)
-    inner = alike[0, 0, : seen.inner[0], : seen.inner[1]]
-    places = []
-    for at in (int(inner.argmax()), int(inner.argmin())):
-        row, column = divmod(at, inner.shape[1])
-        places.append(((column + 0.5) / seen.scale[0], (row + 0.5) / seen.scale[1]))
-    return Prompt(points=tuple(places), labels=(1, 0))
+def locate(sam: Sam, encoded: EncodedImage, target: Tensor) -> Prompt:
+    """Choose the point most similar to the target as foreground, and the least similar as background."""
+    cosines = interpolate(_cosines(encoded, target)[None, None], (sam.side, sam.side), mode="bilinear", align_corners=False)
+    inner = cosines[0, 0, : encoded.inner[0], : encoded.inner[1]]
+    points = []
+    for index in (int(inner.argmax()), int(inner.argmin())):
+        row, column = divmod(index, inner.shape[1])
+        points.append(((column + 0.5) / encoded.scale[0], (row + 0.5) / encoded.scale[1]))
+    return Prompt(points=tuple(points), labels=(1, 0))
 
 
-def by_example(sam: Sam, personal: Personal, seen: Seen) -> tuple[NDArray[np.float32], Prompt]:
-    """Probabilities of another picture, and the points that its own likeness to the target gave."""
-    prompt = locate(sam, seen, personal.target)
-    logits = personal.weigh(sam.masks(seen, prompt).logits)
-    logits = sam.masks(seen, prompt, logits).best
-    found = sam.probabilities(seen, logits) > 0.5
-    if found.any():
-        boxed = Prompt(prompt.points, prompt.labels, box_of(found).box)
-        logits = sam.masks(seen, boxed, logits).best
-    return sam.probabilities(seen, logits), prompt
+def by_example(sam: Sam, personal: Personal, encoded: EncodedImage) -> tuple[NDArray[np.float32], Prompt]:
+    """Predict probabilities of another image, and return the points that were chosen by similarity to the target."""
+    prompt = locate(sam, encoded, personal.target)
+    logits = personal.weigh(sam.masks(encoded, prompt).logits)
+    logits = sam.masks(encoded, prompt, logits).best
+    mask = sam.probabilities(encoded, logits) > 0.5
+    if mask.any():
+        boxed = Prompt(prompt.points, prompt.labels, box_of(mask).box)
+        logits = sam.masks(encoded, boxed, logits).best
+    return sam.probabilities(encoded, logits), prompt
 
 
-def _target(sam: Sam, seen: Seen, mask: NDArray[np.bool_]) -> Tensor:
-    """Mean of the embedding over the cells that the mask reaches, of length 1."""
-    grid = int(seen.embedding.shape[-1])
-    inner = [max(1, min(grid, round(side * grid / sam.side))) for side in seen.inner]
-    # So that a line one pixel wide is not lost between the cells.
-    reached = torch.zeros((grid, grid), dtype=torch.bool)
-    reached[: inner[0], : inner[1]] = torch.from_numpy(resize_mask(mask, inner[0], inner[1]))
-    cells = seen.embedding[0][:, reached.to(seen.embedding.device)]
+def _target(sam: Sam, encoded: EncodedImage, mask: NDArray[np.bool_]) -> Tensor:
+    """Average the embedding over the grid cells that the mask touches, and scale it to length 1."""
+    grid = int(encoded.embedding.shape[-1])
+    inner = [max(1, min(grid, round(side * grid / sam.side))) for side in encoded.inner]
+    # `resize_mask` keeps lines one pixel wide.
+    touched = torch.zeros((grid, grid), dtype=torch.bool)
+    touched[: inner[0], : inner[1]] = torch.from_numpy(resize_mask(mask, inner[0], inner[1]))
+    cells = encoded.embedding[0][:, touched.to(encoded.embedding.device)]
     mean = cells.mean(dim=1)
-    found: Tensor = mean / mean.norm().clamp_min(1e-12)
-    return found
+    target: Tensor = mean / mean.norm().clamp_min(1e-12)
+    return target
 
 
-def _cosines(seen: Seen, target: Tensor) -> Tensor:
-    features = seen.embedding[0]
-    found: Tensor = torch.einsum("chw,c->hw", features / features.norm(dim=0, keepdim=True).clamp_min(1e-12), target)
-    return found
+def _cosines(encoded: EncodedImage, target: Tensor) -> Tensor:
+    features = encoded.embedding[0]
+    cosines: Tensor = torch.einsum("chw,c->hw", features / features.norm(dim=0, keepdim=True).clamp_min(1e-12), target)
+    return cosines
 
 
 def _dice(logits: Tensor, truth: Tensor) -> Tensor:
@@ -118,10 +116,10 @@ def _dice(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def _focal(logits: Tensor, truth: Tensor) -> Tensor:
-    """Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, with its own γ = 2 and α = 0.25."""
-    each = binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    """Compute the focal loss (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017) with its γ = 2 and α = 0.25."""
+    entropy = binary_cross_entropy_with_logits(logits, truth, reduction="none")
     p = logits.sigmoid()
     wrong = p * (1 - truth) + (1 - p) * truth
     balance = _BALANCE * truth + (1 - _BALANCE) * (1 - truth)
-    found: Tensor = (balance * wrong**_FOCUS * each).mean()
-    return found
+    loss: Tensor = (balance * wrong**_FOCUS * entropy).mean()
+    return loss

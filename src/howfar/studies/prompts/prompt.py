@@ -1,4 +1,4 @@
-"""What a network is told beside the picture: points, a box, a text; and those that a mask gives."""
+"""Define the prompt of a network (points, a box or a text), and make points and boxes from a mask."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Prompt:
-    """One picture's prompt, in pixels of the picture, the middle of the first pixel being (0.5, 0.5).
+    """Hold one image's prompt, in pixels of the image, the middle of the first pixel being (0.5, 0.5).
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Prompt:
     box
         x and y of its upper left and of its lower right corner.
     text
-        In words.
+        The text of a text prompt.
     """
 
     points: tuple[tuple[float, float], ...] = ()
@@ -33,21 +33,21 @@ class Prompt:
     text: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Convert the prompt to JSON values."""
         return asdict(self)
 
 
 def points_of(mask: NDArray[np.bool_], foreground: int, background: int, rng: np.random.Generator) -> Prompt:
-    """Points drawn without replacement from a mask's foreground and from its background, as an annotator would click.
+    """Draw points without replacement from a mask's foreground and background, as an annotator would click.
 
     Parameters
     ----------
     mask
         (h, w).
     foreground, background
-        How many of each; fewer where there are no more pixels.
+        Number of points on each; fewer where there are no more pixels.
     rng
-        Where the draw comes from.
+        Generator of the draw.
 
     Raises
     ------
@@ -68,19 +68,14 @@ def points_of(mask: NDArray[np.bool_], foreground: int, background: int, rng: np
     labels: list[int] = []
     for label, count in ((1, foreground), (0, background)):
         rows, columns = np.nonzero(mask == bool(label))
-        for place in rng.choice(len(rows), min(count, len(rows)), replace=False):
-            points.append((float(columns[place]) + 0.5, float(rows[place]) + 0.5))
+        for pixel in rng.choice(len(rows), min(count, len(rows)), replace=False):
+            points.append((float(columns[pixel]) + 0.5, float(rows[pixel]) + 0.5))
             labels.append(label)
     return Prompt(points=tuple(points), labels=tuple(labels))
 
 
 def box_of(mask: NDArray[np.bool_]) -> Prompt:
-    """The smallest box that holds a mask's foreground.
-
-    Raises
-    ------
-    InputError
-        The mask has none.
+    """Find the smallest box that contains a mask's foreground; a mask without any raises `InputError`.
 
     Examples
     --------

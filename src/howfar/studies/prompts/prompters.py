@@ -1,4 +1,4 @@
-"""The ways of prompting that a study compares, from its settings."""
+"""Make the prompting methods that a study compares (points, box, text, reference image) from its settings."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from howfar.data import Item, content_hash, decode, read_bytes, read_mask
 from howfar.errors import InputError, MissingPathError
+from howfar.studies.prompts.clipseg import TEXTS, ClipSeg
 from howfar.studies.prompts.persam import STEPS, Personal, by_example, personalise
 from howfar.studies.prompts.prompt import Prompt, box_of, points_of
-from howfar.studies.prompts.sam import Sam, Seen
-from howfar.studies.prompts.text import TEXTS, ClipSeg
+from howfar.studies.prompts.sam import EncodedImage, Sam
 
 KINDS: Final = ("points", "box", "text", "persam")
 STREAM: Final = 5
 
 
 class Config(BaseModel):
-    """The study's settings, checked."""
+    """Hold the checked settings of a study of prompts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,13 +39,7 @@ class Config(BaseModel):
 
     @classmethod
     def checked(cls, **values: Any) -> Config:
-        """The settings; the first refused one becomes one clear line.
-
-        Raises
-        ------
-        InputError
-            Names the setting, the rule and the value.
-        """
+        """Check the settings; the first refused one raises `InputError` with its name, rule and value."""
         try:
             found = cls(**values)
         except ValidationError as error:
@@ -60,49 +54,45 @@ class Config(BaseModel):
         return found
 
     def refuse_unused(self, **given: Any) -> None:
-        """Refuse weights and texts that none of the kinds reads.
-
-        Raises
-        ------
-        InputError
-            Names the first.
-        """
+        """Refuse weights and texts that none of the chosen kinds uses; `InputError` names the first."""
         readers = {"texts": {"text"}, "clipseg": {"text"}, "sam": {"points", "box", "persam"}}
         for name, value in {"texts": self.texts, **given}.items():
             if value is not None and not readers[name] & set(self.kinds):
                 raise InputError.of(name, f"is of use to {' or '.join(sorted(readers[name]))} alone", value, "leave it out")
 
 
-class Pictured(NamedTuple):
-    """A picture with its mask, and what SAM's encoder makes of it, once."""
+class ImageWithMask(NamedTuple):
+    """Hold an image with its mask, and a function that encodes it by SAM once."""
 
     item: Item
     picture: Image.Image
     mask: NDArray[np.bool_]
-    seen: Callable[[], Seen]
+    encoded: Callable[[], EncodedImage]
 
 
 class Prompter(NamedTuple):
-    """One way of prompting one network.
+    """Hold one way of prompting one network.
 
     Attributes
     ----------
-    label, identity
-        What tables call it, and what its maps depend on beside the image.
+    label
+        Its name in tables.
+    identity
+        All that its maps depend on beside the image.
     make
-        Gives a picture's probabilities, and the prompt that they came from.
+        Function from an image to its probabilities and the prompt used.
     by_mask
-        Whether the prompt comes from the picture's own mask.
+        Whether the prompt is made from the image's own mask.
     """
 
     label: str
     identity: dict[str, Any]
-    make: Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]
+    make: Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]
     by_mask: bool = False
 
 
 class Example(NamedTuple):
-    """The reference of PerSAM-F; `image` is its picture's content, `content` that of picture and mask."""
+    """Hold PerSAM-F's reference image and mask; `image` is the image's content hash, `content` that of image and mask."""
 
     name: str
     image: str
@@ -112,12 +102,12 @@ class Example(NamedTuple):
 
 
 def reference_of(settings: Config, given: tuple[str | Path, str | Path] | None) -> Example | None:
-    """The image and mask that PerSAM-F is told by, where it is asked for.
+    """Read the reference image and mask for PerSAM-F, if it is among the kinds.
 
     Raises
     ------
     HowfarError
-        It is missing, unreadable, or of no use.
+        The reference is missing or unreadable, or none of the kinds uses it.
     """
     if "persam" not in settings.kinds:
         if given is not None:
@@ -125,10 +115,10 @@ def reference_of(settings: Config, given: tuple[str | Path, str | Path] | None) 
         return None
     if given is None:
         raise InputError.of("reference", "must be an image and its mask for persam", None)
-    image, mask = (Path(one) for one in given)
-    for one in (image, mask):
-        if not one.is_file():
-            raise MissingPathError(f"reference must name files, and {one} is none")
+    image, mask = (Path(path) for path in given)
+    for file in (image, mask):
+        if not file.is_file():
+            raise MissingPathError(f"reference must name files, and {file} is none")
     data, marked = read_bytes(image), read_bytes(mask)
     picture = decode(data).image.convert("RGB")
     return Example(image.name, content_hash(data), content_hash(data + marked), picture, read_mask(mask))
@@ -137,52 +127,51 @@ def reference_of(settings: Config, given: tuple[str | Path, str | Path] | None) 
 def prompters_of(
     settings: Config, sam: Sam | None, example: Example | None, clipseg: Any, pretrained: bool, device: str
 ) -> list[Prompter]:
-    """What the settings ask for; networks are loaded once."""
-    made: list[Prompter] = []
+    """Make a prompter for each kind and text of the settings, loading each network once."""
+    prompters: list[Prompter] = []
     for kind in dict.fromkeys(settings.kinds):
         if kind == "text":
             network = ClipSeg(clipseg, pretrained=pretrained, device=device)
             for text in dict.fromkeys(settings.texts or TEXTS):
-                identity = {"kind": kind, "weights": network.weights, "text": text}
-                made.append(Prompter(f"text: {text}", identity, _of_text(network, text)))
+                identity: dict[str, Any] = {"kind": kind, "weights": network.weights, "text": text}
+                prompters.append(Prompter(f"text: {text}", identity, _of_text(network, text)))
             continue
         assert sam is not None  # for the type checker: the other kinds are SAM's
-        own: dict[str, Any] = {"kind": kind, "weights": sam.weights}
+        identity = {"kind": kind, "weights": sam.weights}
         if kind == "points":
-            own |= {"foreground": settings.foreground, "background": settings.background, "seed": settings.seed}
-            made.append(Prompter(kind, own, _of_points(sam, settings), by_mask=True))
+            identity |= {"foreground": settings.foreground, "background": settings.background, "seed": settings.seed}
+            prompters.append(Prompter(kind, identity, _of_points(sam, settings), by_mask=True))
         elif kind == "box":
-            made.append(Prompter(kind, own, partial(_of_box, sam), by_mask=True))
+            prompters.append(Prompter(kind, identity, partial(_of_box, sam), by_mask=True))
         else:
             assert example is not None  # for the type checker: `reference_of` refuses none
-            own |= {"reference": example.content, "steps": settings.steps}
-            made.append(
-                Prompter(kind, own, partial(_of_example, sam, personalise(sam, example.picture, example.mask, settings.steps)))
-            )
-    return made
+            identity |= {"reference": example.content, "steps": settings.steps}
+            personal = personalise(sam, example.picture, example.mask, settings.steps)
+            prompters.append(Prompter(kind, identity, partial(_of_example, sam, personal)))
+    return prompters
 
 
-def _of_text(network: ClipSeg, text: str) -> Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]:
-    return lambda one: (network.probabilities(one.picture, text), Prompt(text=text))
+def _of_text(network: ClipSeg, text: str) -> Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]:
+    return lambda image: (network.probabilities(image.picture, text), Prompt(text=text))
 
 
-def _of_points(sam: Sam, settings: Config) -> Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]:
-    def made(one: Pictured) -> tuple[NDArray[np.float32], Prompt]:
-        # By the image's name, so that neither other images nor their order change its points.
-        rng = np.random.default_rng([settings.seed, zlib.crc32(one.item.name.encode()), STREAM])
-        return _of_prompt(sam, one, points_of(one.mask, settings.foreground, settings.background, rng))
+def _of_points(sam: Sam, settings: Config) -> Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]:
+    def make(image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
+        # Seeded by the image's name, so that neither other images nor their order change its points.
+        rng = np.random.default_rng([settings.seed, zlib.crc32(image.item.name.encode()), STREAM])
+        return _of_prompt(sam, image, points_of(image.mask, settings.foreground, settings.background, rng))
 
-    return made
-
-
-def _of_box(sam: Sam, one: Pictured) -> tuple[NDArray[np.float32], Prompt]:
-    return _of_prompt(sam, one, box_of(one.mask))
+    return make
 
 
-def _of_example(sam: Sam, personal: Personal, one: Pictured) -> tuple[NDArray[np.float32], Prompt]:
-    return by_example(sam, personal, one.seen())
+def _of_box(sam: Sam, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
+    return _of_prompt(sam, image, box_of(image.mask))
 
 
-def _of_prompt(sam: Sam, one: Pictured, prompt: Prompt) -> tuple[NDArray[np.float32], Prompt]:
-    seen = one.seen()
-    return sam.probabilities(seen, sam.masks(seen, prompt).best), prompt
+def _of_example(sam: Sam, personal: Personal, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
+    return by_example(sam, personal, image.encoded())
+
+
+def _of_prompt(sam: Sam, image: ImageWithMask, prompt: Prompt) -> tuple[NDArray[np.float32], Prompt]:
+    encoded = image.encoded()
+    return sam.probabilities(encoded, sam.masks(encoded, prompt).best), prompt

@@ -1,8 +1,10 @@
-"""The study of prompts: each picture is segmented by each prompt, the maps are kept, scored and drawn."""
+"""Run the study of prompts: segment each image by each prompting method, save the maps, and score them."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import json
 import re
 import zlib
@@ -24,13 +26,13 @@ from howfar.results import Provenance, Skipped
 from howfar.results.prompting import Prompting
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.prompts.persam import STEPS
-from howfar.studies.prompts.prompters import STREAM, Config, Example, Pictured, Prompter, prompters_of, reference_of
-from howfar.studies.prompts.sam import Sam, Seen
+from howfar.studies.prompts.prompters import STREAM, Config, Example, ImageWithMask, Prompter, prompters_of, reference_of
+from howfar.studies.prompts.sam import EncodedImage, Sam
 from howfar.studies.run_folder import write_run
 
 CUT: Final = 0.5
 FORMAT: Final = 1
-"""Of the way in which maps are made: another number makes them anew."""
+"""Version of the way in which maps are made; another number makes all maps again."""
 FOLDERS: Final = "maps"
 
 
@@ -52,58 +54,58 @@ def prompts(
     device: str = "auto",
     progress: bool = True,
 ) -> Prompting:
-    """Segment images by prompted networks that never saw their kind, and score that (figs. 11 and 12 of the paper).
+    """Segment images by promptable networks that were not trained on such images, and score them (the paper's figs. 11, 12).
 
-    Prompts of points and boxes are made from each image's own mask, so they say what an annotator could get with clicks, not
-    what a network would find alone. Images whose mask is empty, or that have none, are left out.
+    Prompts of points and boxes are made from each image's own mask, so they show what an annotator's clicks could achieve, not
+    what a network would find alone. Images whose mask is empty or missing are left out.
 
     Parameters
     ----------
     datasets
-        One dataset with masks, a list of them, or a mapping from name to them, each as `howfar.data.parse` takes it.
+        One dataset with masks, a list of them, or a mapping from names to them; each a `Dataset` or a dataset argument.
     kinds
-        Of "points" (SAM), "box" (SAM), "text" (CLIPSeg) and "persam" (PerSAM-F: SAM told by `reference`).
+        Any of "points" (SAM), "box" (SAM), "text" (CLIPSeg) and "persam" (PerSAM-F: SAM with a `reference`).
     out
-        Folder of the study: maps, tables, figures, report. A study that was stopped goes on where it was.
+        Folder of the study: maps, tables, figures, report. A study that was stopped resumes there.
     texts
-        For CLIPSeg; by default the paper's three, `TEXTS`.
+        Text prompts for CLIPSeg; by default the paper's three, `TEXTS`.
     reference
-        An image and its mask, for "persam". It is scored in no dataset.
+        An image and its mask, for "persam". It is not scored.
     foreground, background
-        Points on each, drawn at random from the mask.
+        Number of points on each, drawn at random from the mask.
     steps
-        Of PerSAM-F's fit of its two weights.
+        Steps of PerSAM-F's fit of its two weights.
     limit
         At most this many images of each dataset, drawn with `seed`.
     seed
-        Of all draws.
+        Seed of all draws.
     sam, clipseg
         Folders with weights in the hub's format; by default the hub's cache, or the hub.
     pretrained
         False for random weights.
     device
-        As `howfar.load_backbone` takes it.
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     progress
-        Show it on stderr.
+        Whether to show progress on stderr.
 
     Returns
     -------
     Prompting
-        Shows as its table; ``.scores``, ``.images``, ``.plot``.
+        Prints as its table; has ``.scores``, ``.images``, ``.plot``.
 
     Raises
     ------
     HowfarError
-        A dataset that is missing or has no mask with foreground, an unknown kind or wrong setting, or weights that are neither
-        here nor within reach.
+        A dataset is missing or has no mask with foreground, a kind is unknown or a setting wrong, or weights are neither on
+        disk nor can they be downloaded.
 
     Examples
     --------
     >>> import tempfile
     >>> from howfar.demo import write_dataset
-    >>> place = Path(tempfile.mkdtemp())
-    >>> roads = write_dataset(place / "roads", 2, seed=0, size=48)
-    >>> prompts(roads, "text", out=place / "out", texts=["a crack"], pretrained=False, progress=False).prompts
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> roads = write_dataset(folder / "roads", 2, seed=0, size=48)
+    >>> prompts(roads, "text", out=folder / "out", texts=["a crack"], pretrained=False, progress=False).prompts
     ('text: a crack',)
     """
     settings = Config.checked(
@@ -118,68 +120,69 @@ def prompts(
     settings.refuse_unused(sam=sam, clipseg=clipseg)
     root = Path(out).expanduser().absolute()
     example = reference_of(settings, reference)
-    sets, skipped = zip(*(_usable(one, settings, example) for one in _parsed(datasets)), strict=True)
+    sets, skipped = zip(*(_usable(dataset, settings, example) for dataset in _parsed(datasets)), strict=True)
     segment = Sam(sam, pretrained=pretrained, device=device) if set(settings.kinds) & {"points", "box", "persam"} else None
     prompters = prompters_of(settings, segment, example, clipseg, pretrained, device)
     images = []
     for dataset in sets:
         images += _predicted(dataset, prompters, segment, root, progress)
     scores, rows = _scored(sets, prompters, pd.DataFrame(images), root)
-    found = Prompting(
+    result = Prompting(
         datasets=tuple(dataset.name for dataset in sets),
-        prompts=tuple(one.label for one in prompters),
+        prompts=tuple(prompter.label for prompter in prompters),
         settings={**settings.model_dump(), "reference": None if example is None else example.name},
         scores=scores,
         images=rows,
         provenance=Provenance.now(),
-        skipped=tuple(one for some in skipped for one in some),
+        skipped=tuple(itertools.chain(*skipped)),
         notes=tuple(_notes(settings, sets, pretrained)),
     )
-    write_run(found, root)
-    return found
+    write_run(result, root)
+    return result
 
 
 def _parsed(datasets: Any) -> list[Dataset]:
     many = isinstance(datasets, Sequence) and not isinstance(datasets, str)
-    named = datasets.items() if isinstance(datasets, dict) else [(None, one) for one in (datasets if many else [datasets])]
-    found = [parse(argument, name=name) for name, argument in named]
-    if not found:
+    arguments = (
+        datasets.items() if isinstance(datasets, dict) else [(None, each) for each in (datasets if many else [datasets])]
+    )
+    parsed = [parse(argument, name=name) for name, argument in arguments]
+    if not parsed:
         raise InputError.of("datasets", "must name at least one", datasets)
-    for one in found:
-        if not isinstance(one, Dataset):
-            raise InputError.of("datasets", "must be images, not embeddings", one.name)
-    names = [one.name for one in found]
+    for dataset in parsed:
+        if not isinstance(dataset, Dataset):
+            raise InputError.of("datasets", "must be images, not embeddings", dataset.name)
+    names = [dataset.name for dataset in parsed]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH")
-    return [one for one in found if isinstance(one, Dataset)]
+    return [dataset for dataset in parsed if isinstance(dataset, Dataset)]
 
 
 def _usable(dataset: Dataset, settings: Config, example: Example | None) -> tuple[Dataset, tuple[Skipped, ...]]:
-    """The images with a mask that has foreground, drawn down to the limit, without the reference."""
+    """Draw up to the limit of images whose mask has foreground, without the reference, and list the skipped images."""
     rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.name.encode()), STREAM])
-    wanted = len(dataset.items) if settings.limit is None else settings.limit
-    kept: list[Item] = []
+    limit = len(dataset.items) if settings.limit is None else settings.limit
+    usable: dict[int, Item] = {}
     skipped: list[Skipped] = list(dataset.skipped)
-    for place in rng.permutation(len(dataset.items)):
-        item = dataset.items[place]
-        if len(kept) == wanted or item.mask is None:
+    for index in rng.permutation(len(dataset.items)).tolist():
+        item = dataset.items[index]
+        if len(usable) == limit or item.mask is None:
             continue
         try:
             if _fits(item, read_mask(item.mask), example):
-                kept.append(item)
+                usable[index] = item
         except ImageError as error:
             skipped.append(Skipped(dataset.name, printable(item.path), str(error)))
-    if not kept:
+    if not usable:
         raise InputError.of(
             f"dataset {dataset.name}", "must have masks with foreground", "none", "put them in masks/ beside images/"
         )
-    order = {item.name: place for place, item in enumerate(dataset.items)}
-    return replace(dataset, items=tuple(sorted(kept, key=lambda item: order[item.name])), skipped=()), tuple(skipped)
+    return replace(dataset, items=tuple(usable[index] for index in sorted(usable)), skipped=()), tuple(skipped)
 
 
 def _fits(item: Item, mask: NDArray[np.bool_], example: Example | None) -> bool:
-    """Whether an image can be prompted and scored; one that cannot be read or has another size than its mask is told of."""
+    """Tell whether an image can be prompted and scored; `ImageError` if it is unreadable or differs in size from its mask."""
     data = read_bytes(item.path)
     width, height = decode(data).image.size
     if mask.shape != (height, width):
@@ -190,15 +193,16 @@ def _fits(item: Item, mask: NDArray[np.bool_], example: Example | None) -> bool:
 def _predicted(
     dataset: Dataset, prompters: Sequence[Prompter], sam: Sam | None, root: Path, progress: bool
 ) -> list[dict[str, Any]]:
-    """A row for each image and prompter; a map that is there already, made in the same way of the same image, is kept."""
-    at = [{item.name: path for path, item in places(_folder(root, one, dataset), dataset).items()} for one in prompters]
+    """Write the map of each image and prompter, unless an equal one is there, and make its row of the images' table."""
+    folders = [places(_folder(root, prompter, dataset), dataset) for prompter in prompters]
+    files = [{item.name: path for path, item in folder.items()} for folder in folders]
     rows = []
     with bar(progress=progress, total=len(dataset.items), desc=f"prompting {dataset.name}", unit="image") as shown:
         for item in dataset.items:
             data = read_bytes(item.path)
-            one = _pictured(item, data, sam)
-            for prompter, paths in zip(prompters, at, strict=True):
-                prompt = _mapped(prompter, one, paths[item.name], content_hash(data))
+            image = _image_with_mask(item, data, sam)
+            for prompter, paths in zip(prompters, files, strict=True):
+                prompt = _mapped(prompter, image, paths[item.name], content_hash(data))
                 rows.append(
                     {
                         "prompt": prompter.label,
@@ -214,36 +218,34 @@ def _predicted(
     return rows
 
 
-def _pictured(item: Item, data: bytes, sam: Sam | None) -> Pictured:
+def _image_with_mask(item: Item, data: bytes, sam: Sam | None) -> ImageWithMask:
     picture = decode(data).image.convert("RGB")
     mask = read_mask(item.mask) if item.mask is not None else np.zeros((picture.height, picture.width), dtype=bool)
-    kept: list[Seen] = []
 
-    def seen() -> Seen:
-        if not kept:
-            assert sam is not None  # for the type checker: only SAM's prompters ask
-            kept.append(sam.see(picture))
-        return kept[0]
+    @functools.cache
+    def encoded() -> EncodedImage:
+        assert sam is not None  # for the type checker: only SAM's prompters ask
+        return sam.encode(picture)
 
-    return Pictured(item, picture, mask, seen)
+    return ImageWithMask(item, picture, mask, encoded)
 
 
-def _mapped(prompter: Prompter, one: Pictured, path: Path, content: str) -> dict[str, Any]:
-    """Write the map where it is not there, and return its prompt, which the map's file keeps too."""
-    # What it is told comes from the mask.
-    told = {"mask": content_hash(read_bytes(one.item.mask))} if prompter.by_mask and one.item.mask is not None else {}
-    signed = {"format": FORMAT, **prompter.identity, "image": content, **told}
-    there = signature_of(path)
-    if there == "":
+def _mapped(prompter: Prompter, image: ImageWithMask, path: Path, content: str) -> dict[str, Any]:
+    """Write the map unless its file is there, and return its prompt, which the file's signature holds too."""
+    mask = image.item.mask if prompter.by_mask else None
+    own_mask = {} if mask is None else {"mask": content_hash(read_bytes(mask))}
+    signature = {"format": FORMAT, **prompter.identity, "image": content, **own_mask}
+    written = signature_of(path)
+    if written == "":
         raise InputError.of("out", "must hold no maps that howfar did not write", str(path), "choose another folder")
-    known = json.loads(there) if there else {}
-    if {key: value for key, value in known.items() if key != "prompt"} == signed:
-        return dict(known["prompt"])
-    values, prompt = prompter.make(one)
-    said = prompt.to_dict()
-    write_map(path, np.round(255 * values).astype(np.uint8), json.dumps({**signed, "prompt": said}, sort_keys=True))
-    # As it comes back from the file.
-    return dict(json.loads(json.dumps(said)))
+    earlier = json.loads(written) if written else {}
+    if {key: value for key, value in earlier.items() if key != "prompt"} == signature:
+        return dict(earlier["prompt"])
+    values, prompt = prompter.make(image)
+    document = prompt.to_dict()
+    write_map(path, np.round(255 * values).astype(np.uint8), json.dumps({**signature, "prompt": document}, sort_keys=True))
+    # Converted by JSON, so that it equals the prompt read from a file.
+    return dict(json.loads(json.dumps(document)))
 
 
 def _folder(root: Path, prompter: Prompter, dataset: Dataset) -> Path:
@@ -251,7 +253,7 @@ def _folder(root: Path, prompter: Prompter, dataset: Dataset) -> Path:
 
 
 def folder_of(label: str) -> str:
-    """The name of a folder that no other label has.
+    """Make a folder name that is unique to a prompter's label.
 
     Examples
     --------
@@ -268,21 +270,21 @@ def _scored(
     scores, parts = [], []
     for prompter in prompters:
         for dataset in sets:
-            found = evaluate(dataset, _folder(root, prompter, dataset), threshold=CUT, progress=False)
-            row: dict[str, Any] = {"prompt": prompter.label, "dataset": dataset.name, "n": found.scored}
-            names = ("ods", "ods_threshold", "ois", "ap", "f", "mean_f")
-            scores.append(row | {name: np.nan if found.scores[name] is None else found.scores[name] for name in names})
-            f = found.images.set_index("image")["performance"].rename("f")
+            evaluation = evaluate(dataset, _folder(root, prompter, dataset), threshold=CUT, progress=False)
+            row: dict[str, Any] = {"prompt": prompter.label, "dataset": dataset.name, "n": evaluation.scored}
+            values = {name: evaluation.scores[name] for name in ("ods", "ods_threshold", "ois", "ap", "f", "mean_f")}
+            scores.append(row | {name: np.nan if value is None else value for name, value in values.items()})
+            f = evaluation.images.set_index("image")["performance"].rename("f")
             own = images[(images["prompt"] == prompter.label) & (images["dataset"] == dataset.name)]
             parts.append(own.join(f, on="image"))
     return pd.DataFrame(scores), pd.concat(parts, ignore_index=True)
 
 
 def _notes(settings: Config, sets: Sequence[Dataset], pretrained: bool) -> list[str]:
-    found = []
+    notes = []
     if not pretrained:
-        found.append("the networks have random weights: nothing here says what published ones do")
+        notes.append("the networks have random weights: nothing here says what published ones do")
     if {"points", "box"} & set(settings.kinds):
-        found.append("points and boxes are taken from the masks that the maps are scored by: a network alone has none")
-    found += [f"{one.name} has {len(one.items)} images: its scores say little" for one in sets if len(one.items) < 10]
-    return found
+        notes.append("points and boxes are taken from the masks that the maps are scored by: a network alone has none")
+    small = [dataset for dataset in sets if len(dataset.items) < 10]
+    return notes + [f"{dataset.name} has {len(dataset.items)} images: its scores say little" for dataset in small]

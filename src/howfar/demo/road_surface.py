@@ -1,4 +1,4 @@
-"""The road itself: binder, stones, wear and stains, as colour and height."""
+"""Draw a synthetic road surface of binder, stones, wear and stains, as colour and height, and shade its relief."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from howfar.demo.noise import Field, cells, smooth_noise
 
 
 class Surface(NamedTuple):
-    """Reflectance in about [0, 1], shape (h, w, 3), and height in pixels, shape (h, w)."""
+    """Hold a surface's reflectance in about [0, 1], shape (h, w, 3), and its height in pixels, shape (h, w)."""
 
     colour: NDArray[np.float32]
     height: Field
@@ -26,12 +26,12 @@ def asphalt(rng: np.random.Generator, size: int, coarseness: float) -> Surface:
     >>> asphalt(np.random.default_rng(0), 32, 0.0).colour.shape
     (32, 32, 3)
     """
-    # All that does not depend on `coarseness` is drawn first, so that turning the dial keeps the rest of the road.
+    # All that does not depend on `coarseness` is drawn first, so that changing it keeps the rest of the road.
     spacing, hidden, binder, tilt = rng.uniform([2.8, 0.45, 0.34, -0.025], [3.8, 0.65, 0.52, 0.025]).tolist()
     wear = sum(weight * smooth_noise(rng, size, cell) for cell, weight in ((120.0, 0.05), (45.0, 0.035), (14.0, 0.025)))
     grain = _grain(rng, size)
     stone = cells(rng, size, spacing * (1.0 + 2.2 * coarseness))
-    # Where two seeds are equally near, binder fills the joint.
+    # Binder fills the joints, where two seeds are equally near.
     body = np.clip((stone.second - stone.first) / 0.35, 0.0, 1.0)
     # Bare stones are rounder than packed ones, and differ in size.
     round_off = np.clip((0.62 + 0.2 * np.modf(stone.value * 11.0)[0] - stone.first) / 0.2, 0.0, 1.0)
@@ -51,7 +51,7 @@ def asphalt(rng: np.random.Generator, size: int, coarseness: float) -> Surface:
 
 
 def shade(height: Field, direction: float, strength: float) -> Field:
-    """Brightness of a relief under slanting light: one where level, more on slopes that face it.
+    """Compute the brightness of a relief under slanting light: 1 where level, more on slopes that face the light.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def shade(height: Field, direction: float, strength: float) -> Field:
 
 
 def _grain(rng: np.random.Generator, size: int) -> Field:
-    """Sand between the stones: noise of one to three pixels, with unit deviation."""
+    """Generate sand between the stones: noise of one to three pixels, with unit deviation."""
     white = rng.standard_normal((size, size), dtype=np.float32)
     band: Field = gaussian_filter(white, 0.7, truncate=3.0) - 0.6 * gaussian_filter(white, 2.0, truncate=2.0)
     return band / np.float32(0.4)

@@ -1,4 +1,4 @@
-"""A small crack detector that is fitted in seconds, so that the demo's predictions come from a model that can fail."""
+"""Fit a small crack detector in seconds, so that the demo's predictions come from a model that can fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scipy.special import expit
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.masks import read_mask
 from howfar.data.probability_map_files import places, write_map
-from howfar.demo.logistic import fit_logistic
+from howfar.demo.logistic_regression import fit_logistic
 from howfar.demo.noise import Field
 from howfar.errors import InputError
 
@@ -27,44 +27,43 @@ SCALES = (1.0, 2.0, 4.0)
 """Standard deviations in pixels of the Gaussians whose derivatives are taken."""
 
 WINDOW = 17
-"""Side in pixels of the neighbourhood that grey levels are compared with."""
+"""Side in pixels of the neighbourhood whose mean grey is subtracted."""
 
 UNITS = 32
 """Random hidden units."""
 
 PIXELS = 2048
-"""Pixels drawn from each picture to fit on."""
+"""Pixels drawn from each image to fit on."""
 
 _BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Detector:
-    """A pixel classifier: local features, a hidden layer with random weights, and a fitted logistic regression on both.
+    """Classify pixels by local features, a hidden layer with random weights, and a logistic regression fitted on both.
 
-    The features of a pixel, of the logarithm of grey so that less light only shifts them: grey and two blurred greys less
-    the mean around, the deviation around, and at three scales the two Hessian eigenvalues (a dark line has one large
+    Features are computed from the logarithm of grey, so that less light only shifts them: grey and two blurred greys less
+    the local mean, the local deviation, and at three scales the two Hessian eigenvalues (a dark line has one large
     positive one), the gradient and its length. Random hidden units (Rahimi & Recht, Weighted sums of random kitchen sinks,
-    NIPS 2008) let it bend, and tell left from right: a detector to which mirrored pictures are alike would leave flip
-    agreement nothing to measure. Probabilities are those of the pictures that it was fitted on: pixels are drawn evenly,
-    not balanced.
+    NIPS 2008) make it nonlinear, and not symmetric: flip agreement could measure nothing on a detector that treats mirrored
+    images alike. Pixels are drawn evenly, not balanced, so probabilities reflect the share of cracks in the images.
 
     Attributes
     ----------
     mean, deviation
-        Of each feature over the pixels it was fitted on, float64 (q,).
+        Mean and deviation of each feature over the pixels it was fitted on, float64 (q,).
     weights, offsets
-        Of the hidden units, float64 (q, UNITS) and (UNITS,).
+        Parameters of the hidden units, float64 (q, UNITS) and (UNITS,).
     coefficients
-        The intercept, then one for each feature and hidden unit, float64 (1 + q + UNITS,).
+        The intercept, then one coefficient for each feature and hidden unit, float64 (1 + q + UNITS,).
 
     Examples
     --------
     >>> from howfar.demo import pavement
     >>> detector = Detector.fit(pavement(4, seed=0, size=64))
     >>> image, mask = next(pavement(1, seed=1, size=64))
-    >>> found = detector(image)
-    >>> found.dtype, found.shape, bool(found[mask].mean() > 3 * found[~mask].mean())
+    >>> p = detector(image)
+    >>> p.dtype, p.shape, bool(p[mask].mean() > 3 * p[~mask].mean())
     (dtype('uint8'), (64, 64), True)
     """
 
@@ -76,19 +75,19 @@ class Detector:
 
     @classmethod
     def fit(cls, source: Dataset | Iterable[Labelled], seed: int = 0) -> Detector:
-        """Fit on at most `PIXELS` pixels of each picture.
+        """Fit a detector on at most `PIXELS` pixels of each image.
 
         Parameters
         ----------
         source
-            A dataset whose every image has a mask, or pairs of a picture, uint8 (h, w, 3), and its mask, bool (h, w).
+            A dataset whose every image has a mask, or pairs of an image, uint8 (h, w, 3), and its mask, bool (h, w).
         seed
-            Of the pixels that are drawn, and of the hidden layer; the same seed gives the same detector.
+            Seed of the pixels that are drawn, and of the hidden layer; the same seed gives the same detector.
 
         Raises
         ------
         InputError
-            There is no picture, an image has no mask, a mask has another size than its picture, or no drawn pixel (or
+            There is no image, an image has no mask, a mask has another size than its image, or no drawn pixel (or
             every one) is a crack's.
         ImageError
             A file cannot be read.
@@ -101,9 +100,9 @@ class Detector:
         >>> Detector.fit(Dataset.from_folder(folder), seed=0)
         Detector(52 coefficients)
         """
-        for_pixels, for_units = np.random.default_rng(seed).spawn(2)
+        pixel_rng, unit_rng = np.random.default_rng(seed).spawn(2)
         pairs = _read(source) if isinstance(source, Dataset) else source
-        drawn = [_draw(image, mask, for_pixels) for image, mask in pairs]
+        drawn = [_draw(image, mask, pixel_rng) for image, mask in pairs]
         if not drawn:
             raise InputError.of("source", "must hold at least one picture with its mask", 0)
         x = np.concatenate([features for features, _ in drawn]).astype(np.float64)
@@ -112,25 +111,22 @@ class Detector:
             raise InputError.of("source", "must show cracks and what is none", f"{y.sum()} of {y.size} pixels of cracks")
         mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
         x = (x - mean) / deviation
-        weights = for_units.standard_normal((x.shape[1], UNITS)) * (1.5 / np.sqrt(x.shape[1]))
-        offsets = for_units.uniform(-2.0, 2.0, UNITS)
+        weights = unit_rng.standard_normal((x.shape[1], UNITS)) * (1.5 / np.sqrt(x.shape[1]))
+        offsets = unit_rng.uniform(-2.0, 2.0, UNITS)
         coefficients = fit_logistic(np.hstack([x, np.tanh(x @ weights + offsets)]), y)
         return cls(mean, deviation, weights, offsets, coefficients)
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Probability of a crack at each pixel, 255 for 1: a picture, uint8 (h, w, 3), to uint8 (h, w).
+        """Predict the probability of a crack at each pixel, 255 for 1: an image, uint8 (h, w, 3), to uint8 (h, w).
 
-        Raises
-        ------
-        InputError
-            The picture is not of this kind.
+        Another shape or type raises `InputError`.
         """
-        found = pixel_features(image)
-        height, width = found.shape[1:]
-        rows = found.reshape(len(found), -1)
-        # In blocks, so that a large picture does not hold all its hidden units at once.
-        parts = [self._probability(rows[:, start : start + _BLOCK]) for start in range(0, rows.shape[1], _BLOCK)]
-        p = np.concatenate(parts).reshape(height, width)
+        features = pixel_features(image)
+        height, width = features.shape[1:]
+        rows = features.reshape(len(features), -1)
+        # In blocks, so that the hidden units of a large image are not in memory all at once.
+        blocks = [self._probability(rows[:, start : start + _BLOCK]) for start in range(0, rows.shape[1], _BLOCK)]
+        p = np.concatenate(blocks).reshape(height, width)
         probability: NDArray[np.uint8] = np.rint(255.0 * p).astype(np.uint8)
         return probability
 
@@ -140,10 +136,10 @@ class Detector:
         hidden = self.weights.T.astype(np.float32) @ x
         hidden += column(self.offsets.astype(np.float32))
         np.tanh(hidden, out=hidden)
-        first, *rest = self.coefficients.astype(np.float32)
+        intercept, *rest = self.coefficients.astype(np.float32)
         split = len(self.mean)
-        linear, bent = np.array(rest[:split]), np.array(rest[split:])
-        p: Field = expit(linear @ x + bent @ hidden + first)
+        by_feature, by_unit = np.array(rest[:split]), np.array(rest[split:])
+        p: Field = expit(by_feature @ x + by_unit @ hidden + intercept)
         return p
 
     def __repr__(self) -> str:
@@ -151,12 +147,12 @@ class Detector:
 
 
 def pixel_features(image: NDArray[np.uint8]) -> Field:
-    """Features of every pixel, float32 (q, h, w); see `Detector`.
+    """Compute the features of every pixel, float32 (q, h, w), that `Detector` describes.
 
     Raises
     ------
     InputError
-        Not an array uint8 (h, w, 3).
+        The image is not uint8 (h, w, 3).
 
     Examples
     --------
@@ -169,15 +165,15 @@ def pixel_features(image: NDArray[np.uint8]) -> Field:
     grey = np.log(grey + np.float32(10.0))
     grey -= grey.mean()
     blurred = [gaussian_filter(grey, scale, mode="nearest", truncate=3.0) for scale in SCALES]
-    around = uniform_filter(grey, WINDOW, mode="nearest")
-    spread = np.sqrt(np.maximum(uniform_filter(grey * grey, WINDOW, mode="nearest") - around * around, 0.0))
-    relative = [level - around for level in (grey, *blurred[:2])]
-    shapes = [shape for level, scale in zip(blurred, SCALES, strict=True) for shape in _shapes(level, scale)]
-    return np.stack([*relative, spread, *shapes])
+    local_mean = uniform_filter(grey, WINDOW, mode="nearest")
+    spread = np.sqrt(np.maximum(uniform_filter(grey * grey, WINDOW, mode="nearest") - local_mean * local_mean, 0.0))
+    relative = [level - local_mean for level in (grey, *blurred[:2])]
+    derivatives = [field for level, scale in zip(blurred, SCALES, strict=True) for field in _derivatives(level, scale)]
+    return np.stack([*relative, spread, *derivatives])
 
 
-def _shapes(level: Field, scale: float) -> list[Field]:
-    """Hessian eigenvalues, gradient and its length, each times its scale to the order of its derivative."""
+def _derivatives(level: Field, scale: float) -> list[Field]:
+    """Compute Hessian eigenvalues, gradient and its length, each times its scale to the order of its derivative."""
     wide = np.pad(level, 1, mode="edge")
     left, middle, right = wide[1:-1, :-2], level, wide[1:-1, 2:]
     above, below = wide[:-2, 1:-1], wide[2:, 1:-1]
@@ -193,12 +189,12 @@ def _shapes(level: Field, scale: float) -> list[Field]:
 def _draw(
     image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Features of the drawn pixels, (n, q), and whether each is a crack's."""
+    """Draw pixels, and return their features, (n, q), and whether each is a crack's."""
     if mask.shape != image.shape[:2]:
         raise InputError.of("mask", f"must have its picture's size {image.shape[:2]}", mask.shape)
-    chosen = rng.choice(mask.size, min(PIXELS, mask.size), replace=False)
-    found = pixel_features(image)
-    return found.reshape(len(found), -1)[:, chosen].T, mask.reshape(-1)[chosen]
+    pixels = rng.choice(mask.size, min(PIXELS, mask.size), replace=False)
+    features = pixel_features(image)
+    return features.reshape(len(features), -1)[:, pixels].T, mask.reshape(-1)[pixels]
 
 
 def _read(dataset: Dataset) -> Iterator[Labelled]:
@@ -215,18 +211,18 @@ def _picture(item: Item) -> NDArray[np.uint8]:
 def write_predictions(folder: str | Path, dataset: Dataset, detector: Detector, flipped: bool = False) -> Path:
     """Write a dataset's probability maps as 8-bit PNG by the images' names, and return the folder.
 
-    Each map appears whole or not at all; one that is there is written anew.
+    Each map is written whole or not at all, and replaces an earlier one.
 
     Parameters
     ----------
     folder
-        Where the map of image ``a/1.jpg`` goes to ``a/1.png``; made where it is not there.
+        The map of image ``a/1.jpg`` goes to ``a/1.png`` in it; created if absent.
     dataset
-        Its images.
+        The images.
     detector
-        What predicts.
+        The fitted detector.
     flipped
-        Whether the pictures are mirrored left to right before they are predicted; the maps stay mirrored.
+        Whether images are mirrored left to right before prediction; the maps stay mirrored.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What falls on the road and what the camera makes of it: sun, shade, exposure, blur and noise."""
+"""Light a synthetic road by sun and shadows, and simulate the camera's exposure, blur and noise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from howfar.demo.noise import Field, smooth_noise
 
 
 class Light(NamedTuple):
-    """Brightness, shape (h, w, 3); where the sun stands, in radians; how much its low stand brings out the relief."""
+    """Hold the brightness, shape (h, w, 3), the sun's direction in radians, and how strongly low sun shades the relief."""
 
     field: NDArray[np.float32]
     direction: float
@@ -35,7 +35,7 @@ def daylight(rng: np.random.Generator, size: int, harshness: float) -> Light:
     across = _across(size, direction)
     field = exposure * (1.0 + (steepness + 0.12 * harshness) * across)
     shaded = _dusk(rng, size) if scene < 0.2 else _leaf_shade(rng, size) if scene < 0.5 else _cast_shadow(rng, size)
-    # In the shade the sky is the only lamp, and it is blue; in low sun the light is warm.
+    # Shade is lit by the blue sky alone; low sun is warm.
     shade = shaded[..., None] * (1.0 - np.array([0.30, 0.34, 0.42], np.float32))
     sun = 1.0 + np.array([0.22, 0.08, -0.14], np.float32)
     harsh = (1.0 - shade) * (sun * (1.0 - shaded[..., None]) + shaded[..., None])
@@ -44,7 +44,7 @@ def daylight(rng: np.random.Generator, size: int, harshness: float) -> Light:
 
 
 def photograph(rng: np.random.Generator, scene: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Take the picture: lens blur, vignette, sensor noise, a soft shoulder, 8 bits.
+    """Simulate a camera: lens blur, vignette, sensor noise, soft clipping of bright parts, 8 bits.
 
     Examples
     --------
@@ -55,12 +55,13 @@ def photograph(rng: np.random.Generator, scene: NDArray[np.float32]) -> NDArray[
     blur, corner = rng.uniform([0.4, 0.02], [0.65, 0.10]).tolist()
     axis = np.linspace(-1.0, 1.0, size, dtype=np.float32)
     fall = 1.0 - corner * (axis[:, None] ** 2 + axis[None, :] ** 2)
-    seen = gaussian_filter(scene, (blur, blur, 0.0), truncate=3.0) * fall[..., None]
-    seen = seen + rng.standard_normal(scene.shape, dtype=np.float32) * (0.006 + 0.010 * np.sqrt(np.clip(seen, 0.0, 1.0)))
+    exposed = gaussian_filter(scene, (blur, blur, 0.0), truncate=3.0) * fall[..., None]
+    noise = rng.standard_normal(scene.shape, dtype=np.float32) * (0.006 + 0.010 * np.sqrt(np.clip(exposed, 0.0, 1.0)))
+    exposed = exposed + noise
     # Bright parts approach white instead of being cut off.
-    over = np.maximum(seen - 0.75, 0.0)
-    seen = np.minimum(seen, 0.75) + 0.25 * (1.0 - np.exp(-4.0 * over))
-    picture: NDArray[np.uint8] = np.rint(255.0 * np.clip(seen, 0.0, 1.0)).astype(np.uint8)
+    excess = np.maximum(exposed - 0.75, 0.0)
+    exposed = np.minimum(exposed, 0.75) + 0.25 * (1.0 - np.exp(-4.0 * excess))
+    picture: NDArray[np.uint8] = np.rint(255.0 * np.clip(exposed, 0.0, 1.0)).astype(np.uint8)
     return picture
 
 
@@ -75,14 +76,14 @@ def _dusk(rng: np.random.Generator, size: int) -> Field:
 
 
 def _leaf_shade(rng: np.random.Generator, size: int) -> Field:
-    """Shade of a tree: patches of light between leaves, with soft borders."""
+    """Draw the shade of a tree: patches of light between leaves, with soft borders."""
     crown = smooth_noise(rng, size, 60.0) + 0.8 * smooth_noise(rng, size, 24.0) + 0.3 * smooth_noise(rng, size, 10.0)
     dappled: Field = np.clip(0.5 + 1.6 * (crown + rng.uniform(-0.1, 0.7)), 0.0, 1.0)
     return dappled
 
 
 def _cast_shadow(rng: np.random.Generator, size: int) -> Field:
-    """Shade of a wall or a pole: straight, with a border that widens with the height of what casts it."""
+    """Draw the shadow of a wall or a pole: straight, with a border that is wider for a higher object."""
     picture = Image.new("L", (size, size))
     pen = ImageDraw.Draw(picture)
     angle, offset = rng.uniform(0.0, 2.0 * math.pi), rng.uniform(-0.25, 0.2) * size

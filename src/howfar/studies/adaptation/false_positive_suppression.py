@@ -1,4 +1,4 @@
-"""What background images did: fewer false positives where there is nothing to find, and what that cost where there is."""
+"""Measure how background images reduced false positives on images without foreground, and what that cost elsewhere."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ COLUMNS = ("model", "of", "share", "change", "low", "high", "cost", "cost_low", 
 
 
 def suppression_of(images: pd.DataFrame, background: str | None, secondaries: Sequence[str], config: Config) -> pd.DataFrame:
-    """Set the models that learnt from background (M_B3, M_B7) beside the same model without (figs 13-17, appendix C).
+    """Compare the models that learnt from background (M_B3, M_B7) with the same model without it (figs 13-17, appendix C).
 
     Parameters
     ----------
     images
-        As `howfar.results.Adaptation.images`.
+        The table `howfar.results.Adaptation.images`.
     background
         The dataset without foreground; None where there is none.
     secondaries
-        Where the cost is measured.
+        Datasets on which the cost is measured.
     config
-        The study's.
+        The study's settings.
 
     Returns
     -------
     DataFrame
-        A row a model with background, one row with "of" empty for the same model without: share (of false positives, the mean
-        over background images that no model learnt from and over seeds), change (of the share, from the model "of" to this)
-        with its 95 % interval low and high, cost (change of mean F of the secondaries) with cost_low and cost_high. Without
-        background arms no row.
+        A row for each model with background, and one with "of" empty for the same model without: share (of false positives,
+        mean over background images that no model learnt from and over seeds), change (of the share, from the model "of" to
+        this) with its 95 % interval low and high, cost (change of mean F of the secondary datasets) with cost_low and
+        cost_high. Without background models there is no row.
     """
     blank = images[images["dataset"] == background]
     rows: list[dict[str, object]] = []

@@ -1,4 +1,7 @@
-"""CLIPSeg (Lüddecke & Ecker, "Image segmentation using text and image prompts", CVPR 2022) with text prompts."""
+"""Segment images by CLIPSeg with text prompts.
+
+Lüddecke & Ecker, "Image segmentation using text and image prompts" (CVPR 2022).
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,16 @@ from torch.nn.functional import interpolate
 
 from howfar.backbones.clipseg import SIDE, promptable
 from howfar.backbones.family import Options
-from howfar.backbones.hub_processor_config import IMAGENET_MEAN, IMAGENET_STD
 from howfar.backbones.torch_backbone import resolve_device
+from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.state_dicts import hash_state_dict
 
 TEXTS = ("road pavement surface", "a crack or multiple cracks", "cracks on a road")
-"""Those of the paper's fig. 12."""
+"""The texts of the paper's fig. 12."""
 
 
 class ClipSeg:
-    """A frozen CLIPSeg that segments what a text says; the text's embedding is computed once.
+    """Load a frozen CLIPSeg that segments what a text describes; the text's embedding is computed once.
 
     Parameters
     ----------
@@ -31,12 +34,12 @@ class ClipSeg:
     pretrained
         False for random weights.
     device
-        As `howfar.load_backbone` takes it.
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
     Raises
     ------
     HowfarError
-        As the backbone ``clipseg``.
+        The weights are neither on disk nor can they be downloaded, transformers is absent, or there is no such device.
     """
 
     def __init__(self, weights: str | Path | None = None, *, pretrained: bool = True, device: str = "auto") -> None:
@@ -44,21 +47,21 @@ class ClipSeg:
         self.device = resolve_device(device)
         self.model, self._embed = promptable(options, "clipseg")
         self.weights = hash_state_dict(self.model.state_dict())
-        self._known: dict[str, Tensor] = {}
+        self._embeddings: dict[str, Tensor] = {}
         self.model.requires_grad_(False)
 
     @torch.inference_mode()
     def probabilities(self, picture: Image.Image, text: str) -> NDArray[np.float32]:
-        """(height, width) probabilities of what the text says."""
-        if text not in self._known:
-            # Texts become numbers on the CPU.
+        """Compute the (height, width) probabilities of what the text describes."""
+        if text not in self._embeddings:
+            # The tokens are created on the CPU.
             self.model.cpu()
-            self._known[text] = self._embed(text).to(self.device)
+            self._embeddings[text] = self._embed(text).to(self.device)
             self.model.to(self.device)
         pixels = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        mean, std = (np.array(one, dtype=np.float32) for one in (IMAGENET_MEAN, IMAGENET_STD))
+        mean, std = (np.array(values, dtype=np.float32) for values in (IMAGENET_MEAN, IMAGENET_STD))
         scaled = (np.asarray(pixels, dtype=np.float32) / 255 - mean) / std
         batch = torch.from_numpy(scaled.transpose(2, 0, 1).copy())[None].to(self.device)
-        logits = self.model(pixel_values=batch, conditional_embeddings=self._known[text]).logits.reshape(1, 1, SIDE, SIDE)
-        whole = interpolate(logits.float(), (picture.height, picture.width), mode="bilinear", align_corners=False)
-        return whole[0, 0].sigmoid().cpu().numpy()
+        logits = self.model(pixel_values=batch, conditional_embeddings=self._embeddings[text]).logits.reshape(1, 1, SIDE, SIDE)
+        enlarged = interpolate(logits.float(), (picture.height, picture.width), mode="bilinear", align_corners=False)
+        return enlarged[0, 0].sigmoid().cpu().numpy()

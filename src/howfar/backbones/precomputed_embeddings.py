@@ -1,4 +1,4 @@
-"""Ready-made embeddings: listed beside the backbones, though nothing is computed from images."""
+"""List ready-made embeddings among the backbones; they are passed as datasets, and nothing is computed from images."""
 
 from __future__ import annotations
 

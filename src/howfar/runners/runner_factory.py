@@ -1,4 +1,4 @@
-"""A runner from what a user says of it: a name and where it is."""
+"""Make a runner from the name, number of workers and address that a user gives."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from howfar.protocols import Runner
 def make_runner(
     runner: str | Runner = "local", workers: int | None = None, address: str | None = None, device: str = "auto"
 ) -> Runner:
-    """The runner of a name, or the one that is given.
+    """Make the runner of a name; a runner object is returned unchanged.
 
     Parameters
     ----------
     runner
-        ``local``, ``ray``, another package's, or a runner as it is.
+        ``local``, ``ray``, the name of another package's runner, or a runner object.
     workers
-        Tasks at a time; None for what suits the runner.
+        Tasks at a time; None for the runner's default.
     address
-        Of a running cluster; of use to ``ray`` alone.
+        Address of a running cluster; for ``ray`` alone.
     device
-        The backbone's: with ``cuda`` each of Ray's tasks has a GPU.
+        The backbone's device: with ``cuda`` each of Ray's tasks has a GPU.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def make_runner(
     MissingExtraError
         Ray is not installed.
     InputError
-        A number is below 1, or an address is given to a runner that has none.
+        A number is below 1, or an address is given to a runner that takes none.
 
     Examples
     --------
@@ -47,11 +47,11 @@ def make_runner(
             raise InputError.of("address", "must be auto or HOST:PORT", address)
         if find_spec("ray") is None:
             raise MissingExtraError("--runner ray needs Ray: pip install 'howfar[ray]'")
-        made: Runner = registry.load("runners", runner)(workers, address, gpus=1.0 if device.startswith("cuda") else 0.0)
-        return made
+        ray: Runner = registry.load("runners", runner)(workers, address, gpus=1.0 if device.startswith("cuda") else 0.0)
+        return ray
     if address is not None:
         raise InputError.of("address", "must be left out with this runner", address, "add --runner ray")
     if not isinstance(runner, str):
         return runner
-    made = registry.load("runners", runner)(workers)
-    return made
+    other: Runner = registry.load("runners", runner)(workers)
+    return other

@@ -1,4 +1,4 @@
-"""Training examples: pictures and masks, resized and held in memory, and their split by photograph."""
+"""List, split by photograph, and read the images and masks that a segmenter is trained on."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _BLANK = "blank"
 
 @dataclass(frozen=True)
 class Example:
-    """One picture to learn from, not yet read.
+    """Name one training image and its mask, not yet read.
 
     Attributes
     ----------
     dataset, name
         The dataset's name, and the image's in it.
     path, mask
-        The files; without a mask nothing in the picture is foreground.
+        The files; without a mask nothing in the image is foreground.
     photograph
-        What it is a tile of, told apart between datasets; its own name where it is no tile.
+        The photograph that the image is a tile of, with the dataset's name; the image's own name where it is no tile.
     """
 
     dataset: str
@@ -46,7 +46,7 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """n pictures and masks at the training size, in memory.
+    """Hold n images and masks at the training size, in memory.
 
     Attributes
     ----------
@@ -70,17 +70,17 @@ class Pairs:
 
 
 def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = False) -> tuple[Example, ...]:
-    """List a dataset's examples: its images that have a mask, or all of them with none.
+    """List a dataset's training examples: its images that have a mask, or all images without their masks.
 
     Parameters
     ----------
     dataset
-        Where to take them from.
+        The images.
     group
         Regular expression whose first group names an image's photograph; by default names like ``<photo>-<tile>`` are taken for
         tiles where most images have one.
     blank
-        Take every image, as a picture without foreground, whatever masks there are: background to learn from.
+        Take every image as one without foreground, whatever masks there are: background to learn from.
 
     Raises
     ------
@@ -91,101 +91,99 @@ def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = Fal
     --------
     >>> from howfar.data import Item
     >>> roads = Dataset("roads", (Item("a-1.png", Path("a-1.png"), mask=Path("m.png")), Item("b.png", Path("b.png"))))
-    >>> [one.photograph for one in examples_of(roads)], len(examples_of(roads, blank=True))
+    >>> [example.photograph for example in examples_of(roads)], len(examples_of(roads, blank=True))
     (['roads/a-1'], 2)
     """
     names = [item.name for item in dataset.items]
     photographs = guess_photographs(names, group)
-    found = tuple(
+    examples = tuple(
         Example(dataset.name, item.name, item.path, None if blank else item.mask, f"{dataset.name}/{photograph}")
         for item, photograph in zip(dataset.items, photographs, strict=True)
         if blank or item.mask is not None
     )
-    if not found:
+    if not examples:
         raise InputError.of(
             f"dataset {dataset.name}", "must have masks to learn from", "none", "put them in masks/ beside images/"
         )
-    return found
+    return examples
 
 
 def split(examples: Sequence[Example], share: float, seed: int) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Divide examples into those to learn from and those held out, by photograph, never by tile.
+    """Divide examples into training and held-out ones by photograph, so that no photograph is in both.
 
-    Photographs are drawn until the held-out ones have at least `share` of the images; one always stays to learn from.
+    Photographs are drawn until the held-out ones have at least `share` of the images; one always stays for training.
 
     Parameters
     ----------
     examples
-        In any order: what is drawn depends on the photographs' names and the seed alone.
+        In any order, as the draw depends on the photographs' names and the seed alone.
     share
-        Of the images, 0 to below 1; 0 holds none out.
+        Share of the images, 0 to below 1; 0 holds none out.
     seed
-        Draws them.
+        Seed of the draw.
 
     Returns
     -------
     tuple
-        Those to learn from and those held out, each in the given order.
+        The training and the held-out examples, each in the given order.
 
     Examples
     --------
     >>> tiles = [Example("r", f"{p}-{k}.png", Path(), None, f"r/{p}") for p in "abcd" for k in range(2)]
-    >>> kept, held = split(tiles, 0.3, seed=0)
-    >>> len(kept), len(held), {one.photograph for one in kept} & {one.photograph for one in held}
+    >>> training, held_out = split(tiles, 0.3, seed=0)
+    >>> len(training), len(held_out), {t.photograph for t in training} & {t.photograph for t in held_out}
     (4, 4, set())
     """
-    names = sorted({one.photograph for one in examples})
+    counts = Counter(example.photograph for example in examples)
+    names = sorted(counts)
     order = np.random.default_rng(seed).permutation(len(names))
-    counts = Counter(one.photograph for one in examples)
-    held: set[str] = set()
-    for place in order[: len(names) - 1]:
-        if sum(counts[name] for name in held) >= share * len(examples):
+    held_out: set[str] = set()
+    for index in order[: len(names) - 1]:
+        if sum(counts[name] for name in held_out) >= share * len(examples):
             break
-        held.add(names[place])
+        held_out.add(names[index])
     return (
-        tuple(one for one in examples if one.photograph not in held),
-        tuple(one for one in examples if one.photograph in held),
+        tuple(example for example in examples if example.photograph not in held_out),
+        tuple(example for example in examples if example.photograph in held_out),
     )
 
 
 def read_pairs(examples: Sequence[Example], size: int, progress: bool = True) -> Pairs:
-    """Read, resize and keep pictures and masks: pictures antialiased, masks so that no line is lost.
+    """Read images and masks into memory, resized: images antialiased, masks so that no line is lost.
 
     Parameters
     ----------
     examples
         At least one.
     size
-        Side of the square that all are brought to; the aspect is not kept, as in the paper.
+        Side of the square that all are resized to; the aspect is not kept, as in the paper.
     progress
-        Whether to show it on stderr.
+        Whether to show progress on stderr.
 
     Raises
     ------
     ImageError
-        A file cannot be read, or a mask has not its picture's size: the line names it.
+        A file cannot be read, or a mask differs in size from its image: the line names it.
     InputError
         There is no example.
     """
     if not examples:
         raise InputError.of("examples", "must hold at least one", "none")
     with ThreadPoolExecutor(available_cores()) as pool:
-        read = pool.map(lambda one: _read(one, size), examples)
+        read = pool.map(lambda example: _read(example, size), examples)
         shown = bar(read, progress=progress, total=len(examples), desc="reading", unit="image", leave=False)
         pictures, masks, contents, marks = zip(*shown, strict=True)
     return Pairs(np.stack(pictures), np.stack(masks), tuple(contents), _fingerprint(contents, marks))
 
 
 def fingerprint_of(examples: Sequence[Example]) -> str:
-    """What `read_pairs` of these examples would have for a fingerprint, from the files' bytes alone.
+    """Compute the fingerprint that `read_pairs` gives these examples, from the files' bytes alone.
 
-    Raises
-    ------
-    ImageError
-        A file cannot be read.
+    A file that cannot be read raises `ImageError`.
     """
-    contents = [content_hash(read_bytes(one.path)) for one in examples]
-    return _fingerprint(contents, [_BLANK if one.mask is None else content_hash(read_bytes(one.mask)) for one in examples])
+    contents = [content_hash(read_bytes(example.path)) for example in examples]
+    masks = [_BLANK if example.mask is None else content_hash(read_bytes(example.mask)) for example in examples]
+    return _fingerprint(contents, masks)
 
 
 def _fingerprint(contents: Sequence[str], marks: Sequence[str]) -> str:
@@ -193,17 +191,17 @@ def _fingerprint(contents: Sequence[str], marks: Sequence[str]) -> str:
     return f"sha256:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
 
 
-def _read(one: Example, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str, str]:
+def _read(example: Example, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str, str]:
     try:
-        data = read_bytes(one.path)
+        data = read_bytes(example.path)
         image = decode(data).image
         picture = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
-        if one.mask is None:
+        if example.mask is None:
             return picture, np.zeros((1, size, size), bool), content_hash(data), _BLANK
-        marks = read_bytes(one.mask)
+        marks = read_bytes(example.mask)
         mask = decode_mask(marks).foreground
         if mask.shape != (image.height, image.width):
             raise ImageError(f"its mask is {mask.shape[1]}×{mask.shape[0]} pixels, the picture {image.width}×{image.height}")
         return picture, resize_mask(mask, size, size)[None], content_hash(data), content_hash(marks)
     except ImageError as error:
-        raise ImageError(f"{one.dataset}/{one.name}: {error}") from error
+        raise ImageError(f"{example.dataset}/{example.name}: {error}") from error
