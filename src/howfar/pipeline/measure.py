@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.distances.dataset import energy_of_sums
-from howfar.distances.pairwise import labelled_forms, row_sums
+from howfar.distances.pairwise import compiles, quadratic_forms
 from howfar.errors import InputError
-from howfar.pipeline.bootstrap import Forms, above_rounding
+from howfar.pipeline.bootstrap import DistanceDraws, RowSums, above_rounding
 from howfar.pipeline.memory_plan import draws
 from howfar.projection import Projection
 from howfar.significance import interval, p_value, p_values, percentiles, relabellings
+from howfar.significance.permutation import ROUNDING, SINGLE_ROUNDING
 
 # What has a column or a field of its own; every other registered distance stands among the rivals.
 OWN_COLUMN = ("i_dist", "knn", "mahalanobis")
@@ -97,11 +98,11 @@ def measure(
     spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
     mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
     others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
-    # Each of the three is summed once, and what is asked of it follows.
-    between, within_p, within_s = row_sums(s, p), row_sums(p, p), row_sums(s, s)
-    i_dist = between / len(p)
-    own = within_p / (len(p) - 1) if len(p) > 1 else None
-    forms = Forms.of(p, s, bootstrap, np.random.default_rng(list(seed)), primary_draws) if bootstrap else None
+    sums = RowSums.of(p, s)
+    i_dist = sums.between / len(p)
+    own = sums.within_p / (len(p) - 1) if len(p) > 1 else None
+    rng = np.random.default_rng(list(seed))
+    resampled = DistanceDraws.of(p, s, sums, bootstrap, rng, primary_draws) if bootstrap else None
     return PairMeasures(
         i_dist=i_dist,
         knn=nearest,
@@ -110,11 +111,11 @@ def measure(
         conformal=None if own is None else p_values(i_dist, own),
         own=own,
         relative=None if own is None or not above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
-        energy=energy_of_sums(between, within_p, within_s),
+        energy=energy_of_sums(*sums),
         rivals={name: float(np.mean(value)) for name, value in others.items() if value is not None},
-        o_dist_ci=None if forms is None else interval(forms.between),
-        relative_ci=None if forms is None else forms.relative_ci(),
-        energy_ci=None if forms is None else forms.energy_ci(),
+        o_dist_ci=None if resampled is None else interval(resampled.between),
+        relative_ci=None if resampled is None else resampled.relative_ci(),
+        energy_ci=None if resampled is None else resampled.energy_ci(),
     )
 
 
@@ -148,10 +149,11 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
     for start in range(0, permutations, step):
         drawn = relabellings(m, n, min(step, permutations - start), rng)
         # The true labels stand before the first of the drawn ones.
-        labels = drawn if start else np.concatenate([labels, drawn], axis=1)
-        energies.append(-labelled_forms(pooled, labels, 1 / m, -1 / n))
-    found = np.concatenate(energies)
-    return p_value(float(found[0]), found[1:])
+        weights = np.where(drawn if start else np.concatenate([labels, drawn], axis=1), 1 / m, -1 / n)
+        energies.append(-quadratic_forms(pooled, pooled, weights, weights))
+    values = np.concatenate(energies)
+    rounding = SINGLE_ROUNDING if compiles(pooled, pooled) else ROUNDING
+    return p_value(float(values[0]), values[1:], rounding=rounding)
 
 
 def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:

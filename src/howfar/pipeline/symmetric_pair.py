@@ -9,8 +9,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.distances.dataset import energy_of_sums
-from howfar.distances.pairwise import row_sums
-from howfar.pipeline.bootstrap import Forms, above_rounding
+from howfar.pipeline.bootstrap import DistanceDraws, RowSums, above_rounding
 from howfar.projection import Projection
 from howfar.significance import interval
 
@@ -76,27 +75,32 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
     """
     one, other = pair.primary, pair.secondary
     n, m = len(one), len(other)
-    apart, within = row_sums(other, one), [row_sums(rows, rows) for rows in (one, other)]
-    o_dist = float(apart.sum() / (n * m))
-    selves = [float(sums.sum()) / (k * (k - 1)) if k > 1 else None for sums, k in zip(within, (n, m), strict=True)]
-    energy = energy_of_sums(apart, *within)
-    forms = Forms.of(one, other, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
+    sums = RowSums.of(one, other)
+    o_dist = float(sums.between.sum() / (n * m))
+    self_one, self_other = (_self_distance(within) for within in (sums.within_p, sums.within_s))
+    energy = energy_of_sums(*sums)
+    draws = DistanceDraws.of(one, other, sums, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
     varies = above_rounding(o_dist, _largest(one, other))
     return Between(
         o_dist_mean=o_dist,
-        self_one=selves[0],
-        self_other=selves[1],
-        relative_one=_over(o_dist, selves[0]),
-        relative_other=_over(o_dist, selves[1]),
+        self_one=self_one,
+        self_other=self_other,
+        relative_one=_over(o_dist, self_one),
+        relative_other=_over(o_dist, self_other),
         energy=energy,
         inhomogeneity=energy / (2 * o_dist) if varies else None,
-        o_dist_mean_ci=None if forms is None else interval(forms.between),
-        relative_one_ci=None if forms is None else forms.relative_ci(),
-        relative_other_ci=None if forms is None else forms.relative_to_s_ci(),
-        energy_ci=None if forms is None else forms.energy_ci(),
+        o_dist_mean_ci=None if draws is None else interval(draws.between),
+        relative_one_ci=None if draws is None else draws.relative_ci(),
+        relative_other_ci=None if draws is None else draws.relative_to_s_ci(),
+        energy_ci=None if draws is None else draws.energy_ci(),
         components=pair.components,
         explained_variance=pair.explained_variance,
     )
+
+
+def _self_distance(within: Float64Array) -> float | None:
+    n = len(within)
+    return float(within.sum()) / (n * (n - 1)) if n > 1 else None
 
 
 def _over(o_dist: float, own: float | None) -> float | None:

@@ -11,7 +11,10 @@ from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.significance.value_checks import as_scores
 
-_TIE = 1e-10
+ROUNDING = 1e-10
+"""Values of a statistic that differ by less than this share of the largest are ties, where they are sums in float64."""
+SINGLE_ROUNDING = 1e-5
+"""The same where distances and products are float32."""
 
 
 def relabellings(m: int, n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -81,11 +84,10 @@ def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64
     return np.where(relabellings(m, n, draws, rng), 1.0 / m, -1.0 / n)
 
 
-def p_value(observed: float, null: ArrayLike) -> float:
+def p_value(observed: float, null: ArrayLike, *, rounding: float = ROUNDING) -> float:
     """Share of labellings at least as extreme as the true one, itself among them: (1 + #{null ≥ observed}) / (1 + draws).
 
-    Source: Phipson & Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9 (2010). Values
-    that differ by less than 1e-10 of the largest count as ties: the same labelling, summed in another order.
+    Source: Phipson & Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9 (2010).
 
     Parameters
     ----------
@@ -93,6 +95,8 @@ def p_value(observed: float, null: ArrayLike) -> float:
         The statistic under the true labels; large means different.
     null
         (draws,) its values under random labels.
+    rounding
+        Values that differ by less than this share of the largest count as ties: the same labelling, summed in another order.
 
     Returns
     -------
@@ -111,7 +115,7 @@ def p_value(observed: float, null: ArrayLike) -> float:
     """
     values = as_scores(null, "null")
     statistic = float(as_scores([observed], "observed")[0])
-    slack = _TIE * max(abs(statistic), float(np.abs(values).max()))
+    slack = rounding * max(abs(statistic), float(np.abs(values).max()))
     return float((1 + np.count_nonzero(values >= statistic - slack)) / (1 + len(values)))
 
 
