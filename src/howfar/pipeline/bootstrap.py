@@ -17,7 +17,7 @@ ROUNDING = 1e-12
 FEW = 3
 EXACT_BELOW = 1 << 22
 """Pairs of images below which each draw is computed from all of them in float64, which costs little."""
-MOST_NOISE = 0.15
+MOST_NOISE = 0.3
 """Share of a draw's standard deviation that may be noise: an end of an interval then moves by some 0.05 deviations at most."""
 FARTHEST = 1e3
 """An image so many times as far as the median one leaves float32 too few digits for the draws that do not take it."""
@@ -181,7 +181,7 @@ def _within(rows: Float64Array, effects: Float64Array, mean: float, spread: floa
     n = len(rows)
     if n * n < EXACT_BELOW:
         return None
-    return Decomposition.within(effects, _products(rows, rows, effects, effects), mean, 2 * spread * n / (n - 1))
+    return Decomposition.within(effects, _products(rows, rows, effects, effects), mean, 2 * spread * n / max(1, n - 1))
 
 
 def _products(s: Float64Array, p: Float64Array, of_s: Float64Array, of_p: Float64Array) -> Float64Array:

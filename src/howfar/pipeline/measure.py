@@ -148,9 +148,9 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
     energies = []
     for start in range(0, permutations, step):
         drawn = relabellings(m, n, min(step, permutations - start), rng)
-        # The true labels stand before the first of the drawn ones.
-        weights = np.where(drawn if start else np.concatenate([labels, drawn], axis=1), 1 / m, -1 / n)
-        energies.append(-quadratic_forms(pooled, pooled, weights, weights))
+        # The true labels stand before the first of the drawn ones. 1/m and −1/n, times m n: no weight is rounded then.
+        weights = np.where(drawn if start else np.concatenate([labels, drawn], axis=1), np.float32(n), np.float32(-m))
+        energies.append(quadratic_forms(pooled, pooled, weights, weights) / -((m * n) ** 2))
     values = np.concatenate(energies)
     rounding = SINGLE_ROUNDING if compiles(pooled, pooled) else ROUNDING
     return p_value(float(values[0]), values[1:], rounding=rounding)

@@ -26,6 +26,7 @@ from howfar.arrays import Float64Array
 _ROWS = 512
 # Effects of which one is this nearly a multiple of the other span one direction.
 _COLLINEAR = 1e-6
+_ROUNDING = 1e-12
 
 
 class DrawnEffects(NamedTuple):
@@ -110,7 +111,7 @@ class Decomposition:
         """
         m, n = of_s.shape[1], of_p.shape[1]
         rest = m * n * (mean_square - mean**2) - n * _squared(of_s[0]) - m * _squared(of_p[0])
-        factors, fitted = _fit(of_s, of_p, products)
+        factors, fitted = _fit(of_s, of_p, products, mean)
         return cls(mean, factors, 0.0, _root(rest - fitted) / (m * n))
 
     @classmethod
@@ -129,7 +130,7 @@ class Decomposition:
         n, own = effects.shape[1], effects[-1]
         rest = n * (n - 1) * (mean_square - mean**2) - 2 * (n - 2) * _squared(own)
         # An image is no pair with itself, and so its mean and its two effects have to be taken out of no product.
-        factors, fitted = _fit(effects, effects, products + (effects * (mean + 2 * own)) @ effects.T)
+        factors, fitted = _fit(effects, effects, products + (effects * (mean + 2 * own)) @ effects.T, mean)
         expected = float((factors * (effects @ effects.T)).sum()) / n**2
         return cls(mean, factors, expected, _root(2 * (n - 1) / n * (rest - fitted)) / n**2)
 
@@ -147,11 +148,17 @@ class Decomposition:
         return total
 
 
-def _fit(of_s: Float64Array, of_p: Float64Array, products: Float64Array) -> tuple[Float64Array, float]:
-    """Factors of the products of effects that fit the distances best, and the sum of squares that they fit."""
-    left, right = (np.linalg.pinv(effects @ effects.T, _COLLINEAR, hermitian=True) for effects in (of_s, of_p))
-    factors = left @ products @ right
+def _fit(of_s: Float64Array, of_p: Float64Array, products: Float64Array, mean: float) -> tuple[Float64Array, float]:
+    """Find the factors of the products of effects that fit the distances best, and the sum of squares that they fit."""
+    factors = _inverse(of_s, mean) @ products @ _inverse(of_p, mean)
     return factors, float((factors * products).sum())
+
+
+def _inverse(effects: Float64Array, mean: float) -> Float64Array:
+    """Invert the effects' inner products; where effects are what rounding makes of equal images, nothing is fitted by them."""
+    if np.abs(effects).max() <= _ROUNDING * mean:
+        return np.zeros((len(effects), len(effects)))
+    return np.asarray(np.linalg.pinv(effects @ effects.T, _COLLINEAR, hermitian=True), dtype=np.float64)
 
 
 def _squared(values: Float64Array) -> float:
