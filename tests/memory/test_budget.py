@@ -50,7 +50,7 @@ numbers = [found.o_dist, found.energy, found.p_value, *found.energy_ci, *found.r
 print(json.dumps({"bytes": resident("VmHWM:") - before, "numbers": numbers}))
 """
 # Images of P and of S, features, and a budget below what is taken without one.
-WIDE, TALL = (150, 150, 400_000, "56MB"), (5000, 3400, 600, "90MB")
+WIDE, TALL = (150, 150, 400_000, "56MB"), (5000, 3400, 600, "80MB")
 
 
 def stored(folder: Path, rows: int, q: int) -> None:

@@ -1,4 +1,4 @@
-"""Euclidean distances between two sets of rows, in tiles: the matrix of all pairs is never held.
+"""Compute Euclidean distances between two sets of rows in tiles: the matrix of all pairs is never held.
 
 Where every distance is wanted, a tile is ‖s‖² + ‖p‖² − 2 s·p in float64, after both sets are centred amid P. Where that
 subtraction would lose digits (what it gives is negative, or below 1e-6 of the squared norms) the pair is computed again by
@@ -55,7 +55,7 @@ def distance_blocks(
     Raises
     ------
     InputError
-        As `howfar.arrays.as_pair`, or a tile below 1.
+        Features that are not two-dimensional, empty, not finite, or of different widths; a tile below 1.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def distance_blocks(
 
 
 def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, device: str = "cpu") -> Float64Array:
-    """Sum of the distances of each row of `s` from all rows of `p`, shape (m,): I^dist in the paper's sum form (eq. 7).
+    """Sum the distances of each row of `s` from all rows of `p`, shape (m,): I^dist in the paper's sum form (eq. 7).
 
     Of more than 2²⁴ pairs the distances are float32, to about 1e-7 of a sum; on a GPU always, to 1e-5 or better.
 
@@ -84,14 +84,14 @@ def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, d
     s, p
         (m, z) and (n, z) projected features.
     pairs_per_tile
-        As `distance_blocks`; a GPU has tiles of its own.
+        At most this many distances at once (and at least one row); a GPU has tiles of its own.
     device
         ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
 
     Raises
     ------
     InputError
-        As `distance_blocks`, or a device that there is not.
+        Features that do not fit, a tile below 1, or a device that there is not.
     HowfarError
         The sets are more than the GPU holds.
 
@@ -145,7 +145,7 @@ def quadratic_forms(
     Raises
     ------
     InputError
-        As `distance_blocks`, or weights whose shapes do not fit.
+        Features or weights that do not fit, or a tile below 1.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def quadratic_forms(
     kernel = _kernel(secondary, primary)
     # Twice as many of half the size.
     total = _single_forms(kernel, u, v, s is p and u is v, max(1, 2 * pairs_per_tile // len(primary)))
-    # As in `row_sums`: a draw may leave that row out.
+    # A draw may leave the one row out that is far beyond all others, as in `row_sums`.
     lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * _weight(u) * _weight(v))
     if len(lost) and kernel.reach > 0.0:
         total[lost] = _double_forms(secondary, primary, u[:, lost], v[:, lost], pairs_per_tile)
@@ -168,14 +168,14 @@ def quadratic_forms(
 
 
 def _weight(u: NDArray[Any]) -> Float64Array:
-    """The sum of each draw's weights, without their signs."""
+    """Add up each draw's weights without their signs."""
     sums = u.sum(axis=0, dtype=np.uint32) if u.dtype == np.uint8 else np.abs(u).sum(axis=0)
     return np.asarray(sums, dtype=np.float64)
 
 
 def _single_forms(kernel: Kernel, u: NDArray[Any], v: NDArray[Any], same: bool, step: int) -> Float64Array:
     """Weigh the distances in float32, `step` rows of S at a time, and add these tiles up in float64."""
-    total, right = np.zeros(u.shape[1]), v.astype(np.float32)
+    total, right = np.zeros(u.shape[1]), v.astype(np.float32, copy=False)
     for start in range(0, len(u), step):
         left = u[start : start + step]
         first = start if same else 0
@@ -189,14 +189,15 @@ def _single_forms(kernel: Kernel, u: NDArray[Any], v: NDArray[Any], same: bool, 
 
 def _double_forms(s: FloatArray, p: FloatArray, u: NDArray[Any], v: NDArray[Any], pairs_per_tile: int) -> Float64Array:
     total = np.zeros(u.shape[1], dtype=np.float64)
-    left, right = u.astype(np.float64, copy=False), v.astype(np.float64, copy=False)
+    left = u.astype(np.float64, copy=False)
+    right = left if v is u else v.astype(np.float64, copy=False)
     for start, stop, d in distance_blocks(s, p, pairs_per_tile):
         total += np.einsum("ik,ik->k", d @ right, left[start:stop])
     return total
 
 
 def compiles(s: FloatArray, p: FloatArray) -> bool:
-    """Whether the pairs are so many that compiled loops take less time than compiling them.
+    """Tell whether the pairs are so many that compiled loops save more time than compiling them takes.
 
     Examples
     --------
@@ -207,7 +208,7 @@ def compiles(s: FloatArray, p: FloatArray) -> bool:
 
 
 def _kernel(s: FloatArray, p: FloatArray) -> Kernel:
-    # As above.
+    # numba takes a while to load.
     from howfar.distances.compiled_euclidean import Kernel
 
     return Kernel(s, p)

@@ -1,4 +1,4 @@
-"""Bootstrap draws of the mean distances of two projected datasets, and the intervals that they make."""
+"""Draw the mean distances of two projected datasets by bootstrap, and make intervals of the draws."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Counts = NDArray[np.uint8]
 
 
 def above_rounding(spread: float, scale: float) -> bool:
-    """Whether a distance is more than what rounding makes of equal images.
+    """Tell whether a distance is more than what rounding makes of equal images.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def above_rounding(spread: float, scale: float) -> bool:
 
 
 class RowSums(NamedTuple):
-    """Sums of each image's distances: (m,) of S from P, (n,) of P from P, (m,) of S from S."""
+    """Holds the sums of each image's distances: (m,) of S from P, (n,) of P from P, (m,) of S from S."""
 
     between: Float64Array
     within_p: Float64Array
@@ -57,7 +57,7 @@ class RowSums(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class DistanceDraws:
-    """Bootstrap draws of the three mean distances: between S and P, within P and within S (different images only)."""
+    """Holds bootstrap draws of the three mean distances: between S and P, within P and within S (different images only)."""
 
     between: Float64Array
     within_p: Float64Array | None
@@ -99,11 +99,11 @@ class DistanceDraws:
         )
 
     def relative_ci(self) -> tuple[float, float] | None:
-        """Interval of the distance over P's self-distance; None where P has too few images, or equal ones."""
+        """Compute the interval of the distance over P's self-distance; None where P has too few images, or equal ones."""
         return self._over(self.within_p, self.n)
 
     def relative_to_s_ci(self) -> tuple[float, float] | None:
-        """Interval of the distance over S's self-distance; None where S has too few images, or equal ones."""
+        """Compute the interval of the distance over S's self-distance; None where S has too few images, or equal ones."""
         return self._over(self.within_s, self.m)
 
     def _over(self, within: Float64Array | None, count: int) -> tuple[float, float] | None:
@@ -112,7 +112,7 @@ class DistanceDraws:
         return interval(self.between / within)
 
     def energy_ci(self) -> tuple[float, float]:
-        """Interval of the energy distance, a V-statistic: 1/n of its pairs are an image with itself, at distance 0."""
+        """Compute the interval of energy, a V-statistic: 1/n of its pairs are an image with itself, at distance 0."""
         within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * np.nan_to_num(self.within_p)
         within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * np.nan_to_num(self.within_s)
         return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))
@@ -120,7 +120,7 @@ class DistanceDraws:
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """The decomposed mean distances of a pair, and the effects of its images: on the mean between the sets, and on their own.
+    """Holds a pair's decomposed mean distances, and its images' effects on the mean between the sets and on their own.
 
     None stands where there are so few pairs that their mean is drawn from all of them.
     """
@@ -143,7 +143,7 @@ class _Parts:
         )
 
     def noise_share(self, mean: float, own_p: float, own_s: float) -> float:
-        """Largest share of noise in a draw's standard deviation, of O^dist, its ratios to the self-distances, and energy."""
+        """Find the largest share of noise in the deviation of draws: of O^dist, its ratios to self-distances, and energy."""
         derivatives = [(1.0, 0.0, 0.0), (2.0, -1.0, -1.0)]
         derivatives += [(1 / mean, -1 / own_p, 0.0)] if above_rounding(own_p, mean) else []
         derivatives += [(1 / mean, 0.0, -1 / own_s)] if above_rounding(own_s, mean) else []
@@ -185,6 +185,6 @@ def _within(rows: Float64Array, effects: Float64Array, mean: float, spread: floa
 
 
 def _products(s: Float64Array, p: Float64Array, of_s: Float64Array, of_p: Float64Array) -> Float64Array:
-    """Sums of all distances, weighted by a product of effects, (k, l)."""
+    """Sum all distances, weighted by each product of effects, (k, l)."""
     k, l = len(of_s), len(of_p)  # noqa: E741  # beside k
     return quadratic_forms(s, p, np.repeat(of_s, l, axis=0).T, np.tile(of_p, (k, 1)).T).reshape(k, l)

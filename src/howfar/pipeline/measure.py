@@ -1,4 +1,4 @@
-"""One projected pair, measured: the paper's distances, their rivals, calibration by P's own images, intervals, a p-value."""
+"""Measure a projected pair: the paper's distances, their rivals, calibration by P's own images, intervals, a p-value."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OWN_FIELD = ("o_dist", "energy")
 
 @dataclass(frozen=True, eq=False)
 class PairMeasures:
-    """One projected pair, measured. None stands where P (or S) is a single image and the quantity needs two.
+    """Holds what is measured of a projected pair. None stands where P (or S) is a single image and the quantity needs two.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ def measure(
     rivals: bool = True,
     primary_draws: NDArray[np.uint8] | None = None,
 ) -> PairMeasures:
-    """Measure one projected pair: the paper's distances, their rivals, calibration by P's own images, and intervals.
+    """Measure a projected pair: the paper's distances, their rivals, calibration by P's own images, and intervals.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def measure(
     bootstrap
         Resamples behind the intervals; 0 leaves them out.
     seed
-        What the resampling is seeded with.
+        Seed of the resampling.
     rivals
         False leaves out the registered dataset distances, of which some take far longer than all else.
     primary_draws
@@ -89,8 +89,8 @@ def measure(
     Examples
     --------
     >>> from howfar.projection import joint_pca
-    >>> found = measure(joint_pca([[0.0], [1.0], [3.0]], [[9.0], [8.0]], 1), neighbours=1, bootstrap=0)
-    >>> found.i_dist.round(3).tolist(), found.relative, found.knn.round(3).tolist()
+    >>> measures = measure(joint_pca([[0.0], [1.0], [3.0]], [[9.0], [8.0]], 1), neighbours=1, bootstrap=0)
+    >>> measures.i_dist.round(3).tolist(), measures.relative, measures.knn.round(3).tolist()
     ([7.667, 6.667], 3.5833333333333335, [6.0, 5.0])
     """
     p, s = pair.primary, pair.secondary
@@ -120,7 +120,7 @@ def measure(
 
 
 def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequence[int] = (0,)) -> float:
-    """Permutation p-value of "S and P are draws of one distribution", by the energy distance of the pooled rows.
+    """Test "S and P are draws of one distribution" by permutation, with the energy distance of the pooled rows.
 
     Valid where the projection treats P and S alike (modes pair, joint and none), so that labels may be exchanged.
 
@@ -131,7 +131,7 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
     permutations
         Random relabellings B; the smallest p is 1 / (B + 1).
     seed
-        What the relabelling is seeded with.
+        Seed of the relabelling.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
 
 
 def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:
-    """Every other registered distance, ours and other packages': of image distances the values whose mean is wanted."""
+    """Compute every other registered distance, howfar's and other packages'; of image distances the values of all images."""
     image = {name: "image_distances" for name in registry.names("image_distances") if name not in OWN_COLUMN}
     dataset = {name: "dataset_distances" for name in registry.names("dataset_distances") if name not in OWN_FIELD}
     of_images = {f"{name}_mean": _defined(kind, name, s, p) for name, kind in image.items()}
@@ -165,10 +165,10 @@ def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:
 
 
 def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
-    """A rival distance, or None for sets that it is not defined on (single or equal images), or where it overflows."""
+    """Compute a rival distance, or None for sets that it is not defined on (single or equal images), or where it overflows."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            found = registry.load(kind, name)(s, p)
+            distance = registry.load(kind, name)(s, p)
     except InputError:
         return None
-    return found if np.isfinite(found).all() else None
+    return distance if np.isfinite(distance).all() else None

@@ -1,4 +1,4 @@
-"""Two datasets neither of which is the first: their distances, symmetric, and by either one's yardstick."""
+"""Measure two datasets neither of which is the first: symmetric distances, and relative to the self-distance of either."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Between:
-    """Distances of two datasets. None stands where one of them is a single image, or of equal images, and it matters.
+    """Holds the distances of two datasets. None stands for what is undefined because one is a single image, or of equal images.
 
     Attributes
     ----------
     o_dist_mean
-        Mean distance over all pairs of an image of the one and one of the other.
+        Mean distance over all pairs of an image of each.
     self_one, self_other
-        Each one's self-distance in the same space.
+        Self-distance of each in the same space.
     relative_one, relative_other
         `o_dist_mean` over each.
     energy
@@ -64,23 +64,23 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
     bootstrap
         Resamples behind the intervals; 0 leaves them out.
     seed
-        What the resampling is seeded with.
+        Seed of the resampling.
 
     Examples
     --------
     >>> from howfar.projection import joint_pca
-    >>> found = between(joint_pca([[0.0], [1.0]], [[4.0], [6.0]], 1))
-    >>> found.o_dist_mean, found.self_one, found.self_other, found.energy, round(found.inhomogeneity, 3)
+    >>> pair = between(joint_pca([[0.0], [1.0]], [[4.0], [6.0]], 1))
+    >>> pair.o_dist_mean, pair.self_one, pair.self_other, pair.energy, round(pair.inhomogeneity, 3)
     (4.5, 1.0, 2.0, 7.5, 0.833)
     """
-    one, other = pair.primary, pair.secondary
-    n, m = len(one), len(other)
-    sums = RowSums.of(one, other)
+    p, s = pair.primary, pair.secondary
+    n, m = len(p), len(s)
+    sums = RowSums.of(p, s)
     o_dist = float(sums.between.sum() / (n * m))
     self_one, self_other = (_self_distance(within) for within in (sums.within_p, sums.within_s))
     energy = energy_of_sums(*sums)
-    draws = DistanceDraws.of(one, other, sums, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
-    varies = above_rounding(o_dist, _largest(one, other))
+    draws = DistanceDraws.of(p, s, sums, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
+    varies = above_rounding(o_dist, _largest(p, s))
     return Between(
         o_dist_mean=o_dist,
         self_one=self_one,
@@ -107,5 +107,5 @@ def _over(o_dist: float, own: float | None) -> float | None:
     return None if own is None or not above_rounding(own, o_dist) else o_dist / own
 
 
-def _largest(one: Float64Array, other: Float64Array) -> float:
-    return float(max(np.abs(one).max(initial=0.0), np.abs(other).max(initial=0.0)))
+def _largest(p: Float64Array, s: Float64Array) -> float:
+    return float(max(np.abs(p).max(initial=0.0), np.abs(s).max(initial=0.0)))

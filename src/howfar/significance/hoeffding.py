@@ -1,4 +1,4 @@
-"""Bootstrap draws of a mean distance without its pairs: effects of images and their interactions exactly, the rest as noise.
+"""Draw a mean distance without its pairs: effects of images and their interactions exactly, the rest as noise.
 
 Hoeffding's decomposition writes a distance as d(i, j) = mean + a(i) + b(j) + r(i, j), where r sums to 0 over each row and each
 column. A draw that takes image i of S w(i) times, of m, and image j of P v(j) times, of n, has the mean distance
@@ -30,7 +30,7 @@ _ROUNDING = 1e-12
 
 
 class DrawnEffects(NamedTuple):
-    """Sums over the images of a dataset in each draw: Σ w e and Σ w² e, (k, draws), of k effects e, and Σ w², (draws,)."""
+    """Holds sums over the images of a dataset in each draw: Σ w e and Σ w² e, (k, draws), of k effects, and Σ w², (draws,)."""
 
     first: Float64Array
     second: Float64Array
