@@ -87,6 +87,13 @@ def test_with_the_true_rest_a_draw_is_the_weighted_mean(pair: tuple[np.ndarray, 
     assert within.noise == pytest.approx(np.sqrt(2 * 49 / 50) * np.linalg.norm(rest) / 2500, rel=1e-9)
 
 
+def test_noise_is_added_by_its_deviation() -> None:
+    parts, drawn = Decomposition(2.0, np.zeros((1, 1)), 0.0, 0.25), drawn_effects(np.zeros((1, 4)), np.ones((4, 3)))
+    noise = np.array([-1.0, 0.0, 2.0])
+    np.testing.assert_allclose(parts.draw_between(drawn, drawn, 4, 4, noise), [1.75, 2.0, 2.5], rtol=1e-15)
+    np.testing.assert_allclose(parts.draw_within(drawn, 4, noise), [1.25, 1.5, 2.0], rtol=1e-15)
+
+
 def without_interactions(s: np.ndarray, p: np.ndarray) -> tuple[Decomposition, Decomposition]:
     """Where no product of effects is drawn, the whole rest is noise."""
     d, own = cdist(s, p), cdist(p, p)
