@@ -1,4 +1,4 @@
-"""Project and measure the primary dataset against each of several secondaries in turn, keeping no projection longer."""
+"""P against each of several secondaries: projected and measured in turn, and no projection kept longer than that."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEPT = 1024
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPair:
-    """Holds the numbers of a pair, its p-value, and of its projection the first two components of the primary's images.
+    """What is kept of one pair: its numbers, its p-value, and of its projection the first two components of P's images.
 
     `secondary_scores` holds all components of the images of S, (m, z), or the first two where there are more than `KEPT`.
     """
@@ -38,7 +38,7 @@ class MeasuredPair:
 
 @dataclass(frozen=True, eq=False)
 class MeasurePairs:
-    """Measures the primary dataset against secondaries, named by their positions, so that tasks are small.
+    """Measures P against secondaries by their places; it holds all datasets, so that tasks are small.
 
     A projection fitted on P alone does not treat P and S alike, so there the permutation test has a pair projection of its
     own. The seeds come from the run's and from the secondary's name: a pair's numbers do not depend on its companions. The
@@ -58,21 +58,21 @@ class MeasurePairs:
 
     @cached_property
     def projector(self) -> Projector:
-        """Fit the primary dataset's share of every projection."""
+        """P's share of every projection."""
         return projector_of(self.primary, self.settings)
 
     @cached_property
     def draws(self) -> NDArray[np.uint8] | None:
-        """Draw how often the bootstrap takes each image of the primary dataset."""
+        """How often the bootstrap takes each image of P."""
         count = self.settings.bootstrap
         return resample_counts(len(self.primary), count, np.random.default_rng([self.settings.seed])) if count else None
 
     def __call__(self, place: int) -> MeasuredPair:
-        """Measure the pair with one of the secondaries."""
+        """One of the pairs."""
         return next(self.each([place]))
 
     def each(self, places: Sequence[int]) -> Iterator[MeasuredPair]:
-        """Measure the pairs with several of the secondaries, in their order."""
+        """Several of them, in the order of the secondaries."""
         settings = self.settings
         # In the space that all share, all have a say.
         chosen = range(len(self.secondaries)) if settings.projection == "joint" else places
@@ -97,12 +97,12 @@ class MeasurePairs:
 
 
 def projector_of(primary: Features, settings: Settings) -> Projector:
-    """Fit the primary dataset's share of every projection of a run."""
+    """P's share of every projection of a run."""
     return Projector(primary.rows, settings.components, scale=settings.scale, layers=tuple(primary.layers))
 
 
 def quietly(pairs: Iterator[Projection]) -> Iterator[Projection]:
-    """Yield projections without the warning of fewer components than asked for, which the run's notes say anyway."""
+    """Fewer components than asked for are no warning here: `Projection.components` says it, and the run's notes."""
     while True:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="n_components = ", category=UserWarning)
@@ -113,10 +113,10 @@ def quietly(pairs: Iterator[Projection]) -> Iterator[Projection]:
 
 
 def _plane(scores: Float64Array) -> Float64Array:
-    """Take the first two components; a missing second is 0."""
+    """The first two components; a missing second one is 0."""
     return _padded(scores[:, :2])
 
 
 def _padded(scores: Float64Array) -> Float64Array:
-    """Copy all components, so that the pair's own need not be kept; a missing second is 0."""
+    """All components, copied so that the pair's own need not be kept; a missing second one is 0."""
     return np.pad(scores, ((0, 0), (0, max(0, 2 - scores.shape[1]))))

@@ -1,4 +1,4 @@
-"""Tell where a value stands among calibration values: p-values, percentiles, interval widths, selection at an error rate."""
+"""Where a value stands among calibration values: p-values and percentiles, interval widths, and selection at an error rate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROUNDING = 1e-9
 
 
 def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
-    """Compute the conformal p-value of each score: (1 + #{calibration ≥ score}) / (n + 1).
+    """Conformal p-value of each score: (1 + #{calibration ≥ score}) / (n + 1).
 
     Small means farther than P's own images are. For an image exchangeable with the calibration images, the chance of a
     p-value of at most α is at most α. Source: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World" (2005);
@@ -52,7 +52,7 @@ def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
 
 
 def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
-    """Compute each score's percentile among the calibration scores: the share below plus half the share equal, 0 to 100.
+    """Percentile of each score among the calibration scores: the share below it plus half the share equal to it, 0 to 100.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
 
 
 def quantile(residuals: ArrayLike, level: float) -> float:
-    """Compute the half-width of a conformal interval: the ⌈(n + 1) · level⌉-th smallest residual, infinite for too small an n.
+    """Half-width of a conformal interval: the ⌈(n + 1) · level⌉-th smallest residual, infinite where n is too small for that.
 
     Estimate ± this holds the truth of a new image with a chance of at least `level`, where its residual is exchangeable with
     these. n residuals allow a level of at most n / (n + 1). Source: Lei, G'Sell, Rinaldo, Tibshirani & Wasserman,
@@ -120,7 +120,7 @@ def quantile(residuals: ArrayLike, level: float) -> float:
 
 
 def select(p_values: ArrayLike, error_rate: float) -> NDArray[np.bool_]:
-    """Select the hypotheses that Benjamini and Hochberg reject: at most `error_rate` of them are expected to be true.
+    """Hypotheses that Benjamini and Hochberg reject: at most `error_rate` of the rejected are expected to be true.
 
     Those with the k smallest p-values, k the largest for which the k-th is at most k · error_rate / m. Source: Benjamini &
     Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57 (1995). With conformal p-values: Jin & Candès,
