@@ -25,9 +25,9 @@ import json, sys, time
 from pathlib import Path
 from howfar.cores import wait_briefly
 wait_briefly()
-import onnxruntime, pyarrow, scipy.stats
+import pyarrow, scipy.stats
 import howfar
-from howfar.distances import compiled_nearest, weighted_sums
+from howfar.distances import compiled_nearest
 from howfar.studies import distance, matrix, matrix_pairs
 from howfar.testing.peak_memory import peak_mib
 files = list(map(str, sorted(Path(sys.argv[1]).glob("set*.npy"))[: int(sys.argv[2])]))

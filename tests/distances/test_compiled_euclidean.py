@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.cores import available_cores, numeric_threads
-from howfar.distances import numba_kernels, pairwise, weighted_sums
+from howfar.distances import numba_kernels, pairwise
 from howfar.distances.compiled_euclidean import ROWS, Kernel
 from howfar.distances.dataset import energy, image_to_dataset, leave_one_out
 from howfar.distances.numba_kernels import TILE
@@ -187,9 +187,7 @@ def distances_of(s: np.ndarray) -> np.ndarray:
 
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("far", FAR)
-@pytest.mark.parametrize("integers", [False, True])
-def test_draws_without_the_one_far_row(far: float, integers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weighted_sums, "integer_units", lambda: integers)
+def test_draws_without_the_one_far_row(far: float) -> None:
     s, p = sets(40, 50, 25)
     s[7] *= far
     u, v = (np.random.default_rng(1).multinomial(k, np.full(k, 1 / k), size=30).T.astype(np.uint8) for k in (40, 50))

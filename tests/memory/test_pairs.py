@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from howfar.distances import pairwise, weighted_sums
+from howfar.distances import pairwise
 from howfar.distances.knn import knn
 from howfar.distances.pairwise import quadratic_forms, row_sums
 
@@ -34,13 +34,9 @@ def sets(monkeypatch: pytest.MonkeyPatch) -> tuple[NDArray[np.float64], NDArray[
     return rng.normal(size=(N, 5)), rng.multinomial(N, np.full(N, 1 / N), size=10).T.astype(np.uint8)
 
 
-@pytest.mark.parametrize(("integers", "most"), [(True, 8), (False, 32)])
-def test_forms(
-    sets: tuple[NDArray[np.float64], NDArray[np.uint8]], integers: bool, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(weighted_sums, "integer_units", lambda: integers)
+def test_forms(sets: tuple[NDArray[np.float64], NDArray[np.uint8]]) -> None:
     rows, counts = sets
-    assert peak(lambda: quadratic_forms(rows, rows, counts, counts)) < most
+    assert peak(lambda: quadratic_forms(rows, rows, counts, counts)) < 32
 
 
 def test_sums_and_neighbours(sets: tuple[NDArray[np.float64], NDArray[np.uint8]]) -> None:

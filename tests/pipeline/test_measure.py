@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
 from howfar import registry
+from howfar.distances import pairwise
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import mahalanobis
 from howfar.pipeline import measure, permutation_p_value
@@ -61,6 +65,32 @@ def test_a_p_value_is_as_small_as_the_permutations_allow_and_no_smaller() -> Non
 def test_the_test_keeps_its_level() -> None:
     rejected = sum(permutation_p_value(pair(seed, 15, 12), 99, (seed,)) <= 0.05 for seed in range(300))
     assert 3 <= rejected <= 28
+
+
+def two_kinds(seed: int) -> Projection:
+    """Images of two kinds and one other, so that many labellings have the same energy: all that counts is how many of each."""
+    rng = np.random.default_rng(seed)
+    pooled = np.repeat(rng.normal(size=(2, 7)), [70, 230], axis=0)[rng.permutation(300)]
+    pooled[0] = rng.normal(size=7)
+    return Projection(pooled[:180], pooled[180:], np.full(7, 1 / 7))
+
+
+@pytest.mark.parametrize("make", [two_kinds, lambda seed: pair(seed, 180, 120, 0.02), lambda seed: pair(seed, 60, 240, 0.02)])
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_no_p_value_depends_on_rounding(
+    make: Callable[[int], Projection], threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [make(seed) for seed in range(12)]
+    wanted = [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)]
+    assert len(set(wanted)) > 6
+    monkeypatch.setattr(pairwise, "COMPILED_FROM", 0)
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    assert [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)] == wanted
+    tile = 7 * len(pairs[0].primary)
+    forms = pairwise.quadratic_forms
+    # The package has a function of the module's name.
+    monkeypatch.setattr(import_module("howfar.pipeline.measure"), "quadratic_forms", lambda *given: forms(*given, tile))
+    assert [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)] == wanted
 
 
 def test_every_registered_distance_stands_among_the_rivals(monkeypatch: pytest.MonkeyPatch) -> None:

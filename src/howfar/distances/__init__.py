@@ -1,4 +1,4 @@
-"""Distances from images to a dataset and between datasets, over projected features (or any others)."""
+"""Compute distances from images to a dataset and between datasets, over projected features (or any others)."""
 
 from howfar.distances.dataset import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
 from howfar.distances.frechet import frechet

@@ -1,4 +1,4 @@
-"""The median distance between the rows of a set, exactly, without holding all pairs: the usual width of a Gaussian kernel."""
+"""Find the median distance between the rows of a set, the usual width of a Gaussian kernel, without holding all pairs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLLECT = 1 << 20
 
 
 def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
-    """Median of the distances between different rows of `x`; of an even number of pairs, the lower of the middle two.
+    """Find the median distance between different rows of `x`; of an even number of pairs, the lower of the middle two.
 
     Distances that are not negative sort as their 64-bit patterns do, so the median is found by counting leading bits, then
     further bits among the pairs that share them, until few enough are left to sort: memory stays bounded, the answer
@@ -27,12 +27,12 @@ def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float
     x
         (n, z) features, at least two rows.
     pairs_per_tile
-        As `howfar.distances.pairwise.distance_blocks`.
+        At most this many distances at once (and at least one row).
 
     Raises
     ------
     InputError
-        Features as `howfar.arrays.as_features`, or one row only.
+        Features that are not two-dimensional, not finite, or of one row only.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float
 
 
 def _sharing(rows: ArrayLike, prefix: int, shift: int, pairs_per_tile: int) -> Iterator[NDArray[np.int64]]:
-    """Bit patterns of the distances whose bits above the lowest `shift` are `prefix`, tile by tile."""
+    """Yield the bit patterns of the distances whose bits above the lowest `shift` are `prefix`, tile by tile."""
     for _, _, d in distance_blocks(rows, rows, pairs_per_tile):
         bits = d.reshape(-1).view(np.int64)
         yield bits if shift == 64 else bits[bits >> shift == prefix]

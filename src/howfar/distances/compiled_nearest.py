@@ -1,4 +1,4 @@
-"""Nearest images of P, compiled: candidates by float32, their distances in float64, doubtful rows left to the caller."""
+"""Find nearest images of P by compiled loops: candidates in float32, distances in float64, doubtful rows for the caller."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VALUES = 1 << 22
 
 
 def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64Array, NDArray[np.intp]]:
-    """Distances of each row of `s` from its `count` nearest rows of `p`, rising, and the rows that have to be looked at anew.
+    """Find the distances of each row of `s` from its `count` nearest rows of `p`, rising, and the rows to be looked at anew.
 
     Parameters
     ----------
@@ -45,26 +45,26 @@ def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64
     places = np.empty((len(s), count + MORE), np.int64)
     squared = np.empty(places.shape, np.float32)
     kernel.share(lambda start, stop: _nearest(kernel.a, kernel.b, start, stop, places, squared), len(s))
-    found = np.empty((len(s), count))
+    distances = np.empty((len(s), count))
     step = max(1, _VALUES // (places.shape[1] * s.shape[1]))
     for start in range(0, len(s), step):
         rows = slice(start, start + step)
         # All candidates: float32 may have exchanged neighbours.
         difference = s[rows, None, :].astype(np.float64, copy=False) - p[places[rows]]
-        found[rows] = np.sort(np.sqrt(np.einsum("ijk,ijk->ij", difference, difference)), axis=1)[:, :count]
-    last, farthest = found[:, -1] / kernel.unit, np.sqrt(squared.max(axis=1).astype(np.float64))
+        distances[rows] = np.sort(np.sqrt(np.einsum("ijk,ijk->ij", difference, difference)), axis=1)[:, :count]
+    last, farthest = distances[:, -1] / kernel.unit, np.sqrt(squared.max(axis=1).astype(np.float64))
     # Of the coordinates about the centre, of their difference, and of the sum of squares.
     blur = _HALF_UNIT * (kernel.reach + (kernel.a.shape[1] + 4) * farthest)
-    return found, np.flatnonzero(farthest - last <= blur)
+    return distances, np.flatnonzero(farthest - last <= blur)
 
 
 @compiled
 def _nearest(a: Single, b: Single, start: int, stop: int, places: NDArray[np.int64], nearest: Single) -> None:
-    """Of rows `start` to `stop` of `a` the nearest rows of P, and their squared distances, as many as `places` has columns."""
+    """Find for rows `start` to `stop` of `a` the nearest rows of P and their squared distances, a column of `places` each."""
     squared = np.empty((4, TILE), np.float32)
     count = places.shape[1]
     for i in range(start, stop, 4):
-        j, k, l = min(i + 1, stop - 1), min(i + 2, stop - 1), min(i + 3, stop - 1)  # noqa: E741  # as in `loops`
+        j, k, l = min(i + 1, stop - 1), min(i + 2, stop - 1), min(i + 3, stop - 1)  # noqa: E741  # four rows
         nearest[i : l + 1] = np.finfo(np.float32).max
         for at in range(0, b.shape[1], TILE):
             width = min(TILE, b.shape[1] - at)

@@ -1,4 +1,4 @@
-"""Distances of the paper, image to dataset and dataset to dataset, and the yardsticks that it lacks."""
+"""Compute the paper's distances, image to dataset and dataset to dataset, and the yardsticks that it lacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from howfar.errors import InputError
 
 
 def image_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> Float64Array:
-    """Mean distance of each image of S from all images of P: I^dist(s_j) = (1/n) Σ_k ‖s_j − p_k‖ (eq. 7, mean form).
+    """Compute the mean distance of each image of S from all images of P: I^dist(s_j) = (1/n) Σ_k ‖s_j − p_k‖ (eq. 7).
 
     The paper's own I^dist is the sum, n times this; the mean does not grow with the size of P.
 
@@ -20,7 +20,7 @@ def image_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> Float64
     s, p
         (m, z) and (n, z) projected features, any float type; sums are float64.
     device
-        As `howfar.distances.pairwise.row_sums`.
+        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def image_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> Float64
 
 
 def dataset_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float:
-    """Mean distance over all pairs of S and P: O^dist(S, P) = (1/m) Σ_j I^dist(s_j) (eq. 7, mean form).
+    """Compute the mean distance over all pairs of S and P: O^dist(S, P) = (1/m) Σ_j I^dist(s_j) (eq. 7, mean form).
 
     O^dist(P, P) is not 0: it is the mean distance between P's own images. `energy` is 0 for equal datasets.
 
@@ -50,12 +50,12 @@ def dataset_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float
     s, p
         (m, z) and (n, z) projected features.
     device
-        As `howfar.distances.pairwise.row_sums`.
+        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
 
     Raises
     ------
     InputError
-        As `image_to_dataset`.
+        Features that are empty, not finite, or of different widths; a device that there is not.
 
     Examples
     --------
@@ -66,19 +66,19 @@ def dataset_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float
 
 
 def leave_one_out(p: ArrayLike, device: str = "cpu") -> Float64Array:
-    """Mean distance of each image of P from P's other images, shape (n,): what I^dist would be had P not held it.
+    """Compute the mean distance of each image of P from P's other images, (n,): its I^dist, had P not held it.
 
     Parameters
     ----------
     p
         (n, z) projected features.
     device
-        As `howfar.distances.pairwise.row_sums`.
+        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
 
     Raises
     ------
     InputError
-        As `image_to_dataset`, or P holds one image only.
+        Features that are empty or not finite, one image only, or a device that there is not.
 
     Examples
     --------
@@ -92,17 +92,19 @@ def leave_one_out(p: ArrayLike, device: str = "cpu") -> Float64Array:
 
 
 def self_distance(p: ArrayLike, device: str = "cpu") -> float:
-    """O^dist(P, P) over pairs of different images: the yardstick of `relative` = O^dist(S, P) / O^dist(P, P).
+    """Compute O^dist(P, P) over pairs of different images, by which `relative` divides O^dist(S, P).
 
     Parameters
     ----------
-    p, device
-        As `leave_one_out`.
+    p
+        (n, z) projected features.
+    device
+        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
 
     Raises
     ------
     InputError
-        As `leave_one_out`.
+        Features that are empty or not finite, one image only, or a device that there is not.
 
     Examples
     --------
@@ -113,7 +115,7 @@ def self_distance(p: ArrayLike, device: str = "cpu") -> float:
 
 
 def energy(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float:
-    """Energy distance 2 E d(s, p) − E d(p, p') − E d(s, s'), over all pairs (V-statistic), in the unit of the features.
+    """Compute the energy distance 2 E d(s, p) − E d(p, p') − E d(s, s') over all pairs (V-statistic).
 
     Never negative, and 0 exactly where the two samples are equal; two finite samples of one distribution come out near
     (1/m + 1/n) E d, not at 0, so judge it by its p-value. Source: Székely & Rizzo, "Energy statistics: A class of
@@ -125,12 +127,12 @@ def energy(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float:
     s, p
         (m, z) and (n, z) projected features.
     device
-        As `howfar.distances.pairwise.row_sums`.
+        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
 
     Raises
     ------
     InputError
-        As `image_to_dataset`.
+        Features that are empty, not finite, or of different widths; a device that there is not.
 
     Examples
     --------
@@ -139,11 +141,11 @@ def energy(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float:
     """
     secondary, primary = as_pair(s, p)
     pairs = ((secondary, primary), (primary, primary), (secondary, secondary))
-    return energy_of_sums(*(row_sums(one, other, device=device) for one, other in pairs))
+    return energy_of_sums(*(row_sums(rows, others, device=device) for rows, others in pairs))
 
 
 def energy_of_sums(between: Float64Array, within_p: Float64Array, within_s: Float64Array) -> float:
-    """`energy` from sums of distances that are there already.
+    """Compute the energy distance from sums of distances that are there already.
 
     Parameters
     ----------

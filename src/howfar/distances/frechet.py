@@ -1,4 +1,4 @@
-"""Fréchet distance between datasets, each taken as a Gaussian: what FID computes, on any features."""
+"""Compute the Fréchet distance between datasets, each taken as a Gaussian: FID, on any features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from howfar.arrays import Float64Array, as_pair
 
 
 def frechet(s: ArrayLike, p: ArrayLike) -> float:
-    """Squared Fréchet distance ‖μ_S − μ_P‖² + tr(Σ_S + Σ_P − 2 (Σ_S Σ_P)^½), as FID gives it.
+    """Compute the squared Fréchet distance ‖μ_S − μ_P‖² + tr(Σ_S + Σ_P − 2 (Σ_S Σ_P)^½), as FID gives it.
 
     Source: Dowson & Landau, "The Fréchet distance between multivariate normal distributions", J. Multivariate Anal. 12
     (1982); as a score of image sets: Heusel et al., "GANs trained by a two time-scale update rule converge to a local Nash
@@ -50,7 +50,7 @@ def frechet(s: ArrayLike, p: ArrayLike) -> float:
 
 
 def _gaussian(rows: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Mean (z,) and a root A (at most z rows) of the covariance AᵀA."""
+    """Return the mean (z,) and a root A (at most z rows) of the covariance AᵀA."""
     mean = rows.mean(axis=0)
     spread = (rows - mean) / np.sqrt(max(len(rows) - 1, 1))
     return mean, linalg.qr(spread, mode="r", check_finite=False)[0][: len(mean)]

@@ -1,4 +1,4 @@
-"""Sums of distances on a GPU, through torch: products in float32 about a point amid P, near pairs by differences, float64 sums.
+"""Sum distances on a GPU, through torch: float32 products about a point amid P, near pairs by differences, float64 sums.
 
 A tile of squared distances is ‖a‖² + ‖b‖² − 2 a·b. Where that is small beside the squared norms, digits are lost: such pairs
 are computed again by differences, so that a tile's distances are known to 1e-5 of each, and equal rows are at exactly 0.
@@ -30,7 +30,7 @@ _NAMES = re.compile("auto|cuda(:[0-9]+)?")
 
 
 def gpu(name: str) -> torch.device | None:
-    """The device that a name stands for; None for the CPU, which has a kernel of its own.
+    """Find the device that a name stands for; None for the CPU, which has a kernel of its own.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def gpu(name: str) -> torch.device | None:
 def sums_by_torch(
     s: NDArray[Any], p: NDArray[Any], device: torch.device, pairs_per_tile: int = PAIRS_PER_TILE
 ) -> tuple[Float64Array, float]:
-    """Sum of the distances of each row of `s` from all rows of `p`, (m,) float64, and the unit that float32 computed in.
+    """Sum the distances of each row of `s` from all rows of `p`, (m,) float64; with the unit that float32 computed in.
 
     Where memory does not suffice for a tile, it is halved.
 
@@ -82,17 +82,17 @@ def sums_by_torch(
     """
     import torch
 
-    one, other, unit = in_units(s, p)
+    secondary, primary, unit = in_units(s, p)
     step = min(len(s), max(1, pairs_per_tile // len(p)))
     with torch.inference_mode(), _full_precision():
-        a, b, norms_a, norms_b = _moved(one, other, device)
+        a, b, norms_a, norms_b = _moved(secondary, primary, device)
         sums, start = np.empty(len(s)), 0
         while start < len(s):
             rows = slice(start, start + step)
-            found = _tile_sums(a[rows], b, norms_a[rows], norms_b)
-            if found is not None:
-                sums[start : start + len(found)] = found
-                start += len(found)
+            of_tile = _tile_sums(a[rows], b, norms_a[rows], norms_b)
+            if of_tile is not None:
+                sums[start : start + len(of_tile)] = of_tile
+                start += len(of_tile)
             elif step == 1:
                 raise HowfarError(f"the distances of one image from {len(p)} others are more than {device} holds: use the CPU")
             else:
@@ -102,7 +102,7 @@ def sums_by_torch(
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Products of float32 as such, whatever shorter type the caller allows torch."""
+    """Have torch multiply float32 as such, whatever shorter type the caller allows."""
     import torch
 
     before = torch.get_float32_matmul_precision()
@@ -113,26 +113,26 @@ def _full_precision() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _moved(one: NDArray[np.float32], other: NDArray[np.float32], device: torch.device) -> tuple[torch.Tensor, ...]:
-    """Both sets on the device, and their squared norms."""
+def _moved(s: NDArray[np.float32], p: NDArray[np.float32], device: torch.device) -> tuple[torch.Tensor, ...]:
+    """Move both sets to the device, and compute their squared norms."""
     import torch
 
     try:
-        a, b = torch.from_numpy(one).to(device), torch.from_numpy(other).to(device)
+        a, b = torch.from_numpy(s).to(device), torch.from_numpy(p).to(device)
         return a, b, a.square().sum(dim=1), b.square().sum(dim=1)
     except torch.OutOfMemoryError as error:
-        rows = len(one) + len(other)
-        raise HowfarError(f"{rows} images of {one.shape[1]} components are more than {device} holds: use the CPU") from error
+        rows = len(s) + len(p)
+        raise HowfarError(f"{rows} images of {s.shape[1]} components are more than {device} holds: use the CPU") from error
 
 
 def _tile_sums(a: torch.Tensor, b: torch.Tensor, norms_a: torch.Tensor, norms_b: torch.Tensor) -> Float64Array | None:
-    """Sums of the rows of `a`; None where memory does not suffice."""
+    """Sum the distances of the rows of `a`; None where memory does not suffice."""
     import torch
 
     try:
         distances = _squared(a, b, norms_a, norms_b).sqrt_()
-        found: Float64Array = distances.sum(dim=1, dtype=torch.float64).cpu().numpy()
-        return found
+        sums: Float64Array = distances.sum(dim=1, dtype=torch.float64).cpu().numpy()
+        return sums
     except torch.OutOfMemoryError:
         pass
     # Outside the handler, so that what the tile held is free by now.

@@ -1,4 +1,4 @@
-"""Distance of each image from its nearest images in P: unlike I^dist, it does not call the empty middle of two modes near."""
+"""Compute the distance of each image from its nearest images in P: unlike I^dist, it is long between two clusters of P."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Statistic = Literal["mean", "kth"]
 def knn(
     s: ArrayLike, p: ArrayLike, k: int = 5, *, statistic: Statistic = "mean", pairs_per_tile: int = PAIRS_PER_TILE
 ) -> Float64Array:
-    """Distance of each image of S from its k nearest images of P: (1/k) Σ_{i ≤ k} d_(i)(s_j), or d_(k)(s_j).
+    """Compute the distance of each image of S from its k nearest images of P: (1/k) Σ_{i ≤ k} d_(i)(s_j), or d_(k)(s_j).
 
     d_(1) ≤ d_(2) ≤ … are the sorted distances of s_j from all images of P. The k-th distance is the score of Sun, Ming,
     Zhu & Li, "Out-of-distribution detection with deep nearest neighbors" (ICML 2022), there on normalised features,
@@ -35,7 +35,7 @@ def knn(
     statistic
         "mean" of the k nearest distances, or "kth": the largest of them.
     pairs_per_tile
-        As `howfar.distances.pairwise.distance_blocks`.
+        At most this many distances at once (and at least one row).
 
     Returns
     -------
@@ -63,19 +63,19 @@ def knn(
 def leave_one_out_knn(
     p: ArrayLike, k: int = 5, *, statistic: Statistic = "mean", pairs_per_tile: int = PAIRS_PER_TILE
 ) -> Float64Array:
-    """`knn` of each image of P among P's other images, shape (n,): the yardstick for `knn(s, p)`.
+    """Compute the distance of each image of P from its nearest other images of P, (n,): the yardstick for `knn(s, p)`.
 
     Parameters
     ----------
     p
         (n, z) projected features.
     k, statistic, pairs_per_tile
-        As `knn`; k is 1 to n − 1.
+        (n, z) features; how many neighbours, 1 to n − 1; and how their distances are reduced, as in `knn`.
 
     Raises
     ------
     InputError
-        As `knn`.
+        Features that are empty or not finite, or a k that P is too small for.
 
     Examples
     --------
@@ -90,16 +90,16 @@ def leave_one_out_knn(
 
 
 def _nearest(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> Float64Array:
-    """Distances of each row of `s` from the `count` nearest of `p`, rising."""
+    """Find the distances of each row of `s` from the `count` nearest of `p`, rising."""
     if pairwise.compiles(s, p):
         # numba takes a while to load.
         from howfar.distances.compiled_nearest import LONGEST, MORE, MOST, nearest_distances
 
         if count <= min(MOST, len(p) - MORE) and p.shape[1] <= LONGEST:
-            found, doubtful = nearest_distances(s, p, count)
+            nearest, doubtful = nearest_distances(s, p, count)
             if len(doubtful):
-                found[doubtful] = _sorted(s[doubtful], p, count, pairs_per_tile)
-            return found
+                nearest[doubtful] = _sorted(s[doubtful], p, count, pairs_per_tile)
+            return nearest
     return _sorted(s, p, count, pairs_per_tile)
 
 
@@ -108,7 +108,7 @@ def _sorted(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> Fl
 
 
 def _smallest(distances: Float64Array, count: int) -> Float64Array:
-    """The `count` smallest of each row, rising; sorted, so that their mean does not depend on the order of P."""
+    """Return the `count` smallest of each row, rising; sorted, so that their mean does not depend on the order of P."""
     nearest: Float64Array = np.partition(distances, count - 1, axis=1)[:, :count]
     return np.sort(nearest, axis=1)
 

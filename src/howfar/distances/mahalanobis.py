@@ -1,4 +1,4 @@
-"""Distance of each image from the middle of P, in units of P's spread in that direction."""
+"""Compute the distance of each image from the middle of P, in units of P's spread in that direction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Shrinkage = float | Literal["ledoit_wolf"]
 
 
 def mahalanobis(s: ArrayLike, p: ArrayLike, *, shrinkage: Shrinkage = "ledoit_wolf") -> Float64Array:
-    """Mahalanobis distance of each image of S from P: √((s_j − μ)ᵀ Σ⁻¹ (s_j − μ)).
+    """Compute the Mahalanobis distance of each image of S from P: √((s_j − μ)ᵀ Σ⁻¹ (s_j − μ)).
 
     μ is P's mean and Σ = (1 − δ) C + δ (tr C / z) I, where C is P's covariance (divided by n) and δ the shrinkage.
     "ledoit_wolf" takes the δ of Ledoit & Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
@@ -52,7 +52,7 @@ def mahalanobis(s: ArrayLike, p: ArrayLike, *, shrinkage: Shrinkage = "ledoit_wo
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """P's part of `mahalanobis`, computed once for images that come later.
+    """Keeps what Mahalanobis distances need of P, for images that come later.
 
     Attributes
     ----------
@@ -79,12 +79,12 @@ class Fitted:
 
     @classmethod
     def on(cls, p: ArrayLike, shrinkage: Shrinkage = "ledoit_wolf") -> Fitted:
-        """Fit on P, (n, z), as `mahalanobis`; no z × z matrix is formed.
+        """Fit P's mean and shrunk covariance, (n, z), without forming a z × z matrix.
 
         Raises
         ------
         InputError
-            As `mahalanobis`.
+            Features that are empty or not finite.
         """
         primary = as_features(p, "p")
         # Taking a row away first makes equal rows exactly 0 and keeps the digits of features with a large common offset.
@@ -110,7 +110,7 @@ class Fitted:
         return cls(primary[0], mean, float(largest), axes, _inverse(shrunk, variances[0] * max(n, z)))
 
     def distances(self, s: ArrayLike) -> Float64Array:
-        """Mahalanobis distance of each row of S, (m, z) -> (m,).
+        """Compute the Mahalanobis distance of each row of S, (m, z) -> (m,).
 
         Raises
         ------
@@ -130,14 +130,14 @@ class Fitted:
 
 
 def _inverse(variances: Float64Array, scale: float) -> Float64Array:
-    """One over each variance; 0 where rounding alone could have made it."""
+    """Invert each variance; 0 where rounding alone could have made it."""
     counted = variances > scale * np.finfo(np.float64).eps
     inverse: Float64Array = np.divide(1.0, variances, out=np.zeros_like(variances), where=counted)
     return inverse
 
 
 def _ledoit_wolf(spread: Float64Array) -> float:
-    """Shrinkage δ = b² / d² of Ledoit & Wolf (2004): the estimation error of C over its distance from a multiple of I."""
+    """Compute Ledoit & Wolf's shrinkage δ = b² / d²: the estimation error of C over its distance from a multiple of I."""
     n, z = spread.shape
     scatter = spread.T @ spread if z <= n else spread @ spread.T
     norm = np.sum(scatter**2) / n**2

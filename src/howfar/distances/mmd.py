@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy between datasets: with a Gaussian kernel, and with the cubic kernel of KID."""
+"""Compute the maximum mean discrepancy between datasets, with a Gaussian kernel, and with the cubic kernel of KID."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def mmd(
     unbiased: bool = False,
     pairs_per_tile: int = PAIRS_PER_TILE,
 ) -> float:
-    """Squared MMD, E k(s, s') + E k(p, p') − 2 E k(s, p), of the kernel k(a, b) = exp(−‖a − b‖² / 2σ²).
+    """Compute the squared MMD, E k(s, s') + E k(p, p') − 2 E k(s, p), of the kernel k(a, b) = exp(−‖a − b‖² / 2σ²).
 
     Source: Gretton et al., "A kernel two-sample test", J. Mach. Learn. Res. 13 (2012): eq. 5 over all pairs (biased; never
     negative, and 0 exactly where the two samples are equal), or eq. 3 over pairs of different images (unbiased; around 0,
@@ -40,7 +40,7 @@ def mmd(
     unbiased
         Leave out each image's pair with itself; needs two images on both sides.
     pairs_per_tile
-        As `howfar.distances.pairwise.distance_blocks`.
+        At most this many distances at once (and at least one row).
 
     Returns
     -------
@@ -74,7 +74,7 @@ def mmd(
 
 
 def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
-    """Unbiased squared MMD of the cubic kernel k(a, b) = (a·b / z + 1)³: the kernel inception distance, on any features.
+    """Compute the kernel inception distance: the unbiased squared MMD of the cubic kernel k(a, b) = (a·b / z + 1)³.
 
     Source: Bińkowski, Sutherland, Arbel & Gretton, "Demystifying MMD GANs" (ICLR 2018), section 4, over all images at once
     rather than averaged over random subsets. Being unbiased it is around 0, and often below it, for two samples of one
@@ -85,7 +85,7 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
     s, p
         (m, z) and (n, z) projected features.
     pairs_per_tile
-        As `howfar.distances.pairwise.distance_blocks`.
+        At most this many distances at once (and at least one row).
 
     Returns
     -------
@@ -119,7 +119,7 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
 
 
 def _sum_of_cubes(products: Float64Array, z: int) -> float:
-    """Σ (a·b / z + 1)³; `products` is used up. By multiplication, as powers of floats are slow."""
+    """Sum (a·b / z + 1)³ by multiplication, as powers of floats are slow; `products` is used up."""
     products /= z
     products += 1.0
     return float(np.vdot(np.square(products), products))
@@ -131,7 +131,7 @@ def _all_pairs(kernel_sum: KernelSum, s: Float64Array, p: Float64Array) -> float
 
 
 def _different_pairs(kernel_sum: KernelSum, s: Float64Array, p: Float64Array, own: tuple[float, float]) -> float:
-    """The unbiased estimate; `own` holds Σ k(s, s) and Σ k(p, p), each image with itself."""
+    """Estimate without bias; `own` holds Σ k(s, s) and Σ k(p, p), each image with itself."""
     m, n = len(s), len(p)
     within_s = (kernel_sum(s, s) - own[0]) / (m * (m - 1))
     within_p = (kernel_sum(p, p) - own[1]) / (n * (n - 1))

@@ -1,4 +1,4 @@
-"""Compiled loops over distances: a tile of P at a time, four rows of S at once.
+"""Loop over distances in compiled code: a tile of P at a time, four rows of S at once.
 
 Components are the outer loop and the rows of P the inner one, so that the compiler computes with as many of them at once as the
 processor's registers hold; four rows of S share what is read of P. There is no detour over norms that digits could be lost on:
@@ -42,7 +42,7 @@ def compiled(function: F) -> F:
 # numba keeps what it has compiled by the caller's own file: after a change here, empty __pycache__ of its callers, too.
 @compiled
 def squares(a: Single, i: int, j: int, k: int, l: int, b: Single, start: int, width: int, out: Single) -> None:  # noqa: E741  # i to l: four rows
-    """Squared distances of four rows of `a` from `width` rows of P, whose components are the rows of `b`."""
+    """Compute the squared distances of four rows of `a` from `width` rows of P, whose components are the rows of `b`."""
     to_i, to_j, to_k, to_l = out[0, :width], out[1, :width], out[2, :width], out[3, :width]
     out[:, :width] = 0.0
     for c in range(0, a.shape[1], 5):
@@ -62,10 +62,10 @@ def squares(a: Single, i: int, j: int, k: int, l: int, b: Single, start: int, wi
 
 @compiled
 def add(a: Single, b: Single, start: int, stop: int, out: Float64Array) -> None:
-    """Sums of the distances of rows `start` to `stop` of `a` from all of P: of a tile in float32, of tiles in float64."""
+    """Sum the distances of rows `start` to `stop` of `a` from all of P: a tile in float32, tiles in float64."""
     squared = np.empty((4, TILE), np.float32)
     for i in range(start, stop, 4):
-        j, k, l = min(i + 1, stop - 1), min(i + 2, stop - 1), min(i + 3, stop - 1)  # noqa: E741  # as above
+        j, k, l = min(i + 1, stop - 1), min(i + 2, stop - 1), min(i + 3, stop - 1)  # noqa: E741  # four rows
         of_i, of_j, of_k, of_l = 0.0, 0.0, 0.0, 0.0
         for first in range(0, b.shape[1], TILE):
             width = min(TILE, b.shape[1] - first)
@@ -83,10 +83,10 @@ def add(a: Single, b: Single, start: int, stop: int, out: Float64Array) -> None:
 
 @compiled
 def write(a: Single, b: Single, start: int, stop: int, first: int, out: Single) -> None:
-    """Distances of rows `start` to `stop` of `a` from the rows of P from `first` on, into rows `start` to `stop` of `out`."""
+    """Write the distances of rows `start` to `stop` of `a` from P's rows from `first` on into the same rows of `out`."""
     squared = np.empty((4, TILE), np.float32)
     for i in range(start, stop, 4):
-        j, k, l = min(i + 1, stop - 1), min(i + 2, stop - 1), min(i + 3, stop - 1)  # noqa: E741  # as above
+        j, k, l = min(i + 1, stop - 1), min(i + 2, stop - 1), min(i + 3, stop - 1)  # noqa: E741  # four rows
         for at in range(first, b.shape[1], TILE):
             width = min(TILE, b.shape[1] - at)
             squares(a, i, j, k, l, b, at, width, squared)

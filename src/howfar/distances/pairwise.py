@@ -1,4 +1,4 @@
-"""Euclidean distances between two sets of rows, in tiles: the matrix of all pairs is never held.
+"""Compute Euclidean distances between two sets of rows in tiles: the matrix of all pairs is never held.
 
 Where every distance is wanted, a tile is ‖s‖² + ‖p‖² − 2 s·p in float64, after both sets are centred amid P. Where that
 subtraction would lose digits (what it gives is negative, or below 1e-6 of the squared norms) the pair is computed again by
@@ -55,7 +55,7 @@ def distance_blocks(
     Raises
     ------
     InputError
-        As `howfar.arrays.as_pair`, or a tile below 1.
+        Features that are not two-dimensional, empty, not finite, or of different widths; a tile below 1.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def distance_blocks(
 
 
 def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, device: str = "cpu") -> Float64Array:
-    """Sum of the distances of each row of `s` from all rows of `p`, shape (m,): I^dist in the paper's sum form (eq. 7).
+    """Sum the distances of each row of `s` from all rows of `p`, shape (m,): I^dist in the paper's sum form (eq. 7).
 
     Of more than 2²⁴ pairs the distances are float32, to about 1e-7 of a sum; on a GPU always, to 1e-5 or better.
 
@@ -84,14 +84,14 @@ def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, d
     s, p
         (m, z) and (n, z) projected features.
     pairs_per_tile
-        As `distance_blocks`; a GPU has tiles of its own.
+        At most this many distances at once (and at least one row); a GPU has tiles of its own.
     device
         ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
 
     Raises
     ------
     InputError
-        As `distance_blocks`, or a device that there is not.
+        Features that do not fit, a tile below 1, or a device that there is not.
     HowfarError
         The sets are more than the GPU holds.
 
@@ -127,32 +127,25 @@ def quadratic_forms(
     u: NDArray[Any],
     v: NDArray[Any],
     pairs_per_tile: int = PAIRS_PER_TILE,
-    *,
-    resampled: bool = False,
 ) -> Float64Array:
-    """Σᵢⱼ u[i, k] d(sᵢ, pⱼ) v[j, k] for every column k, shape (b,): all bootstrap or permutation draws in one pass.
+    """Weigh all distances by each column of weights, Σᵢⱼ u[i, k] d(sᵢ, pⱼ) v[j, k], shape (b,): all draws in one pass.
 
-    Of more than 2²⁴ pairs distances and products are float32, sums over tiles float64; each pair is computed once where `p` is
-    `s` and `v` is `u`. Where the processor is quick at it, counts are then multiplied as whole numbers, exactly
-    (`howfar.distances.quantized`).
+    Of 2²⁴ pairs or more, distances and products are float32, sums over tiles float64. Each pair is computed once where `p` is
+    `s` and `v` is `u`.
 
     Parameters
     ----------
     s, p
         (m, z) and (n, z) projected features.
     u, v
-        (m, b) and (n, b) weights of the rows, one column a draw; where both are uint8, they are counts.
+        (m, b) and (n, b) weights of the rows, one column a draw.
     pairs_per_tile
-        As `distance_blocks`.
-    resampled
-        The counts are draws with replacement (`howfar.significance.resample_counts`), those of S and P independent unless `p`
-        is `s` and `v` is `u`. Whole numbers may then leave digits of the distances out that average out over the rows, to a
-        root mean square of 2⁻²⁰ of the longest distance in a draw's mean, twice that within one dataset.
+        At most this many distances at once (and at least one row); it never changes a result beyond rounding.
 
     Raises
     ------
     InputError
-        As `distance_blocks`, or weights whose shapes do not fit.
+        Features or weights that do not fit, or a tile below 1.
 
     Examples
     --------
@@ -162,79 +155,49 @@ def quadratic_forms(
     secondary, primary = as_pair(s, p)
     if (len(u), len(v)) != (len(secondary), len(primary)) or u.shape[1:] != v.shape[1:]:
         raise InputError.of("u and v", "must hold one weight for each row of s and of p", (u.shape, v.shape))
-    if compiles(secondary, primary):
-        # numba takes a while to load.
-        from howfar.distances.weighted_sums import forms
-
-        kernel = _kernel(secondary, primary)
-        total = forms(kernel, u, v, s is p and u is v, pairs_per_tile, resampled)
-        # As in `row_sums`: a draw may leave that row out.
-        lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * _weight(u) * _weight(v))
-        if len(lost) and kernel.reach > 0.0:
-            total[lost] = _double_forms(secondary, primary, u[:, lost], v[:, lost], pairs_per_tile)
-        return total
-    return _double_forms(secondary, primary, u, v, pairs_per_tile)
-
-
-def labelled_forms(
-    rows: ArrayLike, labels: NDArray[np.uint8], inside: float, outside: float, pairs_per_tile: int = PAIRS_PER_TILE
-) -> Float64Array:
-    """Σᵢⱼ w[i, k] d(xᵢ, xⱼ) w[j, k] with w `inside` where a label is 1, else `outside`: relabellings of one pooled dataset.
-
-    As `quadratic_forms`. Whole numbers may leave out digits of the distances that average out over random labels, the same in
-    every column, so that a permutation test by them is exact; the columns' differences are.
-
-    Parameters
-    ----------
-    rows
-        (n, z) projected features.
-    labels
-        (n, b) 0 and 1, one column a relabelling.
-    inside, outside
-        What the labels stand for.
-    pairs_per_tile
-        As `distance_blocks`.
-
-    Raises
-    ------
-    InputError
-        As `quadratic_forms`.
-
-    Examples
-    --------
-    >>> labelled_forms([[0.0], [1.0], [4.0]], np.array([[1], [1], [0]], np.uint8), 0.5, -1.0).tolist()
-    [-6.5]
-    """
-    pooled, _ = as_pair(rows, rows)
-    if len(labels) != len(pooled) or labels.ndim != 2:
-        raise InputError.of("labels", "must hold one label for each row", labels.shape)
-    if compiles(pooled, pooled):
-        # As above.
-        from howfar.distances.weighted_sums import labelled
-
-        found = labelled(_kernel(pooled, pooled), labels, inside, outside)
-        if found is not None:
-            return found
-    weights = np.where(labels, inside, outside)
-    return quadratic_forms(pooled, pooled, weights, weights, pairs_per_tile)
+    if not compiles(secondary, primary):
+        return _double_forms(secondary, primary, u, v, pairs_per_tile)
+    kernel = _kernel(secondary, primary)
+    # Twice as many of half the size.
+    total = _single_forms(kernel, u, v, s is p and u is v, max(1, 2 * pairs_per_tile // len(primary)))
+    # A draw may leave the one row out that is far beyond all others, as in `row_sums`.
+    lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * _weight(u) * _weight(v))
+    if len(lost) and kernel.reach > 0.0:
+        total[lost] = _double_forms(secondary, primary, u[:, lost], v[:, lost], pairs_per_tile)
+    return total
 
 
 def _weight(u: NDArray[Any]) -> Float64Array:
-    """The sum of each draw's weights, without their signs."""
+    """Add up each draw's weights without their signs."""
     sums = u.sum(axis=0, dtype=np.uint32) if u.dtype == np.uint8 else np.abs(u).sum(axis=0)
     return np.asarray(sums, dtype=np.float64)
 
 
+def _single_forms(kernel: Kernel, u: NDArray[Any], v: NDArray[Any], same: bool, step: int) -> Float64Array:
+    """Weigh the distances in float32, `step` rows of S at a time, and add these tiles up in float64."""
+    total, right = np.zeros(u.shape[1]), v.astype(np.float32, copy=False)
+    for start in range(0, len(u), step):
+        left = u[start : start + step]
+        first = start if same else 0
+        d = kernel.distances(start, start + len(left), first)
+        if same:
+            # A pair and its mirror image are one: what is right of the diagonal stands for both.
+            d[:, : len(left)] = np.triu(d[:, : len(left)], 1)
+        total += np.einsum("ik,ik->k", d @ right[first:], left, dtype=np.float64)
+    return total * (2 * kernel.unit if same else kernel.unit)
+
+
 def _double_forms(s: FloatArray, p: FloatArray, u: NDArray[Any], v: NDArray[Any], pairs_per_tile: int) -> Float64Array:
     total = np.zeros(u.shape[1], dtype=np.float64)
-    left, right = u.astype(np.float64, copy=False), v.astype(np.float64, copy=False)
+    left = u.astype(np.float64, copy=False)
+    right = left if v is u else v.astype(np.float64, copy=False)
     for start, stop, d in distance_blocks(s, p, pairs_per_tile):
         total += np.einsum("ik,ik->k", d @ right, left[start:stop])
     return total
 
 
 def compiles(s: FloatArray, p: FloatArray) -> bool:
-    """Whether the pairs are so many that compiled loops take less time than compiling them.
+    """Tell whether the pairs are so many that compiled loops save more time than compiling them takes.
 
     Examples
     --------
@@ -245,7 +208,7 @@ def compiles(s: FloatArray, p: FloatArray) -> bool:
 
 
 def _kernel(s: FloatArray, p: FloatArray) -> Kernel:
-    # As above.
+    # numba takes a while to load.
     from howfar.distances.compiled_euclidean import Kernel
 
     return Kernel(s, p)

@@ -1,4 +1,4 @@
-"""Two sets of rows about a point amid P, in a unit that float32 holds: what is lost of their digits then is least."""
+"""Bring two sets of rows about a point amid P and into a unit that float32 holds, so that they lose the fewest digits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _FEWEST, _MOST = 15, 1001
 
 
 def centre_of(p: NDArray[Any]) -> Float64Array:
-    """A point amid the rows of P, (z,): the median of each component, of up to a thousand of the rows, fewer where z is long.
+    """Find a point amid the rows of P, (z,): each component's median over up to a thousand of the rows, fewer where z is long.
 
-    Not the mean, which one row far beyond all others drags away from them: about it they would have no digits left.
+    One row far beyond all others drags the mean away from them, and about it they would have no digits left.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def centre_of(p: NDArray[Any]) -> Float64Array:
 
 
 def in_units(s: NDArray[Any], p: NDArray[Any]) -> tuple[Single, Single, float]:
-    """Rows of S and of P about P's centre in float32, and their unit: a power of two, not below the largest number.
+    """Take rows of S and of P about P's centre in float32, in a unit that is a power of two, not below the largest number.
 
     Squares cannot overflow then, and the division moves no digit. What is below 1e-19 of the largest vanishes when squared.
 

@@ -1,4 +1,4 @@
-"""Sliced Wasserstein distance between datasets: optimal transport along many random lines."""
+"""Compute the sliced Wasserstein distance between datasets: optimal transport along many random lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LINES_AT_ONCE = 32
 
 
 def sliced_wasserstein(s: ArrayLike, p: ArrayLike, projections: int = 256, seed: int = 0) -> float:
-    """Sliced 2-Wasserstein distance √((1/L) Σ_l W₂²(⟨S, θ_l⟩, ⟨P, θ_l⟩)) over L random unit directions θ_l.
+    """Compute the sliced 2-Wasserstein distance √((1/L) Σ_l W₂²(⟨S, θ_l⟩, ⟨P, θ_l⟩)) over L random unit directions θ_l.
 
     Source: Bonneel, Rabin, Peyré & Pfister, "Sliced and Radon Wasserstein barycenters of measures", J. Math. Imaging Vis. 51
     (2015). On a line, W₂² is the mean squared difference of the two quantile functions; they are coupled exactly,
@@ -59,14 +59,14 @@ def sliced_wasserstein(s: ArrayLike, p: ArrayLike, projections: int = 256, seed:
 
 
 def _directions(count: int, z: int, rng: np.random.Generator) -> Float64Array:
-    """(z, count) unit vectors, uniform on the sphere."""
+    """Draw (z, count) unit vectors, uniform on the sphere."""
     lines = rng.standard_normal((count, z)).T
     unit: Float64Array = lines / np.linalg.norm(lines, axis=0)
     return unit
 
 
 def _coupling(m: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Float64Array]:
-    """Ranks of two sorted samples that lie at the same quantile, and the share of the mass that each pair of ranks carries.
+    """Pair the ranks of two sorted samples that lie at the same quantile, with the share of the mass of each pair.
 
     Both quantile functions are steps; in units of 1/(mn) their edges are whole numbers, so the coupling is exact.
     """

@@ -1,22 +1,32 @@
-"""Bootstrap draws of the mean distances of two projected datasets, and the intervals that they make."""
+"""Draw the mean distances of two projected datasets by bootstrap, and make intervals of the draws."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.distances.pairwise import quadratic_forms
+from howfar.distances.pairwise import quadratic_forms, row_sums
 from howfar.significance import interval, resample_counts, unbiased_mean
+from howfar.significance.hoeffding import Decomposition, drawn_effects, own_effects
 
 ROUNDING = 1e-12
 FEW = 3
+EXACT_BELOW = 1 << 22
+"""Pairs of images below which each draw is computed from all of them in float64, which costs little."""
+MOST_NOISE = 0.3
+"""Share of a draw's standard deviation that may be noise: an end of an interval then moves by some 0.05 deviations at most."""
+FARTHEST = 1e3
+"""An image so many times as far as the median one leaves float32 too few digits for the draws that do not take it."""
+
+Counts = NDArray[np.uint8]
 
 
 def above_rounding(spread: float, scale: float) -> bool:
-    """Whether a distance is more than what rounding makes of equal images.
+    """Tell whether a distance is more than what rounding makes of equal images.
 
     Examples
     --------
@@ -26,9 +36,28 @@ def above_rounding(spread: float, scale: float) -> bool:
     return bool(spread > ROUNDING * scale)
 
 
+class RowSums(NamedTuple):
+    """Holds the sums of each image's distances: (m,) of S from P, (n,) of P from P, (m,) of S from S."""
+
+    between: Float64Array
+    within_p: Float64Array
+    within_s: Float64Array
+
+    @classmethod
+    def of(cls, p: Float64Array, s: Float64Array) -> RowSums:
+        """Compute all three from the projected images.
+
+        Examples
+        --------
+        >>> [sums.tolist() for sums in RowSums.of(np.zeros((2, 1)), np.ones((1, 1)))]
+        [[2.0], [0.0, 0.0], [0.0]]
+        """
+        return cls(row_sums(s, p), row_sums(p, p), row_sums(s, s))
+
+
 @dataclass(frozen=True, eq=False)
-class Forms:
-    """Bootstrap draws of the three mean distances: between S and P, within P and within S (different images only)."""
+class DistanceDraws:
+    """Holds bootstrap draws of the three mean distances: between S and P, within P and within S (different images only)."""
 
     between: Float64Array
     within_p: Float64Array | None
@@ -38,31 +67,43 @@ class Forms:
 
     @classmethod
     def of(
-        cls, p: Float64Array, s: Float64Array, draws: int, rng: np.random.Generator, of_p: NDArray[np.uint8] | None = None
-    ) -> Forms:
-        """Draw the images of both sets anew, `draws` times; the projection is held fixed. Where P's are drawn, they are `of_p`.
+        cls, p: Float64Array, s: Float64Array, sums: RowSums, draws: int, rng: np.random.Generator, of_p: Counts | None = None
+    ) -> DistanceDraws:
+        """Draw the images of both sets anew, `draws` times, the projection held fixed; P's by the counts `of_p`, if given.
+
+        Each mean distance of many images is drawn by Hoeffding's decomposition (`howfar.significance.hoeffding`), the others
+        from all pairs.
 
         Examples
         --------
-        >>> Forms.of(np.zeros((4, 1)), np.ones((3, 1)), 5, np.random.default_rng(0)).between.round(9).tolist()
+        >>> p, s = np.zeros((4, 1)), np.ones((3, 1))
+        >>> DistanceDraws.of(p, s, RowSums.of(p, s), 5, np.random.default_rng(0)).between.tolist()
         [1.0, 1.0, 1.0, 1.0, 1.0]
         """
-        of_p = resample_counts(len(p), draws, rng) if of_p is None else of_p
-        of_s = resample_counts(len(s), draws, rng)
+        n, m = len(p), len(s)
+        of_p = resample_counts(n, draws, rng) if of_p is None else of_p
+        of_s = resample_counts(m, draws, rng)
+        parts = _decomposed(p, s, sums)
+        drawn = (None, None, None) if parts is None else parts.drawn(of_p, of_s, rng.spawn(1)[0])
+        pairs = (s, p, of_s, of_p), (p, p, of_p, of_p), (s, s, of_s, of_s)
+        between, within_p, within_s = (
+            quadratic_forms(*pair) / (len(pair[0]) * len(pair[1])) if means is None else means
+            for means, pair in zip(drawn, pairs, strict=True)
+        )
         return cls(
-            between=quadratic_forms(s, p, of_s, of_p, resampled=True) / (len(s) * len(p)),
-            within_p=_within(p, of_p) if len(p) > 1 else None,
-            within_s=_within(s, of_s) if len(s) > 1 else None,
-            n=len(p),
-            m=len(s),
+            between=between,
+            within_p=unbiased_mean(within_p, of_p) if n > 1 else None,
+            within_s=unbiased_mean(within_s, of_s) if m > 1 else None,
+            n=n,
+            m=m,
         )
 
     def relative_ci(self) -> tuple[float, float] | None:
-        """Of the distance over P's self-distance; None where P has too few images, or equal ones."""
+        """Compute the interval of the distance over P's self-distance; None where P has too few images, or equal ones."""
         return self._over(self.within_p, self.n)
 
     def relative_to_s_ci(self) -> tuple[float, float] | None:
-        """Of the distance over S's self-distance, likewise."""
+        """Compute the interval of the distance over S's self-distance; None where S has too few images, or equal ones."""
         return self._over(self.within_s, self.m)
 
     def _over(self, within: Float64Array | None, count: int) -> tuple[float, float] | None:
@@ -71,12 +112,79 @@ class Forms:
         return interval(self.between / within)
 
     def energy_ci(self) -> tuple[float, float]:
-        """Of the energy distance, a V-statistic: 1/n of its pairs are an image with itself, at distance 0."""
+        """Compute the interval of energy, a V-statistic: 1/n of its pairs are an image with itself, at distance 0."""
         within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * np.nan_to_num(self.within_p)
         within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * np.nan_to_num(self.within_s)
         return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))
 
 
-def _within(rows: Float64Array, counts: NDArray[np.uint8]) -> Float64Array:
-    """Mean distance of different images in each draw."""
-    return unbiased_mean(quadratic_forms(rows, rows, counts, counts, resampled=True) / len(rows) ** 2, counts)
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Holds a pair's decomposed mean distances, and its images' effects on the mean between the sets and on their own.
+
+    None stands where there are so few pairs that their mean is drawn from all of them.
+    """
+
+    of_s: Float64Array
+    of_p: Float64Array
+    between: Decomposition | None
+    within_p: Decomposition | None
+    within_s: Decomposition | None
+
+    def drawn(self, counts_p: Counts, counts_s: Counts, rng: np.random.Generator) -> tuple[Float64Array | None, ...]:
+        """Draw the three means over all pairs."""
+        n, m = len(counts_p), len(counts_s)
+        s, p = drawn_effects(self.of_s, counts_s), drawn_effects(self.of_p, counts_p)
+        noise = rng.normal(size=(3, counts_p.shape[1]))
+        return (
+            None if self.between is None else self.between.draw_between(s, p, m, n, noise[0]),
+            None if self.within_p is None else self.within_p.draw_within(p, n, noise[1]),
+            None if self.within_s is None else self.within_s.draw_within(s, m, noise[2]),
+        )
+
+    def noise_share(self, mean: float, own_p: float, own_s: float) -> float:
+        """Find the largest share of noise in the deviation of draws: of O^dist, its ratios to self-distances, and energy."""
+        derivatives = [(1.0, 0.0, 0.0), (2.0, -1.0, -1.0)]
+        derivatives += [(1 / mean, -1 / own_p, 0.0)] if above_rounding(own_p, mean) else []
+        derivatives += [(1 / mean, 0.0, -1 / own_s)] if above_rounding(own_s, mean) else []
+        by_between, by_p, by_s = np.array(derivatives)[:, :, None].transpose(1, 0, 2)
+        of_s, of_p = by_between * self.of_s[0] + 2 * by_s * self.of_s[1], by_between * self.of_p[0] + 2 * by_p * self.of_p[1]
+        exact = np.square(of_s / of_s.shape[1]).sum(axis=1) + np.square(of_p / of_p.shape[1]).sum(axis=1)
+        noise = [0.0 if part is None else part.noise for part in (self.between, self.within_p, self.within_s)]
+        rest = np.square(derivatives) @ np.square(noise)
+        return float(np.sqrt(rest / (rest + exact)).max())
+
+
+def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _Parts | None:
+    """Decompose a pair's mean distances; None where all draws are to be computed from all pairs."""
+    n, m = len(p), len(s)
+    if max(n, m) ** 2 < EXACT_BELOW:
+        return None
+    rows, columns = sums.between / n, row_sums(p, s) / m
+    if any(values.max() > FARTHEST * np.median(values) for values in (rows, columns)):
+        return None
+    (own_p, effects_p), (own_s, effects_s), mean = own_effects(sums.within_p), own_effects(sums.within_s), float(rows.mean())
+    of_s, of_p = np.stack([rows - mean, effects_s]), np.stack([columns - columns.mean(), effects_p])
+    spread_p, spread_s = float(p.var(axis=0).sum()), float(s.var(axis=0).sum())
+    apart = float(np.square(s.mean(axis=0) - p.mean(axis=0)).sum()) + spread_s + spread_p
+    parts = _Parts(
+        of_s,
+        of_p,
+        Decomposition.between(of_s, of_p, _products(s, p, of_s, of_p), mean, apart) if m * n >= EXACT_BELOW else None,
+        _within(p, of_p, own_p, spread_p),
+        _within(s, of_s, own_s, spread_s),
+    )
+    return parts if parts.noise_share(mean, own_p, own_s) <= MOST_NOISE else None
+
+
+def _within(rows: Float64Array, effects: Float64Array, mean: float, spread: float) -> Decomposition | None:
+    n = len(rows)
+    if n * n < EXACT_BELOW:
+        return None
+    return Decomposition.within(effects, _products(rows, rows, effects, effects), mean, 2 * spread * n / max(1, n - 1))
+
+
+def _products(s: Float64Array, p: Float64Array, of_s: Float64Array, of_p: Float64Array) -> Float64Array:
+    """Sum all distances, weighted by each product of effects, (k, l)."""
+    k, l = len(of_s), len(of_p)  # noqa: E741  # beside k
+    return quadratic_forms(s, p, np.repeat(of_s, l, axis=0).T, np.tile(of_p, (k, 1)).T).reshape(k, l)

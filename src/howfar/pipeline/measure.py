@@ -1,4 +1,4 @@
-"""One projected pair, measured: the paper's distances, their rivals, calibration by P's own images, intervals, a p-value."""
+"""Measure a projected pair: the paper's distances, their rivals, calibration by P's own images, intervals, a p-value."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.distances.dataset import energy_of_sums
-from howfar.distances.pairwise import labelled_forms, row_sums
+from howfar.distances.pairwise import compiles, quadratic_forms
 from howfar.errors import InputError
-from howfar.pipeline.bootstrap import Forms, above_rounding
+from howfar.pipeline.bootstrap import DistanceDraws, RowSums, above_rounding
 from howfar.pipeline.memory_plan import draws
 from howfar.projection import Projection
 from howfar.significance import interval, p_value, p_values, percentiles, relabellings
+from howfar.significance.permutation import ROUNDING, SINGLE_ROUNDING
 
 # What has a column or a field of its own; every other registered distance stands among the rivals.
 OWN_COLUMN = ("i_dist", "knn", "mahalanobis")
@@ -26,7 +27,7 @@ OWN_FIELD = ("o_dist", "energy")
 
 @dataclass(frozen=True, eq=False)
 class PairMeasures:
-    """One projected pair, measured. None stands where P (or S) is a single image and the quantity needs two.
+    """Holds what is measured of a projected pair. None stands where P (or S) is a single image and the quantity needs two.
 
     Attributes
     ----------
@@ -63,7 +64,7 @@ def measure(
     rivals: bool = True,
     primary_draws: NDArray[np.uint8] | None = None,
 ) -> PairMeasures:
-    """Measure one projected pair: the paper's distances, their rivals, calibration by P's own images, and intervals.
+    """Measure a projected pair: the paper's distances, their rivals, calibration by P's own images, and intervals.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def measure(
     bootstrap
         Resamples behind the intervals; 0 leaves them out.
     seed
-        What the resampling is seeded with.
+        Seed of the resampling.
     rivals
         False leaves out the registered dataset distances, of which some take far longer than all else.
     primary_draws
@@ -88,8 +89,8 @@ def measure(
     Examples
     --------
     >>> from howfar.projection import joint_pca
-    >>> found = measure(joint_pca([[0.0], [1.0], [3.0]], [[9.0], [8.0]], 1), neighbours=1, bootstrap=0)
-    >>> found.i_dist.round(3).tolist(), found.relative, found.knn.round(3).tolist()
+    >>> measures = measure(joint_pca([[0.0], [1.0], [3.0]], [[9.0], [8.0]], 1), neighbours=1, bootstrap=0)
+    >>> measures.i_dist.round(3).tolist(), measures.relative, measures.knn.round(3).tolist()
     ([7.667, 6.667], 3.5833333333333335, [6.0, 5.0])
     """
     p, s = pair.primary, pair.secondary
@@ -97,11 +98,11 @@ def measure(
     spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
     mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
     others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
-    # Each of the three is summed once, and what is asked of it follows.
-    between, within_p, within_s = row_sums(s, p), row_sums(p, p), row_sums(s, s)
-    i_dist = between / len(p)
-    own = within_p / (len(p) - 1) if len(p) > 1 else None
-    forms = Forms.of(p, s, bootstrap, np.random.default_rng(list(seed)), primary_draws) if bootstrap else None
+    sums = RowSums.of(p, s)
+    i_dist = sums.between / len(p)
+    own = sums.within_p / (len(p) - 1) if len(p) > 1 else None
+    rng = np.random.default_rng(list(seed))
+    resampled = DistanceDraws.of(p, s, sums, bootstrap, rng, primary_draws) if bootstrap else None
     return PairMeasures(
         i_dist=i_dist,
         knn=nearest,
@@ -110,16 +111,16 @@ def measure(
         conformal=None if own is None else p_values(i_dist, own),
         own=own,
         relative=None if own is None or not above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
-        energy=energy_of_sums(between, within_p, within_s),
+        energy=energy_of_sums(*sums),
         rivals={name: float(np.mean(value)) for name, value in others.items() if value is not None},
-        o_dist_ci=None if forms is None else interval(forms.between),
-        relative_ci=None if forms is None else forms.relative_ci(),
-        energy_ci=None if forms is None else forms.energy_ci(),
+        o_dist_ci=None if resampled is None else interval(resampled.between),
+        relative_ci=None if resampled is None else resampled.relative_ci(),
+        energy_ci=None if resampled is None else resampled.energy_ci(),
     )
 
 
 def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequence[int] = (0,)) -> float:
-    """Permutation p-value of "S and P are draws of one distribution", by the energy distance of the pooled rows.
+    """Test "S and P are draws of one distribution" by permutation, with the energy distance of the pooled rows.
 
     Valid where the projection treats P and S alike (modes pair, joint and none), so that labels may be exchanged.
 
@@ -130,7 +131,7 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
     permutations
         Random relabellings B; the smallest p is 1 / (B + 1).
     seed
-        What the relabelling is seeded with.
+        Seed of the relabelling.
 
     Examples
     --------
@@ -147,15 +148,16 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
     energies = []
     for start in range(0, permutations, step):
         drawn = relabellings(m, n, min(step, permutations - start), rng)
-        # The true labels stand before the first of the drawn ones.
-        labels = drawn if start else np.concatenate([labels, drawn], axis=1)
-        energies.append(-labelled_forms(pooled, labels, 1 / m, -1 / n))
-    found = np.concatenate(energies)
-    return p_value(float(found[0]), found[1:])
+        # The true labels stand before the first of the drawn ones. 1/m and −1/n, times m n: no weight is rounded then.
+        weights = np.where(drawn if start else np.concatenate([labels, drawn], axis=1), np.float32(n), np.float32(-m))
+        energies.append(quadratic_forms(pooled, pooled, weights, weights) / -((m * n) ** 2))
+    values = np.concatenate(energies)
+    rounding = SINGLE_ROUNDING if compiles(pooled, pooled) else ROUNDING
+    return p_value(float(values[0]), values[1:], rounding=rounding)
 
 
 def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:
-    """Every other registered distance, ours and other packages': of image distances the values whose mean is wanted."""
+    """Compute every other registered distance, howfar's and other packages'; of image distances the values of all images."""
     image = {name: "image_distances" for name in registry.names("image_distances") if name not in OWN_COLUMN}
     dataset = {name: "dataset_distances" for name in registry.names("dataset_distances") if name not in OWN_FIELD}
     of_images = {f"{name}_mean": _defined(kind, name, s, p) for name, kind in image.items()}
@@ -163,10 +165,10 @@ def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:
 
 
 def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
-    """A rival distance, or None for sets that it is not defined on (single or equal images), or where it overflows."""
+    """Compute a rival distance, or None for sets that it is not defined on (single or equal images), or where it overflows."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            found = registry.load(kind, name)(s, p)
+            distance = registry.load(kind, name)(s, p)
     except InputError:
         return None
-    return found if np.isfinite(found).all() else None
+    return distance if np.isfinite(distance).all() else None

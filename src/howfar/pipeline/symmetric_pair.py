@@ -1,4 +1,4 @@
-"""Two datasets neither of which is the first: their distances, symmetric, and by either one's yardstick."""
+"""Measure two datasets neither of which is the first: symmetric distances, and relative to the self-distance of either."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.distances.dataset import energy_of_sums
-from howfar.distances.pairwise import row_sums
-from howfar.pipeline.bootstrap import Forms, above_rounding
+from howfar.pipeline.bootstrap import DistanceDraws, RowSums, above_rounding
 from howfar.projection import Projection
 from howfar.significance import interval
 
@@ -19,14 +18,14 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Between:
-    """Distances of two datasets. None stands where one of them is a single image, or of equal images, and it matters.
+    """Holds the distances of two datasets. None stands for what is undefined because one is a single image, or of equal images.
 
     Attributes
     ----------
     o_dist_mean
-        Mean distance over all pairs of an image of the one and one of the other.
+        Mean distance over all pairs of an image of each.
     self_one, self_other
-        Each one's self-distance in the same space.
+        Self-distance of each in the same space.
     relative_one, relative_other
         `o_dist_mean` over each.
     energy
@@ -65,43 +64,48 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
     bootstrap
         Resamples behind the intervals; 0 leaves them out.
     seed
-        What the resampling is seeded with.
+        Seed of the resampling.
 
     Examples
     --------
     >>> from howfar.projection import joint_pca
-    >>> found = between(joint_pca([[0.0], [1.0]], [[4.0], [6.0]], 1))
-    >>> found.o_dist_mean, found.self_one, found.self_other, found.energy, round(found.inhomogeneity, 3)
+    >>> pair = between(joint_pca([[0.0], [1.0]], [[4.0], [6.0]], 1))
+    >>> pair.o_dist_mean, pair.self_one, pair.self_other, pair.energy, round(pair.inhomogeneity, 3)
     (4.5, 1.0, 2.0, 7.5, 0.833)
     """
-    one, other = pair.primary, pair.secondary
-    n, m = len(one), len(other)
-    apart, within = row_sums(other, one), [row_sums(rows, rows) for rows in (one, other)]
-    o_dist = float(apart.sum() / (n * m))
-    selves = [float(sums.sum()) / (k * (k - 1)) if k > 1 else None for sums, k in zip(within, (n, m), strict=True)]
-    energy = energy_of_sums(apart, *within)
-    forms = Forms.of(one, other, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
-    varies = above_rounding(o_dist, _largest(one, other))
+    p, s = pair.primary, pair.secondary
+    n, m = len(p), len(s)
+    sums = RowSums.of(p, s)
+    o_dist = float(sums.between.sum() / (n * m))
+    self_one, self_other = (_self_distance(within) for within in (sums.within_p, sums.within_s))
+    energy = energy_of_sums(*sums)
+    draws = DistanceDraws.of(p, s, sums, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
+    varies = above_rounding(o_dist, _largest(p, s))
     return Between(
         o_dist_mean=o_dist,
-        self_one=selves[0],
-        self_other=selves[1],
-        relative_one=_over(o_dist, selves[0]),
-        relative_other=_over(o_dist, selves[1]),
+        self_one=self_one,
+        self_other=self_other,
+        relative_one=_over(o_dist, self_one),
+        relative_other=_over(o_dist, self_other),
         energy=energy,
         inhomogeneity=energy / (2 * o_dist) if varies else None,
-        o_dist_mean_ci=None if forms is None else interval(forms.between),
-        relative_one_ci=None if forms is None else forms.relative_ci(),
-        relative_other_ci=None if forms is None else forms.relative_to_s_ci(),
-        energy_ci=None if forms is None else forms.energy_ci(),
+        o_dist_mean_ci=None if draws is None else interval(draws.between),
+        relative_one_ci=None if draws is None else draws.relative_ci(),
+        relative_other_ci=None if draws is None else draws.relative_to_s_ci(),
+        energy_ci=None if draws is None else draws.energy_ci(),
         components=pair.components,
         explained_variance=pair.explained_variance,
     )
+
+
+def _self_distance(within: Float64Array) -> float | None:
+    n = len(within)
+    return float(within.sum()) / (n * (n - 1)) if n > 1 else None
 
 
 def _over(o_dist: float, own: float | None) -> float | None:
     return None if own is None or not above_rounding(own, o_dist) else o_dist / own
 
 
-def _largest(one: Float64Array, other: Float64Array) -> float:
-    return float(max(np.abs(one).max(initial=0.0), np.abs(other).max(initial=0.0)))
+def _largest(p: Float64Array, s: Float64Array) -> float:
+    return float(max(np.abs(p).max(initial=0.0), np.abs(s).max(initial=0.0)))

@@ -1,4 +1,4 @@
-"""Bootstrap over images: weights for the draws, means of pairwise distances under them, and percentile intervals.
+"""Draw images with replacement: counts and weights of the draws, means of distances under them, percentile intervals.
 
 A draw takes n images of n with replacement, which is a column of weights w (how often each was taken, over n). Any mean of
 pairwise distances under a draw is then a quadratic form wᵀ D v, and all draws share one pass over the distances.
@@ -21,7 +21,7 @@ _BLOCK = 1 << 19
 
 
 def resample_counts(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """How often each of n images was taken in each bootstrap draw: multinomial counts, every column sums to n.
+    """Count how often each of n images is taken in each bootstrap draw: multinomial counts, every column sums to n.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def resample_counts(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.
 
 
 def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Array:
-    """Weights of n images in each bootstrap draw: `resample_counts` over n, so that every column sums to 1.
+    """Draw weights of n images in each bootstrap draw: counts over n, so that every column sums to 1.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Arr
     Raises
     ------
     InputError
-        As `resample_counts`.
+        Fewer than one image or draw.
 
     Examples
     --------
@@ -85,13 +85,13 @@ def _counted(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     for start in range(0, draws, block):
         count = min(block, draws - start)
         drawn = rng.integers(n, size=(count, n), dtype=np.uint32)
-        taken = np.stack([np.bincount(one, minlength=n).astype(np.uint8) for one in drawn])
-        counts[:, start : start + count] = taken.T
+        block_counts = np.stack([np.bincount(taken, minlength=n).astype(np.uint8) for taken in drawn])
+        counts[:, start : start + count] = block_counts.T
     return counts
 
 
 def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
-    """Mean distance between different images of one dataset in each draw: wᵀ D w / (1 − Σ w²).
+    """Compute the mean distance between different images of one dataset in each draw: wᵀ D w / (1 − Σ w²).
 
     A draw holds some images more than once, and their distance from themselves is 0; dividing by the share of the
     pairs that join different images leaves those out. On average over draws the denominator is (1 − 1/n)² and the
@@ -134,7 +134,7 @@ def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
 
 
 def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of bootstrap draws: their (1 − level)/2 and (1 + level)/2 quantiles, low then high.
+    """Compute the percentile interval of bootstrap draws: their (1 − level)/2 and (1 + level)/2 quantiles, low then high.
 
     Draws that are not finite are undefined (see `unbiased_mean`) and left out.
 

@@ -1,4 +1,4 @@
-"""Permutation test of "S and P are the same distribution", and Holm's correction over several secondaries."""
+"""Test by permutation whether S and P are one distribution, and correct p-values of several secondaries after Holm."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.significance.value_checks import as_scores
 
-_TIE = 1e-10
+ROUNDING = 1e-10
+"""Values of a statistic that differ by less than this share of the largest are ties, where they are sums in float64."""
+SINGLE_ROUNDING = 2e-5
+"""The same where distances and products are float32."""
 
 
 def relabellings(m: int, n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Random labels of m + n pooled images: 1 for the m called S, 0 for those called P.
+    """Draw random labels of m + n pooled images: 1 for the m called S, 0 for those called P.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ def relabellings(m: int, n: int, draws: int, rng: np.random.Generator) -> NDArra
 
 
 def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64Array:
-    """Signed weights of m + n pooled images under random labels: 1/m for those called S, −1/n for those called P.
+    """Draw signed weights of m + n pooled images under random labels: 1/m for those called S, −1/n for those called P.
 
     With u such a column and D the distances between all pooled images, −uᵀ D u is the energy distance between the images
     called S and those called P; when S and P come from one distribution, every labelling is as likely as the true one.
@@ -60,7 +63,7 @@ def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64
     Parameters
     ----------
     m, n, draws, rng
-        As `relabellings`.
+        Images in S and in P, labellings, and where the randomness comes from.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64
     Raises
     ------
     InputError
-        As `relabellings`.
+        Fewer than one image on a side, or fewer than one draw.
 
     Examples
     --------
@@ -81,11 +84,10 @@ def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64
     return np.where(relabellings(m, n, draws, rng), 1.0 / m, -1.0 / n)
 
 
-def p_value(observed: float, null: ArrayLike) -> float:
-    """Share of labellings at least as extreme as the true one, itself among them: (1 + #{null ≥ observed}) / (1 + draws).
+def p_value(observed: float, null: ArrayLike, *, rounding: float = ROUNDING) -> float:
+    """Compute the share of labellings at least as extreme as the true one: (1 + #{null ≥ observed}) / (1 + draws).
 
-    Source: Phipson & Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9 (2010). Values
-    that differ by less than 1e-10 of the largest count as ties: the same labelling, summed in another order.
+    Source: Phipson & Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9 (2010).
 
     Parameters
     ----------
@@ -93,6 +95,8 @@ def p_value(observed: float, null: ArrayLike) -> float:
         The statistic under the true labels; large means different.
     null
         (draws,) its values under random labels.
+    rounding
+        Values that differ by less than this share of the largest count as ties: the same labelling, summed in another order.
 
     Returns
     -------
@@ -111,12 +115,12 @@ def p_value(observed: float, null: ArrayLike) -> float:
     """
     values = as_scores(null, "null")
     statistic = float(as_scores([observed], "observed")[0])
-    slack = _TIE * max(abs(statistic), float(np.abs(values).max()))
+    slack = rounding * max(abs(statistic), float(np.abs(values).max()))
     return float((1 + np.count_nonzero(values >= statistic - slack)) / (1 + len(values)))
 
 
 def holm(p_values: Iterable[float | None]) -> list[float | None]:
-    """p-values after Holm's step-down correction: the chance of any false rejection among them stays below the level.
+    """Correct p-values after Holm: the chance of any false rejection among them stays below the level.
 
     The i-th smallest of k is multiplied by k − i + 1, then made to rise, and cut at 1. Source: Holm, "A simple
     sequentially rejective multiple test procedure", Scand. J. Stat. 6 (1979).

@@ -1,4 +1,4 @@
-"""The one place of this folder that validates a row of numbers."""
+"""Validate a row of numbers, for all of this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pairs of a matrix as tasks: one dataset against several, here or in another process."""
+"""Measure the pairs of a matrix in tasks of one dataset against several, in this process or in others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUP: Final = 8
 
 @dataclass(frozen=True, eq=False)
 class PairGroup:
-    """One dataset and several others by their places, with each pair's key and the seed of its draws."""
+    """Names a dataset and several others by their positions, with each pair's key and the seed of its draws."""
 
     first: int
     others: tuple[int, ...]
@@ -30,17 +30,17 @@ class PairGroup:
 
 @dataclass(frozen=True, eq=False)
 class MeasureGroup:
-    """Project and measure each pair of a group in a space of its own; it holds all datasets, so that tasks are small."""
+    """Projects and measures each pair of a group in a space of its own; it holds all datasets, so that tasks are small."""
 
     features: Sequence[Features]
     settings: Settings
 
     def __call__(self, group: PairGroup) -> list[tuple[str, dict[str, Any]]]:
-        """Each pair's key and numbers."""
+        """Measure all pairs of a group: each pair's key and numbers."""
         return list(self.each(group))
 
     def each(self, group: PairGroup) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The same, as they are measured."""
+        """Yield each pair's key and numbers as soon as it is measured."""
         rows = [self.features[other].rows for other in group.others]
         pairs = quietly(projector_of(self.features[group.first], self.settings).project(rows, self.settings.projection))
         for key, draw, pair in zip(group.keys, group.draws, pairs, strict=True):
@@ -60,7 +60,7 @@ def in_own_spaces(
     """
     groups = list(_groups(missing, draws, GROUP if executor.processes else len(missing)))
     # Names and paths are nobody's business there.
-    task = MeasureGroup([replace(one, images=(), paths=(), contents=(), skipped=()) for one in features], settings)
+    task = MeasureGroup([replace(dataset, images=(), paths=(), contents=(), skipped=()) for dataset in features], settings)
     if executor.processes:
         for rows in executor.on_processors().run(task, groups):
             yield from rows
@@ -77,7 +77,7 @@ def in_one_space(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Measure pairs in the space that all datasets share; each by its key."""
     first, *others = features
-    spaces = list(quietly(projector_of(first, settings).project([one.rows for one in others], "joint")))
+    spaces = list(quietly(projector_of(first, settings).project([dataset.rows for dataset in others], "joint")))
     scores = [spaces[0].primary, *(space.secondary for space in spaces)]
     for key, (a, b) in missing.items():
         pair = replace(spaces[0], primary=scores[a], secondary=scores[b])
@@ -93,10 +93,10 @@ def _groups(missing: Mapping[str, tuple[int, int]], draws: Mapping[str, tuple[in
             yield PairGroup(a, tuple(b for _, (_, b) in part), keys, tuple(draws[key] for key in keys))
 
 
-def row_of(found: Between) -> dict[str, Any]:
-    """A pair's numbers as one flat row; nan where one is undefined."""
+def row_of(pair: Between) -> dict[str, Any]:
+    """Lay a pair's numbers out as a flat row; nan where a number is undefined."""
     row = {}
-    for name, value in asdict(found).items():
+    for name, value in asdict(pair).items():
         if name.endswith("_ci"):
             row[f"{name}_low"], row[f"{name}_high"] = value or (np.nan, np.nan)
         else:
