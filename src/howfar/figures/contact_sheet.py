@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from howfar.errors import InputError
-from howfar.figures.style import INK, MUTED, WIDTH, blank, drawing, head, name_text
-from howfar.figures.thumbnails import square, thumbnail
+from howfar.figures.datasets import require_one
+from howfar.figures.frame import picture_sheet
+from howfar.figures.pictures import square, thumbnail
+from howfar.figures.style import INK, MUTED, drawing, head, name_text
 from howfar.results import Pick, Selection
 
 if TYPE_CHECKING:
@@ -20,40 +21,26 @@ ROW_STEP = 1.42
 
 
 def contact_sheet(selection: Selection, *, limit: int = 105) -> Figure:
-    """Every chosen image, seven a row, in the order of choice; under each its place in that order, its distance and its name.
+    """Draw every chosen image, seven a row, in the order of choice; under each its place in that order, distance and name.
 
     Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that
     cannot be read, is a labelled box.
 
     Parameters
     ----------
-    selection
-        The result.
     limit
-        Images shown at most: the first.
+        Images shown at most, and at least 1: the first.
 
     Returns
     -------
     Figure
         As high as it has rows.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
     """
-    if limit < 1:
-        raise InputError.of("limit", "must be at least 1", limit)
+    require_one("limit", limit)
     shown = selection.picks[:limit]
     with drawing():
         across = min(ACROSS, len(shown))
-        wide, high = ACROSS * STEP, ROW_STEP * ceil(len(shown) / ACROSS)
-        figure = blank(WIDTH, WIDTH * high / wide + 0.5)
-        axes = figure.add_subplot()
-        axes.set_axis_off()
-        axes.set_xlim(0, wide)
-        axes.set_ylim(high, 0)
-        axes.set_aspect("equal")
+        figure, axes = picture_sheet(ACROSS * STEP, ROW_STEP * ceil(len(shown) / ACROSS))
         for place, pick in enumerate(shown):
             _cell(axes, pick, place % across * STEP, place // across * ROW_STEP)
         head(

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from howfar.figures.comparison_rows import Row, own_name, rows
+from howfar.figures.datasets import Row, own_name, rows
+from howfar.figures.registration import Caption, registered
 from howfar.figures.style import I_DIST, INK, MUTED, PAPER, PRIMARY, WIDTH, blank, drawing, head, name_rows, name_text
+from howfar.numbers import format_number
 from howfar.results import Comparison
 
 if TYPE_CHECKING:
@@ -21,8 +23,28 @@ FEW = 8
 GRID_POINTS = 160
 
 
+def _caption(comparison: Comparison) -> Caption:
+    medians = comparison.images.groupby("dataset", sort=False)["i_dist_mean"].median()
+    own = comparison.primary_images.groupby("against", sort=False)["i_dist_mean"].median()
+    values = [
+        f"{name} {format_number(float(medians[name]))} (P's own {format_number(float(own[name]))})" for name in medians.index
+    ]
+    ruler = (
+        " Every pair has its own subspace, so compare each coloured shape with the grey one under it, not with the others."
+        if comparison.settings.projection == "pair"
+        else ""
+    )
+    return Caption(
+        "How the distances are spread",
+        "Mean distance of each image to P's images (coloured), and of P's own images to the rest of P (grey). Bars span the "
+        f"quartiles, white dots are medians; up to eight images are drawn one by one.{ruler}",
+        f"Half-violins of image distances. Medians: {'; '.join(values)}.",
+    )
+
+
+@registered(_caption)
 def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
-    """Distribution of I^dist (mean form) of each secondary (above its line) and of P's own images (grey, below it).
+    """Draw how I^dist (mean form) is spread in each secondary (above its line) and among P's own images (grey, below it).
 
     Each pair may have its own subspace (projection "pair"), so a violin is read against the grey one under it. Bars mark
     the quartiles, dots the median; shapes are Gaussian kernel estimates cut at the extremes, each scaled to one height.
@@ -30,20 +52,13 @@ def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
 
     Parameters
     ----------
-    comparison
-        The result.
     limit
-        Datasets shown at most: the farthest.
+        Datasets shown at most, and at least 1: the farthest.
 
     Returns
     -------
     Figure
         One row a dataset, nearest first.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
