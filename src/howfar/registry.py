@@ -1,7 +1,8 @@
 """Finds objects by name and loads them when they are asked for: ours by the table below, other packages' by entry points.
 
-Another package adds a backbone, a distance, a figure or a runner with an entry point in the group
-``howfar.<kind>`` (``howfar.backbones``, ``howfar.figures`` …) whose value is ``module:attribute``.
+Another package adds a backbone, a distance, a figure, a section of the report or a command with an entry point in the group
+``howfar.<kind>`` (``howfar.backbones``, ``howfar.figures`` …) whose value is ``module:attribute``. A kind of its own, as for
+the figures of a study of its own, is a group that it names.
 """
 
 from __future__ import annotations
@@ -171,6 +172,23 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "files": "howfar.report.comparison:FILES",
         "made": "howfar.report.comparison:MADE",
     },
+    "commands": {
+        "demo": "howfar.cli.demo:demo",
+        "compare": "howfar.cli.compare:compare",
+        "matrix": "howfar.cli.matrix:matrix",
+        "evaluate": "howfar.cli.evaluate:evaluate",
+        "relate": "howfar.cli.relate:relate",
+        "select": "howfar.cli.select:select",
+        "train": "howfar.cli.train:train",
+        "predict": "howfar.cli.predict:predict",
+        "adapt": "howfar.cli.adapt:adapt",
+        "prompts": "howfar.cli.prompts:prompts",
+        "profile": "howfar.cli.profile:profile",
+        "score": "howfar.cli.score:score",
+        "embed": "howfar.cli.embed:embed",
+        "backbones": "howfar.cli.backbones:backbones",
+        "report": "howfar.cli.report:report",
+    },
 }
 
 
@@ -198,7 +216,19 @@ def ordered(kind: str) -> tuple[str, ...]:
     >>> ordered("matrix_figures")[:2]
     ('matrix_map', 'matrix_relative')
     """
-    return (*OURS[kind], *(name for name in names(kind) if name not in OURS[kind]))
+    own = OURS.get(kind, {})
+    return (*own, *(name for name in names(kind) if name not in own))
+
+
+def is_ours(kind: str, name: str) -> bool:
+    """Tell whether a name is howfar's own.
+
+    Examples
+    --------
+    >>> is_ours("figures", "violin"), is_ours("figures", "pie")
+    (True, False)
+    """
+    return name in OURS.get(kind, {})
 
 
 def load(kind: str, name: str) -> Any:
@@ -226,8 +256,7 @@ def load(kind: str, name: str) -> Any:
 
 
 def _table(kind: str) -> dict[str, str]:
-    if kind not in OURS:
+    table = {point.name: point.value for point in entry_points(group=f"howfar.{kind}")} | dict(OURS.get(kind, {}))
+    if not table:
         raise InputError.of("kind", f"must be one of {', '.join(OURS)}", kind)
-    table = {point.name: point.value for point in entry_points(group=f"howfar.{kind}")}
-    table.update(OURS[kind])
     return table

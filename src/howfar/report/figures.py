@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,27 +68,28 @@ def draw_figures(results: Mapping[str, Any], folder: str | Path, prefix: str = "
     page = Figures({}, [])
     for kind, result in results.items():
         for registered_name in registry.ordered(kind):
-            own, name = registered_name in registry.OURS[kind], re.sub(r"[^\w-]", "_", registered_name.removeprefix(prefix))
+            own, name = registry.is_ours(kind, registered_name), re.sub(r"[^\w-]", "_", registered_name.removeprefix(prefix))
             if not own and name in page.drawn:
                 page.notes.append(f"The figure {registered_name} was left out: another has its name.")
                 continue
             for ending in ("png", "svg"):
                 (pictures / f"{name}.{ending}").unlink(missing_ok=True)
             try:
-                page.drawn.update(_draw(kind, registered_name, name, result, pictures))
+                drawn = None if result is None else _draw(kind, registered_name, name, result, pictures)
             except Exception as error:
                 if own:
                     raise
                 page.notes.append(f"The figure {registered_name} could not be drawn ({type(error).__name__}: {error}).")
+                continue
+            if drawn is not None:
+                page.drawn[name] = drawn
     return page
 
 
-def _draw(kind: str, registered_name: str, name: str, result: Any, pictures: Path) -> Iterator[tuple[str, Drawn]]:
-    if result is None:
-        return
+def _draw(kind: str, registered_name: str, name: str, result: Any, pictures: Path) -> Drawn | None:
     draw = registry.load(kind, registered_name)
     words = registration(registered_name, draw)
     if not words.shows(result):
-        return
+        return None
     options = {"folder": pictures.parent} if "folder" in inspect.signature(draw).parameters else {}
-    yield name, Drawn(embed(draw(result, **options), name, pictures, words.vector(result)), words.caption(result))
+    return Drawn(embed(draw(result, **options), name, pictures, words.vector(result)), words.caption(result))

@@ -55,7 +55,7 @@ def fill_sections(comparison: Comparison, relation: Relation | None, figures: Fi
                 read = {"c": comparison, "r": relation, "figures": figures, **content}
                 filled.append(Filled(section.name, section.title, fill(section.template, read, section.name)))
         except Exception as error:
-            if name in registry.OURS["sections"]:
+            if registry.is_ours("sections", name):
                 raise
             figures.notes.append(f"The section {name} could not be made ({type(error).__name__}: {error}).")
     return filled
