@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from howfar.figures.adaptation_models import (
     RANDOM,
@@ -23,11 +28,6 @@ from howfar.figures.frame import name_legend, nothing
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, PAPER, WIDTH, blank, drawing, head, name_rows, name_text
 from howfar.results.adaptation import ALL, BASELINE, Adaptation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Mean F, before and after adaptation"
 BACKGROUND = "Mean F, with and without background images"
@@ -117,8 +117,6 @@ def adaptation_bars(
     InputError
         `limit` is below 1, or no such strategy.
     """
-    from matplotlib.patches import Patch
-
     chosen = strategy_of(adaptation, strategy)
     title = BACKGROUND if background else TITLE
     models = by_background(adaptation, chosen) if background else _beside_random(adaptation, chosen)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from howfar.figures.adaptation_bars import has_background, is_scored
 from howfar.figures.adaptation_models import by_background, by_shots, looks, seeds_of, seeds_text, strategy_of, study_note
@@ -14,11 +19,6 @@ from howfar.figures.registration import Caption, registered
 from howfar.figures.style import I_DIST, MUTED, PAPER, WIDTH, Look, blank, drawing, head
 from howfar.relation.smooth import curve
 from howfar.results.adaptation import BASELINE, Adaptation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 COLUMNS = 2
 TITLE = "F by distance, before and after adaptation"
@@ -121,8 +121,6 @@ def averaged(images: pd.DataFrame, models: list[str], seeds: list[int]) -> pd.Da
 
 
 def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]) -> None:
-    from matplotlib.patheffects import withStroke
-
     count = points["image"].nunique()
     for place, (model, look) in enumerate(look_of.items()):
         rows = points[points["model"] == model]
@@ -140,8 +138,6 @@ def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]
 
 
 def _legend(figure: Figure, look_of: dict[str, Look]) -> None:
-    from matplotlib.lines import Line2D
-
     handles = [Line2D([], [], lw=2.1, color=look.colour, label=model) for model, look in look_of.items()]
     handles.append(Line2D([], [], marker="o", ls="none", ms=4, mew=0, alpha=0.5, color=MUTED, label="an image"))
     name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.figures.adaptation_models import RANDOM, arms, change_text, looks, strategies, study_note
 from howfar.figures.frame import head_numbers, nothing, row_number
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
 from howfar.results.adaptation import ALL, Adaptation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Gain of mean F"
 
@@ -45,12 +43,7 @@ def adaptation_gains(adaptation: Adaptation) -> Figure:
 
     Models with as many shots stand together, the largest gain first. Models of random are hollow, on a grey band. The right
     panel is there where random was a strategy: a model whose interval, corrected for the number of strategies, lies above or
-    below 0 has its name in bold.
-
-    Returns
-    -------
-    Figure
-        One row a model.
+    below 0 has its name in bold. One row a model.
     """
     rows = sorted_gains(adaptation)
     if not len(rows):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from howfar.errors import InputError
 from howfar.figures.style import PRIMARY, Look, look, name_text
 from howfar.numbers import signed
 from howfar.results.adaptation import BASELINE, Adaptation
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 RANDOM = "random"
 PLAIN = Look(PRIMARY, "-", "o")

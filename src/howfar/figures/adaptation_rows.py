@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.figures.adaptation_models import by_background, by_shots, strategy_of, study_note
 from howfar.figures.datasets import first
@@ -16,11 +19,6 @@ from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, MUTED, drawing, head, name_text
 from howfar.figures.thumbnails import has_files
 from howfar.results.adaptation import BASELINE, Adaptation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "What the models predict"
 STEP = 1.06

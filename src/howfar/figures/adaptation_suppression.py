@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.figures.adaptation_models import PLAIN, change_text, looks, seeds_of, seeds_text
 from howfar.figures.frame import head_numbers, nothing, row_number
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
 from howfar.results.adaptation import BASELINE, Adaptation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "False positives with and without background images"
 
@@ -39,12 +37,7 @@ def adaptation_suppression(adaptation: Adaptation) -> Figure:
 
     Left: hollow dots are seeds, the filled one their mean; a pixel counts where the model's probability is above its own
     threshold although there is nothing to find. Right: how mean F of the secondaries changed by adding the background, with
-    its 95 % interval.
-
-    Returns
-    -------
-    Figure
-        One row a model, M first.
+    its 95 % interval. One row a model, M first.
     """
     if not len(adaptation.suppression):
         return nothing(TITLE, "no model learnt from background images, or none was left to measure on")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.figures.frame import log_ticks, name_legend, without_edges
 from howfar.figures.registration import Caption, registered
@@ -13,11 +16,6 @@ from howfar.figures.relative import AXIS, SHAPES
 from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, look, name_rows, name_text, plain
 from howfar.numbers import format_number, signed
 from howfar.results.backbones import BackboneComparison
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SCALED_AXIS: Final = r"O$^{\mathrm{dist}}$, scaled to a sum of 1 over the datasets"
 
@@ -43,17 +41,12 @@ def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Fi
     """Draw `relative` of each secondary by each backbone with its 95 % interval; the trivial backbones hollow.
 
     Where a backbone has no yardstick, the row-scaled O^dist stands in its place. The axis is logarithmic where the values span
-    more than a factor of 8.
+    more than a factor of 8. One group of rows a dataset, nearest first by mean rank over the backbones.
 
     Parameters
     ----------
     limit
         Datasets shown at most, and at least 1: the farthest by their mean rank.
-
-    Returns
-    -------
-    Figure
-        One group of rows a dataset, nearest first by mean rank over the backbones.
     """
     frame, measure = comparison.to_frame(), comparison.measure()
     order = nearest_first(frame)[-limit:]
@@ -90,10 +83,7 @@ def _agreement_caption(comparison: BackboneComparison) -> Caption:
 def backbones_agreement(comparison: BackboneComparison) -> Figure:
     """Draw Spearman's rank correlation between backbones: of the order of the datasets, and of the images of a dataset.
 
-    Returns
-    -------
-    Figure
-        Two triangles of numbers; on the right each is the mean over the secondaries.
+    Two triangles of numbers; on the right each is the mean over the secondaries.
     """
     names = list(looks(comparison))
     with drawing():

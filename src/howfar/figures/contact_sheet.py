@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.figures.datasets import require_one
 from howfar.figures.frame import picture_sheet
 from howfar.figures.pictures import square, thumbnail
 from howfar.figures.style import INK, MUTED, drawing, head, name_text
 from howfar.results import Pick, Selection
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 ACROSS = 7
 STEP = 1.12
@@ -24,17 +23,12 @@ def contact_sheet(selection: Selection, *, limit: int = 105) -> Figure:
     """Draw every chosen image, seven a row, in the order of choice; under each its place in that order, distance and name.
 
     Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that
-    cannot be read, is a labelled box.
+    cannot be read, is a labelled box. As high as it has rows.
 
     Parameters
     ----------
     limit
         Images shown at most, and at least 1: the first.
-
-    Returns
-    -------
-    Figure
-        As high as it has rows.
     """
     require_one("limit", limit)
     shown = selection.picks[:limit]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 
+from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.figures.style import Look, look, name_text
 from howfar.results import Comparison, DatasetSummary, Relation
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from howfar.arrays import Float64Array
 
 Entry = TypeVar("Entry")
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from howfar.figures.datasets import first, looks
 from howfar.figures.frame import head_numbers, name_legend, nothing, row_number
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
 from howfar.results import Relation, SetEstimate
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Estimated mean performance"
 FEW = 12
@@ -40,17 +40,12 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
 
     Left: one row a dataset; dots and bars are estimates made without the dataset's own labels, diamonds what was measured.
     Right: estimate against measured value of the labelled datasets; on the diagonal they are equal. Left out where fewer
-    than two are labelled.
+    than two are labelled. Rows in the run's order, with estimate, interval and level at their right.
 
     Parameters
     ----------
     limit
         Datasets shown at most, and at least 1: the first of the run.
-
-    Returns
-    -------
-    Figure
-        Rows in the run's order, with estimate, interval and level at their right.
     """
     shown, left_out = first(relation.estimates, limit)
     if not shown:
@@ -130,8 +125,6 @@ def _plane(axes: Axes, measured: list[SetEstimate], look_of: dict[str, Look]) ->
 
 
 def _legend(figure: Figure, measured: bool) -> None:
-    from matplotlib.lines import Line2D
-
     handles = [
         Line2D([], [], color=MUTED, marker="o", ms=7, mec=PAPER, lw=3, label="estimated without the dataset's labels"),
     ]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from howfar.errors import HowfarError
 from howfar.figures.datasets import first, require_one
@@ -15,12 +19,6 @@ from howfar.figures.pictures import Thumbnail, highest, square, thumbnail, unit_
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, MUTED, drawing, head, name_text
 from howfar.results import Failures, Relation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
 TITLE = "Probable failures"
 GAP = 0.16
@@ -53,7 +51,8 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
 
     The prediction is drawn over a pale grey copy of the image, the more opaque the higher the probability. Under each: the
     estimate with its interval, and the measured performance where it is known. Files are read again, one at a time, and kept
-    at 144 pixels; one that is not there, or that cannot be read, is a labelled box.
+    at 144 pixels; one that is not there, or that cannot be read, is a labelled box. One row a dataset, the lowest estimate
+    first.
 
     Parameters
     ----------
@@ -61,11 +60,6 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
         Images of a dataset at most.
     limit
         Datasets shown at most, and at least 1: the first of the run of which images are listed.
-
-    Returns
-    -------
-    Figure
-        One row a dataset, the lowest estimate first.
 
     Raises
     ------

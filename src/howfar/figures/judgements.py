@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from howfar.figures.frame import name_legend, nothing
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import COLOURS, INK, MUTED, PAPER, PRIMARY, WIDTH, blank, drawing, head, name_rows, name_text
 from howfar.numbers import share
 from howfar.results import Judgement, Relation
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Estimators of performance, each judged on datasets left out"
 MEAN = "mean"
@@ -55,12 +55,7 @@ def judgements(relation: Relation) -> Figure:
     Each labelled dataset is estimated from the others. The vertical lines are the errors of predicting the mean of the
     other datasets for everything: right of its line an estimator is worse than looking at no image at all. Right: the
     share of images whose performance lies within the estimator's intervals, against the level that the intervals claim.
-    The estimator in use is named in bold.
-
-    Returns
-    -------
-    Figure
-        One row an estimator, in the order of ``relation.judgements``.
+    The estimator in use is named in bold. One row an estimator, in the order of ``relation.judgements``.
     """
     shown = relation.judgements
     if not shown:
@@ -121,8 +116,6 @@ def _frame(errors: Axes, cover: Axes, relation: Relation) -> None:
 
 
 def _legend(figure: Figure, shown: Sequence[Judgement]) -> None:
-    from matplotlib.lines import Line2D
-
     seen = [kind for name, kind in {**KINDS, "other": OTHER}.items() if any(_name(judgement) == name for judgement in shown)]
     handles = [Line2D([], [], marker=kind.marker, color=kind.colour, ms=6.5, ls="none", label=kind.name) for kind in seen]
     both: dict[str, Any] = {"marker": "o", "ls": "none", "ms": 6.5, "mec": INK}

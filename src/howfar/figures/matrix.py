@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.arrays import Float64Array
 from howfar.figures.frame import without_edges
@@ -12,11 +16,6 @@ from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, MUTED, PAPER, WIDTH, blank, drawing, head, name_text, plain
 from howfar.numbers import format_number
 from howfar.results.matrix import Matrix
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 NAMED: Final = 60
 """Datasets up to which each row has its name."""
@@ -57,12 +56,8 @@ def _few_cells(matrix: Matrix) -> bool:
 def matrix_map(matrix: Matrix) -> Figure:
     """Draw the inhomogeneity of every two datasets, 0 for equal ones, beside the tree that it makes.
 
-    Rows and columns are in the tree's order (average linkage), so that what is near stands together.
-
-    Returns
-    -------
-    Figure
-        The tree on the left, the map on the right; cells with numbers up to 12 datasets, names up to 60.
+    Rows and columns are in the tree's order (average linkage), so that what is near stands together. The tree on the left, the
+    map on the right; cells with numbers up to 12 datasets, names up to 60.
     """
     order, tree = arranged(matrix)
     square = matrix.square().iloc[order, order]
@@ -80,10 +75,7 @@ def matrix_map(matrix: Matrix) -> Figure:
 def matrix_relative(matrix: Matrix) -> Figure:
     """Draw how far each dataset (column) is from each taken as the primary (row), over the primary's self-distance.
 
-    Returns
-    -------
-    Figure
-        One map in the order of `matrix_map`; it is not symmetric, as each row has a yardstick of its own.
+    One map in the order of `matrix_map`; it is not symmetric, as each row has a yardstick of its own.
     """
     order, _ = arranged(matrix)
     square = matrix.square("relative").iloc[order, order]
@@ -143,8 +135,6 @@ def _tree(axes: Axes, tree: Float64Array, count: int) -> None:
 
 
 def _map(axes: Axes, square: pd.DataFrame, colours: str, low: float, high: float, form: str) -> Any:
-    from matplotlib import colormaps
-
     values = square.to_numpy()
     count = len(values)
     image = axes.imshow(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from howfar.figures.datasets import first, looks
 from howfar.figures.frame import head_numbers, name_legend, nothing, row_number
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
 from howfar.results import Part, Relation
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Near and far parts"
 OFFSET = 0.17
@@ -47,18 +46,14 @@ def parts(relation: Relation, *, limit: int = 24) -> Figure:
     """Draw the performance of each dataset's halves and thirds by distance, joined from the nearest part to the farthest.
 
     After tables 3-5 of Achara & Pandey. Filled: at the threshold that all images share; hollow, as in the paper: at the
-    threshold that is best for the part, which looks at its labels. An arrow head marks the farthest part and points the
-    way that performance goes. For a task without thresholds the two are one and drawn once.
+    threshold that is best for the part, which looks at its labels. An arrow head marks the farthest part and points the way
+    that performance goes. For a task without thresholds the two are one and drawn once. One row a dataset, in the run's order,
+    with the values of the nearest and the farthest part at the common threshold.
 
     Parameters
     ----------
     limit
         Datasets shown at most, and at least 1: the first of the run.
-
-    Returns
-    -------
-    Figure
-        One row a dataset, in the run's order, with the values of the nearest and the farthest part at the common threshold.
     """
     shown, left_out = first(relation.datasets, limit)
     if not any(row.halves or row.thirds for row in shown):
@@ -130,8 +125,6 @@ def _frame(panels: Sequence[Axes], names: list[str]) -> None:
 
 
 def _legend(figure: Figure, two: bool) -> None:
-    from matplotlib.lines import Line2D
-
     style: dict[str, Any] = {"color": MUTED, "mec": MUTED, "ls": "none"}
     handles = [
         Line2D([], [], marker="o", ms=5.5, **style, label="nearest part"),

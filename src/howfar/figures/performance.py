@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
+from howfar.arrays import Float64Array
 from howfar.figures.datasets import first, looks
 from howfar.figures.frame import head_panel, name_legend, nothing, unit_panels
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import I_DIST, INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_text
 from howfar.numbers import signed
 from howfar.results import Coefficient, DatasetRelation, Relation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from howfar.arrays import Float64Array
 
 COLUMNS = 3
 FEW = 60
@@ -60,20 +59,16 @@ def is_scored(relation: Relation) -> bool:
 def performance(relation: Relation, *, limit: int = 24) -> Figure:
     """Draw each image's performance against its scaled I^dist, with the centred moving average, one panel a labelled dataset.
 
-    After figs. 4-6 of Achara & Pandey. Faint marks are images, crosses those that are listed as probable failures; the line
-    is the moving average over a tenth of the images, the thin level their mean, the dashed one τ, below which an image counts
-    as failed. Above each panel its verdict, and the slope (the change from the nearest to the farthest image) with its
-    interval. Distance is scaled to 0-1 in each dataset, so panels compare shapes, not distances.
+    After figs. 4-6 of Achara & Pandey. Faint marks are images, crosses those that are listed as probable failures; the line is
+    the moving average over a tenth of the images, the thin level their mean, the dashed one τ, below which an image counts as
+    failed. Above each panel its verdict, and the slope (the change from the nearest to the farthest image) with its interval.
+    Distance is scaled to 0-1 in each dataset, so panels compare shapes, not distances. Panels in rows of up to three that
+    share their axes, in the run's order.
 
     Parameters
     ----------
     limit
         Panels at most, and at least 1: the first datasets of the run.
-
-    Returns
-    -------
-    Figure
-        Panels in rows of up to three that share their axes, in the run's order.
     """
     shown, left_out = first(relation.datasets, limit)
     if not shown:
@@ -145,8 +140,6 @@ def _marks(axes: Axes, curve: pd.DataFrame, listed: set[str], look: Look) -> Non
 
 
 def _line(axes: Axes, curve: pd.DataFrame, look: Look) -> None:
-    from matplotlib.patheffects import withStroke
-
     effects = [withStroke(linewidth=4, foreground=PAPER)]
     style: dict[str, Any] = {"color": look.colour, "lw": 2.1, "path_effects": effects, "zorder": 2.6}
     x, smoothed = _values(curve, "distance"), _values(curve, "smoothed")
@@ -158,8 +151,6 @@ def _values(curve: pd.DataFrame, column: str) -> Float64Array:
 
 
 def _legend(figure: Figure, relation: Relation) -> None:
-    from matplotlib.lines import Line2D
-
     grey: dict[str, Any] = {"color": MUTED}
     handles = [
         Line2D([], [], marker="o", ls="none", ms=4, alpha=0.6, mew=0, **grey, label="an image"),

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from howfar.errors import HowfarError
 from howfar.figures.style import GRID, MUTED
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
 SIDE = 144
 NONE = "none"
@@ -159,8 +158,6 @@ def square(axes: Axes, picture: Thumbnail, label: str, left: float, top: float) 
 
 
 def _box(axes: Axes, reason: str, label: str, left: float, top: float) -> None:
-    from matplotlib.patches import Rectangle
-
     axes.add_patch(Rectangle((left, top), 1, 1, facecolor=GRID, alpha=0.5, edgecolor=MUTED, linewidth=0.6, label=label))
     style: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "center", "color": MUTED, "parse_math": False}
     axes.text(left + 0.5, top + 0.5, reason, **style)

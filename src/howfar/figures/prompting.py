@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.figures.datasets import require_one
 from howfar.figures.frame import picture_sheet
@@ -13,11 +17,6 @@ from howfar.figures.pictures import Shown, Thumbnail, extent, middle, probabilit
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, MUTED, drawing, head, name_text
 from howfar.results.prompting import Prompting
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 FOREGROUND: Final = "#00a651"
 BACKGROUND: Final = "#e4002b"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.figures.datasets import Row, rows
 from howfar.figures.frame import log_ticks, name_legend, row_number
@@ -12,10 +14,6 @@ from howfar.figures.registration import Caption, registered
 from howfar.figures.style import MUTED, PAPER, WIDTH, blank, drawing, head, name_rows, name_text
 from howfar.numbers import times
 from howfar.results import Comparison
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 AXIS = r"O$^{\mathrm{dist}}$(S, P) / O$^{\mathrm{dist}}$(P, P)   (1: as far as P's own images from each other)"
 UNDEFINED = "undefined: P's own images have no distance from each other"
@@ -50,17 +48,12 @@ def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
 
     relative = O^dist(S, P) / O^dist(P, P) in one subspace, so its values may be compared across datasets. Left of 1,
     S lies nearer to P than P's own images to each other. The axis is logarithmic where the values span more than a
-    factor of 8.
+    factor of 8. One row a dataset, nearest first, its numbers at the right edge.
 
     Parameters
     ----------
     limit
         Datasets shown at most, and at least 1: the farthest.
-
-    Returns
-    -------
-    Figure
-        One row a dataset, nearest first, its numbers at the right edge.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)

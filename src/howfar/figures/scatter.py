@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from howfar.arrays import Float64Array
 from howfar.figures.datasets import Row, own_name, rows
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, MUTED, PRIMARY, WIDTH, blank, drawing, head, name_text, plain
 from howfar.results import Comparison
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from howfar.arrays import Float64Array
 
 COLUMNS = 3
 POINTS = 4000
@@ -38,17 +35,12 @@ def scatter(comparison: Comparison, *, limit: int = 12) -> Figure:
     """Draw the plane of the first two principal components, one panel a secondary; both axes of a panel have one unit.
 
     Distances are measured in all components, of which this plane is a part: what overlaps here may still be apart there.
-    Where a set holds more than 4000 images, evenly spaced ones of them are drawn.
+    Where a set holds more than 4000 images, evenly spaced ones of them are drawn. Panels in rows of three, nearest first.
 
     Parameters
     ----------
     limit
         Panels at most, and at least 1: the farthest datasets.
-
-    Returns
-    -------
-    Figure
-        Panels in rows of three, nearest first.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from howfar.arrays import Float64Array
 from howfar.figures.datasets import Row, own_name, rows
 from howfar.figures.frame import name_legend
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import I_DIST, MUTED, PRIMARY, WIDTH, blank, drawing, head, name_text
 from howfar.results import Comparison
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from howfar.arrays import Float64Array
 
 SHARES = np.linspace(0.0, 1.0, 201)
 
@@ -43,17 +38,12 @@ def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
     Left, as fig. 10 of Achara & Pandey: distances scaled to 0-1 within each dataset, which shows the shape of the rise and
     hides its level. Right: distances over the mean of P's own in the same subspace, which shows the level (1: as far as
     P's own images are from each other); left raw where P is a single image. The grey band holds P's own curves of all
-    pairs shown.
+    pairs shown. Two panels and a legend.
 
     Parameters
     ----------
     limit
         Datasets shown at most, and at least 1: the farthest.
-
-    Returns
-    -------
-    Figure
-        Two panels and a legend.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+import matplotlib
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 INK = "#1f2328"
 MUTED = "#59636e"
@@ -65,8 +66,6 @@ def drawing() -> Iterator[None]:
     >>> matplotlib.rcParams["axes.spines.top"]
     True
     """
-    import matplotlib
-
     with matplotlib.rc_context(_settings()):
         yield
 
@@ -94,8 +93,6 @@ def plain(text: Any) -> Any:
 
 def blank(width: float, height: float) -> Figure:
     """An empty figure, independent of pyplot's state, that lays itself out; sizes in inches."""
-    from matplotlib.figure import Figure
-
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -151,8 +148,6 @@ def _settings() -> Any:  # matplotlib 3.11 types the keys as literals, earlier r
 @cache
 def _families() -> tuple[str, ...]:
     """DejaVu Sans, which comes with matplotlib, then whichever installed fonts know characters that it lacks."""
-    from matplotlib import font_manager
-
     wider = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Hiragino Sans", "PingFang SC", "Noto Sans")
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return ("DejaVu Sans", *(name for name in wider if name in installed))

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from howfar.arrays import Float64Array
 from howfar.figures.datasets import first, looks
 from howfar.figures.frame import name_legend, nothing
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import COLOURS, INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_text
 from howfar.metrics import THRESHOLDS, Counts, f, precision_recall
 from howfar.results import DatasetRelation, Evaluation, Relation
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from howfar.arrays import Float64Array
 
 COUNTS = ("predicted", "hits_predicted", "hits_true")
 TITLE = "Performance by threshold"
@@ -37,17 +34,12 @@ def thresholds(evaluation: Evaluation) -> Figure:
     """Draw F, precision and recall of the summed counts at every threshold, and precision against recall.
 
     The dot is the ODS: the highest F that one threshold reaches over the whole dataset. The dashed upright is the threshold
-    that per-image values are taken at, where it is another. Grey curves join points of one F.
+    that per-image values are taken at, where it is another. Grey curves join points of one F. Two panels.
 
     Parameters
     ----------
     evaluation
         The result; of a segmentation, as other tasks have no thresholds.
-
-    Returns
-    -------
-    Figure
-        Two panels.
     """
     curves = pooled(evaluation)
     title = f"{TITLE}: {name_text(evaluation.dataset)}"
@@ -97,17 +89,13 @@ def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
     """Draw F of each labelled dataset at every threshold, and its precision against recall; counts are summed over its images.
 
     Dots are each dataset's ODS, which looks at its labels; the dashed line is the threshold that all images share. How far a
-    dot lies above its curve's crossing of that line is what choosing the threshold on the dataset's own labels is worth.
+    dot lies above its curve's crossing of that line is what choosing the threshold on the dataset's own labels is worth. Two
+    panels and a legend.
 
     Parameters
     ----------
     limit
         Datasets shown at most, and at least 1: the first of the run that have counts.
-
-    Returns
-    -------
-    Figure
-        Two panels and a legend.
     """
     counted = set(relation.thresholds.loc[relation.thresholds["f"].notna(), "dataset"])
     shown, left_out = first([row for row in relation.datasets if row.name in counted], limit)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.figures.datasets import Row, require_one, rows
 from howfar.figures.frame import picture_sheet
@@ -14,11 +17,6 @@ from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, drawing, head, name_text
 from howfar.numbers import format_number
 from howfar.results import Comparison
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 GAP = 0.35
 STEP = 1.12
@@ -47,8 +45,9 @@ def has_files(result: Any) -> bool:
 def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure:
     """Draw the k closest (left) and k farthest (right) images of each secondary, each with its distance and percentile.
 
-    Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that
-    no longer can be read, is a labelled box. Under each: I^dist in mean form, then its percentile among P's own images.
+    Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that no
+    longer can be read, is a labelled box. Under each: I^dist in mean form, then its percentile among P's own images. One row a
+    dataset, nearest first.
 
     Parameters
     ----------
@@ -56,11 +55,6 @@ def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure
         Images at each end; where a dataset has fewer than 2k, none is shown twice.
     limit
         Datasets shown at most, and at least 1: the farthest.
-
-    Returns
-    -------
-    Figure
-        One row a dataset, nearest first.
 
     Raises
     ------

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from howfar.arrays import Float64Array
 from howfar.figures.datasets import Row, own_name, rows
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import I_DIST, INK, MUTED, PAPER, PRIMARY, WIDTH, blank, drawing, head, name_rows, name_text
 from howfar.numbers import format_number
 from howfar.results import Comparison
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from howfar.arrays import Float64Array
 
 HALF = 0.40
 FEW = 8
@@ -46,19 +43,15 @@ def _caption(comparison: Comparison) -> Caption:
 def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
     """Draw how I^dist (mean form) is spread in each secondary (above its line) and among P's own images (grey, below it).
 
-    Each pair may have its own subspace (projection "pair"), so a violin is read against the grey one under it. Bars mark
-    the quartiles, dots the median; shapes are Gaussian kernel estimates cut at the extremes, each scaled to one height.
-    Up to eight images are drawn as dots instead, equal values as one stroke. After fig. 3 of Achara & Pandey.
+    Each pair may have its own subspace (projection "pair"), so a violin is read against the grey one under it. Bars mark the
+    quartiles, dots the median; shapes are Gaussian kernel estimates cut at the extremes, each scaled to one height. Up to
+    eight images are drawn as dots instead, equal values as one stroke. After fig. 3 of Achara & Pandey. One row a dataset,
+    nearest first.
 
     Parameters
     ----------
     limit
         Datasets shown at most, and at least 1: the farthest.
-
-    Returns
-    -------
-    Figure
-        One row a dataset, nearest first.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
