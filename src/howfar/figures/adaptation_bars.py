@@ -1,4 +1,4 @@
-"""Figs. 7 and 17 of the paper: mean F of each dataset by each model."""
+"""Draws figs. 7 and 17 of the paper: mean F of each dataset by each model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROOM = 0.84
 
 
 class Bar(NamedTuple):
-    """A score's mean over the seeds, and the lowest and highest of them."""
+    """Holds a score's mean over the seeds, and the lowest and highest of them."""
 
     mean: float
     low: float
@@ -177,7 +177,7 @@ def _beside_random(adaptation: Adaptation, strategy: str) -> list[str]:
 
 
 def _faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[str, dict[str, Any]]:
-    """How each model's bar is drawn: random's hollow beside another strategy's."""
+    """Choose how each model's bar is drawn: random's hollow beside another strategy's."""
     look_of, rivals = looks(adaptation), set() if strategy == RANDOM else set(by_shots(adaptation, RANDOM))
     return {
         model: {

@@ -1,4 +1,4 @@
-"""Figs. 4-6 and 14-16 of the paper: F of images by their distance, before and after adaptation."""
+"""Draws figs. 4-6 and 14-16 of the paper: F of images by their distance, before and after adaptation."""
 
 from __future__ import annotations
 

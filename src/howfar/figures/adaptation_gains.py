@@ -1,4 +1,4 @@
-"""What every model of an adaptation study gained over M, and over random, with intervals."""
+"""Draws what every model of an adaptation study gained over the unadapted one, and over random, with intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models of an adaptation study as figures and tables show them: which, in what order, how they look, over which seeds."""
+"""Decides which models of an adaptation study figures and tables show, in what order, how they look, over which seeds."""
 
 from __future__ import annotations
 

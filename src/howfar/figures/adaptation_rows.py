@@ -1,4 +1,4 @@
-"""Figs. 8, 9 and 13 of the paper: photographs, ground truth and what each model predicts, chosen by rule and not by eye."""
+"""Draws figs. 8, 9 and 13 of the paper: photographs, ground truth and what each model predicts, chosen by rule."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FEWEST = 7  # columns that there is room for: 144 pixels look coarse in larger p
 
 
 class Cell(NamedTuple):
-    """A picture, and what stands under it."""
+    """Holds a picture, and what stands under it."""
 
     column: str
     number: str

@@ -1,4 +1,4 @@
-"""What background images did (appendix C): false positives where there is nothing to find, and what that cost elsewhere."""
+"""Draws what background images did (appendix C): false positives where there is nothing to find, and the cost elsewhere."""
 
 from __future__ import annotations
 

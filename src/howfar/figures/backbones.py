@@ -1,4 +1,4 @@
-"""What several backbones say of the same datasets, and where they agree."""
+"""Draws what several backbones say of the same datasets, and where they agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chosen images on one sheet, in the order of choice."""
+"""Draws the chosen images on one sheet, in the order of choice."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _note(selection: Selection, limit: int) -> str:
 
 
 def _cell(axes: Axes, pick: Pick, left: float, top: float) -> None:
-    """One image in a unit square whose upper left corner is (left, top), its numbers and its name below."""
+    """Draw one image in a unit square whose upper left corner is (left, top), its numbers and its name below."""
     square(axes, thumbnail(pick.path), pick.image, left, top)
     text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
     axes.text(left + 0.5, top + 1.03, f"{pick.rank} · {pick.distance:.2f}", fontsize=8, color=INK, **text)

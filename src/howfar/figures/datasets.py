@@ -1,4 +1,4 @@
-"""Which datasets a figure shows, in which order, and the look that each has in every figure of its run."""
+"""Decides which datasets a figure shows, in which order, and the look that each has in every figure of its run."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def require_one(argument: str, value: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One secondary as figures show it: its summary, its look, its images and P's images in the same subspace."""
+    """Holds one secondary for a figure: its summary, its look, its images and P's images in the same subspace."""
 
     summary: DatasetSummary
     look: Look
@@ -71,17 +71,17 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The dataset's name."""
+        """Return the dataset's name."""
         return self.summary.name
 
     @property
     def distances(self) -> Float64Array:
-        """I^dist of its images in mean form, ascending; only finite values."""
+        """Return I^dist of its images in mean form, ascending; only finite values."""
         return _ascending(self.images)
 
     @property
     def own(self) -> Float64Array:
-        """P's leave-one-out distances in the same subspace, ascending; empty where P is one image."""
+        """Return P's leave-one-out distances in the same subspace, ascending; empty where P is one image."""
         return _ascending(self.primary)
 
 

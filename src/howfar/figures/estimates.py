@@ -1,4 +1,4 @@
-"""What each dataset will probably score, and what it scored where that is known."""
+"""Draws what each dataset will probably score, and what it scored where that is known."""
 
 from __future__ import annotations
 

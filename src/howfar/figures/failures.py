@@ -1,4 +1,4 @@
-"""The images that probably fail, to look at: photograph, prediction, estimate, and the truth where it is known."""
+"""Draws the images that probably fail, to look at: photograph, prediction, estimate, and the truth where it is known."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _line(axes: Axes, row: Failures, images: pd.DataFrame, top: float) -> None:
 
 
 def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
-    """Image and prediction in two unit squares whose upper left corner is (left, top), the numbers below."""
+    """Draw image and prediction in two unit squares whose upper left corner is (left, top), the numbers below."""
     name = str(record["image"])
     picture = thumbnail(_path(record["path"]))
     square(axes, picture, name, left, top)

@@ -1,4 +1,4 @@
-"""The frame around a figure's data: legends, headings, rows of numbers, panels from 0 to 1, and sheets of pictures."""
+"""Draws the frame around a figure's data: legends, headings, rows of numbers, panels from 0 to 1, and sheets of pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which estimators of performance are worth believing: their errors on datasets left out, and their intervals' coverage."""
+"""Draws which estimators of performance are worth believing: errors on datasets left out, and coverage of intervals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEAN = "mean"
 
 
 class Kind(NamedTuple):
-    """The colour, marker and plain name of a kind of estimator."""
+    """Holds the colour, marker and plain name of a kind of estimator."""
 
     colour: str
     marker: str

@@ -1,4 +1,4 @@
-"""Distances of every dataset from every other: maps of numbers, put in order by a tree of what is near."""
+"""Draws distances of every dataset from every other: maps of numbers, put in order by a tree of what is near."""
 
 from __future__ import annotations
 

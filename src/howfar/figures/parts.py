@@ -1,4 +1,4 @@
-"""Tables 3-5 of the paper as a picture: performance of the near and the far parts of each dataset."""
+"""Draws tables 3-5 of the paper as a picture: performance of the near and the far parts of each dataset."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _row(axes: Axes, cut: Sequence[Part], position: int, look: Look, two: bool) 
 
 
 def _chain(axes: Axes, values: Sequence[float], height: float, look: Look, filled: bool) -> None:
-    """Dots joined in order of distance; the last, where there are several, is an arrow head that points the way."""
+    """Join dots in order of distance; the last, where there are several, is an arrow head that points the way."""
     if not values:
         return
     kind = "common" if filled else "retuned"

@@ -1,4 +1,4 @@
-"""Figs. 4-6 of the paper: performance against distance, one panel a dataset."""
+"""Draws figs. 4-6 of the paper: performance against distance, one panel a dataset."""
 
 from __future__ import annotations
 

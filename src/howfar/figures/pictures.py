@@ -1,4 +1,4 @@
-"""Photographs, masks and probability maps read at small size, and drawn within unit squares of a sheet of pictures."""
+"""Reads photographs, masks and probability maps at small size, and draws them within unit squares of a sheet of pictures."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NONE = "none"
 
 @dataclass(frozen=True, eq=False)
 class Thumbnail:
-    """A picture of at most 144 pixels a side, or the reason why there is none."""
+    """Holds a picture of at most 144 pixels a side, or the reason why there is none."""
 
     pixels: NDArray[np.uint8] | None
     reason: str = ""
 
 
 class Shown(NamedTuple):
-    """The image that stands for a dataset, and why this one."""
+    """Names the image that stands for a dataset, and why."""
 
     dataset: str
     image: str
@@ -142,7 +142,7 @@ def highest(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.
 
 
 def extent(pixels: NDArray[np.uint8]) -> tuple[float, float]:
-    """Width and height of a picture whose longer side is 1."""
+    """Compute width and height of a picture whose longer side is 1."""
     height, width = pixels.shape[:2]
     return width / max(height, width), height / max(height, width)
 

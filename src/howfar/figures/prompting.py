@@ -1,4 +1,4 @@
-"""Figs. 11 and 12 of the paper: photographs with their prompts, and what the prompted networks made of them."""
+"""Draws figs. 11 and 12 of the paper: photographs with their prompts, and what the prompted networks made of them."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _prompt(
 
 
 def _true_size(path: str) -> tuple[int, int] | None:
-    """Width and height of the picture as it is decoded."""
+    """Read width and height of the picture as it is decoded."""
     from howfar.data import decode, read_bytes
     from howfar.errors import ImageError
 

@@ -1,4 +1,4 @@
-"""How a figure is registered for the pages of reports: its caption, its alternative text, and when it shows something."""
+"""Registers a figure for the pages of reports: its caption, its alternative text, and when it shows something."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Caption:
-    """A figure's heading, how to read it, and the numbers in words for those who do not see it."""
+    """Holds a figure's heading, how to read it, and the numbers in words for those who do not see it."""
 
     title: str
     text: str
@@ -20,7 +20,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Registration:
-    """Functions of a result: what stands under its figure, whether that shows anything, and whether it is kept as vectors."""
+    """Holds functions of a result: what stands under its figure, whether that shows anything, and whether as vectors."""
 
     caption: Callable[[Any], Caption]
     shows: Callable[[Any], bool] = lambda _: True

@@ -1,4 +1,4 @@
-"""How far each secondary is from P, by the yardstick of P's own images."""
+"""Draws how far each secondary is from the primary dataset, by the yardstick of the primary's own images."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _baselines(axes: Axes, comparison: Comparison, names: list[str]) -> list[str
 
 
 def _drawn(axes: Axes) -> list[float]:
-    """Every value drawn, the reference line's apart."""
+    """List every value drawn but the reference line's."""
     lines = [line for line in axes.get_lines() if line.get_label() != "_one"]
     return [float(x) for line in lines for x in np.asarray(line.get_xdata(), dtype=np.float64)]
 

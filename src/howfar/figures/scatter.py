@@ -1,4 +1,4 @@
-"""The first two components of each pair: P's images grey, the secondary's coloured."""
+"""Draws the first two components of each pair: the primary's images grey, the secondary's coloured."""
 
 from __future__ import annotations
 
@@ -83,5 +83,5 @@ def _plane(frame: pd.DataFrame) -> Float64Array:
 
 
 def _size(n: int) -> float:
-    """Marker area: large for a few images, small for many."""
+    """Choose the marker area: large for a few images, small for many."""
     return float(np.clip(2200 / max(n, 1), 5, 45))

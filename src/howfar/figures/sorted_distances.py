@@ -1,4 +1,4 @@
-"""Fig. 10 of the paper: the images of each secondary in order of distance."""
+"""Draws fig. 10 of the paper: the images of each secondary in order of distance."""
 
 from __future__ import annotations
 

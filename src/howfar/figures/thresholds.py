@@ -1,4 +1,4 @@
-"""How F, precision and recall go with the threshold, of one dataset's predictions or of every labelled dataset of a run."""
+"""Draws how F, precision and recall go with the threshold, of one dataset's predictions or of all labelled datasets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEVELS = (0.2, 0.4, 0.6, 0.8)
 
 
 class Curves(NamedTuple):
-    """Precision, recall and F of summed counts at the 100 thresholds, (100,) each; nan where undefined."""
+    """Holds precision, recall and F of summed counts at the 100 thresholds, (100,) each; nan where undefined."""
 
     precision: Float64Array
     recall: Float64Array
@@ -150,7 +150,7 @@ def _upright(axes: Axes, threshold: float, label: str) -> None:
 
 
 def _frame(by_threshold: Axes, plane: Axes) -> None:
-    """Both panels from 0 to 1; in the plane of precision and recall, curves of one F behind the data."""
+    """Let both panels run from 0 to 1; in the plane of precision and recall, curves of one F behind the data."""
     for level in LEVELS:
         at = level / (2 - level)
         recall = np.linspace(at, 1.0, 200)

@@ -1,4 +1,4 @@
-"""The closest and the farthest images of each secondary, to look at."""
+"""Draws the closest and the farthest images of each secondary, to look at."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure
 
 
 def ends(images: pd.DataFrame, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The k closest images, ascending, and the k farthest of the rest, ascending; ties in order of name.
+    """Pick the k closest images, ascending, and the k farthest of the rest, ascending; ties in order of name.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def _line(axes: Axes, row: Row, k: int, top: float) -> None:
 
 
 def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
-    """One image in a unit square whose upper left corner is (left, top), its numbers below."""
+    """Draw one image in a unit square whose upper left corner is (left, top), its numbers below."""
     picture, name = thumbnail(str(record["path"])), str(record["image"])
     if picture.pixels is None:
         picture = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 13)}\n{picture.reason}")
@@ -109,5 +109,5 @@ def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -
 
 
 def _three_digits(value: float) -> str:
-    """Three digits, trailing zeros too, so that numbers side by side look alike."""
+    """Write three digits, trailing zeros too, so that numbers side by side look alike."""
     return f"{value:#.3g}".rstrip(".") if 1e-3 <= abs(value) < 1e3 else format_number(value, 3)

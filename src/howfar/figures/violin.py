@@ -1,4 +1,4 @@
-"""Fig. 3 of the paper: how the distances of each secondary's images are spread, with P's own beside each."""
+"""Draws fig. 3 of the paper: how the distances of each secondary's images are spread, with P's own beside each."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _title(comparison: Comparison, shown: list[Row]) -> str:
 
 
 def _half(axes: Axes, values: Float64Array, line: float, side: int, colour: str, label: str) -> None:
-    """One half-violin on `line`: `side` −1 above it, +1 below it (the y axis points down)."""
+    """Draw one half-violin on `line`: `side` −1 above it, +1 below it (the y axis points down)."""
     if not len(values):
         return
     middle = line + side * 0.13
@@ -93,7 +93,7 @@ def _half(axes: Axes, values: Float64Array, line: float, side: int, colour: str,
 
 
 def shape(values: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Gaussian kernel density of `values` (Scott's bandwidth) between their extremes, scaled to a peak of 1.
+    """Estimate the Gaussian kernel density of `values` (Scott's bandwidth) between their extremes, scaled to a peak of 1.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Figures as files and as part of a page: SVG that follows the page's colours and asks nobody for anything."""
+"""Writes figures as files and as parts of a page: SVG that follows the page's colours and asks nobody for anything."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 
 @dataclass(frozen=True)
 class Embedded:
-    """A figure ready to be put into a page: its SVG and its width in points."""
+    """Holds a figure that is ready to be put into a page: its SVG and its width in points."""
 
     name: str
     svg: str

@@ -1,4 +1,4 @@
-"""A page's figures: every registered figure of its results, drawn with its caption, as files and as parts of the page."""
+"""Draws every registered figure of a page's results, with its caption, as files and as parts of the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from howfar.report.embed import Embedded, embed
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure that is ready for a page, and its words."""
+    """Holds a figure that is ready for a page, and its words."""
 
     embedded: Embedded
     caption: Caption
@@ -24,7 +24,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Figures:
-    """The figures of one page by name, which its sections take, and remarks on what was left out.
+    """Holds the figures of one page by name, which its sections take, and remarks on what was left out.
 
     Attributes
     ----------

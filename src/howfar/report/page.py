@@ -1,4 +1,4 @@
-"""Pages of reports: templates with what they all share, filled and written whole or not at all."""
+"""Fills the templates of reports, and writes pages whole or not at all."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _environment() -> Environment:
 
 
 def _raised(text: str) -> Markup:
-    """``O^dist`` with its exponent raised; all else as text."""
+    """Raise the exponent of ``O^dist``; leave all else as text."""
     return Markup(str(escape(text)).replace("^dist", "<sup>dist</sup>"))
 
 

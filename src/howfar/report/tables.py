@@ -1,4 +1,4 @@
-"""Tables of reports as data: columns with their explanation, cells with their text and the number they sort by."""
+"""Holds tables of reports as data: columns with their explanation, cells with their text and the number they sort by."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from howfar.numbers import format_number, share, signed
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading and, where it needs one, a line that explains it."""
+    """Holds a column's heading and, where it needs one, a line that explains it."""
 
     title: str
     explanation: str = ""
@@ -19,7 +19,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: what is shown, what it sorts by (a number, or the text), and a dataset's colour or emphasis where it has one."""
+    """Holds what a cell shows, what it sorts by (a number, or the text), and a dataset's colour or emphasis."""
 
     text: str
     sort: float | None = None
@@ -32,7 +32,7 @@ UNDEFINED = Cell("–")
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose first column names its rows."""
+    """Holds a table whose first column names its rows."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]

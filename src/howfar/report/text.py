@@ -1,4 +1,4 @@
-"""Sentences of reports: what all topics share to write them, from numbers to words, without markup."""
+"""Helps all topics to write their sentences, from numbers to words, without markup."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AGREES, UNRELATED = 0.7, 0.3
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence about one dataset; the name is apart so that a page can mark it."""
+    """Holds a sentence about one dataset; the name is apart so that a page can mark it."""
 
     name: str
     text: str

@@ -1,4 +1,4 @@
-"""The report of an adaptation study: one page on what labelling a few images bought."""
+"""Reports an adaptation study on one page: what labelling a few images bought."""
 
 from __future__ import annotations
 

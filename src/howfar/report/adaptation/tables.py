@@ -1,4 +1,4 @@
-"""Tables of an adaptation study: scores, gains, false positives, thresholds, and the images that were learnt from."""
+"""Makes tables of an adaptation study: scores, gains, false positives, thresholds, and the images that were learnt from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences on what labelling a few images bought: what was measured, its interval, and nothing beyond it."""
+"""Writes sentences on what labelling a few images bought: what was measured, its interval, and nothing beyond it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHANGE, COST = ("change", "low", "high"), ("cost", "cost_low", "cost_high")
 
 @dataclass(frozen=True)
 class Change:
-    """A difference with the ends of its interval; NaN where it could not be measured."""
+    """Holds a difference with the ends of its interval; NaN where it could not be measured."""
 
     value: float
     low: float

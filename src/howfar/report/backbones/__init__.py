@@ -1,4 +1,4 @@
-"""The report of several backbones: one page on whether they agree on what is far."""
+"""Reports several backbones on one page: whether they agree on what is far."""
 
 from __future__ import annotations
 

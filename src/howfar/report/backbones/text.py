@@ -1,4 +1,4 @@
-"""Sentences on how far several backbones agree, computed from their numbers."""
+"""Writes sentences on how far several backbones agree, computed from their numbers."""
 
 from __future__ import annotations
 

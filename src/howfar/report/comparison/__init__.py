@@ -1,4 +1,4 @@
-"""The report of a run: one page on how far its datasets are, and on performance where that is known."""
+"""Reports a run on one page: how far its datasets are, and how performance goes with that where it is known."""
 
 from __future__ import annotations
 

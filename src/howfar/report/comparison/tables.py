@@ -1,4 +1,4 @@
-"""Tables of how far datasets and images are, of the backbones and files behind that, and of other distances."""
+"""Makes tables of how far datasets and images are, of the backbones and files behind that, and of other distances."""
 
 from __future__ import annotations
 

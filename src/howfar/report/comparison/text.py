@@ -1,4 +1,4 @@
-"""Sentences on how far datasets are: about distance in the backbone's features, none about a model's performance."""
+"""Writes sentences on how far datasets are: about distance in the backbone's features, none about a model's performance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The section of a run's report on what to expect of datasets without labels, and how far to believe it."""
+"""Writes the section of a run's report on what to expect of datasets without labels, and how far to believe it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of estimators and of what they expect of each dataset."""
+"""Makes tables of estimators and of what they expect of each dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences on estimating performance without labels: what was judged best, what distance is worth, what intervals promise."""
+"""Writes sentences on estimating performance without labels: the best estimator, what distance is worth, intervals."""
 
 from __future__ import annotations
 

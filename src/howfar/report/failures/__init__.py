@@ -1,4 +1,4 @@
-"""The section of a run's report on images that probably fail."""
+"""Writes the section of a run's report on images that probably fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of probable failures: the lists of every dataset, and the images on them."""
+"""Makes tables of probable failures: the lists of every dataset, and the images on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences on lists of probable failures: what they promise, and how right they were where that is known."""
+"""Writes sentences on lists of probable failures: what they promise, and how right they were where that is known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FEW = 30
 
 @dataclass(frozen=True)
 class Measured:
-    """The lists of the labelled datasets together.
+    """Counts what the lists of the labelled datasets hold together.
 
     `listed` images whose performance is known, those of them that did not fail (`wrong`), images that failed, and those of
     them that are listed (`found`).

@@ -1,4 +1,4 @@
-"""The report of a matrix: one page on how far every dataset is from every other."""
+"""Reports a matrix on one page: how far every dataset is from every other."""
 
 from __future__ import annotations
 

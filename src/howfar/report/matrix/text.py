@@ -1,4 +1,4 @@
-"""Sentences on the distances of every dataset from every other, computed from their numbers."""
+"""Writes sentences on the distances of every dataset from every other, computed from their numbers."""
 
 from __future__ import annotations
 

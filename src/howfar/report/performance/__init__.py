@@ -1,4 +1,4 @@
-"""The section of a run's report on how performance goes with distance."""
+"""Writes the section of a run's report on how performance goes with distance."""
 
 from __future__ import annotations
 

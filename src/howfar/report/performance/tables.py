@@ -1,4 +1,4 @@
-"""Tables of performance and distance: levels, trends, and the paper's tables 3-5."""
+"""Makes tables of performance and distance: levels, trends, and the paper's tables 3-5."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences on how performance goes with distance: what was measured, and nothing beyond it."""
+"""Writes sentences on how performance goes with distance: what was measured, and nothing beyond it."""
 
 from __future__ import annotations
 

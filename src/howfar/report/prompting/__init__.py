@@ -1,4 +1,4 @@
-"""The report of a study of prompts: one page on what networks that are told what to segment make of images."""
+"""Reports a study of prompts on one page: what networks that are told what to segment make of images."""
 
 from __future__ import annotations
 

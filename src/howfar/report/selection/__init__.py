@@ -1,4 +1,4 @@
-"""A selection as files: list, table, contact sheet, and what labelling tools import; images are pointed to, never copied."""
+"""Writes a selection as list, table, contact sheet and files for labelling tools; images are pointed to, never copied."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from howfar.data.labelling import Picture, coco, cvat, label_studio
 from howfar.data.read import is_member
 from howfar.errors import ImageError
 from howfar.figures.contact_sheet import contact_sheet
+from howfar.report.text import plural
 from howfar.results import Selection
 from howfar.results.files import replace
 from howfar.results.selection import FILE
@@ -46,7 +47,7 @@ def write_selection(selection: Selection, folder: Path) -> tuple[str, ...]:
 
 
 def table(selection: Selection) -> pd.DataFrame:
-    """One row a chosen image; `image` is its file, so that the table is a dataset too (``howfar compare P chosen.csv``)."""
+    """Make a table of the chosen images; `image` is the file, so that it is a dataset too (``howfar compare P chosen.csv``)."""
     frame = selection.to_frame().assign(dataset=selection.dataset)
     frame["name"], frame["image"] = frame["image"], list(selection.paths)
     return frame[["image", "distance", "rank", "reason", "dataset", "name"]]
@@ -63,12 +64,12 @@ def _write_pictures(selection: Selection, folder: Path) -> Iterator[str]:
     replace(folder / "contact_sheet.png", partial(_draw, selection))
     within = [picture.path for picture, fault in read if not fault and is_member(picture.path)]
     if within:
-        noun = "image lies" if len(within) == 1 else "images lie"
+        noun = plural(len(within), "image lies", "images lie")
         yield f"{len(within)} {noun} within a tar, Parquet or Arrow file ({within[0]}): take them out for a labelling tool"
     faults = [(picture.path, fault) for picture, fault in read if fault]
     if faults:
         path, fault = faults[0]
-        noun = "image has" if len(faults) == 1 else "images have"
+        noun = plural(len(faults), "image has", "images have")
         yield f"{len(faults)} {noun} no size that can be read ({path}: {fault}): not in coco.json and cvat.xml"
 
 
