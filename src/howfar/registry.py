@@ -1,7 +1,8 @@
-"""Names to objects, loaded when they are asked for: ours by the table below, other packages' by entry points.
+"""Finds objects by name and loads them when they are asked for: ours by the table below, other packages' by entry points.
 
-Another package adds a backbone, a distance, a figure or a runner with an entry point in the group
-``howfar.<kind>`` (``howfar.backbones``, ``howfar.figures`` …) whose value is ``module:attribute``.
+Another package adds a backbone, a distance, a figure, a section of the report or a command with an entry point in the group
+``howfar.<kind>`` (``howfar.backbones``, ``howfar.figures`` …) whose value is ``module:attribute``. A kind of its own, as for
+the figures of a study of its own, is a group that it names.
 """
 
 from __future__ import annotations
@@ -121,21 +122,23 @@ OURS: Mapping[str, Mapping[str, str]] = {
     },
     "relation_figures": {
         "performance": "howfar.figures.performance:performance",
-        "thresholds": "howfar.figures.thresholds:relation_thresholds",
         "parts": "howfar.figures.parts:parts",
-        "estimates": "howfar.figures.estimates:estimates",
+        "thresholds": "howfar.figures.thresholds:relation_thresholds",
         "judgements": "howfar.figures.judgements:judgements",
+        "estimates": "howfar.figures.estimates:estimates",
         "failures": "howfar.figures.failures:failures",
     },
     "selection_figures": {
         "contact_sheet": "howfar.figures.contact_sheet:contact_sheet",
     },
     "adaptation_figures": {
-        "adaptation_curves": "howfar.figures.adaptation_curves:adaptation_curves",
-        "adaptation_bars": "howfar.figures.adaptation_bars:adaptation_bars",
         "adaptation_gains": "howfar.figures.adaptation_gains:adaptation_gains",
+        "adaptation_bars": "howfar.figures.adaptation_bars:adaptation_bars",
+        "adaptation_curves": "howfar.figures.adaptation_curves:adaptation_curves",
         "adaptation_rows": "howfar.figures.adaptation_rows:adaptation_rows",
         "adaptation_suppression": "howfar.figures.adaptation_suppression:adaptation_suppression",
+        "adaptation_bars_background": "howfar.figures.adaptation_bars:adaptation_bars_background",
+        "adaptation_curves_background": "howfar.figures.adaptation_curves:adaptation_curves_background",
     },
     "backbone_figures": {
         "backbones_relative": "howfar.figures.backbones:backbones_relative",
@@ -148,19 +151,56 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "prompting_figures": {
         "prompting_rows": "howfar.figures.prompting:prompting_rows",
     },
+    "results": {
+        "comparison": "howfar.results.comparison:Comparison",
+        "adaptation": "howfar.results.adaptation:Adaptation",
+        "backbones": "howfar.results.backbones:BackboneComparison",
+        "matrix": "howfar.results.matrix:Matrix",
+        "prompting": "howfar.results.prompting:Prompting",
+    },
     "reports": {
-        "html": "howfar.report.html:write_report",
+        "html": "howfar.report.comparison:write_report",
         "selection": "howfar.report.selection:write_selection",
         "adaptation": "howfar.report.adaptation:write_adaptation_report",
         "backbones": "howfar.report.backbones:write_backbones_report",
         "matrix": "howfar.report.matrix:write_matrix_report",
         "prompting": "howfar.report.prompting:write_prompting_report",
     },
+    "sections": {
+        "answer": "howfar.report.comparison:ANSWER",
+        "distances": "howfar.report.comparison:DISTANCES",
+        "reading": "howfar.report.comparison:READING",
+        "performance": "howfar.report.performance:SECTION",
+        "estimates": "howfar.report.estimates:SECTION",
+        "failures": "howfar.report.failures:SECTION",
+        "trivial": "howfar.report.comparison:TRIVIAL",
+        "images": "howfar.report.comparison:IMAGES",
+        "rivals": "howfar.report.comparison:RIVALS",
+        "files": "howfar.report.comparison:FILES",
+        "made": "howfar.report.comparison:MADE",
+    },
+    "commands": {
+        "demo": "howfar.cli.demo:demo",
+        "compare": "howfar.cli.compare:compare",
+        "matrix": "howfar.cli.matrix:matrix",
+        "evaluate": "howfar.cli.evaluate:evaluate",
+        "relate": "howfar.cli.relate:relate",
+        "select": "howfar.cli.select:select",
+        "train": "howfar.cli.train:train",
+        "predict": "howfar.cli.predict:predict",
+        "adapt": "howfar.cli.adapt:adapt",
+        "prompts": "howfar.cli.prompts:prompts",
+        "profile": "howfar.cli.profile:profile",
+        "score": "howfar.cli.score:score",
+        "embed": "howfar.cli.embed:embed",
+        "backbones": "howfar.cli.backbones:backbones",
+        "report": "howfar.cli.report:report",
+    },
 }
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """Every registered name of a kind, sorted: ours and those of installed packages.
+    """List every registered name of a kind, sorted: ours and those of installed packages.
 
     Raises
     ------
@@ -173,6 +213,29 @@ def names(kind: str) -> tuple[str, ...]:
     True
     """
     return tuple(sorted(_table(kind)))
+
+
+def ordered(kind: str) -> tuple[str, ...]:
+    """List every registered name of a kind as pages show them: ours in the order of the table, then other packages', sorted.
+
+    Examples
+    --------
+    >>> ordered("matrix_figures")[:2]
+    ('matrix_map', 'matrix_relative')
+    """
+    own = OURS.get(kind, {})
+    return (*own, *(name for name in names(kind) if name not in own))
+
+
+def is_ours(kind: str, name: str) -> bool:
+    """Tell whether a name is howfar's own.
+
+    Examples
+    --------
+    >>> is_ours("figures", "violin"), is_ours("figures", "pie")
+    (True, False)
+    """
+    return name in OURS.get(kind, {})
 
 
 def load(kind: str, name: str) -> Any:
@@ -200,8 +263,7 @@ def load(kind: str, name: str) -> Any:
 
 
 def _table(kind: str) -> dict[str, str]:
-    if kind not in OURS:
+    table = {point.name: point.value for point in entry_points(group=f"howfar.{kind}")} | dict(OURS.get(kind, {}))
+    if not table and kind not in OURS:
         raise InputError.of("kind", f"must be one of {', '.join(OURS)}", kind)
-    table = {point.name: point.value for point in entry_points(group=f"howfar.{kind}")}
-    table.update(OURS[kind])
     return table

@@ -15,7 +15,8 @@ from PIL import Image
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.numbers import format_number
-from howfar.report import words_estimates, words_failures
+from howfar.report.estimates import text as words_estimates
+from howfar.report.failures import text as words_failures
 from howfar.results import Evaluation, Relation
 
 COUNTS = {"roads": 8, "near": 9, "far": 10, "new": 7}
@@ -60,7 +61,7 @@ def place(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Pat
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures, which take longest."""
-    monkeypatch.setattr("howfar.report.html.write_report", lambda _, folder, relation: folder / "report.html")
+    monkeypatch.setattr("howfar.report.comparison.write_report", lambda _, folder, relation: folder / "report.html")
 
 
 def howfar(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from howfar import registry
 from howfar.cli.main import run
-from howfar.report import adaptation as module
 from howfar.results.adaptation import Adaptation
 
 
@@ -27,7 +27,8 @@ def studies() -> ModuleType:
 @pytest.fixture
 def study(studies: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Adaptation, Path]:
     """A small study in its folder, whose report draws one figure."""
-    monkeypatch.setattr(module, "FIGURES", {"gains": module.FIGURES["gains"]})
+    ours = registry.OURS["adaptation_figures"]
+    monkeypatch.setitem(registry.OURS, "adaptation_figures", {"adaptation_gains": ours["adaptation_gains"]})
     options = {"seeds": (0,), "shots": (1,), "random_seeds": (), "background_shots": (), "blind": {}, "files": False}
     found: Adaptation = studies.make(tmp_path, sizes={"roads": 5, "walls": 4}, **options)
     return found, found.save(tmp_path)

@@ -9,7 +9,8 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
-from howfar.figures.adaptation_rows import adaptation_rows, first_seed, grey, middle
+from howfar.figures.adaptation_rows import adaptation_rows, first_seed, stand_in
+from howfar.figures.pictures import grey
 from howfar.results.adaptation import Adaptation
 
 
@@ -42,16 +43,16 @@ def rows(**columns: list[float | None]) -> pd.DataFrame:
     ],
 )
 def test_the_image_is_chosen_by_rule(columns: dict[str, list[float | None]], image: str, reason: str) -> None:
-    assert middle(rows(**columns), "s") == ("s", image, reason)
+    assert stand_in(rows(**columns), "s") == ("s", image, reason)
     turned = rows(**columns).iloc[::-1]
-    assert middle(turned, "s") == ("s", image, reason)
+    assert stand_in(turned, "s") == ("s", image, reason)
 
 
 def test_of_an_even_number_of_equals_it_is_the_lower_by_name() -> None:
     even = rows(f=[0.5] * 5)
     even = even[even["image"] != "a"]
-    assert middle(even, "s").image == "c"
-    assert middle(even.iloc[::-1], "s").image == "c"
+    assert stand_in(even, "s").image == "c"
+    assert stand_in(even.iloc[::-1], "s").image == "c"
 
 
 def test_photograph_truth_and_the_maps_of_each_model_stand_in_a_row(study: Adaptation, study_folder: Path) -> None:
@@ -60,7 +61,7 @@ def test_photograph_truth_and_the_maps_of_each_model_stand_in_a_row(study: Adapt
     models = ["M", "far-1", "far-3", "far-7", "far-7-B3", "far-7-B7"]
     assert [name.partition(":")[2] for name in found if name.startswith("roads:")] == ["photograph", "ground truth", *models]
     first = study.images[study.images["seed"] == 0]
-    one = middle(first, "roads")
+    one = stand_in(first, "roads")
     row = first[(first["image"] == one.image) & (first["dataset"] == "roads")].set_index("model").loc["far-3"]
     with Image.open(study_folder / row["map"]) as picture:
         np.testing.assert_array_equal(found["roads:far-3"][..., 0], np.asarray(picture))

@@ -9,8 +9,9 @@ from types import ModuleType
 
 import pytest
 
+from howfar import registry
 from howfar.report.adaptation import write_adaptation_report
-from howfar.report.html import write_report
+from howfar.report.comparison import write_report
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation import Adaptation
 
@@ -61,6 +62,13 @@ def load(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of the text alone."""
+    for kind in ("figures", "relation_figures", "adaptation_figures"):
+        monkeypatch.setitem(registry.OURS, kind, {})
 
 
 @pytest.fixture(scope="session")

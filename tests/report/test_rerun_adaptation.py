@@ -9,14 +9,14 @@ import pytest
 import howfar
 from howfar.data import parse
 from howfar.demo import write_dataset
-from howfar.report.rerun_adaptation import rerun
+from howfar.report.rerun import rerun_adaptation
 from howfar.results.adaptation import Adaptation
 
 
 def test_the_call_is_python_with_every_setting(study: Adaptation, study_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: dict[str, Any] = {}
     monkeypatch.setattr(howfar, "adapt", lambda *given, **named: called.update(named, given=given), raising=False)
-    exec(rerun(study))
+    exec(rerun_adaptation(study))
     primary, secondaries, segmenter = called.pop("given")
     assert primary == "training & <set>=<where training & <set> is>"
     assert secondaries == [f"{name}={study_folder}/data/{k}" for k, name in enumerate(study.secondaries)]
@@ -33,7 +33,7 @@ def test_the_call_is_python_with_every_setting(study: Adaptation, study_folder: 
 
 
 def test_datasets_of_unknown_places_are_gaps(bakeoff: Adaptation, studies: Any) -> None:
-    text = rerun(studies.without_files(bakeoff))
+    text = rerun_adaptation(studies.without_files(bakeoff))
     compile(text, "rerun", "exec")
     assert "'roads=<where roads is>'" in text
     assert "background=" not in text
@@ -42,7 +42,7 @@ def test_datasets_of_unknown_places_are_gaps(bakeoff: Adaptation, studies: Any) 
 
 def test_the_folder_named_is_one_whose_masks_are_found(study: Adaptation, tmp_path: Path) -> None:
     place = write_dataset(tmp_path / "roads", 3, seed=0, size=32)
-    text = rerun(replace(study, sources={"roads": str(place)}))
+    text = rerun_adaptation(replace(study, sources={"roads": str(place)}))
     line = next(line for line in text.splitlines() if "'roads=" in line)
     dataset = parse(eval(line.strip().rstrip(",")))
     assert isinstance(dataset, howfar.Dataset)

@@ -8,23 +8,7 @@ from typing import Annotated
 import typer
 
 import howfar
-from howfar.cli import (
-    adapt,
-    backbones,
-    compare,
-    demo,
-    embed,
-    evaluate,
-    matrix,
-    predict,
-    profile,
-    prompts,
-    relate,
-    report,
-    score,
-    select,
-    train,
-)
+from howfar import registry
 from howfar.errors import HowfarError, RunnerError, StoreError
 
 INTERRUPTED = 130
@@ -36,21 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("demo")(demo.demo)
-app.command("compare")(compare.compare)
-app.command("matrix")(matrix.matrix)
-app.command("evaluate")(evaluate.evaluate)
-app.command("relate")(relate.relate)
-app.command("select")(select.select)
-app.command("train")(train.train)
-app.command("predict")(predict.predict)
-app.command("adapt")(adapt.adapt)
-app.command("prompts")(prompts.prompts)
-app.command("profile")(profile.profile)
-app.command("score")(score.score)
-app.command("embed")(embed.embed)
-app.command("backbones")(backbones.backbones)
-app.command("report")(report.report)
+for _name in registry.OURS["commands"]:
+    app.command(_name)(registry.load("commands", _name))
 
 
 def _print_version(wanted: bool) -> None:
@@ -85,6 +56,8 @@ def run(arguments: list[str]) -> int:
     0.1.0
     0
     """
+    if not arguments or not registry.is_ours("commands", arguments[0]):
+        _add_installed()
     try:
         code = app(arguments, prog_name="howfar", standalone_mode=False)
     except typer.TyperException as error:
@@ -100,6 +73,17 @@ def run(arguments: list[str]) -> int:
     if code == INTERRUPTED:
         return _fail("stopped; run the same command to go on: what was done is kept", INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _add_installed() -> None:
+    """Add the commands of other packages; one that cannot be loaded is a line on stderr, as the others work without it."""
+    added = {command.name for command in app.registered_commands}
+    for name in registry.ordered("commands"):
+        if name not in added:
+            try:
+                app.command(name)(registry.load("commands", name))
+            except Exception as error:
+                _fail(f"the command {name} cannot be loaded ({type(error).__name__}: {error})", 1)
 
 
 def _fail(line: str, code: int) -> int:

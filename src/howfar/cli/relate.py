@@ -85,10 +85,11 @@ def show(found: Relation, page: Path | None) -> None:
 
 def _findings(found: Relation) -> list[str]:
     """What the report says of estimators and lists, in the same words."""
-    from howfar.report import words_estimates, words_failures
+    from howfar.report.estimates import text as estimates
+    from howfar.report.failures import text as failures
 
-    estimators = [words_estimates.lead(found), words_estimates.distance(found)]
-    lists = [words_failures.found(found), words_failures.broken(found), words_failures.whole(found)]
+    estimators = [estimates.lead(found), estimates.distance(found)]
+    lists = [failures.found(found), failures.broken(found), failures.whole(found)]
     return [*estimators, *lists] if found.estimates else estimators
 
 

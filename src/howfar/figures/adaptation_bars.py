@@ -1,9 +1,14 @@
-"""Figs. 7 and 17 of the paper: mean F of each dataset by each model."""
+"""Draws figs. 7 and 17 of the paper: mean F of each dataset by each model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from howfar.figures.adaptation_models import (
     RANDOM,
@@ -14,16 +19,15 @@ from howfar.figures.adaptation_models import (
     scored,
     seeds_of,
     seeds_text,
+    strategies,
     strategy_of,
+    study_note,
 )
-from howfar.figures.sets import first, nothing
-from howfar.figures.style import INK, PAPER, WIDTH, blank, drawing, head, name_rows, name_text, plain
+from howfar.figures.datasets import first
+from howfar.figures.frame import name_legend, nothing
+from howfar.figures.registration import Caption, registered
+from howfar.figures.style import INK, PAPER, WIDTH, blank, drawing, head, name_rows, name_text
 from howfar.results.adaptation import ALL, BASELINE, Adaptation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Mean F, before and after adaptation"
 BACKGROUND = "Mean F, with and without background images"
@@ -31,7 +35,7 @@ ROOM = 0.84
 
 
 class Bar(NamedTuple):
-    """A score's mean over the seeds, and the lowest and highest of them."""
+    """Holds a score's mean over the seeds, and the lowest and highest of them."""
 
     mean: float
     low: float
@@ -41,10 +45,59 @@ class Bar(NamedTuple):
 Bars: TypeAlias = dict[tuple[str, str], Bar]
 
 
+def _caption(adaptation: Adaptation) -> Caption:
+    strategy = strategy_of(adaptation)
+    beside = " Hollow: as many images drawn at random." if RANDOM in strategies(adaptation) and strategy != RANDOM else ""
+    return Caption(
+        "Mean F by dataset",
+        f"M, and the models that learnt from images chosen by {strategy}, as in fig. 7 of the paper."
+        f"{beside}{_over(adaptation)}",
+        f"Horizontal bars by dataset. {_means(adaptation, [BASELINE, *by_shots(adaptation, strategy)])}",
+    )
+
+
+def _background_caption(adaptation: Adaptation) -> Caption:
+    models = by_background(adaptation, strategy_of(adaptation))
+    return Caption(
+        "Mean F by dataset, with and without background",
+        f"{models[0]}, and the same with background images (B), as in fig. 17 of the paper.{_over(adaptation)}",
+        f"Horizontal bars by dataset. {_means(adaptation, models)}",
+    )
+
+
+def _over(adaptation: Adaptation) -> str:
+    seeds = seeds_of(adaptation, [BASELINE, *by_shots(adaptation, strategy_of(adaptation))])
+    return f" Bars are means over {len(seeds)} seeds, lines reach from the lowest to the highest." if len(seeds) > 1 else ""
+
+
+def _means(adaptation: Adaptation, models: list[str]) -> str:
+    bars = ranges(adaptation, models, seeds_of(adaptation, models))
+    dataset = ALL if len(adaptation.secondaries) > 1 else adaptation.secondaries[0]
+    values = [f"{model} {bars[model, dataset].mean:.3f}" for model in models if (model, dataset) in bars]
+    return f"Mean over the secondaries: {'; '.join(values)}."
+
+
+def is_scored(adaptation: Adaptation) -> bool:
+    """Tell whether any image of a study has an F."""
+    return bool(scored(adaptation))
+
+
+def has_background(adaptation: Adaptation) -> bool:
+    """Tell whether models with background images can be shown beside one without."""
+    return is_scored(adaptation) and bool(by_background(adaptation, strategy_of(adaptation)))
+
+
+@registered(_background_caption, shows=has_background)
+def adaptation_bars_background(adaptation: Adaptation, *, strategy: str | None = None, limit: int = 24) -> Figure:
+    """Draw the bars of the model with the most shots and of those that background images were added to."""
+    return adaptation_bars(adaptation, strategy=strategy, background=True, limit=limit)
+
+
+@registered(_caption, shows=is_scored)
 def adaptation_bars(
     adaptation: Adaptation, *, strategy: str | None = None, background: bool = False, limit: int = 24
 ) -> Figure:
-    """Mean F of each dataset's images that no model learnt from, one bar a model; the last group is the secondaries alike.
+    """Draw mean F of each dataset's images that no model learnt from, one bar a model; the last group is the secondaries alike.
 
     After figs. 7 and 17 of Achara & Pandey. Where random was a strategy, its models stand beside those with as many shots,
     hollow. Bars are means over the seeds in which all models shown were trained; lines reach from the lowest seed to the
@@ -52,14 +105,12 @@ def adaptation_bars(
 
     Parameters
     ----------
-    adaptation
-        The result.
     strategy
         Whose models are shown beside M; by default the first that is not random.
     background
         Show the model with the most shots and those that background images were added to, instead of M and all shots.
     limit
-        Datasets at most: the first of the study, blind sets with masks last.
+        Datasets at most, and at least 1: the first of the study, blind sets with masks last.
 
     Raises
     ------
@@ -81,22 +132,21 @@ def adaptation_bars(
         axes = figure.add_subplot()
         for place, dataset in enumerate(groups):
             _group(axes, place, dataset, bars, faces)
-        names = [_name(adaptation, one) for one in groups]
+        names = [_name(adaptation, dataset) for dataset in groups]
         _frame(axes, names, [bar.high for bar in bars.values()])
-        _legend(figure, faces)
-        note = f"{name_text(adaptation.segmenter)} on {name_text(adaptation.primary)}; images chosen by {chosen}"
+        handles = [Patch(**face, label=model) for model, face in faces.items()]
+        name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
+        note = study_note(adaptation, f"; images chosen by {chosen}")
         whisker = "; lines: lowest to highest seed" if len(seeds) > 1 else ""
         head(figure, title, f"{note}; {seeds_text(seeds)}{whisker}. {left_out}".strip())
     return figure
 
 
 def ranges(adaptation: Adaptation, models: Sequence[str], seeds: Sequence[int], column: str = "mean_f") -> Bars:
-    """A score by model and dataset over these seeds; "all": its mean over the secondaries, taken a seed at a time.
+    """Compute a score by model and dataset over these seeds; "all": its mean over the secondaries, taken a seed at a time.
 
     Parameters
     ----------
-    adaptation
-        The result.
     models, seeds
         Whose scores.
     column
@@ -110,24 +160,24 @@ def ranges(adaptation: Adaptation, models: Sequence[str], seeds: Sequence[int], 
 
 
 def _ranges(rows: pd.DataFrame, column: str) -> Bars:
-    found = rows.groupby(["model", "dataset"], sort=False)[column].agg(["mean", "min", "max"])
+    spans = rows.groupby(["model", "dataset"], sort=False)[column].agg(["mean", "min", "max"])
     return {
         (str(row["model"]), str(row["dataset"])): Bar(row["mean"], row["min"], row["max"])
-        for row in found.reset_index().to_dict("records")
+        for row in spans.reset_index().to_dict("records")
     }
 
 
 def _beside_random(adaptation: Adaptation, strategy: str) -> list[str]:
     """M, and of each number of shots the strategy's model and random's."""
-    found = arms(adaptation)
-    found = found[(found["background"] == 0) & found["strategy"].isin([strategy, RANDOM])]
-    own = found["strategy"] == strategy
-    ordered = found.assign(rival=~own).sort_values(["shots", "rival"], kind="stable")
-    return [BASELINE, *ordered.loc[ordered["shots"].isin(set(found.loc[own, "shots"])), "model"]]
+    models = arms(adaptation)
+    models = models[(models["background"] == 0) & models["strategy"].isin([strategy, RANDOM])]
+    own = models["strategy"] == strategy
+    ordered = models.assign(rival=~own).sort_values(["shots", "rival"], kind="stable")
+    return [BASELINE, *ordered.loc[ordered["shots"].isin(set(models.loc[own, "shots"])), "model"]]
 
 
 def _faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[str, dict[str, Any]]:
-    """How each model's bar is drawn: random's hollow beside another strategy's."""
+    """Choose how each model's bar is drawn: random's hollow beside another strategy's."""
     look_of, rivals = looks(adaptation), set() if strategy == RANDOM else set(by_shots(adaptation, RANDOM))
     return {
         model: {
@@ -164,12 +214,3 @@ def _name(adaptation: Adaptation, dataset: str) -> str:
     if dataset == ALL:
         return f"all {len(adaptation.secondaries)} secondaries"
     return f"{name_text(dataset, 22)}{' (blind)' if dataset in adaptation.blind else ''}"
-
-
-def _legend(figure: Figure, faces: Mapping[str, dict[str, Any]]) -> None:
-    from matplotlib.patches import Patch
-
-    handles = [Patch(**face, label=model) for model, face in faces.items()]
-    legend = figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 7), columnspacing=1.6)
-    for text in legend.get_texts():
-        plain(text)

@@ -1,31 +1,65 @@
-"""Figs. 4-6 and 14-16 of the paper: F of images by their distance, before and after adaptation."""
+"""Draws figs. 4-6 and 14-16 of the paper: F of images by their distance, before and after adaptation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
-from howfar.figures.adaptation_models import by_background, by_shots, looks, seeds_of, seeds_text, strategy_of
-from howfar.figures.sets import first, head_panel, nothing
-from howfar.figures.style import I_DIST, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_text, plain
+from howfar.figures.adaptation_bars import has_background, is_scored
+from howfar.figures.adaptation_models import by_background, by_shots, looks, seeds_of, seeds_text, strategy_of, study_note
+from howfar.figures.datasets import first
+from howfar.figures.frame import head_panel, name_legend, nothing, unit_panels
+from howfar.figures.registration import Caption, registered
+from howfar.figures.style import I_DIST, MUTED, PAPER, WIDTH, Look, blank, drawing, head
 from howfar.relation.performance_curve import curve
 from howfar.results.adaptation import BASELINE, Adaptation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 COLUMNS = 2
 TITLE = "F by distance, before and after adaptation"
 BACKGROUND = "F by distance, with and without background images"
 
 
+_LINES = (
+    "Lines are centred moving averages over a tenth of the images, faint dots images; F and distance of an image are means "
+    "over seeds. Where a line is level, F does not go with distance. Where dots are few, it follows single images."
+)
+_PANELS = "Panels of curves, one for each model; the numbers are in the tables."
+
+
+def _caption(_: Adaptation) -> Caption:
+    return Caption(
+        "F by distance, before and after",
+        "One panel a dataset, distances as M sees them, scaled from 0 (its nearest image) to 1 (its farthest); figs. 4 to 6 of "
+        f"the paper. {_LINES}",
+        _PANELS,
+    )
+
+
+def _background_caption(_: Adaptation) -> Caption:
+    return Caption(
+        "F by distance, with and without background",
+        f"The same for the model with the most images, without and with background (B); figs. 14 to 16 of the paper. {_LINES}",
+        _PANELS,
+    )
+
+
+@registered(_background_caption, shows=has_background)
+def adaptation_curves_background(adaptation: Adaptation, *, strategy: str | None = None, limit: int = 24) -> Figure:
+    """Draw the curves of the model with the most shots and of those that background images were added to."""
+    return adaptation_curves(adaptation, strategy=strategy, background=True, limit=limit)
+
+
+@registered(_caption, shows=is_scored)
 def adaptation_curves(
     adaptation: Adaptation, *, strategy: str | None = None, background: bool = False, limit: int = 24
 ) -> Figure:
-    """F of the images that no model learnt from against their scaled I^dist, one line a model, one panel a secondary.
+    """Draw F of the images that no model learnt from against their scaled I^dist, one line a model, one panel a secondary.
 
     After figs. 4-6 and 14-16 of Achara & Pandey. The line is the centred moving average over a tenth of the images, faint
     marks are images. Distance is the one that M sees, scaled to 0-1 in each secondary. F and distance of an image are means
@@ -33,14 +67,12 @@ def adaptation_curves(
 
     Parameters
     ----------
-    adaptation
-        The result.
     strategy
         Whose models are shown beside M; by default the first that is not random.
     background
         Show the model with the most shots and those that background images were added to, instead of M and all shots.
     limit
-        Panels at most: the first secondaries of the study.
+        Panels at most, and at least 1: the first secondaries of the study.
 
     Raises
     ------
@@ -60,19 +92,21 @@ def adaptation_curves(
         columns = min(COLUMNS, len(shown))
         lines = -(-len(shown) // columns)
         figure = blank(WIDTH if columns > 1 else 5.6, 1.3 + 2.75 * lines)
-        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
         for axes, name in zip(panels, shown, strict=False):
             _panel(axes, name, points[points["dataset"] == name], {model: look_of[model] for model in models})
-        _frame(panels, len(shown), columns)
+        unit_panels(panels, len(shown), columns)
+        for axes in panels[max(0, len(shown) - columns) : len(shown)]:
+            axes.set_xlabel(f"scaled {I_DIST}, as M sees it")
         figure.supylabel("F of an image", fontsize=9.5)
         _legend(figure, {model: look_of[model] for model in models})
-        note = f"{name_text(adaptation.segmenter)} on {name_text(adaptation.primary)}; images chosen by {chosen}"
-        head(figure, title, f"{note}; {seeds_text(seeds)}. {left_out}".strip())
+        note = study_note(adaptation, f"; images chosen by {chosen}; {seeds_text(seeds)}. {left_out}")
+        head(figure, title, note.strip())
     return figure
 
 
 def averaged(images: pd.DataFrame, models: list[str], seeds: list[int]) -> pd.DataFrame:
-    """F and distance of each image and model, means over these seeds; images without F or distance left out.
+    """Average F and distance of each image and model over these seeds; images without F or distance are left out.
 
     Examples
     --------
@@ -87,12 +121,10 @@ def averaged(images: pd.DataFrame, models: list[str], seeds: list[int]) -> pd.Da
 
 
 def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]) -> None:
-    from matplotlib.patheffects import withStroke
-
     count = points["image"].nunique()
     for place, (model, look) in enumerate(look_of.items()):
         rows = points[points["model"] == model]
-        order, x, smoothed = curve(rows["distance"], [str(one) for one in rows["image"]], rows["f"])
+        order, x, smoothed = curve(rows["distance"], [str(image) for image in rows["image"]], rows["f"])
         # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels.
         marks: dict[str, Any] = {"color": look.colour, "lw": 0, "rasterized": True, "clip_on": False, "zorder": 2.1}
         faint = float(np.clip(3.5 / max(count, 1) ** 0.5, 0.12, 0.5))
@@ -105,26 +137,7 @@ def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]
     head_panel(axes, name, f"n = {count:,}")
 
 
-def _frame(panels: Any, shown: int, columns: int) -> None:
-    for place, axes in enumerate(panels):
-        if place >= shown:
-            axes.remove()
-            continue
-        axes.grid(True, axis="both")
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_xticks(np.linspace(0, 1, 6))
-        axes.set_yticks(np.linspace(0, 1, 6))
-        axes.tick_params(labelsize=8, labelbottom=place + columns >= shown)
-        if place + columns >= shown:
-            axes.set_xlabel(f"scaled {I_DIST}, as M sees it")
-
-
 def _legend(figure: Figure, look_of: dict[str, Look]) -> None:
-    from matplotlib.lines import Line2D
-
     handles = [Line2D([], [], lw=2.1, color=look.colour, label=model) for model, look in look_of.items()]
     handles.append(Line2D([], [], marker="o", ls="none", ms=4, mew=0, alpha=0.5, color=MUTED, label="an image"))
-    legend = figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 7), columnspacing=1.6)
-    for text in legend.get_texts():
-        plain(text)
+    name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)

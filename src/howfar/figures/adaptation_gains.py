@@ -1,41 +1,49 @@
-"""What every model of an adaptation study gained over M, and over random, with intervals."""
+"""Draws what every model of an adaptation study gained over the unadapted one, and over random, with intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from howfar.figures.adaptation_models import RANDOM, arms, change_text, looks
-from howfar.figures.sets import head_numbers, nothing
-from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
+from howfar.figures.adaptation_models import RANDOM, arms, change_text, looks, strategies, study_note
+from howfar.figures.frame import head_numbers, nothing, row_number
+from howfar.figures.registration import Caption, registered
+from howfar.figures.style import MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
 from howfar.results.adaptation import ALL, Adaptation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Gain of mean F"
 
 
+def _caption(adaptation: Adaptation) -> Caption:
+    rows = sorted_gains(adaptation).to_dict("records")
+    values = [f"{row['model']} {change_text(row['gain'], row['low'], row['high'])}" for row in rows]
+    rivals = RANDOM in strategies(adaptation)
+    against = (
+        " Right: how much more than random's model with as many images; bold names are models that this holds of, or the "
+        "opposite, after correction for the number of strategies."
+        if rivals
+        else ""
+    )
+    return Caption(
+        "Gain over M",
+        "Change of mean F on images that no model learnt from, all secondaries alike, with its 95 % interval over photographs "
+        f"and seeds. Models with as many images stand together.{' Hollow, on grey: random.' if rivals else ''}{against}",
+        f"Dots with intervals, one row a model: {'; '.join(values)}.",
+    )
+
+
+@registered(_caption, shows=lambda adaptation: adaptation.gains["gain"].notna().any())
 def adaptation_gains(adaptation: Adaptation) -> Figure:
-    """Gain of mean F of every model over M, all secondaries alike, with its 95 % interval; beside it the gain over random.
+    """Draw every model's gain of mean F over M, all secondaries alike, with its 95 % interval; beside it the gain over random.
 
     Models with as many shots stand together, the largest gain first. Models of random are hollow, on a grey band. The right
     panel is there where random was a strategy: a model whose interval, corrected for the number of strategies, lies above or
-    below 0 has its name in bold.
-
-    Parameters
-    ----------
-    adaptation
-        The result.
-
-    Returns
-    -------
-    Figure
-        One row a model.
+    below 0 has its name in bold. One row a model.
     """
     rows = sorted_gains(adaptation)
     if not len(rows):
@@ -51,18 +59,18 @@ def adaptation_gains(adaptation: Adaptation) -> Figure:
             panels[1].set_title("over random, as many shots")
             panels[1].tick_params(axis="y", length=0)
         _frame(panels, rows)
-        note = f"{name_text(adaptation.segmenter)} on {name_text(adaptation.primary)}, all secondaries alike"
-        head(figure, TITLE, f"{note}; lines are 95 % intervals; hollow, on grey: random")
+        note = study_note(adaptation, ", all secondaries alike; lines are 95 % intervals; hollow, on grey: random")
+        head(figure, TITLE, note)
     return figure
 
 
 def sorted_gains(adaptation: Adaptation) -> pd.DataFrame:
-    """The pooled row of each model: without background first, the fewest shots first, then the largest gain first."""
+    """Sort the pooled row of each model: without background first, the fewest shots first, then the largest gain first."""
     pooled = adaptation.gains[(adaptation.gains["dataset"] == ALL) & adaptation.gains["gain"].notna()]
-    found = pooled.merge(arms(adaptation), on="model")
-    found = found.assign(with_background=found["background"] > 0)
+    rows = pooled.merge(arms(adaptation), on="model")
+    rows = rows.assign(with_background=rows["background"] > 0)
     keys = ["with_background", "shots", "background", "gain"]
-    return found.sort_values(keys, ascending=[True, True, True, False], kind="stable").reset_index(drop=True)
+    return rows.sort_values(keys, ascending=[True, True, True, False], kind="stable").reset_index(drop=True)
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, columns: Sequence[str], look_of: dict[str, Look]) -> None:
@@ -83,8 +91,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, columns: Sequence[str], look_of: dict
             "zorder": 2.5,
         }
         axes.plot([value], [place], marker="D" if hollow else "o", label=str(row["model"]), **dot)
-        text: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 8, "color": INK}
-        axes.text(1.02, place, change_text(value, low, high), **text)
+        row_number(axes, place, change_text(value, low, high), 8)
 
 
 def _frame(panels: Sequence[Axes], rows: pd.DataFrame) -> None:

@@ -1,28 +1,28 @@
-"""The models of an adaptation study as figures and tables show them: which, in what order, how they look, over which seeds."""
+"""Decides which models of an adaptation study figures and tables show, in what order, how they look, over which seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from howfar.errors import InputError
-from howfar.figures.style import PRIMARY, Look, look
+from howfar.figures.style import PRIMARY, Look, look, name_text
+from howfar.numbers import signed
 from howfar.results.adaptation import BASELINE, Adaptation
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 RANDOM = "random"
 PLAIN = Look(PRIMARY, "-", "o")
 
 
 def strategies(adaptation: Adaptation) -> list[str]:
-    """The strategies of the study's models, in the order of its settings' arms."""
+    """List the strategies of the study's models, in the order of its settings' arms."""
     return list(dict.fromkeys(str(name) for name in adaptation.models["strategy"].dropna()))
 
 
 def strategy_of(adaptation: Adaptation, strategy: str | None = None) -> str:
-    """The strategy whose models a figure shows: the one asked for, else the first that is not random.
+    """Name the strategy whose models a figure shows: the one asked for, else the first that is not random.
 
     Raises
     ------
@@ -38,49 +38,48 @@ def strategy_of(adaptation: Adaptation, strategy: str | None = None) -> str:
 
 
 def arms(adaptation: Adaptation) -> pd.DataFrame:
-    """One row an adapted model (model, strategy, shots, background), in the order of their training."""
+    """Make a table of one row an adapted model (model, strategy, shots, background), in the order of their training."""
     known = adaptation.models[adaptation.models["model"] != BASELINE]
     return known.drop_duplicates("model")[["model", "strategy", "shots", "background"]].reset_index(drop=True)
 
 
 def by_shots(adaptation: Adaptation, strategy: str) -> list[str]:
-    """Labels of a strategy's models without background, the fewest shots first."""
-    found = arms(adaptation)
-    found = found[(found["strategy"] == strategy) & (found["background"] == 0)]
-    return list(found.sort_values("shots", kind="stable")["model"])
+    """List the labels of a strategy's models without background, the fewest shots first."""
+    models = arms(adaptation)
+    models = models[(models["strategy"] == strategy) & (models["background"] == 0)]
+    return list(models.sort_values("shots", kind="stable")["model"])
 
 
 def by_background(adaptation: Adaptation, strategy: str) -> list[str]:
-    """Labels of the model that background was added to and of those with it, the fewest first; empty where there is none."""
-    found = arms(adaptation)
-    found = found[found["strategy"] == strategy]
-    most = found[found["background"] > 0]
+    """List the model that background was added to and those with it by label, the fewest first; empty if there is none."""
+    models = arms(adaptation)
+    models = models[models["strategy"] == strategy]
+    most = models[models["background"] > 0]
     if most.empty:
         return []
-    found = found[(found["background"] > 0) | (found["shots"] == most["shots"].max())]
-    return list(found.sort_values("background", kind="stable")["model"])
+    models = models[(models["background"] > 0) | (models["shots"] == most["shots"].max())]
+    return list(models.sort_values("background", kind="stable")["model"])
 
 
 def looks(adaptation: Adaptation) -> dict[str, Look]:
-    """The look of every model: M is grey, the others have the colour of their numbers of shots and of background images."""
-    found = arms(adaptation)
-    kinds = sorted({_kind(row) for row in found.to_dict("records")})
-    place = {kind: look(k) for k, kind in enumerate(kinds)}
-    return {BASELINE: PLAIN, **{str(row["model"]): place[_kind(row)] for row in found.to_dict("records")}}
+    """Give every model its look: M is grey, the others have the colour of their numbers of shots and of background images."""
+    rows = arms(adaptation).to_dict("records")
+    place = {kind: look(k) for k, kind in enumerate(sorted({_kind(row) for row in rows}))}
+    return {BASELINE: PLAIN, **{str(row["model"]): place[_kind(row)] for row in rows}}
 
 
 def seeds_of(adaptation: Adaptation, models: Sequence[str]) -> list[int]:
-    """The seeds in which all of these models were trained, ascending; of random there may be more, which are no use beside.
+    """List the seeds in which all of these models were trained, ascending; of random there may be more, of no use beside.
 
     Models without a common seed are shown with all of theirs.
     """
-    found = adaptation.models[adaptation.models["model"].isin(models)]
-    sets = [set(rows["seed"].tolist()) for _, rows in found.groupby("model")]
+    known = adaptation.models[adaptation.models["model"].isin(models)]
+    sets = [set(rows["seed"].tolist()) for _, rows in known.groupby("model")]
     return sorted(set.intersection(*sets) or set.union(*sets)) if sets else []
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
-    """How many seeds, as a figure's note says it.
+    """Say how many seeds a figure is about.
 
     Examples
     --------
@@ -91,35 +90,26 @@ def seeds_text(seeds: Sequence[int]) -> str:
 
 
 def change_text(value: float, low: float, high: float) -> str:
-    """A change with its interval, to three decimals; what rounds to 0 has no sign.
+    """Write a change with its interval, to three decimals; what rounds to 0 has no sign.
 
     Examples
     --------
     >>> change_text(0.048, -0.0002, 0.1)
     '+0.048 [0.000, +0.100]'
     """
-    return f"{signed(value)} [{signed(low)}, {signed(high)}]"
-
-
-def signed(value: float) -> str:
-    """A change with its sign, to three decimals.
-
-    Examples
-    --------
-    >>> signed(-0.0123), signed(-0.0001)
-    ('−0.012', '0.000')
-    """
-    if value != value:
-        return "–"
-    rounded = round(value, 3)
-    return f"{rounded:+.3f}".replace("-", "−") if rounded else "0.000"
+    return f"{signed(value, 3)} [{signed(low, 3)}, {signed(high, 3)}]"
 
 
 def scored(adaptation: Adaptation) -> list[str]:
-    """The datasets of which some image has an F: secondaries, then blind sets with masks."""
+    """List the datasets of which some image has an F: secondaries, then blind sets with masks."""
     known = set(adaptation.images.loc[adaptation.images["f"].notna(), "dataset"])
     return [name for name in (*adaptation.secondaries, *adaptation.blind) if name in known]
 
 
 def _kind(row: Any) -> tuple[bool, int, int]:
     return row["background"] > 0, int(row["shots"]), int(row["background"])
+
+
+def study_note(adaptation: Adaptation, rest: str) -> str:
+    """Write a figure's note: the segmenter, what it was trained on, and `rest`."""
+    return f"{name_text(adaptation.segmenter)} on {name_text(adaptation.primary)}{rest}"

@@ -1,40 +1,43 @@
-"""What background images did (appendix C): false positives where there is nothing to find, and what that cost elsewhere."""
+"""Draws what background images did (appendix C): false positives where there is nothing to find, and the cost elsewhere."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.figures.adaptation_models import PLAIN, change_text, looks, seeds_of, seeds_text
-from howfar.figures.sets import head_numbers, nothing
-from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
+from howfar.figures.frame import head_numbers, nothing, row_number
+from howfar.figures.registration import Caption, registered
+from howfar.figures.style import MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
 from howfar.results.adaptation import BASELINE, Adaptation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "False positives with and without background images"
 
 
+def _caption(adaptation: Adaptation) -> Caption:
+    models = [BASELINE, *map(str, adaptation.suppression["model"])]
+    shares = by_seed(adaptation, models).mean()
+    values = [f"{model} {100 * float(shares[model]):.2f} %" for model in models]
+    return Caption(
+        "False positives and their price",
+        f"Left: share of pixels of {adaptation.background} that are taken for foreground although nothing is there, on images "
+        "that no model learnt from; hollow dots are seeds. Right: how mean F of the secondaries changed by adding the "
+        "background, with its 95 % interval.",
+        f"Dots, one row a model. Mean share of false positives: {'; '.join(values)}.",
+    )
+
+
+@registered(_caption, shows=lambda adaptation: len(adaptation.suppression) > 0)
 def adaptation_suppression(adaptation: Adaptation) -> Figure:
-    """Share of false positives of M, and of each strategy's model with the most shots without and with background images.
+    """Draw false positives of M, and of each strategy's model with the most shots, without and with background images.
 
     Left: hollow dots are seeds, the filled one their mean; a pixel counts where the model's probability is above its own
     threshold although there is nothing to find. Right: how mean F of the secondaries changed by adding the background, with
-    its 95 % interval.
-
-    Parameters
-    ----------
-    adaptation
-        The result.
-
-    Returns
-    -------
-    Figure
-        One row a model, M first.
+    its 95 % interval. One row a model, M first.
     """
     if not len(adaptation.suppression):
         return nothing(TITLE, "no model learnt from background images, or none was left to measure on")
@@ -56,7 +59,7 @@ def adaptation_suppression(adaptation: Adaptation) -> Figure:
 
 
 def by_seed(adaptation: Adaptation, models: list[str]) -> pd.DataFrame:
-    """Mean share of false positives, a row a seed in which all of the models were trained, a column a model.
+    """Average the share of false positives, a row a seed in which all of the models were trained, a column a model.
 
     It is the mean over the background images that were left out, as in `Adaptation.suppression`.
     """
@@ -75,8 +78,7 @@ def _share(axes: Axes, shares: pd.Series[float], place: int, model: str, look: L
         axes.plot(shares, [place] * len(shares), ms=4.5, mfc=PAPER, label=f"seeds:{model}", **dot)
     mean = float(shares.mean())
     axes.plot([mean], [place], ms=7, mfc=look.colour, label=model, **dot)
-    text: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 8.5, "color": INK}
-    axes.text(1.02, place, f"{100 * mean:.2f} %", **text)
+    row_number(axes, place, f"{100 * mean:.2f} %")
 
 
 def _cost(axes: Axes, row: Any, place: int, look: Look) -> None:
@@ -85,8 +87,7 @@ def _cost(axes: Axes, row: Any, place: int, look: Look) -> None:
         return
     axes.plot([low, high], [place, place], color=look.colour, lw=1.8, label=f"interval:{row['model']}")
     axes.plot([value], [place], marker="o", ms=6, color=look.colour, label=str(row["model"]))
-    text: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 8.5, "color": INK}
-    axes.text(1.02, place, change_text(value, low, high), **text)
+    row_number(axes, place, change_text(value, low, high))
 
 
 def _frame(left: Axes, right: Axes, names: list[str], top: float) -> None:

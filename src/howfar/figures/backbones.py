@@ -1,45 +1,56 @@
-"""What several backbones say of the same datasets, and where they agree."""
+"""Draws what several backbones say of the same datasets, and where they agree."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from howfar.figures.frame import log_ticks, name_legend, without_edges
+from howfar.figures.registration import Caption, registered
 from howfar.figures.relative import AXIS, SHAPES
 from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, look, name_rows, name_text, plain
+from howfar.numbers import format_number, signed
 from howfar.results.backbones import BackboneComparison
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SCALED_AXIS: Final = r"O$^{\mathrm{dist}}$, scaled to a sum of 1 over the datasets"
 
 
-def backbones_relative(found: BackboneComparison, *, limit: int = 30) -> Figure:
-    """`relative` of each secondary by each backbone with its 95 % interval; the trivial backbones hollow.
+def _relative_caption(comparison: BackboneComparison) -> Caption:
+    measure = comparison.measure()
+    values = [
+        f"{backbone}: {', '.join(f'{row.dataset} {format_number(getattr(row, measure), 3)}' for row in own.itertuples())}"
+        for backbone, own in comparison.to_frame().groupby("backbone", sort=False)
+    ]
+    hollow = " Hollow marks: the trivial backbones." if comparison.trivial else ""
+    text = (
+        "Each dataset's mean distance from P over the mean distance of P's own images from each other, by each backbone in "
+        "its own features, with 95 % bootstrap intervals. The dashed line is P itself."
+        if measure == "relative"
+        else "Each dataset's share of the summed distances, by each backbone; one has no yardstick of P's own images."
+    )
+    return Caption("The same datasets by several backbones", f"{text}{hollow}", f"Dots on one axis. {'; '.join(values)}.")
+
+
+@registered(_relative_caption)
+def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Figure:
+    """Draw `relative` of each secondary by each backbone with its 95 % interval; the trivial backbones hollow.
 
     Where a backbone has no yardstick, the row-scaled O^dist stands in its place. The axis is logarithmic where the values span
-    more than a factor of 8.
+    more than a factor of 8. One group of rows a dataset, nearest first by mean rank over the backbones.
 
     Parameters
     ----------
-    found
-        The result.
     limit
-        Datasets shown at most: the farthest by their mean rank.
-
-    Returns
-    -------
-    Figure
-        One group of rows a dataset, nearest first by mean rank over the backbones.
+        Datasets shown at most, and at least 1: the farthest by their mean rank.
     """
-    frame, measure = found.to_frame(), found.measure()
+    frame, measure = comparison.to_frame(), comparison.measure()
     order = nearest_first(frame)[-limit:]
-    seen = looks(found)
+    seen = looks(comparison)
     with drawing():
         gap = 0.19 * len(seen) + 0.22
         figure = blank(WIDTH, 1.5 + gap * len(order))
@@ -52,34 +63,34 @@ def backbones_relative(found: BackboneComparison, *, limit: int = 30) -> Figure:
             _row(axes, rows, measure, np.arange(len(order)) + shift, str(backbone), style)
         _frame(axes, order, frame, measure)
         left_out = "" if len(order) == frame["dataset"].nunique() else f"The farthest {limit} datasets are shown."
-        primary = name_text(found.comparisons[0].primary.name)
+        primary = name_text(comparison.comparisons[0].primary.name)
         title = f"Distance from {primary} over its self-distance" if measure == "relative" else f"Distance from {primary}"
         head(figure, f"{title}, by backbone", left_out)
-        legend = figure.legend(loc="outside lower left", ncols=4)
-        for text in legend.get_texts():
-            plain(text)
+        name_legend(figure, axes, 4)
     return figure
 
 
-def backbones_agreement(found: BackboneComparison) -> Figure:
-    """Spearman's rank correlation between backbones: of the order of the datasets, and of the images of a dataset.
+def _agreement_caption(comparison: BackboneComparison) -> Caption:
+    return Caption(
+        "Where they agree",
+        "Spearman's rank correlation between each two backbones: left of the order in which they put the datasets, right of "
+        "the order in which they put the images of a dataset, mean over the datasets.",
+        "; ".join(comparison.agreement_lines()),
+    )
 
-    Parameters
-    ----------
-    found
-        The result.
 
-    Returns
-    -------
-    Figure
-        Two triangles of numbers; on the right each is the mean over the secondaries.
+@registered(_agreement_caption)
+def backbones_agreement(comparison: BackboneComparison) -> Figure:
+    """Draw Spearman's rank correlation between backbones: of the order of the datasets, and of the images of a dataset.
+
+    Two triangles of numbers; on the right each is the mean over the secondaries.
     """
-    names = list(looks(found))
+    names = list(looks(comparison))
     with drawing():
         figure = blank(WIDTH, 1.6 + 0.34 * len(names))
         panels = figure.subplots(1, 2, sharey=True).ravel().tolist()
         for number, axes in enumerate(panels):
-            _triangle(axes, names, {(a, b): found.agreed(a, b)[number] for a in names for b in names if a != b})
+            _triangle(axes, names, {(a, b): comparison.agreed(a, b)[number] for a in names for b in names if a != b})
         panels[0].set_title("order of the datasets")
         panels[1].set_title("order of a dataset's images")
         head(figure, "How far backbones agree", "Spearman's rank correlation: 1 is the same order, 0 none in common")
@@ -87,15 +98,15 @@ def backbones_agreement(found: BackboneComparison) -> Figure:
 
 
 def nearest_first(frame: pd.DataFrame) -> list[str]:
-    """The datasets by their mean rank over the backbones that are not trivial."""
+    """Order the datasets by their mean rank over the backbones that are not trivial."""
     ranks = frame[~frame["trivial"]].groupby("dataset", sort=False)["rank"].mean()
     return [str(name) for name in ranks.sort_values(kind="stable").index]
 
 
-def looks(found: BackboneComparison) -> Mapping[str, Look]:
-    """The look of each backbone, the trivial ones last and grey."""
-    own = {name: look(place) for place, name in enumerate(found.backbones)}
-    return own | {name: Look(MUTED, "-", SHAPES[place % len(SHAPES)]) for place, name in enumerate(found.trivial)}
+def looks(comparison: BackboneComparison) -> Mapping[str, Look]:
+    """Give each backbone its look, the trivial ones last and grey."""
+    own = {name: look(place) for place, name in enumerate(comparison.backbones)}
+    return own | {name: Look(MUTED, "-", SHAPES[place % len(SHAPES)]) for place, name in enumerate(comparison.trivial)}
 
 
 def _row(axes: Axes, rows: pd.DataFrame, measure: str, at: Any, backbone: str, style: Look) -> None:
@@ -111,9 +122,7 @@ def _row(axes: Axes, rows: pd.DataFrame, measure: str, at: Any, backbone: str, s
 def _frame(axes: Axes, order: Sequence[str], frame: pd.DataFrame, measure: str) -> None:
     values = frame.loc[frame["dataset"].isin(order), measure].dropna()
     if len(values) and values.min() > 0 and values.max() > 8 * values.min():
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+        log_ticks(axes)
     name_rows(axes, [name_text(name) for name in order])
     for place in range(1, len(order)):
         axes.axhline(place - 0.5, color=MUTED, lw=0.5, alpha=0.5, label="_rule")
@@ -133,15 +142,13 @@ def _triangle(axes: Axes, names: Sequence[str], values: Mapping[tuple[str, str],
     for row in range(size):
         for column in range(row):
             value = cells[row, column]
-            text = "–" if np.isnan(value) else f"{value:+.2f}".replace("-", "−")
-            axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=PAPER if abs(value) > 0.65 else INK)
+            axes.text(
+                column, row, signed(value), ha="center", va="center", fontsize=8.5, color=PAPER if abs(value) > 0.65 else INK
+            )
     name_rows(axes, [name_text(name, 24) for name in names])
     axes.set_ylim(size - 0.5, 0.5)
     axes.set_xlim(-0.5, size - 1.5)
     axes.set_xticks(range(size - 1), labels=[name_text(name, 16) for name in names[:-1]], rotation=35, ha="right")
     for label in axes.get_xticklabels():
         plain(label)
-    axes.grid(visible=False)
-    axes.tick_params(length=0)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    without_edges(axes)

@@ -1,18 +1,18 @@
-"""The chosen images on one sheet, in the order of choice."""
+"""Draws the chosen images on one sheet, in the order of choice."""
 
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from howfar.errors import InputError
-from howfar.figures.style import INK, MUTED, WIDTH, blank, drawing, head, name_text
-from howfar.figures.thumbnails import square, thumbnail
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from howfar.figures.datasets import require_one
+from howfar.figures.frame import picture_sheet
+from howfar.figures.pictures import square, thumbnail
+from howfar.figures.style import INK, MUTED, drawing, head, name_text
 from howfar.results import Pick, Selection
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 ACROSS = 7
 STEP = 1.12
@@ -20,40 +20,21 @@ ROW_STEP = 1.42
 
 
 def contact_sheet(selection: Selection, *, limit: int = 105) -> Figure:
-    """Every chosen image, seven a row, in the order of choice; under each its place in that order, its distance and its name.
+    """Draw every chosen image, seven a row, in the order of choice; under each its place in that order, distance and name.
 
     Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that
-    cannot be read, is a labelled box.
+    cannot be read, is a labelled box. As high as it has rows.
 
     Parameters
     ----------
-    selection
-        The result.
     limit
-        Images shown at most: the first.
-
-    Returns
-    -------
-    Figure
-        As high as it has rows.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
+        Images shown at most, and at least 1: the first.
     """
-    if limit < 1:
-        raise InputError.of("limit", "must be at least 1", limit)
+    require_one("limit", limit)
     shown = selection.picks[:limit]
     with drawing():
         across = min(ACROSS, len(shown))
-        wide, high = ACROSS * STEP, ROW_STEP * ceil(len(shown) / ACROSS)
-        figure = blank(WIDTH, WIDTH * high / wide + 0.5)
-        axes = figure.add_subplot()
-        axes.set_axis_off()
-        axes.set_xlim(0, wide)
-        axes.set_ylim(high, 0)
-        axes.set_aspect("equal")
+        figure, axes = picture_sheet(ACROSS * STEP, ROW_STEP * ceil(len(shown) / ACROSS))
         for place, pick in enumerate(shown):
             _cell(axes, pick, place % across * STEP, place // across * ROW_STEP)
         head(
@@ -70,7 +51,7 @@ def _note(selection: Selection, limit: int) -> str:
 
 
 def _cell(axes: Axes, pick: Pick, left: float, top: float) -> None:
-    """One image in a unit square whose upper left corner is (left, top), its numbers and its name below."""
+    """Draw one image in a unit square whose upper left corner is (left, top), its numbers and its name below."""
     square(axes, thumbnail(pick.path), pick.image, left, top)
     text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
     axes.text(left + 0.5, top + 1.03, f"{pick.rank} · {pick.distance:.2f}", fontsize=8, color=INK, **text)

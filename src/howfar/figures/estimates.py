@@ -1,50 +1,57 @@
-"""What each dataset will probably score, and what it scored where that is known."""
+"""Draws what each dataset will probably score, and what it scored where that is known."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from howfar.figures.sets import first, head_numbers, looks, nothing
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from howfar.figures.datasets import first, looks
+from howfar.figures.frame import head_numbers, name_legend, nothing, row_number
+from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
 from howfar.results import Relation, SetEstimate
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Estimated mean performance"
 FEW = 12
 
 
+def _caption(relation: Relation) -> Caption:
+    values, labelled = [], sum(estimate.measured is not None for estimate in relation.estimates)
+    for estimate in relation.estimates:
+        measured = "not measured" if estimate.measured is None else f"measured {estimate.measured:.2f}"
+        interval = f"from {estimate.low:.2f} to {estimate.high:.2f}"
+        values.append(f"{estimate.dataset} {estimate.predicted:.2f} ({interval}), {measured}")
+    plane = " Right: both against each other; on the diagonal they are equal." if labelled > 1 else ""
+    diamonds = ", and the measured one as a diamond where it is known" if labelled else ""
+    return Caption(
+        TITLE,
+        f"Each dataset's mean performance as estimated without its labels, with its conformal interval{diamonds}; at the right "
+        f"the numbers and the level of the interval.{plane}",
+        f"Dots with intervals, one row a dataset: {'; '.join(values)}.",
+    )
+
+
+@registered(_caption, shows=lambda relation: bool(relation.estimates))
 def estimates(relation: Relation, *, limit: int = 30) -> Figure:
-    """Predicted mean performance of each dataset with its conformal interval, and the measured mean where it is known.
+    """Draw the predicted mean performance of each dataset with its conformal interval, and the measured mean where it is known.
 
     Left: one row a dataset; dots and bars are estimates made without the dataset's own labels, diamonds what was measured.
     Right: estimate against measured value of the labelled datasets; on the diagonal they are equal. Left out where fewer
-    than two are labelled.
+    than two are labelled. Rows in the run's order, with estimate, interval and level at their right.
 
     Parameters
     ----------
-    relation
-        The result.
     limit
-        Datasets shown at most: the first of the run.
-
-    Returns
-    -------
-    Figure
-        Rows in the run's order, with estimate, interval and level at their right.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
+        Datasets shown at most, and at least 1: the first of the run.
     """
     shown, left_out = first(relation.estimates, limit)
     if not shown:
         return nothing(TITLE, "no estimates: they take at least two datasets with performances")
     look_of = looks(relation)
-    measured = [one for one in shown if one.measured is not None]
+    measured = [estimate for estimate in shown if estimate.measured is not None]
     with drawing():
         figure = blank(WIDTH, max(1.5 + 0.36 * len(shown), 4.4 if len(measured) > 1 else 0))
         if len(measured) > 1:
@@ -52,9 +59,9 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
             _plane(plane, measured, look_of)
         else:
             rows = figure.add_subplot()
-        for position, one in enumerate(shown):
-            _row(rows, one, position, look_of[one.dataset])
-            _number(rows, one, position, relation.estimator)
+        for position, estimate in enumerate(shown):
+            _row(rows, estimate, position, look_of[estimate.dataset])
+            _number(rows, estimate, position, relation.estimator)
         _frame(rows, shown)
         _legend(figure, bool(measured))
         usual = name_text(relation.estimator or shown[0].estimator)
@@ -62,25 +69,36 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
     return figure
 
 
-def _row(axes: Axes, one: SetEstimate, position: int, look: Look) -> None:
-    label = f"ci:{one.dataset}"
-    axes.plot([one.low, one.high], [position] * 2, color=look.colour, lw=3, alpha=0.55, solid_capstyle="butt", label=label)
+def _row(axes: Axes, estimate: SetEstimate, position: int, look: Look) -> None:
+    label = f"ci:{estimate.dataset}"
+    axes.plot(
+        [estimate.low, estimate.high], [position] * 2, color=look.colour, lw=3, alpha=0.55, solid_capstyle="butt", label=label
+    )
     style: dict[str, Any] = {"ls": "none", "mew": 1}
-    axes.plot([one.predicted], [position], marker=look.marker, ms=7, color=look.colour, mec=PAPER, label=one.dataset, **style)
-    if one.measured is not None:
-        label = f"measured:{one.dataset}"
-        axes.plot([one.measured], [position], marker="d", ms=7, mfc="none", mec=INK, zorder=2.6, label=label, **style)
+    axes.plot(
+        [estimate.predicted],
+        [position],
+        marker=look.marker,
+        ms=7,
+        color=look.colour,
+        mec=PAPER,
+        label=estimate.dataset,
+        **style,
+    )
+    if estimate.measured is not None:
+        label = f"measured:{estimate.dataset}"
+        axes.plot([estimate.measured], [position], marker="d", ms=7, mfc="none", mec=INK, zorder=2.6, label=label, **style)
 
 
-def _number(axes: Axes, one: SetEstimate, position: int, usual: str | None) -> None:
-    """Estimate, interval and level at the row's right; the estimator where it is another than for the other datasets."""
-    other = "" if one.estimator == usual else f"\nby {name_text(one.estimator)}"
-    text = f"{one.predicted:.2f} [{one.low:.2f}, {one.high:.2f}]  {100 * one.level:.0f} %{other}"
-    axes.text(1.02, position, text, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=8.5, color=INK)
+def _number(axes: Axes, estimate: SetEstimate, position: int, usual: str | None) -> None:
+    """Write estimate, interval and level at the row's right; the estimator where it is another than for the other datasets."""
+    other = "" if estimate.estimator == usual else f"\nby {name_text(estimate.estimator)}"
+    text = f"{estimate.predicted:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]  {100 * estimate.level:.0f} %{other}"
+    row_number(axes, position, text)
 
 
 def _frame(axes: Axes, shown: list[SetEstimate]) -> None:
-    name_rows(axes, [name_text(one.dataset, 22) for one in shown])
+    name_rows(axes, [name_text(estimate.dataset, 22) for estimate in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("mean performance")
@@ -90,10 +108,14 @@ def _frame(axes: Axes, shown: list[SetEstimate]) -> None:
 
 def _plane(axes: Axes, measured: list[SetEstimate], look_of: dict[str, Look]) -> None:
     axes.plot([0, 1], [0, 1], color=MUTED, lw=1.2, ls=(0, (4, 2)), label="_diagonal")
-    for one in measured:
-        look, at = look_of[one.dataset], float("nan") if one.measured is None else one.measured
-        axes.plot([at, at], [one.low, one.high], color=look.colour, lw=2.2, alpha=0.55, solid_capstyle="butt", label="_ci")
-        axes.plot([at], [one.predicted], marker=look.marker, ms=7, color=look.colour, mec=PAPER, mew=1, ls="none", label="_at")
+    for estimate in measured:
+        look, at = look_of[estimate.dataset], float("nan") if estimate.measured is None else estimate.measured
+        axes.plot(
+            [at, at], [estimate.low, estimate.high], color=look.colour, lw=2.2, alpha=0.55, solid_capstyle="butt", label="_ci"
+        )
+        axes.plot(
+            [at], [estimate.predicted], marker=look.marker, ms=7, color=look.colour, mec=PAPER, mew=1, ls="none", label="_at"
+        )
     axes.set_aspect("equal", adjustable="box", anchor="NE")
     axes.set_xlim(-0.03, 1.03)
     axes.set_ylim(-0.03, 1.03)
@@ -103,11 +125,9 @@ def _plane(axes: Axes, measured: list[SetEstimate], look_of: dict[str, Look]) ->
 
 
 def _legend(figure: Figure, measured: bool) -> None:
-    from matplotlib.lines import Line2D
-
     handles = [
         Line2D([], [], color=MUTED, marker="o", ms=7, mec=PAPER, lw=3, label="estimated without the dataset's labels"),
     ]
     if measured:
         handles.append(Line2D([], [], marker="d", ms=7, mfc="none", mec=INK, ls="none", label="measured"))
-    figure.legend(handles=handles, loc="outside lower left", ncols=2)
+    name_legend(figure, handles, 2)

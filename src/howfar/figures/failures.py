@@ -1,24 +1,24 @@
-"""The images that probably fail, to look at: photograph, prediction, estimate, and the truth where it is known."""
+"""Draws the images that probably fail, to look at: photograph, prediction, estimate, and the truth where it is known."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from howfar.errors import HowfarError, InputError
-from howfar.figures.sets import first, nothing
-from howfar.figures.style import INK, MUTED, WIDTH, blank, drawing, head, name_text
-from howfar.figures.thumbnails import Thumbnail, square, thumbnail
+from howfar.errors import HowfarError
+from howfar.figures.datasets import first, require_one
+from howfar.figures.frame import nothing, picture_sheet
+from howfar.figures.pictures import Thumbnail, highest, square, thumbnail, unit_values
+from howfar.figures.registration import Caption, registered
+from howfar.figures.style import INK, MUTED, drawing, head, name_text
 from howfar.results import Failures, Relation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
 TITLE = "Probable failures"
 GAP = 0.16
@@ -30,55 +30,57 @@ OVERLAY = (255, 64, 160)
 DIM = 0.75
 
 
+def _caption(relation: Relation) -> Caption:
+    listed = [row.dataset for row in relation.failures if row.listed]
+    values = [f"{dataset}: {lowest(relation.images, dataset, 1)['image'].iloc[0]}" for dataset in listed]
+    return Caption(
+        TITLE,
+        "The listed images with the lowest estimates: the image, and beside it the prediction in colour over a pale copy. "
+        "Under each the estimate with its interval, and the measured performance where it is known.",
+        f"Rows of small photographs. The lowest estimates: {'; '.join(values)}.",
+    )
+
+
+def _lists_files(relation: Relation) -> bool:
+    return bool((relation.images["listed"].astype(bool) & relation.images["path"].astype(bool)).any())
+
+
+@registered(_caption, shows=_lists_files, vector=False)
 def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
-    """Of each dataset the k listed images with the lowest estimates: the image, and beside it what was predicted.
+    """Draw the k listed images of each dataset with the lowest estimates: the image, and beside it what was predicted.
 
     The prediction is drawn over a pale grey copy of the image, the more opaque the higher the probability. Under each: the
     estimate with its interval, and the measured performance where it is known. Files are read again, one at a time, and kept
-    at 144 pixels; one that is not there, or that cannot be read, is a labelled box.
+    at 144 pixels; one that is not there, or that cannot be read, is a labelled box. One row a dataset, the lowest estimate
+    first.
 
     Parameters
     ----------
-    relation
-        The result.
     k
         Images of a dataset at most.
     limit
-        Datasets shown at most: the first of the run of which images are listed.
-
-    Returns
-    -------
-    Figure
-        One row a dataset, the lowest estimate first.
+        Datasets shown at most, and at least 1: the first of the run of which images are listed.
 
     Raises
     ------
     InputError
         `k` or `limit` is below 1.
     """
-    if k < 1:
-        raise InputError.of("k", "must be at least 1", k)
-    shown, left_out = first([one for one in relation.failures if one.listed], limit)
+    require_one("k", k)
+    shown, left_out = first([row for row in relation.failures if row.listed], limit)
     if not shown:
         return nothing(TITLE, "no image is listed as a probable failure")
     with drawing():
-        across = k * STEP - GAP
-        height = ROW_STEP * len(shown)
-        figure = blank(WIDTH, WIDTH * height / across + 0.5)
-        axes = figure.add_subplot()
-        axes.set_axis_off()
-        axes.set_xlim(-0.01, across + 0.01)
-        axes.set_ylim(height, 0)
-        axes.set_aspect("equal")
-        for line, one in enumerate(shown):
-            _line(axes, one, lowest(relation.images, one.dataset, k), line * ROW_STEP)
+        figure, axes = picture_sheet(k * STEP - GAP, ROW_STEP * len(shown), left=-0.01)
+        for line, row in enumerate(shown):
+            _line(axes, row, lowest(relation.images, row.dataset, k), line * ROW_STEP)
         note = "Under each: estimate [interval] · measured performance, where it is known"
         head(figure, f"{TITLE}: images that probably score below {shown[0].tau:g}", f"{left_out} {note}".strip())
     return figure
 
 
 def lowest(images: pd.DataFrame, dataset: str, k: int) -> pd.DataFrame:
-    """The listed images of a dataset with the k lowest estimates, ascending; ties in order of name.
+    """Pick the listed images of a dataset with the k lowest estimates, ascending; ties in order of name.
 
     Examples
     --------
@@ -92,7 +94,7 @@ def lowest(images: pd.DataFrame, dataset: str, k: int) -> pd.DataFrame:
 
 
 def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
-    """A prediction drawn over a pale grey copy of its photograph, or the reason why there is none.
+    """Draw a prediction over a pale grey copy of its photograph, or give the reason why there is none.
 
     Parameters
     ----------
@@ -117,47 +119,27 @@ def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
         values = read_prediction(path).values
     except (HowfarError, OSError):
         return Thumbnail(None, "prediction\nunreadable")
-    p = values / 255 if values.dtype == np.uint8 else np.asarray(values, dtype=np.float64)
-    opacity = highest(p, photograph.shape[0], photograph.shape[1])[..., None]
+    opacity = highest(unit_values(values), photograph.shape[0], photograph.shape[1])[..., None]
     grey = photograph.mean(axis=2, keepdims=True)
     ground = 255 - DIM * (255 - grey)
     mixed = (1 - opacity) * ground + opacity * np.asarray(OVERLAY)
     return Thumbnail(np.round(mixed).astype(np.uint8))
 
 
-def highest(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """An array at another size: each pixel the highest value that it covers; enlarged, the nearest.
-
-    Examples
-    --------
-    >>> highest(np.array([[0.0, 0.9, 0.1, 0.2]]), 1, 2).tolist()
-    [[0.9, 0.2]]
-    >>> highest(np.array([[0.5]]), 2, 2).tolist()
-    [[0.5, 0.5], [0.5, 0.5]]
-    """
-    for axis, size in enumerate((height, width)):
-        here = values.shape[axis]
-        if here > size:
-            values = np.maximum.reduceat(values, np.arange(size) * here // size, axis=axis)
-        elif here < size:
-            values = np.take(values, np.arange(size) * here // size, axis=axis)
-    return values
-
-
-def _line(axes: Axes, one: Failures, images: pd.DataFrame, top: float) -> None:
+def _line(axes: Axes, row: Failures, images: pd.DataFrame, top: float) -> None:
     title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
-    counts = f"{one.listed:,} of {one.n:,} listed"
-    axes.text(0, top + 0.20, f"{name_text(one.dataset, 40)}  ({counts})", **title)
+    counts = f"{row.listed:,} of {row.n:,} listed"
+    axes.text(0, top + 0.20, f"{name_text(row.dataset, 40)}  ({counts})", **title)
     for place, record in enumerate(images.to_dict("records")):
         _cell(axes, record, place * STEP, top + 0.26)
 
 
 def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
-    """Image and prediction in two unit squares whose upper left corner is (left, top), the numbers below."""
+    """Draw image and prediction in two unit squares whose upper left corner is (left, top), the numbers below."""
     name = str(record["image"])
-    found = thumbnail(_path(record["path"]))
-    square(axes, found, name, left, top)
-    beside = Thumbnail(None, "no image") if found.pixels is None else overlay(found.pixels, _path(record["prediction"]))
+    picture = thumbnail(_path(record["path"]))
+    square(axes, picture, name, left, top)
+    beside = Thumbnail(None, "no image") if picture.pixels is None else overlay(picture.pixels, _path(record["prediction"]))
     square(axes, beside, f"prediction:{name}", left + 1.04, top)
     middle = left + PAIR / 2
     text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}

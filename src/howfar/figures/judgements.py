@@ -1,24 +1,26 @@
-"""Which estimators of performance are worth believing: their errors on datasets left out, and their intervals' coverage."""
+"""Draws which estimators of performance are worth believing: errors on datasets left out, and coverage of intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from howfar.figures.sets import nothing
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from howfar.figures.frame import name_legend, nothing
+from howfar.figures.registration import Caption, registered
 from howfar.figures.style import COLOURS, INK, MUTED, PAPER, PRIMARY, WIDTH, blank, drawing, head, name_rows, name_text
+from howfar.numbers import share
 from howfar.results import Judgement, Relation
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Estimators of performance, each judged on datasets left out"
 MEAN = "mean"
 
 
 class Kind(NamedTuple):
-    """The colour, marker and plain name of a kind of estimator."""
+    """Holds the colour, marker and plain name of a kind of estimator."""
 
     colour: str
     marker: str
@@ -35,23 +37,25 @@ KINDS = {
 OTHER = Kind(COLOURS[4], "P", "other")
 
 
+def _caption(relation: Relation) -> Caption:
+    values = [f"{row.estimator} {row.mae_image:.3f} and {row.mae_set:.3f}" for row in relation.judgements]
+    return Caption(
+        "Estimators judged on datasets left out",
+        "Mean absolute error of an image's performance (filled) and of a dataset's mean (hollow). Vertical lines: predicting "
+        "the mean of the other datasets; right of its line an estimator is worse than looking at no image at all. Right panel: "
+        f"how many image intervals held, of which {share(relation.settings.level)} should.",
+        f"Dots, one row an estimator. Errors of an image and of a dataset's mean: {'; '.join(values)}.",
+    )
+
+
+@registered(_caption, shows=lambda relation: bool(relation.judgements))
 def judgements(relation: Relation) -> Figure:
-    """Mean absolute error of every estimator, image by image (filled) and in a set's mean (hollow), and its coverage.
+    """Draw the mean absolute error of every estimator, image by image (filled) and in a set's mean (hollow), and its coverage.
 
     Each labelled dataset is estimated from the others. The vertical lines are the errors of predicting the mean of the
     other datasets for everything: right of its line an estimator is worse than looking at no image at all. Right: the
     share of images whose performance lies within the estimator's intervals, against the level that the intervals claim.
-    The estimator in use is named in bold.
-
-    Parameters
-    ----------
-    relation
-        The result.
-
-    Returns
-    -------
-    Figure
-        One row an estimator, in the order of ``relation.judgements``.
+    The estimator in use is named in bold. One row an estimator, in the order of ``relation.judgements``.
     """
     shown = relation.judgements
     if not shown:
@@ -59,9 +63,9 @@ def judgements(relation: Relation) -> Figure:
     with drawing():
         figure = blank(WIDTH, 1.75 + 0.31 * len(shown))
         errors, cover = figure.subplots(1, 2, sharey=True, width_ratios=(2.3, 1.0))
-        for position, one in enumerate(shown):
-            _errors(errors, one, position)
-            _coverage(cover, one, position)
+        for position, judgement in enumerate(shown):
+            _errors(errors, judgement, position)
+            _coverage(cover, judgement, position)
         _mean_lines(errors, shown)
         cover.axvline(relation.settings.level, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_level")
         _frame(errors, cover, relation)
@@ -71,38 +75,40 @@ def judgements(relation: Relation) -> Figure:
     return figure
 
 
-def _errors(axes: Axes, one: Judgement, position: int) -> None:
-    kind = KINDS.get(one.kind, OTHER)
+def _errors(axes: Axes, judgement: Judgement, position: int) -> None:
+    kind = KINDS.get(judgement.kind, OTHER)
     style: dict[str, Any] = {"marker": kind.marker, "ls": "none", "mec": kind.colour, "mew": 1.3, "zorder": 2.5}
-    axes.plot([one.mae_image, one.mae_set], [position] * 2, color=kind.colour, lw=1, alpha=0.6, label="_join")
-    axes.plot([one.mae_set], [position], ms=6.5, mfc=PAPER, label=f"set:{one.estimator}", **style)
-    axes.plot([one.mae_image], [position], ms=6.5, mfc=kind.colour, label=f"image:{one.estimator}", **style)
+    axes.plot([judgement.mae_image, judgement.mae_set], [position] * 2, color=kind.colour, lw=1, alpha=0.6, label="_join")
+    axes.plot([judgement.mae_set], [position], ms=6.5, mfc=PAPER, label=f"set:{judgement.estimator}", **style)
+    axes.plot([judgement.mae_image], [position], ms=6.5, mfc=kind.colour, label=f"image:{judgement.estimator}", **style)
 
 
-def _coverage(axes: Axes, one: Judgement, position: int) -> None:
-    if one.coverage is None:
+def _coverage(axes: Axes, judgement: Judgement, position: int) -> None:
+    if judgement.coverage is None:
         return
-    kind = KINDS.get(one.kind, OTHER)
-    axes.plot([one.coverage], [position], marker=kind.marker, ms=6.5, ls="none", color=kind.colour, label=one.estimator)
+    kind = KINDS.get(judgement.kind, OTHER)
+    axes.plot(
+        [judgement.coverage], [position], marker=kind.marker, ms=6.5, ls="none", color=kind.colour, label=judgement.estimator
+    )
 
 
 def _mean_lines(axes: Axes, shown: Sequence[Judgement]) -> None:
-    for one in shown:
-        if one.estimator == MEAN:
-            axes.axvline(one.mae_image, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_mean_image")
-            axes.axvline(one.mae_set, color=MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="_mean_set")
+    for judgement in shown:
+        if judgement.estimator == MEAN:
+            axes.axvline(judgement.mae_image, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_mean_image")
+            axes.axvline(judgement.mae_set, color=MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="_mean_set")
 
 
 def _frame(errors: Axes, cover: Axes, relation: Relation) -> None:
     shown = relation.judgements
-    name_rows(errors, [name_text(one.estimator) for one in shown])
-    for label, one in zip(errors.get_yticklabels(), shown, strict=True):
-        label.set_fontweight("bold" if one.estimator == relation.estimator else "normal")
+    name_rows(errors, [name_text(judgement.estimator) for judgement in shown])
+    for label, judgement in zip(errors.get_yticklabels(), shown, strict=True):
+        label.set_fontweight("bold" if judgement.estimator == relation.estimator else "normal")
     errors.set_ylim(len(shown) - 0.5, -0.5)
-    errors.set_xlim(0, 1.08 * max(max(one.mae_image, one.mae_set) for one in shown))
+    errors.set_xlim(0, 1.08 * max(max(judgement.mae_image, judgement.mae_set) for judgement in shown))
     errors.set_xlabel("mean absolute error")
     cover.tick_params(axis="y", length=0)
-    lowest = min([relation.settings.level, *(one.coverage for one in shown if one.coverage is not None)])
+    lowest = min([relation.settings.level, *(judgement.coverage for judgement in shown if judgement.coverage is not None)])
     cover.set_xlim(max(0.0, lowest - 0.08), 1.02)
     cover.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     cover.locator_params(axis="x", nbins=4)
@@ -110,9 +116,7 @@ def _frame(errors: Axes, cover: Axes, relation: Relation) -> None:
 
 
 def _legend(figure: Figure, shown: Sequence[Judgement]) -> None:
-    from matplotlib.lines import Line2D
-
-    seen = [kind for name, kind in {**KINDS, "other": OTHER}.items() if any(_name(one) == name for one in shown)]
+    seen = [kind for name, kind in {**KINDS, "other": OTHER}.items() if any(_name(judgement) == name for judgement in shown)]
     handles = [Line2D([], [], marker=kind.marker, color=kind.colour, ms=6.5, ls="none", label=kind.name) for kind in seen]
     both: dict[str, Any] = {"marker": "o", "ls": "none", "ms": 6.5, "mec": INK}
     handles += [
@@ -121,8 +125,8 @@ def _legend(figure: Figure, shown: Sequence[Judgement]) -> None:
         Line2D([], [], color=MUTED, lw=1.3, ls=(0, (4, 2)), label="the mean's, of an image"),
         Line2D([], [], color=MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="the mean's, of a set's mean"),
     ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=5, columnspacing=1.4)
+    name_legend(figure, handles, 5, columnspacing=1.4)
 
 
-def _name(one: Judgement) -> str:
-    return one.kind if one.kind in KINDS else "other"
+def _name(judgement: Judgement) -> str:
+    return judgement.kind if judgement.kind in KINDS else "other"

@@ -1,43 +1,66 @@
-"""Distances of every dataset from every other: maps of numbers, put in order by a tree of what is near."""
+"""Draws distances of every dataset from every other: maps of numbers, put in order by a tree of what is near."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.arrays import Float64Array
+from howfar.figures.frame import without_edges
+from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, MUTED, PAPER, WIDTH, blank, drawing, head, name_text, plain
+from howfar.numbers import format_number
 from howfar.results.matrix import Matrix
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 NAMED: Final = 60
 """Datasets up to which each row has its name."""
 NUMBERED: Final = 12
 """Datasets up to which each cell has its number."""
+LISTED: Final = 30
+"""Datasets whose nearest other the alternative text names."""
 
 
-def matrix_map(found: Matrix) -> Figure:
-    """Inhomogeneity of every two datasets, 0 for equal ones, beside the tree that it makes.
+def _map_caption(matrix: Matrix) -> Caption:
+    nearest = "; ".join(
+        f"{row['dataset']}: nearest {row['nearest']} {format_number(row['nearest_value'], 3)}"
+        for row in matrix.nearest().head(LISTED).to_dict("records")
+    )
+    return Caption(
+        "Which datasets are alike",
+        "Inhomogeneity of every two datasets: their energy distance over twice their mean distance, which is 0 for equal "
+        "sets and free of any unit. The tree joins what is most alike first (average linkage); rows and columns follow it.",
+        f"A tree and a map. {nearest}.",
+    )
 
-    Rows and columns are in the tree's order (average linkage), so that what is near stands together.
 
-    Parameters
-    ----------
-    found
-        The result.
+def _relative_caption(_: Matrix) -> Caption:
+    return Caption(
+        "By the row's own yardstick",
+        "The row is taken as the primary dataset: mean distance of the column's images from the row's, over the row's "
+        "self-distance in the same space. It is not symmetric: a set that varies much has a long yardstick.",
+        "A map of relative distances, a row a primary dataset.",
+    )
 
-    Returns
-    -------
-    Figure
-        The tree on the left, the map on the right; cells with numbers up to 12 datasets, names up to 60.
+
+def _few_cells(matrix: Matrix) -> bool:
+    """Tell whether the map is small enough for an .svg file, which would be large with a shape for every cell."""
+    return len(matrix.datasets) <= NAMED
+
+
+@registered(_map_caption, vector=_few_cells)
+def matrix_map(matrix: Matrix) -> Figure:
+    """Draw the inhomogeneity of every two datasets, 0 for equal ones, beside the tree that it makes.
+
+    Rows and columns are in the tree's order (average linkage), so that what is near stands together. The tree on the left, the
+    map on the right; cells with numbers up to 12 datasets, names up to 60.
     """
-    order, tree = arranged(found)
-    square = found.square().iloc[order, order]
+    order, tree = arranged(matrix)
+    square = matrix.square().iloc[order, order]
     with drawing():
         figure = blank(WIDTH, _height(len(order)))
         left, axes = figure.subplots(1, 2, width_ratios=(1, 4.6))
@@ -48,21 +71,14 @@ def matrix_map(found: Matrix) -> Figure:
     return figure
 
 
-def matrix_relative(found: Matrix) -> Figure:
-    """Distance of each dataset (column) from each other one taken as the primary (row), over the primary's self-distance.
+@registered(_relative_caption, vector=_few_cells)
+def matrix_relative(matrix: Matrix) -> Figure:
+    """Draw how far each dataset (column) is from each taken as the primary (row), over the primary's self-distance.
 
-    Parameters
-    ----------
-    found
-        The result.
-
-    Returns
-    -------
-    Figure
-        One map in the order of `matrix_map`; it is not symmetric, as each row has a yardstick of its own.
+    One map in the order of `matrix_map`; it is not symmetric, as each row has a yardstick of its own.
     """
-    order, _ = arranged(found)
-    square = found.square("relative").iloc[order, order]
+    order, _ = arranged(matrix)
+    square = matrix.square("relative").iloc[order, order]
     with drawing():
         figure = blank(WIDTH, _height(len(order)))
         axes = figure.subplots()
@@ -75,8 +91,8 @@ def matrix_relative(found: Matrix) -> Figure:
     return figure
 
 
-def arranged(found: Matrix) -> tuple[list[int], Float64Array]:
-    """Places of the datasets in the order of the tree's leaves, and the tree, as `scipy.cluster.hierarchy.linkage` gives it.
+def arranged(matrix: Matrix) -> tuple[list[int], Float64Array]:
+    """Find the order of the datasets at the tree's leaves, and the tree, as `scipy.cluster.hierarchy.linkage` gives it.
 
     Where an inhomogeneity is undefined the largest one stands in its place.
 
@@ -91,7 +107,7 @@ def arranged(found: Matrix) -> tuple[list[int], Float64Array]:
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
-    values = found.square().to_numpy()
+    values = matrix.square().to_numpy()
     known = values[np.isfinite(values)]
     values = np.where(np.isfinite(values), values, known.max(initial=0.0))
     tree: Float64Array = linkage(squareform(values, checks=False), "average", optimal_ordering=len(values) <= NAMED)
@@ -119,8 +135,6 @@ def _tree(axes: Axes, tree: Float64Array, count: int) -> None:
 
 
 def _map(axes: Axes, square: pd.DataFrame, colours: str, low: float, high: float, form: str) -> Any:
-    from matplotlib import colormaps
-
     values = square.to_numpy()
     count = len(values)
     image = axes.imshow(
@@ -144,15 +158,13 @@ def _map(axes: Axes, square: pd.DataFrame, colours: str, low: float, high: float
             text = "–" if np.isnan(value) else form.format(value)
             dark = not np.isnan(value) and value > low + 0.6 * (high - low)
             axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=PAPER if dark else INK)
-    axes.grid(visible=False)
-    axes.tick_params(length=0, colors=INK if count <= NAMED else MUTED)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    without_edges(axes)
+    axes.tick_params(colors=INK if count <= NAMED else MUTED)
     return image
 
 
 def plain_text(name: object) -> str:
-    """A dataset's name as these maps show it.
+    """Shorten a dataset's name for these maps.
 
     Examples
     --------

@@ -1,64 +1,75 @@
-"""Tables 3-5 of the paper as a picture: performance of the near and the far parts of each dataset."""
+"""Draws tables 3-5 of the paper as a picture: performance of the near and the far parts of each dataset."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from howfar.figures.sets import first, head_numbers, looks, nothing
-from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
+from howfar.figures.datasets import first, looks
+from howfar.figures.frame import head_numbers, name_legend, nothing, row_number
+from howfar.figures.registration import Caption, registered
+from howfar.figures.style import MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_rows, name_text
 from howfar.results import Part, Relation
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 TITLE = "Near and far parts"
 OFFSET = 0.17
 PANELS = (("halves", "Halves"), ("thirds", "Thirds"))
 
 
+def _caption(relation: Relation) -> Caption:
+    values = [f"{row.name} {_ends(row.halves)} by halves, {_ends(row.thirds)} by thirds" for row in relation.datasets]
+    return Caption(
+        TITLE,
+        "Performance of each dataset's halves and thirds by distance; arrows point from the nearest part to the farthest. "
+        "Filled: at the threshold that all images share; hollow, as in the paper: re-tuned in the part, which looks at its "
+        "labels and so flatters every part.",
+        f"Arrows along one axis, nearest to farthest part at the common threshold: {'; '.join(values)}.",
+    )
+
+
+def _ends(cut: Sequence[Part]) -> str:
+    near, far = (cut[0].performance_common, cut[-1].performance_common) if cut else (None, None)
+    return "undefined" if near is None or far is None else f"{near:.2f} to {far:.2f}"
+
+
+def _has_parts(relation: Relation) -> bool:
+    return any(part.n for row in relation.datasets for part in (*row.halves, *row.thirds))
+
+
+@registered(_caption, shows=_has_parts)
 def parts(relation: Relation, *, limit: int = 24) -> Figure:
-    """Performance of each dataset's halves and thirds by distance, joined from the nearest part to the farthest.
+    """Draw the performance of each dataset's halves and thirds by distance, joined from the nearest part to the farthest.
 
     After tables 3-5 of Achara & Pandey. Filled: at the threshold that all images share; hollow, as in the paper: at the
-    threshold that is best for the part, which looks at its labels. An arrow head marks the farthest part and points the
-    way that performance goes. For a task without thresholds the two are one and drawn once.
+    threshold that is best for the part, which looks at its labels. An arrow head marks the farthest part and points the way
+    that performance goes. For a task without thresholds the two are one and drawn once. One row a dataset, in the run's order,
+    with the values of the nearest and the farthest part at the common threshold.
 
     Parameters
     ----------
-    relation
-        The result.
     limit
-        Datasets shown at most: the first of the run.
-
-    Returns
-    -------
-    Figure
-        One row a dataset, in the run's order, with the values of the nearest and the farthest part at the common threshold.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
+        Datasets shown at most, and at least 1: the first of the run.
     """
     shown, left_out = first(relation.datasets, limit)
-    if not any(one.halves or one.thirds for one in shown):
+    if not any(row.halves or row.thirds for row in shown):
         return nothing(TITLE, "no dataset shown has performances in its parts")
     look_of = looks(relation)
-    two = any(_differs(part) for one in shown for part in (*one.halves, *one.thirds))
+    two = any(_differs(part) for row in shown for part in (*row.halves, *row.thirds))
     with drawing():
         figure = blank(WIDTH, 1.55 + 0.44 * len(shown))
         panels = figure.subplots(1, 2, sharey=True)
         for axes, (attribute, name) in zip(panels, PANELS, strict=True):
-            for position, one in enumerate(shown):
-                _row(axes, getattr(one, attribute), position, look_of[one.name], two)
+            for position, row in enumerate(shown):
+                _row(axes, getattr(row, attribute), position, look_of[row.name], two)
             axes.set_title(name)
             axes.set_xlabel("performance of the part")
             head_numbers(axes, "near → far")
-        _frame(panels, [name_text(one.name) for one in shown])
+        _frame(panels, [name_text(row.name) for row in shown])
         _legend(figure, two)
         head(figure, f"{TITLE} by distance from {name_text(relation.primary)}", left_out)
     return figure
@@ -68,18 +79,18 @@ def _differs(part: Part) -> bool:
     return part.performance is not None and part.performance != part.performance_common
 
 
-def _row(axes: Axes, found: Sequence[Part], position: int, look: Look, two: bool) -> None:
-    common = [part.performance_common for part in found if part.performance_common is not None]
-    retuned = [part.performance for part in found if part.performance is not None]
+def _row(axes: Axes, cut: Sequence[Part], position: int, look: Look, two: bool) -> None:
+    common = [part.performance_common for part in cut if part.performance_common is not None]
+    retuned = [part.performance for part in cut if part.performance is not None]
     _chain(axes, common, position - (OFFSET if two else 0), look, filled=True)
     if two:
         _chain(axes, retuned, position + OFFSET, look, filled=False)
     text = f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–"
-    axes.text(1.02, position, text, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=8.5, color=INK)
+    row_number(axes, position, text)
 
 
 def _chain(axes: Axes, values: Sequence[float], height: float, look: Look, filled: bool) -> None:
-    """Dots joined in order of distance; the last, where there are several, is an arrow head that points the way."""
+    """Join dots in order of distance; the last, where there are several, is an arrow head that points the way."""
     if not values:
         return
     kind = "common" if filled else "retuned"
@@ -114,8 +125,6 @@ def _frame(panels: Sequence[Axes], names: list[str]) -> None:
 
 
 def _legend(figure: Figure, two: bool) -> None:
-    from matplotlib.lines import Line2D
-
     style: dict[str, Any] = {"color": MUTED, "mec": MUTED, "ls": "none"}
     handles = [
         Line2D([], [], marker="o", ms=5.5, **style, label="nearest part"),
@@ -126,4 +135,4 @@ def _legend(figure: Figure, two: bool) -> None:
             Line2D([], [], color=MUTED, marker="o", ms=5.5, lw=1.5, label="at the common threshold"),
             Line2D([], [], color=MUTED, marker="o", ms=5.5, lw=1.0, mfc=PAPER, label="re-tuned in the part"),
         ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=4)
+    name_legend(figure, handles, 4)

@@ -1,21 +1,23 @@
-"""Figs. 4-6 of the paper: performance against distance, one panel a dataset."""
+"""Draws figs. 4-6 of the paper: performance against distance, one panel a dataset."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
-from howfar.figures.sets import first, head_panel, looks, nothing, signed
+from howfar.arrays import Float64Array
+from howfar.figures.datasets import first, looks
+from howfar.figures.frame import head_panel, name_legend, nothing, unit_panels
+from howfar.figures.registration import Caption, registered
 from howfar.figures.style import I_DIST, INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_text
+from howfar.numbers import signed
 from howfar.results import Coefficient, DatasetRelation, Relation
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from howfar.arrays import Float64Array
 
 COLUMNS = 3
 FEW = 60
@@ -28,30 +30,45 @@ VERDICTS = {
 }
 
 
-def performance(relation: Relation, *, limit: int = 24) -> Figure:
-    """Each image's performance against its scaled I^dist, with the centred moving average, one panel a labelled dataset.
+def _caption(relation: Relation) -> Caption:
+    values = [f"{dataset.name} {VERDICTS[dataset.verdict.kind]}{_slope(dataset)}" for dataset in relation.datasets]
+    crosses = ", crosses those listed as probable failures" if relation.images["listed"].any() else ""
+    return Caption(
+        TITLE,
+        "One panel a dataset, its distances scaled from 0 (its nearest image) to 1 (its farthest). Faint marks are "
+        f"images{crosses}; the line is the centred moving average over a tenth of them, the thin level their mean, the dashed "
+        f"one τ = {relation.settings.tau:g}. Where marks are few, as at the right end, the line follows single images.",
+        f"Panels of points with a curve each. {'; '.join(values)}.",
+    )
 
-    After figs. 4-6 of Achara & Pandey. Faint marks are images, crosses those that are listed as probable failures; the line
-    is the moving average over a tenth of the images, the thin level their mean, the dashed one τ, below which an image counts
-    as failed. Above each panel its verdict, and the slope (the change from the nearest to the farthest image) with its
-    interval. Distance is scaled to 0-1 in each dataset, so panels compare shapes, not distances.
+
+def _slope(dataset: DatasetRelation) -> str:
+    slope = None if dataset.trend is None else dataset.trend.slope
+    if slope is None or slope.value is None:
+        return ""
+    interval = "" if slope.low is None or slope.high is None else f" (from {signed(slope.low)} to {signed(slope.high)})"
+    return f", slope {signed(slope.value)}{interval}"
+
+
+def is_scored(relation: Relation) -> bool:
+    """Tell whether any image of a relation has a performance."""
+    return any(dataset.scored for dataset in relation.datasets)
+
+
+@registered(_caption, shows=is_scored)
+def performance(relation: Relation, *, limit: int = 24) -> Figure:
+    """Draw each image's performance against its scaled I^dist, with the centred moving average, one panel a labelled dataset.
+
+    After figs. 4-6 of Achara & Pandey. Faint marks are images, crosses those that are listed as probable failures; the line is
+    the moving average over a tenth of the images, the thin level their mean, the dashed one τ, below which an image counts as
+    failed. Above each panel its verdict, and the slope (the change from the nearest to the farthest image) with its interval.
+    Distance is scaled to 0-1 in each dataset, so panels compare shapes, not distances. Panels in rows of up to three that
+    share their axes, in the run's order.
 
     Parameters
     ----------
-    relation
-        The result.
     limit
-        Panels at most: the first datasets of the run.
-
-    Returns
-    -------
-    Figure
-        Panels in rows of up to three that share their axes, in the run's order.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
+        Panels at most, and at least 1: the first datasets of the run.
     """
     shown, left_out = first(relation.datasets, limit)
     if not shown:
@@ -61,32 +78,34 @@ def performance(relation: Relation, *, limit: int = 24) -> Figure:
         columns = 2 if len(shown) == 4 else min(COLUMNS, len(shown))
         lines = -(-len(shown) // columns)
         figure = blank(WIDTH if columns > 1 else 5.2, 1.25 + (2.35 if columns > 1 else 3.2) * lines)
-        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-        for axes, one in zip(panels, shown, strict=False):
-            _panel(axes, one, relation, look_of[one.name])
-        _frame(panels, len(shown), columns)
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
+        for axes, dataset in zip(panels, shown, strict=False):
+            _panel(axes, dataset, relation, look_of[dataset.name])
+        unit_panels(panels, len(shown), columns)
+        for axes in panels[columns * (lines - 1) : len(shown)]:
+            axes.set_xlabel(f"scaled {I_DIST}")
         figure.supylabel(name_text(relation.metric, 40), fontsize=9.5, parse_math=False)
         _legend(figure, relation)
         head(figure, f"{TITLE} from {name_text(relation.primary)}", left_out)
     return figure
 
 
-def _panel(axes: Axes, one: DatasetRelation, relation: Relation, look: Look) -> None:
-    curve = _known(relation.curves[relation.curves["dataset"] == one.name])
-    _marks(axes, curve, _listed(relation.images, one.name), look)
+def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: Look) -> None:
+    curve = _known(relation.curves[relation.curves["dataset"] == dataset.name])
+    _marks(axes, curve, _listed(relation.images, dataset.name), look)
     if len(curve):
         _line(axes, curve, look)
     else:
         axes.text(0.5, 0.25, "no image has a performance", transform=axes.transAxes, ha="center", fontsize=8, color=MUTED)
-    if one.mean is not None:
-        axes.axhline(one.mean, color=INK, lw=0.9, alpha=0.8, zorder=2.4, label=f"mean:{one.name}")
+    if dataset.mean is not None:
+        axes.axhline(dataset.mean, color=INK, lw=0.9, alpha=0.8, zorder=2.4, label=f"mean:{dataset.name}")
     axes.axhline(relation.settings.tau, color=MUTED, lw=1.2, ls=(0, (4, 2)), zorder=2.3, label="_tau")
-    slope = None if one.trend is None else one.trend.slope
-    head_panel(axes, one.name, VERDICTS[one.verdict.kind], f"{slope_text(slope)}n = {one.scored:,}")
+    slope = None if dataset.trend is None else dataset.trend.slope
+    head_panel(axes, dataset.name, VERDICTS[dataset.verdict.kind], f"{slope_text(slope)}n = {dataset.scored:,}")
 
 
 def slope_text(slope: Coefficient | None) -> str:
-    """A slope with its interval, as the start of a line; empty where it is undefined.
+    """Write a slope with its interval, to start a line; empty where it is undefined.
 
     Examples
     --------
@@ -121,8 +140,6 @@ def _marks(axes: Axes, curve: pd.DataFrame, listed: set[str], look: Look) -> Non
 
 
 def _line(axes: Axes, curve: pd.DataFrame, look: Look) -> None:
-    from matplotlib.patheffects import withStroke
-
     effects = [withStroke(linewidth=4, foreground=PAPER)]
     style: dict[str, Any] = {"color": look.colour, "lw": 2.1, "path_effects": effects, "zorder": 2.6}
     x, smoothed = _values(curve, "distance"), _values(curve, "smoothed")
@@ -133,24 +150,7 @@ def _values(curve: pd.DataFrame, column: str) -> Float64Array:
     return np.asarray(curve[column], dtype=np.float64)
 
 
-def _frame(panels: Any, shown: int, columns: int) -> None:
-    for place, axes in enumerate(panels):
-        if place >= shown:
-            axes.remove()
-            continue
-        axes.grid(True, axis="both")
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_xticks(np.linspace(0, 1, 6))
-        axes.set_yticks(np.linspace(0, 1, 6))
-        axes.tick_params(labelsize=8, labelbottom=place + columns >= shown)
-        if place // columns == (shown - 1) // columns:
-            axes.set_xlabel(f"scaled {I_DIST}")
-
-
 def _legend(figure: Figure, relation: Relation) -> None:
-    from matplotlib.lines import Line2D
-
     grey: dict[str, Any] = {"color": MUTED}
     handles = [
         Line2D([], [], marker="o", ls="none", ms=4, alpha=0.6, mew=0, **grey, label="an image"),
@@ -161,4 +161,4 @@ def _legend(figure: Figure, relation: Relation) -> None:
     ]
     if not relation.images["listed"].any():
         del handles[1]
-    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), columnspacing=1.4)
+    name_legend(figure, handles, len(handles), columnspacing=1.4)

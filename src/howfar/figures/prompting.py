@@ -1,25 +1,22 @@
-"""Figs. 11 and 12 of the paper: photographs with their prompts, and what the prompted networks made of them."""
+"""Draws figs. 11 and 12 of the paper: photographs with their prompts, and what the prompted networks made of them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final
 
-import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from howfar.errors import InputError
-from howfar.figures.adaptation_rows import grey
-from howfar.figures.style import INK, MUTED, WIDTH, blank, drawing, head, name_text
-from howfar.figures.thumbnails import Thumbnail, thumbnail
+from howfar.figures.datasets import require_one
+from howfar.figures.frame import picture_sheet
+from howfar.figures.pictures import Shown, Thumbnail, extent, middle, probabilities, thumbnail, truth
+from howfar.figures.registration import Caption, registered
+from howfar.figures.style import INK, MUTED, drawing, head, name_text
 from howfar.results.prompting import Prompting
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 FOREGROUND: Final = "#00a651"
 BACKGROUND: Final = "#e4002b"
@@ -28,107 +25,81 @@ _EXTRA: Final = 0.5
 _FEWEST: Final = 6
 
 
-class Shown(NamedTuple):
-    """One image of a dataset, and where it stands in it."""
+def _caption(prompting: Prompting) -> Caption:
+    rows = prompting.scores.to_dict("records")
+    values = [f"{row['prompt']} on {row['dataset']} mean F {row['mean_f']:.2f}" for row in rows]
+    return Caption(
+        "Prompts and what they give",
+        "Of each dataset the image in the middle by F of the first prompt: photograph, ground truth, and the probabilities by "
+        "each prompt, white being certain. Green points and boxes say foreground, red points background.",
+        f"Rows of small pictures. {'; '.join(values)}.",
+    )
 
-    dataset: str
-    image: str
-    reason: str
 
-
-def prompting_rows(found: Prompting, *, folder: str | Path = ".", limit: int = 12) -> Figure:
-    """One image of each dataset: photograph, ground truth, and each prompt's probabilities with the prompt drawn in.
+@registered(_caption, vector=False)
+def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int = 12) -> Figure:
+    """Draw one image of each dataset: photograph, ground truth, and each prompt's probabilities with the prompt drawn in.
 
     Which image is decided by the first prompt: the one in the middle by its F at 0.5; of an even number the lower. Green
     points are on the foreground, red ones beside it, boxes are green. White is certain.
 
     Parameters
     ----------
-    found
-        The result.
     folder
         The study's, below which the maps lie.
     limit
         Datasets at most.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
     """
-    if limit < 1:
-        raise InputError.of("limit", "must be at least 1", limit)
-    shown = [middle(found, dataset) for dataset in found.datasets[:limit]]
-    columns = ["photograph", "ground truth", *found.prompts]
+    require_one("limit", limit)
+    shown = [_stand_in(prompting, dataset) for dataset in prompting.datasets[:limit]]
+    columns = ["photograph", "ground truth", *prompting.prompts]
     with drawing():
         across = max(len(columns), _FEWEST) * _STEP
-        lines = [_pictures(found, one, Path(folder)) for one in shown]
+        lines = [_pictures(prompting, image, Path(folder)) for image in shown]
         height = sum(_height(line) + _EXTRA for line in lines)
-        figure = blank(WIDTH, WIDTH * height / across + 0.5)
-        axes = figure.add_subplot()
-        axes.set_axis_off()
-        axes.set_xlim(0, across)
-        axes.set_ylim(height, -0.05)
-        axes.set_aspect("equal")
+        figure, axes = picture_sheet(across, height, top=-0.05)
         top = 0.0
-        for one, line in zip(shown, lines, strict=True):
-            top += _line(axes, found, one, line, columns, top)
-        left_out = "" if len(found.datasets) <= limit else f" The first {limit} of {len(found.datasets)} datasets are shown."
+        for image, line in zip(shown, lines, strict=True):
+            top += _line(axes, image, line, columns, top)
+        count = len(prompting.datasets)
+        left_out = "" if count <= limit else f" The first {limit} of {count} datasets are shown."
         head(figure, "What prompted networks segment", f"Green: foreground points and box; red: background points.{left_out}")
     return figure
 
 
-def middle(found: Prompting, dataset: str) -> Shown:
-    """The image in the middle by F of the first prompt, ties by name."""
-    first = found.images[(found.images["prompt"] == found.prompts[0]) & (found.images["dataset"] == dataset)]
-    ordered = first.sort_values(["f", "image"], kind="stable")
-    return Shown(dataset, str(ordered["image"].iloc[(len(ordered) - 1) // 2]), f"median of F by {found.prompts[0]}")
+def _stand_in(prompting: Prompting, dataset: str) -> Shown:
+    images, prompt = prompting.images, prompting.prompts[0]
+    own = images[(images["prompt"] == prompt) & (images["dataset"] == dataset)]
+    return Shown(dataset, middle(own, "f"), f"median of F by {prompt}")
 
 
-def _pictures(found: Prompting, one: Shown, folder: Path) -> list[tuple[Thumbnail, pd.Series | None]]:
-    from howfar.data.masks import read_mask
-
-    rows = found.images[(found.images["dataset"] == one.dataset) & (found.images["image"] == one.image)].set_index("prompt")
+def _pictures(prompting: Prompting, shown: Shown, folder: Path) -> list[tuple[Thumbnail, pd.Series | None]]:
+    images = prompting.images
+    rows = images[(images["dataset"] == shown.dataset) & (images["image"] == shown.image)].set_index("prompt")
     record = rows.iloc[0]
-    line: list[tuple[Thumbnail, Any]] = [
-        (thumbnail(str(record["path"])), None),
-        (grey(lambda: read_mask(str(record["mask"])).astype(np.float64)), None),
-    ]
-    for prompt in found.prompts:
-        own = rows.loc[prompt]
-        line.append((grey(partial(_values, folder / str(own["map"]))), own))
+    line: list[tuple[Thumbnail, Any]] = [(thumbnail(str(record["path"])), None), (truth(str(record["mask"])), None)]
+    for prompt in prompting.prompts:
+        line.append((probabilities(folder / str(rows.loc[prompt, "map"])), rows.loc[prompt]))
     return line
 
 
-def _values(file: Path) -> Any:
-    from howfar.data.predictions import read_prediction
-
-    return read_prediction(file).values
-
-
 def _line(
-    axes: Axes,
-    found: Prompting,
-    one: Shown,
-    line: Sequence[tuple[Thumbnail, pd.Series | None]],
-    columns: Sequence[str],
-    top: float,
+    axes: Axes, shown: Shown, line: Sequence[tuple[Thumbnail, pd.Series | None]], columns: Sequence[str], top: float
 ) -> float:
-    axes.text(0, top + 0.16, name_text(one.dataset, 40), fontsize=9.5, fontweight="bold", color=INK, parse_math=False)
+    axes.text(0, top + 0.16, name_text(shown.dataset, 40), fontsize=9.5, fontweight="bold", color=INK, parse_math=False)
     small: dict[str, Any] = {"fontsize": 7.5, "color": MUTED, "parse_math": False}
     edge = (len(columns) - 1) * _STEP + 1
-    axes.text(edge, top + 0.16, f"{name_text(one.image.rsplit('/', 1)[-1], 40)} · {one.reason}", ha="right", **small)
+    axes.text(edge, top + 0.16, f"{name_text(shown.image.rsplit('/', 1)[-1], 40)} · {shown.reason}", ha="right", **small)
     high, start = _height(line), top + 0.22
     for place, ((picture, row), column) in enumerate(zip(line, columns, strict=True)):
         left = place * _STEP
         if picture.pixels is None:
             axes.text(left + 0.5, start + high / 2, picture.reason, ha="center", va="center", **small)
         else:
-            tall, wide = picture.pixels.shape[:2]
-            width, height = wide / max(wide, tall), tall / max(wide, tall)
+            width, height = extent(picture.pixels)
             box = (left + (1 - width) / 2, left + (1 + width) / 2, start + height, start)
             image = axes.imshow(picture.pixels, extent=box, interpolation="nearest", zorder=1.5, aspect="equal")
-            image.set_label(f"{one.dataset}:{column}")
+            image.set_label(f"{shown.dataset}:{column}")
             if row is not None:
                 _prompt(axes, json.loads(str(row["told"])), (box[0], start), _true_size(str(row["path"])), (width, height))
         number = "" if row is None or row["f"] != row["f"] else f"\nF {row['f']:.2f}"
@@ -155,7 +126,7 @@ def _prompt(
 
 
 def _true_size(path: str) -> tuple[int, int] | None:
-    """Width and height of the picture as it is decoded."""
+    """Read width and height of the picture as it is decoded."""
     from howfar.data import decode, read_bytes
     from howfar.errors import ImageError
 
@@ -167,5 +138,4 @@ def _true_size(path: str) -> tuple[int, int] | None:
 
 
 def _height(line: Sequence[tuple[Thumbnail, Any]]) -> float:
-    shapes = [picture.pixels.shape[:2] for picture, _ in line if picture.pixels is not None]
-    return max((tall / max(tall, wide) for tall, wide in shapes), default=0.3)
+    return max((extent(picture.pixels)[1] for picture, _ in line if picture.pixels is not None), default=0.3)

@@ -1,47 +1,59 @@
-"""How far each secondary is from P, by the yardstick of P's own images."""
+"""Draws how far each secondary is from the primary dataset, by the yardstick of the primary's own images."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from howfar.figures.comparison_rows import Row, rows
-from howfar.figures.style import INK, MUTED, PAPER, WIDTH, blank, drawing, head, name_rows, name_text, plain
+from howfar.figures.datasets import Row, rows
+from howfar.figures.frame import log_ticks, name_legend, row_number
+from howfar.figures.registration import Caption, registered
+from howfar.figures.style import MUTED, PAPER, WIDTH, blank, drawing, head, name_rows, name_text
+from howfar.numbers import times
 from howfar.results import Comparison
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 AXIS = r"O$^{\mathrm{dist}}$(S, P) / O$^{\mathrm{dist}}$(P, P)   (1: as far as P's own images from each other)"
 UNDEFINED = "undefined: P's own images have no distance from each other"
 SHAPES = ("s", "^", "D", "v", "P", "X")
 
 
+def _caption(comparison: Comparison) -> Caption:
+    values = [
+        f"{d.name} {'undefined' if d.relative is None else times(d.relative)}{_range(d.relative_ci)}"
+        for d in comparison.datasets
+    ]
+    hollow = " Hollow marks: what the trivial backbones say of the same images." if comparison.baselines else ""
+    return Caption(
+        "Distance in units of P's own",
+        "Each dataset's mean distance from P over the mean distance of P's own images from each other, in the same subspace, "
+        f"with its 95 % bootstrap interval. The dashed line is P itself; right of it, the dataset is farther.{hollow}",
+        f"Dots with intervals along one axis, the line at 1 being P itself: {'; '.join(values)}.",
+    )
+
+
+def _range(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" (from {interval[0]:.2f} to {interval[1]:.2f})"
+
+
+def _has_yardstick(comparison: Comparison) -> bool:
+    return any(dataset.relative is not None for dataset in comparison.datasets)
+
+
+@registered(_caption, shows=_has_yardstick)
 def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
-    """`relative` of each secondary with its 95 % interval against the line 1, and what the trivial backbones say (hollow).
+    """Draw `relative` of each secondary with its 95 % interval, and what the trivial backbones say (hollow).
 
     relative = O^dist(S, P) / O^dist(P, P) in one subspace, so its values may be compared across datasets. Left of 1,
     S lies nearer to P than P's own images to each other. The axis is logarithmic where the values span more than a
-    factor of 8.
+    factor of 8. One row a dataset, nearest first, its numbers at the right edge.
 
     Parameters
     ----------
-    comparison
-        The result.
     limit
-        Datasets shown at most: the farthest.
-
-    Returns
-    -------
-    Figure
-        One row a dataset, nearest first, its numbers at the right edge.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
+        Datasets shown at most, and at least 1: the farthest.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
@@ -51,7 +63,7 @@ def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
         for position, row in enumerate(shown):
             _estimate(axes, row, position)
         seen = _baselines(axes, comparison, [row.name for row in shown])
-        _frame(axes, shown, seen)
+        _frame(figure, axes, shown, seen)
         head(figure, f"Distance from {name_text(comparison.primary.name)} over its self-distance [95 % interval]", left_out)
     return figure
 
@@ -67,8 +79,7 @@ def _estimate(axes: Axes, row: Row, position: int) -> None:
             axes.plot([low, high], [position] * 2, color=row.look.colour, lw=3, solid_capstyle="butt", label=f"ci:{row.name}")
         style: dict[str, Any] = {"ms": 8, "color": row.look.colour, "mec": PAPER, "mew": 1, "ls": "none"}
         axes.plot([summary.relative], [position], marker=row.look.marker, label=row.name, **style)
-    at = axes.get_yaxis_transform()
-    axes.text(1.02, position, text, transform=at, va="center", ha="left", fontsize=9, color=INK)
+    row_number(axes, position, text, 9)
 
 
 def _baselines(axes: Axes, comparison: Comparison, names: list[str]) -> list[str]:
@@ -86,17 +97,15 @@ def _baselines(axes: Axes, comparison: Comparison, names: list[str]) -> list[str
 
 
 def _drawn(axes: Axes) -> list[float]:
-    """Every value drawn, the reference line's apart."""
+    """List every value drawn but the reference line's."""
     lines = [line for line in axes.get_lines() if line.get_label() != "_one"]
     return [float(x) for line in lines for x in np.asarray(line.get_xdata(), dtype=np.float64)]
 
 
-def _frame(axes: Axes, shown: list[Row], seen: list[str]) -> None:
+def _frame(figure: Figure, axes: Axes, shown: list[Row], seen: list[str]) -> None:
     positive = [x for x in _drawn(axes) if x > 0]
     if positive and max(positive) > 8 * min(positive):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+        log_ticks(axes)
     elif positive:
         edge = 0.06 * (max(*positive, 1.0) - min(*positive, 1.0)) + 0.01
         axes.set_xlim(min(*positive, 1.0) - edge, max(*positive, 1.0) + edge)
@@ -108,8 +117,6 @@ def _frame(axes: Axes, shown: list[Row], seen: list[str]) -> None:
     axes.set_xlabel(AXIS)
     handles = [line for line in axes.get_lines() if line.get_label() in seen and line.get_markerfacecolor() == "none"]
     if handles:
-        legend = axes.figure.legend(handles=handles, loc="outside lower left", ncols=4, title="Trivial backbones")
+        legend = name_legend(figure, handles, 4, title="Trivial backbones")
         legend.get_title().set_fontsize(9)
         legend.set_alignment("left")
-        for text in legend.get_texts():
-            plain(text)

@@ -1,48 +1,46 @@
-"""The first two components of each pair: P's images grey, the secondary's coloured."""
+"""Draws the first two components of each pair: the primary's images grey, the secondary's coloured."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from howfar.figures.comparison_rows import Row, own_name, rows
+from howfar.arrays import Float64Array
+from howfar.figures.datasets import Row, own_name, rows
+from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, MUTED, PRIMARY, WIDTH, blank, drawing, head, name_text, plain
 from howfar.results import Comparison
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from howfar.arrays import Float64Array
 
 COLUMNS = 3
 POINTS = 4000
 
 
+def _caption(comparison: Comparison) -> Caption:
+    kept = [100 * dataset.explained_variance for dataset in comparison.datasets]
+    return Caption(
+        "First two components",
+        "P grey, the dataset coloured. Distances are measured in all components, so what overlaps in this plane may be apart "
+        "in others.",
+        "One panel of points for each dataset, P's images grey. The components kept hold between "
+        f"{np.min(kept):.0f} and {np.max(kept):.0f} % of the variance.",
+    )
+
+
+@registered(_caption)
 def scatter(comparison: Comparison, *, limit: int = 12) -> Figure:
-    """The plane of the first two principal components, one panel a secondary; both axes of a panel have one unit.
+    """Draw the plane of the first two principal components, one panel a secondary; both axes of a panel have one unit.
 
     Distances are measured in all components, of which this plane is a part: what overlaps here may still be apart there.
-    Where a set holds more than 4000 images, evenly spaced ones of them are drawn.
+    Where a set holds more than 4000 images, evenly spaced ones of them are drawn. Panels in rows of three, nearest first.
 
     Parameters
     ----------
-    comparison
-        The result.
     limit
-        Panels at most: the farthest datasets.
-
-    Returns
-    -------
-    Figure
-        Panels in rows of three, nearest first.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
+        Panels at most, and at least 1: the farthest datasets.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
@@ -61,17 +59,8 @@ def _panel(axes: Axes, row: Row, projection: str) -> None:
     # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels, the text stays text.
     axes.scatter(own[:, 0], own[:, 1], s=_size(len(own)), c=PRIMARY, alpha=0.55, lw=0, rasterized=True, label="own")
     size = 1.5 * _size(len(points))
-    axes.scatter(
-        points[:, 0],
-        points[:, 1],
-        s=size,
-        c=row.look.colour,
-        marker=row.look.marker,
-        alpha=0.8,
-        rasterized=True,
-        label=row.name,
-        linewidths=0,
-    )
+    style: dict[str, Any] = {"c": row.look.colour, "marker": row.look.marker, "alpha": 0.8, "rasterized": True, "linewidths": 0}
+    axes.scatter(points[:, 0], points[:, 1], s=size, label=row.name, **style)
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(True, axis="both")
     axes.margins(0.06)
@@ -94,5 +83,5 @@ def _plane(frame: pd.DataFrame) -> Float64Array:
 
 
 def _size(n: int) -> float:
-    """Marker area: large for a few images, small for many."""
+    """Choose the marker area: large for a few images, small for many."""
     return float(np.clip(2200 / max(n, 1), 5, 45))

@@ -1,48 +1,49 @@
-"""Fig. 10 of the paper: the images of each secondary in order of distance."""
+"""Draws fig. 10 of the paper: the images of each secondary in order of distance."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from howfar.figures.comparison_rows import Row, own_name, rows
-from howfar.figures.style import I_DIST, MUTED, PRIMARY, WIDTH, blank, drawing, head, name_text, plain
+from howfar.arrays import Float64Array
+from howfar.figures.datasets import Row, own_name, rows
+from howfar.figures.frame import name_legend
+from howfar.figures.registration import Caption, registered
+from howfar.figures.style import I_DIST, MUTED, PRIMARY, WIDTH, blank, drawing, head, name_text
 from howfar.results import Comparison
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from howfar.arrays import Float64Array
 
 SHARES = np.linspace(0.0, 1.0, 201)
 
 
+def _caption(comparison: Comparison) -> Caption:
+    level = (
+        "over P's self-distance: how much of a dataset lies beyond P itself, whose own images are the grey curve."
+        if all(dataset.self_distance for dataset in comparison.datasets)
+        else "mean distances as they are, as P has no self-distance to measure them by."
+    )
+    return Caption(
+        "Images in order of distance",
+        "Each dataset's images from its nearest to its farthest. Left, scaled from 0 to 1 within each dataset: a steep end is "
+        f"a few outlying images, a straight line an even spread. Right, {level}",
+        "Two panels of rising curves, one for each dataset and a grey one for P: image distance against rank share; the "
+        "numbers are in the tables.",
+    )
+
+
+@registered(_caption)
 def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
-    """Images of each secondary sorted by I^dist, against their rank share; P's own images in grey.
+    """Draw the images of each secondary sorted by I^dist, against their rank share; P's own images in grey.
 
     Left, as fig. 10 of Achara & Pandey: distances scaled to 0-1 within each dataset, which shows the shape of the rise and
     hides its level. Right: distances over the mean of P's own in the same subspace, which shows the level (1: as far as
     P's own images are from each other); left raw where P is a single image. The grey band holds P's own curves of all
-    pairs shown.
+    pairs shown. Two panels and a legend.
 
     Parameters
     ----------
-    comparison
-        The result.
     limit
-        Datasets shown at most: the farthest.
-
-    Returns
-    -------
-    Figure
-        Two panels and a legend.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
+        Datasets shown at most, and at least 1: the farthest.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
@@ -61,7 +62,7 @@ def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
             axes.set_xlabel("share of the dataset's images, nearest first")
             axes.set_xlim(-0.02, 1.02)
             axes.grid(True, axis="y")
-        _legend(figure, scaled)
+        name_legend(figure, scaled, handlelength=3)
         head(figure, f"Images in order of distance from {name_text(comparison.primary.name)}", left_out)
     return figure
 
@@ -104,10 +105,3 @@ def _finish_level(axes: Axes, yardstick: bool) -> None:
         axes.set_ylabel("mean distance / that of P's own images")
     else:
         axes.set_ylabel("mean distance to the images of P")
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    legend = figure.legend(handles, labels, loc="outside lower left", ncols=3, handlelength=3)
-    for text in legend.get_texts():
-        plain(text)

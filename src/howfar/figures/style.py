@@ -1,4 +1,4 @@
-"""How every figure looks: colours that colour-blind readers can tell apart, type, and the frame around a plot.
+"""Decides how every figure looks: colours that colour-blind readers can tell apart, type, and the frame around a plot.
 
 Nothing here changes matplotlib's global settings: figures are made inside `drawing()`, which puts them back.
 """
@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+import matplotlib
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 INK = "#1f2328"
 MUTED = "#59636e"
@@ -33,7 +34,7 @@ MARKERS = ("o", "s", "^", "D")
 
 @dataclass(frozen=True)
 class Look:
-    """The colour, dash and marker of one dataset in every figure."""
+    """Holds the colour, dash and marker of one dataset in every figure."""
 
     colour: str
     dash: Dash
@@ -41,7 +42,7 @@ class Look:
 
 
 def look(index: int) -> Look:
-    """The look of the secondary at `index` in the caller's order; looks repeat after 24 datasets.
+    """Give the look of the secondary at `index` in the caller's order; looks repeat after 24 datasets.
 
     Examples
     --------
@@ -54,7 +55,7 @@ def look(index: int) -> Look:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Settings for making a figure, in force inside the ``with`` block only.
+    """Keep settings for making a figure in force inside the ``with`` block only.
 
     Examples
     --------
@@ -65,14 +66,12 @@ def drawing() -> Iterator[None]:
     >>> matplotlib.rcParams["axes.spines.top"]
     True
     """
-    import matplotlib
-
     with matplotlib.rc_context(_settings()):
         yield
 
 
 def name_text(name: str, longest: int = 28) -> str:
-    """A dataset's name as a figure shows it: the middle of a long one left out, so that both ends can be read.
+    """Shorten a dataset's name for a figure: the middle of a long one is left out, so that both ends can be read.
 
     Examples
     --------
@@ -93,9 +92,7 @@ def plain(text: Any) -> Any:
 
 
 def blank(width: float, height: float) -> Figure:
-    """An empty figure, independent of pyplot's state, that lays itself out; sizes in inches."""
-    from matplotlib.figure import Figure
-
+    """Make an empty figure, independent of pyplot's state, that lays itself out; sizes in inches."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -150,9 +147,7 @@ def _settings() -> Any:  # matplotlib 3.11 types the keys as literals, earlier r
 
 @cache
 def _families() -> tuple[str, ...]:
-    """DejaVu Sans, which comes with matplotlib, then whichever installed fonts know characters that it lacks."""
-    from matplotlib import font_manager
-
+    """List DejaVu Sans, which comes with matplotlib, then whichever installed fonts know characters that it lacks."""
     wider = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Hiragino Sans", "PingFang SC", "Noto Sans")
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return ("DejaVu Sans", *(name for name in wider if name in installed))

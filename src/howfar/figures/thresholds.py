@@ -1,21 +1,20 @@
-"""How F, precision and recall go with the threshold, of one dataset's predictions or of every labelled dataset of a run."""
+"""Draws how F, precision and recall go with the threshold, of one dataset's predictions or of all labelled datasets."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from howfar.figures.sets import first, looks, name_legend, nothing
+from howfar.arrays import Float64Array
+from howfar.figures.datasets import first, looks
+from howfar.figures.frame import name_legend, nothing
+from howfar.figures.registration import Caption, registered
 from howfar.figures.style import COLOURS, INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_text
 from howfar.metrics import THRESHOLDS, Counts, f, precision_recall
 from howfar.results import DatasetRelation, Evaluation, Relation
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from howfar.arrays import Float64Array
 
 COUNTS = ("predicted", "hits_predicted", "hits_true")
 TITLE = "Performance by threshold"
@@ -24,7 +23,7 @@ LEVELS = (0.2, 0.4, 0.6, 0.8)
 
 
 class Curves(NamedTuple):
-    """Precision, recall and F of summed counts at the 100 thresholds, (100,) each; nan where undefined."""
+    """Holds precision, recall and F of summed counts at the 100 thresholds, (100,) each; nan where undefined."""
 
     precision: Float64Array
     recall: Float64Array
@@ -32,20 +31,15 @@ class Curves(NamedTuple):
 
 
 def thresholds(evaluation: Evaluation) -> Figure:
-    """F, precision and recall of the summed counts at every threshold, and precision against recall.
+    """Draw F, precision and recall of the summed counts at every threshold, and precision against recall.
 
     The dot is the ODS: the highest F that one threshold reaches over the whole dataset. The dashed upright is the threshold
-    that per-image values are taken at, where it is another. Grey curves join points of one F.
+    that per-image values are taken at, where it is another. Grey curves join points of one F. Two panels.
 
     Parameters
     ----------
     evaluation
         The result; of a segmentation, as other tasks have no thresholds.
-
-    Returns
-    -------
-    Figure
-        Two panels.
     """
     curves = pooled(evaluation)
     title = f"{TITLE}: {name_text(evaluation.dataset)}"
@@ -69,56 +63,61 @@ def thresholds(evaluation: Evaluation) -> Figure:
             _upright(by_threshold, evaluation.threshold, f"per image: {evaluation.threshold:.2f}")
         _frame(by_threshold, plane)
         by_threshold.set_ylabel("precision, recall, F")
-        name_legend(figure, by_threshold, 5)
+        name_legend(figure, by_threshold, 5, handlelength=3)
         tolerance = f"; tolerance {evaluation.tolerance:g} px" if evaluation.tolerance else ""
         head(figure, f"{title}, {evaluation.n:,} images{tolerance}")
     return figure
 
 
+def _caption(relation: Relation) -> Caption:
+    values = [
+        f"{row.name} {row.ods:.3f} at {row.ods_threshold:.2f}"
+        for row in relation.datasets
+        if row.ods is not None and row.ods_threshold is not None
+    ]
+    line = "" if relation.settings.threshold is None else " The dashed line is the threshold that all images share."
+    return Caption(
+        TITLE,
+        "Left, F of each dataset's summed counts at every threshold; dots mark its best (ODS), which looks at its labels."
+        f"{line} Right, precision against recall; along a grey curve F is the same.",
+        f"Two panels of curves, one for each dataset. Best F: {'; '.join(values)}.",
+    )
+
+
+@registered(_caption, shows=lambda relation: relation.thresholds["f"].notna().any())
 def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
-    """F of each labelled dataset at every threshold, and its precision against recall; counts are summed over its images.
+    """Draw F of each labelled dataset at every threshold, and its precision against recall; counts are summed over its images.
 
     Dots are each dataset's ODS, which looks at its labels; the dashed line is the threshold that all images share. How far a
-    dot lies above its curve's crossing of that line is what choosing the threshold on the dataset's own labels is worth.
+    dot lies above its curve's crossing of that line is what choosing the threshold on the dataset's own labels is worth. Two
+    panels and a legend.
 
     Parameters
     ----------
-    relation
-        The result.
     limit
-        Datasets shown at most: the first of the run that have counts.
-
-    Returns
-    -------
-    Figure
-        Two panels and a legend.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
+        Datasets shown at most, and at least 1: the first of the run that have counts.
     """
     counted = set(relation.thresholds.loc[relation.thresholds["f"].notna(), "dataset"])
-    shown, left_out = first([one for one in relation.datasets if one.name in counted], limit)
+    shown, left_out = first([row for row in relation.datasets if row.name in counted], limit)
     if not shown:
         return nothing(TITLE, NO_COUNTS)
     look_of = looks(relation)
     with drawing():
         figure = blank(WIDTH, 4.4 + 0.22 * -(-(len(shown) + 1) // 3))
         by_threshold, plane = figure.subplots(1, 2, width_ratios=(1.15, 1.0))
-        for one in shown:
-            _dataset(by_threshold, plane, one, relation, look_of[one.name])
+        for row in shown:
+            _dataset(by_threshold, plane, row, relation, look_of[row.name])
         if relation.settings.threshold is not None:
             _upright(by_threshold, relation.settings.threshold, f"common threshold: {relation.settings.threshold:.2f}")
         _frame(by_threshold, plane)
         by_threshold.set_ylabel("F of the dataset's summed counts")
-        name_legend(figure, by_threshold)
+        name_legend(figure, by_threshold, handlelength=3)
         head(figure, f"{TITLE}, one curve a dataset; dots: best for the dataset (ODS)", left_out)
     return figure
 
 
 def pooled(evaluation: Evaluation) -> Curves | None:
-    """Precision, recall and F of the counts summed over the images; None where there are none or no true pixel."""
+    """Compute precision, recall and F of the counts summed over the images; None where there are none or no true pixel."""
     images = evaluation.images
     if not {*COUNTS, "true"} <= set(images.columns) or not len(images) or not images["true"].sum():
         return None
@@ -129,13 +128,13 @@ def pooled(evaluation: Evaluation) -> Curves | None:
     return Curves(*precision_recall(counts), f(counts))
 
 
-def _dataset(by_threshold: Axes, plane: Axes, one: DatasetRelation, relation: Relation, look: Look) -> None:
-    rows = relation.thresholds[relation.thresholds["dataset"] == one.name].sort_values("threshold")
+def _dataset(by_threshold: Axes, plane: Axes, dataset: DatasetRelation, relation: Relation, look: Look) -> None:
+    rows = relation.thresholds[relation.thresholds["dataset"] == dataset.name].sort_values("threshold")
     names = ("threshold", "precision", "recall", "f")
     at, precision, recall, values = (np.asarray(rows[name], dtype=np.float64) for name in names)
     style: dict[str, Any] = {"color": look.colour, "ls": look.dash, "lw": 1.7}
-    by_threshold.plot(at, values, label=name_text(one.name), **style)
-    plane.plot(recall, precision, label=name_text(one.name), **style)
+    by_threshold.plot(at, values, label=name_text(dataset.name), **style)
+    plane.plot(recall, precision, label=name_text(dataset.name), **style)
     best = int(np.nanargmax(values))
     _dot(by_threshold, at[best], values[best], look.colour, "_ods", look.marker)
     _dot(plane, recall[best], precision[best], look.colour, "_ods", look.marker)
@@ -151,7 +150,7 @@ def _upright(axes: Axes, threshold: float, label: str) -> None:
 
 
 def _frame(by_threshold: Axes, plane: Axes) -> None:
-    """Both panels from 0 to 1; in the plane of precision and recall, curves of one F behind the data."""
+    """Let both panels run from 0 to 1; in the plane of precision and recall, curves of one F behind the data."""
     for level in LEVELS:
         at = level / (2 - level)
         recall = np.linspace(at, 1.0, 200)

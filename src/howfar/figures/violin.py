@@ -1,49 +1,57 @@
-"""Fig. 3 of the paper: how the distances of each secondary's images are spread, with P's own beside each."""
+"""Draws fig. 3 of the paper: how the distances of each secondary's images are spread, with P's own beside each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from howfar.figures.comparison_rows import Row, own_name, rows
+from howfar.arrays import Float64Array
+from howfar.figures.datasets import Row, own_name, rows
+from howfar.figures.registration import Caption, registered
 from howfar.figures.style import I_DIST, INK, MUTED, PAPER, PRIMARY, WIDTH, blank, drawing, head, name_rows, name_text
+from howfar.numbers import format_number
 from howfar.results import Comparison
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from howfar.arrays import Float64Array
 
 HALF = 0.40
 FEW = 8
 GRID_POINTS = 160
 
 
-def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
-    """Distribution of I^dist (mean form) of each secondary (above its line) and of P's own images (grey, below it).
+def _caption(comparison: Comparison) -> Caption:
+    medians = comparison.images.groupby("dataset", sort=False)["i_dist_mean"].median()
+    own = comparison.primary_images.groupby("against", sort=False)["i_dist_mean"].median()
+    values = [
+        f"{name} {format_number(float(medians[name]))} (P's own {format_number(float(own[name]))})" for name in medians.index
+    ]
+    ruler = (
+        " Every pair has its own subspace, so compare each coloured shape with the grey one under it, not with the others."
+        if comparison.settings.projection == "pair"
+        else ""
+    )
+    return Caption(
+        "How the distances are spread",
+        "Mean distance of each image to P's images (coloured), and of P's own images to the rest of P (grey). Bars span the "
+        f"quartiles, white dots are medians; up to eight images are drawn one by one.{ruler}",
+        f"Half-violins of image distances. Medians: {'; '.join(values)}.",
+    )
 
-    Each pair may have its own subspace (projection "pair"), so a violin is read against the grey one under it. Bars mark
-    the quartiles, dots the median; shapes are Gaussian kernel estimates cut at the extremes, each scaled to one height.
-    Up to eight images are drawn as dots instead, equal values as one stroke. After fig. 3 of Achara & Pandey.
+
+@registered(_caption)
+def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
+    """Draw how I^dist (mean form) is spread in each secondary (above its line) and among P's own images (grey, below it).
+
+    Each pair may have its own subspace (projection "pair"), so a violin is read against the grey one under it. Bars mark the
+    quartiles, dots the median; shapes are Gaussian kernel estimates cut at the extremes, each scaled to one height. Up to
+    eight images are drawn as dots instead, equal values as one stroke. After fig. 3 of Achara & Pandey. One row a dataset,
+    nearest first.
 
     Parameters
     ----------
-    comparison
-        The result.
     limit
-        Datasets shown at most: the farthest.
-
-    Returns
-    -------
-    Figure
-        One row a dataset, nearest first.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
+        Datasets shown at most, and at least 1: the farthest.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
@@ -65,7 +73,7 @@ def _title(comparison: Comparison, shown: list[Row]) -> str:
 
 
 def _half(axes: Axes, values: Float64Array, line: float, side: int, colour: str, label: str) -> None:
-    """One half-violin on `line`: `side` −1 above it, +1 below it (the y axis points down)."""
+    """Draw one half-violin on `line`: `side` −1 above it, +1 below it (the y axis points down)."""
     if not len(values):
         return
     middle = line + side * 0.13
@@ -85,7 +93,7 @@ def _half(axes: Axes, values: Float64Array, line: float, side: int, colour: str,
 
 
 def shape(values: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Gaussian kernel density of `values` (Scott's bandwidth) between their extremes, scaled to a peak of 1.
+    """Estimate the Gaussian kernel density of `values` (Scott's bandwidth) between their extremes, scaled to a peak of 1.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Reports: a result and its figures as one page that can be sent on (`howfar.report.html`)."""
+"""Reports: a folder for each topic, with its page or section, text, tables and template, beside what all pages share."""

@@ -1,4 +1,4 @@
-"""Figures as files and as part of a page: SVG that follows the page's colours and asks nobody for anything."""
+"""Writes figures as files and as parts of a page: SVG that follows the page's colours and asks nobody for anything."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 
 @dataclass(frozen=True)
 class Embedded:
-    """A figure ready to be put into a page: its SVG and its width in points."""
+    """Holds a figure that is ready to be put into a page: its SVG and its width in points."""
 
     name: str
     svg: str
@@ -42,7 +42,7 @@ class Embedded:
 
 
 def embed(figure: Figure, name: str, folder: Path, vector: bool = True) -> Embedded:
-    """Write ``<name>.png`` (and ``.svg``) into `folder`, whole or not at all, and return the figure as SVG for a page.
+    """Write ``<name>.png`` (and ``.svg``) into `folder`, each whole or not at all, and return the figure as SVG for a page.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def embed(figure: Figure, name: str, folder: Path, vector: bool = True) -> Embed
 
 @contextmanager
 def _saving(name: str) -> Iterator[None]:
-    """Text as text, each picture by itself, identifiers that do not change from run to run; no remark on rare characters.
+    """Keep text as text, each picture by itself and identifiers the same from run to run; make no remark on rare characters.
 
     A character that no installed font of matplotlib's knows is a box in the .png; in the .svg and on the page the reader's
     fonts show it.
@@ -82,8 +82,8 @@ def _saving(name: str) -> Iterator[None]:
 
 def _for_page(text: str, name: str) -> Embedded:
     text = _METADATA.sub("", _HEAD.sub("", text))
-    found = _VIEW_BOX.search(text)
-    width, height = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    box = _VIEW_BOX.search(text)
+    width, height = (float(box[1]), float(box[2])) if box else (0.0, 0.0)
     text = _OPENING.sub(f'<svg viewBox="0 0 {width:g} {height:g}" aria-hidden="true" focusable="false">', text, count=1)
     for colour, variable in PAGE_COLOURS.items():
         text = text.replace(colour, variable)
@@ -95,13 +95,13 @@ def _for_page(text: str, name: str) -> Embedded:
     return Embedded(name, text.strip(), width)
 
 
-def _lighter(found: re.Match[str]) -> str:
-    """An opaque picture as JPEG, a sixth of the size; one with transparency as it is."""
+def _lighter(picture: re.Match[str]) -> str:
+    """Turn an opaque picture into JPEG, a sixth of the size; leave one with transparency."""
     from PIL import Image
 
-    image: Any = Image.open(io.BytesIO(base64.b64decode(found[1])))
+    image: Any = Image.open(io.BytesIO(base64.b64decode(picture[1])))
     if image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255):
-        return "data:image/png;base64," + re.sub(r"\s", "", found[1])
+        return "data:image/png;base64," + re.sub(r"\s", "", picture[1])
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "JPEG", quality=QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,9 +1,10 @@
-"""What every page of a report is made with: the templates' environment, and the file that is whole or not there."""
+"""Fills the templates of reports, and writes pages whole or not at all."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from markupsafe import Markup, escape
 
 from howfar.io.atomic import replace_text
 from howfar.numbers import format_number
+from howfar.report.figures import Figures
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -20,45 +22,66 @@ LONG = 12
 _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 
 
-def write_page(template: str, content: Mapping[str, Any], folder: Path) -> Path:
-    """Render one of our templates to ``folder/report.html``, which is replaced at once, and return its path.
+def write_page(template: str | Path, content: Mapping[str, Any], folder: str | Path, figures: Figures) -> Path:
+    """Fill a template, write it to ``folder/report.html``, which is replaced at once, and return that path.
 
     Parameters
     ----------
     template
-        Its file's name.
+        Its file, as `fill` takes it.
     content
-        What it reads; `long`, the rows above which a list is folded, is added.
+        What it reads; `figures`, and `long`, the rows above which a list is folded, are added.
     folder
         It exists.
+    figures
+        Those of the page.
     """
-    page = _environment().get_template(template).render(**content, long=LONG)
-    replace_text(folder / PAGE, page)
-    return folder / PAGE
+    path = Path(folder) / PAGE
+    replace_text(path, fill(template, {**content, "figures": figures}))
+    return path
 
 
+def fill(template: str | Path, content: Mapping[str, Any], block: str = "") -> Markup:
+    """Fill a template, or one of its blocks where it has one of that name, with all macros of ``macros.html.j2`` at hand.
+
+    Parameters
+    ----------
+    template
+        Its path, absolute or below this folder.
+    content
+        What it reads.
+    block
+        The block's name.
+    """
+    whole, macros = (_environment().get_template(name) for name in (str(template), "macros.html.j2"))
+    known = {**content, "long": LONG}
+    shared = {name: value for name, value in vars(macros.make_module(known)).items() if not name.startswith("_")}
+    context = whole.new_context({**shared, **known})
+    return Markup("".join(whole.blocks.get(block, whole.root_render_func)(context)))
+
+
+@cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+    own = Path(__file__).parent
     environment = Environment(
-        loader=PackageLoader("howfar.report", "templates"),
+        loader=FunctionLoader(lambda name: (own / name).read_text(encoding="utf-8")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = format_number
-    environment.filters["raised"] = _raised
-    environment.filters["bound"] = _bound
+    environment.filters |= {"number": format_number, "raised": _raised, "bound": _bound}
     return environment
 
 
 def _raised(text: str) -> Markup:
-    """``O^dist`` with its exponent raised; all else as text."""
+    """Raise the exponent of ``O^dist``; leave all else as text."""
     return Markup(str(escape(text)).replace("^dist", "<sup>dist</sup>"))
 
 
 def _bound(text: str) -> str:
-    """The text with numbers held to their signs and intervals together, so that no line breaks between."""
+    """Hold numbers to their signs and intervals together, so that no line breaks between."""
     held = re.sub(r"(?<=\d) (?=%)|(?<=\b[pτ]) (?=[=<] )|(?<=\b[pτ] [=<]) |(?<=%) (?=CI)", "\u00a0", text)
-    return _INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), held)
+    return _INTERVAL.sub(lambda interval: interval[0].replace(" ", "\u00a0"), held)

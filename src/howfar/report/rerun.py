@@ -8,6 +8,7 @@ from typing import Any
 
 from howfar.relation.model_selection import worth_using
 from howfar.results import Comparison, Relation
+from howfar.results.adaptation import Adaptation
 from howfar.results.backbones import BackboneComparison
 from howfar.results.matrix import Matrix
 
@@ -115,3 +116,30 @@ def _mapping(names: Iterable[str], sources: Mapping[str, str]) -> str:
 
 def _call(start: str, datasets: Iterable[str], given: Mapping[str, Any], before: Iterable[str] = ("import howfar", "")) -> str:
     return "\n".join([*before, start, *datasets, *(f"    {name}={value!r}," for name, value in given.items()), ")"])
+
+
+OUT = "adaptation-again"
+
+
+def rerun_adaptation(adaptation: Adaptation) -> str:
+    """Write Python that runs the study again with the same settings, in a new folder beside where it is run.
+
+    An angle-bracketed gap stands for a dataset that was in memory alone, or had images left out by the caller.
+    """
+    chosen = dict(adaptation.settings)
+    options, training = chosen.pop("options", {}), dict(chosen.pop("training", {}))
+    training.pop("seed", None)
+    lines = ["import howfar", "", "adaptation = howfar.adapt(", f"    {argument(adaptation.primary, adaptation.sources)},"]
+    lines += [_adapted_datasets(adaptation, "", adaptation.secondaries), f"    {adaptation.segmenter!r},", f"    out={OUT!r},"]
+    lines += [f"    {name}={value!r}," for name, value in chosen.items()]
+    if adaptation.background is not None:
+        lines.append(f"    background={argument(adaptation.background, adaptation.sources)},")
+    if adaptation.blind:
+        lines.append(_adapted_datasets(adaptation, "blind=", adaptation.blind))
+    if options:
+        lines.append(f"    options={dict(options)!r},")
+    return "\n".join([*lines, *(f"    {name}={value!r}," for name, value in training.items()), ")"])
+
+
+def _adapted_datasets(adaptation: Adaptation, before: str, names: tuple[str, ...]) -> str:
+    return "\n".join([f"    {before}[", *(f"        {argument(name, adaptation.sources)}," for name in names), "    ],"])

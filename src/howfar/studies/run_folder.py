@@ -6,13 +6,7 @@ from pathlib import Path
 
 from howfar import registry
 from howfar.results import Comparison
-from howfar.results.adaptation import Adaptation
-from howfar.results.backbones import BackboneComparison
-from howfar.results.matrix import Matrix
-from howfar.results.prompting import Prompting
 from howfar.results.result import Result
-
-RESULTS: tuple[type[Result], ...] = (Comparison, Adaptation, BackboneComparison, Matrix, Prompting)
 
 
 def write_run(result: Result, folder: str | Path) -> Path:
@@ -63,6 +57,7 @@ def write_report(run: str | Path) -> Path:
     'report.html'
     """
     folder = Path(run)
-    there = [kind for kind in RESULTS if (folder / kind.DOCUMENT).is_file()]
+    kinds: list[type[Result]] = [registry.load("results", name) for name in registry.ordered("results")]
+    there = [kind for kind in kinds if (folder / kind.DOCUMENT).is_file()]
     kind = max(there, key=lambda kind: (folder / kind.DOCUMENT).stat().st_mtime_ns, default=Comparison)
     return draw(kind.load(folder), folder)

@@ -1,0 +1,224 @@
+"""Makes tables of an adaptation study: scores, gains, false positives, thresholds, and the images that were learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from howfar.figures.adaptation_bars import Bar, ranges
+from howfar.figures.adaptation_models import arms, looks, scored, seeds_of
+from howfar.figures.adaptation_suppression import by_seed
+from howfar.report.adaptation.text import CHANGE, COST, Change, gain, over_random, points, standing
+from howfar.report.tables import UNDEFINED, Cell, Column, Table, decimal, facts
+from howfar.results.adaptation import ALL, BASELINE, Adaptation
+
+
+def models(adaptation: Adaptation) -> list[str]:
+    """List M, then every adapted model."""
+    return [BASELINE, *arms(adaptation)["model"]]
+
+
+def scores(adaptation: Adaptation, column: str) -> Table:
+    """Compare a score of each dataset by each model: mean over the seeds in which all models were trained, lowest and highest.
+
+    Parameters
+    ----------
+    adaptation
+        The result.
+    column
+        "mean_f" or "ods".
+    """
+    several = len(shared_seeds(adaptation)) > 1
+    datasets, many = scored(adaptation), len(adaptation.secondaries) > 1
+    columns = [Column("model")]
+    columns += [Column(f"{name} (blind)" if name in adaptation.blind else name) for name in datasets]
+    columns += [Column("all", "mean over the secondaries, datasets alike")] if many else []
+    bars = ranges(adaptation, models(adaptation), shared_seeds(adaptation), column)
+    rows = [
+        (_model(adaptation, model), *(_range(bars.get((model, name)), several) for name in (*datasets, *([ALL] * many))))
+        for model in models(adaptation)
+    ]
+    return Table(tuple(columns), tuple(rows))
+
+
+def colour(adaptation: Adaptation, model: str) -> str:
+    """Find the colour that a model has in the figures."""
+    return looks(adaptation)[model].colour
+
+
+def shared_seeds(adaptation: Adaptation) -> list[int]:
+    """List the seeds in which every model was trained, over which the tables' means are."""
+    return seeds_of(adaptation, models(adaptation))
+
+
+def gains(adaptation: Adaptation) -> Table:
+    """List the gain of every model over M with its 95 % interval: all secondaries alike, then each dataset."""
+    datasets = scored(adaptation)
+    columns = (
+        Column("model"),
+        Column(
+            "all", "the secondaries, datasets alike; marked, here and in the other columns, where the interval lies below 0"
+        ),
+        *(Column(f"{name} (blind)" if name in adaptation.blind else name) for name in datasets),
+    )
+    rows = [
+        (_model(adaptation, model), *(_change(gain(adaptation, model, name)) for name in (ALL, *datasets)))
+        for model in models(adaptation)[1:]
+    ]
+    return Table(columns, tuple(rows))
+
+
+def against_random(adaptation: Adaptation) -> Table:
+    """List the gain of every model over random's with as many images; no row where random was no strategy."""
+    pooled = adaptation.gains[adaptation.gains["dataset"] == ALL]
+    columns = (
+        Column("model"),
+        Column("all", "the secondaries, datasets alike; the 95 % interval is not corrected"),
+        Column(
+            "verdict", "beside random, by the interval at a level that is corrected for the number of strategies (Bonferroni)"
+        ),
+        *(Column(name) for name in adaptation.secondaries),
+    )
+    rows = []
+    for row in pooled.to_dict("records"):
+        model = str(row["model"])
+        change = over_random(adaptation, model)
+        if change is None or not change.known:
+            continue
+        own = (_change(over_random(adaptation, model, name)) for name in adaptation.secondaries)
+        rows.append((_model(adaptation, model), _change(change), Cell(standing(row)), *own))
+    return Table(columns, tuple(rows))
+
+
+def suppression(adaptation: Adaptation) -> Table:
+    """List false positives on background that no model learnt from, and what suppressing them cost; none if none were added."""
+    columns = (
+        Column("model"),
+        Column("false positives", "share of pixels above the model's own threshold, mean over images and seeds"),
+        Column("change, points", "from the same model without background, in percentage points, with its 95 % interval"),
+        Column("change of mean F", "on the secondaries, with its 95 % interval"),
+    )
+    if not len(adaptation.suppression):
+        return Table(columns, ())
+    known = [BASELINE, *map(str, adaptation.suppression["model"])]
+    shares = by_seed(adaptation, known).mean()
+    rows = [(_model(adaptation, BASELINE), _share(shares[BASELINE]), UNDEFINED, UNDEFINED)]
+    for row in adaptation.suppression.to_dict("records"):
+        model, change, cost = str(row["model"]), Change.of(row, *CHANGE), Change.of(row, *COST)
+        rows.append((_model(adaptation, model), _share(shares[model]), _points(change), _change(cost)))
+    return Table(columns, tuple(rows))
+
+
+def trained(adaptation: Adaptation) -> Table:
+    """List every model and seed: the threshold, and how it does on P's held-out photographs."""
+    columns = (
+        Column("model"),
+        Column("seed"),
+        Column("of each", "images of each secondary that it learnt from"),
+        Column("background", "images without foreground that it learnt from"),
+        Column("threshold", "best on P's held-out photographs; every F here is at it"),
+        Column("held-out ODS", "F of P's held-out photographs at that threshold: what adapting cost at home"),
+        Column("weights", "start of their hash"),
+    )
+    rows = [
+        (
+            _model(adaptation, str(row["model"])),
+            *(Cell(f"{int(row[name])}", int(row[name])) for name in ("seed", "shots", "background")),
+            decimal(row["threshold"], 2),
+            decimal(row["held_out_ods"]),
+            Cell(str(row["weights"])[:12]),
+        )
+        for row in adaptation.models.to_dict("records")
+    ]
+    return Table(columns, tuple(rows))
+
+
+def chosen(adaptation: Adaptation) -> Table:
+    """List the images that were learnt from, in the order of choice."""
+    columns = (
+        Column("image"),
+        Column("dataset"),
+        Column("strategy"),
+        Column("seed"),
+        Column("choice of", "for how many images; of a strategy whose choices are nested the largest is listed"),
+        Column("rank", "place in the order of choice: the first 1, 3 … are the smaller choices"),
+        Column("distance", "scaled I^dist in the features of that seed's M"),
+    )
+    rows = [
+        (
+            Cell(str(row["image"])),
+            Cell(str(row["dataset"])),
+            Cell(str(row["strategy"])),
+            *(Cell(f"{int(row[name])}", int(row[name])) for name in ("seed", "shots", "rank")),
+            decimal(row["distance"], 2),
+        )
+        for row in adaptation.picks.to_dict("records")
+    ]
+    return Table(columns, tuple(rows))
+
+
+def settings(adaptation: Adaptation) -> Table:
+    """List what the caller chose."""
+    known: dict[str, Any] = {"segmenter": adaptation.segmenter, **adaptation.settings}
+    training = dict(known.pop("training", {}))
+    training.pop("seed", None)
+    return facts({name: _text(name, value) for name, value in {**_flat(known), **_flat(training)}.items()})
+
+
+_SETTINGS = {
+    "shots": "images of each secondary",
+    "random_seeds": "further seeds of random",
+    "pool": "share to choose from",
+    "background_shots": "background images",
+    "start": "adapted models start",
+    "group": "photograph",
+    "bootstrap": "bootstrap resamples",
+}
+_NONE = {"share to choose from": "whole datasets", "photograph": "guessed from names", "patience": "no stopping early"}
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= {str(key): inner for key, inner in value.items()}
+        else:
+            flat[_SETTINGS.get(name, name)] = value
+    return flat
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None and name in _NONE:
+        return _NONE[name]
+    if value is None or (isinstance(value, list | tuple) and not value):
+        return "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}"
+
+
+def _model(adaptation: Adaptation, model: str) -> Cell:
+    return Cell(model, colour=colour(adaptation, model))
+
+
+def _range(bar: Bar | None, several: bool) -> Cell:
+    if bar is None or bar.mean != bar.mean:
+        return UNDEFINED
+    return Cell(f"{bar.mean:.3f}" + (f" ({bar.low:.3f}–{bar.high:.3f})" if several else ""), bar.mean)
+
+
+def _change(change: Change | None) -> Cell:
+    if change is None or not change.known:
+        return UNDEFINED
+    return Cell(f"{change}", change.value, strong=change.below)
+
+
+def _points(change: Change) -> Cell:
+    if not change.known:
+        return UNDEFINED
+    text = f"{points(change.value)} [{points(change.low)}, {points(change.high)}]"
+    return Cell(text, change.value, strong=change.above)
+
+
+def _share(value: float) -> Cell:
+    return UNDEFINED if value != value else Cell(f"{100 * value:.2f} %", value)

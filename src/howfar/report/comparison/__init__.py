@@ -1,0 +1,149 @@
+"""Reports a run on one page: how far its datasets are, and how performance goes with that where it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from howfar.errors import InputError
+from howfar.figures.datasets import nearest_first
+from howfar.figures.performance import is_scored
+from howfar.report.comparison import tables, text
+from howfar.report.estimates import text as estimates
+from howfar.report.figures import draw_figures
+from howfar.report.page import write_page
+from howfar.report.performance import text as performance
+from howfar.report.performance.tables import settings
+from howfar.report.rerun import rerun
+from howfar.report.sections import Section, fill_sections
+from howfar.report.tables import name_cell
+from howfar.report.text import listing
+from howfar.results import Comparison, Relation
+
+TEMPLATE = "comparison/page.html.j2"
+RELATION = "relation.json"
+
+
+def write_report(comparison: Comparison, folder: str | Path, relation: Relation | None = None) -> Path:
+    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
+
+    The page is whole in itself: it asks for no other file and no address, and can be read without scripts.
+
+    Parameters
+    ----------
+    comparison
+        The result.
+    folder
+        A run folder; made where it is not there, what is in it by these names is replaced.
+    relation
+        How performance goes with distance in this run; by default the one that `folder` holds, where it holds one. Without
+        it the page is about distance alone.
+
+    Returns
+    -------
+    Path
+        ``folder/report.html``.
+
+    Raises
+    ------
+    InputError
+        The relation is of another run.
+    StoreError, MissingPathError
+        The one in the folder is damaged.
+    """
+    related = _relation_of(comparison, Path(folder), relation)
+    figures = draw_figures({"figures": comparison, "relation_figures": related}, folder)
+    content = {"c": comparison, "sections": fill_sections(comparison, related, figures)}
+    return write_page(TEMPLATE, content, folder, figures)
+
+
+def _relation_of(comparison: Comparison, folder: Path, relation: Relation | None) -> Relation | None:
+    if relation is None and (folder / RELATION).is_file():
+        relation = Relation.load(folder)
+    if relation is None:
+        return None
+    own, other = [dataset.name for dataset in comparison.datasets], list(dict.fromkeys(relation.images["dataset"]))
+    if own != other:
+        raise InputError.of("relation", f"must be of this run, whose datasets are {', '.join(own)}", ", ".join(map(str, other)))
+    return relation
+
+
+def _answer(comparison: Comparison, relation: Relation | None) -> Mapping[str, Any]:
+    measured = relation is not None and is_scored(relation)
+    return {
+        "lead": text.lead(comparison),
+        "sentences": [
+            (text.sentence(comparison.primary, comparison.datasets[index]), name_cell("", index).colour)
+            for index in nearest_first(comparison)
+        ],
+        "verdict": _verdict(comparison),
+        "measured": (performance.lead(relation), estimates.distance(relation)) if relation and measured else None,
+        "expected": relation is not None and bool(estimates.unlabelled(relation)),
+    }
+
+
+def _verdict(comparison: Comparison) -> str:
+    agreements, views = tables.trivial(comparison)[1], tables.trivial_views(comparison)
+    return text.trivial_verdict(agreements, len(comparison.datasets), *text.same_farthest(*views))
+
+
+def _distances(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
+    return {
+        "main": tables.main(comparison),
+        "intervals": tables.intervals(comparison),
+        "smallest_p": text.smallest_p(comparison.settings.permutations, len(comparison.datasets)),
+    }
+
+
+def _reading(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
+    near, changed = tables.neighbours(comparison), text.rank_changes(comparison)
+    differing = tables.disagreeing(near)
+    return {
+        "neighbours": near,
+        "disagreeing": listing(differing) if differing else "",
+        "changed": listing(changed) if changed else "",
+    }
+
+
+def _trivial(comparison: Comparison, _: Relation | None) -> Mapping[str, Any] | None:
+    if not comparison.baselines:
+        return None
+    table, agreements = tables.trivial(comparison)
+    return {
+        "trivial": table,
+        "measure": tables.trivial_measure(comparison),
+        "agreements": tables.agreements_text(agreements, len(comparison.datasets)),
+        "verdict": _verdict(comparison),
+    }
+
+
+def _images(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
+    return {"farthest": tables.farthest(comparison)}
+
+
+def _rivals(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
+    return {"rivals": tables.rivals(comparison)}
+
+
+def _files(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
+    return {"skipped": tables.skipped(comparison), "leaks": tables.leaks(comparison)}
+
+
+def _made(comparison: Comparison, relation: Relation | None) -> Mapping[str, Any]:
+    return {
+        "backbone": tables.backbone(comparison),
+        "settings": tables.settings(comparison),
+        "chosen": None if relation is None else settings(relation),
+        "rerun": rerun(comparison, relation),
+    }
+
+
+ANSWER = Section("answer", "In short", TEMPLATE, _answer)
+DISTANCES = Section("distances", "Distances", TEMPLATE, _distances)
+READING = Section("reading", "Reading them", TEMPLATE, _reading)
+TRIVIAL = Section("trivial", "Trivial backbones", TEMPLATE, _trivial)
+IMAGES = Section("images", "Images", TEMPLATE, _images)
+RIVALS = Section("rivals", "Other distances", TEMPLATE, _rivals)
+FILES = Section("files", "Files", TEMPLATE, _files)
+MADE = Section("made", "How it was made", TEMPLATE, _made)

@@ -1,0 +1,167 @@
+"""Writes sentences on how far datasets are: about distance in the backbone's features, none about a model's performance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from howfar.numbers import format_number, p_text, share, times
+from howfar.report.text import AGREES, Sentence, listing, plural, ranks, sentence_case
+from howfar.results import Comparison, DatasetSummary, PrimarySummary
+
+ALPHA = 0.05
+_FEWEST_FOR_CONFORMAL = 19
+
+
+def lead(comparison: Comparison) -> str:
+    """Answer in one or two sentences which secondary is nearest, which farthest, and whether that order is settled."""
+    datasets, primary = comparison.datasets, comparison.primary.name
+    if any(dataset.relative is None for dataset in datasets):
+        return f"{_no_yardstick(comparison.primary)} What follows are raw distances from P, with no yardstick to read them by."
+    ordered = sorted(datasets, key=_relative)
+    near, far = ordered[0], ordered[-1]
+    if len(ordered) == 1:
+        return (
+            f"{near.name} lies {times(_relative(near))} as far from {primary} as the images of {primary} lie from each other."
+        )
+    if times(_relative(near)) == times(_relative(far)):
+        return f"All {len(ordered)} datasets lie equally far from {primary}: {times(_relative(near))} as far as its own images."
+    text = (
+        f"Of {len(ordered)} datasets {near.name} lies nearest to {primary} and {far.name} farthest: {times(_relative(near))} "
+        f"and {times(_relative(far))} as far as its own images lie from each other."
+    )
+    return f"{text} {_settled(ordered)}".strip()
+
+
+def sentence(primary: PrimarySummary, dataset: DatasetSummary) -> Sentence:
+    """Say what the numbers tell of one secondary: how far, how many images are unusual, whether the sets differ.
+
+    P is called P, as a page that shows many such sentences says once what P is.
+    """
+    parts = [_distance(dataset), _beyond(primary, dataset), _test(dataset)]
+    return Sentence(dataset.name, "; ".join(part for part in parts if part) + ".")
+
+
+def smallest_p(permutations: int, secondaries: int) -> float | None:
+    """Compute the smallest p-value that Holm's correction of a permutation test can give.
+
+    Examples
+    --------
+    >>> smallest_p(999, 6), smallest_p(0, 6)
+    (0.006, None)
+    """
+    return min(1.0, secondaries / (permutations + 1)) if permutations else None
+
+
+def same_farthest(model: Mapping[str, float], views: Mapping[str, Mapping[str, float]]) -> tuple[str, list[str]]:
+    """Name the dataset that the backbone puts farthest, and the trivial backbones that put it farthest too.
+
+    Examples
+    --------
+    >>> same_farthest({"a": 1.0, "b": 2.0}, {"pixels": {"a": 0.5, "b": 0.9}, "moments": {"a": 3.0, "b": 1.0}})
+    ('b', ['pixels'])
+    """
+    farthest = max(model, key=lambda name: model[name])
+    return farthest, [backbone for backbone, view in views.items() if view[farthest] == max(view.values())]
+
+
+def trivial_verdict(agreements: Mapping[str, float | None], count: int, farthest: str, also: Sequence[str]) -> str:
+    """Conclude from how the trivial backbones order the secondaries.
+
+    Parameters
+    ----------
+    agreements
+        Spearman between each trivial backbone's order and the backbone's.
+    count
+        Datasets that were ordered.
+    farthest, also
+        As `same_farthest` returns them.
+    """
+    if not agreements:
+        return ""
+    if count < 3:
+        return "With fewer than three secondary datasets, orders cannot tell the backbone from raw colour and layout."
+    alike = [name for name, rho in agreements.items() if rho is not None and rho >= AGREES]
+    if alike:
+        return (
+            f"{listing(alike)} alone {plural(len(alike), 'puts', 'put')} the datasets in much the same order as the "
+            "backbone does: the order by itself is no evidence that the backbone sees more than colour and layout."
+        )
+    text = "No trivial backbone puts the datasets in the backbone's order, so that order is not colour and layout alone"
+    if also:
+        put = plural(len(also), "puts", "put")
+        return f"{text}; but {listing(also)} {put} {farthest} farthest too, so that it is farthest proves little."
+    return f"{text}, nor does one find {farthest} farthest."
+
+
+def rank_changes(comparison: Comparison) -> list[str]:
+    """Name the secondaries whose rank by raw O^dist is another than by `relative`; none where `relative` is undefined."""
+    datasets = comparison.datasets
+    if any(dataset.relative is None for dataset in datasets):
+        return []
+    raw, relative = ranks([dataset.o_dist_mean for dataset in datasets]), ranks([_relative(dataset) for dataset in datasets])
+    return [dataset.name for dataset, a, b in zip(datasets, raw, relative, strict=True) if a != b]
+
+
+def _relative(dataset: DatasetSummary) -> float:
+    return float("nan") if dataset.relative is None else dataset.relative
+
+
+def _no_yardstick(primary: PrimarySummary) -> str:
+    if primary.n == 1:
+        return f"{primary.name} is a single image, so it has no self-distance to measure others by."
+    return f"The images of {primary.name} do not differ from each other, so there is no self-distance to measure others by."
+
+
+def _settled(ordered: Sequence[DatasetSummary]) -> str:
+    """Remark on intervals at the near or the far end that overlap with the neighbours'."""
+    if all(_overlap(a.relative_ci, b.relative_ci) for a in ordered for b in ordered):
+        return "All their intervals overlap, so the order is not settled."
+    remarks = []
+    for word, end in (("nearest", ordered), ("farthest", list(reversed(ordered)))):
+        rivals = [other.name for other in end[1:] if _overlap(end[0].relative_ci, other.relative_ci)]
+        if rivals:
+            remarks.append(
+                f"which is {word} is not settled: the interval of {end[0].name} overlaps with that of {listing(rivals)}"
+            )
+    return sentence_case("; ".join(remarks))
+
+
+def _overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> bool:
+    return a is not None and b is not None and a[0] <= b[1] and b[0] <= a[1]
+
+
+def _distance(dataset: DatasetSummary) -> str:
+    if dataset.relative is None:
+        return f"lies at a mean distance of {format_number(dataset.o_dist_mean)} from P"
+    text = f"lies {times(dataset.relative)} as far from P as P's own images from each other"
+    if dataset.relative_ci is None:
+        return f"{text} (no interval)"
+    low, high = dataset.relative_ci
+    interval = f"95 % CI {low:.2f}–{high:.2f}"
+    if low <= 1 <= high:
+        return f"{text} ({interval}, which holds 1: neither farther nor nearer than P's own is shown)"
+    if high < 1:
+        return f"{text} ({interval}: nearer than these, as a set of little variety near P's centre can be)"
+    return f"{text} ({interval})"
+
+
+def _beyond(primary: PrimarySummary, dataset: DatasetSummary) -> str:
+    if dataset.beyond is None:
+        return ""
+    if primary.n < _FEWEST_FOR_CONFORMAL:
+        return f"P has too few images ({primary.n}) to say which single images are unusual"
+    own = "farther than 95 % of P's own"
+    if dataset.n == 1:
+        return f"this one image is {'' if dataset.beyond else 'not '}{own}"
+    if dataset.beyond == 0:
+        return f"none of its images is {own}"
+    return f"{share(dataset.beyond) if dataset.beyond < 1 else 'all'} of its images are {own}"
+
+
+def _test(dataset: DatasetSummary) -> str:
+    if dataset.p_value is None:
+        return "whether the two sets differ was not tested"
+    if dataset.p_value <= ALPHA:
+        farther = dataset.relative_ci is None or dataset.relative_ci[0] > 1
+        return f"{'' if farther else 'even so '}the two sets differ ({p_text(dataset.p_value)})"
+    return f"no evidence that the two sets differ ({p_text(dataset.p_value)})"

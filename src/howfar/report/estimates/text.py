@@ -1,0 +1,247 @@
+"""Writes sentences on estimating performance without labels: the best estimator, what distance is worth, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from howfar.numbers import share
+from howfar.report.text import listing, plural
+from howfar.results import Choice, Judgement, Relation, SetEstimate
+
+MEAN, SIGNALS, EVERYTHING, DISTANCE = "mean", "signals", "all", "distance"
+FEW = 6
+SHORT = 0.05
+ESTIMATORS = {
+    "mean": "the mean performance of the other labelled datasets, whatever the image: what an estimator has to beat",
+    "i_dist": "a line over I^dist in units of P's own distance",
+    "knn": "a line over the distance to the nearest images of P",
+    "mahalanobis": "a line over the distance to P's mean in units of P's covariance",
+    "distances": "ridge regression on these distances together",
+    "average_confidence": "a line over the mean of max(p, 1 − p) over the pixels",
+    "foreground_confidence": "a line over Σp² / Σp, the confidence where something is predicted",
+    "doc": "difference of confidences: mean performance, moved by as much as average confidence is higher or lower",
+    "atc": "average thresholded confidence: the share of predicted foreground that is surer than a level learnt from labels",
+    "nuclear_norm": "a line over the nuclear norm of the image's prediction matrix",
+    "flip_agreement": "a line over the soft Dice of the map and the flipped image's map",
+    "ensemble_agreement": "a line over the mean soft Dice of the members of an ensemble",
+    "signals": "ridge regression on the signals of confidence and agreement that there are",
+    "all": "ridge regression on those signals and the distances",
+}
+
+
+def mean_of(judgements: Sequence[Judgement]) -> Judgement | None:
+    """Find the judgement of "predict the mean", which is the measure of all others."""
+    return next((row for row in judgements if row.estimator == MEAN), None)
+
+
+def comparable(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """List the estimators judged on as many datasets as any: only their errors may be compared."""
+    most = max((row.sets for row in judgements), default=0)
+    return [row for row in judgements if row.sets == most]
+
+
+def best(judgements: Sequence[Judgement]) -> Judgement | None:
+    """Find the judgement with the smallest error of an image among those judged on all datasets; of equals the first."""
+    return min(comparable(judgements), key=lambda row: row.mae_image, default=None)
+
+
+def lead(relation: Relation) -> str:
+    """Say which estimator did best on datasets left out, beside predicting the mean."""
+    first, mean = best(relation.judgements), mean_of(relation.judgements)
+    if first is None or mean is None:
+        labelled = sum(row.scored > 0 for row in relation.datasets)
+        here = "is one" if labelled == 1 else "is none" if not labelled else f"are {labelled}"
+        return (
+            "No estimator could be judged: that takes at least two datasets with performances, of which one is left out and "
+            f"estimated from the others; here {here}."
+        )
+    judged = f"{len(relation.judgements)} estimators were judged on {first.sets} labelled datasets, each left out in turn."
+    if first.estimator == MEAN:
+        return (
+            f"{judged} None beats predicting the mean, which misses an image's performance by {_error(mean.mae_image)} and a "
+            f"dataset's mean by {_error(mean.mae_set)}."
+        )
+    best_of = (
+        f"{judged} The best, “{first.estimator}”, misses an image's performance by {_error(first.mae_image)} and a dataset's "
+        f"mean by {_error(first.mae_set)}; predicting the mean misses by {_error(mean.mae_image)} and {_error(mean.mae_set)}."
+    )
+    choice = _choice(relation, EVERYTHING)
+    if choice is None:
+        return best_of
+    return (
+        f"{best_of} Chosen for that, it is flattered: an estimator chosen without the dataset that it is then tried on misses "
+        f"by {_error(choice.mae_image)} and {_error(choice.mae_set)}."
+    )
+
+
+def distance(relation: Relation) -> str:
+    """Say what distance is worth as an estimator, in one sentence; empty where that was not judged."""
+    mean, choice = mean_of(relation.judgements), _choice(relation, DISTANCE)
+    if mean is None or choice is None:
+        return ""
+    on_images, on_sets = _beats(choice.mae_image, mean.mae_image), _beats(choice.mae_set, mean.mae_set)
+    if not on_images and not on_sets:
+        return "Alone, distance is no estimator of performance here: no distance beats predicting the mean."
+    if not on_sets:
+        return "Distance is a weak estimator of performance here: it beats predicting the mean for images, not for datasets."
+    if not on_images:
+        return "Distance is a weak estimator of performance here: it beats predicting the mean for datasets, not for images."
+    near, both = _nearer(choice, mean)
+    if 2 * near <= both:
+        return (
+            "As an estimator of performance distance beats predicting the mean here on average, but comes nearer to the truth "
+            f"in only {near} of {both} datasets."
+        )
+    few = ", so few that it may be chance" if both < FEW else ""
+    return (
+        f"As an estimator of performance distance beats predicting the mean here, coming nearer to the truth in {near} of "
+        f"{both} datasets{few}."
+    )
+
+
+def distance_numbers(relation: Relation) -> str:
+    """Give the errors behind what is said of distance; empty where that was not judged."""
+    mean, of_image, of_set = _distances(relation)
+    if mean is None or of_image is None or of_set is None:
+        return ""
+    images, sets = f"{_error(of_image.mae_image)}", f"{_error(of_set.mae_set)}"
+    against = f"predicting the mean {_error(mean.mae_image)} and {_error(mean.mae_set)}"
+    if of_image.estimator == of_set.estimator:
+        who = f"Of the distances “{of_image.estimator}” errs least: by {images} for an image and by {sets} for a dataset's mean"
+    else:
+        who = (
+            f"Of the distances “{of_image.estimator}” errs least for an image, by {images}, and “{of_set.estimator}” for a "
+            f"dataset's mean, by {sets}"
+        )
+    choice = _choice(relation, DISTANCE)
+    blind = (
+        ""
+        if choice is None
+        else f" Chosen without the dataset, a distance misses by {_error(choice.mae_image)} and {_error(choice.mae_set)}."
+    )
+    return f"{who}; {against}.{blind}"
+
+
+def addition(relation: Relation) -> str:
+    """Say what the distances add to the signals of confidence and agreement; empty where one of the two was not judged."""
+    judged = {row.estimator: row for row in comparable(relation.judgements)}
+    if SIGNALS not in judged or EVERYTHING not in judged:
+        return ""
+    without, added = judged[SIGNALS].mae_image, judged[EVERYTHING].mae_image
+    effect = "helps" if _beats(added, without) else "makes them worse" if _beats(without, added) else "changes nothing"
+    return (
+        f"Adding the distances to the signals of confidence and agreement {effect}: an image is missed by {_error(added)} with "
+        f"them and by {_error(without)} without."
+    )
+
+
+def in_use(relation: Relation) -> str:
+    """Say which estimator made the estimates that are shown, and why; empty where there are none."""
+    estimator, first = relation.estimator, best(relation.judgements)
+    if estimator is None or not relation.estimates:
+        return ""
+    others = sorted({row.estimator for row in relation.estimates} - {estimator})
+    instead = f" Where a dataset lacks what it reads, {listing(quoted(others))} stands in." if others else ""
+    if first is None:
+        return f"The estimates below are by “{estimator}”, which nothing here could test.{instead}"
+    mean, choice = mean_of(relation.judgements), _choice(relation, EVERYTHING)
+    if estimator == MEAN != first.estimator and mean is not None and choice is not None and choice.mae_image >= mean.mae_image:
+        return f"The estimates below are the mean: choosing the best did no better on datasets that had no say in it.{instead}"
+    if estimator != first.estimator:
+        return f"The estimates below are by “{estimator}”, not by the best, “{first.estimator}”.{instead}"
+    return f"The estimates below are by “{estimator}”.{instead}"
+
+
+def fewer(relation: Relation) -> str:
+    """Remark on estimators that were judged on fewer datasets; empty where there are none."""
+    judged = {row.estimator for row in comparable(relation.judgements)}
+    names = [row.estimator for row in relation.judgements if row.estimator not in judged]
+    if not names:
+        return ""
+    return (
+        f"{listing(quoted(names))} could be judged on fewer datasets only, as the others lack what "
+        f"{plural(len(names), 'it reads', 'they read')}: errors compare "
+        "between estimators judged on the same datasets."
+    )
+
+
+def set_intervals(relation: Relation) -> str:
+    """Say what the intervals of datasets' means promise, and how many held."""
+    promise = (
+        "A dataset's interval takes the labelled datasets as a sample of datasets like the new one, which cannot be checked. "
+        "K of them allow a level of at most K / (K + 1); the table gives the level of each interval."
+    )
+    known = [row for row in relation.estimates if row.measured is not None]
+    if not known:
+        return promise
+    inside = sum(holds(row) for row in known)
+    have = plural(inside, "has its", "have their")
+    return f"{promise} Of {len(known)} labelled datasets, each left out in turn, {inside} {have} mean within the interval."
+
+
+def image_intervals(relation: Relation) -> str:
+    """Say what the intervals of images promise, and how often they held."""
+    level = relation.settings.level
+    promise = (
+        f"An image's interval is made to hold its performance with a chance of {share(level)} where the image is exchangeable "
+        "with the labelled ones, drawn from the same mixture of datasets. For images of another dataset nothing promises it."
+    )
+    used = next((row for row in relation.judgements if row.estimator == relation.estimator), None)
+    if used is None or used.coverage is None:
+        return promise
+    width = "" if used.width is None else f", at a mean length of {used.width:.2f}"
+    held = f"With each labelled dataset left out in turn, {share(used.coverage)} of its images' intervals held{width}"
+    short = ": they are too short for datasets left out" if used.coverage < level - SHORT else ""
+    return f"{promise} {held}{short}."
+
+
+def unlabelled(relation: Relation) -> str:
+    """Say what is expected of the datasets without performances; empty where there are none."""
+    new = [row for row in relation.estimates if row.measured is None]
+    if not new:
+        return ""
+    said = [f"{row.dataset} {row.predicted:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in new[:4]]
+    more = f"; {len(new) - 4} more in the table" if len(new) > 4 else ""
+    return f"Estimated mean performance where none was measured: {'; '.join(said)}{more}."
+
+
+def quoted(names: Sequence[str]) -> list[str]:
+    """Quote names of estimators in prose, where "all" and "mean" are words too.
+
+    Examples
+    --------
+    >>> quoted(["all"])
+    ['“all”']
+    """
+    return [f"“{name}”" for name in names]
+
+
+def holds(row: SetEstimate) -> bool:
+    """Tell whether the measured mean lies within the estimate's interval, a rounding aside."""
+    return row.measured is not None and row.low - 1e-9 <= row.measured <= row.high + 1e-9
+
+
+def _distances(relation: Relation) -> tuple[Judgement | None, Judgement | None, Judgement | None]:
+    """Find the judgements of the mean, of the distance that errs least for an image, and of the one for a dataset's mean."""
+    judged = [row for row in comparable(relation.judgements) if row.kind == "distance"]
+    of_image = min(judged, key=lambda row: row.mae_image, default=None)
+    return mean_of(relation.judgements), of_image, min(judged, key=lambda row: row.mae_set, default=None)
+
+
+def _choice(relation: Relation, among: str) -> Choice | None:
+    return next((row for row in relation.choices if row.among == among), None)
+
+
+def _error(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _beats(a: float, b: float) -> bool:
+    """Tell whether an error is smaller than another as both are printed."""
+    return round(a, 3) < round(b, 3)
+
+
+def _nearer(row: Choice, mean: Judgement) -> tuple[int, int]:
+    """Count the datasets, and of how many, in which an estimator's error of the mean is smaller than the mean's own."""
+    both = set(row.set_errors) & set(mean.set_errors)
+    return sum(abs(row.set_errors[name]) < abs(mean.set_errors[name]) for name in both), len(both)

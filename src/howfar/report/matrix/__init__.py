@@ -1,0 +1,109 @@
+"""Reports a matrix on one page: how far every dataset is from every other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from howfar.figures.matrix import arranged
+from howfar.report.figures import draw_figures
+from howfar.report.matrix import text
+from howfar.report.page import write_page
+from howfar.report.rerun import rerun_matrix
+from howfar.report.tables import UNDEFINED, Cell, Column, Table, count, decimal, facts
+from howfar.results.matrix import PAIRS, Matrix
+
+SETTINGS: Final = ("components", "projection", "scale", "seed", "bootstrap", "limit")
+SHOWN: Final = 66
+"""Pairs that are listed: those of 12 datasets; of more the nearest and the farthest half of so many."""
+
+
+def write_matrix_report(matrix: Matrix, folder: str | Path) -> Path:
+    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
+
+    Parameters
+    ----------
+    matrix
+        The result.
+    folder
+        Where; what is in it by these names is replaced.
+    """
+    return write_page("matrix/page.html.j2", _content(matrix), folder, draw_figures({"matrix_figures": matrix}, folder))
+
+
+def _content(matrix: Matrix) -> dict[str, Any]:
+    return {
+        "m": matrix,
+        "lead": text.lead(matrix),
+        "sentences": list(filter(None, [text.primary_sentence(matrix)])),
+        "limitations": text.limits(matrix),
+        "datasets": _datasets(matrix),
+        "pairs": _pairs(matrix),
+        "shown": min(SHOWN, len(matrix.pairs)),
+        "file": PAIRS,
+        "settings": _settings(matrix),
+        "rerun": rerun_matrix(matrix),
+    }
+
+
+def _datasets(matrix: Matrix) -> Table:
+    """List the datasets in the order of the tree."""
+    columns = (
+        Column("dataset"),
+        Column("images"),
+        Column("nearest", "the other dataset of the lowest inhomogeneity"),
+        Column("inhomogeneity", "energy over twice the mean distance: 0 for equal datasets, at most 1"),
+        Column("farthest"),
+        Column("inhomogeneity"),
+    )
+    order, _ = arranged(matrix)
+    known = matrix.nearest()
+    rows = []
+    for row in (known.iloc[place] for place in order):
+        ends = [(row[end], row[f"{end}_value"]) for end in ("nearest", "farthest")]
+        cells = [cell for name, value in ends for cell in (Cell(name or "–"), decimal(value))]
+        rows.append((Cell(row["dataset"]), count(int(row["n"])), *cells))
+    return Table(columns, tuple(rows))
+
+
+def _pairs(matrix: Matrix) -> Table:
+    """List each two datasets, the most alike first."""
+    columns = (
+        Column("datasets"),
+        Column("inhomogeneity", "energy over twice the mean distance: 0 for equal datasets, at most 1"),
+        Column("energy", "2E d(s, p) − E d(p, p′) − E d(s, s′) [95 % interval]"),
+        Column("mean distance", "over all pairs of an image of the one and one of the other [95 % interval]"),
+        Column("relative, first as P", "mean distance over the first one's self-distance [95 % interval]"),
+        Column("relative, second as P", "mean distance over the second one's self-distance [95 % interval]"),
+        Column("expl. var.", "share of the variance that the components keep"),
+    )
+    ordered = matrix.pairs.sort_values("inhomogeneity", kind="stable")
+    if len(ordered) > SHOWN:
+        ordered = pd.concat([ordered.head(SHOWN // 2), ordered.tail(SHOWN // 2)])
+    rows = [
+        (
+            Cell(f"{row['one']} and {row['other']}"),
+            decimal(row["inhomogeneity"]),
+            *(_measured(row, name) for name in ("energy", "o_dist_mean", "relative_one", "relative_other")),
+            Cell(f"{100 * row['explained_variance']:.1f} %", float(row["explained_variance"])),
+        )
+        for row in ordered.to_dict("records")
+    ]
+    return Table(columns, tuple(rows))
+
+
+def _measured(row: Any, name: str) -> Cell:
+    value, low, high = (float(row[column]) for column in (name, f"{name}_ci_low", f"{name}_ci_high"))
+    if value != value:
+        return UNDEFINED
+    form = "{:.2f}" if name.startswith("relative") else "{:.4g}"
+    interval = f" [{form.format(low)}, {form.format(high)}]" if low == low else ""
+    return Cell(f"{form.format(value)}{interval}", value)
+
+
+def _settings(matrix: Matrix) -> Table:
+    known = {name: getattr(matrix.settings, name) for name in SETTINGS}
+    backbone = f"{matrix.backbone.name}, q = {matrix.backbone.length:,}"
+    return facts({"backbone": backbone, **known, "bootstrap": known["bootstrap"] or None, "limit": known["limit"] or None})

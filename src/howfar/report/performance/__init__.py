@@ -1,0 +1,32 @@
+"""Writes the section of a run's report on how performance goes with distance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from howfar.report.performance import tables, text
+from howfar.report.sections import Section
+from howfar.report.tables import name_cell
+from howfar.results import Comparison, Relation
+
+
+def _content(_: Comparison, relation: Relation | None) -> Mapping[str, Any] | None:
+    if relation is None:
+        return None
+    place = tables.places(relation)
+    return {
+        "lead": text.lead(relation),
+        "tally": text.tally(relation),
+        "unknown": text.unknown(relation),
+        "sentences": [(sentence, name_cell("", place[sentence.name]).colour) for sentence in text.sentences(relation)],
+        "measured": text.how_measured(relation),
+        "standing": text.standing(relation),
+        "levels": tables.levels(relation),
+        "trends": tables.trends(relation),
+        "halves": tables.parts(relation, "halves"),
+        "thirds": tables.parts(relation, "thirds"),
+    }
+
+
+SECTION = Section("performance", "Performance", "performance/section.html.j2", _content)

@@ -1,0 +1,82 @@
+"""Writes a selection as list, table, contact sheet and files for labelling tools; images are pointed to, never copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from howfar.data.images import size
+from howfar.data.labelling import Picture, coco, cvat, label_studio
+from howfar.data.read import is_member
+from howfar.errors import ImageError
+from howfar.figures.contact_sheet import contact_sheet
+from howfar.io.atomic import replace, replace_text
+from howfar.report.text import plural
+from howfar.results import Selection
+
+TOOLS = {"coco.json": coco, "cvat.xml": cvat, "label_studio.json": label_studio}
+FILES = ("chosen.txt", "chosen.csv", "contact_sheet.png", *TOOLS, Selection.DOCUMENT)
+DPI = 150
+
+
+def write_selection(selection: Selection, folder: Path) -> tuple[str, ...]:
+    """Write a selection into a folder, and return what could not be written of it, as sentences.
+
+    Ready-made embeddings have no files of images: then the list names the images, and there is nothing for labelling tools.
+
+    Parameters
+    ----------
+    selection
+        The result.
+    folder
+        Made where it is not there; a selection already in it is replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        (folder / name).unlink(missing_ok=True)
+    replace_text(folder / "chosen.txt", "".join(f"{path}\n" for path in selection.paths))
+    replace(folder / "chosen.csv", partial(table(selection).to_csv, index=False))
+    remarks = tuple(_write_pictures(selection, folder))
+    selection.save(folder)
+    return remarks
+
+
+def table(selection: Selection) -> pd.DataFrame:
+    """Make a table of the chosen images; `image` is the file, so that it is a dataset too (``howfar compare P chosen.csv``)."""
+    frame = selection.to_frame().assign(dataset=selection.dataset)
+    frame["name"], frame["image"] = frame["image"], list(selection.paths)
+    return frame[["image", "distance", "rank", "reason", "dataset", "name"]]
+
+
+def _write_pictures(selection: Selection, folder: Path) -> Iterator[str]:
+    if not all(pick.path for pick in selection.picks):
+        yield "the images have no files (ready-made embeddings): there is a list, and nothing for labelling tools"
+        return
+    read = [_picture(pick.image, pick.path) for pick in selection.picks]
+    title = f"{selection.dataset}, chosen by {selection.strategy}"
+    for name, text in TOOLS.items():
+        replace_text(folder / name, text([picture for picture, _ in read], title))
+    replace(folder / "contact_sheet.png", partial(_draw, selection))
+    within = [picture.path for picture, fault in read if not fault and is_member(picture.path)]
+    if within:
+        noun = plural(len(within), "image lies", "images lie")
+        yield f"{len(within)} {noun} within a tar, Parquet or Arrow file ({within[0]}): take them out for a labelling tool"
+    faults = [(picture.path, fault) for picture, fault in read if fault]
+    if faults:
+        path, fault = faults[0]
+        noun = plural(len(faults), "image has", "images have")
+        yield f"{len(faults)} {noun} no size that can be read ({path}: {fault}): not in coco.json and cvat.xml"
+
+
+def _picture(name: str, path: str) -> tuple[Picture, str]:
+    try:
+        return Picture(name, path, size(path)), ""
+    except ImageError as error:
+        return Picture(name, path), str(error)
+
+
+def _draw(selection: Selection, path: Path) -> None:
+    contact_sheet(selection).savefig(path, format="png", dpi=DPI)

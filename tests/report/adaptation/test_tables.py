@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from howfar.report.adaptation import tables
+from howfar.report.tables import Cell, Table
+from howfar.results.adaptation import Adaptation
+
+
+def cell(table: Table, row: str, column: str) -> Cell:
+    place = [one.title for one in table.columns].index(column)
+    (found,) = [cells for cells in table.rows if cells[0].text == row]
+    return found[place]
+
+
+@pytest.mark.parametrize("column", ["mean_f", "ods"])
+def test_scores_are_means_over_the_shared_seeds_with_their_range(column: str, study: Adaptation) -> None:
+    table = tables.scores(study, column)
+    rows = study.scores[(study.scores["model"] == "M") & (study.scores["dataset"] == "walls")]
+    assert len(rows) == 4
+    values = rows.loc[rows["seed"] < 3, column].astype(float)
+    found = cell(table, "M", "walls")
+    assert found.sort == pytest.approx(values.mean())
+    assert found.text == f"{values.mean():.3f} ({values.min():.3f}–{values.max():.3f})"
+    assert [one.title for one in table.columns] == ["model", *study.secondaries, "blind, labelled (blind)", "all"]
+    assert [row[0].text for row in table.rows] == tables.models(study)
+
+
+def test_one_seed_has_no_range(study: Adaptation) -> None:
+    one = replace(study, models=study.models[study.models["seed"] == 1])
+    values = study.scores[study.scores["seed"] == 1].set_index(["model", "dataset"])["mean_f"]
+    assert cell(tables.scores(one, "mean_f"), "far-3", "roads").text == f"{values['far-3', 'roads']:.3f}"
+
+
+def test_gains_are_marked_where_they_are_losses(study: Adaptation) -> None:
+    gains = study.gains.copy()
+    row = (gains["model"] == "far-3") & (gains["dataset"] == "all")
+    gains.loc[row, ["gain", "low", "high"]] = [-0.1, -0.2, -0.05]
+    table = tables.gains(replace(study, gains=gains))
+    assert cell(table, "far-3", "all") == Cell("−0.100 [−0.200, −0.050]", -0.1, strong=True)
+    assert not cell(table, "far-7", "all").strong
+    gains.loc[row, ["gain", "low", "high"]] = np.nan
+    assert cell(tables.gains(replace(study, gains=gains)), "far-3", "all").text == "–"
+
+
+def test_the_verdict_beside_random_is_that_of_the_corrected_interval(study: Adaptation, bakeoff: Adaptation) -> None:
+    assert cell(tables.against_random(bakeoff), "far-7", "verdict").text == "better"
+    assert cell(tables.against_random(bakeoff), "near-7", "verdict").text == "no evidence of a difference"
+    worse = study.gains.assign(beats_random=False, below_random=True)
+    table = tables.against_random(replace(study, gains=worse))
+    assert cell(table, "far-1", "verdict").text == "worse"
+    assert [row[0].text for row in table.rows] == ["far-1", "far-3", "far-7", "far-7-B3", "far-7-B7"]
+    none = replace(study, gains=study.gains.assign(over_random=np.nan))
+    assert tables.against_random(none).rows == ()
+
+
+def test_suppression_is_in_points_and_marks_what_cost(study: Adaptation, bakeoff: Adaptation) -> None:
+    frame = study.suppression.copy()
+    row = frame["model"] == "far-7-B3"
+    frame.loc[row, ["change", "low", "high", "cost", "cost_low", "cost_high"]] = [-0.031, -0.04, 0.0, -0.02, -0.03, -0.01]
+    table = tables.suppression(replace(study, suppression=frame))
+    assert cell(table, "far-7-B3", "change, points").text == "−3.10 [−4.00, 0.00]"
+    assert cell(table, "far-7-B3", "change of mean F") == Cell("−0.020 [−0.030, −0.010]", -0.02, strong=True)
+    assert cell(table, "M", "change of mean F").text == "–"
+    rows = study.scores[
+        (study.scores["model"] == "M") & (study.scores["dataset"] == "plain & empty") & (study.scores["seed"] < 3)
+    ]
+    assert cell(table, "M", "false positives").sort == pytest.approx(float(rows["false_positive_share"].astype(float).mean()))
+    assert tables.suppression(bakeoff).rows == ()
+
+
+def test_models_and_choices_are_listed_whole(study: Adaptation) -> None:
+    assert len(tables.trained(study).rows) == len(study.models)
+    assert len(tables.chosen(study).rows) == len(study.picks)
+    first = [one.text for one in tables.chosen(study).rows[0]]
+    assert first == ["chosen-far-1.png", "roads", "far", "0", "7", "1", "0.95"]
+    bare = replace(study, models=study.models.assign(held_out_ods=None))
+    assert cell(replace_first(tables.trained(bare)), "M", "held-out ODS").text == "–"
+
+
+def replace_first(table: Table) -> Table:
+    """The table with its first row alone."""
+    return replace(table, rows=table.rows[:1])
+
+
+def test_settings_are_in_words(study: Adaptation) -> None:
+    found = {row[0].text: row[1].text for row in tables.settings(study).rows}
+    assert found["segmenter"] == "unetplusplus"
+    assert found["images of each secondary"] == "1, 3, 7"
+    assert found["share to choose from"] == "whole datasets"
+    assert found["photograph"] == "guessed from names"
+    assert found["encoder"] == "lite0"
+    assert found["epochs"] == "12"
+    assert "seed" not in found
+    assert not any("None" in text or "[" in text for text in found.values())

@@ -1,0 +1,152 @@
+"""Figures and sections of other packages on the page of a run: shown after howfar's own, and left out where they fail."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from howfar import registry
+from howfar.figures.registration import Caption, registered
+from howfar.report.comparison import write_report
+from howfar.report.sections import Section
+from howfar.results import Comparison, Relation
+
+if TYPE_CHECKING:
+    Page = Any
+
+TEMPLATE = """{% block edges %}
+<section id="edges"><h2>Edges</h2>
+{{ table(sizes, "Sizes") }}
+{{ figure("placed") }}
+<p>{{ c.primary.name }} and {{ note }}</p></section>
+{% endblock %}"""
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes objects known as an installed package's entry points: ``installed("figures", edges=draw)``."""
+    module = ModuleType("elsewhere")
+    monkeypatch.setitem(sys.modules, "elsewhere", module)
+    points: list[EntryPoint] = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point for point in points if point.group == group])
+
+    def install(kind: str, **objects: Any) -> None:
+        for name, value in objects.items():
+            setattr(module, f"{kind}_{name}", value)
+            points.append(EntryPoint(name, f"elsewhere:{kind}_{name}", f"howfar.{kind}"))
+
+    return install
+
+
+@pytest.fixture
+def one(six: Comparison, believable: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Comparison:
+    """A result whose page shows a single figure of howfar's own."""
+    ours = registry.OURS["figures"]
+    monkeypatch.setitem(registry.OURS, "figures", {"relative": ours["relative"]})
+    single: Comparison = believable.only(six, 5)
+    return single
+
+
+def plain(comparison: Comparison) -> Figure:
+    """Strength of edges in each set.
+
+    More words, which no page shows.
+    """
+    figure = Figure()
+    figure.add_subplot().set_title(f"edges beside {comparison.primary.n} images")
+    return figure
+
+
+def test_a_plain_function_is_shown_after_ours_with_its_first_line(
+    one: Comparison, tmp_path: Path, page: Page, installed: Callable[..., None]
+) -> None:
+    installed("figures", edge_strength=plain, another=plain)
+    text = write_report(one, tmp_path).read_text()
+    parsed = type(page)(text)
+    assert [figure["id"] for figure in parsed.of("figure")] == [
+        "figure-relative",
+        "figure-another",
+        "figure-edge_strength",
+    ]
+    assert "Further figures" in parsed.text
+    assert "Edge strength. Strength of edges in each set." in parsed.text
+    assert "More words" not in parsed.text
+    assert "edges beside 150 images" in parsed.text
+    assert {"edge_strength.png", "edge_strength.svg"} <= {path.name for path in (tmp_path / "figures").iterdir()}
+
+
+def test_a_registered_figure_has_its_caption_and_may_be_left_out(
+    one: Comparison, tmp_path: Path, page: Page, installed: Callable[..., None]
+) -> None:
+    words = Caption("Edges", "How strong.", "Two and three.")
+    installed(
+        "figures",
+        shown=registered(lambda _: words, vector=False)(lambda _: Figure()),
+        hidden=registered(lambda _: words, shows=lambda comparison: len(comparison.datasets) > 1)(lambda _: Figure()),
+    )
+    parsed = type(page)(write_report(one, tmp_path).read_text())
+    assert "Edges. Two and three." in [attributes.get("aria-label") for attributes in parsed.of("div")]
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"relative.png", "relative.svg", "shown.png"}
+
+
+def test_a_figure_that_raises_is_left_out_with_a_note(
+    one: Comparison, tmp_path: Path, page: Page, installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Comparison) -> Figure:
+        raise ZeroDivisionError("no <edges>")
+
+    installed("figures", broken=broken)
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "broken.png").write_bytes(b"of an earlier report")
+    parsed = type(page)(write_report(one, tmp_path).read_text())
+    assert "The figure broken could not be drawn (ZeroDivisionError: no <edges>)." in parsed.text
+    assert [figure["id"] for figure in parsed.of("figure")] == ["figure-relative"]
+    assert not (tmp_path / "figures" / "broken.png").exists()
+    monkeypatch.setitem(registry.OURS, "figures", {"broken": "elsewhere:figures_broken"})
+    with pytest.raises(ZeroDivisionError):
+        write_report(one, tmp_path)
+
+
+def test_a_section_stands_after_ours_and_in_the_contents(
+    one: Comparison, tmp_path: Path, page: Page, installed: Callable[..., None]
+) -> None:
+    from howfar.report.tables import Cell, Column, Table
+
+    template = tmp_path / "edges.html.j2"
+    template.write_text(TEMPLATE)
+
+    def content(comparison: Comparison, relation: Relation | None) -> dict[str, Any]:
+        rows = tuple((Cell(dataset.name), Cell(f"{dataset.n}")) for dataset in comparison.datasets)
+        return {"sizes": Table((Column("dataset"), Column("n")), rows), "note": f"<{relation}>"}
+
+    installed("figures", placed=plain)
+    installed(
+        "sections",
+        edges=Section("edges", "Edges & more", template, content),
+        nothing=Section("nothing", "Nothing", template, lambda comparison, relation: None),
+        broken=Section("broken", "Broken", tmp_path / "gone.html.j2", content),
+    )
+    parsed = type(page)(write_report(one, tmp_path / "run").read_text())
+    assert [attributes["id"] for attributes in parsed.of("section")][-3:] == ["made", "edges", "further"]
+    assert {"href": "#edges"} in parsed.of("a")
+    assert "training & <set> and <None>" in parsed.text
+    assert "Nothing" not in parsed.text
+    assert "The section broken could not be made (FileNotFoundError" in parsed.text
+    assert parsed.text.index("edges beside") < parsed.text.index("training & <set> and <None>")
+
+
+def test_a_study_elsewhere_has_a_kind_of_figures_of_its_own(installed: Callable[..., None], tmp_path: Path) -> None:
+    from howfar.report.figures import draw_figures
+
+    installed("edge_figures", edges_map=lambda result: plain(result))
+    assert registry.ordered("edge_figures") == ("edges_map",)
+    drawn = draw_figures({"edge_figures": type("Result", (), {"primary": type("P", (), {"n": 3})})}, tmp_path, "edges_")
+    assert list(drawn.drawn) == ["map"]
+    assert drawn.notes == []
