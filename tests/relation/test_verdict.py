@@ -44,19 +44,19 @@ def made(
     ],
 )
 def test_the_rule(slope: tuple[float | None, ...], mean: float | None, kind: str) -> None:
-    assert verdict(made(slope), mean, level=0.5).kind == kind
+    assert verdict(made(slope), mean, tau=0.5).kind == kind
 
 
 def test_flat_and_level_are_the_caller_s() -> None:
-    assert verdict(made(FLAT), 0.9, level=0.5, flat=0.05).kind == "none"
-    assert verdict(made(VAGUE), 0.9, level=0.5, flat=0.6).kind == "consistent"
-    assert verdict(made(FLAT), 0.9, level=0.95).kind == "none"
-    assert "±0.15" in verdict(made(FLAT), 0.9, level=0.5, flat=0.15).text
-    assert "at least 0.75" in verdict(made(FLAT), 0.9, level=0.75).text
+    assert verdict(made(FLAT), 0.9, tau=0.5, flat=0.05).kind == "none"
+    assert verdict(made(VAGUE), 0.9, tau=0.5, flat=0.6).kind == "consistent"
+    assert verdict(made(FLAT), 0.9, tau=0.95).kind == "none"
+    assert "±0.15" in verdict(made(FLAT), 0.9, tau=0.5, flat=0.15).text
+    assert "at least 0.75" in verdict(made(FLAT), 0.9, tau=0.75).text
 
 
 def test_falls_in_words() -> None:
-    found = verdict(made(FALLS, (-0.52, -0.65, -0.37)), 0.617, level=0.5)
+    found = verdict(made(FALLS, (-0.52, -0.65, -0.37)), 0.617, tau=0.5)
     assert found.text == (
         "F falls with distance: it changes by −0.31 [−0.40, −0.22] from the nearest to the farthest image "
         "(mean F 0.62, Spearman −0.52 [−0.65, −0.37], 120 images)"
@@ -64,7 +64,7 @@ def test_falls_in_words() -> None:
 
 
 def test_rises_in_words_of_another_metric_and_of_photographs() -> None:
-    found = verdict(made(RISES, (0.3, 0.1, 0.5), n=1200, groups=30), 0.8, level=0.5, metric_name="accuracy")
+    found = verdict(made(RISES, (0.3, 0.1, 0.5), n=1200, groups=30), 0.8, tau=0.5, metric_name="accuracy")
     assert found.text == (
         "Accuracy rises with distance: it changes by +0.20 [+0.10, +0.30] from the nearest to the farthest image "
         "(mean accuracy 0.80, Spearman +0.30 [+0.10, +0.50], 1,200 images of 30 photographs)"
@@ -72,7 +72,7 @@ def test_rises_in_words_of_another_metric_and_of_photographs() -> None:
 
 
 def test_consistent_in_words() -> None:
-    found = verdict(made(FLAT, (-0.03, -0.2, 0.14)), 0.81, level=0.5)
+    found = verdict(made(FLAT, (-0.03, -0.2, 0.14)), 0.81, tau=0.5)
     assert found.text == (
         "F is consistent over distance: the change of F from the nearest to the farthest image, −0.02 [−0.10, +0.06], may be "
         "0 and is no more than ±0.2, and mean F is at least 0.5 (mean F 0.81, Spearman −0.03 [−0.20, +0.14], 120 images)"
@@ -90,7 +90,7 @@ def test_consistent_in_words() -> None:
     ],
 )
 def test_why_there_is_no_evidence(slope: tuple[float, ...], mean: float | None, reason: str) -> None:
-    text = verdict(made(slope), mean, level=0.5).text
+    text = verdict(made(slope), mean, tau=0.5).text
     start = "No evidence either way: the change of F from the nearest to the farthest image, "
     assert text.startswith(start)
     assert text.endswith(reason)
@@ -98,13 +98,13 @@ def test_why_there_is_no_evidence(slope: tuple[float, ...], mean: float | None, 
 
 def test_why_there_is_no_interval() -> None:
     start = "No evidence either way: "
-    assert verdict(None, 0.9, level=0.5) == Verdict("none", start + "fewer than 3 images have a performance")
-    assert verdict(made((None,)), 0.9, level=0.5).text == start + "all images are equally far"
+    assert verdict(None, 0.9, tau=0.5) == Verdict("none", start + "fewer than 3 images have a performance")
+    assert verdict(made((None,)), 0.9, tau=0.5).text == start + "all images are equally far"
     change = "F changes by −0.30 from the nearest to the farthest image, but "
-    few = verdict(made((-0.3,), n=40, groups=5), 0.9, level=0.5).text
+    few = verdict(made((-0.3,), n=40, groups=5), 0.9, tau=0.5).text
     assert few == start + change + "5 photographs are too few for an interval (at least 6)"
-    assert "but 4 images are too few" in verdict(made((-0.3,), n=4, groups=4), 0.9, level=0.5).text
-    left_out = verdict(made((-0.3,)), 0.9, level=0.5).text
+    assert "but 4 images are too few" in verdict(made((-0.3,), n=4, groups=4), 0.9, tau=0.5).text
+    left_out = verdict(made((-0.3,)), 0.9, tau=0.5).text
     assert left_out == start + change + "there is no interval that would tell how sure that is"
 
 
@@ -123,7 +123,7 @@ def test_why_there_is_no_interval() -> None:
     ],
 )
 def test_where_ranks_say_something_else(slope: tuple[float, ...], rho: Any, says: str) -> None:
-    assert verdict(made(slope, rho), 0.9, level=0.5).text.rpartition(")")[2] == says
+    assert verdict(made(slope, rho), 0.9, tau=0.5).text.rpartition(")")[2] == says
 
 
 @pytest.mark.parametrize(
@@ -147,21 +147,21 @@ def test_where_ranks_say_something_else(slope: tuple[float, ...], rho: Any, says
     ],
 )
 def test_what_the_foreground_share_explains(rho: Any, partial: Any, says: str) -> None:
-    text = verdict(made(FALLS, rho, partial), 0.9, level=0.5).text
+    text = verdict(made(FALLS, rho, partial), 0.9, tau=0.5).text
     assert text.endswith(says)
     assert says or text.endswith("120 images)")
 
 
 @pytest.mark.parametrize("slope", [FALLS, RISES, FLAT, VAGUE])
 def test_pooled_sentences_name_the_sets(slope: tuple[float, ...]) -> None:
-    text = verdict(made(slope), 0.9, level=0.5, sets=3).text
+    text = verdict(made(slope), 0.9, tau=0.5, sets=3).text
     assert re.search(r"(with distance|over distance|either way) within sets: ", text)
     assert text.endswith("(mean F 0.90, 120 images in 3 sets)")
-    assert "sets" not in verdict(made(slope), 0.9, level=0.5).text
+    assert "sets" not in verdict(made(slope), 0.9, tau=0.5).text
 
 
 def test_bounds_that_are_not_0_are_not_written_as_0() -> None:
-    text = verdict(made((-0.05, -0.1, -0.002)), 0.9, level=0.5).text
+    text = verdict(made((-0.05, -0.1, -0.002)), 0.9, tau=0.5).text
     assert "[−0.10, −0.002]" in text
     assert [signed(value) for value in (0.005, -0.00499, 0.00004, -0.994)] == ["+0.01", "−0.005", "+0.0000", "−0.99"]
 
@@ -183,4 +183,4 @@ def test_summary() -> None:
 @pytest.mark.parametrize(("setting", "value"), [("flat", 0.0), ("flat", -0.1), ("flat", float("nan")), ("sets", 0)])
 def test_refused(setting: str, value: float) -> None:
     with pytest.raises(InputError, match=f"{setting} must be"):
-        verdict(made(FLAT), 0.9, level=0.5, **{setting: value})  # type: ignore[arg-type]  # the wrong values on purpose
+        verdict(made(FLAT), 0.9, tau=0.5, **{setting: value})  # type: ignore[arg-type]  # the wrong values on purpose

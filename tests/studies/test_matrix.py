@@ -220,7 +220,7 @@ def test_a_dataset_that_is_there_twice(projection: str, measured: list[int]) -> 
             alone = measure({"one": rows[0], "other": rows[1]}).pairs.iloc[0]
             assert pairs.loc[(one, other), "o_dist_mean"] == pytest.approx(alone["o_dist_mean"], rel=1e-12)
     assert pairs.loc[("a", "twin"), "inhomogeneity"] == pytest.approx(0.0, abs=1e-12)
-    assert pairs.loc[("b", "c"), "inhomogeneity"] != matrix_pairs.loc[("a", "b"), "inhomogeneity"]
+    assert pairs.loc[("b", "c"), "inhomogeneity"] != pairs.loc[("a", "b"), "inhomogeneity"]
     square = found.square()
     np.testing.assert_array_equal(square.loc["a", ["b", "c"]], square.loc["twin", ["b", "c"]])
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from howfar import protocols
 from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import load_backbone
 from howfar.backbones.torch_threads import one_torch_thread_each
@@ -57,7 +58,7 @@ class ScoringOptions:
 
     batch_size: int = BATCH_SIZE
     workers: int | None = None
-    store: Store | str | Path | None = None
+    store: protocols.Store | str | Path | None = None
     estimator: str = "auto"
     predictions: str | Path | None = None
     flipped: str | Path | None = None
@@ -278,10 +279,10 @@ def _needs_embeddings(profile: Profile) -> InputError:
     return InputError(f"{profile.primary} was profiled from ready-made embeddings: pass such, not images")
 
 
-def _opened(store: Store | str | Path | None, backbone: Backbone) -> FeatureStore | None:
+def _opened(store: protocols.Store | str | Path | None, backbone: Backbone) -> FeatureStore | None:
     if store is None:
         return None
-    shelf = store if isinstance(store, Store) else Store(store)
+    shelf = Store(store) if isinstance(store, (str, Path)) else store
     return shelf.open(backbone.identity, sum(backbone.layers))
 
 

@@ -18,12 +18,12 @@ SPAN = "from the nearest to the farthest image"
 
 
 def verdict(
-    trend: Trend | None, mean: float | None, *, level: float, flat: float = 0.2, metric_name: str = "F", sets: int = 1
+    trend: Trend | None, mean: float | None, *, tau: float, flat: float = 0.2, metric_name: str = "F", sets: int = 1
 ) -> Verdict:
     """Say how performance goes with distance, by the interval of its slope.
 
     Wholly below 0: it falls. Wholly above: it rises. Where the interval holds 0 performance is consistent only if mean
-    performance is at least `level`, as flat and low is flat too, **and** the whole interval lies within ±`flat`, as a few
+    performance is at least `tau`, as flat and low is flat too, **and** the whole interval lies within ±`flat`, as a few
     images give an interval that holds 0 and everything else. In all other cases there is no evidence either way, and the
     sentence says which condition failed.
 
@@ -33,7 +33,7 @@ def verdict(
         As `howfar.relation.trend` gives it; None where there are too few images.
     mean
         Mean performance of the images; None where unknown.
-    level
+    tau
         τ, the least mean performance that counts as consistent.
     flat
         The largest change over the whole range of distances that counts as none.
@@ -55,11 +55,11 @@ def verdict(
     Examples
     --------
     >>> falling = Trend(120, 120, Coefficient(-0.52, -0.65, -0.37), Coefficient(-0.36), Coefficient(-0.31, -0.4, -0.22), None)
-    >>> print(verdict(falling, 0.62, level=0.5).text)
+    >>> print(verdict(falling, 0.62, tau=0.5).text)
     F falls with distance: it changes by −0.31 [−0.40, −0.22] from the nearest to the farthest image (mean F 0.62,
     Spearman −0.52 [−0.65, −0.37], 120 images)
     >>> few = Trend(9, 9, Coefficient(-0.1, -0.7, 0.6), Coefficient(-0.1), Coefficient(-0.05, -0.6, 0.5), None)
-    >>> print(verdict(few, 0.8, level=0.5).text)
+    >>> print(verdict(few, 0.8, tau=0.5).text)
     No evidence either way: the change of F from the nearest to the farthest image, −0.05 [−0.60, +0.50], may be 0 but also
     more than ±0.2 (mean F 0.80, Spearman −0.10 [−0.70, +0.60], 9 images)
     """
@@ -71,8 +71,8 @@ def verdict(
     if trend is None or missing:
         return Verdict("none", f"No evidence either way: {missing}")
     known = None if mean is None or math.isnan(mean) else mean
-    kind = _kind(trend.slope, known, level, flat)
-    words = _Words(trend, known, level, flat, metric_name, sets)
+    kind = _kind(trend.slope, known, tau, flat)
+    words = _Words(trend, known, tau, flat, metric_name, sets)
     return Verdict(kind, f"{words.claim(kind)} ({words.numbers()}){words.besides(kind)}")
 
 
@@ -113,7 +113,7 @@ class _Words:
 
     trend: Trend
     mean: float | None
-    level: float
+    tau: float
     flat: float
     metric: str
     sets: int
@@ -127,12 +127,12 @@ class _Words:
         if kind == "consistent":
             return (
                 f"{_start(self.metric)} is consistent over distance{within}: {of_metric} may be 0 and is no more than "
-                f"±{self.flat:g}, and mean {self.metric} is at least {self.level:g}"
+                f"±{self.flat:g}, and mean {self.metric} is at least {self.tau:g}"
             )
-        low = "is unknown" if self.mean is None else f"is below {self.level:g}"
+        low = "is unknown" if self.mean is None else f"is below {self.tau:g}"
         if _flat(self.trend.slope, self.flat):
             return f"No evidence either way{within}: {of_metric} is no more than ±{self.flat:g}, but mean {self.metric} {low}"
-        more = "" if _high(self.mean, self.level) else f", and mean {self.metric} {low}"
+        more = "" if _high(self.mean, self.tau) else f", and mean {self.metric} {low}"
         return f"No evidence either way{within}: {of_metric} may be 0 but also more than ±{self.flat:g}{more}"
 
     def numbers(self) -> str:
@@ -178,15 +178,15 @@ def _missing(trend: Trend | None, metric: str) -> str:
     return ""
 
 
-def _kind(slope: Coefficient, mean: float | None, level: float, flat: float) -> Kind:
+def _kind(slope: Coefficient, mean: float | None, tau: float, flat: float) -> Kind:
     sign = _sign(slope)
     if sign:
         return "falls" if sign < 0 else "rises"
-    return "consistent" if _high(mean, level) and _flat(slope, flat) else "none"
+    return "consistent" if _high(mean, tau) and _flat(slope, flat) else "none"
 
 
-def _high(mean: float | None, level: float) -> bool:
-    return mean is not None and mean >= level
+def _high(mean: float | None, tau: float) -> bool:
+    return mean is not None and mean >= tau
 
 
 def _flat(slope: Coefficient, flat: float) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 import pandas as pd
@@ -15,19 +15,20 @@ import pandas as pd
 from howfar.backbones import load_backbone, takes
 from howfar.data import Dataset
 from howfar.errors import InputError
+from howfar.keywords import BackboneOptions, CompareSettings, ComparisonOptions
 from howfar.memory import within
-from howfar.pipeline import check_work, forget_pairs
+from howfar.pipeline import forget_pairs
 from howfar.relation.spearman import rank_sums, spearman
 from howfar.results import Comparison, Features, Settings
 from howfar.results.backbones import SETS, BackboneComparison
 from howfar.results.files import ready_folder
+from howfar.settings import checked, picked, with_options
 from howfar.significance import resample_weights
-from howfar.studies.distance import Config, baseline, compared
+from howfar.studies.distance import baseline, compared
 from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, views
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone, Runner
-    from howfar.store import Store
+    from howfar.protocols import Backbone
 
 _STREAM: Final = 3
 _BLOCK: Final = 1 << 20
@@ -37,21 +38,14 @@ ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
 Row = dict[str, Any]
 
 
+@with_options(ComparisonOptions)
 def compare_backbones(
     primary: Any,
     secondaries: Any,
     backbones: Sequence[str | Backbone],
     *,
     weights: Mapping[str, str | Path] | None = None,
-    store: Store | str | Path | None = None,
-    runner: str | Runner = "local",
-    batch_size: int | None = None,
-    workers: int | None = None,
-    baselines: bool = True,
-    progress: bool = True,
-    memory: str | int | None = None,
-    out: str | Path | None = None,
-    **options: Any,
+    **options: Unpack[ComparisonOptions],
 ) -> BackboneComparison:
     """Measure the distances of `howfar.compare` by several backbones, and how far these agree.
 
@@ -66,15 +60,6 @@ def compare_backbones(
         At least two, by registered names or loaded, each of a name of its own.
     weights
         Local weights by a backbone's name.
-    store, runner, batch_size, workers, progress
-        As `howfar.embed`. An image that no backbone's store knows is read and decoded once for all of them.
-    baselines
-        Measure with the two trivial backbones too.
-    memory, out
-        As `howfar.compare`.
-    **options
-        The settings of `howfar.compare` (components, projection, scale, seed, bootstrap, permutations, neighbours, limit,
-        rivals); the others are passed to `howfar.load_backbone` for each backbone that is named.
 
     Returns
     -------
@@ -96,16 +81,17 @@ def compare_backbones(
     >>> found.backbones
     ('pixels', 'colour_moments')
     """
-    settings, rest = _settings(options)
-    work = Execution(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
-    folder = ready_folder("out", out)
+    given = checked(ComparisonOptions, options)
+    settings = Settings(**picked(CompareSettings, given))
+    work = Execution.of(given)
+    folder = ready_folder("out", given["out"])
     datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
     ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]
     if ready:
         raise InputError.of("datasets", "must be images where there are several backbones", f"embeddings: {', '.join(ready)}")
-    models = _loaded(backbones, dict(weights or {}), rest)
-    trivial = [load_backbone(one) for one in BASELINES if baselines]
-    with within(memory):
+    models = _loaded(backbones, dict(weights or {}), picked(BackboneOptions, options))
+    trivial = [load_backbone(name) for name in BASELINES if given["baselines"]]
+    with within(given["memory"]):
         views_of = views(datasets, models, trivial, settings, work)
         found = _agreeing(views_of, models, trivial, settings, work, folder)
     if folder is not None:
@@ -134,12 +120,6 @@ def _agreeing(
     images = {one.name: dict(other.images) for one, other in zip(trivial, beside, strict=True) if one.name not in names}
     images = {**{one.backbone.name: _by_image(one) for one in comparisons}, **images}
     return _with_agreement(comparisons, images, settings)
-
-
-def _settings(options: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
-    known = Config.model_fields.keys()
-    settings = Config.checked(**{name: value for name, value in options.items() if name in known})
-    return settings, {name: value for name, value in options.items() if name not in known}
 
 
 def _loaded(backbones: Any, weights: dict[str, str | Path], options: Mapping[str, Any]) -> list[Backbone]:

@@ -12,7 +12,8 @@ import numpy as np
 from howfar.arrays import ArrayRows
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
-from howfar.pipeline import embed_all
+from howfar.keywords import StudyExecution
+from howfar.pipeline import check_work, embed_all
 from howfar.pipeline.memory_plan import check_plan
 from howfar.results import Features, Settings
 from howfar.studies.comparison_notes import BASELINE_IMAGES
@@ -20,8 +21,7 @@ from howfar.studies.comparison_notes import BASELINE_IMAGES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from howfar.protocols import Backbone, Runner
-    from howfar.store import Store
+    from howfar.protocols import Backbone, Runner, Store
 
 BASELINES: Final = ("pixels", "colour_moments")
 
@@ -34,6 +34,18 @@ class Execution(NamedTuple):
     batch_size: int | None
     workers: int | None
     progress: bool
+
+    @classmethod
+    def of(cls, given: StudyExecution) -> Execution:
+        """Make a study's execution of its checked options.
+
+        Raises
+        ------
+        HowfarError
+            The runner is unknown, or a number is below 1.
+        """
+        runner = check_work(given["runner"], given["batch_size"], given["workers"])
+        return cls(given["store"], runner, given["batch_size"], given["workers"], given["progress"])
 
 
 def read_datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:

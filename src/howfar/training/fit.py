@@ -21,7 +21,7 @@ from howfar.segmenters import build_segmenter, recipe_of, restore_segmenter
 from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.training.examples import Example, Pairs, read_pairs, split
 from howfar.training.resume import at_work
-from howfar.training.settings import Settings, check_size, only_side
+from howfar.training.settings import TrainSettings, check_size, only_side
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Task:
     options: Mapping[str, Any]
     primary: str
     examples: tuple[Example, ...]
-    settings: Settings
+    settings: TrainSettings
     extra: tuple[Example, ...] = ()
     pretrained: bool | Path = True
     start: Checkpoint | None = None
@@ -144,7 +144,7 @@ def _begun(task: Task, start: Checkpoint) -> Any:
 
 def _run(
     network: Any,
-    settings: Settings,
+    settings: TrainSettings,
     pairs: Pairs,
     held: Pairs | None,
     state: Path,

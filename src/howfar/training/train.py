@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
+from howfar.keywords import TrainOptions, TrainSettings
 from howfar.segmenters import recipe_of
 from howfar.segmenters.checkpoint import Checkpoint
+from howfar.settings import checked, picked, with_options
 from howfar.training.examples import Example, examples_of
 from howfar.training.fit import Task, fit
 from howfar.training.resume import remove_abandoned
-from howfar.training.settings import Settings, check_names, settings_for
+from howfar.training.settings import as_pretrained, settings_for
 
 
+@with_options(TrainOptions)
 def train(
     primary: Dataset | str | Path,
     model: str = "unetplusplus",
     out: str | Path | None = None,
     *,
-    options: Mapping[str, Any] | None = None,
     background: Sequence[Dataset | str | Path] = (),
-    group: str | None = None,
-    pretrained: bool | str | Path = True,
     start: Checkpoint | str | Path | None = None,
     state: str | Path | None = None,
-    device: str = "auto",
-    workers: int = 0,
-    progress: bool = True,
-    **settings: Any,
+    **options: Unpack[TrainOptions],
 ) -> Checkpoint:
     """Train a segmenter on a dataset's images and masks; a killed training goes on where it was when it is run again.
 
@@ -46,26 +42,13 @@ def train(
         A registered segmenter: ``unetplusplus``, ``deepcrack``, ``adsam``.
     out
         Where to save the checkpoint; None: nowhere.
-    options
-        The architecture's own, as ``{"encoder": "b3"}``.
     background
         Datasets whose images are learnt from as pictures without foreground.
-    group
-        Regular expression whose first group names the photograph of an image of P; by default guessed from names
-        ``<photo>-<tile>``.
-    pretrained
-        Begin with published weights where there are some; False for random ones, or a local file.
     start
         A checkpoint of the same architecture whose weights to begin with (fine-tuning).
     state
         Folder of the state that a killed training resumes from; by default beside `out`, named as it is and ``.state``. From
         that one, once `out` is written, the states of other trainings that were to write it and were killed are removed too.
-    device, workers, progress
-        As `howfar.training.fit.fit`.
-    **settings
-        Fields of `howfar.training.settings.Settings`: size, epochs, batch, loss, schedule, rate, decay, augment, holdout,
-        patience, keep, precision, seed; by default the segmenter's own. With a holdout of 0 the last epoch is kept, whatever
-        `keep` says, and patience is refused.
 
     Returns
     -------
@@ -77,23 +60,23 @@ def train(
     HowfarError
         A dataset without masks, an image that cannot be read, a wrong option or setting, a library or weights that are absent.
     """
-    own = [name for name in inspect.signature(train).parameters if name != "settings"]
-    check_names(settings, [*Settings.model_fields, *own])
+    given = checked(TrainOptions, options)
+    architecture = dict(given["options"] or {})
     recipe = recipe_of(model)
     begun = Checkpoint.load(start) if isinstance(start, (str, Path)) else start
-    chosen = settings_for(recipe, options or {}, begun, **settings)
+    settings = settings_for(recipe, architecture, begun, **picked(TrainSettings, given))
     found = _dataset(primary)
     extra: list[Example] = []
     for one in background:
         extra += examples_of(_dataset(one), blank=True)
     task = Task(
         segmenter=model,
-        options=dict(options or {}),
+        options=architecture,
         primary=found.name,
-        examples=examples_of(found, group),
-        settings=chosen,
+        examples=examples_of(found, given["group"]),
+        settings=settings,
         extra=tuple(extra),
-        pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
+        pretrained=as_pretrained(given["pretrained"]),
         start=begun,
     )
     recipe.checked(task.options)
@@ -102,7 +85,7 @@ def train(
     if state is None and out is None:
         raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
     folder = Path(state) if state is not None else Path(f"{out}.state")
-    made = fit(task, folder, out, device=device, workers=workers, progress=progress)
+    made = fit(task, folder, out, device=given["device"], workers=given["workers"] or 0, progress=given["progress"])
     if state is None:
         remove_abandoned(folder)
     if folder.is_dir() and not any(folder.iterdir()):

@@ -18,7 +18,7 @@ from howfar.studies.adaptation.leak_guard import Known, check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.training.examples import Example, fingerprint_of, split
 from howfar.training.fit import Task, fit
-from howfar.training.settings import Settings
+from howfar.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ class StudyFolder:
         """Where the checkpoint of this label lies."""
         return self.folder / "models" / f"{label}.safetensors"
 
-    def trained(self, label: str, settings: Settings, extra: Sequence[Example], start: Checkpoint | None = None) -> Checkpoint:
+    def trained(
+        self, label: str, settings: TrainSettings, extra: Sequence[Example], start: Checkpoint | None = None
+    ) -> Checkpoint:
         """The model of this label: as it lies there if it was trained on the same images in the same way, else trained."""
         task = Task(
             segmenter=self.segmenter,
@@ -95,7 +97,7 @@ class StudyFolder:
         folder = self._maps(label, model, dataset, flipped=False)
         return evaluate(dataset, folder, threshold=threshold, progress=False)
 
-    def held_out(self, label: str, model: Model, checkpoint: Checkpoint, settings: Settings, known: Known) -> Evaluation:
+    def held_out(self, label: str, model: Model, checkpoint: Checkpoint, settings: TrainSettings, known: Known) -> Evaluation:
         """Score the model on P's photographs that were held out, at the threshold that is best there.
 
         Raises

@@ -21,7 +21,6 @@ from howfar.errors import InputError
 from howfar.studies.prompts.prompt import Prompt, box_of
 from howfar.studies.prompts.sam import Sam, Seen
 
-STEPS = 1000
 RATE = 1e-3
 _FOCUS, _BALANCE = 2.0, 0.25
 
@@ -39,7 +38,7 @@ class Personal:
         return first * logits[0] + second * logits[1] + (1 - first - second) * logits[2]
 
 
-def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: int = STEPS, rate: float = RATE) -> Personal:
+def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: int, rate: float = RATE) -> Personal:
     """Learn a target of one picture and its mask: two numbers, by AdamW on Dice and focal loss, beginning at a third each.
 
     Raises

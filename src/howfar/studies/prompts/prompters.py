@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from howfar.data import Item, content_hash, decode, read_bytes, read_mask
 from howfar.errors import InputError, MissingPathError
-from howfar.studies.prompts.persam import STEPS, Personal, by_example, personalise
+from howfar.keywords import PromptSettings
+from howfar.options import REQUIRED, Option
+from howfar.settings import checked
+from howfar.studies.prompts.persam import Personal, by_example, personalise
 from howfar.studies.prompts.prompt import Prompt, box_of, points_of
 from howfar.studies.prompts.sam import Sam, Seen
 from howfar.studies.prompts.text import TEXTS, ClipSeg
@@ -24,53 +26,42 @@ KINDS: Final = ("points", "box", "text", "persam")
 STREAM: Final = 5
 
 
-class Config(BaseModel):
-    """The study's settings, checked."""
+class PromptedKinds(PromptSettings, total=False):
+    """Settings of the study, with the kinds of prompts."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    kinds: Annotated[Sequence[str], Option(REQUIRED, "Prompt in these ways.", {"min_length": 1})]
 
-    kinds: tuple[str, ...] = Field(min_length=1)
-    texts: tuple[str, ...] | None = None
-    foreground: int = Field(3, ge=1, description="points on the foreground")
-    background: int = Field(3, ge=0, description="points on the background")
-    steps: int = Field(STEPS, ge=1, description="of PerSAM-F's fit")
-    limit: int | None = Field(None, ge=1, description="images drawn from each larger dataset")
-    seed: int = Field(0, ge=0)
 
-    @classmethod
-    def checked(cls, **values: Any) -> Config:
-        """The settings; the first refused one becomes one clear line.
+def settings_of(given: Mapping[str, Any]) -> PromptedKinds:
+    """Check the settings of the study.
 
-        Raises
-        ------
-        InputError
-            Names the setting, the rule and the value.
-        """
-        try:
-            found = cls(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
-        for kind in found.kinds:
-            if kind not in KINDS:
-                raise InputError.of("prompts", f"must be of {', '.join(KINDS)}", kind)
-        if found.texts is not None and not (found.texts and all(text.strip() for text in found.texts)):
-            raise InputError.of("texts", "must hold words", found.texts)
-        return found
+    Raises
+    ------
+    InputError
+        Names the first that is refused, the rule and the value.
+    """
+    found = checked(PromptedKinds, given)
+    for kind in found["kinds"]:
+        if kind not in KINDS:
+            raise InputError.of("prompts", f"must be of {', '.join(KINDS)}", kind)
+    texts = found["texts"]
+    if texts is not None and not (texts and all(text.strip() for text in texts)):
+        raise InputError.of("texts", "must hold words", texts)
+    return found
 
-    def refuse_unused(self, **given: Any) -> None:
-        """Refuse weights and texts that none of the kinds reads.
 
-        Raises
-        ------
-        InputError
-            Names the first.
-        """
-        readers = {"texts": {"text"}, "clipseg": {"text"}, "sam": {"points", "box", "persam"}}
-        for name, value in {"texts": self.texts, **given}.items():
-            if value is not None and not readers[name] & set(self.kinds):
-                raise InputError.of(name, f"is of use to {' or '.join(sorted(readers[name]))} alone", value, "leave it out")
+def refuse_unused(kinds: Sequence[str], **given: Any) -> None:
+    """Refuse texts and weights that none of the kinds of prompts reads.
+
+    Raises
+    ------
+    InputError
+        Names the first.
+    """
+    readers = {"texts": {"text"}, "clipseg": {"text"}, "sam": {"points", "box", "persam"}}
+    for name, value in given.items():
+        if value is not None and not readers[name] & set(kinds):
+            raise InputError.of(name, f"is of use to {' or '.join(sorted(readers[name]))} alone", value, "leave it out")
 
 
 class Pictured(NamedTuple):
@@ -111,7 +102,7 @@ class Example(NamedTuple):
     mask: NDArray[np.bool_]
 
 
-def reference_of(settings: Config, given: tuple[str | Path, str | Path] | None) -> Example | None:
+def reference_of(settings: PromptedKinds, given: tuple[str | Path, str | Path] | None) -> Example | None:
     """The image and mask that PerSAM-F is told by, where it is asked for.
 
     Raises
@@ -119,7 +110,7 @@ def reference_of(settings: Config, given: tuple[str | Path, str | Path] | None) 
     HowfarError
         It is missing, unreadable, or of no use.
     """
-    if "persam" not in settings.kinds:
+    if "persam" not in settings["kinds"]:
         if given is not None:
             raise InputError.of("reference", "is of use to persam alone", str(given[0]), "add persam, or leave it out")
         return None
@@ -135,29 +126,31 @@ def reference_of(settings: Config, given: tuple[str | Path, str | Path] | None) 
 
 
 def prompters_of(
-    settings: Config, sam: Sam | None, example: Example | None, clipseg: Any, pretrained: bool, device: str
+    settings: PromptedKinds, sam: Sam | None, example: Example | None, clipseg: Any, pretrained: bool, device: str
 ) -> list[Prompter]:
     """What the settings ask for; networks are loaded once."""
     made: list[Prompter] = []
-    for kind in dict.fromkeys(settings.kinds):
+    for kind in dict.fromkeys(settings["kinds"]):
         if kind == "text":
             network = ClipSeg(clipseg, pretrained=pretrained, device=device)
-            for text in dict.fromkeys(settings.texts or TEXTS):
+            for text in dict.fromkeys(settings["texts"] or TEXTS):
                 identity = {"kind": kind, "weights": network.weights, "text": text}
                 made.append(Prompter(f"text: {text}", identity, _of_text(network, text)))
             continue
         assert sam is not None  # for the type checker: the other kinds are SAM's
         own: dict[str, Any] = {"kind": kind, "weights": sam.weights}
         if kind == "points":
-            own |= {"foreground": settings.foreground, "background": settings.background, "seed": settings.seed}
+            own |= {"foreground": settings["foreground"], "background": settings["background"], "seed": settings["seed"]}
             made.append(Prompter(kind, own, _of_points(sam, settings), by_mask=True))
         elif kind == "box":
             made.append(Prompter(kind, own, partial(_of_box, sam), by_mask=True))
         else:
             assert example is not None  # for the type checker: `reference_of` refuses none
-            own |= {"reference": example.content, "steps": settings.steps}
+            own |= {"reference": example.content, "steps": settings["steps"]}
             made.append(
-                Prompter(kind, own, partial(_of_example, sam, personalise(sam, example.picture, example.mask, settings.steps)))
+                Prompter(
+                    kind, own, partial(_of_example, sam, personalise(sam, example.picture, example.mask, settings["steps"]))
+                )
             )
     return made
 
@@ -166,11 +159,11 @@ def _of_text(network: ClipSeg, text: str) -> Callable[[Pictured], tuple[NDArray[
     return lambda one: (network.probabilities(one.picture, text), Prompt(text=text))
 
 
-def _of_points(sam: Sam, settings: Config) -> Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]:
+def _of_points(sam: Sam, settings: PromptedKinds) -> Callable[[Pictured], tuple[NDArray[np.float32], Prompt]]:
     def made(one: Pictured) -> tuple[NDArray[np.float32], Prompt]:
         # By the image's name, so that neither other images nor their order change its points.
-        rng = np.random.default_rng([settings.seed, zlib.crc32(one.item.name.encode()), STREAM])
-        return _of_prompt(sam, one, points_of(one.mask, settings.foreground, settings.background, rng))
+        rng = np.random.default_rng([settings["seed"], zlib.crc32(one.item.name.encode()), STREAM])
+        return _of_prompt(sam, one, points_of(one.mask, settings["foreground"], settings["background"], rng))
 
     return made
 

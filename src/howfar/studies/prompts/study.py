@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,23 @@ from howfar.data import Dataset, Item, content_hash, decode, parse, read_bytes, 
 from howfar.data.folder_walk import printable
 from howfar.data.probability_map_files import places, signature_of, write_map
 from howfar.errors import ImageError, InputError
+from howfar.keywords import PromptOptions, PromptSettings
 from howfar.progress import bar
 from howfar.results import Provenance, Skipped
 from howfar.results.prompting import Prompting
+from howfar.settings import checked, picked, with_options
 from howfar.studies.evaluation.evaluate import evaluate
-from howfar.studies.prompts.persam import STEPS
-from howfar.studies.prompts.prompters import STREAM, Config, Example, Pictured, Prompter, prompters_of, reference_of
+from howfar.studies.prompts.prompters import (
+    STREAM,
+    Example,
+    Pictured,
+    PromptedKinds,
+    Prompter,
+    prompters_of,
+    reference_of,
+    refuse_unused,
+    settings_of,
+)
 from howfar.studies.prompts.sam import Sam, Seen
 
 CUT: Final = 0.5
@@ -33,23 +44,14 @@ FORMAT: Final = 1
 FOLDERS: Final = "maps"
 
 
+@with_options(PromptOptions)
 def prompts(
     datasets: Any,
     kinds: Sequence[str] | str = ("points", "box", "text"),
     *,
     out: str | Path,
-    texts: Sequence[str] | str | None = None,
     reference: tuple[str | Path, str | Path] | None = None,
-    foreground: int = 3,
-    background: int = 3,
-    steps: int = STEPS,
-    limit: int | None = None,
-    seed: int = 0,
-    sam: str | Path | None = None,
-    clipseg: str | Path | None = None,
-    pretrained: bool = True,
-    device: str = "auto",
-    progress: bool = True,
+    **options: Unpack[PromptOptions],
 ) -> Prompting:
     """Segment images by prompted networks that never saw their kind, and score that (figs. 11 and 12 of the paper).
 
@@ -64,26 +66,8 @@ def prompts(
         Of "points" (SAM), "box" (SAM), "text" (CLIPSeg) and "persam" (PerSAM-F: SAM told by `reference`).
     out
         Folder of the study: maps, tables, figures, report. A study that was stopped goes on where it was.
-    texts
-        For CLIPSeg; by default the paper's three, `TEXTS`.
     reference
         An image and its mask, for "persam". It is scored in no dataset.
-    foreground, background
-        Points on each, drawn at random from the mask.
-    steps
-        Of PerSAM-F's fit of its two weights.
-    limit
-        At most this many images of each dataset, drawn with `seed`.
-    seed
-        Of all draws.
-    sam, clipseg
-        Folders with weights in the hub's format; by default the hub's cache, or the hub.
-    pretrained
-        False for random weights.
-    device
-        As `howfar.load_backbone` takes it.
-    progress
-        Show it on stderr.
 
     Returns
     -------
@@ -105,29 +89,29 @@ def prompts(
     >>> prompts(roads, "text", out=place / "out", texts=["a crack"], pretrained=False, progress=False).prompts
     ('text: a crack',)
     """
-    settings = Config.checked(
-        kinds=(kinds,) if isinstance(kinds, str) else tuple(kinds),
-        texts=None if texts is None else (texts,) if isinstance(texts, str) else tuple(texts),
-        foreground=foreground,
-        background=background,
-        steps=steps,
-        limit=limit,
-        seed=seed,
-    )
-    settings.refuse_unused(sam=sam, clipseg=clipseg)
+    given = checked(PromptOptions, options)
+    sam, clipseg, pretrained = given["sam"], given["clipseg"], given["pretrained"]
+    texts = (given["texts"],) if isinstance(given["texts"], str) else given["texts"]
+    own = {"kinds": (kinds,) if isinstance(kinds, str) else tuple(kinds), "texts": None if texts is None else tuple(texts)}
+    settings = settings_of({**picked(PromptSettings, given), **own})
+    refuse_unused(settings["kinds"], texts=settings["texts"], sam=sam, clipseg=clipseg)
     root = Path(out).expanduser().absolute()
     example = reference_of(settings, reference)
     sets, skipped = zip(*(_usable(one, settings, example) for one in _parsed(datasets)), strict=True)
-    segment = Sam(sam, pretrained=pretrained, device=device) if set(settings.kinds) & {"points", "box", "persam"} else None
-    prompters = prompters_of(settings, segment, example, clipseg, pretrained, device)
+    segment = (
+        Sam(sam, pretrained=pretrained, device=given["device"])
+        if set(settings["kinds"]) & {"points", "box", "persam"}
+        else None
+    )
+    prompters = prompters_of(settings, segment, example, clipseg, pretrained, given["device"])
     images = []
     for dataset in sets:
-        images += _predicted(dataset, prompters, segment, root, progress)
+        images += _predicted(dataset, prompters, segment, root, given["progress"])
     scores, rows = _scored(sets, prompters, pd.DataFrame(images), root)
     found = Prompting(
         datasets=tuple(dataset.name for dataset in sets),
         prompts=tuple(one.label for one in prompters),
-        settings={**settings.model_dump(), "reference": None if example is None else example.name},
+        settings={**settings, "reference": None if example is None else example.name},
         scores=scores,
         images=rows,
         provenance=Provenance.now(),
@@ -154,10 +138,11 @@ def _parsed(datasets: Any) -> list[Dataset]:
     return [one for one in found if isinstance(one, Dataset)]
 
 
-def _usable(dataset: Dataset, settings: Config, example: Example | None) -> tuple[Dataset, tuple[Skipped, ...]]:
+def _usable(dataset: Dataset, settings: PromptedKinds, example: Example | None) -> tuple[Dataset, tuple[Skipped, ...]]:
     """The images with a mask that has foreground, drawn down to the limit, without the reference."""
-    rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.name.encode()), STREAM])
-    wanted = len(dataset.items) if settings.limit is None else settings.limit
+    rng = np.random.default_rng([settings["seed"], zlib.crc32(dataset.name.encode()), STREAM])
+    limit = settings["limit"]
+    wanted = len(dataset.items) if limit is None else limit
     kept: list[Item] = []
     skipped: list[Skipped] = list(dataset.skipped)
     for place in rng.permutation(len(dataset.items)):
@@ -277,11 +262,11 @@ def _scored(
     return pd.DataFrame(scores), pd.concat(parts, ignore_index=True)
 
 
-def _notes(settings: Config, sets: Sequence[Dataset], pretrained: bool) -> list[str]:
+def _notes(settings: PromptedKinds, sets: Sequence[Dataset], pretrained: bool) -> list[str]:
     found = []
     if not pretrained:
         found.append("the networks have random weights: nothing here says what published ones do")
-    if {"points", "box"} & set(settings.kinds):
+    if {"points", "box"} & set(settings["kinds"]):
         found.append("points and boxes are taken from the masks that the maps are scored by: a network alone has none")
     found += [f"{one.name} has {len(one.items)} images: its scores say little" for one in sets if len(one.items) < 10]
     return found
