@@ -38,9 +38,10 @@ class StudyExecution(ExecutionOptions, total=False):
 
 
 class BackboneOptions(TypedDict, total=False):
-    """Options of every backbone but its weights."""
+    """Options of `howfar.load_backbone`."""
 
     device: options.Device
+    weights: options.Weights
     pretrained: options.RandomWeights
     pool: options.Pool
     fit: options.Fit
@@ -55,27 +56,15 @@ class BackboneOptions(TypedDict, total=False):
     precision: options.Precision
 
 
-class LoadOptions(BackboneOptions, total=False):
-    """Options of `howfar.load_backbone`."""
-
-    weights: options.Weights
-
-
-class ComparisonOptions(CompareSettings, StudyExecution, BackboneOptions, total=False):
-    """Options of a comparison by one backbone or several."""
+class CompareOptions(CompareSettings, StudyExecution, BackboneOptions, total=False):
+    """Options of `howfar.compare` and of `howfar.compare_backbones`."""
 
     baselines: options.Baselines
     out: options.Out
 
 
-class CompareOptions(ComparisonOptions, total=False):
-    """Options of `howfar.compare`."""
-
-    weights: options.Weights
-
-
-class MatrixSharedOptions(StudyExecution, BackboneOptions, total=False):
-    """Options of `howfar.matrix` but the weights."""
+class MatrixOptions(StudyExecution, BackboneOptions, total=False):
+    """Options of `howfar.matrix`."""
 
     components: options.Components
     projection: Annotated[
@@ -89,13 +78,7 @@ class MatrixSharedOptions(StudyExecution, BackboneOptions, total=False):
     out: options.Out
 
 
-class MatrixOptions(MatrixSharedOptions, total=False):
-    """Options of `howfar.matrix`."""
-
-    weights: options.Weights
-
-
-class EmbedOptions(ExecutionOptions, LoadOptions, total=False):
+class EmbedOptions(ExecutionOptions, BackboneOptions, total=False):
     """Options of `howfar.embed`."""
 
 
@@ -114,7 +97,7 @@ class CalibrationOptions(TypedDict, total=False):
     group: options.Group
 
 
-class ProfileOptions(CalibrationOptions, StudyExecution, LoadOptions, total=False):
+class ProfileOptions(CalibrationOptions, StudyExecution, BackboneOptions, total=False):
     """Options of `howfar.profile`."""
 
     components: options.Components
@@ -143,8 +126,10 @@ class ScoreOptions(TypedDict, total=False):
     estimator: options.Estimator
     store: Annotated[options.Store, options.But({"help": "Look features up there and keep new ones; by default do neither."})]
     device: options.Device
-    batch_size: options.ImagesAtATime
+    batch_size: options.ImagesAtOnce
     workers: options.Workers
+    flipped: options.FlippedMaps
+    ensemble: options.Ensemble
     weights: Annotated[options.Weights, options.But({"help": "Read the backbone's local weights here, if they have moved."})]
 
 
@@ -152,12 +137,6 @@ class SelectOptions(TypedDict, total=False):
     """Options of `howfar.select`."""
 
     seed: options.Seed
-
-
-class SelectSettings(SelectOptions, total=False):
-    """Settings of a selection."""
-
-    k: options.Chosen
 
 
 class EvaluateOptions(TypedDict, total=False):
@@ -174,6 +153,9 @@ class EvaluateOptions(TypedDict, total=False):
             }
         ),
     ]
+    flipped: options.FlippedMaps
+    ensemble: options.Ensemble
+    truth: options.Truth
     iou: options.Iou
     min_score: options.MinScore
     partial: options.Partial
@@ -189,7 +171,7 @@ class ModelOptions(TypedDict, total=False):
     ]
     tiled: options.Tiled
     batch: options.Squares
-    precision: Annotated[options.Precision, options.But({"flags": (), "text": str})]
+    precision: Annotated[options.Precision, options.But({"flags": ()})]
 
 
 class PredictOptions(ModelOptions, total=False):

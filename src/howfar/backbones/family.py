@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -11,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Backbone
+from howfar.settings import refuse_unknown
 from howfar.weights.precision import Precision
 
 Fit = Literal["stretch", "crop", "pad"]
@@ -43,38 +43,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Options:
-    """How a backbone is to be built; a family reads the fields that its `BackboneFamily.takes` names.
-
-    Attributes
-    ----------
-    device
-        ``auto`` (a CUDA device where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-    weights
-        A local file: a ``.safetensors`` or ``.pth`` state dict, a checkpoint, an ``.onnx`` file. Or, for the families that
-        take one, a folder in the hub's format. Nothing is fetched then.
-    pretrained
-        False asks for seeded random weights.
-    pool
-        True for the model's own pooled vector, False for its flattened last map; a family may have the other default.
-    fit
-        ``stretch`` to the input size (the paper), ``crop`` the centre, or ``pad``.
-    via
-        Side of a square that the picture is resized to first; 448 gives the paper's two steps.
-    model
-        The model's name within its family, ``resnet18`` of ``timm:resnet18``.
-    size
-        Side of the input in pixels, or (height, width), where a family lets it be chosen.
-    mean, std
-        Of each channel on the scale 0-1, where a family lets them be chosen.
-    output
-        Name of the output that is the feature, of an ONNX file.
-    prompt
-        Text that goes in beside the picture.
-    engine
-        ``auto`` has onnxruntime run a network on the CPU, once it is seen to give torch's features; ``torch`` has torch alone;
-        ``compile`` has torch compile it first, for a GPU: a minute that pays off where images are many.
-    precision
-        ``32``, or ``bf16`` or ``fp16`` for mixed precision by torch, quicker on a GPU: another feature, by a little.
+    """Say how a backbone is to be built: the options of `howfar.load_backbone`, of which a family reads those that it `takes`.
 
     Raises
     ------
@@ -184,11 +153,7 @@ class BackboneFamily:
             There is nothing at `weights`, or a folder where this family takes a file.
         """
         known = {entry.name: entry.default for entry in fields(Options)}
-        for name in given:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}"
-                raise InputError.of("option", "must be an option of load_backbone", name, hint)
+        refuse_unknown(given, known)
         options = Options(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
         for name, default in known.items():
             # Every family runs on the CPU, so a caller may say so to any.

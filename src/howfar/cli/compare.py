@@ -9,7 +9,7 @@ import typer
 
 from howfar.cli import options
 from howfar.cli.terminal import print_json, print_result, print_skipped
-from howfar.keywords import ComparisonOptions
+from howfar.keywords import CompareOptions
 from howfar.options import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 WIDE = ("O^dist (sum)", "O^dist (mean)", "row-scaled", "expl. var.")
 
 
-@options.command(ComparisonOptions)
+@options.command(CompareOptions)
 def compare(
     primary: Annotated[str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on. {options.DATASET}")],
     secondaries: Annotated[list[str], typer.Argument(metavar="SECONDARY", help="Images it has not seen; as many as you like.")],
     backbone: Annotated[
         list[str] | None, typer.Option(help=f"{options.BACKBONE} Repeat it to set several side by side.")
     ] = None,
-    weights: options.RepeatedWeights = None,
     json: options.Json = False,
-    **chosen: Unpack[ComparisonOptions],
+    **chosen: Unpack[CompareOptions],
 ) -> None:
     """Measure how far each SECONDARY dataset is from PRIMARY."""
     names = list(dict.fromkeys(backbone or [DEFAULT_BACKBONE]))
@@ -37,12 +36,11 @@ def compare(
     if len(names) > 1:
         from howfar.studies.backbones import compare_backbones
 
-        own = dict(options.pairs("weights", weights, "dinov2=FOLDER"))
-        found = compare_backbones(primary, secondaries, names, weights=own, **chosen)
+        found = compare_backbones(primary, secondaries, names, **chosen)
     else:
         from howfar.studies.distance import compare as study
 
-        found = study(primary, secondaries, names[0], weights=options.local_weights(names[0], weights), **chosen)
+        found = study(primary, secondaries, names[0], **chosen)
     if json:
         print_json(found.to_dict())
     else:

@@ -23,7 +23,7 @@ def embed(
     from howfar.backbones import load_backbone
     from howfar.data import Dataset, parse
     from howfar.errors import InputError
-    from howfar.keywords import LoadOptions
+    from howfar.keywords import BackboneOptions
     from howfar.memory import within
     from howfar.pipeline import embed_all
     from howfar.settings import checked, picked
@@ -35,7 +35,7 @@ def embed(
         raise InputError.of(
             "datasets", "must hold images", f"embeddings: {', '.join(ready)}", "compare takes embeddings as they are"
         )
-    model = load_backbone(backbone, **picked(LoadOptions, chosen))
+    model = load_backbone(backbone, **picked(BackboneOptions, chosen))
     given = checked(StoredEmbedOptions, chosen)
     store = Store(str(chosen["store"]) if "store" in chosen else None)
     with within(given["memory"]):

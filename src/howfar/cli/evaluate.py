@@ -40,15 +40,6 @@ def evaluate(
     tuned_on: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the best threshold of this evaluation (PRIMARY's).")
     ] = None,
-    flipped: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Read maps of the left-right flipped images, as the model gave them.")
-    ] = None,
-    ensemble: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Read maps of a further model for the same images; repeat it.")
-    ] = None,
-    truth: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Read true boxes (detection): JSON as the predictions, without scores.")
-    ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write this Parquet file.")] = None,
     json: options.Json = False,
     **chosen: Unpack[EvaluateOptions],
@@ -57,16 +48,7 @@ def evaluate(
     from howfar.studies.evaluation.evaluate import evaluate as study
 
     _prepare_file(out)
-    found = study(
-        dataset,
-        predictions,
-        model=model,
-        tuned_on=tuned_on,
-        flipped=flipped,
-        ensemble=ensemble or (),
-        truth=truth,
-        **chosen,
-    )
+    found = study(dataset, predictions, model=model, tuned_on=tuned_on, **chosen)
     if out is not None:
         found.save(out)
     if json:

@@ -1,30 +1,14 @@
-"""The `howfar` command: its groups put together, and every outcome turned into an exit code and one line."""
+"""Put the `howfar` command together, and turn every outcome into an exit code and one line."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 import howfar
-from howfar.cli import (
-    adapt,
-    backbones,
-    compare,
-    demo,
-    embed,
-    evaluate,
-    matrix,
-    predict,
-    profile,
-    prompts,
-    relate,
-    report,
-    score,
-    select,
-    train,
-)
 from howfar.errors import HowfarError, RunnerError, StoreError
 
 INTERRUPTED = 130
@@ -36,21 +20,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("demo")(demo.demo)
-app.command("compare")(compare.compare)
-app.command("matrix")(matrix.matrix)
-app.command("evaluate")(evaluate.evaluate)
-app.command("relate")(relate.relate)
-app.command("select")(select.select)
-app.command("train")(train.train)
-app.command("predict")(predict.predict)
-app.command("adapt")(adapt.adapt)
-app.command("prompts")(prompts.prompts)
-app.command("profile")(profile.profile)
-app.command("score")(score.score)
-app.command("embed")(embed.embed)
-app.command("backbones")(backbones.backbones)
-app.command("report")(report.report)
+COMMANDS = (
+    *("demo", "compare", "matrix", "evaluate", "relate", "select", "train", "predict", "adapt", "prompts"),
+    *("profile", "score", "embed", "backbones", "report"),
+)
+for name in COMMANDS:
+    app.command(name)(getattr(import_module(f"howfar.cli.{name}"), name))
 
 
 def _print_version(wanted: bool) -> None:

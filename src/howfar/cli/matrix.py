@@ -9,25 +9,24 @@ import typer
 
 from howfar.cli import options
 from howfar.cli.terminal import print_json, print_result, print_skipped
-from howfar.keywords import MatrixSharedOptions
+from howfar.keywords import MatrixOptions
 from howfar.options import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
     from howfar.results.matrix import Matrix
 
 
-@options.command(MatrixSharedOptions)
+@options.command(MatrixOptions)
 def matrix(
     datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help=f"At least two. {options.DATASET}")],
     backbone: options.Backbone = DEFAULT_BACKBONE,
-    weights: options.RepeatedWeights = None,
     json: options.Json = False,
-    **chosen: Unpack[MatrixSharedOptions],
+    **chosen: Unpack[MatrixOptions],
 ) -> None:
     """Measure how far every DATASET is from every other."""
     from howfar.studies.matrix import matrix as study
 
-    found = study(datasets, backbone, weights=options.local_weights(backbone, weights), **chosen)
+    found = study(datasets, backbone, **chosen)
     if json:
         print_json(found.to_dict())
     else:

@@ -6,13 +6,13 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar, cast, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, cast, get_args
 
 import typer
 
 from howfar import registry
 from howfar.errors import InputError
-from howfar.options import FOLDED, HIDDEN, Option
+from howfar.options import DEFAULT_BACKBONE, FOLDED, HIDDEN, Option
 from howfar.settings import declared
 
 if TYPE_CHECKING:
@@ -29,12 +29,6 @@ NEEDED = ("howfar.pipeline", "torch", "timm", "onnxruntime")
 BACKBONE = "Measure by this one of `howfar backbones`, or by timm:MODEL, transformers:MODEL or onnx:FILE."
 Backbone = Annotated[str, typer.Option(help=BACKBONE)]
 Segmenter = Annotated[str, typer.Option(help="Train this segmenter: unetplusplus, deepcrack or adsam.")]
-RepeatedWeights = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Read local weights: a file, a folder in the hub's format, a segmenter's checkpoint; NAME=PATH for several."
-    ),
-]
 Performance = Annotated[
     list[Path] | None,
     typer.Option("--performance", metavar="FILE", help="Read what `howfar evaluate -o` wrote, or a table image, performance."),
@@ -55,25 +49,35 @@ _FOLDED = Annotated[
 
 
 class _Shape(NamedTuple):
-    """How the command line shows the default of an option whose Python value is of another form, and reads what was written."""
+    """How the command line takes an option whose Python value is of another form: its type, default, reading and metavar."""
 
+    kind: Any
     shown: Callable[[Any], Any]
     read: Callable[[Any, Written], Any]
+    metavar: str | None = None
+    help: str = ""
 
 
 _SHAPES: Mapping[str, _Shape] = {
-    "shots": _Shape(
-        lambda shots: ",".join(map(str, shots)), lambda text, _: [count for count in numbers("shots", text) if count]
+    "weights": _Shape(list[str], lambda _: None, lambda given, written: local_weights(written.get("backbone"), given), "PATH"),
+    "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
+    "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),
+    "shots": _Shape(str, lambda shots: ",".join(map(str, shots)), lambda text, _: [k for k in numbers("shots", text) if k]),
+    "background_shots": _Shape(str, lambda _: "", lambda text, _: numbers("background_shots", text)),
+    "seeds": _Shape(int, len, lambda count, _: range(count), help="Do all this many times, with the seeds 0, 1 …"),
+    "random_seeds": _Shape(
+        int,
+        len,
+        lambda count, written: range(written["seeds"], written["seeds"] + count),
+        help="Train the baseline and the strategy random alone this many further times.",
     ),
-    "background_shots": _Shape(lambda shots: ",".join(map(str, shots)), lambda text, _: numbers("background_shots", text)),
-    "seeds": _Shape(len, lambda count, _: range(count)),
-    "random_seeds": _Shape(len, lambda count, written: range(written["seeds"], written["seeds"] + count)),
-    "strategies": _Shape(lambda _: None, lambda names, _: registry.names("strategies") if names == ["all"] else names),
-    "start": _Shape(lambda _: False, lambda tuned, _: "tuned" if tuned else "anew"),
-    "options": _Shape(lambda _: None, lambda given, _: architecture(given)),
-    "pretrained": _Shape(lambda _: None, lambda weights, _: False if weights == "none" else weights),
+    "strategies": _Shape(
+        list[str], lambda _: None, lambda names, _: registry.names("strategies") if names == ["all"] else names
+    ),
+    "start": _Shape(bool, lambda _: False, lambda tuned, _: "tuned" if tuned else "anew"),
+    "options": _Shape(list[str], lambda _: None, lambda given, _: architecture(given), "NAME=VALUE"),
+    "pretrained": _Shape(str, lambda _: None, lambda weights, _: False if weights == "none" else weights, "FILE|none"),
 }
-_AS_IT_IS = _Shape(lambda default: default, lambda value, _: value)
 
 
 def command(keywords: type) -> Callable[[Command], Command]:
@@ -93,7 +97,7 @@ def command(keywords: type) -> Callable[[Command], Command]:
         @wraps(function)
         def call(**written: Any) -> None:
             values = {
-                name: _SHAPES.get(name, _AS_IT_IS).read(written[name], written)
+                name: _SHAPES[name].read(written[name], written) if name in _SHAPES else written[name]
                 for name in plain
                 if written[name] is not None and written[name] != defaults[name]
             }
@@ -112,11 +116,23 @@ def command(keywords: type) -> Callable[[Command], Command]:
 
 def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     """An option as typer reads it."""
-    text = option.text or (str if get_origin(kind) is Literal else kind)
-    help_text = option.help.removesuffix(".") + ("; repeat it." if text == list[str] else ".")
-    default = _SHAPES.get(name, _AS_IT_IS).shown(option.default)
-    shown = typer.Option(*option.flags, metavar=option.metavar, help=help_text)
-    return _named(name, Annotated[text | None if default is None else text, shown], default)
+    shape = _SHAPES.get(name) or _Shape(_text(kind), lambda default: default, lambda value, _: value)
+    sentence = shape.help or option.help.removesuffix(".") + ("; repeat it." if shape.kind == list[str] else ".")
+    default = shape.shown(option.default)
+    shown = typer.Option(*option.flags, metavar=shape.metavar, help=sentence)
+    return _named(name, Annotated[shape.kind | None if default is None else shape.kind, shown], default)
+
+
+def _text(kind: Any) -> Any:
+    """The type that an option is written as: text, or the number or flag that it is.
+
+    Examples
+    --------
+    >>> _text(int | None), _text(bool), _text(str | Path | None)
+    (<class 'int'>, <class 'bool'>, <class 'str'>)
+    """
+    plain = [one for one in (kind, *get_args(kind)) if one in (bool, int, float)]
+    return plain[0] if plain and str not in get_args(kind) else str
 
 
 def _named(name: str, kind: Any, default: Any) -> inspect.Parameter:
@@ -169,22 +185,25 @@ def _unfolded_value(name: str, text: str, names: Sequence[str]) -> Any:
     return values[0] if name == "size" and len(values) == 1 else values
 
 
-def local_weights(backbone: str, given: list[str] | None) -> Path | None:
-    """The local weights of one backbone, from an option that may be repeated; NAME=PATH serves too.
+def local_weights(backbone: str | list[str] | None, given: list[str]) -> Path | dict[str, str]:
+    """The local weights of one backbone, where NAME=PATH serves too, or those of several by name.
 
     Raises
     ------
     InputError
-        It is given more than once.
+        They are given more than once for one backbone, or without names for several.
 
     Examples
     --------
-    >>> local_weights("clip", ["folder"]), local_weights("clip", ["clip=folder"]), local_weights("clip", None)
-    (PosixPath('folder'), PosixPath('folder'), None)
+    >>> local_weights(["clip"], ["clip=folder"]), local_weights(["clip", "sam"], ["sam=folder"])
+    (PosixPath('folder'), {'sam': 'folder'})
     """
-    if given and len(given) > 1:
+    names = set(backbone) if isinstance(backbone, list) else {backbone or DEFAULT_BACKBONE}
+    if len(names) > 1:
+        return dict(pairs("weights", given, "dinov2=FOLDER"))
+    if len(given) > 1:
         raise InputError.of("weights", "must be given once for one backbone", ", ".join(given))
-    return Path(given[0].removeprefix(f"{backbone}=")) if given else None
+    return Path(given[0].removeprefix(f"{names.pop()}="))
 
 
 def pairs(option: str, given: list[str] | None, example: str) -> list[tuple[str, str]]:

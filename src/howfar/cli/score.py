@@ -39,12 +39,6 @@ def score(
         Path | None,
         typer.Option(metavar="DIR", help="Read the model's probability maps of NEW, for estimators that need them."),
     ] = None,
-    flipped: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Read maps of the left-right flipped images, as the model gave them.")
-    ] = None,
-    ensemble: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Read maps of a further model for the same images; repeat it.")
-    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document an image, a line each, and nothing else on stdout.")
     ] = False,
@@ -55,7 +49,7 @@ def score(
     An image that cannot be read gets a line with the reason. The exit code is 0 where at least one image was scored.
     """
     from howfar.errors import InputError
-    from howfar.keywords import LoadOptions
+    from howfar.keywords import BackboneOptions
     from howfar.pipeline.profile import Profile
     from howfar.pipeline.score_inputs import arrivals
     from howfar.pipeline.scorer import Scorer, ScoringOptions, load_again
@@ -68,11 +62,11 @@ def score(
     profile = Profile.load(file)
     groups = arrivals(given) if given else []
     needed = stdin or any(group.items for group in groups)
-    backbone = load_again(profile, **picked(LoadOptions, chosen)) if needed else None
+    backbone = load_again(profile, **picked(BackboneOptions, chosen)) if needed else None
     how = checked(ScoreOptions, chosen)
-    scoring = ScoringOptions(
-        how["batch_size"], how["workers"], how["store"], how["estimator"], predictions, flipped, tuple(ensemble or ())
-    )
+    members = how["ensemble"]
+    maps = (predictions, how["flipped"], (members,) if isinstance(members, (str, Path)) else tuple(members))
+    scoring = ScoringOptions(how["batch_size"], how["workers"], how["store"], how["estimator"], *maps)
     scorer = Scorer(profile, backbone, scoring)
     for note in scorer.notes:
         typer.echo(f"note: {note}", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,18 +15,6 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 200
 SHOWN = 20
-
-
-class Result(Protocol):
-    """A result that shows as a table with a caption."""
-
-    def caption(self) -> str:
-        """What the table is of."""
-        ...
-
-    def table(self) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-        """Its header and rows."""
-        ...
 
 
 def console() -> Console:
@@ -60,11 +48,12 @@ def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]
         to.print(f"left out for want of width: {', '.join(optional)}", markup=False)
 
 
-def print_result(found: Result, optional: Sequence[str] = ()) -> Console:
+def print_result(found: Any, optional: Sequence[str] = ()) -> Console:
     """Print the caption and the table of a result, and return the console for what is to follow."""
     to = console()
     to.print(found.caption(), style="bold", markup=False)
-    print_table(to, *found.table(), optional=optional)
+    header, rows = found.table()
+    print_table(to, header, rows, optional)
     return to
 
 

@@ -15,7 +15,7 @@ from howfar.backbones import load_backbone
 from howfar.backbones.torch_threads import one_torch_thread_each
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
-from howfar.keywords import EmbedOptions, LoadOptions
+from howfar.keywords import BackboneOptions, EmbedOptions
 from howfar.memory import at_a_time, is_set, within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.embedding_batch import Batch, EmbedBatch, Outcome
@@ -73,7 +73,7 @@ def embed(
     >>> features.rows.shape
     (3, 6)
     """
-    given, loading = checked(EmbedOptions, options), picked(LoadOptions, options)
+    given, loading = checked(EmbedOptions, options), picked(BackboneOptions, options)
     if loading and not isinstance(backbone, str):
         raise InputError.of("options", "are of no use to a backbone that is loaded already", ", ".join(loading))
     loaded = load_backbone(backbone, **loading) if isinstance(backbone, str) else backbone

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError
 from howfar.memory import beside
+from howfar.options import DEFAULT_COMPONENTS
 from howfar.projection.basis import Basis, by_covariance, by_gram, squares
 from howfar.projection.cached import Remembered, gram_of, moments_of
 from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
@@ -94,7 +95,7 @@ class Projector:
     def __init__(
         self,
         p: ArrayLike | Rows,
-        n_components: int = 25,
+        n_components: int = DEFAULT_COMPONENTS,
         *,
         route: Route = "auto",
         scale: Scale = "none",

@@ -15,7 +15,7 @@ import pandas as pd
 from howfar.backbones import load_backbone, takes
 from howfar.data import Dataset
 from howfar.errors import InputError
-from howfar.keywords import BackboneOptions, CompareSettings, ComparisonOptions
+from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import within
 from howfar.pipeline import forget_pairs
 from howfar.relation.spearman import rank_sums, spearman
@@ -38,14 +38,12 @@ ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
 Row = dict[str, Any]
 
 
-@with_options(ComparisonOptions)
+@with_options(CompareOptions)
 def compare_backbones(
     primary: Any,
     secondaries: Any,
     backbones: Sequence[str | Backbone],
-    *,
-    weights: Mapping[str, str | Path] | None = None,
-    **options: Unpack[ComparisonOptions],
+    **options: Unpack[CompareOptions],
 ) -> BackboneComparison:
     """Measure the distances of `howfar.compare` by several backbones, and how far these agree.
 
@@ -58,8 +56,6 @@ def compare_backbones(
         As `howfar.compare`; images, as embeddings have one backbone.
     backbones
         At least two, by registered names or loaded, each of a name of its own.
-    weights
-        Local weights by a backbone's name.
 
     Returns
     -------
@@ -81,7 +77,7 @@ def compare_backbones(
     >>> found.backbones
     ('pixels', 'colour_moments')
     """
-    given = checked(ComparisonOptions, options)
+    given = checked(CompareOptions, options)
     settings = Settings(**picked(CompareSettings, given))
     work = Execution.of(given)
     folder = ready_folder("out", given["out"])
@@ -89,7 +85,7 @@ def compare_backbones(
     ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]
     if ready:
         raise InputError.of("datasets", "must be images where there are several backbones", f"embeddings: {', '.join(ready)}")
-    models = _loaded(backbones, dict(weights or {}), picked(BackboneOptions, options))
+    models = _loaded(backbones, picked(BackboneOptions, options))
     trivial = [load_backbone(name) for name in BASELINES if given["baselines"]]
     with within(given["memory"]):
         views_of = views(datasets, models, trivial, settings, work)
@@ -122,7 +118,11 @@ def _agreeing(
     return _with_agreement(comparisons, images, settings)
 
 
-def _loaded(backbones: Any, weights: dict[str, str | Path], options: Mapping[str, Any]) -> list[Backbone]:
+def _loaded(backbones: Any, given: BackboneOptions) -> list[Backbone]:
+    options = dict(given)
+    weights: Any = options.pop("weights", {})
+    if not isinstance(weights, Mapping):
+        raise InputError.of("weights", "must be given by the backbones' names", weights, 'pass {"dinov2": FOLDER}')
     if isinstance(backbones, str) or not isinstance(backbones, Sequence) or len(backbones) < 2:
         raise InputError.of("backbones", "must be at least two", backbones, "howfar.compare takes one")
     named = [one for one in backbones if isinstance(one, str)]
@@ -147,7 +147,7 @@ def _loaded(backbones: Any, weights: dict[str, str | Path], options: Mapping[str
 
 def _load(name: str, weights: Mapping[str, str | Path], options: Mapping[str, Any]) -> Backbone:
     own = {option: value for option, value in options.items() if option in takes(name)}
-    return load_backbone(name, **own, **({"weights": weights[name]} if name in weights else {}))
+    return load_backbone(name, **picked(BackboneOptions, {**own, "weights": weights.get(name)}))
 
 
 def _by_image(comparison: Comparison) -> dict[str, pd.Series]:

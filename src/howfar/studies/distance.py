@@ -14,7 +14,7 @@ from howfar.backbones import load_backbone
 from howfar.data import Dataset
 from howfar.distances.dataset import self_distance
 from howfar.errors import InputError
-from howfar.keywords import CompareOptions, CompareSettings, LoadOptions
+from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import beside, within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
@@ -37,7 +37,7 @@ from howfar.settings import checked, picked, with_options
 from howfar.significance import holm
 from howfar.studies.comparison_notes import CONFORMAL, notes
 from howfar.studies.growing_table import Columns
-from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, views
+from howfar.studies.study_inputs import BASELINES, Execution, limited, loaded, read_datasets, views
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
@@ -82,7 +82,7 @@ def compare(
     folder = ready_folder("out", given["out"])
     with within(given["memory"]):
         datasets = [limited(dataset, settings) for dataset in read_datasets(primary, secondaries)]
-        model = _model(datasets, backbone, picked(LoadOptions, options), work)
+        model = loaded(datasets, backbone, picked(BackboneOptions, options), work.runner)
         if model is None:
             main = _ready(datasets)
             found = compared(main, _name(main), settings, work, out=folder)
@@ -102,7 +102,7 @@ def compare(
 def features_of(
     datasets: Sequence[Dataset | Features],
     backbone: str | Backbone,
-    options: LoadOptions,
+    options: BackboneOptions,
     settings: Settings,
     work: Execution,
 ) -> tuple[tuple[Features, ...], str]:
@@ -113,7 +113,7 @@ def features_of(
     HowfarError
         As `compare`.
     """
-    model = _model(datasets, backbone, options, work)
+    model = loaded(datasets, backbone, options, work.runner)
     if model is None:
         main = _ready(datasets)
         return main, _name(main)
@@ -129,30 +129,6 @@ def _ready(datasets: Sequence[Dataset | Features]) -> tuple[Features, ...]:
 
 def _name(main: Sequence[Features]) -> str:
     return str(main[0].identity.get("name", "embeddings"))
-
-
-def _model(
-    datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: LoadOptions, work: Execution
-) -> Backbone | None:
-    """The backbone to run: none where all datasets are ready-made embeddings."""
-    ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
-    if ready and len(ready) < len(datasets):
-        raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
-    if not ready and isinstance(backbone, str):
-        return load_backbone(backbone, **options)
-    if ready and bool(getattr(work.runner, "gpus", 0)):
-        # The device is that of the runner's tasks: the command line says so, not the user.
-        options = options.copy()
-        if options.get("device") == "cpu":
-            del options["device"]
-    if options:
-        reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
-        raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")
-    if not isinstance(backbone, str):
-        return None if ready else backbone
-    if backbone not in (DEFAULT_BACKBONE, "embeddings"):
-        raise InputError.of("backbone", "must be left out where all datasets are embeddings", backbone)
-    return None
 
 
 def _check_comparable(main: Sequence[Features]) -> None:

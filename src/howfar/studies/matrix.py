@@ -15,7 +15,7 @@ import pandas as pd
 
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
-from howfar.keywords import CompareSettings, LoadOptions, MatrixOptions
+from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.memory_plan import check_plan
@@ -77,7 +77,7 @@ def matrix(datasets: Any, backbone: str | Backbone = DEFAULT_BACKBONE, **options
     own: CompareSettings = {**picked(CompareSettings, given), "permutations": 0, "rivals": False}
     settings = Settings(**checked(CompareSettings, own))
     read = _read(datasets)
-    work, loading = Execution.of(given), picked(LoadOptions, options)
+    work, loading = Execution.of(given), picked(BackboneOptions, options)
     # Absolute, since a cluster's tasks run in folders of their own.
     folder = ready_folder("out", given["out"])
     with within(given["memory"]):

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from howfar.backbones import load_backbone
 from howfar.data import Dataset, parse
 from howfar.data.groups import pattern_of
 from howfar.distances.dataset import leave_one_out
 from howfar.errors import InputError
-from howfar.keywords import CalibrationOptions, CompareSettings, LoadOptions, ProfileOptions
+from howfar.keywords import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import embed_all, projector_of
@@ -22,7 +21,7 @@ from howfar.results import Evaluation, Features, Provenance, Settings
 from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.performance_files import Performances, read_performances
 from howfar.studies.profile_calibration import expected_of
-from howfar.studies.study_inputs import Execution
+from howfar.studies.study_inputs import Execution, loaded
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
@@ -72,10 +71,10 @@ def profile(
     settings = Settings(**checked(CompareSettings, chosen))
     if given["group"] is not None:
         pattern_of(given["group"])
-    work, loading = Execution.of(given), picked(LoadOptions, options)
+    work, loading = Execution.of(given), picked(BackboneOptions, options)
     datasets = _datasets(primary, labelled)
     known = _known(datasets[1:], performance)
-    model = _model(datasets, backbone, loading)
+    model = loaded(datasets, backbone, loading, work.runner)
     features = [one for one in datasets if isinstance(one, Features)]
     with within(given["memory"]):
         if model is not None:
@@ -143,28 +142,11 @@ def _known(labelled: Sequence[Dataset | Features], performance: Any) -> list[Eva
     return read_performances(performance) if given else []
 
 
-def _model(datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: LoadOptions) -> Backbone | None:
-    """The backbone to run: none where all datasets are ready-made embeddings."""
-    ready = [one.name for one in datasets if isinstance(one, Features)]
-    if ready and len(ready) < len(datasets):
-        raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
-    if not ready and isinstance(backbone, str):
-        return load_backbone(backbone, **options)
-    if options:
-        reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
-        raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")
-    if not isinstance(backbone, str):
-        return None if ready else backbone
-    if backbone not in (DEFAULT_BACKBONE, "embeddings"):
-        raise InputError.of("backbone", "must be left out where all datasets are embeddings", backbone)
-    return None
-
-
-def _kept(backbone: str | Backbone, options: LoadOptions) -> dict[str, Any]:
+def _kept(backbone: str | Backbone, options: BackboneOptions) -> dict[str, Any]:
     """The options to load the backbone again with, as JSON values: a weights file by its whole path, no device."""
     if not isinstance(backbone, str):
         return {}
     kept = {name: value for name, value in options.items() if name != "device"}
-    if weights := options.get("weights"):
+    if isinstance(weights := options.get("weights"), (str, Path)):
         kept["weights"] = str(Path(weights).expanduser().absolute())
     return kept

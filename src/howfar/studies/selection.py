@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from howfar.data.image_list import read_list
 from howfar.errors import InputError
 from howfar.io.location import absolute
-from howfar.keywords import SelectOptions, SelectSettings
+from howfar.keywords import SelectOptions
 from howfar.pipeline.pairs import KEPT
 from howfar.protocols import Strategy
 from howfar.results import Comparison, Pick, Provenance, Selection
@@ -89,7 +89,9 @@ def select(
     >>> [round(pick.distance, 2) for pick in select(run, "site", 3).picks]
     [0.79, 0.65, 0.82]
     """
-    settings = checked(SelectSettings, {"k": k.item() if isinstance(k, np.integer) else k, **options})
+    seed = checked(SelectOptions, options)["seed"]
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise InputError.of("k", "is refused (it should be a whole number of at least 1)", k, "pass 7")
     chosen_by = named(strategy)
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
     images = _images(comparison, dataset)
@@ -101,16 +103,16 @@ def select(
             raise InputError.of("among", f"must name images of {dataset}", stranger)
         images, columns = images.iloc[here].reset_index(drop=True), {name: values[here] for name, values in columns.items()}
     mask, strangers = _labelled(images, labelled, dataset)
-    rng = np.random.default_rng([settings["seed"], zlib.crc32(dataset.encode()), 4])
+    rng = np.random.default_rng([seed, zlib.crc32(dataset.encode()), 4])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        positions = chosen_by.pick(columns, settings["k"], rng, mask)
+        positions = chosen_by.pick(columns, int(k), rng, mask)
     return Selection(
         primary=comparison.primary.name,
         dataset=dataset,
         strategy=chosen_by.name,
         nested=chosen_by.nested,
-        seed=settings["seed"],
+        seed=seed,
         n=len(images),
         labelled=int(mask.sum()),
         picks=tuple(_picks(images, columns, positions, chosen_by)),

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from howfar.arrays import ArrayRows
+from howfar.backbones import load_backbone
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
-from howfar.keywords import StudyExecution
+from howfar.keywords import BackboneOptions, StudyExecution
+from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import check_work, embed_all
 from howfar.pipeline.memory_plan import check_plan
 from howfar.results import Features, Settings
@@ -78,6 +80,36 @@ def read_datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:
 def _parsed(argument: Any, unnamed: str) -> Dataset | Features:
     """As `parse`; arrays, which have no name of their own, are called by their place."""
     return parse(argument, name=unnamed if hasattr(argument, "__array__") else None)
+
+
+def loaded(
+    datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: BackboneOptions, runner: Runner
+) -> Backbone | None:
+    """Load the backbone to run; None where all datasets are ready-made embeddings.
+
+    Raises
+    ------
+    InputError
+        Images and embeddings are mixed, or the backbone or its options are of no use.
+    """
+    ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
+    if ready and len(ready) < len(datasets):
+        raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
+    if not ready and isinstance(backbone, str):
+        return load_backbone(backbone, **options)
+    if ready and bool(getattr(runner, "gpus", 0)):
+        # The device is that of the runner's tasks: the command line says so, not the user.
+        options = options.copy()
+        if options.get("device") == "cpu":
+            del options["device"]
+    if options:
+        reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
+        raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")
+    if not isinstance(backbone, str):
+        return None if ready else backbone
+    if backbone not in (DEFAULT_BACKBONE, "embeddings"):
+        raise InputError.of("backbone", "must be left out where all datasets are embeddings", backbone)
+    return None
 
 
 def limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Features:

@@ -167,7 +167,7 @@ class Study:
         kept = found.without(taken).dataset
         if not kept.items:
             raise InputError(
-                f"{known.dataset.name}: every photograph was learnt from by some model: choose fewer, or pass pool=0.5"
+                f"{known.dataset.name}: every photograph was learnt from by some model: choose fewer, or pass pool_share=0.5"
             )
         return kept
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -36,9 +36,6 @@ def evaluate(
     *,
     model: Any = None,
     tuned_on: Evaluation | str | Path | None = None,
-    flipped: str | Path | None = None,
-    ensemble: Sequence[str | Path] | str | Path = (),
-    truth: str | Path | None = None,
     **options: Unpack[EvaluateOptions],
 ) -> Evaluation:
     """Score a model's predictions of a dataset: F at 100 thresholds (section 3.3), and what needs no masks.
@@ -62,12 +59,6 @@ def evaluate(
         not given of the mirrored images, are made, scored and not kept.
     tuned_on
         An `Evaluation`, or its file, whose best threshold is taken instead: P's, for a number to expect of unseen images.
-    flipped
-        A folder of the maps of the left-right flipped images, as the model gave them: adds flip_agreement.
-    ensemble
-        Folders of the maps of further models for the same images: adds ensemble_agreement.
-    truth
-        Detection: the true boxes, as the predictions but without scores.
 
     Returns
     -------
@@ -91,6 +82,7 @@ def evaluate(
     """
     given = checked(EvaluateOptions, options)
     task, partial, progress = given["task"], given["partial"], given["progress"]
+    flipped, truth, ensemble = given["flipped"], given["truth"], given["ensemble"]
     members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
     own: dict[str, Any] = {
         "tolerance": given["tolerance"] or None,
