@@ -78,9 +78,8 @@ Components = Annotated[int, Option(DEFAULT_COMPONENTS, "Keep this many principal
 Projection = Annotated[
     Space, Option("pair", "Fit components to each pair of datasets, to the primary, to all (joint), or to none.")
 ]
-Scale = Annotated[
-    Literal["none", "layers"], Option("none", "Divide each layer of a feature by its spread (layers), or do not.")
-]
+Scales = Literal["none", "layers"]
+Scale = Annotated[Scales, Option("none", "Divide each layer of a feature by its spread (layers), or do not.")]
 Seed = Annotated[int, Option(0, "Draw all that is random with this seed.", _NATURAL)]
 Bootstrap = Annotated[int, Option(1000, "Draw this many resamples for the intervals; 0 leaves them out.", _NATURAL)]
 Permutations = Annotated[int, Option(999, "Draw this many relabellings for the p-values; 0 leaves them out.", _NATURAL)]
@@ -114,7 +113,8 @@ RandomWeights = Annotated[bool, Option(True, "Load published weights, not random
 Pool = Annotated[
     bool | None, Option(None, "Take the pooled vector or the flattened maps; by default as the kind does.", free=True)
 ]
-Fit = Annotated[Literal["stretch", "crop", "pad"], Option("stretch", "Stretch, crop or pad pictures to a square.", free=True)]
+Fits = Literal["stretch", "crop", "pad"]
+Fit = Annotated[Fits, Option("stretch", "Stretch, crop or pad pictures to a square.", free=True)]
 Via = Annotated[_Count, Option(None, "Resize to this square first; the paper's is 448.", _COUNT, "pixels", free=True)]
 ModelName = Annotated[_Text, Option(None, "Load this model of the family.", free=True, flags=HIDDEN)]
 Sides = int | Sequence[int] | None

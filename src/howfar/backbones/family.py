@@ -6,15 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from howfar.errors import InputError, MissingPathError
+from howfar.options import Engines, Fits, Floats
 from howfar.protocols import Backbone
 from howfar.settings import refuse_unknown
-from howfar.weights.precision import Precision
-
-Fit = Literal["stretch", "crop", "pad"]
-Engine = Literal["auto", "torch", "compile"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Options:
     weights: Path | None = None
     pretrained: bool = True
     pool: bool = True
-    fit: Fit = "stretch"
+    fit: Fits = "stretch"
     via: int | None = None
     model: str | None = None
     size: int | Sequence[int] | None = None
@@ -65,11 +62,11 @@ class Options:
     std: Sequence[float] | None = None
     output: str | None = None
     prompt: str | None = None
-    engine: Engine = "auto"
-    precision: Precision = "32"
+    engine: Engines = "auto"
+    precision: Floats = "32"
 
     def __post_init__(self) -> None:
-        for name, kind in (("fit", Fit), ("engine", Engine), ("precision", Precision)):
+        for name, kind in (("fit", Fits), ("engine", Engines), ("precision", Floats)):
             if getattr(self, name) not in get_args(kind):
                 raise InputError.of(name, f"must be one of {', '.join(get_args(kind))}", getattr(self, name))
         if self.via is not None and (isinstance(self.via, bool) or not isinstance(self.via, int) or self.via < 1):

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from howfar.backbones.family import Engine
 from howfar.backbones.onnxruntime_engine import Compiled, Whole, joined_maps
 from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.torch_compile import Fused, on_device
 from howfar.errors import HowfarError, InputError
+from howfar.options import Engines
 from howfar.weights.precision import Precision, computing_in, dtype_of
 from howfar.weights.state_dicts import hash_state_dict
 
@@ -98,7 +98,7 @@ class Network:
         std: Sequence[float],
         device: str = "auto",
         kind: str | None = None,
-        engine: Engine = "auto",
+        engine: Engines = "auto",
         precision: Precision = "32",
     ) -> None:
         self.name = name

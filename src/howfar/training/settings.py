@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import BaseModel, ConfigDict
@@ -89,17 +88,6 @@ def settings_for(
     registry.load("losses", settings.loss)
     registry.load("schedules", settings.schedule)
     return settings
-
-
-def as_pretrained(pretrained: bool | str | Path) -> bool | Path:
-    """Where a segmenter's first weights come from, a local file as its path.
-
-    Examples
-    --------
-    >>> as_pretrained(True), as_pretrained("b3.pth")
-    (True, PosixPath('b3.pth'))
-    """
-    return pretrained if isinstance(pretrained, bool) else Path(pretrained)
 
 
 def only_side(recipe: SegmenterFamily, architecture: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:

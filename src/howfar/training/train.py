@@ -15,7 +15,7 @@ from howfar.settings import checked, picked, with_options
 from howfar.training.examples import Example, examples_of
 from howfar.training.fit import Task, fit
 from howfar.training.resume import remove_abandoned
-from howfar.training.settings import as_pretrained, settings_for
+from howfar.training.settings import settings_for
 
 
 @with_options(TrainOptions)
@@ -61,7 +61,7 @@ def train(
         A dataset without masks, an image that cannot be read, a wrong option or setting, a library or weights that are absent.
     """
     given = checked(TrainOptions, options)
-    architecture = dict(given["options"] or {})
+    architecture, pretrained = dict(given["options"] or {}), given["pretrained"]
     recipe = recipe_of(model)
     begun = Checkpoint.load(start) if isinstance(start, (str, Path)) else start
     settings = settings_for(recipe, architecture, begun, **picked(TrainSettings, given))
@@ -76,7 +76,7 @@ def train(
         examples=examples_of(found, given["group"]),
         settings=settings,
         extra=tuple(extra),
-        pretrained=as_pretrained(given["pretrained"]),
+        pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
         start=begun,
     )
     recipe.checked(task.options)

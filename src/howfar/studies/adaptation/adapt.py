@@ -17,7 +17,7 @@ from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import AdaptSettings
 from howfar.studies.adaptation.study import Study
 from howfar.training.examples import examples_of
-from howfar.training.settings import as_pretrained, settings_for
+from howfar.training.settings import settings_for
 
 
 @with_options(AdaptOptions)
@@ -60,7 +60,7 @@ def adapt(
     """
     given = checked(AdaptOptions, options)
     given["shots"], given["background_shots"] = sorted(given["shots"]), sorted(given["background_shots"])
-    config, group = AdaptSettings.of(given), given["group"]
+    config, group, pretrained = AdaptSettings.of(given), given["group"], given["pretrained"]
     if config.background_shots and background is None:
         raise InputError.of("background_shots", "are of no use without background", list(config.background_shots))
     recipe = recipe_of(model)
@@ -70,7 +70,7 @@ def adapt(
         folder=Path(out).expanduser().absolute(),
         segmenter=model,
         options=dict(recipe.checked(given["options"] or {})),
-        pretrained=as_pretrained(given["pretrained"]),
+        pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
         primary=p.dataset.name,
         examples=examples_of(p.dataset, p.group),
         device=given["device"],
