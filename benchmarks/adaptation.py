@@ -46,7 +46,7 @@ def main() -> None:
         shots=arguments.shots,
         strategies=arguments.strategies,
         seeds=arguments.seeds,
-        pool=0.5,
+        pool_share=0.5,
         size=arguments.size,
         epochs=arguments.epochs,
         precision=arguments.precision,

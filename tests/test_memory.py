@@ -13,13 +13,15 @@ import pytest
 import howfar
 from howfar.demo import write_dataset
 from howfar.errors import InputError
+from howfar.keywords import CompareSettings
 from howfar.memory import at_a_time, beside, budget, is_set, parse_size, within
 from howfar.pipeline import measure, permutation_p_value
 from howfar.pipeline.memory_plan import check_plan
 from howfar.projection import Projector, joint_pca
+from howfar.results import Settings
 from howfar.runners import LocalRunner, RayRunner
+from howfar.settings import checked
 from howfar.significance import relabellings
-from howfar.studies.distance import Config
 from howfar.studies.matrix import matrix
 
 
@@ -157,7 +159,7 @@ def test_what_cannot_fit_is_said_before_any_work(
 
     from howfar.results import Features
     from howfar.runners import LocalRunner
-    from howfar.studies.distance import Config, compared
+    from howfar.studies.distance import compared
     from howfar.studies.study_inputs import Execution
 
     n, m, q = sizes
@@ -166,8 +168,9 @@ def test_what_cannot_fit_is_said_before_any_work(
         for name, k in (("p", n), ("s", m))
         for names in [tuple(map(str, range(k)))]
     ]
+    settings = Settings(**checked(CompareSettings, {"bootstrap": 0}))
     with within("60MB"), pytest.raises(InputError, match=rf"memory must be at least \d[\d,]* MB for {what}, got '60 MB': give"):
-        compared(pair, "made", Config.checked(bootstrap=0), Execution(None, LocalRunner(), None, None, progress=False))
+        compared(pair, "made", settings, Execution(None, LocalRunner(), None, None, progress=False))
 
 
 def test_every_job_takes_it(tmp_path: Path) -> None:
@@ -248,7 +251,7 @@ def test_processes_of_one_machine_share_it() -> None:
 
 def test_pairs_that_are_tasks_are_planned_within_their_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("howfar.pipeline.memory_plan.available_cores", lambda: 4)
-    settings = Config.checked(bootstrap=1000)
+    settings = Settings(**checked(CompareSettings, {"bootstrap": 1000}))
     sizes, runner = [3000, 3000], RayRunner(workers=3)
     with within("280MB"):
         check_plan(sizes, 64, 1, settings)

@@ -209,6 +209,14 @@ class Segmenter(Protocol):
         ...
 
 
+class Store(Protocol):
+    """Keeps features."""
+
+    def open(self, identity: Mapping[str, Any], length: int) -> Any:
+        """Open the features of one identity, made where there are none yet."""
+        ...
+
+
 class Runner(Protocol):
     """Run picklable tasks on this machine or a cluster, knowing nothing of what they do."""
 

@@ -74,7 +74,7 @@ def test_public_name() -> None:
         (
             "efficientnet_lite0",
             {"wieghts": "x"},
-            r"option must be an option of load_backbone, got 'wieghts': did you mean weights\?",
+            r"option must be a known one, got 'wieghts': did you mean weights\?",
         ),
         (
             "efficientnet_lite0",

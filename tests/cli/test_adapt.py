@@ -73,7 +73,7 @@ def test_every_option_reaches_the_study(
     assert {"far", "random", "probcover"} <= set(strategies)
     assert len(strategies) == 13
     assert {name: list(value) if isinstance(value, range) else value for name, value in seen.items() if name != "names"} == {
-        "out": tmp_path, "shots": [2, 4], "seeds": [0, 1], "random_seeds": [2, 3, 4], "pool": 0.4, "background": "bg",
+        "out": tmp_path, "shots": [2, 4], "seeds": [0, 1], "random_seeds": [2, 3, 4], "pool_share": 0.4, "background": "bg",
         "background_shots": [3, 7], "blind": ["x", "y"], "options": {"base": "sam"}, "pretrained": False, "start": "tuned",
         "bootstrap": 99, "group": "(a)", "device": "cpu", "size": 64, "epochs": 5, "batch": 3, "holdout": 0.2,
         "precision": "bf16",

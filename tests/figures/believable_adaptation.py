@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from howfar.keywords import AdaptOptions
 from howfar.results import Provenance
 from howfar.results.adaptation import BASELINE, Adaptation
+from howfar.settings import checked
 from howfar.studies.adaptation.false_positive_suppression import suppression_of
-from howfar.studies.adaptation.settings import RANDOM, Arm, Config
+from howfar.studies.adaptation.settings import RANDOM, AdaptSettings, Arm
 from howfar.studies.adaptation.tables import gains_of
 
 SIZES = {"roads": 30, "decks $x$": 21, "a <b>bold</b> & long name of the tunnel linings, 2024": 12, "walls": 25}
@@ -39,14 +41,15 @@ def make(
     files: bool = True,
 ) -> Adaptation:
     """A study whose folder holds photographs, masks and maps; every strategy gains alike, and the first `edge` more."""
-    chosen = Config.checked(
-        strategies=tuple(strategies),
-        shots=tuple(shots),
-        seeds=tuple(seeds),
-        random_seeds=tuple(random_seeds) if RANDOM in strategies else (),
-        background_shots=tuple(background_shots),
-        bootstrap=bootstrap,
-    )
+    given = {
+        "strategies": tuple(strategies),
+        "shots": tuple(shots),
+        "seeds": tuple(seeds),
+        "random_seeds": tuple(random_seeds) if RANDOM in strategies else (),
+        "background_shots": tuple(background_shots),
+        "bootstrap": bootstrap,
+    }
+    chosen = AdaptSettings.of(checked(AdaptOptions, given))
     rng = np.random.default_rng(7)
     secondaries, others = sizes or SIZES, BLIND if blind is None else blind
     models = _models(chosen, rng)
@@ -82,12 +85,12 @@ def without_files(study: Adaptation) -> Adaptation:
     return replace(study, images=study.images.assign(path="", mask="", map=""), sources={})
 
 
-def _each(chosen: Config) -> list[tuple[int, str, Arm | None]]:
+def _each(chosen: AdaptSettings) -> list[tuple[int, str, Arm | None]]:
     arms = [(seed, arm) for seed in chosen.all_seeds for arm in (None, *chosen.arms(seed))]
     return [(seed, BASELINE if arm is None else arm.label, arm) for seed, arm in arms]
 
 
-def _models(chosen: Config, rng: np.random.Generator) -> pd.DataFrame:
+def _models(chosen: AdaptSettings, rng: np.random.Generator) -> pd.DataFrame:
     rows = [
         {
             "seed": seed,
@@ -105,7 +108,12 @@ def _models(chosen: Config, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _images(
-    folder: Path, chosen: Config, secondaries: dict[str, int], blind: dict[str, int], edge: float, rng: np.random.Generator
+    folder: Path,
+    chosen: AdaptSettings,
+    secondaries: dict[str, int],
+    blind: dict[str, int],
+    edge: float,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     frames = []
     background = BACKGROUND if chosen.background_shots else {}
@@ -139,7 +147,7 @@ def _images(
     return pd.concat(frames, ignore_index=True)
 
 
-def _gain(arm: Arm | None, chosen: Config, edge: float) -> float:
+def _gain(arm: Arm | None, chosen: AdaptSettings, edge: float) -> float:
     if arm is None:
         return 0.0
     return 0.04 * arm.shots**0.5 - 0.004 * arm.background + (edge if arm.strategy == chosen.strategies[0] else 0.0)
@@ -181,7 +189,7 @@ def _scores(images: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _picks(chosen: Config, secondaries: Sequence[str]) -> pd.DataFrame:
+def _picks(chosen: AdaptSettings, secondaries: Sequence[str]) -> pd.DataFrame:
     rows = [
         {
             "seed": seed,

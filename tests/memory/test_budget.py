@@ -23,7 +23,10 @@ from howfar.memory import within
 from howfar.results import Features
 from howfar.runners import LocalRunner
 from howfar.store import Store
-from howfar.studies.distance import Config, compared
+from howfar.keywords import CompareSettings
+from howfar.results import Settings
+from howfar.settings import checked
+from howfar.studies.distance import compared
 from howfar.studies.study_inputs import Execution
 
 folder, n, m, q, memory = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5] or None
@@ -37,7 +40,7 @@ def resident(what):
 rng, few = np.random.default_rng(0), tuple(map(str, range(4200)))
 small = [features(name, few, ArrayRows(rng.normal(size=(4200, 4)))) for name in "ps"]
 here = Execution(None, LocalRunner(), None, None, False)
-compared(small, "made", Config.checked(bootstrap=2, permutations=1, rivals=False), here)
+compared(small, "made", Settings(**checked(CompareSettings, {"bootstrap": 2, "permutations": 1, "rivals": False})), here)
 store = Store(folder).open({"name": "made"}, q)
 names = [str(k) for k in range(n + m)]
 pair = [features(name, tuple(some), store.select(some)) for name, some in (("p", names[:n]), ("s", names[n:]))]
@@ -45,7 +48,7 @@ ctypes.CDLL(None).malloc_trim(0)
 Path("/proc/self/clear_refs").write_text("5")
 before = resident("VmRSS:")
 with within(memory):
-    found = compared(pair, "made", Config.checked(bootstrap=200, rivals=False), here).datasets[0]
+    found = compared(pair, "made", Settings(**checked(CompareSettings, {"bootstrap": 200, "rivals": False})), here).datasets[0]
 numbers = [found.o_dist, found.energy, found.p_value, *found.energy_ci, *found.relative_ci]
 print(json.dumps({"bytes": resident("VmHWM:") - before, "numbers": numbers}))
 """

@@ -362,7 +362,7 @@ def test_what_the_settings_do_to_the_numbers_is_said() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"componets": 3}, "options .*componets"),
+        ({"componets": 3}, "got 'componets': did you mean components"),
         ({"backbone": "pixels"}, "backbone .*pixels"),
         ({"batch_size": 0}, "batch_size"),
         ({"workers": 0}, "workers"),

@@ -57,9 +57,9 @@ def test_nothing_is_changed_later() -> None:
         ({"precision": "16"}, ["precision is refused", "'32' or 'bf16'"]),
         ({"seed": -1}, ["seed is refused"]),
         ({"seed": 2**32}, ["seed is refused"]),
-        ({"epoch": 3}, ["setting must be one of a training's, got 'epoch': did you mean epochs?"]),
+        ({"epoch": 3}, ["option must be a known one, got 'epoch': did you mean epochs?"]),
         ({"epoch": None}, ["did you mean epochs?"]),
-        ({"zzz": 3}, ["setting must be one of a training's, got 'zzz': they are size, epochs, batch, loss,"]),
+        ({"zzz": 3}, ["option must be a known one, got 'zzz': the options are size, epochs, batch, loss,"]),
         ({"patience": 3, "holdout": 0}, ["patience needs held-out photographs to judge by, and holdout is 0, got 3: hold"]),
     ],
 )

@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from howfar import registry
 from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.backbones.torch_module import module
 from howfar.errors import HowfarError, InputError, MissingExtraError, UnknownNameError
+from howfar.keywords import BackboneOptions
 from howfar.protocols import Backbone
 from howfar.results.json_values import plain
+from howfar.settings import with_options
 
 __all__ = ["BackboneFamily", "Card", "Options", "as_loaded", "cards", "load_backbone", "module", "takes"]
 
 
-def load_backbone(name: str, **options: Any) -> Backbone:
+@with_options(BackboneOptions)
+def load_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
     """Load the backbone F: image -> R^q (eq. 1 of the paper) that is registered as `name`.
 
     Parameters
     ----------
     name
         A registered name, or ``family:model``: ``efficientnet_lite0``, ``pixels``, ``timm:resnet18``.
-    **options
-        Fields of `Options`: device, weights, pretrained, pool, fit, via; size, mean, std, output, prompt; engine, precision.
-        An option that the family cannot use is refused.
 
     Returns
     -------

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from howfar.errors import InputError, MissingPathError
+from howfar.options import Engines, Fits, Floats
 from howfar.protocols import Backbone
-from howfar.weights.precision import Precision
-
-Fit = Literal["stretch", "crop", "pad"]
-Engine = Literal["auto", "torch", "compile"]
+from howfar.settings import refuse_unknown
 
 
 @dataclass(frozen=True)
@@ -43,38 +40,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Options:
-    """Hold how a backbone is to be built; a family reads the fields that its `BackboneFamily.takes` names.
-
-    Attributes
-    ----------
-    device
-        ``auto`` (a CUDA device where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-    weights
-        A local file: a ``.safetensors`` or ``.pth`` state dict, a checkpoint, an ``.onnx`` file. Or, for the families that
-        take one, a folder in the hub's format. Nothing is fetched then.
-    pretrained
-        False asks for seeded random weights.
-    pool
-        True for the model's own pooled vector, False for its flattened last map; a family may have the other default.
-    fit
-        ``stretch`` to the input size (the paper), ``crop`` the centre, or ``pad``.
-    via
-        Side of a square that the image is resized to first; 448 gives the paper's two steps.
-    model
-        The model's name within its family, ``resnet18`` of ``timm:resnet18``.
-    size
-        Side of the input in pixels, or (height, width), where a family lets it be chosen.
-    mean, std
-        Of each channel on the scale 0-1, where a family lets them be chosen.
-    output
-        Name of the output that is the feature, of an ONNX file.
-    prompt
-        Text that goes in beside the image.
-    engine
-        ``auto`` runs a network on the CPU by onnxruntime, once its features agree with torch's; ``torch`` runs it by torch
-        alone; ``compile`` compiles it by torch first, for a GPU: a minute that pays off where images are many.
-    precision
-        ``32``, or ``bf16`` or ``fp16`` for mixed precision by torch, quicker on a GPU: a slightly different feature.
+    """Say how a backbone is to be built: the options of `howfar.load_backbone`, of which a family reads those that it `takes`.
 
     Raises
     ------
@@ -88,7 +54,7 @@ class Options:
     weights: Path | None = None
     pretrained: bool = True
     pool: bool = True
-    fit: Fit = "stretch"
+    fit: Fits = "stretch"
     via: int | None = None
     model: str | None = None
     size: int | Sequence[int] | None = None
@@ -96,11 +62,11 @@ class Options:
     std: Sequence[float] | None = None
     output: str | None = None
     prompt: str | None = None
-    engine: Engine = "auto"
-    precision: Precision = "32"
+    engine: Engines = "auto"
+    precision: Floats = "32"
 
     def __post_init__(self) -> None:
-        for name, kind in (("fit", Fit), ("engine", Engine), ("precision", Precision)):
+        for name, kind in (("fit", Fits), ("engine", Engines), ("precision", Floats)):
             if getattr(self, name) not in get_args(kind):
                 raise InputError.of(name, f"must be one of {', '.join(get_args(kind))}", getattr(self, name))
         if self.via is not None and (isinstance(self.via, bool) or not isinstance(self.via, int) or self.via < 1):
@@ -183,14 +149,10 @@ class BackboneFamily:
         MissingPathError
             There is nothing at `weights`, or a folder where this family takes a file.
         """
-        defaults = {entry.name: entry.default for entry in fields(Options)}
-        for name in given:
-            if name not in defaults:
-                near = difflib.get_close_matches(name, defaults, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(defaults)}"
-                raise InputError.of("option", "must be an option of load_backbone", name, hint)
+        known = {entry.name: entry.default for entry in fields(Options)}
+        refuse_unknown(given, known)
         options = Options(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
-        for name, default in defaults.items():
+        for name, default in known.items():
             # Every family runs on the CPU, so device="cpu" is fine for all.
             allowed = ("auto", "cpu") if name == "device" else (default, self.defaults.get(name, default))
             if name not in self.takes and getattr(options, name) not in allowed:

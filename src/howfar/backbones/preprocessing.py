@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.backbones.family import Fit
 from howfar.data.colour_modes import to_rgb
 from howfar.errors import ImageError, InputError
+from howfar.options import Fits
 
 RESAMPLING: Final = {
     "nearest": Image.Resampling.NEAREST,
@@ -87,7 +87,7 @@ class Preprocess:
     """
 
     size: tuple[int, int]
-    fit: Fit = "stretch"
+    fit: Fits = "stretch"
     via: int | None = None
     interpolation: str = "bicubic"
     fill: tuple[int, int, int] = (128, 128, 128)

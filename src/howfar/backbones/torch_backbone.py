@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from howfar.backbones.family import Engine, Options
+from howfar.backbones.family import Options
 from howfar.backbones.onnxruntime_engine import OnnxruntimeEngine, PixelsToFeatures, joined_maps
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.backbones.torch_compile import TorchCompileEngine, on_device
 from howfar.errors import HowfarError, InputError, one_line
+from howfar.options import Engines
 from howfar.weights.precision import Precision, computing_in, dtype_of
 from howfar.weights.state_dicts import hash_state_dict
 
@@ -98,7 +99,7 @@ class TorchBackbone:
         std: Sequence[float],
         device: str = "auto",
         kind: str | None = None,
-        engine: Engine = "auto",
+        engine: Engines = "auto",
         precision: Precision = "32",
     ) -> None:
         self.name = name

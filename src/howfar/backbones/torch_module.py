@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from howfar.backbones.family import Engine
 from howfar.backbones.preprocessing import Preprocess
 from howfar.errors import InputError, MissingExtraError
+from howfar.options import Engines
 from howfar.weights.precision import Precision
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def module(
     pool: bool = False,
     name: str = "module",
     device: str = "auto",
-    engine: Engine = "torch",
+    engine: Engines = "torch",
     precision: Precision = "32",
 ) -> TorchBackbone:
     """Make a backbone of a torch module: the outputs of the named layers, each flattened in C order, are concatenated.

@@ -1,23 +1,23 @@
-"""`howfar evaluate`: what predictions are worth, as a whole and image by image."""
+"""`howfar evaluate` says what predictions are worth, as a whole and image by image."""
 
 from __future__ import annotations
 
-import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import console, print_table
+from howfar.cli.terminal import print_json, print_result, print_skipped
+from howfar.keywords import EvaluateOptions
 
 if TYPE_CHECKING:
     from howfar.results import Evaluation
 
-SHOWN = 20
 ENDINGS = (".parquet", ".pq")
 
 
+@options.command(EvaluateOptions)
 def evaluate(
     dataset: Annotated[
         str,
@@ -30,75 +30,39 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Probability maps (8-bit grey, p = value / 255) named as the images; for other tasks a table or JSON file.",
+            help="Score these maps (8-bit grey, p = value / 255), named as the images; for other tasks a table or JSON file.",
         ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(metavar="CKPT", help="Or a checkpoint of `howfar train`, whose maps are made and not kept.")
-    ] = None,
-    task: Annotated[str, typer.Option(help="segmentation, classification or detection.")] = "segmentation",
-    tolerance: Annotated[float, typer.Option(help="Pixels within which a prediction and the mask agree.")] = 0.0,
-    threshold: Annotated[
-        float | None, typer.Option(help="Threshold of each image's F; by default the best for this set, which needs its masks.")
+        Path | None,
+        typer.Option(metavar="CKPT", help="Score this checkpoint of `howfar train`, whose maps are made and not kept."),
     ] = None,
     tuned_on: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Take the best threshold of this evaluation (PRIMARY's) instead.")
+        Path | None, typer.Option(metavar="FILE", help="Take the best threshold of this evaluation (PRIMARY's).")
     ] = None,
-    flipped: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Maps of the left-right flipped images, as the model gave them.")
-    ] = None,
-    ensemble: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Maps of a further model for the same images; repeat.")
-    ] = None,
-    truth: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="True boxes (detection): JSON as the predictions, without scores.")
-    ] = None,
-    iou: Annotated[float | None, typer.Option(help="Overlap from which two boxes match (detection): 0.5.")] = None,
-    min_score: Annotated[
-        float | None, typer.Option(help="Leave predicted boxes scored below this out of F1 (detection).")
-    ] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Leave out images that cannot be scored, and list them.")] = False,
-    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Parquet file to write.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write this Parquet file.")] = None,
     json: options.Json = False,
+    **chosen: Unpack[EvaluateOptions],
 ) -> None:
     """Score the predictions of DATASET against its masks (ODS, OIS, AP, F of each image), labels or boxes."""
     from howfar.studies.evaluation.evaluate import evaluate as study
 
     _prepare_file(out)
-    found = study(
-        dataset,
-        predictions,
-        model=model,
-        task=task,
-        tolerance=tolerance,
-        threshold=threshold,
-        tuned_on=tuned_on,
-        flipped=flipped,
-        ensemble=ensemble or (),
-        truth=truth,
-        iou=iou,
-        min_score=min_score,
-        partial=partial,
-    )
+    found = study(dataset, predictions, model=model, tuned_on=tuned_on, **chosen)
     if out is not None:
         found.save(out)
     if json:
-        typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+        print_json(found.to_dict())
     else:
         show(found, out)
 
 
 def show(found: Evaluation, out: Path | None) -> None:
     """Print the scores, what a reader should know, what was skipped, and where the table lies."""
-    to = console()
-    to.print(found.caption(), style="bold", markup=False)
-    print_table(to, *found.table())
+    to = print_result(found)
     for note in found.notes:
         to.print(f"note: {note}", markup=False)
-    for skipped in found.skipped[:SHOWN]:
-        to.print(f"skipped: {skipped.path}: {skipped.reason}", markup=False, soft_wrap=True)
-    if len(found.skipped) > SHOWN:
-        to.print(f"skipped: {len(found.skipped) - SHOWN} more; --json and the file of -o list all", markup=False)
+    print_skipped(to, found.skipped, "--json and the file of -o list all")
     if out is not None:
         to.print(f"per image: {out}", markup=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""The `howfar` command: its groups put together, and every outcome turned into an exit code and one line."""
+"""Put the `howfar` command together, and turn every outcome into an exit code and one line."""
 
 from __future__ import annotations
 

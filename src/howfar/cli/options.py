@@ -1,85 +1,145 @@
-"""Options that several commands share, each declared once."""
+"""Make a command's parameters of the options that a Python function takes, and turn what was written into its keywords."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, cast, get_args
 
 import typer
 
-if TYPE_CHECKING:
-    from howfar.protocols import Runner as Runner_
+from howfar import registry
+from howfar.errors import InputError
+from howfar.options import DEFAULT_BACKBONE, FOLDED, HIDDEN, Option
+from howfar.settings import declared
 
+if TYPE_CHECKING:
+    from howfar.protocols import Runner
+
+Command = TypeVar("Command", bound=Callable[..., None])
+Written = Mapping[str, Any]
 DATASET = (
     "A folder of images (or with images/ inside), a CSV or Parquet table, .tar shards, Parquet with image bytes, a Hugging "
     "Face dataset (a saved folder, or hf://owner/name), the URL of any, .npy embeddings; NAME=PATH names it."
 )
 NEEDED = ("howfar.pipeline", "torch", "timm", "onnxruntime")
 """What takes a cluster's workers some seconds to load, which they have while the backbone is loaded here."""
-NAMES = "Name from `howfar backbones`; timm:MODEL, transformers:MODEL, onnx:FILE."
-LOCAL = "Local weights: a file, a folder in the hub's format, or the checkpoint of a segmenter."
-Backbone = Annotated[str, typer.Option(help=NAMES)]
-Weights = Annotated[Path | None, typer.Option(help=LOCAL)]
-BackboneOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME=VALUE", help="Of some: size, mean, std, output, prompt, engine, precision; repeat it."),
-]
-Pool = Annotated[
-    bool | None,
-    typer.Option("--pool/--no-pool", help="Pooled vector, or the flattened maps; else as is the backbone's way."),
-]
-Fit = Annotated[str, typer.Option(help="How pictures meet the model's square input: stretch, crop or pad.")]
-Via = Annotated[int | None, typer.Option(help="Resize to this square first (448 gives the paper's two steps).")]
-Store = Annotated[
-    str | None,
-    typer.Option(metavar="DIR|URL", help="Stored features: a folder, or s3://, gs://, az://; by default the user's cache."),
-]
-Runner = Annotated[str, typer.Option(help="Where the work is done: local, or ray (a cluster, or processes of this machine).")]
-Address = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT|auto", help="Of a running Ray cluster; without it ray uses this machine.")
-]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-BatchSize = Annotated[int, typer.Option(help="Images at a time.")]
-FreeBatchSize = Annotated[int | None, typer.Option(help="Images at a time; by default 16, on a GPU what fits.")]
-Workers = Annotated[int | None, typer.Option(help="Batches at once; by default the cores at hand.")]
-Memory = Annotated[
-    str | None,
-    typer.Option(metavar="SIZE", help="What howfar's own arrays may take, the network apart: 512MB, 2GB, 1.5GiB, bytes."),
-]
-Architecture = Annotated[
-    list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Of the architecture, as encoder=b3; repeat.")
-]
-Published = Annotated[
-    str | None, typer.Option("--weights", metavar="FILE|none", help="Published weights from a local file, or none of them.")
-]
-Group = Annotated[
-    str | None, typer.Option(help="Regular expression whose first group names the photograph: '(.+)-[0-9]+' for tiles.")
-]
+BACKBONE = "Measure by this one of `howfar backbones`, or by timm:MODEL, transformers:MODEL or onnx:FILE."
+Backbone = Annotated[str, typer.Option(help=BACKBONE)]
+Segmenter = Annotated[str, typer.Option(help="Train this segmenter: unetplusplus, deepcrack or adsam.")]
+Performance = Annotated[
+    list[Path] | None,
+    typer.Option("--performance", metavar="FILE", help="Read what `howfar evaluate -o` wrote, or a table image, performance."),
+]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+_ADDRESS = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT|auto", help="Compute on the Ray cluster that runs there; by default ray uses this machine."
+    ),
+]
+_FOLDED = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE", help="Set size, mean, std, output, prompt, engine or precision of some backbones; repeat it."
+    ),
+]
 
 
-def backbone_options(
-    device: str, weights: Path | None, pool: bool | None, fit: str, via: int | None, beside: list[str] | None = None
-) -> dict[str, Any]:
-    """Keyword arguments of `howfar.load_backbone`; what the user left alone is left out.
+class _Shape(NamedTuple):
+    """How the command line takes an option whose Python value is of another form: its type, default, reading and metavar."""
 
-    Raises
-    ------
-    InputError
-        One of `beside` is not of the form NAME=VALUE, of another name, or no number where one is due.
+    kind: Any
+    shown: Callable[[Any], Any]
+    read: Callable[[Any, Written], Any]
+    metavar: str | None = None
+    help: str = ""
+
+
+_SHAPES: Mapping[str, _Shape] = {
+    "weights": _Shape(list[str], lambda _: None, lambda given, written: local_weights(written.get("backbone"), given), "PATH"),
+    "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
+    "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),
+    "shots": _Shape(str, lambda shots: ",".join(map(str, shots)), lambda text, _: [k for k in numbers("shots", text) if k]),
+    "background_shots": _Shape(str, lambda _: "", lambda text, _: numbers("background_shots", text)),
+    "seeds": _Shape(int, len, lambda count, _: range(count), help="Do all this many times, with the seeds 0, 1 …"),
+    "random_seeds": _Shape(
+        int,
+        len,
+        lambda count, written: range(written["seeds"], written["seeds"] + count),
+        help="Train the baseline and the strategy random alone this many further times.",
+    ),
+    "strategies": _Shape(
+        list[str], lambda _: None, lambda names, _: registry.names("strategies") if names == ["all"] else names
+    ),
+    "start": _Shape(bool, lambda _: False, lambda tuned, _: "tuned" if tuned else "anew"),
+    "options": _Shape(list[str], lambda _: None, lambda given, _: architecture(given), "NAME=VALUE"),
+    "pretrained": _Shape(str, lambda _: None, lambda weights, _: False if weights == "none" else weights, "FILE|none"),
+}
+
+
+def command(keywords: type) -> Callable[[Command], Command]:
+    """Give a command the options of `keywords`; it is called with those that differ from their defaults, in Python's form."""
+    options = declared(keywords)
+    plain = {name: found for name, found in options.items() if found.option.flags not in (HIDDEN, FOLDED)}
+    folded = [name for name, found in options.items() if found.option.flags == FOLDED]
+    beside = {"address": _ADDRESS} if "runner" in options else {}
+    beside |= {"backbone_option": _FOLDED} if folded else {}
+
+    def made(function: Command) -> Command:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[:-1]
+        parameters = [*own, *(_parameter(name, *found) for name, found in plain.items())]
+        parameters += [_named(name, kind, None) for name, kind in beside.items()]
+        defaults = {one.name: one.default for one in parameters}
+
+        @wraps(function)
+        def call(**written: Any) -> None:
+            values = {
+                name: _SHAPES[name].read(written[name], written) if name in _SHAPES else written[name]
+                for name in plain
+                if written[name] is not None and written[name] != defaults[name]
+            }
+            values |= _unfolded(written.get("backbone_option"), folded)
+            if "runner" in plain:
+                values["runner"], device = placed(*(written[name] for name in ("runner", "workers", "address", "device")))
+                values |= {} if device == defaults["device"] else {"device": device}
+            function(**{one.name: written[one.name] for one in own}, **values)
+
+        parameters.sort(key=lambda one: one.name == "json")
+        call.__signature__ = inspect.Signature([one.replace(kind=one.KEYWORD_ONLY) for one in parameters])  # type: ignore[attr-defined]  # PEP 362
+        return cast("Command", call)
+
+    return made
+
+
+def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
+    """An option as typer reads it."""
+    shape = _SHAPES.get(name) or _Shape(_text(kind), lambda default: default, lambda value, _: value)
+    sentence = shape.help or option.help.removesuffix(".") + ("; repeat it." if shape.kind == list[str] else ".")
+    default = shape.shown(option.default)
+    shown = typer.Option(*option.flags, metavar=shape.metavar, help=sentence)
+    return _named(name, Annotated[shape.kind | None if default is None else shape.kind, shown], default)
+
+
+def _text(kind: Any) -> Any:
+    """The type that an option is written as: text, or the number or flag that it is.
 
     Examples
     --------
-    >>> backbone_options("cpu", None, None, "stretch", 448, ["size=96,128", "prompt=a crack"])
-    {'device': 'cpu', 'via': 448, 'size': (96, 128), 'prompt': 'a crack'}
+    >>> _text(int | None), _text(bool), _text(str | Path | None)
+    (<class 'int'>, <class 'bool'>, <class 'str'>)
     """
-    given = {"device": device, "weights": weights, "pool": pool, "fit": fit, "via": via}
-    defaults = {"device": "auto", "weights": None, "pool": None, "fit": "stretch", "via": None}
-    chosen = {name: value for name, value in given.items() if value != defaults[name]}
-    return chosen | {name: _value(name, value) for name, value in pairs("backbone_option", beside, "size=448")}
+    plain = [one for one in (kind, *get_args(kind)) if one in (bool, int, float)]
+    return plain[0] if plain and str not in get_args(kind) else str
 
 
-def placed(runner: str, workers: int | None, address: str | None, device: str) -> tuple[Runner_, str]:
+def _named(name: str, kind: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+
+
+def placed(runner: str, workers: int | None, address: str | None, device: str) -> tuple[Runner, str]:
     """The runner, and the device of the backbone here: with Ray's GPUs it is moved there by the workers, and waits on the CPU.
 
     Raises
@@ -105,46 +165,45 @@ def placed(runner: str, workers: int | None, address: str | None, device: str) -
     return made, "cpu" if getattr(made, "gpus", 0) else device
 
 
-def _value(name: str, text: str) -> Any:
-    """The value of a backbone's further option from its text."""
-    from howfar.errors import InputError
+def _unfolded(given: list[str] | None, names: Sequence[str]) -> dict[str, Any]:
+    """Options of a backbone that were written as NAME=VALUE, numbers as numbers."""
+    return {name: _unfolded_value(name, text, names) for name, text in pairs("backbone_option", given, "size=448")}
 
-    kinds: dict[str, Any] = {"size": int, "mean": float, "std": float}
-    kinds |= dict.fromkeys(("output", "prompt", "engine", "precision"))
-    if name not in kinds:
-        raise InputError.of("backbone_option", f"must be one of {', '.join(kinds)}", name)
-    if kinds[name] is None:
+
+def _unfolded_value(name: str, text: str, names: Sequence[str]) -> Any:
+    if name not in names:
+        raise InputError.of("backbone_option", f"must be one of {', '.join(names)}", name)
+    if name not in ("size", "mean", "std"):
         return text
     try:
-        numbers = tuple(kinds[name](part) for part in text.split(","))
+        values = tuple((int if name == "size" else float)(part) for part in text.split(","))
     except ValueError as error:
         example = "448 or 448,224" if name == "size" else "0.5,0.5,0.5"
         raise InputError.of(
             f"backbone_option {name}", "must be numbers with commas between them", text, f"write {example}"
         ) from error
-    return numbers[0] if name == "size" and len(numbers) == 1 else numbers
+    return values[0] if name == "size" and len(values) == 1 else values
 
 
-def local_weights(backbone: str, given: list[str] | None) -> dict[str, Any]:
-    """The keyword argument weights of one backbone, from an option that may be repeated; NAME=PATH serves too.
+def local_weights(backbone: str | list[str] | None, given: list[str]) -> Path | dict[str, str]:
+    """The local weights of one backbone, where NAME=PATH serves too, or those of several by name.
 
     Raises
     ------
     InputError
-        It is given more than once.
+        They are given more than once for one backbone, or without names for several.
 
     Examples
     --------
-    >>> local_weights("clip", ["folder"]), local_weights("clip", ["clip=folder"]), local_weights("clip", None)
-    ({'weights': PosixPath('folder')}, {'weights': PosixPath('folder')}, {})
+    >>> local_weights(["clip"], ["clip=folder"]), local_weights(["clip", "sam"], ["sam=folder"])
+    (PosixPath('folder'), {'sam': 'folder'})
     """
-    from howfar.errors import InputError
-
-    if not given:
-        return {}
+    names = set(backbone) if isinstance(backbone, list) else {backbone or DEFAULT_BACKBONE}
+    if len(names) > 1:
+        return dict(pairs("weights", given, "dinov2=FOLDER"))
     if len(given) > 1:
         raise InputError.of("weights", "must be given once for one backbone", ", ".join(given))
-    return {"weights": Path(given[0].removeprefix(f"{backbone}="))}
+    return Path(given[0].removeprefix(f"{names.pop()}="))
 
 
 def pairs(option: str, given: list[str] | None, example: str) -> list[tuple[str, str]]:
@@ -160,15 +219,13 @@ def pairs(option: str, given: list[str] | None, example: str) -> list[tuple[str,
     >>> pairs("option", ["encoder=b3"], "width=4")
     [('encoder', 'b3')]
     """
-    from howfar.errors import InputError
-
-    for one in given or ():
-        if "=" not in one:
-            raise InputError.of(option, "must be NAME=VALUE", one, f"write --{option.replace('_', '-')} {example}")
-    return [(name, value) for name, _, value in (one.partition("=") for one in given or ())]
+    for text in given or ():
+        if "=" not in text:
+            raise InputError.of(option, "must be NAME=VALUE", text, f"write --{option.replace('_', '-')} {example}")
+    return [(name, value) for name, _, value in (text.partition("=") for text in given or ())]
 
 
-def architecture(given: list[str] | None) -> dict[str, Any]:
+def architecture(given: list[str] | None) -> dict[str, int | str]:
     """Options of a segmenter's architecture from the command line; whole numbers become numbers.
 
     Raises
@@ -184,15 +241,23 @@ def architecture(given: list[str] | None) -> dict[str, Any]:
     return {name: int(value) if value.isdigit() else value for name, value in pairs("option", given, "encoder=b3")}
 
 
-def pretrained(weights: str | None) -> bool | str:
-    """What `--weights FILE|none` says of where a segmenter begins.
+def numbers(option: str, text: str) -> list[int]:
+    """Whole numbers that were written with commas between them.
+
+    Raises
+    ------
+    InputError
+        One of them is no whole number.
 
     Examples
     --------
-    >>> pretrained(None), pretrained("none"), pretrained("b3.pth")
-    (True, False, 'b3.pth')
+    >>> numbers("shots", "0,1,3")
+    [0, 1, 3]
     """
-    return True if weights is None else False if weights == "none" else weights
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdigit() for part in parts):
+        raise InputError.of(option, "must be whole numbers with commas between them", text, "write 1,3,7")
+    return [int(part) for part in parts]
 
 
 def prepare_folder(option: str, folder: Path | None) -> None:

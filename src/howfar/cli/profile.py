@@ -1,62 +1,35 @@
-"""`howfar profile`: what it takes to score new images without the primary's."""
+"""`howfar profile` keeps what it takes to score new images without the primary's."""
 
 from __future__ import annotations
 
-import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import console, print_table
+from howfar.cli.terminal import SHOWN, console, print_json, print_table
+from howfar.keywords import ProfileOptions
 from howfar.numbers import format_number
+from howfar.options import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
     from howfar.pipeline.profile import Profile
     from howfar.results import Judgement
 
-SHOWN = 20
 
-
+@options.command(ProfileOptions)
 def profile(
     primary: Annotated[str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on. {options.DATASET}")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write, roads.howfar say.")],
-    backbone: options.Backbone = "efficientnet_lite0",
-    components: Annotated[int, typer.Option(help="Principal components kept.")] = 25,
-    scale: Annotated[
-        str, typer.Option(help="layers divides each layer of a feature by its own spread; none leaves it.")
-    ] = "none",
-    neighbours: Annotated[int, typer.Option(help="k of the nearest-neighbour distance.")] = 5,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Write this file, roads.howfar say.")],
+    backbone: options.Backbone = DEFAULT_BACKBONE,
     labelled: Annotated[
         list[str] | None,
-        typer.Option("--labelled", metavar="SET", help="A secondary dataset whose performance is known; repeat."),
+        typer.Option("--labelled", metavar="SET", help="Learn from this dataset whose performance is known; repeat it."),
     ] = None,
-    performance: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--performance", metavar="FILE", help="What `howfar evaluate -o` wrote, or a table with image, performance; repeat."
-        ),
-    ] = None,
-    tau: Annotated[float, typer.Option(help="Performance below which an image counts as failed.")] = 0.5,
-    level: Annotated[float, typer.Option(help="Level of the conformal intervals.")] = 0.9,
-    threshold: Annotated[
-        float | None, typer.Option(help="Common threshold; by default PRIMARY's where it was evaluated, else 0.5.")
-    ] = None,
-    group: options.Group = None,
-    store: options.Store = None,
-    runner: options.Runner = "local",
-    address: options.Address = None,
-    device: options.Device = "auto",
-    batch_size: options.FreeBatchSize = None,
-    workers: options.Workers = None,
-    memory: options.Memory = None,
-    weights: options.Weights = None,
-    pool: options.Pool = None,
-    fit: options.Fit = "stretch",
-    via: options.Via = None,
-    backbone_option: options.BackboneOption = None,
+    performance: options.Performance = None,
     json: options.Json = False,
+    **chosen: Unpack[ProfileOptions],
 ) -> None:
     """Keep in FILE all that it takes to score new images against PRIMARY, without its images: `howfar score FILE NEW...`.
 
@@ -66,31 +39,12 @@ def profile(
     from howfar.studies.profile import profile as study
 
     options.prepare_folder("out", out.absolute().parent)
-    executor, device = options.placed(runner, workers, address, device)
-    made = study(
-        primary,
-        backbone,
-        components=components,
-        scale=scale,
-        neighbours=neighbours,
-        store=store,
-        runner=executor,
-        batch_size=batch_size,
-        workers=workers,
-        memory=memory,
-        labelled=labelled or None,
-        performance=performance or None,
-        tau=tau,
-        level=level,
-        threshold=threshold,
-        group=group,
-        **options.backbone_options(device, weights, pool, fit, via, backbone_option),
-    )
+    made = study(primary, backbone, labelled=labelled or None, performance=performance or None, **chosen)
     made.save(out)
     if json:
-        typer.echo(jsonlib.dumps(document(made), ensure_ascii=False, allow_nan=False))
-        return
-    show(made, out)
+        print_json(document(made))
+    else:
+        show(made, out)
 
 
 def show(made: Profile, out: Path) -> None:

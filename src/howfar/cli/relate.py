@@ -1,15 +1,15 @@
-"""`howfar relate`: performance against distance, and what it says of images without labels."""
+"""`howfar relate` sets performance against distance, and says what to expect of images without labels."""
 
 from __future__ import annotations
 
-import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import console, print_table
+from howfar.cli.terminal import print_json, print_result, print_table
+from howfar.keywords import RelateOptions
 from howfar.numbers import format_number
 
 if TYPE_CHECKING:
@@ -18,54 +18,26 @@ if TYPE_CHECKING:
     from howfar.results import Relation
 
 
+@options.command(RelateOptions)
 def relate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `howfar compare --out` wrote.")],
-    performance: Annotated[
-        list[Path],
-        typer.Option(
-            "--performance", metavar="FILE", help="What `howfar evaluate -o` wrote, or a table with image, performance; repeat."
-        ),
-    ],
-    threshold: Annotated[
-        float | None, typer.Option(help="Common threshold; by default PRIMARY's where it was evaluated, else 0.5.")
-    ] = None,
-    tau: Annotated[float, typer.Option(help="Performance below which an image counts as failed.")] = 0.5,
-    flat: Annotated[float, typer.Option(help="Largest change over a set's distances that counts as none.")] = 0.2,
-    level: Annotated[float, typer.Option(help="Level of the conformal intervals.")] = 0.9,
-    error_rate: Annotated[float, typer.Option(help="Share of a failure list that may be wrong.")] = 0.2,
-    group: options.Group = None,
-    estimator: Annotated[str, typer.Option(help="auto (the best judged, if choosing beats the mean), or a name.")] = "auto",
-    bootstrap: Annotated[int, typer.Option(help="Resamples behind the intervals; 0 for none.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+    performance: options.Performance,
     json: options.Json = False,
+    **chosen: Unpack[RelateOptions],
 ) -> None:
     """Tell whether performance falls with distance in RUN, and what to expect of its images that have no labels."""
     from howfar.studies.performance.relate import relate as study
 
-    found = study(
-        run,
-        performance,
-        threshold=threshold,
-        tau=tau,
-        flat=flat,
-        level=level,
-        error_rate=error_rate,
-        group=group,
-        estimator=estimator,
-        bootstrap=bootstrap,
-        seed=seed,
-    )
+    found = study(run, performance or (), **chosen)
     if json:
-        typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+        print_json(found.to_dict())
     else:
         show(found, run / "report.html")
 
 
 def show(found: Relation, page: Path | None) -> None:
     """Print what a relation found: verdicts, estimators, estimates, failure lists, and where the report lies."""
-    to = console()
-    to.print(found.caption(), style="bold", markup=False)
-    print_table(to, *found.table())
+    to = print_result(found)
     for one in found.datasets:
         to.print(f"{one.name}: {one.verdict.text}", markup=False)
     if found.pooled_verdict is not None:

@@ -1,4 +1,4 @@
-"""`howfar score`: new images against a profile, one line each as it is ready."""
+"""`howfar score` measures new images against a profile, one line each as it is ready."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
 from howfar.cli import options
+from howfar.keywords import ScoreOptions
 
 if TYPE_CHECKING:
     from howfar.pipeline.score_inputs import Group
@@ -24,6 +25,7 @@ INTERRUPTED = 130
 WIDTHS = (9, 9, 10, 7, 18, 5)
 
 
+@options.command(ScoreOptions)
 def score(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `howfar profile -o` wrote.")],
     new: Annotated[
@@ -33,33 +35,25 @@ def score(
         ),
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,
-    estimator: Annotated[
-        str, typer.Option(help="auto (the best judged that an image has the data for), or the name of one.")
-    ] = "auto",
     predictions: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The model's probability maps of NEW, for estimators that read them.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Read the model's probability maps of NEW, for estimators that need them."),
     ] = None,
-    flipped: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Its maps of the images flipped left to right, as the model gives them.")
-    ] = None,
-    ensemble: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Maps of a further model; repeat.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Look features up there and keep new ones; by default neither.")] = None,
-    device: options.Device = "auto",
-    batch_size: options.BatchSize = 16,
-    workers: options.Workers = None,
-    weights: Annotated[Path | None, typer.Option(help="Where the backbone's local weights are, if they have moved.")] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="One JSON document an image, a line each, and nothing else on stdout.")
+        bool, typer.Option("--json", help="Print one JSON document an image, a line each, and nothing else on stdout.")
     ] = False,
+    **chosen: Unpack[ScoreOptions],
 ) -> None:
     """Say of each NEW image how far it is from what FILE describes, and whether the model will probably fail on it.
 
     An image that cannot be read gets a line with the reason. The exit code is 0 where at least one image was scored.
     """
     from howfar.errors import InputError
+    from howfar.keywords import BackboneOptions
     from howfar.pipeline.profile import Profile
     from howfar.pipeline.score_inputs import arrivals
     from howfar.pipeline.scorer import Scorer, ScoringOptions, load_again
+    from howfar.settings import checked, picked
 
     given = [argument for argument in new or [] if argument != STDIN]
     stdin = stdin or len(given) < len(new or [])
@@ -68,11 +62,12 @@ def score(
     profile = Profile.load(file)
     groups = arrivals(given) if given else []
     needed = stdin or any(group.items for group in groups)
-    beside = options.backbone_options(device, weights, None, "stretch", None)
-    backbone = load_again(profile, **beside) if needed else None
-    scorer = Scorer(
-        profile, backbone, ScoringOptions(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble or ()))
-    )
+    backbone = load_again(profile, **picked(BackboneOptions, chosen)) if needed else None
+    how = checked(ScoreOptions, chosen)
+    members = how["ensemble"]
+    maps = (predictions, how["flipped"], (members,) if isinstance(members, (str, Path)) else tuple(members))
+    scoring = ScoringOptions(how["batch_size"], how["workers"], how["store"], how["estimator"], *maps)
+    scorer = Scorer(profile, backbone, scoring)
     for note in scorer.notes:
         typer.echo(f"note: {note}", err=True)
     _answer(_outcomes(scorer, groups, stdin), json)

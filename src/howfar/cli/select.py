@@ -1,46 +1,42 @@
-"""`howfar select`: which images to label, as a list and as files for labelling tools."""
+"""`howfar select` chooses which images to label, and writes them as a list and as files for labelling tools."""
 
 from __future__ import annotations
 
-import json as jsonlib
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import console, print_table
+from howfar.cli.terminal import print_json, print_result
+from howfar.keywords import SelectOptions
 
 if TYPE_CHECKING:
     from howfar.results import Selection
 
 
+@options.command(SelectOptions)
 def select(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `howfar compare --out` wrote.")],
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="The secondary dataset to choose from.")],
-    k: Annotated[int, typer.Option("-k", help="Images to choose.")],
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="Choose from this secondary dataset.")],
+    k: Annotated[int, typer.Option("-k", help="Choose this many images.")],
     strategy: Annotated[
         str,
         typer.Option(
-            help="far, near, random, stratified, kcenter, typiclust, kmedoids, probcover, kmeanspp, herding, uncertainty, "
-            "flip_disagreement or foreground."
+            help="Choose by far, near, random, stratified, kcenter, typiclust, kmedoids, probcover, kmeanspp, herding, "
+            "uncertainty, flip_disagreement or foreground; the last three read --performance."
         ),
     ] = "far",
     labelled: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Images that have labels already: one name or path a line, or a table with image."),
+        typer.Option(metavar="FILE", help="Leave out the images of this list: a name or path a line, or a table with image."),
     ] = None,
-    performance: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--performance", metavar="FILE", help="What `howfar evaluate -o` wrote, for the last three strategies; repeat."
-        ),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; by default RUN/select-NAME.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+    performance: options.Performance = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write this folder; by default RUN/select-NAME.")] = None,
     json: options.Json = False,
+    **chosen: Unpack[SelectOptions],
 ) -> None:
     """Choose K images of dataset NAME of RUN to label, and write the list, a contact sheet and files for labelling tools."""
     from howfar.studies.selection import select as study
@@ -48,10 +44,10 @@ def select(
     folder = out or run / f"select-{folder_name(dataset)}"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        found = study(run, dataset, k, strategy, labelled=labelled, performance=performance, seed=seed, out=folder)
+        found = study(run, dataset, k, strategy, labelled=labelled, performance=performance, out=folder, **chosen)
     remarks = tuple(str(warning.message) for warning in caught)
     if json:
-        typer.echo(jsonlib.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+        print_json(found.to_dict())
         for remark in remarks:
             typer.echo(f"note: {remark}", err=True)
     else:
@@ -59,7 +55,7 @@ def select(
 
 
 def folder_name(dataset: str) -> str:
-    """The dataset's name as part of a folder's name.
+    """Write the dataset's name as part of a folder's name.
 
     Examples
     --------
@@ -73,9 +69,7 @@ def show(found: Selection, folder: Path, remarks: tuple[str, ...] = ()) -> None:
     """Print which images were chosen and why, what a reader should know, and where the files lie."""
     from howfar.report.selection import FILES
 
-    to = console()
-    to.print(found.caption(), style="bold", markup=False)
-    print_table(to, *found.table())
+    to = print_result(found)
     for note in (*found.notes, *remarks):
         to.print(f"note: {note}", markup=False)
     to.print(f"list: {folder / 'chosen.txt'}", markup=False, soft_wrap=True)

@@ -1,14 +1,20 @@
-"""Tables as commands print them: as wide as the terminal, or 200 columns where there is none."""
+"""Print what commands found: tables as wide as the terminal, or 200 columns where there is none, or one JSON document."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from howfar.results import Skipped
+
 PIPED_WIDTH = 200
+SHOWN = 20
 
 
 def console() -> Console:
@@ -40,3 +46,25 @@ def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]
     to.print(table, markup=False)
     if not fits and optional:
         to.print(f"left out for want of width: {', '.join(optional)}", markup=False)
+
+
+def print_result(found: Any, optional: Sequence[str] = ()) -> Console:
+    """Print the caption and the table of a result, and return the console for what is to follow."""
+    to = console()
+    to.print(found.caption(), style="bold", markup=False)
+    header, rows = found.table()
+    print_table(to, header, rows, optional)
+    return to
+
+
+def print_skipped(to: Console, skipped: Sequence[Skipped], others: str) -> None:
+    """Print the first files that were skipped and why; `others` says where the rest are listed."""
+    for file in skipped[:SHOWN]:
+        to.print(f"skipped: {file.path}: {file.reason}", markup=False, soft_wrap=True)
+    if len(skipped) > SHOWN:
+        to.print(f"skipped: {len(skipped) - SHOWN} more; {others}", markup=False)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print one JSON document on one line of stdout."""
+    typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))

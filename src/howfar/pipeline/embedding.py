@@ -8,19 +8,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
+from howfar import protocols
 from howfar.backbones import load_backbone
 from howfar.backbones.torch_threads import one_torch_thread_each
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
+from howfar.keywords import BackboneOptions, EmbedOptions
 from howfar.memory import at_a_time, is_set, within
+from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.embedding_batch import Batch, EmbedBatch, Outcome
 from howfar.pipeline.sufficient_statistics import with_sums
 from howfar.progress import bar
 from howfar.protocols import Backbone, Runner
 from howfar.results import Features, Skipped
 from howfar.runners import available_cores, make_runner
+from howfar.settings import checked, picked, with_options
 from howfar.store import FeatureStore, Store
 
 _log = logging.getLogger("howfar.pipeline")
@@ -36,17 +40,12 @@ PAUSE = 0.2
 _FLOAT = 4
 
 
+@with_options(EmbedOptions)
 def embed(
     dataset: Any,
-    backbone: str | Backbone = "efficientnet_lite0",
+    backbone: str | Backbone = DEFAULT_BACKBONE,
     store: Store | str | Path | None = None,
-    *,
-    runner: str | Runner = "local",
-    batch_size: int | None = None,
-    workers: int | None = None,
-    progress: bool = True,
-    memory: str | int | None = None,
-    **options: Any,
+    **options: Unpack[EmbedOptions],
 ) -> Features:
     """Features of every readable image of a dataset: from the store where they are known, computed where they are not.
 
@@ -58,17 +57,6 @@ def embed(
         A registered name (see ``howfar backbones``) or a loaded backbone.
     store
         A `Store` or its folder; by default the user's cache.
-    runner, batch_size, workers
-        Where the work is done (``local``, ``ray``, or a runner such as `howfar.runners.RayRunner`), images at a time (by
-        default 16, on a GPU as many as fit), and how many batches at once (default: the cores at hand). None of them changes
-        a feature by more than 1e-5 relative. A kill loses at most the batch that each worker has in hand.
-    progress
-        Show a bar with rate and time left on stderr (or in the notebook).
-    memory
-        What howfar's own arrays may take, as "2GB" or in bytes: batches are made smaller where they would take more. The
-        network and what it computes inside are not among them.
-    **options
-        Passed to `howfar.load_backbone`: device, weights, pool, fit, via.
 
     Raises
     ------
@@ -85,17 +73,19 @@ def embed(
     >>> features.rows.shape
     (3, 6)
     """
-    if options and not isinstance(backbone, str):
-        raise InputError.of("options", "are of no use to a backbone that is loaded already", ", ".join(options))
-    loaded = load_backbone(backbone, **options) if isinstance(backbone, str) else backbone
-    with within(memory):
-        return embed_all([parse(dataset)], [loaded], store, runner, batch_size, workers, progress)[0][0]
+    given, loading = checked(EmbedOptions, options), picked(BackboneOptions, options)
+    if loading and not isinstance(backbone, str):
+        raise InputError.of("options", "are of no use to a backbone that is loaded already", ", ".join(loading))
+    loaded = load_backbone(backbone, **loading) if isinstance(backbone, str) else backbone
+    with within(given["memory"]):
+        how = (given["runner"], given["batch_size"], given["workers"], given["progress"])
+        return embed_all([parse(dataset)], [loaded], store, *how)[0][0]
 
 
 def embed_all(
     datasets: Sequence[Dataset | Features],
     backbones: Sequence[Backbone],
-    store: Store | str | Path | None = None,
+    store: protocols.Store | str | Path | None = None,
     runner: str | Runner = "local",
     batch_size: int | None = None,
     workers: int | None = None,
@@ -116,7 +106,7 @@ def embed_all(
         As `embed`.
     """
     executor = check_work(runner, batch_size, workers)
-    shelf = store if isinstance(store, Store) else Store(store)
+    shelf = Store(store) if store is None or isinstance(store, (str, Path)) else store
     gpus = bool(getattr(executor, "gpus", 0))
     size = (ON_GPUS if gpus else _batch_size(backbones)) if batch_size is None else batch_size
     size = _fitting(size, backbones, workers or available_cores())

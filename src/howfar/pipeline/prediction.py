@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from howfar.data.folder_walk import printable
 from howfar.data.item import Item
 from howfar.data.probability_map_files import places, signature_of, write_map
 from howfar.errors import ImageError, InputError
+from howfar.keywords import ModelOptions, PredictOptions
 from howfar.progress import bar
 from howfar.results import Skipped
 from howfar.results.json_values import plain
@@ -29,6 +29,7 @@ from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.predictor import Predictor
 from howfar.segmenters.probability_models import Probabilities, Reading, of_module, of_onnx, of_segmenter
+from howfar.settings import checked, picked, with_options
 from howfar.weights.precision import Precision
 from howfar.weights.state_dicts import hash_state_dict
 
@@ -63,42 +64,27 @@ class Model:
     identity: dict[str, Any]
 
 
-def load_model(
-    model: Any,
-    *,
-    device: str = "auto",
-    size: int | None = None,
-    tiled: bool = False,
-    batch: int = 8,
-    reading: Reading | None = None,
-    precision: Precision = "32",
-) -> Model:
+@with_options(ModelOptions)
+def load_model(model: Any, *, reading: Reading | None = None, **options: Unpack[ModelOptions]) -> Model:
     """Make a predictor of a checkpoint, an ONNX file or a torch module.
 
     Parameters
     ----------
     model
         A `Checkpoint`, the path of one or of an ``.onnx`` file, or a torch module in memory.
-    device, batch
-        Where to run, and squares at a time; neither changes a map beyond rounding.
-    size
-        Side of the square that the network sees: by default a checkpoint's own; of others it must be given.
-    tiled
-        As `howfar.segmenters.predictor.Predictor`.
     reading
         How a foreign network is fed and read.
-    precision
-        ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision: quicker where the processor or the GPU has it, and maps
-        that differ by a little. On a CPU ``bf16`` alone; of no use to an ONNX file.
 
     Raises
     ------
     HowfarError
         It cannot be loaded, or an option is of no use to it.
     """
+    given = checked(ModelOptions, options)
+    size, tiled, precision = given["size"], given["tiled"], given["precision"]
     if isinstance(model, (str, Path)) and Path(model).suffix.lower() != ONNX:
         model = Checkpoint.load(model)
-    where = resolve_device(device)
+    where = resolve_device(given["device"])
     if not isinstance(model, Checkpoint):
         network, identity = _foreign(model, where, size, reading or Reading(), precision)
     elif reading is not None:
@@ -111,7 +97,7 @@ def load_model(
     assert size is not None  # for the type checker: _foreign refuses None
     # Maps of before there was a choice are those of float32.
     beside = {} if precision == "32" else {"precision": precision}
-    return Model(Predictor(network, size, tiled, batch), {**identity, "size": size, "tiled": tiled, **beside})
+    return Model(Predictor(network, size, tiled, given["batch"]), {**identity, "size": size, "tiled": tiled, **beside})
 
 
 def _foreign(
@@ -134,19 +120,14 @@ def _foreign(
     return of_module(model, where, reading, precision), identity
 
 
+@with_options(PredictOptions)
 def predict(
     model: Any,
     dataset: Dataset | str | Path,
     out: str | Path,
     *,
-    flipped: bool = False,
-    device: str = "auto",
-    size: int | None = None,
-    tiled: bool = False,
-    batch: int = 8,
     reading: Reading | None = None,
-    precision: Precision = "32",
-    progress: bool = True,
+    **options: Unpack[PredictOptions],
 ) -> Predicted:
     """Write a dataset's probability maps, 8-bit grey PNG by the images' names, as ``howfar evaluate --predictions`` reads them.
 
@@ -154,16 +135,15 @@ def predict(
 
     Parameters
     ----------
-    model, device, size, tiled, batch, reading, precision
-        As `load_model`; or a `Model` that it made, and none of the others.
+    model
+        A `Checkpoint`, the path of one or of an ``.onnx`` file, a torch module in memory, or a `Model` that `load_model` made
+        of one of these, and none of its options.
     dataset
         A dataset, or an argument that `howfar.data.parse` understands.
     out
         Where the map of image ``a/1.jpg`` goes to ``a/1.png``.
-    flipped
-        Mirror the pictures left to right first; the maps stay mirrored, as ``howfar evaluate --flipped`` wants them.
-    progress
-        Whether to show it on stderr.
+    reading
+        How a foreign network is fed and read.
 
     Raises
     ------
@@ -173,22 +153,16 @@ def predict(
     found = dataset if isinstance(dataset, Dataset) else parse(dataset)
     if not isinstance(found, Dataset):
         raise InputError.of("dataset", "must be images, not embeddings", found.name)
-    how: dict[str, Any] = {
-        "device": device,
-        "size": size,
-        "tiled": tiled,
-        "batch": batch,
-        "reading": reading,
-        "precision": precision,
-    }
-    if isinstance(model, Model):
-        _refuse(how)
-    loaded = model if isinstance(model, Model) else load_model(model, **how)
-    work = _Work(found, loaded, flipped)
+    given, loading = checked(PredictOptions, options), picked(ModelOptions, options)
+    if isinstance(model, Model) and (loading or reading is not None):
+        names = ", ".join([*loading, *([] if reading is None else ["reading"])])
+        raise InputError.of("model", "must not be loaded already", names, "pass these to load_model")
+    loaded = model if isinstance(model, Model) else load_model(model, reading=reading, **loading)
+    work = _Work(found, loaded, given["flipped"])
     written = kept = 0
     skipped: list[Skipped] = list(found.skipped)
     wanted = list(places(out, found).items())
-    with bar(progress=progress, total=len(wanted), desc=f"predicting {found.name}", unit="image") as shown:
+    with bar(progress=given["progress"], total=len(wanted), desc=f"predicting {found.name}", unit="image") as shown:
         for group in work.batches(wanted):
             done = work.predict(group)
             written += done.written
@@ -200,14 +174,6 @@ def predict(
             f"dataset {found.name}", "must hold an image that can be read", skipped[0].reason if skipped else "none"
         )
     return Predicted(Path(out), written, kept, tuple(skipped))
-
-
-def _refuse(how: dict[str, Any]) -> None:
-    """Refuse what a model that is loaded already can no longer obey."""
-    free = inspect.signature(predict).parameters
-    given = [name for name, value in how.items() if value != free[name].default]
-    if given:
-        raise InputError.of("model", "must not be loaded already", ", ".join(given), "pass these to load_model")
 
 
 @dataclass(frozen=True)

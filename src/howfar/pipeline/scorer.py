@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar import protocols
 from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import load_backbone
 from howfar.backbones.torch_threads import one_torch_thread_each
@@ -54,7 +55,7 @@ class ScoringOptions:
 
     batch_size: int = BATCH_SIZE
     workers: int | None = None
-    store: Store | str | Path | None = None
+    store: protocols.Store | str | Path | None = None
     estimator: str = "auto"
     predictions: str | Path | None = None
     flipped: str | Path | None = None
@@ -270,10 +271,10 @@ def _needs_embeddings(profile: Reference) -> InputError:
     return InputError(f"{profile.primary} was profiled from ready-made embeddings: pass such, not images")
 
 
-def _opened(store: Store | str | Path | None, backbone: Backbone) -> FeatureStore | None:
+def _opened(store: protocols.Store | str | Path | None, backbone: Backbone) -> FeatureStore | None:
     if store is None:
         return None
-    opened = store if isinstance(store, Store) else Store(store)
+    opened = Store(store) if isinstance(store, (str, Path)) else store
     return opened.open(backbone.identity, sum(backbone.layers))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from numpy.typing import ArrayLike
 
+from howfar.options import DEFAULT_COMPONENTS
 from howfar.projection.projector import Mode, Projection, Projector, Route, Scale
 from howfar.protocols import Rows
 
@@ -18,7 +19,7 @@ from howfar.protocols import Rows
 def joint_pca(
     p: ArrayLike | Rows,
     s: ArrayLike | Rows,
-    n_components: int = 25,
+    n_components: int = DEFAULT_COMPONENTS,
     *,
     route: Route = "auto",
     scale: Scale = "none",
@@ -61,7 +62,7 @@ def joint_pca(
 def project(
     p: ArrayLike | Rows,
     secondaries: Sequence[ArrayLike | Rows],
-    n_components: int = 25,
+    n_components: int = DEFAULT_COMPONENTS,
     *,
     mode: Mode = "pair",
     route: Route = "auto",

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError
 from howfar.memory import beside
+from howfar.options import DEFAULT_COMPONENTS, Scales, Space
 from howfar.projection.basis import Basis, Explained, by_covariance, by_gram, squares
 from howfar.projection.cached import Remembered, gram_of, moments_of
 from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
@@ -24,9 +25,9 @@ from howfar.projection.spectrum import ROUNDING_SINGLE, centre, layer_weights, l
 from howfar.projection.stacked_rows import Stacked
 from howfar.protocols import Rows
 
-Mode: TypeAlias = Literal["pair", "primary", "joint", "none"]
+Mode: TypeAlias = Space
 Route: TypeAlias = Literal["auto", "gram", "covariance"]
-Scale: TypeAlias = Literal["none", "layers"]
+Scale: TypeAlias = Scales
 MODES: tuple[Mode, ...] = ("pair", "primary", "joint", "none")
 ROUTES: tuple[Route, ...] = ("auto", "gram", "covariance")
 SCALES: tuple[Scale, ...] = ("none", "layers")
@@ -90,7 +91,7 @@ class Projector:
     def __init__(
         self,
         p: ArrayLike | Rows,
-        n_components: int = 25,
+        n_components: int = DEFAULT_COMPONENTS,
         *,
         route: Route = "auto",
         scale: Scale = "none",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 import pandas as pd
@@ -16,19 +16,20 @@ from howfar.backbones import as_loaded, load_backbone, takes
 from howfar.data import Dataset
 from howfar.errors import InputError
 from howfar.io.location import ready_folder
+from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import within
-from howfar.pipeline import check_work, forget_pairs
+from howfar.pipeline import forget_pairs
 from howfar.relation.spearman import correlation, rank_sums, spearman
 from howfar.results import Comparison, Features, Settings
 from howfar.results.backbones import SETS, BackboneComparison
+from howfar.settings import checked, picked, with_options
 from howfar.significance import resample_weights
-from howfar.studies.distance import Config, baseline, compared
+from howfar.studies.distance import baseline, compared
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, sources_of, views
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone, Runner
-    from howfar.store import Store
+    from howfar.protocols import Backbone
 
 _STREAM: Final = 3
 _BLOCK: Final = 1 << 20
@@ -38,21 +39,12 @@ ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
 Row = dict[str, Any]
 
 
+@with_options(CompareOptions)
 def compare_backbones(
     primary: Any,
     secondaries: Any,
     backbones: Sequence[str | Backbone],
-    *,
-    weights: Mapping[str, str | Path] | None = None,
-    store: Store | str | Path | None = None,
-    runner: str | Runner = "local",
-    batch_size: int | None = None,
-    workers: int | None = None,
-    baselines: bool = True,
-    progress: bool = True,
-    memory: str | int | None = None,
-    out: str | Path | None = None,
-    **options: Any,
+    **options: Unpack[CompareOptions],
 ) -> BackboneComparison:
     """Measure the distances of `howfar.compare` by several backbones, and how far these agree.
 
@@ -65,17 +57,6 @@ def compare_backbones(
         As `howfar.compare`; images, as embeddings have one backbone.
     backbones
         At least two, by registered names or loaded, each of a name of its own.
-    weights
-        Local weights by a backbone's name.
-    store, runner, batch_size, workers, progress
-        As `howfar.embed`. An image that no backbone's store knows is read and decoded once for all of them.
-    baselines
-        Measure with the two trivial backbones too.
-    memory, out
-        As `howfar.compare`.
-    **options
-        The settings of `howfar.compare` (components, projection, scale, seed, bootstrap, permutations, neighbours, limit,
-        rivals); the others are passed to `howfar.load_backbone` for each backbone that is named.
 
     Returns
     -------
@@ -97,24 +78,25 @@ def compare_backbones(
     >>> found.backbones
     ('pixels', 'colour_moments')
     """
-    settings, rest = _settings(options)
-    work = Execution(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
-    folder = ready_folder("out", out)
-    given = read_datasets(primary, secondaries)
-    datasets = [limited(dataset, settings) for dataset in given]
+    given = checked(CompareOptions, options)
+    settings = Settings(**picked(CompareSettings, given))
+    work = Execution.of(given)
+    folder = ready_folder("out", given["out"])
+    read = read_datasets(primary, secondaries)
+    datasets = [limited(dataset, settings) for dataset in read]
     ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]
     if ready:
         raise InputError.of("datasets", "must be images where there are several backbones", f"embeddings: {', '.join(ready)}")
-    models = _loaded(backbones, dict(weights or {}), rest)
-    trivial = [load_backbone(one) for one in BASELINES if baselines]
-    with within(memory):
+    loading = picked(BackboneOptions, options)
+    models = _loaded(backbones, loading)
+    trivial = [load_backbone(name) for name in BASELINES if given["baselines"]]
+    with within(given["memory"]):
         views_of = views(datasets, models, trivial, settings, work)
         found = _agreeing(views_of, models, trivial, settings, work, folder)
-    sources = sources_of(given, primary, secondaries)
-    loaded = [as_loaded(one, _own(one, weights or {}, rest)) for one in backbones]
+    sources = sources_of(read, primary, secondaries)
+    loaded = [as_loaded(backbone, _own(backbone, loading)) for backbone in backbones]
     comparisons = tuple(
-        replace(comparison, options=options, sources=sources)
-        for comparison, options in zip(found.comparisons, loaded, strict=True)
+        replace(comparison, options=own, sources=sources) for comparison, own in zip(found.comparisons, loaded, strict=True)
     )
     found = replace(found, comparisons=comparisons)
     if folder is not None:
@@ -145,13 +127,11 @@ def _agreeing(
     return _with_agreement(comparisons, images, settings)
 
 
-def _settings(options: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
-    known = Config.model_fields.keys()
-    settings = Config.checked(**{name: value for name, value in options.items() if name in known})
-    return settings, {name: value for name, value in options.items() if name not in known}
-
-
-def _loaded(backbones: Any, weights: dict[str, str | Path], options: Mapping[str, Any]) -> list[Backbone]:
+def _loaded(backbones: Any, given: BackboneOptions) -> list[Backbone]:
+    options = dict(given)
+    weights: Any = options.pop("weights", {})
+    if not isinstance(weights, Mapping):
+        raise InputError.of("weights", "must be given by the backbones' names", weights, 'pass {"dinov2": FOLDER}')
     if isinstance(backbones, str) or not isinstance(backbones, Sequence) or len(backbones) < 2:
         raise InputError.of("backbones", "must be at least two", backbones, "howfar.compare takes one")
     named = [one for one in backbones if isinstance(one, str)]
@@ -166,7 +146,7 @@ def _loaded(backbones: Any, weights: dict[str, str | Path], options: Mapping[str
     for option in options:
         if not any(option in takes(name) for name in named) and (option, options[option]) not in ANYWHERE:
             raise InputError.of(option, f"must be an option of one of the backbones, {', '.join(named)}", options[option])
-    models = [load_backbone(one, **_own(one, weights, options)) if isinstance(one, str) else one for one in backbones]
+    models = [load_backbone(one, **_own(one, given)) if isinstance(one, str) else one for one in backbones]
     names = [model.name for model in models]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -174,12 +154,12 @@ def _loaded(backbones: Any, weights: dict[str, str | Path], options: Mapping[str
     return models
 
 
-def _own(backbone: Any, weights: Mapping[str, str | Path], options: Mapping[str, Any]) -> dict[str, Any]:
+def _own(backbone: Any, options: Mapping[str, Any]) -> BackboneOptions:
     """Pick the options of one backbone from those of all; one that is loaded already has none."""
     if not isinstance(backbone, str):
         return {}
     own = {option: value for option, value in options.items() if option in takes(backbone)}
-    return own | ({"weights": weights[backbone]} if backbone in weights else {})
+    return picked(BackboneOptions, {**own, "weights": options.get("weights", {}).get(backbone)})
 
 
 def _by_image(comparison: Comparison) -> dict[str, pd.Series]:

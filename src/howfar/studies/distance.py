@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from howfar.backbones import as_loaded, load_backbone
 from howfar.data import Dataset
 from howfar.distances.dataset import self_distance
 from howfar.errors import InputError
 from howfar.io.location import ready_folder
+from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import beside, within
-from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, check_work, forget_pairs, measured_pairs
+from howfar.options import DEFAULT_BACKBONE
+from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
 from howfar.pipeline.memory_plan import check_plan, kept
 from howfar.progress import bar
 from howfar.projection import Projector
@@ -32,74 +33,20 @@ from howfar.results import (
     Provenance,
     Settings,
 )
+from howfar.settings import checked, picked, with_options
 from howfar.significance import holm
 from howfar.studies.comparison_caveats import CONFORMAL, notes
 from howfar.studies.preallocated_table import Columns
 from howfar.studies.run_folder import write_run
-from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, sources_of, views
+from howfar.studies.study_inputs import BASELINES, Execution, limited, loaded, read_datasets, sources_of, views
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone, Runner
-    from howfar.store import Store
-
-DEFAULT = "efficientnet_lite0"
+    from howfar.protocols import Backbone
 
 
-class Config(BaseModel):
-    """The study's settings, checked: an unknown or impossible one is an error that names it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    components: int = Field(25, ge=1, description="principal components kept (z)")
-    projection: Literal["pair", "primary", "joint", "none"] = "pair"
-    scale: Literal["none", "layers"] = "none"
-    seed: int = Field(0, ge=0)
-    bootstrap: int = Field(1000, ge=0, description="resamples behind the intervals; 0 leaves them out")
-    permutations: int = Field(999, ge=0, description="relabellings behind the p-values; 0 leaves them out")
-    neighbours: int = Field(5, ge=1, description="k of the nearest-neighbour distance")
-    limit: int | None = Field(None, ge=1, description="images drawn from each larger dataset; all where None")
-    rivals: bool = Field(True, description="whether the literature's dataset distances are measured beside ours")
-
-    @classmethod
-    def checked(cls, **values: Any) -> Settings:
-        """Settings from keyword values; the first refused one becomes one clear line.
-
-        Raises
-        ------
-        InputError
-            Names the setting, the rule and the value.
-        """
-        try:
-            return Settings(**cls(**values).model_dump())
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
-
-
+@with_options(CompareOptions)
 def compare(
-    primary: Any,
-    secondaries: Any,
-    backbone: str | Backbone = DEFAULT,
-    *,
-    store: Store | str | Path | None = None,
-    runner: str | Runner = "local",
-    batch_size: int | None = None,
-    workers: int | None = None,
-    baselines: bool = True,
-    progress: bool = True,
-    components: int = 25,
-    projection: str = "pair",
-    scale: str = "none",
-    seed: int = 0,
-    bootstrap: int = 1000,
-    permutations: int = 999,
-    neighbours: int = 5,
-    limit: int | None = None,
-    rivals: bool = True,
-    memory: str | int | None = None,
-    out: str | Path | None = None,
-    **options: Any,
+    primary: Any, secondaries: Any, backbone: str | Backbone = DEFAULT_BACKBONE, **options: Unpack[CompareOptions]
 ) -> Comparison:
     """Measure how far each secondary dataset is from the primary one (I^dist and O^dist, eq. 2-7), and how sure that is.
 
@@ -111,28 +58,6 @@ def compare(
         One such, a list of them, or a mapping from name to them.
     backbone
         A registered name (see ``howfar backbones``) or a loaded backbone. Not used where all are embeddings.
-    store, runner, batch_size, workers, progress
-        As `howfar.embed`.
-    baselines
-        Measure with the two trivial backbones too (raw pixels, colour moments).
-    components, projection, scale
-        z; "pair" (the paper), "primary", "joint" or "none"; "none" or "layers": as `howfar.projection.project`.
-    seed, bootstrap, permutations, neighbours
-        Seed of the resampling; resamples behind intervals; relabellings behind p-values; k of the kNN distance.
-    limit
-        At most this many images of each dataset, drawn at random with `seed`. In "pair" projection a small S has little
-        say in the components, so sets of different sizes are best compared at one size.
-    rivals
-        False leaves out the literature's dataset distances (Fréchet, KID, MMD, sliced Wasserstein), which take most of the time
-        where sets are of thousands of images.
-    memory
-        What howfar's own arrays may take at a time, as "2GB" or in bytes; no bound by default. Blocks and batches are made to
-        fit, which changes nothing beyond rounding; a run that cannot fit is refused before it begins.
-    out
-        A run folder: secondaries are kept there as they are measured, so that a run that was killed goes on where it was, and
-        the result is written there. None keeps nothing on disk.
-    **options
-        Passed to `howfar.load_backbone`: device, weights, pool, fit, via.
 
     Returns
     -------
@@ -152,35 +77,26 @@ def compare(
     >>> [f"{d.name} {d.relative:.2f} {d.p_value < 0.05}" for d in found.datasets]
     ['same 1.00 False', 'far 2.33 True']
     """
-    settings = Config.checked(
-        components=components,
-        projection=projection,
-        scale=scale,
-        seed=seed,
-        bootstrap=bootstrap,
-        permutations=permutations,
-        neighbours=neighbours,
-        limit=limit,
-        rivals=rivals,
-    )
-    work = Execution(store, check_work(runner, batch_size, workers), batch_size, workers, progress)
-    folder = ready_folder("out", out)
-    with within(memory):
-        given = read_datasets(primary, secondaries)
-        datasets = [limited(dataset, settings) for dataset in given]
-        model = _model(datasets, backbone, options, work)
+    given = checked(CompareOptions, options)
+    settings = Settings(**picked(CompareSettings, given))
+    work = Execution.of(given)
+    folder, loading = ready_folder("out", given["out"]), picked(BackboneOptions, options)
+    with within(given["memory"]):
+        read = read_datasets(primary, secondaries)
+        datasets = [limited(dataset, settings) for dataset in read]
+        model = loaded(datasets, backbone, loading, work.runner)
         if model is None:
             main = _ready(datasets)
             found = compared(main, _name(main), settings, work, out=folder)
         else:
-            trivial = [load_backbone(one) for one in BASELINES if baselines and one != model.name]
+            trivial = [load_backbone(name) for name in BASELINES if given["baselines"] and name != model.name]
             main, *others = views(datasets, [model], trivial, settings, work)
             rows = [
                 row for one, view in zip(trivial, others, strict=True) for row in baseline(one.name, view, settings, work).rows
             ]
             found = compared(main, model.name, settings, work, tuple(rows), folder)
-    loaded = {} if model is None else as_loaded(backbone, options)
-    found = replace(found, options=loaded, sources=sources_of(given, primary, secondaries))
+    described = {} if model is None else as_loaded(backbone, loading)
+    found = replace(found, options=described, sources=sources_of(read, primary, secondaries))
     if folder is not None:
         write_run(found, folder)
         forget_pairs(folder)
@@ -190,7 +106,7 @@ def compare(
 def features_of(
     datasets: Sequence[Dataset | Features],
     backbone: str | Backbone,
-    options: Mapping[str, Any],
+    options: BackboneOptions,
     settings: Settings,
     work: Execution,
 ) -> tuple[tuple[Features, ...], str]:
@@ -201,7 +117,7 @@ def features_of(
     HowfarError
         As `compare`.
     """
-    model = _model(datasets, backbone, options, work)
+    model = loaded(datasets, backbone, options, work.runner)
     if model is None:
         main = _ready(datasets)
         return main, _name(main)
@@ -217,28 +133,6 @@ def _ready(datasets: Sequence[Dataset | Features]) -> tuple[Features, ...]:
 
 def _name(main: Sequence[Features]) -> str:
     return str(main[0].identity.get("name", "embeddings"))
-
-
-def _model(
-    datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any], work: Execution
-) -> Backbone | None:
-    """The backbone to run: none where all datasets are ready-made embeddings."""
-    ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
-    if ready and len(ready) < len(datasets):
-        raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
-    if not ready and isinstance(backbone, str):
-        return load_backbone(backbone, **options)
-    if ready and bool(getattr(work.runner, "gpus", 0)):
-        # The device is that of the runner's tasks: the command line says so, not the user.
-        options = {name: value for name, value in options.items() if (name, value) != ("device", "cpu")}
-    if options:
-        reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
-        raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")
-    if not isinstance(backbone, str):
-        return None if ready else backbone
-    if backbone not in (DEFAULT, "embeddings"):
-        raise InputError.of("backbone", "must be left out where all datasets are embeddings", backbone)
-    return None
 
 
 def _check_comparable(main: Sequence[Features]) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import pandas as pd
 
@@ -18,15 +18,17 @@ from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.io.checkpoint import digest, part_key
 from howfar.io.location import ready_folder
+from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
-from howfar.pipeline import check_work
+from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.memory_plan import check_plan
 from howfar.progress import bar
 from howfar.projection.cached import Remembered
 from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.matrix import Matrix, MatrixDataset
+from howfar.settings import checked, picked, with_options
 from howfar.studies.comparison_caveats import matrix_notes
-from howfar.studies.distance import DEFAULT, Config, features_of
+from howfar.studies.distance import features_of
 from howfar.studies.matrix_journal import PairJournal, turned
 from howfar.studies.matrix_pairs import in_one_space, in_own_spaces
 from howfar.studies.run_folder import write_run
@@ -34,7 +36,6 @@ from howfar.studies.study_inputs import Execution, limited, read_datasets, sourc
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner
-    from howfar.store import Store
 
 SUMS: Final = ".sums"
 """Each dataset's own sums, for the time of the work."""
@@ -42,43 +43,16 @@ _STREAM: Final = 4
 _FORMAT: Final = 2
 
 
-def matrix(
-    datasets: Any,
-    backbone: str | Backbone = DEFAULT,
-    *,
-    out: str | Path | None = None,
-    store: Store | str | Path | None = None,
-    runner: str | Runner = "local",
-    batch_size: int | None = None,
-    workers: int | None = None,
-    progress: bool = True,
-    components: int = 25,
-    projection: str = "pair",
-    scale: str = "none",
-    seed: int = 0,
-    bootstrap: int = 0,
-    limit: int | None = None,
-    memory: str | int | None = None,
-    **options: Any,
-) -> Matrix:
+@with_options(MatrixOptions)
+def matrix(datasets: Any, backbone: str | Backbone = DEFAULT_BACKBONE, **options: Unpack[MatrixOptions]) -> Matrix:
     """Measure how far every dataset is from every other: no one of them is the primary one, each is in its turn.
 
     Parameters
     ----------
     datasets
         At least two, each as `howfar.compare` takes them: a list, or a mapping from name to dataset.
-    backbone, store, runner, batch_size, workers, progress, limit, memory, options
-        As `howfar.compare`.
-    out
-        A folder in which pairs are kept as they are measured, and where the result is written: run again, only what is missing,
-        or what has changed, is measured. None keeps nothing on disk. One process at a time may use it.
-    components, scale, seed
-        As `howfar.compare`.
-    projection
-        ``pair``: each two datasets in a space of their own, so that a pair's numbers depend on no other dataset. ``joint``: all
-        in one space, so that distances of different pairs can be compared. ``none``: all dimensions.
-    bootstrap
-        Resamples behind intervals; none by default, as pairs are many.
+    backbone
+        A registered name (see ``howfar backbones``) or a loaded backbone. Not used where all are embeddings.
 
     Returns
     -------
@@ -99,36 +73,28 @@ def matrix(
     >>> found.square().round(2).loc["a"].tolist()
     [0.0, 0.02, 0.6]
     """
-    if projection == "primary":
-        raise InputError.of("projection", "must be pair, joint or none in a matrix", projection, "it has no primary dataset")
-    settings = Config.checked(
-        components=components,
-        projection=projection,
-        scale=scale,
-        seed=seed,
-        bootstrap=bootstrap,
-        permutations=0,
-        rivals=False,
-        limit=limit,
-    )
-    executor = check_work(runner, batch_size, workers)
+    given = checked(MatrixOptions, options)
+    if given["projection"] == "primary":
+        rule = "must be pair, joint or none in a matrix"
+        raise InputError.of("projection", rule, given["projection"], "it has no primary dataset")
+    own: CompareSettings = {**picked(CompareSettings, given), "permutations": 0, "rivals": False}
+    settings = Settings(**checked(CompareSettings, own))
     read = _read(datasets)
-    sources = sources_of(read, datasets)
-    work = Execution(store, executor, batch_size, workers, progress)
+    work, loading, sources = Execution.of(given), picked(BackboneOptions, options), sources_of(read, datasets)
     # Absolute, since a cluster's tasks run in folders of their own.
-    folder = ready_folder("out", out)
-    with within(memory):
+    folder = ready_folder("out", given["out"])
+    with within(given["memory"]):
         found = [limited(one, settings) for one in read]
-        features, name = features_of(found, backbone, options, settings, work)
-    with within(memory), PairJournal.open(folder) as journal, _sums(folder) as sums:
-        rows = _measured(features, settings, journal, sums, executor, progress)
+        features, name = features_of(found, backbone, loading, settings, work)
+    with within(given["memory"]), PairJournal.open(folder) as journal, _sums(folder) as sums:
+        rows = _measured(features, settings, journal, sums, work.runner, work.progress)
         result = Matrix(
             datasets=tuple(MatrixDataset(dataset.name, len(dataset), sources.get(dataset.name, "")) for dataset in features),
             backbone=BackboneSummary(name, features[0].rows.shape[1], tuple(features[0].layers), features[0].identity),
             settings=settings,
             pairs=pd.DataFrame(rows),
             provenance=Provenance.now(),
-            options={} if isinstance(found[0], Features) else as_loaded(backbone, options),
+            options={} if isinstance(found[0], Features) else as_loaded(backbone, loading),
             skipped=tuple(skipped for one in features for skipped in one.skipped),
             notes=tuple(matrix_notes(features, rows, settings)),
         )

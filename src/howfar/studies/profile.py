@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
-from howfar.backbones import as_loaded, load_backbone
+from howfar.backbones import as_loaded
 from howfar.data import Dataset, parse
+from howfar.data.groups import pattern_of
 from howfar.distances.dataset import leave_one_out
 from howfar.errors import InputError
+from howfar.keywords import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
 from howfar.memory import within
-from howfar.pipeline import check_work, embed_all, projector_of
+from howfar.options import DEFAULT_BACKBONE
+from howfar.pipeline import embed_all, projector_of
 from howfar.pipeline.feature_identity import check_same
 from howfar.pipeline.memory_plan import check_plan
 from howfar.pipeline.profile import Profile
 from howfar.results import Evaluation, Features, Provenance, Settings
-from howfar.studies.distance import DEFAULT, Config
+from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.performance_files import Performances, read_performances
-from howfar.studies.profile_calibration import Wishes, expected_of
+from howfar.studies.profile_calibration import expected_of
+from howfar.studies.study_inputs import Execution, loaded
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone, Runner
-    from howfar.store import Store
+    from howfar.protocols import Backbone
 
 
+@with_options(ProfileOptions)
 def profile(
     primary: Any,
-    backbone: str | Backbone = DEFAULT,
+    backbone: str | Backbone = DEFAULT_BACKBONE,
     *,
-    components: int = 25,
-    scale: str = "none",
-    neighbours: int = 5,
-    store: Store | str | Path | None = None,
-    runner: str | Runner = "local",
-    batch_size: int | None = None,
-    workers: int | None = None,
-    progress: bool = True,
     labelled: Any = None,
     performance: Performances | Sequence[Performances] | None = None,
-    tau: float = 0.5,
-    level: float = 0.9,
-    threshold: float | None = None,
-    group: str | None = None,
-    memory: str | int | None = None,
-    **options: Any,
+    **options: Unpack[ProfileOptions],
 ) -> Profile:
     """Make a reference profile of a primary dataset: new images are scored by it without the dataset's images.
 
@@ -56,26 +46,11 @@ def profile(
         P: a folder of images, ``NAME=PATH``, a table, a `Dataset`, ready-made embeddings (file or array).
     backbone
         A registered name (see ``howfar backbones``), so that scoring can load it again; or a loaded backbone.
-    components, scale, neighbours
-        z; "none" or "layers"; k of the nearest-neighbour distance.
-    store, runner, batch_size, workers, progress
-        As `howfar.embed`.
     labelled
         Secondary datasets whose performance is known: one dataset argument or a list. With them the profile predicts.
     performance
         What is known: `Evaluation` objects, files of ``howfar evaluate -o``, or tables with the columns image and
         performance. One of the primary itself gives the common threshold.
-    tau, level
-        Performance below which an image counts as failed; level of the conformal intervals.
-    threshold
-        The common threshold, in hundredths; by default the primary's where it was evaluated, else 0.5.
-    group
-        Regular expression whose first group names an image's photograph, as `howfar.relate` takes it: images of one
-        photograph are calibrated on together.
-    memory
-        As `howfar.compare`.
-    **options
-        Passed to `howfar.load_backbone`: device, weights, pool, fit, via. All but the device are kept.
 
     Raises
     ------
@@ -91,23 +66,26 @@ def profile(
     subspace    4 components hold 68.0 % of its variance
     yardstick   self-distance 3.108; nearest 5 neighbours
     """
-    settings = Config.checked(components=components, scale=scale, neighbours=neighbours, projection="primary")
-    wishes = Wishes(threshold, tau, level, group)
-    check_work(runner, batch_size, workers)
+    given = checked(ProfileOptions, options)
+    chosen: CompareSettings = {**picked(CompareSettings, given), "projection": "primary"}
+    settings = Settings(**checked(CompareSettings, chosen))
+    if given["group"] is not None:
+        pattern_of(given["group"])
+    work, loading = Execution.of(given), picked(BackboneOptions, options)
     datasets = _datasets(primary, labelled)
     known = _known(datasets[1:], performance)
-    model = _model(datasets, backbone, options)
-    work = (store, runner, batch_size, workers, progress)
+    model = loaded(datasets, backbone, loading, work.runner)
     features = [one for one in datasets if isinstance(one, Features)]
-    with within(memory):
+    with within(given["memory"]):
         if model is not None:
             check_plan([len(datasets[0]), 0], sum(model.layers), len(model.layers), settings, basis=True)
             features = [views[0] for views in embed_all(datasets, [model], *work)]
-        made = of_features(features[0], settings, None if model is None else model.name, _kept(backbone, options))
+        made = of_features(features[0], settings, None if model is None else model.name, _kept(backbone, loading))
         if not known:
             return made
         for one in features[1:]:
             check_same(made.identity, one.identity, made.primary, one.name)
+        wishes = picked(CalibrationOptions, given)
         return made.with_expected(expected_of(made, features[1:], known, wishes, features[0].contents))
 
 
@@ -164,23 +142,6 @@ def _known(labelled: Sequence[Dataset | Features], performance: Any) -> list[Eva
     return read_performances(performance) if given else []
 
 
-def _model(datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: Mapping[str, Any]) -> Backbone | None:
-    """The backbone to run: none where all datasets are ready-made embeddings."""
-    ready = [one.name for one in datasets if isinstance(one, Features)]
-    if ready and len(ready) < len(datasets):
-        raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
-    if not ready and isinstance(backbone, str):
-        return load_backbone(backbone, **options)
-    if options:
-        reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
-        raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")
-    if not isinstance(backbone, str):
-        return None if ready else backbone
-    if backbone not in (DEFAULT, "embeddings"):
-        raise InputError.of("backbone", "must be left out where all datasets are embeddings", backbone)
-    return None
-
-
-def _kept(backbone: str | Backbone, options: Mapping[str, Any]) -> dict[str, Any]:
+def _kept(backbone: str | Backbone, options: BackboneOptions) -> dict[str, Any]:
     """Return the options to load the backbone again with; the device is left to where that is done."""
     return {name: value for name, value in as_loaded(backbone, options).items() if name not in ("name", "device")}

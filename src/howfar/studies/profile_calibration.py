@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.data.groups import pattern_of
 from howfar.errors import InputError
+from howfar.keywords import CalibrationOptions
 from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.profile import Profile
 from howfar.relation.calibrated_estimator import calibrate
@@ -26,33 +25,11 @@ from howfar.studies.performance.performance_files import Matched, match
 from howfar.studies.performance.photograph_groups import groups_of
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """Hold the caller's settings: common threshold (None: the primary's own, else 0.5), τ, intervals' level, and `group`.
-
-    `group` is the expression whose first group names an image's photograph; with a single labelled dataset, images of one
-    photograph are then left out together.
-    """
-
-    threshold: float | None = None
-    tau: float = 0.5
-    level: float = 0.9
-    group: str | None = None
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.tau <= 1.0:
-            raise InputError.of("tau", "must lie between 0 and 1", self.tau)
-        if not 0.0 < self.level < 1.0:
-            raise InputError.of("level", "must lie between 0 and 1", self.level, "pass 0.9")
-        if self.group is not None:
-            pattern_of(self.group)
-
-
 def expected_of(
     profile: Profile,
     labelled: Sequence[Features],
     performances: Sequence[Evaluation],
-    wishes: Wishes,
+    wishes: CalibrationOptions,
     contents: Sequence[str] = (),
 ) -> Expected:
     """Fit and judge every estimator that the labelled datasets have the columns for.
@@ -68,7 +45,7 @@ def expected_of(
         raise InputError.of("performance", "must tell of a labelled dataset", profile.primary, "evaluate one of them too")
     images = _images(labelled)
     matched = match(images, others)
-    scores = scores_of(matched, others, own, wishes.threshold)
+    scores = scores_of(matched, others, own, wishes.get("threshold"))
     columns = _columns(profile, labelled, matched, scores)
     scored = np.isfinite(scores.performance)
     if not scored.any():
@@ -76,18 +53,19 @@ def expected_of(
     sets, performance = images["dataset"].to_numpy(dtype=str)[scored], scores.performance[scored]
     inputs = take(columns, scored)
     estimators = [settled for estimator in every() if (settled := estimator.resolve(inputs, sets)) is not None]
-    groups = None if wishes.group is None else np.asarray(groups_of(images, wishes.group))[scored]
-    judgements, left_out = judge(estimators, inputs, performance, sets, tau=wishes.tau, level=wishes.level, groups=groups)
+    groups = np.asarray(groups_of(images, wishes["group"]))[scored] if wishes.get("group") else None
+    tau, level = wishes["tau"], wishes["level"]
+    judgements, left_out = judge(estimators, inputs, performance, sets, tau=tau, level=level, groups=groups)
     return Expected(
         metric=scores.metric,
         threshold=scores.threshold,
-        tau=wishes.tau,
-        level=wishes.level,
+        tau=tau,
+        level=level,
         sets={str(name): int(count) for name, count in zip(*np.unique(sets, return_counts=True), strict=True)},
         judgements=judgements,
         choice=choose(judgements, left_out, performance, sets),
         fits={
-            estimator.name: calibrate(estimator, inputs, performance, sets, level=wishes.level, groups=groups)
+            estimator.name: calibrate(estimator, inputs, performance, sets, level=level, groups=groups)
             for estimator in estimators
         },
         remarks=tuple(_remarks(labelled, sets, matched, set(contents), profile.primary)),

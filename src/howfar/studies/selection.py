@@ -6,22 +6,23 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Unpack
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from howfar import registry
 from howfar.data.image_list import read_list
 from howfar.errors import InputError
 from howfar.io.location import absolute, ready_folder
+from howfar.keywords import SelectOptions
 from howfar.pipeline.pairs import KEPT
 from howfar.protocols import Strategy
 from howfar.results import Comparison, Pick, Provenance, Selection
 from howfar.selection import named
 from howfar.selection.pool import FEATURES, NAME
+from howfar.settings import checked, with_options
 from howfar.studies.performance.image_performance import signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances
 
@@ -36,31 +37,7 @@ SIGNALS = {
 }
 
 
-class Config(BaseModel):
-    """The study's settings, checked: an unknown or impossible one is an error that names it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    k: int = Field(ge=1, strict=True, description="images to choose")
-    seed: int = Field(0, ge=0, description="of what is drawn")
-
-    @classmethod
-    def checked(cls, **values: Any) -> Config:
-        """Settings from keyword values; the first refused one becomes one clear line.
-
-        Raises
-        ------
-        InputError
-            Names the setting, the rule and the value.
-        """
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
-
-
+@with_options(SelectOptions)
 def select(
     run: Comparison | str | Path,
     dataset: str,
@@ -70,8 +47,8 @@ def select(
     labelled: Labelled | None = None,
     among: Sequence[str] | None = None,
     performance: Performances | Sequence[Performances] | None = None,
-    seed: int = 0,
     out: str | Path | None = None,
+    **options: Unpack[SelectOptions],
 ) -> Selection:
     """Choose which k images of a dataset to label.
 
@@ -94,8 +71,6 @@ def select(
     performance
         As for `howfar.relate`: the predictions' entropy, flip agreement and predicted foreground, which the last three
         strategies read. It needs no masks.
-    seed
-        Of what is drawn.
     out
         A folder to write, as the command does: the list (chosen.txt, chosen.csv), a contact sheet, files for labelling tools
         and selection.json. Images are pointed to, never copied. What cannot be written (ready-made embeddings have no files
@@ -120,7 +95,9 @@ def select(
     >>> [round(pick.distance, 2) for pick in select(run, "site", 3).picks]
     [0.79, 0.65, 0.82]
     """
-    settings = Config.checked(k=k.item() if isinstance(k, np.integer) else k, seed=seed)
+    seed = checked(SelectOptions, options)["seed"]
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise InputError.of("k", "is refused (it should be a whole number of at least 1)", k, "pass 7")
     chosen_by = named(strategy)
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
     images = _images(comparison, dataset)
@@ -132,16 +109,16 @@ def select(
             raise InputError.of("among", f"must name images of {dataset}", stranger)
         images, columns = images.iloc[here].reset_index(drop=True), {name: values[here] for name, values in columns.items()}
     mask, strangers = _labelled(images, labelled, dataset)
-    rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.encode()), 4])
+    rng = np.random.default_rng([seed, zlib.crc32(dataset.encode()), 4])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        positions = chosen_by.pick(columns, settings.k, rng, mask)
+        positions = chosen_by.pick(columns, int(k), rng, mask)
     selection = Selection(
         primary=comparison.primary.name,
         dataset=dataset,
         strategy=chosen_by.name,
         nested=chosen_by.nested,
-        seed=settings.seed,
+        seed=seed,
         n=len(images),
         labelled=int(mask.sum()),
         picks=tuple(_picks(images, columns, positions, chosen_by)),

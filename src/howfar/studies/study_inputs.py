@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from howfar.arrays import ArrayRows
+from howfar.backbones import load_backbone
 from howfar.data import Dataset, parse
 from howfar.data.dataset_argument import place_and_name
 from howfar.errors import HowfarError, InputError
-from howfar.pipeline import embed_all
+from howfar.keywords import BackboneOptions, StudyExecution
+from howfar.options import DEFAULT_BACKBONE
+from howfar.pipeline import check_work, embed_all
 from howfar.pipeline.memory_plan import check_plan
 from howfar.results import Features, Settings
 from howfar.studies.comparison_caveats import BASELINE_IMAGES
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone, Runner
-    from howfar.store import Store
+    from pathlib import Path
+
+    from howfar.protocols import Backbone, Runner, Store
 
 BASELINES: Final = ("pixels", "colour_moments")
 
@@ -34,6 +38,18 @@ class Execution(NamedTuple):
     batch_size: int | None
     workers: int | None
     progress: bool
+
+    @classmethod
+    def of(cls, given: StudyExecution) -> Execution:
+        """Make a study's execution of its checked options.
+
+        Raises
+        ------
+        HowfarError
+            The runner is unknown, or a number is below 1.
+        """
+        runner = check_work(given["runner"], given["batch_size"], given["workers"])
+        return cls(given["store"], runner, given["batch_size"], given["workers"], given["progress"])
 
 
 def read_datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:
@@ -105,6 +121,36 @@ def _source(argument: Any) -> str:
 def _parsed(argument: Any, unnamed: str) -> Dataset | Features:
     """As `parse`; arrays, which have no name of their own, are called by their place."""
     return parse(argument, name=unnamed if hasattr(argument, "__array__") else None)
+
+
+def loaded(
+    datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: BackboneOptions, runner: Runner
+) -> Backbone | None:
+    """Load the backbone to run; None where all datasets are ready-made embeddings.
+
+    Raises
+    ------
+    InputError
+        Images and embeddings are mixed, or the backbone or its options are of no use.
+    """
+    ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
+    if ready and len(ready) < len(datasets):
+        raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
+    if not ready and isinstance(backbone, str):
+        return load_backbone(backbone, **options)
+    if ready and bool(getattr(runner, "gpus", 0)):
+        # The device is that of the runner's tasks: the command line says so, not the user.
+        options = options.copy()
+        if options.get("device") == "cpu":
+            del options["device"]
+    if options:
+        reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
+        raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")
+    if not isinstance(backbone, str):
+        return None if ready else backbone
+    if backbone not in (DEFAULT_BACKBONE, "embeddings"):
+        raise InputError.of("backbone", "must be left out where all datasets are embeddings", backbone)
+    return None
 
 
 def limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Features:

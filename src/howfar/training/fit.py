@@ -20,7 +20,7 @@ from howfar.io.lock import locked
 from howfar.segmenters import build_segmenter, restore_segmenter, segmenter_family
 from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.training.image_mask_pairs import Example, Pairs, read_pairs, split
-from howfar.training.settings import Settings, check_size, only_side
+from howfar.training.settings import TrainSettings, check_size, only_side
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Task:
     options: Mapping[str, Any]
     primary: str
     examples: tuple[Example, ...]
-    settings: Settings
+    settings: TrainSettings
     extra: tuple[Example, ...] = ()
     pretrained: bool | Path = True
     start: Checkpoint | None = None
@@ -140,7 +140,7 @@ def _initial_network(task: Task) -> Any:
 
 def _run(
     network: Any,
-    settings: Settings,
+    settings: TrainSettings,
     pairs: Pairs,
     held: Pairs | None,
     state: Path,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from howfar.errors import InputError
 from howfar.metrics.threshold_counts import Counts, count, ods, stack
 from howfar.training import losses, schedule
-from howfar.training.settings import Settings
+from howfar.training.settings import TrainSettings
 
 
 class Fitting(lightning.LightningModule):
@@ -32,7 +32,7 @@ class Fitting(lightning.LightningModule):
         One entry a finished epoch: epoch (from 1), loss, and where images are held out ods and threshold.
     """
 
-    def __init__(self, segmenter: nn.Module, settings: Settings) -> None:
+    def __init__(self, segmenter: nn.Module, settings: TrainSettings) -> None:
         super().__init__()
         self.segmenter: Any = segmenter
         self.settings = settings

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from howfar import registry
+from howfar import keywords, options, registry
 from howfar.errors import InputError
 from howfar.segmenters import SegmenterFamily
+from howfar.settings import checked, declared, picked, refuse_unknown
 
 if TYPE_CHECKING:
     from howfar.segmenters.checkpoint import Checkpoint
@@ -18,66 +18,48 @@ if TYPE_CHECKING:
 _FROM_FAMILY = ("size", "epochs", "batch", "loss", "schedule", "rate", "decay")
 
 
-class Settings(BaseModel):
-    """Hold the settings of one training.
+class TrainSettings(BaseModel):
+    """Hold the settings of one training, with the segmenter's own filled in where none were given.
 
-    Attributes
-    ----------
-    size
-        Side of the square that images are resized to; the aspect is not kept, as in the paper.
-    epochs, batch
-        Passes over the training images; images at a time.
-    loss, schedule
-        Registered names.
-    rate, decay
-        AdamW's highest learning rate, and weight decay.
-    augment
-        Whether training images are flipped, turned, and changed in colour and sharpness.
-    holdout
-        Share of the photographs that are kept out of training, for the threshold, the ODS that is shown, and stopping early.
-    patience
-        Epochs without a better held-out ODS after which training stops; None: it never does. Refused where holdout is 0.
-    keep
-        ``best``: the weights of the epoch with the highest held-out ODS; ``last``: those of the last. Where nothing is held
-        out, or nothing held out has foreground, there is no ODS, and ``best`` means the last epoch too.
-    precision
-        ``32``, or ``bf16`` for mixed precision with bfloat16.
-    seed
-        Seed of the network's random weights, the order of images, their augmentation, and the choice of held-out ones.
+    Images are resized to a square of side `size`; their aspect is not kept, as in the paper. With a `holdout` of 0, or where
+    nothing held out has foreground, there is no ODS to judge by, and `keep` ``best`` means the last epoch too.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
-    size: int = Field(gt=0)
-    epochs: int = Field(gt=0)
-    batch: int = Field(gt=0)
+    size: int
+    epochs: int
+    batch: int
     loss: str
     schedule: str
-    rate: float = Field(gt=0, allow_inf_nan=False)
-    decay: float = Field(ge=0, allow_inf_nan=False)
-    augment: bool = True
-    holdout: float = Field(0.1, ge=0, lt=1)
-    patience: int | None = Field(None, gt=0)
-    keep: Literal["best", "last"] = "best"
-    precision: Literal["32", "bf16"] = "32"
-    seed: int = Field(0, ge=0, lt=2**32)
+    rate: float
+    decay: float
+    augment: options.Augment
+    holdout: options.Holdout
+    patience: options.Patience
+    keep: options.Keep
+    precision: options.TrainingPrecision
+    seed: options.Seed
 
 
 def settings_for(
-    family: SegmenterFamily, options: Mapping[str, Any] | None = None, start: Checkpoint | None = None, **given: Any
-) -> Settings:
+    family: SegmenterFamily,
+    architecture: Mapping[str, Any] | None = None,
+    start: Checkpoint | None = None,
+    **given: Unpack[keywords.TrainSettings],
+) -> TrainSettings:
     """Check the settings that a caller passes; those left out, or None, are the segmenter's own.
 
     Parameters
     ----------
     family
         The segmenter's.
-    options
-        The architecture's options, which may determine the size; None where they are not known yet.
+    architecture
+        Options of the architecture, which may determine the size; None where they are not known yet.
     start
         A checkpoint that training begins with, whose network may determine the size too.
     **given
-        Fields of `Settings`.
+        Settings by name.
 
     Raises
     ------
@@ -93,18 +75,12 @@ def settings_for(
     Traceback (most recent call last):
     howfar.errors.InputError: size must be a multiple of 32 for unetplusplus, got 100: pass 96 or 128
     """
-    check_names(given, Settings.model_fields)
+    refuse_unknown(given, declared(keywords.TrainSettings))
     values = {name: getattr(family.training, name) for name in _FROM_FAMILY}
-    side = None if options is None else only_side(family, options, start)
+    side = None if architecture is None else only_side(family, architecture, start)
     if side is not None:
         values["size"] = side
-    values |= {name: value for name, value in given.items() if value is not None}
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
+    settings = TrainSettings(**checked(keywords.TrainSettings, values | picked(keywords.TrainSettings, given)))  # type: ignore[arg-type]  # the family fills in None
     check_size(family, settings.size, side)
     if settings.patience is not None and not settings.holdout:
         rule, remedy = "needs held-out photographs to judge by, and holdout is 0", "hold a share out, or leave patience out"
@@ -114,24 +90,7 @@ def settings_for(
     return settings
 
 
-def check_names(given: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse an unknown name of a setting, with the nearest known one in the error.
-
-    Examples
-    --------
-    >>> check_names(["epoch"], ["size", "epochs"])
-    Traceback (most recent call last):
-    howfar.errors.InputError: setting must be one of a training's, got 'epoch': did you mean epochs?
-    """
-    names = list(known)
-    for name in given:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"they are {', '.join(names)}"
-            raise InputError.of("setting", "must be one of a training's", name, hint)
-
-
-def only_side(family: SegmenterFamily, options: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:
+def only_side(family: SegmenterFamily, architecture: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:
     """Find the one side of images that the network takes, from `start` or from the options; None where there is a choice.
 
     An option that is unknown or wrong raises `InputError`.
@@ -140,7 +99,7 @@ def only_side(family: SegmenterFamily, options: Mapping[str, Any], start: Checkp
         return None
     if start is not None and start.card.segmenter == family.name and start.card.architecture:
         return start.card.size
-    return family.side(family.checked(options))
+    return family.side(family.checked(architecture))
 
 
 def check_size(family: SegmenterFamily, size: int, side: int | None) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from howfar.errors import InputError
+from howfar.options import Floats
 
 if TYPE_CHECKING:
     import torch
 
-Precision: TypeAlias = Literal["32", "bf16", "fp16"]
+Precision: TypeAlias = Floats
 _TYPES: Final = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 

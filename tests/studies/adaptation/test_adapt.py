@@ -17,14 +17,16 @@ from howfar import registry
 from howfar.data import Dataset, content_hash
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, LeakError
+from howfar.keywords import AdaptOptions
 from howfar.results.adaptation import Adaptation
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Card, Checkpoint
+from howfar.settings import checked
 from howfar.studies.adaptation.adapt import adapt
 from howfar.studies.adaptation.bakeoff import bakeoff
 from howfar.studies.adaptation.leak_guard import Known, check_unseen
 from howfar.studies.adaptation.models import _same
-from howfar.studies.adaptation.settings import Config
+from howfar.studies.adaptation.settings import AdaptSettings
 from howfar.studies.adaptation.study import Study
 from howfar.training.fit import Task
 from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split
@@ -82,7 +84,8 @@ def test_nothing_that_any_model_learnt_from_is_scored(done: tuple[Adaptation, Pa
 def test_all_models_are_scored_on_the_same_images(done: tuple[Adaptation, Path]) -> None:
     images = done[0].images
     sets = images.groupby(["seed", "model", "dataset"])["image"].agg(frozenset).unstack("dataset")
-    assert len(sets) == 2 * len(["M", *Config(shots=(1, 3), strategies=("a", "b", "c"), background_shots=(2,)).arms()])
+    given = {"shots": (1, 3), "strategies": ("far", "near", "random"), "background_shots": (2,)}
+    assert len(sets) == 2 * len(["M", *AdaptSettings.of(checked(AdaptOptions, given)).arms()])
     assert set(sets.columns) == {"site", "tiles", "plain", "new"}
     assert sets.nunique().tolist() == [1, 1, 1, 1]
 
@@ -285,7 +288,12 @@ def test_a_bake_off_is_over_every_strategy_once(monkeypatch: pytest.MonkeyPatch)
     bakeoff("p", ["s"], out="o", epochs=3)
     assert sorted(seen["strategies"]) == list(registry.names("strategies"))
     assert seen["strategies"][-1] == "random"
-    assert (seen["shots"], seen["pool"], seen["epochs"], len(seen["seeds"]) + len(seen["random_seeds"])) == ((7,), 0.5, 3, 5)
+    assert (seen["shots"], seen["pool_share"], seen["epochs"], len(seen["seeds"]) + len(seen["random_seeds"])) == (
+        (7,),
+        0.5,
+        3,
+        5,
+    )
 
 
 @pytest.mark.parametrize(
@@ -321,7 +329,8 @@ def test_the_verdict_names_who_beats_random(
         ({"random_seeds": (5,)}, "random_seeds are of use only where random is a strategy"),
         ({"shots": (0,)}, "shots must be at least 1"),
         ({"shots": (3, 3)}, "shots must not repeat one"),
-        ({"pool": 1.5}, "pool is refused"),
+        ({"pool_share": 1.5}, "pool_share is refused"),
+        ({"pool": 1.5}, "pool_share is refused"),
         ({"strategies": ("furthest",)}, "no strategies named 'furthest'"),
         ({"start": "never"}, "start is refused"),
         ({"background_shots": (3,)}, "background_shots are of no use without background"),

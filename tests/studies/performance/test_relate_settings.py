@@ -13,8 +13,10 @@ import pytest
 
 import howfar
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
+from howfar.keywords import RelateSettings
 from howfar.results import Comparison, Relation, RelationSettings
-from howfar.studies.performance.relate import Config, relate
+from howfar.settings import checked, declared
+from howfar.studies.performance.relate import relate
 
 FRAMES = ("images", "curves", "thresholds")
 PAIRS = r"(p\d)-[01]$"  # of each photograph's tiles the first two are of one, the others alone
@@ -237,11 +239,15 @@ def test_a_setting_that_breaks_a_rule_is_one_line(world: Any, options: dict[str,
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_setting_is_named_and_settings_stay_as_they_are() -> None:
-    with pytest.raises(InputError, match=r"^colour is refused \(Extra inputs are not permitted\), got 'red'$"):
-        Config.checked(colour="red")
-    with pytest.raises(ValueError, match="frozen"):
-        Config.checked(tau=0.4).tau = 0.5
+def test_an_unknown_setting_is_named_and_settings_stay_as_they_are(run: Comparison, table: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match=r"^option must be a known one, got 'colour': the options are "):
+        relate(run, table, colour="red")
+    with pytest.raises(InputError, match=r"^option must be a known one, got 'lvel': did you mean level\?$"):
+        relate(run, table, lvel=0.5)
+    with pytest.raises(InputError, match=r"^option must be a known one, got 'colour': the options are "):
+        checked(RelateSettings, {"colour": "red"})
+    with pytest.raises(AttributeError, match="tau"):
+        relate(run, table, tau=0.4, bootstrap=0).settings.tau = 0.5  # type: ignore[misc]  # on purpose
 
 
 def test_an_expression_is_looked_at_before_the_run_is() -> None:
@@ -251,7 +257,7 @@ def test_an_expression_is_looked_at_before_the_run_is() -> None:
 
 def test_what_is_not_chosen_has_the_stated_defaults(run: Comparison, table: pd.DataFrame) -> None:
     assert relate(run, table).settings == RelationSettings(None, "", 0.5, 0.2, 0.9, 0.2, 1000, 0, None, estimator="auto")
-    assert {name: entry.default for name, entry in Config.model_fields.items()} == {
+    assert {name: option.default for name, (_, option) in declared(RelateSettings).items()} == {
         "threshold": None, "tau": 0.5, "flat": 0.2, "level": 0.9, "error_rate": 0.2, "bootstrap": 1000, "seed": 0,
         "group": None,
     }  # fmt: skip

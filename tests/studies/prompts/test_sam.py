@@ -162,4 +162,4 @@ def _hash(sam: Sam) -> Any:
 )
 def test_a_reference_that_cannot_be(mask: np.ndarray, words: str, sam: Sam) -> None:
     with pytest.raises(InputError, match=f"the reference's mask {words}"):
-        personalise(sam, picture(), mask)
+        personalise(sam, picture(), mask, steps=1)

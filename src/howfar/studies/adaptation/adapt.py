@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.io.checkpoint import remove_abandoned
+from howfar.keywords import AdaptOptions, TrainingOptions
 from howfar.results.adaptation import Adaptation
 from howfar.segmenters import segmenter_family
+from howfar.settings import checked, picked, with_options
 from howfar.studies.adaptation.leak_guard import Known
 from howfar.studies.adaptation.models import StudyFolder
-from howfar.studies.adaptation.settings import ANEW, Config
+from howfar.studies.adaptation.settings import AdaptSettings
 from howfar.studies.adaptation.study import Study
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_inputs import sources_of
@@ -22,30 +24,16 @@ from howfar.training.image_mask_pairs import examples_of
 from howfar.training.settings import settings_for
 
 
+@with_options(AdaptOptions)
 def adapt(
     primary: Any,
     secondaries: Sequence[Any],
     model: str = "unetplusplus",
     *,
     out: str | Path,
-    shots: Sequence[int] = (1, 3, 7),
-    strategies: Sequence[str] = ("far",),
-    seeds: Sequence[int] = (0,),
-    random_seeds: Sequence[int] = (),
-    pool: float | None = None,
     background: Any = None,
-    background_shots: Sequence[int] = (),
     blind: Sequence[Any] = (),
-    start: str = ANEW,
-    options: Mapping[str, Any] | None = None,
-    pretrained: bool | str | Path = True,
-    components: int = 25,
-    bootstrap: int = 2000,
-    group: str | None = None,
-    device: str = "auto",
-    workers: int = 0,
-    progress: bool = True,
-    **training: Any,
+    **options: Unpack[AdaptOptions],
 ) -> Adaptation:
     """Train M on P, and M_q on P and q images of each secondary; say what that gained on images that none of them learnt from.
 
@@ -58,34 +46,15 @@ def adapt(
     ----------
     primary, secondaries
         P with masks; the secondaries with masks: dataset arguments, or datasets.
-    model, options, pretrained
-        As `howfar.train`.
+    model
+        A registered segmenter: ``unetplusplus``, ``deepcrack``, ``adsam``.
     out
         Folder of the study: checkpoints, maps, and at the end its tables, figures and report.
-    shots, strategies, seeds
-        Images of each secondary; how they are chosen; of training and choosing.
-    random_seeds
-        Further seeds, in which only M and the models of the strategy random are trained: what chance does varies most.
-    pool
-        Share of each secondary's photographs to choose from; models are scored on the others. By default all may be chosen,
-        and what any model of the study learnt from is left out: with many strategies and seeds little would remain.
-    background, background_shots
-        A dataset without foreground, and how many of its images are added to the models with the most shots. They are drawn
-        once for the study; on the others every model's false positives are measured.
+    background
+        A dataset without foreground, whose images are added to the models with the most shots as `background_shots` says. They
+        are drawn once for the study; on the others every model's false positives are measured.
     blind
         Datasets that are never chosen from, scored where they have masks.
-    start
-        "anew": every model begins as M did; "tuned": at M's weights.
-    components
-        Of the projection in which distances are taken.
-    bootstrap
-        Draws behind the intervals of gains.
-    group
-        As `howfar.train`, for every dataset with an image that it matches; of the others photographs are guessed, with a note.
-    device, workers, progress
-        As `howfar.training.fit.fit`.
-    **training
-        As `howfar.train`: size, epochs, batch …; the seed is `seeds`'.
 
     Raises
     ------
@@ -93,26 +62,24 @@ def adapt(
         Datasets without masks, too few images to choose from, a wrong setting; `LeakError` if an image that a model learnt
         from were about to be evaluated.
     """
-    config = Config.checked(
-        shots=tuple(sorted(shots)), strategies=tuple(strategies), seeds=tuple(seeds), random_seeds=tuple(random_seeds),
-        pool=pool, background_shots=tuple(sorted(background_shots)), start=start, components=components, bootstrap=bootstrap,
-        group=group,
-    )  # fmt: skip
+    given = checked(AdaptOptions, options)
+    given["shots"], given["background_shots"] = sorted(given["shots"]), sorted(given["background_shots"])
+    config, group, pretrained = AdaptSettings.of(given), given["group"], given["pretrained"]
     if config.background_shots and background is None:
         raise InputError.of("background_shots", "are of no use without background", list(config.background_shots))
-    recipe = segmenter_family(model)
-    settings = settings_for(recipe, options or {}, **training)
+    family = segmenter_family(model)
+    settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
     p = Known.of(_dataset(primary), group)
     place = StudyFolder(
         folder=Path(out).expanduser().absolute(),
         segmenter=model,
-        options=dict(recipe.checked(options or {})),
+        options=dict(family.checked(given["options"] or {})),
         pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
         primary=p.dataset.name,
         examples=examples_of(p.dataset, p.group),
-        device=device,
-        workers=workers,
-        progress=progress,
+        device=given["device"],
+        workers=given["workers"] or 0,
+        progress=given["progress"],
     )
     own = set(p.contents.values())
     others = [Known.of(_dataset(one), group).without(own) for one in secondaries]

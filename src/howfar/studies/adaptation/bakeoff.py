@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from howfar import registry
+from howfar.keywords import BakeoffOptions
 from howfar.results.adaptation import Adaptation
+from howfar.settings import checked, with_options
 from howfar.studies.adaptation.adapt import adapt
 from howfar.studies.adaptation.settings import RANDOM
 
 
+@with_options(BakeoffOptions)
 def bakeoff(
     primary: Any,
     secondaries: Sequence[Any],
     model: str = "unetplusplus",
     *,
     out: str | Path,
-    shots: Sequence[int] = (7,),
-    strategies: Sequence[str] = (),
-    seeds: Sequence[int] = (0, 1, 2),
-    random_seeds: Sequence[int] = (3, 4),
-    pool: float | None = 0.5,
-    **how: Any,
+    background: Any = None,
+    blind: Sequence[Any] = (),
+    **options: Unpack[BakeoffOptions],
 ) -> Adaptation:
     """Adapt with images that every strategy chose, and say whether any beats random (`Adaptation.verdict`).
 
@@ -32,28 +32,17 @@ def bakeoff(
 
     Parameters
     ----------
-    primary, secondaries, model, out, shots, seeds, random_seeds, pool
-        As `howfar.adapt`; a folder that it wrote with the same settings of training is gone on with.
-    strategies
-        Beside random; by default every registered one.
-    **how
-        As `howfar.adapt`.
+    primary, secondaries, model, background, blind
+        The datasets and the segmenter, as `howfar.adapt` takes them.
+    out
+        Folder of the study; one that `howfar.adapt` wrote with the same settings of training is gone on with.
 
     Raises
     ------
     HowfarError
         As `howfar.adapt`.
     """
-    names = strategies or registry.names("strategies")
-    return adapt(
-        primary,
-        secondaries,
-        model,
-        out=out,
-        shots=shots,
-        strategies=(*(name for name in names if name != RANDOM), RANDOM),
-        seeds=seeds,
-        random_seeds=random_seeds,
-        pool=pool,
-        **how,
-    )
+    given = checked(BakeoffOptions, options)
+    names = given["strategies"] or registry.names("strategies")
+    given["strategies"] = (*(name for name in names if name != RANDOM), RANDOM)
+    return adapt(primary, secondaries, model, out=out, background=background, blind=blind, **given)

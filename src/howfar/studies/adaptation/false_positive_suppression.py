@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from howfar.studies.adaptation.gains import interval, paired
-from howfar.studies.adaptation.settings import Arm, Config
+from howfar.studies.adaptation.settings import AdaptSettings, Arm
 
 COLUMNS = ("model", "of", "share", "change", "low", "high", "cost", "cost_low", "cost_high")
 
 
-def suppression_of(images: pd.DataFrame, background: str | None, secondaries: Sequence[str], config: Config) -> pd.DataFrame:
+def suppression_of(
+    images: pd.DataFrame, background: str | None, secondaries: Sequence[str], config: AdaptSettings
+) -> pd.DataFrame:
     """Compare the models that learnt from background (M_B3, M_B7) with the same model without it (figs 13-17, appendix C).
 
     Parameters

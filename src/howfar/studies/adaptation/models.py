@@ -18,7 +18,7 @@ from howfar.studies.adaptation.leak_guard import Known, check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.training.fit import Task, fit
 from howfar.training.image_mask_pairs import Example, fingerprint_of, split
-from howfar.training.settings import Settings
+from howfar.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ class StudyFolder:
         """Give the path of the checkpoint of a label."""
         return self.folder / "models" / f"{label}.safetensors"
 
-    def trained(self, label: str, settings: Settings, extra: Sequence[Example], start: Checkpoint | None = None) -> Checkpoint:
+    def trained(
+        self, label: str, settings: TrainSettings, extra: Sequence[Example], start: Checkpoint | None = None
+    ) -> Checkpoint:
         """Load the model of a label if it was trained on the same images with the same settings, and train it otherwise."""
         task = Task(
             segmenter=self.segmenter,
@@ -87,7 +89,7 @@ class StudyFolder:
         folder = self._maps(label, model, dataset, flipped=False)
         return evaluate(dataset, folder, threshold=threshold, progress=False)
 
-    def held_out(self, label: str, model: Model, checkpoint: Checkpoint, settings: Settings, known: Known) -> Evaluation:
+    def held_out(self, label: str, model: Model, checkpoint: Checkpoint, settings: TrainSettings, known: Known) -> Evaluation:
         """Score the model on the held-out photographs of the primary dataset, at the threshold that is best there.
 
         An image that was learnt from raises `LeakError`.

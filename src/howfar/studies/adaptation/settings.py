@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from howfar import options
 from howfar.errors import InputError
+from howfar.keywords import AdaptOptions
 from howfar.selection import named
 
 ANEW, TUNED = "anew", "tuned"
 RANDOM = "random"
 
 
-class Config(BaseModel):
-    """The study's settings, checked: an unknown or impossible one is an error that names it."""
+class AdaptSettings(BaseModel):
+    """Settings of the study that say which models are trained."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
-    shots: tuple[int, ...] = Field((1, 3, 7), min_length=1, description="images of each secondary that are added")
-    strategies: tuple[str, ...] = Field(("far",), min_length=1, description="how they are chosen")
-    seeds: tuple[int, ...] = Field((0,), min_length=1, description="of training and choosing; each trains all models anew")
-    random_seeds: tuple[int, ...] = Field((), description="further seeds, in which only M and what random chose are trained")
-    background_shots: tuple[int, ...] = Field((), description="background images added to the largest number of shots")
-    pool: float | None = Field(
-        None, gt=0, lt=1, description="share of photographs that may be chosen from; the others are scored"
-    )
-    start: Literal["anew", "tuned"] = Field("anew", description="train from the first weights, or go on from M's")
-    components: int = Field(25, ge=1)
-    bootstrap: int = Field(2000, ge=2)
-    group: str | None = None
+    shots: options.Shots
+    strategies: options.Strategies
+    seeds: options.Seeds
+    random_seeds: options.RandomSeeds
+    background_shots: options.BackgroundShots
+    pool: options.PoolShare
+    start: options.Start
+    components: options.Components
+    bootstrap: options.Bootstrap
+    group: options.Group
 
     @classmethod
-    def checked(cls, **values: Any) -> Config:
-        """Settings from keyword values; the first refused one becomes one clear line.
+    def of(cls, given: AdaptOptions) -> AdaptSettings:
+        """Make settings of checked options, and check them together.
 
         Raises
         ------
@@ -43,18 +42,14 @@ class Config(BaseModel):
         UnknownNameError
             No such strategy.
         """
-        try:
-            made = cls(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
-        for name, given in (
+        own = {name: given.get(name) for name in cls.model_fields}
+        made = cls(**{**own, "pool": given["pool_share"]})  # type: ignore[arg-type]  # the options are checked
+        for name, values in (
             *((name, getattr(made, name)) for name in ("shots", "background_shots", "strategies")),
             ("seeds and random_seeds", (*made.seeds, *made.random_seeds)),
         ):
-            if len(set(given)) < len(given):
-                raise InputError.of(name, "must not repeat one", list(given))
+            if len(set(values)) < len(values):
+                raise InputError.of(name, "must not repeat one", list(values))
         if made.random_seeds and RANDOM not in made.strategies:
             raise InputError.of("random_seeds", "are of use only where random is a strategy", list(made.random_seeds))
         for name in ("shots", "background_shots"):
@@ -70,7 +65,9 @@ class Config(BaseModel):
 
         Examples
         --------
-        >>> [one.label for one in Config(strategies=("far", "random"), shots=(1, 7), background_shots=(3,)).arms()]
+        >>> from howfar.settings import checked
+        >>> given = {"strategies": ("far", "random"), "shots": (1, 7), "background_shots": (3,)}
+        >>> [arm.label for arm in AdaptSettings.of(checked(AdaptOptions, given)).arms()]
         ['far-1', 'far-7', 'random-1', 'random-7', 'far-7-B3', 'random-7-B3']
         """
         strategies = self.strategies if seed is None else self.strategies_of(seed)
@@ -80,7 +77,7 @@ class Config(BaseModel):
 
     def strategies_of(self, seed: int) -> tuple[str, ...]:
         """The strategies that choose in this seed."""
-        return (RANDOM,) if seed in self.random_seeds else self.strategies
+        return (RANDOM,) if seed in self.random_seeds else tuple(self.strategies)
 
     @property
     def all_seeds(self) -> tuple[int, ...]:

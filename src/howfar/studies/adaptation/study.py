@@ -17,21 +17,21 @@ from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.false_positive_suppression import suppression_of
 from howfar.studies.adaptation.leak_guard import Known, Part
 from howfar.studies.adaptation.models import StudyFolder
-from howfar.studies.adaptation.settings import ANEW, Arm, Config
+from howfar.studies.adaptation.settings import ANEW, AdaptSettings, Arm
 from howfar.studies.adaptation.tables import gains_of, images_of, model_row, score_row
 from howfar.studies.distance import compare
 from howfar.studies.selection import select
 from howfar.training.image_mask_pairs import Example, examples_of
-from howfar.training.settings import Settings
+from howfar.training.settings import TrainSettings
 
 
 @dataclass
 class Study:
     """The datasets and settings of a study, and what has been found so far."""
 
-    config: Config
+    config: AdaptSettings
     place: StudyFolder
-    settings: Settings
+    settings: TrainSettings
     primary: Known
     secondaries: list[Known]
     blind: list[Known]
@@ -86,7 +86,7 @@ class Study:
     def _baseline(self, seed: int) -> Checkpoint:
         return self.place.trained(f"seed{seed}/{BASELINE}", self._settings(seed), ())
 
-    def _settings(self, seed: int) -> Settings:
+    def _settings(self, seed: int) -> TrainSettings:
         return self.settings.model_copy(update={"seed": seed})
 
     def _choose(self, seed: int) -> None:
@@ -164,7 +164,7 @@ class Study:
         kept = found.without(taken).dataset
         if not kept.items:
             raise InputError(
-                f"{known.dataset.name}: every photograph was learnt from by some model: choose fewer, or pass pool=0.5"
+                f"{known.dataset.name}: every photograph was learnt from by some model: choose fewer, or pass pool_share=0.5"
             )
         return kept
 

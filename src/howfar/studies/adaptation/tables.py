@@ -16,7 +16,7 @@ from howfar.results.adaptation import BASELINE
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
 from howfar.studies.adaptation.leak_guard import Part
-from howfar.studies.adaptation.settings import RANDOM, Arm, Config
+from howfar.studies.adaptation.settings import RANDOM, AdaptSettings, Arm
 
 OVER = ("over_random", "over_random_low", "over_random_high")
 
@@ -76,7 +76,7 @@ def images_of(evaluation: Evaluation, part: Part, distances: pd.DataFrame, seed:
     )
 
 
-def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: Config) -> pd.DataFrame:
+def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptSettings) -> pd.DataFrame:
     """Compute every model's gain over the base model, and over random choice where that was a strategy.
 
     Gains are computed on each dataset and on all secondary ones together; the variance between trainings is pooled over the
@@ -95,11 +95,11 @@ def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: Config) -
     return pd.DataFrame([{"model": arm.label, "dataset": name, **rows[arm.label, name]} for arm in arms for name in datasets])
 
 
-def _rival(arm: Arm, config: Config) -> str | None:
+def _rival(arm: Arm, config: AdaptSettings) -> str | None:
     return None if RANDOM not in config.strategies or arm.strategy == RANDOM else Arm(RANDOM, arm.shots, arm.background).label
 
 
-def _spread(images: pd.DataFrame, one: str, other: str | None, dataset: str, config: Config) -> Spread | None:
+def _spread(images: pd.DataFrame, one: str, other: str | None, dataset: str, config: AdaptSettings) -> Spread | None:
     differences = None if other is None else paired(images, one, other)
     if differences is None or differences.empty:
         return None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from howfar.data import Dataset, parse
 from howfar.errors import InputError
+from howfar.keywords import EvaluateOptions
 from howfar.metrics.detection import Detection
 from howfar.metrics.pixel_tolerance import as_tolerance
 from howfar.results import Evaluation
+from howfar.settings import checked, with_options
 from howfar.studies.evaluation.classification import evaluate_classes
 from howfar.studies.evaluation.detection import evaluate_boxes
 from howfar.studies.evaluation.map_scores import find_sources
@@ -27,22 +29,14 @@ _OWN = {
 }
 
 
+@with_options(EvaluateOptions)
 def evaluate(
     dataset: Any,
     predictions: str | Path | None = None,
     *,
     model: Any = None,
-    task: str = "segmentation",
-    tolerance: float = 0.0,
-    threshold: float | None = None,
     tuned_on: Evaluation | str | Path | None = None,
-    flipped: str | Path | None = None,
-    ensemble: Sequence[str | Path] | str | Path = (),
-    truth: str | Path | None = None,
-    iou: float | None = None,
-    min_score: float | None = None,
-    partial: bool = False,
-    progress: bool = True,
+    **options: Unpack[EvaluateOptions],
 ) -> Evaluation:
     """Score a model's predictions of a dataset: F at 100 thresholds (section 3.3), and signals that need no masks.
 
@@ -63,30 +57,9 @@ def evaluate(
     model
         A model in place of predictions: a checkpoint, an ``.onnx`` file or a torch module. Its maps of the images, and where
         `flipped` is not given of the mirrored images, are made, scored and not kept.
-    task
-        "segmentation", "classification" or "detection".
-    tolerance
-        Pixels (Euclidean) within which predicted and true pixels agree; 0 in the paper.
-    threshold
-        Threshold at which an image's F is taken: one of 0.00, 0.01 … 0.99. By default this dataset's own best, as in the
-        paper, which looks at the masks.
     tuned_on
         An `Evaluation`, or its file, whose best threshold is taken instead: the primary dataset's, to estimate F on unseen
         images.
-    flipped
-        A folder of the maps of the left-right flipped images, as the model gave them: adds flip_agreement.
-    ensemble
-        Folders of the maps of further models for the same images: adds ensemble_agreement.
-    truth
-        Detection: the true boxes, in the form of the predictions but without scores.
-    iou, min_score
-        Detection: overlap from which two boxes match (0.5), and the score below which a predicted box is left out of F1 (by
-        default none is), for detectors that offer a hundred boxes an image.
-    partial
-        Leave out images that cannot be scored (no prediction, of another size, unreadable) and list them in ``.skipped``,
-        instead of stopping.
-    progress
-        Show a bar with rate and time left on stderr (or in the notebook).
 
     Returns
     -------
@@ -108,34 +81,38 @@ def evaluate(
     >>> evaluation.scores["ods"], evaluation.images["performance"].tolist()
     (1.0, [1.0, 1.0, 1.0])
     """
+    given = checked(EvaluateOptions, options)
+    task, partial, progress = given["task"], given["partial"], given["progress"]
+    flipped, truth, ensemble = given["flipped"], given["truth"], given["ensemble"]
     members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
-    given: dict[str, Any] = {
-        "tolerance": tolerance or None,
-        "threshold": threshold,
+    own: dict[str, Any] = {
+        "tolerance": given["tolerance"] or None,
+        "threshold": given["threshold"],
         "tuned_on": tuned_on,
         "flipped": flipped,
         "ensemble": members or None,
         "truth": truth,
-        "iou": iou,
-        "min_score": min_score,
+        "iou": given["iou"],
+        "min_score": given["min_score"],
     }
-    _check_options(task, {name: value for name, value in given.items() if value is not None})
+    own = {name: value for name, value in own.items() if value is not None}
+    _check_options(task, own)
     images = _images(dataset)
     if model is not None:
-        return _predicted(images, predictions, model, task, given, partial, progress)
+        return _predicted(images, predictions, model, task, own, partial, progress)
     if predictions is None:
         raise InputError.of("predictions", "must be given, or a model", None, "pass one (--predictions DIR, --model CKPT)")
     if task == "classification":
         return evaluate_classes(images, predictions, partial, progress)
     if truth is not None:
-        chosen = {name: value for name, value in (("iou", iou), ("min_score", min_score)) if value is not None}
+        chosen = {name: own[name] for name in ("iou", "min_score") if name in own}
         return evaluate_boxes(images, predictions, truth, Detection(**chosen), partial, progress)
-    radius, cut = as_tolerance(tolerance), choose(threshold, tuned_on)
+    radius, cut = as_tolerance(given["tolerance"]), choose(given["threshold"], tuned_on)
     return evaluate_maps(images, find_sources(images, predictions, flipped, members), cut, radius, partial, progress)
 
 
 def _predicted(
-    images: Dataset, predictions: Any, model: Any, task: str, given: Mapping[str, Any], partial: bool, progress: bool
+    images: Dataset, predictions: Any, model: Any, task: str, own: Mapping[str, Any], partial: bool, progress: bool
 ) -> Evaluation:
     """Predict with a model and score its maps, which lie in a folder that is deleted afterwards."""
     from howfar.pipeline.prediction import load_model, predict
@@ -148,7 +125,7 @@ def _predicted(
         loaded = load_model(model)
         maps, mirrored = (Path(folder) / name for name in ("maps", "flipped"))
         predict(loaded, images, maps, progress=progress)
-        chosen = {name: value for name, value in given.items() if value is not None}
+        chosen = dict(own)
         if "flipped" not in chosen:
             chosen["flipped"] = predict(loaded, images, mirrored, flipped=True, progress=progress).folder
         evaluation = evaluate(images, maps, partial=partial, progress=progress, **chosen)

@@ -6,15 +6,15 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from howfar.data.groups import pattern_of
 from howfar.errors import InputError
+from howfar.keywords import RelateOptions, RelateSettings
 from howfar.relation.distance_performance_points import Points
 from howfar.relation.performance_curve import curve
 from howfar.relation.strata import parts
@@ -31,6 +31,7 @@ from howfar.results import (
     Trend,
     Verdict,
 )
+from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.caveats import relation_notes
 from howfar.studies.performance.estimates import expect
 from howfar.studies.performance.image_performance import Scores, scores_of, signals_at
@@ -42,55 +43,11 @@ CURVE = ("dataset", "image", "distance", "performance", "smoothed")
 BY_THRESHOLD = ("threshold", "precision", "recall", "f", "dataset")
 
 
-class Config(BaseModel):
-    """The study's settings, checked: an unknown or impossible one is an error that names it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    threshold: float | None = Field(None, ge=0, lt=1, description="common threshold; P's where P was evaluated, else 0.5")
-    tau: float = Field(0.5, ge=0, le=1, description="performance below which an image counts as failed")
-    flat: float = Field(0.2, gt=0, allow_inf_nan=False, description="largest change over a set's distances that counts as none")
-    level: float = Field(0.9, gt=0, lt=1, description="level of the conformal intervals")
-    error_rate: float = Field(0.2, gt=0, lt=1, description="share of a failure list that may be wrong")
-    bootstrap: int = Field(1000, ge=0, description="resamples behind the intervals; 0 leaves them out")
-    seed: int = Field(0, ge=0)
-    group: str | None = Field(None, description="regular expression whose first group names an image's photograph")
-
-    @classmethod
-    def checked(cls, **values: Any) -> Config:
-        """Settings from keyword values; the first refused one becomes one clear line.
-
-        Raises
-        ------
-        InputError
-            Names the setting, the rule and the value.
-        """
-        try:
-            made = cls(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
-        if made.bootstrap == 1:
-            raise InputError.of("bootstrap", "must be 0 (no intervals) or at least 2", made.bootstrap, "pass 1000")
-        if made.group is not None:
-            pattern_of(made.group)
-        return made
-
-
+@with_options(RelateOptions)
 def relate(
     run: Comparison | str | Path,
     performance: Performances | Sequence[Performances],
-    *,
-    threshold: float | None = None,
-    tau: float = 0.5,
-    flat: float = 0.2,
-    level: float = 0.9,
-    error_rate: float = 0.2,
-    bootstrap: int = 1000,
-    seed: int = 0,
-    group: str | None = None,
-    estimator: str = "auto",
+    **options: Unpack[RelateOptions],
 ) -> Relation:
     r"""Tell whether performance falls with distance in each secondary dataset, and what to expect where nobody has labelled.
 
@@ -106,21 +63,6 @@ def relate(
     performance
         `Evaluation` objects, files of ``howfar evaluate -o``, or tables with the columns image and performance (and where
         known dataset, foreground, signals); one or several. One of the primary itself gives the common threshold.
-    threshold
-        The common threshold, in hundredths; by default the primary's where it was evaluated, else 0.5.
-    tau
-        Performance below which an image counts as failed, and a flat curve as low.
-    flat
-        The largest change over the whole range of distances that counts as none.
-    level, error_rate
-        Of the conformal intervals; of the failure lists.
-    bootstrap, seed
-        Resamples behind the intervals (0 leaves them out), and their seed.
-    group
-        Regular expression that an image's name must match from its start; its first group names the photograph, and
-        photographs rather than images are resampled: ``r"(.+)-\d+"`` for tiles named ``<photo>-<tile>``.
-    estimator
-        "auto": the best judged, where choosing it does better than "predict the mean" on sets that had no say; or a name.
 
     Raises
     ------
@@ -137,29 +79,28 @@ def relate(
     >>> relate(run, table, bootstrap=200).datasets[0].verdict.kind
     'falls'
     """
-    settings = Config.checked(
-        threshold=threshold, tau=tau, flat=flat, level=level, error_rate=error_rate, bootstrap=bootstrap, seed=seed, group=group
-    )
+    given = checked(RelateOptions, options)
+    if given["bootstrap"] == 1:
+        raise InputError.of("bootstrap", "must be 0 (no intervals) or at least 2", 1, "pass 1000")
+    if given["group"] is not None:
+        pattern_of(given["group"])
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
-    given = read_performances(performance)
-    own = [one for one in given if one.dataset == comparison.primary.name]
-    others = [one for one in given if one.dataset != comparison.primary.name]
+    evaluations = read_performances(performance)
+    own = [one for one in evaluations if one.dataset == comparison.primary.name]
+    others = [one for one in evaluations if one.dataset != comparison.primary.name]
     if not others:
         raise InputError.of("performance", "must tell of a secondary dataset", comparison.primary.name, "evaluate one too")
     matched = match(comparison.images, others)
-    scores = scores_of(matched, others, own[0] if own else None, settings.threshold)
+    scores = scores_of(matched, others, own[0] if own else None, given["threshold"])
     if not np.isfinite(scores.performance).any():
         received = ", ".join(one.dataset or "a table" for one in others)
         remedy = "evaluate one that has labels, or masks with foreground"
         raise InputError.of("performance", "must be known of an image of some secondary dataset", received, remedy)
-    chosen = RelationSettings(
-        threshold=scores.threshold,
-        threshold_source=scores.source,
-        performance=files_of(performance),
-        estimator=estimator,
-        **settings.model_dump(exclude={"threshold"}),
+    kept = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": scores.threshold})
+    settings = RelationSettings(
+        threshold_source=scores.source, performance=files_of(performance), estimator=given["estimator"], **kept
     )
-    relation = _related(comparison, given, matched, scores, chosen, estimator)
+    relation = _related(comparison, evaluations, matched, scores, settings, given["estimator"])
     if not isinstance(run, Comparison):
         draw(comparison, relation.save(run), relation=relation)
     return relation

@@ -22,7 +22,6 @@ from howfar.errors import InputError
 from howfar.studies.prompts.prompt import Prompt, box_of
 from howfar.studies.prompts.sam import EncodedImage, Sam
 
-STEPS = 1000
 RATE = 1e-3
 _FOCUS, _BALANCE = 2.0, 0.25
 
@@ -40,7 +39,7 @@ class Personal:
         return first * logits[0] + second * logits[1] + (1 - first - second) * logits[2]
 
 
-def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: int = STEPS, rate: float = RATE) -> Personal:
+def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: int, rate: float = RATE) -> Personal:
     """Learn from one image and its mask: fit two weights by AdamW on Dice and focal loss, beginning at a third each.
 
     A mask of another size than its image, or without foreground, raises `InputError`.

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from howfar.data import Item, content_hash, decode, read_bytes, read_mask
 from howfar.errors import InputError, MissingPathError
+from howfar.keywords import PromptSettings
+from howfar.options import REQUIRED, Option
+from howfar.settings import checked
 from howfar.studies.prompts.clipseg import TEXTS, ClipSeg
-from howfar.studies.prompts.persam import STEPS, Personal, by_example, personalise
+from howfar.studies.prompts.persam import Personal, by_example, personalise
 from howfar.studies.prompts.prompt import Prompt, box_of, points_of
 from howfar.studies.prompts.sam import EncodedImage, Sam
 
@@ -24,41 +26,30 @@ KINDS: Final = ("points", "box", "text", "persam")
 STREAM: Final = 5
 
 
-class Config(BaseModel):
-    """Hold the checked settings of a study of prompts."""
+class PromptedKinds(PromptSettings, total=False):
+    """Hold the checked settings of a study of prompts, with the kinds of prompts."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    kinds: Annotated[Sequence[str], Option(REQUIRED, "Prompt in these ways.", {"min_length": 1})]
 
-    kinds: tuple[str, ...] = Field(min_length=1)
-    texts: tuple[str, ...] | None = None
-    foreground: int = Field(3, ge=1, description="points on the foreground")
-    background: int = Field(3, ge=0, description="points on the background")
-    steps: int = Field(STEPS, ge=1, description="of PerSAM-F's fit")
-    limit: int | None = Field(None, ge=1, description="images drawn from each larger dataset")
-    seed: int = Field(0, ge=0)
 
-    @classmethod
-    def checked(cls, **values: Any) -> Config:
-        """Check the settings; the first refused one raises `InputError` with its name, rule and value."""
-        try:
-            found = cls(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise InputError.of(name, f"is refused ({first['msg']})", first["input"]) from error
-        for kind in found.kinds:
-            if kind not in KINDS:
-                raise InputError.of("prompts", f"must be of {', '.join(KINDS)}", kind)
-        if found.texts is not None and not (found.texts and all(text.strip() for text in found.texts)):
-            raise InputError.of("texts", "must hold words", found.texts)
-        return found
+def settings_of(given: Mapping[str, Any]) -> PromptedKinds:
+    """Check the settings of a study of prompts; the first refused one raises `InputError` with its name, rule and value."""
+    settings = checked(PromptedKinds, given)
+    for kind in settings["kinds"]:
+        if kind not in KINDS:
+            raise InputError.of("prompts", f"must be of {', '.join(KINDS)}", kind)
+    texts = settings["texts"]
+    if texts is not None and not (texts and all(text.strip() for text in texts)):
+        raise InputError.of("texts", "must hold words", texts)
+    return settings
 
-    def refuse_unused(self, **given: Any) -> None:
-        """Refuse weights and texts that none of the chosen kinds uses; `InputError` names the first."""
-        readers = {"texts": {"text"}, "clipseg": {"text"}, "sam": {"points", "box", "persam"}}
-        for name, value in {"texts": self.texts, **given}.items():
-            if value is not None and not readers[name] & set(self.kinds):
-                raise InputError.of(name, f"is of use to {' or '.join(sorted(readers[name]))} alone", value, "leave it out")
+
+def refuse_unused(kinds: Sequence[str], **given: Any) -> None:
+    """Refuse weights and texts that none of the chosen kinds uses; `InputError` names the first."""
+    readers = {"texts": {"text"}, "clipseg": {"text"}, "sam": {"points", "box", "persam"}}
+    for name, value in given.items():
+        if value is not None and not readers[name] & set(kinds):
+            raise InputError.of(name, f"is of use to {' or '.join(sorted(readers[name]))} alone", value, "leave it out")
 
 
 class ImageWithMask(NamedTuple):
@@ -101,7 +92,7 @@ class Example(NamedTuple):
     mask: NDArray[np.bool_]
 
 
-def reference_of(settings: Config, given: tuple[str | Path, str | Path] | None) -> Example | None:
+def reference_of(settings: PromptedKinds, given: tuple[str | Path, str | Path] | None) -> Example | None:
     """Read the reference image and mask for PerSAM-F, if it is among the kinds.
 
     Raises
@@ -109,7 +100,7 @@ def reference_of(settings: Config, given: tuple[str | Path, str | Path] | None) 
     HowfarError
         The reference is missing or unreadable, or none of the kinds uses it.
     """
-    if "persam" not in settings.kinds:
+    if "persam" not in settings["kinds"]:
         if given is not None:
             raise InputError.of("reference", "is of use to persam alone", str(given[0]), "add persam, or leave it out")
         return None
@@ -125,28 +116,28 @@ def reference_of(settings: Config, given: tuple[str | Path, str | Path] | None) 
 
 
 def prompters_of(
-    settings: Config, sam: Sam | None, example: Example | None, clipseg: Any, pretrained: bool, device: str
+    settings: PromptedKinds, sam: Sam | None, example: Example | None, clipseg: Any, pretrained: bool, device: str
 ) -> list[Prompter]:
     """Make a prompter for each kind and text of the settings, loading each network once."""
     prompters: list[Prompter] = []
-    for kind in dict.fromkeys(settings.kinds):
+    for kind in dict.fromkeys(settings["kinds"]):
         if kind == "text":
             network = ClipSeg(clipseg, pretrained=pretrained, device=device)
-            for text in dict.fromkeys(settings.texts or TEXTS):
+            for text in dict.fromkeys(settings["texts"] or TEXTS):
                 identity: dict[str, Any] = {"kind": kind, "weights": network.weights, "text": text}
                 prompters.append(Prompter(f"text: {text}", identity, _of_text(network, text)))
             continue
         assert sam is not None  # for the type checker: the other kinds are SAM's
         identity = {"kind": kind, "weights": sam.weights}
         if kind == "points":
-            identity |= {"foreground": settings.foreground, "background": settings.background, "seed": settings.seed}
+            identity |= {"foreground": settings["foreground"], "background": settings["background"], "seed": settings["seed"]}
             prompters.append(Prompter(kind, identity, _of_points(sam, settings), by_mask=True))
         elif kind == "box":
             prompters.append(Prompter(kind, identity, partial(_of_box, sam), by_mask=True))
         else:
             assert example is not None  # for the type checker: `reference_of` refuses none
-            identity |= {"reference": example.content, "steps": settings.steps}
-            personal = personalise(sam, example.picture, example.mask, settings.steps)
+            identity |= {"reference": example.content, "steps": settings["steps"]}
+            personal = personalise(sam, example.picture, example.mask, settings["steps"])
             prompters.append(Prompter(kind, identity, partial(_of_example, sam, personal)))
     return prompters
 
@@ -155,11 +146,11 @@ def _of_text(network: ClipSeg, text: str) -> Callable[[ImageWithMask], tuple[NDA
     return lambda image: (network.probabilities(image.picture, text), Prompt(text=text))
 
 
-def _of_points(sam: Sam, settings: Config) -> Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]:
+def _of_points(sam: Sam, settings: PromptedKinds) -> Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]:
     def make(image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
         # Seeded by the image's name, so that neither other images nor their order change its points.
-        rng = np.random.default_rng([settings.seed, zlib.crc32(image.item.name.encode()), STREAM])
-        return _of_prompt(sam, image, points_of(image.mask, settings.foreground, settings.background, rng))
+        rng = np.random.default_rng([settings["seed"], zlib.crc32(image.item.name.encode()), STREAM])
+        return _of_prompt(sam, image, points_of(image.mask, settings["foreground"], settings["background"], rng))
 
     return make
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,23 @@ from howfar.data import Dataset, Item, content_hash, decode, parse, read_bytes, 
 from howfar.data.folder_walk import printable
 from howfar.data.probability_map_files import places, signature_of, write_map
 from howfar.errors import ImageError, InputError
+from howfar.keywords import PromptOptions, PromptSettings
 from howfar.progress import bar
 from howfar.results import Provenance, Skipped
 from howfar.results.prompting import Prompting
+from howfar.settings import checked, picked, with_options
 from howfar.studies.evaluation.evaluate import evaluate
-from howfar.studies.prompts.persam import STEPS
-from howfar.studies.prompts.prompters import STREAM, Config, Example, ImageWithMask, Prompter, prompters_of, reference_of
+from howfar.studies.prompts.prompters import (
+    STREAM,
+    Example,
+    ImageWithMask,
+    PromptedKinds,
+    Prompter,
+    prompters_of,
+    reference_of,
+    refuse_unused,
+    settings_of,
+)
 from howfar.studies.prompts.sam import EncodedImage, Sam
 from howfar.studies.run_folder import write_run
 
@@ -36,23 +47,14 @@ FORMAT: Final = 1
 FOLDERS: Final = "maps"
 
 
+@with_options(PromptOptions)
 def prompts(
     datasets: Any,
     kinds: Sequence[str] | str = ("points", "box", "text"),
     *,
     out: str | Path,
-    texts: Sequence[str] | str | None = None,
     reference: tuple[str | Path, str | Path] | None = None,
-    foreground: int = 3,
-    background: int = 3,
-    steps: int = STEPS,
-    limit: int | None = None,
-    seed: int = 0,
-    sam: str | Path | None = None,
-    clipseg: str | Path | None = None,
-    pretrained: bool = True,
-    device: str = "auto",
-    progress: bool = True,
+    **options: Unpack[PromptOptions],
 ) -> Prompting:
     """Segment images by promptable networks that were not trained on such images, and score them (the paper's figs. 11, 12).
 
@@ -67,26 +69,8 @@ def prompts(
         Any of "points" (SAM), "box" (SAM), "text" (CLIPSeg) and "persam" (PerSAM-F: SAM with a `reference`).
     out
         Folder of the study: maps, tables, figures, report. A study that was stopped resumes there.
-    texts
-        Text prompts for CLIPSeg; by default the paper's three, `TEXTS`.
     reference
         An image and its mask, for "persam". It is not scored.
-    foreground, background
-        Number of points on each, drawn at random from the mask.
-    steps
-        Steps of PerSAM-F's fit of its two weights.
-    limit
-        At most this many images of each dataset, drawn with `seed`.
-    seed
-        Seed of all draws.
-    sam, clipseg
-        Folders with weights in the hub's format; by default the hub's cache, or the hub.
-    pretrained
-        False for random weights.
-    device
-        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-    progress
-        Whether to show progress on stderr.
 
     Returns
     -------
@@ -108,29 +92,26 @@ def prompts(
     >>> prompts(roads, "text", out=folder / "out", texts=["a crack"], pretrained=False, progress=False).prompts
     ('text: a crack',)
     """
-    settings = Config.checked(
-        kinds=(kinds,) if isinstance(kinds, str) else tuple(kinds),
-        texts=None if texts is None else (texts,) if isinstance(texts, str) else tuple(texts),
-        foreground=foreground,
-        background=background,
-        steps=steps,
-        limit=limit,
-        seed=seed,
-    )
-    settings.refuse_unused(sam=sam, clipseg=clipseg)
+    given = checked(PromptOptions, options)
+    sam, clipseg, pretrained = given["sam"], given["clipseg"], given["pretrained"]
+    texts = (given["texts"],) if isinstance(given["texts"], str) else given["texts"]
+    own = {"kinds": (kinds,) if isinstance(kinds, str) else tuple(kinds), "texts": None if texts is None else tuple(texts)}
+    settings = settings_of({**picked(PromptSettings, given), **own})
+    refuse_unused(settings["kinds"], texts=settings["texts"], sam=sam, clipseg=clipseg)
     root = Path(out).expanduser().absolute()
     example = reference_of(settings, reference)
     sets, skipped = zip(*(_usable(dataset, settings, example) for dataset in _parsed(datasets)), strict=True)
-    segment = Sam(sam, pretrained=pretrained, device=device) if set(settings.kinds) & {"points", "box", "persam"} else None
-    prompters = prompters_of(settings, segment, example, clipseg, pretrained, device)
+    needs_sam = set(settings["kinds"]) & {"points", "box", "persam"}
+    segment = Sam(sam, pretrained=pretrained, device=given["device"]) if needs_sam else None
+    prompters = prompters_of(settings, segment, example, clipseg, pretrained, given["device"])
     images = []
     for dataset in sets:
-        images += _predicted(dataset, prompters, segment, root, progress)
+        images += _predicted(dataset, prompters, segment, root, given["progress"])
     scores, rows = _scored(sets, prompters, pd.DataFrame(images), root)
     result = Prompting(
         datasets=tuple(dataset.name for dataset in sets),
         prompts=tuple(prompter.label for prompter in prompters),
-        settings={**settings.model_dump(), "reference": None if example is None else example.name},
+        settings={**settings, "reference": None if example is None else example.name},
         scores=scores,
         images=rows,
         provenance=Provenance.now(),
@@ -159,10 +140,10 @@ def _parsed(datasets: Any) -> list[Dataset]:
     return [dataset for dataset in parsed if isinstance(dataset, Dataset)]
 
 
-def _usable(dataset: Dataset, settings: Config, example: Example | None) -> tuple[Dataset, tuple[Skipped, ...]]:
+def _usable(dataset: Dataset, settings: PromptedKinds, example: Example | None) -> tuple[Dataset, tuple[Skipped, ...]]:
     """Draw up to the limit of images whose mask has foreground, without the reference, and list the skipped images."""
-    rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.name.encode()), STREAM])
-    limit = len(dataset.items) if settings.limit is None else settings.limit
+    rng = np.random.default_rng([settings["seed"], zlib.crc32(dataset.name.encode()), STREAM])
+    limit = len(dataset.items) if settings["limit"] is None else settings["limit"]
     usable: dict[int, Item] = {}
     skipped: list[Skipped] = list(dataset.skipped)
     for index in rng.permutation(len(dataset.items)).tolist():
@@ -280,11 +261,11 @@ def _scored(
     return pd.DataFrame(scores), pd.concat(parts, ignore_index=True)
 
 
-def _notes(settings: Config, sets: Sequence[Dataset], pretrained: bool) -> list[str]:
+def _notes(settings: PromptedKinds, sets: Sequence[Dataset], pretrained: bool) -> list[str]:
     notes = []
     if not pretrained:
         notes.append("the networks have random weights: nothing here says what published ones do")
-    if {"points", "box"} & set(settings.kinds):
+    if {"points", "box"} & set(settings["kinds"]):
         notes.append("points and boxes are taken from the masks that the maps are scored by: a network alone has none")
     small = [dataset for dataset in sets if len(dataset.items) < 10]
     return notes + [f"{dataset.name} has {len(dataset.items)} images: its scores say little" for dataset in small]

@@ -1,0 +1,28 @@
+"""Show functions that declare their options by `with_options` as Python shows them: with every option, its default and help."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import griffe
+
+
+class OptionSignatures(griffe.Extension):
+    """Read signature and docstring of such functions from the running code, as the source has neither in full."""
+
+    def on_function(self, *, func: griffe.Function, **_: Any) -> None:
+        """Replace both."""
+        if not any("with_options(" in str(decorator.value) for decorator in func.decorators):
+            return
+        shown = getattr(import_module(func.module.path), func.name)
+        func.parameters = griffe.Parameters(*(parameter(one) for one in inspect.signature(shown).parameters.values()))
+        func.docstring = griffe.Docstring(inspect.getdoc(shown) or "", parent=func)
+
+
+def parameter(one: inspect.Parameter) -> griffe.Parameter:
+    default = None if one.default is one.empty else repr(one.default)
+    return griffe.Parameter(
+        one.name, annotation=str(one.annotation), kind=griffe.ParameterKind(one.kind.description), default=default
+    )

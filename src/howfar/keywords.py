@@ -1,0 +1,280 @@
+"""Say which options each public function takes, so that editors and type checkers know its keywords (PEP 692)."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from howfar import options
+
+
+class CompareSettings(TypedDict, total=False):
+    """Settings that change the numbers of a comparison."""
+
+    components: options.Components
+    projection: options.Projection
+    scale: options.Scale
+    seed: options.Seed
+    bootstrap: options.Bootstrap
+    permutations: options.Permutations
+    neighbours: options.Neighbours
+    limit: options.Limit
+    rivals: options.Rivals
+
+
+class ExecutionOptions(TypedDict, total=False):
+    """Options that say how features are computed, and change no number beyond rounding."""
+
+    runner: options.Runner
+    batch_size: options.BatchSize
+    workers: options.Workers
+    progress: options.Progress
+    memory: options.Memory
+
+
+class StudyExecution(ExecutionOptions, total=False):
+    """Options that say how a study's features are computed and where they are kept."""
+
+    store: options.Store
+
+
+class BackboneOptions(TypedDict, total=False):
+    """Options of `howfar.load_backbone`."""
+
+    device: options.Device
+    weights: options.Weights
+    pretrained: options.RandomWeights
+    pool: options.Pool
+    fit: options.Fit
+    via: options.Via
+    model: options.ModelName
+    size: options.InputSize
+    mean: options.Mean
+    std: options.Std
+    output: options.Output
+    prompt: options.PromptText
+    engine: options.Engine
+    precision: options.Precision
+
+
+class CompareOptions(CompareSettings, StudyExecution, BackboneOptions, total=False):
+    """Options of `howfar.compare` and of `howfar.compare_backbones`."""
+
+    baselines: options.Baselines
+    out: options.Out
+
+
+class MatrixOptions(StudyExecution, BackboneOptions, total=False):
+    """Options of `howfar.matrix`."""
+
+    components: options.Components
+    projection: Annotated[
+        options.Projection,
+        options.But({"help": "Fit the components to each pair of datasets (pair), to all together (joint), or to none."}),
+    ]
+    scale: options.Scale
+    seed: options.Seed
+    bootstrap: Annotated[options.Bootstrap, options.But({"default": 0})]
+    limit: options.Limit
+    out: options.Out
+
+
+class EmbedOptions(ExecutionOptions, BackboneOptions, total=False):
+    """Options of `howfar.embed`."""
+
+
+class StoredEmbedOptions(EmbedOptions, total=False):
+    """Options of `howfar embed`."""
+
+    store: options.Store
+
+
+class CalibrationOptions(TypedDict, total=False):
+    """Options that say what counts as a failure, and how sure intervals are to be."""
+
+    threshold: options.Threshold
+    tau: options.Tau
+    level: options.Level
+    group: options.Group
+
+
+class ProfileOptions(CalibrationOptions, StudyExecution, BackboneOptions, total=False):
+    """Options of `howfar.profile`."""
+
+    components: options.Components
+    scale: options.Scale
+    neighbours: options.Neighbours
+
+
+class RelateSettings(CalibrationOptions, total=False):
+    """Settings that change the numbers of a relation."""
+
+    flat: options.Flat
+    error_rate: options.ErrorRate
+    bootstrap: options.Bootstrap
+    seed: options.Seed
+
+
+class RelateOptions(RelateSettings, total=False):
+    """Options of `howfar.relate`."""
+
+    estimator: options.Estimator
+
+
+class ScoreOptions(TypedDict, total=False):
+    """Options of `howfar score`."""
+
+    estimator: options.Estimator
+    store: Annotated[options.Store, options.But({"help": "Look features up there and keep new ones; by default do neither."})]
+    device: options.Device
+    batch_size: options.ImagesAtOnce
+    workers: options.Workers
+    flipped: options.FlippedMaps
+    ensemble: options.Ensemble
+    weights: Annotated[options.Weights, options.But({"help": "Read the backbone's local weights here, if they have moved."})]
+
+
+class SelectOptions(TypedDict, total=False):
+    """Options of `howfar.select`."""
+
+    seed: options.Seed
+
+
+class EvaluateOptions(TypedDict, total=False):
+    """Options of `howfar.evaluate`."""
+
+    task: options.Task
+    tolerance: options.Tolerance
+    threshold: Annotated[
+        options.Threshold,
+        options.But(
+            {
+                "help": "Score each image at this threshold; by default at the best for this set, which needs masks.",
+                "free": True,
+            }
+        ),
+    ]
+    flipped: options.FlippedMaps
+    ensemble: options.Ensemble
+    truth: options.Truth
+    iou: options.Iou
+    min_score: options.MinScore
+    partial: options.Partial
+    progress: options.Progress
+
+
+class ModelOptions(TypedDict, total=False):
+    """Options by which a trained network is loaded to predict."""
+
+    device: options.Device
+    size: Annotated[
+        options.Side, options.But({"help": "Feed the network squares of this side; by default a checkpoint's own.", "rule": {}})
+    ]
+    tiled: options.Tiled
+    batch: options.Squares
+    precision: Annotated[options.Precision, options.But({"flags": ()})]
+
+
+class PredictOptions(ModelOptions, total=False):
+    """Options of `howfar.predict`."""
+
+    flipped: options.Flipped
+    progress: options.Progress
+
+
+class TrainingOptions(TypedDict, total=False):
+    """Options of a training but its seed."""
+
+    size: options.Side
+    epochs: options.Epochs
+    batch: options.Batch
+    loss: options.Loss
+    schedule: options.Schedule
+    rate: options.Rate
+    decay: options.Decay
+    augment: options.Augment
+    holdout: options.Holdout
+    patience: options.Patience
+    keep: options.Keep
+    precision: options.TrainingPrecision
+
+
+class SegmenterOptions(TypedDict, total=False):
+    """Options of a segmenter, and of where and by what it is trained."""
+
+    options: options.Architecture
+    pretrained: options.Pretrained
+    group: options.Group
+    device: options.Device
+    workers: Annotated[
+        options.Workers,
+        options.But(
+            {"help": "Prepare this many batches at once in processes of their own; by default none.", "rule": {"ge": 0}}
+        ),
+    ]
+    progress: options.Progress
+
+
+class TrainSettings(TrainingOptions, total=False):
+    """Settings that change a training's outcome."""
+
+    seed: Annotated[options.Seed, options.But({"rule": {"ge": 0, "lt": 2**32}})]
+
+
+class TrainOptions(TrainSettings, SegmenterOptions, total=False):
+    """Options of `howfar.train`."""
+
+
+class AdaptationOptions(TrainingOptions, SegmenterOptions, total=False):
+    """Options of every adaptation study."""
+
+    background_shots: options.BackgroundShots
+    start: options.Start
+    components: options.Components
+    bootstrap: Annotated[
+        options.Bootstrap,
+        options.But({"default": 2000, "rule": {"ge": 2}, "help": "Draw this many resamples for the intervals."}),
+    ]
+
+
+class AdaptOptions(AdaptationOptions, total=False):
+    """Options of `howfar.adapt`."""
+
+    shots: options.Shots
+    strategies: options.Strategies
+    seeds: options.Seeds
+    random_seeds: options.RandomSeeds
+    pool_share: options.PoolShare
+
+
+class BakeoffOptions(AdaptationOptions, total=False):
+    """Options of `howfar.bakeoff`."""
+
+    shots: Annotated[options.Shots, options.But({"default": (7,)})]
+    strategies: Annotated[
+        options.Strategies,
+        options.But({"default": (), "rule": {}, "help": "Choose images by these beside random; by default by every one."}),
+    ]
+    seeds: Annotated[options.Seeds, options.But({"default": (0, 1, 2)})]
+    random_seeds: Annotated[options.RandomSeeds, options.But({"default": (3, 4)})]
+    pool_share: Annotated[options.PoolShare, options.But({"default": 0.5})]
+
+
+class PromptSettings(TypedDict, total=False):
+    """Settings that change the maps of prompted networks."""
+
+    texts: options.Texts
+    foreground: options.ForegroundPoints
+    background: options.BackgroundPoints
+    steps: options.Steps
+    limit: options.Limit
+    seed: options.Seed
+
+
+class PromptOptions(PromptSettings, total=False):
+    """Options of `howfar.prompts`."""
+
+    sam: options.Sam
+    clipseg: options.ClipSeg
+    pretrained: options.RandomWeights
+    device: options.Device
+    progress: options.Progress

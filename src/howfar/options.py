@@ -1,0 +1,210 @@
+"""Declare every option once: its type, default, help, rule and unit.
+
+`howfar.keywords` says which function takes which options, `howfar.settings` checks their values, and `howfar.cli.options` makes
+the command line of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from howfar import protocols
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """Say of an option what its type does not say.
+
+    Attributes
+    ----------
+    default
+        The value where none is given; `REQUIRED` where one must be.
+    help
+        One sentence that says what the option does.
+    rule
+        Bounds as keywords of `pydantic.Field`: ge, gt, le, lt, min_length.
+    unit
+        What a number counts.
+    free
+        Whether the value is checked where it is used, which is not here.
+    flags
+        Names on the command line, where they do not follow from the name in Python.
+    was
+        An earlier name, which is understood too.
+    """
+
+    default: Any
+    help: str
+    rule: Mapping[str, Any] = field(default_factory=dict)
+    unit: str = ""
+    free: bool = False
+    flags: tuple[str, ...] = ()
+    was: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class But:
+    """Change fields of an option where one function differs from the others."""
+
+    changes: Mapping[str, Any]
+
+
+DEFAULT_BACKBONE: Final = "efficientnet_lite0"
+DEFAULT_COMPONENTS: Final = 25
+REQUIRED: Final = ...
+HIDDEN: Final = ("",)
+"""Flags of an option that the command line does not have."""
+FOLDED: Final = ("--backbone-option",)
+"""Flags of the options that the command line takes as NAME=VALUE."""
+_POSITIVE: Final = {"gt": 0}
+_COUNT: Final = {"ge": 1}
+_NATURAL: Final = {"ge": 0}
+_SHARE: Final = {"gt": 0, "lt": 1}
+_SOME: Final = {"min_length": 1}
+_FINITE: Final = {"allow_inf_nan": False}
+_FURTHER: Final = {"free": True, "flags": FOLDED}
+_Text = str | None
+_Number = float | None
+_Count = int | None
+_Place = str | Path | None
+_Three = Sequence[float] | None
+
+# How distances are measured.
+Space = Literal["pair", "primary", "joint", "none"]
+Components = Annotated[int, Option(DEFAULT_COMPONENTS, "Keep this many principal components (z).", _COUNT)]
+Projection = Annotated[
+    Space, Option("pair", "Fit components to each pair of datasets, to the primary, to all (joint), or to none.")
+]
+Scales = Literal["none", "layers"]
+Scale = Annotated[Scales, Option("none", "Divide each layer of a feature by its spread (layers), or do not.")]
+Seed = Annotated[int, Option(0, "Draw all that is random with this seed.", _NATURAL)]
+Bootstrap = Annotated[int, Option(1000, "Draw this many resamples for the intervals; 0 leaves them out.", _NATURAL)]
+Permutations = Annotated[int, Option(999, "Draw this many relabellings for the p-values; 0 leaves them out.", _NATURAL)]
+Neighbours = Annotated[int, Option(5, "Average the nearest-neighbour distance over this many images (k).", _COUNT)]
+Limit = Annotated[_Count, Option(None, "Draw at most this many images of each dataset, with the seed.", _COUNT)]
+Rivals = Annotated[bool, Option(True, "Measure Fréchet, KID, MMD and sliced Wasserstein distances too, slow for large sets.")]
+Baselines = Annotated[bool, Option(True, "Measure with the two trivial backbones too (raw pixels, colour moments).")]
+
+# Where and by what the computing is done.
+Out = Annotated[_Place, Option(None, "Write the run to this folder, where a run that was killed goes on.", free=True)]
+Stored = protocols.Store | str | Path | None
+Store = Annotated[
+    Stored, Option(None, "Keep features in this folder or URL (s3://, gs://, az://), not in the cache.", free=True)
+]
+Runner = Annotated[str | protocols.Runner, Option("local", "Compute here (local), or on a cluster (ray).", free=True)]
+BatchSize = Annotated[
+    _Count, Option(None, "Compute this many images at once; by default 16, or what a GPU fits.", _COUNT, free=True)
+]
+ImagesAtOnce = Annotated[int, Option(16, "Compute this many images at once.", _COUNT, free=True)]
+Workers = Annotated[_Count, Option(None, "Work on this many batches at once; by default one for each core.", _COUNT, free=True)]
+Progress = Annotated[bool, Option(True, "Show progress on stderr, or in the notebook.", flags=HIDDEN)]
+Memory = Annotated[
+    str | int | None, Option(None, "Keep howfar's own arrays below this size: 512MB, 1.5GiB, or bytes.", free=True)
+]
+Device = Annotated[str, Option("auto", "Run the network there: auto, cpu or cuda.", free=True)]
+
+# How a backbone is loaded.
+LocalWeights = str | Path | Mapping[str, str | Path] | None
+Weights = Annotated[LocalWeights, Option(None, "Read local weights: a file, or a folder in the hub's format.", free=True)]
+RandomWeights = Annotated[bool, Option(True, "Load published weights, not random ones of one seed.", free=True, flags=HIDDEN)]
+Pool = Annotated[
+    bool | None, Option(None, "Take the pooled vector or the flattened maps; by default as the kind does.", free=True)
+]
+Fits = Literal["stretch", "crop", "pad"]
+Fit = Annotated[Fits, Option("stretch", "Stretch, crop or pad pictures to a square.", free=True)]
+Via = Annotated[_Count, Option(None, "Resize to this square first; the paper's is 448.", _COUNT, "pixels", free=True)]
+ModelName = Annotated[_Text, Option(None, "Load this model of the family.", free=True, flags=HIDDEN)]
+Sides = int | Sequence[int] | None
+InputSize = Annotated[Sides, Option(None, "Feed the network this square, or this height and width.", unit="pixels", **_FURTHER)]
+Mean = Annotated[_Three, Option(None, "Subtract this of each channel, on the scale from 0 to 1.", **_FURTHER)]
+Std = Annotated[_Three, Option(None, "Divide each channel by this, on the scale from 0 to 1.", **_FURTHER)]
+Output = Annotated[_Text, Option(None, "Take this output of an ONNX file as the feature.", **_FURTHER)]
+PromptText = Annotated[_Text, Option(None, "Give the network this text beside the picture.", **_FURTHER)]
+Engines = Literal["auto", "torch", "compile"]
+Engine = Annotated[
+    Engines, Option("auto", "Run by onnxruntime on a CPU (auto), by torch, or compiled by torch first.", **_FURTHER)
+]
+Floats = Literal["32", "bf16", "fp16"]
+Precision = Annotated[
+    Floats, Option("32", "Compute in 32 bits, or in mixed precision: quicker, a little different.", **_FURTHER)
+]
+
+# How performance is known and related to distance.
+Threshold = Annotated[
+    _Number,
+    Option(None, "Score all images at this threshold, in hundredths; by default the primary's, else 0.5.", {"ge": 0, "lt": 1}),
+]
+Tau = Annotated[float, Option(0.5, "Count an image as failed where its performance is below this.", {"ge": 0, "le": 1})]
+Flat = Annotated[float, Option(0.2, "Take a change up to this over a set's distances for none.", {**_POSITIVE, **_FINITE})]
+Level = Annotated[float, Option(0.9, "Give conformal intervals of this level.", _SHARE)]
+ErrorRate = Annotated[float, Option(0.2, "Let at most this share of a failure list be wrong.", _SHARE)]
+Group = Annotated[
+    _Text, Option(None, "Name photographs by the first group of this regular expression: '(.+)-[0-9]+' for tiles.")
+]
+Estimator = Annotated[
+    str, Option("auto", "Estimate by this; auto takes the best judged, if choosing beats predicting the mean.")
+]
+Task = Annotated[str, Option("segmentation", "Evaluate a segmentation, a classification or a detection.", free=True)]
+Tolerance = Annotated[float, Option(0.0, "Let prediction and mask agree within this distance.", unit="pixels", free=True)]
+Iou = Annotated[_Number, Option(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
+MinScore = Annotated[_Number, Option(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
+Partial = Annotated[bool, Option(False, "Leave out images that cannot be scored, and list them.", flags=("--partial",))]
+FlippedMaps = Annotated[_Place, Option(None, "Read maps of the left-right flipped images, as the model gave them.", free=True)]
+Members = Sequence[str | Path] | str | Path
+Ensemble = Annotated[Members, Option((), "Read maps of further models for the same images.", free=True)]
+Truth = Annotated[_Place, Option(None, "Read true boxes (detection): JSON as the predictions, without scores.", free=True)]
+
+# How a segmenter is trained.
+Named = Mapping[str, Any] | None
+Architecture = Annotated[
+    Named, Option(None, "Set an option of the architecture, as encoder=b3.", free=True, flags=("--option",))
+]
+Begin = Option(True, "Begin with published weights, a local file's, or none.", free=True, flags=("--pretrained", "--weights"))
+Pretrained = Annotated[bool | str | Path, Begin]
+Side = Annotated[_Count, Option(None, "Resize pictures to a square of this side.", _POSITIVE, "pixels")]
+Epochs = Annotated[_Count, Option(None, "Pass over the images this many times.", _POSITIVE)]
+Batch = Annotated[_Count, Option(None, "Learn from this many images at a time.", _POSITIVE)]
+Loss = Annotated[_Text, Option(None, "Minimise this loss: bce, dice, bce_dice, soft_iou, bce_iou or deepcrack.")]
+Schedule = Annotated[_Text, Option(None, "Let the learning rate follow this schedule: constant, cosine, poly or step.")]
+Rate = Annotated[_Number, Option(None, "Learn at this rate where it is highest.", {**_POSITIVE, **_FINITE})]
+Decay = Annotated[_Number, Option(None, "Let weights decay by this.", {**_NATURAL, **_FINITE})]
+Augment = Annotated[bool, Option(True, "Flip, turn, recolour and blur pictures.")]
+Holdout = Annotated[float, Option(0.1, "Hold out this share of the photographs, to tune and stop by.", {"ge": 0, "lt": 1})]
+Patience = Annotated[_Count, Option(None, "Stop after this many epochs without a better held-out ODS.", _POSITIVE)]
+Keep = Annotated[Literal["best", "last"], Option("best", "Keep the weights of the best epoch by held-out ODS, or of the last.")]
+TrainingPrecision = Annotated[Literal["32", "bf16"], Option("32", "Train in 32 bits, or in mixed precision (bf16).")]
+
+# What an adaptation study trains.
+Shots = Annotated[Sequence[int], Option((1, 3, 7), "Add this many images of each secondary; 0 is the baseline.", _SOME)]
+Strategies = Annotated[
+    Sequence[str], Option(("far",), "Choose images by this strategy, or by all.", _SOME, flags=("--strategy",))
+]
+Seeds = Annotated[Sequence[int], Option((0,), "Train and choose anew with each of these seeds.", _SOME)]
+RandomSeeds = Annotated[Sequence[int], Option((), "Train only the baseline and the strategy random with these further seeds.")]
+PoolShare = Annotated[
+    _Number,
+    Option(
+        None, "Choose from this share of each secondary's photographs, and score on the others.", _SHARE,
+        flags=("--pool-share", "--pool"), was="pool",
+    ),
+]  # fmt: skip
+BackgroundShots = Annotated[Sequence[int], Option((), "Add this many background images to the models with the most shots.")]
+Beginnings = Literal["anew", "tuned"]
+Start = Annotated[Beginnings, Option("anew", "Go on from the baseline's weights (tuned), or train anew.", flags=("--tuned",))]
+
+# How networks are prompted.
+Words = Sequence[str] | str | None
+Texts = Annotated[Words, Option(None, "Tell CLIPSeg this; by default the paper's three texts.", free=True, flags=("--text",))]
+ForegroundPoints = Annotated[int, Option(3, "Draw this many points on the foreground.", _COUNT)]
+BackgroundPoints = Annotated[int, Option(3, "Draw this many points beside the foreground.", _NATURAL)]
+Steps = Annotated[int, Option(1000, "Fit the two weights of PerSAM-F by this many steps.", _COUNT)]
+Sam = Annotated[_Place, Option(None, "Read SAM from this folder in the hub's format.", free=True)]
+ClipSeg = Annotated[_Place, Option(None, "Read CLIPSeg from this folder in the hub's format.", free=True)]
+
+# How maps are predicted.
+Flipped = Annotated[bool, Option(False, "Mirror the images first, to learn how maps agree.", flags=("--flipped",))]
+Tiled = Annotated[bool, Option(False, "Predict overlapping tiles at the images' own scale.", flags=("--tile",))]
+Squares = Annotated[int, Option(8, "Predict this many squares at once.", _COUNT, free=True, flags=("--batch-size",))]

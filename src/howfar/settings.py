@@ -1,0 +1,202 @@
+"""Turn the keywords of a function into checked values, and its declared options into its signature and documentation."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from functools import cache, wraps
+from types import GenericAlias, NoneType, UnionType
+from typing import Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from howfar.errors import InputError
+from howfar.options import REQUIRED, But, Option
+
+Keywords = TypeVar("Keywords", bound=Mapping[str, Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+_SECTION = re.compile(r"^(Returns|Raises|Examples)\n-+$", re.MULTILINE)
+
+
+class Declared(NamedTuple):
+    """An option as one function with_options it, with its type."""
+
+    kind: Any
+    option: Option
+
+
+@cache
+def declared(keywords: type) -> dict[str, Declared]:
+    """The options of a function by name, from the `TypedDict` of its keywords.
+
+    Examples
+    --------
+    >>> from howfar.keywords import MatrixOptions
+    >>> declared(MatrixOptions)["bootstrap"].option.default
+    0
+    """
+    hints = get_type_hints(keywords, include_extras=True)
+    return {name: _declared(hint) for name, hint in hints.items()}
+
+
+def _declared(hint: Any) -> Declared:
+    kind, option, *others = get_args(hint)
+    for other in others:
+        option = replace(option, **other.changes) if isinstance(other, But) else option
+    return Declared(kind, option)
+
+
+def checked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
+    """Check the values of a function's keywords and fill in the defaults; the first refused one becomes one clear line.
+
+    Raises
+    ------
+    InputError
+        Names the option, the rule, the value and what to do.
+
+    Examples
+    --------
+    >>> from howfar.keywords import SelectOptions
+    >>> checked(SelectOptions, {})
+    {'seed': 0}
+    >>> checked(SelectOptions, {"seed": -1})
+    Traceback (most recent call last):
+    howfar.errors.InputError: seed is refused (Input should be greater than or equal to 0), got -1: the default is 0
+    """
+    from pydantic import ValidationError
+
+    options = declared(keywords)
+    values = {_renamed(name, options): value for name, value in given.items()}
+    refuse_unknown(values, options)
+    try:
+        model = _model(keywords)(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        default = options[name].option.default
+        remedy = "" if default in (REQUIRED, None) else f"the default is {default!r}"
+        raise InputError.of(name, f"is refused ({first['msg']})", first["input"], remedy) from error
+    return keywords(**{name: getattr(model, name) for name in options})
+
+
+def _renamed(name: str, options: Mapping[str, Declared]) -> str:
+    return next((new for new, (_, option) in options.items() if option.was == name), name)
+
+
+@cache
+def _model(keywords: type) -> Any:
+    from pydantic import ConfigDict, Field, create_model
+
+    fields: dict[str, Any] = {
+        name: (Any, option.default) if option.free else (_checkable(kind), Field(option.default, **option.rule))
+        for name, (kind, option) in declared(keywords).items()
+    }
+    return create_model(keywords.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+
+
+def _checkable(kind: Any) -> Any:
+    """The type as it is checked: a sequence becomes a tuple, so that it is read once and cannot change."""
+    is_sequence = getattr(get_origin(kind), "__name__", "") == "Sequence"
+    return GenericAlias(tuple, (get_args(kind)[0], ...)) if is_sequence else kind
+
+
+def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
+    """Refuse the first name of an option that is none of the known, and name the nearest.
+
+    Raises
+    ------
+    InputError
+        Names the option.
+
+    Examples
+    --------
+    >>> refuse_unknown(["epoch"], ["size", "epochs"])
+    Traceback (most recent call last):
+    howfar.errors.InputError: option must be a known one, got 'epoch': did you mean epochs?
+    """
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}"
+            raise InputError.of("option", "must be a known one", name, hint)
+
+
+def picked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
+    """Those of the given options that `keywords` declares; None, which stands for the default, is left out.
+
+    Examples
+    --------
+    >>> from howfar.keywords import SelectOptions
+    >>> picked(SelectOptions, {"seed": 3, "flat": 0.2})
+    {'seed': 3}
+    """
+    return keywords(**{name: given[name] for name in declared(keywords) if given.get(name) is not None})
+
+
+def with_options(keywords: type) -> Callable[[Function], Function]:
+    """Give a function whose last parameter is ``**options: Unpack[keywords]`` the signature and documentation of its options.
+
+    An unknown keyword becomes an error that names the nearest known one.
+
+    Examples
+    --------
+    >>> import howfar
+    >>> inspect.signature(howfar.compare).parameters["components"]
+    <Parameter "components: 'int' = 25">
+    """
+
+    def made(function: Function) -> Function:
+        own = [one for one in inspect.signature(function).parameters.values() if one.kind is not one.VAR_KEYWORD]
+        options = declared(keywords)
+        names = [*options, *(one.name for one in own), *(option.was for _, option in options.values() if option.was)]
+
+        @wraps(function)
+        def call(*arguments: Any, **given: Any) -> Any:
+            refuse_unknown(given, names)
+            return function(*arguments, **given)
+
+        parameters = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=spelt(kind))
+            for name, (kind, option) in options.items()
+        ]
+        call.__signature__ = inspect.signature(function).replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]  # PEP 362
+        call.__doc__ = _documented(function.__doc__ or "", options)
+        return cast("Function", call)
+
+    return made
+
+
+def _documented(text: str, options: Mapping[str, Declared]) -> str:
+    """A docstring with an entry for each option after those of the function's own parameters."""
+    text = inspect.cleandoc(text)
+    entries = "\n".join(_entry(name, *found) for name, found in options.items())
+    section = _SECTION.search(text)
+    place = section.start() if section else len(text)
+    return f"{text[:place].rstrip()}\n{entries}\n\n{text[place:]}"
+
+
+def _entry(name: str, kind: Any, option: Option) -> str:
+    rule = " and ".join(f"{_BOUNDS[bound]} {value}" for bound, value in option.rule.items() if bound in _BOUNDS)
+    beside = ", ".join(filter(None, [option.unit and f"in {option.unit}", rule]))
+    return f"{name} : {spelt(kind)}, default {option.default!r}\n    {option.help}" + (
+        f" {beside[0].upper()}{beside[1:]}." if beside else ""
+    )
+
+
+def spelt(kind: Any) -> str:
+    """A type as documentation writes it.
+
+    Examples
+    --------
+    >>> spelt(Literal["pair", "joint"] | None), spelt(dict[str, int])
+    ("'pair' | 'joint' | None", 'dict[str, int]')
+    """
+    if get_origin(kind) in (Union, UnionType):
+        return " | ".join(spelt(one) for one in get_args(kind))
+    if get_origin(kind) is Literal:
+        return " | ".join(repr(one) for one in get_args(kind))
+    if kind is NoneType:
+        return "None"
+    return re.sub(r"\b(\w+\.)+", "", inspect.formatannotation(kind))

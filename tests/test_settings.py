@@ -1,0 +1,135 @@
+"""Options become checked values, signatures and documentation, and each name means one thing in all functions."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import howfar
+from howfar import keywords
+from howfar.errors import InputError
+from howfar.keywords import AdaptOptions, BakeoffOptions, CompareOptions, CompareSettings, MatrixOptions, TrainSettings
+from howfar.options import HIDDEN, REQUIRED
+from howfar.settings import checked, declared, picked
+
+FUNCTIONS = {
+    "compare": CompareOptions,
+    "compare_backbones": CompareOptions,
+    "matrix": MatrixOptions,
+    "embed": keywords.EmbedOptions,
+    "profile": keywords.ProfileOptions,
+    "relate": keywords.RelateOptions,
+    "select": keywords.SelectOptions,
+    "evaluate": keywords.EvaluateOptions,
+    "predict": keywords.PredictOptions,
+    "train": keywords.TrainOptions,
+    "adapt": AdaptOptions,
+    "bakeoff": BakeoffOptions,
+    "prompts": keywords.PromptOptions,
+    "load_backbone": keywords.BackboneOptions,
+}
+# A network that predicts takes one square where a backbone takes two sides, and one that is trained one precision less; what is
+# read of mirrored maps in one function is made of mirrored images in another.
+TWOFOLD = {"size", "precision", "pretrained", "batch", "flipped"}
+
+
+@pytest.mark.parametrize(("name", "kind"), FUNCTIONS.items())
+def test_signature_and_documentation_show_every_option(name: str, kind: type) -> None:
+    function = getattr(howfar, name)
+    parameters, text = inspect.signature(function).parameters, inspect.getdoc(function)
+    assert text is not None
+    for option, (_, entry) in declared(kind).items():
+        assert parameters[option].default == entry.default
+        assert f"\n{option} : {parameters[option].annotation}, default {entry.default!r}\n    {entry.help}" in text
+    assert not [one for one in parameters.values() if one.kind is one.VAR_KEYWORD]
+    assert text.index("\nParameters\n") < text.index(f"\n{option} : ") < text.index("\nRaises\n")
+
+
+def test_a_name_has_one_type_in_all_functions() -> None:
+    kinds: dict[str, set[str]] = {}
+    for kind in FUNCTIONS.values():
+        for name, (annotation, _) in declared(kind).items():
+            kinds.setdefault(name, set()).add(str(annotation))
+    assert {name for name, found in kinds.items() if len(found) > 1} <= TWOFOLD
+
+
+def test_the_default_of_components_is_declared_once() -> None:
+    files = Path(howfar.__file__).parent.rglob("*.py")
+    declares = re.compile(r"^ *\w*components\b[^=\n]*= *(Field\()?\d+", re.MULTILINE | re.IGNORECASE)
+    assert [file.name for file in files if declares.search(file.read_text())] == ["options.py"]
+
+
+def test_help_is_one_sentence_that_begins_with_a_verb() -> None:
+    for kind in FUNCTIONS.values():
+        for name, (_, option) in declared(kind).items():
+            assert re.match(r"[A-Z][a-z]+,? .*\.$", option.help), name
+            assert ". " not in option.help, name
+            assert option.help.split()[0] not in {"The", "A", "As", "Of", "Which", "What", "Whether", "How"}, name
+
+
+def test_values_are_checked_and_defaults_filled_in() -> None:
+    given = checked(CompareSettings, {"components": np.int64(3), "projection": "joint"})
+    assert given == {
+        "components": 3, "projection": "joint", "scale": "none", "seed": 0, "bootstrap": 1000, "permutations": 999,
+        "neighbours": 5, "limit": None, "rivals": True,
+    }  # fmt: skip
+    assert checked(MatrixOptions, {})["bootstrap"] == 0
+    assert checked(AdaptOptions, {"shots": range(2), "seeds": [4]})["shots"] == (0, 1)
+    assert picked(CompareSettings, {"components": None, "limit": 3, "device": "cpu"}) == {"limit": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "line"),
+    [
+        (CompareSettings, {"components": 0}, "components is refused (Input should be greater than or equal to 1), got 0: the"),
+        (CompareSettings, {"scale": "z"}, "scale is refused (Input should be 'none' or 'layers'), got 'z': the default is"),
+        (CompareSettings, {"limit": 0}, "limit is refused (Input should be greater than or equal to 1), got 0"),
+        (CompareSettings, {"component": 3}, "option must be a known one, got 'component': did you mean components?"),
+        (AdaptOptions, {"pool": 2}, "pool_share is refused (Input should be less than 1), got 2"),
+        (AdaptOptions, {"shots": ()}, "shots is refused"),
+        (AdaptOptions, {"strategies": "far"}, "strategies is refused"),
+        (AdaptOptions, {"bootstrap": 1}, "bootstrap is refused"),
+        (TrainSettings, {"seed": 2**32}, "seed is refused"),
+        (TrainSettings, {"rate": float("nan")}, "rate is refused"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_one_line(kind: Any, given: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        checked(kind, given)
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_earlier_name_is_understood() -> None:
+    assert checked(AdaptOptions, {"pool": 0.25})["pool_share"] == 0.25
+    with pytest.raises(InputError, match="option must be a known one, got 'pools'"):
+        howfar.adapt("p", ["s"], out="o", pools=0.5)
+
+
+def test_a_keyword_of_the_function_itself_is_named_too() -> None:
+    with pytest.raises(InputError, match=r"option must be a known one, got 'labeled': did you mean labelled\?"):
+        howfar.select("run", "site", 3, labeled="list.txt")
+
+
+def test_functions_can_still_be_sent_to_other_processes() -> None:
+    assert pickle.loads(pickle.dumps(howfar.compare)) is howfar.compare
+
+
+def test_no_option_is_required_and_those_that_are_not_shown_are_few() -> None:
+    options = {name: entry.option for kind in FUNCTIONS.values() for name, entry in declared(kind).items()}
+    assert not [name for name, option in options.items() if option.default is REQUIRED]
+    assert {name for name, option in options.items() if option.flags == HIDDEN} <= {"progress", "model", "pretrained"}
+
+
+def test_declaring_options_loads_neither_pydantic_nor_numpy() -> None:
+    code = "import sys, howfar.keywords, howfar.settings; print(sorted({'pydantic', 'numpy', 'typer'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
