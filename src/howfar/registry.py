@@ -84,6 +84,12 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "flip_disagreement": "howfar.selection.flip_disagreement:FLIP_DISAGREEMENT",
         "foreground": "howfar.selection.foreground:FOREGROUND",
     },
+    "perturbations": {
+        "brighter": "howfar.perturb.corruptions:BRIGHTER",
+        "darker": "howfar.perturb.corruptions:DARKER",
+        "blur": "howfar.perturb.corruptions:BLUR",
+        "noise": "howfar.perturb.corruptions:NOISY",
+    },
     "runners": {
         "local": "howfar.runners.local:LocalRunner",
         "ray": "howfar.runners.ray:RayRunner",
