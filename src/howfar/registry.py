@@ -85,6 +85,12 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "flip_disagreement": "howfar.selection.by_column:FLIP_DISAGREEMENT",
         "foreground": "howfar.selection.random_draws:FOREGROUND",
     },
+    "perturbations": {
+        "brighter": "howfar.perturb.corruptions:BRIGHTER",
+        "darker": "howfar.perturb.corruptions:DARKER",
+        "blur": "howfar.perturb.corruptions:BLUR",
+        "noise": "howfar.perturb.corruptions:NOISY",
+    },
     "runners": {
         "local": "howfar.runners.local:LocalRunner",
         "ray": "howfar.runners.ray:RayRunner",

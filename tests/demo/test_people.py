@@ -1,0 +1,66 @@
+"""Rendered people: the seed and the numbers decide everything, and identity outweighs what varies."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from howfar.demo.people import draw_person, render, write_people
+from howfar.demo.street import LIGHTS, SCENES, WEATHERS
+from howfar.errors import InputError
+
+
+def test_the_same_numbers_render_the_same_pixels() -> None:
+    first = render(draw_person(3, 1), 5, 6, 2, 3, seed=3)
+    np.testing.assert_array_equal(first, render(draw_person(3, 1), 5, 6, 2, 3, seed=3))
+    for changed in ((6, 6, 2, 3), (5, 1, 2, 3), (5, 6, 4, 3), (5, 6, 2, 1)):
+        assert (render(draw_person(3, 1), *changed, seed=3) != first).mean() > 0.3
+
+
+def test_people_differ_and_are_drawn_apart_from_each_other() -> None:
+    people = [draw_person(0, number) for number in range(1, 41)]
+    assert len(set(people)) == 40
+    assert len({(person.top, person.bottom, person.hat, person.bag) for person in people}) > 35
+
+
+def test_a_turn_by_half_shows_the_back() -> None:
+    person = draw_person(0, 2)._replace(hat=None, long_hair=False, hair=(0.0, 0.0, 0.0), skin=(1.0, 0.8, 0.7))
+    front, back = (render(person, view, 5, 4, 3).astype(float) for view in (28, 10))
+    row = round(192 * (0.93 - person.tall + 0.07 * person.tall))
+    head = (slice(row - 3, row + 4), slice(44, 52))
+    assert front[head].mean() > back[head].mean() + 60
+
+
+def test_light_and_weather_do_what_they_are_called() -> None:
+    person = draw_person(0, 1)
+    brightness = [render(person, 1, 5, light, 1).mean() for light in range(1, 8)]
+    assert np.argmin(brightness) == [light.name for light in LIGHTS].index("midnight")
+    assert np.argmax(brightness) == [light.name for light in LIGHTS].index("noon")
+    contrast = {weather.name: render(person, 1, number, 4, 1)[:100].std() for number, weather in enumerate(WEATHERS, start=1)}
+    assert contrast["foggy"] < 0.6 * contrast["neutral"]
+    ground = [render(person, 1, number, 4, 3)[150:].mean() for number in (5, 6)]
+    assert ground[1] > ground[0] + 40
+
+
+def test_names_are_finegprs_and_numbers_are_complete(tmp_path: Path) -> None:
+    root = write_people(tmp_path, (1, 3), views=(1, 36), weathers=(1, 7), lights=(2,), scenes=(9, 4))
+    names = sorted(file.name for file in root.rglob("*.jpg"))
+    assert len(names) == 8
+    assert all(re.fullmatch(r"000[13]_c(01|36)_w0[17]_l02_p0[49]\.jpg", name) for name in names)
+    assert {file.parent.name for file in root.rglob("*.jpg")} == {"0001", "0003"}
+
+
+def test_the_paper_counts_of_nine_scenes_and_seven_of_each() -> None:
+    assert (len(SCENES), len(WEATHERS), len(LIGHTS)) == (9, 7, 7)
+    assert [place for place, kind in enumerate(SCENES, start=1) if kind == "wild"] == [3, 5, 8]
+
+
+@pytest.mark.parametrize(("place", "name"), list(enumerate(("view", "weather", "light", "scene"))))
+def test_a_number_out_of_range_is_named(place: int, name: str) -> None:
+    numbers = [1, 1, 1, 1]
+    numbers[place] = 99
+    with pytest.raises(InputError, match=rf"^{name} must lie between 1 and \d+, got 99"):
+        render(draw_person(0, 1), *numbers)
