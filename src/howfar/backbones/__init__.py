@@ -61,10 +61,7 @@ def load_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
 def as_loaded(backbone: str | Backbone, options: Mapping[str, Any]) -> dict[str, Any]:
     """Describe a call of `load_backbone` as JSON values with absolute paths, so that it can be made again from anywhere.
 
-    Parameters
-    ----------
-    backbone, options
-        The name and the options that were given; of a backbone that was loaded elsewhere nothing is known.
+    Of a backbone that was loaded elsewhere nothing is known, so it gives an empty mapping.
 
     Examples
     --------
@@ -84,18 +81,7 @@ def as_loaded(backbone: str | Backbone, options: Mapping[str, Any]) -> dict[str,
 
 
 def takes(name: str) -> tuple[str, ...]:
-    """List the options of `load_backbone` that the backbone of this name reads.
-
-    Raises
-    ------
-    UnknownNameError
-        No such name.
-
-    Examples
-    --------
-    >>> takes("pixels")
-    ('fit', 'via')
-    """
+    """List the options of `load_backbone` that the backbone of this name reads; an unknown name raises `UnknownNameError`."""
     return _family(name.partition(":")[0]).takes
 
 

@@ -32,18 +32,9 @@ def build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
     """Build CLIPSeg with one text: the output of each of its three decoder layers, (token, channel) in C order.
 
     The first token of each is the class's, then come the patches row by row. The text's embedding is computed once, by the
-    model's own tokenizer and text encoder. With `pool` each layer becomes its mean over tokens. Weights are found as
-    `build_published` finds them, except that a single file is refused, as it has no tokenizer. Random weights have no
-    vocabulary: the token numbers of a text's words are then hashes of the words.
-
-    Raises
-    ------
-    MissingExtraError
-        transformers or torch is absent.
-    MissingPathError
-        The folder lacks a file, or the hub's files are neither cached nor within reach.
-    InputError
-        The weights are another model's, or damaged, or the text is too long.
+    model's own tokenizer and text encoder. With `pool` each layer becomes its mean over tokens. Weights are found, and errors
+    raised, as by `build_published`, except that a single file is refused, as it has no tokenizer, and so is a text that is too
+    long. Random weights have no vocabulary: the token numbers of a text's words are then hashes of the words.
     """
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 

@@ -46,12 +46,7 @@ def transformers_for(name: str) -> Any:
 def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
     """Check that a folder holds a model in the hub's format, of one of `kinds` where those are given, and return it.
 
-    Raises
-    ------
-    MissingPathError
-        A file is absent.
-    InputError
-        It is another kind of model.
+    An absent file raises `MissingPathError`, another kind of model `InputError`.
     """
     absent = lacking(folder, required)
     if absent:
@@ -77,23 +72,9 @@ def read_json(file: Path) -> dict[str, Any]:
 def read_model(name: str, source: object, read: Callable[..., Any], optional: str | None = None, **options: Any) -> nn.Module:
     """Read a float32 model by transformers' `from_pretrained`, and refuse it if transformers invented a tensor.
 
-    Parameters
-    ----------
-    name
-        The backbone's, for the errors.
-    source
-        A folder, or the file that ``options["state_dict"]`` was read from, for the errors.
-    read
-        A class's ``from_pretrained``.
-    optional
-        Name of a module whose tensors may be absent; the module is then removed from the network.
-    **options
-        Passed to `read`.
-
-    Raises
-    ------
-    InputError
-        The files are damaged, or do not hold every tensor of the model.
+    `source` is a folder, or for the errors alone the file that ``options["state_dict"]`` was read from; `read` is a class's
+    ``from_pretrained``, which receives the other options. The tensors of the module `optional` may be absent; it is then
+    removed from the network. Damaged files and absent tensors raise `InputError`.
     """
     import torch
 

@@ -80,16 +80,9 @@ def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
     """Build a published model with its weights, with those of `options.weights`, or with random ones.
 
     Local weights are a folder in the hub's format, or a state dict of the published configuration; published ones are in the
-    hub's cache or downloaded; random ones, of one seed, are used where `options.pretrained` is False.
-
-    Raises
-    ------
-    MissingExtraError
-        transformers or torch is absent.
-    MissingPathError
-        The folder lacks a file, or the hub's files are neither cached nor can they be downloaded.
-    InputError
-        The weights are another model's, or damaged.
+    hub's cache or downloaded; random ones, of one seed, are used where `options.pretrained` is False. Absent libraries raise
+    `MissingExtraError`; absent files, or a hub out of reach, `MissingPathError`; another model's or damaged weights
+    `InputError`.
     """
     name = model.card.name
     library = transformers_for(name)

@@ -25,14 +25,9 @@ Probabilities: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 class Reading:
     """Say how a network that howfar did not train is given images, and how its output is read.
 
-    Attributes
-    ----------
-    mean, std
-        Subtracted from each channel of a 0-1 image, and what the difference is divided by.
-    output
-        ``logits``, or ``probabilities`` where the network ends in a sigmoid or softmax itself.
-    channel
-        The foreground's channel where the output has several; by default the second of two.
+    `mean` is subtracted from each channel of a 0-1 image, and the difference divided by `std`. `output` is ``logits``, or
+    ``probabilities`` where the network ends in a sigmoid or softmax itself. `channel` is the foreground's where the output has
+    several; by default the second of two.
     """
 
     mean: Sequence[float] = IMAGENET_MEAN
@@ -58,17 +53,14 @@ class Reading:
     def foreground(self, output: Any) -> NDArray[np.float32]:
         """Read probabilities of foreground (b, h, w) from a network's output, (b, h, w) or (b, c, h, w).
 
+        Another shape, more than two channels without a choice, or probabilities outside 0-1 raise `InputError`.
+
         Examples
         --------
         >>> Reading().foreground(torch.zeros(1, 1, 1, 2)).tolist()
         [[[0.5, 0.5]]]
         >>> Reading().foreground(torch.tensor([[[[0.0]], [[100.0]]]])).tolist()
         [[[1.0]]]
-
-        Raises
-        ------
-        InputError
-            Another shape, more than two channels without a choice, or probabilities outside 0-1.
         """
         if not isinstance(output, Tensor):
             raise InputError.of("the network's output", "must be one tensor", type(output).__name__, "wrap it in a module")
@@ -99,10 +91,7 @@ class Reading:
 def of_segmenter(network: Any, device: torch.device, precision: Precision = "32") -> Probabilities:
     """Wrap one of howfar's segmenters, which normalise their input themselves and give logits.
 
-    Raises
-    ------
-    InputError
-        The precision is unknown, or not available on the device.
+    A precision that is unknown, or not available on the device, raises `InputError`.
     """
     placed = network.eval().to(device).to(memory_format=torch.channels_last)
     return _torch(placed, device, Reading((0.0,) * 3, (1.0,) * 3), precision)
@@ -111,10 +100,7 @@ def of_segmenter(network: Any, device: torch.device, precision: Precision = "32"
 def of_module(network: nn.Module, device: torch.device, reading: Reading, precision: Precision = "32") -> Probabilities:
     """Wrap a torch module that takes (b, 3, h, w) and gives maps of the same sides.
 
-    Raises
-    ------
-    InputError
-        The precision is unknown, or not available on the device.
+    A precision that is unknown, or not available on the device, raises `InputError`.
     """
     return _torch(network.eval().to(device), device, reading, precision)
 
@@ -122,14 +108,8 @@ def of_module(network: nn.Module, device: torch.device, reading: Reading, precis
 def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
     """Wrap a network in an ONNX file, which onnxruntime runs on the CPU.
 
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    MissingExtraError
-        onnxruntime is absent.
-    InputError
-        The file is no ONNX network of one image input.
+    A missing file raises `MissingPathError`, an absent onnxruntime `MissingExtraError`, and a file that is no ONNX network of
+    one image input `InputError`.
     """
     path = Path(file)
     if not path.is_file():

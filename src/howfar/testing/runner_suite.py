@@ -28,16 +28,8 @@ PAUSE_SECONDS = 0.005
 class RecordedTask:
     """Describe a task that records its begin and end as files, which works from any process of the machine.
 
-    Attributes
-    ----------
-    folder
-        Where the files ``begun-<number>`` and ``ended-<number>`` go.
-    number
-        The task's number in the order.
-    seconds
-        How long it takes.
-    fails
-        Whether it raises `ValueError`.
+    The files ``begun-<number>`` and ``ended-<number>`` go to `folder`. It takes some `seconds`, and raises `ValueError` if it
+    `fails`.
     """
 
     folder: Path

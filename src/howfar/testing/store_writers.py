@@ -44,18 +44,9 @@ def read(features: FeatureStore, ks: Sequence[int]) -> NDArray[np.floating]:
 
 
 class Writer:
-    """Run another process that adds images to a store in batches of four, skipping those that it holds.
+    """Run another process that adds images of a range to a store in batches of four, skipping those that it holds.
 
-    Parameters
-    ----------
-    store
-        The store, which is pickled.
-    folder
-        Holds the pickle.
-    first, last
-        Range of the images to add.
-    length
-        Length of their features.
+    The store is pickled into `folder`; `length` is that of the features.
     """
 
     def __init__(self, store: Store, folder: Path, first: int, last: int, length: int) -> None:

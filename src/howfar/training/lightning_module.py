@@ -19,17 +19,8 @@ from howfar.training.settings import TrainSettings
 class Fitting(lightning.LightningModule):
     """Train a segmenter by AdamW with one loss and one schedule, and validate by ODS on held-out images at the training size.
 
-    Parameters
-    ----------
-    segmenter
-        The network; only its parameters that require gradients are trained.
-    settings
-        The training settings.
-
-    Attributes
-    ----------
-    history
-        One entry a finished epoch: epoch (from 1), loss, and where images are held out ods and threshold.
+    Only parameters that require gradients are trained. `history` has one entry a finished epoch: epoch (from 1), loss, and
+    where images are held out ods and threshold.
     """
 
     def __init__(self, segmenter: nn.Module, settings: TrainSettings) -> None:

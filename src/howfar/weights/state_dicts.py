@@ -18,13 +18,8 @@ from howfar.errors import InputError
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read tensors by name from a ``.safetensors`` file, or from any other that ``torch.save`` wrote.
 
-    A training checkpoint may hold its tensors under ``state_dict`` or ``model``. The file is
-    read with ``weights_only=True``, so that nothing in it is executed.
-
-    Raises
-    ------
-    InputError
-        The file is damaged, of another format, or holds more than tensors.
+    A training checkpoint may hold its tensors under ``state_dict`` or ``model``. The file is read with ``weights_only=True``,
+    so that nothing in it is executed. One that is damaged, of another format, or holds more than tensors raises `InputError`.
     """
     remedy = "pass a .safetensors file, or a .pth file that torch.save(model.state_dict(), path) wrote"
     try:
@@ -43,23 +38,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tuple[str, ...], source: str) -> None:
-    """Load `state` into `network`, which must find every tensor in its shape.
+    """Load `state`, tensors by name from the file `source`, into `network`, which must find every tensor in its shape.
 
-    Parameters
-    ----------
-    network
-        Changed in place.
-    state
-        Tensors by name.
-    beside
-        Names of modules that `state` may hold and the network not: the classifier that the weights were trained with.
-    source
-        The file's name, for the error.
-
-    Raises
-    ------
-    InputError
-        A tensor is missing, of another shape, or not one of the network's.
+    `beside` names modules that `state` may hold and the network not: the classifier that the weights were trained with. A
+    tensor that is missing, of another shape, or not one of the network's raises `InputError`.
     """
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in state]
@@ -73,14 +55,7 @@ def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tupl
 
 
 def hash_state_dict(state: Mapping[str, Tensor]) -> str:
-    """Hash every tensor's name, type, shape and bytes, in the order of the names, as ``sha256:…``.
-
-    Examples
-    --------
-    >>> a = hash_state_dict({"w": torch.zeros(2), "b": torch.ones(1)})
-    >>> a == hash_state_dict({"b": torch.ones(1), "w": torch.zeros(2)}), a == hash_state_dict({"w": torch.zeros(2)})
-    (True, False)
-    """
+    """Hash every tensor's name, type, shape and bytes, in the order of the names, as ``sha256:…``."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu()

@@ -24,22 +24,10 @@ HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 def load_sam(base: str, pretrained: bool | Path) -> Any:
     """Build a ``transformers.SamModel``, float32, on the CPU.
 
-    Parameters
-    ----------
-    base
-        A local folder with ``config.json`` and ``model.safetensors``, or a hub id.
-    pretrained
-        True for the base model's weights, a file for those of a state dict, False for random ones: then only the configuration
-        is read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
-
-    Raises
-    ------
-    MissingExtraError
-        transformers is absent.
-    MissingPathError
-        The folder or a file of it is absent, or the hub's files are neither cached nor can they be downloaded.
-    InputError
-        The base model is no SAM, or the weights do not fit its configuration.
+    `base` is a local folder with ``config.json`` and ``model.safetensors``, or a hub id. `pretrained` is True for the base
+    model's weights, a file for those of a state dict, False for random ones: then only the configuration is read, and not even
+    that for ``facebook/sam-vit-base``, which is transformers' default. Absence of transformers raises `MissingExtraError`; of
+    the folder, a file of it or the hub `MissingPathError`; a base that is no SAM, or weights that do not fit it, `InputError`.
     """
     library = _library()
     wanted = (CONFIG_FILE, SAFE_FILE) if pretrained is True else (CONFIG_FILE,)
@@ -67,12 +55,7 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
 def sam_of(config: Any) -> Any:
     """Build a ``transformers.SamModel`` with random weights from the configuration that a checkpoint holds.
 
-    Raises
-    ------
-    MissingExtraError
-        transformers is absent.
-    InputError
-        The configuration is not a SAM's.
+    Absence of transformers raises `MissingExtraError`, a configuration that is not a SAM's `InputError`.
     """
     library = _library()
     if not isinstance(config, Mapping) or config.get("model_type") != "sam":
@@ -85,13 +68,7 @@ def sam_of(config: Any) -> Any:
 
 
 def side_of(base: str) -> int | None:
-    """Find the side of a base model's images, where it is a folder, published, or in the hub's cache; None otherwise.
-
-    Examples
-    --------
-    >>> side_of("facebook/sam-vit-base")
-    1024
-    """
+    """Find the side of a base model's images, where it is a folder, published, or in the hub's cache; None otherwise."""
     folder = Path(base).expanduser()
     if not folder.is_dir() and base in SIZES:
         return SIDE
