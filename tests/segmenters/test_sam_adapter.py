@@ -343,7 +343,9 @@ def test_vit_b_needs_no_hub_for_its_shape() -> None:
 
 
 def test_the_hubs_cache_comes_first(folder: Path, offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.segmenters.sam_adapter.load_sam.why_unreachable", lambda *_: pytest.fail("the hub was thought of"))
+    monkeypatch.setattr(
+        "howfar.segmenters.sam_adapter.load_sam.why_unreachable", lambda *_: pytest.fail("the hub was thought of")
+    )
     revision = "0" * 40
     cached = offline / "cache" / "models--owner--sam"
     (cached / "refs").mkdir(parents=True)

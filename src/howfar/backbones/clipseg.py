@@ -1,4 +1,4 @@
-"""Use the decoder states of CLIPSeg, given a text, as a backbone's features.
+"""Use the hidden states of CLIPSeg's decoder, given a text, as a backbone's features of an image.
 
 Lüddecke & Ecker, "Image segmentation using text and image prompts" (CVPR 2022).
 """
@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.family import Card, Options
-from howfar.backbones.hub_models import REQUIRED_FILES, describe_architecture, random_model, read_model, transformers_for
+from howfar.backbones.hub_models import REQUIRED_FILES, describe_architecture, random_model, read_model
 from howfar.backbones.published_transformers import IMAGENET, PublishedModel, family_of, source_folder
 from howfar.errors import InputError, one_line
+from howfar.weights.hub import transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:

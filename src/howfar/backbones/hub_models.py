@@ -6,12 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
-from howfar.weights.hub import CONFIG_FILE, WEIGHTS_FILES, lacking
+from howfar.errors import InputError, MissingPathError, one_line
+from howfar.weights.hub import CONFIG_FILE, WEIGHTS_FILES, first_three, lacking
 
 # torch and transformers are imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
@@ -24,23 +23,6 @@ REQUIRED_FILES: Final = ((CONFIG_FILE,), WEIGHTS_FILES)
 _NO_EFFECT: Final = frozenset(
     {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "torch_dtype", "transformers_version"}
 )
-
-
-def transformers_for(name: str) -> Any:
-    """Import transformers, which the backbone `name` needs.
-
-    Raises
-    ------
-    MissingExtraError
-        transformers or torch is absent.
-    """
-    try:
-        # transformers itself can be imported without torch, and then has no models.
-        import_module("torch")
-        import transformers
-    except ImportError as error:
-        raise MissingExtraError(f"{name} needs transformers: pip install 'howfar[hub]' ({error})") from error
-    return transformers
 
 
 def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
@@ -90,8 +72,7 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
         setattr(network, optional, None)
         missing = []
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise InputError(f"weights of {name} do not fit the network: {source} lacks {', '.join(missing[:3])}{more}")
+        raise InputError(f"weights of {name} do not fit the network: {source} lacks {first_three(missing)}")
     loaded: nn.Module = network
     return loaded
 

@@ -1,4 +1,4 @@
-"""Resize images to a network's input size by one antialiased resize, or by two as in the paper."""
+"""Resize images to a network's input size by stretching, cropping or padding, directly or through an intermediate square."""
 
 from __future__ import annotations
 

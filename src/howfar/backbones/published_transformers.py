@@ -1,4 +1,4 @@
-"""Build published vision models of transformers as backbones: those of the paper's tables 1 and 8, and two newer ones.
+"""Build published models of the transformers library as backbones: SAM, CLIP, DINOv2 and v3, ConvNeXt V2, Swin V2, SigLIP 2.
 
 Each model below has its class, published configuration, the paper's input size and normalisation, and the part that
 is the feature. A feature is flattened in C order of what transformers returns: (channel, row, column) for `sam` and
@@ -15,15 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.family import BackboneFamily, Card, Options
-from howfar.backbones.hub_models import (
-    REQUIRED_FILES,
-    checked_folder,
-    describe_architecture,
-    random_model,
-    read_model,
-    transformers_for,
-)
-from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD, hub_folder
+from howfar.backbones.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, random_model, read_model
+from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:

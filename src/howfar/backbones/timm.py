@@ -72,8 +72,8 @@ def _checked_name(timm: Any, name: str | None) -> str:
     return name
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=3)
+def _nearest(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=3)
     return f"the nearest are {', '.join(near)}" if near else "timm.list_models() lists them"
 
 

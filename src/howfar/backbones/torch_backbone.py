@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -22,8 +22,8 @@ from howfar.backbones.onnxruntime_engine import OnnxruntimeEngine, PixelsToFeatu
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.backbones.torch_compile import TorchCompileEngine, on_device
 from howfar.errors import HowfarError, InputError, one_line
-from howfar.options import Engines
-from howfar.weights.precision import Precision, computing_in, dtype_of
+from howfar.options import Engines, Floats
+from howfar.weights.mixed_precision import computing_in, dtype_of
 from howfar.weights.state_dicts import hash_state_dict
 
 _CUDA = threading.Lock()
@@ -75,7 +75,7 @@ class TorchBackbone:
         device: str = "auto",
         kind: str | None = None,
         engine: Engines = "auto",
-        precision: Precision = "32",
+        precision: Floats = "32",
     ) -> None:
         self.name = name
         self._device = resolve_device(device)
@@ -197,7 +197,7 @@ class TorchBackbone:
         )
 
     def _forward(self, batch: NDArray[Any], compiled: nn.Module | None = None) -> NDArray[np.float32]:
-        with torch.inference_mode(), self._set():
+        with torch.inference_mode(), self._exact():
             start = time.perf_counter()
             joined = joined_maps(self._run(batch)) if compiled is None else compiled(on_device(batch, self._device))
             features = np.ascontiguousarray(joined.cpu().numpy())
@@ -209,8 +209,13 @@ class TorchBackbone:
         return features
 
     @contextmanager
-    def _set(self) -> Iterator[None]:
-        with _exact(self._device), computing_in(self._dtype, self._device):
+    def _exact(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            if self._device.type == "cuda":
+                # cuDNN's switches belong to the process, so threads take turns; one stream runs their kernels in turn anyway.
+                stack.enter_context(_CUDA)
+                stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False))
+            stack.enter_context(computing_in(self._dtype, self._device))
             yield
 
     def _run(self, batch: NDArray[Any]) -> Sequence[Tensor]:
@@ -234,7 +239,7 @@ class TorchBackbone:
         # Networks do not declare how long each part of their feature is in any common way; a trial run tells.
         blank = np.zeros((1, *self._preprocess.size, 3), dtype=np.uint8)
         try:
-            with torch.inference_mode(), self._set():
+            with torch.inference_mode(), self._exact():
                 maps = self._run(blank)
         except HowfarError:
             raise
@@ -290,13 +295,3 @@ def resolve_device(name: str) -> torch.device:
     if (device.index or 0) >= counts[device.type]:
         raise InputError.of("device", "must be on this machine", name, "pass 'auto' or 'cpu'")
     return device
-
-
-@contextmanager
-def _exact(device: torch.device) -> Iterator[None]:
-    # cuDNN's switches belong to the process, so threads take turns; one stream runs their kernels in turn anyway.
-    if device.type != "cuda":
-        yield
-        return
-    with _CUDA, torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        yield

@@ -14,11 +14,10 @@ from howfar.backbones.hub_models import (
     random_model,
     read_json,
     read_model,
-    transformers_for,
 )
 from howfar.backbones.hub_processor_config import ModelInput, model_input
 from howfar.errors import InputError, MissingPathError, one_line
-from howfar.weights.hub import CONFIG_FILE, HUB_ID, PREPROCESSOR_FILE, hub_folder
+from howfar.weights.hub import CONFIG_FILE, HUB_ID, PREPROCESSOR_FILE, hub_folder, transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:

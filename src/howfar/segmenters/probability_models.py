@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError
+from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+from howfar.options import Floats
 from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
-from howfar.weights.precision import Precision, computing_in, dtype_of
+from howfar.weights.mixed_precision import computing_in, dtype_of
 
 Output: TypeAlias = Literal["logits", "probabilities"]
 Probabilities: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -88,7 +89,7 @@ class Reading:
         return count - 1
 
 
-def of_segmenter(network: Any, device: torch.device, precision: Precision = "32") -> Probabilities:
+def of_segmenter(network: Any, device: torch.device, precision: Floats = "32") -> Probabilities:
     """Wrap one of howfar's segmenters, which normalise their input themselves and give logits.
 
     A precision that is unknown, or not available on the device, raises `InputError`.
@@ -97,7 +98,7 @@ def of_segmenter(network: Any, device: torch.device, precision: Precision = "32"
     return _torch(placed, device, Reading((0.0,) * 3, (1.0,) * 3), precision)
 
 
-def of_module(network: nn.Module, device: torch.device, reading: Reading, precision: Precision = "32") -> Probabilities:
+def of_module(network: nn.Module, device: torch.device, reading: Reading, precision: Floats = "32") -> Probabilities:
     """Wrap a torch module that takes (b, 3, h, w) and gives maps of the same sides.
 
     A precision that is unknown, or not available on the device, raises `InputError`.
@@ -122,8 +123,8 @@ def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     # onnxruntime raises many classes of errors, none of them public.
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError.of("network", f"must be an ONNX file that onnxruntime can run ({reason})", str(path)) from error
+        rule = f"must be an ONNX file that onnxruntime can run ({one_line(error)})"
+        raise InputError.of("network", rule, str(path)) from error
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         raise InputError.of("network", "must take one input (batch, 3, height, width)", [entry.shape for entry in inputs])
@@ -134,8 +135,7 @@ def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
         try:
             outputs = session.run(None, {inputs[0].name: reading.normalised(pictures)})
         except Exception as error:
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise InputError(f"{path.name} cannot be run on pictures of shape {pictures.shape}: {reason}") from error
+            raise InputError(f"{path.name} cannot be run on pictures of shape {pictures.shape}: {one_line(error)}") from error
         return reading.foreground(torch.from_numpy(np.asarray(outputs[0])))
 
     def probabilities(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -149,7 +149,7 @@ def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
     return probabilities
 
 
-def _torch(network: nn.Module, device: torch.device, reading: Reading, precision: Precision) -> Probabilities:
+def _torch(network: nn.Module, device: torch.device, reading: Reading, precision: Floats) -> Probabilities:
     dtype = dtype_of(precision, device)
 
     def probabilities(pictures: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -40,7 +40,7 @@ class Keep(lightning.Callback):
         if last.get("ods") is not None and last["ods"] > self._highest:
             self._highest, self._at = last["ods"], last["epoch"]
             if self._best:
-                self.weights = {name: value.detach().cpu().clone() for name, value in pl_module.segmenter.state_dict().items()}
+                self.weights = pl_module.weights()
         self._stop(trainer, last["epoch"])
         replace(self.file, trainer.save_checkpoint)
 

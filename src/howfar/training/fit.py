@@ -83,7 +83,7 @@ def fit(
     with locked(state.parent, shared=True):
         module, keep = _run(network, task.settings, pairs, held, state, torch_device, workers, progress)
         best = keep.weights if task.settings.keep == "best" else None
-        weights = _cpu(module.segmenter.state_dict()) if best is None else best
+        weights = module.weights() if best is None else best
         architecture = {} if family.describe is None else family.describe(network)
         checkpoint = Checkpoint(_card(task, pairs, held, module.history, weights, architecture), weights)
         if out is not None:
@@ -246,7 +246,3 @@ def _kept_epoch(history: Sequence[Mapping[str, Any]], keep: str) -> Mapping[str,
     if not scored:
         return None
     return max(scored, key=lambda epoch: float(epoch["ods"])) if keep == "best" else scored[-1]
-
-
-def _cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().cpu().clone() for name, value in state.items()}

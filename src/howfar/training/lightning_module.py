@@ -1,4 +1,4 @@
-"""Define the Lightning module that trains a segmenter and validates it by ODS."""
+"""Define the Lightning module that trains a segmenter and validates it by ODS, its best F-measure at one threshold."""
 
 from __future__ import annotations
 
@@ -78,6 +78,10 @@ class Fitting(lightning.LightningModule):
         self._losses.clear()
         self.history.append({"epoch": self.current_epoch + 1, "loss": mean, **self._held_out})
         return self.history[-1]
+
+    def weights(self) -> dict[str, Tensor]:
+        """Copy the segmenter's weights to the CPU."""
+        return {name: value.detach().cpu().clone() for name, value in self.segmenter.state_dict().items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the history with the state from which a killed training resumes."""

@@ -1,4 +1,4 @@
-"""Check a training's settings, and fill in those that the caller leaves out from the segmenter's own."""
+"""Check a training's settings, and fill in those that the caller leaves out from the segmenter's defaults."""
 
 from __future__ import annotations
 

@@ -6,12 +6,13 @@ import logging
 import re
 import socket
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from howfar.errors import MissingPathError, one_line
+from howfar.errors import MissingExtraError, MissingPathError, one_line
 
 _LOG = logging.getLogger("howfar")
 SAFE_FILE = "model.safetensors"
@@ -26,6 +27,17 @@ IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 """Standard deviation of ImageNet's channels on the scale 0-1."""
 _SHARDS = "model-*-of-*.safetensors"
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin")
+
+
+def transformers_for(name: str) -> Any:
+    """Import transformers, which the network `name` needs; `MissingExtraError` tells that it or torch is absent."""
+    try:
+        # transformers itself can be imported without torch, and then has no models.
+        import_module("torch")
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError(f"{name} needs transformers: pip install 'howfar[hub]' ({error})") from error
+    return transformers
 
 
 def missing_weights(name: str, repository: str, file: str, reason: str) -> MissingPathError:
@@ -94,6 +106,11 @@ def hub_folder(
         f"the weights of {name} are not on this machine and cannot be fetched ({reason}): download {files}"
         f"{f' ({size})' if size else ''} of {repository} elsewhere into one folder and pass {option}=FOLDER"
     )
+
+
+def first_three(names: Sequence[str]) -> str:
+    """List the first three names, and tell how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def lacking(folder: Path, wanted: Sequence[tuple[str, ...]]) -> list[str]:

@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from howfar.errors import InputError
+from howfar.errors import InputError, one_line
+from howfar.weights.hub import first_three
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -28,7 +29,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         # torch's own message would advise to run whatever the file holds.
         raise InputError.of("weights", "must hold tensors by name and nothing else", str(path), remedy) from error
     except (OSError, EOFError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError.of("weights", f"must be readable ({_first_line(error)})", str(path), remedy) from error
+        raise InputError.of("weights", f"must be readable ({one_line(error)})", str(path), remedy) from error
     for key in ("state_dict", "model"):
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
             state = state[key]
@@ -49,8 +50,7 @@ def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tupl
     surplus = [name for name in state if name not in wanted and not name.startswith(tuple(f"{part}." for part in beside))]
     for problem, names in (("lacks", missing), ("has another shape for", misshapen), ("has no place for", surplus)):
         if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise InputError(f"weights do not fit the network: {source} {problem} {', '.join(names[:3])}{more}")
+            raise InputError(f"weights do not fit the network: {source} {problem} {first_three(names)}")
     network.load_state_dict({name: state[name] for name in wanted}, strict=True)
 
 
@@ -63,7 +63,3 @@ def hash_state_dict(state: Mapping[str, Tensor]) -> str:
         # As bytes: numpy has no bfloat16.
         digest.update(tensor.flatten().contiguous().view(torch.uint8).numpy().data)
     return f"sha256:{digest.hexdigest()}"
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

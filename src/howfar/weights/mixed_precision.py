@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from howfar.errors import InputError
-from howfar.options import Floats
 
 if TYPE_CHECKING:
     import torch
 
-Precision: TypeAlias = Floats
 _TYPES: Final = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
