@@ -82,5 +82,4 @@ def _cast_shadow(rng: np.random.Generator, size: int) -> Field:
     corners = [edge - 2 * size * along, edge + 2 * size * along]
     corners += [corners[1] + width * outward, corners[0] + width * outward]
     pen.polygon([tuple(corner) for corner in corners], fill=255)
-    soft: Field = gaussian_filter(np.asarray(picture, np.float32) / 255.0, rng.uniform(1.0, 7.0), truncate=3.0)
-    return soft
+    return gaussian_filter(np.asarray(picture, np.float32) / 255.0, rng.uniform(1.0, 7.0), truncate=3.0)

@@ -48,8 +48,7 @@ class Reading:
     def normalised(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
         """Normalise each channel: (x − mean) / std."""
         mean, std = (np.asarray(values, np.float32).reshape(1, 3, 1, 1) for values in (self.mean, self.std))
-        scaled: NDArray[np.float32] = (pictures - mean) / std
-        return scaled
+        return (pictures - mean) / std
 
     def foreground(self, output: Any) -> NDArray[np.float32]:
         """Read probabilities of foreground (b, h, w) from a network's output, (b, h, w) or (b, c, h, w).

@@ -61,8 +61,7 @@ class StrategyTests:
     @property
     def needs(self) -> tuple[str, ...]:
         """List the columns that the strategy needs."""
-        needs: tuple[str, ...] = tuple(self.strategy.needs)
-        return needs
+        return tuple(self.strategy.needs)
 
     def picked(self, columns: Mapping[str, Any], k: int, labelled: Any = None, seed: int = 0) -> NDArray[np.intp]:
         """Pick images with a generator of a seed."""
