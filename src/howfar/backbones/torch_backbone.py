@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -197,7 +197,7 @@ class TorchBackbone:
         )
 
     def _forward(self, batch: NDArray[Any], compiled: nn.Module | None = None) -> NDArray[np.float32]:
-        with torch.inference_mode(), self._exact():
+        with torch.inference_mode(), self._set():
             start = time.perf_counter()
             joined = joined_maps(self._run(batch)) if compiled is None else compiled(on_device(batch, self._device))
             features = np.ascontiguousarray(joined.cpu().numpy())
@@ -209,13 +209,8 @@ class TorchBackbone:
         return features
 
     @contextmanager
-    def _exact(self) -> Iterator[None]:
-        with ExitStack() as stack:
-            if self._device.type == "cuda":
-                # cuDNN's switches belong to the process, so threads take turns; one stream runs their kernels in turn anyway.
-                stack.enter_context(_CUDA)
-                stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False))
-            stack.enter_context(computing_in(self._dtype, self._device))
+    def _set(self) -> Iterator[None]:
+        with _exact(self._device), computing_in(self._dtype, self._device):
             yield
 
     def _run(self, batch: NDArray[Any]) -> Sequence[Tensor]:
@@ -239,7 +234,7 @@ class TorchBackbone:
         # Networks do not declare how long each part of their feature is in any common way; a trial run tells.
         blank = np.zeros((1, *self._preprocess.size, 3), dtype=np.uint8)
         try:
-            with torch.inference_mode(), self._exact():
+            with torch.inference_mode(), self._set():
                 maps = self._run(blank)
         except HowfarError:
             raise
@@ -295,3 +290,13 @@ def resolve_device(name: str) -> torch.device:
     if (device.index or 0) >= counts[device.type]:
         raise InputError.of("device", "must be on this machine", name, "pass 'auto' or 'cpu'")
     return device
+
+
+@contextmanager
+def _exact(device: torch.device) -> Iterator[None]:
+    # cuDNN's switches belong to the process, so threads take turns; one stream runs their kernels in turn anyway.
+    if device.type != "cuda":
+        yield
+        return
+    with _CUDA, torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
