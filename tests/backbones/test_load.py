@@ -10,7 +10,7 @@ import pytest
 
 import howfar
 from howfar import registry
-from howfar.backbones import BackboneFamily, Options, cards, load_backbone
+from howfar.backbones import BackboneFamily, Options, cards, load_backbone, takes
 from howfar.errors import InputError, MissingExtraError, MissingPathError, UnknownNameError
 from howfar.testing.backbone_suite import BackboneTests
 
@@ -208,3 +208,7 @@ def test_a_recipe_gets_what_it_takes() -> None:
     family = BackboneFamily(cards()[0], build, takes=("via", "device"))
     family.build(family.options({"via": 8, "device": "cuda"}))
     assert (seen[0].via, seen[0].device, seen[0].fit) == (8, "cuda", "stretch")
+
+
+def test_the_options_that_a_family_takes() -> None:
+    assert takes("pixels") == ("fit", "via")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from howfar.backbones.preprocessing import RESAMPLING, Preprocess, as_rgb
+from howfar.backbones.preprocessing import RESAMPLING, Preprocess, as_rgb, mean_colour
 from howfar.errors import ImageError, InputError
 
 
@@ -115,3 +115,17 @@ def test_description_tells_kinds_apart() -> None:
     assert len({repr(kind.describe()) for kind in kinds}) == len(kinds)
     # The canvas is not seen but by a pad.
     assert Preprocess((8, 8), fill=(0, 0, 0)).describe() == Preprocess((8, 8)).describe()
+
+
+def test_description_of_a_plain_resize() -> None:
+    assert Preprocess((96, 96)).describe() == {"size": [96, 96], "fit": "stretch", "via": None, "interpolation": "bicubic"}
+
+
+def test_a_batch_of_another_shape_is_refused() -> None:
+    rule = r"batch must be uint8 of shape \(b, 2, 3, 3\), got 'uint8 \(1, 3, 2, 3\)': stack what prepare returns"
+    with pytest.raises(InputError, match=rule):
+        Preprocess((2, 3)).check_batch(np.zeros((1, 3, 2, 3), np.uint8))
+
+
+def test_mean_colour_is_eight_bit() -> None:
+    assert mean_colour((0.485, 0.456, 0.406)) == (124, 116, 104)

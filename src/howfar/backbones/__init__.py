@@ -1,4 +1,4 @@
-"""Load backbones, the networks whose features are compared (F of the paper, eq. 1), by name."""
+"""Load backbones, the networks whose features of images are compared, by their registered names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from howfar import registry
 from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.backbones.torch_module import module
-from howfar.errors import HowfarError, InputError, MissingExtraError, UnknownNameError
+from howfar.errors import HowfarError, InputError, MissingExtraError, UnknownNameError, one_line
 from howfar.keywords import BackboneOptions
 from howfar.protocols import Backbone
 from howfar.results.json_values import plain
@@ -61,10 +61,7 @@ def load_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
 def as_loaded(backbone: str | Backbone, options: Mapping[str, Any]) -> dict[str, Any]:
     """Describe a call of `load_backbone` as JSON values with absolute paths, so that it can be made again from anywhere.
 
-    Parameters
-    ----------
-    backbone, options
-        The name and the options that were given; of a backbone that was loaded elsewhere nothing is known.
+    Of a backbone that was loaded elsewhere nothing is known, so it gives an empty mapping.
 
     Examples
     --------
@@ -84,18 +81,7 @@ def as_loaded(backbone: str | Backbone, options: Mapping[str, Any]) -> dict[str,
 
 
 def takes(name: str) -> tuple[str, ...]:
-    """List the options of `load_backbone` that the backbone of this name reads.
-
-    Raises
-    ------
-    UnknownNameError
-        No such name.
-
-    Examples
-    --------
-    >>> takes("pixels")
-    ('fit', 'via')
-    """
+    """List the options of `load_backbone` that the backbone of this name reads; an unknown name raises `UnknownNameError`."""
     return _family(name.partition(":")[0]).takes
 
 
@@ -126,8 +112,7 @@ def _family(name: str) -> BackboneFamily:
         raise
     # Another package's module may fail in any way at import, and must not break the list of the others.
     except Exception as error:
-        reason = " ".join(str(error).split()) or "no reason given"
-        raise MissingExtraError(f"backbone {name!r} cannot be loaded: {type(error).__name__}: {reason}") from error
+        raise MissingExtraError(f"backbone {name!r} cannot be loaded: {type(error).__name__}: {one_line(error)}") from error
     if not isinstance(family, BackboneFamily):
         rule = "must be registered as a howfar.backbones.BackboneFamily"
         raise InputError.of(f"backbone {name!r}", rule, type(family).__name__)

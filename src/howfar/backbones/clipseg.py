@@ -1,4 +1,4 @@
-"""Use the decoder states of CLIPSeg, given a text, as a backbone's features.
+"""Use the hidden states of CLIPSeg's decoder, given a text, as a backbone's features of an image.
 
 Lüddecke & Ecker, "Image segmentation using text and image prompts" (CVPR 2022).
 """
@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.family import Card, Options
-from howfar.backbones.hub_models import REQUIRED_FILES, describe_architecture, random_model, read_model, transformers_for
+from howfar.backbones.hub_models import REQUIRED_FILES, describe_architecture, random_model, read_model
 from howfar.backbones.published_transformers import IMAGENET, PublishedModel, family_of, source_folder
 from howfar.errors import InputError, one_line
+from howfar.weights.hub import transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
@@ -32,18 +33,9 @@ def build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
     """Build CLIPSeg with one text: the output of each of its three decoder layers, (token, channel) in C order.
 
     The first token of each is the class's, then come the patches row by row. The text's embedding is computed once, by the
-    model's own tokenizer and text encoder. With `pool` each layer becomes its mean over tokens. Weights are found as
-    `build_published` finds them, except that a single file is refused, as it has no tokenizer. Random weights have no
-    vocabulary: the token numbers of a text's words are then hashes of the words.
-
-    Raises
-    ------
-    MissingExtraError
-        transformers or torch is absent.
-    MissingPathError
-        The folder lacks a file, or the hub's files are neither cached nor within reach.
-    InputError
-        The weights are another model's, or damaged, or the text is too long.
+    model's own tokenizer and text encoder. With `pool` each layer becomes its mean over tokens. Weights are found, and errors
+    raised, as by `build_published`, except that a single file is refused, as it has no tokenizer, and so is a text that is too
+    long. Random weights have no vocabulary: the token numbers of a text's words are then hashes of the words.
     """
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 

@@ -21,12 +21,7 @@ Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 class CheckedEngine:
     """Keep whether an engine's features agreed with torch's, and the reason where torch runs the network instead.
 
-    Parameters
-    ----------
-    name
-        The backbone's, for the log.
-    network
-        The network with its normalisation: images in, features out.
+    The backbone's `name` is for the log; `network` turns images into features, its normalisation included.
     """
 
     label: ClassVar[str]
@@ -64,23 +59,10 @@ class CheckedEngine:
 def disagreement(
     engine: str, features: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float, largest: float
 ) -> str:
-    """Describe how an engine's features differ from torch's; empty where they differ by no more than rounding.
+    """Describe how an engine's features (b, q) differ from torch's; empty where they differ by no more than rounding.
 
-    Parameters
-    ----------
-    engine
-        Its name.
-    features, expected
-        (b, q), by the engine and by torch.
-    tolerance, largest
-        How far a feature may be off, as a share of its Euclidean length, and a single value, as a share of the feature's
-        largest.
-
-    Examples
-    --------
-    >>> ones = np.ones((1, 4), np.float32)
-    >>> disagreement("it", ones, ones, 1e-4, 1e-3), disagreement("it", ones, 2 * ones, 1e-4, 1e-3)
-    ('', "it's features differ from torch's by up to 1; the largest value is 2")
+    A feature may be off by `tolerance`, as a share of its Euclidean length, and a single value by `largest`, as a share of the
+    feature's largest.
     """
     if features.shape != expected.shape:
         return f"{engine} gives features of shape {features.shape}, torch of {expected.shape}"

@@ -149,10 +149,10 @@ class BackboneFamily:
         MissingPathError
             There is nothing at `weights`, or a folder where this family takes a file.
         """
-        known = {entry.name: entry.default for entry in fields(Options)}
-        refuse_unknown(given, known)
+        standard = {entry.name: entry.default for entry in fields(Options)}
+        refuse_unknown(given, standard)
         options = Options(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
-        for name, default in known.items():
+        for name, default in standard.items():
             # Every family runs on the CPU, so device="cpu" is fine for all.
             allowed = ("auto", "cpu") if name == "device" else (default, self.defaults.get(name, default))
             if name not in self.takes and getattr(options, name) not in allowed:

@@ -6,12 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
-from howfar.weights.hub import CONFIG_FILE, WEIGHTS_FILES, lacking
+from howfar.errors import InputError, MissingPathError, one_line
+from howfar.weights.hub import CONFIG_FILE, WEIGHTS_FILES, first_three, lacking
 
 # torch and transformers are imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
@@ -26,32 +25,10 @@ _NO_EFFECT: Final = frozenset(
 )
 
 
-def transformers_for(name: str) -> Any:
-    """Import transformers, which the backbone `name` needs.
-
-    Raises
-    ------
-    MissingExtraError
-        transformers or torch is absent.
-    """
-    try:
-        # transformers itself can be imported without torch, and then has no models.
-        import_module("torch")
-        import transformers
-    except ImportError as error:
-        raise MissingExtraError(f"{name} needs transformers: pip install 'howfar[hub]' ({error})") from error
-    return transformers
-
-
 def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
     """Check that a folder holds a model in the hub's format, of one of `kinds` where those are given, and return it.
 
-    Raises
-    ------
-    MissingPathError
-        A file is absent.
-    InputError
-        It is another kind of model.
+    An absent file raises `MissingPathError`, another kind of model `InputError`.
     """
     absent = lacking(folder, required)
     if absent:
@@ -77,23 +54,9 @@ def read_json(file: Path) -> dict[str, Any]:
 def read_model(name: str, source: object, read: Callable[..., Any], optional: str | None = None, **options: Any) -> nn.Module:
     """Read a float32 model by transformers' `from_pretrained`, and refuse it if transformers invented a tensor.
 
-    Parameters
-    ----------
-    name
-        The backbone's, for the errors.
-    source
-        A folder, or the file that ``options["state_dict"]`` was read from, for the errors.
-    read
-        A class's ``from_pretrained``.
-    optional
-        Name of a module whose tensors may be absent; the module is then removed from the network.
-    **options
-        Passed to `read`.
-
-    Raises
-    ------
-    InputError
-        The files are damaged, or do not hold every tensor of the model.
+    `source` is a folder, or for the errors alone the file that ``options["state_dict"]`` was read from; `read` is a class's
+    ``from_pretrained``, which receives the other options. The tensors of the module `optional` may be absent; it is then
+    removed from the network. Damaged files and absent tensors raise `InputError`.
     """
     import torch
 
@@ -109,8 +72,7 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
         setattr(network, optional, None)
         missing = []
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise InputError(f"weights of {name} do not fit the network: {source} lacks {', '.join(missing[:3])}{more}")
+        raise InputError(f"weights of {name} do not fit the network: {source} lacks {first_three(missing)}")
     loaded: nn.Module = network
     return loaded
 

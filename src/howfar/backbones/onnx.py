@@ -25,23 +25,10 @@ _EXTERNAL_FILE: Final = re.compile(rb"\n\x08location\x12([\x01-\x7f])", re.DOTAL
 class OnnxBackbone:
     """Compute features (F of the paper, eq. 1) by an ONNX file: one output, flattened in C order.
 
-    The input is float32, (b, 3, h, w) or (b, h, w, 3), with b free or 1. Several threads may call `embed` at once.
-
-    Parameters
-    ----------
-    name
-        The registered name, with the file's.
-    file
-        Path of the model.
-    options
-        `output`, `size`, `mean`, `std`, `fit`, `via` and `device` are read.
-
-    Raises
-    ------
-    InputError
-        The file is no model, has more than one input or another kind of input, or the options do not fit it.
-    MissingExtraError
-        onnxruntime is absent.
+    The input is float32, (b, 3, h, w) or (b, h, w, 3), with b free or 1. Several threads may call `embed` at once. Of the
+    options `output`, `size`, `mean`, `std`, `fit`, `via` and `device` are read. A file that is no model, has more than one
+    input or another kind of input, or that the options do not fit, raises `InputError`; absence of onnxruntime
+    `MissingExtraError`.
     """
 
     def __init__(self, name: str, file: Path, options: Options) -> None:
@@ -126,14 +113,7 @@ class OnnxBackbone:
 def build_onnx(options: Options) -> OnnxBackbone:
     """Build the backbone of the ONNX file that `options.weights`, or else the name, gives the path of.
 
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        The file is no model of one image input, or the options do not fit it.
-    MissingExtraError
-        onnxruntime is absent.
+    A path without a file raises `MissingPathError`; the other errors are those of `OnnxBackbone`.
     """
     path = options.weights or options.model
     if path is None:

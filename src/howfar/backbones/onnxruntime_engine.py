@@ -39,16 +39,8 @@ class OnnxruntimeEngine(CheckedEngine):
 
     It is exported for images one by one, every size fixed: then all buffers are planned beforehand, which is faster on a CPU
     than any batch, and no feature depends on its neighbours. The first batch is computed by torch too. Where the two differ,
-    where the export fails or onnxruntime is absent, torch goes on alone, and a line in the log says why.
-
-    Parameters
-    ----------
-    name, network
-        See `CheckedEngine`.
-    size
-        (height, width) of an image.
-    identity
-        What the feature depends on; its hash names the exported file.
+    where the export fails or onnxruntime is absent, torch goes on alone, and a line in the log says why. The hash of
+    `identity`, on which the feature depends, names the exported file.
     """
 
     label = "onnxruntime"
@@ -147,13 +139,7 @@ class PixelsToFeatures(nn.Module):
 
 
 def joined_maps(maps: Sequence[Tensor]) -> Tensor:
-    """Flatten each layer's map in C order and concatenate them: (b, q) float32.
-
-    Examples
-    --------
-    >>> joined_maps([torch.zeros(2, 3, 4), torch.ones(2, 5)]).shape
-    torch.Size([2, 17])
-    """
+    """Flatten each layer's map in C order and concatenate them: (b, q) float32."""
     flat = [layer.flatten(1) for layer in maps]
     return (flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)).float()
 

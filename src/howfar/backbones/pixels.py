@@ -19,11 +19,6 @@ SIDE: Final = 96
 class Pixels:
     """Take the image itself at 96×96 as the feature: x = value / 255, rows from the top, RGB in a pixel; q = 96·96·3 = 27,648.
 
-    Parameters
-    ----------
-    preprocess
-        How an image becomes the 96×96 array.
-
     Examples
     --------
     >>> from PIL import Image

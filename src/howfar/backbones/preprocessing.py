@@ -1,4 +1,4 @@
-"""Resize images to a network's input size by one antialiased resize, or by two as in the paper."""
+"""Resize images to a network's input size by stretching, cropping or padding, directly or through an intermediate square."""
 
 from __future__ import annotations
 
@@ -27,15 +27,8 @@ _EIGHT_BIT: Final = frozenset({"1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK"
 def as_rgb(image: Image.Image) -> Image.Image:
     """Convert an image to mode RGB, transparency over white as `howfar.data.decode` does.
 
-    Raises
-    ------
-    ImageError
-        Its values have no fixed range (16-bit, integer or float), so that turning them into 8 bits would be a guess.
-
-    Examples
-    --------
-    >>> as_rgb(Image.new("L", (1, 1), 7)).getpixel((0, 0))
-    (7, 7, 7)
+    An image of no fixed range (16-bit, integer or float) raises `ImageError`, as turning its values into 8 bits would be a
+    guess.
     """
     if image.mode == "RGB":
         return image
@@ -45,13 +38,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 
 def mean_colour(mean: Sequence[float]) -> tuple[int, int, int]:
-    """Convert a channel mean on the scale 0-1 to an 8-bit colour, for padding that is close to 0 after normalising.
-
-    Examples
-    --------
-    >>> mean_colour((0.485, 0.456, 0.406))
-    (124, 116, 104)
-    """
+    """Convert a channel mean on the scale 0-1 to an 8-bit colour, for padding that is close to 0 after normalising."""
     red, green, blue = (min(255, max(0, round(255 * float(value)))) for value in mean)
     return red, green, blue
 
@@ -106,33 +93,14 @@ class Preprocess:
         return np.array(picture.resize((width, height), RESAMPLING[self.interpolation]))
 
     def check_batch(self, batch: NDArray[Any]) -> None:
-        """Refuse a batch that is not a stack of this preprocessing's results, (b, height, width, 3) uint8.
-
-        Raises
-        ------
-        InputError
-            Another shape or type.
-
-        Examples
-        --------
-        >>> Preprocess((2, 3)).check_batch(np.zeros((1, 3, 2, 3), np.uint8))
-        Traceback (most recent call last):
-        howfar.errors.InputError: batch must be uint8 of shape (b, 2, 3, 3), got 'uint8 (1, 3, 2, 3)': stack what prepare
-        returns
-        """
+        """Raise `InputError` unless a batch stacks this preprocessing's results, (b, height, width, 3) uint8."""
         shape = (*self.size, 3)
         if batch.shape[1:] != shape or batch.dtype != np.uint8:
             rule = f"must be uint8 of shape (b, {', '.join(map(str, shape))})"
             raise InputError.of("batch", rule, f"{batch.dtype} {batch.shape}", "stack what prepare returns")
 
     def describe(self) -> dict[str, Any]:
-        """List what the feature depends on, as JSON values for the identity.
-
-        Examples
-        --------
-        >>> Preprocess((96, 96)).describe()
-        {'size': [96, 96], 'fit': 'stretch', 'via': None, 'interpolation': 'bicubic'}
-        """
+        """List what the feature depends on, as JSON values for the identity."""
         described = {"size": list(self.size), "fit": self.fit, "via": self.via, "interpolation": self.interpolation}
         return {**described, "fill": list(self.fill)} if self.fit == "pad" else described
 

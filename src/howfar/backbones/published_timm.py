@@ -1,4 +1,4 @@
-"""Build two published backbones through timm: the paper's unpooled EfficientNet-B3, and MobileCLIP's image embedding."""
+"""Build two published timm networks as backbones: EfficientNet-B3's unpooled map, and MobileCLIP's image embedding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build published vision models of transformers as backbones: those of the paper's tables 1 and 8, and two newer ones.
+"""Build published models of the transformers library as backbones: SAM, CLIP, DINOv2 and v3, ConvNeXt V2, Swin V2, SigLIP 2.
 
 Each model below has its class, published configuration, the paper's input size and normalisation, and the part that
 is the feature. A feature is flattened in C order of what transformers returns: (channel, row, column) for `sam` and
@@ -15,15 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.family import BackboneFamily, Card, Options
-from howfar.backbones.hub_models import (
-    REQUIRED_FILES,
-    checked_folder,
-    describe_architecture,
-    random_model,
-    read_model,
-    transformers_for,
-)
-from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD, hub_folder
+from howfar.backbones.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, random_model, read_model
+from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
@@ -80,16 +73,9 @@ def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
     """Build a published model with its weights, with those of `options.weights`, or with random ones.
 
     Local weights are a folder in the hub's format, or a state dict of the published configuration; published ones are in the
-    hub's cache or downloaded; random ones, of one seed, are used where `options.pretrained` is False.
-
-    Raises
-    ------
-    MissingExtraError
-        transformers or torch is absent.
-    MissingPathError
-        The folder lacks a file, or the hub's files are neither cached nor can they be downloaded.
-    InputError
-        The weights are another model's, or damaged.
+    hub's cache or downloaded; random ones, of one seed, are used where `options.pretrained` is False. Absent libraries raise
+    `MissingExtraError`; absent files, or a hub out of reach, `MissingPathError`; another model's or damaged weights
+    `InputError`.
     """
     name = model.card.name
     library = transformers_for(name)

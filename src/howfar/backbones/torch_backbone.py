@@ -22,8 +22,8 @@ from howfar.backbones.onnxruntime_engine import OnnxruntimeEngine, PixelsToFeatu
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.backbones.torch_compile import TorchCompileEngine, on_device
 from howfar.errors import HowfarError, InputError, one_line
-from howfar.options import Engines
-from howfar.weights.precision import Precision, computing_in, dtype_of
+from howfar.options import Engines, Floats
+from howfar.weights.mixed_precision import computing_in, dtype_of
 from howfar.weights.state_dicts import hash_state_dict
 
 _CUDA = threading.Lock()
@@ -37,15 +37,10 @@ _FEATURE_BYTES: Final = 1 << 28
 
 @dataclass(frozen=True)
 class Feature:
-    """Say which part of a network is the feature.
+    """Say which part of a network is the feature, with the names of its layers and of the pooling for the identity.
 
-    Attributes
-    ----------
-    maps
-        (network, input (b, 3, h, w)) -> one tensor (b, ...) for each layer. A module-level function, so that the
-        backbone can be pickled.
-    layer, pooling
-        Names of the layers and of the pooling, for the identity.
+    `maps`, (network, input (b, 3, h, w)) -> one tensor (b, ...) for each layer, is a module-level function, so that the
+    backbone can be pickled.
     """
 
     maps: Callable[[nn.Module, Tensor], Sequence[Tensor]]
@@ -56,35 +51,15 @@ class Feature:
 class TorchBackbone:
     """Compute features (F of the paper, eq. 1) by a torch network: normalise, run, flatten each layer in C order, concatenate.
 
-    The network is put in evaluation mode and frozen; nothing records gradients. It runs in float32 (without TF32 on
-    CUDA), so that a feature depends neither on the device nor on its batch beyond rounding. On a CPU onnxruntime runs it, once
-    its first features agree with torch's.
+    The network is put in evaluation mode, frozen and moved to `device`, in place; nothing records gradients. It runs in
+    float32 (without TF32 on CUDA), so that a feature depends neither on the device nor on its batch beyond rounding. On a CPU
+    onnxruntime runs it, once its first features agree with torch's.
 
-    Parameters
-    ----------
-    name, model
-        The registered name, with the model's (``timm:resnet18``), and the architecture's own name.
-    network
-        Changed in place: frozen, and moved to `device`.
-    feature
-        Which part of the network is the feature.
-    preprocess, mean, std
-        How an image becomes the input; mean and std of each channel on the scale 0-1.
-    device
-        ``auto`` (CUDA where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-    kind
-        The name in the identity, where `name` holds the path of a file, which does not change the feature.
-    engine
-        ``auto``, or ``torch`` alone: for a network whose code branches on the image's values, which an export cannot follow.
-        ``compile`` for torch.compile, on any device.
-    precision
-        ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision in that type: another feature, with an identity of its own.
-        On a CPU ``bf16`` alone.
-
-    Raises
-    ------
-    InputError
-        The device is unknown or absent, or the network cannot take the input.
+    `model` is the architecture's own name, `kind` the name in the identity where `name` holds the path of a file, which does
+    not change the feature. `mean` and `std` are of each channel on the scale 0-1. `engine` is ``auto``, ``torch`` for a
+    network whose code branches on the image's values, which an export cannot follow, or ``compile`` for torch.compile.
+    `precision` is ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision: another feature, with an identity of its own. A
+    device that is unknown or absent, and a network that cannot take the input, raise `InputError`.
     """
 
     def __init__(
@@ -100,7 +75,7 @@ class TorchBackbone:
         device: str = "auto",
         kind: str | None = None,
         engine: Engines = "auto",
-        precision: Precision = "32",
+        precision: Floats = "32",
     ) -> None:
         self.name = name
         self._device = resolve_device(device)
@@ -143,18 +118,8 @@ class TorchBackbone:
     ) -> Self:
         """Build a backbone with the fit, resizing, device, engine and precision that a caller's options ask for.
 
-        Parameters
-        ----------
-        options
-            The caller's.
-        size, interpolation
-            (height, width) of the input in pixels, and Pillow's filter.
-        mean
-            Of each channel on the scale 0-1.
-        fill
-            Colour of ``fit="pad"``; by default the mean's, which is close to 0 after normalising.
-        **network
-            Passed on: name, model, network, feature, std, kind.
+        `size` is (height, width) of the input in pixels, `fill` the colour of ``fit="pad"``: by default the mean's, which is
+        close to 0 after normalising. Name, model, network, feature, std and kind are passed on.
         """
         return cls(
             preprocess=Preprocess(size, options.fit, options.via, interpolation, fill or mean_colour(mean)),
@@ -185,12 +150,9 @@ class TorchBackbone:
         return self._identity
 
     def on(self, device: str) -> Self:
-        """Move the network to another device, and return the backbone that runs it there.
+        """Return the backbone that runs the network on another device, where it is moved to.
 
-        Raises
-        ------
-        HowfarError
-            The device is unknown, absent or too small.
+        A device that is unknown, absent or too small raises `HowfarError`.
         """
         moved = copy.copy(self)
         moved._device = resolve_device(device)
@@ -300,20 +262,7 @@ def _moved(network: nn.Module, device: torch.device, name: str) -> nn.Module:
 
 
 def fitting(free: float, image_bytes: float) -> int:
-    """Choose the batch size that half of the free memory holds: a power of two, at least 1, at most 256.
-
-    Parameters
-    ----------
-    free
-        Bytes.
-    image_bytes
-        Bytes that one more image takes.
-
-    Examples
-    --------
-    >>> fitting(80e9, 40e6), fitting(8e9, 900e6), fitting(1e9, 5e9), fitting(1e9, 0)
-    (256, 4, 1, 256)
-    """
+    """Choose the batch size that half of the free bytes holds: a power of two, at least 1, at most 256."""
     count = free / 2 / image_bytes if image_bytes > 0 else math.inf
     return 1 << int(math.log2(min(max(count, 1), _LARGEST_BATCH)))
 
@@ -327,15 +276,7 @@ def _out_of_memory(error: Exception) -> bool:
 def resolve_device(name: str) -> torch.device:
     """Return the device that `name` asks for; ``auto`` is CUDA where there is one, else the CPU.
 
-    Raises
-    ------
-    InputError
-        torch knows no such device, or this machine has none.
-
-    Examples
-    --------
-    >>> resolve_device("cpu")
-    device(type='cpu')
+    A device that torch does not know, or that this machine lacks, raises `InputError`.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -30,13 +30,6 @@ class TorchCompileEngine(CheckedEngine):
     It is compiled for the size of the first batch, and again when a batch of at least twice as many comes; a shorter batch is
     padded. The first images are computed by the uncompiled network too. Where the two differ, or compiling fails, torch goes
     on uncompiled, and a line in the log says why.
-
-    Parameters
-    ----------
-    name, network
-        See `CheckedEngine`.
-    dtype
-        Precision of the computation.
     """
 
     label = "torch.compile"
@@ -48,16 +41,10 @@ class TorchCompileEngine(CheckedEngine):
         self._dtype = dtype
 
     def __call__(self, batch: NDArray[np.uint8], forward: Forward, by_torch: Embed) -> NDArray[np.float32]:
-        """Compute the features of a batch.
+        """Compute the features of a batch of images.
 
-        Parameters
-        ----------
-        batch
-            Images.
-        forward
-            Runs a module on images, on the backbone's device and in its precision.
-        by_torch
-            Computes the features that compiled ones are checked against, and all of them where compiling fails.
+        `forward` runs a module on images, on the backbone's device and in its precision; `by_torch` computes the features that
+        compiled ones are checked against, and all of them where compiling fails.
         """
         compiled = self._checked(batch, forward, by_torch) if len(batch) else None
         if compiled is not None:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from howfar.backbones.preprocessing import Preprocess
 from howfar.errors import InputError, MissingExtraError
-from howfar.options import Engines
-from howfar.weights.precision import Precision
+from howfar.options import Engines, Floats
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,7 +33,7 @@ def module(
     name: str = "module",
     device: str = "auto",
     engine: Engines = "torch",
-    precision: Precision = "32",
+    precision: Floats = "32",
 ) -> TorchBackbone:
     """Make a backbone of a torch module: the outputs of the named layers, each flattened in C order, are concatenated.
 

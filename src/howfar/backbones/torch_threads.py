@@ -14,13 +14,6 @@ def one_torch_thread_each() -> Iterator[None]:
     Several workers that each call `embed` are faster with one torch thread each than with torch's default of one for every
     core. Enter it before the workers start (a thread that has used torch keeps its number) and after the backbone is loaded
     (which loads torch).
-
-    Examples
-    --------
-    >>> import torch
-    >>> with one_torch_thread_each():
-    ...     torch.get_num_threads()
-    1
     """
     torch = sys.modules.get("torch")
     if torch is None:

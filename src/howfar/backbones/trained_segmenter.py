@@ -19,24 +19,9 @@ if TYPE_CHECKING:
 def build_segmenter_backbone(name: str, options: Options) -> TorchBackbone:
     """Build the encoder of a trained segmenter: each of its maps is a layer, flattened in C order (channel, row, column).
 
-    Parameters
-    ----------
-    name
-        The segmenter's registered name.
-    options
-        `weights` is the checkpoint; with `pool` each channel of each map becomes its mean. Images are resized to the size
-        that the segmenter was trained at.
-
-    Raises
-    ------
-    InputError
-        No checkpoint is given, it is none, or it is of another segmenter.
-    MissingPathError
-        There is no such file.
-    StoreError
-        The checkpoint is damaged, or of another format.
-    MissingExtraError
-        A library of the segmenter's is absent.
+    `options.weights` is a checkpoint of the segmenter registered as `name`; another's, or none, raises `InputError`, and the
+    other errors are those of `Checkpoint.load` and `Checkpoint.build`. With `pool` each channel of each map becomes its mean.
+    Images are resized to the size that the segmenter was trained at.
     """
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
     from howfar.segmenters.checkpoint import Checkpoint

@@ -14,11 +14,10 @@ from howfar.backbones.hub_models import (
     random_model,
     read_json,
     read_model,
-    transformers_for,
 )
 from howfar.backbones.hub_processor_config import ModelInput, model_input
 from howfar.errors import InputError, MissingPathError, one_line
-from howfar.weights.hub import CONFIG_FILE, HUB_ID, PREPROCESSOR_FILE, hub_folder
+from howfar.weights.hub import CONFIG_FILE, HUB_ID, PREPROCESSOR_FILE, hub_folder, transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
@@ -34,16 +33,8 @@ def build_transformers(options: Options) -> TorchBackbone:
     of images and text, the image tower's hidden state, or the embedding that it compares with text. Weights come from
     `options.weights` (a folder in the hub's format, or a state dict of the model's configuration), or else from the folder
     that `options.model` names, the hub's cache or the hub; they are random, of one seed, where `options.pretrained` is False.
-    Input size, filter, mean and standard deviation are those of ``preprocessor_config.json``, unless `options` gives others.
-
-    Raises
-    ------
-    MissingExtraError
-        transformers or torch is absent.
-    MissingPathError
-        A folder lacks a file, or the hub's files are neither cached nor can they be downloaded.
-    InputError
-        The model takes no images or has no such feature, or the weights are damaged.
+    Input size, filter, mean and standard deviation are those of ``preprocessor_config.json``, unless `options` gives others. A
+    model that takes no images or has no such feature raises `InputError`; the other errors are those of `build_published`.
     """
     name = f"transformers:{options.model or options.weights}"
     library = transformers_for(name)

@@ -1,4 +1,4 @@
-"""Draw synthetic pavement with exact crack masks and an adjustable shift, for demos, tests and checks of a measure."""
+"""Draw synthetic pavement with exact crack masks and an adjustable shift, for demos, tests and checks of a distance."""
 
 from howfar.demo.datasets import SHIFTED, write_dataset, write_demo, write_pictures
 from howfar.demo.fabric import not_pavement

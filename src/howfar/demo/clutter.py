@@ -28,26 +28,14 @@ class Layer(NamedTuple):
 
 
 def flat_layers(rng: np.random.Generator, size: int, amount: float) -> list[Layer]:
-    """Draw marks in the surface, which cracks run through: paint, oil, tyre marks; more with `amount` in [0, 1].
-
-    Examples
-    --------
-    >>> flat_layers(np.random.default_rng(0), 32, 0.0)
-    []
-    """
+    """Draw marks in the surface, which cracks run through: paint, oil, tyre marks; more with `amount` in [0, 1]."""
     # Each mark appears above a threshold of its own, so a higher amount keeps what a lower one showed.
     draws = (_oil, _oil, _tyre_mark, _paint)
     return [draw(own, size) for draw, own in zip(draws, rng.spawn(4), strict=True) if own.uniform(0.02, 0.98) < amount]
 
 
 def solid_layer(rng: np.random.Generator, size: int, amount: float) -> tuple[Layer, Field] | None:
-    """Draw objects that hide the road, as one layer and its shadow; more with `amount` in [0, 1], none at 0.
-
-    Examples
-    --------
-    >>> solid_layer(np.random.default_rng(0), 32, 0.0) is None
-    True
-    """
+    """Draw objects that hide the road, as one layer and its shadow; more with `amount` in [0, 1], none at 0."""
     canvas = Image.new("RGBA", (size * FINE, size * FINE), (0, 0, 0, 0))
     pen = ImageDraw.Draw(canvas)
     drawn = 0

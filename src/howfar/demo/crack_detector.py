@@ -77,28 +77,10 @@ class Detector:
     def fit(cls, source: Dataset | Iterable[Labelled], seed: int = 0) -> Detector:
         """Fit a detector on at most `PIXELS` pixels of each image.
 
-        Parameters
-        ----------
-        source
-            A dataset whose every image has a mask, or pairs of an image, uint8 (h, w, 3), and its mask, bool (h, w).
-        seed
-            Seed of the pixels that are drawn, and of the hidden layer; the same seed gives the same detector.
-
-        Raises
-        ------
-        InputError
-            There is no image, an image has no mask, a mask has another size than its image, or no drawn pixel (or
-            every one) is a crack's.
-        ImageError
-            A file cannot be read.
-
-        Examples
-        --------
-        >>> from howfar.demo import write_dataset
-        >>> import tempfile
-        >>> folder = write_dataset(Path(tempfile.mkdtemp()) / "roads", 2, seed=0, size=64)
-        >>> Detector.fit(Dataset.from_folder(folder), seed=0)
-        Detector(52 coefficients)
+        The source is a dataset whose every image has a mask, or pairs of an image, uint8 (h, w, 3), and its mask, bool (h, w).
+        The same seed draws the same pixels and the same hidden layer. No image, an image without a mask or with one of another
+        size, and drawn pixels that are all or none a crack's raise `InputError`; a file that cannot be read raises
+        `ImageError`.
         """
         pixel_rng, unit_rng = np.random.default_rng(seed).spawn(2)
         pairs = _read(source) if isinstance(source, Dataset) else source
@@ -149,15 +131,7 @@ class Detector:
 def pixel_features(image: NDArray[np.uint8]) -> Field:
     """Compute the features of every pixel, float32 (q, h, w), that `Detector` describes.
 
-    Raises
-    ------
-    InputError
-        The image is not uint8 (h, w, 3).
-
-    Examples
-    --------
-    >>> pixel_features(np.zeros((8, 6, 3), np.uint8)).shape
-    (19, 8, 6)
+    An image that is not uint8 (h, w, 3) raises `InputError`.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError.of("image", "must be uint8 of shape (h, w, 3)", f"{image.dtype} {image.shape}")
@@ -211,25 +185,9 @@ def _picture(item: Item) -> NDArray[np.uint8]:
 def write_predictions(folder: str | Path, dataset: Dataset, detector: Detector, flipped: bool = False) -> Path:
     """Write a dataset's probability maps as 8-bit PNG by the images' names, and return the folder.
 
-    Each map is written whole or not at all, and replaces an earlier one.
-
-    Parameters
-    ----------
-    folder
-        The map of image ``a/1.jpg`` goes to ``a/1.png`` in it; created if absent.
-    dataset
-        The images.
-    detector
-        The fitted detector.
-    flipped
-        Whether images are mirrored left to right before prediction; the maps stay mirrored.
-
-    Raises
-    ------
-    InputError
-        Two images differ only in their endings, or a map would take the place of its image.
-    ImageError
-        A file cannot be read.
+    The map of image ``a/1.jpg`` goes to ``a/1.png``, whole or not at all, and replaces an earlier one. With `flipped`, images
+    are mirrored left to right before prediction, and the maps stay mirrored. Two images that differ only in their endings, or
+    a map that would take the place of its image, raise `InputError`; a file that cannot be read raises `ImageError`.
 
     Examples
     --------

@@ -21,26 +21,9 @@ Path = NDArray[np.float64]
 
 
 def draw_cracks(rng: np.random.Generator, size: int, widening: float) -> tuple[Field, Field]:
-    """Draw one to three cracks with their branches on (size, size) pixels.
+    """Draw one to three cracks with their branches, of widths times `widening`, which does not change their course.
 
-    Parameters
-    ----------
-    rng
-        Random generator; the course of the cracks does not depend on `widening`.
-    size
-        Side of the image in pixels.
-    widening
-        Factor of each width.
-
-    Returns
-    -------
-    The share of each pixel that is covered, and the crack's depth at each pixel, both (size, size) in [0, 1].
-
-    Examples
-    --------
-    >>> cover, depth = draw_cracks(np.random.default_rng(0), 64, 1.0)
-    >>> bool(((cover >= 0) & (cover <= 1)).all() and cover.max() == 1)
-    True
+    Return the share of each pixel that is covered, and the crack's depth at each pixel, both (size, size) in [0, 1].
     """
     cover = Image.new("L", (size * FINE, size * FINE))
     depth = Image.new("L", (size, size))

@@ -22,13 +22,7 @@ class Light(NamedTuple):
 
 
 def daylight(rng: np.random.Generator, size: int, harshness: float) -> Light:
-    """Draw the light on a road; `harshness` in [0, 1] leads from a bright sky to cast shadows, low sun and dusk.
-
-    Examples
-    --------
-    >>> daylight(np.random.default_rng(0), 32, 0.0).field.shape
-    (32, 32, 3)
-    """
+    """Draw the light on a road; `harshness` in [0, 1] leads from a bright sky to cast shadows, low sun and dusk."""
     direction = rng.uniform(0.0, 2.0 * math.pi)
     exposure, steepness, scene = rng.uniform([0.9, 0.02, 0.0], [1.12, 0.12, 1.0]).tolist()
     slant = rng.uniform(0.2, 0.45)
@@ -44,13 +38,7 @@ def daylight(rng: np.random.Generator, size: int, harshness: float) -> Light:
 
 
 def photograph(rng: np.random.Generator, scene: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Simulate a camera: lens blur, vignette, sensor noise, soft clipping of bright parts, 8 bits.
-
-    Examples
-    --------
-    >>> photograph(np.random.default_rng(0), np.full((8, 8, 3), 0.5, np.float32)).dtype
-    dtype('uint8')
-    """
+    """Simulate a camera: lens blur, vignette, sensor noise, soft clipping of bright parts, 8 bits."""
     size = scene.shape[0]
     blur, corner = rng.uniform([0.4, 0.02], [0.65, 0.10]).tolist()
     axis = np.linspace(-1.0, 1.0, size, dtype=np.float32)
@@ -94,5 +82,4 @@ def _cast_shadow(rng: np.random.Generator, size: int) -> Field:
     corners = [edge - 2 * size * along, edge + 2 * size * along]
     corners += [corners[1] + width * outward, corners[0] + width * outward]
     pen.polygon([tuple(corner) for corner in corners], fill=255)
-    soft: Field = gaussian_filter(np.asarray(picture, np.float32) / 255.0, rng.uniform(1.0, 7.0), truncate=3.0)
-    return soft
+    return gaussian_filter(np.asarray(picture, np.float32) / 255.0, rng.uniform(1.0, 7.0), truncate=3.0)

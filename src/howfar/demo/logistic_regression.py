@@ -19,26 +19,11 @@ _MOST_STEPS = 100
 def fit_logistic(x: Array, y: NDArray[np.bool_], ridge: float = 1.0) -> Array:
     """Fit P(y | x) = 1 / (1 + exp(-(w₀ + w·x))) by Newton's method, which is iteratively reweighted least squares.
 
-    It minimises Σ log(1 + exp(-±(w₀ + w·x))) + ridge/2 · |w|² over the rows, the sign + where y is true. A step that does
-    not lower this loss is halved until it does, so the method converges from zero for every input.
+    It minimises Σ log(1 + exp(-±(w₀ + w·x))) + ridge/2 · |w|² over the rows, the sign + where y is true. A step that does not
+    lower this loss is halved until it does, so the method converges from zero for every input.
 
-    Parameters
-    ----------
-    x
-        Rows, float64 (n, q).
-    y
-        Their labels, (n,).
-    ridge
-        Above 0; the intercept w₀ is not penalised.
-
-    Returns
-    -------
-    Coefficients, float64 (1 + q,), the intercept first.
-
-    Raises
-    ------
-    InputError
-        All labels are equal.
+    Rows (n, q) and labels (n,) give coefficients (1 + q,), the intercept first, which is not penalised. Labels that are all
+    equal raise `InputError`.
 
     Examples
     --------

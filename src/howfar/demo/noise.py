@@ -12,13 +12,7 @@ Field = NDArray[np.float32]
 
 
 def smooth_noise(rng: np.random.Generator, size: int, cell: float) -> Field:
-    """Interpolate standard normal values on a grid of `cell` pixels smoothly to shape (size, size).
-
-    Examples
-    --------
-    >>> smooth_noise(np.random.default_rng(0), 16, 4.0).shape
-    (16, 16)
-    """
+    """Interpolate standard normal values on a grid of `cell` pixels smoothly to shape (size, size)."""
     count = int(np.ceil(size / cell)) + 3
     grid = rng.standard_normal((count, count)).astype(np.float32)
     left, top = (rng.random(2) + 1.0).tolist()
@@ -37,14 +31,8 @@ class Cells(NamedTuple):
 def cells(rng: np.random.Generator, size: int, cell: float) -> Cells:
     """Divide (size, size) pixels into cells of about `cell` pixels, one jittered seed in each square of a grid.
 
-    Worley, A cellular texture basis function, SIGGRAPH 1996; distances to the nearest and second seed are in units of
-    `cell`, and each seed has a uniform value in [0, 1).
-
-    Examples
-    --------
-    >>> plane = cells(np.random.default_rng(0), 16, 4.0)
-    >>> bool((plane.first <= plane.second).all())
-    True
+    Worley, A cellular texture basis function, SIGGRAPH 1996; distances to the nearest and second seed are in units of `cell`,
+    and each seed has a uniform value in [0, 1).
     """
     count = int(np.ceil(size / cell)) + 2
     jitter = rng.random((2, count, count), dtype=np.float32)

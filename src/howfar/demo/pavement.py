@@ -66,14 +66,7 @@ def pavement(n: int, seed: int, *, shift: float = 0.0, kind: str = "lighting", s
 
 
 def check_count(n: int, seed: int, size: int) -> None:
-    """Raise `InputError` for n below 1, a negative seed, or a size below 16.
-
-    Examples
-    --------
-    >>> check_count(1, seed=0, size=8)
-    Traceback (most recent call last):
-    howfar.errors.InputError: size must be at least 16 pixels, got 8
-    """
+    """Raise `InputError` for n below 1, a negative seed, or a size below 16."""
     for name, value, least, unit in (("n", n, 1, ""), ("seed", seed, 0, ""), ("size", size, 16, " pixels")):
         if value < least:
             raise InputError.of(name, f"must be at least {least}{unit}", value)

@@ -19,13 +19,7 @@ class Surface(NamedTuple):
 
 
 def asphalt(rng: np.random.Generator, size: int, coarseness: float) -> Surface:
-    """Draw worn asphalt; `coarseness` in [0, 1] leads from dense fine asphalt to a coarse dressing of bare stones.
-
-    Examples
-    --------
-    >>> asphalt(np.random.default_rng(0), 32, 0.0).colour.shape
-    (32, 32, 3)
-    """
+    """Draw worn asphalt; `coarseness` in [0, 1] leads from dense fine asphalt to a coarse dressing of bare stones."""
     # All that does not depend on `coarseness` is drawn first, so that changing it keeps the rest of the road.
     spacing, hidden, binder, tilt = rng.uniform([2.8, 0.45, 0.34, -0.025], [3.8, 0.65, 0.52, 0.025]).tolist()
     wear = sum(weight * smooth_noise(rng, size, cell) for cell, weight in ((120.0, 0.05), (45.0, 0.035), (14.0, 0.025)))
@@ -51,13 +45,7 @@ def asphalt(rng: np.random.Generator, size: int, coarseness: float) -> Surface:
 
 
 def shade(height: Field, direction: float, strength: float) -> Field:
-    """Compute the brightness of a relief under slanting light: 1 where level, more on slopes that face the light.
-
-    Examples
-    --------
-    >>> float(shade(np.zeros((4, 4), np.float32), 0.0, 0.5).mean())
-    1.0
-    """
+    """Compute the brightness of a relief under slanting light: 1 where level, more on slopes that face the light."""
     down, right = np.gradient(height)
     slope = np.cos(direction) * right + np.sin(direction) * down
     lit: Field = 1.0 + strength * slope / np.sqrt(1.0 + slope * slope)

@@ -21,6 +21,7 @@ from howfar.data.item import Item
 from howfar.data.probability_map_files import places, signature_of, write_map
 from howfar.errors import ImageError, InputError
 from howfar.keywords import ModelOptions, PredictOptions
+from howfar.options import Floats
 from howfar.progress import bar
 from howfar.results import Skipped
 from howfar.results.json_values import plain
@@ -30,7 +31,6 @@ from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.predictor import Predictor
 from howfar.segmenters.probability_models import Probabilities, Reading, of_module, of_onnx, of_segmenter
 from howfar.settings import checked, picked, with_options
-from howfar.weights.precision import Precision
 from howfar.weights.state_dicts import hash_state_dict
 
 ONNX = ".onnx"
@@ -101,7 +101,7 @@ def load_model(model: Any, *, reading: Reading | None = None, **options: Unpack[
 
 
 def _foreign(
-    model: Any, where: Any, size: int | None, reading: Reading, precision: Precision
+    model: Any, where: Any, size: int | None, reading: Reading, precision: Floats
 ) -> tuple[Probabilities, dict[str, Any]]:
     if size is None:
         rule = "must be given for a network that is no checkpoint of howfar's"

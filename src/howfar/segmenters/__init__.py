@@ -16,17 +16,7 @@ __all__ = ["SegmenterFamily", "Training", "build_segmenter", "restore_segmenter"
 def segmenter_family(name: str) -> SegmenterFamily:
     """Look up the segmenter family that is registered as `name`, without building its network.
 
-    Raises
-    ------
-    UnknownNameError
-        No such segmenter; the line lists the known ones.
-    InputError
-        Another package registered something else under this name.
-
-    Examples
-    --------
-    >>> segmenter_family("unetplusplus").training.loss
-    'bce_dice'
+    An unknown name raises `UnknownNameError`, which lists the known ones; a registered object of another kind `InputError`.
     """
     family = registry.load("segmenters", name)
     if not isinstance(family, SegmenterFamily):
@@ -38,26 +28,10 @@ def segmenter_family(name: str) -> SegmenterFamily:
 def build_segmenter(name: str, options: Mapping[str, Any] | None = None, *, pretrained: bool | Path = True) -> Any:
     """Build the segmenter that is registered as `name`, a torch module that fulfils `howfar.protocols.Segmenter`.
 
-    Parameters
-    ----------
-    name
-        ``unetplusplus``, ``deepcrack``, ``adsam``, or a name that another package registers.
-    options
-        Options of its architecture: fields of the family's `options` class.
-    pretrained
-        Whether parts that have published weights begin with them, or a local file of such weights. False suffices before a
-        checkpoint's weights are loaded.
-
-    Raises
-    ------
-    UnknownNameError
-        No such segmenter.
-    InputError
-        An option that is unknown or wrong.
-    MissingExtraError
-        A library that it needs is absent.
-    MissingPathError
-        Published weights are neither on disk nor can they be downloaded.
+    `options` are fields of the family's `options` class. `pretrained` tells whether parts that have published weights begin
+    with them, or is a local file of such weights; False suffices before a checkpoint's weights are loaded. It raises
+    `UnknownNameError`, `InputError` for an option, `MissingExtraError` for a library and `MissingPathError` for weights that
+    are out of reach.
 
     Examples
     --------
@@ -71,24 +45,9 @@ def build_segmenter(name: str, options: Mapping[str, Any] | None = None, *, pret
 def restore_segmenter(name: str, options: Mapping[str, Any], architecture: Mapping[str, Any]) -> Any:
     """Build the network that a checkpoint's weights belong to, from the checkpoint's description alone.
 
-    Parameters
-    ----------
-    name, options
-        The segmenter's registered name, and its architecture's options.
-    architecture
-        The result of the family's `describe`; empty where the family has none, and in checkpoints of earlier versions, whose
-        network can be built only while the files that its options name exist.
-
-    Raises
-    ------
-    HowfarError
-        The errors of `build_segmenter`; `MissingPathError` where `architecture` is empty and a file that the options name is
-        gone.
-
-    Examples
-    --------
-    >>> restore_segmenter("deepcrack", {"width": 4}, {}).name
-    'deepcrack'
+    `architecture` is the result of the family's `describe`. It is empty where the family has none, and in checkpoints of
+    earlier versions, whose network can be built only while the files that its options name exist; `MissingPathError` tells
+    where they are gone. The other errors are those of `build_segmenter`.
     """
     family = segmenter_family(name)
     checked = family.checked(options)

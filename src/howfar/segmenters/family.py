@@ -14,7 +14,7 @@ from howfar.errors import InputError
 
 
 class Options(BaseModel):
-    """Base class of an architecture's options: frozen JSON values, unknown names refused."""
+    """Hold an architecture's options as frozen JSON values, and refuse unknown names; families subclass it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -8,16 +8,7 @@ from howfar.errors import InputError
 
 
 def check_sides(name: str, pictures: Tensor, multiple: int) -> None:
-    """Raise `InputError` unless images are (b, 3, h, w) with h and w multiples of `multiple`; it names the segmenter.
-
-    Examples
-    --------
-    >>> import torch
-    >>> check_sides("deepcrack", torch.zeros(1, 3, 64, 50), 32)
-    Traceback (most recent call last):
-    howfar.errors.InputError: deepcrack's pictures must be (b, 3, h, w) with h and w multiples of 32, got (1, 3, 64, 50):
-    resize or pad them
-    """
+    """Raise `InputError` unless images are (b, 3, h, w) with h and w multiples of `multiple`; it names the segmenter."""
     shape = tuple(pictures.shape)
     if len(shape) != 4 or shape[1] != 3 or 0 in shape or shape[2] % multiple or shape[3] % multiple:
         rule = f"must be (b, 3, h, w) with h and w multiples of {multiple}"

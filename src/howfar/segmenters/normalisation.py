@@ -9,13 +9,7 @@ from torch import Tensor, nn
 
 
 class Normalise(nn.Module):
-    """Normalise each channel by (x − mean) / std; neither is learnt, and both are kept with the weights.
-
-    Examples
-    --------
-    >>> Normalise((0.5,) * 3, (0.5,) * 3)(torch.ones(1, 3, 1, 1)).flatten().tolist()
-    [1.0, 1.0, 1.0]
-    """
+    """Normalise each channel by (x − mean) / std; neither is learnt, and both are kept with the weights."""
 
     mean: Tensor
     std: Tensor

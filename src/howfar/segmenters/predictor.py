@@ -80,8 +80,7 @@ class Predictor:
             for (y, x), p in zip(chunk, maps, strict=True):
                 total[y : y + self.size, x : x + self.size] += weight * _resized_map(p, self.size, self.size)
                 weights[y : y + self.size, x : x + self.size] += weight
-        blended: NDArray[np.float32] = (total / weights)[:height, :width].astype(np.float32)
-        return blended
+        return (total / weights)[:height, :width].astype(np.float32)
 
 
 def _starts(length: int, size: int) -> list[int]:

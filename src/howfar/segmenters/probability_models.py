@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError
+from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+from howfar.options import Floats
 from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
-from howfar.weights.precision import Precision, computing_in, dtype_of
+from howfar.weights.mixed_precision import computing_in, dtype_of
 
 Output: TypeAlias = Literal["logits", "probabilities"]
 Probabilities: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -25,14 +26,9 @@ Probabilities: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 class Reading:
     """Say how a network that howfar did not train is given images, and how its output is read.
 
-    Attributes
-    ----------
-    mean, std
-        Subtracted from each channel of a 0-1 image, and what the difference is divided by.
-    output
-        ``logits``, or ``probabilities`` where the network ends in a sigmoid or softmax itself.
-    channel
-        The foreground's channel where the output has several; by default the second of two.
+    `mean` is subtracted from each channel of a 0-1 image, and the difference divided by `std`. `output` is ``logits``, or
+    ``probabilities`` where the network ends in a sigmoid or softmax itself. `channel` is the foreground's where the output has
+    several; by default the second of two.
     """
 
     mean: Sequence[float] = IMAGENET_MEAN
@@ -52,11 +48,12 @@ class Reading:
     def normalised(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
         """Normalise each channel: (x − mean) / std."""
         mean, std = (np.asarray(values, np.float32).reshape(1, 3, 1, 1) for values in (self.mean, self.std))
-        scaled: NDArray[np.float32] = (pictures - mean) / std
-        return scaled
+        return (pictures - mean) / std
 
     def foreground(self, output: Any) -> NDArray[np.float32]:
         """Read probabilities of foreground (b, h, w) from a network's output, (b, h, w) or (b, c, h, w).
+
+        Another shape, more than two channels without a choice, or probabilities outside 0-1 raise `InputError`.
 
         Examples
         --------
@@ -64,11 +61,6 @@ class Reading:
         [[[0.5, 0.5]]]
         >>> Reading().foreground(torch.tensor([[[[0.0]], [[100.0]]]])).tolist()
         [[[1.0]]]
-
-        Raises
-        ------
-        InputError
-            Another shape, more than two channels without a choice, or probabilities outside 0-1.
         """
         if not isinstance(output, Tensor):
             raise InputError.of("the network's output", "must be one tensor", type(output).__name__, "wrap it in a module")
@@ -96,25 +88,19 @@ class Reading:
         return count - 1
 
 
-def of_segmenter(network: Any, device: torch.device, precision: Precision = "32") -> Probabilities:
+def of_segmenter(network: Any, device: torch.device, precision: Floats = "32") -> Probabilities:
     """Wrap one of howfar's segmenters, which normalise their input themselves and give logits.
 
-    Raises
-    ------
-    InputError
-        The precision is unknown, or not available on the device.
+    A precision that is unknown, or not available on the device, raises `InputError`.
     """
     placed = network.eval().to(device).to(memory_format=torch.channels_last)
     return _torch(placed, device, Reading((0.0,) * 3, (1.0,) * 3), precision)
 
 
-def of_module(network: nn.Module, device: torch.device, reading: Reading, precision: Precision = "32") -> Probabilities:
+def of_module(network: nn.Module, device: torch.device, reading: Reading, precision: Floats = "32") -> Probabilities:
     """Wrap a torch module that takes (b, 3, h, w) and gives maps of the same sides.
 
-    Raises
-    ------
-    InputError
-        The precision is unknown, or not available on the device.
+    A precision that is unknown, or not available on the device, raises `InputError`.
     """
     return _torch(network.eval().to(device), device, reading, precision)
 
@@ -122,14 +108,8 @@ def of_module(network: nn.Module, device: torch.device, reading: Reading, precis
 def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
     """Wrap a network in an ONNX file, which onnxruntime runs on the CPU.
 
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    MissingExtraError
-        onnxruntime is absent.
-    InputError
-        The file is no ONNX network of one image input.
+    A missing file raises `MissingPathError`, an absent onnxruntime `MissingExtraError`, and a file that is no ONNX network of
+    one image input `InputError`.
     """
     path = Path(file)
     if not path.is_file():
@@ -142,8 +122,8 @@ def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     # onnxruntime raises many classes of errors, none of them public.
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError.of("network", f"must be an ONNX file that onnxruntime can run ({reason})", str(path)) from error
+        rule = f"must be an ONNX file that onnxruntime can run ({one_line(error)})"
+        raise InputError.of("network", rule, str(path)) from error
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         raise InputError.of("network", "must take one input (batch, 3, height, width)", [entry.shape for entry in inputs])
@@ -154,8 +134,7 @@ def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
         try:
             outputs = session.run(None, {inputs[0].name: reading.normalised(pictures)})
         except Exception as error:
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise InputError(f"{path.name} cannot be run on pictures of shape {pictures.shape}: {reason}") from error
+            raise InputError(f"{path.name} cannot be run on pictures of shape {pictures.shape}: {one_line(error)}") from error
         return reading.foreground(torch.from_numpy(np.asarray(outputs[0])))
 
     def probabilities(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -169,7 +148,7 @@ def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
     return probabilities
 
 
-def _torch(network: nn.Module, device: torch.device, reading: Reading, precision: Precision) -> Probabilities:
+def _torch(network: nn.Module, device: torch.device, reading: Reading, precision: Floats) -> Probabilities:
     dtype = dtype_of(precision, device)
 
     def probabilities(pictures: NDArray[np.float32]) -> NDArray[np.float32]:

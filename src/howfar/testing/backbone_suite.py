@@ -49,7 +49,7 @@ class BackboneTests(ABC):
         return ()
 
     def test_protocol(self) -> None:
-        """A backbone has a name, and layers of whole positive lengths."""
+        """Check that a backbone has a name, and layers of whole positive lengths."""
         backbone = self.make()
         assert backbone.name
         assert isinstance(backbone.layers, tuple)
@@ -57,7 +57,7 @@ class BackboneTests(ABC):
         assert all(isinstance(part, int) and part > 0 for part in backbone.layers)
 
     def test_shape_and_dtype(self) -> None:
-        """`embed` gives contiguous, finite float32 of (b, q), and the layers sum to q."""
+        """Check that `embed` gives contiguous, finite float32 of (b, q), and the layers sum to q."""
         backbone = self.make()
         features = backbone.embed(_batch(backbone, 3))
         assert features.dtype == np.float32
@@ -67,13 +67,13 @@ class BackboneTests(ABC):
         assert self.length is None or features.shape[1] == self.length
 
     def test_tells_pictures_apart(self) -> None:
-        """Different images have different features."""
+        """Check that different images have different features."""
         backbone = self.make()
         features = backbone.embed(_batch(backbone, 4))
         assert len(np.unique(features, axis=0)) == 4
 
     def test_deterministic(self) -> None:
-        """The same image gives the same feature, bit for bit, also by a backbone built again; the batch is not changed."""
+        """Check that a feature is the same, bit for bit, also by a backbone built again, and the batch is not changed."""
         first, second = self.make(), self.make()
         batch = _batch(first, 2)
         before = batch.copy()
@@ -83,14 +83,14 @@ class BackboneTests(ABC):
         np.testing.assert_array_equal(features, second.embed(_batch(second, 2)))
 
     def test_batch_size_does_not_matter(self) -> None:
-        """Sixteen images at once and one by one give the same features, within 1e-5 of the largest value."""
+        """Check that sixteen images at once and one by one give the same features, within 1e-5 of the largest value."""
         backbone = self.make()
         batch = _batch(backbone, 16)
         singly = np.concatenate([backbone.embed(batch[i : i + 1]) for i in range(16)])
         _assert_close(backbone.embed(batch), singly)
 
     def test_read_only_batch(self) -> None:
-        """A read-only batch, such as a memory map, is accepted."""
+        """Check that a read-only batch, such as a memory map, is accepted."""
         backbone = self.make()
         batch = _batch(backbone, 2)
         expected = backbone.embed(batch)
@@ -98,7 +98,7 @@ class BackboneTests(ABC):
         np.testing.assert_array_equal(backbone.embed(batch), expected)
 
     def test_threads(self) -> None:
-        """Several threads at once get the features that one thread gets."""
+        """Check that several threads at once get the features that one thread gets."""
         backbone = self.make()
         batches = [_batch(backbone, 2, seed) for seed in range(8)]
         expected = [backbone.embed(batch) for batch in batches]
@@ -108,7 +108,7 @@ class BackboneTests(ABC):
             _assert_close(features, alone)
 
     def test_no_gradients(self) -> None:
-        """Nothing in `embed` records gradients, even where the caller enables them, and the caller's setting is kept."""
+        """Check that `embed` records no gradients, even where the caller enables them, and keeps the caller's setting."""
         backbone = self.make()
         batch = _batch(backbone, 1)
         if "torch" not in sys.modules:
@@ -121,18 +121,18 @@ class BackboneTests(ABC):
         assert not recording.tracked, f"gradients recorded in {recording.tracked}"
 
     def test_identity_is_json(self) -> None:
-        """The identity survives JSON, names the dtype, and is the same for the same options."""
+        """Check that the identity survives JSON, names the dtype, and is the same for the same options."""
         identity = dict(self.make().identity)
         assert json.loads(json.dumps(identity, allow_nan=False)) == identity
         assert identity["dtype"] == "float32"
         assert dict(self.make().identity) == identity
 
     def test_identity_has_no_device(self) -> None:
-        """The identity does not contain the device."""
+        """Check that the identity does not contain the device."""
         assert "device" not in json.dumps(dict(self.make(device="cpu").identity))
 
     def test_device_move(self) -> None:
-        """On a GPU the features are those of the CPU, within 1e-3 of the largest value; skipped where there is none."""
+        """Check that features on a GPU, where there is one, are those of the CPU, within 1e-3 of the largest value."""
         device = _gpu()
         if device is None:
             raise SkipTest("no GPU to move to")
@@ -146,7 +146,7 @@ class BackboneTests(ABC):
         _assert_close(on_gpu.embed(batch), on_cpu.embed(batch), 1e-3)
 
     def test_identity_follows_the_feature(self) -> None:
-        """Each of `changes` has an identity of its own, and a feature of its own."""
+        """Check that each of `changes` has an identity of its own, and a feature of its own."""
         backbones = [self.make(), *(self.make(**options) for options in self.changes())]
         identities = {json.dumps(dict(backbone.identity), sort_keys=True) for backbone in backbones}
         assert len(identities) == len(backbones), "two kinds of feature share an identity"
@@ -155,7 +155,7 @@ class BackboneTests(ABC):
         assert len(features) == len(backbones), "an option changes the identity and not the feature"
 
     def test_modes(self) -> None:
-        """A grey, opaque or palette image is prepared as its RGB conversion, and is not changed."""
+        """Check that a grey, opaque or palette image is prepared as its RGB conversion, and is not changed."""
         backbone = self.make()
         grey = _picture(30, 20, seed=1).convert("L")
         for image in (grey, _picture(30, 20, seed=1).convert("RGBA"), _picture(30, 20, seed=1).quantize(16)):
@@ -164,7 +164,7 @@ class BackboneTests(ABC):
             assert image.tobytes() == before
 
     def test_odd_sizes(self) -> None:
-        """Tiny and very long images are prepared like any other and have finite features."""
+        """Check that tiny and very long images are prepared like any other and have finite features."""
         backbone = self.make()
         normal = backbone.prepare(_picture(64, 48, seed=0))
         sizes = ((1, 1), (4, 4), (1000, 5), (5, 1000))

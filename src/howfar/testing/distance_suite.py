@@ -86,7 +86,7 @@ class DistanceTests:
         np.testing.assert_allclose(measured, expected, rtol=0.0, atol=slack)
 
     def test_shape_and_type(self) -> None:
-        """An image distance gives one float64 number for each image of S, a dataset distance one float."""
+        """Check that an image distance gives one float64 number for each secondary image, a dataset distance one float."""
         s, p = self.sets()
         distance = self.distance(s, p)
         if self.per_image:
@@ -98,7 +98,7 @@ class DistanceTests:
     @pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     def test_finite_and_not_negative(self, offset: float, dtype: type) -> None:
-        """Neither a large common offset nor single precision gives NaN, or a negative distance unless `signed`."""
+        """Check that neither a large common offset nor single precision gives NaN, or a negative distance unless `signed`."""
         s, p = self.sets()
         distances = self.measured((s + offset).astype(dtype), (p + offset).astype(dtype))
         assert np.isfinite(distances).all(), "NaN or infinity"
@@ -108,7 +108,7 @@ class DistanceTests:
         "kind", ["fewer images than columns", "constant columns", "repeated rows", "one line", "tiny", "huge"]
     )
     def test_finite_for_degenerate_sets(self, kind: str) -> None:
-        """Few images, constant columns, repeated rows, and very small or large numbers give finite distances."""
+        """Check that few images, constant columns, repeated rows, and very small or large numbers give finite distances."""
         s, p = self.sets(*((17, 40) if kind != "fewer images than columns" else np.maximum(self.least_images, 8)))
         if kind == "constant columns":
             s[:, 3:], p[:, 3:] = 7.0, 7.0
@@ -123,7 +123,7 @@ class DistanceTests:
         assert self.signed or (distances >= 0.0).all(), f"negative with {kind}: {distances.min()}"
 
     def test_equal_images_throughout(self) -> None:
-        """Where all images are equal the distance is 0, or refused if it `needs_spread`."""
+        """Check that where all images are equal the distance is 0, or refused if it `needs_spread`."""
         s, p = np.full((12, 3), 0.1), np.full((15, 3), 0.1)
         if self.needs_spread:
             with pytest.raises(InputError):
@@ -132,7 +132,7 @@ class DistanceTests:
             np.testing.assert_allclose(self.measured(s, p), 0.0, atol=1e-12)
 
     def test_fewest_images(self) -> None:
-        """The distance is defined from `least_images` on, and fewer are refused."""
+        """Check that the distance is defined from `least_images` on, and fewer are refused."""
         m, n = self.least_images
         assert np.isfinite(self.measured(*self.sets(m, n, 3))).all(), f"not finite for {m} and {n} images"
         for fewer in ((m - 1, 12), (12, n - 1)):
@@ -141,7 +141,7 @@ class DistanceTests:
                     self.distance(*self.sets(*fewer, 3))
 
     def test_order_of_rows(self) -> None:
-        """The order of P does not change distances; the order of S only changes their order."""
+        """Check that the primary images' order does not change distances, and the secondary ones' only changes their order."""
         s, p = self.sets()
         rng = np.random.default_rng(1)
         s_order, p_order = rng.permutation(len(s)), rng.permutation(len(p))
@@ -150,7 +150,7 @@ class DistanceTests:
         self.assert_close(self.measured(s[s_order], p), distances[s_order] if self.per_image else distances)
 
     def test_images_do_not_affect_each_other(self) -> None:
-        """The distance of an image does not depend on the others that are measured with it."""
+        """Check that the distance of an image does not depend on the others that are measured with it."""
         s, p = self.sets()
         if self.per_image:
             alone = np.concatenate([self.measured(s[i : i + 1], p) for i in range(len(s))])
@@ -159,7 +159,7 @@ class DistanceTests:
             self.assert_close(twice[: len(s)], twice[len(s) :])
 
     def test_itself(self) -> None:
-        """The distance of a dataset from itself is finite, and 0 if it is `zero_on_itself`."""
+        """Check that the distance of a dataset from itself is finite, and 0 if it is `zero_on_itself`."""
         s, p = self.sets()
         own, other = self.measured(p, p), self.measured(s, p)
         assert np.isfinite(own).all(), "NaN or infinity between a dataset and itself"
@@ -167,30 +167,30 @@ class DistanceTests:
             self.assert_close(own, np.zeros(1), scale=float(other[0]))
 
     def test_symmetry(self) -> None:
-        """S from P is as far as P from S if the distance is `symmetric`."""
+        """Check that exchanging the two datasets changes nothing if the distance is `symmetric`."""
         s, p = self.sets()
         if self.symmetric:
             self.assert_close(self.measured(p, s), self.measured(s, p))
 
     def test_translation(self) -> None:
-        """Moving both datasets by the same vector changes nothing if the distance is `translation_invariant`."""
+        """Check that moving both datasets by the same vector changes nothing if the distance is `translation_invariant`."""
         s, p = self.sets()
         if self.translation_invariant:
             self.assert_close(self.measured(s + 64.0, p + 64.0), self.measured(s, p))
 
     def test_grows_with_distance(self) -> None:
-        """A copy of P that is moved farther has a larger distance."""
+        """Check that a copy of the primary dataset that is moved farther has a larger distance."""
         _, p = self.sets()
         near, far = (float(self.measured(p + step, p).mean()) for step in (0.25, 2.0))
         assert near < far, f"a set moved by 2 is at {far}, one moved by 0.25 at {near}"
 
     def test_again(self) -> None:
-        """A second call gives the same distances, bit for bit."""
+        """Check that a second call gives the same distances, bit for bit."""
         s, p = self.sets()
         np.testing.assert_array_equal(self.measured(s, p), self.measured(s, p))
 
     def test_arrays_are_left_alone(self) -> None:
-        """Read-only arrays, such as a store's memory maps, are accepted and not changed."""
+        """Check that read-only arrays, such as a store's memory maps, are accepted and not changed."""
         s, p = self.sets()
         s_before, p_before = s.copy(), p.copy()
         s.setflags(write=False)
@@ -200,7 +200,7 @@ class DistanceTests:
         np.testing.assert_array_equal(p, p_before)
 
     def test_number_types(self) -> None:
-        """Lists, integers, half and single precision and odd memory layouts give the distances that float64 gives."""
+        """Check that lists, integers, half and single precision and odd memory layouts give the distances of float64."""
         s, p = (np.round(8.0 * x) for x in self.sets())
         distances = self.measured(s, p)
         for kind in (np.float32, np.float16, np.int64):
@@ -211,13 +211,13 @@ class DistanceTests:
 
     @pytest.mark.parametrize("kind", sorted(_MALFORMED))
     def test_malformed_input_is_refused(self, kind: str) -> None:
-        """Anything but a finite table of numbers is refused, on either side, with an `InputError`."""
+        """Check that anything but a finite table of numbers is refused, on either side, with an `InputError`."""
         good = self.sets(12, 12, 3)[0]
         for s, p in ((_MALFORMED[kind], good), (good, _MALFORMED[kind])):
             with pytest.raises(InputError):
                 self.distance(s, p)
 
     def test_widths_that_differ_are_refused(self) -> None:
-        """S and P of different numbers of columns are refused with an `InputError`."""
+        """Check that datasets of different numbers of columns are refused with an `InputError`."""
         with pytest.raises(InputError, match="columns"):
             self.distance(np.zeros((12, 3)), np.ones((12, 4)))

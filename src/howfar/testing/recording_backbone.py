@@ -14,14 +14,9 @@ from PIL.Image import Image
 
 
 class RecordingBackbone:
-    """Embed an image as its mean colour, after a delay, and record it in a folder.
+    """Embed an image as its mean colour, after a delay in seconds, and record it in a folder.
 
-    Parameters
-    ----------
-    folder
-        Holds a file for each image, with a line, the process id, for each time that the image was embedded.
-    seconds
-        Delay for each image.
+    The folder holds a file for each image, with a line, the process id, for each time that the image was embedded.
 
     Examples
     --------

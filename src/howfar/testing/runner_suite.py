@@ -28,16 +28,8 @@ PAUSE_SECONDS = 0.005
 class RecordedTask:
     """Describe a task that records its begin and end as files, which works from any process of the machine.
 
-    Attributes
-    ----------
-    folder
-        Where the files ``begun-<number>`` and ``ended-<number>`` go.
-    number
-        The task's number in the order.
-    seconds
-        How long it takes.
-    fails
-        Whether it raises `ValueError`.
+    The files ``begun-<number>`` and ``ended-<number>`` go to `folder`. It takes some `seconds`, and raises `ValueError` if it
+    `fails`.
     """
 
     folder: Path
@@ -76,53 +68,53 @@ class RunnerTests:
         raise NotImplementedError("make_runner must give a runner")
 
     def test_is_a_runner_by_name(self) -> None:
-        """A runner has the methods of the protocol, with the same names of arguments."""
+        """Check that a runner has the methods of the protocol, with the same names of arguments."""
         assert list(self.make_runner().run(function=abs, tasks=[-2])) == [2]
         assert self.make_runner().reduce(function=abs, combine=_sum, tasks=[-2, 3]) == 5
         assert list(self.make_runner().on_processors().run(abs, [-2])) == [2]
 
     def test_results_come_in_the_order_of_the_tasks(self, tmp_path: Path) -> None:
-        """Results come in order although the first tasks take longest."""
+        """Check that results come in order although the first tasks take longest."""
         tasks = [RecordedTask(tmp_path, k, seconds=0.03 if k < 3 else 0.0) for k in range(20)]
         assert list(self.make_runner().run(perform, tasks)) == list(range(20))
 
     def test_every_task_runs_once(self, tmp_path: Path) -> None:
-        """Every task is run, and gives one result."""
+        """Check that every task is run, and gives one result."""
         tasks = [RecordedTask(tmp_path, k) for k in range(self.many)]
         assert len(list(self.make_runner().run(perform, tasks))) == len(tasks)
         assert _begun(tmp_path) == _ended(tmp_path) == set(range(len(tasks)))
 
     @pytest.mark.parametrize("count", [0, 1])
     def test_few_tasks(self, count: int) -> None:
-        """No tasks give no results, and one task gives one."""
+        """Check that no tasks give no results, and one task gives one."""
         assert list(self.make_runner().run(abs, [-1] * count)) == [1] * count
 
     def test_results_may_be_none(self) -> None:
-        """A result of None is yielded like any other."""
+        """Check that a result of None is yielded like any other."""
         assert list(self.make_runner().run(_nothing, [1, 2, 3])) == [None] * 3
 
     def test_functions_and_tasks_that_pickle(self) -> None:
-        """A function may have bound arguments, a task may be a record, and a result a container."""
+        """Check that a function may have bound arguments, a task may be a record, and a result a container."""
         runner = self.make_runner()
         assert list(runner.run(partial(scaled, by=7), range(5))) == [0, 7, 14, 21, 28]
         assert list(runner.run(_echo, [(Path("a"), 1.5), (Path("b"), None)])) == [[(Path("a"), 1.5)], [(Path("b"), None)]]
 
     def test_runs_again(self) -> None:
-        """One runner can run several lists of tasks, one after another and interleaved."""
+        """Check that one runner can run several lists of tasks, one after another and interleaved."""
         runner = self.make_runner()
         assert list(runner.run(abs, [-1, -2])) == [1, 2]
         first, second = runner.run(abs, range(-6, 0)), runner.run(abs, range(-9, -3))
         assert list(zip(first, second, strict=True)) == [(6 - k, 9 - k) for k in range(6)]
 
     def test_nothing_starts_before_it_is_asked_for(self, tmp_path: Path) -> None:
-        """No task begins before the first result is read."""
+        """Check that no task begins before the first result is read."""
         results = self.make_runner().run(perform, [RecordedTask(tmp_path, k) for k in range(4)])
         time.sleep(PAUSE_SECONDS)
         assert _begun(tmp_path) == set()
         assert list(results) == [0, 1, 2, 3]
 
     def test_runs_only_so_far_ahead(self, tmp_path: Path) -> None:
-        """Results do not pile up in memory for a slow consumer: tasks begin at most `look_ahead` in advance."""
+        """Check that results do not pile up in memory for a slow consumer: tasks begin at most `look_ahead` in advance."""
         results = self.make_runner().run(perform, [RecordedTask(tmp_path, k) for k in range(self.many)])
         for read in range(1, 4):
             next(results)
@@ -131,7 +123,7 @@ class RunnerTests:
         _close(results)
 
     def test_an_exception_is_raised_at_its_turn(self, tmp_path: Path) -> None:
-        """An exception comes after the results before it, with the task's type and text, and ends the run."""
+        """Check that an exception comes after the results before it, with the task's type and text, and ends the run."""
         results = self.make_runner().run(perform, _failing(tmp_path, at=5, count=12))
         assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
         with pytest.raises(ValueError, match="task 5 fails"):
@@ -140,7 +132,7 @@ class RunnerTests:
             next(results)
 
     def test_nothing_starts_after_an_exception(self, tmp_path: Path) -> None:
-        """When the exception reaches the caller, the tasks that had begun have ended and no other begins."""
+        """Check that when the exception reaches the caller, the tasks that had begun have ended and no other begins."""
         results = self.make_runner().run(perform, _failing(tmp_path, at=2, count=self.many))
         with pytest.raises(ValueError, match="task 2 fails"):
             list(results)
@@ -151,30 +143,30 @@ class RunnerTests:
         assert _begun(tmp_path) == begun
 
     def test_it_says_whether_tasks_have_processes_of_their_own(self) -> None:
-        """`processes` tells whether tasks run in other processes, since numerics that use all cores are tasks only then."""
+        """Check that `processes` tells whether tasks run in other processes, as numerics that use all cores must know."""
         runner = self.make_runner()
         own = os.getpid()
         assert runner.processes == all(pid != own for pid in runner.run(_process, range(3)))
 
     def test_a_reduction_is_bracketed_by_the_number_of_tasks_alone(self) -> None:
-        """Neighbours are combined first, then pairs of neighbours, so that every runner rounds sums alike."""
+        """Check that neighbours are combined first, then pairs of neighbours, so that every runner rounds sums alike."""
         runner = self.make_runner()
         assert runner.reduce(str, _bracket, [7]) == "7"
         assert runner.reduce(str, _bracket, range(5)) == "(((01)(23))4)"
         assert runner.reduce(str, _bracket, range(7)) == "(((01)(23))((45)6))"
 
     def test_a_reduction_of_many_tasks(self) -> None:
-        """A reduction takes far more tasks than the look-ahead."""
+        """Check that a reduction takes far more tasks than the look-ahead."""
         count = self.many
         assert self.make_runner().reduce(abs, _sum, range(-count, 0)) == count * (count + 1) // 2
 
     def test_an_exception_ends_a_reduction(self, tmp_path: Path) -> None:
-        """An exception in a reduction has the task's type and text."""
+        """Check that an exception in a reduction has the task's type and text."""
         with pytest.raises(ValueError, match="task 2 fails"):
             self.make_runner().reduce(perform, _sum, _failing(tmp_path, at=2, count=6))
 
     def test_closing_early_waits_for_what_runs_and_cancels_the_rest(self, tmp_path: Path) -> None:
-        """After `close` no task is running and none begins."""
+        """Check that after `close` no task is running and none begins."""
         tasks = [RecordedTask(tmp_path, k, seconds=PAUSE_SECONDS) for k in range(self.many)]
         results = self.make_runner().run(perform, tasks)
         assert next(results) == 0

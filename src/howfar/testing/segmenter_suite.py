@@ -66,7 +66,7 @@ class SegmenterTests:
             return self.family.build(self.family.checked(self.options()), False).eval()
 
     def test_protocol(self) -> None:
-        """A segmenter is a torch module with the family's name, and its `multiple` is a multiple of the family's."""
+        """Check that a segmenter is a torch module with the family's name, and its `multiple` is a multiple of the family's."""
         network = self.make()
         assert isinstance(network, torch.nn.Module)
         assert network.name == self.family.name
@@ -77,7 +77,7 @@ class SegmenterTests:
         assert self.family.training.size % self.family.multiple == 0, "the usual training size breaks the rule"
 
     def test_options(self) -> None:
-        """Options have defaults, survive JSON, cannot be changed, and an unknown one is refused."""
+        """Check that options have defaults, survive JSON, cannot be changed, and an unknown one is refused."""
         for options in (self.family.options(), self.family.checked(self.options())):
             assert self.family.options.model_validate_json(options.model_dump_json()) == options
             assert self.family.checked(options.model_dump(mode="json")) == options
@@ -88,7 +88,7 @@ class SegmenterTests:
             self.family.checked({"no_such_option": 1})
 
     def test_shape_and_dtype(self) -> None:
-        """`forward` and each map of `logits` give finite float32 of (b, 1, h, w); the last map is that of `forward`."""
+        """Check that `forward` and all `logits` give finite float32 of (b, 1, h, w), and the last map is that of `forward`."""
         network = self.make()
         sides = (self.side, 2 * self.side) if self.rectangles else (self.side,)
         for width in sides:
@@ -103,7 +103,7 @@ class SegmenterTests:
             assert torch.equal(logits[-1], last), "the last of `logits` is not what `forward` gives"
 
     def test_maps(self) -> None:
-        """`encode` gives finite float32 maps of (b, c, h', w') whose shapes depend on the images' sides alone."""
+        """Check that `encode` gives finite float32 maps of (b, c, h', w') whose shapes depend on the images' sides alone."""
         network, side = self.make(), self.side
         with torch.no_grad():
             three, single = network.encode(_pictures(3, side, side)), network.encode(_pictures(1, side, side, 9))
@@ -121,7 +121,7 @@ class SegmenterTests:
         assert self.length is None or sum(shape.numel() for shape in shapes) == self.length
 
     def test_tells_pictures_apart(self) -> None:
-        """Different images have different logits and different maps."""
+        """Check that different images have different logits and different maps."""
         network = self.make()
         pictures = _pictures(3, self.side, self.side)
         with torch.no_grad():
@@ -129,7 +129,7 @@ class SegmenterTests:
                 assert len(torch.unique(map_.flatten(1), dim=0)) == 3
 
     def test_deterministic(self) -> None:
-        """The same images give the same bits, and neither images nor weights nor batch statistics change."""
+        """Check that the same images give the same bits, and neither images nor weights nor batch statistics change."""
         network = self.make()
         pictures = _pictures(2, self.side, self.side)
         before, weights = pictures.clone(), hash_state_dict(network.state_dict())
@@ -140,7 +140,7 @@ class SegmenterTests:
         assert hash_state_dict(network.state_dict()) == weights, "evaluation changes the network"
 
     def test_pictures_do_not_affect_each_other(self) -> None:
-        """Three images at once and one by one give the same in evaluation mode, within 1e-4 of the largest value."""
+        """Check that three images at once and one by one give the same in evaluation mode, within 1e-4 of the largest value."""
         network = self.make()
         pictures = _pictures(3, self.side, self.side)
         with torch.no_grad():
@@ -149,7 +149,7 @@ class SegmenterTests:
         _assert_close(together, list(singly))
 
     def test_sides_are_checked(self) -> None:
-        """Sides that are no multiple of `multiple` are refused, never rounded."""
+        """Check that sides that are no multiple of `multiple` are refused, never rounded."""
         network = self.make()
         if network.multiple == 1:
             return
@@ -158,7 +158,7 @@ class SegmenterTests:
                 _assert_refused(self.refusal, call, torch.rand(1, 3, height, width))
 
     def test_layout_in_memory(self) -> None:
-        """Channels last, the faster memory layout, gives the same within 1e-4 of the largest value."""
+        """Check that channels last, the faster memory layout, gives the same within 1e-4 of the largest value."""
         network = self.make()
         pictures = _pictures(2, self.side, self.side)
         with torch.inference_mode():
@@ -168,7 +168,7 @@ class SegmenterTests:
         _assert_close(maps, expected)
 
     def test_weights_travel(self) -> None:
-        """Weights saved by safetensors and loaded into a new network give the same bits."""
+        """Check that weights saved by safetensors and loaded into a new network give the same bits."""
         network, other = self.make(seed=0), self.make(seed=1)
         pictures = _pictures(2, self.side, self.side)
         with tempfile.TemporaryDirectory() as folder:
@@ -179,7 +179,7 @@ class SegmenterTests:
             assert all(map(torch.equal, _all_maps(network, pictures), _all_maps(other, pictures)))
 
     def test_gradients(self) -> None:
-        """A loss on all maps reaches every trainable parameter except the idle ones, and no frozen one."""
+        """Check that a loss on all maps reaches every trainable parameter except the idle ones, and no frozen one."""
         network = self.make().train()
         parameters = dict(network.named_parameters())
         trained = {name for name, parameter in parameters.items() if parameter.requires_grad}

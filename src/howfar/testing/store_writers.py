@@ -44,18 +44,9 @@ def read(features: FeatureStore, ks: Sequence[int]) -> NDArray[np.floating]:
 
 
 class Writer:
-    """Run another process that adds images to a store in batches of four, skipping those that it holds.
+    """Run another process that adds images of a range to a store in batches of four, skipping those that it holds.
 
-    Parameters
-    ----------
-    store
-        The store, which is pickled.
-    folder
-        Holds the pickle.
-    first, last
-        Range of the images to add.
-    length
-        Length of their features.
+    The store is pickled into `folder`; `length` is that of the features.
     """
 
     def __init__(self, store: Store, folder: Path, first: int, last: int, length: int) -> None:
@@ -95,16 +86,11 @@ def write() -> None:
     store, first, last, length = pickle.loads(Path(sys.argv[-1]).read_bytes())
     # The first write imports modules, so it happens before the process reports that it is ready.
     add(store.open({"name": "warm-up"}, length), [0])
-    _say("ready")
+    print("ready", flush=True)
     sys.stdin.readline()
     features = store.open(IDENTITY, length)
     for start in range(first, last, 4):
         fresh = [k for k in range(start, min(start + 4, last)) if not features.contains(content(k))]
         if fresh:
             add(features, fresh)
-            _say("added")
-
-
-def _say(word: str) -> None:
-    sys.stdout.write(f"{word}\n")
-    sys.stdout.flush()
+            print("added", flush=True)

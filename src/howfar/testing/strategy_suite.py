@@ -61,8 +61,7 @@ class StrategyTests:
     @property
     def needs(self) -> tuple[str, ...]:
         """List the columns that the strategy needs."""
-        needs: tuple[str, ...] = tuple(self.strategy.needs)
-        return needs
+        return tuple(self.strategy.needs)
 
     def picked(self, columns: Mapping[str, Any], k: int, labelled: Any = None, seed: int = 0) -> NDArray[np.intp]:
         """Pick images with a generator of a seed."""
@@ -76,7 +75,7 @@ class StrategyTests:
         return labelled
 
     def test_what_it_says_of_itself(self) -> None:
-        """A strategy has a name that can be typed, names of needed columns, a bool `nested`, and a reason in words."""
+        """Check that a strategy has a name that can be typed, names of columns, a bool `nested`, and a reason in words."""
         assert isinstance(self.strategy.name, str), f"a name is a str, not {type(self.strategy.name).__name__}"
         assert self.strategy.name.isidentifier(), f"{self.strategy.name!r} is no plain name"
         assert isinstance(self.strategy.needs, tuple), "needs is a tuple of names"
@@ -91,7 +90,7 @@ class StrategyTests:
 
     @pytest.mark.parametrize("k", [1, 2, 3, 7, 39, 40])
     def test_picks(self, k: int) -> None:
-        """A strategy picks k positions of different images."""
+        """Check that a strategy picks k positions of different images."""
         picks = self.picked(self.columns(), k)
         assert isinstance(picks, np.ndarray), f"picks are an array, not {type(picks).__name__}"
         assert (picks.shape, str(picks.dtype)) == ((k,), str(np.dtype(np.intp))), f"got {picks.shape} {picks.dtype}"
@@ -100,7 +99,7 @@ class StrategyTests:
 
     @pytest.mark.parametrize("already", [1, 12, 33])
     def test_labelled_images_are_never_picked(self, already: int) -> None:
-        """Images with labels are not picked, even where all others are."""
+        """Check that images with labels are not picked, even where all others are."""
         labelled = self.mask(np.random.default_rng(already).choice(40, already, replace=False))
         for k in (1, 7, 40 - already):
             if k <= 40 - already:
@@ -109,17 +108,17 @@ class StrategyTests:
                 assert not labelled[picks].any(), f"picked although it has labels: {picks[labelled[picks]]}"
 
     def test_no_labels_is_no_mask(self) -> None:
-        """A mask without any label gives the picks that no mask gives."""
+        """Check that a mask without any label gives the picks that no mask gives."""
         np.testing.assert_array_equal(self.picked(self.columns(), 7), self.picked(self.columns(), 7, self.mask([])))
 
     def test_again(self) -> None:
-        """A generator in the same state gives the same picks."""
+        """Check that a generator in the same state gives the same picks."""
         for seed in range(3):
             first = self.picked(self.columns(), 7, seed=seed)
             np.testing.assert_array_equal(self.picked(self.columns(), 7, seed=seed), first)
 
     def test_nested(self) -> None:
-        """Fewer picks are the first of more if the strategy is `nested`, with labels and without."""
+        """Check that fewer picks are the first of more if the strategy is `nested`, with labels and without."""
         if self.strategy.nested:
             for labelled in (None, self.mask([3, 11, 30])):
                 most = self.picked(self.columns(), 15, labelled)
@@ -127,7 +126,7 @@ class StrategyTests:
                     np.testing.assert_array_equal(self.picked(self.columns(), k, labelled), most[:k])
 
     def test_order_of_rows(self) -> None:
-        """Rows in another order give the same images in the same order, if the strategy goes `by_name`."""
+        """Check that rows in another order give the same images in the same order, if the strategy goes `by_name`."""
         if self.by_name:
             columns, labelled = self.columns(), self.mask([3, 11, 30])
             order = np.random.default_rng(1).permutation(40)
@@ -138,7 +137,7 @@ class StrategyTests:
                 assert again.tolist() == first.tolist()
 
     def test_equal_images(self) -> None:
-        """Of images with equal columns k different ones are picked."""
+        """Check that of images with equal columns k different ones are picked."""
         columns = self.columns()
         for name in self.needs:
             columns[name] = np.repeat(np.asarray(columns[name])[:1], 40, axis=0)
@@ -148,7 +147,7 @@ class StrategyTests:
             assert labelled is None or not labelled[picks].any(), "picked although it has labels"
 
     def test_pairs_of_equal_images(self) -> None:
-        """Where each image has a copy, k different ones are picked, even all of them."""
+        """Check that where each image has a copy, k different ones are picked, even all of them."""
         columns = self.columns()
         for name in self.needs:
             columns[name] = np.repeat(np.asarray(columns[name])[:20], 2, axis=0)
@@ -156,17 +155,17 @@ class StrategyTests:
             assert len(set(self.picked(columns, k).tolist())) == k, "an image is picked twice"
 
     def test_one_image(self) -> None:
-        """The only image of a dataset is picked."""
+        """Check that the only image of a dataset is picked."""
         assert self.picked(self.columns(1), 1).tolist() == [0]
 
     @pytest.mark.parametrize("k", _NO_COUNTS, ids=repr)
     def test_what_is_no_count_is_refused(self, k: Any) -> None:
-        """A k that is no whole number of images is refused with an `InputError`."""
+        """Check that a k that is no whole number of images is refused with an `InputError`."""
         with pytest.raises(InputError, match="k must"):
             self.picked(self.columns(), k)
 
     def test_more_than_are_left_is_refused(self) -> None:
-        """A k above the number of images without labels is refused, and the error gives that number."""
+        """Check that a k above the number of images without labels is refused, and the error gives that number."""
         with pytest.raises(InputError, match="41") as caught:
             self.picked(self.columns(), 41)
         assert "40" in str(caught.value), "say how many are left"
@@ -176,7 +175,7 @@ class StrategyTests:
             self.picked(self.columns(), 1, np.ones(40, dtype=np.bool_))
 
     def test_a_missing_column_is_named(self) -> None:
-        """The error for a missing column names the strategy and the column."""
+        """Check that the error for a missing column names the strategy and the column."""
         for name in self.needs:
             columns = {column: values for column, values in self.columns().items() if column != name}
             with pytest.raises(InputError, match=name) as caught:
@@ -185,7 +184,7 @@ class StrategyTests:
             assert "\n" not in str(caught.value), "one line"
 
     def test_columns_that_do_not_fit_are_refused(self) -> None:
-        """Columns or masks of other lengths, or not of numbers, are refused with an `InputError`."""
+        """Check that columns or masks of other lengths, or not of numbers, are refused with an `InputError`."""
         columns = self.columns()
         for name in self.needs:
             for wrong in (np.asarray(columns[name])[:-1], [["a"]] * 40, 7.0):
@@ -198,7 +197,7 @@ class StrategyTests:
             self.picked({}, 1)
 
     def test_an_image_without_a_value_is_not_picked(self) -> None:
-        """An image with NaN in a column is not picked; features must all be known."""
+        """Check that an image with NaN in a column is not picked; features must all be known."""
         for name in self.needs:
             columns = self.columns()
             columns[name] = np.array(columns[name])
@@ -209,12 +208,12 @@ class StrategyTests:
                 self.picked(columns, 39)
 
     def test_other_columns_do_not_count(self) -> None:
-        """Columns that the strategy does not need change nothing."""
+        """Check that columns that the strategy does not need change nothing."""
         more = {"something": np.random.default_rng(5).random(40), **self.columns()}
         np.testing.assert_array_equal(self.picked(more, 7), self.picked(self.columns(), 7))
 
     def test_columns_are_left_alone(self) -> None:
-        """Read-only arrays are accepted and not changed."""
+        """Check that read-only arrays are accepted and not changed."""
         columns, labelled = {name: np.array(values) for name, values in self.columns().items()}, self.mask([2])
         before = {name: values.copy() for name, values in columns.items()}
         for array in (*columns.values(), labelled):
@@ -224,7 +223,7 @@ class StrategyTests:
             np.testing.assert_array_equal(values, before[name])
 
     def test_number_types(self) -> None:
-        """Lists and single precision give the picks of double-precision arrays."""
+        """Check that lists and single precision give the picks of double-precision arrays."""
         columns = self.columns()
         for name in self.needs:
             columns[name] = np.asarray(columns[name]).astype(np.float32).astype(np.float64)
@@ -237,6 +236,6 @@ class StrategyTests:
             np.testing.assert_array_equal(self.picked(given, 7), picks)
 
     def test_what_is_no_generator_is_refused(self) -> None:
-        """A seed in place of a generator is refused with an `InputError`."""
+        """Check that a seed in place of a generator is refused with an `InputError`."""
         with pytest.raises(InputError, match="Generator"):
             self.strategy.pick(self.columns(), 2, 0)

@@ -18,14 +18,7 @@ _BLUR = (0.3, 1.2)
 
 
 def augment(picture: Tensor, mask: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Change an image (3, h, h) uint8 and its mask (1, h, h) bool alike, by a random draw from `seed`.
-
-    Examples
-    --------
-    >>> picture, mask = torch.zeros(3, 4, 4, dtype=torch.uint8), torch.eye(4, dtype=torch.bool)[None]
-    >>> int(augment(picture, mask, seed=0)[1].sum())
-    4
-    """
+    """Change an image (3, h, h) uint8 and its mask (1, h, h) bool alike, by a random draw from `seed`."""
     with torch.random.fork_rng(devices=[]):
         # torch.manual_seed would seed the accelerator's generator too, which the network may draw from.
         torch.default_generator.manual_seed(seed)

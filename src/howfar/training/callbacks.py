@@ -17,19 +17,9 @@ from howfar.training.lightning_module import Fitting
 class Keep(lightning.Callback):
     """Remember the best weights, stop where patience ends, and save the state for a killed training, after each epoch.
 
-    Parameters
-    ----------
-    file
-        The state's file; it is replaced whole, so that a kill leaves the last epoch's state or the one before.
-    best
-        Whether to remember the weights of the epoch with the highest held-out ODS.
-    patience
-        Epochs without a better ODS after which training stops; None: never.
-
-    Attributes
-    ----------
-    weights
-        The best epoch's weights, None before there is one.
+    The state's `file` is replaced whole, so that a kill leaves the last epoch's state or the one before. With `best`,
+    `weights` holds those of the epoch with the highest held-out ODS so far. After `patience` epochs without a better one
+    training stops; with None never.
     """
 
     def __init__(self, file: Path, best: bool, patience: int | None) -> None:
@@ -50,7 +40,7 @@ class Keep(lightning.Callback):
         if last.get("ods") is not None and last["ods"] > self._highest:
             self._highest, self._at = last["ods"], last["epoch"]
             if self._best:
-                self.weights = {name: value.detach().cpu().clone() for name, value in pl_module.segmenter.state_dict().items()}
+                self.weights = pl_module.weights()
         self._stop(trainer, last["epoch"])
         replace(self.file, trainer.save_checkpoint)
 

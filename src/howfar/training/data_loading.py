@@ -15,15 +15,7 @@ from howfar.training.image_mask_pairs import Pairs
 
 
 class Order(Sampler[tuple[int, int]]):
-    """Shuffle the images anew in each epoch by the seed, as pairs of epoch and index; `set_epoch` chooses the epoch.
-
-    Examples
-    --------
-    >>> order = Order(3, seed=0)
-    >>> order.set_epoch(2)
-    >>> sorted(order) == [(2, 0), (2, 1), (2, 2)]
-    True
-    """
+    """Shuffle the images anew in each epoch by the seed, as pairs of epoch and index; `set_epoch` chooses the epoch."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count, self._seed, self._epoch = count, seed, 0

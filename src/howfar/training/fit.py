@@ -32,22 +32,10 @@ if TYPE_CHECKING:
 class Task:
     """Describe one training completely: the same task on the same machine gives the same weights.
 
-    Attributes
-    ----------
-    segmenter, options
-        The architecture's registered name, and its options.
-    primary
-        The dataset's name, for the checkpoint.
-    examples
-        Images to learn from; by `settings.holdout` some of the photographs are held out.
-    settings
-        The training settings.
-    extra
-        Examples that are always learnt from and never held out: a few images of each secondary dataset, background.
-    pretrained
-        Whether parts that have published weights begin with them, or a local file of such weights.
-    start
-        A checkpoint of the same architecture whose weights training begins with (fine-tuning).
+    By `settings.holdout` some photographs of `examples` are held out; the images of `extra` (a few of each secondary dataset,
+    or background) are always learnt from. `options` are the architecture's, `primary` is the dataset's name, for the
+    checkpoint. `pretrained` tells whether parts that have published weights begin with them, or is a local file of such
+    weights; `start` is a checkpoint of the same architecture whose weights training begins with (fine-tuning).
     """
 
     segmenter: str
@@ -69,32 +57,12 @@ def fit(
     workers: int = 0,
     progress: bool = True,
 ) -> Checkpoint:
-    """Train a segmenter, or resume the same training where it was killed.
+    """Train a segmenter, or resume the same training where it was killed, and return the best or last epoch's checkpoint.
 
-    Parameters
-    ----------
-    task
-        The architecture, data and settings.
-    folder
-        Where the state is kept between epochs; it is removed at the end.
-    out
-        Where to save the checkpoint, before the state is removed; None: nowhere.
-    device
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; not part of the task.
-    workers
-        Processes that prepare batches (0: none beside this one); not part of the task.
-    progress
-        Whether to show progress on stderr.
-
-    Returns
-    -------
-    Checkpoint
-        The weights of the best epoch, or of the last one.
-
-    Raises
-    ------
-    HowfarError
-        An image or mask that cannot be read, an option or size that is wrong, weights or libraries that are absent.
+    The state is kept in `folder` between epochs, and removed at the end, once the checkpoint is saved to `out` if that is
+    given. `device` (``auto``, ``cpu``, ``cuda`` or ``cuda:N``) and `workers`, the processes that prepare batches beside this
+    one, are no part of the task. An image or mask that cannot be read, an option or size that is wrong, and weights or
+    libraries that are absent raise `HowfarError`.
     """
     if workers < 0:
         raise InputError.of("workers", "must be at least 0", workers)
@@ -115,7 +83,7 @@ def fit(
     with locked(state.parent, shared=True):
         module, keep = _run(network, task.settings, pairs, held, state, torch_device, workers, progress)
         best = keep.weights if task.settings.keep == "best" else None
-        weights = _cpu(module.segmenter.state_dict()) if best is None else best
+        weights = module.weights() if best is None else best
         architecture = {} if family.describe is None else family.describe(network)
         checkpoint = Checkpoint(_card(task, pairs, held, module.history, weights, architecture), weights)
         if out is not None:
@@ -278,7 +246,3 @@ def _kept_epoch(history: Sequence[Mapping[str, Any]], keep: str) -> Mapping[str,
     if not scored:
         return None
     return max(scored, key=lambda epoch: float(epoch["ods"])) if keep == "best" else scored[-1]
-
-
-def _cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().cpu().clone() for name, value in state.items()}

@@ -25,16 +25,9 @@ _BLANK = "blank"
 
 @dataclass(frozen=True)
 class Example:
-    """Name one training image and its mask, not yet read.
+    """Name one training image of a dataset and its mask, not yet read; without a mask nothing in the image is foreground.
 
-    Attributes
-    ----------
-    dataset, name
-        The dataset's name, and the image's in it.
-    path, mask
-        The files; without a mask nothing in the image is foreground.
-    photograph
-        The photograph that the image is a tile of, with the dataset's name; the image's own name where it is no tile.
+    `photograph` names the one that the image is a tile of, after the dataset; it is the image itself where that is no tile.
     """
 
     dataset: str
@@ -46,18 +39,10 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Hold n images and masks at the training size, in memory.
+    """Hold n images (n, 3, s, s) uint8 RGB and masks (n, 1, s, s) bool at the training size, in memory.
 
-    Attributes
-    ----------
-    pictures
-        (n, 3, s, s) uint8 RGB.
-    masks
-        (n, 1, s, s) bool.
-    contents
-        Hash of each image file.
-    fingerprint
-        Hash of all image and mask files, whatever their order and names.
+    `contents` has the hash of each image file, `fingerprint` is one of all image and mask files, whatever their order and
+    names.
     """
 
     pictures: NDArray[np.uint8]
@@ -72,20 +57,9 @@ class Pairs:
 def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = False) -> tuple[Example, ...]:
     """List a dataset's training examples: its images that have a mask, or all images without their masks.
 
-    Parameters
-    ----------
-    dataset
-        The images.
-    group
-        Regular expression whose first group names an image's photograph; by default names like ``<photo>-<tile>`` are taken for
-        tiles where most images have one.
-    blank
-        Take every image as one without foreground, whatever masks there are: background to learn from.
-
-    Raises
-    ------
-    InputError
-        No image has a mask, or the expression is wrong.
+    The first group of the regular expression `group` names an image's photograph; by default names like ``<photo>-<tile>`` are
+    taken for tiles where most images have one. With `blank` every image is one without foreground, whatever masks there are:
+    background to learn from. A wrong expression, or no image with a mask, raises `InputError`.
 
     Examples
     --------
@@ -111,28 +85,8 @@ def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = Fal
 def split(examples: Sequence[Example], share: float, seed: int) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Divide examples into training and held-out ones by photograph, so that no photograph is in both.
 
-    Photographs are drawn until the held-out ones have at least `share` of the images; one always stays for training.
-
-    Parameters
-    ----------
-    examples
-        In any order, as the draw depends on the photographs' names and the seed alone.
-    share
-        Share of the images, 0 to below 1; 0 holds none out.
-    seed
-        Seed of the draw.
-
-    Returns
-    -------
-    tuple
-        The training and the held-out examples, each in the given order.
-
-    Examples
-    --------
-    >>> tiles = [Example("r", f"{p}-{k}.png", Path(), None, f"r/{p}") for p in "abcd" for k in range(2)]
-    >>> training, held_out = split(tiles, 0.3, seed=0)
-    >>> len(training), len(held_out), {t.photograph for t in training} & {t.photograph for t in held_out}
-    (4, 4, set())
+    Photographs are drawn until the held-out ones have at least `share` of the images, 0 to below 1; one always stays for
+    training. The draw depends on the photographs' names and the seed alone, and each part keeps the given order.
     """
     counts = Counter(example.photograph for example in examples)
     names = sorted(counts)
@@ -151,21 +105,8 @@ def split(examples: Sequence[Example], share: float, seed: int) -> tuple[tuple[E
 def read_pairs(examples: Sequence[Example], size: int, progress: bool = True) -> Pairs:
     """Read images and masks into memory, resized: images antialiased, masks so that no line is lost.
 
-    Parameters
-    ----------
-    examples
-        At least one.
-    size
-        Side of the square that all are resized to; the aspect is not kept, as in the paper.
-    progress
-        Whether to show progress on stderr.
-
-    Raises
-    ------
-    ImageError
-        A file cannot be read, or a mask differs in size from its image: the line names it.
-    InputError
-        There is no example.
+    `size` is the side of the square that all are resized to; the aspect is not kept, as in the paper. A file that cannot be
+    read, or a mask that differs in size from its image, raises `ImageError`, which names it; no example at all `InputError`.
     """
     if not examples:
         raise InputError.of("examples", "must hold at least one", "none")

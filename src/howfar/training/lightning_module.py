@@ -1,4 +1,4 @@
-"""Define the Lightning module that trains a segmenter and validates it by ODS."""
+"""Define the Lightning module that trains a segmenter and validates it by ODS, its best F-measure at one threshold."""
 
 from __future__ import annotations
 
@@ -19,17 +19,8 @@ from howfar.training.settings import TrainSettings
 class Fitting(lightning.LightningModule):
     """Train a segmenter by AdamW with one loss and one schedule, and validate by ODS on held-out images at the training size.
 
-    Parameters
-    ----------
-    segmenter
-        The network; only its parameters that require gradients are trained.
-    settings
-        The training settings.
-
-    Attributes
-    ----------
-    history
-        One entry a finished epoch: epoch (from 1), loss, and where images are held out ods and threshold.
+    Only parameters that require gradients are trained. `history` has one entry a finished epoch: epoch (from 1), loss, and
+    where images are held out ods and threshold.
     """
 
     def __init__(self, segmenter: nn.Module, settings: TrainSettings) -> None:
@@ -87,6 +78,10 @@ class Fitting(lightning.LightningModule):
         self._losses.clear()
         self.history.append({"epoch": self.current_epoch + 1, "loss": mean, **self._held_out})
         return self.history[-1]
+
+    def weights(self) -> dict[str, Tensor]:
+        """Copy the segmenter's weights to the CPU."""
+        return {name: value.detach().cpu().clone() for name, value in self.segmenter.state_dict().items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the history with the state from which a killed training resumes."""

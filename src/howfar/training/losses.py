@@ -17,18 +17,7 @@ _SMOOTH = 1.0
 
 
 def named(name: str) -> Loss:
-    """Return the loss that is registered as `name`: (maps of logits, masks) -> scalar.
-
-    Raises
-    ------
-    UnknownNameError
-        No such loss; the line lists the known ones.
-
-    Examples
-    --------
-    >>> round(float(named("bce")([torch.zeros(1, 1, 2, 2)], torch.ones(1, 1, 2, 2))), 3)
-    0.693
-    """
+    """Return the loss registered as `name`: (maps of logits, masks) -> scalar; an unknown name raises `UnknownNameError`."""
     loss: Loss = registry.load("losses", name)
     return loss
 
@@ -60,14 +49,7 @@ def dice(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
 
 
 def bce_dice(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Add the losses `bce` and `dice`.
-
-    Examples
-    --------
-    >>> maps, masks = [torch.zeros(1, 1, 2, 2)], torch.ones(1, 1, 2, 2)
-    >>> bool(torch.isclose(bce_dice(maps, masks), bce(maps, masks) + dice(maps, masks)))
-    True
-    """
+    """Add the losses `bce` and `dice`."""
     return bce(maps, masks) + dice(maps, masks)
 
 
@@ -86,14 +68,7 @@ def soft_iou(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
 
 
 def bce_iou(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Add the losses `bce` and `soft_iou`, by which SAM-Adapter is trained.
-
-    Examples
-    --------
-    >>> maps, masks = [torch.zeros(1, 1, 2, 2)], torch.ones(1, 1, 2, 2)
-    >>> bool(torch.isclose(bce_iou(maps, masks), bce(maps, masks) + soft_iou(maps, masks)))
-    True
-    """
+    """Add the losses `bce` and `soft_iou`, by which SAM-Adapter is trained."""
     return bce(maps, masks) + soft_iou(maps, masks)
 
 

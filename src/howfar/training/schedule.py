@@ -16,28 +16,14 @@ WARM_UP = 0.05
 def named(name: str) -> Schedule:
     """Return the schedule that is registered as `name`, from the share of the training done to the share of the rate, each 0-1.
 
-    Raises
-    ------
-    UnknownNameError
-        No such schedule; the line lists the known ones.
-
-    Examples
-    --------
-    >>> named("constant")(0.7)
-    1.0
+    An unknown name raises `UnknownNameError`, which lists the known ones.
     """
     schedule: Schedule = registry.load("schedules", name)
     return schedule
 
 
 def constant(done: float) -> float:
-    """Keep the highest rate throughout.
-
-    Examples
-    --------
-    >>> constant(0.3)
-    1.0
-    """
+    """Keep the highest rate throughout."""
     return 1.0
 
 

@@ -1,4 +1,4 @@
-"""Check a training's settings, and fill in those that the caller leaves out from the segmenter's own."""
+"""Check a training's settings, and fill in those that the caller leaves out from the segmenter's defaults."""
 
 from __future__ import annotations
 
@@ -50,23 +50,8 @@ def settings_for(
 ) -> TrainSettings:
     """Check the settings that a caller passes; those left out, or None, are the segmenter's own.
 
-    Parameters
-    ----------
-    family
-        The segmenter's.
-    architecture
-        Options of the architecture, which may determine the size; None where they are not known yet.
-    start
-        A checkpoint that training begins with, whose network may determine the size too.
-    **given
-        Settings by name.
-
-    Raises
-    ------
-    InputError
-        A setting that is unknown (the line names the nearest known one) or breaks its rule.
-    UnknownNameError
-        No such loss or schedule.
+    Options of the `architecture` may determine the size, as may the network of `start`, a checkpoint that training begins
+    with. A setting that is unknown or breaks its rule raises `InputError`; no such loss or schedule `UnknownNameError`.
 
     Examples
     --------
@@ -103,16 +88,7 @@ def only_side(family: SegmenterFamily, architecture: Mapping[str, Any], start: C
 
 
 def check_size(family: SegmenterFamily, size: int, side: int | None) -> None:
-    """Refuse an image size that the network cannot take: not its one `side`, or no multiple of the family's `multiple`.
-
-    Examples
-    --------
-    >>> from howfar.segmenters import segmenter_family
-    >>> check_size(segmenter_family("adsam"), 512, 1024)
-    Traceback (most recent call last):
-    howfar.errors.InputError: size must be 1024, the one side that adsam takes with its options, got 512:
-    pass 1024, or options of another side
-    """
+    """Refuse an image size that the network cannot take: not its one `side`, or no multiple of the family's `multiple`."""
     if side is not None and size != side:
         rule = f"must be {side}, the one side that {family.name} takes with its options"
         raise InputError.of("size", rule, size, f"pass {side}, or options of another side")

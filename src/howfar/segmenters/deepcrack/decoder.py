@@ -11,18 +11,7 @@ from torch import Tensor, nn
 
 
 class Block(nn.Sequential):
-    """Apply 3×3 convolutions, each with batch norm and ReLU, without changing the maps' sides.
-
-    Parameters
-    ----------
-    channels
-        Channels of the input, and after each convolution.
-
-    Examples
-    --------
-    >>> Block((3, 8, 8))(torch.zeros(1, 3, 4, 6)).shape
-    torch.Size([1, 8, 4, 6])
-    """
+    """Apply 3×3 convolutions, each with batch norm and ReLU, from one of `channels` to the next, keeping the maps' sides."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
@@ -37,12 +26,8 @@ class Decoder(nn.Module):
     """Mirror the encoder: unpool by its indices, then as many convolutions, the last to the next scale's width.
 
     Badrinarayanan, Kendall & Cipolla, "SegNet: A deep convolutional encoder-decoder architecture for image segmentation"
-    (2015), on which DeepCrack builds.
-
-    Parameters
-    ----------
-    widths, depths
-        Channels and convolutions of the encoder's blocks, the finest first.
+    (2015), on which DeepCrack builds. `widths` and `depths` are channels and convolutions of the encoder's blocks, finest
+    first.
     """
 
     def __init__(self, widths: Sequence[int], depths: Sequence[int]) -> None:
@@ -64,14 +49,7 @@ class Decoder(nn.Module):
 class Fusion(nn.Module):
     """Compute one scale's logits: concatenate encoder and decoder map, upsample to the image, 3×3 to `width`, 1×1 to one.
 
-    Parameters
-    ----------
-    channels
-        Channels of the two maps together.
-    width
-        Channels between the two convolutions.
-    scale
-        The image's side over the maps'.
+    `channels` counts those of the two maps together, `scale` is the image's side over the maps'.
     """
 
     def __init__(self, channels: int, width: int, scale: int) -> None:
@@ -92,29 +70,9 @@ def upsampled_convolution(x: Tensor, weight: Tensor, scale: int) -> Tensor:
     """Convolve the zero-padded bilinear upsampling of `x`, without holding the upsampled map in memory.
 
     Mixing channels commutes with upsampling, and bilinear upsampling is separable in rows and columns. So each of the 3×3 taps
-    mixes the channels while the map is small, rows are upsampled, shifted and added, and then columns: the result has
-    few channels at full size, where the upsampled map would have up to sixteen times as many.
-
-    Parameters
-    ----------
-    x
-        Maps (b, c, h, w).
-    weight
-        Weights of a 3×3 convolution, (o, c, 3, 3).
-    scale
-        Factor of the sides.
-
-    Returns
-    -------
-    Tensor
-        (b, o, scale·h, scale·w).
-
-    Examples
-    --------
-    >>> upsampled_convolution(torch.ones(1, 2, 3, 3), torch.ones(1, 2, 3, 3), 2)[0, 0, :3, :3]
-    tensor([[ 8., 12., 12.],
-            [12., 18., 18.],
-            [12., 18., 18.]])
+    mixes the channels while the map is small, rows are upsampled, shifted and added, and then columns: the result has few
+    channels at full size, where the upsampled map would have up to sixteen times as many. Maps (b, c, h, w) and weights (o, c,
+    3, 3) give (b, o, scale·h, scale·w).
     """
     if scale == 1:
         return functional.conv2d(x, weight, padding=1)

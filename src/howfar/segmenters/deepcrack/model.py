@@ -92,20 +92,10 @@ class DeepCrack(nn.Module):
 
 
 def build(width: int, pretrained: bool | Path) -> DeepCrack:
-    """Build DeepCrack.
+    """Build DeepCrack, its encoder with the weights of a VGG-16 with batch norm where `pretrained` is a file of one.
 
-    Parameters
-    ----------
-    width
-        Channels of the first block.
-    pretrained
-        True and False alike give random weights, as no weights of DeepCrack are published that howfar could use. A file must
-        hold a VGG-16 with batch norm (``vgg16_bn`` of torchvision or timm), whose weights the encoder begins with.
-
-    Raises
-    ------
-    InputError
-        The file holds no such encoder, or the width is not VGG-16's.
+    The file is ``vgg16_bn`` of torchvision or timm. True and False alike give random weights, as no weights of DeepCrack are
+    published that howfar could use. A file without such an encoder, or a width that is not VGG-16's, raises `InputError`.
     """
     network = DeepCrack(width)
     if isinstance(pretrained, Path):

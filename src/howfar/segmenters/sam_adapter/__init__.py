@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def build(options: SamAdapterOptions, pretrained: bool | Path) -> SamAdapter:
     """Build the network; the imports are here since they take seconds."""
-    from howfar.segmenters.sam_adapter.base import load_sam
+    from howfar.segmenters.sam_adapter.load_sam import load_sam
     from howfar.segmenters.sam_adapter.model import SamAdapter
     from howfar.weights.state_dicts import hash_state_dict
 
@@ -30,7 +30,7 @@ def describe(network: SamAdapter) -> Mapping[str, Any]:
 
 def restore(options: SamAdapterOptions, architecture: Mapping[str, Any]) -> SamAdapter:
     """Build the network from its description, whether or not the base model is on disk."""
-    from howfar.segmenters.sam_adapter.base import sam_of
+    from howfar.segmenters.sam_adapter.load_sam import sam_of
     from howfar.segmenters.sam_adapter.model import SamAdapter
 
     return SamAdapter(sam_of(architecture.get("config")), options.r, architecture.get("base_weights"))
@@ -38,7 +38,7 @@ def restore(options: SamAdapterOptions, architecture: Mapping[str, Any]) -> SamA
 
 def side(options: SamAdapterOptions) -> int | None:
     """Find the side of the base model's images, where the hub need not be asked."""
-    from howfar.segmenters.sam_adapter.base import side_of
+    from howfar.segmenters.sam_adapter.load_sam import side_of
 
     return side_of(options.base)
 

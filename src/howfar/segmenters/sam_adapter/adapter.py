@@ -16,31 +16,17 @@ class Adapter(nn.Module):
 
     Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148).
     `up` is shared by the blocks; each of the others is a linear map with a bias, `frequencies` one of a patch's pixels. With
-    tokens of C values, 3·p² values a patch, B blocks and r values between the layers, they have
+    tokens of C values, patches of side p, so 3·p² values, B blocks and r values between the layers, they have
 
         (C + 1)·r + (3·p² + 1)·r + B·(r + 1)·r + (r + 1)·C
 
     parameters: 18,456 + 18,456 + 7,200 + 19,200 = 63,312 for ViT-B (C = 768, p = 16, B = 12) at r = 24.
-
-    Parameters
-    ----------
-    tokens
-        Values of a token, C.
-    patch
-        Side of a patch in pixels, p.
-    blocks
-        How many blocks are prompted, B.
-    r
-        Values between the layers.
 
     Examples
     --------
     >>> adapter = Adapter(tokens=768, patch=16, blocks=12, r=24)
     >>> sum(parameter.numel() for parameter in adapter.parameters())
     63312
-    >>> prompts = list(adapter(torch.rand(2, 4, 5, 768), torch.rand(2, 3, 64, 80)))
-    >>> len(prompts), prompts[0].shape
-    (12, torch.Size([2, 4, 5, 768]))
     """
 
     def __init__(self, tokens: int, patch: int, blocks: int, r: int) -> None:
@@ -52,19 +38,9 @@ class Adapter(nn.Module):
         self.apply(_begin)
 
     def forward(self, patches: Tensor, high: Tensor) -> Iterator[Tensor]:
-        """Compute each block's prompt when it is needed, so that one is in memory at a time.
+        """Compute each block's prompt (b, h, w, C) when it is needed, so that one is in memory at a time.
 
-        Parameters
-        ----------
-        patches
-            Patch embeddings, (b, h, w, C), without positions.
-        high
-            The high-frequency image, (b, 3, p·h, p·w).
-
-        Yields
-        ------
-        Tensor
-            (b, h, w, C).
+        `patches` are embeddings (b, h, w, C) without positions, `high` is the high-frequency image, (b, 3, p·h, p·w).
         """
         mixed = self.patches(patches) + self.frequencies(high).permute(0, 2, 3, 1)
         for block in self.blocks:
@@ -72,28 +48,9 @@ class Adapter(nn.Module):
 
 
 def high_frequencies(pictures: Tensor, share: float = 0.25) -> Tensor:
-    """Keep an image's high frequencies: |F⁻¹(M · F(x))|, where M is 0 in the middle of the spectrum and 1 outside.
+    """Keep the high frequencies of (b, c, h, w): |F⁻¹(M · F(x))|, where M is 0 in the middle of the spectrum and 1 outside.
 
-    The middle is a rectangle around the zero frequency with the spectrum's proportions.
-
-    Parameters
-    ----------
-    pictures
-        Real values, (b, c, h, w).
-    share
-        The middle's share of the spectrum's area.
-
-    Returns
-    -------
-    Tensor
-        Values of 0 or more, of the same shape.
-
-    Examples
-    --------
-    >>> flat, checks = torch.ones(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
-    >>> checks[..., ::2] = -1
-    >>> high_frequencies(flat).max().item(), high_frequencies(checks).mean().item()
-    (0.0, 1.0)
+    The middle is a rectangle around the zero frequency with the spectrum's proportions and this `share` of its area.
     """
     spectrum = torch.fft.fftshift(torch.fft.fft2(pictures), dim=(-2, -1))
     height, width = pictures.shape[-2:]

@@ -20,25 +20,13 @@ class SamAdapter(nn.Module):
 
     Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148),
     over Kirillov et al., "Segment anything" (2023). The decoder receives SAM's own positions of the patches and its own
-    embedding of "no mask", no point or box, and decodes one mask. Encoder, positions and that embedding are frozen, and so
-    are the decoder's heads of the other masks and of their quality; the rest is trained.
+    embedding of "no mask", no point or box, and decodes one mask. Encoder, positions and that embedding are frozen, and so are
+    the decoder's heads of the other masks and of their quality; the rest is trained.
 
-    Parameters
-    ----------
-    sam
-        A ``transformers.SamModel``, whose parts become this module's.
-    r
-        Values for each patch between the adapter's layers.
-    base_weights
-        Hash of SAM's weights, None where they are random.
-
-    Attributes
-    ----------
-    config
-        SAM's configuration as JSON values.
-    multiple
-        The side of SAM's images, 1024 for the published ones. Its positions are of that size and are not interpolated, so
-        images must be squares of exactly that side.
+    The parts of `sam`, a ``transformers.SamModel``, become this module's; `config` is its configuration as JSON values, and
+    `base_weights` the hash of its weights, None where they are random. The adapter has `r` values for each patch between its
+    layers. `multiple` is the side of SAM's images, 1024 for the published ones: its positions are of that size and are not
+    interpolated, so images must be squares of exactly that side.
     """
 
     name = "adsam"

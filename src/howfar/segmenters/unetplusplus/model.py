@@ -26,18 +26,8 @@ HEADS = ("model.conv_head", "model.bn2", "model.classifier", "_fc")
 class UnetPlusPlus(nn.Module):
     """Segment by UNet++: an EfficientNet encoder and a decoder of nested, dense skip connections; foreground as one map.
 
-    Zhou, Siddiquee, Tajbakhsh & Liang, "UNet++: A nested U-Net architecture for medical image segmentation" (DLMIA 2018),
-    as segmentation-models-pytorch builds it.
-
-    Parameters
-    ----------
-    encoder
-        ``lite0`` or ``b3``.
-
-    Raises
-    ------
-    MissingExtraError
-        segmentation-models-pytorch is absent.
+    Zhou, Siddiquee, Tajbakhsh & Liang, "UNet++: A nested U-Net architecture for medical image segmentation" (DLMIA 2018), as
+    segmentation-models-pytorch builds it; absence of that library raises `MissingExtraError`.
     """
 
     name = "unetplusplus"
@@ -71,14 +61,8 @@ class UnetPlusPlus(nn.Module):
 def build(encoder: str, pretrained: bool | Path) -> UnetPlusPlus:
     """Build UNet++, its encoder with ImageNet weights if `pretrained`, from that file if it is one.
 
-    Raises
-    ------
-    MissingExtraError
-        A library or the package of Lite0's weights is absent.
-    MissingPathError
-        EfficientNet-B3's weights are neither cached nor can they be downloaded.
-    InputError
-        The file does not hold the encoder's weights.
+    Absence of a library or of the package of Lite0's weights raises `MissingExtraError`; EfficientNet-B3's weights out of
+    reach `MissingPathError`; a file without the encoder's weights `InputError`.
     """
     network = UnetPlusPlus(encoder)
     if pretrained:

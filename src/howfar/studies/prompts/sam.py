@@ -13,11 +13,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from howfar.backbones.hub_models import random_model, read_model, transformers_for
+from howfar.backbones.hub_models import random_model, read_model
 from howfar.backbones.published_transformers import SAM_MODEL, source_folder
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.studies.prompts.prompt import Prompt
-from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
+from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD, transformers_for
 from howfar.weights.state_dicts import hash_state_dict
 
 

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from howfar.errors import InputError
-from howfar.options import Floats
 
 if TYPE_CHECKING:
     import torch
 
-Precision: TypeAlias = Floats
 _TYPES: Final = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:
     """Return the torch type that `precision` names; a CPU computes in float32 and bfloat16 only.
 
-    Raises
-    ------
-    InputError
-        The precision is unknown, or not available on the device.
-
-    Examples
-    --------
-    >>> import torch
-    >>> dtype_of("bf16", torch.device("cpu"))
-    torch.bfloat16
+    A precision that is unknown, or not available on the device, raises `InputError`.
     """
     import torch
 
@@ -42,15 +31,7 @@ def dtype_of(precision: str, device: torch.device) -> torch.dtype:
 
 @contextmanager
 def computing_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
-    """Let torch compute in `dtype` in the operations where autocast deems it safe, and elsewhere in float32.
-
-    Examples
-    --------
-    >>> import torch
-    >>> with computing_in(torch.bfloat16, torch.device("cpu")):
-    ...     (torch.ones(1, 1) @ torch.ones(1, 1)).dtype
-    torch.bfloat16
-    """
+    """Let torch compute in `dtype` in the operations where autocast deems it safe, and elsewhere in float32."""
     import torch
 
     mixed = dtype is not torch.float32

@@ -1,47 +1,31 @@
-"""Load the SAM that is adapted, by transformers: from a local folder, the hub's cache or the hub, in that order."""
+"""Load the Segment Anything model that SAM-Adapter adapts, from a local folder, the hub's cache or the hub."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+from howfar.errors import InputError, MissingPathError, one_line
 from howfar.segmenters.sam_adapter.options import BASE, SIDE, SIZES
-from howfar.weights.hub import SAFE_FILE, why_unreachable
+from howfar.weights.hub import CONFIG_FILE, HUB_ID, SAFE_FILE, first_three, transformers_for, why_unreachable
 from howfar.weights.state_dicts import read_state_dict
 
 T = TypeVar("T")
-
-CONFIG_FILE = "config.json"
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def load_sam(base: str, pretrained: bool | Path) -> Any:
     """Build a ``transformers.SamModel``, float32, on the CPU.
 
-    Parameters
-    ----------
-    base
-        A local folder with ``config.json`` and ``model.safetensors``, or a hub id.
-    pretrained
-        True for the base model's weights, a file for those of a state dict, False for random ones: then only the configuration
-        is read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
-
-    Raises
-    ------
-    MissingExtraError
-        transformers is absent.
-    MissingPathError
-        The folder or a file of it is absent, or the hub's files are neither cached nor can they be downloaded.
-    InputError
-        The base model is no SAM, or the weights do not fit its configuration.
+    `base` is a local folder with ``config.json`` and ``model.safetensors``, or a hub id. `pretrained` is True for the base
+    model's weights, a file for those of a state dict, False for random ones: then only the configuration is read, and not even
+    that for ``facebook/sam-vit-base``, which is transformers' default. Absence of transformers raises `MissingExtraError`; of
+    the folder, a file of it or the hub `MissingPathError`; a base that is no SAM, or weights that do not fit it, `InputError`.
     """
-    library = _library()
+    library = transformers_for("adsam")
     wanted = (CONFIG_FILE, SAFE_FILE) if pretrained is True else (CONFIG_FILE,)
     folder = _folder(base, wanted)
     if pretrained is not True and base == BASE and folder is None:
@@ -55,26 +39,19 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
         state = read_state_dict(pretrained)
         return _fitting(str(pretrained), lambda: library.SamModel.from_pretrained(None, state_dict=state, **options))
     options["use_safetensors"] = True
-    if folder is not None:
-        return _fitting(base, lambda: library.SamModel.from_pretrained(folder, local_files_only=True, **options))
 
     def read(local: bool) -> Any:
-        return library.SamModel.from_pretrained(base, local_files_only=local, **options)
+        return library.SamModel.from_pretrained(folder or base, local_files_only=local, **options)
 
-    return _fitting(base, lambda: _of_hub(base, wanted, read))
+    return _fitting(base, lambda: _of_hub(base, wanted, read) if folder is None else read(True))
 
 
 def sam_of(config: Any) -> Any:
     """Build a ``transformers.SamModel`` with random weights from the configuration that a checkpoint holds.
 
-    Raises
-    ------
-    MissingExtraError
-        transformers is absent.
-    InputError
-        The configuration is not a SAM's.
+    Absence of transformers raises `MissingExtraError`, a configuration that is not a SAM's `InputError`.
     """
-    library = _library()
+    library = transformers_for("adsam")
     if not isinstance(config, Mapping) or config.get("model_type") != "sam":
         raise InputError("the checkpoint does not hold the configuration of a SAM: train again")
     try:
@@ -85,40 +62,24 @@ def sam_of(config: Any) -> Any:
 
 
 def side_of(base: str) -> int | None:
-    """Find the side of a base model's images, where it is a folder, published, or in the hub's cache; None otherwise.
-
-    Examples
-    --------
-    >>> side_of("facebook/sam-vit-base")
-    1024
-    """
+    """Find the side of a base model's images, where it is a folder, published, or in the hub's cache; None otherwise."""
     folder = Path(base).expanduser()
     if not folder.is_dir() and base in SIZES:
         return SIDE
     file = folder / CONFIG_FILE if folder.is_dir() else _cached_config(base)
     try:
-        found = None if file is None else json.loads(file.read_text(encoding="utf-8"))["vision_config"].get("image_size", SIDE)
+        side = None if file is None else json.loads(file.read_text(encoding="utf-8"))["vision_config"].get("image_size", SIDE)
     # Errors are raised later, when the base model is built.
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return found if isinstance(found, int) else None
+    return side if isinstance(side, int) else None
 
 
 def _cached_config(base: str) -> Path | None:
-    try:
-        from huggingface_hub import try_to_load_from_cache
-    except ImportError:
-        return None
-    found = try_to_load_from_cache(base, CONFIG_FILE) if HUB_ID.fullmatch(base) else None
-    return Path(found) if isinstance(found, str) else None
+    from huggingface_hub import try_to_load_from_cache
 
-
-def _library() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingExtraError(f"adsam needs transformers: pip install 'howfar[hub]' ({error})") from error
-    return transformers
+    path = try_to_load_from_cache(base, CONFIG_FILE) if HUB_ID.fullmatch(base) else None
+    return Path(path) if isinstance(path, str) else None
 
 
 def _folder(base: str, wanted: tuple[str, ...]) -> Path | None:
@@ -136,13 +97,13 @@ def _folder(base: str, wanted: tuple[str, ...]) -> Path | None:
 
 def _config(library: Any, base: str, folder: Path | None, wanted: tuple[str, ...]) -> Any:
     def read(local: bool) -> dict[str, Any]:
-        found: dict[str, Any] = library.SamConfig.get_config_dict(folder or base, local_files_only=local)[0]
-        return found
+        values: dict[str, Any] = library.SamConfig.get_config_dict(folder or base, local_files_only=local)[0]
+        return values
 
     try:
-        found = read(True) if folder is not None else _of_hub(base, wanted, read)
-        kind = found.get("model_type")
-        config = library.SamConfig.from_dict(found) if kind == "sam" else None
+        values = read(True) if folder is not None else _of_hub(base, wanted, read)
+        kind = values.get("model_type")
+        config = library.SamConfig.from_dict(values) if kind == "sam" else None
     except MissingPathError:
         raise
     # Damaged text, and values that transformers' strict configurations refuse: errors of several libraries' own kinds.
@@ -180,6 +141,5 @@ def _fitting(source: str, read: Callable[[], Any]) -> Any:
         raise InputError(f"weights do not fit adsam's base: {source} ({one_line(error)})") from error
     missing = sorted(info["missing_keys"])
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise InputError(f"weights do not fit adsam's base: {source} lacks {', '.join(missing[:3])}{more}")
+        raise InputError(f"weights do not fit adsam's base: {source} lacks {first_three(missing)}")
     return model
