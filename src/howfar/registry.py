@@ -96,7 +96,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "ray": "howfar.runners.ray:RayRunner",
     },
     "figures": {
-        "relative": "howfar.figures.relative:relative",
+        "relative": "howfar.figures.relative_distance:relative",
         "violin": "howfar.figures.violin:violin",
         "sorted_distances": "howfar.figures.sorted_distances:sorted_distances",
         "scatter": "howfar.figures.scatter:scatter",
@@ -128,9 +128,9 @@ OURS: Mapping[str, Mapping[str, str]] = {
     },
     "relation_figures": {
         "performance": "howfar.figures.performance:performance",
-        "parts": "howfar.figures.parts:parts",
+        "parts": "howfar.figures.near_and_far_parts:parts",
         "thresholds": "howfar.figures.thresholds:relation_thresholds",
-        "judgements": "howfar.figures.judgements:judgements",
+        "judgements": "howfar.figures.estimator_errors:judgements",
         "estimates": "howfar.figures.estimates:estimates",
         "failures": "howfar.figures.failures:failures",
     },

@@ -3,12 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from howfar.figures.adaptation_curves import adaptation_curves
+from howfar.figures.adaptation_curves import adaptation_curves, averaged
 from howfar.relation.performance_curve import moving_average
 from howfar.results.adaptation import Adaptation
 
@@ -77,3 +78,8 @@ def test_a_study_without_background_draws(background: bool, bakeoff: Adaptation)
     figure = adaptation_curves(bakeoff, background=background)
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert ("no model of far learnt from background images" in texts) == background
+
+
+def test_f_and_distance_are_means_over_the_seeds() -> None:
+    seeds = pd.DataFrame({"seed": [0, 1], "model": "M", "dataset": "a", "image": "1", "distance": [0.2, 0.4], "f": [1, 0.5]})
+    assert averaged(seeds, ["M"], [0, 1])[["distance", "f"]].to_numpy().round(2).tolist() == [[0.3, 0.75]]

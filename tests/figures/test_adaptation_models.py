@@ -5,7 +5,18 @@ from dataclasses import replace
 import pytest
 
 from howfar.errors import InputError
-from howfar.figures.adaptation_models import arms, by_background, by_shots, looks, scored, seeds_of, strategies, strategy_of
+from howfar.figures.adaptation_models import (
+    arms,
+    by_background,
+    by_shots,
+    change_text,
+    looks,
+    scored,
+    seeds_of,
+    seeds_text,
+    strategies,
+    strategy_of,
+)
 from howfar.results.adaptation import Adaptation
 
 
@@ -51,3 +62,8 @@ def test_seeds_are_those_that_all_have(study: Adaptation) -> None:
 
 def test_only_datasets_with_an_f_are_scored(study: Adaptation) -> None:
     assert scored(study) == [*study.secondaries, "blind, labelled"]
+
+
+def test_seeds_and_changes_in_words() -> None:
+    assert (seeds_text([0]), seeds_text([0, 1, 2])) == ("one seed", "means over 3 seeds")
+    assert change_text(0.048, -0.0002, 0.1) == "+0.048 [0.000, +0.100]"

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import numpy as np
 
-from howfar.figures.datasets import looks, rows
+from howfar.figures.datasets import first, looks, rows
 from howfar.figures.style import look
 from howfar.results import Comparison, Relation
 
@@ -47,3 +47,8 @@ def test_looks_go_by_the_place_in_the_run(related: Relation, six: Comparison) ->
     assert looks(related) == {dataset.name: look(place) for place, dataset in enumerate(six.datasets)}
     fewer = replace(related, datasets=related.datasets[2:])
     assert looks(fewer) == looks(related)
+
+
+def test_a_note_counts_what_is_left_out() -> None:
+    assert first(["roads", "bridges", "tunnels"], 2) == (["roads", "bridges"], "The first 2 of 3 datasets are shown.")
+    assert first(["roads"], 2) == (["roads"], "")

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from howfar.errors import InputError
-from howfar.figures.relative import relative
+from howfar.figures.relative_distance import relative
 from howfar.figures.scatter import scatter
 from howfar.figures.sorted_distances import sorted_distances
 from howfar.figures.thumbnails import thumbnails

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from howfar import registry
 from howfar.errors import InputError
 from howfar.figures.estimates import estimates
+from howfar.figures.estimator_errors import judgements
 from howfar.figures.failures import failures
-from howfar.figures.judgements import judgements
-from howfar.figures.parts import parts
+from howfar.figures.near_and_far_parts import parts
 from howfar.figures.performance import performance
 from howfar.figures.style import look
 from howfar.figures.thresholds import relation_thresholds

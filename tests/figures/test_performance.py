@@ -8,9 +8,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
-from howfar.figures.performance import performance
+from howfar.figures.performance import performance, slope_text
 from howfar.figures.style import look
-from howfar.results import Relation
+from howfar.results import Coefficient, Relation
 
 
 def panel(relation: Relation, name: str) -> Axes:
@@ -106,3 +106,15 @@ def test_the_legend_names_crosses_only_where_there_are_some(related: Relation) -
 def test_colour_is_the_datasets(related: Relation) -> None:
     (smoothed,) = [one for one in panel(related, "one").get_lines() if one.get_label() == "smoothed"]
     assert smoothed.get_color() == look(5).colour
+
+
+@pytest.mark.parametrize(
+    ("slope", "text"),
+    [
+        (Coefficient(-0.31, -0.42, -0.2), "slope −0.31 [−0.42, −0.20] · "),
+        (Coefficient(0.1), "slope +0.10 · "),
+        (None, ""),
+    ],
+)
+def test_an_undefined_slope_is_left_out(slope: Coefficient | None, text: str) -> None:
+    assert slope_text(slope) == text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.lines import Line2D
 
-from howfar.figures.sorted_distances import sorted_distances
+from howfar.figures.sorted_distances import min_max, sorted_distances
 from howfar.figures.style import look
 from howfar.results import Comparison
 
@@ -55,3 +55,8 @@ def test_colour_and_legend(six: Comparison) -> None:
     assert lines(six, 0)["street photographs"].get_color() == look(4).colour
     (legend,) = sorted_distances(six).legends
     assert len(legend.get_texts()) == 7
+
+
+@pytest.mark.parametrize(("values", "scaled"), [([2.0, 3.0, 6.0], [0.0, 0.25, 1.0]), ([4.0, 4.0], [0.0, 0.0])])
+def test_equal_distances_are_scaled_to_nothing(values: list[float], scaled: list[float]) -> None:
+    assert min_max(np.array(values)).tolist() == scaled

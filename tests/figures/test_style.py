@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import matplotlib
 import pytest
 
-from howfar.figures.style import COLOURS, DASHES, MARKERS, PAPER, look, name_text
+from howfar.figures.style import COLOURS, DASHES, MARKERS, PAPER, drawing, look, name_text
 
 DARK_PAPER = "#14181d"
 
@@ -32,3 +33,13 @@ def test_names_fit_and_are_one_line(name: str, longest: int) -> None:
     text = name_text(name, longest)
     assert 0 < len(text) <= longest
     assert "\n" not in text
+
+
+def test_long_names_lose_their_middle() -> None:
+    assert name_text("a-very-long-name-of-a-dataset-2024", 16) == "a-very-l…et-2024"
+
+
+def test_settings_hold_while_drawing_only() -> None:
+    with drawing():
+        assert matplotlib.rcParams["axes.spines.top"] is False
+    assert matplotlib.rcParams["axes.spines.top"] is True

@@ -7,7 +7,7 @@ import pandas as pd
 from PIL import Image
 
 import howfar
-from howfar.report.rerun import NOT_RECORDED, rerun
+from howfar.report.rerun import NOT_RECORDED, argument, rerun
 from howfar.results import Comparison, Relation
 from packed import tar_bytes, write_parquet
 
@@ -80,3 +80,9 @@ def test_no_call_is_shown_where_the_backbones_options_are_not_recorded(six: Comp
     assert rerun(replace(six, options={})) == NOT_RECORDED
     assert "not recorded" in NOT_RECORDED
     compile(NOT_RECORDED, "rerun", "exec")
+
+
+def test_a_dataset_is_named_by_its_place() -> None:
+    assert argument("roads", {"roads": "/data/roads.csv"}) == "'roads=/data/roads.csv'"
+    assert argument("site", {}) == "'site=<where site is>'"
+    assert argument("a=b", {"a=b": "/data/ab"}) == "howfar.Dataset.from_folder('/data/ab', name='a=b')"

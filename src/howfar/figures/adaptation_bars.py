@@ -1,4 +1,4 @@
-"""Draws figs. 7 and 17 of the paper: mean F of each dataset by each model."""
+"""Draw figs. 7 and 17 of the paper: mean F of each dataset by each model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROOM = 0.84
 
 
 class Bar(NamedTuple):
-    """Holds a score's mean over the seeds, and the lowest and highest of them."""
+    """Hold a score's mean over the seeds, and the lowest and highest of them."""
 
     mean: float
     low: float
@@ -101,21 +101,9 @@ def adaptation_bars(
 
     After figs. 7 and 17 of Achara & Pandey. Where random was a strategy, its models stand beside those with as many shots,
     hollow. Bars are means over the seeds in which all models shown were trained; lines reach from the lowest seed to the
-    highest.
-
-    Parameters
-    ----------
-    strategy
-        Whose models are shown beside M; by default the first that is not random.
-    background
-        Show the model with the most shots and those that background images were added to, instead of M and all shots.
-    limit
-        Datasets at most, and at least 1: the first of the study, blind sets with masks last.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1, or no such strategy.
+    highest. Beside M stand the models of `strategy`, by default the first that is not random; with `background`, the model
+    with the most shots and those that background images were added to stand in their place. At most `limit` datasets are
+    shown, blind sets with masks last.
     """
     chosen = strategy_of(adaptation, strategy)
     title = BACKGROUND if background else TITLE
@@ -130,8 +118,8 @@ def adaptation_bars(
         height = max(0.17 * len(models), 0.36) + 0.16
         figure = blank(WIDTH, 1.25 + height * len(groups))
         axes = figure.add_subplot()
-        for place, dataset in enumerate(groups):
-            _group(axes, place, dataset, bars, faces)
+        for position, dataset in enumerate(groups):
+            _group(axes, position, dataset, bars, faces)
         names = [_name(adaptation, dataset) for dataset in groups]
         _frame(axes, names, [bar.high for bar in bars.values()])
         handles = [Patch(**face, label=model) for model, face in faces.items()]
@@ -145,18 +133,13 @@ def adaptation_bars(
 def ranges(adaptation: Adaptation, models: Sequence[str], seeds: Sequence[int], column: str = "mean_f") -> Bars:
     """Compute a score by model and dataset over these seeds; "all": its mean over the secondaries, taken a seed at a time.
 
-    Parameters
-    ----------
-    models, seeds
-        Whose scores.
-    column
-        Of ``adaptation.scores``: "mean_f" or "ods".
+    `column` is one of ``adaptation.scores``: "mean_f" or "ods".
     """
-    known = adaptation.scores[adaptation.scores["model"].isin(models) & adaptation.scores["seed"].isin(seeds)]
-    known = known[known[column].notna()].astype({column: "float64"})
-    pooled = known[known["dataset"].isin(adaptation.secondaries)]
+    scores = adaptation.scores[adaptation.scores["model"].isin(models) & adaptation.scores["seed"].isin(seeds)]
+    scores = scores[scores[column].notna()].astype({column: "float64"})
+    pooled = scores[scores["dataset"].isin(adaptation.secondaries)]
     pooled = pooled.groupby(["model", "seed"], sort=False)[column].mean().reset_index().assign(dataset=ALL)
-    return {**_ranges(known, column), **_ranges(pooled, column)}
+    return {**_ranges(scores, column), **_ranges(pooled, column)}
 
 
 def _ranges(rows: pd.DataFrame, column: str) -> Bars:
@@ -168,7 +151,7 @@ def _ranges(rows: pd.DataFrame, column: str) -> Bars:
 
 
 def _beside_random(adaptation: Adaptation, strategy: str) -> list[str]:
-    """M, and of each number of shots the strategy's model and random's."""
+    """List the unadapted model, and for each number of shots the strategy's model and random's."""
     models = arms(adaptation)
     models = models[(models["background"] == 0) & models["strategy"].isin([strategy, RANDOM])]
     own = models["strategy"] == strategy
@@ -189,13 +172,13 @@ def _faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[str
     }
 
 
-def _group(axes: Axes, place: int, dataset: str, bars: Bars, faces: Mapping[str, dict[str, Any]]) -> None:
+def _group(axes: Axes, position: int, dataset: str, bars: Bars, faces: Mapping[str, dict[str, Any]]) -> None:
     thick = ROOM / len(faces)
     for k, (model, face) in enumerate(faces.items()):
         bar = bars.get((model, dataset))
         if bar is None:
             continue
-        at = place - ROOM / 2 + (k + 0.5) * thick
+        at = position - ROOM / 2 + (k + 0.5) * thick
         axes.barh([at], [bar.mean], height=thick * 0.82, label=f"{model}:{dataset}", zorder=2.2, **face)
         if bar.high > bar.low:
             axes.plot([bar.low, bar.high], [at, at], color=INK, lw=1.2, zorder=2.5, label=f"range:{model}:{dataset}")

@@ -1,4 +1,4 @@
-"""Draws figs. 4-6 and 14-16 of the paper: F of images by their distance, before and after adaptation."""
+"""Draw figs. 4-6 and 14-16 of the paper: F of images by their distance, before and after adaptation."""
 
 from __future__ import annotations
 
@@ -63,21 +63,9 @@ def adaptation_curves(
 
     After figs. 4-6 and 14-16 of Achara & Pandey. The line is the centred moving average over a tenth of the images, faint
     marks are images. Distance is the one that M sees, scaled to 0-1 in each secondary. F and distance of an image are means
-    over the seeds in which all models shown were trained.
-
-    Parameters
-    ----------
-    strategy
-        Whose models are shown beside M; by default the first that is not random.
-    background
-        Show the model with the most shots and those that background images were added to, instead of M and all shots.
-    limit
-        Panels at most, and at least 1: the first secondaries of the study.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1, or no such strategy.
+    over the seeds in which all models shown were trained. Beside M stand the models of `strategy`, by default the first that
+    is not random; with `background`, the model with the most shots and those that background images were added to stand in
+    their place. At most `limit` panels are drawn, the first.
     """
     shown, left_out = first(adaptation.secondaries, limit)
     chosen = strategy_of(adaptation, strategy)
@@ -106,23 +94,15 @@ def adaptation_curves(
 
 
 def averaged(images: pd.DataFrame, models: list[str], seeds: list[int]) -> pd.DataFrame:
-    """Average F and distance of each image and model over these seeds; images without F or distance are left out.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rows = pd.DataFrame({"seed": [0, 1], "model": "M", "dataset": "a", "image": "1", "distance": [0.2, 0.4], "f": [1, 0.5]})
-    >>> averaged(rows, ["M"], [0, 1])[["distance", "f"]].values.round(2).tolist()
-    [[0.3, 0.75]]
-    """
-    known = images[images["model"].isin(models) & images["seed"].isin(seeds)]
-    known = known[known["f"].notna() & known["distance"].notna()]
-    return known.groupby(["model", "dataset", "image"], sort=False)[["distance", "f"]].mean().reset_index()
+    """Average F and distance of each image and model over these seeds; images without F or distance are left out."""
+    rows = images[images["model"].isin(models) & images["seed"].isin(seeds)]
+    rows = rows[rows["f"].notna() & rows["distance"].notna()]
+    return rows.groupby(["model", "dataset", "image"], sort=False)[["distance", "f"]].mean().reset_index()
 
 
 def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]) -> None:
     count = points["image"].nunique()
-    for place, (model, look) in enumerate(look_of.items()):
+    for position, (model, look) in enumerate(look_of.items()):
         rows = points[points["model"] == model]
         order, x, smoothed = curve(rows["distance"], [str(image) for image in rows["image"]], rows["f"])
         # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels.
@@ -130,7 +110,7 @@ def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]
         faint = float(np.clip(3.5 / max(count, 1) ** 0.5, 0.12, 0.5))
         axes.scatter(x, rows["f"].to_numpy()[order], s=9, alpha=faint, label=f"images:{model}", **marks)
         effects = [withStroke(linewidth=3.2, foreground=PAPER)]
-        line: dict[str, Any] = {"color": look.colour, "lw": 1.9, "path_effects": effects, "zorder": 2.4 + 0.01 * place}
+        line: dict[str, Any] = {"color": look.colour, "lw": 1.9, "path_effects": effects, "zorder": 2.4 + 0.01 * position}
         axes.plot(x, smoothed, label=model, solid_joinstyle="round", **line)
     if not count:
         axes.text(0.5, 0.5, "no image has an F", transform=axes.transAxes, ha="center", fontsize=8, color=MUTED)

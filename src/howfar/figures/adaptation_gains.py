@@ -1,4 +1,4 @@
-"""Draws what every model of an adaptation study gained over the unadapted one, and over random, with intervals."""
+"""Draw what every model of an adaptation study gained over the unadapted one, and over random, with intervals."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def _caption(adaptation: Adaptation) -> Caption:
 
 @registered(_caption, shows=lambda adaptation: adaptation.gains["gain"].notna().any())
 def adaptation_gains(adaptation: Adaptation) -> Figure:
-    """Draw every model's gain of mean F over M, all secondaries alike, with its 95 % interval; beside it the gain over random.
+    """Draw every model's gain of mean F over the unadapted one with its 95 % interval, and beside it the gain over random.
 
-    Models with as many shots stand together, the largest gain first. Models of random are hollow, on a grey band. The right
-    panel is there where random was a strategy: a model whose interval, corrected for the number of strategies, lies above or
-    below 0 has its name in bold. One row a model.
+    Each secondary counts alike. Models with as many shots stand together, the largest gain first. Models of random are hollow,
+    on a grey band. The right panel is there where random was a strategy: a model whose interval, corrected for the number of
+    strategies, lies above or below 0 has its name in bold. One row a model.
     """
     rows = sorted_gains(adaptation)
     if not len(rows):
@@ -76,22 +76,16 @@ def sorted_gains(adaptation: Adaptation) -> pd.DataFrame:
 def _panel(axes: Axes, rows: pd.DataFrame, columns: Sequence[str], look_of: dict[str, Look]) -> None:
     axes.axvline(0, color=MUTED, lw=1.1, zorder=2.0, label="_nothing")
     head_numbers(axes, "[95 % interval]")
-    for place, row in enumerate(rows.to_dict("records")):
+    for position, row in enumerate(rows.to_dict("records")):
         value, low, high = (float(row[name]) for name in columns)
         if np.isnan(value):
             continue
         colour, hollow = look_of[str(row["model"])].colour, row["strategy"] == RANDOM
-        axes.plot([low, high], [place, place], color=colour, lw=1.8, zorder=2.3, label=f"interval:{row['model']}")
-        dot: dict[str, Any] = {
-            "ms": 6,
-            "mec": colour,
-            "mew": 1.4,
-            "mfc": PAPER if hollow else colour,
-            "ls": "none",
-            "zorder": 2.5,
-        }
-        axes.plot([value], [place], marker="D" if hollow else "o", label=str(row["model"]), **dot)
-        row_number(axes, place, change_text(value, low, high), 8)
+        axes.plot([low, high], [position, position], color=colour, lw=1.8, zorder=2.3, label=f"interval:{row['model']}")
+        marker, face = ("D", PAPER) if hollow else ("o", colour)
+        dot: dict[str, Any] = {"ms": 6, "mec": colour, "mew": 1.4, "mfc": face, "ls": "none", "zorder": 2.5}
+        axes.plot([value], [position], marker=marker, label=str(row["model"]), **dot)
+        row_number(axes, position, change_text(value, low, high), 8)
 
 
 def _frame(panels: Sequence[Axes], rows: pd.DataFrame) -> None:
@@ -105,8 +99,8 @@ def _frame(panels: Sequence[Axes], rows: pd.DataFrame) -> None:
         axes.set_xlabel("gain of mean F")
         axes.locator_params(axis="x", nbins=5)
         axes.margins(x=0.08)
-        for place, row in enumerate(rows.to_dict("records")):
+        for position, row in enumerate(rows.to_dict("records")):
             if row["strategy"] == RANDOM:
-                axes.axhspan(place - 0.5, place + 0.5, color=MUTED, alpha=0.13, lw=0, zorder=1.5, label="_random")
-            if place and kinds[place] != kinds[place - 1]:
-                axes.axhline(place - 0.5, color=MUTED, lw=0.6, alpha=0.6)
+                axes.axhspan(position - 0.5, position + 0.5, color=MUTED, alpha=0.13, lw=0, zorder=1.5, label="_random")
+            if position and kinds[position] != kinds[position - 1]:
+                axes.axhline(position - 0.5, color=MUTED, lw=0.6, alpha=0.6)

@@ -1,4 +1,4 @@
-"""Decides which models of an adaptation study figures and tables show, in what order, how they look, over which seeds."""
+"""Decide which models of an adaptation study are shown in figures and tables, in which order, colours and seeds."""
 
 from __future__ import annotations
 
@@ -24,23 +24,20 @@ def strategies(adaptation: Adaptation) -> list[str]:
 def strategy_of(adaptation: Adaptation, strategy: str | None = None) -> str:
     """Name the strategy whose models a figure shows: the one asked for, else the first that is not random.
 
-    Raises
-    ------
-    InputError
-        The study has no models of the one asked for.
+    A strategy of which the study has no models raises `InputError`.
     """
-    known = strategies(adaptation)
+    names = strategies(adaptation)
     if strategy is not None:
-        if strategy not in known:
-            raise InputError.of("strategy", f"must be one of the study's ({', '.join(known)})", strategy)
+        if strategy not in names:
+            raise InputError.of("strategy", f"must be one of the study's ({', '.join(names)})", strategy)
         return strategy
-    return next((name for name in known if name != RANDOM), RANDOM)
+    return next((name for name in names if name != RANDOM), RANDOM)
 
 
 def arms(adaptation: Adaptation) -> pd.DataFrame:
     """Make a table of one row an adapted model (model, strategy, shots, background), in the order of their training."""
-    known = adaptation.models[adaptation.models["model"] != BASELINE]
-    return known.drop_duplicates("model")[["model", "strategy", "shots", "background"]].reset_index(drop=True)
+    adapted = adaptation.models[adaptation.models["model"] != BASELINE]
+    return adapted.drop_duplicates("model")[["model", "strategy", "shots", "background"]].reset_index(drop=True)
 
 
 def by_shots(adaptation: Adaptation, strategy: str) -> list[str]:
@@ -62,10 +59,10 @@ def by_background(adaptation: Adaptation, strategy: str) -> list[str]:
 
 
 def looks(adaptation: Adaptation) -> dict[str, Look]:
-    """Give every model its look: M is grey, the others have the colour of their numbers of shots and of background images."""
+    """Give every model its look: grey if unadapted, else the colour of its numbers of shots and of background images."""
     rows = arms(adaptation).to_dict("records")
-    place = {kind: look(k) for k, kind in enumerate(sorted({_kind(row) for row in rows}))}
-    return {BASELINE: PLAIN, **{str(row["model"]): place[_kind(row)] for row in rows}}
+    look_of = {kind: look(k) for k, kind in enumerate(sorted({_kind(row) for row in rows}))}
+    return {BASELINE: PLAIN, **{str(row["model"]): look_of[_kind(row)] for row in rows}}
 
 
 def seeds_of(adaptation: Adaptation, models: Sequence[str]) -> list[int]:
@@ -73,37 +70,25 @@ def seeds_of(adaptation: Adaptation, models: Sequence[str]) -> list[int]:
 
     Models without a common seed are shown with all of theirs.
     """
-    known = adaptation.models[adaptation.models["model"].isin(models)]
-    sets = [set(rows["seed"].tolist()) for _, rows in known.groupby("model")]
+    trained = adaptation.models[adaptation.models["model"].isin(models)]
+    sets = [set(rows["seed"].tolist()) for _, rows in trained.groupby("model")]
     return sorted(set.intersection(*sets) or set.union(*sets)) if sets else []
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
-    """Say how many seeds a figure is about.
-
-    Examples
-    --------
-    >>> seeds_text([0]), seeds_text([0, 1, 2])
-    ('one seed', 'means over 3 seeds')
-    """
+    """Say how many seeds a figure is about."""
     return "one seed" if len(seeds) == 1 else f"means over {len(seeds)} seeds"
 
 
 def change_text(value: float, low: float, high: float) -> str:
-    """Write a change with its interval, to three decimals; what rounds to 0 has no sign.
-
-    Examples
-    --------
-    >>> change_text(0.048, -0.0002, 0.1)
-    '+0.048 [0.000, +0.100]'
-    """
+    """Write a change with its interval, to three decimals; what rounds to 0 has no sign."""
     return f"{signed(value, 3)} [{signed(low, 3)}, {signed(high, 3)}]"
 
 
 def scored(adaptation: Adaptation) -> list[str]:
     """List the datasets of which some image has an F: secondaries, then blind sets with masks."""
-    known = set(adaptation.images.loc[adaptation.images["f"].notna(), "dataset"])
-    return [name for name in (*adaptation.secondaries, *adaptation.blind) if name in known]
+    datasets = set(adaptation.images.loc[adaptation.images["f"].notna(), "dataset"])
+    return [name for name in (*adaptation.secondaries, *adaptation.blind) if name in datasets]
 
 
 def _kind(row: Any) -> tuple[bool, int, int]:

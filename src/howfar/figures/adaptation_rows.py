@@ -1,4 +1,4 @@
-"""Draws figs. 8, 9 and 13 of the paper: photographs, ground truth and what each model predicts, chosen by rule."""
+"""Draw figs. 8, 9 and 13 of the paper: photographs, ground truth and what each model predicts, chosen by rule."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FEWEST = 7  # columns that there is room for: 144 pixels look coarse in larger p
 
 
 class Cell(NamedTuple):
-    """Holds a picture, and what stands under it."""
+    """Hold a picture, and what stands under it."""
 
     column: str
     number: str
@@ -54,21 +54,9 @@ def adaptation_rows(
     After figs. 8, 9 and 13 of Achara & Pandey. Which image is shown is decided by M alone, in the first seed: the one in the
     middle by M's F; of a dataset without F the one in the middle by M's share of false positives; without either the one in
     the middle by name. Of an even number it is the lower. In the maps white is certain; where one is shrunk, a pixel has the
-    highest probability that it covers, so that thin lines stay.
-
-    Parameters
-    ----------
-    folder
-        The study's, below which the maps lie.
-    strategy
-        Whose models are shown beside M; by default the first that is not random.
-    limit
-        Datasets at most, and at least 1: secondaries, then blind sets, then background.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1, or no such strategy.
+    highest probability that it covers, so that thin lines stay. The maps lie below `folder`, the study's. Beside M stand the
+    models of `strategy`, by default the first that is not random. At most `limit` datasets are shown: secondaries, then blind
+    sets, then background.
     """
     chosen, seed = strategy_of(adaptation, strategy), first_seed(adaptation)
     models = list(dict.fromkeys([BASELINE, *by_shots(adaptation, chosen), *by_background(adaptation, chosen)]))
@@ -95,27 +83,17 @@ def adaptation_rows(
 
 def first_seed(adaptation: Adaptation) -> int:
     """Find the first seed of the study's settings of which there are images."""
-    known = set(adaptation.images["seed"].tolist())
-    return next((int(seed) for seed in adaptation.settings["seeds"] if seed in known), int(min(known, default=0)))
+    seeds = set(adaptation.images["seed"].tolist())
+    return next((int(seed) for seed in adaptation.settings["seeds"] if seed in seeds), int(min(seeds, default=0)))
 
 
 def stand_in(images: pd.DataFrame, dataset: str) -> Shown:
-    """Choose the image that stands for a dataset: in the middle by M's F, else by false positives, else by name; ties by name.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rows = pd.DataFrame({"model": "M", "dataset": "a", "image": list("pqr"), "f": [0.9, 0.1, 0.5]})
-    >>> stand_in(rows.assign(false_positive_share=None), "a")
-    Shown(dataset='a', image='r', reason='median of F by M')
-    >>> stand_in(rows.assign(false_positive_share=None, f=None), "a").image
-    'q'
-    """
+    """Choose a dataset's image in the middle by the unadapted model's F, else by false positives, else by name."""
     own = images[(images["model"] == BASELINE) & (images["dataset"] == dataset)]
     for column, reason in (("f", "median of F by M"), ("false_positive_share", "median of false positives by M")):
-        known = own[own[column].notna()]
-        if len(known):
-            return Shown(dataset, middle(known, column), reason)
+        measured = own[own[column].notna()]
+        if len(measured):
+            return Shown(dataset, middle(measured, column), reason)
     return Shown(dataset, middle(own, "image"), "middle by name")
 
 
@@ -143,12 +121,12 @@ def _line(axes: Axes, shown: Shown, cells: Sequence[Cell], top: float) -> float:
     axes.text(edge, top + 0.18, f"{name} · {shown.reason}", va="bottom", ha="right", **small)
     high = max(_height(cell.picture) for cell in cells)
     start = top + 0.24
-    for place, cell in enumerate(cells):
-        middle_of = place * STEP + 0.5
+    for position, cell in enumerate(cells):
+        middle_of = position * STEP + 0.5
         if cell.picture.reason == NONE:
             axes.text(middle_of, start + high / 2, NONE, ha="center", va="center", **small)
         else:
-            square(axes, cell.picture, f"{shown.dataset}:{cell.column}", place * STEP, start - (1 - high) / 2)
+            square(axes, cell.picture, f"{shown.dataset}:{cell.column}", position * STEP, start - (1 - high) / 2)
         label = name_text(cell.column, 16) + (f"\n{cell.number}" if cell.number else "")
         axes.text(middle_of, start + high + 0.03, label, ha="center", va="top", linespacing=1.3, **{**small, "color": INK})
     return high + EXTRA

@@ -1,4 +1,4 @@
-"""Draws what background images did (appendix C): false positives where there is nothing to find, and the cost elsewhere."""
+"""Draw what background images changed (appendix C of the paper): false positives, and the cost in F elsewhere."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _caption(adaptation: Adaptation) -> Caption:
 
 @registered(_caption, shows=lambda adaptation: len(adaptation.suppression) > 0)
 def adaptation_suppression(adaptation: Adaptation) -> Figure:
-    """Draw false positives of M, and of each strategy's model with the most shots, without and with background images.
+    """Draw false positives of the unadapted model, and of those with the most shots, without and with background images.
 
     Left: hollow dots are seeds, the filled one their mean; a pixel counts where the model's probability is above its own
     threshold although there is nothing to find. Right: how mean F of the secondaries changed by adding the background, with
@@ -47,10 +47,10 @@ def adaptation_suppression(adaptation: Adaptation) -> Figure:
     with drawing():
         figure = blank(WIDTH, 1.5 + 0.31 * len(models))
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.35, 1.0))
-        for place, model in enumerate(models):
-            _share(left, shares[model].dropna(), place, model, look_of.get(model, PLAIN))
-        for place, row in enumerate(adaptation.suppression.to_dict("records"), 1):
-            _cost(right, row, place, look_of.get(str(row["model"]), PLAIN))
+        for position, model in enumerate(models):
+            _share(left, shares[model].dropna(), position, model, look_of.get(model, PLAIN))
+        for position, row in enumerate(adaptation.suppression.to_dict("records"), 1):
+            _cost(right, row, position, look_of.get(str(row["model"]), PLAIN))
         _frame(left, right, [name_text(model, 30) for model in models], float(np.nanmax(shares.to_numpy())))
         seeds = seeds_text(list(shares.index))
         dots = "; hollow: single seeds" if len(shares) > 1 else ""
@@ -70,24 +70,24 @@ def by_seed(adaptation: Adaptation, models: list[str]) -> pd.DataFrame:
     return table.reindex(index=seeds_of(adaptation, models), columns=models)
 
 
-def _share(axes: Axes, shares: pd.Series[float], place: int, model: str, look: Look) -> None:
+def _share(axes: Axes, shares: pd.Series[float], position: int, model: str, look: Look) -> None:
     if shares.empty:
         return
     dot: dict[str, Any] = {"marker": "o", "ls": "none", "mec": look.colour, "mew": 1.2, "zorder": 2.4}
     if len(shares) > 1:
-        axes.plot(shares, [place] * len(shares), ms=4.5, mfc=PAPER, label=f"seeds:{model}", **dot)
+        axes.plot(shares, [position] * len(shares), ms=4.5, mfc=PAPER, label=f"seeds:{model}", **dot)
     mean = float(shares.mean())
-    axes.plot([mean], [place], ms=7, mfc=look.colour, label=model, **dot)
-    row_number(axes, place, f"{100 * mean:.2f} %")
+    axes.plot([mean], [position], ms=7, mfc=look.colour, label=model, **dot)
+    row_number(axes, position, f"{100 * mean:.2f} %")
 
 
-def _cost(axes: Axes, row: Any, place: int, look: Look) -> None:
+def _cost(axes: Axes, row: Any, position: int, look: Look) -> None:
     value, low, high = (float(row[name]) for name in ("cost", "cost_low", "cost_high"))
     if np.isnan(value):
         return
-    axes.plot([low, high], [place, place], color=look.colour, lw=1.8, label=f"interval:{row['model']}")
-    axes.plot([value], [place], marker="o", ms=6, color=look.colour, label=str(row["model"]))
-    row_number(axes, place, change_text(value, low, high))
+    axes.plot([low, high], [position, position], color=look.colour, lw=1.8, label=f"interval:{row['model']}")
+    axes.plot([value], [position], marker="o", ms=6, color=look.colour, label=str(row["model"]))
+    row_number(axes, position, change_text(value, low, high))
 
 
 def _frame(left: Axes, right: Axes, names: list[str], top: float) -> None:

@@ -1,8 +1,9 @@
-"""Draws what several backbones say of the same datasets, and where they agree."""
+"""Draw the distances of the same datasets by several backbones, and the rank correlations between backbones."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 
 from howfar.figures.frame import log_ticks, name_legend, without_edges
 from howfar.figures.registration import Caption, registered
-from howfar.figures.relative import AXIS, SHAPES
+from howfar.figures.relative_distance import AXIS, SHAPES
 from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, look, name_rows, name_text, plain
 from howfar.numbers import format_number, signed
 from howfar.results.backbones import BackboneComparison
@@ -41,12 +42,8 @@ def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Fi
     """Draw `relative` of each secondary by each backbone with its 95 % interval; the trivial backbones hollow.
 
     Where a backbone has no yardstick, the row-scaled O^dist stands in its place. The axis is logarithmic where the values span
-    more than a factor of 8. One group of rows a dataset, nearest first by mean rank over the backbones.
-
-    Parameters
-    ----------
-    limit
-        Datasets shown at most, and at least 1: the farthest by their mean rank.
+    more than a factor of 8. One group of rows a dataset, nearest first by mean rank over the backbones. At most `limit`
+    datasets are shown, the farthest by their mean rank.
     """
     frame, measure = comparison.to_frame(), comparison.measure()
     order = nearest_first(frame)[-limit:]
@@ -57,9 +54,9 @@ def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Fi
         axes = figure.add_subplot()
         if measure == "relative":
             axes.axvline(1.0, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_one")
-        for place, (backbone, style) in enumerate(seen.items()):
+        for position, (backbone, style) in enumerate(seen.items()):
             rows = frame[frame["backbone"] == backbone].set_index("dataset").loc[order]
-            shift = (place - (len(seen) - 1) / 2) * 0.19 / gap
+            shift = (position - (len(seen) - 1) / 2) * 0.19 / gap
             _row(axes, rows, measure, np.arange(len(order)) + shift, str(backbone), style)
         _frame(axes, order, frame, measure)
         left_out = "" if len(order) == frame["dataset"].nunique() else f"The farthest {limit} datasets are shown."
@@ -105,15 +102,17 @@ def nearest_first(frame: pd.DataFrame) -> list[str]:
 
 def looks(comparison: BackboneComparison) -> Mapping[str, Look]:
     """Give each backbone its look, the trivial ones last and grey."""
-    own = {name: look(place) for place, name in enumerate(comparison.backbones)}
-    return own | {name: Look(MUTED, "-", SHAPES[place % len(SHAPES)]) for place, name in enumerate(comparison.trivial)}
+    own = {name: look(position) for position, name in enumerate(comparison.backbones)}
+    return own | {name: Look(MUTED, "-", SHAPES[position % len(SHAPES)]) for position, name in enumerate(comparison.trivial)}
 
 
 def _row(axes: Axes, rows: pd.DataFrame, measure: str, at: Any, backbone: str, style: Look) -> None:
     trivial = bool(rows["trivial"].iloc[0])
     if measure == "relative":
-        for place, low, high in zip(at, rows["relative_low"], rows["relative_high"], strict=True):
-            axes.plot([low, high], [place, place], color=style.colour, lw=2, solid_capstyle="butt", label=f"_ci:{backbone}")
+        for position, low, high in zip(at, rows["relative_low"], rows["relative_high"], strict=True):
+            axes.plot(
+                [low, high], [position, position], color=style.colour, lw=2, solid_capstyle="butt", label=f"_ci:{backbone}"
+            )
     dot: dict[str, Any] = {"ms": 5 if trivial else 6.5, "mec": style.colour if trivial else PAPER, "mew": 1, "ls": "none"}
     values = rows[measure].to_numpy(dtype=np.float64)
     axes.plot(values, at, marker=style.marker, mfc="none" if trivial else style.colour, label=backbone, zorder=2.5, **dot)
@@ -124,8 +123,8 @@ def _frame(axes: Axes, order: Sequence[str], frame: pd.DataFrame, measure: str) 
     if len(values) and values.min() > 0 and values.max() > 8 * values.min():
         log_ticks(axes)
     name_rows(axes, [name_text(name) for name in order])
-    for place in range(1, len(order)):
-        axes.axhline(place - 0.5, color=MUTED, lw=0.5, alpha=0.5, label="_rule")
+    for position in range(1, len(order)):
+        axes.axhline(position - 0.5, color=MUTED, lw=0.5, alpha=0.5, label="_rule")
     axes.set_ylim(len(order) - 0.5, -0.5)
     axes.set_xlabel(AXIS if measure == "relative" else SCALED_AXIS)
 
@@ -133,18 +132,12 @@ def _frame(axes: Axes, order: Sequence[str], frame: pd.DataFrame, measure: str) 
 def _triangle(axes: Axes, names: Sequence[str], values: Mapping[tuple[str, str], float | None]) -> None:
     size = len(names)
     cells = np.full((size, size), np.nan)
-    for row in range(size):
-        for column in range(row):
-            value = values[names[row], names[column]]
-            if value is not None:
-                cells[row, column] = value
+    for column, row in combinations(range(size), 2):
+        value = values[names[row], names[column]]
+        cells[row, column] = np.nan if value is None else value
+        colour = PAPER if abs(cells[row, column]) > 0.65 else INK
+        axes.text(column, row, signed(cells[row, column]), ha="center", va="center", fontsize=8.5, color=colour)
     axes.imshow(cells, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
-    for row in range(size):
-        for column in range(row):
-            value = cells[row, column]
-            axes.text(
-                column, row, signed(value), ha="center", va="center", fontsize=8.5, color=PAPER if abs(value) > 0.65 else INK
-            )
     name_rows(axes, [name_text(name, 24) for name in names])
     axes.set_ylim(size - 0.5, 0.5)
     axes.set_xlim(-0.5, size - 1.5)

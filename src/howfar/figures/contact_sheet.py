@@ -1,4 +1,4 @@
-"""Draws the chosen images on one sheet, in the order of choice."""
+"""Draw the selected images on one contact sheet, in the order of choice."""
 
 from __future__ import annotations
 
@@ -22,26 +22,18 @@ ROW_STEP = 1.42
 def contact_sheet(selection: Selection, *, limit: int = 105) -> Figure:
     """Draw every chosen image, seven a row, in the order of choice; under each its place in that order, distance and name.
 
-    Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that
-    cannot be read, is a labelled box. As high as it has rows.
-
-    Parameters
-    ----------
-    limit
-        Images shown at most, and at least 1: the first.
+    Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that cannot
+    be read, is a labelled box. As high as it has rows. At most `limit` images are shown, the first.
     """
     require_one("limit", limit)
     shown = selection.picks[:limit]
     with drawing():
         across = min(ACROSS, len(shown))
         figure, axes = picture_sheet(ACROSS * STEP, ROW_STEP * ceil(len(shown) / ACROSS))
-        for place, pick in enumerate(shown):
-            _cell(axes, pick, place % across * STEP, place // across * ROW_STEP)
-        head(
-            figure,
-            f"{len(selection)} of {selection.n:,} images of {name_text(selection.dataset)}, chosen by {selection.strategy}",
-            _note(selection, limit),
-        )
+        for position, pick in enumerate(shown):
+            _cell(axes, pick, position % across * STEP, position // across * ROW_STEP)
+        count = f"{len(selection)} of {selection.n:,} images of {name_text(selection.dataset)}"
+        head(figure, f"{count}, chosen by {selection.strategy}", _note(selection, limit))
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Decides which datasets a figure shows, in which order, and the look that each has in every figure of its run."""
+"""Decide which datasets a figure shows, in which order, and the look that each has in every figure."""
 
 from __future__ import annotations
 
@@ -18,51 +18,26 @@ Entry = TypeVar("Entry")
 
 
 def looks(relation: Relation) -> dict[str, Look]:
-    """Give every dataset of the run, labelled or not, the look of its place among the secondaries.
-
-    Parameters
-    ----------
-    relation
-        Its table of images holds the secondaries in the run's order.
-    """
-    return {str(name): look(place) for place, name in enumerate(dict.fromkeys(relation.images["dataset"]))}
+    """Give every dataset of a relation, labelled or not, the look of its place among the secondaries."""
+    return {str(name): look(position) for position, name in enumerate(dict.fromkeys(relation.images["dataset"]))}
 
 
 def first(datasets: Sequence[Entry], limit: int) -> tuple[list[Entry], str]:
-    """Return the first `limit` datasets, and a note on how many a figure leaves out.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
-
-    Examples
-    --------
-    >>> first(["roads", "bridges", "tunnels"], 2)
-    (['roads', 'bridges'], 'The first 2 of 3 datasets are shown.')
-    >>> first(["roads"], 2)
-    (['roads'], '')
-    """
+    """Return the first `limit` datasets, and a note on how many a figure leaves out."""
     require_one("limit", limit)
     left_out = len(datasets) > limit
     return list(datasets[:limit]), f"The first {limit} of {len(datasets)} datasets are shown." if left_out else ""
 
 
 def require_one(argument: str, value: int) -> None:
-    """Refuse a number of things to show that is below 1.
-
-    Raises
-    ------
-    InputError
-        It is.
-    """
+    """Refuse, with an `InputError`, to show fewer things than one."""
     if value < 1:
         raise InputError.of(argument, "must be at least 1", value)
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """Holds one secondary for a figure: its summary, its look, its images and P's images in the same subspace."""
+    """Hold one secondary for a figure: its summary, its look, its images and the primary's in one subspace."""
 
     summary: DatasetSummary
     look: Look
@@ -81,25 +56,16 @@ class Row:
 
     @property
     def own(self) -> Float64Array:
-        """Return P's leave-one-out distances in the same subspace, ascending; empty where P is one image."""
+        """Return the primary's leave-one-out distances in the same subspace, ascending; empty where it is one image."""
         return _ascending(self.primary)
 
 
 def rows(comparison: Comparison, limit: int) -> tuple[list[Row], str]:
     """Return the secondaries that a figure shows, nearest first, and a note on those it leaves out.
 
-    The order is that of `relative`, or of `o_dist_mean` where `relative` is undefined; ties keep the caller's order.
-    A dataset keeps the look of its place in the caller's order whatever the figure shows.
-
-    Parameters
-    ----------
-    limit
-        Datasets to show at most; where there are more, the farthest are shown.
-
-    Raises
-    ------
-    InputError
-        `limit` is below 1.
+    The order is that of `relative`, or of `o_dist_mean` where `relative` is undefined; ties keep the caller's order. A dataset
+    keeps the look of its place in the caller's order whatever the figure shows. Of more than `limit` datasets the farthest are
+    shown.
     """
     require_one("limit", limit)
     datasets, order = comparison.datasets, nearest_first(comparison)
@@ -113,11 +79,11 @@ def rows(comparison: Comparison, limit: int) -> tuple[list[Row], str]:
 def nearest_first(comparison: Comparison) -> list[int]:
     """Return the places of the secondaries in order of `relative`, or of `o_dist_mean` where that is undefined."""
     measure = "o_dist_mean" if any(dataset.relative is None for dataset in comparison.datasets) else "relative"
-    return sorted(range(len(comparison.datasets)), key=lambda place: float(getattr(comparison.datasets[place], measure)))
+    return sorted(range(len(comparison.datasets)), key=lambda position: float(getattr(comparison.datasets[position], measure)))
 
 
 def own_name(comparison: Comparison) -> str:
-    """Name P's own images, each measured against the others, as figures do."""
+    """Name the primary's own images, each measured against the others, as figures do."""
     return f"{name_text(comparison.primary.name)} itself"
 
 

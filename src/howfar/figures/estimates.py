@@ -1,8 +1,8 @@
-"""Draws what each dataset will probably score, and what it scored where that is known."""
+"""Draw the estimated mean performance of each dataset with its interval, and the measured one where it is known."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +15,8 @@ from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing,
 from howfar.results import Relation, SetEstimate
 
 TITLE = "Estimated mean performance"
-FEW = 12
+BAR: Final[dict[str, Any]] = {"alpha": 0.55, "solid_capstyle": "butt"}
+DOT: Final[dict[str, Any]] = {"ms": 7, "mec": PAPER, "mew": 1, "ls": "none"}
 
 
 def _caption(relation: Relation) -> Caption:
@@ -39,13 +40,9 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
     """Draw the predicted mean performance of each dataset with its conformal interval, and the measured mean where it is known.
 
     Left: one row a dataset; dots and bars are estimates made without the dataset's own labels, diamonds what was measured.
-    Right: estimate against measured value of the labelled datasets; on the diagonal they are equal. Left out where fewer
-    than two are labelled. Rows in the run's order, with estimate, interval and level at their right.
-
-    Parameters
-    ----------
-    limit
-        Datasets shown at most, and at least 1: the first of the run.
+    Right: estimate against measured value of the labelled datasets; on the diagonal they are equal. Left out where fewer than
+    two are labelled. Rows in the run's order, with estimate, interval and level at their right. At most `limit` datasets are
+    shown, the first.
     """
     shown, left_out = first(relation.estimates, limit)
     if not shown:
@@ -70,24 +67,12 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
 
 
 def _row(axes: Axes, estimate: SetEstimate, position: int, look: Look) -> None:
-    label = f"ci:{estimate.dataset}"
-    axes.plot(
-        [estimate.low, estimate.high], [position] * 2, color=look.colour, lw=3, alpha=0.55, solid_capstyle="butt", label=label
-    )
-    style: dict[str, Any] = {"ls": "none", "mew": 1}
-    axes.plot(
-        [estimate.predicted],
-        [position],
-        marker=look.marker,
-        ms=7,
-        color=look.colour,
-        mec=PAPER,
-        label=estimate.dataset,
-        **style,
-    )
+    label = estimate.dataset
+    axes.plot([estimate.low, estimate.high], [position] * 2, color=look.colour, lw=3, label=f"ci:{label}", **BAR)
+    axes.plot([estimate.predicted], [position], marker=look.marker, color=look.colour, label=label, **DOT)
     if estimate.measured is not None:
-        label = f"measured:{estimate.dataset}"
-        axes.plot([estimate.measured], [position], marker="d", ms=7, mfc="none", mec=INK, zorder=2.6, label=label, **style)
+        hollow = DOT | {"mec": INK, "mfc": "none", "zorder": 2.6}
+        axes.plot([estimate.measured], [position], marker="d", label=f"measured:{label}", **hollow)
 
 
 def _number(axes: Axes, estimate: SetEstimate, position: int, usual: str | None) -> None:
@@ -110,12 +95,8 @@ def _plane(axes: Axes, measured: list[SetEstimate], look_of: dict[str, Look]) ->
     axes.plot([0, 1], [0, 1], color=MUTED, lw=1.2, ls=(0, (4, 2)), label="_diagonal")
     for estimate in measured:
         look, at = look_of[estimate.dataset], float("nan") if estimate.measured is None else estimate.measured
-        axes.plot(
-            [at, at], [estimate.low, estimate.high], color=look.colour, lw=2.2, alpha=0.55, solid_capstyle="butt", label="_ci"
-        )
-        axes.plot(
-            [at], [estimate.predicted], marker=look.marker, ms=7, color=look.colour, mec=PAPER, mew=1, ls="none", label="_at"
-        )
+        axes.plot([at, at], [estimate.low, estimate.high], color=look.colour, lw=2.2, label="_ci", **BAR)
+        axes.plot([at], [estimate.predicted], marker=look.marker, color=look.colour, label="_at", **DOT)
     axes.set_aspect("equal", adjustable="box", anchor="NE")
     axes.set_xlim(-0.03, 1.03)
     axes.set_ylim(-0.03, 1.03)
@@ -125,9 +106,7 @@ def _plane(axes: Axes, measured: list[SetEstimate], look_of: dict[str, Look]) ->
 
 
 def _legend(figure: Figure, measured: bool) -> None:
-    handles = [
-        Line2D([], [], color=MUTED, marker="o", ms=7, mec=PAPER, lw=3, label="estimated without the dataset's labels"),
-    ]
+    handles = [Line2D([], [], color=MUTED, marker="o", ms=7, mec=PAPER, lw=3, label="estimated without the dataset's labels")]
     if measured:
         handles.append(Line2D([], [], marker="d", ms=7, mfc="none", mec=INK, ls="none", label="measured"))
     name_legend(figure, handles, 2)

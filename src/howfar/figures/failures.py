@@ -1,4 +1,4 @@
-"""Draws the images that probably fail, to look at: photograph, prediction, estimate, and the truth where it is known."""
+"""Draw the images that probably fail: photograph, prediction, estimate, and the measured performance where it is known."""
 
 from __future__ import annotations
 
@@ -52,19 +52,7 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     The prediction is drawn over a pale grey copy of the image, the more opaque the higher the probability. Under each: the
     estimate with its interval, and the measured performance where it is known. Files are read again, one at a time, and kept
     at 144 pixels; one that is not there, or that cannot be read, is a labelled box. One row a dataset, the lowest estimate
-    first.
-
-    Parameters
-    ----------
-    k
-        Images of a dataset at most.
-    limit
-        Datasets shown at most, and at least 1: the first of the run of which images are listed.
-
-    Raises
-    ------
-    InputError
-        `k` or `limit` is below 1.
+    first. At most `limit` datasets are shown, the first of which images are listed.
     """
     require_one("k", k)
     shown, left_out = first([row for row in relation.failures if row.listed], limit)
@@ -80,15 +68,7 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
 
 
 def lowest(images: pd.DataFrame, dataset: str, k: int) -> pd.DataFrame:
-    """Pick the listed images of a dataset with the k lowest estimates, ascending; ties in order of name.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"dataset": "roads", "image": list("abc"), "estimate": [0.3, 0.1, 0.2], "listed": [1, 1, 0]})
-    >>> lowest(frame, "roads", 2)["image"].tolist()
-    ['b', 'a']
-    """
+    """Pick the listed images of a dataset with the k lowest estimates, ascending; ties in order of name."""
     listed = images[(images["dataset"] == dataset) & images["listed"].astype(bool)]
     return listed.sort_values(["estimate", "image"], kind="stable").head(k)
 
@@ -96,18 +76,8 @@ def lowest(images: pd.DataFrame, dataset: str, k: int) -> pd.DataFrame:
 def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
     """Draw a prediction over a pale grey copy of its photograph, or give the reason why there is none.
 
-    Parameters
-    ----------
-    photograph
-        (h, w, 3), at most 144 pixels a side; the prediction is brought to its size, each pixel the highest that it covers,
-        so that thin lines stay.
-    path
-        The prediction's file, as `howfar.data.predictions.read_prediction` takes it.
-
-    Examples
-    --------
-    >>> overlay(np.zeros((4, 4, 3), dtype=np.uint8), "").reason
-    'no prediction'
+    The photograph is (h, w, 3), at most 144 pixels a side. The prediction is brought to its size, each pixel the highest that
+    it covers, so that thin lines stay.
     """
     from howfar.data.predictions import read_prediction
 
@@ -130,8 +100,8 @@ def _line(axes: Axes, row: Failures, images: pd.DataFrame, top: float) -> None:
     title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
     counts = f"{row.listed:,} of {row.n:,} listed"
     axes.text(0, top + 0.20, f"{name_text(row.dataset, 40)}  ({counts})", **title)
-    for place, record in enumerate(images.to_dict("records")):
-        _cell(axes, record, place * STEP, top + 0.26)
+    for position, record in enumerate(images.to_dict("records")):
+        _cell(axes, record, position * STEP, top + 0.26)
 
 
 def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
@@ -156,5 +126,5 @@ def _numbers(record: Mapping[Hashable, Any]) -> str:
         float(record[name]) for name in ("estimate", "estimate_low", "estimate_high", "performance")
     )
     interval = "" if np.isnan(low) or np.isnan(high) else f" [{low:.2f}, {high:.2f}]"
-    known = "" if np.isnan(measured) else f" · {measured:.2f}"
-    return f"{estimate:.2f}{interval}{known}"
+    performance = "" if np.isnan(measured) else f" · {measured:.2f}"
+    return f"{estimate:.2f}{interval}{performance}"

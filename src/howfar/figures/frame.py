@@ -1,4 +1,4 @@
-"""Draws the frame around a figure's data: legends, headings, rows of numbers, panels from 0 to 1, and sheets of pictures."""
+"""Draw the frame around a figure's data: legends, headings, rows of numbers, panels from 0 to 1, and sheets of pictures."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def row_number(axes: Axes, row: float, text: str, size: float = 8.5) -> None:
 def head_panel(axes: Axes, name: str, *lines: str, longest: int = 24) -> None:
     """Write a panel's title: the dataset's name, and smaller lines under it, the last one pale, that may run past the edge."""
     plain(axes.set_title(name_text(name, longest), color=INK, fontweight="bold", pad=5 + 12 * len(lines)))
-    for place, line in enumerate(reversed(lines)):
-        at = axes.annotate(line, (0, 1), (0, 4 + 12 * place), xycoords="axes fraction", textcoords="offset points")
+    for position, line in enumerate(reversed(lines)):
+        at = axes.annotate(line, (0, 1), (0, 4 + 12 * position), xycoords="axes fraction", textcoords="offset points")
         # Were the lines part of the layout, panels would shrink to make room for a long one.
-        at.set(fontsize=8, color=INK if place else MUTED, in_layout=False)
+        at.set(fontsize=8, color=INK if position else MUTED, in_layout=False)
         plain(at)
 
 
 def unit_panels(panels: Sequence[Axes], shown: int, columns: int) -> None:
     """Let panels in rows of `columns` run from 0 to 1 both ways, numbered if none stands below; remove those past `shown`."""
-    for place, axes in enumerate(panels):
-        if place >= shown:
+    for position, axes in enumerate(panels):
+        if position >= shown:
             axes.remove()
             continue
         axes.grid(True, axis="both")
@@ -65,7 +65,7 @@ def unit_panels(panels: Sequence[Axes], shown: int, columns: int) -> None:
         axes.set_ylim(-0.02, 1.02)
         axes.set_xticks(np.linspace(0, 1, 6))
         axes.set_yticks(np.linspace(0, 1, 6))
-        axes.tick_params(labelsize=8, labelbottom=place + columns >= shown)
+        axes.tick_params(labelsize=8, labelbottom=position + columns >= shown)
 
 
 def log_ticks(axes: Axes) -> None:

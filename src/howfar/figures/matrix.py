@@ -1,4 +1,4 @@
-"""Draws distances of every dataset from every other: maps of numbers, put in order by a tree of what is near."""
+"""Draw the distances of every dataset from every other as heat maps, ordered by hierarchical clustering."""
 
 from __future__ import annotations
 
@@ -17,12 +17,9 @@ from howfar.figures.style import INK, MUTED, PAPER, WIDTH, blank, drawing, head,
 from howfar.numbers import format_number
 from howfar.results.matrix import Matrix
 
-NAMED: Final = 60
-"""Datasets up to which each row has its name."""
-NUMBERED: Final = 12
-"""Datasets up to which each cell has its number."""
-LISTED: Final = 30
-"""Datasets whose nearest other the alternative text names."""
+NAMED: Final = 60  # datasets up to which each row has its name
+NUMBERED: Final = 12  # datasets up to which each cell has its number
+LISTED: Final = 30  # datasets whose nearest other the alternative text names
 
 
 def _map_caption(matrix: Matrix) -> Caption:
@@ -65,7 +62,7 @@ def matrix_map(matrix: Matrix) -> Figure:
         figure = blank(WIDTH, _height(len(order)))
         left, axes = figure.subplots(1, 2, width_ratios=(1, 4.6))
         _tree(left, tree, len(order))
-        image = _map(axes, square, "YlGnBu", 0.0, max(float(np.nanmax(square.to_numpy())), 1e-9), "{:.2f}")
+        image = _map(axes, square, 0.0, max(float(np.nanmax(square.to_numpy())), 1e-9))
         figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, label="inhomogeneity")
         head(figure, "Which datasets are alike", "0: equal; what is near in the tree stands together")
     return figure
@@ -84,7 +81,7 @@ def matrix_relative(matrix: Matrix) -> Figure:
         axes = figure.subplots()
         values = square.to_numpy()
         low, high = min(1.0, float(np.nanmin(values))), max(float(np.nanquantile(values, 0.98)), 1.0 + 1e-6)
-        image = _map(axes, square, "YlGnBu", low, high, "{:.2f}")
+        image = _map(axes, square, low, high)
         figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, extend="max", label="distance over the row's self-distance")
         axes.set_ylabel("taken as the primary dataset")
         head(figure, "How far each dataset is from each, by the row's own yardstick", "1: as far as the row's own images are")
@@ -95,23 +92,15 @@ def arranged(matrix: Matrix) -> tuple[list[int], Float64Array]:
     """Find the order of the datasets at the tree's leaves, and the tree, as `scipy.cluster.hierarchy.linkage` gives it.
 
     Where an inhomogeneity is undefined the largest one stands in its place.
-
-    Examples
-    --------
-    >>> import howfar
-    >>> rng = np.random.default_rng(0)
-    >>> sets = {name: rng.normal(mean, 1, size=(20, 3)) for name, mean in (("a", 0.0), ("b", 9.0), ("c", 0.1))}
-    >>> arranged(howfar.matrix(sets, progress=False))[0]
-    [1, 2, 0]
     """
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
     values = matrix.square().to_numpy()
-    known = values[np.isfinite(values)]
-    values = np.where(np.isfinite(values), values, known.max(initial=0.0))
+    finite = values[np.isfinite(values)]
+    values = np.where(np.isfinite(values), values, finite.max(initial=0.0))
     tree: Float64Array = linkage(squareform(values, checks=False), "average", optimal_ordering=len(values) <= NAMED)
-    return [int(place) for place in leaves_list(tree)], tree
+    return [int(position) for position in leaves_list(tree)], tree
 
 
 def _height(count: int) -> float:
@@ -134,15 +123,14 @@ def _tree(axes: Axes, tree: Float64Array, count: int) -> None:
     axes.set_xlabel("inhomogeneity")
 
 
-def _map(axes: Axes, square: pd.DataFrame, colours: str, low: float, high: float, form: str) -> Any:
+def _map(axes: Axes, square: pd.DataFrame, low: float, high: float) -> Any:
     values = square.to_numpy()
     count = len(values)
-    image = axes.imshow(
-        values, cmap=colormaps[colours].with_extremes(bad=PAPER), vmin=low, vmax=high, aspect="auto", interpolation="nearest"
-    )
+    colours = colormaps["YlGnBu"].with_extremes(bad=PAPER)
+    image = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
     if count <= NAMED:
         size = 8.5 if count <= 30 else 6.0
-        names = [plain_text(name) for name in square.index]
+        names = [name_text(str(name), 23) for name in square.index]
         axes.set_yticks(range(count), labels=names, fontsize=size)
         axes.set_xticks(range(count), labels=names, fontsize=size, rotation=40 if count <= 30 else 90)
         for label in (*axes.get_yticklabels(), *axes.get_xticklabels()):
@@ -155,20 +143,9 @@ def _map(axes: Axes, square: pd.DataFrame, colours: str, low: float, high: float
         axes.set_xlabel(f"{count} datasets")
     if count <= NUMBERED:
         for (row, column), value in np.ndenumerate(values):
-            text = "–" if np.isnan(value) else form.format(value)
+            text = "–" if np.isnan(value) else f"{value:.2f}"
             dark = not np.isnan(value) and value > low + 0.6 * (high - low)
             axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=PAPER if dark else INK)
     without_edges(axes)
     axes.tick_params(colors=INK if count <= NAMED else MUTED)
     return image
-
-
-def plain_text(name: object) -> str:
-    """Shorten a dataset's name for these maps.
-
-    Examples
-    --------
-    >>> plain_text("a-very-long-name-of-a-dataset-2024")
-    'a-very-long…ataset-2024'
-    """
-    return name_text(str(name), 23)

@@ -1,4 +1,4 @@
-"""Draws figs. 4-6 of the paper: performance against distance, one panel a dataset."""
+"""Draw figs. 4-6 of the paper: performance against distance, one panel a dataset."""
 
 from __future__ import annotations
 
@@ -63,12 +63,7 @@ def performance(relation: Relation, *, limit: int = 24) -> Figure:
     the moving average over a tenth of the images, the thin level their mean, the dashed one τ, below which an image counts as
     failed. Above each panel its verdict, and the slope (the change from the nearest to the farthest image) with its interval.
     Distance is scaled to 0-1 in each dataset, so panels compare shapes, not distances. Panels in rows of up to three that
-    share their axes, in the run's order.
-
-    Parameters
-    ----------
-    limit
-        Panels at most, and at least 1: the first datasets of the run.
+    share their axes, in the run's order. At most `limit` panels are drawn, of the first datasets.
     """
     shown, left_out = first(relation.datasets, limit)
     if not shown:
@@ -91,8 +86,10 @@ def performance(relation: Relation, *, limit: int = 24) -> Figure:
 
 
 def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: Look) -> None:
-    curve = _known(relation.curves[relation.curves["dataset"] == dataset.name])
-    _marks(axes, curve, _listed(relation.images, dataset.name), look)
+    curve = relation.curves[relation.curves["dataset"] == dataset.name].dropna(subset=["performance", "distance"])
+    images = relation.images
+    listed = images.loc[(images["dataset"] == dataset.name) & images["listed"].astype(bool), "image"]
+    _marks(axes, curve, set(map(str, listed)), look)
     if len(curve):
         _line(axes, curve, look)
     else:
@@ -105,25 +102,11 @@ def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: Look)
 
 
 def slope_text(slope: Coefficient | None) -> str:
-    """Write a slope with its interval, to start a line; empty where it is undefined.
-
-    Examples
-    --------
-    >>> slope_text(Coefficient(-0.31, -0.42, -0.2)), slope_text(Coefficient(0.1)), slope_text(None)
-    ('slope −0.31 [−0.42, −0.20] · ', 'slope +0.10 · ', '')
-    """
+    """Write a slope with its interval, to start a line; empty where it is undefined."""
     if slope is None or slope.value is None:
         return ""
     interval = "" if slope.low is None or slope.high is None else f" [{signed(slope.low)}, {signed(slope.high)}]"
     return f"slope {signed(slope.value)}{interval} · "
-
-
-def _known(curve: pd.DataFrame) -> pd.DataFrame:
-    return curve[curve["performance"].notna() & curve["distance"].notna()]
-
-
-def _listed(images: pd.DataFrame, name: str) -> set[str]:
-    return {str(image) for image in images.loc[(images["dataset"] == name) & images["listed"].astype(bool), "image"]}
 
 
 def _marks(axes: Axes, curve: pd.DataFrame, listed: set[str], look: Look) -> None:

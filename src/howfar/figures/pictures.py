@@ -1,4 +1,4 @@
-"""Reads photographs, masks and probability maps at small size, and draws them within unit squares of a sheet of pictures."""
+"""Read photographs, masks and probability maps at small size, and draw them within unit squares of a sheet of pictures."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NONE = "none"
 
 @dataclass(frozen=True, eq=False)
 class Thumbnail:
-    """Holds a picture of at most 144 pixels a side, or the reason why there is none."""
+    """Hold a picture of at most 144 pixels a side, or the reason why there is none."""
 
     pixels: NDArray[np.uint8] | None
     reason: str = ""
 
 
 class Shown(NamedTuple):
-    """Names the image that stands for a dataset, and why."""
+    """Name the image that stands for a dataset, and why."""
 
     dataset: str
     image: str
@@ -37,26 +37,13 @@ class Shown(NamedTuple):
 
 
 def middle(images: pd.DataFrame, column: str) -> str:
-    """Name the image in the middle by a column, the lower of an even number, ties by name.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> middle(pd.DataFrame({"image": list("pqrs"), "f": [0.9, 0.1, 0.5, 0.6]}), "f")
-    'r'
-    """
+    """Name the image in the middle by a column, the lower of an even number, ties by name."""
     ordered = images.sort_values(list(dict.fromkeys((column, "image"))), kind="stable")
     return str(ordered["image"].iloc[(len(ordered) - 1) // 2])
 
 
 def thumbnail(path: str) -> Thumbnail:
-    """Read one image at small size: a file, a member of a container, or what lies behind a URL.
-
-    Examples
-    --------
-    >>> thumbnail("").reason, thumbnail("gone.png").reason
-    ('no file', 'not found')
-    """
+    """Read one image at small size: a file, a member of a container, or what lies behind a URL."""
     from howfar.data import decode, read_bytes
     from howfar.data.read import exists
 
@@ -73,13 +60,7 @@ def thumbnail(path: str) -> Thumbnail:
 
 
 def truth(path: str) -> Thumbnail:
-    """Read a mask at small size; where an image has none, the reason is "none".
-
-    Examples
-    --------
-    >>> truth("").reason, truth("gone.png").reason
-    ('none', 'not found')
-    """
+    """Read a mask at small size; where an image has none, the reason is "none"."""
     from howfar.data.masks import read_mask
     from howfar.data.read import exists
 
@@ -100,13 +81,7 @@ def probabilities(file: Path) -> Thumbnail:
 
 
 def grey(read: Callable[[], NDArray[Any]]) -> Thumbnail:
-    """Make of a map or mask a grey picture of at most 144 pixels a side, or give the reason why there is none.
-
-    Examples
-    --------
-    >>> grey(lambda: np.eye(2)).pixels[:, :, 0].tolist()
-    [[255, 0], [0, 255]]
-    """
+    """Make of a map or mask a grey picture of at most 144 pixels a side, or give the reason why there is none."""
     try:
         p = unit_values(read())
     except (HowfarError, OSError):
@@ -123,21 +98,13 @@ def unit_values(values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def highest(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """Bring an array to another size: each pixel the highest value that it covers; enlarged, the nearest.
-
-    Examples
-    --------
-    >>> highest(np.array([[0.0, 0.9, 0.1, 0.2]]), 1, 2).tolist()
-    [[0.9, 0.2]]
-    >>> highest(np.array([[0.5]]), 2, 2).tolist()
-    [[0.5, 0.5], [0.5, 0.5]]
-    """
+    """Bring an array to another size: each pixel the highest value that it covers; enlarged, the nearest."""
     for axis, size in enumerate((height, width)):
-        here = values.shape[axis]
-        if here > size:
-            values = np.maximum.reduceat(values, np.arange(size) * here // size, axis=axis)
-        elif here < size:
-            values = np.take(values, np.arange(size) * here // size, axis=axis)
+        length = values.shape[axis]
+        if length > size:
+            values = np.maximum.reduceat(values, np.arange(size) * length // size, axis=axis)
+        elif length < size:
+            values = np.take(values, np.arange(size) * length // size, axis=axis)
     return values
 
 

@@ -1,4 +1,4 @@
-"""Draws figs. 11 and 12 of the paper: photographs with their prompts, and what the prompted networks made of them."""
+"""Draw figs. 11 and 12 of the paper: photographs with their prompts, and what promptable segmenters predict."""
 
 from __future__ import annotations
 
@@ -41,14 +41,8 @@ def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int
     """Draw one image of each dataset: photograph, ground truth, and each prompt's probabilities with the prompt drawn in.
 
     Which image is decided by the first prompt: the one in the middle by its F at 0.5; of an even number the lower. Green
-    points are on the foreground, red ones beside it, boxes are green. White is certain.
-
-    Parameters
-    ----------
-    folder
-        The study's, below which the maps lie.
-    limit
-        Datasets at most.
+    points are on the foreground, red ones beside it, boxes are green. White is certain. The maps lie below `folder`, the
+    study's; at most `limit` datasets are shown.
     """
     require_one("limit", limit)
     shown = [_stand_in(prompting, dataset) for dataset in prompting.datasets[:limit]]
@@ -91,8 +85,8 @@ def _line(
     edge = (len(columns) - 1) * _STEP + 1
     axes.text(edge, top + 0.16, f"{name_text(shown.image.rsplit('/', 1)[-1], 40)} · {shown.reason}", ha="right", **small)
     high, start = _height(line), top + 0.22
-    for place, ((picture, row), column) in enumerate(zip(line, columns, strict=True)):
-        left = place * _STEP
+    for position, ((picture, row), column) in enumerate(zip(line, columns, strict=True)):
+        left = position * _STEP
         if picture.pixels is None:
             axes.text(left + 0.5, start + high / 2, picture.reason, ha="center", va="center", **small)
         else:
@@ -109,17 +103,17 @@ def _line(
 
 
 def _prompt(
-    axes: Axes, told: dict[str, Any], corner: tuple[float, float], true: tuple[int, int] | None, drawn: tuple[float, float]
+    axes: Axes, prompt: dict[str, Any], corner: tuple[float, float], true: tuple[int, int] | None, drawn: tuple[float, float]
 ) -> None:
     """Draw points and a box, given in pixels of the picture, over its thumbnail."""
     if true is None:
         return
     x, y = drawn[0] / true[0], drawn[1] / true[1]
-    for (column, row), label in zip(told["points"], told["labels"], strict=True):
+    for (column, row), label in zip(prompt["points"], prompt["labels"], strict=True):
         colour = FOREGROUND if label else BACKGROUND
         axes.plot([corner[0] + column * x], [corner[1] + row * y], "o", ms=3.2, color=colour, mec="white", mew=0.5, zorder=3)
-    if told["box"]:
-        left, upper, right, lower = told["box"]
+    if prompt["box"]:
+        left, upper, right, lower = prompt["box"]
         across = [corner[0] + value * x for value in (left, right, right, left, left)]
         down = [corner[1] + value * y for value in (upper, upper, lower, lower, upper)]
         axes.plot(across, down, color=FOREGROUND, lw=1.2, zorder=2.9)

@@ -1,4 +1,4 @@
-"""Registers a figure for the pages of reports: its caption, its alternative text, and when it shows something."""
+"""Register a figure for the pages of reports: its caption, its alternative text, and when it shows something."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Caption:
-    """Holds a figure's heading, how to read it, and the numbers in words for those who do not see it."""
+    """Hold a figure's heading, how to read it, and the numbers in words for those who do not see it."""
 
     title: str
     text: str
@@ -20,7 +20,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Registration:
-    """Holds functions of a result: what stands under its figure, whether that shows anything, and whether as vectors."""
+    """Hold functions of a result: what stands under its figure, whether that shows anything, and whether as vectors."""
 
     caption: Callable[[Any], Caption]
     shows: Callable[[Any], bool] = lambda _: True
@@ -72,9 +72,9 @@ def registration(name: str, draw: Callable[..., Any]) -> Registration:
     >>> registration("edges_by_set", edges_by_set).caption(None)
     Caption(title='Edges by set', text='Mean strength of edges of each set.', alternative='Mean strength of edges of each set.')
     """
-    known = getattr(draw, "registration", None)
-    if isinstance(known, Registration):
-        return known
+    entry = getattr(draw, "registration", None)
+    if isinstance(entry, Registration):
+        return entry
     title = name.replace("_", " ")
     line = (draw.__doc__ or "").strip().partition("\n")[0] or title
     return Registration(lambda _: Caption(f"{title[:1].upper()}{title[1:]}", line, line))

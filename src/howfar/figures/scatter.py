@@ -1,4 +1,4 @@
-"""Draws the first two components of each pair: the primary's images grey, the secondary's coloured."""
+"""Draw the first two components of each pair: the primary's images grey, the secondary's coloured."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ POINTS = 4000
 
 
 def _caption(comparison: Comparison) -> Caption:
-    kept = [100 * dataset.explained_variance for dataset in comparison.datasets]
+    percentages = [100 * dataset.explained_variance for dataset in comparison.datasets]
     return Caption(
         "First two components",
         "P grey, the dataset coloured. Distances are measured in all components, so what overlaps in this plane may be apart "
         "in others.",
         "One panel of points for each dataset, P's images grey. The components kept hold between "
-        f"{np.min(kept):.0f} and {np.max(kept):.0f} % of the variance.",
+        f"{np.min(percentages):.0f} and {np.max(percentages):.0f} % of the variance.",
     )
 
 
@@ -34,21 +34,17 @@ def _caption(comparison: Comparison) -> Caption:
 def scatter(comparison: Comparison, *, limit: int = 12) -> Figure:
     """Draw the plane of the first two principal components, one panel a secondary; both axes of a panel have one unit.
 
-    Distances are measured in all components, of which this plane is a part: what overlaps here may still be apart there.
-    Where a set holds more than 4000 images, evenly spaced ones of them are drawn. Panels in rows of three, nearest first.
-
-    Parameters
-    ----------
-    limit
-        Panels at most, and at least 1: the farthest datasets.
+    Distances are measured in all components, of which this plane is a part: what overlaps here may still be apart there. Where
+    a set holds more than 4000 images, evenly spaced ones of them are drawn. Panels in rows of three, nearest first. At most
+    `limit` panels are drawn, of the farthest datasets.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
         columns = min(COLUMNS, len(shown))
         lines = -(-len(shown) // columns)
         figure = blank(WIDTH if columns > 1 else 5.2, 0.75 + (2.95 if columns > 1 else 4.2) * lines)
-        for place, row in enumerate(shown, start=1):
-            axes = figure.add_subplot(lines, columns, place)
+        for position, row in enumerate(shown, start=1):
+            axes = figure.add_subplot(lines, columns, position)
             _panel(axes, row, comparison.settings.projection)
         head(figure, f"First two components; grey: {own_name(comparison)}", left_out)
     return figure
@@ -65,8 +61,8 @@ def _panel(axes: Axes, row: Row, projection: str) -> None:
     axes.grid(True, axis="both")
     axes.margins(0.06)
     summary = row.summary
-    kept = f"z = {summary.components} ({100 * summary.explained_variance:.0f} % of variance)"
-    text = f"n = {summary.n:,}; {kept if projection != 'none' else 'no projection'}"
+    components = f"z = {summary.components} ({100 * summary.explained_variance:.0f} % of variance)"
+    text = f"n = {summary.n:,}; {components if projection != 'none' else 'no projection'}"
     plain(axes.set_title(name_text(row.name, 24), color=INK, fontweight="bold", pad=17))
     # The line may run past the panel's edge; were it part of the layout, the panels would shrink to make room for it.
     axes.text(0, 1.025, text, transform=axes.transAxes, fontsize=8, color=MUTED).set_in_layout(False)

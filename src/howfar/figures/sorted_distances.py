@@ -1,4 +1,4 @@
-"""Draws fig. 10 of the paper: the images of each secondary in order of distance."""
+"""Draw fig. 10 of the paper: the images of each secondary in order of distance."""
 
 from __future__ import annotations
 
@@ -33,17 +33,12 @@ def _caption(comparison: Comparison) -> Caption:
 
 @registered(_caption)
 def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
-    """Draw the images of each secondary sorted by I^dist, against their rank share; P's own images in grey.
+    """Draw the images of each secondary sorted by I^dist, against their rank share; the primary dataset's own in grey.
 
     Left, as fig. 10 of Achara & Pandey: distances scaled to 0-1 within each dataset, which shows the shape of the rise and
-    hides its level. Right: distances over the mean of P's own in the same subspace, which shows the level (1: as far as
-    P's own images are from each other); left raw where P is a single image. The grey band holds P's own curves of all
-    pairs shown. Two panels and a legend.
-
-    Parameters
-    ----------
-    limit
-        Datasets shown at most, and at least 1: the farthest.
+    hides its level. Right: distances over the mean of P's own in the same subspace, which shows the level (1: as far as P's
+    own images are from each other); left raw where P is a single image. The grey band holds P's own curves of all pairs shown.
+    Two panels and a legend. At most `limit` datasets are shown, the farthest.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
@@ -68,13 +63,7 @@ def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
 
 
 def min_max(values: Float64Array) -> Float64Array:
-    """Scale ascending values to 0-1; equal values become 0.
-
-    Examples
-    --------
-    >>> min_max(np.array([2.0, 3.0, 6.0])).tolist(), min_max(np.array([4.0, 4.0])).tolist()
-    ([0.0, 0.25, 1.0], [0.0, 0.0])
-    """
+    """Scale ascending values to 0-1; equal values become 0."""
     spread = values[-1] - values[0] if len(values) else 0.0
     return (values - values[0]) / spread if spread > 0 else np.zeros(len(values))
 

@@ -1,4 +1,4 @@
-"""Decides how every figure looks: colours that colour-blind readers can tell apart, type, and the frame around a plot.
+"""Define the look of every figure: colours that colour-blind readers can tell apart, fonts and lines.
 
 Nothing here changes matplotlib's global settings: figures are made inside `drawing()`, which puts them back.
 """
@@ -34,7 +34,7 @@ MARKERS = ("o", "s", "^", "D")
 
 @dataclass(frozen=True)
 class Look:
-    """Holds the colour, dash and marker of one dataset in every figure."""
+    """Hold the colour, dash and marker of one dataset in every figure."""
 
     colour: str
     dash: Dash
@@ -42,42 +42,20 @@ class Look:
 
 
 def look(index: int) -> Look:
-    """Give the look of the secondary at `index` in the caller's order; looks repeat after 24 datasets.
-
-    Examples
-    --------
-    >>> look(0).colour == look(6).colour, look(0).marker == look(6).marker
-    (True, False)
-    """
+    """Give the look of the secondary at `index` in the caller's order; looks repeat after 24 datasets."""
     turn = index // len(COLOURS) % len(DASHES)
     return Look(COLOURS[index % len(COLOURS)], DASHES[turn], MARKERS[turn])
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Keep settings for making a figure in force inside the ``with`` block only.
-
-    Examples
-    --------
-    >>> import matplotlib
-    >>> with drawing():
-    ...     matplotlib.rcParams["axes.spines.top"]
-    False
-    >>> matplotlib.rcParams["axes.spines.top"]
-    True
-    """
+    """Keep settings for making a figure in force inside the ``with`` block only."""
     with matplotlib.rc_context(_settings()):
         yield
 
 
 def name_text(name: str, longest: int = 28) -> str:
-    """Shorten a dataset's name for a figure: the middle of a long one is left out, so that both ends can be read.
-
-    Examples
-    --------
-    >>> name_text("roads"), name_text("a-very-long-name-of-a-dataset-2024", 16)
-    ('roads', 'a-very-l…et-2024')
-    """
+    """Shorten a dataset's name for a figure: the middle of a long one is left out, so that both ends can be read."""
     flat = " ".join(name.split()) or "(no name)"
     if len(flat) <= longest:
         return flat

@@ -1,4 +1,4 @@
-"""Draws how F, precision and recall go with the threshold, of one dataset's predictions or of all labelled datasets."""
+"""Draw F, precision and recall by threshold, for the predictions on one dataset or on all labelled datasets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEVELS = (0.2, 0.4, 0.6, 0.8)
 
 
 class Curves(NamedTuple):
-    """Holds precision, recall and F of summed counts at the 100 thresholds, (100,) each; nan where undefined."""
+    """Hold precision, recall and F of summed counts at the 100 thresholds, (100,) each; nan where undefined."""
 
     precision: Float64Array
     recall: Float64Array
@@ -34,12 +34,8 @@ def thresholds(evaluation: Evaluation) -> Figure:
     """Draw F, precision and recall of the summed counts at every threshold, and precision against recall.
 
     The dot is the ODS: the highest F that one threshold reaches over the whole dataset. The dashed upright is the threshold
-    that per-image values are taken at, where it is another. Grey curves join points of one F. Two panels.
-
-    Parameters
-    ----------
-    evaluation
-        The result; of a segmentation, as other tasks have no thresholds.
+    that per-image values are taken at, where it is another. Grey curves join points of one F. Two panels. A task without
+    thresholds gives a figure that says so.
     """
     curves = pooled(evaluation)
     title = f"{TITLE}: {name_text(evaluation.dataset)}"
@@ -90,12 +86,7 @@ def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
 
     Dots are each dataset's ODS, which looks at its labels; the dashed line is the threshold that all images share. How far a
     dot lies above its curve's crossing of that line is what choosing the threshold on the dataset's own labels is worth. Two
-    panels and a legend.
-
-    Parameters
-    ----------
-    limit
-        Datasets shown at most, and at least 1: the first of the run that have counts.
+    panels and a legend. At most `limit` datasets are shown, the first that have counts.
     """
     counted = set(relation.thresholds.loc[relation.thresholds["f"].notna(), "dataset"])
     shown, left_out = first([row for row in relation.datasets if row.name in counted], limit)

@@ -1,4 +1,4 @@
-"""Draws the closest and the farthest images of each secondary, to look at."""
+"""Draw the closest and the farthest images of each secondary as thumbnails."""
 
 from __future__ import annotations
 
@@ -47,19 +47,8 @@ def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure
 
     Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that no
     longer can be read, is a labelled box. Under each: I^dist in mean form, then its percentile among P's own images. One row a
-    dataset, nearest first.
-
-    Parameters
-    ----------
-    k
-        Images at each end; where a dataset has fewer than 2k, none is shown twice.
-    limit
-        Datasets shown at most, and at least 1: the farthest.
-
-    Raises
-    ------
-    InputError
-        `k` or `limit` is below 1.
+    dataset, nearest first. At most `limit` datasets are shown, the farthest; where one has fewer than 2k images, none is shown
+    twice.
     """
     require_one("k", k)
     with drawing():
@@ -73,15 +62,7 @@ def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure
 
 
 def ends(images: pd.DataFrame, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Pick the k closest images, ascending, and the k farthest of the rest, ascending; ties in order of name.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"image": ["a", "b", "c"], "i_dist_mean": [3.0, 1.0, 2.0]})
-    >>> [end["image"].tolist() for end in ends(frame, 2)]
-    [['b', 'c'], ['a']]
-    """
+    """Pick the k closest images, ascending, and the k farthest of the rest, ascending; ties in order of name."""
     ordered = images.sort_values(["i_dist_mean", "image"], kind="stable")
     return ordered.iloc[:k], ordered.iloc[k:].iloc[-k:]
 
@@ -90,11 +71,11 @@ def _line(axes: Axes, row: Row, k: int, top: float) -> None:
     near, far = ends(row.images, k)
     title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
     axes.text(0, top + 0.20, f"{name_text(row.name, 40)}  (n = {row.summary.n:,})", **title)
-    for place, record in enumerate(near.to_dict("records")):
-        _cell(axes, record, place * STEP, top + 0.26)
+    for position, record in enumerate(near.to_dict("records")):
+        _cell(axes, record, position * STEP, top + 0.26)
     first = 2 * k - len(far)
-    for place, record in enumerate(far.to_dict("records"), start=first):
-        _cell(axes, record, place * STEP + GAP, top + 0.26)
+    for position, record in enumerate(far.to_dict("records"), start=first):
+        _cell(axes, record, position * STEP + GAP, top + 0.26)
 
 
 def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:

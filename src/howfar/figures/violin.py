@@ -1,4 +1,4 @@
-"""Draws fig. 3 of the paper: how the distances of each secondary's images are spread, with P's own beside each."""
+"""Draw fig. 3 of the paper: how the distances of each secondary's images are spread, beside the primary dataset's own."""
 
 from __future__ import annotations
 
@@ -41,17 +41,12 @@ def _caption(comparison: Comparison) -> Caption:
 
 @registered(_caption)
 def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
-    """Draw how I^dist (mean form) is spread in each secondary (above its line) and among P's own images (grey, below it).
+    """Draw how I^dist (mean form) is spread in each secondary (above its line) and in the primary dataset (grey, below it).
 
     Each pair may have its own subspace (projection "pair"), so a violin is read against the grey one under it. Bars mark the
     quartiles, dots the median; shapes are Gaussian kernel estimates cut at the extremes, each scaled to one height. Up to
     eight images are drawn as dots instead, equal values as one stroke. After fig. 3 of Achara & Pandey. One row a dataset,
-    nearest first.
-
-    Parameters
-    ----------
-    limit
-        Datasets shown at most, and at least 1: the farthest.
+    nearest first. At most `limit` datasets are shown, the farthest.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
@@ -95,21 +90,7 @@ def _half(axes: Axes, values: Float64Array, line: float, side: int, colour: str,
 def shape(values: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Estimate the Gaussian kernel density of `values` (Scott's bandwidth) between their extremes, scaled to a peak of 1.
 
-    Parameters
-    ----------
-    values
-        (m,) finite values, not all equal.
-
-    Returns
-    -------
-    tuple of ndarray
-        Positions and heights, (160,) each.
-
-    Examples
-    --------
-    >>> at, height = shape(np.array([0.0, 1.0, 1.0, 2.0]))
-    >>> float(at[0]), float(at[-1]), float(height.max())
-    (0.0, 2.0, 1.0)
+    `values` are finite and not all equal. Returned are positions and heights, (160,) each.
     """
     at = np.linspace(values.min(), values.max(), GRID_POINTS)
     width = values.std(ddof=1) * len(values) ** (-0.2)

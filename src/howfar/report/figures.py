@@ -1,4 +1,4 @@
-"""Draws every registered figure of a page's results, with its caption, as files and as parts of the page."""
+"""Draw every registered figure of a page's results, with its caption, as files and as parts of the page."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from howfar import registry
 from howfar.figures.registration import Caption, registration
-from howfar.report.embed import Embedded, embed
+from howfar.report.svg import Embedded, embed
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Holds a figure that is ready for a page, and its words."""
+    """Hold a figure that is ready for a page, and its words."""
 
     embedded: Embedded
     caption: Caption
@@ -24,15 +24,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Figures:
-    """Holds the figures of one page by name, which its sections take, and remarks on what was left out.
-
-    Attributes
-    ----------
-    drawn
-        In the order of the registry: howfar's own, then those of other packages.
-    notes
-        Sentences on the figures and sections of other packages that failed.
-    """
+    """Hold the figures of one page by name, in the registry's order, and notes on those of other packages that failed."""
 
     drawn: dict[str, Drawn]
     notes: list[str]
@@ -51,17 +43,9 @@ class Figures:
 def draw_figures(results: Mapping[str, Any], folder: str | Path, prefix: str = "") -> Figures:
     """Draw every registered figure that shows anything, and write ``figures/<name>.png`` (and ``.svg``) into a folder.
 
-    A figure of another package that raises is left out with a note. One that takes a `folder` is given this one.
-
-    Parameters
-    ----------
-    results
-        By kind of figure ("figures", "relation_figures" …); None for a kind of which there is no result, whose files of an
-        earlier report are removed.
-    folder
-        Made where it is not there.
-    prefix
-        Of the registered names that the files and the page leave out.
+    A figure of another package that raises is left out with a note. One that takes a `folder` is given this one. `results` has
+    a result for each kind of figure ("figures", "relation_figures" …); of a kind without one, None, the files of an earlier
+    report are removed. `prefix` is left out of the names of files and on the page.
     """
     pictures = Path(folder) / "figures"
     pictures.mkdir(parents=True, exist_ok=True)

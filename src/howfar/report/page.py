@@ -1,4 +1,4 @@
-"""Fills the templates of reports, and writes pages whole or not at all."""
+"""Fill the templates of reports, and write pages whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,16 +25,7 @@ _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 def write_page(template: str | Path, content: Mapping[str, Any], folder: str | Path, figures: Figures) -> Path:
     """Fill a template, write it to ``folder/report.html``, which is replaced at once, and return that path.
 
-    Parameters
-    ----------
-    template
-        Its file, as `fill` takes it.
-    content
-        What it reads; `figures`, and `long`, the rows above which a list is folded, are added.
-    folder
-        It exists.
-    figures
-        Those of the page.
+    What the template reads is `content`, the page's `figures`, and `long`, the rows above which a list is folded.
     """
     path = Path(folder) / PAGE
     replace_text(path, fill(template, {**content, "figures": figures}))
@@ -44,19 +35,12 @@ def write_page(template: str | Path, content: Mapping[str, Any], folder: str | P
 def fill(template: str | Path, content: Mapping[str, Any], block: str = "") -> Markup:
     """Fill a template, or one of its blocks where it has one of that name, with all macros of ``macros.html.j2`` at hand.
 
-    Parameters
-    ----------
-    template
-        Its path, absolute or below this folder.
-    content
-        What it reads.
-    block
-        The block's name.
+    A template's path is absolute or below this folder.
     """
     whole, macros = (_environment().get_template(name) for name in (str(template), "macros.html.j2"))
-    known = {**content, "long": LONG}
-    shared = {name: value for name, value in vars(macros.make_module(known)).items() if not name.startswith("_")}
-    context = whole.new_context({**shared, **known})
+    variables = {**content, "long": LONG}
+    shared = {name: value for name, value in vars(macros.make_module(variables)).items() if not name.startswith("_")}
+    context = whole.new_context({**shared, **variables})
     return Markup("".join(whole.blocks.get(block, whole.root_render_func)(context)))
 
 

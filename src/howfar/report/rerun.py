@@ -1,4 +1,4 @@
-"""The Python call that gives a result again, from what the result records of its datasets, backbone and settings."""
+"""Write the Python call that gives a result again, from what the result records of its datasets, backbone and settings."""
 
 from __future__ import annotations
 
@@ -34,46 +34,38 @@ def rerun(comparison: Comparison, relation: Relation | None = None) -> str:
     return text if relation is None else f"{text}\n{_relate(relation)}"
 
 
-def rerun_backbones(found: BackboneComparison) -> str:
+def rerun_backbones(result: BackboneComparison) -> str:
     """Write Python that measures the same datasets by the same backbones."""
-    every = [_options(comparison) for comparison in found.comparisons]
-    known = [dict(options) for options in every if options]
-    if len(known) < len(every):
+    every = [_options(comparison) for comparison in result.comparisons]
+    recorded = [dict(options) for options in every if options]
+    if len(recorded) < len(every):
         return NOT_RECORDED
-    names = [options.pop("name") for options in known]
-    weights = {name: options.pop("weights") for name, options in zip(names, known, strict=True) if "weights" in options}
-    shared = {option: value for options in known for option, value in options.items()}
+    names = [options.pop("name") for options in recorded]
+    weights = {name: options.pop("weights") for name, options in zip(names, recorded, strict=True) if "weights" in options}
+    shared = {option: value for options in recorded for option, value in options.items()}
     given = {"backbones": names} | ({"weights": weights} if weights else {})
-    first = found.comparisons[0]
+    first = result.comparisons[0]
     return _compare("found = howfar.compare_backbones(", first, given | _settings(first) | shared)
 
 
-def rerun_matrix(found: Matrix) -> str:
+def rerun_matrix(matrix: Matrix) -> str:
     """Write Python that measures the same datasets in the same way, every one from every other."""
-    options = _options(found)
+    options = _options(matrix)
     if options is None:
         return NOT_RECORDED
     chosen = ("components", "projection", "scale", "seed", "bootstrap", "limit")
     backbone = {"backbone": options.pop("name")} if options else {}
-    given = backbone | {name: getattr(found.settings, name) for name in chosen} | options
-    sources = {dataset.name: dataset.source for dataset in found.datasets}
-    return _call("found = howfar.matrix(", [_mapping(found.names, sources)], given)
+    given = backbone | {name: getattr(matrix.settings, name) for name in chosen} | options
+    sources = {dataset.name: dataset.source for dataset in matrix.datasets}
+    return _call("found = howfar.matrix(", [_mapping(matrix.names, sources)], given)
 
 
 def argument(name: str, sources: Mapping[str, str]) -> str:
-    """Write the argument that reads a dataset from its place under its name, or a gap where that is not known.
-
-    Examples
-    --------
-    >>> argument("roads", {"roads": "/data/roads.csv"}), argument("site", {})
-    ("'roads=/data/roads.csv'", "'site=<where site is>'")
-    >>> argument("a=b", {"a=b": "/data/ab"})
-    "howfar.Dataset.from_folder('/data/ab', name='a=b')"
-    """
-    place = sources.get(name) or UNKNOWN.format(name)
+    """Write the argument that reads a dataset from its place under its name, or a gap where that is not known."""
+    source = sources.get(name) or UNKNOWN.format(name)
     # An equals sign ends the name in NAME=PATH, and so do spaces around it.
     named = "=" not in name and name == name.strip()
-    return repr(f"{name}={place}") if named else f"howfar.Dataset.from_folder({place!r}, name={name!r})"
+    return repr(f"{name}={source}") if named else f"howfar.Dataset.from_folder({source!r}, name={name!r})"
 
 
 def _options(result: Comparison | Matrix) -> dict[str, Any] | None:

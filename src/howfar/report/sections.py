@@ -1,4 +1,4 @@
-"""Fills the sections of a run's report: howfar's own in the order of the registry, then those of other packages."""
+"""Fill the sections of a comparison's report: howfar's own in the order of the registry, then those of other packages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from howfar.results import Comparison, Relation
 
 @dataclass(frozen=True)
 class Section:
-    """Describes a section of a run's report; a line of `howfar.registry` or an entry point in ``howfar.sections`` names it.
+    """Describe a section of a run's report; a line of `howfar.registry` or an entry point in ``howfar.sections`` names it.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Section:
 
 
 class Filled(NamedTuple):
-    """Holds a section of one page."""
+    """Hold a section of one page."""
 
     name: str
     title: str

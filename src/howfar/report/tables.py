@@ -1,8 +1,8 @@
-"""Holds tables of reports as data: columns with their explanation, cells with their text and the number they sort by."""
+"""Hold tables of reports as data: columns with their explanation, cells with their text and the number they sort by."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from howfar.figures.style import look
@@ -11,7 +11,7 @@ from howfar.numbers import format_number, share, signed
 
 @dataclass(frozen=True)
 class Column:
-    """Holds a column's heading and, where it needs one, a line that explains it."""
+    """Hold a column's heading and, where it needs one, a line that explains it."""
 
     title: str
     explanation: str = ""
@@ -19,7 +19,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """Holds what a cell shows, what it sorts by (a number, or the text), and a dataset's colour or emphasis."""
+    """Hold what a cell shows, what it sorts by (a number, or the text), and a dataset's colour or emphasis."""
 
     text: str
     sort: float | None = None
@@ -32,7 +32,7 @@ UNDEFINED = Cell("–")
 
 @dataclass(frozen=True)
 class Table:
-    """Holds a table whose first column names its rows."""
+    """Hold a table whose first column names its rows."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -57,6 +57,14 @@ def decimal(value: float | None, decimals: int = 3, strong: bool = False) -> Cel
 def number(value: float | None, digits: int = 4) -> Cell:
     """Show a number with so many significant digits, a dash where it is undefined."""
     return UNDEFINED if value is None or value != value else Cell(format_number(value, digits), float(value))
+
+
+def with_interval(value: float | None, low: float | None, high: float | None, write: Callable[[float], str]) -> Cell:
+    """Show a number with its interval where it has one, a dash where it is undefined."""
+    if value is None or value != value:
+        return UNDEFINED
+    interval = "" if low is None or high is None or low != low else f" [{write(low)}, {write(high)}]"
+    return Cell(f"{write(value)}{interval}", float(value))
 
 
 def change(value: float | None) -> Cell:

@@ -1,4 +1,4 @@
-"""Helps all topics to write their sentences, from numbers to words, without markup."""
+"""Put numbers and names into words, without markup, for the sentences of all topics."""
 
 from __future__ import annotations
 
@@ -12,55 +12,31 @@ AGREES, UNRELATED = 0.7, 0.3
 
 @dataclass(frozen=True)
 class Sentence:
-    """Holds a sentence about one dataset; the name is apart so that a page can mark it."""
+    """Hold a sentence about one dataset; the name is apart so that a page can mark it."""
 
     name: str
     text: str
 
 
 def listing(names: Sequence[str], most: int = 4) -> str:
-    """Put names in a row, the last after "and"; more than `most` are counted instead of named.
-
-    Examples
-    --------
-    >>> listing(["a"]), listing(["a", "b", "c"]), listing(["a", "b", "c", "d"], 2)
-    ('a', 'a, b and c', 'a, b and 2 others')
-    """
+    """Put names in a row, the last after "and"; more than `most` are counted instead of named."""
     left = len(names) - most
     shown = [*names[:most], f"{left} others"] if left > 1 else list(names)
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def plural(count: int, one: str = "", many: str = "s") -> str:
-    """Choose the ending, or the word, that goes with a count.
-
-    Examples
-    --------
-    >>> plural(1), plural(2), plural(1, "has", "have")
-    ('', 's', 'has')
-    """
-    return one if count == 1 else many
+def plural(count: int, singular: str = "", many: str = "s") -> str:
+    """Choose the ending, or the word, that goes with a count."""
+    return singular if count == 1 else many
 
 
 def sentence_case(text: str) -> str:
-    """Begin a sentence with a capital and end it with a full stop; nothing stays nothing.
-
-    Examples
-    --------
-    >>> sentence_case("roads are near"), sentence_case("")
-    ('Roads are near.', '')
-    """
+    """Begin a sentence with a capital and end it with a full stop; nothing stays nothing."""
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def ranks(values: Sequence[float]) -> list[float]:
-    """Rank values from 1 for the smallest; equal values share the mean of their ranks.
-
-    Examples
-    --------
-    >>> ranks([0.3, 0.1, 0.3])
-    [2.5, 1.0, 2.5]
-    """
+    """Rank values from 1 for the smallest; equal values share the mean of their ranks."""
     array = np.asarray(values, dtype=np.float64)
     ordered = np.sort(array)
     low, high = np.searchsorted(ordered, array, side="left"), np.searchsorted(ordered, array, side="right")
@@ -68,13 +44,7 @@ def ranks(values: Sequence[float]) -> list[float]:
 
 
 def agreement(rho: float | None, count: int) -> str:
-    """Say what a rank correlation between two orders of `count` datasets means, to end a sentence.
-
-    Examples
-    --------
-    >>> agreement(0.83, 6), agreement(1.0, 2)
-    ('much the same order (Spearman 0.83)', 'the same order, which of two datasets says nothing')
-    """
+    """Say what a rank correlation between two orders of `count` datasets means, to end a sentence."""
     if count < 2 or rho is None:
         return "no order that could be compared"
     if count == 2:

@@ -188,3 +188,7 @@ def test_limits_speak_of_threshold_and_of_what_is_scored(study: Adaptation) -> N
     limits = " ".join(words.limits(other))
     assert "threshold 0.5, as no photograph" in limits
     assert "chosen from 50 % of each dataset's photographs" in limits
+
+
+def test_points_have_a_sign() -> None:
+    assert (words.points(-0.0123), words.points(0.0)) == ("−1.23", "0.00")

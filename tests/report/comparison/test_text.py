@@ -201,4 +201,10 @@ def test_rank_changes_between_raw_and_relative(six: Comparison, believable: Modu
 
 def test_smallest_p() -> None:
     assert words.smallest_p(99, 6) == 0.06
+    assert words.smallest_p(0, 6) is None
     assert words.smallest_p(9, 20) == 1.0
+
+
+def test_trivial_backbones_that_find_the_same_dataset_farthest() -> None:
+    views = {"pixels": {"a": 0.5, "b": 0.9}, "moments": {"a": 3.0, "b": 1.0}}
+    assert words.same_farthest({"a": 1.0, "b": 2.0}, views) == ("b", ["pixels"])

@@ -181,3 +181,7 @@ def test_every_estimator_of_ours_is_explained() -> None:
 
 def _by(related: Relation, name: str) -> tuple[SetEstimate, ...]:
     return tuple(replace(one, estimator=name) for one in related.estimates)
+
+
+def test_names_of_estimators_are_quoted() -> None:
+    assert words.quoted(["all"]) == ["“all”"]

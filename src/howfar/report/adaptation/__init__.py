@@ -1,4 +1,4 @@
-"""Reports an adaptation study on one page: what labelling a few images bought."""
+"""Report an adaptation study on one page: what training on a few labelled images gained."""
 
 from __future__ import annotations
 
@@ -17,14 +17,8 @@ from howfar.results.adaptation import Adaptation
 def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:
     """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
 
-    The page is whole in itself: it asks for no other file and no address, and can be read without scripts.
-
-    Parameters
-    ----------
-    adaptation
-        The result.
-    folder
-        The study's, below which the models' maps lie; what is in it by these names is replaced.
+    The page is whole in itself: it asks for no other file and no address, and can be read without scripts. `folder` is the
+    study's, below which the models' maps lie; what is in it by these names is replaced.
     """
     figures = draw_figures({"adaptation_figures": adaptation}, folder, prefix="adaptation_")
     return write_page("adaptation/page.html.j2", _content(adaptation), folder, figures)

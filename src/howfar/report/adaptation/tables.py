@@ -1,4 +1,4 @@
-"""Makes tables of an adaptation study: scores, gains, false positives, thresholds, and the images that were learnt from."""
+"""Make tables of an adaptation study: scores, gains, false positives, thresholds, and the images that were learnt from."""
 
 from __future__ import annotations
 
@@ -14,20 +14,12 @@ from howfar.results.adaptation import ALL, BASELINE, Adaptation
 
 
 def models(adaptation: Adaptation) -> list[str]:
-    """List M, then every adapted model."""
+    """List the unadapted model, then every adapted model."""
     return [BASELINE, *arms(adaptation)["model"]]
 
 
 def scores(adaptation: Adaptation, column: str) -> Table:
-    """Compare a score of each dataset by each model: mean over the seeds in which all models were trained, lowest and highest.
-
-    Parameters
-    ----------
-    adaptation
-        The result.
-    column
-        "mean_f" or "ods".
-    """
+    """Compare "mean_f" or "ods" of each dataset by each model: mean over the seeds that all share, lowest and highest."""
     several = len(shared_seeds(adaptation)) > 1
     datasets, many = scored(adaptation), len(adaptation.secondaries) > 1
     columns = [Column("model")]
@@ -52,7 +44,7 @@ def shared_seeds(adaptation: Adaptation) -> list[int]:
 
 
 def gains(adaptation: Adaptation) -> Table:
-    """List the gain of every model over M with its 95 % interval: all secondaries alike, then each dataset."""
+    """List the gain of every model over the unadapted one with its 95 % interval: all secondaries alike, then each dataset."""
     datasets = scored(adaptation)
     columns = (
         Column("model"),
@@ -100,8 +92,8 @@ def suppression(adaptation: Adaptation) -> Table:
     )
     if not len(adaptation.suppression):
         return Table(columns, ())
-    known = [BASELINE, *map(str, adaptation.suppression["model"])]
-    shares = by_seed(adaptation, known).mean()
+    labels = [BASELINE, *map(str, adaptation.suppression["model"])]
+    shares = by_seed(adaptation, labels).mean()
     rows = [(_model(adaptation, BASELINE), _share(shares[BASELINE]), UNDEFINED, UNDEFINED)]
     for row in adaptation.suppression.to_dict("records"):
         model, change, cost = str(row["model"]), Change.of(row, *CHANGE), Change.of(row, *COST)
@@ -110,7 +102,7 @@ def suppression(adaptation: Adaptation) -> Table:
 
 
 def trained(adaptation: Adaptation) -> Table:
-    """List every model and seed: the threshold, and how it does on P's held-out photographs."""
+    """List every model and seed: the threshold, and how it does on the primary's held-out photographs."""
     columns = (
         Column("model"),
         Column("seed"),
@@ -159,10 +151,10 @@ def chosen(adaptation: Adaptation) -> Table:
 
 def settings(adaptation: Adaptation) -> Table:
     """List what the caller chose."""
-    known: dict[str, Any] = {"segmenter": adaptation.segmenter, **adaptation.settings}
-    training = dict(known.pop("training", {}))
+    options: dict[str, Any] = {"segmenter": adaptation.segmenter, **adaptation.settings}
+    training = dict(options.pop("training", {}))
     training.pop("seed", None)
-    return facts({name: _text(name, value) for name, value in {**_flat(known), **_flat(training)}.items()})
+    return facts({name: _text(name, value) for name, value in {**_flat(options), **_flat(training)}.items()})
 
 
 _SETTINGS = {

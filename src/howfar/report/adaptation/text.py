@@ -1,4 +1,4 @@
-"""Writes sentences on what labelling a few images bought: what was measured, its interval, and nothing beyond it."""
+"""Write sentences on what training on a few labelled images gained: what was measured, and its interval."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHANGE, COST = ("change", "low", "high"), ("cost", "cost_low", "cost_high")
 
 @dataclass(frozen=True)
 class Change:
-    """Holds a difference with the ends of its interval; NaN where it could not be measured."""
+    """Hold a difference with the ends of its interval; NaN where it could not be measured."""
 
     value: float
     low: float
@@ -63,7 +63,7 @@ class Change:
 
 
 def gain(adaptation: Adaptation, model: str, dataset: str = ALL) -> Change | None:
-    """Read the gain of a model over M, on all secondaries alike or on one dataset."""
+    """Read the gain of a model over the unadapted one, on all secondaries alike or on one dataset."""
     return _change(adaptation, model, dataset, ("gain", "low", "high"))
 
 
@@ -96,8 +96,8 @@ def lead(adaptation: Adaptation) -> str:
 
 def _alone(adaptation: Adaptation, model: str) -> str:
     """Warn where a change is that of two single trainings."""
-    one = len(seeds_of(adaptation, [BASELINE, model])) < 2
-    return " With one seed that may be a difference of two trainings." if one else ""
+    single = len(seeds_of(adaptation, [BASELINE, model])) < 2
+    return " With one seed that may be a difference of two trainings." if single else ""
 
 
 def against_random(adaptation: Adaptation) -> str:
@@ -219,13 +219,7 @@ def _scored(adaptation: Adaptation) -> str:
 
 
 def points(value: float) -> str:
-    """Write a change of a share in percentage points, with its sign.
-
-    Examples
-    --------
-    >>> points(-0.0123), points(0.0)
-    ('−1.23', '0.00')
-    """
+    """Write a change of a share in percentage points, with its sign."""
     return signed(100 * value)
 
 

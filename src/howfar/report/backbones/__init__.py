@@ -1,4 +1,4 @@
-"""Reports several backbones on one page: whether they agree on what is far."""
+"""Report several backbones on one page: whether they agree on which datasets and images are far."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from howfar.report.comparison.tables import settings
 from howfar.report.figures import draw_figures
 from howfar.report.page import PAGE, write_page
 from howfar.report.rerun import rerun_backbones
-from howfar.report.tables import UNDEFINED, Cell, Column, Table
+from howfar.report.tables import UNDEFINED, Cell, Column, Table, with_interval
 from howfar.results.backbones import SETS, BackboneComparison
 
 if TYPE_CHECKING:
@@ -24,14 +24,8 @@ SENTENCES = (text.sets_sentence, text.images_sentence, text.trivial_sentence)
 def write_backbones_report(comparison: BackboneComparison, folder: str | Path) -> Path:
     """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
 
-    The page is whole in itself, but for its links to the backbones' own reports in the folders beside it.
-
-    Parameters
-    ----------
-    comparison
-        The result.
-    folder
-        The one that holds the backbones' run folders; what is in it by these names is replaced.
+    The page is whole in itself, but for its links to the backbones' own reports in the folders beside it. What is in the
+    folder by these names is replaced.
     """
     figures = draw_figures({"backbone_figures": comparison}, folder)
     return write_page("backbones/page.html.j2", _content(comparison), folder, figures)
@@ -98,8 +92,4 @@ def _agreement(comparison: BackboneComparison) -> Table:
 
 
 def _correlation(row: Any) -> Cell:
-    value = row["spearman"]
-    if value != value:
-        return UNDEFINED
-    interval = f" [{signed(row['low'])}, {signed(row['high'])}]" if row["low"] == row["low"] else ""
-    return Cell(f"{signed(value)}{interval}", float(value))
+    return with_interval(row["spearman"], row["low"], row["high"], signed)

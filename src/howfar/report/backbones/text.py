@@ -1,4 +1,4 @@
-"""Writes sentences on how far several backbones agree, computed from their numbers."""
+"""Write sentences on how far several backbones agree, computed from their numbers."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def sets_sentence(comparison: BackboneComparison) -> str:
 def images_sentence(comparison: BackboneComparison) -> str:
     """Say how the orders of the images of a dataset agree."""
     pairs = [(a, b, comparison.agreed(a, b)[1]) for a, b in combinations(comparison.backbones, 2)]
-    known = [(a, b, value) for a, b, value in pairs if value is not None]
-    if not known:
+    correlated = [(a, b, value) for a, b, value in pairs if value is not None]
+    if not correlated:
         return ""
-    between = [f"{signed(value)} between {a} and {b}" for a, b, value in known]
-    lowest = min(value for _, _, value in known)
+    between = [f"{signed(value)} between {a} and {b}" for a, b, value in correlated]
+    lowest = min(value for _, _, value in correlated)
     meaning = (
         "which images are far is much the same by each"
         if lowest >= AGREES

@@ -1,4 +1,4 @@
-"""Reports a run on one page: how far its datasets are, and how performance goes with that where it is known."""
+"""Report a comparison on one page: how far its datasets are, and how performance goes with that where it is known."""
 
 from __future__ import annotations
 
@@ -118,14 +118,6 @@ def _trivial(comparison: Comparison, _: Relation | None) -> Mapping[str, Any] | 
     }
 
 
-def _images(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
-    return {"farthest": tables.farthest(comparison)}
-
-
-def _rivals(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
-    return {"rivals": tables.rivals(comparison)}
-
-
 def _files(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
     return {"skipped": tables.skipped(comparison), "leaks": tables.leaks(comparison)}
 
@@ -143,7 +135,7 @@ ANSWER = Section("answer", "In short", TEMPLATE, _answer)
 DISTANCES = Section("distances", "Distances", TEMPLATE, _distances)
 READING = Section("reading", "Reading them", TEMPLATE, _reading)
 TRIVIAL = Section("trivial", "Trivial backbones", TEMPLATE, _trivial)
-IMAGES = Section("images", "Images", TEMPLATE, _images)
-RIVALS = Section("rivals", "Other distances", TEMPLATE, _rivals)
+IMAGES = Section("images", "Images", TEMPLATE, lambda comparison, _: {"farthest": tables.farthest(comparison)})
+RIVALS = Section("rivals", "Other distances", TEMPLATE, lambda comparison, _: {"rivals": tables.rivals(comparison)})
 FILES = Section("files", "Files", TEMPLATE, _files)
 MADE = Section("made", "How it was made", TEMPLATE, _made)

@@ -1,4 +1,4 @@
-"""Makes tables of how far datasets and images are, of the backbones and files behind that, and of other distances."""
+"""Make tables of the distances of datasets and images, by the backbone, trivial backbones and other measures."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def main(comparison: Comparison) -> Table:
 
 
 def intervals(comparison: Comparison) -> Table:
-    """List what the summary table leaves out: intervals, P's self-distance in each subspace, the uncorrected p, components."""
+    """List what the summary table leaves out: intervals, self-distances, the uncorrected p, components."""
     columns = (
         Column("dataset"),
         Column("O^dist (mean), 95 % CI"),
@@ -73,7 +73,7 @@ def intervals(comparison: Comparison) -> Table:
 
 
 def neighbours(comparison: Comparison) -> Table:
-    """Compare I^dist with the distance to the nearest images of P, over each set and within it; ranks that differ stand out."""
+    """Compare I^dist with the distance to the nearest primary images, over each set and in it; ranks that differ stand out."""
     by_mean = ranks([dataset.o_dist_mean for dataset in comparison.datasets])
     nearest = [_of_images(comparison, dataset, "knn") for dataset in comparison.datasets]
     by_nearest = ranks([sum(values) / len(values) for values in nearest])
@@ -90,17 +90,10 @@ def neighbours(comparison: Comparison) -> Table:
     for index, dataset in enumerate(comparison.datasets):
         within = spearman(_of_images(comparison, dataset, "i_dist_mean"), nearest[index])
         differs = by_mean[index] != by_nearest[index]
-        mean = sum(nearest[index]) / len(nearest[index])
-        rows.append(
-            (
-                name_cell(dataset.name, index),
-                number(dataset.o_dist_mean),
-                Cell(f"{by_mean[index]:g}", by_mean[index]),
-                number(mean),
-                Cell(f"{by_nearest[index]:g}{' ≠' if differs else ''}", by_nearest[index], strong=differs),
-                Cell(signed(within), within),
-            )
-        )
+        by_distance = (number(dataset.o_dist_mean), Cell(f"{by_mean[index]:g}", by_mean[index]))
+        rank = Cell(f"{by_nearest[index]:g}{' ≠' if differs else ''}", by_nearest[index], strong=differs)
+        by_neighbours = (number(sum(nearest[index]) / len(nearest[index])), rank, Cell(signed(within), within))
+        rows.append((name_cell(dataset.name, index), *by_distance, *by_neighbours))
     return Table(columns, tuple(rows))
 
 
@@ -122,10 +115,7 @@ def trivial_views(comparison: Comparison) -> tuple[dict[str, float], dict[str, d
 def trivial(comparison: Comparison) -> tuple[Table, dict[str, float | None]]:
     """Put the trivial backbones beside the backbone, each number with its rank.
 
-    Returns
-    -------
-    tuple
-        The table, and Spearman's correlation with the backbone's order by trivial backbone.
+    Returned beside the table is Spearman's correlation with the backbone's order by trivial backbone.
     """
     model, trivials = trivial_views(comparison)
     columns = {comparison.backbone.name: list(model.values())}
@@ -152,7 +142,7 @@ def agreements_text(agreements: dict[str, float | None], count: int) -> list[str
 
 def rivals(comparison: Comparison) -> Table:
     """List the literature's dataset distances, each column with the rank it gives (1 is nearest)."""
-    known = {
+    explained = {
         "knn_mean": ("kNN", "mean distance to the nearest images of P"),
         "mahalanobis_mean": ("Mahalanobis", "mean distance from P's mean in units of P's covariance"),
         "frechet": ("Fréchet", "between Gaussians fitted to the two sets"),
@@ -161,7 +151,7 @@ def rivals(comparison: Comparison) -> Table:
         "sliced_wasserstein": ("sliced Wasserstein", "mean Wasserstein distance of random one-dimensional projections"),
     }
     names = list(dict.fromkeys(name for dataset in comparison.datasets for name in dataset.rivals))
-    titled = [known.get(name, (name, "")) for name in names]
+    titled = [explained.get(name, (name, "")) for name in names]
     values = {name: [dataset.rivals.get(name, math.nan) for dataset in comparison.datasets] for name in names}
     order = {name: ranks(column) for name, column in values.items()}
     rows = []
@@ -172,7 +162,7 @@ def rivals(comparison: Comparison) -> Table:
 
 
 def farthest(comparison: Comparison, most: int = FARTHEST) -> Table:
-    """List the images farthest from P over all secondaries, by distance over P's self-distance in the image's own subspace."""
+    """List the images farthest from the primary dataset, by distance over its self-distance in the image's own subspace."""
     index_of = {dataset.name: index for index, dataset in enumerate(comparison.datasets)}
     units = {dataset.name: dataset.self_distance or 1.0 for dataset in comparison.datasets}
     frame = comparison.images.assign(over=comparison.images["i_dist_mean"] / comparison.images["dataset"].map(units))
@@ -210,13 +200,15 @@ def settings(comparison: Comparison) -> Table:
 def backbone(comparison: Comparison) -> Table:
     """List what was measured with: name, length, layers, and the identity, a nested part of it as one line for each key."""
     named = comparison.backbone
-    known = {"name": named.name, "feature length (q)": f"{named.length:,}"}
+    values = {"name": named.name, "feature length (q)": f"{named.length:,}"}
     if len(named.layers) > 1:
-        known["layers"] = " + ".join(f"{length:,}" for length in named.layers)
+        values["layers"] = " + ".join(f"{length:,}" for length in named.layers)
     for key, value in named.identity.items():
         inner = value.items() if isinstance(value, Mapping) else [(None, value)]
-        known |= {f"{key}: {part}" if part else key: _fact(item) for part, item in inner if (key, item) != ("name", named.name)}
-    return facts(known)
+        values |= {
+            f"{key}: {part}" if part else key: _fact(item) for part, item in inner if (key, item) != ("name", named.name)
+        }
+    return facts(values)
 
 
 def skipped(comparison: Comparison) -> Table:
@@ -226,7 +218,7 @@ def skipped(comparison: Comparison) -> Table:
 
 
 def leaks(comparison: Comparison) -> Table:
-    """List the images that are in P and in a secondary too, byte for byte."""
+    """List the images that are in the primary dataset and in a secondary too, byte for byte."""
     rows = [(Cell(leak.image), Cell(leak.dataset), Cell(leak.primary_image)) for leak in comparison.leaks]
     return Table((Column("image"), Column("dataset"), Column(f"the same file in {comparison.primary.name}")), tuple(rows))
 

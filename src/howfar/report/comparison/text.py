@@ -1,4 +1,4 @@
-"""Writes sentences on how far datasets are: about distance in the backbone's features, none about a model's performance."""
+"""Write sentences on how far datasets are in the backbone's features; none is about a model's performance."""
 
 from __future__ import annotations
 
@@ -42,24 +42,12 @@ def sentence(primary: PrimarySummary, dataset: DatasetSummary) -> Sentence:
 
 
 def smallest_p(permutations: int, secondaries: int) -> float | None:
-    """Compute the smallest p-value that Holm's correction of a permutation test can give.
-
-    Examples
-    --------
-    >>> smallest_p(999, 6), smallest_p(0, 6)
-    (0.006, None)
-    """
+    """Compute the smallest p-value that Holm's correction of a permutation test can give."""
     return min(1.0, secondaries / (permutations + 1)) if permutations else None
 
 
 def same_farthest(model: Mapping[str, float], views: Mapping[str, Mapping[str, float]]) -> tuple[str, list[str]]:
-    """Name the dataset that the backbone puts farthest, and the trivial backbones that put it farthest too.
-
-    Examples
-    --------
-    >>> same_farthest({"a": 1.0, "b": 2.0}, {"pixels": {"a": 0.5, "b": 0.9}, "moments": {"a": 3.0, "b": 1.0}})
-    ('b', ['pixels'])
-    """
+    """Name the dataset that the backbone puts farthest, and the trivial backbones that put it farthest too."""
     farthest = max(model, key=lambda name: model[name])
     return farthest, [backbone for backbone, view in views.items() if view[farthest] == max(view.values())]
 
@@ -67,14 +55,8 @@ def same_farthest(model: Mapping[str, float], views: Mapping[str, Mapping[str, f
 def trivial_verdict(agreements: Mapping[str, float | None], count: int, farthest: str, also: Sequence[str]) -> str:
     """Conclude from how the trivial backbones order the secondaries.
 
-    Parameters
-    ----------
-    agreements
-        Spearman between each trivial backbone's order and the backbone's.
-    count
-        Datasets that were ordered.
-    farthest, also
-        As `same_farthest` returns them.
+    `agreements` are Spearman's correlations of each trivial backbone's order of `count` datasets with the backbone's;
+    `farthest` and `also` are what `same_farthest` returns.
     """
     if not agreements:
         return ""

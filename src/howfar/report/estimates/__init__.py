@@ -1,4 +1,4 @@
-"""Writes the section of a run's report on what to expect of datasets without labels, and how far to believe it."""
+"""Write the section of the report on what to expect of datasets without labels, and how far to believe it."""
 
 from __future__ import annotations
 

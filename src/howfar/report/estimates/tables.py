@@ -1,11 +1,11 @@
-"""Makes tables of estimators and of what they expect of each dataset."""
+"""Make tables of performance estimators, their errors, and their estimates for each dataset."""
 
 from __future__ import annotations
 
 from howfar.numbers import share
 from howfar.report.estimates.text import ESTIMATORS, holds
-from howfar.report.performance.tables import places
-from howfar.report.tables import Cell, Column, Table, change, count, decimal, name_cell, percentage
+from howfar.report.performance.tables import dataset_cells
+from howfar.report.tables import Cell, Column, Table, change, count, decimal, percentage
 from howfar.results import Relation
 
 KINDS = {"baseline": "the mean"}
@@ -90,13 +90,13 @@ def estimates(relation: Relation) -> Table:
         Column("error", "estimated less measured"),
         Column("held", "whether the interval holds the measured mean"),
     )
-    place = places(relation)
+    names = dataset_cells(relation)
     rows = []
     for row in relation.estimates:
-        known = row.measured is not None
+        measured = row.measured is not None
         rows.append(
             (
-                name_cell(row.dataset, place[row.dataset]),
+                names[row.dataset],
                 count(row.n),
                 Cell(row.estimator),
                 decimal(row.predicted),
@@ -104,7 +104,7 @@ def estimates(relation: Relation) -> Table:
                 percentage(row.level),
                 decimal(row.measured),
                 change(None if row.measured is None else row.predicted - row.measured),
-                Cell(("yes" if holds(row) else "no") if known else "–", strong=known and not holds(row)),
+                Cell(("yes" if holds(row) else "no") if measured else "–", strong=measured and not holds(row)),
             )
         )
     return Table(columns, tuple(rows))

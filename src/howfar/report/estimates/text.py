@@ -1,4 +1,4 @@
-"""Writes sentences on estimating performance without labels: the best estimator, what distance is worth, intervals."""
+"""Write sentences on estimating performance without labels: the best estimator, what distance is worth, intervals."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def lead(relation: Relation) -> str:
     first, mean = best(relation.judgements), mean_of(relation.judgements)
     if first is None or mean is None:
         labelled = sum(row.scored > 0 for row in relation.datasets)
-        here = "is one" if labelled == 1 else "is none" if not labelled else f"are {labelled}"
+        labelled_text = "is one" if labelled == 1 else "is none" if not labelled else f"are {labelled}"
         return (
             "No estimator could be judged: that takes at least two datasets with performances, of which one is left out and "
-            f"estimated from the others; here {here}."
+            f"estimated from the others; here {labelled_text}."
         )
     judged = f"{len(relation.judgements)} estimators were judged on {first.sets} labelled datasets, each left out in turn."
     if first.estimator == MEAN:
@@ -171,12 +171,12 @@ def set_intervals(relation: Relation) -> str:
         "A dataset's interval takes the labelled datasets as a sample of datasets like the new one, which cannot be checked. "
         "K of them allow a level of at most K / (K + 1); the table gives the level of each interval."
     )
-    known = [row for row in relation.estimates if row.measured is not None]
-    if not known:
+    measured = [row for row in relation.estimates if row.measured is not None]
+    if not measured:
         return promise
-    inside = sum(holds(row) for row in known)
+    inside = sum(holds(row) for row in measured)
     have = plural(inside, "has its", "have their")
-    return f"{promise} Of {len(known)} labelled datasets, each left out in turn, {inside} {have} mean within the interval."
+    return f"{promise} Of {len(measured)} labelled datasets, each left out in turn, {inside} {have} mean within the interval."
 
 
 def image_intervals(relation: Relation) -> str:
@@ -200,19 +200,13 @@ def unlabelled(relation: Relation) -> str:
     new = [row for row in relation.estimates if row.measured is None]
     if not new:
         return ""
-    said = [f"{row.dataset} {row.predicted:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in new[:4]]
+    intervals = [f"{row.dataset} {row.predicted:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in new[:4]]
     more = f"; {len(new) - 4} more in the table" if len(new) > 4 else ""
-    return f"Estimated mean performance where none was measured: {'; '.join(said)}{more}."
+    return f"Estimated mean performance where none was measured: {'; '.join(intervals)}{more}."
 
 
 def quoted(names: Sequence[str]) -> list[str]:
-    """Quote names of estimators in prose, where "all" and "mean" are words too.
-
-    Examples
-    --------
-    >>> quoted(["all"])
-    ['“all”']
-    """
+    """Quote names of estimators in prose, where "all" and "mean" are words too."""
     return [f"“{name}”" for name in names]
 
 

@@ -1,4 +1,4 @@
-"""Writes the section of a run's report on images that probably fail."""
+"""Write the section of the report on images that probably fail."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Makes tables of probable failures: the lists of every dataset, and the images on them."""
+"""Make tables of probable failures: the lists of every dataset, and the images on them."""
 
 from __future__ import annotations
 
 import math
 
 from howfar.numbers import share
-from howfar.report.performance.tables import places
-from howfar.report.tables import UNDEFINED, Cell, Column, Table, count, decimal, name_cell, percentage
+from howfar.report.performance.tables import dataset_cells
+from howfar.report.tables import UNDEFINED, Cell, Column, Table, count, decimal, percentage
 from howfar.results import Relation
 
 MOST = 200
@@ -23,13 +23,13 @@ def lists(relation: Relation) -> Table:
         Column("failing", f"images that scored below {tau}"),
         Column("found", "failing images that are listed"),
     )
-    place = places(relation)
+    names = dataset_cells(relation)
     rows = []
     for row in relation.failures:
         above = row.measured_error is not None and row.measured_error > row.error_rate
         error = percentage(row.measured_error, strong=above)
         counts = (count(row.n), count(row.listed), error, count(row.failing), count(row.found))
-        rows.append((name_cell(row.dataset, place[row.dataset]), *counts))
+        rows.append((names[row.dataset], *counts))
     return Table(columns, tuple(rows))
 
 
@@ -45,21 +45,15 @@ def listed(relation: Relation, most: int = MOST) -> Table:
         ),
         Column("measured", "where the dataset has performances; marked where the image did not fail"),
     )
-    place, tau = places(relation), relation.settings.tau
+    names, tau = dataset_cells(relation), relation.settings.tau
     images = relation.images[relation.images["listed"].astype(bool)]
     ordered = images.sort_values(["estimate", "dataset", "image"], kind="stable").head(most)
     rows = []
     for record in ordered.to_dict("records"):
-        name, measured = str(record["dataset"]), float(record["performance"])
+        measured = float(record["performance"])
         low, high = float(record["estimate_low"]), float(record["estimate_high"])
-        rows.append(
-            (
-                Cell(str(record["image"])),
-                name_cell(name, place[name]),
-                decimal(float(record["estimate"])),
-                UNDEFINED if math.isnan(low) or math.isnan(high) else Cell(f"{low:.2f} – {high:.2f}", low),
-                decimal(float(record["p_value"])),
-                decimal(measured, strong=measured >= tau),
-            )
-        )
+        interval = UNDEFINED if math.isnan(low) or math.isnan(high) else Cell(f"{low:.2f} – {high:.2f}", low)
+        estimated = (decimal(float(record["estimate"])), interval, decimal(float(record["p_value"])))
+        image = (Cell(str(record["image"])), names[str(record["dataset"])])
+        rows.append((*image, *estimated, decimal(measured, strong=measured >= tau)))
     return Table(columns, tuple(rows))

@@ -1,4 +1,4 @@
-"""Writes sentences on lists of probable failures: what they promise, and how right they were where that is known."""
+"""Write sentences on lists of probable failures: the stated error rate, and the measured one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FEW = 30
 
 @dataclass(frozen=True)
 class Measured:
-    """Counts what the lists of the labelled datasets hold together.
+    """Count what the lists of the labelled datasets hold together.
 
     `listed` images whose performance is known, those of them that did not fail (`wrong`), images that failed, and those of
     them that are listed (`found`).
@@ -28,8 +28,8 @@ class Measured:
 def measured(relation: Relation) -> Measured:
     """Count over the images whose performance is known."""
     images = relation.images
-    known = images[images["performance"].notna()]
-    listed, fails = known["listed"].astype(bool), known["performance"] < relation.settings.tau
+    labelled = images[images["performance"].notna()]
+    listed, fails = labelled["listed"].astype(bool), labelled["performance"] < relation.settings.tau
     return Measured(int(listed.sum()), int((listed & ~fails).sum()), int(fails.sum()), int((listed & fails).sum()))
 
 
@@ -57,7 +57,7 @@ def promise(relation: Relation) -> str:
 def found(relation: Relation) -> str:
     """Say how right the lists of the labelled datasets are, each made without its dataset's labels."""
     counts, rate, tau = measured(relation), relation.settings.error_rate, f"{relation.settings.tau:g}"
-    made = "on the labelled datasets, each list made without the dataset's own labels"
+    condition = "on the labelled datasets, each list made without the dataset's own labels"
     if not counts.listed:
         failed = f", although {counts.failing:,} of them scored below {tau}" if counts.failing else ""
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
@@ -66,7 +66,7 @@ def found(relation: Relation) -> str:
     against = f"no more than {stated}" if error <= rate else f"more than {stated}: do not rely on it for a new dataset"
     wrong = f"{counts.wrong:,} of {counts.listed:,} listed images scored {tau} or more ({share(error)})"
     little = " So few images measure the rate only roughly." if counts.listed < FEW else ""
-    text = f"Measured {made}: {wrong}, {against}.{little}"
+    text = f"Measured {condition}: {wrong}, {against}.{little}"
     if not counts.failing:
         return f"{text} No image with a known performance failed."
     hold = f"{counts.found:,} ({share(counts.found / counts.failing)})"
@@ -76,11 +76,11 @@ def found(relation: Relation) -> str:
 def broken(relation: Relation) -> str:
     """Name the labelled datasets whose lists were wrong more often than stated; empty if none was, or all are judged as one."""
     rate = relation.settings.error_rate
-    known = [row for row in relation.failures if row.measured_error is not None]
+    judged = [row for row in relation.failures if row.measured_error is not None]
     beyond = [
-        f"{row.dataset} ({share(row.measured_error)})" for row in known if row.measured_error and row.measured_error > rate
+        f"{row.dataset} ({share(row.measured_error)})" for row in judged if row.measured_error and row.measured_error > rate
     ]
-    if not beyond or len(known) == 1:
+    if not beyond or len(judged) == 1:
         return ""
     lists = plural(len(beyond), "is the list", "are the lists")
     return f"Wrong more often than stated {lists} of {listing(beyond)}."
@@ -91,8 +91,8 @@ def whole(relation: Relation) -> str:
     names = [row.dataset for row in relation.failures if row.n and row.listed == row.n]
     if not names:
         return ""
-    known = relation.images["performance"].dropna()
-    fail = float((known < relation.settings.tau).mean())
+    performances = relation.images["performance"].dropna()
+    fail = float((performances < relation.settings.tau).mean())
     every = f"Every image of {listing(names)} is listed"
     if fail < 1.0 - relation.settings.error_rate:
         return f"{every}."

@@ -1,4 +1,4 @@
-"""Reports a matrix on one page: how far every dataset is from every other."""
+"""Report a matrix on one page: how far every dataset is from every other."""
 
 from __future__ import annotations
 
@@ -12,23 +12,17 @@ from howfar.report.figures import draw_figures
 from howfar.report.matrix import text
 from howfar.report.page import write_page
 from howfar.report.rerun import rerun_matrix
-from howfar.report.tables import UNDEFINED, Cell, Column, Table, count, decimal, facts
+from howfar.report.tables import Cell, Column, Table, count, decimal, facts, with_interval
 from howfar.results.matrix import PAIRS, Matrix
 
 SETTINGS: Final = ("components", "projection", "scale", "seed", "bootstrap", "limit")
-SHOWN: Final = 66
-"""Pairs that are listed: those of 12 datasets; of more the nearest and the farthest half of so many."""
+SHOWN: Final = 66  # pairs that are listed: those of 12 datasets; of more the nearest and the farthest half of so many
 
 
 def write_matrix_report(matrix: Matrix, folder: str | Path) -> Path:
     """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
 
-    Parameters
-    ----------
-    matrix
-        The result.
-    folder
-        Where; what is in it by these names is replaced.
+    What is in the folder by these names is replaced.
     """
     return write_page("matrix/page.html.j2", _content(matrix), folder, draw_figures({"matrix_figures": matrix}, folder))
 
@@ -59,9 +53,9 @@ def _datasets(matrix: Matrix) -> Table:
         Column("inhomogeneity"),
     )
     order, _ = arranged(matrix)
-    known = matrix.nearest()
+    nearest = matrix.nearest()
     rows = []
-    for row in (known.iloc[place] for place in order):
+    for row in (nearest.iloc[position] for position in order):
         ends = [(row[end], row[f"{end}_value"]) for end in ("nearest", "farthest")]
         cells = [cell for name, value in ends for cell in (Cell(name or "–"), decimal(value))]
         rows.append((Cell(row["dataset"]), count(int(row["n"])), *cells))
@@ -96,14 +90,11 @@ def _pairs(matrix: Matrix) -> Table:
 
 def _measured(row: Any, name: str) -> Cell:
     value, low, high = (float(row[column]) for column in (name, f"{name}_ci_low", f"{name}_ci_high"))
-    if value != value:
-        return UNDEFINED
     form = "{:.2f}" if name.startswith("relative") else "{:.4g}"
-    interval = f" [{form.format(low)}, {form.format(high)}]" if low == low else ""
-    return Cell(f"{form.format(value)}{interval}", value)
+    return with_interval(value, low, high, form.format)
 
 
 def _settings(matrix: Matrix) -> Table:
-    known = {name: getattr(matrix.settings, name) for name in SETTINGS}
+    chosen = {name: getattr(matrix.settings, name) for name in SETTINGS}
     backbone = f"{matrix.backbone.name}, q = {matrix.backbone.length:,}"
-    return facts({"backbone": backbone, **known, "bootstrap": known["bootstrap"] or None, "limit": known["limit"] or None})
+    return facts({"backbone": backbone, **chosen, "bootstrap": chosen["bootstrap"] or None, "limit": chosen["limit"] or None})

@@ -1,4 +1,4 @@
-"""Writes sentences on the distances of every dataset from every other, computed from their numbers."""
+"""Write sentences on the distances of every dataset from every other, computed from their numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the section of a run's report on how performance goes with distance."""
+"""Write the section of the report on how performance changes with distance."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import Any
 
 from howfar.report.performance import tables, text
 from howfar.report.sections import Section
-from howfar.report.tables import name_cell
 from howfar.results import Comparison, Relation
 
 
 def _content(_: Comparison, relation: Relation | None) -> Mapping[str, Any] | None:
     if relation is None:
         return None
-    place = tables.places(relation)
+    names = tables.dataset_cells(relation)
     return {
         "lead": text.lead(relation),
         "tally": text.tally(relation),
         "unknown": text.unknown(relation),
-        "sentences": [(sentence, name_cell("", place[sentence.name]).colour) for sentence in text.sentences(relation)],
+        "sentences": [(sentence, names[sentence.name].colour) for sentence in text.sentences(relation)],
         "measured": text.how_measured(relation),
         "standing": text.standing(relation),
         "levels": tables.levels(relation),

@@ -1,18 +1,19 @@
-"""Makes tables of performance and distance: levels, trends, and the paper's tables 3-5."""
+"""Make tables of performance and distance: levels, trends, and the paper's tables 3-5."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from howfar.figures.datasets import looks
 from howfar.figures.performance import VERDICTS
 from howfar.numbers import signed
-from howfar.report.tables import UNDEFINED, Cell, Column, Table, change, count, decimal, facts, name_cell
+from howfar.report.tables import UNDEFINED, Cell, Column, Table, change, count, decimal, facts, with_interval
 from howfar.results import Coefficient, Part, Relation, Trend
 
 
-def places(relation: Relation) -> dict[str, int]:
-    """Give each dataset its place among the secondaries of the run, which decides its colour."""
-    return {str(name): place for place, name in enumerate(dict.fromkeys(relation.images["dataset"]))}
+def dataset_cells(relation: Relation) -> dict[str, Cell]:
+    """Show the name of each dataset, labelled or not, with the colour that it has in the figures."""
+    return {name: Cell(name, colour=look.colour) for name, look in looks(relation).items()}
 
 
 def levels(relation: Relation) -> Table:
@@ -27,10 +28,10 @@ def levels(relation: Relation) -> Table:
         Column("at threshold", "where the ODS is reached"),
         Column("verdict", "how performance goes with distance within the dataset"),
     )
-    place = places(relation)
+    names = dataset_cells(relation)
     rows = [
         (
-            name_cell(row.name, place[row.name]),
+            names[row.name],
             count(row.n),
             count(row.scored),
             *(decimal(value) for value in (row.mean, row.pooled, row.ods)),
@@ -58,24 +59,16 @@ def trends(relation: Relation) -> Table:
             "with the share of true foreground held fixed, on which F depends: far images may only hold thinner objects",
         ),
     )
-    place = places(relation)
-    known = [(row.name, row.trend) for row in relation.datasets if row.trend is not None]
-    rows = [(name_cell(name, place[name]), *_trend(trend, grouped)) for name, trend in known]
+    names = dataset_cells(relation)
+    measured = [(row.name, row.trend) for row in relation.datasets if row.trend is not None]
+    rows = [(names[name], *_trend(trend, grouped)) for name, trend in measured]
     if relation.pooled is not None and len(rows) > 1:
         rows.append((Cell("all, each within itself", strong=True), *_trend(relation.pooled, grouped)))
     return Table(columns, tuple(rows))
 
 
 def parts(relation: Relation, attribute: str) -> Table:
-    """Make one of the paper's tables 3-5: F (μ, σ) of the parts of each dataset, nearest first.
-
-    Parameters
-    ----------
-    relation
-        The result.
-    attribute
-        "halves" or "thirds".
-    """
+    """Make one of the paper's tables 3-5: F (μ, σ) of each dataset's "halves" or "thirds", nearest first."""
     labels = ("nearest half", "farthest half") if attribute == "halves" else ("nearest third", "middle third", "farthest third")
     cuts: list[tuple[str, Sequence[Part]]] = [(row.name, getattr(row, attribute)) for row in relation.datasets]
     cuts = [(name, cut) for name, cut in cuts if len(cut) == len(labels)]
@@ -87,11 +80,11 @@ def parts(relation: Relation, attribute: str) -> Table:
         if retuned:
             columns.append(Column(f"{label}, re\u2011tuned", _RETUNED if label == labels[0] else ""))
     columns.append(Column("change", f"{labels[-1]} less {labels[0]}, at the common threshold"))
-    place = places(relation)
+    names = dataset_cells(relation)
     rows = []
     for name, cut in cuts:
         cells = [cell for part in cut for cell in ((_part(part), _retuned(part)) if retuned else (_part(part),))]
-        rows.append((name_cell(name, place[name]), *cells, _change(cut)))
+        rows.append((names[name], *cells, _change(cut)))
     return Table(tuple(columns), tuple(rows))
 
 
@@ -105,7 +98,7 @@ _RETUNED = "performance at the threshold that is best for the part, as in the pa
 def settings(relation: Relation) -> Table:
     """List what the caller chose, and when the relation was made."""
     chosen = relation.settings
-    known = {
+    values = {
         "performance": relation.metric,
         "common threshold": "none" if chosen.threshold is None else chosen.threshold_source,
         "τ (failed below)": f"{chosen.tau:g}",
@@ -118,15 +111,12 @@ def settings(relation: Relation) -> Table:
         "photograph": "each image for itself" if chosen.group is None else chosen.group,
         "made": relation.provenance.created.replace("T", " ").replace("+00:00", " UTC"),
     }
-    return facts(known)
+    return facts(values)
 
 
 def coefficient(value: Coefficient | None) -> Cell:
     """Show a coefficient with its interval."""
-    if value is None or value.value is None:
-        return UNDEFINED
-    interval = "" if value.low is None or value.high is None else f" [{signed(value.low)}, {signed(value.high)}]"
-    return Cell(f"{signed(value.value)}{interval}", value.value)
+    return UNDEFINED if value is None else with_interval(value.value, value.low, value.high, signed)
 
 
 def _trend(trend: Trend, grouped: bool) -> tuple[Cell, ...]:

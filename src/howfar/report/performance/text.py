@@ -1,4 +1,4 @@
-"""Writes sentences on how performance goes with distance: what was measured, and nothing beyond it."""
+"""Write sentences on how performance changes with distance, from what was measured alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tally(relation: Relation) -> str:
 
 
 def unknown(relation: Relation) -> str:
-    """Name the datasets of the run that have no performances; empty where all have."""
+    """Name the datasets that have no performances; empty where all have."""
     scored = {dataset.name for dataset in relation.datasets if dataset.scored}
     names = [name for name in map(str, dict.fromkeys(relation.images["dataset"])) if name not in scored]
     if not names or not scored:

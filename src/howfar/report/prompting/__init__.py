@@ -1,4 +1,4 @@
-"""Reports a study of prompts on one page: what networks that are told what to segment make of images."""
+"""Report a study of prompts on one page: how well promptable segmenters do with each kind of prompt."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ from howfar.results.prompting import Prompting
 def write_prompting_report(prompting: Prompting, folder: str | Path) -> Path:
     """Write ``figures/prompting_rows.png`` and ``report.html``, and return the page's path.
 
-    Parameters
-    ----------
-    prompting
-        The result.
-    folder
-        The study's, below which the maps lie; what is in it by these names is replaced.
+    `folder` is the study's, below which the maps lie; what is in it by these names is replaced.
     """
     content = {
         "p": prompting,
@@ -44,12 +39,12 @@ def lead(prompting: Prompting) -> str:
 
 
 def _table(prompting: Prompting, measure: str, beside: str = "") -> Table:
-    known = {(row["prompt"], row["dataset"]): row for row in prompting.scores.to_dict("records")}
+    scores = {(row["prompt"], row["dataset"]): row for row in prompting.scores.to_dict("records")}
     rows = []
     for prompt in prompting.prompts:
         cells = []
         for dataset in prompting.datasets:
-            row = known[prompt, dataset]
+            row = scores[prompt, dataset]
             value = float(row[measure])
             extra = f" at {row[beside]:.2f}" if beside and row[beside] == row[beside] else ""
             cells.append(Cell(f"{format_number(value, 3)}{extra}", None if value != value else value))
@@ -58,5 +53,5 @@ def _table(prompting: Prompting, measure: str, beside: str = "") -> Table:
 
 
 def _settings(prompting: Prompting) -> Table:
-    known = prompting.settings.items()
-    return facts({name: "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else value for name, value in known})
+    chosen = prompting.settings.items()
+    return facts({name: "; ".join(map(str, value)) if isinstance(value, list | tuple) else value for name, value in chosen})

@@ -1,4 +1,4 @@
-"""Writes a selection as list, table, contact sheet and files for labelling tools; images are pointed to, never copied."""
+"""Write a selection as list, table, contact sheet and files for labelling tools; images are pointed to, never copied."""
 
 from __future__ import annotations
 
@@ -26,13 +26,7 @@ def write_selection(selection: Selection, folder: Path) -> tuple[str, ...]:
     """Write a selection into a folder, and return what could not be written of it, as sentences.
 
     Ready-made embeddings have no files of images: then the list names the images, and there is nothing for labelling tools.
-
-    Parameters
-    ----------
-    selection
-        The result.
-    folder
-        Made where it is not there; a selection already in it is replaced.
+    The folder is made where it is not there; a selection already in it is replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:

@@ -1,4 +1,4 @@
-"""Draws how far each secondary is from the primary dataset, by the yardstick of the primary's own images."""
+"""Draw the distance of each secondary from the primary dataset over the primary's distance from itself."""
 
 from __future__ import annotations
 
@@ -46,14 +46,9 @@ def _has_yardstick(comparison: Comparison) -> bool:
 def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
     """Draw `relative` of each secondary with its 95 % interval, and what the trivial backbones say (hollow).
 
-    relative = O^dist(S, P) / O^dist(P, P) in one subspace, so its values may be compared across datasets. Left of 1,
-    S lies nearer to P than P's own images to each other. The axis is logarithmic where the values span more than a
-    factor of 8. One row a dataset, nearest first, its numbers at the right edge.
-
-    Parameters
-    ----------
-    limit
-        Datasets shown at most, and at least 1: the farthest.
+    relative = O^dist(S, P) / O^dist(P, P) in one subspace, so its values may be compared across datasets. Left of 1, S lies
+    nearer to P than P's own images to each other. The axis is logarithmic where the values span more than a factor of 8. One
+    row a dataset, nearest first, its numbers at the right edge. At most `limit` datasets are shown, the farthest.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
@@ -86,8 +81,8 @@ def _baselines(axes: Axes, comparison: Comparison, names: list[str]) -> list[str
     """Draw the trivial backbones' values; return the backbones seen."""
     seen = list(dict.fromkeys(baseline.backbone for baseline in comparison.baselines))
     for kind, backbone in enumerate(seen):
-        found = {b.dataset: b.relative for b in comparison.baselines if b.backbone == backbone}
-        pairs = [(found.get(name), position) for position, name in enumerate(names)]
+        by_dataset = {b.dataset: b.relative for b in comparison.baselines if b.backbone == backbone}
+        pairs = [(by_dataset.get(name), position) for position, name in enumerate(names)]
         at = [(value, position) for value, position in pairs if value is not None]
         if not at:
             continue
@@ -96,14 +91,9 @@ def _baselines(axes: Axes, comparison: Comparison, names: list[str]) -> list[str
     return seen
 
 
-def _drawn(axes: Axes) -> list[float]:
-    """List every value drawn but the reference line's."""
-    lines = [line for line in axes.get_lines() if line.get_label() != "_one"]
-    return [float(x) for line in lines for x in np.asarray(line.get_xdata(), dtype=np.float64)]
-
-
 def _frame(figure: Figure, axes: Axes, shown: list[Row], seen: list[str]) -> None:
-    positive = [x for x in _drawn(axes) if x > 0]
+    lines = [line for line in axes.get_lines() if line.get_label() != "_one"]
+    positive = [float(x) for line in lines for x in np.asarray(line.get_xdata(), dtype=np.float64) if x > 0]
     if positive and max(positive) > 8 * min(positive):
         log_ticks(axes)
     elif positive:

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from howfar.figures.style import GRID, INK, MUTED, PAPER, drawing
-from howfar.report.embed import embed
+from howfar.report.svg import embed
 
 
 def draw(pixels: np.ndarray | None = None) -> Figure:

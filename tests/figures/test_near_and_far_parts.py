@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.axes import Axes
 
-from howfar.figures.parts import parts
+from howfar.figures.near_and_far_parts import parts
 from howfar.figures.style import PAPER
 from howfar.results import Part, Relation
 

@@ -1,4 +1,4 @@
-"""Draws which estimators of performance are worth believing: errors on datasets left out, and coverage of intervals."""
+"""Draw the errors of performance estimators on datasets left out, and the coverage of their intervals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEAN = "mean"
 
 
 class Kind(NamedTuple):
-    """Holds the colour, marker and plain name of a kind of estimator."""
+    """Hold the colour, marker and plain name of a kind of estimator."""
 
     colour: str
     marker: str
@@ -87,9 +87,8 @@ def _coverage(axes: Axes, judgement: Judgement, position: int) -> None:
     if judgement.coverage is None:
         return
     kind = KINDS.get(judgement.kind, OTHER)
-    axes.plot(
-        [judgement.coverage], [position], marker=kind.marker, ms=6.5, ls="none", color=kind.colour, label=judgement.estimator
-    )
+    style: dict[str, Any] = {"marker": kind.marker, "ms": 6.5, "ls": "none", "color": kind.colour}
+    axes.plot([judgement.coverage], [position], label=judgement.estimator, **style)
 
 
 def _mean_lines(axes: Axes, shown: Sequence[Judgement]) -> None:

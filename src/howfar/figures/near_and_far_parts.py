@@ -1,4 +1,4 @@
-"""Draws tables 3-5 of the paper as a picture: performance of the near and the far parts of each dataset."""
+"""Draw the performance of the near and the far halves and thirds of each dataset, as in tables 3-5 of the paper."""
 
 from __future__ import annotations
 
@@ -48,12 +48,8 @@ def parts(relation: Relation, *, limit: int = 24) -> Figure:
     After tables 3-5 of Achara & Pandey. Filled: at the threshold that all images share; hollow, as in the paper: at the
     threshold that is best for the part, which looks at its labels. An arrow head marks the farthest part and points the way
     that performance goes. For a task without thresholds the two are one and drawn once. One row a dataset, in the run's order,
-    with the values of the nearest and the farthest part at the common threshold.
-
-    Parameters
-    ----------
-    limit
-        Datasets shown at most, and at least 1: the first of the run.
+    with the values of the nearest and the farthest part at the common threshold. At most `limit` datasets are shown, the
+    first.
     """
     shown, left_out = first(relation.datasets, limit)
     if not any(row.halves or row.thirds for row in shown):
@@ -93,18 +89,12 @@ def _chain(axes: Axes, values: Sequence[float], height: float, look: Look, fille
     """Join dots in order of distance; the last, where there are several, is an arrow head that points the way."""
     if not values:
         return
-    kind = "common" if filled else "retuned"
-    style: dict[str, Any] = {
-        "ls": "none",
-        "mec": look.colour,
-        "mew": 1.1,
-        "mfc": look.colour if filled else PAPER,
-        "zorder": 2.5,
-    }
+    kind, face = ("common", look.colour) if filled else ("retuned", PAPER)
+    style: dict[str, Any] = {"ls": "none", "mec": look.colour, "mew": 1.1, "mfc": face, "zorder": 2.5}
     axes.plot(values, [height] * len(values), color=look.colour, lw=1.5 if filled else 1.0, zorder=2.1, label=f"{kind}:line")
     earlier = values[:-1] if len(values) > 1 else values
-    for place, value in enumerate(earlier):
-        axes.plot([value], [height], marker="o", ms=5.5 if place == 0 else 3.2, label=f"{kind}:{place}", **style)
+    for position, value in enumerate(earlier):
+        axes.plot([value], [height], marker="o", ms=5.5 if position == 0 else 3.2, label=f"{kind}:{position}", **style)
     if len(values) > 1:
         head_of = ">" if values[-1] >= values[-2] else "<"
         axes.plot([values[-1]], [height], marker=head_of, ms=6.5, label=f"{kind}:far", **style)

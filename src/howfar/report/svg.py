@@ -1,4 +1,4 @@
-"""Writes figures as files and as parts of a page: SVG that follows the page's colours and asks nobody for anything."""
+"""Write figures as files and as parts of a page: SVG in the page's colours, which loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 
 @dataclass(frozen=True)
 class Embedded:
-    """Holds a figure that is ready to be put into a page: its SVG and its width in points."""
+    """Hold a figure that is ready to be put into a page: its SVG and its width in points."""
 
     name: str
     svg: str
@@ -44,16 +44,8 @@ class Embedded:
 def embed(figure: Figure, name: str, folder: Path, vector: bool = True) -> Embedded:
     """Write ``<name>.png`` (and ``.svg``) into `folder`, each whole or not at all, and return the figure as SVG for a page.
 
-    Parameters
-    ----------
-    figure
-        What to write.
-    name
-        Of the files, and the prefix of every identifier inside the SVG, so that several fit one page.
-    folder
-        Where to write; it exists.
-    vector
-        False leaves out the .svg file, as for a figure of photographs.
+    The name also begins every identifier inside the SVG, so that several fit one page. Without `vector` there is no .svg file,
+    as for a figure of photographs.
     """
     buffer = io.StringIO()
     with _saving(name):
