@@ -1,4 +1,4 @@
-"""What labelling 1, 3 or 7 images of each crack set buys: UNet++ trained on DeepCrack tiles, `far` against `random`.
+"""Measure how much labelling 1, 3 or 7 images of each crack dataset improves a UNet++, by the strategies `far` and `random`.
 
 The images are research data and do not come with the project: --data names a folder that holds one folder a set. P is 300 of
 the DeepCrack tiles, drawn by photograph. Half of each secondary's photographs may be chosen from, the models are scored on
@@ -56,13 +56,13 @@ def main() -> None:
 
 
 def dataset(name: str, data: Path) -> howfar.Dataset:
-    """A set's images, less those whose ground truth is another's."""
+    """List a dataset's images without those that carry another image's ground truth."""
     whole = howfar.Dataset.from_folder(data / name)
     return replace(whole, items=tuple(item for item in whole.items if item.path.stem not in WRONG.get(name, ())))
 
 
 def primary(data: Path, count: int) -> howfar.Dataset:
-    """The first `count` tiles of DeepCrack, its photographs in a drawn order."""
+    """Take the first `count` tiles of DeepCrack, with its photographs in a random order."""
     whole = dataset(PRIMARY, data)
     photographs = guess_photographs([item.name for item in whole.items], None)
     names = sorted(set(photographs))
@@ -72,7 +72,7 @@ def primary(data: Path, count: int) -> howfar.Dataset:
 
 
 def view(found: howfar.Adaptation) -> dict[str, Any]:
-    """What the study found, without its rows of images and the hashes of what was chosen."""
+    """Summarise the study, without its rows of images and the hashes of chosen images."""
     document = found.to_dict()
     ods = found.scores.groupby(["model", "dataset"])[["ods", "mean_f"]].agg(["mean", "min", "max"])
     ods.columns = pd.Index(["_".join(column) for column in ods.columns])

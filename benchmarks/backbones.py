@@ -1,4 +1,4 @@
-"""Do backbones agree on which crack set is far? The default, trained segmenters' own features, and the trivial ones.
+"""Compare how far crack datasets are by the default backbone, by features of trained segmenters, and by the trivial backbones.
 
 The images are research data and do not come with the project: --data names a folder that holds one folder a set. P is what the
 segmenters were trained on, 300 DeepCrack tiles. --checkpoint names what `howfar train` or trained_performance.py wrote. CFD's

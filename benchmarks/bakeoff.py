@@ -1,7 +1,7 @@
-"""Does any of thirteen ways of choosing seven images beat drawing them at random? UNet++ on DeepCrack tiles, four crack sets.
+"""Compare twelve strategies of choosing seven images to label with a random choice, by training UNet++ for four crack datasets.
 
-The same P, sets, halves and settings as in adaptation.py, whose folder it goes on with: M and the models of `far` and `random`
-are taken from there. Every strategy has as many seeds as --seeds, random some more. The study resumes: run the same command
+P, datasets, halves and settings are those of adaptation.py. In the folder of its study M and the models of `far` and `random`
+are used again. Every strategy has as many seeds as --seeds, random some more. The study resumes: run the same command
 again after a kill.
 
 The images are research data and do not come with the project: --data names a folder that holds one folder a set. CFD's image

@@ -1,4 +1,4 @@
-"""How often 95 % bootstrap intervals hold the true value: drawn from all pairs, and by Hoeffding's decomposition.
+"""Simulate how often 95 % bootstrap intervals hold the true value, drawn from all pairs and by Hoeffding's decomposition.
 
 The images of P and of S are normal, or of two normal kinds of which one in five is 2.5 times as wide, so that true mean
 distances are known in closed form. Each trial draws both sets anew and computes both kinds of intervals from the same
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def covered(n: int, m: int, z: int, kind: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Share of the trials whose intervals hold the truth, by method and statistic, and of those that were decomposed."""
+    """Count the trials whose intervals hold the true value, by method and statistic, and those that were decomposed."""
     trials, draws, shift = arguments.trials, arguments.draws, arguments.shift
     truth, rng = true_values(n, m, z, kind, shift), np.random.default_rng([n, z, len(kind)])
     held = {method: dict.fromkeys(truth, 0) for method in METHODS}
@@ -88,7 +88,7 @@ def true_values(n: int, m: int, z: int, kind: str, shift: float) -> dict[str, fl
 
 
 def mean_distance(z: int, variance: float, apart: float) -> float:
-    """Mean length of a normal vector of z components of such a variance about a point so far from the origin."""
+    """Compute the mean length of a normal vector of z components, of this variance about a point so far from the origin."""
     scale = np.sqrt(2 * variance) * np.exp(gammaln((z + 1) / 2) - gammaln(z / 2))
     return float(scale * hyp1f1(-0.5, z / 2, -(apart**2) / (2 * variance)))
 

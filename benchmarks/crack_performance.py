@@ -1,4 +1,4 @@
-"""Does distance tell where a real model fails? HED's edge maps of six crack sets, scored and related to distance.
+"""Relate the performance of an edge detector, HED, on six crack datasets to their distance from a primary dataset.
 
 Two studies: P is the set that the threshold is tuned on (DeepCrack tiles), or what HED was trained on (BSDS500, without
 masks, so the threshold is 0.5; the 200 images are of all its splits). HED was never shown cracks and is not retrained here.
@@ -32,7 +32,7 @@ DISTANCES = ("i_dist_mean", "knn", "mahalanobis")
 
 
 class Inputs(NamedTuple):
-    """Where images and maps lie, and where features are kept."""
+    """Hold the folders of images, maps and features."""
 
     data: Path
     maps: Path
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def dataset(name: str, data: Path) -> howfar.Dataset:
-    """A set's images, less those whose ground truth is another's."""
+    """List a dataset's images without those that carry another image's ground truth."""
     whole = howfar.Dataset.from_folder(data / name)
     return replace(whole, items=tuple(item for item in whole.items if item.path.stem not in WRONG.get(name, ())))
 
@@ -75,7 +75,7 @@ def scores(name: str, inputs: Inputs, tolerance: float) -> dict[str, Any]:
 
 
 def study(primary: str, threshold: float | None, inputs: Inputs, runs: Path | None) -> dict[str, Any]:
-    """Measure, score and relate; without a threshold the primary's best is everyone's."""
+    """Measure distances, score predictions and relate them; without a threshold the primary's best is used for all."""
     others = [name for name in (*CRACKS, PHOTOGRAPHS) if name != primary]
     sets = [dataset(name, inputs.data) for name in others]
     run = howfar.compare(dataset(primary, inputs.data), sets, store=inputs.store, progress=False)
@@ -96,7 +96,7 @@ def study(primary: str, threshold: float | None, inputs: Inputs, runs: Path | No
 
 
 def view(relation: Relation) -> dict[str, Any]:
-    """What the relation says, without its tables of images."""
+    """Summarise the relation without its tables of images."""
     document = relation.to_dict()
     names = (
         "metric",
@@ -114,7 +114,7 @@ def view(relation: Relation) -> dict[str, Any]:
 
 
 def within(found: Evaluation, run: Comparison) -> dict[str, float | None]:
-    """Spearman's correlation of an image's F with each distance, and with what predictions say without labels."""
+    """Correlate (Spearman) the F of images with each distance and each signal that needs no labels."""
     distances = run.images.loc[run.images["dataset"] == found.dataset, ["image", *DISTANCES]]
     images = pd.merge(found.images, distances, on="image", validate="one_to_one")
     known = images[images["performance"].notna()]

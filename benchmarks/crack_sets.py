@@ -1,4 +1,4 @@
-"""Distances of real crack sets and of photographs from DeepCrack tiles, in several settings, and the test's false alarms.
+"""Measure how far crack datasets and photographs are from DeepCrack tiles in several settings, and the test's false alarms.
 
 The images are research data and do not come with the project: --data names a folder that holds one folder a set.
 """
@@ -81,7 +81,7 @@ def view(found: Comparison) -> dict[str, Any]:
 
 
 def halves(whole: Features, seed: int) -> float:
-    """p-value of "the two are one distribution" for a random half of a set against its other half."""
+    """Test whether a random half of a dataset and its other half are one distribution, and return the p-value."""
     x = whole.to_array()
     order = np.random.default_rng(seed).permutation(len(x))
     p, s = (

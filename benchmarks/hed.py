@@ -1,4 +1,4 @@
-"""Edge maps of image sets by HED, the predictions that `crack_performance.py` scores.
+"""Predict edge maps of images by HED, the predictions that `crack_performance.py` scores.
 
 HED (Xie & Tu, Holistically-nested edge detection, ICCV 2015) was trained on BSDS500, not on cracks: its maps are those of an
 edge detector that meets cracks. It marks a wide crack by its two edges, so F against filled masks is low there by nature.
@@ -81,7 +81,7 @@ def _firsts(count: int) -> list[bool]:
 
 
 def places() -> dict[str, str]:
-    """Where each of the network's layers lies in the weights file: layer to group."""
+    """Map each layer of the network to its group in the weights file."""
     found = {
         f"blocks.{at}.{place}": f"block{at + 1}/layers/conv2d{f'_{place}' if place else ''}"
         for at, (_, count) in enumerate(BLOCKS)
@@ -126,7 +126,7 @@ def load(path: Path) -> Hed:
 
 
 def edges(network: Hed, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """8-bit edge maps (n, h, w) of RGB pictures of one size, (n, h, w, 3)."""
+    """Predict 8-bit edge maps (n, h, w) of RGB pictures of one size, (n, h, w, 3)."""
     batch = torch.tensor(pictures).permute(0, 3, 1, 2).float()
     with torch.inference_mode():
         found = network(batch.contiguous(memory_format=torch.channels_last))
@@ -135,7 +135,7 @@ def edges(network: Hed, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 class Job(NamedTuple):
-    """A picture whose map is wanted, mirrored or not, and the file that it goes to."""
+    """Name a picture whose map is to be predicted, whether it is mirrored, and the file of the map."""
 
     picture: Path
     mirrored: bool
@@ -143,7 +143,7 @@ class Job(NamedTuple):
 
 
 def jobs(dataset: Dataset, out: Path, flipped: bool) -> list[Job]:
-    """List the maps of a set that are not there yet."""
+    """List the maps of a dataset that are not written yet."""
     folders = [(out / dataset.name, False)] + [(out / f"{dataset.name}-flipped", True)] * flipped
     listed = [
         Job(item.path, mirrored, folder / PurePosixPath(item.name).with_suffix(".png"))
@@ -154,7 +154,7 @@ def jobs(dataset: Dataset, out: Path, flipped: bool) -> list[Job]:
 
 
 def batches(listed: Iterable[Job], size: int) -> Iterator[tuple[list[Job], NDArray[np.uint8]]]:
-    """Read the pictures, and give those of one size together, at most `size` at a time."""
+    """Read the pictures and yield those of one size together, at most `size` at a time."""
     waiting: dict[tuple[int, ...], list[tuple[Job, NDArray[np.uint8]]]] = defaultdict(list)
     for job in listed:
         picture = np.asarray(decode(read_bytes(job.picture)).image)
@@ -171,7 +171,7 @@ def _stacked(same: list[tuple[Job, NDArray[np.uint8]]]) -> tuple[list[Job], NDAr
 
 
 def write(network: Hed, dataset: Dataset, out: Path, flipped: bool, batch: int) -> None:
-    """Write a set's maps, `<out>/<set>/<stem>.png`; the mirrored pictures' as they come, in `<out>/<set>-flipped`."""
+    """Write a dataset's maps, `<out>/<set>/<stem>.png`; those of mirrored pictures, unmirrored, to `<out>/<set>-flipped`."""
     listed = jobs(dataset, out, flipped)
     with tqdm(total=len(listed), desc=dataset.name, unit="map", disable=None) as progress:
         for chosen, pictures in batches(listed, batch):
@@ -185,7 +185,7 @@ def write(network: Hed, dataset: Dataset, out: Path, flipped: bool, batch: int) 
 
 
 def sign(out: Path, weights: Path) -> None:
-    """Leave in the folder what made its maps; refuse a folder whose maps other weights made."""
+    """Record in the folder which weights made its maps, and refuse a folder whose maps were made by others."""
     made = {"network": "HED", "trained_on": "BSDS500", "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
     note = out / NOTE
     if note.exists() and json.loads(note.read_text(encoding="utf-8")) != made:

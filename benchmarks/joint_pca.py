@@ -1,9 +1,10 @@
-"""The joint PCA of P and S, exact: howfar from a store on disk against scikit-learn in memory, time and peak memory.
+"""Compare time and peak memory of an exact joint PCA by howfar, from a store on disk, with scikit-learn in memory.
 
-Wide: few images of very long features, the Gram route; long: longer ones still, on which howfar is alone. Tall: many images of
-short ones, the covariance route, for the first secondary and for a further one against the same P. Every job runs in a process
-of its own; memory is the peak above what the interpreter with its imports takes. The error is that of all distances between P
-and S in the projected space, against float64. scikit-learn's default solver depends on the shape: the record says which it was.
+Wide: few images of very long features, the Gram route; long: still longer features, by howfar alone. Tall: many images of
+short features, the covariance route, for the first secondary and for a further one against the same P. Every job runs in a
+process of its own; memory is the peak above what the interpreter with its imports takes. The error is that of all distances
+between P and S in the projected space, against float64. scikit-learn's default solver depends on the shape: the record says
+which it was.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ def timed(imports: str, job: str, sizes: list[str], repeats: int, out: Path) -> 
 
 
 def made(folder: Path, rows: int, columns: int) -> None:
-    """Features of a falling spectrum with noise, the second half moved a little; kept where they are there already."""
+    """Make features of a falling spectrum with noise, the second half moved a little; existing ones are kept."""
     store = Store(folder).open({"name": "made"}, columns)
     rng = np.random.default_rng(0)
     axes = rng.standard_normal((40, columns), np.float32) * (np.arange(1, 41, dtype=np.float32) ** -0.5)[:, None]

@@ -1,4 +1,4 @@
-"""Peak memory of `howfar compare` from images, for few and for many of them, by the default backbone."""
+"""Measure the peak memory of `howfar compare` for few and for many images, by the default backbone."""
 
 from __future__ import annotations
 

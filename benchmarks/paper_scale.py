@@ -1,4 +1,4 @@
-"""The size of the paper's scene study: one primary dataset against 364 others of 5,000 images each, and all pairs of the 365.
+"""Measure time and memory at the size of the paper's scene study: one dataset against 364 others, and all pairs of the 365.
 
 The embeddings are made, seeded, and lie on disk (5.6 GB at the full size). Both jobs run in processes of their own: time by the
 clock and of all cores, peak memory above what the imports take and altogether. Of all pairs a share is measured, killed half
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def made(folder: Path, sets: int, images: int, dimensions: int) -> None:
-    """Sets of one falling spectrum, each with a centre and a width of its own; those that are there already are kept."""
+    """Make datasets of one falling spectrum, each with its own centre and width; existing ones are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     axes = np.linalg.qr(rng.normal(size=(dimensions, dimensions)))[0] * np.arange(1, dimensions + 1)[:, None] ** -0.5
@@ -92,7 +92,7 @@ def made(folder: Path, sets: int, images: int, dimensions: int) -> None:
 
 
 def killed_and_resumed(folder: Path, sets: int, out: Path) -> dict[str, Any]:
-    """All pairs of some sets: killed once half of them are there, and run again."""
+    """Measure all pairs of some datasets, with a kill once half of them are measured, and run again."""
     pairs = sets * (sets - 1) // 2
     process, begin = begun(ALL, folder, sets, str(out)), time.perf_counter()
     while process.poll() is None and kept(out) < pairs // 2:
@@ -114,13 +114,13 @@ def killed_and_resumed(folder: Path, sets: int, out: Path) -> dict[str, Any]:
 
 
 def kept(out: Path) -> int:
-    """Pairs in the journal."""
+    """Count the pairs in the journal."""
     journal = out / "pairs.jsonl"
     return journal.read_bytes().count(b"\n") if journal.is_file() else 0
 
 
 def begun(job: str, folder: Path, sets: int, *more: str) -> subprocess.Popen[str]:
-    """A job in a process of its own, once it has loaded what it needs."""
+    """Start a job in a process of its own, and wait until it has loaded what it needs."""
     command = [sys.executable, "-c", COMMON.format(job=job), str(folder), str(sets), *more]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     if process.stdout is None or process.stdout.readline() != "begun\n":

@@ -1,4 +1,4 @@
-"""How far distances move where the backbone computes in bfloat16 instead of float32, on crack images.
+"""Measure how much distances between crack images change where the backbone computes in bfloat16 instead of float32.
 
 The images are research data and do not come with the project: --data names a folder that holds one folder a set. No times are
 taken: what a type gains depends on the device.
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def differences(exact: howfar.Comparison, rounded: howfar.Comparison) -> dict[str, Any]:
-    """Of I^dist in parts of itself, of `relative` as it is, and of the order of a set's images."""
+    """Compare I^dist (relative difference), `relative` (difference) and the order of a dataset's images."""
     both = exact.images.merge(rounded.images, on=["dataset", "image"], suffixes=("", "_rounded"))
     moved = np.abs(both["i_dist_mean_rounded"] / both["i_dist_mean"] - 1)
     pairs = list(zip(exact.datasets, rounded.datasets, strict=True))
@@ -70,7 +70,7 @@ def differences(exact: howfar.Comparison, rounded: howfar.Comparison) -> dict[st
 
 
 def order(run: howfar.Comparison) -> pd.Index:
-    """The sets from the nearest to the farthest."""
+    """List the datasets from the nearest to the farthest."""
     return run.to_frame().sort_values("relative")["name"].reset_index(drop=True)
 
 

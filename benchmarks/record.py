@@ -1,4 +1,4 @@
-"""What every benchmark shares: its command line, and the record that it leaves (benchmarks/schema.json)."""
+"""Parse the command line of a benchmark and write its record (benchmarks/schema.json)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LIBRARIES = ("howfar", "numpy", "scipy", "torch", "timm", "onnxruntime", "pyarro
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the option that all benchmarks have."""
+    """Make a parser with the option that all benchmarks have."""
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--json", type=Path, metavar="FILE", help="write the record there")
     return made
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, lowest and highest of repeated measurements."""
+    """Compute median, lowest and highest of repeated measurements."""
     return {"median": statistics.median(values), "low": min(values), "high": max(values), "repeats": len(values)}
 
 
@@ -48,13 +48,13 @@ def leave(name: str, results: Mapping[str, Any], out: Path | None) -> None:
 
 
 def portable(argument: str) -> str:
-    """A command-line argument without the folders of one machine: of a path outside the checkout the last part."""
+    """Shorten a command-line argument that is a path outside the checkout to its last part."""
     outside = argument.startswith(("/", "..", "~"))
     return Path(argument).name if outside else argument
 
 
 def processor() -> str:
-    """The processor's name, where the system tells it."""
+    """Read the processor's name, where the system tells it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

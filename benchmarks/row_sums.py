@@ -1,8 +1,8 @@
-"""Sums of the distances of every row of S from all rows of P: howfar's kernel against what people would use instead.
+"""Compare howfar's sums of the distances of every row of S from all rows of P with those of other libraries.
 
-Two made sets of so many rows in 25 dimensions; all on the same cores. The C peer (row_sums.c) is there where gcc is, and faiss
-where it is installed (pip install 'howfar[bench]'). The error is against float64, on some of the rows; beside
-it stands the error for a tight cluster far from the origin. With --device cuda howfar and torch.cdist are measured there too.
+Two random datasets of so many rows in 25 dimensions; all on the same cores. The C peer (row_sums.c) is there where gcc is, and
+faiss where it is installed (pip install 'howfar[bench]'). The error is against float64, on some of the rows; beside it stands
+the error for a tight cluster far from the origin. With --device cuda howfar and torch.cdist are measured there too.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def error(found: NDArray[np.float64], s: NDArray[np.float32], p: NDArray[np.float32]) -> float:
-    """The largest relative error of some rows' sums."""
+    """Compute the largest relative error of some rows' sums."""
     wanted = cdist(s[:CHECKED].astype(np.float64), p.astype(np.float64)).sum(axis=1)
     return float(np.abs(found[:CHECKED] / wanted - 1).max())
 
@@ -103,7 +103,7 @@ PEERS: dict[str, Sums] = {"scipy cdist": by_scipy, "scikit-learn chunked": by_sk
 
 
 def on_device(device: str) -> dict[str, Sums]:
-    """The sums on a GPU, the rows' way there and the sums' way back included."""
+    """Compute the sums on a GPU, including the transfer of rows and sums."""
     return {
         f"howfar on {device}": lambda s, p: row_sums(s, p, device=device),
         f"torch.cdist on {device}": lambda s, p: by_torch(s, p, device),
@@ -111,7 +111,7 @@ def on_device(device: str) -> dict[str, Sums]:
 
 
 def by_faiss() -> dict[str, Sums]:
-    """Faiss's pairwise distances, where it is installed."""
+    """Compute the sums by faiss, where it is installed."""
     try:
         import faiss
     except ImportError:
@@ -127,7 +127,7 @@ def by_faiss() -> dict[str, Sums]:
 
 @contextmanager
 def c_loop() -> Iterator[dict[str, Sums]]:
-    """The loop in C, where there is a compiler; its rows are taken about P's mean, as howfar's."""
+    """Compute the sums by a loop in C, where there is a compiler; rows are centred at P's mean, as howfar's are."""
     if shutil.which("gcc") is None:
         yield {}
         return

@@ -1,4 +1,4 @@
-"""`howfar embed` by the local runner and by Ray on one machine: time of the whole command, and whether the stores agree."""
+"""Compare the time of `howfar embed` by the local runner and by Ray on one machine, and whether the stores agree."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def photographs(folder: Path, count: int, size: tuple[int, int]) -> Path:
-    """JPEG files of smooth noise, seeded."""
+    """Write JPEG files of smooth noise, seeded."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     for k in range(count):

@@ -1,7 +1,7 @@
-"""Seconds and peak memory of scoring maps at 100 thresholds, beside loops over thresholds and torchmetrics' curve.
+"""Compare time and peak memory of scoring maps at 100 thresholds with loops over thresholds and with torchmetrics.
 
-The maps are crack-like: thin curves, blurred, with noise and gaps. All score the same maps in one run, on one thread,
-in turn; what they find must be equal, or the run fails.
+The maps are crack-like: thin curves, blurred, with noise and gaps. All programs score the same maps in one run, on one thread,
+in turn; their results must be equal, or the run fails.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def compare(ways: dict[str, Callable[[list[Pair]], Found]], pairs: list[Pair], repeats: int) -> dict[str, Any]:
-    """Seconds of each way, how many times as long as the first's, and whether all found the same."""
+    """Time each program, compare its time with the first, and check that all results are equal."""
     wanted = next(iter(ways.values()))(pairs)
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for repeat in range(repeats + 1):
@@ -74,13 +74,13 @@ def compare(ways: dict[str, Callable[[list[Pair]], Found]], pairs: list[Pair], r
 
 
 def howfar(pairs: list[Pair], tolerance: float = 0.0) -> Found:
-    """ODS, its threshold, and F of each image at each threshold, pooled F in the last row."""
+    """Compute ODS, its threshold, and F of each image at each threshold, with pooled F in the last row."""
     counts = score((p for p, _ in pairs), (mask for _, mask in pairs), tolerance).counts
     return (*ods(counts), np.vstack([f_per_image(counts), f(counts)]))
 
 
 def loop(pairs: list[Pair]) -> Found:
-    """As one writes it: for each map and threshold compare, intersect, sum."""
+    """Score by a plain loop: for each map and threshold compare, intersect, sum."""
     counts = np.zeros((len(pairs), 100, 4), dtype=np.int64)
     for k, (values, mask) in enumerate(pairs):
         p = values / 255
@@ -92,7 +92,7 @@ def loop(pairs: list[Pair]) -> Found:
 
 
 def tuned_loop(pairs: list[Pair]) -> Found:
-    """The same loop by one who knows numpy: 8-bit thresholds, and counts rather than sums."""
+    """Score by a faster loop in numpy: 8-bit thresholds, and counts rather than sums."""
     counts = np.zeros((len(pairs), 100, 4), dtype=np.int64)
     # p > t for p = value/255 is value >= this, by the same comparison of floats.
     lowest = [int(np.argmax(np.append(np.arange(256) / 255, np.inf) > t)) for t in THRESHOLDS]
@@ -106,7 +106,7 @@ def tuned_loop(pairs: list[Pair]) -> Found:
 
 
 def loop_within(pairs: list[Pair], tolerance: float = 2.0) -> Found:
-    """The same with a tolerance: for each map and threshold a distance transform."""
+    """Score by a plain loop with a tolerance: for each map and threshold a distance transform."""
     counts = np.zeros((len(pairs), 100, 4), dtype=np.int64)
     for k, (values, mask) in enumerate(pairs):
         p = values / 255
@@ -122,7 +122,7 @@ def loop_within(pairs: list[Pair], tolerance: float = 2.0) -> Found:
 
 
 def torchmetrics_curve(pairs: list[Pair]) -> Found:
-    """The binned precision-recall curve of torchmetrics, an update a map; p >= t one step of float32 higher is p > t."""
+    """Score by torchmetrics' binned precision-recall curve, an update a map; p >= t one step of float32 higher is p > t."""
     import torch
     from torchmetrics.classification import BinaryPrecisionRecallCurve
 
@@ -139,7 +139,7 @@ def torchmetrics_curve(pairs: list[Pair]) -> Found:
 
 
 def found(counts: np.ndarray[Any, Any]) -> Found:
-    """The scores of (maps, thresholds, [predicted, hits among them, true pixels hit, true pixels])."""
+    """Compute the scores of (maps, thresholds, [predicted, hits among them, true pixels hit, true pixels])."""
     counts = np.concatenate([counts, counts.sum(axis=0, keepdims=True)]).astype(np.float64)
     predicted, hits, reached, true = np.moveaxis(counts, 2, 0)
     with np.errstate(invalid="ignore"):
@@ -152,7 +152,7 @@ def found(counts: np.ndarray[Any, Any]) -> Found:
 
 
 def memory(counts: list[int], size: int) -> dict[str, Any]:
-    """Most memory that arrays take while maps are scored as they are made, in MiB, beside what all the maps would take."""
+    """Measure the peak memory of arrays while maps are scored as they are made, in MiB, and that of all maps together."""
     rows = {}
     for count in counts:
         tracemalloc.start()
@@ -167,7 +167,7 @@ def memory(counts: list[int], size: int) -> dict[str, Any]:
 
 
 def apart(pairs: Iterator[Pair]) -> tuple[Iterator[Any], Iterator[Any]]:
-    """Maps and masks of a stream of pairs, as two streams that are read in turn."""
+    """Split a stream of pairs into one of maps and one of masks, which are read in turn."""
     waiting: list[Any] = []
 
     def maps() -> Iterator[Any]:
@@ -183,7 +183,7 @@ def apart(pairs: Iterator[Pair]) -> tuple[Iterator[Any], Iterator[Any]]:
 
 
 def crack_like(count: int, size: int) -> Iterator[Pair]:
-    """Maps and masks of one thin curve each, every tenth without one."""
+    """Make maps and masks of a thin curve each, every tenth without one."""
     for seed in range(count):
         rng = np.random.default_rng(seed)
         mask = np.zeros((size, size), dtype=bool)

@@ -1,6 +1,6 @@
-"""Time that scoring one image takes beyond the backbone's own, by a profile, against measuring the image by `compare`.
+"""Compare the time of scoring an image by a profile, beyond that of the backbone, with measuring it by `compare`.
 
-All on one thread. The backbone's own time is reading, decoding, preparing and embedding.
+All runs on one thread. The backbone's own time is reading, decoding, preparing and embedding.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ def limit_torch() -> None:
 
 
 def profiles(roads: Features, site: Features, file: Path) -> tuple[Profile, Profile]:
-    """A profile as it comes from its file, and one that predicts performance too, from made-up labels."""
+    """Load a profile from its file, and make one that also predicts performance, from random labels."""
     profile(roads).save(file)
     table = pd.DataFrame({"image": site.images, "performance": np.linspace(0.2, 0.9, len(site))})
     return Profile.load(file), profile(roads, labelled=site, performance=table)
 
 
 def whole(made: Profile, backbone: Backbone, folder: Path, batch_size: int, repeats: int) -> dict[str, Any]:
-    """From file to score, one by one and in batches, and the backbone's share of it."""
+    """Time scoring from file to score, one by one and in batches, and the backbone's share of it."""
     scorer = Scorer(made, backbone, ScoringOptions(batch_size=batch_size, workers=1))
     (group,) = arrivals(str(folder))
     paths = [item.path for item in group.items]
@@ -100,7 +100,7 @@ def own(backbone: Backbone, paths: Sequence[Path]) -> object:
 
 
 def beyond(made: Profile, predicting: Profile, site: Features, batch_size: int, repeats: int) -> dict[str, Any]:
-    """All that comes after the backbone: its rows become scores."""
+    """Time the steps after the backbone, which make scores of features."""
     plain, with_estimator = Scorer(made, None), Scorer(predicting, None)
     single = [part(site, i, i + 1) for i in range(len(site))]
     batches = [part(site, start, min(start + batch_size, len(site))) for start in range(0, len(site), batch_size)]
@@ -113,7 +113,7 @@ def beyond(made: Profile, predicting: Profile, site: Features, batch_size: int, 
 
 
 def by_compare(roads: Features, site: Features, repeats: int) -> dict[str, Any]:
-    """The same numbers of one image without a profile: the projection is fitted again."""
+    """Time the same numbers of one image without a profile: the projection is fitted again."""
     first = part(site, 0, 1)
     return {"beyond the backbone, by compare": timed(lambda: compare(roads, first), 1, repeats)}
 

@@ -1,4 +1,4 @@
-"""How often an adaptation study names a winner where there is none: strategies that are all random, by simulation.
+"""Simulate how often an adaptation study finds a better strategy where there is none, since all strategies are random.
 
 Each study has --strategies beside random and as many seeds; every training adds a normal error of deviation 1, photographs
 one more of the variance --photographs to each mean difference. The rate is that of studies in which any strategy beats random
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def rates(strategies: int, seeds: int, photographs: float, studies: int) -> dict[str, float]:
-    """Shares of the studies that name a winner or a loser."""
+    """Count the shares of studies that find a strategy better or worse than random."""
     rng = np.random.default_rng([strategies, seeds, round(1000 * photographs)])
     level = 1 - (1 - LEVEL) / strategies
     named = {"own": 0, "pooled": 0}

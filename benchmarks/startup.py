@@ -1,4 +1,4 @@
-"""Seconds that `import howfar` and `howfar --help` take, each in a fresh process, beside a bare interpreter."""
+"""Time `import howfar` and `howfar --help`, each in a new process, beside a bare interpreter."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Images a second from JPEG files to stored features: `howfar.embed` against a plain loop of timm and torch's DataLoader.
+"""Compare the images a second of `howfar.embed` with those of a plain loop of timm and torch's DataLoader.
 
-The loop is what one writes in a minute: DataLoader with a worker a core, Pillow, torchvision's resize, the network on all cores
-in batches of 16, features to one .npy file. Both see the same pictures in the same size and normalisation, so that the
-features can be compared. Every measurement is a process of its own, its libraries and its network loaded before the clock
-starts; contestants take turns. howfar's first use of a network, with its export, is measured apart.
+Both go from JPEG files to stored features. The loop is a simple one: DataLoader with a worker a core, Pillow, torchvision's
+resize, the network on all cores in batches of 16, features to one .npy file. Both see the same pictures in the same size and
+normalisation, so that the features can be compared. Every measurement is a process of its own, its libraries and its network
+loaded before the clock starts; contestants take turns. howfar's first use of a network, with its export, is measured apart.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def gather(folder: Path, count: int, sources: Sequence[Path] | None) -> None:
 
 
 def contest(network: str, images: Path, scratch: Path, repeats: int) -> dict[str, Any]:
-    """Images a second of each contestant in turn, and how alike their features are."""
+    """Time each contestant in turn, and compare their features."""
     cache = scratch / f"{network}-cache"
     first = measure("howfar", network, images, scratch / f"{network}-first", cache)["seconds"]
     seconds: dict[str, list[float]] = {contestant: [] for contestant in CONTESTANTS}
@@ -93,7 +93,7 @@ def measure(contestant: str, network: str, images: Path, out: Path, cache: Path)
 
 
 def loop(network: str, images: Path, out: Path) -> dict[str, float]:
-    """The plain loop."""
+    """Embed by the plain loop."""
     import timm
     import torch
     from PIL import Image
@@ -128,7 +128,7 @@ def loop(network: str, images: Path, out: Path) -> dict[str, float]:
 
 
 def plain_network(network: str, timm: Any) -> tuple[Any, Any, Any]:
-    """A timm network with the very weights that howfar's backbone has."""
+    """Make a timm network with the weights of howfar's backbone."""
     backbone = howfar_backbone(network, "torch")
     model = timm.create_model(NETWORKS[network], num_classes=0).eval()
     model.load_state_dict(backbone._network.state_dict())
@@ -145,7 +145,7 @@ def howfar_backbone(network: str, engine: str) -> Any:
 
 
 def by_howfar(engine: str, network: str, images: Path, out: Path) -> dict[str, float]:
-    """`howfar.embed` into a new store."""
+    """Embed by `howfar.embed` into a new store."""
     import howfar
 
     backbone = howfar_backbone(network, engine)

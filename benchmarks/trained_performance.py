@@ -1,9 +1,9 @@
-"""Does distance tell where a trained segmenter fails? UNet++ and DeepCrack trained on DeepCrack tiles, over seeds.
+"""Relate the performance of UNet++ and DeepCrack, trained on DeepCrack tiles, on crack datasets to distance, over seeds.
 
 Each model is trained on the same 300 tiles, drawn by photograph, and predicts the other crack sets and the tiles of P's other
 photographs. Distances are in its own encoder's maps; F is taken at the threshold tuned on P's held-out photographs and, as in
-the trial of the specification's section 5, at 0.5. Every estimator is judged by leaving one dataset out, and so are three of
-the trial's that howfar has not; every signal is ranked against F within each set; every trend gets its verdict.
+an earlier trial, at 0.5. Every estimator is judged by leaving one dataset out, and so are three
+estimators of that trial; every signal is ranked against F within each set; every trend gets its verdict.
 
 The images are research data and do not come with the project: --data names a folder that holds one folder a set. Models, maps
 and features are kept in --out: run the same command again after a kill. CFD's image 042 carries another image's ground truth
@@ -48,7 +48,7 @@ DRAWS = 1000
 
 
 class Study(NamedTuple):
-    """One trained model and what it predicts."""
+    """Hold one trained model and what it predicts."""
 
     model: str
     seed: int
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def rest(p: howfar.Dataset, data: Path) -> howfar.Dataset:
-    """P's set without the photographs that P has tiles of: unseen, and of the same kind."""
+    """List the images of P's dataset without P's photographs: unseen images of the same kind."""
     whole = howfar.Dataset.from_folder(data / PRIMARY)
     known = {photograph(item.name) for item in p.items}
     return replace(whole, name=REST, items=tuple(item for item in whole.items if photograph(item.name) not in known))
@@ -113,7 +113,7 @@ def photograph(name: str) -> str:
 
 
 def measured(study: Study, p: howfar.Dataset, sets: list[howfar.Dataset]) -> dict[str, Any]:
-    """One model: its distances and maps, and what the one says of the other at two thresholds."""
+    """Measure one model's distances, predict its maps, and relate them at two thresholds."""
     checkpoint = howfar.Checkpoint.load(study.checkpoint)
     check(checkpoint, study, p, sets)
     run = howfar.compare(p, sets, study.model, weights=study.checkpoint, store=study.out / "store", progress=False)
@@ -141,7 +141,7 @@ def measured(study: Study, p: howfar.Dataset, sets: list[howfar.Dataset]) -> dic
 
 
 def check(checkpoint: howfar.Checkpoint, study: Study, p: howfar.Dataset, sets: list[howfar.Dataset]) -> None:
-    """Stop where the checkpoint that lies there learnt from other images than P's, or from one that is to be scored."""
+    """Stop where an existing checkpoint was trained on other images than P's, or on one that is to be scored."""
     known = {*checkpoint.card.data["contents"], *checkpoint.card.data["held_out"]}
     if known != {content_hash(item.path.read_bytes()) for item in p.items}:
         raise SystemExit(f"{study.checkpoint} was trained on other images than these: name another --out")
@@ -155,7 +155,7 @@ def evaluated(study: Study, one: howfar.Dataset, **cut: Any) -> Evaluation:
 
 
 def related(study: Study, run: Comparison, performances: list[Evaluation], threshold: float | None) -> dict[str, Any]:
-    """The relation at one threshold, the trial's estimators, and rank correlations; the run folder is kept for the first."""
+    """Compute the relation at one threshold, the trial's estimators and rank correlations; keep the first run folder."""
     relation = howfar.relate(run, performances, threshold=threshold, group=PHOTO_OF_TILE)
     if threshold is None:
         run.save(study.run)
@@ -173,14 +173,14 @@ def related(study: Study, run: Comparison, performances: list[Evaluation], thres
 
 
 def slim(said: dict[str, Any]) -> dict[str, Any]:
-    """The view without halves, thirds and lists of failures, which the report shows."""
+    """Summarise the relation without halves, thirds and failure lists, which the report shows."""
     kept = ("name", "n", "scored", "mean", "ods", "ods_threshold", "trend", "verdict")
     datasets = [{name: one[name] for name in kept} for one in said["datasets"]]
     return {**{name: value for name, value in said.items() if name != "failures"}, "datasets": datasets}
 
 
 def images(run: Comparison, relation: Relation, performances: list[Evaluation]) -> pd.DataFrame:
-    """A row an image that has an F: its F, signals, and distances in units of P's own."""
+    """Make a row for each image that has an F: its F, signals, and distances in units of P's self-distance."""
     own = {one.name: one.self_distance or 1.0 for one in run.datasets}
     keys = ["dataset", "image"]
     distances = run.images[[*keys, *DISTANCES]].assign(
@@ -193,7 +193,7 @@ def images(run: Comparison, relation: Relation, performances: list[Evaluation]) 
 
 
 def ranked(rows: pd.DataFrame) -> dict[str, dict[str, float | None]]:
-    """Spearman's ρ of F with each distance and signal, its 95 % interval over photographs."""
+    """Compute Spearman's ρ of F with each distance and signal, with a 95 % interval over photographs."""
     found = {}
     for name in ("i_dist", "knn", "mahalanobis", *LABEL_FREE):
         points = Points.of(rows[name], rows["performance"], groups=rows["group"])
@@ -203,7 +203,7 @@ def ranked(rows: pd.DataFrame) -> dict[str, dict[str, float | None]]:
 
 
 def over_seeds(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each model and threshold: every estimator's errors as mean, lowest and highest over the seeds, and the verdicts."""
+    """Summarise for each model and threshold every estimator's errors (mean, lowest, highest over seeds) and the verdicts."""
     rows = []
     for model in dict.fromkeys(one["model"] for one in found):
         for threshold in ("tuned", "at 0.5"):
@@ -223,7 +223,7 @@ def plain(judgement: Judgement | dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(here: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-    """By set over seeds: rank correlations of every signal, lowest and highest; or how often each verdict fell."""
+    """Summarise for each dataset over seeds the rank correlations of every signal (lowest, highest), or count each verdict."""
     if kind == "verdicts":
         said = [{one["name"]: one["verdict"]["kind"] for one in seed["datasets"]} for seed in here]
         return {name: [one.get(name) for one in said] for name in said[0]} | {

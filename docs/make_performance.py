@@ -23,33 +23,33 @@ Group = tuple[str, dict[str, float]]
 
 
 def records() -> dict[str, Any]:
-    """Every record, by its name."""
+    """Read every record, by its name."""
     return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(RECORDS.glob("*.json"))}
 
 
 def made(record: Mapping[str, Any]) -> str:
-    """Where and how a record was made."""
+    """Say where and how a record was made."""
     hardware = record["hardware"]
     processor = hardware["processor"].replace("(R)", "").removesuffix(" Processor")
     return f"{processor}, {hardware['cores']} cores: `{record['command']}`"
 
 
 def short(value: float, digits: int = 2) -> str:
-    """A number with so many digits that count, without an exponent where it is not tiny."""
+    """Format a number with so many significant digits, without an exponent where it is not tiny."""
     if 0 < abs(value) < 1e-3:
         return f"{value:.0e}"
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:#.{digits}g}".rstrip(".") if value else "0"
 
 
 def page(found: Mapping[str, Any]) -> str:
-    """The page's text."""
+    """Fill the template of the page."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
     environment.filters |= {"made": made, "short": short}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(found)
 
 
 def groups(found: Mapping[str, Any]) -> list[Group]:
-    """What is compared, and how many times as long as howfar each peer takes."""
+    """List what is compared, and how many times as long as howfar each peer takes."""
     sums, pca = found["row_sums"]["results"]["by"], found["joint_pca"]["results"]
     networks = found["throughput"]["results"]["networks"]
     return [
@@ -69,7 +69,7 @@ def groups(found: Mapping[str, Any]) -> list[Group]:
 
 
 def picture(compared: list[Group]) -> Figure:
-    """Bars from 1, which is howfar's time; to the left of it the peer is faster."""
+    """Draw bars from 1, which is howfar's time; to the left of it the peer is faster."""
     figure = blank(9.0, 0.3 * sum(len(peers) + 1.4 for _, peers in compared))
     axes = figure.subplots()
     place, names = 0.0, []

@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 
 
 def projection(demo: Path) -> Figure:
-    """Left: each pair has its own ruler. Right: how the size of S moves `relative` in pair mode."""
+    """Draw how each pair has its own yardstick (left), and how the size of S moves `relative` in pair mode (right)."""
     figure = blank(9.0, 3.7)
     left, right = figure.subplots(1, 2, width_ratios=(1.18, 1))
     _two_rulers(left)
@@ -90,18 +90,18 @@ def _primary(rng: np.random.Generator, count: int) -> Array:
 
 
 def _road(rng: np.random.Generator, count: int) -> Array:
-    """It varies as P does, and is shifted along two directions in which P varies."""
+    """Draw images that vary as P does, shifted along two directions in which P varies."""
     return _primary(rng, count) + np.eye(len(SPREAD))[[1, 4]].sum(axis=0) * 9.0
 
 
 def _other(rng: np.random.Generator, count: int) -> Array:
-    """It varies in directions of its own, more than P does."""
+    """Draw images that vary in directions of their own, more than P does."""
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(len(SPREAD), len(SPREAD))))[0]
     return 1.3 * _primary(rng, count) @ turn.T
 
 
 def _relative_by_size(draw: Callable[..., Array], draws: int = 30) -> tuple[Array, Array]:
-    """Mean `relative` over draws for each size of S, in pair mode and in all dimensions; smaller sets are parts of larger."""
+    """Average `relative` over draws for each size of S, in pair mode and in all dimensions; smaller sets are nested."""
     values = np.empty((draws, len(SIZES), 2))
     for k in range(draws):
         rng = np.random.default_rng([7, k])
@@ -115,7 +115,7 @@ def _relative_by_size(draw: Callable[..., Array], draws: int = 30) -> tuple[Arra
 
 
 def distances(demo: Path) -> Figure:
-    """A P of two modes: I^dist finds the empty middle nearest of all, kNN does not."""
+    """Draw a P of two modes, of which I^dist finds the empty middle nearest of all, and kNN does not."""
     rng = np.random.default_rng(1)
     p = np.concatenate([rng.normal(size=(60, 2)) * 0.9 + (x, 0.0) for x in (-4.0, 4.0)])
     across, up = np.meshgrid(np.linspace(-8, 8, 161), np.linspace(-4.6, 4.6, 93))
@@ -148,7 +148,7 @@ def _label(axes: Any, place: tuple[float, float], words: str) -> None:
 
 
 def significance(demo: Path) -> Figure:
-    """How a permutation p-value arises; when it lies; and how short the interval runs for few images."""
+    """Draw how a permutation p-value arises, when it is wrong, and how short the intervals of few images are."""
     figure = blank(9.0, 3.6)
     null, calibration, coverage = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
     _permutation(null)
@@ -186,7 +186,7 @@ def _energy_of_labels(rng: np.random.Generator, p: Array, s: Array) -> float:
 
 
 def _calibration(axes: Any, draws: int = 150) -> None:
-    """p-values where S and P are draws of one distribution: flat for single images, and wrong for groups."""
+    """Draw p-values where S and P are samples of one distribution: flat for single images, and wrong for groups."""
     for name, colour, group in (("single images", BLUE, 1), ("4 tiles a photo", ORANGE, 4)):
         values = []
         for k in range(draws):
@@ -203,13 +203,13 @@ def _calibration(axes: Any, draws: int = 150) -> None:
 
 
 def _in_groups(rng: np.random.Generator, count: int, group: int) -> Array:
-    """Images in groups that resemble each other, as tiles of one photograph do."""
+    """Draw images in groups that resemble each other, as tiles of one photograph do."""
     photos = np.repeat(_cloud(rng, count // group), group, axis=0)
     return photos if group == 1 else photos + 0.3 * _cloud(rng, count)
 
 
 def _coverage(axes: Any, draws: int = 200) -> None:
-    """How often the 95 % interval of `relative` holds the value that it estimates, P having 200 images."""
+    """Draw how often the 95 % interval of `relative` holds the value that it estimates, for a P of 200 images."""
     rng = np.random.default_rng(2)
     truth = dataset_to_dataset(_cloud(rng, 4000, 6.0), many := _cloud(rng, 4000)) / self_distance(many)
     sizes, shares = (5, 10, 20, 40, 80), []
@@ -234,7 +234,7 @@ def _coverage(axes: Any, draws: int = 200) -> None:
 
 
 def baselines(demo: Path) -> Figure:
-    """A picture of each demo dataset, all that colour moments know of it, and `relative` by three backbones."""
+    """Draw a picture of each demo dataset, its colour moments, and `relative` by three backbones."""
     found = howfar.Comparison.load(demo / "run")
     names = ["pavement", *(dataset.name for dataset in found.datasets)]
     views = {"efficientnet_lite0": [1.0, *(float(d.relative or np.nan) for d in found.datasets)]}
@@ -277,7 +277,7 @@ def _views(axes: Any, views: dict[str, list[float]]) -> None:
 
 
 def profile(demo: Path) -> Figure:
-    """One dataset in the subspace fitted on P and it, and in the profile's own, which is fitted on P alone."""
+    """Draw the distances of one dataset in the subspace fitted on P and it, and in that of a profile, fitted on P alone."""
     found = howfar.Comparison.load(demo / "run")
     one = next(dataset for dataset in found.datasets if dataset.name == "clutter")
     images, own = (frame["i_dist_mean"] / one.self_distance for frame in _of_pair(found, one.name))
@@ -293,7 +293,7 @@ def profile(demo: Path) -> Figure:
 
 
 def _of_pair(found: howfar.Comparison, name: str) -> tuple[Any, Any]:
-    """A dataset's images, and P's own in the subspace of that pair."""
+    """Measure a dataset's images, and P's own, in the subspace of that pair."""
     own = found.primary_images
     return found.images[found.images["dataset"] == name], own[own["against"] == name]
 
@@ -313,19 +313,19 @@ def _distances(axes: Any, own: Array, new: Array, title: str) -> None:
 
 
 def first_figure(demo: Path) -> Figure:
-    """The first figure of the demo's report."""
+    """Draw the first figure of the demo's report."""
     figure: Figure = howfar.Comparison.load(demo / "run").plot.relative()
     return figure
 
 
 def thresholds(demo: Path) -> Figure:
-    """Scores of one dataset's predictions by threshold."""
+    """Draw the scores of one dataset's predictions by threshold."""
     figure: Figure = howfar.Evaluation.load(demo / "performance" / "lighting.parquet").plot.thresholds()
     return figure
 
 
 def related(name: str, **options: Any) -> Callable[[Path], Figure]:
-    """A figure of the demo's relation, by its name."""
+    """Draw a figure of the demo's relation, by its name."""
 
     def draw(demo: Path) -> Figure:
         figure: Figure = getattr(howfar.Relation.load(demo / "run").plot, name)(**options)

@@ -1,4 +1,4 @@
-"""Draw docs/pictures/selection.png: what eight strategies choose of one cloud of images.
+"""Draw docs/pictures/selection.png, the images that eight strategies choose from one synthetic dataset.
 
 usage: make_selection_picture.py
 """
@@ -18,7 +18,7 @@ SHOWN = ("random", "far", "stratified", "kcenter", "kmeanspp", "typiclust", "pro
 
 
 def cloud() -> tuple[Any, Any]:
-    """P, and a set of three kinds: one common, one less so, one rare; and four images unlike any other."""
+    """Draw P, and a dataset of three kinds (one common, one less so, one rare) and four images unlike any other."""
     rng = np.random.default_rng(4)
     p = rng.normal(size=(40, 2)) * 0.8 - (7.0, 0.0)
     kinds = [

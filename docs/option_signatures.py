@@ -1,4 +1,4 @@
-"""Show functions that declare their options by `with_options` as Python shows them: with every option, its default and help."""
+"""Document functions that declare their options by `with_options` with every option, its default and its help."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import griffe
 
 
 class OptionSignatures(griffe.Extension):
-    """Read signature and docstring of such functions from the running code, as the source has neither in full."""
+    """Read the signature and docstring of such a function from the running code, since its source has neither in full."""
 
     def on_function(self, *, func: griffe.Function, **_: Any) -> None:
         """Replace both."""
