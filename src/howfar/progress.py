@@ -15,10 +15,9 @@ def bar(
 ) -> Any:
     """Make a tqdm progress bar; in a file or a pipe, where it cannot be seen moving, it prints only every half minute.
 
-    In a file or a pipe shorter work prints nothing, unless `said` asks for its beginning and its end.
-
-    `iterable` is None where `update` is called. No bar is shown where `progress` is False, or `patient` is set and the work
-    takes less than a second. `options` are tqdm's: total, desc, unit, leave …
+    In a file or a pipe shorter work prints nothing, unless `said` asks for its beginning and its end. `iterable` is None where
+    `update` is called. No bar is shown where `progress` is False, or `patient` is set and the work takes less than a second.
+    `options` are tqdm's: total, desc, unit, leave …
 
     Examples
     --------

@@ -210,7 +210,7 @@ class Segmenter(Protocol):
 
 
 class Store(Protocol):
-    """Keeps features."""
+    """Keep the features of images."""
 
     def open(self, identity: Mapping[str, Any], length: int) -> Any:
         """Open the features of one identity, made where there are none yet."""

@@ -16,34 +16,9 @@ FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], â€¦], "scores": [0.9, â€
 def read_boxes(path: str | Path, what: str = "predictions") -> dict[str, dict[str, Any]]:
     """Read a JSON list with one object an image: image, boxes (corners in pixels), labels, and scores where predicted.
 
-    Labels are names or numbers; without them all boxes are of one class, 0.
-
-    Parameters
-    ----------
-    path
-        The file.
-    what
-        What it holds, for the error line.
-
-    Returns
-    -------
-    dict
-        Image name to its boxes, labels as texts, and what else the object holds.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It is not of this form, or names an image twice.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "boxes.json"
-    >>> _ = file.write_text('[{"image": "1.jpg", "boxes": [[0, 0, 9, 9]], "scores": [0.8]}]')
-    >>> read_boxes(file)
-    {'1.jpg': {'boxes': [[0, 0, 9, 9]], 'scores': [0.8], 'labels': ['0']}}
+    Returns image names with their boxes, labels as texts (names or numbers; where there are none all boxes are of class 0) and
+    what else the objects hold. `what` says in error lines what the file holds. Raises `MissingPathError` where there is no such
+    file, and `InputError` where it is not of this form or names an image twice.
     """
     file = absolute(path)
     if not file.is_file():

@@ -27,24 +27,10 @@ _MOST = 100_000
 def read_shards(files: Sequence[Location], name: str, root: Location, table: ParquetFile | None = None) -> Dataset:
     """Make one dataset of the images in several containers, in the order of the files and of the images within each.
 
-    An image's name is what its container calls it (a tar member's path, the path that a row notes) where all of them have
-    such a name and no two the same; else the container's name, where there are several, and the member's.
-
-    Parameters
-    ----------
-    files
-        Tar, Parquet or Arrow files. One that cannot be read is skipped with the reason.
-    name
-        The dataset's name.
-    root
-        What it is read from.
-    table
-        The one file, where it is a Parquet file that is open already.
-
-    Raises
-    ------
-    InputError
-        There is no image in them.
+    An image's name is what its container calls it (a tar member's path, the path that a row notes) where all of them have such
+    a name and no two the same; else the container's name, where there are several, and the member's. `files` are tar, Parquet
+    or Arrow files, of which one that cannot be read is skipped with the reason; `root` is what the dataset is read from;
+    `table` the one file where it is a Parquet file that is open already. Raises `InputError` where there is no image in them.
     """
     members: list[tuple[Location, Member]] = []
     skipped: list[Skipped] = []
@@ -83,7 +69,7 @@ def _names(members: Sequence[tuple[Location, Member]]) -> list[str]:
 
 
 def has_braces(text: str) -> bool:
-    """Whether a text is a pattern: ``{000..011}`` or ``{a,b}`` is in it.
+    """Return whether a text is a pattern: ``{000..011}`` or ``{a,b}`` is in it.
 
     Examples
     --------
@@ -96,10 +82,7 @@ def has_braces(text: str) -> bool:
 def expand(pattern: str) -> list[str]:
     """Write out a pattern as a shell would; numbers keep their zeros.
 
-    Raises
-    ------
-    InputError
-        It stands for more than 100,000 files, or a range runs backwards.
+    Raises `InputError` where it stands for more than 100,000 files, or a range runs backwards.
 
     Examples
     --------
@@ -133,10 +116,7 @@ def _choices(pattern: str, inner: str) -> Iterator[str]:
 def read_pattern(pattern: str, name: str | None) -> Dataset:
     """Read the containers that a pattern stands for; one that is not there is skipped.
 
-    Raises
-    ------
-    InputError
-        They are no containers, or there is no image in them.
+    Raises `InputError` where they are no containers, or there is no image in them.
     """
     files = [as_location(text) for text in expand(pattern)]
     odd = next((file for file in files if file.suffix.lower() not in KINDS), None)
@@ -147,14 +127,10 @@ def read_pattern(pattern: str, name: str | None) -> Dataset:
 
 
 def shards_in(folder: Location) -> list[Location]:
-    """The containers of a folder that holds no image file and no folder, in natural order; none of any other folder.
+    """List the containers of a folder that holds no image file and no folder, in natural order; none of any other folder.
 
-    Where it holds several kinds, those that come first in `KINDS` are its images; what else lies there is left alone.
-
-    Raises
-    ------
-    InputError
-        Their names are those of several splits.
+    Where it holds several kinds, those that come first in `KINDS` are its images; what else lies there is left alone. Raises
+    `InputError` where their names are those of several splits.
     """
     names = []
     for name, is_folder in _entries(folder):

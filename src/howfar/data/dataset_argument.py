@@ -84,10 +84,7 @@ def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | 
 def place_and_name(argument: str | Path) -> tuple[Location, str | None]:
     """Split a dataset argument into its absolute path or URL, and the name that ``NAME=PATH`` gives it.
 
-    Raises
-    ------
-    InputError
-        It is empty, or has nothing on one side of its equals sign.
+    Raises `InputError` where it is empty, or has nothing on one side of its equals sign.
 
     Examples
     --------

@@ -24,28 +24,15 @@ _BLOCK_BYTES = 1 << 26
 
 
 def load_embeddings(path: str | Path, name: str | None = None) -> Features:
-    """Read embeddings that were computed elsewhere.
+    """Read the embeddings that another program has computed, from a file or its URL.
 
-    Parameters
-    ----------
-    path
-        A file, or its URL. ``.npy``: an (n, q) array, which stays on disk (memory-mapped) where it holds native float32 or
-        float64; behind a URL it is read into memory.
-        ``.parquet``: a column ``embedding`` of lists of q numbers and, where wished, a column ``image`` of names.
-    name
-        The dataset's name; by default the file's, without its ending.
+    ``.npy`` is an (n, q) array, which stays on disk (memory-mapped) where it holds native float32 or float64; behind a URL it
+    is read into memory. ``.parquet`` has a column ``embedding`` of lists of q numbers and, where wished, a column ``image`` of
+    names. The dataset's name is by default the file's, without its ending.
 
-    Returns
-    -------
-    Features whose contents are the hashes of the rows' bytes. Rows with NaN or infinity, and empty rows, are left out and
-    listed as skipped. Their identity is the length q alone: whether two files come from the same model is the caller's to know.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It holds no (n, q) numbers, or not one usable row.
+    Contents are the hashes of the rows' bytes. Rows with NaN or infinity, and empty rows, are left out and listed as skipped.
+    The identity is the length q alone: whether two files come from the same model is the caller's to know. Raises
+    `MissingPathError` where there is no such file, and `InputError` where it holds no (n, q) numbers or not one usable row.
 
     Examples
     --------
@@ -65,12 +52,9 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
 
 
 def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
-    """Take the columns ``embedding`` and ``image`` of an open Parquet file as `load_embeddings` does.
+    """Read the columns ``embedding`` and ``image`` of an open Parquet file as `load_embeddings` does.
 
-    Raises
-    ------
-    InputError
-        It has no such column, or not one usable row.
+    Raises `InputError` where it has no such column, or not one usable row.
     """
     source, name = str(table.place), name or table.place.stem
     array, images, empty = _read_parquet(table)
@@ -84,25 +68,10 @@ def from_array(
     images: Sequence[str] | None = None,
     skipped: tuple[Skipped, ...] = (),
 ) -> Features:
-    """Take an (n, q) array as the features of a dataset; `load_embeddings` says what becomes of its rows.
+    """Return an (n, q) array as the features of a dataset; `load_embeddings` says which rows are left out.
 
-    Parameters
-    ----------
-    array
-        n rows of q numbers; native float32 and float64 are neither copied nor changed.
-    name
-        The dataset's name.
-    source
-        What skipped rows are reported under; by default the name.
-    images
-        n unique names; by default ``row-0``, ``row-1`` …
-    skipped
-        What was left out before.
-
-    Raises
-    ------
-    InputError
-        As `load_embeddings`.
+    Native float32 and float64 are neither copied nor changed. `source` is what skipped rows are reported under, by default the
+    name; `images` are n unique names, by default ``row-0``, ``row-1`` …; `skipped` is what was left out before.
 
     Examples
     --------

@@ -47,21 +47,9 @@ def dataset_fields(
 ) -> DatasetFields:
     """Pair the images of a folder with their masks, in natural order.
 
-    Parameters
-    ----------
-    folder, name
-        The folder that was named, and the dataset's name where one is given.
-    images_at, images
-        The folder of the images, and their paths below it, with ``/``.
-    masks
-        The paths of masks below the folder ``masks``.
-    faults
-        Paths that are no image, each with the reason.
-
-    Raises
-    ------
-    InputError
-        There is no image.
+    `name` is the dataset's where one is given. `images` are paths below the folder `images_at`, and `masks` below the folder
+    ``masks``, with ``/``; `faults` are paths that are no image, each with the reason. Raises `InputError` where there is no
+    image.
     """
     home = home_of(folder)
     name = name or home.name or "dataset"

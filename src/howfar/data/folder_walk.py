@@ -66,7 +66,7 @@ def printable(path: Path | str) -> str:
 
 
 def unread(suffix: str) -> str:
-    """Say that files of this ending are not read.
+    """Return the reason why files of this ending are skipped.
 
     Examples
     --------
@@ -79,14 +79,8 @@ def unread(suffix: str) -> str:
 def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> Found:
     """Find every image file below `root`, in no order, and what could not be one; each real folder is entered once.
 
-    Parameters
-    ----------
-    root
-        The folder. Hidden files and folders below it are left out, linked ones followed.
-    leave_out
-        A folder that is not entered.
-    endings
-        Which files are wanted, by their endings in lower case.
+    Hidden files and folders below it are left out, linked ones followed, and `leave_out` is not entered. `endings` says which
+    files are wanted, by their endings in lower case.
     """
     found = Found([], [])
     entered: set[tuple[int, int]] = set()
@@ -123,7 +117,7 @@ def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = E
 
 
 def is_text(name: str) -> bool:
-    r"""Whether a name can be written into tables; of a name that is not UTF-8 the bytes are kept as surrogates.
+    r"""Return whether a name can be written into tables; of a name that is not UTF-8 the bytes are kept as surrogates.
 
     Examples
     --------

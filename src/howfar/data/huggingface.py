@@ -23,7 +23,7 @@ _HUB = re.compile(
 
 
 def is_saved(folder: Path) -> bool:
-    """Whether a folder was written by ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk``.
+    """Return whether a folder was written by ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk``.
 
     Examples
     --------
@@ -36,10 +36,7 @@ def is_saved(folder: Path) -> bool:
 def read_saved(folder: Path, name: str | None = None) -> Dataset:
     """Read a saved dataset from its Arrow files; of one with several splits the folder of one split must be named.
 
-    Raises
-    ------
-    InputError
-        It has several splits, is not well formed, or has no column image of bytes.
+    Raises `InputError` where it has several splits, is not well formed, or has no column image of bytes.
     """
     if (folder / SPLITS).is_file() and not (folder / STATE).is_file():
         splits = _json(folder / SPLITS).get("splits")
@@ -67,7 +64,7 @@ class HubName(NamedTuple):
 
 
 def is_hub_name(text: object) -> bool:
-    """Whether a text names a dataset on the hub; ``hf://datasets/…`` is a file there, and read like any URL.
+    """Return whether a text names a dataset on the hub; ``hf://datasets/…`` is a file there, and read like any URL.
 
     Examples
     --------
@@ -78,12 +75,7 @@ def is_hub_name(text: object) -> bool:
 
 
 def hub_name(text: str) -> HubName:
-    """Take a name on the hub apart.
-
-    Raises
-    ------
-    InputError
-        It is not of the form.
+    """Split a name on the hub into its parts. Raises `InputError` where it is not of the form.
 
     Examples
     --------
@@ -100,19 +92,9 @@ def hub_name(text: str) -> HubName:
 def read_hub(text: str, name: str | None = None) -> Dataset:
     """Read a dataset on the hub: Hugging Face's library fetches it into its cache once; from there its files are read.
 
-    Parameters
-    ----------
-    text
-        ``hf://owner/name[@revision][/config][:split]``.
-    name
-        The dataset's name; by default the hub's, and the split where one is given.
-
-    Raises
-    ------
-    MissingExtraError
-        The library is not there.
-    InputError
-        There is no such dataset, configuration or split, or it has several splits and none is named.
+    `text` is ``hf://owner/name[@revision][/config][:split]``; the dataset's name is by default the hub's, and the split where
+    one is given. Raises `MissingExtraError` where the library is not there, and `InputError` where there is no such dataset,
+    configuration or split, or it has several splits and none is named.
     """
     asked = hub_name(text)
     try:

@@ -65,21 +65,13 @@ class Decoded:
 def decode(data: bytes) -> Decoded:
     """Turn the bytes of an image file into an upright 8-bit RGB picture.
 
-    The EXIF orientation is applied. Grey, 1-bit and palette pictures become RGB; transparency is laid on white; 16-bit
-    grey is scaled linearly, 0-65535 to 0-255; floating values are taken as 0-1; CMYK (Adobe's inverted JPEG too),
-    YCbCr and LAB are converted, without embedded colour profiles. Of several frames or pages the first is taken, and
-    noted. A cut file is refused, never filled up with grey.
+    The EXIF orientation is applied. Grey, 1-bit and palette pictures become RGB; transparency is laid on white; 16-bit grey is
+    scaled linearly, 0-65535 to 0-255; floating values are taken as 0-1; CMYK (Adobe's inverted JPEG too), YCbCr and LAB are
+    converted, without embedded colour profiles. Of several frames or pages the first is taken, and noted. A cut file is
+    refused, never filled up with grey.
 
-    Parameters
-    ----------
-    data
-        The whole file.
-
-    Raises
-    ------
-    ImageError
-        The reason, in one short line: not an image, truncated, damaged, more than `MAX_PIXELS` pixels (looked up
-        before anything is decoded), a side under `MIN_SIDE` pixels, or values with no agreed meaning.
+    Raises `ImageError` with the reason in one short line: not an image, truncated, damaged, more than `MAX_PIXELS` pixels
+    (looked up before anything is decoded), a side under `MIN_SIDE` pixels, or values with no agreed meaning.
 
     Examples
     --------
@@ -100,13 +92,7 @@ def decode(data: bytes) -> Decoded:
 
 
 def load(data: bytes) -> Decoded:
-    """Decode an image file, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …).
-
-    Raises
-    ------
-    ImageError
-        As `decode`.
-    """
+    """Decode an image file, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …). Raises as `decode`."""
     openers = _openers()
     try:
         with _quiet_pillow():
@@ -123,16 +109,8 @@ def load(data: bytes) -> Decoded:
 def size(path: str | Path) -> tuple[int, int]:
     """Return width and height of an image file in pixels, upright as `decode` makes it, read from its header alone.
 
-    Raises
-    ------
-    ImageError
-        As `howfar.data.read_bytes` and `decode`, but for what only the pixels would tell (a cut file has a size all the same).
-
-    Examples
-    --------
-    >>> size("no/such.png")
-    Traceback (most recent call last):
-    howfar.errors.ImageError: no such file
+    Raises `ImageError` as `howfar.data.read_bytes` and `decode`, but for what only the pixels would tell (a cut file has a size
+    all the same).
     """
     openers = _openers()
     with opened_file(path) as stream:

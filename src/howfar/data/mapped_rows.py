@@ -26,7 +26,7 @@ def mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
 
 
 def let_go(mapped: mmap.mmap | None) -> None:
-    """Give the memory of what was read back to the system; the next read finds it in the file again."""
+    """Return the memory of what was read to the system; the next read finds it in the file again."""
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
@@ -55,16 +55,10 @@ class ChosenRows(Rows):
 
 
 class MappedRows(Rows):
-    """Read rows of a mapped file as copies: however many sets are read, the files take no memory.
+    """Read rows of a file mapped to be read only as copies: however many sets are read, the files take no memory.
 
-    Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it.
-
-    Parameters
-    ----------
-    array
-        Mapped to be read only.
-    chosen
-        The rows that count; all where it is None.
+    Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it. `chosen` are the
+    rows that count; all where it is None.
 
     Examples
     --------

@@ -28,53 +28,19 @@ class Mask(NamedTuple):
 
 
 def read_mask(path: str | Path) -> NDArray[np.bool_]:
-    """Read a mask file: foreground where the value is above 127 of 255.
+    """Read a mask file as an (h, w) array of bool: foreground where the value is above 127 of 255.
 
     A colour or palette mask counts by its brightest channel, so that red on black is foreground; transparent pixels are
     background. 16-bit values are scaled to 0-255 first, unless none is above 255, when they are 8-bit values already.
 
-    Parameters
-    ----------
-    path
-        Any image file that `howfar.data.decode` takes.
-
-    Returns
-    -------
-    Array of bool, shape (h, w).
-
-    Raises
-    ------
-    ImageError
-        As `howfar.data.read_bytes` and `howfar.data.decode`; or a lossless mask whose brightest value is from 1 to 127
-        (0 and 1, class numbers), which would else be read as wholly background.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "mask.png"
-    >>> Image.fromarray(np.array([[0, 127, 128, 255]] * 4, np.uint8)).save(file)
-    >>> read_mask(file)[0]
-    array([False, False,  True,  True])
+    Raises `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`; or for a lossless mask whose brightest value is
+    from 1 to 127 (0 and 1, class numbers), which would else be read as wholly background.
     """
     return decode_mask(read_bytes(path)).foreground
 
 
 def decode_mask(data: bytes) -> Mask:
-    """Decode the bytes of a mask file, and say whether it holds grey levels.
-
-    Raises
-    ------
-    ImageError
-        As `read_mask`.
-
-    Examples
-    --------
-    >>> import io
-    >>> buffer = io.BytesIO()
-    >>> Image.fromarray(np.array([[0, 90, 200, 255]] * 4, np.uint8)).save(buffer, "png")
-    >>> decode_mask(buffer.getvalue()).grey
-    True
-    """
+    """Decode the bytes of a mask file, and say whether it holds grey levels. Raises as `read_mask`."""
     image = load(data).image
     values = _eight_bit(image)
     lossy, top = image.format in LOSSY, int(values.max())
@@ -94,20 +60,9 @@ def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    """Resize a mask so that nothing of it is lost: an axis shrinks by "any pixel covered", and grows by the nearest.
+    """Resize an (h, w) mask so that nothing of it is lost: an axis shrinks by "any pixel covered", and grows by the nearest.
 
     Nearest alone drops lines one pixel wide where it shrinks.
-
-    Parameters
-    ----------
-    mask
-        (h, w) bool.
-    height, width
-        The size wanted.
-
-    Returns
-    -------
-    Array of bool, shape (height, width).
 
     Examples
     --------

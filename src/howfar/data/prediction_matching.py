@@ -12,15 +12,9 @@ from howfar.data.folder_walk import stem
 def match_names(dataset: Dataset, found: Collection[str]) -> dict[str, str]:
     """Return for every image the path, without ending, under which its prediction is looked for.
 
-    It is the image's name in its dataset; or, where that finds more, that name without the folders that all the images
-    share, so that ``images/1.jpg`` and ``images/2.jpg`` of a table find ``1`` and ``2``.
-
-    Parameters
-    ----------
-    dataset
-        The images.
-    found
-        Paths of the predictions without their endings.
+    It is the image's name in its dataset; or, where that finds more of the predictions' paths without their endings, that name
+    without the folders that all the images share, so that ``images/1.jpg`` and ``images/2.jpg`` of a table find ``1`` and
+    ``2``.
 
     Examples
     --------
@@ -49,18 +43,9 @@ def unshared(names: Sequence[str]) -> dict[str, str]:
 
 
 def no_match(dataset: Dataset, what: str, source: str, found: Iterable[str]) -> str:
-    """Say in one line that nothing matches: how names are compared, one of each side, and a remedy.
+    """Compose the one line for predictions that match no image: how names are compared, one of each side, and a remedy.
 
-    Parameters
-    ----------
-    dataset
-        The images.
-    what
-        What a prediction is called.
-    source
-        Where they come from.
-    found
-        Their paths as they are, in order.
+    `what` is what a prediction is called, `source` where they come from, and `paths` are their paths as they are, in order.
 
     Examples
     --------

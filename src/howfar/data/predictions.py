@@ -42,18 +42,9 @@ class Prediction(NamedTuple):
 class MatchedMaps:
     """Hold the maps of a folder, matched to the images of a dataset.
 
-    Attributes
-    ----------
-    folder
-        The folder that was searched.
-    files
-        Image name to the file of its map.
-    missing
-        Image name to the reason why it has none.
-    extra
-        Maps that belong to no image, as paths below the folder, in natural order.
-    doubled
-        Images for which there is more than one map; `files` holds the one that is taken.
+    `files` gives each image's map by the image's name, `missing` the reason why an image has none. `extra` are maps that belong
+    to no image, as paths below the folder, in natural order. `doubled` are images for which there is more than one map; `files`
+    holds the one that is taken.
     """
 
     folder: Path
@@ -64,24 +55,11 @@ class MatchedMaps:
 
 
 def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
-    """Find the map of every image: the file below `folder` with the same path but for the ending.
+    """Find the map of every image: the image file or ``.npy`` array below `folder` with the same path but for the ending.
 
     An image's path is its name in the dataset, or what `howfar.data.prediction_matching.match_names` makes of it. Of several
-    maps for one image the PNG is taken, else the first by name.
-
-    Parameters
-    ----------
-    dataset
-        The images.
-    folder
-        Searched with its folders: image files and ``.npy`` arrays.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such folder.
-    InputError
-        It is not a folder, holds no map, or none that matches an image.
+    maps for one image the PNG is taken, else the first by name. Raises `MissingPathError` where there is no such folder, and
+    `InputError` where it is not a folder, holds no map, or none that matches an image.
 
     Examples
     --------
@@ -133,20 +111,12 @@ def _below(file: Path, root: Path) -> str:
 
 
 def read_prediction(path: str | Path) -> Prediction:
-    """Read a probability map: 8-bit grey, p = value / 255.
+    """Read a probability map from an image file or ``.npy``: 8-bit grey, p = value / 255.
 
-    Colour pictures count where their three channels are equal, 1-bit ones as 0 and 1. 16-bit grey keeps its precision,
-    p = value / 65535, as do floating TIFF pictures and ``.npy`` arrays, p = value; arrays of bytes are 8-bit grey.
-
-    Parameters
-    ----------
-    path
-        An image file that `howfar.data.decode` takes, or ``.npy``.
-
-    Raises
-    ------
-    ImageError
-        As `howfar.data.read_bytes` and `howfar.data.decode`; colours, transparency, values outside the range.
+    Colour pictures count where their three channels are equal, 1-bit ones as 0 and 1. 16-bit grey keeps its precision, p =
+    value / 65535, as do floating TIFF pictures and ``.npy`` arrays, p = value; arrays of bytes are 8-bit grey. Raises
+    `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`, and for colours, transparency or values outside the
+    range.
 
     Examples
     --------

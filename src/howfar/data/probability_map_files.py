@@ -19,15 +19,11 @@ KEY = "howfar"
 
 
 def places(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
-    """Say where each image's map goes: image ``a/1.jpg`` to ``a/1.png`` below the folder.
+    """Return where each image's map goes: image ``a/1.jpg`` to ``a/1.png`` below the folder.
 
-    Where names lead out of the folder, as absolute paths of a table do, the folders that all images share are left out.
-
-    Raises
-    ------
-    InputError
-        Two images differ only in their endings, a name leads out of the folder all the same, or a map would take the place
-        of its image.
+    Where names lead out of the folder, as absolute paths of a table do, the folders that all images share are left out. Raises
+    `InputError` where two images differ only in their endings, a name leads out of the folder all the same, or a map would take
+    the place of its image.
 
     Examples
     --------
@@ -59,21 +55,10 @@ def _leads_out(name: str) -> bool:
 
 
 def write_map(path: Path, values: NDArray[np.uint8], signature: str = "") -> None:
-    """Write one map, (h, w) uint8, as PNG, with a signature that `signature_of` reads back.
+    """Write one map of p × 255, (h, w) uint8, as PNG, with a signature that `signature_of` reads back.
 
-    Parameters
-    ----------
-    path
-        The file; its folder is made where it is not there.
-    values
-        p × 255.
-    signature
-        What made it and of what; "" for none.
-
-    Raises
-    ------
-    InputError
-        A folder lies at the file's place, or a file at its folder's.
+    The file's folder is made where it is not there. Raises `InputError` where a folder lies at the file's path, or a file at
+    its folder's.
     """
     _refuse_folder(path)
     note = PngImagePlugin.PngInfo()
@@ -89,10 +74,7 @@ def write_map(path: Path, values: NDArray[np.uint8], signature: str = "") -> Non
 def signature_of(path: Path) -> str | None:
     """Read the signature of a map that is there; "" where it has none or is no picture, None where there is no file.
 
-    Raises
-    ------
-    InputError
-        A folder lies at its place.
+    Raises `InputError` where a folder lies at its path.
 
     Examples
     --------

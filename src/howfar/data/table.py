@@ -46,12 +46,8 @@ def list_table(table: Location | ParquetFile, name: str | None = None) -> Datase
 def read_columns(table: Location | ParquetFile) -> Columns:
     """Read the columns of a table that are among `WANTED`, as text; None stands for what Parquet leaves out.
 
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It is no such table, or lacks the column ``image``.
+    Raises `MissingPathError` where there is no such file, and `InputError` where it is no such table or lacks the column
+    ``image``.
     """
     if isinstance(table, ParquetFile):
         wanted = _wanted(table.place, table.schema.names)
@@ -96,7 +92,7 @@ def _beside(table: Location, cell: str) -> Location:
 
 
 def _fault(place: Location) -> str | None:
-    """Say why there is no image; what lies behind a URL is asked for when it is read."""
+    """Return why there is no image, if so; what lies behind a URL is asked for when it is read."""
     if not isinstance(place, Path) or place.is_file():
         return None
     if place.is_dir():

@@ -23,21 +23,9 @@ _MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
 def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write the file under a temporary name and move it into place: it appears whole or not at all.
+    """Write a manifest of JSON values and arrays by name to one file, which appears whole or not at all.
 
-    Parameters
-    ----------
-    path
-        Where to.
-    manifest
-        JSON values; finite numbers only.
-    arrays
-        By name; stored uncompressed, since measured numbers hardly shrink.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written there.
+    Arrays are stored uncompressed, since measured numbers hardly shrink. Raises `InputError` where the file cannot be written.
 
     Examples
     --------
@@ -61,12 +49,8 @@ def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read the manifest and the arrays of an archive, by name.
 
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    StoreError
-        It is no such archive, or is damaged: every member carries a checksum.
+    Raises `MissingPathError` where there is no such file, and `StoreError` where it is no such archive or is damaged: every
+    member carries a checksum.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Pack many small shards into few large ones, while others read and write.
+"""Merge many small shards into few large ones, while others read and write.
 
 A shard is deleted only when every row of it that is read lies in another shard that is whole on disk. Hence a kill at any
-point, another packer, or a writer at work costs space for a while and never a row. The merged shard takes the place of the
-first of its parts in the order of ids, so the choice between two rows of one content stays the same.
+point, another process that packs, or one that writes costs space for a while and never a row. The merged shard takes the
+position of the first of its parts in the order of ids, so the choice between two rows of one content stays the same.
 """
 
 from __future__ import annotations
@@ -28,20 +28,10 @@ _log = logging.getLogger("howfar.store")
 
 
 def pack(home: Folder, shelf: Shelf, target: int, many: int) -> int:
-    """Sweep what killed writers left, and merge small shards where there are more than `many`; give the number merged.
+    """Remove what killed writers left, and merge small shards where there are more than `many`; return the number merged.
 
-    Where another process packs, or the disk refuses (a read-only store), nothing is done: packing is never needed.
-
-    Parameters
-    ----------
-    home
-        The feature's folder, where the lock lies.
-    shelf
-        The shards.
-    target
-        Bytes at which a merged shard is large enough; shards below half of it are small.
-    many
-        Small shards that are left as they are.
+    Where another process packs, or the disk refuses (a read-only store), nothing is done: packing is never needed. The lock
+    lies in `home`, the feature's folder. A merged shard is large enough at `target` bytes; shards below half of it are small.
     """
     try:
         with home.alone(LOCK) as first:
@@ -64,23 +54,11 @@ def pack(home: Folder, shelf: Shelf, target: int, many: int) -> int:
 
 
 def sweep(home: Folder, shelf: Shelf, older_than: float = STALE_SECONDS) -> list[str]:
-    """Delete what nothing can use: temporary files, matrices without an index, damaged shards; give their names.
+    """Delete what nothing can use: temporary files, matrices without an index, damaged shards; return their names.
 
     Only what was last written `older_than` seconds ago goes. A writer needs seconds between a matrix and its index, so a day is
-    far beyond any that still lives; and should one wake up after that, its shard has no matrix and counts as absent: work
-    is lost then, and no wrong row is ever read.
-
-    Parameters
-    ----------
-    home, shelf
-        As `pack`.
-    older_than
-        Seconds since the last write.
-
-    Raises
-    ------
-    OSError
-        The disk refuses.
+    far beyond any that still lives; and should one wake up after that, its shard has no matrix and counts as absent: features
+    are computed again then, and no wrong row is ever read. Raises `OSError` where the disk refuses.
     """
     limit = time.time() - older_than
     damaged = shelf.damaged

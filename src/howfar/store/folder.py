@@ -1,4 +1,4 @@
-"""Say what a store asks of the folder that it lies in, on this machine or behind a URL."""
+"""Define what a store asks of its folder, on this machine or behind a URL."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Matrix(Protocol):
 
 
 class Folder(Protocol):
-    """Serve a folder of files that appear whole or not at all. What fails raises OSError, what is absent FileNotFoundError."""
+    """Serve a folder of files that appear whole or not at all; failures raise OSError, absent files FileNotFoundError."""
 
     @property
     def near(self) -> bool:
-        """Whether a look costs next to nothing, as on a disk; else several are taken at a time."""
+        """Return whether reading it costs next to nothing, as on a disk; else several files are asked for at a time."""
         ...
 
     @property
@@ -44,7 +44,7 @@ class Folder(Protocol):
         ...
 
     def make(self) -> None:
-        """Make it, where that is needed and it is not there."""
+        """Make the folder, where that is needed and it is not there."""
         ...
 
     def names(self) -> set[str]:
@@ -60,7 +60,7 @@ class Folder(Protocol):
         ...
 
     def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """Give a file to write that takes its name when the block ends without an exception."""
+        """Open a file for writing that takes its name when the block ends without an exception."""
         ...
 
     def remove(self, name: str) -> None:
@@ -68,7 +68,7 @@ class Folder(Protocol):
         ...
 
     def written(self, name: str) -> float:
-        """Say when a file was last written, in seconds since 1970; infinity where it is gone."""
+        """Return when a file was last written, in seconds since 1970; infinity where it is gone."""
         ...
 
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> Matrix:
@@ -76,27 +76,23 @@ class Folder(Protocol):
         ...
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Whether nobody else holds the lock of that name, which is held until the block ends."""
+        """Return whether nobody else holds the lock of that name, which is held until the block ends."""
         ...
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """Give the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
+        """Yield the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
         ...
 
     def claimed(self) -> set[str]:
-        """Return the contents that somebody has in hand now."""
+        """Return the contents that somebody claims now."""
         ...
 
 
 def folder_at(place: str | Path) -> Folder:
     """Return the folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
 
-    Raises
-    ------
-    MissingExtraError
-        The URL's file system is not installed.
-    InputError
-        fsspec knows no such file system.
+    Raises `MissingExtraError` where the URL's file system is not installed, and `InputError` where fsspec knows no such file
+    system.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Index contents in memory: the union of the shards' indexes, from content to shard and row."""
+"""Map contents to shards and rows, in memory: the union of the shards' indexes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from howfar.store.shards import Shard
 
 @dataclass(frozen=True, eq=False)
 class RowPositions:
-    """Hold where the rows of a selection lie: entry i is row ``row[i]`` of the shard ``ids[shard[i]]``."""
+    """Hold the positions of a selection's rows: entry i is row ``row[i]`` of the shard ``ids[shard[i]]``."""
 
     ids: tuple[str, ...]
     shard: NDArray[np.int64]
@@ -21,7 +21,7 @@ class RowPositions:
 
 
 class Index:
-    """Know which shards there are and, for each content, the oldest shard that holds it.
+    """Map each content to the oldest shard that holds it.
 
     The choice among several shards depends only on their ids, never on the order in which they were read.
 
@@ -52,13 +52,13 @@ class Index:
         return self._shards
 
     def insert(self, shards: Iterable[Shard]) -> None:
-        """Take shards in."""
+        """Add shards."""
         for shard in shards:
             self._shards[shard.id] = shard
             _enter(self._places, shard)
 
     def drop(self, gone: Iterable[str]) -> None:
-        """Forget shards; contents that lie in another one too are found there from now on."""
+        """Remove shards; contents that lie in another one too are found there from now on."""
         for shard_id in gone:
             del self._shards[shard_id]
         # Built beside the old one and put in its place at once: `in` is asked by other threads meanwhile.
@@ -68,23 +68,11 @@ class Index:
         self._places = places
 
     def place(self, content: str) -> tuple[str, int]:
-        """Find shard and row of a content.
-
-        Raises
-        ------
-        KeyError
-            The content is in no shard.
-        """
+        """Find shard and row of a content; KeyError where it is in no shard."""
         return self._places[content]
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
-        """Find shard and row of many contents, in their order.
-
-        Raises
-        ------
-        KeyError
-            A content is in no shard.
-        """
+        """Find shard and row of many contents, in their order; KeyError where one is in no shard."""
         found = [self._places[content] for content in contents]
         ids = tuple(sorted({shard_id for shard_id, _ in found}))
         number = {shard_id: k for k, shard_id in enumerate(ids)}

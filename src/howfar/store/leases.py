@@ -1,7 +1,7 @@
-"""Know what each worker has in hand, so that several processes that fill one store repeat nothing.
+"""Claim the contents that a process is computing, so that several processes that fill one store repeat nothing.
 
-A claim is a file below ``claims/`` that names contents and is locked by who works on them. The lock ends with its holder,
-however that ends; a claim that another can lock is therefore nobody's, and is deleted by whoever meets it.
+A claim is a file below ``claims/`` that names contents and is locked by the process that computes them. The lock ends with its
+holder, however that ends; a claim that another can lock is therefore nobody's, and is deleted by whoever meets it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,8 @@ _DOOR: Final = ".door"
 class Claims:
     """Keep the claims on the contents of one feature, by threads and processes that share its folder.
 
-    Where files cannot be locked (another system than POSIX, some network folders), all that is asked for is granted: work may
-    be repeated there, and nothing is lost.
-
-    Parameters
-    ----------
-    folder
-        Where the claims lie; made when the first is.
+    The folder is made when the first claim is. Where files cannot be locked (another system than POSIX, some network folders),
+    all that is asked for is granted: features may be computed twice there, and none is lost.
 
     Examples
     --------
@@ -44,19 +39,10 @@ class Claims:
 
     @contextmanager
     def take(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
-        """Give those of some contents that are this caller's to compute until the block ends: not stored, in no other's hand.
+        """Yield those of some contents that are this caller's to compute until the block ends: neither stored nor others'.
 
-        Parameters
-        ----------
-        wanted
-            Contents; one that stands twice is granted once.
-        stored
-            Gives the contents that are stored, looked up when it is called.
-
-        Raises
-        ------
-        OSError
-            The disk refuses.
+        A content that stands twice in `wanted` is granted once; `stored` gives the contents that are stored, looked up when it
+        is called. Raises `OSError` where the disk refuses.
         """
         asked = dict.fromkeys(wanted)
         self._folder.mkdir(exist_ok=True)
@@ -75,7 +61,7 @@ class Claims:
             yield mine
 
     def taken(self) -> set[str]:
-        """Return the contents that somebody has in hand now."""
+        """Return the contents that somebody claims now."""
         return self._taken(sweep=False) if self._folder.is_dir() else set()
 
     def _taken(self, sweep: bool) -> set[str]:

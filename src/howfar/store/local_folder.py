@@ -1,4 +1,4 @@
-"""Keep a store's folder on a disk of this machine, or one that is mounted here."""
+"""Read and write a store's folder on a disk of this machine, or one that is mounted here."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LocalFolder:
         return LocalFolder(self.path / name)
 
     def make(self) -> None:
-        """Make it, and those above it."""
+        """Make the folder, and those above it."""
         self.path.mkdir(parents=True, exist_ok=True)
 
     def names(self) -> set[str]:
@@ -64,7 +64,7 @@ class LocalFolder:
             return file.read(count), os.fstat(file.fileno()).st_size
 
     def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """Give a file to write that takes its name when the block ends without an exception."""
+        """Open a file for writing that takes its name when the block ends without an exception."""
         return appearing(self.path / name)
 
     def remove(self, name: str) -> None:
@@ -72,7 +72,7 @@ class LocalFolder:
         (self.path / name).unlink(missing_ok=True)
 
     def written(self, name: str) -> float:
-        """Say when a file was last written, in seconds since 1970; infinity where it is gone."""
+        """Return when a file was last written, in seconds since 1970; infinity where it is gone."""
         try:
             return (self.path / name).stat().st_mtime
         except FileNotFoundError:
@@ -85,15 +85,15 @@ class LocalFolder:
         return MappedMatrix(np.ndarray(shape, dtype, buffer=mapped, offset=offset), mapped)
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Say whether nobody else holds the lock of that name, which is held until the block ends."""
+        """Return whether nobody else holds the lock of that name, which is held until the block ends."""
         return alone(self.path / name)
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """Give the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
+        """Yield the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
         return Claims(self.path / CLAIMS).take(wanted, stored)
 
     def claimed(self) -> set[str]:
-        """Return the contents that somebody has in hand now."""
+        """Return the contents that somebody claims now."""
         return Claims(self.path / CLAIMS).taken()
 
 
@@ -118,7 +118,7 @@ class MappedMatrix:
         return found
 
     def _let_go(self) -> None:
-        """Take the pages that were read out of this process; they stay in the system's cache, and may be read again."""
+        """Unmap the pages that were read from this process; they stay in the system's cache, and may be read again."""
         if hasattr(mmap, "MADV_DONTNEED"):
             self.mapped.madvise(mmap.MADV_DONTNEED)
 

@@ -1,8 +1,8 @@
-"""Keep a store's folder behind a URL, in an object store that fsspec reads and writes.
+"""Read and write a store's folder behind a URL, in an object store that fsspec reads and writes.
 
 An object of S3, Google Cloud Storage or Azure appears whole when its upload ends, and is seen by all from then on; so it needs
 no temporary name there. Nobody can lock an object, so nothing is claimed: of two processes that embed the same images into one
-such store, both may do the work, and none is lost.
+such store, both may compute them, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -35,12 +35,7 @@ _OPEN: Final = Path("/proc/self/fd")
 class RemoteFolder:
     """Serve a folder by its URL. Pickled, it is the URL alone; keys come from where its file system looks for them.
 
-    Raises
-    ------
-    MissingExtraError
-        The URL's file system is not installed.
-    InputError
-        fsspec knows no such file system.
+    Raises as `howfar.io.location.file_system`.
 
     Examples
     --------
@@ -105,7 +100,7 @@ class RemoteFolder:
 
     @contextmanager
     def appearing(self, name: str) -> Iterator[BinaryIO]:
-        """Give a file to write that is uploaded when the block ends without an exception."""
+        """Open a file for writing that is uploaded when the block ends without an exception."""
         with _scratch() as (file, path):
             yield file
             file.flush()
@@ -118,7 +113,7 @@ class RemoteFolder:
             self._fs.rm_file(self._at(name))
 
     def written(self, name: str) -> float:
-        """Say when it was last written, in seconds since 1970; infinity where it is gone, or the file system does not say."""
+        """Return when an object was last written, in seconds since 1970; infinity where it is gone, or nothing tells."""
         with _as_os_errors(self.url):
             try:
                 return float(self._fs.modified(self._at(name)).timestamp())
@@ -130,12 +125,12 @@ class RemoteFolder:
         return RangedMatrix(self.url, self._fs, self._at(name), shape, dtype, offset)
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Grant it: two that pack at once do the same work twice, and lose nothing."""
+        """Return True: two processes that pack at once compute the same twice, and lose nothing."""
         return nullcontext(True)
 
     @contextmanager
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
-        """Grant all that is not stored."""
+        """Yield all contents that are not stored."""
         known = stored()
         yield tuple(content for content in dict.fromkeys(wanted) if content not in known)
 
@@ -193,7 +188,7 @@ class RangedMatrix:
 
 @contextmanager
 def _scratch() -> Iterator[tuple[BinaryIO, str]]:
-    """Give a file to write and the path that it is read by; it has no name where that can be, so that a kill leaves nothing."""
+    """Open a file for writing, and yield it with its path; it has no name where that can be, so that a kill leaves nothing."""
     if _OPEN.is_dir():
         with tempfile.TemporaryFile() as unnamed:
             yield cast(BinaryIO, unnamed), str(_OPEN / str(unnamed.fileno()))
@@ -215,7 +210,7 @@ def _spans(starts: NDArray[np.int64], width: int) -> list[tuple[int, int]]:
 
 @contextmanager
 def _as_os_errors(url: str) -> Iterator[None]:
-    """Let what a file system raises be an OSError, as a disk raises it."""
+    """Raise whatever a file system raises as an OSError, as a disk does."""
     try:
         yield
     except OSError:

@@ -16,19 +16,8 @@ from howfar.store.shards import ShardGoneError
 class Selection:
     """Read the (n, q) features of n contents, in their order, in pieces from the shards; always float32.
 
-    It fulfils `howfar.protocols.Rows`. Shards that another process packs away meanwhile are found again.
-
-    Parameters
-    ----------
-    shelf
-        The shards.
-    contents
-        The content of each row; one may stand several times.
-
-    Raises
-    ------
-    StoreError
-        A content has no features.
+    It fulfils `howfar.protocols.Rows`. A content may stand several times. Shards that another process packs away meanwhile are
+    found again. Raises `StoreError` where a content has no features, on reading too.
     """
 
     def __init__(self, shelf: Shelf, contents: Sequence[str]) -> None:
@@ -38,23 +27,11 @@ class Selection:
         self.shape: tuple[int, int] = (len(self._contents), shelf.length)
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Read rows `start` to `stop`, shape (stop - start, q), float32; bounds are taken as a slice takes them.
-
-        Raises
-        ------
-        StoreError
-            Their features are gone.
-        """
+        """Read rows `start` to `stop`, shape (stop - start, q), float32; bounds are taken as a slice takes them."""
         return self._read(slice(start, stop), slice(None))
 
     def columns(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Read columns `start` to `stop` of every row, (n, stop - start) float32; bounds are taken as a slice takes them.
-
-        Raises
-        ------
-        StoreError
-            Features are gone.
-        """
+        """Read columns `start` to `stop` of every row, (n, stop - start) float32; bounds are taken as a slice takes them."""
         return self._read(slice(None), slice(start, stop))
 
     def _read(self, rows: slice, columns: slice) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Know the shards of one feature: their index and their maps, and make both follow the folder."""
+"""List the shards of one feature, open their matrices, and follow what other processes do to their folder."""
 
 from __future__ import annotations
 
@@ -22,15 +22,7 @@ _log = logging.getLogger("howfar.store")
 
 
 class Shelf:
-    """Serve one folder of shards, to which other processes add and which they pack. Safe to call from several threads.
-
-    Parameters
-    ----------
-    folder
-        Where the shards lie.
-    dtype, length
-        Stored type, and length q of a row.
-    """
+    """Serve one folder of shards, to which other processes add and which they pack. Safe to call from several threads."""
 
     def __init__(self, folder: Folder, dtype: str, length: int) -> None:
         self.folder, self.dtype, self.length = folder, dtype, length
@@ -67,17 +59,14 @@ class Shelf:
             return self._index.idle()
 
     def insert(self, shard: Shard) -> None:
-        """Take in a shard that this process has written."""
+        """Add a shard that this process has written."""
         with self._lock:
             self._index.insert([shard])
 
     def refresh(self) -> None:
-        """Follow the folder: take in what others have added, forget what they have packed away.
+        """Follow the folder: add what others have written, drop what they have packed away.
 
-        Raises
-        ------
-        StoreError
-            The folder cannot be read.
+        Raises `StoreError` where the folder cannot be read.
         """
         try:
             with self._lock:
@@ -91,10 +80,7 @@ class Shelf:
     def locate(self, contents: Sequence[str]) -> RowPositions:
         """Find shard and row of each content; the folder is read again before one is said to be missing.
 
-        Raises
-        ------
-        StoreError
-            A content has no features here.
+        Raises `StoreError` where a content has no features here.
         """
         with self._lock:
             if any(content not in self._index for content in contents):
@@ -109,12 +95,8 @@ class Shelf:
     def matrix(self, shard_id: str) -> Matrix:
         """Return the (count, q) matrix of a shard.
 
-        Raises
-        ------
-        ShardGoneError
-            It is there no longer, or no longer whole; its contents must be located anew.
-        StoreError
-            It cannot be read.
+        Raises `ShardGoneError` where it is there no longer, or no longer whole, so that its contents must be located anew, and
+        `StoreError` where it cannot be read.
         """
         try:
             return self._maps.get(shard_id)

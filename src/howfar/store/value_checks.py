@@ -1,4 +1,4 @@
-"""Check features on their way to disk: whether a store can hold them."""
+"""Check that a store can hold features, before they are written."""
 
 from __future__ import annotations
 
@@ -13,23 +13,10 @@ from howfar.store.shards import STORED
 
 
 def as_stored(rows: ArrayLike, contents: Sequence[str], paths: Sequence[str], dtype: str, length: int) -> NDArray[Any]:
-    """Make features what goes to disk: shape (b, q), contiguous, of the stored type.
+    """Convert features to what is written: shape (b, q), contiguous, of the stored type; float32 keeps every bit as float32.
 
-    Parameters
-    ----------
-    rows
-        (b, q) floating-point features; float32 in a float32 store keeps every bit.
-    contents, paths
-        Of each row.
-    dtype, length
-        Stored type, and q.
-
-    Raises
-    ------
-    InputError
-        The shapes do not agree, or the features are not floating-point numbers.
-    StoreError
-        A feature is NaN or infinite, or is too large for the stored type.
+    `contents` and `paths` are those of each row, and `length` is q. Raises `InputError` where the shapes do not agree or the
+    features are not floating-point numbers, and `StoreError` where a feature is NaN, infinite or too large for the stored type.
 
     Examples
     --------

@@ -15,17 +15,8 @@ from howfar.io.location import Location
 class ArrowImages:
     """Read the images of an Arrow file, stream or random access, mapped into memory: only what is read is loaded.
 
-    Parameters
-    ----------
-    place
-        A local file.
-
-    Raises
-    ------
-    InputError
-        It is no Arrow file, has no column image of bytes, or lies behind a URL.
-    OSError
-        It cannot be read.
+    Raises `InputError` where it is no Arrow file, has no column image of bytes, or lies behind a URL, and `OSError` where it
+    cannot be read.
     """
 
     def __init__(self, place: Location) -> None:
@@ -53,7 +44,7 @@ class ArrowImages:
         )
 
     def has(self, own: str) -> bool:
-        """Whether there is such a row, and the column."""
+        """Return whether there is such a row, and the column."""
         cell = image_column.row_of(own, self._starts[-1])
         return cell is not None and image_column.kind_of(self._schema, cell[1]) is not None
 

@@ -41,23 +41,11 @@ _slots: OrderedDict[Location, _Slot] = OrderedDict()
 
 
 def opened(place: Location, fresh: bool = False, file: ParquetFile | None = None) -> Container:
-    """Return the container at a place, indexed before or now.
+    """Return the container in a file, indexed before or now.
 
-    Parameters
-    ----------
-    place
-        A file whose ending is one of `KINDS`.
-    fresh
-        Whether to ask a file behind a URL if it has changed; of a local one that is always looked up.
-    file
-        The container's file where it is open already, so that it is not opened again.
-
-    Raises
-    ------
-    HowfarError
-        It is not what its ending says.
-    OSError
-        It cannot be read.
+    The file's ending is one of `KINDS`. `fresh` asks a file behind a URL if it has changed, which of a local one is always
+    looked up; `file` is the container's file where it is open already. Raises `HowfarError` where it is not what its ending
+    says, and `OSError` where it cannot be read.
     """
     with _door:
         slot = _slots.setdefault(place, _Slot())
@@ -80,12 +68,7 @@ def opened(place: Location, fresh: bool = False, file: ParquetFile | None = None
 
 
 def find(place: Location) -> tuple[Container, str] | None:
-    """Find the container that a place lies in, and the member's own name; None where it lies in none.
-
-    Raises
-    ------
-    HowfarError, OSError
-        As `opened`.
+    """Find the container that a file lies in, and the member's own name; None where it lies in none. Raises as `opened`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Say what every file that holds images can do."""
+"""Define what every file that holds images can do."""
 
 from __future__ import annotations
 
@@ -37,15 +37,12 @@ class Container(Protocol):
         ...
 
     def has(self, own: str) -> bool:
-        """Whether there is such a member."""
+        """Return whether there is such a member."""
         ...
 
     def read(self, own: str) -> bytes | Location:
-        """Return the bytes of one member, or where they lie if the container holds their place alone.
+        """Return the bytes of one member, or where they lie if the container holds their location alone.
 
-        Raises
-        ------
-        ImageError
-            There is none, or it is cut short.
+        Raises `ImageError` where there is none, or it is cut short.
         """
         ...

@@ -15,7 +15,7 @@ IMAGE, MASK, LABEL = "image", "mask", "label"
 
 
 def holds_bytes(kind: Any) -> bool:
-    """Whether a column of this type holds files: bytes, or a struct with bytes in it.
+    """Return whether a column of this type holds files: bytes, or a struct with bytes in it.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def holds_bytes(kind: Any) -> bool:
 
 
 def has_paths(kind: Any) -> bool:
-    """Whether a column of files tells their paths, too.
+    """Return whether a column of files tells their paths, too.
 
     Examples
     --------
@@ -52,13 +52,7 @@ def kind_of(schema: Any, column: str) -> Any:
 
 
 def check(schema: Any, place: Location) -> None:
-    """Refuse a table without a column of images.
-
-    Raises
-    ------
-    InputError
-        There is none.
-    """
+    """Raise `InputError` for a table without a column of images."""
     if kind_of(schema, IMAGE) is None:
         columns = ", ".join(schema.names) or "none"
         raise InputError(f"{place} has no column image of bytes; its columns: {columns}: name the column of image files image")
@@ -105,7 +99,7 @@ def _label(value: Any, names: Sequence[str] | None) -> str | None:
 
 
 def filled(column: Any) -> list[bool]:
-    """Say which cells of an Arrow array of files hold bytes or a path.
+    """Return which cells of an Arrow array of files hold bytes or a path.
 
     Examples
     --------
@@ -123,7 +117,7 @@ def filled(column: Any) -> list[bool]:
 
 
 def row_of(own: str, count: int) -> tuple[int, str] | None:
-    """Take a member's own name apart into row and column; None where it stands for none.
+    """Split a member's own name into row and column; None where it stands for none.
 
     Examples
     --------
@@ -139,10 +133,7 @@ def row_of(own: str, count: int) -> tuple[int, str] | None:
 def bytes_or_place(value: Any, place: Location) -> bytes | Location:
     """Return the bytes of a cell; where it holds a path alone (from the container's folder) or a URL, that file's location.
 
-    Raises
-    ------
-    ImageError
-        The cell is empty.
+    Raises `ImageError` where the cell is empty.
     """
     path = None
     if isinstance(value, dict):

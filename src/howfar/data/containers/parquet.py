@@ -13,32 +13,9 @@ from howfar.io.location import Location
 
 
 class ParquetImages:
-    """Read the images of a Parquet file; listing reads its metadata and small columns, never an image.
+    """Read the images of a Parquet file, open or not; listing reads its metadata and small columns, never an image.
 
-    Parameters
-    ----------
-    place
-        The file, open or not.
-
-    Raises
-    ------
-    InputError
-        It is no Parquet file, or has no column image of bytes.
-    OSError
-        It cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import pandas as pd
-    >>> file = Path(tempfile.mkdtemp()) / "roads.parquet"
-    >>> pd.DataFrame({"image": [b"not really", b"nor this"], "label": ["dry", None]}).to_parquet(file)
-    >>> images = ParquetImages(file)
-    >>> [(member.own, member.label) for member in images.listing().members]
-    [('0', 'dry'), ('1', None)]
-    >>> images.read("1")
-    b'nor this'
+    Raises `InputError` where it is no Parquet file or has no column image of bytes, and `OSError` where it cannot be read.
     """
 
     def __init__(self, place: Location | ParquetFile) -> None:
@@ -60,7 +37,7 @@ class ParquetImages:
         return Listing(image_column.members(count, paths, labels, self._masked(), image_column.class_names(self._schema)))
 
     def has(self, own: str) -> bool:
-        """Whether there is such a row, and the column."""
+        """Return whether there is such a row, and the column."""
         cell = image_column.row_of(own, self._metadata.num_rows)
         return cell is not None and cell[1] in self._columns
 
@@ -78,7 +55,7 @@ class ParquetImages:
         return list(self._file.read([column]).column(0).to_pylist())
 
     def _masked(self) -> list[bool]:
-        """Say which rows have a mask: by the statistics where these know of no empty cell, else by looking."""
+        """List whether each row has a mask: by the statistics where these know of no empty cell, else by reading."""
         if image_column.MASK not in self._columns:
             return []
         if all(self._full(group) for group in range(self._metadata.num_row_groups)):

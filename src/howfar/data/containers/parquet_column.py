@@ -63,15 +63,7 @@ class _Walk:
 
 
 class Column:
-    """Read cells of one column by their rows. A piece is some megabytes, however large row groups are; pages are read whole.
-
-    Parameters
-    ----------
-    file
-        The Parquet file.
-    name
-        The column.
-    """
+    """Read cells of one column by their rows. A piece is some megabytes, however large row groups are; pages are read whole."""
 
     def __init__(self, file: ParquetFile, name: str) -> None:
         self._file, self._name = file, name

@@ -17,24 +17,8 @@ _BLOCK = 1 << 20
 class ParquetFile:
     """Hold an open Parquet file with its metadata; a local one is opened once, and read by several threads at a time.
 
-    Parameters
-    ----------
-    place
-        The file.
-    what
-        What the caller takes it for.
-
-    Attributes
-    ----------
-    place, schema, metadata
-        The file, its columns and their types, and what pyarrow knows of its row groups.
-
-    Raises
-    ------
-    InputError
-        It is not a Parquet file.
-    OSError
-        It cannot be opened.
+    `schema` holds its columns and their types, `metadata` what pyarrow knows of its row groups; `what` says in error lines what
+    the caller takes the file for. Raises `InputError` where it is not a Parquet file, and `OSError` where it cannot be opened.
 
     Examples
     --------
@@ -61,13 +45,7 @@ class ParquetFile:
         self.metadata, self.schema = file.metadata, file.schema_arrow
 
     def read(self, columns: Sequence[str]) -> Any:
-        """Read whole columns; one of a struct's fields is named ``image.path``.
-
-        Raises
-        ------
-        InputError
-            The file is damaged.
-        """
+        """Read whole columns; a field of a struct is named ``image.path``. Raises `InputError` where the file is damaged."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -80,10 +58,7 @@ class ParquetFile:
     def pieces(self, group: int, column: str, rows: int, block: int) -> Iterator[Any]:
         """Walk through a column of one row group, `rows` rows at a time, and behind a URL by requests of `block` bytes.
 
-        Raises
-        ------
-        InputError
-            The file is damaged.
+        Raises `InputError` where the file is damaged.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq

@@ -28,33 +28,7 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\x
 class TarShard:
     """Read the members of a tar file by their offsets; its headers are read once.
 
-    Parameters
-    ----------
-    place
-        The file.
-
-    Raises
-    ------
-    InputError
-        It is compressed, or no tar file.
-    OSError
-        It cannot be read.
-
-    Examples
-    --------
-    >>> import io, tempfile
-    >>> from pathlib import Path
-    >>> file = Path(tempfile.mkdtemp()) / "shard-000.tar"
-    >>> with tarfile.open(file, "w") as tar:
-    ...     for name, data in (("1.jpg", b"not really"), ("1.cls", b"7"), ("2.jpg", b"nor this")):
-    ...         member = tarfile.TarInfo(name)
-    ...         member.size = len(data)
-    ...         tar.addfile(member, io.BytesIO(data))
-    >>> shard = TarShard(file)
-    >>> [(one.own, one.label) for one in shard.listing().members]
-    [('1.jpg', '7'), ('2.jpg', None)]
-    >>> shard.read("2.jpg")
-    b'nor this'
+    Raises `InputError` where it is compressed or no tar file, and `OSError` where it cannot be read.
     """
 
     def __init__(self, place: Location) -> None:
@@ -80,7 +54,7 @@ class TarShard:
         return Listing(tuple(members), (*self._faults, *lonely))
 
     def has(self, own: str) -> bool:
-        """Whether there is such an image or mask."""
+        """Return whether there is such an image or mask."""
         return own in self._spans
 
     def read(self, own: str) -> bytes:
@@ -111,7 +85,7 @@ class TarShard:
                 self._labels[name] = file.read(member.size).decode("utf-8", "replace").strip()
 
     def _label(self, name: str) -> str | None:
-        """Read what a class member says that has the image's key: all before the last dot, or before the first."""
+        """Find the class that a member with the image's key states: all before the last dot, or before the first."""
         path = PurePosixPath(name)
         keys = (_key(name), path.with_name(path.name.partition(".")[0]).as_posix())
         found = (self._labels.get(f"{key}{suffix}") for suffix in LABELS for key in keys)
@@ -143,7 +117,7 @@ def _image_of(name: str) -> Iterator[str]:
 
 
 def compressed(place: Location, how: str) -> InputError:
-    """Say that a tar file must not be compressed.
+    """Make the error that a compressed tar file gets.
 
     Examples
     --------
