@@ -51,7 +51,7 @@ class StoreError(HowfarError, RuntimeError):
 
 
 class RunnerError(HowfarError, RuntimeError):
-    """Report work that could not be run where it was sent: the cluster is out of reach, or has lost a task for good."""
+    """Report tasks that could not be run where they were sent: the cluster is out of reach, or has lost a task for good."""
 
 
 def one_line(error: object, most: int = 160) -> str:

@@ -29,21 +29,21 @@ def read_boxes(path: str | Path, what: str = "predictions") -> dict[str, dict[st
         raise InputError(f"{file} is not readable JSON ({error}): write {what} as {FORM}") from error
     if not isinstance(document, list) or not document:
         raise InputError(f"{file} must hold a list with one object an image: write {what} as {FORM}")
-    found: dict[str, dict[str, Any]] = {}
+    boxes_of: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(document, start=1):
         name, boxes = _entry(file, number, entry)
-        if name in found:
+        if name in boxes_of:
             raise InputError(f"{file}: image {name} is there twice: join its boxes in one object")
-        found[name] = boxes
-    return found
+        boxes_of[name] = boxes
+    return boxes_of
 
 
 def _entry(file: Path, number: int, entry: Any) -> tuple[str, dict[str, Any]]:
-    here = f"{file}: entry {number}"
+    position = f"{file}: entry {number}"
     if not isinstance(entry, Mapping) or not isinstance(entry.get("image"), str) or not isinstance(entry.get("boxes"), list):
-        raise InputError(f"{here} lacks image or boxes: write {FORM}")
+        raise InputError(f"{position} lacks image or boxes: write {FORM}")
     rest = {str(key): value for key, value in entry.items() if key != "image"}
     labels = rest.get("labels", [0] * len(rest["boxes"]))
     if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
-        raise InputError(f"{here} ({entry['image']}) must have a list of names or numbers as labels: write {FORM}")
+        raise InputError(f"{position} ({entry['image']}) must have a list of names or numbers as labels: write {FORM}")
     return entry["image"], {**rest, "labels": [str(label) for label in labels]}

@@ -60,11 +60,12 @@ def read_classes(path: str | Path) -> ClassPredictions:
     classes = tuple(str(name) for name in table.columns if name != IMAGE)
     if len(classes) < 2:
         raise InputError(f"{file} has probabilities of one class only ({classes[0]}): give each class its column")
-    p: Float64Array = np.stack([_numbers(file, table, name) for name in classes], axis=1)
-    known = np.asarray(np.isfinite(p).all(axis=1))
-    best = np.nan_to_num(p).argmax(axis=1)
-    predicted = tuple(classes[k] if sure else "" for k, sure in zip(best, known, strict=True))
-    return ClassPredictions(file, images, classes, p, predicted, np.where(known, p[np.arange(len(p)), best], np.nan))
+    probabilities: Float64Array = np.stack([_numbers(file, table, name) for name in classes], axis=1)
+    finite = np.asarray(np.isfinite(probabilities).all(axis=1))
+    best = np.nan_to_num(probabilities).argmax(axis=1)
+    predicted = tuple(classes[k] if whole else "" for k, whole in zip(best, finite, strict=True))
+    largest = np.where(finite, probabilities[np.arange(len(best)), best], np.nan)
+    return ClassPredictions(file, images, classes, probabilities, predicted, largest)
 
 
 def _read(file: Path) -> pd.DataFrame:
@@ -83,9 +84,9 @@ def _images(file: Path, table: pd.DataFrame) -> tuple[str, ...]:
     images = _texts(table[IMAGE])
     if "" in images:
         raise InputError(f"{file}: row {images.index('') + 1} has no image: fill in its path or drop the row")
-    twice = table[IMAGE][table[IMAGE].duplicated()]
-    if len(twice):
-        raise InputError(f"{file}: image {twice.iloc[0]} is there twice: keep one row an image")
+    repeated = table[IMAGE][table[IMAGE].duplicated()]
+    if len(repeated):
+        raise InputError(f"{file}: image {repeated.iloc[0]} is there twice: keep one row an image")
     return tuple(images)
 
 

@@ -1,4 +1,4 @@
-"""Turn any of Pillow's modes to 8-bit RGB, with one stated meaning for each."""
+"""Convert pictures of any of Pillow's modes to 8-bit RGB, with one stated meaning for each mode."""
 
 from __future__ import annotations
 

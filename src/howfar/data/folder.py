@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from howfar.data.folder_walk import EXTENSIONS, Found, kind_of, natural_key, printable, stem, walk
+from howfar.data.folder_walk import EXTENSIONS, FoundFiles, kind_of, natural_key, printable, stem, walk
 from howfar.data.item import DatasetFields, Item
 from howfar.errors import InputError, MissingPathError
 from howfar.io.location import Location
@@ -19,7 +19,7 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
         raise InputError.of("dataset", "must be a folder", str(folder), "pass the folder that holds the images")
     images = folder if folder.name == "images" or not (folder / "images").is_dir() else folder / "images"
     masks = (folder.parent if folder.name == "images" else folder) / "masks"
-    pictures, labelled = walk(images, leave_out=masks), walk(masks) if masks.is_dir() else Found([], [])
+    pictures, labelled = walk(images, leave_out=masks), walk(masks) if masks.is_dir() else FoundFiles([], [])
     faults = [*pictures.faults, *((path, f"mask: {reason}") for path, reason in labelled.faults), *_beside(folder, images)]
     return dataset_fields(
         folder,
@@ -73,7 +73,7 @@ def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:
 
 
 def counted(count: int, thing: str) -> str:
-    """Write how many there are of a thing.
+    """Write a count with its noun, in the singular or the plural.
 
     Examples
     --------

@@ -87,9 +87,9 @@ def tiles(names: Sequence[str]) -> tuple[int, int]:
     ((2, 3), (0, 0))
     """
     hits = [_TILE.match(_stem(name)) for name in names]
-    found = [hit.group(1) for hit in hits if hit]
-    photographs = len(set(found))
-    return (photographs, len(found)) if photographs > 1 else (0, 0)
+    stems = [hit.group(1) for hit in hits if hit]
+    photographs = len(set(stems))
+    return (photographs, len(stems)) if photographs > 1 else (0, 0)
 
 
 def look_tiled(images: int, photographs: int, tiles: int) -> bool:

@@ -96,15 +96,15 @@ def read_hub(text: str, name: str | None = None) -> Dataset:
     one is given. Raises `MissingExtraError` where the library is not there, and `InputError` where there is no such dataset,
     configuration or split, or it has several splits and none is named.
     """
-    asked = hub_name(text)
+    parts = hub_name(text)
     try:
         import datasets
     except ImportError as error:
         raise MissingExtraError("hf:// needs datasets: pip install 'howfar[datasets]'") from error
     try:
-        builder = datasets.load_dataset_builder(asked.repository, asked.config, revision=asked.revision)
-        known = list(builder.info.splits or ())
-        split = asked.split or (_only(known, text, f"{text}:{{}}") if known else None)
+        builder = datasets.load_dataset_builder(parts.repository, parts.config, revision=parts.revision)
+        splits = list(builder.info.splits or ())
+        split = parts.split or (_only(splits, text, f"{text}:{{}}") if splits else None)
         builder.download_and_prepare()
         split = split or _only(list(builder.info.splits or ()), text, f"{text}:{{}}")
         files = [Path(file["filename"]) for file in builder.as_dataset(split=split).cache_files]
@@ -114,8 +114,8 @@ def read_hub(text: str, name: str | None = None) -> Dataset:
         raise InputError(
             f"{text} cannot be read ({one_line(error)}): check the name, or save it and name the folder"
         ) from error
-    short = asked.repository.partition("/")[2]
-    return read_shards(files, name or (f"{short}-{asked.split}" if asked.split else short), files[0].parent)
+    short = parts.repository.partition("/")[2]
+    return read_shards(files, name or (f"{short}-{parts.split}" if parts.split else short), files[0].parent)
 
 
 def _only(splits: Sequence[str], what: str, form: str) -> str:

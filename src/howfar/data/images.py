@@ -1,4 +1,4 @@
-"""Decode image files to 8-bit RGB pictures; whatever is wrong with a file becomes one short reason.
+"""Decode image files to 8-bit RGB pictures, or tell in one short reason why a file cannot be decoded.
 
 All functions are safe in several threads; none changes Pillow's settings. While a file is decoded, warnings that rise within
 Pillow are ignored, so that the outcome does not depend on the caller's warning filters.
@@ -49,8 +49,8 @@ _TURNS = {
 }
 _SIDEWAYS = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
 _PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
-_DOOR = Lock()
-_inside = 0
+_FILTERS_LOCK = Lock()
+_threads_inside = 0
 _Opener: TypeAlias = tuple[str, Callable[..., Any], Callable[[bytes], Any]]
 
 
@@ -129,17 +129,17 @@ def _quiet_pillow() -> Iterator[None]:
 
     `warnings.catch_warnings` is no use among threads: on leaving, each puts back the list of filters that it found.
     """
-    global _inside
-    with _DOOR:
-        _inside += 1
+    global _threads_inside
+    with _FILTERS_LOCK:
+        _threads_inside += 1
         if _PILLOW not in warnings.filters:
             warnings.filterwarnings("ignore", module=_PILLOW[3].pattern)
     try:
         yield
     finally:
-        with _DOOR:
-            _inside -= 1
-            if not _inside and _PILLOW in warnings.filters:
+        with _FILTERS_LOCK:
+            _threads_inside -= 1
+            if not _threads_inside and _PILLOW in warnings.filters:
                 cast("list[object]", warnings.filters).remove(_PILLOW)
 
 
@@ -148,13 +148,13 @@ def _openers() -> tuple[_Opener, ...]:
     for plugin in _PLUGINS:
         with suppress(ModuleNotFoundError):  # AVIF came with Pillow 11.3
             import_module(f"PIL.{plugin}ImagePlugin")
-    found = []
+    openers = []
     for name in _FORMATS:
         if name in Image.OPEN:
             factory, accept = Image.OPEN[name]
             if accept is not None:
-                found.append((name, factory, accept))
-    return tuple(found)
+                openers.append((name, factory, accept))
+    return tuple(openers)
 
 
 def _open(stream: IO[bytes], openers: Iterable[_Opener]) -> Image.Image:

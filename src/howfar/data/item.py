@@ -1,4 +1,4 @@
-"""Define one image of a dataset, and what a reader of datasets returns."""
+"""Define one image of a dataset, and the fields of a dataset that readers return."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def label_studio(pictures: Sequence[Picture], title: str) -> str:
     """Write images as tasks for import (labelstud.io, basic Label Studio JSON format), each with its file or URL.
 
     ``/data/local-files/?d=PATH`` is a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, which is ``/`` where it is not
-    set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and place in the list.
+    set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and rank in the list.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Read ground-truth masks as arrays of true and false."""
+"""Read ground-truth masks of segmentation as boolean arrays, and resize them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOSSY = frozenset({"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF"})
 
 
 class Mask(NamedTuple):
-    """Hold a mask's foreground, (h, w), and whether its file held more than two values without a lossy format's excuse."""
+    """Hold a mask's foreground, (h, w), and whether its file held grey levels that no lossy format explains."""
 
     foreground: NDArray[np.bool_]
     grey: bool
@@ -77,12 +77,12 @@ def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.
 
 
 def _resize_rows(mask: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
-    own = mask.shape[0]
-    places = np.arange(count)
-    if count >= own:
-        nearest: NDArray[np.bool_] = mask[(2 * places + 1) * own // (2 * count)]
+    height = mask.shape[0]
+    rows = np.arange(count)
+    if count >= height:
+        nearest: NDArray[np.bool_] = mask[(2 * rows + 1) * height // (2 * count)]
         return nearest
-    first, last = places * own // count, -(-(places + 1) * own // count)
+    first, last = rows * height // count, -(-(rows + 1) * height // count)
     sums = np.concatenate([np.zeros((1, mask.shape[1]), np.int64), np.cumsum(mask, axis=0)])
     covered: NDArray[np.bool_] = sums[last] > sums[first]
     return covered

@@ -1,4 +1,4 @@
-"""Read probability maps, one file an image, and find which of them belongs to which image."""
+"""Read probability maps, one file an image, and match them to the images of a dataset."""
 
 from __future__ import annotations
 
@@ -76,34 +76,34 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
         raise MissingPathError(f"no folder of predictions at {root}: check the path")
     if not root.is_dir():
         raise InputError.of("predictions", "must be a folder of probability maps", str(root), "name the folder that holds them")
-    found, faults = _list(root)
-    if not found and not faults:
+    maps, faults = _list(root)
+    if not maps and not faults:
         raise InputError(f"no map below {root}: predictions are 8-bit grey images (or {ARRAY} arrays), one for each image")
-    keys = match_names(dataset, found)
-    files = {name: found[key][0] for name, key in keys.items() if key in found}
+    keys = match_names(dataset, maps)
+    files = {name: maps[key][0] for name, key in keys.items() if key in maps}
     if not files:
-        paths = [_below(one[0], root) for one in found.values()] or list(faults)
+        paths = [_below(paths[0], root) for paths in maps.values()] or list(faults)
         raise InputError(no_match(dataset, "map", printable(root), paths))
-    taken = set(keys.values())
+    used = set(keys.values())
     shown = printable(root)
     return MatchedMaps(
         folder=root,
         files=files,
-        missing={name: faults.get(key, f"no map {key}.* below {shown}") for name, key in keys.items() if key not in found},
-        extra=tuple(_below(paths[0], root) for key, paths in found.items() if key not in taken),
-        doubled=tuple(name for name, key in keys.items() if len(found.get(key, ())) > 1),
+        missing={name: faults.get(key, f"no map {key}.* below {shown}") for name, key in keys.items() if key not in maps},
+        extra=tuple(_below(paths[0], root) for key, paths in maps.items() if key not in used),
+        doubled=tuple(name for name, key in keys.items() if len(maps.get(key, ())) > 1),
     )
 
 
 def _list(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
     """List maps below a folder by path without ending, the preferred one first; and the same for what cannot be read."""
     walked = walk(root, endings={*EXTENSIONS, ARRAY})
-    found: dict[str, list[Path]] = {}
+    maps: dict[str, list[Path]] = {}
     ordered = sorted(walked.images, key=lambda file: (file.suffix.lower() != ".png", file.name))
     for file in sorted(ordered, key=lambda file: natural_key(stem(_below(file, root)))):
-        found.setdefault(stem(_below(file, root)), []).append(file)
+        maps.setdefault(stem(_below(file, root)), []).append(file)
     faults = {stem(_below(file, root)): f"{printable(file)}: {reason}" for file, reason in walked.faults}
-    return found, faults
+    return maps, faults
 
 
 def _below(file: Path, root: Path) -> str:

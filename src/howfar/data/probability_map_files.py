@@ -18,7 +18,7 @@ from howfar.io.atomic import replace
 KEY = "howfar"
 
 
-def places(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
+def map_paths(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
     """Return where each image's map goes: image ``a/1.jpg`` to ``a/1.png`` below the folder.
 
     Where names lead out of the folder, as absolute paths of a table do, the folders that all images share are left out. Raises
@@ -28,11 +28,11 @@ def places(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
     Examples
     --------
     >>> roads = Dataset("roads", (Item("a/1.jpg", Path("images/a/1.jpg")),))
-    >>> list(places("maps", roads))
+    >>> list(map_paths("maps", roads))
     [PosixPath('maps/a/1.png')]
     """
     root = Path(folder)
-    found: dict[Path, Item] = {}
+    item_at: dict[Path, Item] = {}
     names = {item.name: item.name for item in dataset.items}
     if any(map(_leads_out, names)):
         names = unshared(list(names))
@@ -42,12 +42,12 @@ def places(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
             rule = "must have its images below one folder"
             raise InputError.of(f"dataset {dataset.name}", rule, item.name, "give the table paths without '..'")
         path = root / PurePosixPath(name).with_suffix(".png")
-        if path in found:
+        if path in item_at:
             raise InputError.of(f"dataset {dataset.name}", "must give each map a name of its own", item.name, "rename one")
         if isinstance(item.path, Path) and path.absolute() == item.path.absolute():
             raise InputError.of("folder", "must not be the images' own", str(root), "choose another folder")
-        found[path] = item
-    return found
+        item_at[path] = item
+    return item_at
 
 
 def _leads_out(name: str) -> bool:

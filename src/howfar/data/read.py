@@ -1,4 +1,4 @@
-"""Read the bytes of images, from a file, from behind a URL or from within a tar, Parquet or Arrow file."""
+"""Read the bytes of images from a file, from behind a URL, or from within a tar, Parquet or Arrow file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def content_hash(data: bytes) -> str:
 
 @contextmanager
 def opened_file(path: str | Path) -> Iterator[BinaryIO]:
-    """Open what is not empty for reading, as `read_bytes` finds it. Raises as `read_bytes`."""
+    """Open a file, a container's member or an object behind a URL for reading, unless it is empty. Raises as `read_bytes`."""
     file = as_location(path) if is_url(path) else Path(path)
     try:
         status = _status(file) if isinstance(file, Path) else None
@@ -81,9 +81,9 @@ def exists(path: str | Path) -> bool:
     (False, False)
     """
     try:
-        place = as_location(path)
-        inside = find(place)
-        return place.is_file() if inside is None else inside[0].has(inside[1])
+        location = as_location(path)
+        member = find(location)
+        return location.is_file() if member is None else member[0].has(member[1])
     except Exception:  # a file system's library may raise anything
         return False
 
@@ -114,18 +114,18 @@ def _status(file: Path) -> os.stat_result | None:
         return None
 
 
-def _read_elsewhere(place: Location) -> bytes:
+def _read_elsewhere(location: Location) -> bytes:
     """Read a member of a container, or a file behind a URL."""
     try:
-        inside = find(place)
-        if inside is not None:
-            data = inside[0].read(inside[1])
+        member = find(location)
+        if member is not None:
+            data = member[0].read(member[1])
             # A row may hold the path of a file in place of its bytes.
             data = data if isinstance(data, bytes) else read_bytes(data)
-        elif isinstance(place, Path):
+        elif isinstance(location, Path):
             raise ImageError("no such file")
         else:
-            data = place.read_bytes()
+            data = location.read_bytes()
     except ImageError:
         raise
     except Exception as error:  # a file system's library may raise anything

@@ -1,4 +1,7 @@
-"""Keep arrays and a manifest in one zip file, of ``manifest.json`` and ``.npy`` members, in which nothing can be executed."""
+"""Write and read a zip file of named arrays and a JSON manifest, in which nothing can be executed.
+
+The manifest is ``manifest.json``, and each array an ``.npy`` member.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ MANIFEST = "manifest.json"
 _ARRAY = ".npy"
 # A fixed moment, so that the same content is the same file.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
 def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -68,16 +72,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             document = json.loads(archive.read(MANIFEST))
             names = [name for name in archive.namelist() if name.endswith(_ARRAY)]
             arrays = {name.removesuffix(_ARRAY): _array(archive, name) for name in names}
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        KeyError,
-        ValueError,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except _DAMAGED as error:
         reason = f"{type(error).__name__}: {one_line(error, 120)}"
         raise StoreError(f"{path} is no such archive, or is damaged ({reason})") from error
     if not isinstance(document, dict):

@@ -181,9 +181,9 @@ def stamp(location: Location) -> tuple[object, ...]:
         status = location.stat()
         return status.st_size, status.st_mtime_ns
     system, path = file_system(location)
-    known = system.info(path)
+    record = system.info(path)
     versions = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
-    return known.get("size"), *(str(known[key]) for key in versions if key in known)
+    return record.get("size"), *(str(record[key]) for key in versions if key in record)
 
 
 def ready_folder(argument: str, folder: str | Path | None) -> Path | None:

@@ -75,7 +75,7 @@ class LocalRunner:
         return fold(self.run(function, tasks), combine)
 
     def on_processors(self) -> LocalRunner:
-        """Return itself, since its tasks wait for no accelerator.
+        """Return this same runner, since its tasks wait for no accelerator.
 
         Examples
         --------

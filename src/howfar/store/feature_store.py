@@ -19,7 +19,7 @@ from howfar.store.folder import folder_at
 from howfar.store.identity_key import canonical
 from howfar.store.manifest import SHARDS, Manifest, ensure
 from howfar.store.row_selection import Selection
-from howfar.store.shard_catalog import Shelf
+from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.value_checks import as_stored
 
 TARGET_BYTES = 64 * 2**20
@@ -65,7 +65,7 @@ class FeatureStore:
         self._calls = 0
         self._looked, self._took = -math.inf, 0.0
         ensure(self._home, Manifest(self.identity, dtype, length))
-        self._shelf = Shelf(self._home.child(SHARDS), dtype, length)
+        self._catalog = ShardCatalog(self._home.child(SHARDS), dtype, length)
 
     @property
     def folder(self) -> Path | str:
@@ -76,20 +76,20 @@ class FeatureStore:
         return f"FeatureStore({str(self.folder)!r}, {len(self)} contents, q = {self.length:,}, {self.dtype})"
 
     def __len__(self) -> int:
-        return len(self._shelf)
+        return len(self._catalog)
 
     @property
     def damaged(self) -> Mapping[str, str]:
         """Return the shards on disk that are not used, and why; what they held counts as absent."""
-        return self._shelf.damaged
+        return self._catalog.damaged
 
     def contains(self, content: str) -> bool:
         """Return whether features of a content are stored; what other processes add is seen after `refresh`."""
-        return content in self._shelf
+        return content in self._catalog
 
     def refresh(self) -> None:
         """Read what other processes have added or packed. Raises `StoreError` where the folder cannot be read."""
-        self._shelf.refresh()
+        self._catalog.refresh()
 
     @contextmanager
     def claim(self, contents: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -99,30 +99,30 @@ class FeatureStore:
         ends with the process that holds it. Where files cannot be locked, everything that is not stored is granted. Raises
         `StoreError` where the folder refuses.
         """
-        with ExitStack() as held:
+        with ExitStack() as stack:
             try:
-                mine = held.enter_context(self._home.claim(contents, self._refreshed))
+                granted = stack.enter_context(self._home.claim(contents, self._refreshed))
             except OSError as error:
                 raise self._refused(error) from error
-            yield mine
+            yield granted
 
     def free(self, contents: Sequence[str]) -> tuple[str, ...]:
         """Return those of some contents that are neither stored nor claimed by anybody, as of now.
 
         Raises `StoreError` where the folder cannot be read.
         """
-        taken = self._home.claimed()
+        claimed = self._home.claimed()
         self.refresh()
-        return tuple(content for content in dict.fromkeys(contents) if content not in taken and content not in self._shelf)
+        return tuple(content for content in dict.fromkeys(contents) if content not in claimed and content not in self._catalog)
 
-    def _refreshed(self) -> Shelf:
-        """Read the catalogue anew; behind a URL, where nobody can claim, so rarely that it takes a small part of the time."""
+    def _refreshed(self) -> ShardCatalog:
+        """Read the catalog anew; behind a URL, where nobody can claim, so rarely that it takes a small part of the time."""
         begun = time.monotonic()
         if self._home.near or begun - self._looked >= SELDOM * self._took:
             self.refresh()
             self._looked = time.monotonic()
             self._took = self._looked - begun
-        return self._shelf
+        return self._catalog
 
     def add(self, contents: Sequence[str], paths: Sequence[str], rows: ArrayLike) -> None:
         """Store features as one shard, which appears whole or not at all; on return it is synced to disk.
@@ -149,10 +149,10 @@ class FeatureStore:
             return
         shard_id = shards.new_id()
         try:
-            shards.write(self._shelf.folder, shard_id, [stored], stored.shape, contents, paths)
+            shards.write(self._catalog.folder, shard_id, [stored], stored.shape, contents, paths)
         except OSError as error:
             raise self._refused(error) from error
-        self._shelf.insert(shards.Shard(shard_id, count, tuple(contents), range(count)))
+        self._catalog.insert(shards.Shard(shard_id, count, tuple(contents), range(count)))
 
     def tidy(self) -> None:
         """Pack at every 256th call, on a disk alone; who fills a store calls this after each `add`, so that shards stay few.
@@ -171,7 +171,7 @@ class FeatureStore:
 
         Raises `StoreError` where a content has no features here.
         """
-        return Selection(self._shelf, contents)
+        return Selection(self._catalog, contents)
 
     def pack(self, target_bytes: int = TARGET_BYTES, many: int = MANY_SHARDS) -> int:
         """Merge small shards into large ones where there are many, and return how many were merged; no result changes.
@@ -184,4 +184,4 @@ class FeatureStore:
         for name, value in (("target_bytes", target_bytes), ("many", many)):
             if value < 1:
                 raise InputError.of(name, "must be at least 1", value)
-        return pack(self._home, self._shelf, target_bytes, many)
+        return pack(self._home, self._catalog, target_bytes, many)

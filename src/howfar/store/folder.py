@@ -1,4 +1,4 @@
-"""Define what a store asks of its folder, on this machine or behind a URL."""
+"""Define the interface of a store's folder, on this machine or behind a URL, and open one by its path or URL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Matrix(Protocol):
     """Read a (count, q) matrix in a file, in pieces."""
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Put some columns of some rows, which do not fall, into a block: ``block[positions] = it[rows, columns]``."""
+        """Copy some columns of some rows, which do not fall, into a block: ``block[positions] = matrix[rows, columns]``."""
         ...
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
@@ -36,7 +36,7 @@ class Folder(Protocol):
 
     @property
     def path(self) -> Path | str:
-        """Return the path, or the URL."""
+        """Return the folder's path, or its URL."""
         ...
 
     def child(self, name: str) -> Folder:
@@ -88,7 +88,7 @@ class Folder(Protocol):
         ...
 
 
-def folder_at(place: str | Path) -> Folder:
+def folder_at(folder: str | Path) -> Folder:
     """Return the folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
 
     Raises `MissingExtraError` where the URL's file system is not installed, and `InputError` where fsspec knows no such file
@@ -101,12 +101,12 @@ def folder_at(place: str | Path) -> Folder:
     """
     from howfar.store.local_folder import LocalFolder
 
-    text = str(place)
+    text = str(folder)
     if not text.strip() or (not text.partition("://")[2].strip("/") and is_url(text)):
-        raise InputError.of("store", "must be a folder or a URL with one in it", place, "write DIR or s3://BUCKET/FOLDER")
-    if isinstance(place, str) and not is_url(text) and text.partition(":/")[0].lower() in EXTRAS:
-        raise InputError.of("store", "must have two slashes after the colon of a URL", place, "write s3://BUCKET/FOLDER")
-    location = as_location(place, "store")
+        raise InputError.of("store", "must be a folder or a URL with one in it", folder, "write DIR or s3://BUCKET/FOLDER")
+    if isinstance(folder, str) and not is_url(text) and text.partition(":/")[0].lower() in EXTRAS:
+        raise InputError.of("store", "must have two slashes after the colon of a URL", folder, "write s3://BUCKET/FOLDER")
+    location = as_location(folder, "store")
     if isinstance(location, Path):
         return LocalFolder(location)
     from howfar.store.remote_folder import RemoteFolder

@@ -16,7 +16,7 @@ from typing import Final
 from howfar.io.lock import held, locked
 
 CLAIMS: Final = "claims"
-_DOOR: Final = ".door"
+_LOCK: Final = ".door"
 
 
 class Claims:
@@ -29,8 +29,8 @@ class Claims:
     --------
     >>> import tempfile
     >>> claims = Claims(Path(tempfile.mkdtemp()) / "claims")
-    >>> with claims.take(["cat", "dog"], lambda: {"dog"}) as mine, claims.take(["cat", "cow"], set) as others:
-    ...     mine, others
+    >>> with claims.take(["cat", "dog"], lambda: {"dog"}) as granted, claims.take(["cat", "cow"], set) as others:
+    ...     granted, others
     (('cat',), ('cow',))
     """
 
@@ -44,31 +44,31 @@ class Claims:
         A content that stands twice in `wanted` is granted once; `stored` gives the contents that are stored, looked up when it
         is called. Raises `OSError` where the disk refuses.
         """
-        asked = dict.fromkeys(wanted)
+        distinct = dict.fromkeys(wanted)
         self._folder.mkdir(exist_ok=True)
         path = self._folder / secrets.token_hex(8)
         with ExitStack() as claim:
-            with locked(self._folder / _DOOR):
+            with locked(self._folder / _LOCK):
                 # In this order: what is let go of between the two looks has been stored before, and the second look sees it.
                 taken = self._taken(sweep=True)
-                known = stored()
-                mine = tuple(content for content in asked if content not in taken and content not in known)
-                if mine:
-                    path.write_text("\n".join(mine), encoding="utf-8")
+                in_store = stored()
+                granted = tuple(content for content in distinct if content not in taken and content not in in_store)
+                if granted:
+                    path.write_text("\n".join(granted), encoding="utf-8")
                     claim.enter_context(locked(path))
             # Deleted before it is unlocked, so that nobody meets it unlocked.
             claim.callback(path.unlink, missing_ok=True)
-            yield mine
+            yield granted
 
     def taken(self) -> set[str]:
         """Return the contents that somebody claims now."""
         return self._taken(sweep=False) if self._folder.is_dir() else set()
 
     def _taken(self, sweep: bool) -> set[str]:
-        """Read all claims; who holds the door may delete what is nobody's, as no claim is about to be locked then."""
+        """Read all claims; who holds the lock may `sweep`: delete what is nobody's, as no claim is about to be locked then."""
         contents: set[str] = set()
         with os.scandir(self._folder) as entries:
-            claims = [Path(entry.path) for entry in entries if entry.name != _DOOR]
+            claims = [Path(entry.path) for entry in entries if entry.name != _LOCK]
         for claim in claims:
             named = held(claim)
             if named is not None:

@@ -99,26 +99,26 @@ class LocalFolder:
 
 @dataclass(frozen=True, eq=False)
 class MappedMatrix:
-    """Read a matrix under a memory map, which closes when the last array over it is gone: a thread may be reading it."""
+    """Read a memory-mapped matrix; the map closes when the last array over it is gone, as a thread may be reading it."""
 
     array: NDArray[Any]
     mapped: mmap.mmap
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Put some columns of some rows, which do not fall, into some rows of a block."""
+        """Copy some columns of some rows, which do not fall, into some rows of a block."""
         part = self.array[:, columns]
         cuts = _cuts(rows, part)
-        for piece, there in zip(np.split(positions, cuts), np.split(rows, cuts), strict=True):
-            _copy(block, piece, part, there)
+        for block_rows, part_rows in zip(np.split(positions, cuts), np.split(rows, cuts), strict=True):
+            _copy(block, block_rows, part, part_rows)
             self._let_go()
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Read whole rows, in their stored type."""
-        found: NDArray[Any] = self.array[rows]
-        return found
+        taken: NDArray[Any] = self.array[rows]
+        return taken
 
     def _let_go(self) -> None:
-        """Unmap the pages that were read from this process; they stay in the system's cache, and may be read again."""
+        """Release the pages that were read from this process; they stay in the system's cache, and may be read again."""
         if hasattr(mmap, "MADV_DONTNEED"):
             self.mapped.madvise(mmap.MADV_DONTNEED)
 
@@ -136,9 +136,9 @@ def _cuts(row: NDArray[np.int64], part: NDArray[np.floating]) -> NDArray[np.int6
 def _copy(
     block: NDArray[np.float32], positions: NDArray[np.int64], matrix: NDArray[np.floating], row: NDArray[np.int64]
 ) -> None:
-    first, there = int(positions[0]), int(row[0])
+    first, first_row = int(positions[0]), int(row[0])
     steady = np.arange(len(row))
-    if np.array_equal(positions, first + steady) and np.array_equal(row, there + steady):
-        block[first : first + len(row)] = matrix[there : there + len(row)]
+    if np.array_equal(positions, first + steady) and np.array_equal(row, first_row + steady):
+        block[first : first + len(row)] = matrix[first_row : first_row + len(row)]
     else:
         block[positions] = matrix[row]

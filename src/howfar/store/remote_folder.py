@@ -81,10 +81,10 @@ class RemoteFolder:
             where = self._fs._strip_protocol(self.url)
             self._fs.invalidate_cache(where)
             try:
-                found = self._fs.ls(where, detail=True)
+                entries = self._fs.ls(where, detail=True)
             except FileNotFoundError:
                 return set()
-            return {one["name"].rstrip("/").rpartition("/")[2] for one in found if one["type"] == "file"}
+            return {entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "file"}
 
     def read(self, name: str) -> bytes:
         """Read an object's bytes."""
@@ -131,8 +131,8 @@ class RemoteFolder:
     @contextmanager
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
         """Yield all contents that are not stored."""
-        known = stored()
-        yield tuple(content for content in dict.fromkeys(wanted) if content not in known)
+        in_store = stored()
+        yield tuple(content for content in dict.fromkeys(wanted) if content not in in_store)
 
     def claimed(self) -> set[str]:
         """Return nothing: nobody can lock an object."""
@@ -141,7 +141,7 @@ class RemoteFolder:
 
 @dataclass(frozen=True, eq=False)
 class RangedMatrix:
-    """Read a matrix in an object by the bytes that are needed, several pieces at a time."""
+    """Read a matrix in an object by requests for ranges of its bytes, several at a time."""
 
     url: str
     fs: Any
@@ -151,19 +151,19 @@ class RangedMatrix:
     offset: int
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Put some columns of some rows, which do not fall, into some rows of a block."""
+        """Copy some columns of some rows, which do not fall, into some rows of a block."""
         begin, end, _ = columns.indices(self.shape[1])
         if end <= begin:
             return
-        for first, last, found in self._pieces(rows, begin, end):
-            block[positions[first:last]] = found
+        for first, last, piece in self._pieces(rows, begin, end):
+            block[positions[first:last]] = piece
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Read whole rows, in their stored type."""
-        found = np.empty((len(rows), self.shape[1]), self.dtype)
+        taken = np.empty((len(rows), self.shape[1]), self.dtype)
         for first, last, piece in self._pieces(rows, 0, self.shape[1]):
-            found[first:last] = piece
-        return found
+            taken[first:last] = piece
+        return taken
 
     def _pieces(self, rows: NDArray[np.int64], begin: int, end: int) -> Iterator[tuple[int, int, NDArray[Any]]]:
         """Yield rows `first` to `last` of those that are asked for, piece by piece, (last - first, end - begin)."""
@@ -171,8 +171,8 @@ class RangedMatrix:
         starts = self.offset + rows * stride + begin * item
         width = (end - begin) * item
         spans = _spans(starts, width)
-        for at in range(0, len(spans), AT_ONCE):
-            group = spans[at : at + AT_ONCE]
+        for start in range(0, len(spans), AT_ONCE):
+            group = spans[start : start + AT_ONCE]
             lows = [int(starts[first]) for first, _ in group]
             highs = [int(starts[last - 1]) + width for _, last in group]
             with _as_os_errors(self.url):
@@ -180,9 +180,9 @@ class RangedMatrix:
             for (first, last), low, high, answer in zip(group, lows, highs, answers, strict=True):
                 if len(answer) != high - low:
                     raise OSError(f"{self.path} ends before byte {high:,}")
-                places = starts[first:last] - low
+                offsets = starts[first:last] - low
                 data = np.frombuffer(answer, np.uint8)
-                cut = np.lib.stride_tricks.sliding_window_view(data, width)[places]
+                cut = np.lib.stride_tricks.sliding_window_view(data, width)[offsets]
                 yield first, last, np.ascontiguousarray(cut).view(self.dtype)
 
 
@@ -198,7 +198,7 @@ def _scratch() -> Iterator[tuple[BinaryIO, str]]:
 
 
 def _spans(starts: NDArray[np.int64], width: int) -> list[tuple[int, int]]:
-    """Find runs of pieces, each of `width` bytes, for one request: little lies between them, and all is not too much."""
+    """Group pieces of `width` bytes each into requests: little lies between the pieces of one, and all is not too much."""
     spans = []
     first = 0
     for k in range(1, len(starts) + 1):

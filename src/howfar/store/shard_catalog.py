@@ -16,12 +16,12 @@ from howfar.store.mmap_cache import MmapCache
 from howfar.store.shards import Shard, ShardDamagedError, ShardGoneError
 
 TRIES = 10
-# Shelves that a process keeps which were sent to it.
+# Catalogs that a process keeps which were sent to it.
 KEPT = 8
 _log = logging.getLogger("howfar.store")
 
 
-class Shelf:
+class ShardCatalog:
     """Serve one folder of shards, to which other processes add and which they pack. Safe to call from several threads."""
 
     def __init__(self, folder: Folder, dtype: str, length: int) -> None:
@@ -33,7 +33,7 @@ class Shelf:
         self.refresh()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return shelf_at, (self.folder, self.dtype, self.length)
+        return catalog_at, (self.folder, self.dtype, self.length)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -110,27 +110,27 @@ class Shelf:
             raise StoreError(f"the store cannot read shard {shard_id} of {self.folder.path}: {error}") from error
 
     def _look(self) -> bool:
-        """Read the folder once; False where it changed meanwhile, so that the look may have missed a shard."""
-        there = shards.ids(self.folder)
-        fresh = sorted(there - self._index.shards.keys() - self._damaged.keys())
-        found, whole = [], True
-        for shard_id, read in zip(fresh, self._read(fresh), strict=True):
+        """Read the folder once; False where it changed meanwhile, so that a shard may have been missed."""
+        present = shards.ids(self.folder)
+        unread = sorted(present - self._index.shards.keys() - self._damaged.keys())
+        usable, whole = [], True
+        for shard_id, read in zip(unread, self._read(unread), strict=True):
             if isinstance(read, Shard):
-                found.append(read)
+                usable.append(read)
             elif isinstance(read, ShardGoneError):
                 whole = False
             else:
                 self._condemn(shard_id, str(read))
-        self._index.insert(found)
-        gone = self._index.shards.keys() - there
+        self._index.insert(usable)
+        gone = self._index.shards.keys() - present
         if gone:
             self._index.drop(list(gone))
             self._maps.drop(gone)
-        self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in there}
+        self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in present}
         # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
-        return whole and not gone and there == shards.ids(self.folder)
+        return whole and not gone and present == shards.ids(self.folder)
 
-    def _read(self, fresh: Sequence[str]) -> list[Shard | ShardGoneError | ShardDamagedError]:
+    def _read(self, unread: Sequence[str]) -> list[Shard | ShardGoneError | ShardDamagedError]:
         """Read the shards of some ids, or what is wrong with each."""
 
         def read(shard_id: str) -> Shard | ShardGoneError | ShardDamagedError:
@@ -139,7 +139,7 @@ class Shelf:
             except (ShardGoneError, ShardDamagedError) as error:
                 return error
 
-        return list(shards.several(self.folder, read, fresh))
+        return list(shards.several(self.folder, read, unread))
 
     def _condemn(self, shard_id: str, why: str) -> None:
         self._damaged[shard_id] = why
@@ -147,6 +147,6 @@ class Shelf:
 
 
 @lru_cache(maxsize=KEPT)
-def shelf_at(folder: Folder, dtype: str, length: int) -> Shelf:
-    """Return the shelf of a folder, one and the same where several are unpickled in a process: its index is read once."""
-    return Shelf(folder, dtype, length)
+def catalog_at(folder: Folder, dtype: str, length: int) -> ShardCatalog:
+    """Return the catalog of a folder, the same one where several are unpickled in a process: its index is read once."""
+    return ShardCatalog(folder, dtype, length)

@@ -168,7 +168,7 @@ def remove(folder: Folder, gone: Iterable[str]) -> None:
 
 
 def several(folder: Folder, ask: Callable[[S], R], of: Sequence[S]) -> Iterator[R]:
-    """Yield ``ask`` of each, in order: behind a URL, where an answer takes its time, several at a time.
+    """Yield ``ask`` of each, in order; behind a URL, where an answer takes its time, ask for several at a time.
 
     Examples
     --------
@@ -205,10 +205,10 @@ def _read_columns(data: bytes, names: list[str]) -> list[list[Any]]:
 
 def _layout(folder: Folder, name: str, dtype: str, length: int) -> tuple[tuple[int, int], int]:
     head, size = folder.head(name, HEADER_BYTES)
-    shape, fortran, found, offset = _header(head[: 10 + int.from_bytes(head[8:10], "little")])
-    if fortran or found != STORED[dtype] or len(shape) != 2 or shape[1] != length:
-        raise ShardDamagedError(f"its matrix is {found} {shape}, not {dtype} with {length} columns")
-    if size != offset + shape[0] * length * found.itemsize:
+    shape, fortran, stored, offset = _header(head[: 10 + int.from_bytes(head[8:10], "little")])
+    if fortran or stored != STORED[dtype] or len(shape) != 2 or shape[1] != length:
+        raise ShardDamagedError(f"its matrix is {stored} {shape}, not {dtype} with {length} columns")
+    if size != offset + shape[0] * length * stored.itemsize:
         raise ShardDamagedError(f"its matrix has {size} bytes, not those of {shape[0]} rows")
     return (shape[0], length), offset
 

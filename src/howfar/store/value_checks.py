@@ -32,9 +32,9 @@ def as_stored(rows: ArrayLike, contents: Sequence[str], paths: Sequence[str], dt
             f"must be ({len(contents)} contents, {length} features) with a path each",
             (*array.shape, f"{len(paths)} paths"),
         )
-    wrong = [content for content in contents if not isinstance(content, str)]
-    if wrong:
-        raise InputError.of("contents", "must be text, the hash of an image's bytes", wrong[0])
+    not_text = [content for content in contents if not isinstance(content, str)]
+    if not_text:
+        raise InputError.of("contents", "must be text, the hash of an image's bytes", not_text[0])
     if array.size:
         _refuse_beyond(array, paths, dtype)
     return np.ascontiguousarray(array, STORED[dtype])

@@ -1,4 +1,4 @@
-"""Open a Parquet file once, for its schema and for whatever of its columns is wanted then."""
+"""Open a Parquet file once, for its schema and for the columns that are read later."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class ParquetFile:
     (['image', 'label'], ['dry', None])
     """
 
-    def __init__(self, place: Location, what: str = "Parquet file") -> None:
+    def __init__(self, location: Location, what: str = "Parquet file") -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self.place, self._what = place, what
-        # Arrow reads a local file at any place without moving the one position that threads would share.
-        self._source: Any = pa.OSFile(str(place)) if isinstance(place, Path) else open_binary(place, _BLOCK)
+        self.location, self._what = location, what
+        # Arrow reads a local file at any position without moving the one position that threads would share.
+        self._source: Any = pa.OSFile(str(location)) if isinstance(location, Path) else open_binary(location, _BLOCK)
         try:
             file = pq.ParquetFile(self._source)
         except (pa.ArrowException, OSError) as error:
@@ -64,8 +64,8 @@ class ParquetFile:
         import pyarrow.parquet as pq
 
         # Behind a URL each walk has a position of its own.
-        local = isinstance(self.place, Path)
-        with nullcontext(self._source) if local else open_binary(self.place, block) as source:
+        local = isinstance(self.location, Path)
+        with nullcontext(self._source) if local else open_binary(self.location, block) as source:
             # A column's pages are read one by one in this way, by default the whole row group's at once.
             file = pq.ParquetFile(source, metadata=self.metadata, buffer_size=1 << 20, pre_buffer=False)
             try:
@@ -75,4 +75,4 @@ class ParquetFile:
                 raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> InputError:
-        return InputError(f"{self.place} is not a readable {self._what} ({one_line(error, 120)})")
+        return InputError(f"{self.location} is not a readable {self._what} ({one_line(error, 120)})")
