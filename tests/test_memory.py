@@ -237,7 +237,7 @@ def test_processes_of_one_machine_share_it() -> None:
     with within("200MB"), beside(4 * 10**6):
         part = budget(4)
         assert part is not None
-        assert (part.total, part.kept) == (49 * 10**6, 0)
+        assert (part.total, part.reserved) == (49 * 10**6, 0)
     # All tasks' needs and what is left to results: 4 · (28 MiB + 50 MB) + 4 MB.
     said = r"at least 322 MB for rows, 4 tasks at a time, got '200 MB': give more, or have fewer workers, or take fewer"
     with within(part), pytest.raises(InputError, match=said):

@@ -41,7 +41,7 @@ def test_where_it_is_seen(
 
 def test_what_is_said_is_said_in_a_log_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
-    with bar(said=True, total=7, desc="counting") as shown:
+    with bar(always=True, total=7, desc="counting") as shown:
         shown.set_postfix({"kept": 3}, refresh=False)
         shown.update(7)
     assert "7/7" in (err := capsys.readouterr().err)

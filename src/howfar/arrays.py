@@ -18,17 +18,8 @@ Float64Array: TypeAlias = NDArray[np.float64]
 def as_features(x: ArrayLike, name: str) -> FloatArray:
     """Return `x` as a finite (n, q) floating array; float32 and float64 stay as they are, others become float64.
 
-    Parameters
-    ----------
-    x
-        n rows of q features.
-    name
-        The argument's name, for the error line.
-
-    Raises
-    ------
-    InputError
-        Not two-dimensional, no rows or columns, not numeric, or holding NaN, infinity or more than 1e100.
+    `name` is the argument's name, for the error line. Raises `InputError` for what is not two-dimensional or not numeric, has
+    no rows or columns, or holds NaN, infinity or more than 1e100.
 
     Examples
     --------
@@ -57,10 +48,7 @@ def as_features(x: ArrayLike, name: str) -> FloatArray:
 def as_pair(s: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Return secondary and primary features with the same number of columns.
 
-    Raises
-    ------
-    InputError
-        Features that are not a finite two-dimensional table of numbers, or two widths q.
+    Raises `InputError` as `as_features`, or where the two differ in their number of columns q.
 
     Examples
     --------
@@ -101,10 +89,7 @@ class ArrayRows:
 def as_rows(x: ArrayLike | Rows, name: str) -> Rows:
     """Return `x` as something that reads by rows and by columns: a store's selection as it is, an array wrapped.
 
-    Raises
-    ------
-    InputError
-        An array that is not a finite two-dimensional table of numbers.
+    Raises `InputError` as `as_features`.
 
     Examples
     --------

@@ -14,16 +14,8 @@ class InputError(HowfarError, ValueError):
     def of(cls, argument: str, rule: str, received: object, remedy: str = "") -> InputError:
         """Build the one line that every refused argument gets.
 
-        Parameters
-        ----------
-        argument
-            Name as the caller wrote it.
-        rule
-            What must hold, as a phrase that follows the name: ``"must be at least 1"``.
-        received
-            The value that broke the rule.
-        remedy
-            What to do instead; left out of the line when empty.
+        `argument` is the name as the caller wrote it, `rule` a phrase that follows it ("must be at least 1"), `received` the
+        value that broke the rule, and `remedy` what to do instead; the line ends before it where it is empty.
 
         Examples
         --------
@@ -59,7 +51,7 @@ class StoreError(HowfarError, RuntimeError):
 
 
 class RunnerError(HowfarError, RuntimeError):
-    """Report work that could not be run where it was sent: the cluster is out of reach, or has lost a task for good."""
+    """Report tasks that could not be run where they were sent: the cluster is out of reach, or has lost a task for good."""
 
 
 def one_line(error: object, most: int = 160) -> str:

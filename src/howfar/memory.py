@@ -1,8 +1,8 @@
 """Limit the memory that howfar's own arrays take, by choosing how many rows, columns or draws are held at a time.
 
 The budget is above what the interpreter, its libraries and the network take. Code that holds arrays states what it cannot do
-without, and is told how much to take at a time. The budget is set around the work, as numpy's error handling is, and not passed
-from call to call: it changes no result, so it is no argument of any of them.
+without, and is told how much to take at a time. The budget is set around a block of code, as numpy's error handling is, and not
+passed from call to call: it changes no result, so it is no argument of any function.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ SLACK = 28 << 20
 
 
 class Budget(NamedTuple):
-    """Hold a budget in bytes: all, what is left to results, and what the user asked for (of which this may be one part)."""
+    """Hold a budget in bytes: all, what is reserved for results, and what the user requested (this may be one part of it)."""
 
     total: int
-    kept: int
-    asked: int
+    reserved: int
+    requested: int
     parts: int = 1
 
     def part(self, parts: int) -> Budget:
@@ -38,9 +38,9 @@ class Budget(NamedTuple):
         Examples
         --------
         >>> Budget(100, 20, 100).part(4)
-        Budget(total=20, kept=0, asked=100, parts=4)
+        Budget(total=20, reserved=0, requested=100, parts=4)
         """
-        return Budget(max(1, (self.total - self.kept) // parts), 0, self.asked, parts)
+        return Budget(max(1, (self.total - self.reserved) // parts), 0, self.requested, parts)
 
 
 _set: ContextVar[Budget | None] = ContextVar("howfar-memory", default=None)
@@ -65,7 +65,7 @@ def parse_size(size: str | int) -> int:
 
 @contextmanager
 def within(size: str | int | Budget | None) -> Iterator[None]:
-    """Keep the arrays of the work inside below a size, or to a budget; None sets no bound.
+    """Limit the arrays of the block's code to a size, or to a budget; None sets no limit.
 
     Raises `InputError` for a size that is not of a form like 512MB or 2GB, or not above 0.
 
@@ -104,15 +104,15 @@ def budget(parts: int = 1) -> Budget | None:
     --------
     >>> with within("100MB"), beside(60 * 10**6):
     ...     budget(2)
-    Budget(total=20000000, kept=0, asked=100000000, parts=2)
+    Budget(total=20000000, reserved=0, requested=100000000, parts=2)
     """
     current = _set.get()
     return current if current is None or parts == 1 else current.part(parts)
 
 
 @contextmanager
-def beside(kept: int) -> Iterator[None]:
-    """Leave that many bytes of the budget to results that are kept while the work inside goes on.
+def beside(reserved: int) -> Iterator[None]:
+    """Reserve that many bytes of the budget for results that are kept until the block ends.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def beside(kept: int) -> Iterator[None]:
     10
     """
     whole = _set.get()
-    token = _set.set(None if whole is None else whole._replace(kept=whole.kept + kept))
+    token = _set.set(None if whole is None else whole._replace(reserved=whole.reserved + reserved))
     try:
         yield
     finally:
@@ -131,8 +131,8 @@ def beside(kept: int) -> Iterator[None]:
 def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take fewer images with limit") -> int:
     """Compute how many rows, columns or draws to take at a time: as usual, or fewer where a budget asks for it.
 
-    `usual` is how many to take without a budget, `each` the bytes of one row, column or draw, `held` the bytes that the work
-    holds beside them; `what` names what is held and `remedy` what helps beside a larger budget, for the error line. Raises
+    `usual` is how many to take without a budget, `each` the bytes of one row, column or draw, `held` the bytes that are held
+    beside them; `what` names what is held and `remedy` what helps beside a larger budget, for the error line. Raises
     `InputError` where not even one of them fits.
 
     Examples
@@ -147,7 +147,7 @@ def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take f
     whole = _set.get()
     if whole is None:
         return usual
-    needed = SLACK + whole.kept + held + each
+    needed = SLACK + whole.reserved + held + each
     if needed <= whole.total:
         return min(usual, 1 + (whole.total - needed) // max(1, each))
     steps = _steps.get()
@@ -159,7 +159,7 @@ def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take f
 
 @contextmanager
 def plan() -> Iterator[None]:
-    """Check every step of the work inside against the budget, and refuse the one that needs the most at the end.
+    """Check every step of the block's code against the budget, and refuse the one that needs the most when the block ends.
 
     Raises `InputError` where a step does not fit: the line names the one that needs the most.
 
@@ -182,8 +182,8 @@ def plan() -> Iterator[None]:
 
 
 def _too_little(whole: Budget, needed: int, what: str, remedy: str) -> InputError:
-    beside_tasks = whole.asked - whole.parts * whole.total if whole.parts > 1 else 0
+    beside_tasks = whole.requested - whole.parts * whole.total if whole.parts > 1 else 0
     at_once = f", {whole.parts} tasks at a time" if whole.parts > 1 else ""
     rule = f"must be at least {-(-(beside_tasks + whole.parts * needed) // 10**6):,} MB for {what}{at_once}"
     fewer = "have fewer workers, or " if whole.parts > 1 else ""
-    return InputError.of("memory", rule, f"{whole.asked // 10**6:,} MB", f"give more, or {fewer}{remedy}")
+    return InputError.of("memory", rule, f"{whole.requested // 10**6:,} MB", f"give more, or {fewer}{remedy}")

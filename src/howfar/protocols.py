@@ -86,7 +86,7 @@ class Backbone(Protocol):
 
 
 class ImageDistance(Protocol):
-    """Measure the distance from each image of S to the dataset P, both projected: (m, z), (n, z) -> (m,)."""
+    """Measure the distance from each secondary image to the primary dataset, both projected: (m, z), (n, z) -> (m,)."""
 
     def __call__(self, s: Any, p: Any, /) -> NDArray[np.float64]:
         """Measure the distances of the rows of `s` from `p`."""
@@ -94,7 +94,7 @@ class ImageDistance(Protocol):
 
 
 class DatasetDistance(Protocol):
-    """Measure the distance between the datasets S and P, both projected: (m, z), (n, z) -> float."""
+    """Measure the distance between the secondary and the primary dataset, both projected: (m, z), (n, z) -> float."""
 
     def __call__(self, s: Any, p: Any, /) -> float:
         """Measure the distance of `s` from `p`."""
@@ -142,7 +142,7 @@ class Estimator(Protocol):
         ...
 
     def resolve(self, columns: Mapping[str, Any], sets: Any) -> Estimator | None:
-        """Settle which columns the estimator reads, given those of some images and their sets; None where it cannot be used."""
+        """Choose which columns the estimator reads, given those of some images and their sets; None where it cannot be used."""
         ...
 
     def fit(self, columns: Mapping[str, Any], performance: Any, sets: Any, groups: Any = None) -> FittedEstimator:
@@ -210,7 +210,7 @@ class Segmenter(Protocol):
 
 
 class Store(Protocol):
-    """Keeps features."""
+    """Keep the features of images."""
 
     def open(self, identity: Mapping[str, Any], length: int) -> Any:
         """Open the features of one identity, made where there are none yet."""

@@ -1,4 +1,4 @@
-"""Finds objects by name and loads them when they are asked for: ours by the table below, other packages' by entry points.
+"""Find objects by name and load them when they are asked for: ours by the table below, other packages' by entry points.
 
 Another package adds a backbone, a distance, a figure, a section of the report or a command with an entry point in the group
 ``howfar.<kind>`` (``howfar.backbones``, ``howfar.figures`` …) whose value is ``module:attribute``. A kind of its own, as for
@@ -91,10 +91,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "blur": "howfar.perturb.corruptions:BLUR",
         "noise": "howfar.perturb.corruptions:NOISY",
     },
-    "runners": {
-        "local": "howfar.runners.local:LocalRunner",
-        "ray": "howfar.runners.ray:RayRunner",
-    },
+    "runners": {"local": "howfar.runners.local:LocalRunner", "ray": "howfar.runners.ray:RayRunner"},
     "figures": {
         "relative": "howfar.figures.relative_distance:relative",
         "violin": "howfar.figures.violin:violin",
@@ -123,9 +120,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "signals": "howfar.relation.performance_estimators:SIGNALS",
         "all": "howfar.relation.performance_estimators:ALL",
     },
-    "evaluation_figures": {
-        "thresholds": "howfar.figures.thresholds:thresholds",
-    },
+    "evaluation_figures": {"thresholds": "howfar.figures.thresholds:thresholds"},
     "relation_figures": {
         "performance": "howfar.figures.performance:performance",
         "parts": "howfar.figures.near_and_far_parts:parts",
@@ -134,9 +129,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "estimates": "howfar.figures.estimates:estimates",
         "failures": "howfar.figures.failures:failures",
     },
-    "selection_figures": {
-        "contact_sheet": "howfar.figures.contact_sheet:contact_sheet",
-    },
+    "selection_figures": {"contact_sheet": "howfar.figures.contact_sheet:contact_sheet"},
     "adaptation_figures": {
         "adaptation_gains": "howfar.figures.adaptation_gains:adaptation_gains",
         "adaptation_bars": "howfar.figures.adaptation_bars:adaptation_bars",
@@ -154,9 +147,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "matrix_map": "howfar.figures.matrix:matrix_map",
         "matrix_relative": "howfar.figures.matrix:matrix_relative",
     },
-    "prompting_figures": {
-        "prompting_rows": "howfar.figures.prompting:prompting_rows",
-    },
+    "prompting_figures": {"prompting_rows": "howfar.figures.prompting:prompting_rows"},
     "results": {
         "comparison": "howfar.results.comparison:Comparison",
         "adaptation": "howfar.results.adaptation:Adaptation",
@@ -208,10 +199,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
 def names(kind: str) -> tuple[str, ...]:
     """List every registered name of a kind, sorted: ours and those of installed packages.
 
-    Raises
-    ------
-    InputError
-        The kind itself is unknown.
+    Raises `InputError` where the kind itself is unknown.
 
     Examples
     --------
@@ -234,7 +222,7 @@ def ordered(kind: str) -> tuple[str, ...]:
 
 
 def is_ours(kind: str, name: str) -> bool:
-    """Tell whether a name is howfar's own.
+    """Return whether a name is howfar's own.
 
     Examples
     --------
@@ -247,10 +235,7 @@ def is_ours(kind: str, name: str) -> bool:
 def load(kind: str, name: str) -> Any:
     """Import and return what is registered as `name`.
 
-    Raises
-    ------
-    UnknownNameError
-        No such name; the line lists the known ones.
+    Raises `UnknownNameError`, which lists the known names, where nothing is.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from PIL import Image
 
 from howfar.data import Dataset, Item, parse
 from howfar.data.predictions import match_maps, read_prediction
-from howfar.data.probability_map_files import places, signature_of, write_map
+from howfar.data.probability_map_files import map_paths, signature_of, write_map
 from howfar.errors import InputError
 
 
@@ -20,7 +20,7 @@ def dataset(*names: str) -> Dataset:
 
 def test_maps_go_by_the_images_names() -> None:
     names = ("1.jpg", "a/1.jpg", "a/b.v2.JPEG", "ü x.tif", "p-1.png")
-    found = places("maps", dataset(*names))
+    found = map_paths("maps", dataset(*names))
     assert [path.as_posix() for path in found] == [
         "maps/1.png",
         "maps/a/1.png",
@@ -33,17 +33,17 @@ def test_maps_go_by_the_images_names() -> None:
 
 def test_two_images_of_one_name_are_refused() -> None:
     with pytest.raises(InputError, match=r"dataset roads must give each map a name of its own, got 'a/1.png': rename one"):
-        places("maps", dataset("a/1.jpg", "b/1.jpg", "a/1.png"))
+        map_paths("maps", dataset("a/1.jpg", "b/1.jpg", "a/1.png"))
 
 
 def test_a_map_never_takes_the_place_of_its_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = Dataset("roads", (Item("1.png", tmp_path / "1.png"),))
     with pytest.raises(InputError, match="folder must not be the images' own"):
-        places(tmp_path, own)
+        map_paths(tmp_path, own)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="folder must not be the images' own"):
-        places(".", own)
-    places(tmp_path / "maps", own)
+        map_paths(".", own)
+    map_paths(tmp_path / "maps", own)
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_a_map_never_takes_the_place_of_its_image(tmp_path: Path, monkeypatch: p
     ],
 )
 def test_names_that_lead_out_lose_the_folders_that_they_share(names: list[str], below: list[str]) -> None:
-    found = places("/maps", dataset(*names))
+    found = map_paths("/maps", dataset(*names))
     assert [path.relative_to("/maps").as_posix() for path in found] == below
 
 
 @pytest.mark.parametrize("names", [["../a/1.jpg", "b/1.jpg"], ["/a/1.jpg", "b/1.jpg"], ["a/../../1.jpg", "a/b/1.jpg"]])
 def test_names_that_still_lead_out_are_refused(names: list[str]) -> None:
     with pytest.raises(InputError, match="dataset roads must have its images below one folder"):
-        places("/maps", dataset(*names))
+        map_paths("/maps", dataset(*names))
 
 
 @pytest.mark.parametrize("absolute", [False, True])
@@ -75,7 +75,7 @@ def test_maps_of_a_table_lie_below_the_folder_and_are_found_again(absolute: bool
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables/t.csv").write_text(f"image\n{root}/x/1.png\n{root}/y/1.png\n")
     found = parse(tmp_path / "tables/t.csv")
-    maps = places(tmp_path / "maps", found)
+    maps = map_paths(tmp_path / "maps", found)
     for path in maps:
         write_map(path, np.zeros((8, 8), np.uint8))
     assert sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.png")) == [

@@ -176,9 +176,9 @@ def test_what_was_packed_away_is_let_go_of(features):
     for k in range(4):
         add(features, [k])
     read(features, range(4))
-    assert len(features._shelf._maps) == 4
+    assert len(features._catalog._maps) == 4
     features.pack(many=1)
-    assert len(features._shelf._maps) == 0, "the disk cannot free a file that is mapped"
+    assert len(features._catalog._maps) == 0, "the disk cannot free a file that is mapped"
 
 
 def test_only_so_many_files_are_kept_open(features):

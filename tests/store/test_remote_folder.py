@@ -165,7 +165,7 @@ def test_odd_places_are_refused(odd: str, words: str) -> None:
 def test_looks_behind_a_url_are_seldom_where_they_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
     features = Store(f"memory://{uuid.uuid4().hex}/shelf").open(IDENTITY, LENGTH)
     looks = []
-    monkeypatch.setattr(features._shelf, "refresh", lambda: looks.append(time.sleep(0.05)))
+    monkeypatch.setattr(features._catalog, "refresh", lambda: looks.append(time.sleep(0.05)))
     for k in range(5):
         with features.claim([content(k)]) as mine:
             assert mine == (content(k),)

@@ -161,7 +161,7 @@ def test_a_writer_between_matrix_and_index_is_not_swept(store, folder):
     matrix = folder / ("1" * 32 + ".npy")
     matrix.write_bytes(older(folder, ".npy").read_bytes())
     features = store.open(IDENTITY, 24)
-    assert sweep(features._home, features._shelf) == []
+    assert sweep(features._home, features._catalog) == []
     older(folder, ".parquet").rename(matrix.with_suffix(".parquet"))
     assert store.open(IDENTITY, 24).contains(content(0))
     # And should a sweep come in between all the same, its shard is absent and no row is wrong.

@@ -1,4 +1,4 @@
-"""Read datasets: folders, tables, tar shards, Parquet and Arrow files, here or behind URLs; and embeddings.
+"""Read datasets: folders, tables, tar shards, Parquet and Arrow files, local or behind URLs, and ready-made embeddings.
 
 `parse` says what a dataset argument may be. `read_bytes` reads an image from wherever a dataset says it lies.
 """

@@ -18,22 +18,12 @@ IMAGE, PREDICTED, CONFIDENCE = "image", "predicted", "confidence"
 
 @dataclass(frozen=True, eq=False)
 class ClassPredictions:
-    """Hold what a table says of each image, in its order.
+    """Hold the predicted classes of images, in the order of their table.
 
-    Attributes
-    ----------
-    file
-        The table.
-    images
-        Image names as it writes them.
-    classes
-        The names of the classes whose probabilities it holds; of the predicted classes where it holds none.
-    probabilities
-        (n, k), or None where the table has the column ``predicted``.
-    predicted
-        (n,) class names; the most probable class where the table holds probabilities, "" where those are nan.
-    confidence
-        (n,) largest probabilities, or the column ``confidence``; nan where unknown.
+    `images` are names as the table writes them. `classes` are the names of those whose probabilities it holds, else of those
+    that were predicted. `probabilities` is (n, k), or None where the table has the column ``predicted``. `predicted` holds n
+    class names; where the table holds probabilities it is the most probable class, "" where those are nan. `confidence`, (n,),
+    is the largest probability or the column ``confidence``; nan where unknown.
     """
 
     file: Path
@@ -48,22 +38,8 @@ def read_classes(path: str | Path) -> ClassPredictions:
     r"""Read a CSV or Parquet table with the column image and one column of probabilities for each class, named after it.
 
     With a column ``predicted`` that is taken for the class's name, and a column ``confidence``, where there is one, for its
-    probability; other columns are left alone then.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It is no such table, lacks columns, holds text for numbers, leaves an image empty, or names one twice.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "predicted.csv"
-    >>> _ = file.write_text("image,dry,wet\n1.jpg,0.9,0.1\n2.jpg,0.3,0.7\n")
-    >>> read_classes(file).predicted
-    ('dry', 'wet')
+    probability; other columns are left alone then. Raises `MissingPathError` where there is no such file, and `InputError`
+    where it is no such table, lacks columns, holds text for numbers, leaves an image empty, or names one twice.
     """
     file = absolute(path)
     if not file.is_file():
@@ -84,11 +60,12 @@ def read_classes(path: str | Path) -> ClassPredictions:
     classes = tuple(str(name) for name in table.columns if name != IMAGE)
     if len(classes) < 2:
         raise InputError(f"{file} has probabilities of one class only ({classes[0]}): give each class its column")
-    p: Float64Array = np.stack([_numbers(file, table, name) for name in classes], axis=1)
-    known = np.asarray(np.isfinite(p).all(axis=1))
-    best = np.nan_to_num(p).argmax(axis=1)
-    predicted = tuple(classes[k] if sure else "" for k, sure in zip(best, known, strict=True))
-    return ClassPredictions(file, images, classes, p, predicted, np.where(known, p[np.arange(len(p)), best], np.nan))
+    probabilities: Float64Array = np.stack([_numbers(file, table, name) for name in classes], axis=1)
+    finite = np.asarray(np.isfinite(probabilities).all(axis=1))
+    best = np.nan_to_num(probabilities).argmax(axis=1)
+    predicted = tuple(classes[k] if whole else "" for k, whole in zip(best, finite, strict=True))
+    largest = np.where(finite, probabilities[np.arange(len(best)), best], np.nan)
+    return ClassPredictions(file, images, classes, probabilities, predicted, largest)
 
 
 def _read(file: Path) -> pd.DataFrame:
@@ -107,9 +84,9 @@ def _images(file: Path, table: pd.DataFrame) -> tuple[str, ...]:
     images = _texts(table[IMAGE])
     if "" in images:
         raise InputError(f"{file}: row {images.index('') + 1} has no image: fill in its path or drop the row")
-    twice = table[IMAGE][table[IMAGE].duplicated()]
-    if len(twice):
-        raise InputError(f"{file}: image {twice.iloc[0]} is there twice: keep one row an image")
+    repeated = table[IMAGE][table[IMAGE].duplicated()]
+    if len(repeated):
+        raise InputError(f"{file}: image {repeated.iloc[0]} is there twice: keep one row an image")
     return tuple(images)
 
 

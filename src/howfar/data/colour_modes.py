@@ -1,4 +1,4 @@
-"""Turn any of Pillow's modes to 8-bit RGB, with one stated meaning for each."""
+"""Convert pictures of any of Pillow's modes to 8-bit RGB, with one stated meaning for each mode."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WHITE = (255, 255, 255)
 
 
 def is_wide(image: Image.Image) -> bool:
-    """Whether each pixel is one number of more than 8 bits: modes ``I;16`` and kin, ``I`` and ``F``.
+    """Return whether each pixel is one number of more than 8 bits: modes ``I;16`` and kin, ``I`` and ``F``.
 
     Examples
     --------
@@ -25,20 +25,10 @@ def is_wide(image: Image.Image) -> bool:
 
 
 def to_rgb(image: Image.Image, paper: tuple[int, int, int] = WHITE) -> Image.Image:
-    """Convert a loaded picture to mode ``RGB``.
+    """Convert a loaded picture of any mode to ``RGB``, with the colour `paper` under transparent pixels.
 
-    Parameters
-    ----------
-    image
-        Any mode. One number of 16 bits: 0-65535 becomes 0-255, v ↦ round(v / 257). 32-bit integers: the same, where they lie in
-        that range. Floating: 0-1 becomes 0-255.
-    paper
-        The colour under transparent pixels.
-
-    Raises
-    ------
-    ImageError
-        32-bit values outside the range that has an agreed meaning.
+    Of one number of 16 bits, 0-65535 becomes 0-255, v ↦ round(v / 257); of 32-bit integers the same, where they lie in that
+    range; of floating values 0-1 becomes 0-255. Raises `ImageError` for values outside the range that has an agreed meaning.
 
     Examples
     --------
@@ -64,15 +54,7 @@ def to_rgb(image: Image.Image, paper: tuple[int, int, int] = WHITE) -> Image.Ima
 def wide_values(image: Image.Image) -> NDArray[Any]:
     """Return the numbers of a picture for which `is_wide` holds, shape (h, w), each within the range that `to_rgb` states.
 
-    Raises
-    ------
-    ImageError
-        Values outside that range, or not finite.
-
-    Examples
-    --------
-    >>> float(wide_values(Image.new("F", (4, 4), 0.5)).max())
-    0.5
+    Raises `ImageError` for values outside that range, or not finite.
     """
     values = np.asarray(image)
     floating = image.mode == "F"

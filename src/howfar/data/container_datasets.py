@@ -27,24 +27,10 @@ _MOST = 100_000
 def read_shards(files: Sequence[Location], name: str, root: Location, table: ParquetFile | None = None) -> Dataset:
     """Make one dataset of the images in several containers, in the order of the files and of the images within each.
 
-    An image's name is what its container calls it (a tar member's path, the path that a row notes) where all of them have
-    such a name and no two the same; else the container's name, where there are several, and the member's.
-
-    Parameters
-    ----------
-    files
-        Tar, Parquet or Arrow files. One that cannot be read is skipped with the reason.
-    name
-        The dataset's name.
-    root
-        What it is read from.
-    table
-        The one file, where it is a Parquet file that is open already.
-
-    Raises
-    ------
-    InputError
-        There is no image in them.
+    An image's name is what its container calls it (a tar member's path, the path that a row notes) where all of them have such
+    a name and no two the same; else the container's name, where there are several, and the member's. `files` are tar, Parquet
+    or Arrow files, of which one that cannot be read is skipped with the reason; `root` is what the dataset is read from;
+    `table` the one file where it is a Parquet file that is open already. Raises `InputError` where there is no image in them.
     """
     members: list[tuple[Location, Member]] = []
     skipped: list[Skipped] = []
@@ -57,12 +43,13 @@ def read_shards(files: Sequence[Location], name: str, root: Location, table: Par
             skipped.append(Skipped(name, printable(file), _reason(error)))
             continue
         members.extend((file, member) for member in listing.members)
-        skipped.extend(Skipped(name, printable(file / own if own else file), reason) for own, reason in listing.faults)
+        faults = ((file / inner_path if inner_path else file, reason) for inner_path, reason in listing.faults)
+        skipped.extend(Skipped(name, printable(path), reason) for path, reason in faults)
     if not members:
         first = f" ({len(skipped)} skipped; the first: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"no image in {root}{first}: pass files with images in them")
     items = tuple(
-        Item(shown, file / member.own, None if member.mask is None else file / member.mask, member.label)
+        Item(shown, file / member.inner_path, None if member.mask is None else file / member.mask, member.label)
         for shown, (file, member) in zip(_names(members), members, strict=True)
     )
     return Dataset(name, items, tuple(skipped), root)
@@ -73,17 +60,17 @@ def _reason(error: Exception) -> str:
 
 
 def _names(members: Sequence[tuple[Location, Member]]) -> list[str]:
-    given = [member.name or "" for _, member in members]
-    if all(given) and len(set(given)) == len(given):
-        outside = any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in given)
-        return list(unshared(given).values()) if outside else given
+    maker_names = [member.name or "" for _, member in members]
+    if all(maker_names) and len(set(maker_names)) == len(maker_names):
+        outside = any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in maker_names)
+        return list(unshared(maker_names).values()) if outside else maker_names
     files = [str(file) for file in dict.fromkeys(file for file, _ in members)]
     shown = unshared(files) if len(files) > 1 else {files[0]: ""}
-    return [f"{shown[str(file)]}/{member.own}".lstrip("/") for file, member in members]
+    return [f"{shown[str(file)]}/{member.inner_path}".lstrip("/") for file, member in members]
 
 
 def has_braces(text: str) -> bool:
-    """Whether a text is a pattern: ``{000..011}`` or ``{a,b}`` is in it.
+    """Return whether a text is a pattern: ``{000..011}`` or ``{a,b}`` is in it.
 
     Examples
     --------
@@ -96,10 +83,7 @@ def has_braces(text: str) -> bool:
 def expand(pattern: str) -> list[str]:
     """Write out a pattern as a shell would; numbers keep their zeros.
 
-    Raises
-    ------
-    InputError
-        It stands for more than 100,000 files, or a range runs backwards.
+    Raises `InputError` where it stands for more than 100,000 files, or a range runs backwards.
 
     Examples
     --------
@@ -133,28 +117,21 @@ def _choices(pattern: str, inner: str) -> Iterator[str]:
 def read_pattern(pattern: str, name: str | None) -> Dataset:
     """Read the containers that a pattern stands for; one that is not there is skipped.
 
-    Raises
-    ------
-    InputError
-        They are no containers, or there is no image in them.
+    Raises `InputError` where they are no containers, or there is no image in them.
     """
     files = [as_location(text) for text in expand(pattern)]
-    odd = next((file for file in files if file.suffix.lower() not in KINDS), None)
-    if odd is not None:
-        raise InputError.of("a pattern", f"must stand for files that end in {', '.join(KINDS)}", str(odd))
+    other = next((file for file in files if file.suffix.lower() not in KINDS), None)
+    if other is not None:
+        raise InputError.of("a pattern", f"must stand for files that end in {', '.join(KINDS)}", str(other))
     shown = _BRACES.sub("", pattern).rpartition("/")[2].removesuffix(files[0].suffix.lower()).strip("-_. ")
     return read_shards(files, name or shown or files[0].parent.name or "dataset", as_location(pattern))
 
 
 def shards_in(folder: Location) -> list[Location]:
-    """The containers of a folder that holds no image file and no folder, in natural order; none of any other folder.
+    """List the containers of a folder that holds no image file and no folder, in natural order; none of any other folder.
 
-    Where it holds several kinds, those that come first in `KINDS` are its images; what else lies there is left alone.
-
-    Raises
-    ------
-    InputError
-        Their names are those of several splits.
+    Where it holds several kinds, those that come first in `KINDS` are its images; what else lies there is left alone. Raises
+    `InputError` where their names are those of several splits.
     """
     names = []
     for name, is_folder in _entries(folder):
@@ -162,10 +139,10 @@ def shards_in(folder: Location) -> list[Location]:
             return []
         names.append(name)
     for kind in KINDS:
-        own = [name for name in names if _suffix(name) == kind]
-        _refuse_splits(folder, own)
-        if own:
-            return [folder / name for name in sorted(own, key=natural_key)]
+        of_kind = [name for name in names if _suffix(name) == kind]
+        _refuse_splits(folder, of_kind)
+        if of_kind:
+            return [folder / name for name in sorted(of_kind, key=natural_key)]
     return []
 
 

@@ -47,9 +47,9 @@ class Dataset:
     root: Path | str | None = None
 
     def __post_init__(self) -> None:
-        twice = [name for name, count in Counter(item.name for item in self.items).items() if count > 1]
-        if twice:
-            raise InputError.of(f"dataset {self.name}", "must name each image once", twice[0], "drop or rename the repeats")
+        repeated = [name for name, count in Counter(item.name for item in self.items).items() if count > 1]
+        if repeated:
+            raise InputError.of(f"dataset {self.name}", "must name each image once", repeated[0], "drop or rename the repeats")
 
     @classmethod
     def from_folder(cls, path: str | Path, name: str | None = None) -> Dataset:
@@ -80,8 +80,8 @@ class Dataset:
         >>> Dataset.from_folder(write_dataset(Path(tempfile.mkdtemp()) / "roads", 3, seed=0, size=64))
         Dataset('roads': 3 images, 3 masks)
         """
-        place = as_location(path)
-        return cls(*(list_folder(place, name) if isinstance(place, Path) else list_remote(place, name)))
+        location = as_location(path)
+        return cls(*(list_folder(location, name) if isinstance(location, Path) else list_remote(location, name)))
 
     @classmethod
     def from_table(cls, path: str | Path, name: str | None = None) -> Dataset:

@@ -68,8 +68,8 @@ def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | 
         return argument if name is None else _renamed(argument, name)
     if isinstance(argument, (str, Path)):
         try:
-            place, given = place_and_name(argument)
-            return _read(place, name or given)
+            location, written_name = location_and_name(argument)
+            return _read(location, name or written_name)
         except HowfarError:
             raise
         except FileNotFoundError as error:
@@ -81,17 +81,14 @@ def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | 
     raise InputError.of("dataset", f"must be {KINDS}", type(argument).__name__)
 
 
-def place_and_name(argument: str | Path) -> tuple[Location, str | None]:
+def location_and_name(argument: str | Path) -> tuple[Location, str | None]:
     """Split a dataset argument into its absolute path or URL, and the name that ``NAME=PATH`` gives it.
 
-    Raises
-    ------
-    InputError
-        It is empty, or has nothing on one side of its equals sign.
+    Raises `InputError` where it is empty, or has nothing on one side of its equals sign.
 
     Examples
     --------
-    >>> place_and_name("roads=s3://bucket/roads")
+    >>> location_and_name("roads=s3://bucket/roads")
     ('s3://bucket/roads', 'roads')
     """
     text = str(argument)
@@ -105,11 +102,11 @@ def place_and_name(argument: str | Path) -> tuple[Location, str | None]:
     return as_location(rest.strip()), name.strip()
 
 
-def _read(place: Location, name: str | None) -> Dataset | Features:
-    return _read_here(place, name) if isinstance(place, Path) else _read_there(place, name)
+def _read(location: Location, name: str | None) -> Dataset | Features:
+    return _read_local(location, name) if isinstance(location, Path) else _read_remote(location, name)
 
 
-def _read_there(url: Url, name: str | None) -> Dataset | Features:
+def _read_remote(url: Url, name: str | None) -> Dataset | Features:
     if is_hub_name(url):
         return read_hub(url, name)
     try:
@@ -129,7 +126,7 @@ def _read_there(url: Url, name: str | None) -> Dataset | Features:
         raise InputError(f"{url} cannot be read: {one_line(error)}") from error
 
 
-def _read_here(path: Path, name: str | None) -> Dataset | Features:
+def _read_local(path: Path, name: str | None) -> Dataset | Features:
     if not path.exists():
         if has_braces(str(path)):
             return read_pattern(str(path), name)
@@ -142,19 +139,19 @@ def _read_here(path: Path, name: str | None) -> Dataset | Features:
     return read_shards(shards, name or path.name, path) if shards else Dataset.from_folder(path, name)
 
 
-def _read_file(place: Location, name: str | None) -> Dataset | Features:
-    suffix = place.suffix.lower()
+def _read_file(location: Location, name: str | None) -> Dataset | Features:
+    suffix = location.suffix.lower()
     if suffix == ".npy":
-        return load_embeddings(place, name)
+        return load_embeddings(location, name)
     if suffix == ".csv":
-        return Dataset.from_table(place, name)
+        return Dataset.from_table(location, name)
     if suffix in PARQUET:
-        return _read_parquet(ParquetFile(place, "table"), name)
+        return _read_parquet(ParquetFile(location, "table"), name)
     if suffix in KINDS_OF_CONTAINERS:
-        return read_shards([place], name or place.stem, place)
-    if _COMPRESSED.search(place.name.lower()):
-        raise compressed(place, suffix)
-    raise InputError.of("dataset", f"must be {KINDS}", str(place), "put images into a folder")
+        return read_shards([location], name or location.stem, location)
+    if _COMPRESSED.search(location.name.lower()):
+        raise compressed(location, suffix)
+    raise InputError.of("dataset", f"must be {KINDS}", str(location), "put images into a folder")
 
 
 def _read_parquet(table: ParquetFile, name: str | None) -> Dataset | Features:
@@ -162,7 +159,7 @@ def _read_parquet(table: ParquetFile, name: str | None) -> Dataset | Features:
         return from_parquet(table, name)
     if kind_of(table.schema, IMAGE) is None:
         return Dataset(*list_table(table, name))
-    return read_shards([table.place], name or table.place.stem, table.place, table)
+    return read_shards([table.location], name or table.location.stem, table.location, table)
 
 
 def _renamed(dataset: Dataset | Features, name: str) -> Dataset | Features:

@@ -24,28 +24,15 @@ _BLOCK_BYTES = 1 << 26
 
 
 def load_embeddings(path: str | Path, name: str | None = None) -> Features:
-    """Read embeddings that were computed elsewhere.
+    """Read the embeddings that another program has computed, from a file or its URL.
 
-    Parameters
-    ----------
-    path
-        A file, or its URL. ``.npy``: an (n, q) array, which stays on disk (memory-mapped) where it holds native float32 or
-        float64; behind a URL it is read into memory.
-        ``.parquet``: a column ``embedding`` of lists of q numbers and, where wished, a column ``image`` of names.
-    name
-        The dataset's name; by default the file's, without its ending.
+    ``.npy`` is an (n, q) array, which stays on disk (memory-mapped) where it holds native float32 or float64; behind a URL it
+    is read into memory. ``.parquet`` has a column ``embedding`` of lists of q numbers and, where wished, a column ``image`` of
+    names. The dataset's name is by default the file's, without its ending.
 
-    Returns
-    -------
-    Features whose contents are the hashes of the rows' bytes. Rows with NaN or infinity, and empty rows, are left out and
-    listed as skipped. Their identity is the length q alone: whether two files come from the same model is the caller's to know.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It holds no (n, q) numbers, or not one usable row.
+    Contents are the hashes of the rows' bytes. Rows with NaN or infinity, and empty rows, are left out and listed as skipped.
+    The identity is the length q alone: whether two files come from the same model is the caller's to know. Raises
+    `MissingPathError` where there is no such file, and `InputError` where it holds no (n, q) numbers or not one usable row.
 
     Examples
     --------
@@ -65,14 +52,11 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
 
 
 def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
-    """Take the columns ``embedding`` and ``image`` of an open Parquet file as `load_embeddings` does.
+    """Read the columns ``embedding`` and ``image`` of an open Parquet file as `load_embeddings` does.
 
-    Raises
-    ------
-    InputError
-        It has no such column, or not one usable row.
+    Raises `InputError` where it has no such column, or not one usable row.
     """
-    source, name = str(table.place), name or table.place.stem
+    source, name = str(table.location), name or table.location.stem
     array, images, empty = _read_parquet(table)
     return from_array(array, name, source, images, tuple(Skipped(name, f"{source}: {row}", "no embedding") for row in empty))
 
@@ -84,25 +68,10 @@ def from_array(
     images: Sequence[str] | None = None,
     skipped: tuple[Skipped, ...] = (),
 ) -> Features:
-    """Take an (n, q) array as the features of a dataset; `load_embeddings` says what becomes of its rows.
+    """Return an (n, q) array as the features of a dataset; `load_embeddings` says which rows are left out.
 
-    Parameters
-    ----------
-    array
-        n rows of q numbers; native float32 and float64 are neither copied nor changed.
-    name
-        The dataset's name.
-    source
-        What skipped rows are reported under; by default the name.
-    images
-        n unique names; by default ``row-0``, ``row-1`` …
-    skipped
-        What was left out before.
-
-    Raises
-    ------
-    InputError
-        As `load_embeddings`.
+    Native float32 and float64 are neither copied nor changed. `source` is what skipped rows are reported under, by default the
+    name; `images` are n unique names, by default ``row-0``, ``row-1`` …; `skipped` is what was left out before.
 
     Examples
     --------
@@ -111,7 +80,7 @@ def from_array(
     """
     values = _as_floats(array, name)
     mapped = mapping_of(values)
-    names = _places(len(values)) if images is None else tuple(images)
+    names = _row_names(len(values)) if images is None else tuple(images)
     good: list[int] = []
     contents: list[str] = []
     step = max(1, _BLOCK_BYTES // (values.itemsize * values.shape[1]))
@@ -145,8 +114,8 @@ def from_array(
 
 
 @lru_cache(maxsize=8)
-def _places(count: int) -> tuple[str, ...]:
-    """Name rows by their places, the same names for all sets of one size: hundreds of sets need not hold them each."""
+def _row_names(count: int) -> tuple[str, ...]:
+    """Name rows by their numbers; all sets of one size share the names, as hundreds of sets need not hold them each."""
     return tuple(f"row-{row}" for row in range(count))
 
 
@@ -182,21 +151,21 @@ def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]
     columns = list(file.schema.names)
     if "embedding" not in columns:
         raise InputError(
-            f"{file.place} has no column embedding; its columns: {', '.join(columns)}: name the column of vectors embedding"
+            f"{file.location} has no column embedding; its columns: {', '.join(columns)}: name the column of vectors embedding"
         )
     table = file.read([name for name in ("image", "embedding") if name in columns])
     column = table.column("embedding")
-    given = table.column("image").to_pylist() if "image" in columns else [None] * len(column)
-    names = _unique([str(image) if image is not None else f"row-{row}" for row, image in enumerate(given)])
-    there = [bool(valid) for valid in column.is_valid().to_pylist()]
-    kept = [name for name, valid in zip(names, there, strict=True) if valid]
-    empty = [name for name, valid in zip(names, there, strict=True) if not valid]
-    if not kept:
-        raise InputError(f"{file.place} holds no embedding ({len(names)} rows)")
-    return _stack(file.place, column, kept), kept, empty
+    cells = table.column("image").to_pylist() if "image" in columns else [None] * len(column)
+    names = _unique([str(image) if image is not None else f"row-{row}" for row, image in enumerate(cells)])
+    filled = [bool(valid) for valid in column.is_valid().to_pylist()]
+    filled_names = [name for name, valid in zip(names, filled, strict=True) if valid]
+    empty = [name for name, valid in zip(names, filled, strict=True) if not valid]
+    if not filled_names:
+        raise InputError(f"{file.location} holds no embedding ({len(names)} rows)")
+    return _stack(file.location, column, filled_names), filled_names, empty
 
 
-def _stack(file: Location, column: Any, kept: Sequence[str]) -> NDArray[Any]:
+def _stack(file: Location, column: Any, names: Sequence[str]) -> NDArray[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -205,25 +174,25 @@ def _stack(file: Location, column: Any, kept: Sequence[str]) -> NDArray[Any]:
         values = np.concatenate([chunk.drop_null().flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks])
     except (pa.ArrowException, AttributeError) as error:
         raise InputError.of(f"{file}: column embedding", "must hold lists of numbers", str(column.type)) from error
-    odd = np.flatnonzero(lengths != lengths[0])
-    if len(odd):
-        row = int(odd[0])
+    unequal = np.flatnonzero(lengths != lengths[0])
+    if len(unequal):
+        row = int(unequal[0])
         raise InputError(
-            f"{file}: embeddings must have one length, got {lengths[0]} ({kept[0]}) and {lengths[row]} ({kept[row]})"
+            f"{file}: embeddings must have one length, got {lengths[0]} ({names[0]}) and {lengths[row]} ({names[row]})"
         )
     return values.reshape(len(lengths), int(lengths[0]))
 
 
 def _unique(names: Sequence[str]) -> list[str]:
     """Make names unique, the second ``a`` as ``a#2``: crops of one photograph may share its name."""
-    taken: set[str] = set()
+    used: set[str] = set()
     counts: dict[str, int] = {}
     unique = []
     for name in names:
         new = name
-        while new in taken:
+        while new in used:
             counts[name] = counts.get(name, 1) + 1
             new = f"{name}#{counts[name]}"
-        taken.add(new)
+        used.add(new)
         unique.append(new)
     return unique

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from howfar.data.folder_walk import EXTENSIONS, Found, kind_of, natural_key, printable, stem, walk
+from howfar.data.folder_walk import EXTENSIONS, FoundFiles, kind_of, natural_key, printable, stem, walk
 from howfar.data.item import DatasetFields, Item
 from howfar.errors import InputError, MissingPathError
 from howfar.io.location import Location
@@ -19,7 +19,7 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
         raise InputError.of("dataset", "must be a folder", str(folder), "pass the folder that holds the images")
     images = folder if folder.name == "images" or not (folder / "images").is_dir() else folder / "images"
     masks = (folder.parent if folder.name == "images" else folder) / "masks"
-    pictures, labelled = walk(images, leave_out=masks), walk(masks) if masks.is_dir() else Found([], [])
+    pictures, labelled = walk(images, leave_out=masks), walk(masks) if masks.is_dir() else FoundFiles([], [])
     faults = [*pictures.faults, *((path, f"mask: {reason}") for path, reason in labelled.faults), *_beside(folder, images)]
     return dataset_fields(
         folder,
@@ -47,21 +47,9 @@ def dataset_fields(
 ) -> DatasetFields:
     """Pair the images of a folder with their masks, in natural order.
 
-    Parameters
-    ----------
-    folder, name
-        The folder that was named, and the dataset's name where one is given.
-    images_at, images
-        The folder of the images, and their paths below it, with ``/``.
-    masks
-        The paths of masks below the folder ``masks``.
-    faults
-        Paths that are no image, each with the reason.
-
-    Raises
-    ------
-    InputError
-        There is no image.
+    `name` is the dataset's where one is given. `images` are paths below the folder `images_at`, and `masks` below the folder
+    ``masks``, with ``/``; `faults` are paths that are no image, each with the reason. Raises `InputError` where there is no
+    image.
     """
     home = home_of(folder)
     name = name or home.name or "dataset"
@@ -85,7 +73,7 @@ def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:
 
 
 def counted(count: int, thing: str) -> str:
-    """Write how many there are of a thing.
+    """Write a count with its noun, in the singular or the plural.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Find the image files below a folder, say what is wrong with others, and write paths as text."""
+"""Find the image files below a folder, say why others are skipped, and write paths as text."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".
 NOT_TEXT = "its name is not valid UTF-8: rename it"
 
 
-class Found(NamedTuple):
-    """Hold files of the wanted kinds, and what else looked like one, each with what is wrong with it."""
+class FoundFiles(NamedTuple):
+    """Hold the files of the wanted kinds, and others that looked like one, each with the reason why it is none."""
 
     images: list[Path]
     faults: list[tuple[Path, str]]
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Make a sort key by which numbers in names count as numbers; names that differ in leading zeros alone keep an order.
+    """Make a sort key by which digits in names count as numbers; names that differ in leading zeros alone keep an order.
 
     Examples
     --------
     >>> sorted(["b10", "b9", "a", "b09"], key=natural_key)
     ['a', 'b09', 'b9', 'b10']
     """
-    # Odd places of the split are digits, so text meets text and numbers meet numbers.
+    # Odd positions of the split are digits, so text meets text and numbers meet numbers.
     parts = re.split(r"([0-9]+)", name)
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+    return [int(part) if position % 2 else part for position, part in enumerate(parts)], name
 
 
 def stem(path: str) -> str:
@@ -66,7 +66,7 @@ def printable(path: Path | str) -> str:
 
 
 def unread(suffix: str) -> str:
-    """Say that files of this ending are not read.
+    """Return the reason why files of this ending are skipped.
 
     Examples
     --------
@@ -76,19 +76,13 @@ def unread(suffix: str) -> str:
     return f"the format {suffix} is not read: convert it to PNG or JPEG"
 
 
-def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> Found:
+def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> FoundFiles:
     """Find every image file below `root`, in no order, and what could not be one; each real folder is entered once.
 
-    Parameters
-    ----------
-    root
-        The folder. Hidden files and folders below it are left out, linked ones followed.
-    leave_out
-        A folder that is not entered.
-    endings
-        Which files are wanted, by their endings in lower case.
+    Hidden files and folders below it are left out, linked ones followed, and `leave_out` is not entered. `endings` says which
+    files are wanted, by their endings in lower case.
     """
-    found = Found([], [])
+    files = FoundFiles([], [])
     entered: set[tuple[int, int]] = set()
     real, linked = [root], deque[Path]()
     while real or linked:
@@ -101,7 +95,7 @@ def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = E
             entered.add((status.st_dev, status.st_ino))
             entries = sorted(folder.iterdir())
         except OSError as error:
-            found.faults.append((folder, _why(error)))
+            files.faults.append((folder, _why(error)))
             continue
         for path in entries:
             if path.name.startswith(".") or path == leave_out:
@@ -110,20 +104,20 @@ def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = E
             if kind == "folder":
                 (linked if path.is_symlink() else real).append(path)
             elif path.suffix.lower() in UNREAD:
-                found.faults.append((path, unread(path.suffix.lower())))
+                files.faults.append((path, unread(path.suffix.lower())))
             elif path.suffix.lower() not in endings:
                 continue
             elif not is_text(path.name):
-                found.faults.append((path, NOT_TEXT))
+                files.faults.append((path, NOT_TEXT))
             elif kind == "file":
-                found.images.append(path)
+                files.images.append(path)
             else:
-                found.faults.append((path, kind))
-    return found
+                files.faults.append((path, kind))
+    return files
 
 
 def is_text(name: str) -> bool:
-    r"""Whether a name can be written into tables; of a name that is not UTF-8 the bytes are kept as surrogates.
+    r"""Return whether a name can be written into tables; of a name that is not UTF-8 the bytes are kept as surrogates.
 
     Examples
     --------

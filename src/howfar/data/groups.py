@@ -15,10 +15,7 @@ _ENDING = re.compile(r"(?<=[^/])\.[^./]+$")
 def pattern_of(group: str) -> re.Pattern[str]:
     """Compile the expression whose first group names an image's photograph.
 
-    Raises
-    ------
-    InputError
-        It is none, or has no group.
+    Raises `InputError` where it is no regular expression, or has no group.
 
     Examples
     --------
@@ -37,17 +34,8 @@ def pattern_of(group: str) -> re.Pattern[str]:
 def photographs_of(names: Sequence[str], group: str | None) -> list[str]:
     """Name each image's photograph; an image that the expression does not match is its own.
 
-    Parameters
-    ----------
-    names
-        The images' names, with their endings.
-    group
-        The expression, matched from the start of a name without its ending; None: each image is its own photograph.
-
-    Raises
-    ------
-    InputError
-        As `pattern_of`; or no image matches.
+    `names` have their endings; the expression is matched from the start of a name without it, and where it is None each image
+    is its own photograph. Raises `InputError` as `pattern_of`, or where no image matches.
 
     Examples
     --------
@@ -65,12 +53,7 @@ def photographs_of(names: Sequence[str], group: str | None) -> list[str]:
 
 
 def fits(names: Sequence[str], group: str) -> bool:
-    """Whether the expression matches any image, from the start of its name without the ending.
-
-    Raises
-    ------
-    InputError
-        As `pattern_of`.
+    """Return whether the expression matches any image, from the start of its name without the ending. Raises as `pattern_of`.
 
     Examples
     --------
@@ -104,13 +87,13 @@ def tiles(names: Sequence[str]) -> tuple[int, int]:
     ((2, 3), (0, 0))
     """
     hits = [_TILE.match(_stem(name)) for name in names]
-    found = [hit.group(1) for hit in hits if hit]
-    photographs = len(set(found))
-    return (photographs, len(found)) if photographs > 1 else (0, 0)
+    stems = [hit.group(1) for hit in hits if hit]
+    photographs = len(set(stems))
+    return (photographs, len(stems)) if photographs > 1 else (0, 0)
 
 
 def look_tiled(images: int, photographs: int, tiles: int) -> bool:
-    """Whether images seem to be tiles of fewer photographs, by what `tiles` counted: most are, and of clearly fewer.
+    """Return whether images seem to be tiles of fewer photographs, by the counts of `tiles`: most are, and of clearly fewer.
 
     Examples
     --------

@@ -23,7 +23,7 @@ _HUB = re.compile(
 
 
 def is_saved(folder: Path) -> bool:
-    """Whether a folder was written by ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk``.
+    """Return whether a folder was written by ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk``.
 
     Examples
     --------
@@ -36,10 +36,7 @@ def is_saved(folder: Path) -> bool:
 def read_saved(folder: Path, name: str | None = None) -> Dataset:
     """Read a saved dataset from its Arrow files; of one with several splits the folder of one split must be named.
 
-    Raises
-    ------
-    InputError
-        It has several splits, is not well formed, or has no column image of bytes.
+    Raises `InputError` where it has several splits, is not well formed, or has no column image of bytes.
     """
     if (folder / SPLITS).is_file() and not (folder / STATE).is_file():
         splits = _json(folder / SPLITS).get("splits")
@@ -67,7 +64,7 @@ class HubName(NamedTuple):
 
 
 def is_hub_name(text: object) -> bool:
-    """Whether a text names a dataset on the hub; ``hf://datasets/…`` is a file there, and read like any URL.
+    """Return whether a text names a dataset on the hub; ``hf://datasets/…`` is a file there, and read like any URL.
 
     Examples
     --------
@@ -78,12 +75,7 @@ def is_hub_name(text: object) -> bool:
 
 
 def hub_name(text: str) -> HubName:
-    """Take a name on the hub apart.
-
-    Raises
-    ------
-    InputError
-        It is not of the form.
+    """Split a name on the hub into its parts. Raises `InputError` where it is not of the form.
 
     Examples
     --------
@@ -100,29 +92,19 @@ def hub_name(text: str) -> HubName:
 def read_hub(text: str, name: str | None = None) -> Dataset:
     """Read a dataset on the hub: Hugging Face's library fetches it into its cache once; from there its files are read.
 
-    Parameters
-    ----------
-    text
-        ``hf://owner/name[@revision][/config][:split]``.
-    name
-        The dataset's name; by default the hub's, and the split where one is given.
-
-    Raises
-    ------
-    MissingExtraError
-        The library is not there.
-    InputError
-        There is no such dataset, configuration or split, or it has several splits and none is named.
+    `text` is ``hf://owner/name[@revision][/config][:split]``; the dataset's name is by default the hub's, and the split where
+    one is given. Raises `MissingExtraError` where the library is not there, and `InputError` where there is no such dataset,
+    configuration or split, or it has several splits and none is named.
     """
-    asked = hub_name(text)
+    parts = hub_name(text)
     try:
         import datasets
     except ImportError as error:
         raise MissingExtraError("hf:// needs datasets: pip install 'howfar[datasets]'") from error
     try:
-        builder = datasets.load_dataset_builder(asked.repository, asked.config, revision=asked.revision)
-        known = list(builder.info.splits or ())
-        split = asked.split or (_only(known, text, f"{text}:{{}}") if known else None)
+        builder = datasets.load_dataset_builder(parts.repository, parts.config, revision=parts.revision)
+        splits = list(builder.info.splits or ())
+        split = parts.split or (_only(splits, text, f"{text}:{{}}") if splits else None)
         builder.download_and_prepare()
         split = split or _only(list(builder.info.splits or ()), text, f"{text}:{{}}")
         files = [Path(file["filename"]) for file in builder.as_dataset(split=split).cache_files]
@@ -132,8 +114,8 @@ def read_hub(text: str, name: str | None = None) -> Dataset:
         raise InputError(
             f"{text} cannot be read ({one_line(error)}): check the name, or save it and name the folder"
         ) from error
-    short = asked.repository.partition("/")[2]
-    return read_shards(files, name or (f"{short}-{asked.split}" if asked.split else short), files[0].parent)
+    short = parts.repository.partition("/")[2]
+    return read_shards(files, name or (f"{short}-{parts.split}" if parts.split else short), files[0].parent)
 
 
 def _only(splits: Sequence[str], what: str, form: str) -> str:

@@ -15,22 +15,8 @@ def read_list(path: str | Path) -> tuple[str, ...]:
     r"""Read the images that a list names, as it writes them: names or paths, whether they are there or not.
 
     A file named ``.csv``, ``.parquet`` or ``.pq`` is a table, whose column ``image`` counts. Any other is UTF-8 text with one
-    image a line; empty lines are left out.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It is no text, or a table without that column.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "labelled.txt"
-    >>> _ = file.write_text("0001.jpg\n\nnew/0002.jpg\n")
-    >>> read_list(file)
-    ('0001.jpg', 'new/0002.jpg')
+    image a line; empty lines are left out. Raises `MissingPathError` where there is no such file, and `InputError` where it is
+    no text, or a table without that column.
     """
     file = absolute(path)
     if not file.is_file():

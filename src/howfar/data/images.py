@@ -1,4 +1,4 @@
-"""Decode image files to 8-bit RGB pictures; whatever is wrong with a file becomes one short reason.
+"""Decode image files to 8-bit RGB pictures, or tell in one short reason why a file cannot be decoded.
 
 All functions are safe in several threads; none changes Pillow's settings. While a file is decoded, warnings that rise within
 Pillow are ignored, so that the outcome does not depend on the caller's warning filters.
@@ -49,8 +49,8 @@ _TURNS = {
 }
 _SIDEWAYS = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
 _PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
-_DOOR = Lock()
-_inside = 0
+_FILTERS_LOCK = Lock()
+_threads_inside = 0
 _Opener: TypeAlias = tuple[str, Callable[..., Any], Callable[[bytes], Any]]
 
 
@@ -65,21 +65,13 @@ class Decoded:
 def decode(data: bytes) -> Decoded:
     """Turn the bytes of an image file into an upright 8-bit RGB picture.
 
-    The EXIF orientation is applied. Grey, 1-bit and palette pictures become RGB; transparency is laid on white; 16-bit
-    grey is scaled linearly, 0-65535 to 0-255; floating values are taken as 0-1; CMYK (Adobe's inverted JPEG too),
-    YCbCr and LAB are converted, without embedded colour profiles. Of several frames or pages the first is taken, and
-    noted. A cut file is refused, never filled up with grey.
+    The EXIF orientation is applied. Grey, 1-bit and palette pictures become RGB; transparency is laid on white; 16-bit grey is
+    scaled linearly, 0-65535 to 0-255; floating values are taken as 0-1; CMYK (Adobe's inverted JPEG too), YCbCr and LAB are
+    converted, without embedded colour profiles. Of several frames or pages the first is taken, and noted. A cut file is
+    refused, never filled up with grey.
 
-    Parameters
-    ----------
-    data
-        The whole file.
-
-    Raises
-    ------
-    ImageError
-        The reason, in one short line: not an image, truncated, damaged, more than `MAX_PIXELS` pixels (looked up
-        before anything is decoded), a side under `MIN_SIDE` pixels, or values with no agreed meaning.
+    Raises `ImageError` with the reason in one short line: not an image, truncated, damaged, more than `MAX_PIXELS` pixels
+    (looked up before anything is decoded), a side under `MIN_SIDE` pixels, or values with no agreed meaning.
 
     Examples
     --------
@@ -100,13 +92,7 @@ def decode(data: bytes) -> Decoded:
 
 
 def load(data: bytes) -> Decoded:
-    """Decode an image file, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …).
-
-    Raises
-    ------
-    ImageError
-        As `decode`.
-    """
+    """Decode an image file, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …). Raises as `decode`."""
     openers = _openers()
     try:
         with _quiet_pillow():
@@ -123,16 +109,8 @@ def load(data: bytes) -> Decoded:
 def size(path: str | Path) -> tuple[int, int]:
     """Return width and height of an image file in pixels, upright as `decode` makes it, read from its header alone.
 
-    Raises
-    ------
-    ImageError
-        As `howfar.data.read_bytes` and `decode`, but for what only the pixels would tell (a cut file has a size all the same).
-
-    Examples
-    --------
-    >>> size("no/such.png")
-    Traceback (most recent call last):
-    howfar.errors.ImageError: no such file
+    Raises `ImageError` as `howfar.data.read_bytes` and `decode`, but for what only the pixels would tell (a cut file has a size
+    all the same).
     """
     openers = _openers()
     with opened_file(path) as stream:
@@ -151,17 +129,17 @@ def _quiet_pillow() -> Iterator[None]:
 
     `warnings.catch_warnings` is no use among threads: on leaving, each puts back the list of filters that it found.
     """
-    global _inside
-    with _DOOR:
-        _inside += 1
+    global _threads_inside
+    with _FILTERS_LOCK:
+        _threads_inside += 1
         if _PILLOW not in warnings.filters:
             warnings.filterwarnings("ignore", module=_PILLOW[3].pattern)
     try:
         yield
     finally:
-        with _DOOR:
-            _inside -= 1
-            if not _inside and _PILLOW in warnings.filters:
+        with _FILTERS_LOCK:
+            _threads_inside -= 1
+            if not _threads_inside and _PILLOW in warnings.filters:
                 cast("list[object]", warnings.filters).remove(_PILLOW)
 
 
@@ -170,13 +148,13 @@ def _openers() -> tuple[_Opener, ...]:
     for plugin in _PLUGINS:
         with suppress(ModuleNotFoundError):  # AVIF came with Pillow 11.3
             import_module(f"PIL.{plugin}ImagePlugin")
-    found = []
+    openers = []
     for name in _FORMATS:
         if name in Image.OPEN:
             factory, accept = Image.OPEN[name]
             if accept is not None:
-                found.append((name, factory, accept))
-    return tuple(found)
+                openers.append((name, factory, accept))
+    return tuple(openers)
 
 
 def _open(stream: IO[bytes], openers: Iterable[_Opener]) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Say what one image of a dataset is, and what a reader of datasets finds."""
+"""Define one image of a dataset, and the fields of a dataset that readers return."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ class Item:
 
 
 DatasetFields: TypeAlias = tuple[str, tuple[Item, ...], tuple[Skipped, ...], Path | str]
-"""The fields of a `howfar.data.Dataset` in their order, as a reader finds them: name, items, skipped, root."""
+"""Fields of a `howfar.data.Dataset` in their order, as a reader returns them: name, items, skipped, root."""

@@ -1,4 +1,4 @@
-"""COCO, CVAT and Label Studio files list images to be labelled, without a label yet, as each tool imports them."""
+"""Write lists of images to be labelled as COCO, CVAT and Label Studio files, without a label yet, as each tool imports them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCAL_FILES = "/data/local-files/?d="
 
 @dataclass(frozen=True)
 class Picture:
-    """An image's name in its dataset, its file, and its width and height in pixels; None where the file cannot be read."""
+    """Hold an image's name in its dataset, its file, and its width and height in pixels; None where the file cannot be read."""
 
     name: str
     path: str
@@ -84,7 +84,7 @@ def label_studio(pictures: Sequence[Picture], title: str) -> str:
     """Write images as tasks for import (labelstud.io, basic Label Studio JSON format), each with its file or URL.
 
     ``/data/local-files/?d=PATH`` is a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, which is ``/`` where it is not
-    set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and place in the list.
+    set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and rank in the list.
 
     Examples
     --------

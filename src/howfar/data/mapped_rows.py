@@ -1,4 +1,4 @@
-"""Read rows of a file that is mapped into memory, which is given back as soon as they are read."""
+"""Read rows of a file that is mapped into memory, and release that memory as soon as they are read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
 
 
 def let_go(mapped: mmap.mmap | None) -> None:
-    """Give the memory of what was read back to the system; the next read finds it in the file again."""
+    """Release the memory of what was read; the next read finds it in the file again."""
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
@@ -55,16 +55,10 @@ class ChosenRows(Rows):
 
 
 class MappedRows(Rows):
-    """Read rows of a mapped file as copies: however many sets are read, the files take no memory.
+    """Read rows of a read-only mapped file as copies: however many sets are read, the files take no memory.
 
-    Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it.
-
-    Parameters
-    ----------
-    array
-        Mapped to be read only.
-    chosen
-        The rows that count; all where it is None.
+    Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it. `chosen` are the
+    rows that count; all where it is None.
 
     Examples
     --------
@@ -98,9 +92,9 @@ class MappedRows(Rows):
         return self._read(self._rows.columns(start, stop))
 
     def _read(self, part: FloatArray) -> FloatArray:
-        found = np.array(part)
+        block = np.array(part)
         let_go(self._mapped)
-        return found
+        return block
 
 
 def _opened(mapping: tuple[Any, ...], chosen: NDArray[np.int64] | None) -> MappedRows:

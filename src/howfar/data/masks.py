@@ -1,4 +1,4 @@
-"""Read ground-truth masks as arrays of true and false."""
+"""Read ground-truth masks of segmentation as boolean arrays, and resize them."""
 
 from __future__ import annotations
 
@@ -21,60 +21,26 @@ LOSSY = frozenset({"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF"})
 
 
 class Mask(NamedTuple):
-    """Hold a mask's foreground, (h, w), and whether its file held more than two values without a lossy format's excuse."""
+    """Hold a mask's foreground, (h, w), and whether its file held grey levels that no lossy format explains."""
 
     foreground: NDArray[np.bool_]
     grey: bool
 
 
 def read_mask(path: str | Path) -> NDArray[np.bool_]:
-    """Read a mask file: foreground where the value is above 127 of 255.
+    """Read a mask file as an (h, w) array of bool: foreground where the value is above 127 of 255.
 
     A colour or palette mask counts by its brightest channel, so that red on black is foreground; transparent pixels are
     background. 16-bit values are scaled to 0-255 first, unless none is above 255, when they are 8-bit values already.
 
-    Parameters
-    ----------
-    path
-        Any image file that `howfar.data.decode` takes.
-
-    Returns
-    -------
-    Array of bool, shape (h, w).
-
-    Raises
-    ------
-    ImageError
-        As `howfar.data.read_bytes` and `howfar.data.decode`; or a lossless mask whose brightest value is from 1 to 127
-        (0 and 1, class numbers), which would else be read as wholly background.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "mask.png"
-    >>> Image.fromarray(np.array([[0, 127, 128, 255]] * 4, np.uint8)).save(file)
-    >>> read_mask(file)[0]
-    array([False, False,  True,  True])
+    Raises `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`; or for a lossless mask whose brightest value is
+    from 1 to 127 (0 and 1, class numbers), which would else be read as wholly background.
     """
     return decode_mask(read_bytes(path)).foreground
 
 
 def decode_mask(data: bytes) -> Mask:
-    """Decode the bytes of a mask file, and say whether it holds grey levels.
-
-    Raises
-    ------
-    ImageError
-        As `read_mask`.
-
-    Examples
-    --------
-    >>> import io
-    >>> buffer = io.BytesIO()
-    >>> Image.fromarray(np.array([[0, 90, 200, 255]] * 4, np.uint8)).save(buffer, "png")
-    >>> decode_mask(buffer.getvalue()).grey
-    True
-    """
+    """Decode the bytes of a mask file, and say whether it holds grey levels. Raises as `read_mask`."""
     image = load(data).image
     values = _eight_bit(image)
     lossy, top = image.format in LOSSY, int(values.max())
@@ -94,20 +60,9 @@ def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    """Resize a mask so that nothing of it is lost: an axis shrinks by "any pixel covered", and grows by the nearest.
+    """Resize an (h, w) mask so that nothing of it is lost: an axis shrinks by "any pixel covered", and grows by the nearest.
 
     Nearest alone drops lines one pixel wide where it shrinks.
-
-    Parameters
-    ----------
-    mask
-        (h, w) bool.
-    height, width
-        The size wanted.
-
-    Returns
-    -------
-    Array of bool, shape (height, width).
 
     Examples
     --------
@@ -122,12 +77,12 @@ def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.
 
 
 def _resize_rows(mask: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
-    own = mask.shape[0]
-    places = np.arange(count)
-    if count >= own:
-        nearest: NDArray[np.bool_] = mask[(2 * places + 1) * own // (2 * count)]
+    height = mask.shape[0]
+    rows = np.arange(count)
+    if count >= height:
+        nearest: NDArray[np.bool_] = mask[(2 * rows + 1) * height // (2 * count)]
         return nearest
-    first, last = places * own // count, -(-(places + 1) * own // count)
+    first, last = rows * height // count, -(-(rows + 1) * height // count)
     sums = np.concatenate([np.zeros((1, mask.shape[1]), np.int64), np.cumsum(mask, axis=0)])
     covered: NDArray[np.bool_] = sums[last] > sums[first]
     return covered

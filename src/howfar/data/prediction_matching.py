@@ -9,18 +9,12 @@ from howfar.data.dataset import Dataset
 from howfar.data.folder_walk import stem
 
 
-def match_names(dataset: Dataset, found: Collection[str]) -> dict[str, str]:
+def match_names(dataset: Dataset, prediction_paths: Collection[str]) -> dict[str, str]:
     """Return for every image the path, without ending, under which its prediction is looked for.
 
-    It is the image's name in its dataset; or, where that finds more, that name without the folders that all the images
-    share, so that ``images/1.jpg`` and ``images/2.jpg`` of a table find ``1`` and ``2``.
-
-    Parameters
-    ----------
-    dataset
-        The images.
-    found
-        Paths of the predictions without their endings.
+    It is the image's name in its dataset; or, where that finds more of the predictions' paths, which have no ending either,
+    that name without the folders that all the images share, so that ``images/1.jpg`` and ``images/2.jpg`` of a table find ``1``
+    and ``2``.
 
     Examples
     --------
@@ -32,7 +26,7 @@ def match_names(dataset: Dataset, found: Collection[str]) -> dict[str, str]:
     """
     whole = {item.name: stem(item.name) for item in dataset.items}
     short = {name: stem(below) for name, below in unshared(list(whole)).items()}
-    return max(whole, short, key=lambda keys: sum(key in found for key in keys.values()))
+    return max(whole, short, key=lambda keys: sum(key in prediction_paths for key in keys.values()))
 
 
 def unshared(names: Sequence[str]) -> dict[str, str]:
@@ -48,19 +42,10 @@ def unshared(names: Sequence[str]) -> dict[str, str]:
     return {name: PurePosixPath(*path.parts[shared:]).as_posix() for name, path in zip(names, paths, strict=True)}
 
 
-def no_match(dataset: Dataset, what: str, source: str, found: Iterable[str]) -> str:
-    """Say in one line that nothing matches: how names are compared, one of each side, and a remedy.
+def no_match(dataset: Dataset, what: str, source: str, paths: Iterable[str]) -> str:
+    """Compose the one line for predictions that match no image: how names are compared, one of each side, and a remedy.
 
-    Parameters
-    ----------
-    dataset
-        The images.
-    what
-        What a prediction is called.
-    source
-        Where they come from.
-    found
-        Their paths as they are, in order.
+    `what` is what a prediction is called, `source` where they come from, and `paths` are their paths as they are, in order.
 
     Examples
     --------
@@ -70,7 +55,7 @@ def no_match(dataset: Dataset, what: str, source: str, found: Iterable[str]) -> 
     'no map of maps matches an image of roads: their paths must be the same but for the ending; the first image is 1.jpg, the
     first map fold/1.png: pass maps/fold'
     """
-    paths = list(found)
+    paths = list(paths)
     line = (
         f"no {what} of {source} matches an image of {dataset.name}: their paths must be the same but for the ending; "
         f"the first image is {dataset.items[0].name}, the first {what} {paths[0]}"

@@ -1,4 +1,4 @@
-"""Read probability maps, one file an image, and find which of them belongs to which image."""
+"""Read probability maps, one file an image, and match them to the images of a dataset."""
 
 from __future__ import annotations
 
@@ -42,18 +42,9 @@ class Prediction(NamedTuple):
 class MatchedMaps:
     """Hold the maps of a folder, matched to the images of a dataset.
 
-    Attributes
-    ----------
-    folder
-        The folder that was searched.
-    files
-        Image name to the file of its map.
-    missing
-        Image name to the reason why it has none.
-    extra
-        Maps that belong to no image, as paths below the folder, in natural order.
-    doubled
-        Images for which there is more than one map; `files` holds the one that is taken.
+    `files` gives each image's map by the image's name, `missing` the reason why an image has none. `extra` are maps that belong
+    to no image, as paths below the folder, in natural order. `doubled` are images for which there is more than one map; `files`
+    holds the one that is taken.
     """
 
     folder: Path
@@ -64,24 +55,11 @@ class MatchedMaps:
 
 
 def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
-    """Find the map of every image: the file below `folder` with the same path but for the ending.
+    """Find the map of every image: the image file or ``.npy`` array below `folder` with the same path but for the ending.
 
     An image's path is its name in the dataset, or what `howfar.data.prediction_matching.match_names` makes of it. Of several
-    maps for one image the PNG is taken, else the first by name.
-
-    Parameters
-    ----------
-    dataset
-        The images.
-    folder
-        Searched with its folders: image files and ``.npy`` arrays.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such folder.
-    InputError
-        It is not a folder, holds no map, or none that matches an image.
+    maps for one image the PNG is taken, else the first by name. Raises `MissingPathError` where there is no such folder, and
+    `InputError` where it is not a folder, holds no map, or none that matches an image.
 
     Examples
     --------
@@ -98,34 +76,34 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
         raise MissingPathError(f"no folder of predictions at {root}: check the path")
     if not root.is_dir():
         raise InputError.of("predictions", "must be a folder of probability maps", str(root), "name the folder that holds them")
-    found, faults = _list(root)
-    if not found and not faults:
+    maps, faults = _list(root)
+    if not maps and not faults:
         raise InputError(f"no map below {root}: predictions are 8-bit grey images (or {ARRAY} arrays), one for each image")
-    keys = match_names(dataset, found)
-    files = {name: found[key][0] for name, key in keys.items() if key in found}
+    keys = match_names(dataset, maps)
+    files = {name: maps[key][0] for name, key in keys.items() if key in maps}
     if not files:
-        paths = [_below(one[0], root) for one in found.values()] or list(faults)
+        paths = [_below(paths[0], root) for paths in maps.values()] or list(faults)
         raise InputError(no_match(dataset, "map", printable(root), paths))
-    taken = set(keys.values())
+    used = set(keys.values())
     shown = printable(root)
     return MatchedMaps(
         folder=root,
         files=files,
-        missing={name: faults.get(key, f"no map {key}.* below {shown}") for name, key in keys.items() if key not in found},
-        extra=tuple(_below(paths[0], root) for key, paths in found.items() if key not in taken),
-        doubled=tuple(name for name, key in keys.items() if len(found.get(key, ())) > 1),
+        missing={name: faults.get(key, f"no map {key}.* below {shown}") for name, key in keys.items() if key not in maps},
+        extra=tuple(_below(paths[0], root) for key, paths in maps.items() if key not in used),
+        doubled=tuple(name for name, key in keys.items() if len(maps.get(key, ())) > 1),
     )
 
 
 def _list(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
     """List maps below a folder by path without ending, the preferred one first; and the same for what cannot be read."""
     walked = walk(root, endings={*EXTENSIONS, ARRAY})
-    found: dict[str, list[Path]] = {}
+    maps: dict[str, list[Path]] = {}
     ordered = sorted(walked.images, key=lambda file: (file.suffix.lower() != ".png", file.name))
     for file in sorted(ordered, key=lambda file: natural_key(stem(_below(file, root)))):
-        found.setdefault(stem(_below(file, root)), []).append(file)
+        maps.setdefault(stem(_below(file, root)), []).append(file)
     faults = {stem(_below(file, root)): f"{printable(file)}: {reason}" for file, reason in walked.faults}
-    return found, faults
+    return maps, faults
 
 
 def _below(file: Path, root: Path) -> str:
@@ -133,20 +111,12 @@ def _below(file: Path, root: Path) -> str:
 
 
 def read_prediction(path: str | Path) -> Prediction:
-    """Read a probability map: 8-bit grey, p = value / 255.
+    """Read a probability map from an image file or ``.npy``: 8-bit grey, p = value / 255.
 
-    Colour pictures count where their three channels are equal, 1-bit ones as 0 and 1. 16-bit grey keeps its precision,
-    p = value / 65535, as do floating TIFF pictures and ``.npy`` arrays, p = value; arrays of bytes are 8-bit grey.
-
-    Parameters
-    ----------
-    path
-        An image file that `howfar.data.decode` takes, or ``.npy``.
-
-    Raises
-    ------
-    ImageError
-        As `howfar.data.read_bytes` and `howfar.data.decode`; colours, transparency, values outside the range.
+    Colour pictures count where their three channels are equal, 1-bit ones as 0 and 1. 16-bit grey keeps its precision, p =
+    value / 65535, as do floating TIFF pictures and ``.npy`` arrays, p = value; arrays of bytes are 8-bit grey. Raises
+    `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`, and for colours, transparency or values outside the
+    range.
 
     Examples
     --------

@@ -18,25 +18,21 @@ from howfar.io.atomic import replace
 KEY = "howfar"
 
 
-def places(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
-    """Say where each image's map goes: image ``a/1.jpg`` to ``a/1.png`` below the folder.
+def map_paths(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
+    """Return where each image's map goes: image ``a/1.jpg`` to ``a/1.png`` below the folder.
 
-    Where names lead out of the folder, as absolute paths of a table do, the folders that all images share are left out.
-
-    Raises
-    ------
-    InputError
-        Two images differ only in their endings, a name leads out of the folder all the same, or a map would take the place
-        of its image.
+    Where names lead out of the folder, as absolute paths of a table do, the folders that all images share are left out. Raises
+    `InputError` where two images differ only in their endings, a name leads out of the folder all the same, or a map would take
+    the place of its image.
 
     Examples
     --------
     >>> roads = Dataset("roads", (Item("a/1.jpg", Path("images/a/1.jpg")),))
-    >>> list(places("maps", roads))
+    >>> list(map_paths("maps", roads))
     [PosixPath('maps/a/1.png')]
     """
     root = Path(folder)
-    found: dict[Path, Item] = {}
+    item_at: dict[Path, Item] = {}
     names = {item.name: item.name for item in dataset.items}
     if any(map(_leads_out, names)):
         names = unshared(list(names))
@@ -46,12 +42,12 @@ def places(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
             rule = "must have its images below one folder"
             raise InputError.of(f"dataset {dataset.name}", rule, item.name, "give the table paths without '..'")
         path = root / PurePosixPath(name).with_suffix(".png")
-        if path in found:
+        if path in item_at:
             raise InputError.of(f"dataset {dataset.name}", "must give each map a name of its own", item.name, "rename one")
         if isinstance(item.path, Path) and path.absolute() == item.path.absolute():
             raise InputError.of("folder", "must not be the images' own", str(root), "choose another folder")
-        found[path] = item
-    return found
+        item_at[path] = item
+    return item_at
 
 
 def _leads_out(name: str) -> bool:
@@ -59,21 +55,10 @@ def _leads_out(name: str) -> bool:
 
 
 def write_map(path: Path, values: NDArray[np.uint8], signature: str = "") -> None:
-    """Write one map, (h, w) uint8, as PNG, with a signature that `signature_of` reads back.
+    """Write one map of p × 255, (h, w) uint8, as PNG, with a signature that `signature_of` reads back.
 
-    Parameters
-    ----------
-    path
-        The file; its folder is made where it is not there.
-    values
-        p × 255.
-    signature
-        What made it and of what; "" for none.
-
-    Raises
-    ------
-    InputError
-        A folder lies at the file's place, or a file at its folder's.
+    The file's folder is made where it is not there. Raises `InputError` where a folder lies at the file's path, or a file at
+    its folder's.
     """
     _refuse_folder(path)
     note = PngImagePlugin.PngInfo()
@@ -89,10 +74,7 @@ def write_map(path: Path, values: NDArray[np.uint8], signature: str = "") -> Non
 def signature_of(path: Path) -> str | None:
     """Read the signature of a map that is there; "" where it has none or is no picture, None where there is no file.
 
-    Raises
-    ------
-    InputError
-        A folder lies at its place.
+    Raises `InputError` where a folder lies at its path.
 
     Examples
     --------

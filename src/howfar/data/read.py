@@ -1,4 +1,4 @@
-"""Read the bytes of images, from a file, from behind a URL or from within a tar, Parquet or Arrow file."""
+"""Read the bytes of images from a file, from behind a URL, or from within a tar, Parquet or Arrow file."""
 
 from __future__ import annotations
 
@@ -20,19 +20,12 @@ MAX_BYTES = 1 << 31
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Return a file's bytes.
+    """Return the bytes of a file, of an object behind a URL, or of what lies within a container.
 
-    Parameters
-    ----------
-    path
-        A file; the text of a URL; or either of a tar, Parquet or Arrow file and, after ``/``, what lies within it:
-        ``shard-000.tar/0001.jpg``, ``s3://bucket/train.parquet/17``.
-
-    Raises
-    ------
-    ImageError
-        "no such file", "broken link", "a folder, not an image", "not a regular file", "empty file (0 bytes)", "no read
-        permission", a file above `MAX_BYTES`, or what the system says.
+    What lies within a tar, Parquet or Arrow file has that file's path or URL, ``/`` and its own name:
+    ``shard-000.tar/0001.jpg``, ``s3://bucket/train.parquet/17``. Raises `ImageError`: "no such file", "broken link", "a folder,
+    not an image", "not a regular file", "empty file (0 bytes)", "no read permission", a file above `MAX_BYTES`, or what the
+    system says.
 
     Examples
     --------
@@ -57,13 +50,7 @@ def content_hash(data: bytes) -> str:
 
 @contextmanager
 def opened_file(path: str | Path) -> Iterator[BinaryIO]:
-    """Open what is not empty for reading, as `read_bytes` finds it; what is wrong becomes one short reason.
-
-    Raises
-    ------
-    ImageError
-        The reason, as of `read_bytes`.
-    """
+    """Open a file, a container's member or an object behind a URL for reading, unless it is empty. Raises as `read_bytes`."""
     file = as_location(path) if is_url(path) else Path(path)
     try:
         status = _status(file) if isinstance(file, Path) else None
@@ -86,7 +73,7 @@ def opened_file(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def exists(path: str | Path) -> bool:
-    """Whether `read_bytes` would find something: a file, a member of a container, or an object behind a URL.
+    """Return whether `read_bytes` would find something: a file, a member of a container, or an object behind a URL.
 
     Examples
     --------
@@ -94,15 +81,15 @@ def exists(path: str | Path) -> bool:
     (False, False)
     """
     try:
-        place = as_location(path)
-        inside = find(place)
-        return place.is_file() if inside is None else inside[0].has(inside[1])
+        location = as_location(path)
+        member = find(location)
+        return location.is_file() if member is None else member[0].has(member[1])
     except Exception:  # a file system's library may raise anything
         return False
 
 
 def is_member(path: str | Path) -> bool:
-    """Whether a path names what lies within a container, rather than a file.
+    """Return whether a path names what lies within a container, rather than a file.
 
     Examples
     --------
@@ -116,7 +103,7 @@ def is_member(path: str | Path) -> bool:
 
 
 def _status(file: Path) -> os.stat_result | None:
-    """Ask the system for a file; None where there is none."""
+    """Return the system's record of a file; None where there is no file."""
     try:
         return file.stat()
     except FileNotFoundError as error:
@@ -127,18 +114,18 @@ def _status(file: Path) -> os.stat_result | None:
         return None
 
 
-def _read_elsewhere(place: Location) -> bytes:
+def _read_elsewhere(location: Location) -> bytes:
     """Read a member of a container, or a file behind a URL."""
     try:
-        inside = find(place)
-        if inside is not None:
-            data = inside[0].read(inside[1])
+        member = find(location)
+        if member is not None:
+            data = member[0].read(member[1])
             # A row may hold the path of a file in place of its bytes.
             data = data if isinstance(data, bytes) else read_bytes(data)
-        elif isinstance(place, Path):
+        elif isinstance(location, Path):
             raise ImageError("no such file")
         else:
-            data = place.read_bytes()
+            data = location.read_bytes()
     except ImageError:
         raise
     except Exception as error:  # a file system's library may raise anything

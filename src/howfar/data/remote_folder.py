@@ -1,4 +1,4 @@
-"""List a folder of images behind a URL, in one go."""
+"""List a folder of images behind a URL, with the masks beside them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
     inside = home == folder and any(path.startswith("images/") for path in paths)
     images_at: Location = folder / "images" if inside else folder
     masks = _within("masks", paths) if home == folder else _below(home / "masks")
-    own = _within("images", paths) if inside else [path for path in paths if home != folder or not path.startswith("masks/")]
-    faults = [(f"{images_at / path}", unread(_suffix(path))) for path in own if _suffix(path) in UNREAD]
+    masks_apart = [path for path in paths if home != folder or not path.startswith("masks/")]
+    candidates = _within("images", paths) if inside else masks_apart
+    faults = [(f"{images_at / path}", unread(_suffix(path))) for path in candidates if _suffix(path) in UNREAD]
     if inside:
         beside = (path for path in _images(paths) if "/" not in path)
         faults += [(f"{folder / path}", "beside the folder images, which alone is read") for path in beside]
-    return dataset_fields(folder, name, images_at, _images(own), _images(masks), faults)
+    return dataset_fields(folder, name, images_at, _images(candidates), _images(masks), faults)
 
 
 def _below(folder: Location) -> list[str]:

@@ -1,4 +1,4 @@
-"""Read tables of paths of images, CSV or Parquet."""
+"""Read CSV and Parquet tables that list images by their paths, with masks and labels."""
 
 from __future__ import annotations
 
@@ -22,39 +22,35 @@ WANTED: Final = ("image", "mask", "label")
 
 def list_table(table: Location | ParquetFile, name: str | None = None) -> DatasetFields:
     """List the images that a table names, as `howfar.data.Dataset.from_table` says; a Parquet file may be open already."""
-    place = table.place if isinstance(table, ParquetFile) else table
-    name = name or place.stem
+    location = table.location if isinstance(table, ParquetFile) else table
+    name = name or location.stem
     columns = read_columns(table)
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     items: list[Item] = []
     skipped: list[Skipped] = []
     first_row: dict[str, int] = {}
     for number, row in enumerate(rows, start=1):
-        item, faults = _item(place, number, row)
+        item, faults = _item(location, number, row)
         if item.name in first_row:
-            raise InputError(f"{place}: image {item.name} is in rows {first_row[item.name]} and {number}: drop one of them")
+            raise InputError(f"{location}: image {item.name} is in rows {first_row[item.name]} and {number}: drop one of them")
         first_row[item.name] = number
         skipped.extend(Skipped(name, str(file), reason) for file, reason in faults)
         if not any(file == item.path for file, _ in faults):
             items.append(item)
     if not items:
         first = f"; the first: {skipped[0].path}: {skipped[0].reason}" if skipped else ""
-        raise InputError(f"{place} names no image that is there ({len(rows)} rows{first}): paths are relative to its folder")
-    return name, tuple(items), tuple(skipped), place
+        raise InputError(f"{location} names no image that is there ({len(rows)} rows{first}): paths are relative to its folder")
+    return name, tuple(items), tuple(skipped), location
 
 
 def read_columns(table: Location | ParquetFile) -> Columns:
     """Read the columns of a table that are among `WANTED`, as text; None stands for what Parquet leaves out.
 
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It is no such table, or lacks the column ``image``.
+    Raises `MissingPathError` where there is no such file, and `InputError` where it is no such table or lacks the column
+    ``image``.
     """
     if isinstance(table, ParquetFile):
-        wanted = _wanted(table.place, table.schema.names)
+        wanted = _wanted(table.location, table.schema.names)
         cells = table.read(wanted)
         return {name: [_text(value) for value in cells.column(name).to_pylist()] for name in wanted}
     if not table.is_file():
@@ -66,7 +62,7 @@ def read_columns(table: Location | ParquetFile) -> Columns:
 
 
 def _item(table: Location, number: int, row: Mapping[str, str | None]) -> tuple[Item, list[tuple[Location, str]]]:
-    """Make an image of a row, and list the files of it that are not there with the reasons."""
+    """Make an image of a row, and list those of its files that are missing, with the reasons."""
     image = row["image"]
     if not image:
         raise InputError(f"{table}: row {number} has no image: fill in its path or drop the row")
@@ -85,7 +81,7 @@ def _item(table: Location, number: int, row: Mapping[str, str | None]) -> tuple[
 
 
 def _beside(table: Location, cell: str) -> Location:
-    """Find what a cell of a table names: a URL, a path from the root, or one from the table's folder."""
+    """Return the location that a cell of a table names: a URL, a path from the root, or one from the table's folder."""
     if is_url(cell) or Path(cell).is_absolute():
         return as_location(cell)
     folder = table.parent
@@ -95,17 +91,17 @@ def _beside(table: Location, cell: str) -> Location:
     return Url(f"{scheme}://{posixpath.normpath(posixpath.join(rest, cell))}")
 
 
-def _fault(place: Location) -> str | None:
-    """Say why there is no image; what lies behind a URL is asked for when it is read."""
-    if not isinstance(place, Path) or place.is_file():
+def _fault(location: Location) -> str | None:
+    """Return why there is no image, if so; what lies behind a URL is asked for when it is read."""
+    if not isinstance(location, Path) or location.is_file():
         return None
-    if place.is_dir():
+    if location.is_dir():
         return "a folder, not an image"
-    if place.exists():
+    if location.exists():
         return "not a regular file"
-    if place.is_symlink():
+    if location.is_symlink():
         return "broken link"
-    return None if exists(place) else "no such file"
+    return None if exists(location) else "no such file"
 
 
 def _read_csv(path: Location) -> Columns:

@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.masks import read_mask
-from howfar.data.probability_map_files import places, write_map
+from howfar.data.probability_map_files import map_paths, write_map
 from howfar.demo.logistic_regression import fit_logistic
 from howfar.demo.noise import Field
 from howfar.errors import InputError
@@ -198,7 +198,7 @@ def write_predictions(folder: str | Path, dataset: Dataset, detector: Detector, 
     >>> sorted(file.name for file in maps.iterdir())
     ['0001.png', '0002.png']
     """
-    for path, item in places(folder, dataset).items():
+    for path, item in map_paths(folder, dataset).items():
         picture = _picture(item)
         write_map(path, detector(np.ascontiguousarray(picture[:, ::-1]) if flipped else picture))
     return Path(folder)

@@ -1,4 +1,7 @@
-"""Keep arrays and a manifest in one zip file, of ``manifest.json`` and ``.npy`` members, in which nothing can be executed."""
+"""Write and read a zip file of named arrays and a JSON manifest, in which nothing can be executed.
+
+The manifest is ``manifest.json``, and each array an ``.npy`` member.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +23,13 @@ MANIFEST = "manifest.json"
 _ARRAY = ".npy"
 # A fixed moment, so that the same content is the same file.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
 def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write the file under a temporary name and move it into place: it appears whole or not at all.
+    """Write a manifest of JSON values and arrays by name to one file, which appears whole or not at all.
 
-    Parameters
-    ----------
-    path
-        Where to.
-    manifest
-        JSON values; finite numbers only.
-    arrays
-        By name; stored uncompressed, since measured numbers hardly shrink.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written there.
+    Arrays are stored uncompressed, since measured numbers hardly shrink. Raises `InputError` where the file cannot be written.
 
     Examples
     --------
@@ -61,12 +53,8 @@ def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read the manifest and the arrays of an archive, by name.
 
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    StoreError
-        It is no such archive, or is damaged: every member carries a checksum.
+    Raises `MissingPathError` where there is no such file, and `StoreError` where it is no such archive or is damaged: every
+    member carries a checksum.
 
     Examples
     --------
@@ -84,16 +72,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             document = json.loads(archive.read(MANIFEST))
             names = [name for name in archive.namelist() if name.endswith(_ARRAY)]
             arrays = {name.removesuffix(_ARRAY): _array(archive, name) for name in names}
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        KeyError,
-        ValueError,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except _DAMAGED as error:
         reason = f"{type(error).__name__}: {one_line(error, 120)}"
         raise StoreError(f"{path} is no such archive, or is damaged ({reason})") from error
     if not isinstance(document, dict):

@@ -1,7 +1,8 @@
-"""Keep what a long run has finished, so that a run that was killed goes on where it was when it is run again.
+"""Keep the finished parts of a long run, so that a run that was killed goes on where it was when it is run again.
 
-A part is known by a digest of all that its values depend on, the installed howfar among it, so that what other settings or
-another version left is never taken for it. It is written whole or not at all, and goes when the run's result is there.
+The key of a part is a digest of all that its values depend on, the version of the installed howfar included, so that what other
+settings or another version left is never taken for it. A part is written whole or not at all, and is removed when the run's
+result has been written.
 """
 
 from __future__ import annotations
@@ -52,13 +53,10 @@ def part_key(*depends_on: Any) -> str:
 
 @dataclass(frozen=True)
 class KeptArrays:
-    """Keep the finished parts of a run in a folder, each a file of named arrays.
+    """Keep the finished parts of a run in a folder, each a file of named arrays; where the folder is None, keep nothing.
 
-    Attributes
-    ----------
-    folder
-        Made when the first part is kept, but not the folders above it: a task on a machine that does not share them leaves
-        nothing behind there. None keeps nothing.
+    The folder is made when the first part is kept, but not the folders above it: a task on a machine that does not share them
+    leaves nothing behind there.
 
     Examples
     --------
@@ -105,9 +103,9 @@ class KeptArrays:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the states that killed runs left in a folder, and halves of them, unless a run is at work there.
+    """Remove the states that killed runs left in a folder, and unfinished writes of them, unless another run uses the folder.
 
-    A run at work shares the folder's lock (`howfar.io.lock.locked`). Where files cannot be locked nothing is removed.
+    A run that uses the folder shares its lock (`howfar.io.lock.locked`). Where files cannot be locked nothing is removed.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Say where a file lies: a path on this machine, or a URL that fsspec reads (``s3://``, ``gs://``, ``az://``, ``memory://`` …).
+"""Locate a file by a path on this machine or by a URL that fsspec reads (``s3://``, ``gs://``, ``az://``, ``memory://`` …).
 
 What lies within a tar, Parquet or Arrow file has that file's location, ``/`` and its own name: ``/data/s.tar/0001.jpg``,
 ``s3://bucket/train.parquet/17``. Such a text means the same in every process, so it can stand in tables and be read again.
@@ -58,12 +58,12 @@ class Url(str):
         return Url(f"{self}/{below}")
 
     def is_file(self) -> bool:
-        """Whether a file lies there."""
+        """Return whether a file lies there."""
         system, path = file_system(self)
         return bool(system.isfile(path))
 
     def is_dir(self) -> bool:
-        """Whether a folder lies there."""
+        """Return whether a folder lies there."""
         system, path = file_system(self)
         return bool(system.isdir(path))
 
@@ -79,19 +79,8 @@ Location: TypeAlias = Path | Url
 def file_system(url: str, argument: str = "dataset") -> tuple[Any, str]:
     """Return the file system behind a URL and the path within it.
 
-    Parameters
-    ----------
-    url
-        The URL.
-    argument
-        What the caller calls it.
-
-    Raises
-    ------
-    MissingExtraError
-        The library behind the scheme is not there.
-    InputError
-        Nothing reads such URLs.
+    `argument` is what the caller calls it in error lines. Raises `MissingExtraError` where the library behind the scheme is not
+    installed, and `InputError` where nothing reads such URLs.
 
     Examples
     --------
@@ -127,7 +116,7 @@ def absolute(path: str | Path) -> Path:
 
 
 def is_url(location: object) -> bool:
-    """Whether this is the text of a URL.
+    """Return whether this is the text of a URL.
 
     Examples
     --------
@@ -138,19 +127,10 @@ def is_url(location: object) -> bool:
 
 
 def as_location(argument: str | Path, name: str = "dataset") -> Location:
-    """Take what a caller wrote as a location: URLs as they are, ``file://`` and all else as an absolute path.
+    """Return what a caller wrote as a location: URLs as they are, ``file://`` and all else as an absolute path.
 
-    Parameters
-    ----------
-    argument
-        A path or a URL.
-    name
-        What the caller calls it.
-
-    Raises
-    ------
-    InputError
-        Nothing is named behind ``://``, or ``file:`` has two slashes.
+    `name` is what the caller calls it in error lines. Raises `InputError` where nothing is named behind ``://``, or ``file:``
+    has two slashes.
 
     Examples
     --------
@@ -177,12 +157,7 @@ def as_location(argument: str | Path, name: str = "dataset") -> Location:
 def open_binary(location: Location, block: int | None = None) -> BinaryIO:
     """Open a file for reading by pieces, `block` bytes a request behind a URL.
 
-    Raises
-    ------
-    OSError
-        It cannot be opened.
-    HowfarError
-        Nothing reads such URLs, or the library for them is not there.
+    Raises `OSError` where it cannot be opened, and as `file_system`.
     """
     if isinstance(location, Path):
         return location.open("rb")
@@ -201,23 +176,20 @@ def read_range(location: Location, start: int, size: int) -> bytes:
 
 
 def stamp(location: Location) -> tuple[object, ...]:
-    """Tell one state of a file from another, by its size, and when it was written or what its store calls its version."""
+    """Return what tells one state of a file from another: its size, and when it was written or its version there."""
     if isinstance(location, Path):
         status = location.stat()
         return status.st_size, status.st_mtime_ns
     system, path = file_system(location)
-    known = system.info(path)
+    record = system.info(path)
     versions = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
-    return known.get("size"), *(str(known[key]) for key in versions if key in known)
+    return record.get("size"), *(str(record[key]) for key in versions if key in record)
 
 
 def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
-    """Make the folder that results are to go to, before any work is done, and return its absolute path.
+    """Make the folder that results are to go to, before anything is computed, and return its absolute path.
 
-    Raises
-    ------
-    InputError
-        It cannot be made, is no folder, or must not be written to.
+    Raises `InputError` where it cannot be made, is no folder, or must not be written to.
 
     Examples
     --------

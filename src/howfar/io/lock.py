@@ -1,4 +1,4 @@
-"""Lock files and folders among processes and threads; a lock ends with its holder, however that ends.
+"""Lock files and folders among processes and threads; a lock ends when the process that holds it ends.
 
 Where files cannot be locked (another system than POSIX, a file system that answers ENOLCK) everybody is let in.
 """
@@ -20,12 +20,7 @@ except ImportError:  # not a POSIX system
 def locked(path: Path, shared: bool = False) -> Iterator[None]:
     """Wait for the lock of a file, which is made where there is none, or of a folder, and hold it until the block ends.
 
-    Parameters
-    ----------
-    path
-        The file or folder.
-    shared
-        Hold it beside others who share it; nobody has it alone meanwhile.
+    With `shared` it is held beside others who share it; nobody has it alone meanwhile.
 
     Examples
     --------
@@ -44,14 +39,9 @@ def locked(path: Path, shared: bool = False) -> Iterator[None]:
 
 @contextmanager
 def alone(path: Path, otherwise: bool = True) -> Iterator[bool]:
-    """Say at once whether nobody else holds the lock of a file or folder, which is then held until the block ends.
+    """Return at once whether nobody else holds the lock of a file or folder, which is then held until the block ends.
 
-    Parameters
-    ----------
-    path
-        The file, which is made where there is none, or the folder.
-    otherwise
-        The answer where files cannot be locked.
+    A file is made where there is none. `otherwise` is the answer where files cannot be locked.
 
     Examples
     --------
@@ -67,7 +57,7 @@ def alone(path: Path, otherwise: bool = True) -> Iterator[bool]:
 
 
 def held(path: Path) -> str | None:
-    """Read what a file says while somebody holds its lock; None where nobody does, or it is gone, or cannot be locked.
+    """Read the text of a file while somebody holds its lock; None where nobody does, or it is gone, or cannot be locked.
 
     Examples
     --------
@@ -96,7 +86,7 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _try(descriptor: int) -> bool | None:
-    """Take the lock: True where it was free, False where another has it, None where there are no locks."""
+    """Try to take the lock: True where it was free, False where another has it, None where there are no locks."""
     if fcntl is None:
         return None
     try:

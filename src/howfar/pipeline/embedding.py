@@ -177,7 +177,7 @@ def _outcomes(
     ]
     outcomes: list[list[Outcome]] = [[] for _ in datasets]
     total = sum(len(batch.items) for batch in batches)
-    with bar(progress=progress, said=True, total=total, unit="image", desc="features") as shown:
+    with bar(progress=progress, always=True, total=total, unit="image", desc="features") as shown:
         reused, begun, busy = 0, time.monotonic(), _busy(task.backbones)
         for batch, done in zip(batches, executor.run(task, batches), strict=True):
             outcomes[batch.dataset].extend(done)

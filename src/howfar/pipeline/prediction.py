@@ -18,7 +18,7 @@ from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, content_hash, decode, parse, read_bytes
 from howfar.data.folder_walk import printable
 from howfar.data.item import Item
-from howfar.data.probability_map_files import places, signature_of, write_map
+from howfar.data.probability_map_files import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError
 from howfar.keywords import ModelOptions, PredictOptions
 from howfar.options import Floats
@@ -161,7 +161,7 @@ def predict(
     work = _Work(found, loaded, given["flipped"])
     written = kept = 0
     skipped: list[Skipped] = list(found.skipped)
-    wanted = list(places(out, found).items())
+    wanted = list(map_paths(out, found).items())
     with bar(progress=given["progress"], total=len(wanted), desc=f"predicting {found.name}", unit="image") as shown:
         for group in work.batches(wanted):
             done = work.predict(group)

@@ -22,15 +22,8 @@ AHEAD = 2
 class LocalRunner:
     """Run tasks in threads of this process, in order, a bounded number ahead of the consumer.
 
-    Parameters
-    ----------
-    workers
-        Tasks at a time; by default the cores this process may use. One runs them in the calling thread.
-
-    Raises
-    ------
-    InputError
-        Fewer than one worker.
+    `workers` is the number of tasks at a time, by default of the cores that this process may use; one runs them in the calling
+    thread. Raises `InputError` for fewer than one worker.
 
     Examples
     --------
@@ -82,7 +75,7 @@ class LocalRunner:
         return fold(self.run(function, tasks), combine)
 
     def on_processors(self) -> LocalRunner:
-        """Return itself, since its tasks wait for no accelerator.
+        """Return this same runner, since its tasks wait for no accelerator.
 
         Examples
         --------

@@ -39,25 +39,13 @@ _functions: OrderedDict[str, Callable[[Any], Any]] = OrderedDict()
 class RayRunner:
     """Run tasks as Ray tasks of one core each, in order, a bounded number ahead of the consumer.
 
-    A task whose worker or machine dies is run again, up to `retries` times; so tasks must be safe to run twice.
-    Only a task's argument and its result pass through the driver.
+    A task whose worker or machine dies is run again, up to `retries` times; so tasks must be safe to run twice. Only a task's
+    argument and its result pass through the driver.
 
-    Parameters
-    ----------
-    workers
-        Tasks at a time; by default as many as the cluster's cores, or its GPUs, allow.
-    address
-        Address of a running cluster: ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``. None starts a cluster of this machine's
-        cores, which ends with this process (or joins that of the environment variable ``RAY_ADDRESS``).
-    gpus
-        GPUs of each task; a fraction shares one GPU among several tasks.
-    retries
-        How often a task is run again after its worker has died.
-
-    Raises
-    ------
-    InputError
-        A number is out of range.
+    `workers` is the number of tasks at a time, by default as many as the cluster's cores, or its GPUs, allow. `address` is that
+    of a running cluster: ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``; None starts a cluster of this machine's cores, which
+    ends with this process (or joins that of the environment variable ``RAY_ADDRESS``). `gpus` are those of each task; a
+    fraction shares one GPU among several tasks. Raises `InputError` where a number is out of range.
 
     Examples
     --------
@@ -100,19 +88,9 @@ class RayRunner:
 
         At most twice as many tasks as workers are submitted and not yet yielded. An exception in a task is raised here at its
         turn. After that, or when the iterator is closed early or interrupted, no further task is submitted, and the submitted
-        ones are waited for.
-
-        Parameters
-        ----------
-        function, tasks
-            Pickled; each worker process keeps the function.
-
-        Raises
-        ------
-        MissingExtraError
-            Ray is not installed.
-        RunnerError
-            The cluster cannot be joined, or has lost a task more often than `retries` allows.
+        ones are waited for. Function and tasks are pickled; each worker process keeps the function. Raises `MissingExtraError`
+        where Ray is not installed, and `RunnerError` where the cluster cannot be joined or has lost a task more often than
+        `retries` allows.
         """
         ray, call, _ = self._joined()
         most = self._at_once(ray)

@@ -12,27 +12,12 @@ from howfar.protocols import Runner
 def make_runner(
     runner: str | Runner = "local", workers: int | None = None, address: str | None = None, device: str = "auto"
 ) -> Runner:
-    """Make the runner of a name; a runner object is returned unchanged.
+    """Make the runner of a name (``local``, ``ray``, that of another package's); a runner object is returned unchanged.
 
-    Parameters
-    ----------
-    runner
-        ``local``, ``ray``, the name of another package's runner, or a runner object.
-    workers
-        Tasks at a time; None for the runner's default.
-    address
-        Address of a running cluster; for ``ray`` alone.
-    device
-        The backbone's device: with ``cuda`` each of Ray's tasks has a GPU.
-
-    Raises
-    ------
-    UnknownNameError
-        There is no such runner.
-    MissingExtraError
-        Ray is not installed.
-    InputError
-        A number is below 1, or an address is given to a runner that takes none.
+    `workers` is the number of tasks at a time, None for the runner's default; `address` that of a running cluster, for ``ray``
+    alone; `device` the backbone's: with ``cuda`` each of Ray's tasks has a GPU. Raises `UnknownNameError` where there is no
+    such runner, `MissingExtraError` where Ray is not installed, and `InputError` where a number is below 1 or a runner takes no
+    address.
 
     Examples
     --------

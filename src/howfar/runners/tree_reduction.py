@@ -11,19 +11,8 @@ V = TypeVar("V")
 def fold(values: Iterable[V], combine: Callable[[V, V], V]) -> V:
     """Combine values two by two, neighbours first, then pairs of neighbours, and so on, keeping about log2 n in memory.
 
-    The remaining values are combined from the right at the end.
-
-    Parameters
-    ----------
-    values
-        At least one.
-    combine
-        Called with a value and the one to its right.
-
-    Raises
-    ------
-    ValueError
-        There is no value.
+    `combine` is called with a value and the one to its right; the remaining values are combined from the right at the end.
+    Raises `ValueError` where there is no value.
 
     Examples
     --------

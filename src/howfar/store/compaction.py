@@ -1,8 +1,8 @@
-"""Pack many small shards into few large ones, while others read and write.
+"""Merge many small shards into few large ones, while others read and write.
 
 A shard is deleted only when every row of it that is read lies in another shard that is whole on disk. Hence a kill at any
-point, another packer, or a writer at work costs space for a while and never a row. The merged shard takes the place of the
-first of its parts in the order of ids, so the choice between two rows of one content stays the same.
+point, another process that packs, or one that writes costs space for a while and never a row. The merged shard takes the
+position of the first of its parts in the order of ids, so the choice between two rows of one content stays the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from howfar.io.atomic import TEMPORARY
 from howfar.store import shards
 from howfar.store.folder import Folder
 from howfar.store.local_folder import PIECE_BYTES
-from howfar.store.shard_catalog import Shelf
+from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ARRAY, INDEX, Shard, ShardDamagedError, ShardGoneError
 
 LOCK = "pack.lock"
@@ -27,65 +27,43 @@ STALE_SECONDS = 24 * 3600.0
 _log = logging.getLogger("howfar.store")
 
 
-def pack(home: Folder, shelf: Shelf, target: int, many: int) -> int:
-    """Sweep what killed writers left, and merge small shards where there are more than `many`; give the number merged.
+def pack(home: Folder, catalog: ShardCatalog, target: int, many: int) -> int:
+    """Remove what killed writers left, and merge small shards where there are more than `many`; return the number merged.
 
-    Where another process packs, or the disk refuses (a read-only store), nothing is done: packing is never needed.
-
-    Parameters
-    ----------
-    home
-        The feature's folder, where the lock lies.
-    shelf
-        The shards.
-    target
-        Bytes at which a merged shard is large enough; shards below half of it are small.
-    many
-        Small shards that are left as they are.
+    Where another process packs, or the disk refuses (a read-only store), nothing is done: packing is never needed. The lock
+    lies in `home`, the feature's folder. A merged shard is large enough at `target` bytes; shards below half of it are small.
     """
     try:
         with home.alone(LOCK) as first:
             if not first:
                 return 0
-            shelf.refresh()
-            sweep(home, shelf)
-            idle = shelf.idle()
-            shards.remove(shelf.folder, idle)
-            shelf.refresh()
-            groups = _plan(shelf, target, many)
+            catalog.refresh()
+            sweep(home, catalog)
+            idle = catalog.idle()
+            shards.remove(catalog.folder, idle)
+            catalog.refresh()
+            groups = _plan(catalog, target, many)
             for group in groups:
-                _merge(shelf, group)
+                _merge(catalog, group)
             return sum(map(len, groups))
     except (ShardGoneError, ShardDamagedError, OSError) as error:
-        _log.info("%s is left unpacked: %s", shelf.folder.path, error)
+        _log.info("%s is left unpacked: %s", catalog.folder.path, error)
         return 0
     finally:
-        shelf.refresh()
+        catalog.refresh()
 
 
-def sweep(home: Folder, shelf: Shelf, older_than: float = STALE_SECONDS) -> list[str]:
-    """Delete what nothing can use: temporary files, matrices without an index, damaged shards; give their names.
+def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS) -> list[str]:
+    """Delete what nothing can use: temporary files, matrices without an index, damaged shards; return their names.
 
     Only what was last written `older_than` seconds ago goes. A writer needs seconds between a matrix and its index, so a day is
-    far beyond any that still lives; and should one wake up after that, its shard has no matrix and counts as absent: work
-    is lost then, and no wrong row is ever read.
-
-    Parameters
-    ----------
-    home, shelf
-        As `pack`.
-    older_than
-        Seconds since the last write.
-
-    Raises
-    ------
-    OSError
-        The disk refuses.
+    far beyond any that still lives; and should one wake up after that, its shard has no matrix and counts as absent: features
+    are computed again then, and no wrong row is ever read. Raises `OSError` where the disk refuses.
     """
     limit = time.time() - older_than
-    damaged = shelf.damaged
+    damaged = catalog.damaged
     swept = []
-    for folder in (home, shelf.folder):
+    for folder in (home, catalog.folder):
         names = folder.names()
         for name in names:
             if _useless(name, names, damaged) and folder.written(name) < limit:
@@ -101,12 +79,12 @@ def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bo
     return name.endswith(TEMPORARY) or (suffix == INDEX and shard_id in damaged)
 
 
-def _plan(shelf: Shelf, target: int, many: int) -> list[list[Shard]]:
+def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[Shard]]:
     """Find runs of small shards that follow each other by id, cut where they reach the target."""
-    row_bytes = shelf.length * shards.STORED[shelf.dtype].itemsize
+    row_bytes = catalog.length * shards.STORED[catalog.dtype].itemsize
     groups: list[list[Shard]] = [[]]
     filled = small = 0
-    for _, shard in sorted(shelf.shards.items()):
+    for _, shard in sorted(catalog.shards.items()):
         size = shard.count * row_bytes
         if size >= target / 2 or filled >= target:
             groups.append([])
@@ -118,29 +96,30 @@ def _plan(shelf: Shelf, target: int, many: int) -> list[list[Shard]]:
     return [group for group in groups if len(group) > 1] if small > many else []
 
 
-def _merge(shelf: Shelf, group: Sequence[Shard]) -> None:
-    taken: set[str] = set()
+def _merge(catalog: ShardCatalog, group: Sequence[Shard]) -> None:
+    merged: set[str] = set()
     rows: list[NDArray[np.int64]] = []
     contents: list[str] = []
     paths: list[str] = []
-    known = shards.several(shelf.folder, lambda shard: shards.read_paths(shelf.folder, shard.id), group)
-    for shard, places in zip(group, known, strict=True):
+    paths_of_shards = shards.several(catalog.folder, lambda shard: shards.read_paths(catalog.folder, shard.id), group)
+    for shard, shard_paths in zip(group, paths_of_shards, strict=True):
         picked = []
-        for content, path, row in sorted(zip(shard.contents, places, shard.rows, strict=True), key=lambda entry: entry[2]):
-            if content not in taken:
-                taken.add(content)
+        for content, path, row in sorted(zip(shard.contents, shard_paths, shard.rows, strict=True), key=lambda entry: entry[2]):
+            if content not in merged:
+                merged.add(content)
                 contents.append(content)
                 paths.append(path)
                 picked.append(row)
         rows.append(np.array(picked, np.int64))
-    blocks = _blocks(shelf, group, rows)
-    shards.write(shelf.folder, shards.id_before(group[0].id), blocks, (len(contents), shelf.length), contents, paths)
-    shards.remove(shelf.folder, [shard.id for shard in group])
+    blocks = _blocks(catalog, group, rows)
+    shards.write(catalog.folder, shards.id_before(group[0].id), blocks, (len(contents), catalog.length), contents, paths)
+    shards.remove(catalog.folder, [shard.id for shard in group])
 
 
-def _blocks(shelf: Shelf, group: Sequence[Shard], rows: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
-    step = max(1, PIECE_BYTES // (shelf.length * shards.STORED[shelf.dtype].itemsize))
-    views = shards.several(shelf.folder, lambda shard: shards.view(shelf.folder, shard.id, shelf.dtype, shelf.length), group)
-    for matrix, picked in zip(views, rows, strict=True):
+def _blocks(catalog: ShardCatalog, group: Sequence[Shard], rows: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
+    folder, dtype, length = catalog.folder, catalog.dtype, catalog.length
+    step = max(1, PIECE_BYTES // (length * shards.STORED[dtype].itemsize))
+    matrices = shards.several(folder, lambda shard: shards.view(folder, shard.id, dtype, length), group)
+    for matrix, picked in zip(matrices, rows, strict=True):
         for start in range(0, len(picked), step):
             yield matrix.take(picked[start : start + step])

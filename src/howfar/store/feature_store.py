@@ -1,4 +1,4 @@
-"""Ask for, add and select the stored features of one backbone."""
+"""Look up, add and select the stored features of one backbone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from howfar.store.folder import folder_at
 from howfar.store.identity_key import canonical
 from howfar.store.manifest import SHARDS, Manifest, ensure
 from howfar.store.row_selection import Selection
-from howfar.store.shard_catalog import Shelf
+from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.value_checks import as_stored
 
 TARGET_BYTES = 64 * 2**20
@@ -65,77 +65,64 @@ class FeatureStore:
         self._calls = 0
         self._looked, self._took = -math.inf, 0.0
         ensure(self._home, Manifest(self.identity, dtype, length))
-        self._shelf = Shelf(self._home.child(SHARDS), dtype, length)
+        self._catalog = ShardCatalog(self._home.child(SHARDS), dtype, length)
 
     @property
     def folder(self) -> Path | str:
-        """Say where it lies: a path, or a URL."""
+        """Return where the features lie: a path, or a URL."""
         return self._home.path
 
     def __repr__(self) -> str:
         return f"FeatureStore({str(self.folder)!r}, {len(self)} contents, q = {self.length:,}, {self.dtype})"
 
     def __len__(self) -> int:
-        return len(self._shelf)
+        return len(self._catalog)
 
     @property
     def damaged(self) -> Mapping[str, str]:
         """Return the shards on disk that are not used, and why; what they held counts as absent."""
-        return self._shelf.damaged
+        return self._catalog.damaged
 
     def contains(self, content: str) -> bool:
-        """Whether features of a content are known; what other processes add is known after `refresh`."""
-        return content in self._shelf
+        """Return whether features of a content are stored; what other processes add is seen after `refresh`."""
+        return content in self._catalog
 
     def refresh(self) -> None:
-        """Take in what other processes have added or packed.
-
-        Raises
-        ------
-        StoreError
-            The folder cannot be read.
-        """
-        self._shelf.refresh()
+        """Read what other processes have added or packed. Raises `StoreError` where the folder cannot be read."""
+        self._catalog.refresh()
 
     @contextmanager
     def claim(self, contents: Sequence[str]) -> Iterator[tuple[str, ...]]:
-        """Give those of some contents that are this caller's to compute and `add` until the block ends.
+        """Yield those of some contents that are this caller's to compute and `add` until the block ends.
 
-        What is stored already, or is in the hands of another thread or process, is left out; so nobody repeats another's work.
-        A claim ends with the process that holds it. Where files cannot be locked, everything that is not stored is granted.
-
-        Raises
-        ------
-        StoreError
-            The folder refuses.
+        What is stored already, or claimed by another thread or process, is left out, so that nothing is computed twice. A claim
+        ends with the process that holds it. Where files cannot be locked, everything that is not stored is granted. Raises
+        `StoreError` where the folder refuses.
         """
-        with ExitStack() as held:
+        with ExitStack() as stack:
             try:
-                mine = held.enter_context(self._home.claim(contents, self._refreshed))
+                granted = stack.enter_context(self._home.claim(contents, self._refreshed))
             except OSError as error:
                 raise self._refused(error) from error
-            yield mine
+            yield granted
 
     def free(self, contents: Sequence[str]) -> tuple[str, ...]:
-        """Return those of some contents that are neither stored nor in anybody's hands, as of now.
+        """Return those of some contents that are neither stored nor claimed by anybody, as of now.
 
-        Raises
-        ------
-        StoreError
-            The folder cannot be read.
+        Raises `StoreError` where the folder cannot be read.
         """
-        taken = self._home.claimed()
+        claimed = self._home.claimed()
         self.refresh()
-        return tuple(content for content in dict.fromkeys(contents) if content not in taken and content not in self._shelf)
+        return tuple(content for content in dict.fromkeys(contents) if content not in claimed and content not in self._catalog)
 
-    def _refreshed(self) -> Shelf:
-        """Look at the shelf anew; behind a URL, where nobody can claim, only so often that looks take little time."""
+    def _refreshed(self) -> ShardCatalog:
+        """Read the catalog anew; behind a URL, where nobody can claim, so rarely that it takes a small part of the time."""
         begun = time.monotonic()
         if self._home.near or begun - self._looked >= SELDOM * self._took:
             self.refresh()
             self._looked = time.monotonic()
             self._took = self._looked - begun
-        return self._shelf
+        return self._catalog
 
     def add(self, contents: Sequence[str], paths: Sequence[str], rows: ArrayLike) -> None:
         """Store features as one shard, which appears whole or not at all; on return it is synced to disk.
@@ -162,15 +149,15 @@ class FeatureStore:
             return
         shard_id = shards.new_id()
         try:
-            shards.write(self._shelf.folder, shard_id, [stored], stored.shape, contents, paths)
+            shards.write(self._catalog.folder, shard_id, [stored], stored.shape, contents, paths)
         except OSError as error:
             raise self._refused(error) from error
-        self._shelf.insert(shards.Shard(shard_id, count, tuple(contents), range(count)))
+        self._catalog.insert(shards.Shard(shard_id, count, tuple(contents), range(count)))
 
     def tidy(self) -> None:
-        """Pack, at every 256th call and on a disk alone: who fills a store calls it after each `add`, so that shards stay few.
+        """Pack at every 256th call, on a disk alone; who fills a store calls this after each `add`, so that shards stay few.
 
-        Every look into the folder takes as long as there are shards in it.
+        Every listing of the folder takes as long as there are shards in it.
         """
         self._calls += 1
         if self._home.near and self._calls % TIDY_EVERY == 0:
@@ -182,32 +169,19 @@ class FeatureStore:
     def select(self, contents: Sequence[str]) -> Selection:
         """Select the features of some contents, in their order, to be read by rows or columns; contents may repeat.
 
-        Raises
-        ------
-        StoreError
-            A content has no features here.
+        Raises `StoreError` where a content has no features here.
         """
-        return Selection(self._shelf, contents)
+        return Selection(self._catalog, contents)
 
     def pack(self, target_bytes: int = TARGET_BYTES, many: int = MANY_SHARDS) -> int:
-        """Merge small shards into large ones where there are many, and give how many were merged; no result changes.
+        """Merge small shards into large ones where there are many, and return how many were merged; no result changes.
 
-        It may be killed anywhere, and others may read and write meanwhile. What killed writers left a day ago or
-        earlier is deleted on the way. On a disk that refuses to write, it does nothing but say so in the log.
-
-        Parameters
-        ----------
-        target_bytes
-            A merged shard is closed when it reaches this size.
-        many
-            Small shards (below half of `target_bytes`) up to this number are left as they are.
-
-        Raises
-        ------
-        InputError
-            `target_bytes` or `many` is below 1.
+        It may be killed anywhere, and others may read and write meanwhile. What killed writers left a day ago or earlier is
+        deleted on the way. On a disk that refuses to write, it does nothing but say so in the log. A merged shard is closed
+        when it reaches `target_bytes`; small shards (below half of that) up to the number `many` are left as they are. Raises
+        `InputError` where either is below 1.
         """
         for name, value in (("target_bytes", target_bytes), ("many", many)):
             if value < 1:
                 raise InputError.of(name, "must be at least 1", value)
-        return pack(self._home, self._shelf, target_bytes, many)
+        return pack(self._home, self._catalog, target_bytes, many)

@@ -1,4 +1,4 @@
-"""Say what a store asks of the folder that it lies in, on this machine or behind a URL."""
+"""Define the interface of a store's folder, on this machine or behind a URL, and open one by its path or URL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Matrix(Protocol):
     """Read a (count, q) matrix in a file, in pieces."""
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Put some columns of some rows, which do not fall, into a block: ``block[positions] = it[rows, columns]``."""
+        """Copy some columns of some rows, which do not fall, into a block: ``block[positions] = matrix[rows, columns]``."""
         ...
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
@@ -27,16 +27,16 @@ class Matrix(Protocol):
 
 
 class Folder(Protocol):
-    """Serve a folder of files that appear whole or not at all. What fails raises OSError, what is absent FileNotFoundError."""
+    """Serve a folder of files that appear whole or not at all; failures raise OSError, absent files FileNotFoundError."""
 
     @property
     def near(self) -> bool:
-        """Whether a look costs next to nothing, as on a disk; else several are taken at a time."""
+        """Return whether reading it costs next to nothing, as on a disk; else several files are asked for at a time."""
         ...
 
     @property
     def path(self) -> Path | str:
-        """Return the path, or the URL."""
+        """Return the folder's path, or its URL."""
         ...
 
     def child(self, name: str) -> Folder:
@@ -44,7 +44,7 @@ class Folder(Protocol):
         ...
 
     def make(self) -> None:
-        """Make it, where that is needed and it is not there."""
+        """Make the folder, where that is needed and it is not there."""
         ...
 
     def names(self) -> set[str]:
@@ -60,7 +60,7 @@ class Folder(Protocol):
         ...
 
     def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """Give a file to write that takes its name when the block ends without an exception."""
+        """Open a file for writing that takes its name when the block ends without an exception."""
         ...
 
     def remove(self, name: str) -> None:
@@ -68,7 +68,7 @@ class Folder(Protocol):
         ...
 
     def written(self, name: str) -> float:
-        """Say when a file was last written, in seconds since 1970; infinity where it is gone."""
+        """Return when a file was last written, in seconds since 1970; infinity where it is gone."""
         ...
 
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> Matrix:
@@ -76,27 +76,23 @@ class Folder(Protocol):
         ...
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Whether nobody else holds the lock of that name, which is held until the block ends."""
+        """Return whether nobody else holds the lock of that name, which is held until the block ends."""
         ...
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """Give the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
+        """Yield the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
         ...
 
     def claimed(self) -> set[str]:
-        """Return the contents that somebody has in hand now."""
+        """Return the contents that somebody claims now."""
         ...
 
 
-def folder_at(place: str | Path) -> Folder:
+def folder_at(folder: str | Path) -> Folder:
     """Return the folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
 
-    Raises
-    ------
-    MissingExtraError
-        The URL's file system is not installed.
-    InputError
-        fsspec knows no such file system.
+    Raises `MissingExtraError` where the URL's file system is not installed, and `InputError` where fsspec knows no such file
+    system.
 
     Examples
     --------
@@ -105,12 +101,12 @@ def folder_at(place: str | Path) -> Folder:
     """
     from howfar.store.local_folder import LocalFolder
 
-    text = str(place)
+    text = str(folder)
     if not text.strip() or (not text.partition("://")[2].strip("/") and is_url(text)):
-        raise InputError.of("store", "must be a folder or a URL with one in it", place, "write DIR or s3://BUCKET/FOLDER")
-    if isinstance(place, str) and not is_url(text) and text.partition(":/")[0].lower() in EXTRAS:
-        raise InputError.of("store", "must have two slashes after the colon of a URL", place, "write s3://BUCKET/FOLDER")
-    location = as_location(place, "store")
+        raise InputError.of("store", "must be a folder or a URL with one in it", folder, "write DIR or s3://BUCKET/FOLDER")
+    if isinstance(folder, str) and not is_url(text) and text.partition(":/")[0].lower() in EXTRAS:
+        raise InputError.of("store", "must have two slashes after the colon of a URL", folder, "write s3://BUCKET/FOLDER")
+    location = as_location(folder, "store")
     if isinstance(location, Path):
         return LocalFolder(location)
     from howfar.store.remote_folder import RemoteFolder

@@ -18,19 +18,8 @@ def feature_key(identity: Mapping[str, Any], dtype: str) -> str:
     """Name the folder of one feature in one storage type: a readable prefix, then 24 hex digits.
 
     The digits begin the SHA-256 of the canonical JSON of identity and type; 96 bits, so that two features do not meet by chance
-    (the manifest, which holds the whole identity, is compared all the same).
-
-    Parameters
-    ----------
-    identity
-        What the feature depends on, as JSON values; its ``name``, where it is text, becomes the prefix.
-    dtype
-        How the numbers are stored: ``float32`` or ``float16``.
-
-    Raises
-    ------
-    InputError
-        The identity is not made of JSON values.
+    (the manifest, which holds the whole identity, is compared all the same). The identity's ``name``, where it is text, becomes
+    the prefix. Raises `InputError` where the identity is not made of JSON values.
 
     Examples
     --------
@@ -49,10 +38,7 @@ def feature_key(identity: Mapping[str, Any], dtype: str) -> str:
 def canonical(identity: Mapping[str, Any]) -> str:
     """Write an identity as the one JSON text that it has: keys sorted, no blanks, ASCII only, no NaN or infinity.
 
-    Raises
-    ------
-    InputError
-        A key that is not text, or a value that is not a JSON value (an array, a path, NaN).
+    Raises `InputError` for a key that is not text, or a value that is not a JSON value (an array, a path, NaN).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Index contents in memory: the union of the shards' indexes, from content to shard and row."""
+"""Map contents to shards and rows, in memory: the union of the shards' indexes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from howfar.store.shards import Shard
 
 @dataclass(frozen=True, eq=False)
 class RowPositions:
-    """Hold where the rows of a selection lie: entry i is row ``row[i]`` of the shard ``ids[shard[i]]``."""
+    """Hold the positions of a selection's rows: entry i is row ``row[i]`` of the shard ``ids[shard[i]]``."""
 
     ids: tuple[str, ...]
     shard: NDArray[np.int64]
@@ -21,7 +21,7 @@ class RowPositions:
 
 
 class Index:
-    """Know which shards there are and, for each content, the oldest shard that holds it.
+    """Map each content to the oldest shard that holds it.
 
     The choice among several shards depends only on their ids, never on the order in which they were read.
 
@@ -29,22 +29,22 @@ class Index:
     --------
     >>> index = Index()
     >>> index.insert([Shard("2", 1, ["cat"], [0]), Shard("1", 2, ["dog", "cat"], [0, 1])])
-    >>> index.place("cat"), len(index), "cow" in index
+    >>> index.position("cat"), len(index), "cow" in index
     (('1', 1), 2, False)
     >>> index.drop(["1"])
-    >>> index.place("cat"), "dog" in index
+    >>> index.position("cat"), "dog" in index
     (('2', 0), False)
     """
 
     def __init__(self) -> None:
         self._shards: dict[str, Shard] = {}
-        self._places: dict[str, tuple[str, int]] = {}
+        self._positions: dict[str, tuple[str, int]] = {}
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._positions)
 
     def __contains__(self, content: object) -> bool:
-        return content in self._places
+        return content in self._positions
 
     @property
     def shards(self) -> Mapping[str, Shard]:
@@ -52,53 +52,41 @@ class Index:
         return self._shards
 
     def insert(self, shards: Iterable[Shard]) -> None:
-        """Take shards in."""
+        """Add shards."""
         for shard in shards:
             self._shards[shard.id] = shard
-            _enter(self._places, shard)
+            _enter(self._positions, shard)
 
     def drop(self, gone: Iterable[str]) -> None:
-        """Forget shards; contents that lie in another one too are found there from now on."""
+        """Remove shards; contents that lie in another one too are found there from now on."""
         for shard_id in gone:
             del self._shards[shard_id]
-        # Built beside the old one and put in its place at once: `in` is asked by other threads meanwhile.
-        places: dict[str, tuple[str, int]] = {}
+        # Built beside the old one and assigned at once: `in` is asked by other threads meanwhile.
+        positions: dict[str, tuple[str, int]] = {}
         for shard in self._shards.values():
-            _enter(places, shard)
-        self._places = places
+            _enter(positions, shard)
+        self._positions = positions
 
-    def place(self, content: str) -> tuple[str, int]:
-        """Find shard and row of a content.
-
-        Raises
-        ------
-        KeyError
-            The content is in no shard.
-        """
-        return self._places[content]
+    def position(self, content: str) -> tuple[str, int]:
+        """Find shard and row of a content; KeyError where it is in no shard."""
+        return self._positions[content]
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
-        """Find shard and row of many contents, in their order.
-
-        Raises
-        ------
-        KeyError
-            A content is in no shard.
-        """
-        found = [self._places[content] for content in contents]
-        ids = tuple(sorted({shard_id for shard_id, _ in found}))
+        """Find shard and row of many contents, in their order; KeyError where one is in no shard."""
+        positions = [self._positions[content] for content in contents]
+        ids = tuple(sorted({shard_id for shard_id, _ in positions}))
         number = {shard_id: k for k, shard_id in enumerate(ids)}
-        shard = np.fromiter((number[shard_id] for shard_id, _ in found), np.int64, len(found))
-        return RowPositions(ids, shard, np.fromiter((row for _, row in found), np.int64, len(found)))
+        shard = np.fromiter((number[shard_id] for shard_id, _ in positions), np.int64, len(positions))
+        return RowPositions(ids, shard, np.fromiter((row for _, row in positions), np.int64, len(positions)))
 
     def idle(self) -> list[str]:
         """Return the shards from which nothing is read, since every content of theirs lies in an older one."""
-        used = {shard_id for shard_id, _ in self._places.values()}
+        used = {shard_id for shard_id, _ in self._positions.values()}
         return sorted(set(self._shards) - used)
 
 
-def _enter(places: dict[str, tuple[str, int]], shard: Shard) -> None:
+def _enter(positions: dict[str, tuple[str, int]], shard: Shard) -> None:
     for content, row in zip(shard.contents, shard.rows, strict=True):
-        known = places.get(content)
-        if known is None or (shard.id, row) < known:
-            places[content] = (shard.id, row)
+        oldest = positions.get(content)
+        if oldest is None or (shard.id, row) < oldest:
+            positions[content] = (shard.id, row)

@@ -1,4 +1,4 @@
-"""Keep a store's folder on a disk of this machine, or one that is mounted here."""
+"""Read and write a store's folder on a disk of this machine, or one that is mounted here."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LocalFolder:
         return LocalFolder(self.path / name)
 
     def make(self) -> None:
-        """Make it, and those above it."""
+        """Make the folder, and those above it."""
         self.path.mkdir(parents=True, exist_ok=True)
 
     def names(self) -> set[str]:
@@ -64,7 +64,7 @@ class LocalFolder:
             return file.read(count), os.fstat(file.fileno()).st_size
 
     def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """Give a file to write that takes its name when the block ends without an exception."""
+        """Open a file for writing that takes its name when the block ends without an exception."""
         return appearing(self.path / name)
 
     def remove(self, name: str) -> None:
@@ -72,7 +72,7 @@ class LocalFolder:
         (self.path / name).unlink(missing_ok=True)
 
     def written(self, name: str) -> float:
-        """Say when a file was last written, in seconds since 1970; infinity where it is gone."""
+        """Return when a file was last written, in seconds since 1970; infinity where it is gone."""
         try:
             return (self.path / name).stat().st_mtime
         except FileNotFoundError:
@@ -85,40 +85,40 @@ class LocalFolder:
         return MappedMatrix(np.ndarray(shape, dtype, buffer=mapped, offset=offset), mapped)
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Say whether nobody else holds the lock of that name, which is held until the block ends."""
+        """Return whether nobody else holds the lock of that name, which is held until the block ends."""
         return alone(self.path / name)
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """Give the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
+        """Yield the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
         return Claims(self.path / CLAIMS).take(wanted, stored)
 
     def claimed(self) -> set[str]:
-        """Return the contents that somebody has in hand now."""
+        """Return the contents that somebody claims now."""
         return Claims(self.path / CLAIMS).taken()
 
 
 @dataclass(frozen=True, eq=False)
 class MappedMatrix:
-    """Read a matrix under a memory map, which closes when the last array over it is gone: a thread may be reading it."""
+    """Read a memory-mapped matrix; the map closes when the last array over it is gone, as a thread may be reading it."""
 
     array: NDArray[Any]
     mapped: mmap.mmap
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Put some columns of some rows, which do not fall, into some rows of a block."""
+        """Copy some columns of some rows, which do not fall, into some rows of a block."""
         part = self.array[:, columns]
         cuts = _cuts(rows, part)
-        for piece, there in zip(np.split(positions, cuts), np.split(rows, cuts), strict=True):
-            _copy(block, piece, part, there)
+        for block_rows, part_rows in zip(np.split(positions, cuts), np.split(rows, cuts), strict=True):
+            _copy(block, block_rows, part, part_rows)
             self._let_go()
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Read whole rows, in their stored type."""
-        found: NDArray[Any] = self.array[rows]
-        return found
+        taken: NDArray[Any] = self.array[rows]
+        return taken
 
     def _let_go(self) -> None:
-        """Take the pages that were read out of this process; they stay in the system's cache, and may be read again."""
+        """Release the pages that were read from this process; they stay in the system's cache, and may be read again."""
         if hasattr(mmap, "MADV_DONTNEED"):
             self.mapped.madvise(mmap.MADV_DONTNEED)
 
@@ -136,9 +136,9 @@ def _cuts(row: NDArray[np.int64], part: NDArray[np.floating]) -> NDArray[np.int6
 def _copy(
     block: NDArray[np.float32], positions: NDArray[np.int64], matrix: NDArray[np.floating], row: NDArray[np.int64]
 ) -> None:
-    first, there = int(positions[0]), int(row[0])
+    first, first_row = int(positions[0]), int(row[0])
     steady = np.arange(len(row))
-    if np.array_equal(positions, first + steady) and np.array_equal(row, there + steady):
-        block[first : first + len(row)] = matrix[there : there + len(row)]
+    if np.array_equal(positions, first + steady) and np.array_equal(row, first_row + steady):
+        block[first : first + len(row)] = matrix[first_row : first_row + len(row)]
     else:
         block[positions] = matrix[row]

@@ -19,7 +19,7 @@ SHARDS = "shards"
 
 @dataclass(frozen=True)
 class Manifest:
-    """Say what a feature's folder holds: its identity, storage type and length q."""
+    """Describe a feature's folder: the feature's identity, storage type and length q."""
 
     identity: Mapping[str, Any]
     dtype: str
@@ -30,10 +30,8 @@ class Manifest:
 def ensure(folder: Folder, wanted: Manifest) -> None:
     """Write the manifest of a new folder, or check that the one which is there says the same.
 
-    Raises
-    ------
-    StoreError
-        The manifest is of another format or feature, is damaged, or is gone while shards are there; or the disk refuses.
+    Raises `StoreError` where it is of another format or feature, is damaged, or is gone while shards are there, or the disk
+    refuses.
     """
     try:
         if not _present(folder):
@@ -67,7 +65,7 @@ def _has(folder: Folder, name: str) -> bool:
 
 
 def _begun(shards: Folder) -> bool:
-    """Whether there is such a folder; where folders are nothing but names, whether anything lies in it."""
+    """Return whether there is such a folder; where folders are nothing but names, whether anything lies in it."""
     try:
         return bool(shards.names()) or shards.near
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Open matrices of shards when they are first read, and keep only so many open."""
+"""Open matrices of shards when they are first read, and keep only a limited number open."""
 
 from __future__ import annotations
 
@@ -25,13 +25,7 @@ class MmapCache:
         return len(self._open)
 
     def get(self, shard_id: str) -> Matrix:
-        """Return the (count, q) matrix of a shard.
-
-        Raises
-        ------
-        ShardGoneError, ShardDamagedError, OSError
-            As `howfar.store.shards.view`.
-        """
+        """Return the (count, q) matrix of a shard. Raises as `howfar.store.shards.view`."""
         with self._lock:
             if shard_id not in self._open:
                 self._open[shard_id] = shards.view(self._folder, shard_id, self._dtype, self._length)
@@ -42,7 +36,7 @@ class MmapCache:
             return self._open[shard_id]
 
     def drop(self, gone: Iterable[str]) -> None:
-        """Let go of shards, so that the disk can free them."""
+        """Close the matrices of shards, so that the disk can free them."""
         with self._lock:
             for shard_id in gone:
                 self._open.pop(shard_id, None)

@@ -1,8 +1,8 @@
-"""Keep a store's folder behind a URL, in an object store that fsspec reads and writes.
+"""Read and write a store's folder behind a URL, in an object store that fsspec reads and writes.
 
 An object of S3, Google Cloud Storage or Azure appears whole when its upload ends, and is seen by all from then on; so it needs
 no temporary name there. Nobody can lock an object, so nothing is claimed: of two processes that embed the same images into one
-such store, both may do the work, and none is lost.
+such store, both may compute them, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -35,12 +35,7 @@ _OPEN: Final = Path("/proc/self/fd")
 class RemoteFolder:
     """Serve a folder by its URL. Pickled, it is the URL alone; keys come from where its file system looks for them.
 
-    Raises
-    ------
-    MissingExtraError
-        The URL's file system is not installed.
-    InputError
-        fsspec knows no such file system.
+    Raises as `howfar.io.location.file_system`.
 
     Examples
     --------
@@ -86,10 +81,10 @@ class RemoteFolder:
             where = self._fs._strip_protocol(self.url)
             self._fs.invalidate_cache(where)
             try:
-                found = self._fs.ls(where, detail=True)
+                entries = self._fs.ls(where, detail=True)
             except FileNotFoundError:
                 return set()
-            return {one["name"].rstrip("/").rpartition("/")[2] for one in found if one["type"] == "file"}
+            return {entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "file"}
 
     def read(self, name: str) -> bytes:
         """Read an object's bytes."""
@@ -105,7 +100,7 @@ class RemoteFolder:
 
     @contextmanager
     def appearing(self, name: str) -> Iterator[BinaryIO]:
-        """Give a file to write that is uploaded when the block ends without an exception."""
+        """Open a file for writing that is uploaded when the block ends without an exception."""
         with _scratch() as (file, path):
             yield file
             file.flush()
@@ -118,7 +113,7 @@ class RemoteFolder:
             self._fs.rm_file(self._at(name))
 
     def written(self, name: str) -> float:
-        """Say when it was last written, in seconds since 1970; infinity where it is gone, or the file system does not say."""
+        """Return when an object was last written, in seconds since 1970; infinity where it is gone, or nothing tells."""
         with _as_os_errors(self.url):
             try:
                 return float(self._fs.modified(self._at(name)).timestamp())
@@ -130,14 +125,14 @@ class RemoteFolder:
         return RangedMatrix(self.url, self._fs, self._at(name), shape, dtype, offset)
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Grant it: two that pack at once do the same work twice, and lose nothing."""
+        """Return True: two processes that pack at once compute the same twice, and lose nothing."""
         return nullcontext(True)
 
     @contextmanager
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
-        """Grant all that is not stored."""
-        known = stored()
-        yield tuple(content for content in dict.fromkeys(wanted) if content not in known)
+        """Yield all contents that are not stored."""
+        in_store = stored()
+        yield tuple(content for content in dict.fromkeys(wanted) if content not in in_store)
 
     def claimed(self) -> set[str]:
         """Return nothing: nobody can lock an object."""
@@ -146,7 +141,7 @@ class RemoteFolder:
 
 @dataclass(frozen=True, eq=False)
 class RangedMatrix:
-    """Read a matrix in an object by the bytes that are needed, several pieces at a time."""
+    """Read a matrix in an object by requests for ranges of its bytes, several at a time."""
 
     url: str
     fs: Any
@@ -156,19 +151,19 @@ class RangedMatrix:
     offset: int
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Put some columns of some rows, which do not fall, into some rows of a block."""
+        """Copy some columns of some rows, which do not fall, into some rows of a block."""
         begin, end, _ = columns.indices(self.shape[1])
         if end <= begin:
             return
-        for first, last, found in self._pieces(rows, begin, end):
-            block[positions[first:last]] = found
+        for first, last, piece in self._pieces(rows, begin, end):
+            block[positions[first:last]] = piece
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Read whole rows, in their stored type."""
-        found = np.empty((len(rows), self.shape[1]), self.dtype)
+        taken = np.empty((len(rows), self.shape[1]), self.dtype)
         for first, last, piece in self._pieces(rows, 0, self.shape[1]):
-            found[first:last] = piece
-        return found
+            taken[first:last] = piece
+        return taken
 
     def _pieces(self, rows: NDArray[np.int64], begin: int, end: int) -> Iterator[tuple[int, int, NDArray[Any]]]:
         """Yield rows `first` to `last` of those that are asked for, piece by piece, (last - first, end - begin)."""
@@ -176,8 +171,8 @@ class RangedMatrix:
         starts = self.offset + rows * stride + begin * item
         width = (end - begin) * item
         spans = _spans(starts, width)
-        for at in range(0, len(spans), AT_ONCE):
-            group = spans[at : at + AT_ONCE]
+        for start in range(0, len(spans), AT_ONCE):
+            group = spans[start : start + AT_ONCE]
             lows = [int(starts[first]) for first, _ in group]
             highs = [int(starts[last - 1]) + width for _, last in group]
             with _as_os_errors(self.url):
@@ -185,15 +180,15 @@ class RangedMatrix:
             for (first, last), low, high, answer in zip(group, lows, highs, answers, strict=True):
                 if len(answer) != high - low:
                     raise OSError(f"{self.path} ends before byte {high:,}")
-                places = starts[first:last] - low
+                offsets = starts[first:last] - low
                 data = np.frombuffer(answer, np.uint8)
-                cut = np.lib.stride_tricks.sliding_window_view(data, width)[places]
+                cut = np.lib.stride_tricks.sliding_window_view(data, width)[offsets]
                 yield first, last, np.ascontiguousarray(cut).view(self.dtype)
 
 
 @contextmanager
 def _scratch() -> Iterator[tuple[BinaryIO, str]]:
-    """Give a file to write and the path that it is read by; it has no name where that can be, so that a kill leaves nothing."""
+    """Open a file for writing, and yield it with its path; it has no name where that can be, so that a kill leaves nothing."""
     if _OPEN.is_dir():
         with tempfile.TemporaryFile() as unnamed:
             yield cast(BinaryIO, unnamed), str(_OPEN / str(unnamed.fileno()))
@@ -203,7 +198,7 @@ def _scratch() -> Iterator[tuple[BinaryIO, str]]:
 
 
 def _spans(starts: NDArray[np.int64], width: int) -> list[tuple[int, int]]:
-    """Find runs of pieces, each of `width` bytes, for one request: little lies between them, and all is not too much."""
+    """Group pieces of `width` bytes each into requests: little lies between the pieces of one, and all is not too much."""
     spans = []
     first = 0
     for k in range(1, len(starts) + 1):
@@ -215,7 +210,7 @@ def _spans(starts: NDArray[np.int64], width: int) -> list[tuple[int, int]]:
 
 @contextmanager
 def _as_os_errors(url: str) -> Iterator[None]:
-    """Let what a file system raises be an OSError, as a disk raises it."""
+    """Raise whatever a file system raises as an OSError, as a disk does."""
     try:
         yield
     except OSError:

@@ -9,52 +9,29 @@ from numpy.typing import NDArray
 
 from howfar.errors import StoreError
 from howfar.store.index import RowPositions
-from howfar.store.shard_catalog import TRIES, Shelf
+from howfar.store.shard_catalog import TRIES, ShardCatalog
 from howfar.store.shards import ShardGoneError
 
 
 class Selection:
     """Read the (n, q) features of n contents, in their order, in pieces from the shards; always float32.
 
-    It fulfils `howfar.protocols.Rows`. Shards that another process packs away meanwhile are found again.
-
-    Parameters
-    ----------
-    shelf
-        The shards.
-    contents
-        The content of each row; one may stand several times.
-
-    Raises
-    ------
-    StoreError
-        A content has no features.
+    It fulfils `howfar.protocols.Rows`. A content may stand several times. Shards that another process packs away meanwhile are
+    found again. Raises `StoreError` where a content has no features, on reading too.
     """
 
-    def __init__(self, shelf: Shelf, contents: Sequence[str]) -> None:
-        self._shelf = shelf
+    def __init__(self, catalog: ShardCatalog, contents: Sequence[str]) -> None:
+        self._catalog = catalog
         self._contents = tuple(contents)
-        self._places = shelf.locate(self._contents)
-        self.shape: tuple[int, int] = (len(self._contents), shelf.length)
+        self._row_positions = catalog.locate(self._contents)
+        self.shape: tuple[int, int] = (len(self._contents), catalog.length)
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Read rows `start` to `stop`, shape (stop - start, q), float32; bounds are taken as a slice takes them.
-
-        Raises
-        ------
-        StoreError
-            Their features are gone.
-        """
+        """Read rows `start` to `stop`, shape (stop - start, q), float32; bounds are taken as a slice takes them."""
         return self._read(slice(start, stop), slice(None))
 
     def columns(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Read columns `start` to `stop` of every row, (n, stop - start) float32; bounds are taken as a slice takes them.
-
-        Raises
-        ------
-        StoreError
-            Features are gone.
-        """
+        """Read columns `start` to `stop` of every row, (n, stop - start) float32; bounds are taken as a slice takes them."""
         return self._read(slice(None), slice(start, stop))
 
     def _read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
@@ -63,22 +40,22 @@ class Selection:
         block = np.empty((len(range(n)[rows]), len(range(q)[columns])), np.float32)
         for _ in range(TRIES):
             try:
-                _fill(block, self._shelf, self._places, rows, columns)
+                _fill(block, self._catalog, self._row_positions, rows, columns)
                 return block
             except (ShardGoneError, FileNotFoundError):
-                self._shelf.refresh()
-                self._places = self._shelf.locate(self._contents)
+                self._catalog.refresh()
+                self._row_positions = self._catalog.locate(self._contents)
             except OSError as error:
-                raise StoreError(f"the store cannot read {self._shelf.folder.path}: {error}") from error
+                raise StoreError(f"the store cannot read {self._catalog.folder.path}: {error}") from error
         raise StoreError(
-            f"the shards of {self._shelf.folder.path} vanish faster than they can be read: let one process pack at a time"
+            f"the shards of {self._catalog.folder.path} vanish faster than they can be read: let one process pack at a time"
         )
 
 
-def _fill(block: NDArray[np.float32], shelf: Shelf, places: RowPositions, rows: slice, columns: slice) -> None:
-    shard, row = places.shard[rows], places.row[rows]
+def _fill(block: NDArray[np.float32], catalog: ShardCatalog, row_positions: RowPositions, rows: slice, columns: slice) -> None:
+    shard, row = row_positions.shard[rows], row_positions.row[rows]
     for number, positions in _by_shard(shard, row):
-        shelf.matrix(places.ids[number]).fill(block, positions, row[positions], columns)
+        catalog.matrix(row_positions.ids[number]).fill(block, positions, row[positions], columns)
 
 
 def _by_shard(shard: NDArray[np.int64], row: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:

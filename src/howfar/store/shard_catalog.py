@@ -1,4 +1,4 @@
-"""Know the shards of one feature: their index and their maps, and make both follow the folder."""
+"""List the shards of one feature, open their matrices, and follow what other processes do to their folder."""
 
 from __future__ import annotations
 
@@ -16,21 +16,13 @@ from howfar.store.mmap_cache import MmapCache
 from howfar.store.shards import Shard, ShardDamagedError, ShardGoneError
 
 TRIES = 10
-# Shelves that a process keeps which were sent to it.
+# Catalogs that a process keeps which were sent to it.
 KEPT = 8
 _log = logging.getLogger("howfar.store")
 
 
-class Shelf:
-    """Serve one folder of shards, to which other processes add and which they pack. Safe to call from several threads.
-
-    Parameters
-    ----------
-    folder
-        Where the shards lie.
-    dtype, length
-        Stored type, and length q of a row.
-    """
+class ShardCatalog:
+    """Serve one folder of shards, to which other processes add and which they pack. Safe to call from several threads."""
 
     def __init__(self, folder: Folder, dtype: str, length: int) -> None:
         self.folder, self.dtype, self.length = folder, dtype, length
@@ -41,7 +33,7 @@ class Shelf:
         self.refresh()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return shelf_at, (self.folder, self.dtype, self.length)
+        return catalog_at, (self.folder, self.dtype, self.length)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -67,17 +59,14 @@ class Shelf:
             return self._index.idle()
 
     def insert(self, shard: Shard) -> None:
-        """Take in a shard that this process has written."""
+        """Add a shard that this process has written."""
         with self._lock:
             self._index.insert([shard])
 
     def refresh(self) -> None:
-        """Follow the folder: take in what others have added, forget what they have packed away.
+        """Follow the folder: add what others have written, drop what they have packed away.
 
-        Raises
-        ------
-        StoreError
-            The folder cannot be read.
+        Raises `StoreError` where the folder cannot be read.
         """
         try:
             with self._lock:
@@ -91,10 +80,7 @@ class Shelf:
     def locate(self, contents: Sequence[str]) -> RowPositions:
         """Find shard and row of each content; the folder is read again before one is said to be missing.
 
-        Raises
-        ------
-        StoreError
-            A content has no features here.
+        Raises `StoreError` where a content has no features here.
         """
         with self._lock:
             if any(content not in self._index for content in contents):
@@ -109,12 +95,8 @@ class Shelf:
     def matrix(self, shard_id: str) -> Matrix:
         """Return the (count, q) matrix of a shard.
 
-        Raises
-        ------
-        ShardGoneError
-            It is there no longer, or no longer whole; its contents must be located anew.
-        StoreError
-            It cannot be read.
+        Raises `ShardGoneError` where it is there no longer, or no longer whole, so that its contents must be located anew, and
+        `StoreError` where it cannot be read.
         """
         try:
             return self._maps.get(shard_id)
@@ -128,27 +110,27 @@ class Shelf:
             raise StoreError(f"the store cannot read shard {shard_id} of {self.folder.path}: {error}") from error
 
     def _look(self) -> bool:
-        """Read the folder once; False where it changed meanwhile, so that the look may have missed a shard."""
-        there = shards.ids(self.folder)
-        fresh = sorted(there - self._index.shards.keys() - self._damaged.keys())
-        found, whole = [], True
-        for shard_id, read in zip(fresh, self._read(fresh), strict=True):
+        """Read the folder once; False where it changed meanwhile, so that a shard may have been missed."""
+        present = shards.ids(self.folder)
+        unread = sorted(present - self._index.shards.keys() - self._damaged.keys())
+        usable, whole = [], True
+        for shard_id, read in zip(unread, self._read(unread), strict=True):
             if isinstance(read, Shard):
-                found.append(read)
+                usable.append(read)
             elif isinstance(read, ShardGoneError):
                 whole = False
             else:
                 self._condemn(shard_id, str(read))
-        self._index.insert(found)
-        gone = self._index.shards.keys() - there
+        self._index.insert(usable)
+        gone = self._index.shards.keys() - present
         if gone:
             self._index.drop(list(gone))
             self._maps.drop(gone)
-        self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in there}
+        self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in present}
         # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
-        return whole and not gone and there == shards.ids(self.folder)
+        return whole and not gone and present == shards.ids(self.folder)
 
-    def _read(self, fresh: Sequence[str]) -> list[Shard | ShardGoneError | ShardDamagedError]:
+    def _read(self, unread: Sequence[str]) -> list[Shard | ShardGoneError | ShardDamagedError]:
         """Read the shards of some ids, or what is wrong with each."""
 
         def read(shard_id: str) -> Shard | ShardGoneError | ShardDamagedError:
@@ -157,7 +139,7 @@ class Shelf:
             except (ShardGoneError, ShardDamagedError) as error:
                 return error
 
-        return list(shards.several(self.folder, read, fresh))
+        return list(shards.several(self.folder, read, unread))
 
     def _condemn(self, shard_id: str, why: str) -> None:
         self._damaged[shard_id] = why
@@ -165,6 +147,6 @@ class Shelf:
 
 
 @lru_cache(maxsize=KEPT)
-def shelf_at(folder: Folder, dtype: str, length: int) -> Shelf:
-    """Return the shelf of a folder, one and the same where several are unpickled in a process: its index is read once."""
-    return Shelf(folder, dtype, length)
+def catalog_at(folder: Folder, dtype: str, length: int) -> ShardCatalog:
+    """Return the catalog of a folder, the same one where several are unpickled in a process: its index is read once."""
+    return ShardCatalog(folder, dtype, length)

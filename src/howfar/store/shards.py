@@ -34,25 +34,19 @@ R = TypeVar("R")
 
 
 class ShardGoneError(Exception):
-    """The shard is no longer there: another process packed it away."""
+    """Report a shard that is no longer there: another process packed it away."""
 
 
 class ShardDamagedError(Exception):
-    """The shard's files contradict each other or are cut short."""
+    """Report a shard whose files contradict each other or are cut short."""
 
 
 @dataclass(frozen=True, eq=False)
 class Shard:
     """Hold the index of one shard: which content lies in which row.
 
-    Attributes
-    ----------
-    id
-        32 hex digits.
-    count
-        Rows of the matrix.
-    contents, rows
-        The content and the row of each entry.
+    `id` has 32 hex digits, `count` is the rows of the matrix, and `contents` and `rows` are the content and the row of each
+    entry.
     """
 
     id: str
@@ -73,7 +67,7 @@ def new_id() -> str:
 
 
 def id_before(shard_id: str) -> str:
-    """Make an id that sorts just before `shard_id`, one nanosecond older: the place of a shard that takes its rows.
+    """Make an id that sorts just before `shard_id`, one nanosecond older: that of a shard which takes over its rows.
 
     Examples
     --------
@@ -84,13 +78,7 @@ def id_before(shard_id: str) -> str:
 
 
 def ids(folder: Folder) -> set[str]:
-    """List the ids of the shards in a folder: those whose index is there.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be read.
-    """
+    """List the ids of the shards in a folder: those whose index is there. Raises `OSError` where it cannot be read."""
     return {name[:32] for name in folder.names() if name.endswith(INDEX) and ID.fullmatch(name[: -len(INDEX)])}
 
 
@@ -104,19 +92,8 @@ def write(
 ) -> None:
     """Write a shard, so that it appears whole or not at all.
 
-    Parameters
-    ----------
-    folder, shard_id
-        Where, and under which id.
-    blocks
-        Blocks of rows, in their stored type; together `shape`.
-    contents, paths
-        Of each row. A path is kept for people only.
-
-    Raises
-    ------
-    OSError
-        The disk refuses; nothing is left behind then.
+    Blocks of rows, in their stored type, are together of `shape`; `contents` and `paths` are those of each row, and a path is
+    kept for people only. Raises `OSError` where the disk refuses; nothing is left behind then.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -145,14 +122,8 @@ def write(
 def read(folder: Folder, shard_id: str, dtype: str, length: int) -> Shard:
     """Read the index of a shard and check it against the matrix, of which only the header is read.
 
-    Raises
-    ------
-    ShardGoneError
-        The index is not there.
-    ShardDamagedError
-        Index or matrix is damaged, or they do not agree with each other or with `dtype` and `length`.
-    OSError
-        A file cannot be read.
+    Raises `ShardGoneError` where the index is not there; `ShardDamagedError` where index or matrix is damaged, or they do not
+    agree with each other or with `dtype` and `length`; and `OSError` where a file cannot be read.
     """
     try:
         contents, rows = _read_index(folder.read(f"{shard_id}{INDEX}"))
@@ -167,27 +138,15 @@ def read(folder: Folder, shard_id: str, dtype: str, length: int) -> Shard:
 
 
 def read_paths(folder: Folder, shard_id: str) -> list[str]:
-    """Read the path of each entry of a shard, in the order of its contents.
-
-    Raises
-    ------
-    FileNotFoundError
-        The index is not there.
-    """
+    """Read the path of each entry of a shard, in the order of its contents. Raises `FileNotFoundError` where it is gone."""
     return _read_columns(folder.read(f"{shard_id}{INDEX}"), ["path"])[0]
 
 
 def view(folder: Folder, shard_id: str, dtype: str, length: int) -> Matrix:
     """Open the (count, q) matrix of a shard, to be read in pieces.
 
-    Raises
-    ------
-    ShardGoneError
-        The matrix is not there.
-    ShardDamagedError
-        It is cut short, or of another shape.
-    OSError
-        It cannot be read.
+    Raises `ShardGoneError` where it is not there, `ShardDamagedError` where it is cut short or of another shape, and `OSError`
+    where it cannot be read.
     """
     name = f"{shard_id}{ARRAY}"
     try:
@@ -200,10 +159,7 @@ def view(folder: Folder, shard_id: str, dtype: str, length: int) -> Matrix:
 def remove(folder: Folder, gone: Iterable[str]) -> None:
     """Delete shards: every index first, which ends their existence, then the matrices.
 
-    Raises
-    ------
-    OSError
-        The disk refuses.
+    Raises `OSError` where the disk refuses.
     """
     doomed = list(gone)
     for suffix in (INDEX, ARRAY):
@@ -212,7 +168,7 @@ def remove(folder: Folder, gone: Iterable[str]) -> None:
 
 
 def several(folder: Folder, ask: Callable[[S], R], of: Sequence[S]) -> Iterator[R]:
-    """Yield ``ask`` of each, in order: behind a URL, where an answer takes its time, several at a time.
+    """Yield ``ask`` of each, in order; behind a URL, where an answer takes its time, ask for several at a time.
 
     Examples
     --------
@@ -249,10 +205,10 @@ def _read_columns(data: bytes, names: list[str]) -> list[list[Any]]:
 
 def _layout(folder: Folder, name: str, dtype: str, length: int) -> tuple[tuple[int, int], int]:
     head, size = folder.head(name, HEADER_BYTES)
-    shape, fortran, found, offset = _header(head[: 10 + int.from_bytes(head[8:10], "little")])
-    if fortran or found != STORED[dtype] or len(shape) != 2 or shape[1] != length:
-        raise ShardDamagedError(f"its matrix is {found} {shape}, not {dtype} with {length} columns")
-    if size != offset + shape[0] * length * found.itemsize:
+    shape, fortran, stored, offset = _header(head[: 10 + int.from_bytes(head[8:10], "little")])
+    if fortran or stored != STORED[dtype] or len(shape) != 2 or shape[1] != length:
+        raise ShardDamagedError(f"its matrix is {stored} {shape}, not {dtype} with {length} columns")
+    if size != offset + shape[0] * length * stored.itemsize:
         raise ShardDamagedError(f"its matrix has {size} bytes, not those of {shape[0]} rows")
     return (shape[0], length), offset
 

@@ -17,7 +17,7 @@ VARIABLE = "HOWFAR_STORE"
 
 
 class Store:
-    """Keep embeddings in a folder. Nothing is made on disk before `open`; picklable, a task elsewhere opens it again.
+    """Keep embeddings in a folder. Nothing is made on disk before `open`; pickled, it opens the same folder again.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def default_root() -> Path | str:
 
 
 def local_root() -> Path:
-    """Return the folder for what this machine alone has use of: `default_root`, or the user's cache where that is a URL.
+    """Return the folder for files of this machine alone: `default_root`, or the user's cache where that is a URL.
 
     Examples
     --------

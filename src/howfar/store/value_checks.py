@@ -1,4 +1,4 @@
-"""Check features on their way to disk: whether a store can hold them."""
+"""Check that a store can hold features, before they are written."""
 
 from __future__ import annotations
 
@@ -13,23 +13,10 @@ from howfar.store.shards import STORED
 
 
 def as_stored(rows: ArrayLike, contents: Sequence[str], paths: Sequence[str], dtype: str, length: int) -> NDArray[Any]:
-    """Make features what goes to disk: shape (b, q), contiguous, of the stored type.
+    """Convert features to what is written: shape (b, q), contiguous, of the stored type; float32 keeps every bit as float32.
 
-    Parameters
-    ----------
-    rows
-        (b, q) floating-point features; float32 in a float32 store keeps every bit.
-    contents, paths
-        Of each row.
-    dtype, length
-        Stored type, and q.
-
-    Raises
-    ------
-    InputError
-        The shapes do not agree, or the features are not floating-point numbers.
-    StoreError
-        A feature is NaN or infinite, or is too large for the stored type.
+    `contents` and `paths` are those of each row, and `length` is q. Raises `InputError` where the shapes do not agree or the
+    features are not floating-point numbers, and `StoreError` where a feature is NaN, infinite or too large for the stored type.
 
     Examples
     --------
@@ -45,9 +32,9 @@ def as_stored(rows: ArrayLike, contents: Sequence[str], paths: Sequence[str], dt
             f"must be ({len(contents)} contents, {length} features) with a path each",
             (*array.shape, f"{len(paths)} paths"),
         )
-    wrong = [content for content in contents if not isinstance(content, str)]
-    if wrong:
-        raise InputError.of("contents", "must be text, the hash of an image's bytes", wrong[0])
+    not_text = [content for content in contents if not isinstance(content, str)]
+    if not_text:
+        raise InputError.of("contents", "must be text, the hash of an image's bytes", not_text[0])
     if array.size:
         _refuse_beyond(array, paths, dtype)
     return np.ascontiguousarray(array, STORED[dtype])

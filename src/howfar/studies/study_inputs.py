@@ -13,7 +13,7 @@ import numpy as np
 from howfar.arrays import ArrayRows
 from howfar.backbones import load_backbone
 from howfar.data import Dataset, parse
-from howfar.data.dataset_argument import place_and_name
+from howfar.data.dataset_argument import location_and_name
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import BackboneOptions, StudyExecution
 from howfar.options import DEFAULT_BACKBONE
@@ -107,7 +107,7 @@ def sources_of(datasets: Sequence[Dataset | Features], *arguments: Any) -> dict[
 def _source(argument: Any) -> str:
     """Return the absolute path or URL of a dataset argument; "" for what is in memory, or holds a choice of its images."""
     if isinstance(argument, (str, Path)):
-        return str(place_and_name(argument)[0])
+        return str(location_and_name(argument)[0])
     if not isinstance(argument, Dataset) or argument.root is None:
         return ""
     try:

@@ -25,8 +25,8 @@ def saved(file: Path, table: pa.Table, stream: bool = True) -> ArrowImages:
 def test_rows_of_all_batches(stream: bool, tmp_path: Path) -> None:
     found = saved(tmp_path / "t.arrow", image_table(IMAGES, [0, 1] * 4 + [0], ["dry", "wet"]), stream)
     listed = found.listing().members
-    assert [(one.own, one.name, one.label) for one in listed[:2]] == [("0", "0.jpg", "dry"), ("1", "1.jpg", "wet")]
-    assert [found.read(one.own) for one in listed] == list(IMAGES.values())
+    assert [(one.inner_path, one.name, one.label) for one in listed[:2]] == [("0", "0.jpg", "dry"), ("1", "1.jpg", "wet")]
+    assert [found.read(one.inner_path) for one in listed] == list(IMAGES.values())
 
 
 def test_masks_where_a_cell_is_filled(tmp_path: Path) -> None:

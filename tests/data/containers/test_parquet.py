@@ -36,7 +36,7 @@ def test_columns_of_either_kind(kind: pa.DataType, tmp_path: Path) -> None:
     struct = kind == FILE
     cells = [{"bytes": data, "path": f"{data.decode()}.jpg"} if struct else data for data in (b"a", b"b")]
     found = saved(tmp_path, pa.table({"image": pa.array(cells, kind)}))
-    assert [(one.own, one.name) for one in found.listing().members] == [
+    assert [(one.inner_path, one.name) for one in found.listing().members] == [
         ("0", "a.jpg" if struct else None),
         ("1", "b.jpg" if struct else None),
     ]
@@ -71,16 +71,16 @@ def test_a_cell_with_a_path_alone_is_that_file_and_an_empty_one_is_said(tmp_path
     assert (found.read("0"), found.read("4")) == (tmp_path / "beside.jpg", "memory://parquet/1.jpg")
     assert read_bytes(tmp_path / "t.parquet" / "0") == b"beside"
     assert read_bytes(tmp_path / "t.parquet" / "4") == b"far"
-    for own in ("1", "2"):
+    for inner_path in ("1", "2"):
         with pytest.raises(ImageError, match="no image in this row"):
-            found.read(own)
+            found.read(inner_path)
     assert found.read("3") == b""
 
 
-@pytest.mark.parametrize("own", ["5", "x", "-1", "0/mask", "0/label", "²"])
-def test_what_is_no_row_is_said(own: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("inner_path", ["5", "x", "-1", "0/mask", "0/label", "²"])
+def test_what_is_no_row_is_said(inner_path: str, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such row"):
-        saved(tmp_path, pa.table({"image": [b"a"]})).read(own)
+        saved(tmp_path, pa.table({"image": [b"a"]})).read(inner_path)
 
 
 def test_other_files_are_one_line(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_rows_in_order_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for row in range(100):
         found.read(str(row))
     assert len(opened) == 2  # row groups
-    kept = parquet_column._kept
+    kept = parquet_column._piece_cache
     assert sum(piece.nbytes for piece in kept._pieces.values()) == kept._bytes <= 300_000
 
 

@@ -27,7 +27,7 @@ def test_a_key_joins_image_class_and_mask(tmp_path: Path) -> None:
         ("a/2.PNG", b"two"), ("a/2.seg.png", b"m2"), ("a/2.txt", b"wet"),
         ("a/3.left.jpg", b"three"), ("a/3.cls", b"7"),
     )  # fmt: skip
-    rows = [(one.own, one.mask, one.label) for one in found.listing().members]
+    rows = [(one.inner_path, one.mask, one.label) for one in found.listing().members]
     assert rows == [
         ("a/1.jpg", "a/1.mask.png", "3"),
         ("a/2.PNG", "a/2.seg.png", "wet"),
@@ -40,20 +40,20 @@ def test_a_key_joins_image_class_and_mask(tmp_path: Path) -> None:
 
 def test_the_order_is_the_file_s_and_hidden_members_are_left_out(tmp_path: Path) -> None:
     found = shard(tmp_path, ("./10.jpg", b"a"), ("._10.jpg", b"x"), (".hidden/1.jpg", b"x"), ("2.jpg", b"b"), ("notes", b"x"))
-    assert [one.own for one in found.listing().members] == ["10.jpg", "2.jpg"]
+    assert [one.inner_path for one in found.listing().members] == ["10.jpg", "2.jpg"]
     assert found.has("10.jpg")
     assert not found.has("._10.jpg")
 
 
 def test_a_path_from_the_root_stays_within_the_tar(tmp_path: Path) -> None:
     found = shard(tmp_path, ("/etc/1.jpg", b"a"), ("../2.jpg", b"b"))
-    assert [one.own for one in found.listing().members] == ["etc/1.jpg"]
+    assert [one.inner_path for one in found.listing().members] == ["etc/1.jpg"]
     assert found.read("etc/1.jpg") == b"a"
 
 
 def test_of_two_members_of_one_name_the_later_counts(tmp_path: Path) -> None:
     found = shard(tmp_path, ("1.jpg", b"old"), ("2.jpg", b"other"), ("1.jpg", b"new"))
-    assert [one.own for one in found.listing().members] == ["2.jpg", "1.jpg"]
+    assert [one.inner_path for one in found.listing().members] == ["2.jpg", "1.jpg"]
     assert found.read("1.jpg") == b"new"
 
 
@@ -68,7 +68,7 @@ def test_what_is_no_image_is_said(tmp_path: Path) -> None:
             member.size = 2
             out.addfile(member, io.BytesIO(b"ok"))
     listing = TarShard(tmp_path / "s.tar").listing()
-    assert [one.own for one in listing.members] == ["1.jpg"]
+    assert [one.inner_path for one in listing.members] == ["1.jpg"]
     assert listing.faults == (
         ("bad\udcff.jpg", "its name is not valid UTF-8: rename it"),
         ("link.jpg", "a link or special file within the tar"),

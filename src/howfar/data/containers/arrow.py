@@ -15,30 +15,21 @@ from howfar.io.location import Location
 class ArrowImages:
     """Read the images of an Arrow file, stream or random access, mapped into memory: only what is read is loaded.
 
-    Parameters
-    ----------
-    place
-        A local file.
-
-    Raises
-    ------
-    InputError
-        It is no Arrow file, has no column image of bytes, or lies behind a URL.
-    OSError
-        It cannot be read.
+    Raises `InputError` where it is no Arrow file, has no column image of bytes, or lies behind a URL, and `OSError` where it
+    cannot be read.
     """
 
-    def __init__(self, place: Location) -> None:
+    def __init__(self, location: Location) -> None:
         import pyarrow as pa
 
-        if not isinstance(place, Path):
-            raise InputError.of("an Arrow file", "must lie on this machine", place, "copy it here, or write Parquet")
-        self._place = place
+        if not isinstance(location, Path):
+            raise InputError.of("an Arrow file", "must lie on this machine", location, "copy it here, or write Parquet")
+        self._location = location
         try:
-            self._schema, self._batches = _mapped(place)
+            self._schema, self._batches = _mapped(location)
         except pa.ArrowException as error:
-            raise InputError(f"{place} is not a readable Arrow file ({one_line(error, 120)})") from error
-        image_column.check(self._schema, place)
+            raise InputError(f"{location} is not a readable Arrow file ({one_line(error, 120)})") from error
+        image_column.check(self._schema, location)
         self._starts = [0]
         for batch in self._batches:
             self._starts.append(self._starts[-1] + batch.num_rows)
@@ -52,19 +43,20 @@ class ArrowImages:
             image_column.members(self._starts[-1], paths, labels, self._masked(), image_column.class_names(self._schema))
         )
 
-    def has(self, own: str) -> bool:
-        """Whether there is such a row, and the column."""
-        cell = image_column.row_of(own, self._starts[-1])
+    def has(self, inner_path: str) -> bool:
+        """Return whether there is such a row, and the column."""
+        cell = image_column.row_of(inner_path, self._starts[-1])
         return cell is not None and image_column.kind_of(self._schema, cell[1]) is not None
 
-    def read(self, own: str) -> bytes | Location:
+    def read(self, inner_path: str) -> bytes | Location:
         """Return the bytes in one row: ``17``, or of its mask ``17/mask``; where the row holds a path alone, that."""
-        cell = image_column.row_of(own, self._starts[-1])
-        if cell is None or not self.has(own):
+        cell = image_column.row_of(inner_path, self._starts[-1])
+        if cell is None or not self.has(inner_path):
             raise ImageError("no such row")
         row, column = cell
-        at = bisect_right(self._starts, row) - 1
-        return image_column.bytes_or_place(self._batches[at].column(column)[row - self._starts[at]].as_py(), self._place)
+        batch = bisect_right(self._starts, row) - 1
+        value = self._batches[batch].column(column)[row - self._starts[batch]].as_py()
+        return image_column.bytes_or_location(value, self._location)
 
     def _cells(self, column: str, field: str | None = None) -> list[Any]:
         import pyarrow.compute as pc
@@ -75,13 +67,13 @@ class ArrowImages:
     def _masked(self) -> list[bool]:
         if image_column.kind_of(self._schema, image_column.MASK) is None:
             return []
-        return [there for batch in self._batches for there in image_column.filled(batch.column(image_column.MASK))]
+        return [has_mask for batch in self._batches for has_mask in image_column.filled(batch.column(image_column.MASK))]
 
 
-def _mapped(place: Path) -> tuple[Any, list[Any]]:
+def _mapped(location: Path) -> tuple[Any, list[Any]]:
     import pyarrow as pa
 
-    source = pa.memory_map(str(place))
+    source = pa.memory_map(str(location))
     try:
         stream = pa.ipc.open_stream(source)
         return stream.schema, list(stream)

@@ -1,4 +1,4 @@
-"""Keep containers open: each is indexed once in a process, and anew when its file has changed."""
+"""Cache opened containers: each is indexed once in a process, and anew when its file has changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEPT = 16
 
 
 class _Slot:
-    """Hold one container that is kept; its lock lets others be used while this one is being indexed."""
+    """Hold one cached container; its lock lets others be used while this one is being indexed."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -36,68 +36,51 @@ class _Slot:
         self.container: Container | None = None
 
 
-_door = Lock()
+_slots_lock = Lock()
 _slots: OrderedDict[Location, _Slot] = OrderedDict()
 
 
-def opened(place: Location, fresh: bool = False, file: ParquetFile | None = None) -> Container:
-    """Return the container at a place, indexed before or now.
+def opened(location: Location, fresh: bool = False, file: ParquetFile | None = None) -> Container:
+    """Return the container in a file, indexed before or now.
 
-    Parameters
-    ----------
-    place
-        A file whose ending is one of `KINDS`.
-    fresh
-        Whether to ask a file behind a URL if it has changed; of a local one that is always looked up.
-    file
-        The container's file where it is open already, so that it is not opened again.
-
-    Raises
-    ------
-    HowfarError
-        It is not what its ending says.
-    OSError
-        It cannot be read.
+    The file's ending is one of `KINDS`. `fresh` asks a file behind a URL if it has changed, which of a local one is always
+    looked up; `file` is the container's file where it is open already. Raises `HowfarError` where it is not what its ending
+    says, and `OSError` where it cannot be read.
     """
-    with _door:
-        slot = _slots.setdefault(place, _Slot())
-        _slots.move_to_end(place)
+    with _slots_lock:
+        slot = _slots.setdefault(location, _Slot())
+        _slots.move_to_end(location)
         while len(_slots) > KEPT:
             _slots.popitem(last=False)
     with slot.lock:
-        if slot.container is not None and not fresh and not isinstance(place, Path):
+        if slot.container is not None and not fresh and not isinstance(location, Path):
             return slot.container
         try:
-            now = stamp(place)
-            if slot.container is None or now != slot.stamp:
-                slot.container = KINDS[place.suffix.lower()](file or place)
-                slot.stamp = now
+            current = stamp(location)
+            if slot.container is None or current != slot.stamp:
+                slot.container = KINDS[location.suffix.lower()](file or location)
+                slot.stamp = current
         except BaseException:
-            with _door:
-                _slots.pop(place, None)
+            with _slots_lock:
+                _slots.pop(location, None)
             raise
         return slot.container
 
 
-def find(place: Location) -> tuple[Container, str] | None:
-    """Find the container that a place lies in, and the member's own name; None where it lies in none.
-
-    Raises
-    ------
-    HowfarError, OSError
-        As `opened`.
+def find(location: Location) -> tuple[Container, str] | None:
+    """Find the container that a file lies in, and the file's inner path; None where it lies in none. Raises as `opened`.
 
     Examples
     --------
     >>> find(Path("/data/roads/1.png")) is None
     True
     """
-    if isinstance(place, Path):
-        for above in place.parents:
+    if isinstance(location, Path):
+        for above in location.parents:
             if above.suffix.lower() in KINDS and above.is_file():
-                return opened(above), place.relative_to(above).as_posix()
+                return opened(above), location.relative_to(above).as_posix()
         return None
-    scheme, _, rest = place.partition("://")
+    scheme, _, rest = location.partition("://")
     parts = rest.split("/")
     for count in range(1, len(parts)):
         file = Url(f"{scheme}://{'/'.join(parts[:count])}")

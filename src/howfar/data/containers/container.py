@@ -1,4 +1,4 @@
-"""Say what every file that holds images can do."""
+"""Define the interface of files that hold images: list their members, look one up and read it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from howfar.io.location import Location
 class Member(NamedTuple):
     """Name one image within a container, not yet read.
 
-    `own` is what follows the container's place and ``/``; `name` what its maker called it, where that is known; `mask` is as
-    `own`, of its ground truth; `label` its class.
+    `inner_path` is what follows the container's location and ``/``; `name` is what its maker called it, where that is known;
+    `mask` is the inner path of its ground truth, and `label` its class.
     """
 
-    own: str
+    inner_path: str
     name: str | None = None
     mask: str | None = None
     label: str | None = None
@@ -23,7 +23,7 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """Hold the images of a container in the order of the file, and what in it is none, each with the reason."""
+    """Hold the images of a container in the order of the file, and what in it is no image, each with the reason."""
 
     members: tuple[Member, ...]
     faults: tuple[tuple[str, str], ...] = ()
@@ -36,16 +36,13 @@ class Container(Protocol):
         """List the images, without reading one."""
         ...
 
-    def has(self, own: str) -> bool:
-        """Whether there is such a member."""
+    def has(self, inner_path: str) -> bool:
+        """Return whether there is such a member."""
         ...
 
-    def read(self, own: str) -> bytes | Location:
-        """Return the bytes of one member, or where they lie if the container holds their place alone.
+    def read(self, inner_path: str) -> bytes | Location:
+        """Return the bytes of one member, or where they lie if the container holds their location alone.
 
-        Raises
-        ------
-        ImageError
-            There is none, or it is cut short.
+        Raises `ImageError` where there is none, or it is cut short.
         """
         ...

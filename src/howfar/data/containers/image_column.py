@@ -14,8 +14,8 @@ from howfar.io.location import Location, as_location, is_url
 IMAGE, MASK, LABEL = "image", "mask", "label"
 
 
-def holds_bytes(kind: Any) -> bool:
-    """Whether a column of this type holds files: bytes, or a struct with bytes in it.
+def holds_bytes(column_type: Any) -> bool:
+    """Return whether a column of this type holds files: bytes, or a struct with bytes in it.
 
     Examples
     --------
@@ -25,14 +25,14 @@ def holds_bytes(kind: Any) -> bool:
     """
     import pyarrow.types as types
 
-    if types.is_struct(kind):
-        at = kind.get_field_index("bytes")
-        return at >= 0 and holds_bytes(kind.field(at).type)
-    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
+    if types.is_struct(column_type):
+        position = column_type.get_field_index("bytes")
+        return position >= 0 and holds_bytes(column_type.field(position).type)
+    return bool(types.is_binary(column_type) or types.is_large_binary(column_type) or types.is_fixed_size_binary(column_type))
 
 
-def has_paths(kind: Any) -> bool:
-    """Whether a column of files tells their paths, too.
+def has_paths(column_type: Any) -> bool:
+    """Return whether a column of files tells their paths, too.
 
     Examples
     --------
@@ -42,26 +42,22 @@ def has_paths(kind: Any) -> bool:
     """
     import pyarrow.types as types
 
-    return bool(types.is_struct(kind)) and kind.get_field_index("path") >= 0
+    return bool(types.is_struct(column_type)) and column_type.get_field_index("path") >= 0
 
 
 def kind_of(schema: Any, column: str) -> Any:
     """Return the type of a column of files; None where there is none of that name, or one of another kind."""
-    at = schema.get_field_index(column)
-    return schema.field(at).type if at >= 0 and holds_bytes(schema.field(at).type) else None
+    position = schema.get_field_index(column)
+    return schema.field(position).type if position >= 0 and holds_bytes(schema.field(position).type) else None
 
 
-def check(schema: Any, place: Location) -> None:
-    """Refuse a table without a column of images.
-
-    Raises
-    ------
-    InputError
-        There is none.
-    """
+def check(schema: Any, location: Location) -> None:
+    """Raise `InputError` for a table without a column of images."""
     if kind_of(schema, IMAGE) is None:
         columns = ", ".join(schema.names) or "none"
-        raise InputError(f"{place} has no column image of bytes; its columns: {columns}: name the column of image files image")
+        raise InputError(
+            f"{location} has no column image of bytes; its columns: {columns}: name the column of image files image"
+        )
 
 
 def class_names(schema: Any) -> Sequence[str] | None:
@@ -84,10 +80,10 @@ def class_names(schema: Any) -> Sequence[str] | None:
 def members(
     count: int, paths: Sequence[Any], labels: Sequence[Any], masked: Sequence[bool], names: Sequence[str] | None
 ) -> tuple[Member, ...]:
-    """Make members of rows, with their numbers as own names; `paths`, `labels` and `masked` are empty where there are none."""
+    """Make members of rows, whose numbers are their inner paths; an empty sequence stands for no paths, labels or masks."""
     return tuple(
         Member(
-            own=str(row),
+            inner_path=str(row),
             name=str(paths[row]) if paths and paths[row] else None,
             mask=f"{row}/{MASK}" if masked and masked[row] else None,
             label=_label(labels[row], names) if labels else None,
@@ -105,7 +101,7 @@ def _label(value: Any, names: Sequence[str] | None) -> str | None:
 
 
 def filled(column: Any) -> list[bool]:
-    """Say which cells of an Arrow array of files hold bytes or a path.
+    """Return which cells of an Arrow array of files hold bytes or a path.
 
     Examples
     --------
@@ -119,36 +115,33 @@ def filled(column: Any) -> list[bool]:
     if not types.is_struct(column.type):
         return list(column.is_valid().to_pylist())
     names = [name for name in ("bytes", "path") if column.type.get_field_index(name) >= 0]
-    return [any(known) for known in zip(*(pc.struct_field(column, name).is_valid().to_pylist() for name in names), strict=True)]
+    return [any(valid) for valid in zip(*(pc.struct_field(column, name).is_valid().to_pylist() for name in names), strict=True)]
 
 
-def row_of(own: str, count: int) -> tuple[int, str] | None:
-    """Take a member's own name apart into row and column; None where it stands for none.
+def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
+    """Split a member's inner path into row and column; None where it stands for none.
 
     Examples
     --------
     >>> row_of("17", 20), row_of("17/mask", 20), row_of("20", 20), row_of("x", 20)
     ((17, 'image'), (17, 'mask'), None, None)
     """
-    number, _, column = own.partition("/")
+    number, _, column = inner_path.partition("/")
     if not (number.isascii() and number.isdigit()) or int(number) >= count or column not in ("", MASK):
         return None
     return int(number), column or IMAGE
 
 
-def bytes_or_place(value: Any, place: Location) -> bytes | Location:
+def bytes_or_location(value: Any, location: Location) -> bytes | Location:
     """Return the bytes of a cell; where it holds a path alone (from the container's folder) or a URL, that file's location.
 
-    Raises
-    ------
-    ImageError
-        The cell is empty.
+    Raises `ImageError` where the cell is empty.
     """
     path = None
     if isinstance(value, dict):
         value, path = value.get("bytes"), value.get("path")
-    if value is None and path and isinstance(place, Path):
-        return as_location(path if is_url(path) else place.parent / str(path))
+    if value is None and path and isinstance(location, Path):
+        return as_location(path if is_url(path) else location.parent / str(path))
     if value is None:
         raise ImageError("no image in this row")
     return bytes(value)

@@ -13,38 +13,15 @@ from howfar.io.location import Location
 
 
 class ParquetImages:
-    """Read the images of a Parquet file; listing reads its metadata and small columns, never an image.
+    """Read the images of a Parquet file, open or not; listing reads its metadata and small columns, never an image.
 
-    Parameters
-    ----------
-    place
-        The file, open or not.
-
-    Raises
-    ------
-    InputError
-        It is no Parquet file, or has no column image of bytes.
-    OSError
-        It cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import pandas as pd
-    >>> file = Path(tempfile.mkdtemp()) / "roads.parquet"
-    >>> pd.DataFrame({"image": [b"not really", b"nor this"], "label": ["dry", None]}).to_parquet(file)
-    >>> images = ParquetImages(file)
-    >>> [(member.own, member.label) for member in images.listing().members]
-    [('0', 'dry'), ('1', None)]
-    >>> images.read("1")
-    b'nor this'
+    Raises `InputError` where it is no Parquet file or has no column image of bytes, and `OSError` where it cannot be read.
     """
 
-    def __init__(self, place: Location | ParquetFile) -> None:
-        self._file = place if isinstance(place, ParquetFile) else ParquetFile(place)
+    def __init__(self, location: Location | ParquetFile) -> None:
+        self._file = location if isinstance(location, ParquetFile) else ParquetFile(location)
         self._schema, self._metadata = self._file.schema, self._file.metadata
-        image_column.check(self._schema, self._file.place)
+        image_column.check(self._schema, self._file.location)
         names = (image_column.IMAGE, image_column.MASK)
         self._columns = {
             name: Column(self._file, name) for name in names if image_column.kind_of(self._schema, name) is not None
@@ -59,18 +36,18 @@ class ParquetImages:
         count = self._metadata.num_rows
         return Listing(image_column.members(count, paths, labels, self._masked(), image_column.class_names(self._schema)))
 
-    def has(self, own: str) -> bool:
-        """Whether there is such a row, and the column."""
-        cell = image_column.row_of(own, self._metadata.num_rows)
+    def has(self, inner_path: str) -> bool:
+        """Return whether there is such a row, and the column."""
+        cell = image_column.row_of(inner_path, self._metadata.num_rows)
         return cell is not None and cell[1] in self._columns
 
-    def read(self, own: str) -> bytes | Location:
+    def read(self, inner_path: str) -> bytes | Location:
         """Return the bytes in one row: ``17``, or of its mask ``17/mask``; where the row holds a path alone, that."""
-        cell = image_column.row_of(own, self._metadata.num_rows)
+        cell = image_column.row_of(inner_path, self._metadata.num_rows)
         if cell is None or cell[1] not in self._columns:
             raise ImageError("no such row")
         try:
-            return image_column.bytes_or_place(self._columns[cell[1]].cell(cell[0]), self._file.place)
+            return image_column.bytes_or_location(self._columns[cell[1]].cell(cell[0]), self._file.location)
         except InputError as error:
             raise ImageError(f"damaged Parquet file ({one_line(error.__cause__ or error, 80)})") from error
 
@@ -78,7 +55,7 @@ class ParquetImages:
         return list(self._file.read([column]).column(0).to_pylist())
 
     def _masked(self) -> list[bool]:
-        """Say which rows have a mask: by the statistics where these know of no empty cell, else by looking."""
+        """List whether each row has a mask: by the statistics where these know of no empty cell, else by reading."""
         if image_column.MASK not in self._columns:
             return []
         if all(self._full(group) for group in range(self._metadata.num_row_groups)):
@@ -88,9 +65,9 @@ class ParquetImages:
 
     def _full(self, number: int) -> bool:
         group = self._metadata.row_group(number)
-        for at in range(group.num_columns):
-            column = group.column(at)
+        for index in range(group.num_columns):
+            column = group.column(index)
             if column.path_in_schema in (image_column.MASK, f"{image_column.MASK}.bytes"):
-                known = column.statistics
-                return known is not None and bool(known.has_null_count) and known.null_count == 0
+                statistics = column.statistics
+                return statistics is not None and bool(statistics.has_null_count) and statistics.null_count == 0
         return False

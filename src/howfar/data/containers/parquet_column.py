@@ -1,4 +1,4 @@
-"""Read cells of a Parquet column in pieces: rows that are read in order are read once, others by a new walk."""
+"""Read cells of a Parquet column in pieces of some megabytes, each piece once where rows are read in order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WALKS = 2
 _ROWS = 1024
 
 
-class _Kept:
+class _PieceCache:
     """Keep the pieces that were read last, of any file."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class _Kept:
                 self._bytes -= self._pieces.popitem(last=False)[1].nbytes
 
 
-_kept = _Kept()
+_piece_cache = _PieceCache()
 _numbers = count()
 
 
@@ -63,15 +63,7 @@ class _Walk:
 
 
 class Column:
-    """Read cells of one column by their rows. A piece is some megabytes, however large row groups are; pages are read whole.
-
-    Parameters
-    ----------
-    file
-        The Parquet file.
-    name
-        The column.
-    """
+    """Read cells of one column by their rows. A piece is some megabytes, however large row groups are; pages are read whole."""
 
     def __init__(self, file: ParquetFile, name: str) -> None:
         self._file, self._name = file, name
@@ -80,8 +72,8 @@ class Column:
         self._walks: list[_Walk] = []
         self._starts = [0]
         self._rows: list[int] = []
-        for at in range(file.metadata.num_row_groups):
-            group = file.metadata.row_group(at)
+        for number in range(file.metadata.num_row_groups):
+            group = file.metadata.row_group(number)
             self._starts.append(self._starts[-1] + group.num_rows)
             self._rows.append(max(1, min(_ROWS, PIECE_BYTES * group.num_rows // max(1, self._size(group)))))
 
@@ -90,19 +82,19 @@ class Column:
         group = bisect_right(self._starts, row) - 1
         number, within = divmod(row - self._starts[group], self._rows[group])
         key = (self._number, group, number)
-        piece = _kept.get(key)
+        piece = _piece_cache.get(key)
         if piece is None:
             with self._lock:
-                piece = _kept.get(key)
+                piece = _piece_cache.get(key)
                 if piece is None:
                     piece = self._walk_to(group, number)
         return piece[within].as_py()
 
     def _walk_to(self, group: int, number: int) -> Any:
-        """Go on with the walk that has the least way to go, or begin a new one where all are past the place."""
+        """Go on with the walk that is nearest before a piece, or begin a new one where all are past it."""
         walk = max(
-            (known for known in self._walks if known.group == group and known.next <= number),
-            key=lambda known: known.next,
+            (candidate for candidate in self._walks if candidate.group == group and candidate.next <= number),
+            key=lambda candidate: candidate.next,
             default=None,
         )
         if walk is None:
@@ -110,17 +102,17 @@ class Column:
         else:
             self._walks.remove(walk)
         for piece in walk.pieces:
-            _kept.put((self._number, group, walk.next), piece)
+            _piece_cache.put((self._number, group, walk.next), piece)
             walk.next += 1
             if walk.next > number:
                 self._walks = [*self._walks, walk][-WALKS:]
                 return piece
-        raise InputError(f"row group {group} of {self._file.place} ends early")
+        raise InputError(f"row group {group} of {self._file.location} ends early")
 
     def _pieces(self, group: int) -> Iterator[Any]:
         return self._file.pieces(group, self._name, self._rows[group], PIECE_BYTES)
 
     def _size(self, group: Any) -> int:
         columns = map(group.column, range(group.num_columns))
-        own = (one for one in columns if one.path_in_schema.partition(".")[0] == self._name)
-        return sum(one.total_uncompressed_size for one in own)
+        chunks = (chunk for chunk in columns if chunk.path_in_schema.partition(".")[0] == self._name)
+        return sum(chunk.total_uncompressed_size for chunk in chunks)

@@ -1,4 +1,4 @@
-"""Open a Parquet file once, for its schema and for whatever of its columns is wanted then."""
+"""Open a Parquet file once, for its schema and for the columns that are read later."""
 
 from __future__ import annotations
 
@@ -17,24 +17,8 @@ _BLOCK = 1 << 20
 class ParquetFile:
     """Hold an open Parquet file with its metadata; a local one is opened once, and read by several threads at a time.
 
-    Parameters
-    ----------
-    place
-        The file.
-    what
-        What the caller takes it for.
-
-    Attributes
-    ----------
-    place, schema, metadata
-        The file, its columns and their types, and what pyarrow knows of its row groups.
-
-    Raises
-    ------
-    InputError
-        It is not a Parquet file.
-    OSError
-        It cannot be opened.
+    `schema` holds its columns and their types, `metadata` what pyarrow knows of its row groups; `what` says in error lines what
+    the caller takes the file for. Raises `InputError` where it is not a Parquet file, and `OSError` where it cannot be opened.
 
     Examples
     --------
@@ -47,13 +31,13 @@ class ParquetFile:
     (['image', 'label'], ['dry', None])
     """
 
-    def __init__(self, place: Location, what: str = "Parquet file") -> None:
+    def __init__(self, location: Location, what: str = "Parquet file") -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self.place, self._what = place, what
-        # Arrow reads a local file at any place without moving the one position that threads would share.
-        self._source: Any = pa.OSFile(str(place)) if isinstance(place, Path) else open_binary(place, _BLOCK)
+        self.location, self._what = location, what
+        # Arrow reads a local file at any position without moving the one position that threads would share.
+        self._source: Any = pa.OSFile(str(location)) if isinstance(location, Path) else open_binary(location, _BLOCK)
         try:
             file = pq.ParquetFile(self._source)
         except (pa.ArrowException, OSError) as error:
@@ -61,13 +45,7 @@ class ParquetFile:
         self.metadata, self.schema = file.metadata, file.schema_arrow
 
     def read(self, columns: Sequence[str]) -> Any:
-        """Read whole columns; one of a struct's fields is named ``image.path``.
-
-        Raises
-        ------
-        InputError
-            The file is damaged.
-        """
+        """Read whole columns; a field of a struct is named ``image.path``. Raises `InputError` where the file is damaged."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -80,17 +58,14 @@ class ParquetFile:
     def pieces(self, group: int, column: str, rows: int, block: int) -> Iterator[Any]:
         """Walk through a column of one row group, `rows` rows at a time, and behind a URL by requests of `block` bytes.
 
-        Raises
-        ------
-        InputError
-            The file is damaged.
+        Raises `InputError` where the file is damaged.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         # Behind a URL each walk has a position of its own.
-        local = isinstance(self.place, Path)
-        with nullcontext(self._source) if local else open_binary(self.place, block) as source:
+        local = isinstance(self.location, Path)
+        with nullcontext(self._source) if local else open_binary(self.location, block) as source:
             # A column's pages are read one by one in this way, by default the whole row group's at once.
             file = pq.ParquetFile(source, metadata=self.metadata, buffer_size=1 << 20, pre_buffer=False)
             try:
@@ -100,4 +75,4 @@ class ParquetFile:
                 raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> InputError:
-        return InputError(f"{self.place} is not a readable {self._what} ({one_line(error, 120)})")
+        return InputError(f"{self.location} is not a readable {self._what} ({one_line(error, 120)})")

@@ -28,47 +28,21 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\x
 class TarShard:
     """Read the members of a tar file by their offsets; its headers are read once.
 
-    Parameters
-    ----------
-    place
-        The file.
-
-    Raises
-    ------
-    InputError
-        It is compressed, or no tar file.
-    OSError
-        It cannot be read.
-
-    Examples
-    --------
-    >>> import io, tempfile
-    >>> from pathlib import Path
-    >>> file = Path(tempfile.mkdtemp()) / "shard-000.tar"
-    >>> with tarfile.open(file, "w") as tar:
-    ...     for name, data in (("1.jpg", b"not really"), ("1.cls", b"7"), ("2.jpg", b"nor this")):
-    ...         member = tarfile.TarInfo(name)
-    ...         member.size = len(data)
-    ...         tar.addfile(member, io.BytesIO(data))
-    >>> shard = TarShard(file)
-    >>> [(one.own, one.label) for one in shard.listing().members]
-    [('1.jpg', '7'), ('2.jpg', None)]
-    >>> shard.read("2.jpg")
-    b'nor this'
+    Raises `InputError` where it is compressed or no tar file, and `OSError` where it cannot be read.
     """
 
-    def __init__(self, place: Location) -> None:
-        self._place = place
+    def __init__(self, location: Location) -> None:
+        self._location = location
         self._spans: dict[str, tuple[int, int]] = {}
         self._labels: dict[str, str] = {}
         self._faults: list[tuple[str, str]] = []
-        with open_binary(place, _BLOCK) as file:
-            _refuse_compressed(place, file)
+        with open_binary(location, _BLOCK) as file:
+            _refuse_compressed(location, file)
             try:
                 self._index(file)
             except tarfile.TarError as error:
                 if not self._spans:
-                    raise InputError(f"{place} is not a readable tar file ({error})") from error
+                    raise InputError(f"{location} is not a readable tar file ({error})") from error
                 self._faults.append(("", f"damaged after {len(self._spans)} members ({error}): what follows is not read"))
 
     def listing(self) -> Listing:
@@ -79,16 +53,16 @@ class TarShard:
         lonely = [(name, "a mask without its image") for name in masks.values()]
         return Listing(tuple(members), (*self._faults, *lonely))
 
-    def has(self, own: str) -> bool:
-        """Whether there is such an image or mask."""
-        return own in self._spans
+    def has(self, inner_path: str) -> bool:
+        """Return whether there is such an image or mask."""
+        return inner_path in self._spans
 
-    def read(self, own: str) -> bytes:
+    def read(self, inner_path: str) -> bytes:
         """Return a member's bytes, read from its offset on."""
-        if own not in self._spans:
+        if inner_path not in self._spans:
             raise ImageError("no such file")
-        start, size = self._spans[own]
-        data = read_range(self._place, start, size) if size else b""
+        start, size = self._spans[inner_path]
+        data = read_range(self._location, start, size) if size else b""
         if len(data) < size:
             raise ImageError("cut short: its tar file ends before it")
         return data
@@ -111,11 +85,11 @@ class TarShard:
                 self._labels[name] = file.read(member.size).decode("utf-8", "replace").strip()
 
     def _label(self, name: str) -> str | None:
-        """Read what a class member says that has the image's key: all before the last dot, or before the first."""
+        """Find the class that a member with the image's key states: all before the last dot, or before the first."""
         path = PurePosixPath(name)
         keys = (_key(name), path.with_name(path.name.partition(".")[0]).as_posix())
-        found = (self._labels.get(f"{key}{suffix}") for suffix in LABELS for key in keys)
-        return next((label for label in found if label), None)
+        labels = (self._labels.get(f"{key}{suffix}") for suffix in LABELS for key in keys)
+        return next((label for label in labels if label), None)
 
 
 def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
@@ -142,8 +116,8 @@ def _image_of(name: str) -> Iterator[str]:
         yield key.with_suffix("").as_posix()
 
 
-def compressed(place: Location, how: str) -> InputError:
-    """Say that a tar file must not be compressed.
+def compressed(location: Location, how: str) -> InputError:
+    """Make the error that a compressed tar file gets.
 
     Examples
     --------
@@ -151,12 +125,12 @@ def compressed(place: Location, how: str) -> InputError:
     a tar shard must not be compressed, got 'roads.tar.gz (gzip)': each member is read by itself, so write it as plain .tar
     """
     remedy = "each member is read by itself, so write it as plain .tar"
-    return InputError.of("a tar shard", "must not be compressed", f"{place} ({how})", remedy)
+    return InputError.of("a tar shard", "must not be compressed", f"{location} ({how})", remedy)
 
 
-def _refuse_compressed(place: Location, file: BinaryIO) -> None:
+def _refuse_compressed(location: Location, file: BinaryIO) -> None:
     head = file.read(6)
     file.seek(0)
     for magic, method in _COMPRESSED.items():
         if head.startswith(magic):
-            raise compressed(place, method)
+            raise compressed(location, method)

@@ -104,7 +104,7 @@ def read_maps(items: Sequence[Item], sources: Sources, tolerance: float, progres
 def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: bool) -> Iterator[R]:
     """Yield ``function(item)`` in order, under a bar with rate and time left on stderr."""
     results = LocalRunner().run(function, items)
-    yield from bar(results, progress=progress, said=True, total=len(items), unit="image", desc="scores")
+    yield from bar(results, progress=progress, always=True, total=len(items), unit="image", desc="scores")
 
 
 def all_faint(scored: Sequence[ScoredMap]) -> bool:

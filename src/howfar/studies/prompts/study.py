@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from howfar.data import Dataset, Item, content_hash, decode, parse, read_bytes, read_mask
 from howfar.data.folder_walk import printable
-from howfar.data.probability_map_files import places, signature_of, write_map
+from howfar.data.probability_map_files import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError
 from howfar.keywords import PromptOptions, PromptSettings
 from howfar.progress import bar
@@ -175,7 +175,7 @@ def _predicted(
     dataset: Dataset, prompters: Sequence[Prompter], sam: Sam | None, root: Path, progress: bool
 ) -> list[dict[str, Any]]:
     """Write the map of each image and prompter, unless an equal one is there, and make its row of the images' table."""
-    folders = [places(_folder(root, prompter, dataset), dataset) for prompter in prompters]
+    folders = [map_paths(_folder(root, prompter, dataset), dataset) for prompter in prompters]
     files = [{item.name: path for path, item in folder.items()} for folder in folders]
     rows = []
     with bar(progress=progress, total=len(dataset.items), desc=f"prompting {dataset.name}", unit="image") as shown:
