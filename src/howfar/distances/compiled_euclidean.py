@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.cores import numeric_threads
-from howfar.distances.numba_kernels import COMPONENTS, Single, add_distances, write_distances
+from howfar.distances.numba_kernels import UNROLLED, Single, add_distances, write_distances
 from howfar.distances.scaling import in_units
 
 ROWS = 256
@@ -31,7 +31,7 @@ class Kernel:
     def __init__(self, s: NDArray[Any], p: NDArray[Any], threads: int | None = None) -> None:
         self._threads = threads or numeric_threads()
         a, b, self.unit = in_units(s, p)
-        empty = -a.shape[1] % COMPONENTS
+        empty = -a.shape[1] % UNROLLED
         self.a: Single = np.pad(a, ((0, 0), (0, empty)))
         self.b: Single = np.ascontiguousarray(np.pad(b, ((0, 0), (0, empty))).T)
 

@@ -13,7 +13,7 @@ EXTRA = 3
 """Candidates beyond those asked for: where the last of them is farther than rounding can blur, none is missing."""
 MOST_NEIGHBOURS = 32
 """Neighbours up to which a short list in order is quicker than a partial sort."""
-MOST_COMPONENTS = 4096
+MOST_COLUMNS = 4096
 """Components up to which float32 tells neighbours apart."""
 _HALF_UNIT = 2.0**-24
 _VALUES = 1 << 22

@@ -80,9 +80,9 @@ def _nearest(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> F
     """Find the distances of each row of `s` from the `count` nearest of `p`, rising."""
     if pairwise.compiles(s, p):
         # numba takes a while to load.
-        from howfar.distances.compiled_nearest import EXTRA, MOST_COMPONENTS, MOST_NEIGHBOURS, nearest_distances
+        from howfar.distances.compiled_nearest import EXTRA, MOST_COLUMNS, MOST_NEIGHBOURS, nearest_distances
 
-        if count <= min(MOST_NEIGHBOURS, len(p) - EXTRA) and p.shape[1] <= MOST_COMPONENTS:
+        if count <= min(MOST_NEIGHBOURS, len(p) - EXTRA) and p.shape[1] <= MOST_COLUMNS:
             nearest, doubtful = nearest_distances(s, p, count)
             if len(doubtful):
                 nearest[doubtful] = _sorted(s[doubtful], p, count, pairs_per_tile)

@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TILE = 512
 """Rows of P at a time: their squared distances from four rows of S stay in the fastest cache."""
-COMPONENTS = 5
+UNROLLED = 5
 """Components that the inner loop takes at once; their number is filled up with zeros."""
 
 Single = NDArray[np.float32]
