@@ -23,7 +23,7 @@ from howfar.arrays import ArrayRows
 from howfar.backbones import load_backbone
 from howfar.data import decode, read_bytes
 from howfar.demo import write_dataset
-from howfar.pipeline.profile import Profile
+from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.score_inputs import Group, arrivals
 from howfar.pipeline.scorer import Scorer, ScoringOptions
 from howfar.protocols import Backbone

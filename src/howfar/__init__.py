@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from howfar.errors import HowfarError
     from howfar.pipeline import embed
     from howfar.pipeline.prediction import predict
-    from howfar.pipeline.profile import Profile
+    from howfar.pipeline.reference_profile import Profile
     from howfar.results import Comparison, Evaluation, Features, Relation, Selection
     from howfar.results.adaptation import Adaptation
     from howfar.results.backbones import BackboneComparison
@@ -48,7 +48,7 @@ _NAMES = {
     "Features": "howfar.results",
     "HowfarError": "howfar.errors",
     "Matrix": "howfar.results.matrix",
-    "Profile": "howfar.pipeline.profile",
+    "Profile": "howfar.pipeline.reference_profile",
     "Prompting": "howfar.results.prompting",
     "Relation": "howfar.results",
     "Selection": "howfar.results",

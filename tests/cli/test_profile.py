@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from howfar.cli.main import run
-from howfar.pipeline.profile import Profile
+from howfar.pipeline.reference_profile import Profile
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")
 FIELDS = [

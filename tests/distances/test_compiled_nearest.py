@@ -7,7 +7,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from howfar.distances import compiled_nearest, pairwise
-from howfar.distances.compiled_nearest import MORE, MOST, nearest_distances
+from howfar.distances.compiled_nearest import EXTRA, MOST_NEIGHBOURS, nearest_distances
 from howfar.distances.knn import knn, leave_one_out_knn
 from howfar.distances.numba_kernels import TILE
 
@@ -67,7 +67,9 @@ def test_one_row_far_beyond_all_others() -> None:
     np.testing.assert_allclose(knn(s, p, 5), by_sklearn(s, p, 5).mean(axis=1), rtol=1e-9)
 
 
-@pytest.mark.parametrize(("n", "k"), [(9, 9), (9, 9 - MORE), (9, 10 - MORE), (200, MOST), (200, MOST + 1)])
+@pytest.mark.parametrize(
+    ("n", "k"), [(9, 9), (9, 9 - EXTRA), (9, 10 - EXTRA), (200, MOST_NEIGHBOURS), (200, MOST_NEIGHBOURS + 1)]
+)
 def test_any_number_of_neighbours(n: int, k: int) -> None:
     rng = np.random.default_rng(0)
     s, p = rng.normal(size=(30, 5)), rng.normal(size=(n, 5))

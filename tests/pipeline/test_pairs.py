@@ -36,8 +36,7 @@ def compare(**given: Any) -> Comparison:
 @pytest.fixture(autouse=True)
 def plain_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Results without their reports, which take longest by far."""
-    save = Comparison.save
-    monkeypatch.setattr(Comparison, "save", lambda self, out, _=False: save(self, out, report=False))
+    monkeypatch.setattr("howfar.studies.distance.write_run", lambda result, folder: result.save(folder))
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import howfar
 from howfar.errors import HowfarError, StoreError
 from howfar.io import archive
 from howfar.pipeline.performance_predictor import Expected
-from howfar.pipeline.profile import Profile
 from howfar.pipeline.profile_file import document, save
+from howfar.pipeline.reference_profile import Profile
 from howfar.projection import Basis
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.results import Skipped

@@ -17,7 +17,7 @@ import howfar
 from howfar.arrays import ArrayRows
 from howfar.errors import InputError
 from howfar.pipeline.performance_predictor import Expected
-from howfar.pipeline.profile import Profile
+from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.score_inputs import arrivals
 from howfar.pipeline.scorer import Scorer, ScoringOptions, collect, load_again
 from howfar.protocols import Backbone

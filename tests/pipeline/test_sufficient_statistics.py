@@ -12,7 +12,7 @@ from howfar.arrays import ArrayRows
 from howfar.pipeline import sufficient_statistics
 from howfar.pipeline.sufficient_statistics import with_sums
 from howfar.projection import joint_pca
-from howfar.projection.cached import Remembered
+from howfar.projection.cached import CachedRows
 from howfar.projection.gram import Gram, own_gram
 from howfar.projection.moments import Moments, moments
 from howfar.runners import LocalRunner, RayRunner
@@ -43,7 +43,7 @@ def _ended() -> Iterator[None]:
 
 def test_moments_are_kept_beside_the_features_and_read_from_there(rows: ArrayRows, tmp_path: Path) -> None:
     found = with_sums(rows, CONTENTS, tmp_path, LocalRunner(2))
-    assert isinstance(found, Remembered)
+    assert isinstance(found, CachedRows)
     assert not found.knows(Moments)
     first = joint_pca(found, rows.rows(0, 50), 3)
     assert found.knows(Moments)
@@ -53,7 +53,7 @@ def test_moments_are_kept_beside_the_features_and_read_from_there(rows: ArrayRow
             raise AssertionError("the rows were read again")
 
     again = with_sums(Unread(rows.rows(0, 300)), CONTENTS, tmp_path, LocalRunner(2))
-    assert isinstance(again, Remembered)
+    assert isinstance(again, CachedRows)
     np.testing.assert_array_equal(again.moments().scatter, moments(rows).scatter)
     assert first.components == 3
 
@@ -61,7 +61,7 @@ def test_moments_are_kept_beside_the_features_and_read_from_there(rows: ArrayRow
 def test_a_cluster_computes_them_in_spans(rows: ArrayRows, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="needs howfar[ray]")
     found = with_sums(rows, CONTENTS, tmp_path, RayRunner(workers=2))
-    assert isinstance(found, Remembered)
+    assert isinstance(found, CachedRows)
     assert found.knows(Moments)
     known, plain = found.moments(), moments(rows)
     np.testing.assert_allclose(known.mean, plain.mean, rtol=1e-12)
@@ -81,8 +81,8 @@ def test_the_bracketing_is_one_for_every_runner(rows: ArrayRows, tmp_path: Path)
 def test_other_images_have_sums_of_their_own(rows: ArrayRows, tmp_path: Path) -> None:
     one = with_sums(rows, CONTENTS, tmp_path, LocalRunner(1))
     other = with_sums(ArrayRows(rows.rows(0, 300) * 2), CONTENTS[::-1], tmp_path, LocalRunner(1))
-    assert isinstance(one, Remembered)
-    assert isinstance(other, Remembered)
+    assert isinstance(one, CachedRows)
+    assert isinstance(other, CachedRows)
     np.testing.assert_allclose(other.moments().scatter, 4 * one.moments().scatter, rtol=1e-6)
 
 
@@ -90,7 +90,7 @@ def test_what_was_used_longest_ago_goes(rows: ArrayRows, tmp_path: Path, monkeyp
     monkeypatch.setattr(sufficient_statistics, "KEPT", 3000)
     for k in range(4):
         found = with_sums(rows, [f"{k}", *CONTENTS[1:]], tmp_path, LocalRunner(1))
-        assert isinstance(found, Remembered)
+        assert isinstance(found, CachedRows)
         found.moments()
         for age, path in enumerate(sorted((tmp_path / "sums").iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)):
             os.utime(path, (1e9 - age, 1e9 - age))
@@ -104,13 +104,13 @@ def test_a_cluster_computes_inner_products_in_runs_of_columns(tmp_path: Path, mo
     monkeypatch.setattr(sufficient_statistics, "SPAN", 700)
     wide = ArrayRows(np.random.default_rng(1).normal(5, 1, (7, 300)).astype(np.float32))
     found = with_sums(wide, CONTENTS[:7], tmp_path, RayRunner(workers=2))
-    assert isinstance(found, Remembered)
+    assert isinstance(found, CachedRows)
     assert found.knows(Gram)
     known, plain = found.gram(), own_gram(wide)
     np.testing.assert_allclose(known.mean, plain.mean, rtol=1e-12)
     np.testing.assert_array_equal(known.centre, plain.centre)
     np.testing.assert_allclose(known.inner, plain.inner, rtol=1e-12, atol=1e-9)
-    assert isinstance(with_sums(wide, CONTENTS[:7], tmp_path, LocalRunner(1)), Remembered)
+    assert isinstance(with_sums(wide, CONTENTS[:7], tmp_path, LocalRunner(1)), CachedRows)
     assert with_sums(wide, CONTENTS[1:8], tmp_path, LocalRunner(1)) is wide
     projected = joint_pca(found, wide.rows(0, 3) + 1, 3)
     np.testing.assert_allclose(projected.primary, joint_pca(wide, wide.rows(0, 3) + 1, 3).primary, rtol=1e-9, atol=1e-9)

@@ -10,7 +10,7 @@ import pytest
 
 from howfar.arrays import ArrayRows, as_rows
 from howfar.projection import Projector, cached
-from howfar.projection.cached import Remembered
+from howfar.projection.cached import CachedRows
 from howfar.projection.gram import own_gram
 from howfar.projection.moments import moments
 
@@ -37,7 +37,7 @@ CASES: list[tuple[int, dict[str, Any]]] = [
 def test_projections_are_the_same_numbers(q: int, options: dict[str, Any], mode: Any, folder: Path | None) -> None:
     p, s = features(30, q, 0), features(20, q, 1)
     (wanted,) = Projector(p, 5, **options).project([s], mode)
-    rows = [Remembered(as_rows(x, "x"), folder and folder / str(i)) for i, x in enumerate((p, s))]
+    rows = [CachedRows(as_rows(x, "x"), folder and folder / str(i)) for i, x in enumerate((p, s))]
     for _ in range(2):
         (found,) = Projector(rows[0], 5, **options).project([rows[1]], mode)
         np.testing.assert_allclose(found.primary, wanted.primary, rtol=0, atol=1e-10)
@@ -58,7 +58,7 @@ def test_sums_are_taken_once(folder: Path | None, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(cached, "moments", counted("moments", moments))
     monkeypatch.setattr(cached, "own_gram", counted("own_gram", own_gram))
-    one = Remembered(x, folder)
+    one = CachedRows(x, folder)
     for _ in range(3):
         np.testing.assert_array_equal(one.moments().scatter, moments(x).scatter)
         np.testing.assert_array_equal(one.gram().inner, own_gram(x).inner)
@@ -66,24 +66,24 @@ def test_sums_are_taken_once(folder: Path | None, monkeypatch: pytest.MonkeyPatc
     one.gram((2, 4))
     assert counts == {"moments": 1, "own_gram": 2}
     if folder is not None:
-        Remembered(x, folder).moments()
+        CachedRows(x, folder).moments()
         assert counts["moments"] == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"no archive", None])
 def test_a_damaged_file_is_made_anew(damage: bytes | None, tmp_path: Path) -> None:
     x = as_rows(features(30, 6, 0), "x")
-    wanted = Remembered(x, tmp_path).moments()
+    wanted = CachedRows(x, tmp_path).moments()
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-40] if damage is None else damage)
-    np.testing.assert_array_equal(Remembered(x, tmp_path).moments().scatter, wanted.scatter)
-    np.testing.assert_array_equal(Remembered(x, tmp_path).moments().scatter, wanted.scatter)
+    np.testing.assert_array_equal(CachedRows(x, tmp_path).moments().scatter, wanted.scatter)
+    np.testing.assert_array_equal(CachedRows(x, tmp_path).moments().scatter, wanted.scatter)
     assert [one.name for one in tmp_path.iterdir()] == [file.name]
 
 
 def test_rows_are_the_datasets_own() -> None:
     array = features(30, 6, 0)
-    one = Remembered(as_rows(array, "x"))
+    one = CachedRows(as_rows(array, "x"))
     assert one.shape == (30, 6)
     np.testing.assert_array_equal(one.rows(3, 9), array[3:9])
     np.testing.assert_array_equal(one.columns(1, 4), array[:, 1:4])
@@ -93,24 +93,24 @@ def test_sums_of_another_make_or_shape_are_taken_anew(tmp_path: Path) -> None:
     x = as_rows(features(30, 6, 0), "x")
     for fields in ({"other": np.zeros(3)}, {"mean": np.zeros(5), "scatter": np.zeros((5, 5))}):
         np.savez(tmp_path / "moments.npz", **fields)
-        np.testing.assert_array_equal(Remembered(x, tmp_path).moments().scatter, moments(x).scatter)
+        np.testing.assert_array_equal(CachedRows(x, tmp_path).moments().scatter, moments(x).scatter)
 
 
 def test_many_layers_have_a_short_name(tmp_path: Path) -> None:
     x = as_rows(features(5, 600, 0), "x")
-    assert Remembered(x, tmp_path).gram((6,) * 100).inner.shape == (100, 5, 5)
+    assert CachedRows(x, tmp_path).gram((6,) * 100).inner.shape == (100, 5, 5)
     assert max(len(file.name) for file in tmp_path.iterdir()) < 60
 
 
 def test_a_folder_that_cannot_be_written_costs_time_alone(tmp_path: Path) -> None:
     x = as_rows(features(30, 6, 0), "x")
     (tmp_path / "file").write_text("no folder")
-    np.testing.assert_array_equal(Remembered(x, tmp_path / "file" / "sums").moments().scatter, moments(x).scatter)
+    np.testing.assert_array_equal(CachedRows(x, tmp_path / "file" / "sums").moments().scatter, moments(x).scatter)
 
 
 def test_float64_and_float32_products_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("howfar.projection.gram.SINGLE_FROM", 0)
-    one = Remembered(as_rows(features(30, 300, 0), "x"), tmp_path)
+    one = CachedRows(as_rows(features(30, 300, 0), "x"), tmp_path)
     assert (one.gram().single, one.gram(double=True).single, one.gram().single) == (True, False, True)
 
 
@@ -122,8 +122,8 @@ def test_over_another_memory_nothing_is_summed_twice() -> None:
             Once.read += 1
             return super().rows(start, stop)
 
-    inner = Remembered(Once(np.eye(3)))
+    inner = CachedRows(Once(np.eye(3)))
     inner.moments()
     before = Once.read
-    assert Remembered(inner).moments().count == 3
+    assert CachedRows(inner).moments().count == 3
     assert Once.read == before

@@ -16,7 +16,7 @@ from PIL import Image
 import howfar
 from howfar.arrays import ArrayRows
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
-from howfar.pipeline.profile import Profile
+from howfar.pipeline.reference_profile import Profile
 from howfar.results import Features
 from howfar.results.scores import Score
 

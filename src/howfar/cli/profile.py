@@ -14,7 +14,7 @@ from howfar.numbers import format_number
 from howfar.options import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
-    from howfar.pipeline.profile import Profile
+    from howfar.pipeline.reference_profile import Profile
     from howfar.results import Judgement
 
 

@@ -50,7 +50,7 @@ def score(
     """
     from howfar.errors import InputError
     from howfar.keywords import BackboneOptions
-    from howfar.pipeline.profile import Profile
+    from howfar.pipeline.reference_profile import Profile
     from howfar.pipeline.score_inputs import arrivals
     from howfar.pipeline.scorer import Scorer, ScoringOptions, load_again
     from howfar.settings import checked, picked

@@ -1,4 +1,4 @@
-"""Find the median distance between the rows of a set, the usual width of a Gaussian kernel, without holding all pairs."""
+"""Find the median distance between the images of a dataset, the usual width of a Gaussian kernel, without holding all pairs."""
 
 from __future__ import annotations
 
@@ -22,22 +22,8 @@ def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float
     further bits among the pairs that share them, until few enough are left to sort: memory stays bounded, the answer
     is that of sorting all pairs, and neither a sample nor a seed nor the order of the rows has a part in it.
 
-    Parameters
-    ----------
-    x
-        (n, z) features, at least two rows.
-    pairs_per_tile
-        At most this many distances at once (and at least one row).
-
-    Raises
-    ------
-    InputError
-        Features that are not two-dimensional, not finite, or of one row only.
-
-    Examples
-    --------
-    >>> median_distance([[0.0], [1.0], [3.0]])
-    2.0
+    `x` is (n, z); at most `pairs_per_tile` distances (and at least one row) are held at once. Raises `InputError` for features
+    that are not two-dimensional, not finite, or of one row only.
     """
     rows = as_features(x, "x")
     n = len(rows)

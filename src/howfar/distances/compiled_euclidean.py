@@ -1,4 +1,4 @@
-"""Compute many Euclidean distances by compiled loops on all cores: float32 differences, float64 sums, equal rows at 0."""
+"""Compute many Euclidean distances by compiled loops on all cores: differences in float32, sums in float64."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.cores import numeric_threads
-from howfar.distances.numba_kernels import FIVE, Single, add, write
+from howfar.distances.numba_kernels import UNROLLED, Single, add_distances, write_distances
 from howfar.distances.scaling import in_units
 
 ROWS = 256
@@ -21,42 +21,24 @@ ROWS = 256
 
 
 class Kernel:
-    """Computes distances of rows of S from those of P, both taken about P's centre and brought to a scale that float32 holds.
+    """Compute distances of rows of S from those of P, both taken about P's centre and brought to a scale that float32 holds.
 
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) finite features.
-    threads
-        Threads that share the rows of S, by default `howfar.cores.numeric_threads()`; their number changes no result.
-
-    Attributes
-    ----------
-    unit
-        Factor of `distances`, a power of two.
-    a, b
-        (m, z') rows of S and (z', n) columns of P about the centre, in units, with components of zeros at the end.
-    reach
-        No distance is longer, in units.
-
-    Examples
-    --------
-    >>> kernel = Kernel(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[3.0, 4.0]]))
-    >>> kernel.sums().tolist(), (kernel.unit * kernel.distances(0, 2, 0)).tolist()
-    ([5.0, 0.0], [[5.0], [0.0]])
+    `s` and `p` are (m, z) and (n, z) finite features; `threads`, by default `howfar.cores.numeric_threads()`, share the rows of
+    S, and their number changes no result. `a` (m, z') and `b` (z', n) are rows of S and columns of P about the centre, with
+    components of zeros at the end, in units of `unit`, a power of two.
     """
 
     def __init__(self, s: NDArray[Any], p: NDArray[Any], threads: int | None = None) -> None:
         self._threads = threads or numeric_threads()
         a, b, self.unit = in_units(s, p)
-        empty = -a.shape[1] % FIVE
+        empty = -a.shape[1] % UNROLLED
         self.a: Single = np.pad(a, ((0, 0), (0, empty)))
         self.b: Single = np.ascontiguousarray(np.pad(b, ((0, 0), (0, empty))).T)
 
     def sums(self) -> Float64Array:
         """Sum each row's distances from all rows of P, (m,) float64."""
         out = np.empty(len(self.a))
-        self.share(lambda start, stop: add(self.a, self.b, start, stop, out), len(self.a))
+        self.share(lambda start, stop: add_distances(self.a, self.b, start, stop, out), len(self.a))
         out *= self.unit
         return out
 
@@ -64,12 +46,12 @@ class Kernel:
         """Compute distances of rows `start` to `stop` of S from P's from `first` on, float32, in `unit`s."""
         out = np.empty((stop - start, self.b.shape[1] - first), np.float32)
         rows = self.a[start:stop]
-        self.share(lambda begin, end: write(rows, self.b, begin, end, first, out), len(rows))
+        self.share(lambda begin, end: write_distances(rows, self.b, begin, end, first, out), len(rows))
         return out
 
     @property
     def reach(self) -> float:
-        """Add the length of the longest row of S and of the longest of P."""
+        """Bound all distances, in units: the length of the longest row of S plus that of the longest of P."""
         return float(
             np.sqrt(np.einsum("ij,ij->i", self.a, self.a).max()) + np.sqrt(np.einsum("ij,ij->j", self.b, self.b).max())
         )

@@ -1,4 +1,4 @@
-"""Find nearest images of P by compiled loops: candidates in float32, distances in float64, doubtful rows for the caller."""
+"""Find the nearest images of the primary dataset by compiled loops: candidates in float32, their distances in float64."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array, FloatArray
 from howfar.distances.compiled_euclidean import Kernel
-from howfar.distances.numba_kernels import TILE, Single, compiled, squares
+from howfar.distances.numba_kernels import TILE, Single, compiled, squared_distances
 
-MORE = 3
+EXTRA = 3
 """Candidates beyond those asked for: where the last of them is farther than rounding can blur, none is missing."""
-MOST = 32
+MOST_NEIGHBOURS = 32
 """Neighbours up to which a short list in order is quicker than a partial sort."""
-LONGEST = 4096
+MOST_COLUMNS = 4096
 """Components up to which float32 tells neighbours apart."""
 _HALF_UNIT = 2.0**-24
 _VALUES = 1 << 22
@@ -22,35 +22,19 @@ _VALUES = 1 << 22
 def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64Array, NDArray[np.intp]]:
     """Find the distances of each row of `s` from its `count` nearest rows of `p`, rising, and the rows to be looked at anew.
 
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) features; n at least `count` + `MORE`.
-    count
-        How many neighbours, at most `MOST`.
-
-    Returns
-    -------
-    tuple
-        (m, count) float64, and the rows whose nearest ones float32 cannot tell from the next ones: equal distances, mostly.
-
-    Examples
-    --------
-    >>> rows = np.array([[0.0], [1.0], [3.0], [7.0], [20.0]])
-    >>> nearest_distances(rows[:2], rows, 2)
-    (array([[0., 1.],
-           [0., 1.]]), array([], dtype=int64))
+    `s` and `p` are (m, z) and (n, z) features; `count` is at most `MOST_NEIGHBOURS` and n − `EXTRA`. Returns (m, count)
+    float64, and the rows whose nearest ones float32 cannot tell from the next ones: equal distances, mostly.
     """
     kernel = Kernel(s, p)
-    places = np.empty((len(s), count + MORE), np.int64)
-    squared = np.empty(places.shape, np.float32)
-    kernel.share(lambda start, stop: _nearest(kernel.a, kernel.b, start, stop, places, squared), len(s))
+    positions = np.empty((len(s), count + EXTRA), np.int64)
+    squared = np.empty(positions.shape, np.float32)
+    kernel.share(lambda start, stop: _nearest(kernel.a, kernel.b, start, stop, positions, squared), len(s))
     distances = np.empty((len(s), count))
-    step = max(1, _VALUES // (places.shape[1] * s.shape[1]))
+    step = max(1, _VALUES // (positions.shape[1] * s.shape[1]))
     for start in range(0, len(s), step):
         rows = slice(start, start + step)
         # All candidates: float32 may have exchanged neighbours.
-        difference = s[rows, None, :].astype(np.float64, copy=False) - p[places[rows]]
+        difference = s[rows, None, :].astype(np.float64, copy=False) - p[positions[rows]]
         distances[rows] = np.sort(np.sqrt(np.einsum("ijk,ijk->ij", difference, difference)), axis=1)[:, :count]
     last, farthest = distances[:, -1] / kernel.unit, np.sqrt(squared.max(axis=1).astype(np.float64))
     # Of the coordinates about the centre, of their difference, and of the sum of squares.
@@ -59,19 +43,19 @@ def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64
 
 
 @compiled
-def _nearest(a: Single, b: Single, start: int, stop: int, places: NDArray[np.int64], nearest: Single) -> None:
-    """Find for rows `start` to `stop` of `a` the nearest rows of P and their squared distances, a column of `places` each."""
+def _nearest(a: Single, b: Single, start: int, stop: int, positions: NDArray[np.int64], nearest: Single) -> None:
+    """Find for rows `start` to `stop` of `a` the nearest rows of P and their squared distances, one column each."""
     squared = np.empty((4, TILE), np.float32)
-    count = places.shape[1]
+    count = positions.shape[1]
     for i in range(start, stop, 4):
         j, k, l = min(i + 1, stop - 1), min(i + 2, stop - 1), min(i + 3, stop - 1)  # noqa: E741  # four rows
         nearest[i : l + 1] = np.finfo(np.float32).max
         for at in range(0, b.shape[1], TILE):
             width = min(TILE, b.shape[1] - at)
-            squares(a, i, j, k, l, b, at, width, squared)
+            squared_distances(a, i, j, k, l, b, at, width, squared)
             # Rows that stand for a missing fourth are looked at once only.
             for row in range(l - i + 1):
-                to, of = nearest[i + row], places[i + row]
+                to, of = nearest[i + row], positions[i + row]
                 for x in range(width):
                     if squared[row, x] < to[count - 1]:
                         spot = count - 1

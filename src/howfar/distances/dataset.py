@@ -1,4 +1,4 @@
-"""Compute the paper's distances, image to dataset and dataset to dataset, and the yardsticks that it lacks."""
+"""Compute the distances of the paper, from each image to a dataset and between datasets, and the energy distance."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def leave_one_out(p: ArrayLike, device: str = "cpu") -> Float64Array:
 
 
 def self_distance(p: ArrayLike, device: str = "cpu") -> float:
-    """Compute O^dist(P, P) over pairs of different images, by which `relative` divides O^dist(S, P).
+    """Compute the mean distance O^dist(P, P) between different images of P, by which `relative` divides O^dist(S, P).
 
     Parameters
     ----------
@@ -145,19 +145,6 @@ def energy(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float:
 
 
 def energy_of_sums(between: Float64Array, within_p: Float64Array, within_s: Float64Array) -> float:
-    """Compute the energy distance from sums of distances that are there already.
-
-    Parameters
-    ----------
-    between, within_s
-        (m,) sums of each image of S from those of P and from those of S.
-    within_p
-        (n,) of each image of P from those of P.
-
-    Examples
-    --------
-    >>> energy_of_sums(np.array([4.0, 2.0]), np.array([2.0, 2.0]), np.array([2.0, 2.0]))
-    1.0
-    """
+    """Compute the energy distance from sums of distances: (m,) of S's images from P, (n,) of P's from P, (m,) of S's from S."""
     m, n = len(between), len(within_p)
     return max(0.0, float(2.0 * (between.sum() / (m * n)) - within_p.sum() / n**2 - within_s.sum() / m**2))

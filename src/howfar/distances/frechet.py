@@ -1,4 +1,4 @@
-"""Compute the Fréchet distance between datasets, each taken as a Gaussian: FID, on any features."""
+"""Compute the Fréchet distance between two datasets, each taken as a Gaussian (FID, on any features)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def frechet(s: ArrayLike, p: ArrayLike) -> float:
     Raises
     ------
     InputError
-        Features as `howfar.arrays.as_pair`.
+        Features that `howfar.arrays.as_pair` refuses.
 
     Examples
     --------

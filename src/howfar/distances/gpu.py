@@ -1,4 +1,4 @@
-"""Sum distances on a GPU, through torch: float32 products about a point amid P, near pairs by differences, float64 sums.
+"""Sum Euclidean distances on a GPU with torch: float32 products about a common centre, float64 sums.
 
 A tile of squared distances is ‖a‖² + ‖b‖² − 2 a·b. Where that is small beside the squared norms, digits are lost: such pairs
 are computed again by differences, so that a tile's distances are known to 1e-5 of each, and equal rows are at exactly 0.
@@ -30,22 +30,9 @@ _NAMES = re.compile("auto|cuda(:[0-9]+)?")
 
 
 def gpu(name: str) -> torch.device | None:
-    """Find the device that a name stands for; None for the CPU, which has a kernel of its own.
+    """Find the device named ``cpu``, ``cuda``, ``cuda:1`` or ``auto`` (a CUDA device where there is one); None is the CPU.
 
-    Parameters
-    ----------
-    name
-        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
-
-    Raises
-    ------
-    InputError
-        Another name, or a device that this machine does not have.
-
-    Examples
-    --------
-    >>> gpu("cpu") is None
-    True
+    Raises `InputError` for another name, or a device that this machine does not have.
     """
     if name == "cpu":
         return None
@@ -54,10 +41,10 @@ def gpu(name: str) -> torch.device | None:
     # Some seconds to load, and needed for nothing else here.
     import torch
 
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        return torch.device("cuda") if there else None
-    if int(name.partition(":")[2] or 0) >= there:
+        return torch.device("cuda") if devices else None
+    if int(name.partition(":")[2] or 0) >= devices:
         raise InputError.of("device", "must be on this machine", name, "pass 'auto' or 'cpu'")
     return torch.device(name)
 
@@ -67,18 +54,8 @@ def sums_by_torch(
 ) -> tuple[Float64Array, float]:
     """Sum the distances of each row of `s` from all rows of `p`, (m,) float64; with the unit that float32 computed in.
 
-    Where memory does not suffice for a tile, it is halved.
-
-    Raises
-    ------
-    HowfarError
-        The two sets, or one row's distances, are more than the device holds.
-
-    Examples
-    --------
-    >>> import torch
-    >>> sums_by_torch(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[3.0, 4.0]]), torch.device("cpu"))[0]
-    array([5., 0.])
+    Where memory does not suffice for a tile, it is halved. Raises `HowfarError` where the two sets, or one row's distances, are
+    more than the device holds.
     """
     import torch
 

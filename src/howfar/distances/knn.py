@@ -1,4 +1,4 @@
-"""Compute the distance of each image from its nearest images in P: unlike I^dist, it is long between two clusters of P."""
+"""Compute the distance of each image from its k nearest images in the primary dataset."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def knn(
 
     d_(1) ≤ d_(2) ≤ … are the sorted distances of s_j from all images of P. The k-th distance is the score of Sun, Ming,
     Zhu & Li, "Out-of-distribution detection with deep nearest neighbors" (ICML 2022), there on normalised features,
-    here on the projected ones; the mean of the k nearest depends less on a single neighbour and is the default.
+    here on the projected ones; the mean of the k nearest depends less on a single neighbour and is the default. Unlike I^dist,
+    both are long between two clusters of P.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def knn(
     Raises
     ------
     InputError
-        Features as `howfar.arrays.as_pair`, k outside 1 to n, or an unknown statistic.
+        Features that `howfar.arrays.as_pair` refuses, k outside 1 to n, or an unknown statistic.
 
     Examples
     --------
@@ -65,22 +66,8 @@ def leave_one_out_knn(
 ) -> Float64Array:
     """Compute the distance of each image of P from its nearest other images of P, (n,): the yardstick for `knn(s, p)`.
 
-    Parameters
-    ----------
-    p
-        (n, z) projected features.
-    k, statistic, pairs_per_tile
-        (n, z) features; how many neighbours, 1 to n − 1; and how their distances are reduced, as in `knn`.
-
-    Raises
-    ------
-    InputError
-        Features that are empty or not finite, or a k that P is too small for.
-
-    Examples
-    --------
-    >>> leave_one_out_knn([[0.0], [1.0], [3.0]], k=1).tolist()
-    [1.0, 1.0, 2.0]
+    `p` is (n, z), and `k` at most n − 1; all else is as in `knn`. Raises `InputError` for features that are empty or not
+    finite, or a k that P is too small for.
     """
     primary = as_features(p, "p")
     reduce = _reduction(statistic)
@@ -93,9 +80,9 @@ def _nearest(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> F
     """Find the distances of each row of `s` from the `count` nearest of `p`, rising."""
     if pairwise.compiles(s, p):
         # numba takes a while to load.
-        from howfar.distances.compiled_nearest import LONGEST, MORE, MOST, nearest_distances
+        from howfar.distances.compiled_nearest import EXTRA, MOST_COLUMNS, MOST_NEIGHBOURS, nearest_distances
 
-        if count <= min(MOST, len(p) - MORE) and p.shape[1] <= LONGEST:
+        if count <= min(MOST_NEIGHBOURS, len(p) - EXTRA) and p.shape[1] <= MOST_COLUMNS:
             nearest, doubtful = nearest_distances(s, p, count)
             if len(doubtful):
                 nearest[doubtful] = _sorted(s[doubtful], p, count, pairs_per_tile)

@@ -1,4 +1,4 @@
-"""Compute the distance of each image from the middle of P, in units of P's spread in that direction."""
+"""Compute the Mahalanobis distance of each image from the primary dataset: from its mean, in units of its spread."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def mahalanobis(s: ArrayLike, p: ArrayLike, *, shrinkage: Shrinkage = "ledoit_wo
     Raises
     ------
     InputError
-        Features as `howfar.arrays.as_pair`, all images of P equal (no spread to measure by), or a shrinkage outside [0, 1].
+        Features that `howfar.arrays.as_pair` refuses, all images of P equal (no spread), or a shrinkage outside [0, 1].
 
     Examples
     --------
@@ -52,7 +52,7 @@ def mahalanobis(s: ArrayLike, p: ArrayLike, *, shrinkage: Shrinkage = "ledoit_wo
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """Keeps what Mahalanobis distances need of P, for images that come later.
+    """Keep what Mahalanobis distances need of P, for images that come later.
 
     Attributes
     ----------
@@ -64,11 +64,6 @@ class Fitted:
         (r, z) P's principal axes.
     weights
         (r + 1,) one over the shrunk variance along each axis, then outside them all.
-
-    Examples
-    --------
-    >>> Fitted.on([[1.0], [3.0]]).distances([[0.0], [6.0]]).tolist()
-    [2.0, 4.0]
     """
 
     first: FloatArray
@@ -81,10 +76,7 @@ class Fitted:
     def on(cls, p: ArrayLike, shrinkage: Shrinkage = "ledoit_wolf") -> Fitted:
         """Fit P's mean and shrunk covariance, (n, z), without forming a z × z matrix.
 
-        Raises
-        ------
-        InputError
-            Features that are empty or not finite.
+        Raises `InputError` for features that are empty or not finite.
         """
         primary = as_features(p, "p")
         # Taking a row away first makes equal rows exactly 0 and keeps the digits of features with a large common offset.
@@ -92,12 +84,8 @@ class Fitted:
         mean = shifted.mean(axis=0)
         spread = shifted - mean
         if not shifted.any():
-            raise InputError.of(
-                "p",
-                "must hold at least two different images",
-                f"{len(primary)} equal rows",
-                "a spread needs images that differ",
-            )
+            received, remedy = f"{len(primary)} equal rows", "a spread needs images that differ"
+            raise InputError.of("p", "must hold at least two different images", received, remedy)
         largest = np.abs(spread).max()
         spread /= largest
         delta = _ledoit_wolf(spread) if shrinkage == "ledoit_wolf" else _share(shrinkage)
@@ -112,10 +100,7 @@ class Fitted:
     def distances(self, s: ArrayLike) -> Float64Array:
         """Compute the Mahalanobis distance of each row of S, (m, z) -> (m,).
 
-        Raises
-        ------
-        InputError
-            Features as `howfar.arrays.as_features`, or of another width.
+        Raises `InputError` for features that `howfar.arrays.as_features` refuses, or of another width.
         """
         secondary = as_features(s, "s")
         if secondary.shape[1] != len(self.mean):

@@ -1,4 +1,4 @@
-"""Compute the maximum mean discrepancy between datasets, with a Gaussian kernel, and with the cubic kernel of KID."""
+"""Compute the maximum mean discrepancy (MMD) between datasets, with a Gaussian kernel, and with the cubic kernel of KID."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def mmd(
     Raises
     ------
     InputError
-        Features as `howfar.arrays.as_pair`, a bandwidth that is not positive, or a single image where `unbiased`.
+        Features that `howfar.arrays.as_pair` refuses, a bandwidth that is not positive, or a single image where `unbiased`.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
     Raises
     ------
     InputError
-        Features as `howfar.arrays.as_pair`, or a single image in S or P.
+        Features that `howfar.arrays.as_pair` refuses, or a single image in S or P.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Loop over distances in compiled code: a tile of P at a time, four rows of S at once.
+"""Compute Euclidean distances in loops that numba compiles: four images of one dataset with a tile of the other at once.
 
 Components are the outer loop and the rows of P the inner one, so that the compiler computes with as many of them at once as the
 processor's registers hold; four rows of S share what is read of P. There is no detour over norms that digits could be lost on:
@@ -20,28 +20,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TILE = 512
 """Rows of P at a time: their squared distances from four rows of S stay in the fastest cache."""
-FIVE = 5
+UNROLLED = 5
 """Components that the inner loop takes at once; their number is filled up with zeros."""
 
 Single = NDArray[np.float32]
 
 
 def compiled(function: F) -> F:
-    """Compile a function that needs no interpreter, and keep what is compiled where that can be."""
+    """Compile a function by numba, without the interpreter, and keep the compiled code on disk where that is possible."""
     # Sums may be reordered, roots stay exact; nothing is infinite or undefined, as the caller sees to.
     how: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "reassoc", "nsz", "arcp", "nnan", "ninf"}}
-    made: Any
     try:
-        made = njit(cache=True, **how)(function)
+        return cast("F", njit(cache=True, **how)(function))
     # Nowhere to keep what is compiled, in a container that may write nothing say: it is compiled in every process.
     except RuntimeError:
-        made = njit(**how)(function)
-    return cast("F", made)
+        return cast("F", njit(**how)(function))
 
 
 # numba keeps what it has compiled by the caller's own file: after a change here, empty __pycache__ of its callers, too.
 @compiled
-def squares(a: Single, i: int, j: int, k: int, l: int, b: Single, start: int, width: int, out: Single) -> None:  # noqa: E741  # i to l: four rows
+def squared_distances(a: Single, i: int, j: int, k: int, l: int, b: Single, start: int, width: int, out: Single) -> None:  # noqa: E741  # i to l: four rows
     """Compute the squared distances of four rows of `a` from `width` rows of P, whose components are the rows of `b`."""
     to_i, to_j, to_k, to_l = out[0, :width], out[1, :width], out[2, :width], out[3, :width]
     out[:, :width] = 0.0
@@ -61,7 +59,7 @@ def squares(a: Single, i: int, j: int, k: int, l: int, b: Single, start: int, wi
 
 
 @compiled
-def add(a: Single, b: Single, start: int, stop: int, out: Float64Array) -> None:
+def add_distances(a: Single, b: Single, start: int, stop: int, out: Float64Array) -> None:
     """Sum the distances of rows `start` to `stop` of `a` from all of P: a tile in float32, tiles in float64."""
     squared = np.empty((4, TILE), np.float32)
     for i in range(start, stop, 4):
@@ -69,7 +67,7 @@ def add(a: Single, b: Single, start: int, stop: int, out: Float64Array) -> None:
         of_i, of_j, of_k, of_l = 0.0, 0.0, 0.0, 0.0
         for first in range(0, b.shape[1], TILE):
             width = min(TILE, b.shape[1] - first)
-            squares(a, i, j, k, l, b, first, width, squared)
+            squared_distances(a, i, j, k, l, b, first, width, squared)
             t_i: np.floating[Any] = np.float32(0.0)
             t_j, t_k, t_l = t_i, t_i, t_i
             for x in range(width):
@@ -82,14 +80,14 @@ def add(a: Single, b: Single, start: int, stop: int, out: Float64Array) -> None:
 
 
 @compiled
-def write(a: Single, b: Single, start: int, stop: int, first: int, out: Single) -> None:
+def write_distances(a: Single, b: Single, start: int, stop: int, first: int, out: Single) -> None:
     """Write the distances of rows `start` to `stop` of `a` from P's rows from `first` on into the same rows of `out`."""
     squared = np.empty((4, TILE), np.float32)
     for i in range(start, stop, 4):
         j, k, l = min(i + 1, stop - 1), min(i + 2, stop - 1), min(i + 3, stop - 1)  # noqa: E741  # four rows
         for at in range(first, b.shape[1], TILE):
             width = min(TILE, b.shape[1] - at)
-            squares(a, i, j, k, l, b, at, width, squared)
+            squared_distances(a, i, j, k, l, b, at, width, squared)
             for x in range(width):
                 out[i, at - first + x] = np.sqrt(squared[0, x])
                 out[j, at - first + x] = np.sqrt(squared[1, x])

@@ -1,4 +1,4 @@
-"""Compute Euclidean distances between two sets of rows in tiles: the matrix of all pairs is never held.
+"""Compute Euclidean distances between the images of two datasets in tiles: the matrix of all pairs is never held.
 
 Where every distance is wanted, a tile is ‖s‖² + ‖p‖² − 2 s·p in float64, after both sets are centred amid P. Where that
 subtraction would lose digits (what it gives is negative, or below 1e-6 of the squared norms) the pair is computed again by
@@ -36,31 +36,11 @@ _NEAR_VALUES = 1 << 22
 def distance_blocks(
     s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE
 ) -> Iterator[tuple[int, int, Float64Array]]:
-    """Yield ``(start, stop, d)``: distances of rows `start` to `stop` of `s` from every row of `p`.
+    """Yield ``(start, stop, d)``: distances of rows `start` to `stop` of `s` from every row of `p`, (stop − start, n) float64.
 
-    d(a, b) = ‖a − b‖₂ (eq. 6 of the paper).
-
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) projected features.
-    pairs_per_tile
-        At most this many distances at once (and at least one row); it never changes a result beyond rounding.
-
-    Yields
-    ------
-    tuple
-        Row range and the (stop − start, n) float64 distances, in the unit of the features.
-
-    Raises
-    ------
-    InputError
-        Features that are not two-dimensional, empty, not finite, or of different widths; a tile below 1.
-
-    Examples
-    --------
-    >>> [d.tolist() for _, _, d in distance_blocks([[0.0, 0.0]], [[3.0, 4.0], [0.0, 0.0]])]
-    [[[5.0, 0.0]]]
+    d(a, b) = ‖a − b‖₂ (eq. 6 of the paper), in the unit of the features, (m, z) and (n, z). At most `pairs_per_tile` distances
+    (and at least one row) are computed at once, which never changes a result beyond rounding. Raises `InputError` for features
+    that are not two-dimensional, empty, not finite, or of different widths, and for a tile below 1.
     """
     secondary, primary = as_pair(s, p)
     if pairs_per_tile < 1:
@@ -79,31 +59,14 @@ def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, d
 
     Of more than 2²⁴ pairs the distances are float32, to about 1e-7 of a sum; on a GPU always, to 1e-5 or better.
 
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) projected features.
-    pairs_per_tile
-        At most this many distances at once (and at least one row); a GPU has tiles of its own.
-    device
-        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
-
-    Raises
-    ------
-    InputError
-        Features that do not fit, a tile below 1, or a device that there is not.
-    HowfarError
-        The sets are more than the GPU holds.
-
-    Examples
-    --------
-    >>> row_sums([[0.0], [1.0]], [[0.0], [2.0]]).tolist()
-    [2.0, 2.0]
+    `s` and `p` are (m, z) and (n, z); `pairs_per_tile` as in `distance_blocks` (a GPU has tiles of its own); `device` is
+    ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one. Raises `InputError` for features that do not
+    fit, a tile below 1, or a device that there is not, and `HowfarError` where the sets are more than the GPU holds.
     """
     secondary, primary = as_pair(s, p)
-    place = gpu(device)
-    if place is not None:
-        sums, unit = sums_by_torch(secondary, primary, place)
+    on_gpu = gpu(device)
+    if on_gpu is not None:
+        sums, unit = sums_by_torch(secondary, primary, on_gpu)
     elif compiles(secondary, primary):
         kernel = _kernel(secondary, primary)
         sums, unit = kernel.sums(), kernel.unit
@@ -122,35 +85,15 @@ def _double_sums(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> Float64Ar
 
 
 def quadratic_forms(
-    s: ArrayLike,
-    p: ArrayLike,
-    u: NDArray[Any],
-    v: NDArray[Any],
-    pairs_per_tile: int = PAIRS_PER_TILE,
+    s: ArrayLike, p: ArrayLike, u: NDArray[Any], v: NDArray[Any], pairs_per_tile: int = PAIRS_PER_TILE
 ) -> Float64Array:
     """Weigh all distances by each column of weights, Σᵢⱼ u[i, k] d(sᵢ, pⱼ) v[j, k], shape (b,): all draws in one pass.
 
     Of 2²⁴ pairs or more, distances and products are float32, sums over tiles float64. Each pair is computed once where `p` is
     `s` and `v` is `u`.
 
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) projected features.
-    u, v
-        (m, b) and (n, b) weights of the rows, one column a draw.
-    pairs_per_tile
-        At most this many distances at once (and at least one row); it never changes a result beyond rounding.
-
-    Raises
-    ------
-    InputError
-        Features or weights that do not fit, or a tile below 1.
-
-    Examples
-    --------
-    >>> quadratic_forms([[0.0]], [[3.0], [5.0]], np.ones((1, 1)), np.full((2, 1), 0.5)).tolist()
-    [4.0]
+    `s` and `p` are (m, z) and (n, z), `u` and `v` (m, b) and (n, b), one column a draw; `pairs_per_tile` as in
+    `distance_blocks`. Raises `InputError` for features or weights that do not fit, or a tile below 1.
     """
     secondary, primary = as_pair(s, p)
     if (len(u), len(v)) != (len(secondary), len(primary)) or u.shape[1:] != v.shape[1:]:
@@ -197,13 +140,7 @@ def _double_forms(s: FloatArray, p: FloatArray, u: NDArray[Any], v: NDArray[Any]
 
 
 def compiles(s: FloatArray, p: FloatArray) -> bool:
-    """Tell whether the pairs are so many that compiled loops save more time than compiling them takes.
-
-    Examples
-    --------
-    >>> compiles(np.zeros((30, 2)), np.zeros((40, 2)))
-    False
-    """
+    """Tell whether the pairs are so many that compiled loops save more time than compiling them takes."""
     return len(s) * len(p) >= COMPILED_FROM
 
 

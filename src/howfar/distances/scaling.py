@@ -1,4 +1,4 @@
-"""Bring two sets of rows about a point amid P and into a unit that float32 holds, so that they lose the fewest digits."""
+"""Centre two datasets and scale them to a unit that float32 holds, so that they lose the fewest digits."""
 
 from __future__ import annotations
 
@@ -18,11 +18,6 @@ def centre_of(p: NDArray[Any]) -> Float64Array:
     """Find a point amid the rows of P, (z,): each component's median over up to a thousand of the rows, fewer where z is long.
 
     One row far beyond all others drags the mean away from them, and about it they would have no digits left.
-
-    Examples
-    --------
-    >>> centre_of(np.array([[0.0], [1.0], [1e30]]))
-    array([1.])
     """
     count = max(_FEWEST, min(_MOST, _VALUES // p.shape[1]))
     some = p[:: -(-len(p) // count)]
@@ -34,11 +29,6 @@ def in_units(s: NDArray[Any], p: NDArray[Any]) -> tuple[Single, Single, float]:
     """Take rows of S and of P about P's centre in float32, in a unit that is a power of two, not below the largest number.
 
     Squares cannot overflow then, and the division moves no digit. What is below 1e-19 of the largest vanishes when squared.
-
-    Examples
-    --------
-    >>> in_units(np.array([[9.0]]), np.array([[1.0]]))
-    (array([[0.5]], dtype=float32), array([[0.]], dtype=float32), 16.0)
     """
     centre = centre_of(p)
     a, b = s - centre, p - centre

@@ -36,7 +36,7 @@ def sliced_wasserstein(s: ArrayLike, p: ArrayLike, projections: int = 256, seed:
     Raises
     ------
     InputError
-        Features as `howfar.arrays.as_pair`, or fewer than one line.
+        Features that `howfar.arrays.as_pair` refuses, or fewer than one line.
 
     Examples
     --------

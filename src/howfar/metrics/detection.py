@@ -141,11 +141,6 @@ def overlaps(a: ArrayLike, b: ArrayLike) -> Float64Array:
     """Compute intersection over union of all pairs of boxes: (k, 4) and (t, 4) as x0, y0, x1, y1 -> (k, t).
 
     Two empty boxes overlap by 0.
-
-    Examples
-    --------
-    >>> overlaps([[0, 0, 2, 2]], [[1, 0, 3, 2], [2, 2, 3, 3]]).tolist()
-    [[0.333, 0.0]]
     """
     left, right = (np.asarray(x, dtype=np.float64).reshape(-1, 4) for x in (a, b))
     low = np.maximum(left[:, None, :2], right[None, :, :2])

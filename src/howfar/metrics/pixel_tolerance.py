@@ -17,11 +17,6 @@ def as_tolerance(tolerance: float) -> float:
     """Return a tolerance in pixels as a float.
 
     Raises `InputError` for what is not a finite number of at least 0.
-
-    Examples
-    --------
-    >>> as_tolerance(2)
-    2.0
     """
     try:
         value = float(tolerance)
@@ -39,11 +34,6 @@ def disc_maximum(values: NDArray[Scalar], radius: float) -> NDArray[Scalar]:
     runs whose maxima are built up one from another: 4·radius + 1 passes over the image, whatever it holds.
 
     `values` is (h, w) uint8 or bool; `radius` is in pixels, at least 0. Returns (h, w) of the same type.
-
-    Examples
-    --------
-    >>> disc_maximum(np.eye(1, 5, 2, dtype=np.uint8), 1.0)
-    array([[0, 1, 1, 1, 0]], dtype=uint8)
     """
     height, width = values.shape
     widths = _half_widths(radius, height, width)

@@ -34,15 +34,6 @@ def as_levels(prediction: ArrayLike) -> tuple[ByteMap, IntArray]:
     `prediction` is (h, w): uint8 with p = value/255, floating p in [0, 1], or bool (p is 0 or 1). Returns (h, w) uint8 levels
     and (100,) int64: p > t_i where the level is at least the i-th. Raises `InputError` for a map that is not two-dimensional,
     has no pixel, or holds values outside [0, 1].
-
-    Examples
-    --------
-    >>> levels, lowest = as_levels(np.array([[0, 51, 52]], dtype=np.uint8))
-    >>> (levels >= lowest[20]).tolist()
-    [[False, False, True]]
-    >>> levels, lowest = as_levels([[0.0, 0.2, 0.201]])
-    >>> (levels >= lowest[20]).tolist()
-    [[False, False, True]]
     """
     values = as_map(prediction)
     if values.dtype == np.uint8:
@@ -55,11 +46,6 @@ def as_map(prediction: ArrayLike, name: str = "prediction") -> NDArray[Any]:
 
     `name` is the argument's name, for the error line. Raises `InputError` for what is not two-dimensional, without pixels, of
     another type, or holds NaN or values outside [0, 1].
-
-    Examples
-    --------
-    >>> as_map([[True, False]])
-    array([[255,   0]], dtype=uint8)
     """
     values = _plane(prediction, name)
     if values.dtype == np.bool_:
@@ -80,11 +66,6 @@ def as_mask(mask: ArrayLike, name: str = "mask") -> BoolMap:
 
     `name` is the argument's name, for the error line. Raises `InputError` for what is not two-dimensional, without pixels, of
     another type, or uint8 with only 0 and 1 (which holds no value above 127).
-
-    Examples
-    --------
-    >>> as_mask(np.array([[0, 127, 128, 255]], dtype=np.uint8)).tolist()
-    [[False, False, True, True]]
     """
     values = _plane(mask, name)
     rule = "must be bool, or uint8 with more than 127 as foreground"
@@ -101,11 +82,6 @@ def as_bytes(prediction: ArrayLike) -> ByteMap:
     """Return a map as 8-bit values: uint8 as it is, floating p as the nearest value/255 (a tie to the even value).
 
     Raises `InputError` for a map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
-
-    Examples
-    --------
-    >>> as_bytes([[0.0, 0.5, 1.0]])
-    array([[  0, 128, 255]], dtype=uint8)
     """
     values = as_map(prediction)
     if values.dtype == np.uint8:

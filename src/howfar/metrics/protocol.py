@@ -58,10 +58,7 @@ class Metric(Protocol[Tally]):
 
 
 def tallies(
-    metric: Metric[Tally],
-    predictions: Iterable[Any],
-    truths: Iterable[Any],
-    names: tuple[str, str] = ("predictions", "truths"),
+    metric: Metric[Tally], predictions: Iterable[Any], truths: Iterable[Any], names: tuple[str, str] = ("predictions", "truths")
 ) -> list[Tally]:
     """Tally each image as it comes: no prediction or truth is held after its turn.
 

@@ -1,4 +1,4 @@
-"""Embed, project, measure: the one place where data, store, runner, backbone and numerics meet."""
+"""Embed datasets, project and measure them: where data, store, runner, backbone and numerics meet."""
 
 from howfar.pipeline.bootstrap import ROUNDING
 from howfar.pipeline.embedding import BATCH_SIZE, check_work, embed, embed_all

@@ -26,18 +26,12 @@ Counts = NDArray[np.uint8]
 
 
 def above_rounding(spread: float, scale: float) -> bool:
-    """Tell whether a distance is more than what rounding makes of equal images.
-
-    Examples
-    --------
-    >>> above_rounding(1e-3, 1.0), above_rounding(1e-14, 1.0)
-    (True, False)
-    """
+    """Tell whether a distance is more than what rounding makes of equal images."""
     return bool(spread > ROUNDING * scale)
 
 
 class RowSums(NamedTuple):
-    """Holds the sums of each image's distances: (m,) of S from P, (n,) of P from P, (m,) of S from S."""
+    """Hold the sums of each image's distances: (m,) of S from P, (n,) of P from P, (m,) of S from S."""
 
     between: Float64Array
     within_p: Float64Array
@@ -45,19 +39,13 @@ class RowSums(NamedTuple):
 
     @classmethod
     def of(cls, p: Float64Array, s: Float64Array) -> RowSums:
-        """Compute all three from the projected images.
-
-        Examples
-        --------
-        >>> [sums.tolist() for sums in RowSums.of(np.zeros((2, 1)), np.ones((1, 1)))]
-        [[2.0], [0.0, 0.0], [0.0]]
-        """
+        """Compute all three sums from the projected images."""
         return cls(row_sums(s, p), row_sums(p, p), row_sums(s, s))
 
 
 @dataclass(frozen=True, eq=False)
 class DistanceDraws:
-    """Holds bootstrap draws of the three mean distances: between S and P, within P and within S (different images only)."""
+    """Hold bootstrap draws of the three mean distances: between S and P, within P and within S (different images only)."""
 
     between: Float64Array
     within_p: Float64Array | None
@@ -73,12 +61,6 @@ class DistanceDraws:
 
         Each mean distance of many images is drawn by Hoeffding's decomposition (`howfar.significance.hoeffding`), the others
         from all pairs.
-
-        Examples
-        --------
-        >>> p, s = np.zeros((4, 1)), np.ones((3, 1))
-        >>> DistanceDraws.of(p, s, RowSums.of(p, s), 5, np.random.default_rng(0)).between.tolist()
-        [1.0, 1.0, 1.0, 1.0, 1.0]
         """
         n, m = len(p), len(s)
         of_p = resample_counts(n, draws, rng) if of_p is None else of_p
@@ -120,7 +102,7 @@ class DistanceDraws:
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """Holds a pair's decomposed mean distances, and its images' effects on the mean between the sets and on their own.
+    """Hold a pair's decomposed mean distances, and its images' effects on the mean between the sets and on their own.
 
     None stands where there are so few pairs that their mean is drawn from all of them.
     """

@@ -1,4 +1,4 @@
-"""Images become features: from the store where they are known, through the backbones where they are not."""
+"""Compute the features of images: from the store where they are known, through the backbones where they are not."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def embed(
     store: Store | str | Path | None = None,
     **options: Unpack[EmbedOptions],
 ) -> Features:
-    """Features of every readable image of a dataset: from the store where they are known, computed where they are not.
+    """Compute the features of every readable image of a dataset; those that the store has are read from it.
 
     Parameters
     ----------
@@ -91,19 +91,9 @@ def embed_all(
     workers: int | None = None,
     progress: bool = True,
 ) -> list[list[Features]]:
-    """Features of every dataset (outer list) by every backbone (inner list); each image is read and decoded once.
+    """Compute the features of every dataset (outer list) by every backbone (inner list); each image is read and decoded once.
 
-    Parameters
-    ----------
-    datasets
-        Image datasets; ready-made `Features` are passed through, once for each backbone.
-    backbones, store, runner, batch_size, workers, progress
-        As `embed`.
-
-    Raises
-    ------
-    HowfarError
-        As `embed`.
+    Ready-made `Features` among the datasets are passed through, once for each backbone. All else, errors too, is as in `embed`.
     """
     executor = check_work(runner, batch_size, workers)
     shelf = Store(store) if store is None or isinstance(store, (str, Path)) else store
@@ -135,13 +125,16 @@ def _see_shared(stores: Sequence[FeatureStore], executor: Runner) -> None:
 
 
 def _batch_size(backbones: Sequence[Backbone]) -> int:
-    """The smallest of what the backbones say that suits them; those that say nothing are content with any."""
-    said = [int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size")]
-    return min(said, default=BATCH_SIZE)
+    """Return the smallest batch size that suits a backbone by its own word; backbones that name none are content with any."""
+    sizes = [int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size")]
+    return min(sizes, default=BATCH_SIZE)
 
 
 def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
-    """Images at a time in a budget of memory: what is prepared, alone and as a batch, and features, as given and as stored."""
+    """Cut the images at a time to a budget of memory.
+
+    Held are what is prepared, alone and as a batch, and features, as given and as stored.
+    """
     if not is_set():
         return size
     from PIL import Image
@@ -154,10 +147,7 @@ def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
 def check_work(runner: str | Runner, batch_size: int | None, workers: int | None) -> Runner:
     """Return the runner that these arguments of `embed` ask for, before any work is begun.
 
-    Raises
-    ------
-    HowfarError
-        The runner is unknown, or a number is below 1.
+    Raises `HowfarError` where the runner is unknown, or a number is below 1.
     """
     if batch_size is not None and batch_size < 1:
         raise InputError.of("batch_size", "must be at least 1", batch_size)
@@ -167,7 +157,7 @@ def check_work(runner: str | Runner, batch_size: int | None, workers: int | None
 def _outcomes(
     executor: Runner, task: EmbedBatch, datasets: Sequence[Dataset | Features], size: int, progress: bool
 ) -> list[list[Outcome]]:
-    """What became of every image of each dataset, in their order; none of them is in another process's hand any more."""
+    """Return what became of every image of each dataset, in their order; none of them is in another process's hand any more."""
     batches = [
         Batch(index, tuple(dataset.items[start : start + size]))
         for index, dataset in enumerate(datasets)
@@ -184,23 +174,23 @@ def _outcomes(
             reused += sum(outcome.reused for outcome in done)
             shown.set_postfix({"from store": reused, **_gpu(task.backbones, busy, begun)}, refresh=False)
             shown.update(sum(not outcome.elsewhere for outcome in done))
-        left = sum(outcome.elsewhere for found in outcomes for outcome in found)
+        left = sum(outcome.elsewhere for of_dataset in outcomes for outcome in of_dataset)
         if left:
             shown.set_postfix({ELSEWHERE: left})
-        for left, place, outcome in _awaited(executor, task, outcomes, size):
-            outcomes[place[0]][place[1]] = outcome
+        for left, position, outcome in _awaited(executor, task, outcomes, size):
+            outcomes[position[0]][position[1]] = outcome
             shown.set_postfix({ELSEWHERE: left}, refresh=False)
             shown.update()
     return outcomes
 
 
 def _busy(backbones: Sequence[Backbone]) -> float:
-    """Seconds that GPUs have computed for the backbones so far."""
+    """Sum the seconds that GPUs have computed for the backbones so far."""
     return sum(float(getattr(backbone, "busy", None) or 0.0) for backbone in backbones)
 
 
 def _gpu(backbones: Sequence[Backbone], before: float, begun: float) -> dict[str, str]:
-    """How much of the time a GPU was in use: far below 100 %, decoding holds it up, and more workers help."""
+    """Tell how much of the time a GPU was in use: far below 100 %, decoding holds it up, and more workers help."""
     if all(getattr(backbone, "busy", None) is None for backbone in backbones):
         return {}
     return {"GPU in use": f"{(_busy(backbones) - before) / max(time.monotonic() - begun, 1e-9):.0%}"}
@@ -209,31 +199,34 @@ def _gpu(backbones: Sequence[Backbone], before: float, begun: float) -> dict[str
 def _awaited(
     executor: Runner, task: EmbedBatch, outcomes: Sequence[Sequence[Outcome]], size: int
 ) -> Iterator[tuple[int, tuple[int, int], Outcome]]:
-    """Wait for what others have in hand, and compute what they let fall: how many are left, dataset and place, outcome."""
+    """Wait for what others have in hand, and compute what they let fall.
+
+    Yielded are how many are left, the positions of the dataset and of the image, and its outcome.
+    """
     waiting = {
-        (index, place): outcome
-        for index, found in enumerate(outcomes)
-        for place, outcome in enumerate(found)
+        (dataset, image): outcome
+        for dataset, of_dataset in enumerate(outcomes)
+        for image, outcome in enumerate(of_dataset)
         if outcome.elsewhere
     }
-    said = time.monotonic()
+    last_message = time.monotonic()
     while waiting:
         lacking = task.lacking({outcome.content for outcome in waiting.values()})
-        for place in [place for place, outcome in waiting.items() if outcome.content not in lacking]:
-            found = replace(waiting.pop(place), reused=True, elsewhere=False)
-            yield len(waiting), place, found
+        for position in [position for position, outcome in waiting.items() if outcome.content not in lacking]:
+            stored = replace(waiting.pop(position), reused=True, elsewhere=False)
+            yield len(waiting), position, stored
         free = task.free(lacking)
-        fallen = [place for place, outcome in waiting.items() if outcome.content in free]
+        fallen = [position for position, outcome in waiting.items() if outcome.content in free]
         groups = [fallen[start : start + size] for start in range(0, len(fallen), size)]
-        again = [Batch(0, tuple(waiting[place].item for place in group)) for group in groups]
+        again = [Batch(0, tuple(waiting[position].item for position in group)) for group in groups]
         for group, done in zip(groups, executor.run(task, again), strict=True):
-            for place, outcome in zip(group, done, strict=True):
+            for position, outcome in zip(group, done, strict=True):
                 if not outcome.elsewhere:
-                    del waiting[place]
-                    yield len(waiting), place, outcome
+                    del waiting[position]
+                    yield len(waiting), position, outcome
         if not fallen and waiting:
-            if time.monotonic() - said >= PATIENCE:
-                said = time.monotonic()
+            if time.monotonic() - last_message >= PATIENCE:
+                last_message = time.monotonic()
                 _log.warning("waiting for %d images in the hands of another process; if it is stopped, end it", len(waiting))
             time.sleep(PAUSE)
 

@@ -12,13 +12,7 @@ _ABSENT = "nothing"
 
 
 def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
-    """List what two feature identities differ in: each key with both values, those within mappings by their path.
-
-    Examples
-    --------
-    >>> differences({"name": "pixels", "size": {"side": 96}}, {"name": "pixels", "size": {"side": 48}, "fit": "pad"})
-    ['size.side: 96 and 48', 'fit: nothing and "pad"']
-    """
+    """List what two feature identities differ in: each key with both values, those within mappings by their path."""
     first, second = dict(_flat(wanted)), dict(_flat(got))
     return [
         f"{key}: {first.get(key, _ABSENT)} and {second.get(key, _ABSENT)}"
@@ -32,13 +26,6 @@ def check_same(wanted: Mapping[str, Any], got: Mapping[str, Any], primary: str, 
 
     `wanted` and `got` are the identities of the features of `primary`'s profile and of `what`, as the error line calls it.
     Raises `InputError` where they differ; the line names every key that does, with the profile's value first.
-
-    Examples
-    --------
-    >>> check_same({"weights": "sha256:aa"}, {"weights": "sha256:bb"}, "roads", "the backbone")
-    Traceback (most recent call last):
-    howfar.errors.InputError: the backbone must give the features that roads was profiled with, and differs in weights:
-    "sha256:aa" and "sha256:bb" (the profile's first): use the same backbone, or make the profile again
     """
     differing = differences(wanted, got)
     if differing:

@@ -1,4 +1,4 @@
-"""Measure a projected pair: the paper's distances, their rivals, calibration by P's own images, intervals, a p-value."""
+"""Measure a projected pair of datasets: the paper's distances, rival distances, bootstrap intervals and p-values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from howfar.distances.dataset import energy_of_sums
 from howfar.distances.pairwise import compiles, quadratic_forms
 from howfar.errors import InputError
 from howfar.pipeline.bootstrap import DistanceDraws, RowSums, above_rounding
-from howfar.pipeline.memory_plan import draws
+from howfar.pipeline.memory_plan import relabellings_at_once
 from howfar.projection import Projection
 from howfar.significance import interval, p_value, p_values, percentiles, relabellings
 from howfar.significance.permutation import ROUNDING, SINGLE_ROUNDING
@@ -27,7 +27,7 @@ OWN_FIELD = ("o_dist", "energy")
 
 @dataclass(frozen=True, eq=False)
 class PairMeasures:
-    """Holds what is measured of a projected pair. None stands where P (or S) is a single image and the quantity needs two.
+    """Hold what is measured of a projected pair; None stands where P (or S) is a single image and the quantity needs two.
 
     Attributes
     ----------
@@ -66,32 +66,10 @@ def measure(
 ) -> PairMeasures:
     """Measure a projected pair: the paper's distances, their rivals, calibration by P's own images, and intervals.
 
-    Parameters
-    ----------
-    pair
-        P and S in one space.
-    neighbours
-        k of the nearest-neighbour distance; at most n.
-    bootstrap
-        Resamples behind the intervals; 0 leaves them out.
-    seed
-        Seed of the resampling.
-    rivals
-        False leaves out the registered dataset distances, of which some take far longer than all else.
-    primary_draws
-        (n, bootstrap) counts of P's images (`resample_counts`), the same for several secondaries; else drawn from `seed`.
-
-    Raises
-    ------
-    InputError
-        `neighbours` is below 1.
-
-    Examples
-    --------
-    >>> from howfar.projection import joint_pca
-    >>> measures = measure(joint_pca([[0.0], [1.0], [3.0]], [[9.0], [8.0]], 1), neighbours=1, bootstrap=0)
-    >>> measures.i_dist.round(3).tolist(), measures.relative, measures.knn.round(3).tolist()
-    ([7.667, 6.667], 3.5833333333333335, [6.0, 5.0])
+    `neighbours` is k of the nearest-neighbour distance, at most n. `bootstrap` resamples, of the seed `seed`, stand behind the
+    intervals; 0 leaves them out. `rivals` False leaves out the registered dataset distances, of which some take far longer than
+    all else. `primary_draws` are (n, bootstrap) counts of P's images (`resample_counts`), the same for several secondaries;
+    else drawn from `seed`. Raises `InputError` where `neighbours` is below 1.
     """
     p, s = pair.primary, pair.secondary
     nearest = registry.load("image_distances", "knn")(s, p, k=min(neighbours, len(p)))
@@ -122,29 +100,13 @@ def measure(
 def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequence[int] = (0,)) -> float:
     """Test "S and P are draws of one distribution" by permutation, with the energy distance of the pooled rows.
 
-    Valid where the projection treats P and S alike (modes pair, joint and none), so that labels may be exchanged.
-
-    Parameters
-    ----------
-    pair
-        P and S in one space.
-    permutations
-        Random relabellings B; the smallest p is 1 / (B + 1).
-    seed
-        Seed of the relabelling.
-
-    Examples
-    --------
-    >>> from howfar.projection import joint_pca
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.normal(size=(60, 3))
-    >>> permutation_p_value(joint_pca(x[:30], x[30:] + 9.0, 3), 99)
-    0.01
+    Valid where the projection treats P and S alike (modes pair, joint and none), so that labels may be exchanged. The smallest
+    p of B = `permutations` random relabellings is 1 / (B + 1).
     """
     pooled = np.concatenate([pair.secondary, pair.primary])
     m, n = len(pair.secondary), len(pair.primary)
     labels = np.repeat(np.array([1, 0], np.uint8), [m, n])[:, None]
-    rng, step = np.random.default_rng(list(seed)), draws(permutations, n, m, pair.components)
+    rng, step = np.random.default_rng(list(seed)), relabellings_at_once(permutations, n, m, pair.components)
     energies = []
     for start in range(0, permutations, step):
         drawn = relabellings(m, n, min(step, permutations - start), rng)

@@ -39,35 +39,22 @@ def check_plan(
     `executor`'s own processes, those that may be at work on this machine share the budget; the memory of other machines is not
     known. Raises `InputError` where a step does not fit: the line names the one that needs the most, how much that is and what
     to do.
-
-    Examples
-    --------
-    >>> from howfar.memory import within
-    >>> settings = Settings(25, "pair", "none", 0, 1000, 999, 5)
-    >>> with within("2GB"):
-    ...     check_plan([5000, 5000], 768, 1, settings)
     """
     n, *others = sizes
     parts = layers if settings.scale == "layers" else 1
     together = [sum(others)] if settings.projection == "joint" else others
-    with within(budget(at_once(executor, settings))), plan():
+    with within(budget(pairs_at_once(executor, settings))), plan():
         for m in together:
             _check_projection(n, m, q, parts, settings)
         for m in others:
-            draws(1, n, m, components(n + m, q, settings), settings.bootstrap)
+            relabellings_at_once(1, n, m, components(n + m, q, settings), settings.bootstrap)
         if basis and q > n:
             z = components(n, q, settings)
             subspace_columns(1, n, q, z, itemsize(q, z))
 
 
-def at_once(executor: Runner | None, settings: Settings) -> int:
-    """Count the pairs of datasets that may be measured at a time on this machine.
-
-    Examples
-    --------
-    >>> at_once(None, Settings(25, "pair", "none", 0, 1000, 999, 5))
-    1
-    """
+def pairs_at_once(executor: Runner | None, settings: Settings) -> int:
+    """Count the pairs of datasets that may be measured at a time on this machine."""
     if executor is None or not executor.processes or settings.projection == "joint":
         return 1
     return min(getattr(executor, "workers", None) or available_cores(), available_cores())
@@ -87,37 +74,19 @@ def _check_projection(n: int, m: int, q: int, parts: int, settings: Settings) ->
 
 
 def components(rows: int, q: int, settings: Settings) -> int:
-    """Compute z, the number of components, as the projection clamps it.
-
-    Examples
-    --------
-    >>> components(20, 768, Settings(25, "pair", "none", 0, 1000, 999, 5))
-    19
-    """
+    """Compute z, the number of components, as the projection clamps it."""
     most = max(1, min(rows - 1, q))
     return most if settings.projection == "none" else min(settings.components, most)
 
 
 def kept(sizes: Sequence[int], q: int, settings: Settings) -> int:
-    """Compute the bytes of the results of all pairs: scores of every secondary's images, and tables.
-
-    Examples
-    --------
-    >>> kept([100, 50], 768, Settings(25, "pair", "none", 0, 1000, 999, 5))
-    29600
-    """
+    """Compute the bytes of the results of all pairs: scores of every secondary's images, and tables."""
     n, *others = sizes
     return DOUBLE * sum(2 * m * components(n + m, q, settings) + _COLUMNS * (m + n // 4) for m in others)
 
 
-def draws(usual: int, n: int, m: int, z: int, bootstrap: int = 0) -> int:
-    """Compute how many relabellings of n + m projected images to take at a time, beside so many bootstrap draws.
-
-    Examples
-    --------
-    >>> draws(999, 100, 100, 25)
-    999
-    """
+def relabellings_at_once(usual: int, n: int, m: int, z: int, bootstrap: int = 0) -> int:
+    """Compute how many relabellings of n + m projected images to take at a time, beside so many bootstrap draws."""
     rows = n + m
     of_pair, of_draw = _MANY if n * m >= COMPILED_FROM else _FEW
     held = of_pair * min(rows**2, PAIRS_PER_TILE) + _scores(rows, z) + of_draw * rows * bootstrap

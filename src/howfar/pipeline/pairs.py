@@ -36,7 +36,7 @@ _OTHER: Final = "other"
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPair:
-    """Keep of one pair its numbers, its p-value, and of its projection the first two components of P's images.
+    """Hold the measures of one pair, its p-value, and of its projection the first two components of P's images.
 
     `secondary_scores` holds all components of the images of S, (m, z), or the first two where there are more than `KEPT`.
     """
@@ -51,7 +51,7 @@ class MeasuredPair:
 
 @dataclass(frozen=True, eq=False)
 class MeasurePairs:
-    """Measure the primary dataset against secondaries by their places; it holds all datasets, so that tasks are small.
+    """Measure the primary dataset against secondaries by their indices; it holds all datasets, so that tasks are small.
 
     A projection fitted on P alone does not treat P and S alike, so there the permutation test has a pair projection of its
     own. The seeds come from the run's and from the secondary's name: a pair's numbers do not depend on its companions. The
@@ -71,7 +71,7 @@ class MeasurePairs:
 
     @cached_property
     def projector(self) -> Projector:
-        """Make P's share of every projection."""
+        """Return the projector of the primary dataset, which computes its own part of all projections once."""
         return projector_of(self.primary, self.settings)
 
     @cached_property
@@ -80,22 +80,22 @@ class MeasurePairs:
         count = self.settings.bootstrap
         return resample_counts(len(self.primary), count, np.random.default_rng([self.settings.seed])) if count else None
 
-    def __call__(self, place: int) -> MeasuredPair:
-        """Measure one of the pairs."""
-        return next(self.each([place]))
+    def __call__(self, index: int) -> MeasuredPair:
+        """Measure the pair with the secondary dataset of this index."""
+        return next(self.each([index]))
 
-    def each(self, places: Sequence[int]) -> Iterator[MeasuredPair]:
-        """Measure several of them, in the order of the secondaries."""
+    def each(self, indices: Sequence[int]) -> Iterator[MeasuredPair]:
+        """Measure the pairs with the secondary datasets of these indices, in the order of the secondaries."""
         settings = self.settings
         # In the space that all share, all have a say.
-        chosen = range(len(self.secondaries)) if settings.projection == "joint" else places
-        rows = [self.secondaries[place].rows for place in chosen]
+        chosen = range(len(self.secondaries)) if settings.projection == "joint" else indices
+        rows = [self.secondaries[index].rows for index in chosen]
         pairs = quietly(self.projector.project(rows, settings.projection))
         alike = settings.projection != "primary"
         tests = None if alike or not settings.permutations else quietly(self.projector.project(rows, "pair"))
-        for place, pair in zip(chosen, pairs, strict=True):
-            if place in places:
-                yield self._measured(self.secondaries[place].name, pair, pair if tests is None else next(tests))
+        for index, pair in zip(chosen, pairs, strict=True):
+            if index in indices:
+                yield self._measured(self.secondaries[index].name, pair, pair if tests is None else next(tests))
 
     def _measured(self, name: str, pair: Projection, tested: Projection) -> MeasuredPair:
         settings, seed = self.settings, (self.settings.seed, zlib.crc32(name.encode()))
@@ -112,38 +112,27 @@ class MeasurePairs:
 def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Path | None = None) -> Iterator[MeasuredPair]:
     """Measure the primary dataset against each secondary, in their order.
 
-    Parameters
-    ----------
-    pairs
-        The datasets and settings.
-    executor
-        Where its tasks have processes of their own, pairs are measured there, one core a task; else here, where each takes all
-        cores.
-    out
-        The run folder: pairs that are kept there already are not measured again, each other one is kept. None keeps nothing.
+    Where the executor's tasks have processes of their own, pairs are measured there, one core a task; else here, where each
+    takes all cores. Pairs that the run folder `out` keeps already are not measured again, each other one is kept; None keeps
+    nothing.
     """
-    kept = KeptArrays(None if out is None else out / FOLDER)
+    checkpoint = KeptArrays(None if out is None else out / FOLDER)
     keys = [""] * len(pairs.secondaries) if out is None else _keys(pairs)
-    missing = [place for place, key in enumerate(keys) if key not in kept]
+    missing = [index for index, key in enumerate(keys) if key not in checkpoint]
     if executor is not None and executor.processes and pairs.settings.projection != "joint":
         fresh = executor.on_processors().run(_without_names(pairs), missing)
     else:
         fresh = pairs.each(missing) if missing else iter(())
-    for place, key in enumerate(keys):
-        pair = None if place in missing else _unpacked(kept.read(key))
+    for index, key in enumerate(keys):
+        pair = None if index in missing else _unpacked(checkpoint.read(key))
         if pair is None:
-            pair = next(fresh) if place in missing else pairs(place)
-            kept.keep(key, _packed(pair))
+            pair = next(fresh) if index in missing else pairs(index)
+            checkpoint.keep(key, _packed(pair))
         yield pair
 
 
 def forget_pairs(out: Path) -> None:
-    """Remove the kept pairs of a run folder, whose result is there.
-
-    Examples
-    --------
-    >>> forget_pairs(Path("no such folder"))
-    """
+    """Remove the kept pairs of a run folder, whose result is there."""
     KeptArrays(out / FOLDER).forget()
 
 
@@ -187,14 +176,14 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]] | None) -> MeasuredPair | None:
         values: dict[str, Any] = {**json.loads(str(arrays[_OTHER])), **arrays}
         # JSON has no tuples.
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        found = PairMeasures(**{field.name: values[field.name] for field in fields(PairMeasures)})
+        measures = PairMeasures(**{field.name: values[field.name] for field in fields(PairMeasures)})
         own = {field.name: values[field.name] for field in fields(MeasuredPair) if field.name != "found"}
-        return MeasuredPair(found, **own)
+        return MeasuredPair(measures, **own)
     return None
 
 
 def projector_of(primary: Features, settings: Settings) -> Projector:
-    """Make the primary dataset's share of every projection of a run."""
+    """Make the projector of a primary dataset with the settings of a run."""
     return Projector(primary.rows, settings.components, scale=settings.scale, layers=tuple(primary.layers))
 
 

@@ -1,4 +1,4 @@
-"""Predict a dataset: a folder of 8-bit probability maps, made once, gone on with after a kill."""
+"""Write a dataset's predictions as a folder of 8-bit probability maps, and go on where a killed run stopped."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ONNX = ".onnx"
 
 @dataclass(frozen=True)
 class Predicted:
-    """What became of a dataset's images.
+    """Report what became of a dataset's images when they were predicted.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Model:
-    """A predictor, and what its maps depend on, as JSON values."""
+    """Hold a predictor, and what its maps depend on, as JSON values."""
 
     predictor: Predictor
     identity: dict[str, Any]
@@ -150,28 +150,28 @@ def predict(
     HowfarError
         As `load_model`; no image can be read; a file at a map's place that no howfar wrote.
     """
-    found = dataset if isinstance(dataset, Dataset) else parse(dataset)
-    if not isinstance(found, Dataset):
-        raise InputError.of("dataset", "must be images, not embeddings", found.name)
+    images = dataset if isinstance(dataset, Dataset) else parse(dataset)
+    if not isinstance(images, Dataset):
+        raise InputError.of("dataset", "must be images, not embeddings", images.name)
     given, loading = checked(PredictOptions, options), picked(ModelOptions, options)
     if isinstance(model, Model) and (loading or reading is not None):
         names = ", ".join([*loading, *([] if reading is None else ["reading"])])
         raise InputError.of("model", "must not be loaded already", names, "pass these to load_model")
     loaded = model if isinstance(model, Model) else load_model(model, reading=reading, **loading)
-    work = _Work(found, loaded, given["flipped"])
+    maps = _Maps(images, loaded, given["flipped"])
     written = kept = 0
-    skipped: list[Skipped] = list(found.skipped)
-    wanted = list(map_paths(out, found).items())
-    with bar(progress=given["progress"], total=len(wanted), desc=f"predicting {found.name}", unit="image") as shown:
-        for group in work.batches(wanted):
-            done = work.predict(group)
+    skipped: list[Skipped] = list(images.skipped)
+    wanted = list(map_paths(out, images).items())
+    with bar(progress=given["progress"], total=len(wanted), desc=f"predicting {images.name}", unit="image") as shown:
+        for group in maps.batches(wanted):
+            done = maps.write(group)
             written += done.written
             kept += done.kept
             skipped += done.skipped
             shown.update(len(group))
     if not written and not kept:
         raise InputError.of(
-            f"dataset {found.name}", "must hold an image that can be read", skipped[0].reason if skipped else "none"
+            f"dataset {images.name}", "must hold an image that can be read", skipped[0].reason if skipped else "none"
         )
     return Predicted(Path(out), written, kept, tuple(skipped))
 
@@ -184,38 +184,40 @@ class _Done:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Maps:
+    """Write the maps of a dataset's images, group by group."""
+
     dataset: Dataset
     model: Model
     flipped: bool
 
     def batches(self, wanted: Sequence[tuple[Path, Item]]) -> Iterator[Sequence[tuple[Path, Item]]]:
-        """A few batches at a time, so that reading is spread over the cores and little is lost by a kill."""
+        """Yield a few batches at a time, so that reading is spread over the cores and little is lost by a kill."""
         size = 4 * self.model.predictor.batch
         for start in range(0, len(wanted), size):
             yield wanted[start : start + size]
 
-    def predict(self, group: Sequence[tuple[Path, Item]]) -> _Done:
+    def write(self, group: Sequence[tuple[Path, Item]]) -> _Done:
         with ThreadPoolExecutor(available_cores()) as pool:
-            read = list(pool.map(lambda one: self._read(*one), group))
-        skipped = [one for one in read if isinstance(one, Skipped)]
-        fresh = [one for one in read if isinstance(one, tuple)]
+            read = list(pool.map(lambda pair: self._read(*pair), group))
+        skipped = [outcome for outcome in read if isinstance(outcome, Skipped)]
+        fresh = [outcome for outcome in read if isinstance(outcome, tuple)]
         maps = self.model.predictor.maps([picture for _, picture, _ in fresh])
         for (path, _, signature), values in zip(fresh, maps, strict=True):
             write_map(path, values, signature)
         return _Done(len(fresh), len(read) - len(skipped) - len(fresh), skipped)
 
     def _read(self, path: Path, item: Item) -> tuple[Path, NDArray[np.uint8], str] | Skipped | None:
-        """The picture and its map's signature; None where that map is there."""
+        """Read an image and its map's signature; None where that map is written already."""
         try:
             data = read_bytes(item.path)
             signature = self._signature(content_hash(data))
-            there = signature_of(path)
-            if there == "":
+            existing = signature_of(path)
+            if existing == "":
                 raise InputError.of(
                     "out", "must hold no maps that howfar predict did not write", str(path), "choose another folder"
                 )
-            if there == signature:
+            if existing == signature:
                 return None
             picture = np.asarray(decode(data).image)
         except ImageError as error:

@@ -1,4 +1,4 @@
-"""Measure how far new images are from a primary dataset by what is kept of it, without its images."""
+"""Measure how far new images are from a primary dataset by what a profile keeps of it, without its images."""
 
 from __future__ import annotations
 
@@ -47,31 +47,20 @@ class Reference:
 
     @property
     def self_distance(self) -> float | None:
-        """Give O^dist(P, P), leave-one-out: what `relative` is relative to."""
+        """Return O^dist(P, P), leave-one-out: what `relative` is relative to."""
         return None if self.own is None else float(self.own.mean())
 
     @property
     def explained_variance(self) -> float:
-        """Give the share of P's total variance that the subspace holds."""
+        """Return the share of P's total variance that the subspace holds."""
         return self.basis.explained_variance
 
     def measure(self, features: ArrayLike | Rows) -> dict[str, Float64Array]:
         """Measure distances of new images from P by their features, as ``howfar compare --projection primary`` has them.
 
-        Parameters
-        ----------
-        features
-            (m, q), of the profile's own kind: nothing here can tell.
-
-        Returns
-        -------
-        dict
-            i_dist, i_dist_mean, relative, knn, mahalanobis, percentile, p_value: (m,) float64 each, nan where undefined.
-
-        Raises
-        ------
-        InputError
-            Features as `howfar.arrays.as_features`, or of another width.
+        `features` are (m, q), of the profile's own kind: nothing here can tell. Returns i_dist, i_dist_mean, relative, knn,
+        mahalanobis, percentile and p_value, (m,) float64 each, nan where undefined. Raises `InputError` for features that
+        `howfar.arrays.as_features` refuses, or of another width.
         """
         s = self.basis.scores(features)
         mean = image_to_dataset(s, self.rows)
@@ -92,11 +81,7 @@ class Reference:
     def columns(self, measured: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
         """Select what estimators of performance read of `measure`, in units of P's own distances, so that it has no scale."""
         unit = self.self_distance or np.nan
-        return {
-            "i_dist": measured["relative"],
-            "knn": measured["knn"] / unit,
-            "mahalanobis": measured["mahalanobis"],
-        }
+        return {"i_dist": measured["relative"], "knn": measured["knn"] / unit, "mahalanobis": measured["mahalanobis"]}
 
     def with_expected(self, expected: Expected) -> Self:
         """Add estimators of performance."""

@@ -59,11 +59,6 @@ def arrivals(new: Any) -> list[Group]:
 
     `new` is an image file (by its ending, there or not), anything that `howfar.data.parse` takes, or a list of these. Raises
     `HowfarError` where a folder is missing or empty, or a table is not well formed.
-
-    Examples
-    --------
-    >>> [[item.dataset, item.image] for group in arrivals(["site/images/1.png", "site/2.png"]) for item in group.items]
-    [['site', 'site/images/1.png'], ['site', 'site/2.png']]
     """
     several = new if isinstance(new, Sequence) and not isinstance(new, str) else [new]
     if not len(several):
@@ -72,13 +67,7 @@ def arrivals(new: Any) -> list[Group]:
 
 
 def arrival(path: str | Path) -> Arrival:
-    """Describe one image file to score; it counts to the dataset that its folder would be.
-
-    Examples
-    --------
-    >>> arrival("site/images/1.png").dataset
-    'site'
-    """
+    """Describe one image file to score; it counts to the dataset that its folder would be."""
     file = as_location(path)
     folder = home_of(file.parent)
     return Arrival(printable(folder.name or "."), printable(path), file)

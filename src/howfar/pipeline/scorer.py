@@ -20,10 +20,10 @@ from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.pipeline.embedding import BATCH_SIZE, check_work
 from howfar.pipeline.failure_flag import flagged
 from howfar.pipeline.feature_identity import check_same
+from howfar.pipeline.map_signals import Folders, ImageMaps, stacked
 from howfar.pipeline.performance_predictor import AUTO
 from howfar.pipeline.reference import Reference
 from howfar.pipeline.score_inputs import Arrival, Group, arrival
-from howfar.pipeline.signals import Folders, ImageMaps, stacked
 from howfar.protocols import Backbone, Rows
 from howfar.relation.label_free_columns import DISTANCES
 from howfar.results import Features, Skipped

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.projection.cached import Remembered
+from howfar.projection.cached import CachedRows
 from howfar.projection.gram import SINGLE_FROM as GRAM_LARGE
-from howfar.projection.gram import Gram, beside, own_gram
+from howfar.projection.gram import Gram, merge_columns, own_gram
 from howfar.projection.moments import SINGLE_FROM as MOMENTS_LARGE
 from howfar.projection.moments import Moments, merge, moments
 from howfar.protocols import Rows, Runner
@@ -44,17 +44,17 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
     if not isinstance(home, Path) or few:
         return rows
     digest = hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32]
-    remembered = Remembered(rows, home / FOLDER / digest)
-    if kind is Gram and not executor.processes and not remembered.knows(Gram):
+    cached = CachedRows(rows, home / FOLDER / digest)
+    if kind is Gram and not executor.processes and not cached.knows(Gram):
         # Without processes a pair's inner products are one product of both sets; keeping each set's own would take two more.
         return rows
     _mark(home / FOLDER, digest)
-    if executor.processes and not remembered.knows(kind):
+    if executor.processes and not cached.knows(kind):
         if kind is Moments:
-            remembered.give(executor.on_processors().reduce(partial(span_moments, rows), merge, _spans(n, q)))
+            cached.give(executor.on_processors().reduce(partial(span_moments, rows), merge, _spans(n, q)))
         else:
-            remembered.give(executor.on_processors().reduce(partial(span_gram, rows), beside, _spans(q, n)))
-    return remembered
+            cached.give(executor.on_processors().reduce(partial(span_gram, rows), merge_columns, _spans(q, n)))
+    return cached
 
 
 def _spans(length: int, width: int) -> list[tuple[int, int]]:
@@ -73,16 +73,7 @@ def span_gram(features: Rows, span: tuple[int, int]) -> Gram:
 
 
 class Window:
-    """Read some successive rows and columns of a matrix in pieces; all of them where none are named.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> Window(as_rows([[1.0, 2.0, 3.0]], "x"), columns=(1, 3)).columns(1, 2)
-    array([[3.]])
-    >>> Window(as_rows([[1.0], [2.0], [6.0]], "x"), rows=(1, 3)).rows(0, 1)
-    array([[2.]])
-    """
+    """Read some successive rows and columns of a matrix in pieces; all of them where none are named."""
 
     def __init__(self, matrix: Rows, rows: tuple[int, int] | None = None, columns: tuple[int, int] | None = None) -> None:
         self._matrix = matrix

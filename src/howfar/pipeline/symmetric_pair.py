@@ -1,4 +1,4 @@
-"""Measure two datasets neither of which is the first: symmetric distances, and relative to the self-distance of either."""
+"""Measure the distance of two datasets with neither as the primary one: symmetric, and relative to either's self-distance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Between:
-    """Holds the distances of two datasets. None stands for what is undefined because one is a single image, or of equal images.
+    """Hold the distances of two datasets. None stands for what is undefined because one is a single image, or of equal images.
 
     Attributes
     ----------
@@ -57,21 +57,7 @@ class Between:
 def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) -> Between:
     """Measure a projected pair without making one of the two the primary one.
 
-    Parameters
-    ----------
-    pair
-        One set as P, the other as S, in one space.
-    bootstrap
-        Resamples behind the intervals; 0 leaves them out.
-    seed
-        Seed of the resampling.
-
-    Examples
-    --------
-    >>> from howfar.projection import joint_pca
-    >>> pair = between(joint_pca([[0.0], [1.0]], [[4.0], [6.0]], 1))
-    >>> pair.o_dist_mean, pair.self_one, pair.self_other, pair.energy, round(pair.inhomogeneity, 3)
-    (4.5, 1.0, 2.0, 7.5, 0.833)
+    `bootstrap` resamples, of the seed `seed`, stand behind the intervals; 0 leaves them out.
     """
     p, s = pair.primary, pair.secondary
     n, m = len(p), len(s)

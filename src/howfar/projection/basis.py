@@ -55,11 +55,6 @@ class Basis(Explained):
         64 MiB (z = 25: from q = 335,545 on), which moves scores by about 1e-6 of their spread.
     explained_variance_ratio
         (z,) share of the total variance of the rows that it was fitted on, largest first.
-
-    Examples
-    --------
-    >>> Basis(np.array([1.0, 0.0]), np.array([[1.0], [0.0]]), np.array([1.0])).scores([[3.0, 9.0]]).tolist()
-    [[2.0]]
     """
 
     mean: Float64Array
@@ -87,13 +82,7 @@ class Basis(Explained):
         return scores
 
     def turned(self, signs: Float64Array) -> Basis:
-        """Multiply each axis of the subspace by 1 or −1, (z,).
-
-        Examples
-        --------
-        >>> Basis(np.zeros(1), np.ones((1, 1)), np.ones(1)).turned(np.array([-1.0])).matrix.tolist()
-        [[-1.0]]
-        """
+        """Multiply each axis of the subspace by 1 or −1, (z,)."""
         return Basis(self.mean, self.matrix * signs.astype(self.matrix.dtype), self.explained_variance_ratio)
 
     def _in_single(self, x: Rows) -> Float64Array:
@@ -109,15 +98,7 @@ class Basis(Explained):
 
 
 def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int) -> Basis:
-    """Fit the leading axes of a dataset's scatter, each layer scaled by `howfar.projection.spectrum.layer_weights`.
-
-    Examples
-    --------
-    >>> from howfar.projection.moments import moments
-    >>> basis = by_covariance(moments(as_rows([[0.0, 5.0], [2.0, 5.0]], "x")), (2,), "none", 1)
-    >>> np.abs(basis.matrix).tolist(), basis.explained_variance
-    ([[1.0], [0.0]], 1.0)
-    """
+    """Fit the leading axes of a dataset's scatter, each layer scaled by `howfar.projection.spectrum.layer_weights`."""
     per_layer = np.add.reduceat(np.diag(fitted.scatter), np.cumsum((0, *layers[:-1])))
     floors = fitted.count * squares(fitted.mean, layers)
     weights = layer_weights(per_layer, floors, fitted.count, scale)
@@ -136,13 +117,6 @@ def by_gram(
 
     `p` is (n, q) and `mean` (q,) its mean; `weights` (q,) multiplied each column's products; `factors` (n, z) are U Λ^(−1/2);
     `shares` (z,) the explained variance ratios; `block` is columns at a time.
-
-    Examples
-    --------
-    >>> p = as_rows([[0.0, 5.0], [2.0, 5.0]], "p")
-    >>> basis = by_gram(p, np.array([1.0, 5.0]), np.ones(2), np.array([[-0.5], [0.5]]), np.ones(1))
-    >>> basis.matrix.tolist(), basis.scores(p).tolist()
-    ([[1.0], [0.0]], [[-1.0], [1.0]])
     """
     n, q = p.shape
     z = factors.shape[1]
@@ -158,22 +132,10 @@ def by_gram(
 
 
 def itemsize(q: int, z: int) -> int:
-    """Choose the bytes of a number of a (q, z) matrix: float64 up to 64 MiB, float32 beyond.
-
-    Examples
-    --------
-    >>> itemsize(10**5, 25), itemsize(10**6, 25)
-    (8, 4)
-    """
+    """Choose the bytes of a number of a (q, z) matrix: float64 up to 64 MiB, float32 beyond."""
     return 8 if 8 * q * z <= DOUBLE_BYTES else 4
 
 
 def squares(mean: Float64Array, layers: Sequence[int]) -> Float64Array:
-    """Sum the squared means of each layer.
-
-    Examples
-    --------
-    >>> squares(np.array([1.0, 2.0, 3.0]), (1, 2)).tolist()
-    [1.0, 13.0]
-    """
+    """Sum the squared means of each layer."""
     return np.asarray(np.add.reduceat(mean**2, np.cumsum((0, *layers[:-1]))), dtype=np.float64)

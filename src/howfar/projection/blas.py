@@ -21,13 +21,6 @@ def add_products(total: Float64Array, values: NDArray[Any]) -> None:
     """Add valuesᵀ·values to the upper triangle of `total`, in place: float32 values are multiplied in float32.
 
     `total` is (q, q) float64, column-major; `values` (b, q) float32 or float64, row-major.
-
-    Examples
-    --------
-    >>> total = np.zeros((2, 2), order="F")
-    >>> add_products(total, np.array([[1.0, 2.0], [3.0, 4.0]]))
-    >>> total.tolist()
-    [[10.0, 14.0], [0.0, 20.0]]
     """
     if values.dtype == np.float32:
         total += blas.ssyrk(1.0, values.T)
@@ -36,28 +29,12 @@ def add_products(total: Float64Array, values: NDArray[Any]) -> None:
 
 
 def add_square(total: Float64Array, vector: Float64Array, weight: float) -> None:
-    """Add weight·vector·vectorᵀ to the upper triangle of `total` (q, q), float64 and column-major, in place.
-
-    Examples
-    --------
-    >>> total = np.zeros((2, 2), order="F")
-    >>> add_square(total, np.array([1.0, 2.0]), 3.0)
-    >>> total.tolist()
-    [[3.0, 6.0], [0.0, 12.0]]
-    """
+    """Add weight·vector·vectorᵀ to the upper triangle of `total` (q, q), float64 and column-major, in place."""
     blas.dsyr(weight, vector, a=total, overwrite_a=1)
 
 
 def mirror(total: Float64Array) -> None:
-    """Copy the upper triangle of `total` onto the lower one, in place.
-
-    Examples
-    --------
-    >>> total = np.array([[1.0, 2.0], [0.0, 3.0]])
-    >>> mirror(total)
-    >>> total.tolist()
-    [[1.0, 2.0], [2.0, 3.0]]
-    """
+    """Copy the upper triangle of `total` onto the lower one, in place."""
     for start in range(0, len(total), _TILE):
         stop = start + _TILE
         corner = total[start:stop, start:stop]
@@ -66,23 +43,11 @@ def mirror(total: Float64Array) -> None:
 
 
 def column_means(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the means of the columns of (b, q) as one product: not to the last digit, but quick.
-
-    Examples
-    --------
-    >>> column_means(np.array([[1.0, 2.0], [3.0, 6.0]], np.float32)).tolist()
-    [2.0, 4.0]
-    """
+    """Compute the means of the columns of (b, q) as one product: not to the last digit, but quick."""
     return np.asarray(blas.sgemv(1.0, values.T, np.full(len(values), 1 / len(values), np.float32)), np.float32)
 
 
 def product(values: Float64Array, matrix: Float64Array) -> Float64Array:
-    """Multiply values (b, q), row-major, by matrix (q, z): (b, z), row-major.
-
-    Examples
-    --------
-    >>> product(np.array([[1.0, 2.0]]), np.array([[1.0, 0.0], [0.0, 3.0]])).tolist()
-    [[1.0, 6.0]]
-    """
+    """Multiply values (b, q), row-major, by matrix (q, z): (b, z), row-major."""
     # Row-major is the transpose of column-major, which the library wants: nothing is copied where `matrix` is column-major.
     return np.asarray(blas.dgemm(1.0, matrix, values.T, trans_a=1).T)

@@ -1,4 +1,4 @@
-"""Keep the sums of a dataset's rows, so that a dataset that is part of many pairs is summed once."""
+"""Cache a dataset's moments and inner products, so that a dataset that is part of many pairs is summed once."""
 
 from __future__ import annotations
 
@@ -18,23 +18,11 @@ from howfar.protocols import Rows
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 
-class Remembered:
-    """Keep the sums of a dataset's rows, by either route, in memory or in a folder, so that they are computed once.
+class CachedRows:
+    """Read a dataset's rows, and cache their moments and inner products, so that they are computed once.
 
-    Parameters
-    ----------
-    rows
-        (n, q) features.
-    folder
-        Where the sums are kept, of a name that stands for these very features; memory where it is None. A file that cannot be
-        read is made anew.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> x = Remembered(as_rows([[1.0], [2.0], [6.0]], "x"))
-    >>> x.moments().mean.tolist(), x.moments().scatter is x.moments().scatter
-    ([3.0], True)
+    `rows` are (n, q) features. `folder` is where the sums are kept, of a name that stands for these very features; memory where
+    it is None. A file that cannot be read is made anew.
     """
 
     def __init__(self, rows: Rows, folder: Path | None = None) -> None:
@@ -67,7 +55,7 @@ class Remembered:
         return Gram(sums["mean"], sums["centre"], sums["inner"], bool(sums["single"]))
 
     def knows(self, kind: type[Moments] | type[Gram]) -> bool:
-        """Whether the moments, or the inner products of one layer, are kept already."""
+        """Tell whether the moments, or the inner products of one layer, are kept already."""
         return self._name(kind) in (self._memory if self._kept.folder is None else self._kept)
 
     def give(self, sums: Moments | Gram) -> None:
@@ -78,10 +66,10 @@ class Remembered:
         return "moments" if kind is Moments else _gram_name((self.shape[1],), double=False)
 
     def _sums(self, name: str, shapes: Mapping[str, tuple[int, ...]], compute: Callable[[], Arrays]) -> Arrays:
-        known = self._memory.get(name) if self._kept.folder is None else self._kept.read(name)
+        cached = self._memory.get(name) if self._kept.folder is None else self._kept.read(name)
         # A file of another make has other shapes.
-        if known is not None and {key: value.shape for key, value in known.items()} == shapes:
-            return known
+        if cached is not None and {key: value.shape for key, value in cached.items()} == shapes:
+            return cached
         fresh = compute()
         self._keep(name, fresh)
         return fresh
@@ -103,24 +91,10 @@ def _arrays(sums: Moments | Gram) -> Arrays:
 
 
 def moments_of(x: Rows, block: int | None = None, double: bool = False) -> Moments:
-    """Take the moments of rows, from where they are kept if they are.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> moments_of(as_rows([[1.0], [2.0], [6.0]], "x")).scatter.tolist()
-    [[14.0]]
-    """
-    return x.moments(block, double) if isinstance(x, Remembered) else moments(x, block, double=double)
+    """Return the moments of rows; of `CachedRows` those that are cached, if there are any."""
+    return x.moments(block, double) if isinstance(x, CachedRows) else moments(x, block, double=double)
 
 
 def gram_of(x: Rows, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:
-    """Take the inner products within rows, from where they are kept if they are.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> gram_of(Remembered(as_rows([[1.0], [3.0]], "x"))).inner.tolist()
-    [[[1.0, -1.0], [-1.0, 1.0]]]
-    """
-    return x.gram(layers, block, double) if isinstance(x, Remembered) else own_gram(x, layers, block, double=double)
+    """Return the inner products within rows; of `CachedRows` those that are cached, if there are any."""
+    return x.gram(layers, block, double) if isinstance(x, CachedRows) else own_gram(x, layers, block, double=double)

@@ -85,15 +85,7 @@ class Cross:
     single: bool
 
     def about_primary(self) -> Float64Array:
-        """Compute (layers, n, m) inner products (p − c_P)·(s − c_P), all about the primary dataset's centre.
-
-        Examples
-        --------
-        >>> from howfar.arrays import as_rows
-        >>> p, s = as_rows([[0.0], [2.0]], "p"), as_rows([[7.0], [9.0]], "s")
-        >>> cross_gram(p, s, own_gram(p).centre)[0].about_primary().tolist()
-        [[[-6.0, -8.0], [6.0, 8.0]]]
-        """
+        """Compute (layers, n, m) inner products (p − c_P)·(s − c_P), all about the primary dataset's centre."""
         return self.inner + self.primary[:, :, None]
 
 
@@ -103,13 +95,6 @@ def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = N
     `x` is (n, q); `layers` are the lengths of the parts to keep apart, which sum to q (None is one part); `block` is columns at
     a time, by default what fits in 24 MiB, and changes nothing beyond rounding; `double` makes products float64 however many
     they are.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> gram = own_gram(as_rows([[1.0, 2.0], [3.0, 6.0]], "x"))
-    >>> gram.mean.tolist(), gram.inner.tolist()
-    ([2.0, 4.0], [[[5.0, -5.0], [-5.0, 5.0]]])
     """
     n, q = x.shape
     plan = _Plan.of((x,), layers, block, -1 if double else n * n * q)
@@ -120,16 +105,8 @@ def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = N
     return Gram(mean, centre, inner, plan.single)
 
 
-def beside(left: Gram, right: Gram) -> Gram:
-    """Add the inner products of the same rows over two runs of columns, one after the other, of one layer.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> parts = (own_gram(as_rows(x, "x")) for x in ([[1.0], [3.0]], [[2.0], [6.0]]))
-    >>> beside(*parts).inner.tolist() == own_gram(as_rows([[1.0, 2.0], [3.0, 6.0]], "x")).inner.tolist()
-    True
-    """
+def merge_columns(left: Gram, right: Gram) -> Gram:
+    """Add the inner products of the same rows over one run of columns and over the next, of one layer."""
     mean, centre = np.concatenate([left.mean, right.mean]), np.concatenate([left.centre, right.centre])
     return Gram(mean, centre, left.inner + right.inner, left.single or right.single)
 
@@ -145,12 +122,6 @@ def both_grams(
 
     `p` and `s` are (n, q) and (m, q) features; `layers` and `block` mean the lengths of the parts to keep apart (None is one),
     and columns at a time.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> both_grams(as_rows([[0.0], [2.0]], "p"), as_rows([[7.0], [9.0]], "s")) is None
-    True
     """
     (n, q), m = p.shape, s.shape[0]
     plan = _Plan.of((p, s), layers, block, n * n * q)
@@ -181,58 +152,40 @@ def cross_gram(
     layers: Sequence[int] | None = None,
     block: int | None = None,
     *,
-    known: Gram | None = None,
+    gram_s: Gram | None = None,
     own: bool = True,
     double: bool = False,
 ) -> tuple[Cross, Gram]:
     """Compute inner products of a primary dataset with a secondary, and on the same pass those within the secondary.
 
     `p` and `s` are (n, q) and (m, q) features, and `centre` (q,) is float32, of P's own `Gram`. `layers` are the lengths of the
-    parts to keep apart (None is one), `block` columns at a time. Inner products within S are taken from `known` where given,
+    parts to keep apart (None is one), `block` columns at a time. Inner products within S are taken from `gram_s` where given,
     and left out where `own` is False; `double` makes products float64 however many they are.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> p, s = as_rows([[0.0], [2.0]], "p"), as_rows([[7.0], [9.0]], "s")
-    >>> cross, gram = cross_gram(p, s, own_gram(p).centre)
-    >>> cross.inner.tolist(), cross.apart.tolist(), gram.inner.tolist()
-    ([[[1.0, -1.0], [-1.0, 1.0]]], [49.0], [[[1.0, -1.0], [-1.0, 1.0]]])
     """
     (n, q), m = p.shape, s.shape[0]
-    size = m if own and known is None else 0
+    size = m if own and gram_s is None else 0
     plan = _Plan.of((p, s), layers, block, -1 if double else (n + size) * m * q)
     parts = plan.layers
     inner, within = np.zeros((parts, n, m)), np.zeros((parts, size, size))
     primary, secondary, apart = np.zeros((parts, n)), np.zeros((parts, m)), np.zeros(parts)
-    mean, other_centre = (np.empty(q), np.empty(q, np.float32)) if known is None else (known.mean, known.centre)
-    for layer, at, values in plan.about((centre, other_centre), fresh=(False, known is None)):
+    mean, other_centre = (np.empty(q), np.empty(q, np.float32)) if gram_s is None else (gram_s.mean, gram_s.centre)
+    for layer, at, values in plan.about((centre, other_centre), fresh=(False, gram_s is None)):
         left, right = values[:n], values[n:]
         between = np.subtract(other_centre[at], centre[at], dtype=np.float64)
         inner[layer] += left @ right.T
         primary[layer] += left @ between.astype(left.dtype)
         secondary[layer] += right @ between.astype(left.dtype)
         apart[layer] += between @ between
-        if known is None:
+        if gram_s is None:
             mean[at] = other_centre[at] + _mean(right)
         if size:
             within[layer] += right @ right.T
     cross = Cross(inner, primary, secondary, apart, plan.single)
-    return cross, Gram(mean, other_centre, within, plan.single) if known is None else known
+    return cross, Gram(mean, other_centre, within, plan.single) if gram_s is None else gram_s
 
 
 def joined(own: Gram, cross: Cross, other: Gram, layer: int, out: Float64Array) -> None:
-    """Join the inner products of two datasets about the primary's centre, for one layer: into `out`, (n + m, n + m).
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> p, s = as_rows([[0.0], [2.0]], "p"), as_rows([[7.0]], "s")
-    >>> own, out = own_gram(p), np.empty((3, 3))
-    >>> joined(own, *cross_gram(p, s, own.centre), 0, out)
-    >>> out.tolist()
-    [[1.0, -1.0, -6.0], [-1.0, 1.0, 6.0], [-6.0, 6.0, 36.0]]
-    """
+    """Join the inner products of two datasets about the primary's centre, for one layer: into `out`, (n + m, n + m)."""
     n = own.inner.shape[1]
     out[:n, :n] = own.inner[layer]
     out[:n, n:] = cross.inner[layer] + cross.primary[layer][:, None]

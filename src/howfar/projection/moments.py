@@ -44,13 +44,6 @@ def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Momen
 
     `x` is (n, q), read by row blocks; `block` is rows at a time, by default what fits in 6 MiB and at least q / 2, and changes
     nothing beyond rounding; `double` makes products float64 however many they are.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> m = moments(as_rows([[1.0], [2.0], [6.0]], "x"))
-    >>> m.count, m.mean.tolist(), m.scatter.tolist()
-    (3, [3.0], [[14.0]])
     """
     n, q = x.shape
     single = not double and n * q * q >= SINGLE_FROM and x.rows(0, 1).dtype.itemsize <= SINGLE
@@ -73,13 +66,6 @@ def merge(a: Moments, b: Moments) -> Moments:
     """Compute the moments of two datasets taken together, from their own moments alone.
 
     Source: Chan, Golub & LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> left, right = moments(as_rows([[1.0], [2.0]], "x")), moments(as_rows([[6.0]], "x"))
-    >>> merge(left, right).scatter.tolist()
-    [[14.0]]
     """
     count = a.count + b.count
     step = b.mean - a.mean

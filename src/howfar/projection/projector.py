@@ -17,7 +17,7 @@ from howfar.errors import InputError
 from howfar.memory import beside
 from howfar.options import DEFAULT_COMPONENTS, Scales, Space
 from howfar.projection.basis import Basis, Explained, by_covariance, by_gram, squares
-from howfar.projection.cached import Remembered, gram_of, moments_of
+from howfar.projection.cached import CachedRows, gram_of, moments_of
 from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
 from howfar.projection.memory_estimates import kept_moments
 from howfar.projection.moments import Moments, merge
@@ -54,30 +54,8 @@ class Projection(Explained):
 class Projector:
     """Project a primary dataset P with one secondary after another; what P alone decides is computed once, when needed.
 
-    Parameters
-    ----------
-    p
-        (n, q) features of P: an array, or a store's selection.
-    n_components
-        z, 25 in the paper; more than can be had is clamped with a warning.
-    route
-        "gram", "covariance", or "auto": the cheaper one. The scores are the same.
-    scale
-        "layers" divides each layer by the square root of its total variance, so that the largest does not dominate.
-    layers
-        Lengths of the layers, needed by ``scale="layers"``; they sum to q.
-    block
-        Columns (Gram) or rows (covariance) read at a time; it changes nothing beyond rounding.
-
-    Attributes
-    ----------
-    n
-        Number of images of P.
-
-    Raises
-    ------
-    InputError
-        Features that are not a finite two-dimensional table of numbers, or an option out of range.
+    The arguments are those of `howfar.projection.project`; `n` is the number of images of P. Raises `InputError` for features
+    that are not a finite two-dimensional table of numbers, or an option out of range.
 
     Examples
     --------
@@ -112,10 +90,8 @@ class Projector:
     def project(self, secondaries: Sequence[ArrayLike | Rows], mode: Mode = "pair") -> Iterator[Projection]:
         """Yield P with each secondary in turn, projected in one of the modes of `howfar.projection.project`.
 
-        Raises
-        ------
-        InputError
-            An unknown mode, or a secondary of another width; at the call rather than at the first projection.
+        Raises `InputError`, at the call rather than at the first projection, for an unknown mode or a secondary of another
+        width.
         """
         _check_choice("mode", mode, MODES)
         others = [as_rows(s, f"secondaries[{i}]") for i, s in enumerate(secondaries)]
@@ -130,13 +106,7 @@ class Projector:
         return (projected(s, None if mode == "none" else self._z) for s in others)
 
     def own(self) -> Float64Array:
-        """Project P alone on the subspace fitted on it, (n, z): its self-distance is measured there.
-
-        Examples
-        --------
-        >>> Projector([[0.0], [2.0], [4.0]]).own().tolist()
-        [[2.0], [0.0], [-2.0]]
-        """
+        """Project P alone on the subspace fitted on it, (n, z): its self-distance is measured there."""
         z = min(self._z, self._most(self.n))
         if self._by_gram(self.n):
             vectors, values, _ = self._primary_spectrum(self._gram, z)
@@ -145,14 +115,7 @@ class Projector:
         return signed(self._scores(basis, self._p), self.n, towards_secondary=False)
 
     def basis(self) -> Basis:
-        """Fit P's own subspace, for rows that come later: P's rows get the scores of `own`, others those of mode "primary".
-
-        Examples
-        --------
-        >>> basis = Projector([[0.0, 1.0], [2.0, 1.0]], n_components=1).basis()
-        >>> basis.scores([[0.0, 1.0], [7.0, 9.0]]).tolist()
-        [[1.0], [-6.0]]
-        """
+        """Fit P's own subspace, for rows that come later: P's rows get the scores of `own`, others those of mode "primary"."""
         z = min(self._z, self._most(self.n))
         if not self._by_gram(self.n):
             basis = by_covariance(self._exact_moments, self._layers, self._scale, z)
@@ -280,10 +243,10 @@ class Projector:
 
     def _crossed(self, s: Rows) -> tuple[Cross, Gram]:
         """Compute inner products of P with S and within S; those within P on the same pass if nothing is known yet."""
-        if isinstance(s, Remembered):
+        if isinstance(s, CachedRows):
             within = s.gram(self._layers, self._block)
-            return cross_gram(self._p, s, self._gram.centre, self._layers, self._block, known=within)
-        if not isinstance(self._p, Remembered) and self.__dict__.keys().isdisjoint(("_gram", "_exact")):
+            return cross_gram(self._p, s, self._gram.centre, self._layers, self._block, gram_s=within)
+        if not isinstance(self._p, CachedRows) and self.__dict__.keys().isdisjoint(("_gram", "_exact")):
             grams = both_grams(self._p, s, self._layers, self._block)
             if grams is not None:
                 self.__dict__["_gram"] = grams[0]

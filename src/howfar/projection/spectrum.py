@@ -21,11 +21,6 @@ def layer_weights(scatter: Float64Array, squares: Float64Array, rows: int, scale
 
     `scatter` (layers,) are sums of squares about the mean, `squares` (layers,) the sums of the squared means over the same
     `rows` rows, by which rounding is measured; `scale` is "none" or "layers".
-
-    Examples
-    --------
-    >>> layer_weights(np.array([8.0, 1e-30]), np.array([1.0, 1.0]), 5, "layers").tolist()
-    [0.5, 0.0]
     """
     varies = scatter > ROUNDING**2 * squares
     if scale != "layers":
@@ -35,15 +30,7 @@ def layer_weights(scatter: Float64Array, squares: Float64Array, rows: int, scale
 
 
 def centre(gram: Float64Array) -> None:
-    """Take the rows' joint mean out of their inner products, in place: J G J with J = I − 11ᵀ/N.
-
-    Examples
-    --------
-    >>> gram = np.array([[1.0, 3.0], [3.0, 9.0]])
-    >>> centre(gram)
-    >>> gram.tolist()
-    [[1.0, -1.0], [-1.0, 1.0]]
-    """
+    """Take the rows' joint mean out of their inner products, in place: J G J with J = I − 11ᵀ/N."""
     means = gram.mean(axis=1)
     gram -= means[:, None]
     gram -= means
@@ -54,11 +41,6 @@ def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float6
     """Compute vectors (size, z) and values (z,) of the z largest eigenvalues, falling; `matrix` is used up.
 
     Values that rounding alone can explain are set to 0: that of float64, or `rounding` where `matrix` is known less well.
-
-    Examples
-    --------
-    >>> leading(np.diag([1.0, 4.0, 1e-20]), 3)[1].tolist()
-    [4.0, 1.0, 0.0]
     """
     size = len(matrix)
     # The matrix is symmetric, so it is read in the order that needs no copy.
@@ -70,13 +52,7 @@ def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float6
 
 
 def signed(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float64Array:
-    """Fix the sign of each column of scores (n + m, z), by the rule of `signs`.
-
-    Examples
-    --------
-    >>> signed(np.array([[1.0], [2.0], [-9.0]]), 2).tolist()
-    [[-1.0], [-2.0], [9.0]]
-    """
+    """Fix the sign of each column of scores (n + m, z), by the rule of `signs`."""
     return scores * signs(scores, n, towards_secondary)
 
 
@@ -86,11 +62,6 @@ def signs(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float
     Where the means meet, or where the primary alone is to decide, its first largest entry is made positive.
 
     `scores` are the primary's n rows, then the secondary's; `towards_secondary` False lets the primary alone decide.
-
-    Examples
-    --------
-    >>> signs(np.array([[1.0], [2.0], [-9.0]]), 2).tolist()
-    [-1.0]
     """
     own = np.abs(scores[:n])
     # Of entries that only rounding tells apart the first counts, or two routes could choose opposite signs.
@@ -103,11 +74,5 @@ def signs(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float
 
 
 def ratio(values: Float64Array, total: float) -> Float64Array:
-    """Compute the share of the total variance that each eigenvalue holds; all 0 where there is no variance.
-
-    Examples
-    --------
-    >>> ratio(np.array([3.0, 1.0]), 8.0).tolist()
-    [0.375, 0.125]
-    """
+    """Compute the share of the total variance that each eigenvalue holds; all 0 where there is no variance."""
     return values / total if total > 0 else np.zeros_like(values)

@@ -12,15 +12,7 @@ from howfar.protocols import Rows
 
 
 class Stacked:
-    """Read the rows of several sets one set after another.
-
-    Examples
-    --------
-    >>> from howfar.arrays import as_rows
-    >>> both = Stacked([as_rows([[1.0], [2.0]], "a"), as_rows([[3.0]], "b")])
-    >>> both.shape, both.rows(1, 3).tolist(), both.columns(0, 1).tolist()
-    ((3, 1), [[2.0], [3.0]], [[1.0], [2.0], [3.0]])
-    """
+    """Read the rows of several sets one set after another."""
 
     def __init__(self, parts: Sequence[Rows]) -> None:
         self._parts = parts

@@ -26,8 +26,8 @@ class Thresholded:
 
     def predict(self, columns: Columns) -> Float64Array:
         """Estimate performance, (m,); NaN for an image that lacks a column, 0 for one on which nothing is predicted."""
-        above = _sure(columns, self.value + 1)
-        return np.clip(above + self.share * (_sure(columns, self.value) - above), 0.0, 1.0)
+        above = _share_at_least(columns, self.value + 1)
+        return np.clip(above + self.share * (_share_at_least(columns, self.value) - above), 0.0, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
@@ -55,7 +55,7 @@ def thresholded(name: str, needs: tuple[str, ...], labelled: Labelled) -> Thresh
     """
     w = labelled.weights()
     target = float(w @ labelled.performance)
-    shares = np.array([float(w @ row) for row in _all_sure(labelled.columns).T])
+    shares = np.array([float(w @ row) for row in _shares_at_least(labelled.columns).T])
     enough = np.flatnonzero(shares[:VALUES] >= target)
     if len(enough) == 0:
         return Thresholded(name, 0, 1.0, needs)
@@ -64,7 +64,7 @@ def thresholded(name: str, needs: tuple[str, ...], labelled: Labelled) -> Thresh
     return Thresholded(name, value, (target - float(shares[value + 1])) / step if step > 0 else 0.0, needs)
 
 
-def _all_sure(columns: Columns) -> Float64Array:
+def _shares_at_least(columns: Columns) -> Float64Array:
     """Compute the share of predicted foreground with at least each value, (m, 257): column v for value v, the last all 0."""
     histogram, foreground = column(columns, HISTOGRAM), column(columns, NEEDS[1])[:, None]
     at_least = np.zeros((len(histogram), VALUES + 1))
@@ -75,5 +75,5 @@ def _all_sure(columns: Columns) -> Float64Array:
     return np.minimum(shares, 1.0)
 
 
-def _sure(columns: Columns, value: int) -> Float64Array:
-    return _all_sure(columns)[:, value]
+def _share_at_least(columns: Columns, value: int) -> Float64Array:
+    return _shares_at_least(columns)[:, value]

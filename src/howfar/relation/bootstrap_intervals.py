@@ -31,11 +31,6 @@ def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom:
     `draws` are the slopes of the resamples, NaN where undefined; `jackknife` is the standard error by leaving out one group at
     a time; `freedom` the degrees of freedom of t, at least 1. There is no interval where fewer than half of the draws are
     defined.
-
-    Examples
-    --------
-    >>> slope_interval(0.5, np.array([0.4, 0.5, 0.6]), 0.05, 1e9)
-    Coefficient(value=0.5, low=0.30..., high=0.69...)
     """
     error = _standard_error(draws)
     if error is None:
@@ -53,11 +48,6 @@ def correlation_interval(value: float, draws: Float64Array, freedom: float) -> C
     `draws` are the correlations of the resamples, NaN where undefined; `freedom` the degrees of freedom of t, at least 1. There
     is no interval where fewer than half of the draws are defined; low = high where the order is perfect, as it then is in every
     resample.
-
-    Examples
-    --------
-    >>> correlation_interval(0.5, np.array([0.4, 0.5, 0.6]), 1e9)
-    Coefficient(value=0.5, low=0.28..., high=0.67...)
     """
     error = _standard_error(draws)
     if error is None:

@@ -18,11 +18,6 @@ def as_row(x: ArrayLike, name: str, *, n: int | None = None, undefined: bool = F
     `name` is the argument's name, for the error line; `n` how many numbers there must be, where that is known; `undefined` lets
     NaN stand for unknown values. Raises `InputError` for what is not numeric, not one-dimensional, of another length, or not
     finite.
-
-    Examples
-    --------
-    >>> as_row([1, 2], "distances").tolist()
-    [1.0, 2.0]
     """
     try:
         row = np.asarray(x, dtype=np.float64)
@@ -65,11 +60,7 @@ class Points:
 
     @classmethod
     def of(
-        cls,
-        distances: ArrayLike,
-        performance: ArrayLike,
-        foreground: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
+        cls, distances: ArrayLike, performance: ArrayLike, foreground: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> Points:
         """Validate and order a dataset's images; those without a performance are left out.
 
@@ -122,13 +113,6 @@ def effective_groups(sets: Sequence[Points], columns: Sequence[Float64Array]) ->
     Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics Bulletin 2 (1946).
 
     `sets` holds one `Points` a set; `columns` (m,) a set are distances, performance or their ranks, centred within the set.
-
-    Examples
-    --------
-    >>> even = Points.of([0.0, 0.1, 0.9, 1.0], [1, 1, 1, 1])
-    >>> outlier = Points.of([0.0, 0.0, 0.0, 0.0, 1.0], [1, 1, 1, 1, 1])
-    >>> [round(effective_groups([points], [points.distances - points.distances.mean()]), 1) for points in (even, outlier)]
-    [3.8, 1.5]
     """
     scatters = [np.bincount(points.groups, column**2) for points, column in zip(sets, columns, strict=True)]
     shares = np.concatenate(scatters)

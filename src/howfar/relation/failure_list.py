@@ -18,11 +18,7 @@ _ROUNDING = 1e-9
 
 
 def list_failures(
-    calibration_estimates: ArrayLike,
-    calibration_performance: ArrayLike,
-    estimates: ArrayLike,
-    tau: float,
-    error_rate: float,
+    calibration_estimates: ArrayLike, calibration_performance: ArrayLike, estimates: ArrayLike, tau: float, error_rate: float
 ) -> tuple[Float64Array, Mask]:
     """Compute p-values of "this image does not fail", and choose the images to list as failing at an error rate.
 

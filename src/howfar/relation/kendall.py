@@ -24,11 +24,6 @@ def concordance_sums(x: Float64Array, y: Float64Array, weights: Float64Array) ->
 
     `x` (m,) is ascending, `y` (m,) finite; `weights` (draws, m) say how often each image was drawn: at least one image a draw,
     fewer than 2²⁴ in all. Returns (draws, 3) float64.
-
-    Examples
-    --------
-    >>> concordance_sums(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]), np.ones((1, 3))).tolist()
-    [[1.0, 0.3333333333333333, 1.0]]
     """
     # Whole numbers below 2^24 are exact in float32, which halves the time of the products.
     single = weights.astype(np.float32)

@@ -31,15 +31,7 @@ AGREEMENTS = ("flip_agreement", "ensemble_agreement")
 def rows(columns: Columns) -> int:
     """Count the images m, which all columns share.
 
-    Raises
-    ------
-    InputError
-        No column, or columns of different lengths.
-
-    Examples
-    --------
-    >>> rows({"i_dist": [1.0, 2.0], "knn": [1.0, 3.0]})
-    2
+    Raises `InputError` where there is no column, or columns differ in length.
     """
     lengths = {name: len(np.atleast_1d(np.asarray(values))) for name, values in columns.items()}
     if not lengths:
@@ -53,19 +45,8 @@ def column(columns: Columns, name: str) -> Float64Array:
     """Return one column as float64: (m,), or (m, 256) for `histogram`; NaN for an image that lacks it.
 
     An image lacks a column that is absent, or whose value is NaN or infinite. It lacks its histogram too where that counts
-    no pixel; else the histogram is returned as shares of the image's pixels.
-
-    Raises
-    ------
-    InputError
-        Columns that do not fit together, a column of another shape, or one that is not numeric.
-
-    Examples
-    --------
-    >>> column({"i_dist": [1.0, float("inf")]}, "i_dist").tolist()
-    [1.0, nan]
-    >>> column({"i_dist": [1.0, 2.0]}, "knn").tolist()
-    [nan, nan]
+    no pixel; else the histogram is returned as shares of the image's pixels. Raises `InputError` for columns that do not fit
+    together, a column of another shape, or one that is not numeric.
     """
     m = rows(columns)
     shape = (m, VALUES) if name == HISTOGRAM else (m,)
@@ -83,15 +64,7 @@ def column(columns: Columns, name: str) -> Float64Array:
 def available(columns: Columns, needs: Iterable[str]) -> Mask:
     """Find which images have every one of the columns, (m,) bool.
 
-    Raises
-    ------
-    InputError
-        Columns of different lengths, or one that is not numeric.
-
-    Examples
-    --------
-    >>> available({"i_dist": [1.0, 2.0], "knn": [float("nan"), 3.0]}, ("i_dist", "knn")).tolist()
-    [False, True]
+    Raises `InputError` for columns of different lengths, or one that is not numeric.
     """
     have = np.ones(rows(columns), dtype=np.bool_)
     for name in needs:
@@ -100,25 +73,13 @@ def available(columns: Columns, needs: Iterable[str]) -> Mask:
 
 
 def take(columns: Columns, which: ArrayLike) -> dict[str, NDArray[np.generic]]:
-    """Select the columns of some images, by their positions or a mask over all.
-
-    Examples
-    --------
-    >>> take({"i_dist": [1.0, 2.0, 4.0]}, [2, 0])["i_dist"].tolist()
-    [4.0, 1.0]
-    """
+    """Select the columns of some images, by their positions or a mask over all."""
     index = np.asarray(which)
     return {name: np.asarray(values)[index] for name, values in columns.items()}
 
 
 def narrow(columns: Columns, needs: Iterable[str]) -> dict[str, ArrayLike]:
-    """Select the needed columns alone, or the first where none of them is there, so that the images can still be counted.
-
-    Examples
-    --------
-    >>> sorted(narrow({"i_dist": [1.0], "knn": [2.0]}, ("knn", "mahalanobis")))
-    ['knn']
-    """
+    """Select the needed columns alone, or the first where none of them is there, so that the images can still be counted."""
     wanted = {name: columns[name] for name in needs if name in columns}
     return wanted or dict(list(columns.items())[:1])
 

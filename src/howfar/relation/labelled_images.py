@@ -29,10 +29,7 @@ class Labelled:
     def of(cls, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None) -> Labelled:
         """Validate labelled images that a caller passes.
 
-        Raises
-        ------
-        InputError
-            Lengths that differ, no image, or a performance that is not in [0, 1].
+        Raises `InputError` for lengths that differ, no image, or a performance that is not in [0, 1].
         """
         n = rows(columns)
         values = _row(performance, "performance", n).astype(np.float64)
@@ -56,13 +53,7 @@ class Labelled:
         return Labelled(self.columns, self.performance, np.unique(self.sets, return_inverse=True)[1], groups)
 
     def having(self, needs: tuple[str, ...]) -> Labelled:
-        """Select the images that have every one of the columns.
-
-        Raises
-        ------
-        InputError
-            No image has them all.
-        """
+        """Select the images that have every one of the columns; raises `InputError` where none has."""
         have = available(self.columns, needs)
         if not have.any():
             raise InputError.of("columns", f"must give {', '.join(needs)} for at least one labelled image", "none")

@@ -134,13 +134,7 @@ def best(judgements: Sequence[Judgement]) -> str | None:
 
 
 def ranking(judgements: Sequence[Judgement]) -> list[str]:
-    """Sort the estimators that were judged on all sets by `mae_image`, the smallest first, ties to the earlier.
-
-    Examples
-    --------
-    >>> ranking([])
-    []
-    """
+    """Sort the estimators that were judged on all sets by `mae_image`, the smallest first, ties to the earlier."""
     most = max((judgement.sets for judgement in judgements), default=0)
     complete = [judgement for judgement in judgements if judgement.sets == most]
     return [judgement.estimator for judgement in sorted(complete, key=lambda judgement: judgement.mae_image)]

@@ -109,11 +109,6 @@ def in_order(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> list
     """List the estimators to try for an image or a set, the first that it has the columns for being used: "mean" comes last.
 
     Before it stand those that were judged better than "mean", the best first, where choosing the best is worth it.
-
-    Examples
-    --------
-    >>> in_order([], [])
-    ['mean']
     """
     names = ranking(judgements)
     better = names[: names.index(MEAN)] if worth_using(judgements, choices) not in (None, MEAN) and MEAN in names else []

@@ -107,13 +107,7 @@ class RegisteredEstimator:
         return self.method(self.name, settled.needs, labelled.having(settled.needs))
 
     def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
-        """Rebuild a fit from the values of its `to_dict`.
-
-        Raises
-        ------
-        InputError
-            The document is not that of a fitted estimator.
-        """
+        """Rebuild a fit from the values of its `to_dict`; raises `InputError` where they are no such document."""
         try:
             return FORMS[document["form"]].from_dict(document)
         except (KeyError, TypeError, ValueError) as error:
@@ -151,8 +145,7 @@ def every() -> tuple[Estimator, ...]:
     >>> [estimator.name for estimator in every()][:4]
     ['mean', 'i_dist', 'knn', 'mahalanobis']
     """
-    ours = tuple(registry.OURS[KIND])
-    return tuple(named(name) for name in (*ours, *(name for name in registry.names(KIND) if name not in ours)))
+    return tuple(named(name) for name in registry.ordered(KIND))
 
 
 def named(estimator: str | Estimator) -> Estimator:

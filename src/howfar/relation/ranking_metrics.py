@@ -19,11 +19,6 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
 
     `scores` (n,) are large for an image that should be positive; `positive` is (n,) bool. Raises `InputError` for lengths that
     differ, or scores that are not finite.
-
-    Examples
-    --------
-    >>> auroc([0.9, 0.2, 0.6, 0.2], [True, True, False, False])
-    0.625
     """
     values, which = _pair(scores, positive, ("scores", "positive"))
     ones = int(np.count_nonzero(which))
@@ -42,13 +37,6 @@ def aurc(estimates: ArrayLike, performance: ArrayLike) -> float:
 
     `estimates` and `performance` are (n,), estimated and true performance, 0 to 1. Raises `InputError` for lengths that differ,
     no image, or estimates that are not finite.
-
-    Examples
-    --------
-    >>> aurc([0.9, 0.5], [1.0, 0.0])
-    0.25
-    >>> aurc([0.5, 0.5], [1.0, 0.0])
-    0.5
     """
     values, truth = _pair(estimates, performance, ("estimates", "performance"))
     if len(values) == 0:

@@ -28,11 +28,6 @@ def centred(sums: Float64Array) -> Float64Array:
     """Compute the scatter of x, and of x with y, about the drawn images' means: (draws, 2) from (draws, 5) summed moments.
 
     A scatter of x that is no more than rounding is 0.
-
-    Examples
-    --------
-    >>> centred(np.array([[2.0, 2.0, 6.0, 4.0, 8.0]])).tolist()
-    [[2.0, 2.0]]
     """
     n, x, y, xx, xy = sums.T
     scatter = xx - x * x / n
@@ -41,13 +36,7 @@ def centred(sums: Float64Array) -> Float64Array:
 
 
 def slope_of(sums: Float64Array) -> Float64Array:
-    """Compute the slope from centred sums, Σ xy / Σ xx; NaN where all distances are equal.
-
-    Examples
-    --------
-    >>> slope_of(np.array([[2.0, 1.0], [0.0, 0.0]])).tolist()
-    [0.5, nan]
-    """
+    """Compute the slope from centred sums, Σ xy / Σ xx; NaN where all distances are equal."""
     xx, xy = sums.T
     return quotient(xy, xx)
 
@@ -58,11 +47,6 @@ def jackknife_error(sets: Sequence[Points]) -> float:
     √(Σ_sets (G − 1)/G Σ_groups (b₋ − mean b₋)²), G the groups of the set. A far group is left out together with its pull on the
     slope, of which the bootstrap sees too little, as most resamples contain the group. Source: Efron & Tibshirani, "An
     Introduction to the Bootstrap" (1993), chapter 11.
-
-    Examples
-    --------
-    >>> round(jackknife_error([Points.of([0.0, 0.5, 1.0], [0.0, 1.0, 0.5])]), 3)
-    1.732
     """
     by_set = [_group_moments(points) for points in sets]
     whole = [centred(groups.sum(axis=0, keepdims=True)) for groups in by_set]

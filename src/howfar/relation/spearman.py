@@ -17,33 +17,20 @@ _COLLINEAR = 1e-9
 
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float | None:
-    """Compute Spearman's rank correlation of two rows of numbers; None where it is undefined (under two values, or all equal).
-
-    Examples
-    --------
-    >>> spearman([1, 2, 3], [10, 30, 20]), spearman([1, 1], [1, 2])
-    (0.5, None)
-    """
+    """Compute Spearman's rank correlation of two rows of numbers; None where it is undefined (a single value, or all equal)."""
     columns = (np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
     rho = float(correlation(rank_sums(columns, np.ones((1, len(columns[0])))))[0])
     return None if np.isnan(rho) else rho
 
 
 def tied(values: Float64Array, weights: Float64Array) -> tuple[Float64Array, NDArray[np.intp]]:
-    """Sum the weight of each different value in ascending order, (draws, values), and find the place of each image's value.
-
-    Examples
-    --------
-    >>> sums, places = tied(np.array([0.3, 0.1, 0.3]), np.array([[1.0, 0.0, 2.0]]))
-    >>> sums.tolist(), places.tolist()
-    ([[0.0, 3.0]], [1, 0, 1])
-    """
-    different, places = np.unique(values, return_inverse=True)
-    ordered = weights[:, np.argsort(places, kind="stable")]
+    """Sum the weight of each different value in ascending order, (draws, values), and find each image's position among them."""
+    different, positions = np.unique(values, return_inverse=True)
+    ordered = weights[:, np.argsort(positions, kind="stable")]
     if len(different) == len(values):
-        return ordered, places
-    starts = np.concatenate([[0], np.cumsum(np.bincount(places))[:-1]])
-    return np.add.reduceat(ordered, starts, axis=1), places
+        return ordered, positions
+    starts = np.concatenate([[0], np.cumsum(np.bincount(positions))[:-1]])
+    return np.add.reduceat(ordered, starts, axis=1), positions
 
 
 def midranks(values: Float64Array, weights: Float64Array) -> Float64Array:
@@ -51,15 +38,10 @@ def midranks(values: Float64Array, weights: Float64Array) -> Float64Array:
 
     `values` (m,) are finite; `weights` (draws, m) say how often each image was drawn. Returns (draws, m), whose weighted mean
     is 0 in every draw; an image that was not drawn gets the rank that it would have.
-
-    Examples
-    --------
-    >>> midranks(np.array([3.0, 1.0, 3.0, 7.0]), np.ones((1, 4))).tolist()
-    [[0.0, -0.375, 0.0, 0.375]]
     """
-    copies, places = tied(values, weights)
+    copies, positions = tied(values, weights)
     total = np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
-    return np.asarray(((np.cumsum(copies, axis=1) - copies / 2.0) / total - 0.5)[:, places])
+    return np.asarray(((np.cumsum(copies, axis=1) - copies / 2.0) / total - 0.5)[:, positions])
 
 
 def rank_sums(columns: tuple[Float64Array, ...], weights: Float64Array) -> Float64Array:
@@ -67,11 +49,6 @@ def rank_sums(columns: tuple[Float64Array, ...], weights: Float64Array) -> Float
 
     `columns` are two or three of (m,) values; `weights` (draws, m) say how often each image was drawn. Returns (draws, 3) or
     (draws, 6).
-
-    Examples
-    --------
-    >>> correlation(rank_sums((np.array([1.0, 2.0, 3.0]), np.array([2.0, 9.0, 4.0])), np.ones((1, 3)))).round(6).tolist()
-    [0.5]
     """
     ranks = [midranks(column, weights) for column in columns]
     pairs = [(i, j) for i in range(len(ranks)) for j in range(i, len(ranks))]
@@ -79,13 +56,7 @@ def rank_sums(columns: tuple[Float64Array, ...], weights: Float64Array) -> Float
 
 
 def correlation(sums: Float64Array) -> Float64Array:
-    """Compute xy / √(xx · yy) from the sums xx, xy, yy; NaN where a quantity was constant.
-
-    Examples
-    --------
-    >>> correlation(np.array([[4.0, -2.0, 1.0], [1.0, 0.0, 0.0]])).tolist()
-    [-1.0, nan]
-    """
+    """Compute xy / √(xx · yy) from the sums xx, xy, yy; NaN where a quantity was constant."""
     xx, xy, yy = sums.T
     return _ratio(xy, xx * yy)
 
@@ -95,11 +66,6 @@ def partial_spearman(sums: Float64Array) -> Float64Array:
 
     (r_xy − r_xz r_yz) / √((1 − r_xz²)(1 − r_yz²)), which is the correlation of what straight lines on the ranks of z
     leave of the ranks of x and y; NaN where a quantity was constant or its ranks are those of z.
-
-    Examples
-    --------
-    >>> partial_spearman(np.array([[1.0, 0.5, 0.0, 1.0, 0.0, 1.0], [1.0, 0.5, 1.0, 1.0, 0.5, 1.0]])).tolist()
-    [0.5, nan]
     """
     xx, xy, xz, yy, yz, zz = sums.T
     r_xy, r_xz, r_yz = _ratio(xy, xx * yy), _ratio(xz, xx * zz), _ratio(yz, yy * zz)

@@ -170,9 +170,7 @@ def _given_foreground(points: Points, weights: Float64Array) -> Float64Array:
 
 
 _SLOPE = _Statistic(
-    lambda points, weights: centred(weights @ moments(points)),
-    slope_of,
-    lambda points: (moments(points)[:, 1],),
+    lambda points, weights: centred(weights @ moments(points)), slope_of, lambda points: (moments(points)[:, 1],)
 )
 _SPEARMAN = _Statistic(
     lambda points, weights: rank_sums((points.distances, points.performance), weights),

@@ -1,4 +1,4 @@
-"""Strategies under one protocol choose which images to label; `named` gives the one that is registered under a name."""
+"""Choose which images to label, by registered strategies under one protocol."""
 
 from __future__ import annotations
 
@@ -39,5 +39,4 @@ def every() -> tuple[Strategy, ...]:
     >>> [strategy.name for strategy in every()][:3]
     ['far', 'near', 'random']
     """
-    ours = tuple(registry.OURS[KIND])
-    return tuple(named(name) for name in (*ours, *(name for name in registry.names(KIND) if name not in ours)))
+    return tuple(named(name) for name in registry.ordered(KIND))

@@ -1,4 +1,4 @@
-"""Near, uncertainty and flip disagreement choose the images with the lowest or the highest values of one column."""
+"""Choose the images with the lowest or the highest values of one column: near, uncertainty and flip disagreement."""
 
 from __future__ import annotations
 

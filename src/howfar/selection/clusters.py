@@ -1,4 +1,4 @@
-"""TypiClust and k-means medoids choose one image of each k-means cluster that has no label yet."""
+"""Choose one image of each k-means cluster that has no label yet: TypiClust and k-means medoids."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def _one_a_cluster(pool: Pool, k: int, rng: np.random.Generator, cost: Cost, sma
     taken = pool.labelled.copy()
     chosen: list[int] = []
     while len(chosen) < k:
-        left = (place for place, members in enumerate(clusters) if not taken[members].all())
-        turn = min(left, key=lambda place: _rank(clusters[place], taken, small))
+        left = (index for index, members in enumerate(clusters) if not taken[members].all())
+        turn = min(left, key=lambda index: _rank(clusters[index], taken, small))
         members = clusters[turn]
         chosen.append(int(members[np.argmin(np.where(taken[members], np.inf, costs[turn]))]))
         taken[chosen[-1]] = True

@@ -1,4 +1,4 @@
-"""Far chooses images at evenly spaced ranks within a band of large distances, as the paper does (section 4.3)."""
+"""Choose images at evenly spaced ranks within a band of large distances, as the paper does (section 4.3)."""
 
 from __future__ import annotations
 

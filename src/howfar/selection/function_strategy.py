@@ -1,4 +1,4 @@
-"""A selection strategy is made of a function that chooses images and a function that says why."""
+"""Make a selection strategy of a function that chooses images and a function that says why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rule: TypeAlias = Callable[[Pool, int, np.random.Generator], ArrayLike]
 
 @dataclass(frozen=True)
 class FunctionStrategy:
-    """A `howfar.protocols.Strategy` is made here of a name, needed columns, whether it is nested, a rule and a reason.
+    """Make a `howfar.protocols.Strategy` of a name, needed columns, whether it is nested, a rule and a reason.
 
     Images are taken in the order of the column `name` where there is one: then which are chosen does not depend on the order of
     rows. Ties go to the first in that order; without names, in the order of rows.
@@ -30,11 +30,7 @@ class FunctionStrategy:
     why: Callable[[Mapping[str, float]], str]
 
     def pick(
-        self,
-        columns: Mapping[str, ArrayLike],
-        k: int,
-        rng: np.random.Generator,
-        labelled: ArrayLike | None = None,
+        self, columns: Mapping[str, ArrayLike], k: int, rng: np.random.Generator, labelled: ArrayLike | None = None
     ) -> Positions:
         """Choose k of m images.
 

@@ -1,4 +1,4 @@
-"""Euclidean distances between rows are computed by differences (equal rows are at exactly 0), in blocks that fit in memory."""
+"""Compute Euclidean distances between rows by differences (equal rows are at exactly 0), in blocks that fit in memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,7 @@ PAIRS = 1 << 22
 
 
 def blocks(x: Float64Array, y: Float64Array, pairs: int = PAIRS) -> Iterator[tuple[slice, Float64Array]]:
-    """Yield the distances of some rows of `x` from all rows of `y`, and which rows; at most `pairs` at once, one row at least.
-
-    Examples
-    --------
-    >>> [d.tolist() for _, d in blocks(np.array([[0.0], [3.0]]), np.array([[4.0], [5.0]]), pairs=2)]
-    [[[4.0, 5.0]], [[1.0, 2.0]]]
-    """
+    """Yield distances of some rows of `x` from all rows of `y`, and which rows; at most `pairs` at once, at least one row."""
     step = max(1, pairs // max(1, len(y)))
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))
@@ -27,13 +21,7 @@ def blocks(x: Float64Array, y: Float64Array, pairs: int = PAIRS) -> Iterator[tup
 
 
 def to_nearest(x: Float64Array, centres: Float64Array) -> Float64Array:
-    """Return the distance of each row of `x`, (n, z), from the nearest centre, (c, z); infinite where there is no centre.
-
-    Examples
-    --------
-    >>> to_nearest(np.array([[0.0], [3.0]]), np.array([[1.0], [5.0]])).tolist()
-    [1.0, 2.0]
-    """
+    """Return the distance of each row of `x`, (n, z), from the nearest centre, (c, z); infinite where there is no centre."""
     gaps = np.full(len(x), np.inf)
     if len(centres):
         for rows, distances in blocks(x, centres):
@@ -42,24 +30,12 @@ def to_nearest(x: Float64Array, centres: Float64Array) -> Float64Array:
 
 
 def to_point(x: Float64Array, point: Float64Array) -> Float64Array:
-    """Return the distance of each row of `x`, (n, z), from one point, (z,).
-
-    Examples
-    --------
-    >>> to_point(np.array([[0.0], [3.0]]), np.array([1.0])).tolist()
-    [1.0, 2.0]
-    """
+    """Return the distance of each row of `x`, (n, z), from one point, (z,)."""
     return to_nearest(x, point[None])
 
 
 def to_neighbours(x: Float64Array, k: int) -> Float64Array:
-    """Return the mean distance of each row of `x`, (n, z), from its k nearest others; 0 where there are none.
-
-    Examples
-    --------
-    >>> to_neighbours(np.array([[0.0], [1.0], [5.0]]), 2).tolist()
-    [3.0, 2.5, 4.5]
-    """
+    """Return the mean distance of each row of `x`, (n, z), from its k nearest others; 0 where there are none."""
     k = min(k, len(x) - 1)
     means = np.zeros(len(x))
     if k < 1:

@@ -1,4 +1,4 @@
-"""Herding chooses images whose mean stays as near as it can to the mean of all images (Welling 2009)."""
+"""Choose images whose mean stays as near as it can to the mean of all images: herding (Welling 2009)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""k-center greedy, also called core-set, always chooses the image farthest from all that are covered."""
+"""Choose the image farthest from all that are covered, again and again: greedy k-center, also called core-set."""
 
 from __future__ import annotations
 

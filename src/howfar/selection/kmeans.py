@@ -1,4 +1,4 @@
-"""k-means (Lloyd) clusters rows from k-means++ seeds with several restarts; no cluster is empty that need not be."""
+"""Cluster rows by k-means (Lloyd) from k-means++ seeds with several restarts; no cluster is empty that need not be."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROUNDS = 300
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """A clustering holds centres (c, z), the cluster of each of n rows, and the summed squared distances from the centres."""
+    """Hold centres (c, z), the cluster of each of n rows, and the summed squared distances from the centres."""
 
     centres: Float64Array
     labels: NDArray[np.intp]
@@ -25,24 +25,9 @@ class Clustering:
 
 
 def kmeans(x: Float64Array, count: int, rng: np.random.Generator, restarts: int = RESTARTS) -> Clustering:
-    """Cluster rows so that Σ ‖x − its centre‖² is small: the best of several restarts, of equal ones the first.
+    """Cluster rows (n, z) so that Σ ‖x − its centre‖² is small: the best of several restarts, of equal ones the first.
 
-    Parameters
-    ----------
-    x
-        (n, z) rows.
-    count
-        Clusters c, at most n.
-    rng
-        Draws the seeds (k-means++).
-    restarts
-        How many times.
-
-    Examples
-    --------
-    >>> clustering = kmeans(np.array([[0.0], [1.0], [9.0]]), 2, np.random.default_rng(0))
-    >>> sorted(clustering.centres.ravel().tolist()), clustering.inertia
-    ([0.5, 9.0], 0.5)
+    There are `count` clusters, at most n; `rng` draws the seeds (k-means++).
     """
     nothing = np.zeros(len(x), dtype=np.bool_)
     clusterings = [lloyd(x, x[seeds(x, count, rng, nothing)]) for _ in range(restarts)]
@@ -53,11 +38,6 @@ def lloyd(x: Float64Array, centres: Float64Array, rounds: int = ROUNDS) -> Clust
     """Move rows to their nearest centre and centres to the mean of their rows, until no row moves (Lloyd 1982).
 
     A centre that loses its rows moves to the row that is farthest from its own centre.
-
-    Examples
-    --------
-    >>> lloyd(np.array([[0.0], [1.0], [9.0]]), np.array([[0.0], [1.0]])).labels.tolist()
-    [0, 0, 1]
     """
     centres = centres.astype(np.float64)
     labels, gaps = _nearest(x, centres)
@@ -69,9 +49,9 @@ def lloyd(x: Float64Array, centres: Float64Array, rounds: int = ROUNDS) -> Clust
                 break
             sizes[labels[farthest]] -= 1
             labels[farthest], gaps[farthest], sizes[empty] = empty, 0.0, 1
-        kept = sizes > 0
+        occupied = sizes > 0
         sums = np.stack([np.bincount(labels, weights=column, minlength=len(centres)) for column in x.T], axis=1)
-        centres[kept] = sums[kept] / sizes[kept, None]
+        centres[occupied] = sums[occupied] / sizes[occupied, None]
         moved, gaps = _nearest(x, centres)
         if np.array_equal(moved, labels):
             break

@@ -1,4 +1,4 @@
-"""k-means++ seeding draws rows with chances that grow with the squared distance from what is covered."""
+"""Draw images by k-means++ seeding: with chances that grow with the squared distance from what is covered."""
 
 from __future__ import annotations
 
@@ -13,21 +13,8 @@ from howfar.selection.pool import FEATURES, Mask
 def seeds(x: Float64Array, k: int, rng: np.random.Generator, covered: Mask) -> list[int]:
     """Draw k rows, each with chance D² / Σ D², D its distance from the nearest covered one: Arthur & Vassilvitskii, SODA 2007.
 
-    Parameters
-    ----------
-    x
-        (n, z) rows.
-    k
-        How many, at most as many as are not covered.
-    rng
-        Gives one uniform number a row.
-    covered
-        (n,) rows that are never drawn. Where there is none, or all others lie on covered ones, all others have one chance.
-
-    Examples
-    --------
-    >>> seeds(np.array([[0.0], [0.0], [7.0]]), 1, np.random.default_rng(0), np.array([True, False, False]))
-    [2]
+    `x` is (n, z). Rows in `covered` (n,) are never drawn, and k is at most as many as the others. Where no row is covered, or
+    all others lie on covered ones, all others have one chance. `rng` gives one uniform number a row.
     """
     free = ~covered
     nearest = to_nearest(x, x[covered])

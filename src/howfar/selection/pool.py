@@ -1,4 +1,4 @@
-"""A pool holds the images that a strategy chooses from: columns checked, order settled, and which have labels already."""
+"""Hold the images that a strategy chooses from: columns checked, order settled, and which have labels already."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME, FEATURES = "name", "features"
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """A pool holds n images that have all that a strategy needs, in the order by which it breaks ties and draws.
+    """Hold n images that have all that a strategy needs, in the order by which it breaks ties and draws.
 
     The order is that of the images' names where the columns hold `name`, so that the order of rows changes nothing; else it
     is the order of the rows.
@@ -49,16 +49,8 @@ class Pool:
     ) -> Pool:
         """Check the columns that a strategy needs; an image whose value is NaN or infinite is left out.
 
-        Raises
-        ------
-        InputError
-            A column is missing, is not numeric or has another shape; the columns differ in length; `labelled` is no mask.
-
-        Examples
-        --------
-        >>> pool = Pool.of("near", {"distance": [0.5, float("nan"), 0.1], "name": ["c", "b", "a"]}, ("distance",))
-        >>> pool.positions.tolist(), pool["distance"].tolist()
-        ([2, 0], [0.1, 0.5])
+        Raises `InputError` where a column is missing, is not numeric or has another shape, columns differ in length, or
+        `labelled` is no mask.
         """
         missing = [name for name in needs if name not in columns]
         if missing:
@@ -88,16 +80,7 @@ class Pool:
     def count(self, k: Any) -> int:
         """Check how many images are asked for, and return that number.
 
-        Raises
-        ------
-        InputError
-            Not a whole number, below 1, or more than are left.
-
-        Examples
-        --------
-        >>> Pool.of("random", {"name": ["a", "b"]}, labelled=[True, False]).count(2)
-        Traceback (most recent call last):
-        howfar.errors.InputError: k must be at most 1, as many images as random has left (2, 1 of them labelled), got 2
+        Raises `InputError` where it is no whole number, below 1, or more than are left.
         """
         try:
             number = operator.index(k)

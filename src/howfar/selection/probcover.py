@@ -1,4 +1,4 @@
-"""ProbCover chooses the image whose ball covers most that is not covered yet (Yehuda, Dekel, Hacohen & Weinshall 2022)."""
+"""Choose images by ProbCover: whose ball covers most that is not covered yet (Yehuda, Dekel, Hacohen & Weinshall 2022)."""
 
 from __future__ import annotations
 
@@ -15,29 +15,11 @@ PURITY = 0.95
 
 
 def radius(x: Float64Array, labels: NDArray[np.intp], purity: float = PURITY) -> float:
-    """Return the largest δ at which a share `purity` of the balls {y: d(x, y) < δ} hold rows of their own cluster only.
+    """Find the largest δ at which a share `purity` of the balls {y: d(x, y) < δ} hold rows of their own cluster only.
 
     The paper's rule, the largest δ whose purity is at least α = 0.95, is met exactly and not on a grid: a row's ball is pure up
-    to its distance from the nearest row of another cluster, so δ is a quantile of these.
-
-    Parameters
-    ----------
-    x
-        (n, z) rows.
-    labels
-        (n,) the cluster of each.
-    purity
-        α.
-
-    Returns
-    -------
-    float
-        In the unit of the rows; infinite where all are of one cluster.
-
-    Examples
-    --------
-    >>> radius(np.array([[0.0], [1.0], [4.0]]), np.array([0, 0, 1]))
-    3.0
+    to its distance from the nearest row of another cluster, so δ is a quantile of these; it is infinite where all are of one
+    cluster. `x` is (n, z), and `labels` (n,) the cluster of each row.
     """
     to_others = np.full(len(x), np.inf)
     for rows, distances in blocks(x, x):

@@ -1,4 +1,4 @@
-"""Random, stratified and foreground draw images by chance: all alike, one a stratum, or by predicted foreground."""
+"""Draw images by chance: all alike (random), one a stratum of distance (stratified), or by predicted foreground."""
 
 from __future__ import annotations
 

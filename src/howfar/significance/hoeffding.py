@@ -1,4 +1,4 @@
-"""Draw a mean distance without its pairs: effects of images and their interactions exactly, the rest as noise.
+"""Draw bootstrap means of distances by Hoeffding's decomposition: effects of images exactly, the rest of each pair as noise.
 
 Hoeffding's decomposition writes a distance as d(i, j) = mean + a(i) + b(j) + r(i, j), where r sums to 0 over each row and each
 column. A draw that takes image i of S w(i) times, of m, and image j of P v(j) times, of n, has the mean distance
@@ -30,7 +30,7 @@ _ROUNDING = 1e-12
 
 
 class DrawnEffects(NamedTuple):
-    """Holds sums over the images of a dataset in each draw: Σ w e and Σ w² e, (k, draws), of k effects, and Σ w², (draws,)."""
+    """Hold sums over a dataset's images in each draw: Σ w e and Σ w² e, (k, draws), of k effects, and Σ w², (draws,)."""
 
     first: Float64Array
     second: Float64Array
@@ -75,7 +75,7 @@ def own_effects(sums: Float64Array) -> tuple[float, Float64Array]:
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """Holds what is needed to draw a mean distance.
+    """Hold what is needed to draw a mean distance.
 
     Attributes
     ----------

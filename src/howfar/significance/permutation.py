@@ -1,4 +1,4 @@
-"""Test by permutation whether S and P are one distribution, and correct p-values of several secondaries after Holm."""
+"""Test by permutation whether two datasets are one distribution, and correct several p-values after Holm."""
 
 from __future__ import annotations
 

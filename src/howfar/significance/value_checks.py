@@ -1,4 +1,4 @@
-"""Validate a row of numbers, for all of this folder."""
+"""Check that an argument is one row of finite numbers, before statistics are computed of it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,8 @@ from howfar.errors import InputError
 def as_scores(x: ArrayLike, name: str, *, undefined: bool = False) -> Float64Array:
     """Return `x` as a (k,) float64 array of at least one finite number.
 
-    Parameters
-    ----------
-    x
-        The numbers.
-    name
-        The argument's name, for the error line.
-    undefined
-        Let NaN and infinity stand for undefined values, so long as one is finite.
-
-    Raises
-    ------
-    InputError
-        Not numeric, not one-dimensional, empty, or not finite.
-
-    Examples
-    --------
-    >>> as_scores([1, 2], "scores").tolist()
-    [1.0, 2.0]
+    `name` is the argument's name, for the error line; `undefined` lets NaN and infinity stand for undefined values, so long as
+    one is finite. Raises `InputError` for what is not numeric, not one-dimensional, empty, or not finite.
     """
     try:
         scores = np.asarray(x, dtype=np.float64)

@@ -23,7 +23,7 @@ from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.memory_plan import check_plan
 from howfar.progress import bar
-from howfar.projection.cached import Remembered
+from howfar.projection.cached import CachedRows
 from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.matrix import Matrix, MatrixDataset
 from howfar.settings import checked, picked, with_options
@@ -136,7 +136,7 @@ def _measured(
     keys = [digest([digests[a], digests[b], *common]) for a, b in pairs]
     missing = {key: (a, b) for key, (a, b) in zip(keys, pairs, strict=True) if key not in journal}
     kept = [
-        replace(one, rows=Remembered(one.rows, sums / part_key(own, feature)))
+        replace(one, rows=CachedRows(one.rows, sums / part_key(own, feature)))
         for one, own in zip(features, digests, strict=True)
     ]
     # The draws depend on the two sets' images alone, not on names or companions.

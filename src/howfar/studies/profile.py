@@ -16,7 +16,7 @@ from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import embed_all, projector_of
 from howfar.pipeline.feature_identity import check_same
 from howfar.pipeline.memory_plan import check_plan
-from howfar.pipeline.profile import Profile
+from howfar.pipeline.reference_profile import Profile
 from howfar.results import Evaluation, Features, Provenance, Settings
 from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.performance_files import Performances, read_performances

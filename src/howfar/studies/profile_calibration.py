@@ -13,7 +13,7 @@ from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.keywords import CalibrationOptions
 from howfar.pipeline.performance_predictor import Expected
-from howfar.pipeline.profile import Profile
+from howfar.pipeline.reference_profile import Profile
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.label_free_columns import take
 from howfar.relation.leave_one_dataset_out import judge

@@ -111,13 +111,7 @@ def _read(file: Path | None, folder: Path) -> NDArray[Any]:
 
 
 def stacked(images: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-    """Stack several images' signals into columns, nan where an image lacks one.
-
-    Examples
-    --------
-    >>> stacked([{"entropy": 0.5}, {}], ["entropy"])
-    {'entropy': array([0.5, nan])}
-    """
+    """Stack several images' signals into columns, nan where an image lacks one."""
     blank: dict[str, Any] = {name: np.full(VALUES, np.nan) if name == HISTOGRAM else np.nan for name in names}
     return {name: np.array([signals.get(name, blank[name]) for signals in images]) for name in names}
 

@@ -12,7 +12,7 @@ from PIL import Image
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.metrics import signals, soft_dice
-from howfar.pipeline.signals import Folders, stacked
+from howfar.pipeline.map_signals import Folders, stacked
 from howfar.relation.label_free_columns import CONFIDENCES
 
 SIDE = 12

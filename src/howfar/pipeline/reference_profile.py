@@ -147,7 +147,7 @@ class Profile(Reference):
 
     @classmethod
     def load(cls, file: str | Path) -> Self:
-        """Read a profile back.
+        """Read a profile from the file that `save` wrote.
 
         Raises
         ------
