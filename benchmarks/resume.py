@@ -23,15 +23,15 @@ from howfar.store import Store
 # The command, with a line written for each batch as soon as the network has run on it, before it is stored.
 JOB = """
 import os, sys
-from howfar.backbones.torch_backbone import Network
+from howfar.backbones.torch_backbone import TorchBackbone
 from howfar.cli.main import run
-plain = Network.embed
+plain = TorchBackbone.embed
 def embed(self, batch):
     rows = plain(self, batch)
     with open(sys.argv[1], "a") as log:
         log.write(f"{len(batch)}\\n")
     return rows
-Network.embed = embed
+TorchBackbone.embed = embed
 sys.exit(run(sys.argv[2:]))
 """
 
