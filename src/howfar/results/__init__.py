@@ -5,14 +5,7 @@ Long tables (one row an image) are pandas frames beside the records; a run folde
 
 from __future__ import annotations
 
-from howfar.results.comparison import (
-    BackboneSummary,
-    BaselineSummary,
-    Comparison,
-    DatasetSummary,
-    PrimarySummary,
-    Settings,
-)
+from howfar.results.comparison import BackboneSummary, BaselineSummary, Comparison, DatasetSummary, PrimarySummary, Settings
 from howfar.results.evaluation import Evaluation
 from howfar.results.records import Features, Leak, Provenance, Skipped
 from howfar.results.relation import (

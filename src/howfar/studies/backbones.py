@@ -41,10 +41,7 @@ Row = dict[str, Any]
 
 @with_options(CompareOptions)
 def compare_backbones(
-    primary: Any,
-    secondaries: Any,
-    backbones: Sequence[str | Backbone],
-    **options: Unpack[CompareOptions],
+    primary: Any, secondaries: Any, backbones: Sequence[str | Backbone], **options: Unpack[CompareOptions]
 ) -> BackboneComparison:
     """Measure the distances of `howfar.compare` by several backbones, and how far these agree.
 

@@ -117,10 +117,7 @@ def of_features(
 def _datasets(primary: Any, labelled: Any) -> list[Dataset | Features]:
     several = labelled if isinstance(labelled, Sequence) and not isinstance(labelled, str) else [labelled]
     others = [] if labelled is None else several
-    datasets = [
-        _parsed(primary, "primary"),
-        *(_parsed(one, f"labelled-{place}") for place, one in enumerate(others, start=1)),
-    ]
+    datasets = [_parsed(primary, "primary"), *(_parsed(one, f"labelled-{place}") for place, one in enumerate(others, start=1))]
     names = [one.name for one in datasets]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -123,10 +123,7 @@ def select(
         labelled=int(mask.sum()),
         picks=tuple(_picks(images, columns, positions, chosen_by)),
         provenance=Provenance.now(),
-        notes=(
-            *(f"{dataset}: {warning.message}" for warning in caught),
-            *_notes(columns, chosen_by, strangers, dataset),
-        ),
+        notes=(*(f"{dataset}: {warning.message}" for warning in caught), *_notes(columns, chosen_by, strangers, dataset)),
     )
     folder = ready_folder("out", out)
     if folder is not None:

@@ -20,17 +20,7 @@ from howfar.relation.performance_curve import curve
 from howfar.relation.strata import parts
 from howfar.relation.trend import pooled_trend, trend
 from howfar.relation.trend_verdict import verdict
-from howfar.results import (
-    Comparison,
-    DatasetRelation,
-    Evaluation,
-    Part,
-    Provenance,
-    Relation,
-    RelationSettings,
-    Trend,
-    Verdict,
-)
+from howfar.results import Comparison, DatasetRelation, Evaluation, Part, Provenance, Relation, RelationSettings, Trend, Verdict
 from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.caveats import relation_notes
 from howfar.studies.performance.estimates import expect
@@ -45,9 +35,7 @@ BY_THRESHOLD = ("threshold", "precision", "recall", "f", "dataset")
 
 @with_options(RelateOptions)
 def relate(
-    run: Comparison | str | Path,
-    performance: Performances | Sequence[Performances],
-    **options: Unpack[RelateOptions],
+    run: Comparison | str | Path, performance: Performances | Sequence[Performances], **options: Unpack[RelateOptions]
 ) -> Relation:
     r"""Tell whether performance falls with distance in each secondary dataset, and what to expect where nobody has labelled.
 
