@@ -1,4 +1,4 @@
-"""What a run found: frozen records with their provenance, which figures, report and explorer read and nothing else.
+"""Hold the results of studies: frozen records with their provenance, all that figures, report and explorer read.
 
 Long tables (one row an image) are pandas frames beside the records; a run folder keeps them as Parquet.
 """
@@ -24,28 +24,7 @@ from howfar.results.relation import (
 from howfar.results.selection import Pick, Selection
 
 __all__ = [
-    "BackboneSummary",
-    "BaselineSummary",
-    "Choice",
-    "Coefficient",
-    "Comparison",
-    "DatasetRelation",
-    "DatasetSummary",
-    "Evaluation",
-    "Failures",
-    "Features",
-    "Judgement",
-    "Leak",
-    "Part",
-    "Pick",
-    "PrimarySummary",
-    "Provenance",
-    "Relation",
-    "RelationSettings",
-    "Selection",
-    "SetEstimate",
-    "Settings",
-    "Skipped",
-    "Trend",
-    "Verdict",
-]
+    "BackboneSummary", "BaselineSummary", "Choice", "Coefficient", "Comparison", "DatasetRelation", "DatasetSummary",
+    "Evaluation", "Failures", "Features", "Judgement", "Leak", "Part", "Pick", "PrimarySummary", "Provenance", "Relation",
+    "RelationSettings", "Selection", "SetEstimate", "Settings", "Skipped", "Trend", "Verdict",
+]  # fmt: skip
