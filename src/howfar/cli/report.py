@@ -1,4 +1,4 @@
-"""`howfar report`: draw the figures and the report of a run or a study again."""
+"""Draw the figures and the report of a run or a study again (`howfar report`)."""
 
 from __future__ import annotations
 
