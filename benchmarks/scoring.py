@@ -23,9 +23,10 @@ from howfar.arrays import ArrayRows
 from howfar.backbones import load_backbone
 from howfar.data import decode, read_bytes
 from howfar.demo import write_dataset
+from howfar.keywords import ScoringOptions
 from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.score_inputs import Group, arrivals
-from howfar.pipeline.scorer import Scorer, ScoringOptions
+from howfar.pipeline.scorer import Scorer
 from howfar.protocols import Backbone
 from howfar.results import Features
 from howfar.results.scores import Score

@@ -1,4 +1,4 @@
-"""howfar: how far are new images from what a vision model was trained on, will it fail on them, and which to label.
+"""Measure how far new images are from what a vision model was trained on, whether it fails on them, and which to label.
 
 The public names are loaded on first use, so that ``import howfar`` is quick and never loads torch.
 """
@@ -72,43 +72,11 @@ _NAMES = {
 _MODULES = ("distances", "metrics", "projection", "relation", "selection", "significance")
 
 __all__ = [
-    "Adaptation",
-    "BackboneComparison",
-    "Checkpoint",
-    "Comparison",
-    "Dataset",
-    "Evaluation",
-    "Features",
-    "HowfarError",
-    "Matrix",
-    "Profile",
-    "Prompting",
-    "Relation",
-    "Selection",
-    "Store",
-    "__version__",
-    "adapt",
-    "bakeoff",
-    "compare",
-    "compare_backbones",
-    "distances",
-    "embed",
-    "evaluate",
-    "load_backbone",
-    "matrix",
-    "metrics",
-    "predict",
-    "profile",
-    "projection",
-    "prompts",
-    "relate",
-    "relation",
-    "select",
-    "selection",
-    "significance",
-    "train",
-    "write_report",
-]
+    "Adaptation", "BackboneComparison", "Checkpoint", "Comparison", "Dataset", "Evaluation", "Features", "HowfarError",
+    "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "__version__", "adapt", "bakeoff", "compare",
+    "compare_backbones", "distances", "embed", "evaluate", "load_backbone", "matrix", "metrics", "predict", "profile",
+    "projection", "prompts", "relate", "relation", "select", "selection", "significance", "train", "write_report",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

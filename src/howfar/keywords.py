@@ -8,7 +8,7 @@ from howfar import options
 
 
 class CompareSettings(TypedDict, total=False):
-    """Settings that change the numbers of a comparison."""
+    """Declare the settings that change the numbers of a comparison."""
 
     components: options.Components
     projection: options.Projection
@@ -22,7 +22,7 @@ class CompareSettings(TypedDict, total=False):
 
 
 class ExecutionOptions(TypedDict, total=False):
-    """Options that say how features are computed, and change no number beyond rounding."""
+    """Declare the options that say how features are computed, and change no number beyond rounding."""
 
     runner: options.Runner
     batch_size: options.BatchSize
@@ -32,13 +32,13 @@ class ExecutionOptions(TypedDict, total=False):
 
 
 class StudyExecution(ExecutionOptions, total=False):
-    """Options that say how a study's features are computed and where they are kept."""
+    """Declare the options that say how a study's features are computed and where they are kept."""
 
     store: options.Store
 
 
 class BackboneOptions(TypedDict, total=False):
-    """Options of `howfar.load_backbone`."""
+    """Declare the options of `howfar.load_backbone`."""
 
     device: options.Device
     weights: options.Weights
@@ -57,14 +57,14 @@ class BackboneOptions(TypedDict, total=False):
 
 
 class CompareOptions(CompareSettings, StudyExecution, BackboneOptions, total=False):
-    """Options of `howfar.compare` and of `howfar.compare_backbones`."""
+    """Declare the options of `howfar.compare` and of `howfar.compare_backbones`."""
 
     baselines: options.Baselines
     out: options.Out
 
 
 class MatrixOptions(StudyExecution, BackboneOptions, total=False):
-    """Options of `howfar.matrix`."""
+    """Declare the options of `howfar.matrix`."""
 
     components: options.Components
     projection: Annotated[
@@ -79,17 +79,17 @@ class MatrixOptions(StudyExecution, BackboneOptions, total=False):
 
 
 class EmbedOptions(ExecutionOptions, BackboneOptions, total=False):
-    """Options of `howfar.embed`."""
+    """Declare the options of `howfar.embed`."""
 
 
 class StoredEmbedOptions(EmbedOptions, total=False):
-    """Options of `howfar embed`."""
+    """Declare the options of `howfar embed`."""
 
     store: options.Store
 
 
 class CalibrationOptions(TypedDict, total=False):
-    """Options that say what counts as a failure, and how sure intervals are to be."""
+    """Declare the options that say what counts as a failure, and how sure intervals are to be."""
 
     threshold: options.Threshold
     tau: options.Tau
@@ -98,7 +98,7 @@ class CalibrationOptions(TypedDict, total=False):
 
 
 class ProfileOptions(CalibrationOptions, StudyExecution, BackboneOptions, total=False):
-    """Options of `howfar.profile`."""
+    """Declare the options of `howfar.profile`."""
 
     components: options.Components
     scale: options.Scale
@@ -106,7 +106,7 @@ class ProfileOptions(CalibrationOptions, StudyExecution, BackboneOptions, total=
 
 
 class RelateSettings(CalibrationOptions, total=False):
-    """Settings that change the numbers of a relation."""
+    """Declare the settings that change the numbers of a relation."""
 
     flat: options.Flat
     error_rate: options.ErrorRate
@@ -115,32 +115,42 @@ class RelateSettings(CalibrationOptions, total=False):
 
 
 class RelateOptions(RelateSettings, total=False):
-    """Options of `howfar.relate`."""
+    """Declare the options of `howfar.relate`."""
 
     estimator: options.Estimator
 
 
-class ScoreOptions(TypedDict, total=False):
-    """Options of `howfar score`."""
+class ScoringOptions(TypedDict, total=False):
+    """Declare the options that say how new images are scored by a profile; the first three change no score beyond rounding."""
 
-    estimator: options.Estimator
-    store: Annotated[options.Store, options.But({"help": "Look features up there and keep new ones; by default do neither."})]
-    device: options.Device
     batch_size: options.ImagesAtOnce
     workers: options.Workers
+    store: Annotated[options.Store, options.But({"help": "Look features up there and keep new ones; by default do neither."})]
+    estimator: options.Estimator
+    predictions: options.Predictions
     flipped: options.FlippedMaps
     ensemble: options.Ensemble
+
+
+class ScorerOptions(ScoringOptions, BackboneOptions, total=False):
+    """Declare the options of `howfar.Profile.score` and of `howfar.Profile.scorer`."""
+
+
+class ScoreOptions(ScoringOptions, total=False):
+    """Declare the options of `howfar score`."""
+
+    device: options.Device
     weights: Annotated[options.Weights, options.But({"help": "Read the backbone's local weights here, if they have moved."})]
 
 
 class SelectOptions(TypedDict, total=False):
-    """Options of `howfar.select`."""
+    """Declare the options of `howfar.select`."""
 
     seed: options.Seed
 
 
 class EvaluateOptions(TypedDict, total=False):
-    """Options of `howfar.evaluate`."""
+    """Declare the options of `howfar.evaluate`."""
 
     task: options.Task
     tolerance: options.Tolerance
@@ -163,7 +173,7 @@ class EvaluateOptions(TypedDict, total=False):
 
 
 class ModelOptions(TypedDict, total=False):
-    """Options by which a trained network is loaded to predict."""
+    """Declare the options by which a trained network is loaded to predict."""
 
     device: options.Device
     size: Annotated[
@@ -175,14 +185,14 @@ class ModelOptions(TypedDict, total=False):
 
 
 class PredictOptions(ModelOptions, total=False):
-    """Options of `howfar.predict`."""
+    """Declare the options of `howfar.predict`."""
 
     flipped: options.Flipped
     progress: options.Progress
 
 
 class TrainingOptions(TypedDict, total=False):
-    """Options of a training but its seed."""
+    """Declare the options of a training but its seed."""
 
     size: options.Side
     epochs: options.Epochs
@@ -199,7 +209,7 @@ class TrainingOptions(TypedDict, total=False):
 
 
 class SegmenterOptions(TypedDict, total=False):
-    """Options of a segmenter, and of where and by what it is trained."""
+    """Declare the options of a segmenter, and of where and by what it is trained."""
 
     options: options.Architecture
     pretrained: options.Pretrained
@@ -215,17 +225,17 @@ class SegmenterOptions(TypedDict, total=False):
 
 
 class TrainSettings(TrainingOptions, total=False):
-    """Settings that change a training's outcome."""
+    """Declare the settings that change a training's outcome."""
 
     seed: Annotated[options.Seed, options.But({"rule": {"ge": 0, "lt": 2**32}})]
 
 
 class TrainOptions(TrainSettings, SegmenterOptions, total=False):
-    """Options of `howfar.train`."""
+    """Declare the options of `howfar.train`."""
 
 
 class AdaptationOptions(TrainingOptions, SegmenterOptions, total=False):
-    """Options of every adaptation study."""
+    """Declare the options of every adaptation study."""
 
     background_shots: options.BackgroundShots
     start: options.Start
@@ -237,7 +247,7 @@ class AdaptationOptions(TrainingOptions, SegmenterOptions, total=False):
 
 
 class AdaptOptions(AdaptationOptions, total=False):
-    """Options of `howfar.adapt`."""
+    """Declare the options of `howfar.adapt`."""
 
     shots: options.Shots
     strategies: options.Strategies
@@ -247,7 +257,7 @@ class AdaptOptions(AdaptationOptions, total=False):
 
 
 class BakeoffOptions(AdaptationOptions, total=False):
-    """Options of `howfar.bakeoff`."""
+    """Declare the options of `howfar.bakeoff`."""
 
     shots: Annotated[options.Shots, options.But({"default": (7,)})]
     strategies: Annotated[
@@ -260,7 +270,7 @@ class BakeoffOptions(AdaptationOptions, total=False):
 
 
 class PromptSettings(TypedDict, total=False):
-    """Settings that change the maps of prompted networks."""
+    """Declare the settings that change the maps of prompted networks."""
 
     texts: options.Texts
     foreground: options.ForegroundPoints
@@ -271,7 +281,7 @@ class PromptSettings(TypedDict, total=False):
 
 
 class PromptOptions(PromptSettings, total=False):
-    """Options of `howfar.prompts`."""
+    """Declare the options of `howfar.prompts`."""
 
     sam: options.Sam
     clipseg: options.ClipSeg

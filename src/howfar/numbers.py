@@ -16,6 +16,19 @@ def format_number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def format_interval(value: float | None, low: float | None, high: float | None, form: str = ".2f") -> str:
+    """Write a number with its interval, where it has one; "–" where the number is undefined.
+
+    Examples
+    --------
+    >>> format_interval(0.5, 0.41, 0.6), format_interval(-0.1, None, None, "+.3f"), format_interval(None, None, None)
+    ('0.50 [0.41, 0.60]', '-0.100', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value:{form}}" if low is None or high is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
+
+
 def format_p(value: float | None) -> str:
     """Write a p-value for people: three decimals, "<0.001" below, "–" where undefined."""
     if value is None:

@@ -16,7 +16,7 @@ from howfar import protocols
 
 @dataclass(frozen=True, eq=False)
 class Option:
-    """Say of an option what its type does not say.
+    """Declare what an option's type does not say: default, help, rule, unit, and names on the command line.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Option:
 
 @dataclass(frozen=True, eq=False)
 class But:
-    """Change fields of an option where one function differs from the others."""
+    """Change fields of an option in the one function that differs from the others."""
 
     changes: Mapping[str, Any]
 
@@ -69,8 +69,8 @@ _FURTHER: Final = {"free": True, "flags": FOLDED}
 _Text = str | None
 _Number = float | None
 _Count = int | None
-_Place = str | Path | None
-_Three = Sequence[float] | None
+_Path = str | Path | None
+_Channels = Sequence[float] | None
 
 # How distances are measured.
 Space = Literal["pair", "primary", "joint", "none"]
@@ -89,7 +89,7 @@ Rivals = Annotated[bool, Option(True, "Measure Fréchet, KID, MMD and sliced Was
 Baselines = Annotated[bool, Option(True, "Measure with the two trivial backbones too (raw pixels, colour moments).")]
 
 # Where and by what the computing is done.
-Out = Annotated[_Place, Option(None, "Write the run to this folder, where a run that was killed goes on.", free=True)]
+Out = Annotated[_Path, Option(None, "Write the run to this folder, where a run that was killed goes on.", free=True)]
 Stored = protocols.Store | str | Path | None
 Store = Annotated[
     Stored, Option(None, "Keep features in this folder or URL (s3://, gs://, az://), not in the cache.", free=True)
@@ -119,8 +119,8 @@ Via = Annotated[_Count, Option(None, "Resize to this square first; the paper's i
 ModelName = Annotated[_Text, Option(None, "Load this model of the family.", free=True, flags=HIDDEN)]
 Sides = int | Sequence[int] | None
 InputSize = Annotated[Sides, Option(None, "Feed the network this square, or this height and width.", unit="pixels", **_FURTHER)]
-Mean = Annotated[_Three, Option(None, "Subtract this of each channel, on the scale from 0 to 1.", **_FURTHER)]
-Std = Annotated[_Three, Option(None, "Divide each channel by this, on the scale from 0 to 1.", **_FURTHER)]
+Mean = Annotated[_Channels, Option(None, "Subtract this of each channel, on the scale from 0 to 1.", **_FURTHER)]
+Std = Annotated[_Channels, Option(None, "Divide each channel by this, on the scale from 0 to 1.", **_FURTHER)]
 Output = Annotated[_Text, Option(None, "Take this output of an ONNX file as the feature.", **_FURTHER)]
 PromptText = Annotated[_Text, Option(None, "Give the network this text beside the picture.", **_FURTHER)]
 Engines = Literal["auto", "torch", "compile"]
@@ -152,10 +152,11 @@ Tolerance = Annotated[float, Option(0.0, "Let prediction and mask agree within t
 Iou = Annotated[_Number, Option(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
 MinScore = Annotated[_Number, Option(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
 Partial = Annotated[bool, Option(False, "Leave out images that cannot be scored, and list them.", flags=("--partial",))]
-FlippedMaps = Annotated[_Place, Option(None, "Read maps of the left-right flipped images, as the model gave them.", free=True)]
+Predictions = Annotated[_Path, Option(None, "Read the model's probability maps, for estimators that need them.", free=True)]
+FlippedMaps = Annotated[_Path, Option(None, "Read maps of the left-right flipped images, as the model gave them.", free=True)]
 Members = Sequence[str | Path] | str | Path
 Ensemble = Annotated[Members, Option((), "Read maps of further models for the same images.", free=True)]
-Truth = Annotated[_Place, Option(None, "Read true boxes (detection): JSON as the predictions, without scores.", free=True)]
+Truth = Annotated[_Path, Option(None, "Read true boxes (detection): JSON as the predictions, without scores.", free=True)]
 
 # How a segmenter is trained.
 Named = Mapping[str, Any] | None
@@ -201,8 +202,8 @@ Texts = Annotated[Words, Option(None, "Tell CLIPSeg this; by default the paper's
 ForegroundPoints = Annotated[int, Option(3, "Draw this many points on the foreground.", _COUNT)]
 BackgroundPoints = Annotated[int, Option(3, "Draw this many points beside the foreground.", _NATURAL)]
 Steps = Annotated[int, Option(1000, "Fit the two weights of PerSAM-F by this many steps.", _COUNT)]
-Sam = Annotated[_Place, Option(None, "Read SAM from this folder in the hub's format.", free=True)]
-ClipSeg = Annotated[_Place, Option(None, "Read CLIPSeg from this folder in the hub's format.", free=True)]
+Sam = Annotated[_Path, Option(None, "Read SAM from this folder in the hub's format.", free=True)]
+ClipSeg = Annotated[_Path, Option(None, "Read CLIPSeg from this folder in the hub's format.", free=True)]
 
 # How maps are predicted.
 Flipped = Annotated[bool, Option(False, "Mirror the images first, to learn how maps agree.", flags=("--flipped",))]

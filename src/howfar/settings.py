@@ -21,7 +21,7 @@ _SECTION = re.compile(r"^(Returns|Raises|Examples)\n-+$", re.MULTILINE)
 
 
 class Declared(NamedTuple):
-    """An option as one function with_options it, with its type."""
+    """Hold an option as one function declares it, with its type."""
 
     kind: Any
     option: Option
@@ -29,14 +29,7 @@ class Declared(NamedTuple):
 
 @cache
 def declared(keywords: type) -> dict[str, Declared]:
-    """The options of a function by name, from the `TypedDict` of its keywords.
-
-    Examples
-    --------
-    >>> from howfar.keywords import MatrixOptions
-    >>> declared(MatrixOptions)["bootstrap"].option.default
-    0
-    """
+    """Collect the options of a function by name, from the `TypedDict` of its keywords."""
     hints = get_type_hints(keywords, include_extras=True)
     return {name: _declared(hint) for name, hint in hints.items()}
 
@@ -49,12 +42,9 @@ def _declared(hint: Any) -> Declared:
 
 
 def checked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
-    """Check the values of a function's keywords and fill in the defaults; the first refused one becomes one clear line.
+    """Check the values of a function's keywords and fill in the defaults.
 
-    Raises
-    ------
-    InputError
-        Names the option, the rule, the value and what to do.
+    The first value that is refused raises `InputError` with the option, the rule, the value and what to do.
 
     Examples
     --------
@@ -97,25 +87,13 @@ def _model(keywords: type) -> Any:
 
 
 def _checkable(kind: Any) -> Any:
-    """The type as it is checked: a sequence becomes a tuple, so that it is read once and cannot change."""
+    """Return the type as it is checked: a sequence becomes a tuple, so that it is read once and cannot change."""
     is_sequence = getattr(get_origin(kind), "__name__", "") == "Sequence"
     return GenericAlias(tuple, (get_args(kind)[0], ...)) if is_sequence else kind
 
 
 def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
-    """Refuse the first name of an option that is none of the known, and name the nearest.
-
-    Raises
-    ------
-    InputError
-        Names the option.
-
-    Examples
-    --------
-    >>> refuse_unknown(["epoch"], ["size", "epochs"])
-    Traceback (most recent call last):
-    howfar.errors.InputError: option must be a known one, got 'epoch': did you mean epochs?
-    """
+    """Raise `InputError` for the first name of an option that is none of the known ones, and name the nearest."""
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
@@ -124,14 +102,7 @@ def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
 
 
 def picked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
-    """Those of the given options that `keywords` declares; None, which stands for the default, is left out.
-
-    Examples
-    --------
-    >>> from howfar.keywords import SelectOptions
-    >>> picked(SelectOptions, {"seed": 3, "flat": 0.2})
-    {'seed': 3}
-    """
+    """Pick those of the given options that `keywords` declares; None, which stands for the default, is left out."""
     return keywords(**{name: given[name] for name in declared(keywords) if given.get(name) is not None})
 
 
@@ -147,10 +118,10 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
     <Parameter "components: 'int' = 25">
     """
 
-    def made(function: Function) -> Function:
-        own = [one for one in inspect.signature(function).parameters.values() if one.kind is not one.VAR_KEYWORD]
+    def decorate(function: Function) -> Function:
+        own = [each for each in inspect.signature(function).parameters.values() if each.kind is not each.VAR_KEYWORD]
         options = declared(keywords)
-        names = [*options, *(one.name for one in own), *(option.was for _, option in options.values() if option.was)]
+        names = [*options, *(each.name for each in own), *(option.was for _, option in options.values() if option.was)]
 
         @wraps(function)
         def call(*arguments: Any, **given: Any) -> Any:
@@ -165,28 +136,27 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
         call.__doc__ = _documented(function.__doc__ or "", options)
         return cast("Function", call)
 
-    return made
+    return decorate
 
 
 def _documented(text: str, options: Mapping[str, Declared]) -> str:
-    """A docstring with an entry for each option after those of the function's own parameters."""
+    """Add an entry for each option to a docstring, after those of the function's own parameters."""
     text = inspect.cleandoc(text)
-    entries = "\n".join(_entry(name, *found) for name, found in options.items())
+    entries = "\n".join(_entry(name, *declaration) for name, declaration in options.items())
     section = _SECTION.search(text)
-    place = section.start() if section else len(text)
-    return f"{text[:place].rstrip()}\n{entries}\n\n{text[place:]}"
+    end = section.start() if section else len(text)
+    return f"{text[:end].rstrip()}\n{entries}\n\n{text[end:]}"
 
 
 def _entry(name: str, kind: Any, option: Option) -> str:
     rule = " and ".join(f"{_BOUNDS[bound]} {value}" for bound, value in option.rule.items() if bound in _BOUNDS)
-    beside = ", ".join(filter(None, [option.unit and f"in {option.unit}", rule]))
-    return f"{name} : {spelt(kind)}, default {option.default!r}\n    {option.help}" + (
-        f" {beside[0].upper()}{beside[1:]}." if beside else ""
-    )
+    limits = ", ".join(filter(None, [option.unit and f"in {option.unit}", rule]))
+    sentence = f" {limits[0].upper()}{limits[1:]}." if limits else ""
+    return f"{name} : {spelt(kind)}, default {option.default!r}\n    {option.help}{sentence}"
 
 
 def spelt(kind: Any) -> str:
-    """A type as documentation writes it.
+    """Write a type as documentation shows it.
 
     Examples
     --------
@@ -194,9 +164,9 @@ def spelt(kind: Any) -> str:
     ("'pair' | 'joint' | None", 'dict[str, int]')
     """
     if get_origin(kind) in (Union, UnionType):
-        return " | ".join(spelt(one) for one in get_args(kind))
+        return " | ".join(map(spelt, get_args(kind)))
     if get_origin(kind) is Literal:
-        return " | ".join(repr(one) for one in get_args(kind))
+        return " | ".join(map(repr, get_args(kind)))
     if kind is NoneType:
         return "None"
     return re.sub(r"\b(\w+\.)+", "", inspect.formatannotation(kind))

@@ -14,7 +14,7 @@ from howfar.results import Comparison, Relation
 
 def test_the_whole_story_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(howfar.demo, "write_demo", partial(howfar.demo.write_demo, n_primary=8, n_secondary=3))
-    monkeypatch.setattr("howfar.report.comparison.write_report", lambda _, folder, *__, **___: folder / "report.html")
+    monkeypatch.setattr("howfar.studies.performance.relate.draw", lambda _, folder, **__: folder / "report.html")
     out = tmp_path / "demo"
     assert run(["demo", "--out", str(out)]) == 0
     printed = capsys.readouterr()

@@ -16,10 +16,11 @@ from PIL import Image
 import howfar
 from howfar.arrays import ArrayRows
 from howfar.errors import InputError
+from howfar.keywords import ScoringOptions
 from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.score_inputs import arrivals
-from howfar.pipeline.scorer import Scorer, ScoringOptions, collect, load_again
+from howfar.pipeline.scorer import Scorer, collect, load_again
 from howfar.protocols import Backbone
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.results import Choice, Features, Judgement, Skipped

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Results on stdout, progress and errors on stderr."""
+"""Parse the command line, call the studies, and print: results on stdout, progress and errors on stderr."""
 
 from __future__ import annotations
 

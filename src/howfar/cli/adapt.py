@@ -1,18 +1,15 @@
-"""`howfar adapt` says what labelling a few images of each secondary dataset buys."""
+"""Say what labelling a few images of each secondary dataset buys (`howfar adapt`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import Annotated, Unpack
 
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, print_result
+from howfar.cli.terminal import print_json, report_in, show
 from howfar.keywords import AdaptOptions
-
-if TYPE_CHECKING:
-    from howfar.results.adaptation import Adaptation
 
 
 @options.command(AdaptOptions)
@@ -35,19 +32,8 @@ def adapt(
     from howfar.studies.adaptation.adapt import adapt as study
 
     options.prepare_folder("out", out)
-    found = study(primary, secondary, model, out=out, background=background, blind=blind or (), **chosen)
+    result = study(primary, secondary, model, out=out, background=background, blind=blind or (), **chosen)
     if json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
     else:
-        show(found, out)
-
-
-def show(found: Adaptation, out: Path) -> None:
-    """Print the table, what a reader should know, and where the study and its report lie."""
-    to = print_result(found)
-    if found.verdict():
-        to.print(found.verdict(), markup=False)
-    for note in found.notes:
-        to.print(f"note: {note}", markup=False)
-    to.print(f"study: {out}", markup=False, soft_wrap=True)
-    to.print(f"report: {out / 'report.html'}", markup=False, soft_wrap=True)
+        show(result, {"study": out, "report": report_in(out)})

@@ -1,4 +1,4 @@
-"""`howfar backbones`: what can be measured with."""
+"""List the backbones that distances can be measured with (`howfar backbones`)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def backbones(json: options.Json = False) -> None:
     """List the backbones: feature length q, input, weights, licence."""
     from howfar.backbones import cards
 
-    known = cards()
+    listed = cards()
     if json:
-        typer.echo(jsonlib.dumps([asdict(card) for card in known], ensure_ascii=False))
+        typer.echo(jsonlib.dumps([asdict(card) for card in listed], ensure_ascii=False))
         return
     from rich.console import Console
     from rich.table import Table
@@ -27,7 +27,7 @@ def backbones(json: options.Json = False) -> None:
     table = Table(header_style="bold", box=None, pad_edge=False)
     for name in ("name", "q", "input", "weights", "licence", "what it is"):
         table.add_column(name, justify="right" if name == "q" else "left", overflow="fold")
-    for card in known:
+    for card in listed:
         length = "any" if card.length is None else f"{card.length:,}"
         table.add_row(card.name, length, card.input, card.weights, card.licence, card.summary)
     console.print(table, markup=False)

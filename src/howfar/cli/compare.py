@@ -1,4 +1,4 @@
-"""`howfar compare` measures how far secondary datasets are from a primary one."""
+"""Measure how far secondary datasets are from a primary one (`howfar compare`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, print_result, print_skipped
+from howfar.cli.terminal import print_json, report_in, show
 from howfar.keywords import CompareOptions
 from howfar.options import DEFAULT_BACKBONE
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from howfar.results import Comparison
     from howfar.results.backbones import BackboneComparison
 
-# What a narrow terminal does without: the numbers that cannot be compared between secondaries come first.
+# Columns that a narrow terminal does without.
 WIDE = ("O^dist (sum)", "O^dist (mean)", "row-scaled", "expl. var.")
 
 
@@ -32,26 +32,21 @@ def compare(
 ) -> None:
     """Measure how far each SECONDARY dataset is from PRIMARY."""
     names = list(dict.fromkeys(backbone or [DEFAULT_BACKBONE]))
-    found: Comparison | BackboneComparison
+    result: Comparison | BackboneComparison
     if len(names) > 1:
         from howfar.studies.backbones import compare_backbones
 
-        found = compare_backbones(primary, secondaries, names, **chosen)
+        result = compare_backbones(primary, secondaries, names, **chosen)
     else:
         from howfar.studies.distance import compare as study
 
-        found = study(primary, secondaries, names[0], **chosen)
+        result = study(primary, secondaries, names[0], **chosen)
     if json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
     else:
-        show(found, chosen.get("out"))
+        print_comparison(result, chosen.get("out"))
 
 
-def show(found: Comparison | BackboneComparison, out: str | Path | None) -> None:
+def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None) -> None:
     """Print the table of a comparison, what was skipped, and where its report lies."""
-    to = print_result(found, optional=WIDE)
-    for line in found.remarks():
-        to.print(line, markup=False)
-    print_skipped(to, found.skipped, "all are in result.json and the report")
-    if out is not None:
-        to.print(f"report: {Path(out) / 'report.html'}", markup=False, soft_wrap=True)
+    show(result, {"report": report_in(out)}, WIDE, "all are in result.json and the report")

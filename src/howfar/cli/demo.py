@@ -1,4 +1,4 @@
-"""`howfar demo`: the whole story on pictures that it makes itself: how far, does the model fail there, and on which images."""
+"""Show on synthetic pictures how far datasets are, whether a model fails on them, and on which images (`howfar demo`)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def demo(
     _say(f"drawing synthetic pavement pictures with exact crack masks in {out / 'data'}")
     folders = write_demo(out / "data", seed=seed)
     primary, *secondaries = (Dataset.from_folder(folder) for folder in folders)
-    found = distance.compare(primary, secondaries, store=out / "store", seed=seed)
-    run = found.save(out / "run")
-    compare.show(found, None)
+    comparison = distance.compare(primary, secondaries, store=out / "store", seed=seed)
+    run = comparison.save(out / "run")
+    compare.print_comparison(comparison, None)
     _say("fitting a crack detector on half of the pavement pictures, and evaluating it on all others")
     performances = _evaluate(primary, secondaries, out, seed)
     related = study(run, performances, seed=seed)
@@ -43,36 +43,36 @@ def demo(
 
 
 def _evaluate(primary: Dataset, secondaries: list[Dataset], out: Path, seed: int) -> list[Evaluation]:
-    """Predictions of every picture that the detector was not fitted on, scored at the threshold tuned on P's."""
+    """Score predictions of every picture that the detector was not fitted on, at the threshold tuned on the primary's."""
     from howfar.demo.crack_detector import Detector
 
     half = len(primary) // 2
     detector = Detector.fit(replace(primary, items=primary.items[:half]), seed=seed)
     own = _scored(replace(primary, items=primary.items[half:]), detector, out, None)
-    return [own, *(_scored(one, detector, out, own) for one in secondaries)]
+    return [own, *(_scored(dataset, detector, out, own) for dataset in secondaries)]
 
 
 def _scored(dataset: Dataset, detector: Detector, out: Path, own: Evaluation | None) -> Evaluation:
-    """One dataset predicted as it is and mirrored, evaluated and kept."""
+    """Predict a dataset as it is and mirrored, evaluate the predictions, and keep them."""
     from howfar.demo.crack_detector import write_predictions
     from howfar.studies.evaluation.evaluate import evaluate
 
     maps, mirrored = (out / "predictions" / f"{dataset.name}{ending}" for ending in ("", "-flipped"))
     write_predictions(maps, dataset, detector)
     write_predictions(mirrored, dataset, detector, flipped=True)
-    found = evaluate(dataset, maps, flipped=mirrored, tuned_on=own, progress=False)
-    found.save(out / "performance" / f"{dataset.name}.parquet")
-    return found
+    evaluation = evaluate(dataset, maps, flipped=mirrored, tuned_on=own, progress=False)
+    evaluation.save(out / "performance" / f"{dataset.name}.parquet")
+    return evaluation
 
 
 def _profile(primary: Dataset, secondaries: Sequence[Dataset], performances: Sequence[Evaluation], out: Path) -> None:
     """Keep what scoring new pictures takes, and say how to go on."""
     from howfar.studies.profile import profile
 
-    labelled = [one for one, known in zip(secondaries, performances[1:], strict=True) if known.scored]
-    kept = [known for known in performances if known.scored]
-    made = profile(primary, store=out / "store", labelled=labelled, performance=kept, progress=False)
-    file = made.save(out / "pavement.howfar")
+    labelled = [dataset for dataset, own in zip(secondaries, performances[1:], strict=True) if own.scored]
+    scored = [evaluation for evaluation in performances if evaluation.scored]
+    pavement = profile(primary, store=out / "store", labelled=labelled, performance=scored, progress=False)
+    file = pavement.save(out / "pavement.howfar")
     picture = out / "data" / "fabric" / "images" / "0001.jpg"
     _say(f"profile: {file}; score any picture with it: howfar score {file} {picture}")
     _say("Open the report, then: howfar compare YOUR_TRAINING_IMAGES NEW_IMAGES... --out RUN")

@@ -1,7 +1,8 @@
-"""`howfar embed` fills the store ahead of time."""
+"""Compute features of datasets and keep them in the store ahead of time (`howfar embed`)."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Unpack
 
 import typer
@@ -32,9 +33,8 @@ def embed(
     parsed = [parse(dataset) for dataset in datasets]
     ready = [dataset.name for dataset in parsed if not isinstance(dataset, Dataset)]
     if ready:
-        raise InputError.of(
-            "datasets", "must hold images", f"embeddings: {', '.join(ready)}", "compare takes embeddings as they are"
-        )
+        remedy = "compare takes embeddings as they are"
+        raise InputError.of("datasets", "must hold images", f"embeddings: {', '.join(ready)}", remedy)
     model = load_backbone(backbone, **picked(BackboneOptions, chosen))
     given = checked(StoredEmbedOptions, chosen)
     store = Store(str(chosen["store"]) if "store" in chosen else None)
@@ -43,11 +43,11 @@ def embed(
             views[0] for views in embed_all(parsed, [model], store, given["runner"], given["batch_size"], given["workers"])
         ]
     if json:
-        rows = [{"name": one.name, "n": len(one), "length": one.rows.shape[1]} for one in features]
-        skipped = [{"dataset": bad.dataset, "path": bad.path, "reason": bad.reason} for one in features for bad in one.skipped]
+        rows = [{"name": dataset.name, "n": len(dataset), "length": dataset.rows.shape[1]} for dataset in features]
+        skipped = [asdict(file) for dataset in features for file in dataset.skipped]
         print_json({"backbone": model.name, "store": str(store.root), "datasets": rows, "skipped": skipped})
         return
-    for one in features:
-        typer.echo(f"{one.name}: {len(one)} images x {one.rows.shape[1]:,} features in {store.root}")
-        for bad in one.skipped:
-            typer.echo(f"skipped: {bad.path}: {bad.reason}")
+    for dataset in features:
+        typer.echo(f"{dataset.name}: {len(dataset)} images x {dataset.rows.shape[1]:,} features in {store.root}")
+        for file in dataset.skipped:
+            typer.echo(f"skipped: {file.path}: {file.reason}")

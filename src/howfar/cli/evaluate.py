@@ -1,18 +1,15 @@
-"""`howfar evaluate` says what predictions are worth, as a whole and image by image."""
+"""Score predictions of a dataset as a whole and image by image (`howfar evaluate`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import Annotated, Unpack
 
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, print_result, print_skipped
+from howfar.cli.terminal import print_json, show
 from howfar.keywords import EvaluateOptions
-
-if TYPE_CHECKING:
-    from howfar.results import Evaluation
 
 ENDINGS = (".parquet", ".pq")
 
@@ -48,23 +45,13 @@ def evaluate(
     from howfar.studies.evaluation.evaluate import evaluate as study
 
     _prepare_file(out)
-    found = study(dataset, predictions, model=model, tuned_on=tuned_on, **chosen)
+    evaluation = study(dataset, predictions, model=model, tuned_on=tuned_on, **chosen)
     if out is not None:
-        found.save(out)
+        evaluation.save(out)
     if json:
-        print_json(found.to_dict())
+        print_json(evaluation.to_dict())
     else:
-        show(found, out)
-
-
-def show(found: Evaluation, out: Path | None) -> None:
-    """Print the scores, what a reader should know, what was skipped, and where the table lies."""
-    to = print_result(found)
-    for note in found.notes:
-        to.print(f"note: {note}", markup=False)
-    print_skipped(to, found.skipped, "--json and the file of -o list all")
-    if out is not None:
-        to.print(f"per image: {out}", markup=False, soft_wrap=True)
+        show(evaluation, {"per image": out}, others="--json and the file of -o list all")
 
 
 def _prepare_file(file: Path | None) -> None:

@@ -34,22 +34,14 @@ Performance = Annotated[
     typer.Option("--performance", metavar="FILE", help="Read what `howfar evaluate -o` wrote, or a table image, performance."),
 ]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
-_ADDRESS = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOST:PORT|auto", help="Compute on the Ray cluster that runs there; by default ray uses this machine."
-    ),
-]
-_FOLDED = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=VALUE", help="Set size, mean, std, output, prompt, engine or precision of some backbones; repeat it."
-    ),
-]
+_ADDRESS_HELP = "Compute on the Ray cluster that runs there; by default ray uses this machine."
+_ADDRESS = Annotated[str | None, typer.Option(metavar="HOST:PORT|auto", help=_ADDRESS_HELP)]
+_FOLDED_HELP = "Set size, mean, std, output, prompt, engine or precision of some backbones; repeat it."
+_FOLDED = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_FOLDED_HELP)]
 
 
 class _Shape(NamedTuple):
-    """How the command line takes an option whose Python value is of another form: its type, default, reading and metavar."""
+    """Say how the command line takes an option whose Python value is of another form: type, default, reading and metavar."""
 
     kind: Any
     shown: Callable[[Any], Any]
@@ -60,6 +52,7 @@ class _Shape(NamedTuple):
 
 _SHAPES: Mapping[str, _Shape] = {
     "weights": _Shape(list[str], lambda _: None, lambda given, written: local_weights(written.get("backbone"), given), "PATH"),
+    "predictions": _Shape(str, lambda _: None, lambda folder, _: folder, "DIR"),
     "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
     "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),
     "shots": _Shape(str, lambda shots: ",".join(map(str, shots)), lambda text, _: [k for k in numbers("shots", text) if k]),
@@ -83,16 +76,16 @@ _SHAPES: Mapping[str, _Shape] = {
 def command(keywords: type) -> Callable[[Command], Command]:
     """Give a command the options of `keywords`; it is called with those that differ from their defaults, in Python's form."""
     options = declared(keywords)
-    plain = {name: found for name, found in options.items() if found.option.flags not in (HIDDEN, FOLDED)}
-    folded = [name for name, found in options.items() if found.option.flags == FOLDED]
+    plain = {name: entry for name, entry in options.items() if entry.option.flags not in (HIDDEN, FOLDED)}
+    folded = [name for name, entry in options.items() if entry.option.flags == FOLDED]
     beside = {"address": _ADDRESS} if "runner" in options else {}
     beside |= {"backbone_option": _FOLDED} if folded else {}
 
-    def made(function: Command) -> Command:
+    def decorate(function: Command) -> Command:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[:-1]
-        parameters = [*own, *(_parameter(name, *found) for name, found in plain.items())]
+        parameters = [*own, *(_parameter(name, *entry) for name, entry in plain.items())]
         parameters += [_named(name, kind, None) for name, kind in beside.items()]
-        defaults = {one.name: one.default for one in parameters}
+        defaults = {parameter.name: parameter.default for parameter in parameters}
 
         @wraps(function)
         def call(**written: Any) -> None:
@@ -105,17 +98,18 @@ def command(keywords: type) -> Callable[[Command], Command]:
             if "runner" in plain:
                 values["runner"], device = placed(*(written[name] for name in ("runner", "workers", "address", "device")))
                 values |= {} if device == defaults["device"] else {"device": device}
-            function(**{one.name: written[one.name] for one in own}, **values)
+            function(**{parameter.name: written[parameter.name] for parameter in own}, **values)
 
-        parameters.sort(key=lambda one: one.name == "json")
-        call.__signature__ = inspect.Signature([one.replace(kind=one.KEYWORD_ONLY) for one in parameters])  # type: ignore[attr-defined]  # PEP 362
+        parameters.sort(key=lambda parameter: parameter.name == "json")
+        keyword_only = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
+        call.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]  # PEP 362
         return cast("Command", call)
 
-    return made
+    return decorate
 
 
 def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
-    """An option as typer reads it."""
+    """Describe an option as typer reads it."""
     shape = _SHAPES.get(name) or _Shape(_text(kind), lambda default: default, lambda value, _: value)
     sentence = shape.help or option.help.removesuffix(".") + ("; repeat it." if shape.kind == list[str] else ".")
     default = shape.shown(option.default)
@@ -124,14 +118,8 @@ def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
 
 
 def _text(kind: Any) -> Any:
-    """The type that an option is written as: text, or the number or flag that it is.
-
-    Examples
-    --------
-    >>> _text(int | None), _text(bool), _text(str | Path | None)
-    (<class 'int'>, <class 'bool'>, <class 'str'>)
-    """
-    plain = [one for one in (kind, *get_args(kind)) if one in (bool, int, float)]
+    """Return the type that an option is written as: that of its number or flag, else text."""
+    plain = [part for part in (kind, *get_args(kind)) if part in (bool, int, float)]
     return plain[0] if plain and str not in get_args(kind) else str
 
 
@@ -140,17 +128,9 @@ def _named(name: str, kind: Any, default: Any) -> inspect.Parameter:
 
 
 def placed(runner: str, workers: int | None, address: str | None, device: str) -> tuple[Runner, str]:
-    """The runner, and the device of the backbone here: with Ray's GPUs it is moved there by the workers, and waits on the CPU.
+    """Make the runner, and choose the backbone's device here: with Ray's GPUs it waits on the CPU until workers move it.
 
-    Raises
-    ------
-    HowfarError
-        As `howfar.runners.make_runner`.
-
-    Examples
-    --------
-    >>> placed("local", 2, None, "auto")
-    (LocalRunner(workers=2), 'auto')
+    Raises `HowfarError` as `howfar.runners.make_runner` does.
     """
     from howfar.runners import RayRunner, make_runner
 
@@ -159,14 +139,14 @@ def placed(runner: str, workers: int | None, address: str | None, device: str) -
         import torch
 
         tasks_on = "cuda" if torch.cuda.is_available() else "cpu"
-    made = make_runner(runner, workers, address, tasks_on)
-    if isinstance(made, RayRunner):
-        made.begin(NEEDED)
-    return made, "cpu" if getattr(made, "gpus", 0) else device
+    executor = make_runner(runner, workers, address, tasks_on)
+    if isinstance(executor, RayRunner):
+        executor.begin(NEEDED)
+    return executor, "cpu" if getattr(executor, "gpus", 0) else device
 
 
 def _unfolded(given: list[str] | None, names: Sequence[str]) -> dict[str, Any]:
-    """Options of a backbone that were written as NAME=VALUE, numbers as numbers."""
+    """Read options of a backbone that were written as NAME=VALUE, numbers as numbers."""
     return {name: _unfolded_value(name, text, names) for name, text in pairs("backbone_option", given, "size=448")}
 
 
@@ -179,24 +159,15 @@ def _unfolded_value(name: str, text: str, names: Sequence[str]) -> Any:
         values = tuple((int if name == "size" else float)(part) for part in text.split(","))
     except ValueError as error:
         example = "448 or 448,224" if name == "size" else "0.5,0.5,0.5"
-        raise InputError.of(
-            f"backbone_option {name}", "must be numbers with commas between them", text, f"write {example}"
-        ) from error
+        rule = "must be numbers with commas between them"
+        raise InputError.of(f"backbone_option {name}", rule, text, f"write {example}") from error
     return values[0] if name == "size" and len(values) == 1 else values
 
 
 def local_weights(backbone: str | list[str] | None, given: list[str]) -> Path | dict[str, str]:
-    """The local weights of one backbone, where NAME=PATH serves too, or those of several by name.
+    """Read the local weights of one backbone, where NAME=PATH serves too, or those of several by name.
 
-    Raises
-    ------
-    InputError
-        They are given more than once for one backbone, or without names for several.
-
-    Examples
-    --------
-    >>> local_weights(["clip"], ["clip=folder"]), local_weights(["clip", "sam"], ["sam=folder"])
-    (PosixPath('folder'), {'sam': 'folder'})
+    Raises `InputError` where they are given more than once for one backbone, or without names for several.
     """
     names = set(backbone) if isinstance(backbone, list) else {backbone or DEFAULT_BACKBONE}
     if len(names) > 1:
@@ -207,18 +178,7 @@ def local_weights(backbone: str | list[str] | None, given: list[str]) -> Path | 
 
 
 def pairs(option: str, given: list[str] | None, example: str) -> list[tuple[str, str]]:
-    """Names and values of an option that is repeated as NAME=VALUE.
-
-    Raises
-    ------
-    InputError
-        One is not of that form.
-
-    Examples
-    --------
-    >>> pairs("option", ["encoder=b3"], "width=4")
-    [('encoder', 'b3')]
-    """
+    """Split the texts of an option that is repeated as NAME=VALUE; `InputError` where one is not of that form."""
     for text in given or ():
         if "=" not in text:
             raise InputError.of(option, "must be NAME=VALUE", text, f"write --{option.replace('_', '-')} {example}")
@@ -226,34 +186,12 @@ def pairs(option: str, given: list[str] | None, example: str) -> list[tuple[str,
 
 
 def architecture(given: list[str] | None) -> dict[str, int | str]:
-    """Options of a segmenter's architecture from the command line; whole numbers become numbers.
-
-    Raises
-    ------
-    InputError
-        One is not of the form NAME=VALUE.
-
-    Examples
-    --------
-    >>> architecture(["encoder=b3", "width=16"])
-    {'encoder': 'b3', 'width': 16}
-    """
+    """Read options of a segmenter's architecture, NAME=VALUE, whole numbers as numbers."""
     return {name: int(value) if value.isdigit() else value for name, value in pairs("option", given, "encoder=b3")}
 
 
 def numbers(option: str, text: str) -> list[int]:
-    """Whole numbers that were written with commas between them.
-
-    Raises
-    ------
-    InputError
-        One of them is no whole number.
-
-    Examples
-    --------
-    >>> numbers("shots", "0,1,3")
-    [0, 1, 3]
-    """
+    """Read whole numbers with commas between them, as ``0,1,3``; `InputError` where one of them is none."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isdigit() for part in parts):
         raise InputError.of(option, "must be whole numbers with commas between them", text, "write 1,3,7")
@@ -261,17 +199,7 @@ def numbers(option: str, text: str) -> list[int]:
 
 
 def prepare_folder(option: str, folder: Path | None) -> None:
-    """Make the folder that results are to go to, before any work is done.
-
-    Raises
-    ------
-    InputError
-        It cannot be made, is no folder, or must not be written to.
-
-    Examples
-    --------
-    >>> prepare_folder("out", None)
-    """
+    """Make the folder that results are to go to before any work is done, or raise `InputError`."""
     from howfar.io.location import ready_folder
 
     ready_folder(option, folder)

@@ -1,4 +1,4 @@
-"""`howfar predict` writes probability maps of a dataset by a trained network."""
+"""Write probability maps of a dataset by a trained network (`howfar predict`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from howfar.cli.terminal import console, print_json, print_skipped
 from howfar.keywords import PredictOptions
 
 if TYPE_CHECKING:
-    from howfar.pipeline.prediction import Predicted
     from howfar.segmenters.probability_models import Reading
 
 Triple = tuple[float, float, float]
@@ -34,20 +33,15 @@ def predict(
     from howfar.pipeline.prediction import predict as study
 
     options.prepare_folder("out", out)
-    found = study(model, dataset, out, reading=_reading(mean, std, output, channel), **chosen)
+    predicted = study(model, dataset, out, reading=_reading(mean, std, output, channel), **chosen)
     if json:
-        skipped = [{"path": one.path, "reason": one.reason} for one in found.skipped]
-        print_json({"folder": str(found.folder), "written": found.written, "kept": found.kept, "skipped": skipped})
-    else:
-        show(found)
-
-
-def show(found: Predicted) -> None:
-    """Print how many maps were made, where they lie, and what was skipped."""
+        skipped = [{"path": file.path, "reason": file.reason} for file in predicted.skipped]
+        print_json({"folder": str(predicted.folder), "written": predicted.written, "kept": predicted.kept, "skipped": skipped})
+        return
     to = console()
-    kept = f", {found.kept} were there already" if found.kept else ""
-    to.print(f"{found.written} maps written{kept}: {found.folder}", markup=False, soft_wrap=True)
-    print_skipped(to, found.skipped, "--json lists all")
+    kept = f", {predicted.kept} were there already" if predicted.kept else ""
+    to.print(f"{predicted.written} maps written{kept}: {predicted.folder}", markup=False, soft_wrap=True)
+    print_skipped(to, predicted.skipped, "--json lists all")
 
 
 def _reading(mean: Triple | None, std: Triple | None, output: str | None, channel: int | None) -> Reading | None:

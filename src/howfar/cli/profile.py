@@ -1,4 +1,4 @@
-"""`howfar profile` keeps what it takes to score new images without the primary's."""
+"""Keep in one file what it takes to score new images without the primary dataset's (`howfar profile`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import SHOWN, console, print_json, print_table
+from howfar.cli.terminal import SHOWN, console, print_json, print_paths, print_skipped, print_table
 from howfar.keywords import ProfileOptions
 from howfar.numbers import format_number
 from howfar.options import DEFAULT_BACKBONE
@@ -39,26 +39,26 @@ def profile(
     from howfar.studies.profile import profile as study
 
     options.prepare_folder("out", out.absolute().parent)
-    made = study(primary, backbone, labelled=labelled or None, performance=performance or None, **chosen)
-    made.save(out)
+    reference = study(primary, backbone, labelled=labelled or None, performance=performance or None, **chosen)
+    reference.save(out)
     if json:
-        print_json(document(made))
+        print_json(document(reference))
     else:
-        show(made, out)
+        _show(reference, out)
 
 
-def show(made: Profile, out: Path) -> None:
+def _show(reference: Profile, out: Path) -> None:
     """Print what a profile holds, how its estimators were judged, and where it lies."""
     to = console()
-    to.print(repr(made), markup=False, soft_wrap=True)
-    if made.expected is not None and made.expected.judgements:
+    to.print(repr(reference), markup=False, soft_wrap=True)
+    if reference.expected is not None and reference.expected.judgements:
         header = ("estimator", "kind", "sets", "images", "MAE (image)", "MAE (set)", "coverage", "AUROC", "AURC")
-        print_table(to, header, [_cells(one) for one in made.expected.judgements], optional=("AURC", "kind"))
-    for one in made.skipped[:SHOWN]:
-        to.print(f"skipped: {one.path}: {one.reason}", markup=False, soft_wrap=True)
-    to.print(f"profile: {out}", markup=False, soft_wrap=True)
+        print_table(to, header, [_cells(judgement) for judgement in reference.expected.judgements], ("AURC", "kind"))
+    print_skipped(to, reference.skipped[:SHOWN], "")
+    print_paths(to, {"profile": out})
 
 
-def _cells(one: Judgement) -> tuple[str, ...]:
-    numbers = (one.mae_image, one.mae_set, one.coverage, one.auroc, one.aurc)
-    return (one.estimator, one.kind, str(one.sets), str(one.images), *(format_number(value, 3) for value in numbers))
+def _cells(judgement: Judgement) -> tuple[str, ...]:
+    names = (judgement.estimator, judgement.kind, str(judgement.sets), str(judgement.images))
+    numbers = (judgement.mae_image, judgement.mae_set, judgement.coverage, judgement.auroc, judgement.aurc)
+    return (*names, *(format_number(value, 3) for value in numbers))

@@ -1,4 +1,4 @@
-"""`howfar prompts` segments images by networks that are told what to segment."""
+"""Segment images by networks that are told what to segment (`howfar prompts`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, print_result
+from howfar.cli.terminal import print_json, report_in, show
 from howfar.keywords import PromptOptions
 
 
@@ -35,11 +35,8 @@ def prompts(
     if (reference is None) != (reference_mask is None):
         raise InputError.of("reference", "must be an image and its mask", str(reference or reference_mask), "give both")
     example = None if reference is None or reference_mask is None else (reference, reference_mask)
-    found = study(datasets, tuple(kind or ("points", "box", "text")), out=out, reference=example, **chosen)
+    result = study(datasets, tuple(kind or ("points", "box", "text")), out=out, reference=example, **chosen)
     if json:
-        print_json(found.to_dict())
-        return
-    to = print_result(found)
-    for line in found.remarks():
-        to.print(line, markup=False)
-    to.print(f"report: {out / 'report.html'}", markup=False, soft_wrap=True)
+        print_json(result.to_dict())
+    else:
+        show(result, {"report": report_in(out)})

@@ -1,4 +1,4 @@
-"""`howfar report`: draw the figures and the report of a run or a study again."""
+"""Draw the figures and the report of a run or a study again (`howfar report`)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 
-def report(
-    run: Annotated[Path, typer.Argument(help="A folder that compare, matrix, adapt or prompts wrote.")],
-) -> None:
+def report(run: Annotated[Path, typer.Argument(help="A folder that compare, matrix, adapt or prompts wrote.")]) -> None:
     """Write figures/ and report.html of a RUN or a study anew from its tables, and print the page's path."""
     from howfar.studies.run_folder import write_report
 

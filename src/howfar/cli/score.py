@@ -1,4 +1,4 @@
-"""`howfar score` measures new images against a profile, one line each as it is ready."""
+"""Measure new images against a profile, and print a line for each as it is ready (`howfar score`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.keywords import ScoreOptions
+from howfar.keywords import BackboneOptions, ScoreOptions, ScoringOptions
 
 if TYPE_CHECKING:
     from howfar.pipeline.score_inputs import Group
@@ -35,10 +35,6 @@ def score(
         ),
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,
-    predictions: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Read the model's probability maps of NEW, for estimators that need them."),
-    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document an image, a line each, and nothing else on stdout.")
     ] = False,
@@ -49,11 +45,10 @@ def score(
     An image that cannot be read gets a line with the reason. The exit code is 0 where at least one image was scored.
     """
     from howfar.errors import InputError
-    from howfar.keywords import BackboneOptions
     from howfar.pipeline.reference_profile import Profile
     from howfar.pipeline.score_inputs import arrivals
-    from howfar.pipeline.scorer import Scorer, ScoringOptions, load_again
-    from howfar.settings import checked, picked
+    from howfar.pipeline.scorer import Scorer, load_again
+    from howfar.settings import picked
 
     given = [argument for argument in new or [] if argument != STDIN]
     stdin = stdin or len(given) < len(new or [])
@@ -63,11 +58,7 @@ def score(
     groups = arrivals(given) if given else []
     needed = stdin or any(group.items for group in groups)
     backbone = load_again(profile, **picked(BackboneOptions, chosen)) if needed else None
-    how = checked(ScoreOptions, chosen)
-    members = how["ensemble"]
-    maps = (predictions, how["flipped"], (members,) if isinstance(members, (str, Path)) else tuple(members))
-    scoring = ScoringOptions(how["batch_size"], how["workers"], how["store"], how["estimator"], *maps)
-    scorer = Scorer(profile, backbone, scoring)
+    scorer = Scorer(profile, backbone, picked(ScoringOptions, chosen))
     for note in scorer.notes:
         typer.echo(f"note: {note}", err=True)
     _answer(_outcomes(scorer, groups, stdin), json)
@@ -138,7 +129,7 @@ def _as_text(outcome: Score | Skipped) -> str:
 
 
 def _columns(image: str, numbers: Sequence[str], why: str) -> str:
-    """Columns of a fixed width, since the next image is not known yet; the path comes last but one, for it has any length."""
+    """Align columns at fixed widths, as the next image is not known yet; the path, of any length, comes last but one."""
     cells = "  ".join(cell.rjust(width) for cell, width in zip(numbers, WIDTHS, strict=True))
     return f"{cells}  {image}  {why}".rstrip()
 

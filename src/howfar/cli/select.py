@@ -1,4 +1,4 @@
-"""`howfar select` chooses which images to label, and writes them as a list and as files for labelling tools."""
+"""Choose which images to label, and write them as a list and as files for labelling tools (`howfar select`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, print_result
+from howfar.cli.terminal import print_json, print_paths, print_result
 from howfar.keywords import SelectOptions
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def select(
     folder = out or run / f"select-{folder_name(dataset)}"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        found = study(run, dataset, k, strategy, labelled=labelled, performance=performance, out=folder, **chosen)
+        selection = study(run, dataset, k, strategy, labelled=labelled, performance=performance, out=folder, **chosen)
     remarks = tuple(str(warning.message) for warning in caught)
     if json:
-        print_json(found.to_dict())
+        print_json(selection.to_dict())
         for remark in remarks:
             typer.echo(f"note: {remark}", err=True)
     else:
-        show(found, folder, remarks)
+        show(selection, folder, remarks)
 
 
 def folder_name(dataset: str) -> str:
@@ -65,13 +65,13 @@ def folder_name(dataset: str) -> str:
     return re.sub(r"[/\\\0]", "-", dataset)
 
 
-def show(found: Selection, folder: Path, remarks: tuple[str, ...] = ()) -> None:
+def show(selection: Selection, folder: Path, remarks: tuple[str, ...] = ()) -> None:
     """Print which images were chosen and why, what a reader should know, and where the files lie."""
     from howfar.report.selection import FILES
 
-    to = print_result(found)
-    for note in (*found.notes, *remarks):
-        to.print(f"note: {note}", markup=False)
-    to.print(f"list: {folder / 'chosen.txt'}", markup=False, soft_wrap=True)
+    to = print_result(selection)
+    for line in (*selection.remarks(), *(f"note: {remark}" for remark in remarks)):
+        to.print(line, markup=False)
+    print_paths(to, {"list": folder / "chosen.txt"})
     others = [name for name in FILES[1:] if (folder / name).is_file()]
     to.print(f"beside it: {', '.join(others)}", markup=False, soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from howfar.results import Skipped
+    from howfar.results.tables import Shown
 
 PIPED_WIDTH = 200
 SHOWN = 20
@@ -21,8 +23,8 @@ def console() -> Console:
     """Make a console on stdout that colours nothing by guess."""
     from rich.console import Console
 
-    made = Console(highlight=False, emoji=False)
-    return made if made.is_terminal else Console(highlight=False, emoji=False, width=PIPED_WIDTH)
+    terminal = Console(highlight=False, emoji=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, emoji=False, width=PIPED_WIDTH)
 
 
 def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> None:
@@ -48,13 +50,38 @@ def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]
         to.print(f"left out for want of width: {', '.join(optional)}", markup=False)
 
 
-def print_result(found: Any, optional: Sequence[str] = ()) -> Console:
+def print_result(result: Shown, optional: Sequence[str] = ()) -> Console:
     """Print the caption and the table of a result, and return the console for what is to follow."""
     to = console()
-    to.print(found.caption(), style="bold", markup=False)
-    header, rows = found.table()
-    print_table(to, header, rows, optional)
+    to.print(result.caption(), style="bold", markup=False)
+    print_table(to, *result.table(), optional)
     return to
+
+
+def show(result: Shown, files: Mapping[str, Path | None], optional: Sequence[str] = (), others: str = "") -> None:
+    """Print a result's table, its remarks, and where its files lie, by what they are called.
+
+    `optional` columns are left out where the terminal is narrow. Files that were skipped are printed where `others` says where
+    those beyond the first are listed.
+    """
+    to = print_result(result, optional)
+    for line in result.remarks():
+        to.print(line, markup=False)
+    if others:
+        print_skipped(to, getattr(result, "skipped", ()), others)
+    print_paths(to, files)
+
+
+def print_paths(to: Console, files: Mapping[str, Path | None]) -> None:
+    """Print where files lie, a line each that is never wrapped."""
+    for name, file in files.items():
+        if file is not None:
+            to.print(f"{name}: {file}", markup=False, soft_wrap=True)
+
+
+def report_in(folder: str | Path | None) -> Path | None:
+    """Return the path of the report in a run folder; None where no folder was written."""
+    return None if folder is None else Path(folder) / "report.html"
 
 
 def print_skipped(to: Console, skipped: Sequence[Skipped], others: str) -> None:

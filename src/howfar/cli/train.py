@@ -1,4 +1,4 @@
-"""`howfar train` makes a segmenter of images and masks."""
+"""Train a segmenter on images and masks (`howfar train`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import console, print_json, print_table
+from howfar.cli.terminal import console, print_json, print_paths, print_table
 from howfar.keywords import TrainOptions
 from howfar.numbers import format_number
 
@@ -43,21 +43,21 @@ def train(
     if out.suffix.lower() != ENDING:
         raise InputError.of("out", f"must end in {ENDING}", str(out), "nothing in such a file can be executed")
     options.prepare_folder("out", out.absolute().parent)
-    made = study(primary, model, out, background=background or (), start=start, **chosen)
+    checkpoint = study(primary, model, out, background=background or (), start=start, **chosen)
     if json:
-        print_json(made.card.to_dict())
+        print_json(checkpoint.card.to_dict())
     else:
-        show(made, out)
+        _show(checkpoint, out)
 
 
-def show(made: Checkpoint, out: Path) -> None:
+def _show(checkpoint: Checkpoint, out: Path) -> None:
     """Print how the epochs went, and where the checkpoint lies."""
     to = console()
-    to.print(repr(made), style="bold", markup=False)
+    to.print(repr(checkpoint), style="bold", markup=False)
     numbers = (("loss", 3), ("ods", 3), ("threshold", 2))
     rows = [
         (str(epoch["epoch"]), *(format_number(epoch.get(name), digits) for name, digits in numbers))
-        for epoch in made.card.history
+        for epoch in checkpoint.card.history
     ]
     print_table(to, ("epoch", "loss", "held-out ODS", "at threshold"), rows)
-    to.print(f"checkpoint: {out}", markup=False, soft_wrap=True)
+    print_paths(to, {"checkpoint": out})

@@ -16,6 +16,7 @@ from howfar.data.predictions import ARRAY, match_maps, read_prediction
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.location import absolute
 from howfar.metrics.label_free_signals import ensemble_agreement, flip_agreement, histogram, signals
+from howfar.options import Members
 from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
 
 _ENDINGS = (".png", *sorted({*EXTENSIONS, ARRAY} - {".png"}))
@@ -30,13 +31,14 @@ class Folders:
     ensemble: tuple[Path, ...] = ()
 
     @classmethod
-    def of(cls, predictions: str | Path | None, flipped: str | Path | None, ensemble: Sequence[str | Path]) -> Folders:
+    def of(cls, predictions: str | Path | None, flipped: str | Path | None, ensemble: Members) -> Folders:
         """Check that the folders are there.
 
         Raises `MissingPathError` where a folder is not there; `InputError` where a folder is a file, or there are others and
         none of the model's own maps.
         """
-        given = [folder for folder in (predictions, flipped, *ensemble) if folder is not None]
+        members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
+        given = [folder for folder in (predictions, flipped, *members) if folder is not None]
         for folder in given:
             if not absolute(folder).exists():
                 raise MissingPathError(f"no folder of predictions at {absolute(folder)}: check the path")
@@ -47,7 +49,7 @@ class Folders:
                 "predictions must be given where flipped or ensemble is: they are compared with the model's own maps"
             )
         as_path = [None if folder is None else absolute(folder) for folder in (predictions, flipped)]
-        return cls(as_path[0], as_path[1], tuple(absolute(folder) for folder in ensemble))
+        return cls(as_path[0], as_path[1], tuple(absolute(folder) for folder in members))
 
     def columns(self) -> tuple[str, ...]:
         """List the columns that these folders give."""

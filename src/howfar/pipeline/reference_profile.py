@@ -1,23 +1,22 @@
-"""Keep, load and score by a profile: all that is needed to say how far a new image is from a primary dataset."""
+"""Save, load and score by a profile, which holds what it takes to say how far new images are from a primary dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
+from howfar.keywords import BackboneOptions, ScorerOptions, ScoringOptions
 from howfar.pipeline import profile_file
-from howfar.pipeline.embedding import BATCH_SIZE
 from howfar.pipeline.reference import Reference
 from howfar.pipeline.score_inputs import arrivals
-from howfar.pipeline.scorer import Scorer, ScoringOptions, collect, load_again
+from howfar.pipeline.scorer import Scorer, collect, load_again
 from howfar.protocols import Backbone
 from howfar.results.scores import Scores
-from howfar.store import Store
+from howfar.settings import picked, with_options
 
 
 class Profile(Reference):
-    """Keep of a primary dataset P what new images are scored by; `howfar.profile` makes it.
+    """Hold what new images are scored by against a primary dataset P; `howfar.profile` makes it.
 
     Attributes
     ----------
@@ -41,76 +40,34 @@ class Profile(Reference):
         Estimators of performance with their calibration and judgement, where labelled datasets were given.
     """
 
-    def scorer(
-        self,
-        backbone: Backbone | None = None,
-        *,
-        batch_size: int = BATCH_SIZE,
-        workers: int | None = None,
-        store: Store | str | Path | None = None,
-        estimator: str = "auto",
-        predictions: str | Path | None = None,
-        flipped: str | Path | None = None,
-        ensemble: Sequence[str | Path] = (),
-        **options: Any,
-    ) -> Scorer:
+    @with_options(ScorerOptions)
+    def scorer(self, backbone: Backbone | None = None, **options: Unpack[ScorerOptions]) -> Scorer:
         """Load the backbone, once, to score images as they arrive.
 
         Parameters
         ----------
         backbone
-            A loaded one; by default the profile's own is loaded again.
-        batch_size, workers
-            Images at a time, and how many batches at once (default: the cores at hand).
-        store
-            Where to look features up and to keep new ones; by default neither is done.
-        estimator
-            "auto": of the estimators that an image has the columns for, the best judged; or the name of one.
-        predictions, flipped, ensemble
-            Folders of the model's probability maps, of its maps of the flipped images, and of further models' maps.
-        **options
-            Passed to `howfar.load_backbone` beside the profile's own: device; weights where the file has moved.
+            A loaded one; by default the profile's own is loaded again, by its own options where none are given here: the
+            device, or weights that have moved.
 
         Raises
         ------
         HowfarError
             The backbone cannot be loaded, or gives other features than the profile's; or an option is wrong.
         """
-        scoring = ScoringOptions(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble))
-        return Scorer(self, load_again(self, **options) if backbone is None else backbone, scoring)
+        model = load_again(self, **picked(BackboneOptions, options)) if backbone is None else backbone
+        return Scorer(self, model, picked(ScoringOptions, options))
 
-    def score(
-        self,
-        new: Any,
-        backbone: Backbone | None = None,
-        *,
-        batch_size: int = BATCH_SIZE,
-        workers: int | None = None,
-        store: Store | str | Path | None = None,
-        estimator: str = "auto",
-        predictions: str | Path | None = None,
-        flipped: str | Path | None = None,
-        ensemble: Sequence[str | Path] = (),
-        **options: Any,
-    ) -> Scores:
-        """Score new images: how far each is from P, and whether a model trained on P will probably fail on it.
+    @with_options(ScorerOptions)
+    def score(self, new: Any, backbone: Backbone | None = None, **options: Unpack[ScorerOptions]) -> Scores:
+        """Score new images: how far is each from the primary dataset, and will a model trained on that probably fail on it?
 
         Parameters
         ----------
         new
             An image file, a folder or any other dataset argument, ready-made embeddings, or a list of such.
         backbone
-            A loaded one; by default the profile's own is loaded again, unless all images are embeddings.
-        batch_size, workers
-            Images at a time, and how many batches at once (default: the cores at hand).
-        store
-            Where to look features up and to keep new ones; by default neither is done.
-        estimator
-            "auto": of the estimators that an image has the columns for, the best judged; or the name of one.
-        predictions, flipped, ensemble
-            Folders of the model's probability maps, of its maps of the flipped images, and of further models' maps.
-        **options
-            Passed to `howfar.load_backbone` beside the profile's own: device; weights where the file has moved.
+            A loaded one; by default the profile's own is loaded again as by `scorer`, unless all images are embeddings.
 
         Raises
         ------
@@ -129,9 +86,8 @@ class Profile(Reference):
         """
         groups = arrivals(new)
         if backbone is None and any(group.items for group in groups):
-            backbone = load_again(self, **options)
-        scoring = ScoringOptions(batch_size, workers, store, estimator, predictions, flipped, tuple(ensemble))
-        return collect(Scorer(self, backbone, scoring), groups)
+            backbone = load_again(self, **picked(BackboneOptions, options))
+        return collect(Scorer(self, backbone, picked(ScoringOptions, options)), groups)
 
     def save(self, file: str | Path) -> Path:
         """Write the profile to one file, whole or not at all, and return its path; the ending is free, ``.howfar`` the custom.

@@ -17,7 +17,8 @@ from howfar.backbones import load_backbone
 from howfar.backbones.torch_threads import one_torch_thread_each
 from howfar.data import content_hash, decode, read_bytes
 from howfar.errors import ImageError, InputError, MissingPathError
-from howfar.pipeline.embedding import BATCH_SIZE, check_work
+from howfar.keywords import ScoringOptions
+from howfar.pipeline.embedding import check_work
 from howfar.pipeline.failure_flag import flagged
 from howfar.pipeline.feature_identity import check_same
 from howfar.pipeline.map_signals import Folders, ImageMaps, stacked
@@ -29,37 +30,12 @@ from howfar.relation.label_free_columns import DISTANCES
 from howfar.results import Features, Skipped
 from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores
+from howfar.settings import checked
 from howfar.store import FeatureStore, Store
 
 _ROWS = 256
 _Predicted: TypeAlias = tuple[float | None, float | None, float | None, str | None]
 _NOTHING: _Predicted = (None, None, None, None)
-
-
-@dataclass(frozen=True)
-class ScoringOptions:
-    """Set how images are scored; the first three fields never change a score beyond 1e-5 relative.
-
-    Attributes
-    ----------
-    batch_size, workers
-        Images at a time, and how many batches at once (default: the cores at hand).
-    store
-        Where to look features up and to keep new ones; by default neither is done, since new images come once.
-    estimator
-        "auto": of the estimators that an image has the columns for, the best judged; or the name of one.
-    predictions, flipped, ensemble
-        Folders of the model's probability maps, one an image with its name but for the ending, of its maps of the flipped
-        images (as the model gives them), and of further models' maps: for estimators that read them.
-    """
-
-    batch_size: int = BATCH_SIZE
-    workers: int | None = None
-    store: protocols.Store | str | Path | None = None
-    estimator: str = "auto"
-    predictions: str | Path | None = None
-    flipped: str | Path | None = None
-    ensemble: tuple[str | Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +56,7 @@ class Scorer:
     backbone
         A loaded backbone; None where there are ready-made embeddings alone.
     work
-        Batch size, store, estimator and folders of maps; the defaults where None.
+        Batch size, workers, store, estimator and folders of maps; defaults for those that are not given.
 
     Raises
     ------
@@ -100,14 +76,14 @@ class Scorer:
     """
 
     def __init__(self, profile: Reference, backbone: Backbone | None, work: ScoringOptions | None = None) -> None:
-        self.profile, self.backbone, self.work = profile, backbone, work or ScoringOptions()
-        self._runner = check_work("local", self.work.batch_size, self.work.workers)
-        self._folders = Folders.of(self.work.predictions, self.work.flipped, self.work.ensemble)
-        self.notes = (*profile.notes(), *_trust(profile, self._folders, self.work.estimator))
+        self.profile, self.backbone, self.work = profile, backbone, checked(ScoringOptions, work or {})
+        self._runner = check_work("local", self.work["batch_size"], self.work["workers"])
+        self._folders = Folders.of(self.work["predictions"], self.work["flipped"], self.work["ensemble"])
+        self.notes = (*profile.notes(), *_trust(profile, self._folders, self.work["estimator"]))
         self._store = None
         if backbone is not None:
             check_same(profile.identity, backbone.identity, profile.primary, f"backbone {backbone.name}")
-            self._store = _opened(self.work.store, backbone)
+            self._store = _opened(self.work["store"], backbone)
 
     def one(self, image: str | Path) -> Score | Skipped:
         """Score one image file, or say why it cannot be read."""
@@ -125,10 +101,10 @@ class Scorer:
         """
         if group.features is not None:
             yield from self._features(group.features)
-        size, items = self.work.batch_size, group.items
-        maps = self._folders.matched(group.dataset) if self.work.predictions is not None and group.dataset is not None else {}
+        size, items = self.work["batch_size"], group.items
+        maps = {} if self._folders.predictions is None or group.dataset is None else self._folders.matched(group.dataset)
         chunks = [_Chunk(items[start : start + size], maps) for start in range(0, len(items), size)]
-        alone = len(chunks) < 2 or (self.work.workers or available_cores()) == 1
+        alone = len(chunks) < 2 or (self.work["workers"] or available_cores()) == 1
         with nullcontext() if alone else one_torch_thread_each():
             for outcomes in self._runner.run(self._batch, chunks):
                 yield from outcomes
@@ -200,11 +176,11 @@ class Scorer:
             return [_NOTHING] * len(items), [""] * len(items)
         columns: dict[str, Any] = self.profile.columns(measured)
         words: Sequence[str] = [""] * len(items)
-        if self.work.predictions is not None:
+        if self._folders.predictions is not None:
             image_maps = [maps.get(item.path) or self._folders.beside(item.path) for item in items]
             signals, words = zip(*(files.read(expected.cut) for files in image_maps), strict=True)
             columns |= stacked(signals, self._folders.columns())
-        estimate, low, high, names = expected.predict(columns, self.work.estimator)
+        estimate, low, high, names = expected.predict(columns, self.work["estimator"])
         return list(zip(*map(_optional, (estimate, low, high)), names, strict=True)), words
 
     def _score(self, row: dict[str, Any], predicted: _Predicted, words: str) -> Score:

@@ -1,18 +1,11 @@
-"""What a run found: frozen records with their provenance, which figures, report and explorer read and nothing else.
+"""Hold the results of studies: frozen records with their provenance, all that figures, report and explorer read.
 
 Long tables (one row an image) are pandas frames beside the records; a run folder keeps them as Parquet.
 """
 
 from __future__ import annotations
 
-from howfar.results.comparison import (
-    BackboneSummary,
-    BaselineSummary,
-    Comparison,
-    DatasetSummary,
-    PrimarySummary,
-    Settings,
-)
+from howfar.results.comparison import BackboneSummary, BaselineSummary, Comparison, DatasetSummary, PrimarySummary, Settings
 from howfar.results.evaluation import Evaluation
 from howfar.results.records import Features, Leak, Provenance, Skipped
 from howfar.results.relation import (
@@ -31,28 +24,7 @@ from howfar.results.relation import (
 from howfar.results.selection import Pick, Selection
 
 __all__ = [
-    "BackboneSummary",
-    "BaselineSummary",
-    "Choice",
-    "Coefficient",
-    "Comparison",
-    "DatasetRelation",
-    "DatasetSummary",
-    "Evaluation",
-    "Failures",
-    "Features",
-    "Judgement",
-    "Leak",
-    "Part",
-    "Pick",
-    "PrimarySummary",
-    "Provenance",
-    "Relation",
-    "RelationSettings",
-    "Selection",
-    "SetEstimate",
-    "Settings",
-    "Skipped",
-    "Trend",
-    "Verdict",
-]
+    "BackboneSummary", "BaselineSummary", "Choice", "Coefficient", "Comparison", "DatasetRelation", "DatasetSummary",
+    "Evaluation", "Failures", "Features", "Judgement", "Leak", "Part", "Pick", "PrimarySummary", "Provenance", "Relation",
+    "RelationSettings", "Selection", "SetEstimate", "Settings", "Skipped", "Trend", "Verdict",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The adaptation study's result, which says what labelling a few images of each secondary dataset bought."""
+"""Hold the result of an adaptation study, which says what labelling a few images of each secondary dataset gained."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from howfar.numbers import format_number
+from howfar.numbers import format_interval, format_number
 from howfar.results.json_values import plain
 from howfar.results.records import Provenance
 from howfar.results.result import Result
@@ -21,7 +21,7 @@ ALL = "all"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Adaptation(Result):
-    """Holds what an adaptation study found (section 4.3, appendix C); `howfar.adapt` makes it.
+    """Hold the models, scores and gains of an adaptation study (section 4.3, appendix C); `howfar.adapt` makes it.
 
     Attributes
     ----------
@@ -112,15 +112,19 @@ class Adaptation(Result):
         return " ".join(_judged(count, judged[judged["shots"] == count]) for count in sorted(set(judged["shots"].tolist())))
 
     def _gain(self, model: str) -> str:
-        found = self.gains[(self.gains["model"] == model) & (self.gains["dataset"] == ALL)]
-        if not len(found):
+        rows = self.gains[(self.gains["model"] == model) & (self.gains["dataset"] == ALL)]
+        if not len(rows):
             return "–"
-        row = found.iloc[0]
-        return f"{row['gain']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+        gain, low, high = rows.iloc[0][["gain", "low", "high"]]
+        return format_interval(gain, low, high, "+.3f")
 
     def footer(self) -> list[str]:
         """Return the verdict and the notes."""
         return [*filter(None, [self.verdict()]), *self.notes]
+
+    def remarks(self) -> list[str]:
+        """Return the verdict and the notes, as the terminal shows them under the table."""
+        return [*filter(None, [self.verdict()]), *super().remarks()]
 
 
 def _judged(shots: int, rows: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""The result of a comparison by several backbones, which says how far they agree on the same datasets."""
+"""Hold the result of a comparison by several backbones, which says how far they agree on the same datasets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from howfar.numbers import format_number
+from howfar.numbers import format_number, signed
 from howfar.results.comparison import BaselineSummary, Comparison, DatasetSummary
 from howfar.results.json_values import plain
 from howfar.results.records import Skipped
@@ -24,7 +24,7 @@ SETS: Final = ""
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BackboneComparison(Result):
-    """Says how far each secondary is from the primary one by several backbones; `howfar.compare_backbones` makes it.
+    """Say how far each secondary is from the primary one by several backbones; `howfar.compare_backbones` makes it.
 
     Attributes
     ----------
@@ -80,9 +80,9 @@ class BackboneComparison(Result):
         """
         import pandas as pd
 
-        every = [row for comparison in self.comparisons for row in _rows(comparison)]
-        every += [_trivial(row) for row in self._beside()]
-        frame = pd.DataFrame(every)
+        rows = [_row(run.backbone.name, dataset.name, dataset) for run in self.comparisons for dataset in run.datasets]
+        rows += [_row(baseline.backbone, baseline.dataset, baseline) for baseline in self._beside()]
+        frame = pd.DataFrame(rows)
         return frame.assign(rank=frame.groupby("backbone", sort=False)[self.measure()].rank())
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,12 +107,12 @@ class BackboneComparison(Result):
         """Return by backbone the name of its run folder in the folder that `save` writes."""
         taken: dict[str, str] = {}
         for name in self.backbones:
-            plainest = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "backbone"
-            number, chosen = 1, plainest
+            plain_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "backbone"
+            number, chosen = 1, plain_name
             # Some disks tell no capitals from small letters.
             while chosen.casefold() in {folder.casefold() for folder in taken.values()}:
                 number += 1
-                chosen = f"{plainest}-{number}"
+                chosen = f"{plain_name}-{number}"
             taken[name] = chosen
         return taken
 
@@ -130,8 +130,8 @@ class BackboneComparison(Result):
         frame = self.to_frame()
         names = [dataset.name for dataset in self.comparisons[0].datasets]
         rows = []
-        for backbone, found in frame.groupby("backbone", sort=False):
-            by_name = found.set_index("dataset")
+        for backbone, distances in frame.groupby("backbone", sort=False):
+            by_name = distances.set_index("dataset")
             rows.append((str(backbone), *(_cell(by_name.loc[name]) for name in names)))
         return ("backbone", *names), rows
 
@@ -154,7 +154,7 @@ class BackboneComparison(Result):
         """Say in a line for each two backbones how far they agree on datasets and on images."""
         lines = []
         for one, other in dict.fromkeys(zip(self.agreement["one"], self.agreement["other"], strict=True)):
-            sets, images = (_signed(value) for value in self.agreed(one, other))
+            sets, images = map(signed, self.agreed(one, other))
             lines.append(f"{one} and {other}: Spearman {sets} over the datasets' order, {images} over a dataset's images")
         return lines
 
@@ -171,26 +171,19 @@ class BackboneComparison(Result):
         return self.agreement_lines()
 
 
-def _rows(comparison: Comparison) -> list[dict[str, Any]]:
-    return [
-        {
-            "backbone": comparison.backbone.name,
-            "trivial": False,
-            "dataset": one.name,
-            "o_dist_scaled": one.o_dist_scaled,
-            "relative": one.relative,
-            "relative_low": None if one.relative_ci is None else one.relative_ci[0],
-            "relative_high": None if one.relative_ci is None else one.relative_ci[1],
-            "energy": one.energy,
-        }
-        for one in comparison.datasets
-    ]
-
-
-def _trivial(row: BaselineSummary) -> dict[str, Any]:
-    measured = {"o_dist_scaled": row.o_dist_scaled, "relative": row.relative, "energy": row.energy}
-    undefined = {"relative_low": None, "relative_high": None}
-    return {"backbone": row.backbone, "trivial": True, "dataset": row.dataset, **measured, **undefined}
+def _row(backbone: str, dataset: str, measured: DatasetSummary | BaselineSummary) -> dict[str, Any]:
+    trivial = isinstance(measured, BaselineSummary)
+    low, high = (None if isinstance(measured, BaselineSummary) else measured.relative_ci) or (None, None)
+    return {
+        "backbone": backbone,
+        "trivial": trivial,
+        "dataset": dataset,
+        "o_dist_scaled": measured.o_dist_scaled,
+        "relative": measured.relative,
+        "relative_low": low,
+        "relative_high": high,
+        "energy": measured.energy,
+    }
 
 
 def _cell(row: Any) -> str:
@@ -198,9 +191,5 @@ def _cell(row: Any) -> str:
 
 
 def _mean(values: pd.Series) -> float | None:
-    known = values.dropna()
-    return float(known.mean()) if len(known) else None
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.2f}".replace("-", "−")
+    defined = values.dropna()
+    return float(defined.mean()) if len(defined) else None

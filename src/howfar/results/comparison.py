@@ -1,4 +1,4 @@
-"""The distance study's result, which says how far each secondary dataset is from the primary one."""
+"""Hold the result of a distance study, which says how far each secondary dataset is from the primary one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from howfar.numbers import format_number, format_p
+from howfar.numbers import format_interval, format_number, format_p
 from howfar.results.records import Leak, Provenance, Skipped
 from howfar.results.relation import Relation
 from howfar.results.result import Result
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PrimarySummary:
-    """Holds the primary dataset's name, size and leave-one-out self-distance in its own subspace (mean form)."""
+    """Hold the primary dataset's name, size and leave-one-out self-distance in its own subspace (mean form)."""
 
     name: str
     n: int
@@ -28,7 +28,7 @@ class PrimarySummary:
 
 @dataclass(frozen=True)
 class BackboneSummary:
-    """Describes the feature that was measured: name, length q, its layers' lengths, and its full identity."""
+    """Describe the feature that was measured: name, length q, its layers' lengths, and its full identity."""
 
     name: str
     length: int
@@ -38,7 +38,7 @@ class BackboneSummary:
 
 @dataclass(frozen=True)
 class Settings:
-    """Holds what the caller chose, with the defaults filled in."""
+    """Hold the settings of a comparison, with the defaults filled in."""
 
     components: int
     projection: Literal["pair", "primary", "joint", "none"]
@@ -53,7 +53,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """Holds the numbers of one secondary dataset against the primary one.
+    """Hold the numbers of one secondary dataset against the primary one.
 
     `o_dist` is the paper's sum form (mean over S of sums over P), `o_dist_mean` the mean over all pairs;
     `o_dist_scaled` is the row-scaled value of tables 2 and 6; `self_distance` is P's, in this pair's subspace, and
@@ -84,7 +84,7 @@ class DatasetSummary:
 
 @dataclass(frozen=True)
 class BaselineSummary:
-    """Holds a trivial backbone's numbers of one secondary, which show what a distance owes to colour and layout alone."""
+    """Hold a trivial backbone's numbers of one secondary, which show what a distance owes to colour and layout alone."""
 
     backbone: str
     dataset: str
@@ -95,7 +95,7 @@ class BaselineSummary:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Result):
-    """Says how far each secondary dataset is from the primary one; `howfar.compare` makes it.
+    """Say how far each secondary dataset is from the primary one; `howfar.compare` makes it.
 
     Attributes
     ----------
@@ -167,17 +167,8 @@ class Comparison(Result):
 
     def table(self) -> Cells:
         """Return the header and cells of the summary table, one row a secondary."""
-        header = (
-            "dataset",
-            "n",
-            "O^dist (sum)",
-            "O^dist (mean)",
-            "row-scaled",
-            "relative [95 % CI]",
-            "energy",
-            "p",
-            "expl. var.",
-        )
+        o_dist = ("O^dist (sum)", "O^dist (mean)", "row-scaled")
+        header = ("dataset", "n", *o_dist, "relative [95 % CI]", "energy", "p", "expl. var.")
         return header, [_cells(dataset) for dataset in self.datasets]
 
     def caption(self) -> str:
@@ -200,17 +191,14 @@ class Comparison(Result):
 
 
 def _cells(dataset: DatasetSummary) -> tuple[str, ...]:
-    relative = format_number(dataset.relative)
-    if dataset.relative is not None and dataset.relative_ci is not None:
-        low, high = dataset.relative_ci
-        relative = f"{dataset.relative:.3f} [{low:.3f}, {high:.3f}]"
+    with_interval = None if dataset.relative_ci is None else format_interval(dataset.relative, *dataset.relative_ci, ".3f")
     return (
         dataset.name,
         str(dataset.n),
         format_number(dataset.o_dist),
         format_number(dataset.o_dist_mean),
         f"{dataset.o_dist_scaled:.3f}",
-        relative,
+        with_interval or format_number(dataset.relative),
         format_number(dataset.energy),
         format_p(dataset.p_value),
         f"{100 * dataset.explained_variance:.1f} %",

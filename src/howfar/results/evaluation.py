@@ -1,4 +1,4 @@
-"""The evaluation's result, which holds one dataset's scores and a row for each image, and is kept in one Parquet file."""
+"""Hold the result of an evaluation, one dataset's scores and a row for each image, and keep it in one Parquet file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY = b"howfar"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation(Result):
-    """Holds the scores of one dataset's predictions against its masks or labels; `howfar.evaluate` makes it.
+    """Hold the scores of one dataset's predictions against its masks or labels; `howfar.evaluate` makes it.
 
     Attributes
     ----------

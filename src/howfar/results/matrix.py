@@ -1,4 +1,4 @@
-"""The matrix study's result, which holds the distances of every dataset from every other."""
+"""Hold the result of a matrix study, the distances of every dataset from every other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DIAGONAL: Final = {"inhomogeneity": 0.0, "relative": 1.0, "energy": 0.0, "o_dist
 
 @dataclass(frozen=True)
 class MatrixDataset:
-    """Holds a dataset's name, its readable images, and the folder or table that it was read from ("" where there is none)."""
+    """Hold a dataset's name, its readable images, and the folder or table that it was read from ("" where there is none)."""
 
     name: str
     n: int
@@ -36,7 +36,7 @@ class MatrixDataset:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Matrix(Result):
-    """Holds the distances of every dataset from every other; `howfar.matrix` makes it.
+    """Hold the distances of every dataset from every other; `howfar.matrix` makes it.
 
     Attributes
     ----------
@@ -100,13 +100,13 @@ class Matrix(Result):
 
         if measure not in MEASURES:
             raise InputError.of("measure", f"must be one of {', '.join(MEASURES)}", measure)
-        place = {name: k for k, name in enumerate(self.names)}
-        values = np.full((len(place), len(place)), np.nan)
-        one, other = (self.pairs[side].map(place).to_numpy() for side in ("one", "other"))
+        positions = {name: position for position, name in enumerate(self.names)}
+        values = np.full((len(positions), len(positions)), np.nan)
+        one, other = (self.pairs[side].map(positions).to_numpy() for side in ("one", "other"))
         both = ("relative_one", "relative_other") if measure == "relative" else (measure, measure)
         values[one, other], values[other, one] = (self.pairs[name] for name in both)
         np.fill_diagonal(values, DIAGONAL[measure])
-        return pd.DataFrame(values, index=list(place), columns=list(place))
+        return pd.DataFrame(values, index=list(positions), columns=list(positions))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar matrix --json``."""

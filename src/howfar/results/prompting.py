@@ -1,4 +1,4 @@
-"""The result of a study of prompts, which holds scores by prompt and dataset and a row for each image."""
+"""Hold the result of a study of prompts, its scores by prompt and dataset and a row for each image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prompting(Result):
-    """Holds the scores of networks that are told what to segment; `howfar.prompts` makes it.
+    """Hold the scores of networks that are told what to segment; `howfar.prompts` makes it.
 
     Attributes
     ----------
@@ -66,12 +66,13 @@ class Prompting(Result):
 
     def table(self) -> Cells:
         """Return header and cells, a row a prompt: ODS of each dataset, and in brackets mean F at 0.5."""
-        known = {(row["prompt"], row["dataset"]): row for row in self.scores.to_dict("records")}
-        rows = []
-        for prompt in self.prompts:
-            found = [known[prompt, dataset] for dataset in self.datasets]
-            rows.append((prompt, *(f"{format_number(one['ods'], 3)} ({format_number(one['mean_f'], 3)})" for one in found)))
-        return ("prompt", *self.datasets), rows
+        cells = {
+            (row["prompt"], row["dataset"]): f"{format_number(row['ods'], 3)} ({format_number(row['mean_f'], 3)})"
+            for row in self.scores.to_dict("records")
+        }
+        return ("prompt", *self.datasets), [
+            (name, *(cells[name, dataset] for dataset in self.datasets)) for name in self.prompts
+        ]
 
     def caption(self) -> str:
         """Say in one line what the table is about."""

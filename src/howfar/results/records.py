@@ -1,4 +1,4 @@
-"""Records that every result is built from: features, what was skipped, and what made it."""
+"""Define the records that every result is built from: features, images that were skipped, and what made the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm", "
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image that could not be used, and why."""
+    """Name an image that could not be used, and say why."""
 
     dataset: str
     path: str
@@ -28,7 +28,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Leak:
-    """The same image, by content, in the primary and in a secondary dataset."""
+    """Name an image that is, by content, both in the primary and in a secondary dataset."""
 
     dataset: str
     image: str
@@ -38,7 +38,7 @@ class Leak:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made a result: version, moment (UTC, ISO 8601), interpreter, platform, libraries."""
+    """Record what made a result: version, moment (UTC, ISO 8601), interpreter, platform, libraries."""
 
     howfar: str
     created: str
@@ -60,7 +60,7 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Features of one dataset: a row for each image that could be read, in the dataset's order.
+    """Hold the features of one dataset: a row for each image that could be read, in the dataset's order.
 
     Attributes
     ----------
@@ -91,5 +91,5 @@ class Features:
         return self.rows.shape[0]
 
     def to_array(self) -> FloatArray:
-        """All features at once, shape (n, q)."""
+        """Read all features at once, shape (n, q)."""
         return self.rows.rows(0, len(self))

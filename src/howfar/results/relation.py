@@ -1,4 +1,4 @@
-"""The performance study's result: how performance goes with distance, what unlabelled images will score, which fail."""
+"""Hold the result of a performance study: performance by distance, and estimates and probable failures without labels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from howfar.numbers import format_number
+from howfar.numbers import format_interval, format_number
 from howfar.results.records import Provenance
 from howfar.results.result import Result
 from howfar.results.tables import Cells
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coefficient:
-    """Holds a coefficient with its bootstrap interval; None where it is undefined (constant values, too few images)."""
+    """Hold a coefficient with its bootstrap interval; None where it is undefined (constant values, too few images)."""
 
     value: float | None
     low: float | None = None
@@ -26,7 +26,7 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Trend:
-    """Says how performance goes with distance over `n` images in `groups` independent groups (photographs).
+    """Say how performance goes with distance over `n` images in `groups` independent groups (photographs).
 
     `spearman` and `kendall` (τ_b) are rank correlations; `slope` is the change of performance over the whole range of
     distances of a set (distance scaled to 0-1), by least squares; `partial` is Spearman's given the foreground share, None
@@ -43,7 +43,7 @@ class Trend:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Says a trend in words; `kind` is what a program may rely on."""
+    """Say a trend in words; `kind` is what a program may rely on."""
 
     kind: Literal["falls", "rises", "consistent", "none"]
     text: str
@@ -51,7 +51,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Part:
-    """Describes a half or third of a set by distance (tables 3-5): performance, and mean and spread of scaled I^dist.
+    """Describe a half or third of a set by distance (tables 3-5): performance, and mean and spread of scaled I^dist.
 
     `performance` is F at the threshold that is best for this part, as the paper; `performance_common` at the threshold that
     all images share; `mean` the mean of the images' own values at it. For a task without thresholds the three are one.
@@ -69,7 +69,7 @@ class Part:
 
 @dataclass(frozen=True)
 class DatasetRelation:
-    """Says how the performance of one secondary dataset goes with I^dist.
+    """Say how the performance of one secondary dataset goes with I^dist.
 
     `n` images were measured, `scored` of them have a performance; `unmatched` images of the performance file are not in
     the run. `mean` is the mean per-image performance at the common threshold, `pooled` F of the summed counts at it,
@@ -92,7 +92,7 @@ class DatasetRelation:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Holds the errors of an estimator of performance, judged by leaving one labelled dataset out at a time.
+    """Hold the errors of an estimator of performance, judged by leaving one labelled dataset out at a time.
 
     `kind` is "baseline" (predict the mean), "distance", "confidence", "agreement" or "combined". `mae_image` is the mean
     absolute error of an image's performance (each set counts alike), `mae_set` of a set's mean; `coverage` and `width` are
@@ -117,7 +117,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Choice:
-    """Says what it is worth to use the estimator that is judged best, of all (`among` "all") or of one kind ("distance").
+    """Say what it is worth to use the estimator that is judged best, of all (`among` "all") or of one kind ("distance").
 
     The errors of a winner flatter it, since it was chosen by them. So for each labelled set an estimator is chosen by what the
     other sets say alone (`picked`), and its error is taken on the set: `mae_image`, `mae_set` and `set_errors` are those of
@@ -135,7 +135,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class SetEstimate:
-    """Holds the predicted mean performance of a set, with a conformal interval.
+    """Hold the predicted mean performance of a set, with a conformal interval.
 
     `level` is that of the interval, the highest that the labelled sets allow.
     `measured` is the true mean where the set has labels (then the estimate was made without them), else None.
@@ -153,7 +153,7 @@ class SetEstimate:
 
 @dataclass(frozen=True)
 class Failures:
-    """Counts the images of a set that probably score below τ.
+    """Count the images of a set that probably score below τ.
 
     At most `error_rate` of the `listed` images are expected not to fail, where the images are exchangeable with labelled
     ones. `measured_error` is that share as measured on a labelled set left out of the fit, None where none is listed or
@@ -173,7 +173,7 @@ class Failures:
 
 @dataclass(frozen=True)
 class RelationSettings:
-    """Holds what the caller chose, with the defaults filled in.
+    """Hold the settings of a relation, with the defaults filled in.
 
     `threshold` is the common one and `threshold_source` where it comes from, in words; `tau` is the performance below
     which an image counts as failed and above which a flat curve counts as consistent; `flat` is the largest change over
@@ -198,7 +198,7 @@ class RelationSettings:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Relation(Result):
-    """Says how performance goes with distance in each secondary dataset; `howfar.relate` makes it.
+    """Say how performance goes with distance in each secondary dataset; `howfar.relate` makes it.
 
     Attributes
     ----------
@@ -268,22 +268,13 @@ class Relation(Result):
 
 
 def _cells(dataset: DatasetRelation) -> tuple[str, ...]:
-    trend = dataset.trend
+    numbers = (None, None) if dataset.trend is None else (dataset.trend.spearman, dataset.trend.slope)
     halves = [format_number(part.performance_common, 3) for part in dataset.halves] or ["–", "–"]
     return (
         dataset.name,
         str(dataset.scored),
         format_number(dataset.mean, 3),
         *halves,
-        "–" if trend is None else _with_interval(trend.spearman),
-        "–" if trend is None else _with_interval(trend.slope),
+        *("–" if number is None else format_interval(number.value, number.low, number.high, "+.2f") for number in numbers),
         dataset.verdict.kind,
     )
-
-
-def _with_interval(number: Coefficient) -> str:
-    if number.value is None:
-        return "–"
-    if number.low is None or number.high is None:
-        return f"{number.value:+.2f}"
-    return f"{number.value:+.2f} [{number.low:+.2f}, {number.high:+.2f}]"

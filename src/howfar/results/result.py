@@ -1,4 +1,4 @@
-"""The base of every result: frozen fields that are shown as a table, drawn, kept in a folder and read back with checks."""
+"""Define the base of every result: frozen fields that are shown, drawn, written to a folder and read back with checks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from howfar import registry
-from howfar.errors import MissingPathError, StoreError, UnknownNameError
+from howfar.errors import MissingPathError, StoreError, UnknownNameError, one_line
 from howfar.io.atomic import replace
 from howfar.results.json_values import plain
 from howfar.results.tables import Shown
@@ -25,7 +25,7 @@ _LAST = ("notes", "provenance")
 
 
 class Result(Shown):
-    """Keeps a frozen dataclass as a JSON document with its pandas tables as Parquet files beside it.
+    """Keep a frozen dataclass as a JSON document with its pandas tables as Parquet files beside it.
 
     A result declares its fields and what is written here; its records may be nested dataclasses, tuples and mappings. None
     stands for what is undefined, in JSON as null.
@@ -54,7 +54,7 @@ class Result(Shown):
 
     @property
     def plot(self) -> Plots:
-        """The registered figures of this result by name, as ``comparison.plot.violin()``."""
+        """Offer the registered figures of this result by name, as ``comparison.plot.violin()``."""
         return Plots(self, self.FIGURES)
 
     def runs(self) -> Mapping[str, Result]:
@@ -118,9 +118,9 @@ class Result(Shown):
 
     def _json(self, **more: Any) -> dict[str, Any]:
         """Return the fields but for tables as JSON values, and more; notes and provenance come last."""
-        known = {name: plain(getattr(self, name)) for name in _plain_fields(type(self))}
-        last = {name: known.pop(name) for name in _LAST if name in known}
-        return {"format": self.FORMAT, **known, **more, **last}
+        values = {name: plain(getattr(self, name)) for name in _plain_fields(type(self))}
+        last = {name: values.pop(name) for name in _LAST if name in values}
+        return {"format": self.FORMAT, **values, **more, **last}
 
     @classmethod
     def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
@@ -148,20 +148,20 @@ class Result(Shown):
         from pydantic import ValidationError
 
         model = _model(cls)
-        known = json.dumps({name: value for name, value in document.items() if name in model.model_fields})
+        declared = json.dumps({name: value for name, value in document.items() if name in model.model_fields})
         try:
-            return dict(model.model_validate_json(known))
+            return dict(model.model_validate_json(declared))
         except ValidationError as error:
             first = error.errors()[0]
             raise TypeError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
     @classmethod
-    def _checked(cls, text: str | bytes, place: Path) -> dict[str, Any]:
+    def _checked(cls, text: str | bytes, path: Path) -> dict[str, Any]:
         """Parse a document, and see that its format is the one that this version reads."""
         document: dict[str, Any] = json.loads(text)
         if document["format"] != cls.FORMAT:
             raise StoreError(
-                f"{place}{cls.SUBJECT} has another format than this howfar reads ({cls.FORMAT}): run {cls.COMMAND} again"
+                f"{path}{cls.SUBJECT} has another format than this howfar reads ({cls.FORMAT}): run {cls.COMMAND} again"
             )
         return document
 
@@ -172,7 +172,7 @@ class Result(Shown):
 
     @classmethod
     @contextmanager
-    def _reading(cls, place: Path) -> Iterator[None]:
+    def _reading(cls, path: Path) -> Iterator[None]:
         """Turn whatever damaged files raise into one line that names the place, the reason and the remedy."""
         from pyarrow import ArrowException
 
@@ -181,12 +181,12 @@ class Result(Shown):
         except MissingPathError:
             raise
         except (ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise StoreError(f"{place}{cls.SUBJECT} {cls.DAMAGE} ({reason}): run {cls.COMMAND} again") from error
+            reason = one_line(f"{type(error).__name__}: {error}")
+            raise StoreError(f"{path}{cls.SUBJECT} {cls.DAMAGE} ({reason}): run {cls.COMMAND} again") from error
 
 
 class Plots:
-    """Binds the registered figures to one result; each is a method that returns a matplotlib Figure."""
+    """Bind the registered figures to one result; each is a method that returns a matplotlib Figure."""
 
     def __init__(self, result: Result, kind: str) -> None:
         self._result, self._kind = result, kind

@@ -1,4 +1,4 @@
-"""The scores that a profile gives new images: one record an image, and the table of many."""
+"""Hold the scores that a profile gives new images: one record an image, and the table of many."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from howfar.numbers import format_number, format_p
+from howfar.numbers import format_interval, format_number, format_p
 from howfar.results.json_values import plain
 from howfar.results.records import Skipped
 from howfar.results.tables import Cells, Shown
@@ -19,7 +19,7 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Score:
-    """Holds the scores of one new image; None stands where a value is undefined.
+    """Hold the scores of one new image; None stands where a value is undefined.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Score:
             format_number(self.knn, 3),
             format_number(self.percentile, 3),
             format_p(self.p_value),
-            _with_interval(self),
+            format_interval(self.predicted, self.predicted_low, self.predicted_high),
             flag,
             self.reason,
         )
@@ -79,7 +79,7 @@ HEADER = ("image", "relative", "kNN", "percentile", "p", "predicted", "flag", "w
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scores(Shown):
-    """Holds the scores that one profile gave many new images; `howfar.Profile.score` makes it.
+    """Hold the scores that one profile gave many new images; `howfar.Profile.score` makes it.
 
     Attributes
     ----------
@@ -131,11 +131,3 @@ class Scores(Shown):
         """Return how many images are not shown, what was skipped, and the notes."""
         more = [f"{len(self) - SHOWN} more images are in .to_frame()"] if len(self) > SHOWN else []
         return [*more, *(f"skipped: {image.path}: {image.reason}" for image in self.skipped[:SHOWN]), *self.notes]
-
-
-def _with_interval(score: Score) -> str:
-    if score.predicted is None:
-        return "–"
-    if score.predicted_low is None or score.predicted_high is None:
-        return f"{score.predicted:.2f}"
-    return f"{score.predicted:.2f} [{score.predicted_low:.2f}, {score.predicted_high:.2f}]"

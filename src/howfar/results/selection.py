@@ -1,4 +1,4 @@
-"""The selection study's result, which names the images of a dataset to label and says why each."""
+"""Hold the result of a selection study, which names the images of a dataset to label and says why each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pick:
-    """Holds a chosen image: its place in the order of choice, name, file and scaled distance (0-1), and why it was chosen."""
+    """Hold a chosen image: its rank in the order of choice, name, file and scaled distance (0-1), and why it was chosen."""
 
     rank: int
     image: str
@@ -26,7 +26,7 @@ class Pick:
 
 @dataclass(frozen=True, repr=False)
 class Selection(Result):
-    """Holds the images of one dataset that a strategy chose; `howfar.select` makes it.
+    """Hold the images of one dataset that a strategy chose; `howfar.select` makes it.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A result as a table: its caption, aligned columns and the lines below, for a terminal and for a notebook."""
+"""Show a result as a table with caption and remarks, as text for a terminal and as HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Cells: TypeAlias = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
 class Shown:
-    """Gives a result its two views, a text and HTML, from its caption, its table and what stands below."""
+    """Give a result its two views, text and HTML, from its caption, its table and the lines below."""
 
     def caption(self) -> str:
         """Say in one line what the table is about."""
@@ -48,13 +48,7 @@ def as_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def as_html(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], footer: Sequence[str]) -> str:
-    """Write a table as HTML, with a line above and lines below.
-
-    Examples
-    --------
-    >>> as_html("sets", ("n",), [("1",)], [])
-    '<p>sets</p><table><thead><tr><th>n</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>'
-    """
+    """Write a table as HTML, with a line above and lines below."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     foot = "".join(f"<p>{escape(line)}</p>" for line in footer)

@@ -1,1 +1,1 @@
-"""The studies: a configuration in, a result out; nothing is drawn or printed here."""
+"""Run the studies: each takes datasets and settings and returns a result, and neither draws nor prints."""

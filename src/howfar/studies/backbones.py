@@ -1,4 +1,4 @@
-"""The distance study by several backbones at once: each image is decoded once, and what they say is set side by side."""
+"""Run the distance study by several backbones at once, decoding each image once, and measure how far they agree."""
 
 from __future__ import annotations
 
@@ -35,16 +35,11 @@ _STREAM: Final = 3
 _BLOCK: Final = 1 << 20
 # Every backbone runs on a CPU.
 ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
-# (one, other, dataset) and what was found of them.
-Row = dict[str, Any]
 
 
 @with_options(CompareOptions)
 def compare_backbones(
-    primary: Any,
-    secondaries: Any,
-    backbones: Sequence[str | Backbone],
-    **options: Unpack[CompareOptions],
+    primary: Any, secondaries: Any, backbones: Sequence[str | Backbone], **options: Unpack[CompareOptions]
 ) -> BackboneComparison:
     """Measure the distances of `howfar.compare` by several backbones, and how far these agree.
 
@@ -72,15 +67,15 @@ def compare_backbones(
     --------
     >>> import tempfile
     >>> from howfar.demo import write_dataset
-    >>> place = Path(tempfile.mkdtemp())
-    >>> roads, site = (write_dataset(place / name, 12, seed=i, size=48) for i, name in enumerate(("roads", "site")))
-    >>> found = compare_backbones(roads, site, ["pixels", "colour_moments"], store=place / "store", progress=False)
-    >>> found.backbones
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> roads, site = (write_dataset(folder / name, 12, seed=i, size=48) for i, name in enumerate(("roads", "site")))
+    >>> result = compare_backbones(roads, site, ["pixels", "colour_moments"], store=folder / "store", progress=False)
+    >>> result.backbones
     ('pixels', 'colour_moments')
     """
     given = checked(CompareOptions, options)
     settings = Settings(**picked(CompareSettings, given))
-    work = Execution.of(given)
+    execution = Execution.of(given)
     folder = ready_folder("out", given["out"])
     read = read_datasets(primary, secondaries)
     datasets = [limited(dataset, settings) for dataset in read]
@@ -91,39 +86,42 @@ def compare_backbones(
     models = _loaded(backbones, loading)
     trivial = [load_backbone(name) for name in BASELINES if given["baselines"]]
     with within(given["memory"]):
-        views_of = views(datasets, models, trivial, settings, work)
-        found = _agreeing(views_of, models, trivial, settings, work, folder)
+        views_of = views(datasets, models, trivial, settings, execution)
+        result = _compared(views_of, models, trivial, settings, execution, folder)
     sources = sources_of(read, primary, secondaries)
-    loaded = [as_loaded(backbone, _own(backbone, loading)) for backbone in backbones]
     comparisons = tuple(
-        replace(comparison, options=own, sources=sources) for comparison, own in zip(found.comparisons, loaded, strict=True)
+        replace(comparison, options=as_loaded(backbone, _own(backbone, loading)), sources=sources)
+        for comparison, backbone in zip(result.comparisons, backbones, strict=True)
     )
-    found = replace(found, comparisons=comparisons)
+    result = replace(result, comparisons=comparisons)
     if folder is not None:
-        write_run(found, folder)
+        write_run(result, folder)
         forget_pairs(folder)
-    return found
+    return result
 
 
-def _agreeing(
-    found: Sequence[Sequence[Features]],
+def _compared(
+    views_of: Sequence[Sequence[Features]],
     models: Sequence[Backbone],
     trivial: Sequence[Backbone],
     settings: Settings,
-    work: Execution,
+    execution: Execution,
     out: Path | None,
 ) -> BackboneComparison:
-    """The comparison by each of the models, the trivial backbones beside it, and how far they agree."""
+    """Compare by each of the models, with the trivial backbones beside it, and measure how far they agree."""
     names = [model.name for model in models]
-    beside = [baseline(one.name, view, settings, work) for one, view in zip(trivial, found[len(models) :], strict=True)]
-    rows = [row for one in beside for row in one.rows]
+    baselines = {
+        backbone.name: baseline(backbone.name, view, settings, execution)
+        for backbone, view in zip(trivial, views_of[len(models) :], strict=True)
+    }
+    rows = [row for measured in baselines.values() for row in measured.rows]
     comparisons = tuple(
-        # As alone: a trivial backbone stands beside the other one only.
-        compared(view, name, settings, work, tuple(row for row in rows if row.backbone != name), out)
-        for name, view in zip(names, found, strict=False)
+        # A trivial backbone stands beside the other one only, as where it is compared by alone.
+        compared(view, name, settings, execution, tuple(row for row in rows if row.backbone != name), out)
+        for name, view in zip(names, views_of, strict=False)
     )
-    images = {one.name: dict(other.images) for one, other in zip(trivial, beside, strict=True) if one.name not in names}
-    images = {**{one.backbone.name: _by_image(one) for one in comparisons}, **images}
+    images = {comparison.backbone.name: _by_image(comparison) for comparison in comparisons}
+    images |= {name: dict(measured.images) for name, measured in baselines.items() if name not in names}
     return _with_agreement(comparisons, images, settings)
 
 
@@ -134,24 +132,25 @@ def _loaded(backbones: Any, given: BackboneOptions) -> list[Backbone]:
         raise InputError.of("weights", "must be given by the backbones' names", weights, 'pass {"dinov2": FOLDER}')
     if isinstance(backbones, str) or not isinstance(backbones, Sequence) or len(backbones) < 2:
         raise InputError.of("backbones", "must be at least two", backbones, "howfar.compare takes one")
-    named = [one for one in backbones if isinstance(one, str)]
+    named = [backbone for backbone in backbones if isinstance(backbone, str)]
     for name in weights:
         if name not in named:
             raise InputError.of("weights", f"must be of one of the backbones, {', '.join(named) or 'none by name'}", name)
     if options and not named:
         raise InputError.of("options", "are of no use to backbones that are loaded already", ", ".join(options))
-    twice = sorted({name for name in named if named.count(name) > 1})
-    if twice:
-        raise InputError.of("backbones", "must have names of their own", twice[0], "name each once")
+    _refuse_repeated(named, "name each once")
     for option in options:
         if not any(option in takes(name) for name in named) and (option, options[option]) not in ANYWHERE:
             raise InputError.of(option, f"must be an option of one of the backbones, {', '.join(named)}", options[option])
-    models = [load_backbone(one, **_own(one, given)) if isinstance(one, str) else one for one in backbones]
-    names = [model.name for model in models]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError.of("backbones", "must have names of their own", twice[0])
+    models = [load_backbone(model, **_own(model, given)) if isinstance(model, str) else model for model in backbones]
+    _refuse_repeated([model.name for model in models])
     return models
+
+
+def _refuse_repeated(names: Sequence[str], remedy: str = "") -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError.of("backbones", "must have names of their own", repeated[0], remedy)
 
 
 def _own(backbone: Any, options: Mapping[str, Any]) -> BackboneOptions:
@@ -183,10 +182,10 @@ def _with_agreement(
     return replace(measured, agreement=pd.DataFrame(rows))
 
 
-def _correlated(dataset: str, x: pd.Series, y: pd.Series, settings: Settings, *, draws: int) -> Row:
-    """Rank correlation of two columns, with its percentile interval over the images drawn anew."""
+def _correlated(dataset: str, x: pd.Series, y: pd.Series, settings: Settings, *, draws: int) -> dict[str, Any]:
+    """Correlate two columns by rank, with a percentile interval over the images drawn anew."""
     n = len(x)
-    row: Row = {"dataset": dataset, "n": n, "spearman": np.nan, "low": np.nan, "high": np.nan}
+    row: dict[str, Any] = {"dataset": dataset, "n": n, "spearman": np.nan, "low": np.nan, "high": np.nan}
     if n < 2:
         return row
     columns = (x.to_numpy(dtype=np.float64), y.to_numpy(dtype=np.float64))

@@ -21,11 +21,7 @@ BASELINE_IMAGES = 1000
 
 
 def notes(
-    features: Sequence[Features],
-    measured: Sequence[MeasuredPair],
-    leaks: Sequence[Leak],
-    settings: Settings,
-    baselines: bool,
+    features: Sequence[Features], measured: Sequence[MeasuredPair], leaks: Sequence[Leak], settings: Settings, baselines: bool
 ) -> Iterator[str]:
     """Yield one sentence for each thing that weakens a comparison or explains an undefined value.
 

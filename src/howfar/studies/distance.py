@@ -1,8 +1,8 @@
-"""The distance study (table 2, figs 3 and 10): how far is each secondary dataset from the primary one?"""
+"""Run the distance study (table 2, figs 3 and 10): how far is each secondary dataset from the primary one?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -73,34 +73,33 @@ def compare(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> found = compare(rng.normal(size=(50, 8)), {"same": rng.normal(size=(40, 8)), "far": rng.normal(3, 1, size=(30, 8))})
-    >>> [f"{d.name} {d.relative:.2f} {d.p_value < 0.05}" for d in found.datasets]
+    >>> result = compare(rng.normal(size=(50, 8)), {"same": rng.normal(size=(40, 8)), "far": rng.normal(3, 1, size=(30, 8))})
+    >>> [f"{d.name} {d.relative:.2f} {d.p_value < 0.05}" for d in result.datasets]
     ['same 1.00 False', 'far 2.33 True']
     """
     given = checked(CompareOptions, options)
     settings = Settings(**picked(CompareSettings, given))
-    work = Execution.of(given)
+    execution = Execution.of(given)
     folder, loading = ready_folder("out", given["out"]), picked(BackboneOptions, options)
     with within(given["memory"]):
         read = read_datasets(primary, secondaries)
         datasets = [limited(dataset, settings) for dataset in read]
-        model = loaded(datasets, backbone, loading, work.runner)
+        model = loaded(datasets, backbone, loading, execution.runner)
         if model is None:
             main = _ready(datasets)
-            found = compared(main, _name(main), settings, work, out=folder)
+            result = compared(main, _name(main), settings, execution, out=folder)
         else:
             trivial = [load_backbone(name) for name in BASELINES if given["baselines"] and name != model.name]
-            main, *others = views(datasets, [model], trivial, settings, work)
-            rows = [
-                row for one, view in zip(trivial, others, strict=True) for row in baseline(one.name, view, settings, work).rows
-            ]
-            found = compared(main, model.name, settings, work, tuple(rows), folder)
+            main, *others = views(datasets, [model], trivial, settings, execution)
+            baselines = [baseline(each.name, view, settings, execution) for each, view in zip(trivial, others, strict=True)]
+            rows = tuple(row for measured in baselines for row in measured.rows)
+            result = compared(main, model.name, settings, execution, rows, folder)
     described = {} if model is None else as_loaded(backbone, loading)
-    found = replace(found, options=described, sources=sources_of(read, primary, secondaries))
+    result = replace(result, options=described, sources=sources_of(read, primary, secondaries))
     if folder is not None:
-        write_run(found, folder)
+        write_run(result, folder)
         forget_pairs(folder)
-    return found
+    return result
 
 
 def features_of(
@@ -108,20 +107,17 @@ def features_of(
     backbone: str | Backbone,
     options: BackboneOptions,
     settings: Settings,
-    work: Execution,
+    execution: Execution,
 ) -> tuple[tuple[Features, ...], str]:
-    """All datasets as features of one kind, by the backbone or ready-made, and what made them.
+    """Return all datasets as features of one kind, by the backbone or ready-made, and the name of what made them.
 
-    Raises
-    ------
-    HowfarError
-        As `compare`.
+    Raises `HowfarError` as `compare` does.
     """
-    model = loaded(datasets, backbone, options, work.runner)
+    model = loaded(datasets, backbone, options, execution.runner)
     if model is None:
         main = _ready(datasets)
         return main, _name(main)
-    (main,) = views(datasets, [model], [], settings, work)
+    (main,) = views(datasets, [model], [], settings, execution)
     return main, model.name
 
 
@@ -147,35 +143,32 @@ def compared(
     features: Sequence[Features],
     name: str,
     settings: Settings,
-    work: Execution,
+    execution: Execution,
     baselines: tuple[BaselineSummary, ...] = (),
     out: Path | None = None,
 ) -> Comparison:
-    """The study itself: P's features first, then each secondary's, by the backbone `name`."""
+    """Compare features by the backbone `name`: the primary dataset's, which come first, with those of each secondary."""
     primary, *secondaries = features
-    sizes, q = [len(one) for one in features], primary.rows.shape[1]
+    sizes, q = [len(dataset) for dataset in features], primary.rows.shape[1]
     pairs = MeasurePairs(primary, secondaries, settings)
     with beside(kept(sizes, q, settings)):
-        check_plan(sizes, q, len(primary.layers), settings, executor=work.runner)
+        check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
         images, measured = Columns(sum(map(len, secondaries))), list[MeasuredPair]()
-        each = measured_pairs(pairs, work.runner, out)
-        shown = bar(
-            each, progress=work.progress, patient=True, total=len(secondaries), unit="pair", desc=f"distances by {name}"
-        )
-        for s, one in zip(secondaries, shown, strict=True):
-            images.add(len(s), _image_columns(s, len(primary), one))
+        shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
+        for s, pair in zip(secondaries, shown, strict=True):
+            images.add(len(s), _image_columns(s, len(primary), pair))
             # The table holds the components by now.
-            measured.append(replace(one, secondary_scores=one.secondary_scores[:0].copy()))
-    raw = [one.p_value for one in measured]
-    total = sum(float(one.found.i_dist.mean()) for one in measured)
+            measured.append(replace(pair, secondary_scores=pair.secondary_scores[:0].copy()))
+    total = sum(float(pair.found.i_dist.mean()) for pair in measured)
+    adjusted = holm([pair.p_value for pair in measured])
     summaries = [
-        _summary(s, len(primary), one, adjusted, total)
-        for s, one, adjusted in zip(secondaries, measured, holm(raw), strict=True)
+        _summary(s, len(primary), pair, p_value, total)
+        for s, pair, p_value in zip(secondaries, measured, adjusted, strict=True)
     ]
     leaks = tuple(leak for s in secondaries for leak in _leaks(primary, s))
     of_primary = Columns(len(primary) * len(secondaries))
-    for s, one in zip(secondaries, measured, strict=True):
-        of_primary.add(len(primary), _primary_columns(primary, s.name, one))
+    for s, pair in zip(secondaries, measured, strict=True):
+        of_primary.add(len(primary), _primary_columns(primary, s.name, pair))
     return Comparison(
         primary=PrimarySummary(primary.name, len(primary), _self_distance(pairs.projector, measured, settings)),
         backbone=BackboneSummary(name, q, tuple(primary.layers), primary.identity),
@@ -185,47 +178,53 @@ def compared(
         primary_images=of_primary.frame(),
         provenance=Provenance.now(),
         baselines=baselines,
-        skipped=tuple(skipped for one in features for skipped in one.skipped),
+        skipped=tuple(skipped for dataset in features for skipped in dataset.skipped),
         leaks=leaks,
         notes=tuple(notes(features, measured, leaks, settings, bool(baselines))),
     )
 
 
+def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: Execution) -> Iterable[MeasuredPair]:
+    title, progress = f"distances by {name}", execution.progress
+    shown: Iterable[MeasuredPair] = bar(pairs, progress=progress, patient=True, total=count, unit="pair", desc=title)
+    return shown
+
+
 def _self_distance(projector: Projector, measured: Sequence[MeasuredPair], settings: Settings) -> float | None:
-    """O(P, P) in the subspace that all pairs share, or where each has its own, in P's."""
+    """Compute the primary's self-distance O(P, P) in the subspace that all pairs share, or where each has its own, in P's."""
     own = measured[0].found.own
     if own is None or settings.projection != "pair":
         return None if own is None else float(own.mean())
     return self_distance(projector.own())
 
 
-def _summary(s: Features, n: int, one: MeasuredPair, p_value: float | None, total: float) -> DatasetSummary:
-    found = one.found
-    mean = float(found.i_dist.mean())
+def _summary(s: Features, n: int, pair: MeasuredPair, p_value: float | None, total: float) -> DatasetSummary:
+    measures = pair.found
+    mean = float(measures.i_dist.mean())
     return DatasetSummary(
         name=s.name,
         n=len(s),
         o_dist=n * mean,
         o_dist_mean=mean,
-        o_dist_mean_ci=found.o_dist_ci,
+        o_dist_mean_ci=measures.o_dist_ci,
         o_dist_scaled=mean / total if total > 0 else 0.0,
-        self_distance=None if found.own is None else float(found.own.mean()),
-        relative=found.relative,
-        relative_ci=found.relative_ci,
-        energy=found.energy,
-        energy_ci=found.energy_ci,
+        self_distance=None if measures.own is None else float(measures.own.mean()),
+        relative=measures.relative,
+        relative_ci=measures.relative_ci,
+        energy=measures.energy,
+        energy_ci=measures.energy_ci,
         p_value=p_value,
-        p_value_raw=one.p_value,
-        beyond=None if found.conformal is None or n < CONFORMAL else float((found.conformal <= 0.05).mean()),
-        components=one.components,
-        explained_variance=one.explained_variance,
-        rivals=found.rivals,
+        p_value_raw=pair.p_value,
+        beyond=None if measures.conformal is None or n < CONFORMAL else float((measures.conformal <= 0.05).mean()),
+        components=pair.components,
+        explained_variance=pair.explained_variance,
+        rivals=measures.rivals,
     )
 
 
-def _image_columns(s: Features, n: int, one: MeasuredPair) -> dict[str, Any]:
-    found = one.found
-    low, high = found.i_dist.min(), found.i_dist.max()
+def _image_columns(s: Features, n: int, pair: MeasuredPair) -> dict[str, Any]:
+    measures = pair.found
+    low, high = measures.i_dist.min(), measures.i_dist.max()
     spread = high - low
     undefined = np.full(len(s), np.nan)
     return {
@@ -233,57 +232,54 @@ def _image_columns(s: Features, n: int, one: MeasuredPair) -> dict[str, Any]:
         "image": s.images,
         "path": s.paths,
         "content": s.contents,
-        "i_dist": n * found.i_dist,
-        "i_dist_mean": found.i_dist,
-        "i_dist_scaled": (found.i_dist - low) / spread if spread > ROUNDING * high else np.zeros(len(s)),
-        "knn": found.knn,
-        "mahalanobis": undefined if found.mahalanobis is None else found.mahalanobis,
-        "percentile": undefined if found.percentile is None else found.percentile,
-        "p_value": undefined if found.conformal is None else found.conformal,
-        **{f"pc{number}": column for number, column in enumerate(one.secondary_scores.T, start=1)},
+        "i_dist": n * measures.i_dist,
+        "i_dist_mean": measures.i_dist,
+        "i_dist_scaled": (measures.i_dist - low) / spread if spread > ROUNDING * high else np.zeros(len(s)),
+        "knn": measures.knn,
+        "mahalanobis": undefined if measures.mahalanobis is None else measures.mahalanobis,
+        "percentile": undefined if measures.percentile is None else measures.percentile,
+        "p_value": undefined if measures.conformal is None else measures.conformal,
+        **{f"pc{number}": column for number, column in enumerate(pair.secondary_scores.T, start=1)},
     }
 
 
-def _primary_columns(primary: Features, against: str, one: MeasuredPair) -> dict[str, Any]:
+def _primary_columns(primary: Features, against: str, pair: MeasuredPair) -> dict[str, Any]:
     return {
         "against": against,
         "image": primary.images,
         "path": primary.paths,
         "content": primary.contents,
-        "i_dist_mean": np.full(len(primary), np.nan) if one.found.own is None else one.found.own,
-        "pc1": one.primary_plane[:, 0],
-        "pc2": one.primary_plane[:, 1],
+        "i_dist_mean": np.full(len(primary), np.nan) if pair.found.own is None else pair.found.own,
+        "pc1": pair.primary_plane[:, 0],
+        "pc2": pair.primary_plane[:, 1],
     }
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a trivial backbone measured: a row a secondary, and I^dist (mean form) of each image by secondary and image."""
+    """Hold a trivial backbone's distances: a row a secondary, and I^dist (mean form) of each image by secondary and image."""
 
     rows: tuple[BaselineSummary, ...]
     images: Mapping[str, pd.Series]
 
 
-def baseline(name: str, features: Sequence[Features], settings: Settings, work: Execution) -> Baseline:
-    """A trivial backbone's distances, by the projection that the model's were measured with."""
+def baseline(name: str, features: Sequence[Features], settings: Settings, execution: Execution) -> Baseline:
+    """Measure distances by a trivial backbone, by the projection that the model's were measured with."""
     primary, *secondaries = features
     plain = replace(settings, bootstrap=0, permutations=0, rivals=False)
-    each = measured_pairs(MeasurePairs(primary, secondaries, plain), work.runner)
-    shown = bar(each, progress=work.progress, patient=True, total=len(secondaries), unit="pair", desc=f"distances by {name}")
-    measured = list(shown)
-    means = [float(one.found.i_dist.mean()) for one in measured]
-    total = sum(means)
-    return Baseline(
-        tuple(
-            BaselineSummary(name, s.name, mean / total if total > 0 else 0.0, one.found.relative, one.found.energy)
-            for s, one, mean in zip(secondaries, measured, means, strict=True)
-        ),
-        {s.name: pd.Series(one.found.i_dist, index=list(s.images)) for s, one in zip(secondaries, measured, strict=True)},
-    )
+    pairs = measured_pairs(MeasurePairs(primary, secondaries, plain), execution.runner)
+    measured = [pair.found for pair in _with_bar(pairs, len(secondaries), name, execution)]
+    total = sum(float(measures.i_dist.mean()) for measures in measured)
+    rows, images = [], {}
+    for s, measures in zip(secondaries, measured, strict=True):
+        scaled = float(measures.i_dist.mean()) / total if total > 0 else 0.0
+        rows.append(BaselineSummary(name, s.name, scaled, measures.relative, measures.energy))
+        images[s.name] = pd.Series(measures.i_dist, index=list(s.images))
+    return Baseline(tuple(rows), images)
 
 
 def _leaks(primary: Features, s: Features) -> Iterator[Leak]:
-    known = dict(zip(reversed(primary.contents), reversed(primary.images), strict=True))
+    by_content = dict(zip(reversed(primary.contents), reversed(primary.images), strict=True))
     for content, image in zip(s.contents, s.images, strict=True):
-        if content in known:
-            yield Leak(s.name, image, known[content], content)
+        if content in by_content:
+            yield Leak(s.name, image, by_content[content], content)

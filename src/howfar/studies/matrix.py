@@ -1,4 +1,4 @@
-"""The distances of every dataset from every other: pair by pair, kept as they are measured, gone on with after a kill."""
+"""Measure the distances of every dataset from every other, pair by pair, so that a matrix that was killed goes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 import pandas as pd
 
 from howfar.backbones import as_loaded
-from howfar.data import Dataset, parse
+from howfar.data import Dataset
 from howfar.errors import InputError
 from howfar.io.checkpoint import digest, part_key
 from howfar.io.location import ready_folder
@@ -32,13 +32,13 @@ from howfar.studies.distance import features_of
 from howfar.studies.matrix_journal import PairJournal, turned
 from howfar.studies.matrix_pairs import in_one_space, in_own_spaces
 from howfar.studies.run_folder import write_run
-from howfar.studies.study_inputs import Execution, limited, read_datasets, sources_of
+from howfar.studies.study_inputs import Execution, check_names, limited, parse_all, sources_of
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner
 
 SUMS: Final = ".sums"
-"""Each dataset's own sums, for the time of the work."""
+"""Folder of each dataset's own sums while pairs are measured."""
 _STREAM: Final = 4
 _FORMAT: Final = 2
 
@@ -69,8 +69,7 @@ def matrix(datasets: Any, backbone: str | Backbone = DEFAULT_BACKBONE, **options
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> sets = {"a": rng.normal(size=(50, 8)), "b": rng.normal(size=(40, 8)), "c": rng.normal(3, 1, size=(30, 8))}
-    >>> found = matrix(sets, progress=False)
-    >>> found.square().round(2).loc["a"].tolist()
+    >>> matrix(sets, progress=False).square().round(2).loc["a"].tolist()
     [0.0, 0.02, 0.6]
     """
     given = checked(MatrixOptions, options)
@@ -80,22 +79,22 @@ def matrix(datasets: Any, backbone: str | Backbone = DEFAULT_BACKBONE, **options
     own: CompareSettings = {**picked(CompareSettings, given), "permutations": 0, "rivals": False}
     settings = Settings(**checked(CompareSettings, own))
     read = _read(datasets)
-    work, loading, sources = Execution.of(given), picked(BackboneOptions, options), sources_of(read, datasets)
+    execution, loading, sources = Execution.of(given), picked(BackboneOptions, options), sources_of(read, datasets)
     # Absolute, since a cluster's tasks run in folders of their own.
     folder = ready_folder("out", given["out"])
     with within(given["memory"]):
-        found = [limited(one, settings) for one in read]
-        features, name = features_of(found, backbone, loading, settings, work)
+        drawn = [limited(dataset, settings) for dataset in read]
+        features, name = features_of(drawn, backbone, loading, settings, execution)
     with within(given["memory"]), PairJournal.open(folder) as journal, _sums(folder) as sums:
-        rows = _measured(features, settings, journal, sums, work.runner, work.progress)
+        rows = _measured(features, settings, journal, sums, execution.runner, execution.progress)
         result = Matrix(
             datasets=tuple(MatrixDataset(dataset.name, len(dataset), sources.get(dataset.name, "")) for dataset in features),
             backbone=BackboneSummary(name, features[0].rows.shape[1], tuple(features[0].layers), features[0].identity),
             settings=settings,
             pairs=pd.DataFrame(rows),
             provenance=Provenance.now(),
-            options={} if isinstance(found[0], Features) else as_loaded(backbone, loading),
-            skipped=tuple(skipped for one in features for skipped in one.skipped),
+            options={} if isinstance(drawn[0], Features) else as_loaded(backbone, loading),
+            skipped=tuple(skipped for dataset in features for skipped in dataset.skipped),
             notes=tuple(matrix_notes(features, rows, settings)),
         )
         if folder is not None:
@@ -105,27 +104,24 @@ def matrix(datasets: Any, backbone: str | Backbone = DEFAULT_BACKBONE, **options
 
 
 def _read(datasets: Any) -> list[Dataset | Features]:
-    if isinstance(datasets, Mapping):
-        datasets = [parse(argument, name=str(name)) for name, argument in datasets.items()]
-    if isinstance(datasets, str) or not isinstance(datasets, Sequence):
+    if isinstance(datasets, str) or not isinstance(datasets, (Mapping, Sequence)):
         raise InputError.of("datasets", "must be a list of datasets or a mapping from names", type(datasets).__name__)
     if len(datasets) < 2:
         raise InputError.of("datasets", "must be at least two", len(datasets))
-    named = [
-        parse(one, name=f"dataset-{place}") if hasattr(one, "__array__") else one for place, one in enumerate(datasets, start=1)
-    ]
-    return read_datasets(named[0], named[1:])
+    parsed = parse_all(datasets, "dataset")
+    check_names(parsed)
+    return parsed
 
 
 def _measured(
     features: Sequence[Features], settings: Settings, journal: PairJournal, sums: Path, executor: Runner, progress: bool
 ) -> list[dict[str, Any]]:
-    """A row for each two datasets: those that the journal knows from there, each other one measured once."""
-    sizes = sorted(len(one) for one in features)
+    """Make a row for each two datasets, from the journal where it has the pair, else by measuring it once."""
+    sizes = sorted(map(len, features))
     # The two largest take the most, where it is not all at once.
     together = sizes if settings.projection == "joint" else sizes[-2:]
     check_plan(together, features[0].rows.shape[1], len(features[0].layers), settings, executor=executor)
-    digests = [digest(one.contents) for one in features]
+    digests = [digest(dataset.contents) for dataset in features]
     feature = {"identity": dict(features[0].identity), "layers": list(features[0].layers), "format": _FORMAT}
     chosen = [settings.components, settings.projection, settings.scale, settings.bootstrap]
     # In one space for all a pair depends on every dataset.
@@ -135,16 +131,16 @@ def _measured(
     pairs = [sorted(pair, key=lambda k: digests[k]) for pair in combinations(range(len(features)), 2)]
     keys = [digest([digests[a], digests[b], *common]) for a, b in pairs]
     missing = {key: (a, b) for key, (a, b) in zip(keys, pairs, strict=True) if key not in journal}
-    kept = [
-        replace(one, rows=CachedRows(one.rows, sums / part_key(own, feature)))
-        for one, own in zip(features, digests, strict=True)
+    remembering = [
+        replace(dataset, rows=CachedRows(dataset.rows, sums / part_key(own, feature)))
+        for dataset, own in zip(features, digests, strict=True)
     ]
     # The draws depend on the two sets' images alone, not on names or companions.
     draws = {key: (settings.seed, *(int(digests[k][:8], 16) for k in two), _STREAM) for key, two in missing.items()}
     if settings.projection == "joint":
-        rows = in_one_space(kept, missing, draws, settings) if missing else iter(())
+        rows = in_one_space(remembering, missing, draws, settings) if missing else iter(())
     else:
-        rows = in_own_spaces(executor, kept, missing, draws, settings)
+        rows = in_own_spaces(executor, remembering, missing, draws, settings)
     distinct = len(set(keys))
     with bar(progress=progress, total=distinct, initial=distinct - len(missing), unit="pair", desc="distances") as shown:
         for key, row in rows:
@@ -152,20 +148,14 @@ def _measured(
             shown.update()
     orders = combinations(range(len(features)), 2)
     return [
-        {
-            "one": features[i].name,
-            "other": features[j].name,
-            **turned(journal[key], pair != [i, j]),
-            "key": key,
-            "turned": pair != [i, j],
-        }
-        for (i, j), pair, key in zip(orders, pairs, keys, strict=True)
+        {"one": features[i].name, "other": features[j].name, **turned(journal[key], turn), "key": key, "turned": turn}
+        for (i, j), key, turn in ((order, key, pair != [*order]) for order, pair, key in zip(orders, pairs, keys, strict=True))
     ]
 
 
 @contextmanager
 def _sums(folder: Path | None) -> Iterator[Path]:
-    """Where the datasets' own sums are kept while pairs are measured: after a kill they are there still, after the end not."""
+    """Give a folder for the datasets' own sums while pairs are measured: it stays after a kill, and goes at the end."""
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
             yield Path(scratch)

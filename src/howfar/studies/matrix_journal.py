@@ -38,13 +38,7 @@ class PairJournal:
     @classmethod
     @contextmanager
     def open(cls, folder: Path | None) -> Iterator[PairJournal]:
-        """Open the journal of a folder, which no other process may use meanwhile, where files can be locked.
-
-        Raises
-        ------
-        InputError
-            Another process uses it.
-        """
+        """Open the journal of a folder; `InputError` if another process uses it, where files can be locked."""
         journal = cls(folder)
         if folder is None:
             yield journal
@@ -100,13 +94,7 @@ class PairJournal:
 
 
 def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:
-    """Exchange the two datasets of a row, where they are to be.
-
-    Examples
-    --------
-    >>> turned({"self_one": 1, "self_other": 2, "energy": 3}, True)
-    {'self_one': 2, 'self_other': 1, 'energy': 3}
-    """
+    """Exchange the two datasets of a row if `turn`: values of ``self_one`` and ``self_other`` trade places."""
     if not turn:
         return dict(row)
     other = {name: name.replace("_one", "_other") if "_one" in name else name.replace("_other", "_one") for name in row}

@@ -20,7 +20,7 @@ GROUP: Final = 8
 
 @dataclass(frozen=True, eq=False)
 class PairGroup:
-    """Names a dataset and several others by their positions, with each pair's key and the seed of its draws."""
+    """Name a dataset and several others by their positions, with each pair's key and the seed of its draws."""
 
     first: int
     others: tuple[int, ...]
@@ -30,7 +30,7 @@ class PairGroup:
 
 @dataclass(frozen=True, eq=False)
 class MeasureGroup:
-    """Projects and measures each pair of a group in a space of its own; it holds all datasets, so that tasks are small."""
+    """Project and measure each pair of a group in a space of its own; it holds all datasets, so that tasks are small."""
 
     features: Sequence[Features]
     settings: Settings
@@ -59,7 +59,7 @@ def in_own_spaces(
     Where tasks have processes of their own they are measured there, one core a task; else here, where each takes all cores.
     """
     groups = list(_groups(missing, draws, GROUP if executor.processes else len(missing)))
-    # Names and paths are nobody's business there.
+    # Tasks need neither names nor paths.
     task = MeasureGroup([replace(dataset, images=(), paths=(), contents=(), skipped=()) for dataset in features], settings)
     if executor.processes:
         for rows in executor.on_processors().run(task, groups):
@@ -86,9 +86,9 @@ def in_one_space(
 
 def _groups(missing: Mapping[str, tuple[int, int]], draws: Mapping[str, tuple[int, ...]], size: int) -> Iterator[PairGroup]:
     for a, own in groupby(sorted(missing.items(), key=lambda item: item[1]), key=lambda item: item[1][0]):
-        known = list(own)
-        for start in range(0, len(known), size):
-            part = known[start : start + size]
+        pairs = list(own)
+        for start in range(0, len(pairs), size):
+            part = pairs[start : start + size]
             keys = tuple(key for key, _ in part)
             yield PairGroup(a, tuple(b for _, (_, b) in part), keys, tuple(draws[key] for key in keys))
 

@@ -1,4 +1,4 @@
-"""The profile of a primary dataset: what it takes to say of one new image how far it is, and whether it will fail."""
+"""Make the profile of a primary dataset, by which new images are scored without the dataset's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from howfar.backbones import as_loaded
-from howfar.data import Dataset, parse
+from howfar.data import Dataset
 from howfar.data.groups import pattern_of
 from howfar.distances.dataset import leave_one_out
 from howfar.errors import InputError
@@ -21,7 +21,7 @@ from howfar.results import Evaluation, Features, Provenance, Settings
 from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.performance_files import Performances, read_performances
 from howfar.studies.profile_calibration import expected_of
-from howfar.studies.study_inputs import Execution, loaded
+from howfar.studies.study_inputs import Execution, check_names, loaded, parse_all
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
@@ -71,28 +71,29 @@ def profile(
     settings = Settings(**checked(CompareSettings, chosen))
     if given["group"] is not None:
         pattern_of(given["group"])
-    work, loading = Execution.of(given), picked(BackboneOptions, options)
+    execution, loading = Execution.of(given), picked(BackboneOptions, options)
     datasets = _datasets(primary, labelled)
-    known = _known(datasets[1:], performance)
-    model = loaded(datasets, backbone, loading, work.runner)
-    features = [one for one in datasets if isinstance(one, Features)]
+    performances = _performances(datasets[1:], performance)
+    model = loaded(datasets, backbone, loading, execution.runner)
+    features = [dataset for dataset in datasets if isinstance(dataset, Features)]
     with within(given["memory"]):
         if model is not None:
             check_plan([len(datasets[0]), 0], sum(model.layers), len(model.layers), settings, basis=True)
-            features = [views[0] for views in embed_all(datasets, [model], *work)]
-        made = of_features(features[0], settings, None if model is None else model.name, _kept(backbone, loading))
-        if not known:
-            return made
-        for one in features[1:]:
-            check_same(made.identity, one.identity, made.primary, one.name)
-        wishes = picked(CalibrationOptions, given)
-        return made.with_expected(expected_of(made, features[1:], known, wishes, features[0].contents))
+            features = [views[0] for views in embed_all(datasets, [model], *execution)]
+        reference = of_features(features[0], settings, None if model is None else model.name, _reloading(backbone, loading))
+        if not performances:
+            return reference
+        for other in features[1:]:
+            check_same(reference.identity, other.identity, reference.primary, other.name)
+        calibration = picked(CalibrationOptions, given)
+        expected = expected_of(reference, features[1:], performances, calibration, features[0].contents)
+        return reference.with_expected(expected)
 
 
 def of_features(
     features: Features, settings: Settings, backbone: str | None = None, options: dict[str, Any] | None = None
 ) -> Profile:
-    """The profile of features that are there already."""
+    """Make the profile of features that are at hand already."""
     check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings, basis=True)
     projector = projector_of(features, settings)
     rows = projector.own()
@@ -115,25 +116,14 @@ def of_features(
 
 
 def _datasets(primary: Any, labelled: Any) -> list[Dataset | Features]:
-    several = labelled if isinstance(labelled, Sequence) and not isinstance(labelled, str) else [labelled]
-    others = [] if labelled is None else several
-    datasets = [
-        _parsed(primary, "primary"),
-        *(_parsed(one, f"labelled-{place}") for place, one in enumerate(others, start=1)),
-    ]
-    names = [one.name for one in datasets]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH")
+    others = [] if labelled is None else parse_all(labelled, "labelled")
+    datasets = [*parse_all(primary, "primary"), *others]
+    check_names(datasets)
     return datasets
 
 
-def _parsed(argument: Any, unnamed: str) -> Dataset | Features:
-    return parse(argument, name=unnamed if hasattr(argument, "__array__") else None)
-
-
-def _known(labelled: Sequence[Dataset | Features], performance: Any) -> list[Evaluation]:
-    """The performances; none where neither they nor labelled datasets are given."""
+def _performances(labelled: Sequence[Dataset | Features], performance: Any) -> list[Evaluation]:
+    """Read the performances; none where neither they nor labelled datasets are given."""
     given = performance is not None and not (isinstance(performance, Sequence) and not len(performance))
     if given and not labelled:
         raise InputError("performance is of no use without labelled datasets: name those that it tells of as labelled")
@@ -142,6 +132,6 @@ def _known(labelled: Sequence[Dataset | Features], performance: Any) -> list[Eva
     return read_performances(performance) if given else []
 
 
-def _kept(backbone: str | Backbone, options: BackboneOptions) -> dict[str, Any]:
+def _reloading(backbone: str | Backbone, options: BackboneOptions) -> dict[str, Any]:
     """Return the options to load the backbone again with; the device is left to where that is done."""
     return {name: value for name, value in as_loaded(backbone, options).items() if name not in ("name", "device")}

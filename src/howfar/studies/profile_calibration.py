@@ -29,7 +29,7 @@ def expected_of(
     profile: Profile,
     labelled: Sequence[Features],
     performances: Sequence[Evaluation],
-    wishes: CalibrationOptions,
+    calibration: CalibrationOptions,
     contents: Sequence[str] = (),
 ) -> Expected:
     """Fit and judge every estimator that the labelled datasets have the columns for.
@@ -45,7 +45,7 @@ def expected_of(
         raise InputError.of("performance", "must tell of a labelled dataset", profile.primary, "evaluate one of them too")
     images = _images(labelled)
     matched = match(images, others)
-    scores = scores_of(matched, others, own, wishes.get("threshold"))
+    scores = scores_of(matched, others, own, calibration.get("threshold"))
     columns = _columns(profile, labelled, matched, scores)
     scored = np.isfinite(scores.performance)
     if not scored.any():
@@ -53,8 +53,8 @@ def expected_of(
     sets, performance = images["dataset"].to_numpy(dtype=str)[scored], scores.performance[scored]
     inputs = take(columns, scored)
     estimators = [settled for estimator in every() if (settled := estimator.resolve(inputs, sets)) is not None]
-    groups = np.asarray(groups_of(images, wishes["group"]))[scored] if wishes.get("group") else None
-    tau, level = wishes["tau"], wishes["level"]
+    group, tau, level = calibration.get("group"), calibration["tau"], calibration["level"]
+    groups = np.asarray(groups_of(images, group))[scored] if group else None
     judgements, left_out = judge(estimators, inputs, performance, sets, tau=tau, level=level, groups=groups)
     return Expected(
         metric=scores.metric,

@@ -1,4 +1,4 @@
-"""The folder of a run as commands and functions leave it: the result's files, its figures and its page."""
+"""Write the run folder that commands and functions leave: the result's files, its figures and its page."""
 
 from __future__ import annotations
 
@@ -15,14 +15,9 @@ def write_run(result: Result, folder: str | Path) -> Path:
 
 
 def draw(result: Result, folder: Path, **beside: Result) -> Path:
-    """Draw the figures and the page of a result in its folder, those of the runs below it too, and return the page's path.
+    """Draw the figures and the page of a result in its folder, and of the runs below it, and return the page's path.
 
-    Parameters
-    ----------
-    result, folder
-        The result, and where it lies.
-    **beside
-        What else stands on the page: the relation of a run.
+    `beside` names further results that stand on the page: the relation of a run.
     """
     for name, run in result.runs().items():
         draw(run, folder / name)
@@ -58,6 +53,6 @@ def write_report(run: str | Path) -> Path:
     """
     folder = Path(run)
     kinds: list[type[Result]] = [registry.load("results", name) for name in registry.ordered("results")]
-    there = [kind for kind in kinds if (folder / kind.DOCUMENT).is_file()]
-    kind = max(there, key=lambda kind: (folder / kind.DOCUMENT).stat().st_mtime_ns, default=Comparison)
-    return draw(kind.load(folder), folder)
+    written = [kind for kind in kinds if (folder / kind.DOCUMENT).is_file()]
+    latest = max(written, key=lambda kind: (folder / kind.DOCUMENT).stat().st_mtime_ns, default=Comparison)
+    return draw(latest.load(folder), folder)

@@ -1,4 +1,4 @@
-"""The selection study (section 4.3): which few images of a dataset to label."""
+"""Run the selection study (section 4.3): choose which few images of a dataset to label."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from howfar.selection import named
 from howfar.selection.pool import FEATURES, NAME
 from howfar.settings import checked, with_options
 from howfar.studies.performance.image_performance import signals_at
-from howfar.studies.performance.performance_files import Performances, match, read_performances
+from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
 
 Labelled: TypeAlias = str | Path | Sequence[str | Path]
 
@@ -103,11 +103,11 @@ def select(
     images = _images(comparison, dataset)
     columns = _columns(comparison, dataset, images, chosen_by, performance)
     if among is not None:
-        here = np.flatnonzero(images["image"].isin(among))
-        if len(here) < len(set(among)):
+        rows = np.flatnonzero(images["image"].isin(among))
+        if len(rows) < len(set(among)):
             stranger = next(name for name in among if name not in set(images["image"]))
             raise InputError.of("among", f"must name images of {dataset}", stranger)
-        images, columns = images.iloc[here].reset_index(drop=True), {name: values[here] for name, values in columns.items()}
+        images, columns = images.iloc[rows].reset_index(drop=True), {name: values[rows] for name, values in columns.items()}
     mask, strangers = _labelled(images, labelled, dataset)
     rng = np.random.default_rng([seed, zlib.crc32(dataset.encode()), 4])
     with warnings.catch_warnings(record=True) as caught:
@@ -123,10 +123,7 @@ def select(
         labelled=int(mask.sum()),
         picks=tuple(_picks(images, columns, positions, chosen_by)),
         provenance=Provenance.now(),
-        notes=(
-            *(f"{dataset}: {warning.message}" for warning in caught),
-            *_notes(columns, chosen_by, strangers, dataset),
-        ),
+        notes=(*(f"{dataset}: {warning.message}" for warning in caught), *_notes(columns, chosen_by, strangers, dataset)),
     )
     folder = ready_folder("out", out)
     if folder is not None:
@@ -136,11 +133,10 @@ def select(
 
 
 def _images(comparison: Comparison, dataset: str) -> pd.DataFrame:
-    """The run's rows of one dataset."""
-    names = [one.name for one in comparison.datasets]
+    """Return the run's rows of one dataset."""
+    names = [secondary.name for secondary in comparison.datasets]
     if dataset not in names:
-        rule = f"must be a secondary dataset of the run ({', '.join(names)})"
-        raise InputError.of("dataset", rule, dataset)
+        raise InputError.of("dataset", f"must be a secondary dataset of the run ({', '.join(names)})", dataset)
     return comparison.images[comparison.images["dataset"] == dataset].reset_index(drop=True)
 
 
@@ -151,7 +147,7 @@ def _columns(
     strategy: Strategy,
     performance: Performances | Sequence[Performances] | None,
 ) -> dict[str, NDArray[Any]]:
-    """What is known of the images: names, distances, and what else the strategy needs."""
+    """Collect what the strategy needs of the images: names, distances, features, signals."""
     columns: dict[str, NDArray[Any]] = {
         NAME: images["image"].to_numpy(dtype=str),
         DISTANCE: images["i_dist_scaled"].to_numpy(dtype=np.float64),
@@ -174,15 +170,15 @@ def _columns(
 
 
 def _features(comparison: Comparison, dataset: str, images: pd.DataFrame, strategy: Strategy) -> NDArray[np.float64]:
-    """All components of the images in the space of their pair, (m, z)."""
-    components = next(one.components for one in comparison.datasets if one.name == dataset)
+    """Return all components of the images in the space of their pair, (m, z)."""
+    components = next(secondary.components for secondary in comparison.datasets if secondary.name == dataset)
     wanted = [f"pc{number}" for number in range(1, components + 1)]
-    there = [name for name in wanted if name in images]
-    if len(there) < components:
+    present = sum(name in images for name in wanted)
+    if present < components:
         remedy = "with --projection pair" if components > KEPT else "which keeps all now"
         raise InputError(
             f"the strategy {strategy.name} needs all {components:,} components of images of {dataset} and the run holds "
-            f"{len(there)}: run compare again, {remedy}"
+            f"{present}: run compare again, {remedy}"
         )
     return images[wanted].to_numpy(dtype=np.float64)
 
@@ -190,33 +186,30 @@ def _features(comparison: Comparison, dataset: str, images: pd.DataFrame, strate
 def _signals(
     comparison: Comparison, dataset: str, performance: Performances | Sequence[Performances]
 ) -> dict[str, NDArray[np.float64]]:
-    """What evaluations say of the dataset's images without labels, by the names of strategies; only what some image has."""
-    given = read_performances(performance)
-    others = [one for one in given if one.dataset != comparison.primary.name]
-    if not others:
-        raise InputError.of("performance", "must tell of a secondary dataset", comparison.primary.name, f"evaluate {dataset}")
-    own = [one.scores.get("ods_threshold") for one in given if one.dataset == comparison.primary.name]
-    found = signals_at(match(comparison.images, others).rows, own[0] if own else None)
-    here = (comparison.images["dataset"] == dataset).to_numpy()
-    columns = {name: found[signal][here] for name, (signal, _) in SIGNALS.items() if signal in found}
+    """Collect the label-free signals of the dataset's images, by the names that strategies use; only what some image has."""
+    own, others = split_performances(read_performances(performance), comparison.primary.name, f"evaluate {dataset}")
+    threshold = None if own is None else own.scores.get("ods_threshold")
+    signals = signals_at(match(comparison.images, others).rows, threshold)
+    in_dataset = (comparison.images["dataset"] == dataset).to_numpy()
+    columns = {name: signals[signal][in_dataset] for name, (signal, _) in SIGNALS.items() if signal in signals}
     return {name: values for name, values in columns.items() if np.isfinite(values).any()}
 
 
 def _labelled(images: pd.DataFrame, labelled: Labelled | None, dataset: str) -> tuple[NDArray[np.bool_], int]:
-    """A mask of the images that have labels, and how many of those named are no image of the dataset."""
+    """Make a mask of the images that have labels, and count those named that are no image of the dataset."""
     mask = np.zeros(len(images), dtype=np.bool_)
     if labelled is None:
         return mask, 0
-    listed = read_list(labelled) if isinstance(labelled, (str, Path)) else tuple(str(one) for one in labelled)
-    names = {name: place for place, name in enumerate(images["image"])}
-    paths = {path: place for place, path in enumerate(images["path"]) if path}
-    found = [names.get(one, paths.get(one, paths.get(str(absolute(one))))) for one in listed]
-    if listed and all(place is None for place in found):
+    listed = read_list(labelled) if isinstance(labelled, (str, Path)) else tuple(map(str, labelled))
+    names = {name: row for row, name in enumerate(images["image"])}
+    paths = {path: row for row, path in enumerate(images["path"]) if path}
+    rows = [names.get(entry, paths.get(entry, paths.get(str(absolute(entry))))) for entry in listed]
+    matched = [row for row in rows if row is not None]
+    if listed and not matched:
         rule = f"must name images of {dataset}, by name ({images['image'].iloc[0]}) or path"
         raise InputError.of("labelled", rule, listed[0], "name them as the run does")
-    places = [place for place in found if place is not None]
-    mask[places] = True
-    return mask, len(found) - len(places)
+    mask[matched] = True
+    return mask, len(rows) - len(matched)
 
 
 def _picks(

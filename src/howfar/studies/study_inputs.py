@@ -1,4 +1,4 @@
-"""What a distance study measures: its datasets, drawn down to a limit, as features by the backbones that it was given."""
+"""Read what a study measures: its datasets, drawn down to a limit, as features by the backbones that it was given."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BASELINES: Final = ("pixels", "colour_moments")
 
 
 class Execution(NamedTuple):
-    """Where features are kept, and how they and the distances between them are computed: the arguments of `embed_all`."""
+    """Say where features are kept, and how they and the distances between them are computed: the arguments of `embed_all`."""
 
     store: Store | str | Path | None
     runner: Runner
@@ -41,34 +41,43 @@ class Execution(NamedTuple):
 
     @classmethod
     def of(cls, given: StudyExecution) -> Execution:
-        """Make a study's execution of its checked options.
-
-        Raises
-        ------
-        HowfarError
-            The runner is unknown, or a number is below 1.
-        """
+        """Make a study's execution of its checked options; `HowfarError` for an unknown runner or a number below 1."""
         runner = check_work(given["runner"], given["batch_size"], given["workers"])
         return cls(given["store"], runner, given["batch_size"], given["workers"], given["progress"])
 
 
 def read_datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:
-    """P and the secondaries, each with a name of its own.
+    """Read the primary dataset and the secondaries, each with a name of its own.
 
-    Raises
-    ------
-    HowfarError
-        No secondary, a dataset that is missing or empty, or two of one name.
+    Raises `HowfarError` for no secondary, a dataset that is missing or empty, or two of one name.
     """
-    if isinstance(secondaries, Mapping):
-        others = [parse(argument, name=str(name)) for name, argument in secondaries.items()]
-    elif isinstance(secondaries, Sequence) and not isinstance(secondaries, str):
-        others = [_parsed(argument, f"secondary-{place}") for place, argument in enumerate(secondaries, start=1)]
-    else:
-        others = [_parsed(secondaries, "secondary")]
+    others = parse_all(secondaries, "secondary")
     if not others:
         raise InputError.of("secondaries", "must name at least one dataset", secondaries)
     datasets = [_parsed(primary, "primary"), *others]
+    check_names(datasets)
+    return datasets
+
+
+def parse_all(arguments: Any, unnamed: str) -> list[Dataset | Features]:
+    """Read a dataset argument, a list of them, or a mapping from names; arrays are called `unnamed` and their number."""
+    if isinstance(arguments, Mapping):
+        return [parse(argument, name=str(name)) for name, argument in arguments.items()]
+    if isinstance(arguments, Sequence) and not isinstance(arguments, str):
+        return [_parsed(argument, f"{unnamed}-{number}") for number, argument in enumerate(arguments, start=1)]
+    return [_parsed(arguments, unnamed)]
+
+
+def parse_images(argument: Any) -> Dataset:
+    """Read a dataset of images; ready-made embeddings raise `InputError`."""
+    dataset = parse(argument)
+    if not isinstance(dataset, Dataset):
+        raise InputError.of("dataset", "must be images, not embeddings", dataset.name)
+    return dataset
+
+
+def check_names(datasets: Sequence[Dataset | Features]) -> None:
+    """Raise `InputError` where a dataset's name cannot be printed, or two datasets have one name."""
     names = [dataset.name for dataset in datasets]
     odd = [name for name in names if not name.isprintable()]
     if odd:
@@ -76,23 +85,12 @@ def read_datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH")
-    return datasets
 
 
 def sources_of(datasets: Sequence[Dataset | Features], *arguments: Any) -> dict[str, str]:
-    """Name the place that each dataset can be read from again, where there is one.
+    """Name by dataset the path or URL that it can be read from again, where there is one.
 
-    Parameters
-    ----------
-    datasets
-        They have been read.
-    *arguments
-        What they were read from: a dataset argument, or a list or mapping of several.
-
-    Examples
-    --------
-    >>> sources_of([Dataset("roads", ()), Dataset("here", ())], "roads=s3://bucket/roads", [np.eye(2)])
-    {'roads': 's3://bucket/roads'}
+    `arguments` are what `datasets` were read from, in their order: dataset arguments, or lists or mappings of several.
     """
     each: list[Any] = []
     for argument in arguments:
@@ -111,15 +109,15 @@ def _source(argument: Any) -> str:
     if not isinstance(argument, Dataset) or argument.root is None:
         return ""
     try:
-        there = parse(argument.root)
+        whole = parse(argument.root)
     except HowfarError:
         return ""
-    whole = isinstance(there, Dataset) and [item.path for item in there.items] == [item.path for item in argument.items]
-    return str(argument.root) if whole else ""
+    same = isinstance(whole, Dataset) and [item.path for item in whole.items] == [item.path for item in argument.items]
+    return str(argument.root) if same else ""
 
 
 def _parsed(argument: Any, unnamed: str) -> Dataset | Features:
-    """As `parse`; arrays, which have no name of their own, are called by their place."""
+    """Read a dataset argument; an array, which has no name of its own, is called `unnamed`."""
     return parse(argument, name=unnamed if hasattr(argument, "__array__") else None)
 
 
@@ -128,10 +126,7 @@ def loaded(
 ) -> Backbone | None:
     """Load the backbone to run; None where all datasets are ready-made embeddings.
 
-    Raises
-    ------
-    InputError
-        Images and embeddings are mixed, or the backbone or its options are of no use.
+    Raises `InputError` where images and embeddings are mixed, or the backbone or its options are of no use.
     """
     ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
     if ready and len(ready) < len(datasets):
@@ -154,16 +149,16 @@ def loaded(
 
 
 def limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Features:
-    """At most `limit` images, in their old order; the draw depends on the seed and on the dataset's name alone."""
+    """Draw at most `limit` images, in their old order; the draw depends on the seed and on the dataset's name alone."""
     count = len(dataset)
     if settings.limit is None or count <= settings.limit:
         return dataset
     rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.name.encode()), 2])
-    kept = np.sort(rng.choice(count, settings.limit, replace=False))
+    drawn = np.sort(rng.choice(count, settings.limit, replace=False))
     if isinstance(dataset, Dataset):
-        return replace(dataset, items=tuple(dataset.items[i] for i in kept))
-    names, paths, contents = (tuple(values[i] for i in kept) for values in (dataset.images, dataset.paths, dataset.contents))
-    rows = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in kept]))
+        return replace(dataset, items=tuple(dataset.items[i] for i in drawn))
+    names, paths, contents = (tuple(values[i] for i in drawn) for values in (dataset.images, dataset.paths, dataset.contents))
+    rows = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in drawn]))
     return replace(dataset, rows=rows, images=names, paths=paths, contents=contents)
 
 
@@ -172,21 +167,22 @@ def views(
     models: Sequence[Backbone],
     trivial: Sequence[Backbone],
     settings: Settings,
-    work: Execution,
+    execution: Execution,
 ) -> list[tuple[Features, ...]]:
-    """All datasets by each model, then by each trivial backbone; these need at most `BASELINE_IMAGES` images of each.
+    """Embed all datasets by each model, then by each trivial backbone on at most `BASELINE_IMAGES` images of each.
 
     An image is decoded once for all of them; where a dataset is larger than that, its sample is once more for the trivial ones.
     """
     few = min(BASELINE_IMAGES, settings.limit or BASELINE_IMAGES)
     sample = [limited(dataset, replace(settings, limit=few)) for dataset in datasets]
-    for chosen, those in ((datasets, models), (sample, trivial)):
-        for one in those:
-            check_plan([len(dataset) for dataset in chosen], sum(one.layers), len(one.layers), settings, executor=work.runner)
-    if all(one is other for one, other in zip(sample, datasets, strict=True)):
-        by_dataset = embed_all(datasets, [*models, *trivial], *work)
+    for chosen, backbones in ((datasets, models), (sample, trivial)):
+        for backbone in backbones:
+            sizes, layers = [len(dataset) for dataset in chosen], backbone.layers
+            check_plan(sizes, sum(layers), len(layers), settings, executor=execution.runner)
+    if all(drawn is dataset for drawn, dataset in zip(sample, datasets, strict=True)):
+        by_dataset = embed_all(datasets, [*models, *trivial], *execution)
     else:
-        main = embed_all(datasets, models, *work)
-        beside = embed_all(sample, trivial, *work) if trivial else [[] for _ in datasets]
-        by_dataset = [[*one, *other] for one, other in zip(main, beside, strict=True)]
+        main = embed_all(datasets, models, *execution)
+        baselines = embed_all(sample, trivial, *execution) if trivial else [[] for _ in datasets]
+        by_dataset = [[*features, *trivial_features] for features, trivial_features in zip(main, baselines, strict=True)]
     return [tuple(view) for view in zip(*by_dataset, strict=True)]

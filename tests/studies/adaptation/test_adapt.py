@@ -24,7 +24,7 @@ from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.settings import checked
 from howfar.studies.adaptation.adapt import adapt
 from howfar.studies.adaptation.bakeoff import bakeoff
-from howfar.studies.adaptation.leak_guard import Known, check_unseen
+from howfar.studies.adaptation.leak_guard import HashedDataset, check_unseen
 from howfar.studies.adaptation.models import _same
 from howfar.studies.adaptation.settings import AdaptSettings
 from howfar.studies.adaptation.study import Study
@@ -118,13 +118,13 @@ def test_each_model_learns_from_p_and_its_own_images_alone(done: tuple[Adaptatio
 def test_an_image_that_was_learnt_from_stops_the_study(
     folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Study, "_kept", lambda self, known: known.dataset)
+    monkeypatch.setattr(Study, "_unseen", lambda self, hashed, taken: hashed.dataset)
     with pytest.raises(LeakError, match="images that a model learnt from were about to be evaluated"):
         run(folders, tmp_path, shots=(1,), strategies=("far",))
 
 
 def test_unseen_is_judged_by_content_and_not_by_name(folders: list[Path]) -> None:
-    known = Known.of(Dataset.from_folder(folders[1]), None)
+    known = HashedDataset.of(Dataset.from_folder(folders[1]), None)
     first = known.dataset.items[0].name
     check_unseen(known, known.dataset, {"another"})
     with pytest.raises(LeakError, match=f"first: {first}"):
@@ -156,7 +156,7 @@ def test_a_study_goes_on_from_the_models_that_are_there(done: tuple[Adaptation, 
 def test_with_a_pool_one_half_is_chosen_from_and_the_other_scored(folders: list[Path], tmp_path: Path) -> None:
     found = run(folders, tmp_path, shots=(1, 2), strategies=("random",), pool=0.5, start="tuned")
     for folder in folders[1:3]:
-        known = Known.of(Dataset.from_folder(folder), None)
+        known = HashedDataset.of(Dataset.from_folder(folder), None)
         pool, rest = known.divided(0.5, 0)
         assert set(found.picks.loc[found.picks["dataset"] == folder.name, "image"]) <= set(pool)
         assert set(found.images.loc[found.images["dataset"] == folder.name, "image"]) == set(rest)

@@ -1,1 +1,1 @@
-"""The adaptation study (section 4.3, appendix C): what labelling a few images of each secondary dataset buys."""
+"""Run adaptation studies (section 4.3, appendix C): what does labelling a few images of each secondary dataset gain?"""

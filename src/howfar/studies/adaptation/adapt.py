@@ -1,4 +1,4 @@
-"""`howfar.adapt`: M, and models that a few labelled images of each secondary dataset were added to."""
+"""Adapt a segmenter by a few labelled images of each secondary dataset, beside one trained on the primary alone."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.io.checkpoint import remove_abandoned
 from howfar.keywords import AdaptOptions, TrainingOptions
 from howfar.results.adaptation import Adaptation
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, picked, with_options
-from howfar.studies.adaptation.leak_guard import Known
+from howfar.studies.adaptation.leak_guard import HashedDataset
 from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import AdaptSettings
 from howfar.studies.adaptation.study import Study
 from howfar.studies.run_folder import write_run
-from howfar.studies.study_inputs import sources_of
+from howfar.studies.study_inputs import check_names, parse_images, sources_of
 from howfar.training.image_mask_pairs import examples_of
 from howfar.training.settings import settings_for
 
@@ -35,10 +34,10 @@ def adapt(
     blind: Sequence[Any] = (),
     **options: Unpack[AdaptOptions],
 ) -> Adaptation:
-    """Train M on P, and M_q on P and q images of each secondary; say what that gained on images that none of them learnt from.
+    """Train a segmenter on the primary dataset alone and with a few images of each secondary, and measure what those gain.
 
-    Section 4.3 and appendix C of the paper. For each seed: M; distances of the secondaries in M's own features; images
-    chosen by each strategy; a model for each strategy and number of shots, and with background images. Whatever
+    Section 4.3 and appendix C of the paper. For each seed: M, trained on P alone; distances of the secondaries in M's own
+    features; images chosen by each strategy; a model for each strategy and number of shots, and with background. Whatever
     any of them learnt from is left out of every evaluation, with all tiles of its photograph. Each model's threshold is tuned
     on P's held-out photographs. A study that was stopped goes on where it was when it is run again with the same folder.
 
@@ -69,8 +68,8 @@ def adapt(
         raise InputError.of("background_shots", "are of no use without background", list(config.background_shots))
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
-    p = Known.of(_dataset(primary), group)
-    place = StudyFolder(
+    p = HashedDataset.of(parse_images(primary), group)
+    study_folder = StudyFolder(
         folder=Path(out).expanduser().absolute(),
         segmenter=model,
         options=dict(family.checked(given["options"] or {})),
@@ -82,26 +81,18 @@ def adapt(
         progress=given["progress"],
     )
     own = set(p.contents.values())
-    others = [Known.of(_dataset(one), group).without(own) for one in secondaries]
-    unseen = [Known.of(_dataset(one), group).without(own) for one in blind]
-    empty = None if background is None else Known.of(_dataset(background), group).without(own)
+    others = [HashedDataset.of(parse_images(argument), group).without(own) for argument in secondaries]
+    unseen = [HashedDataset.of(parse_images(argument), group).without(own) for argument in blind]
+    empty = None if background is None else HashedDataset.of(parse_images(background), group).without(own)
     every = [p, *others, *unseen, *([] if empty is None else [empty])]
-    if group is not None and all(one.group is None for one in every):
+    if group is not None and all(hashed.group is None for hashed in every):
         example = next(iter(p.photographs))
         raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
-    names = [one.dataset.name for one in every]
-    if len(set(names)) < len(names):
-        raise InputError.of("datasets", "must have names of their own", sorted(names), "name them as NAME=PATH")
+    datasets = [hashed.dataset for hashed in every]
+    check_names(datasets)
     arguments = (primary, list(secondaries), list(blind), [] if background is None else [background])
-    sources = sources_of([one.dataset for one in every], *arguments)
-    adaptation = replace(Study(config, place, settings, p, others, unseen, empty).run(), sources=sources)
-    write_run(adaptation, place.folder)
-    remove_abandoned(place.folder / "models")
+    adaptation = Study(config, study_folder, settings, p, others, unseen, empty).run()
+    adaptation = replace(adaptation, sources=sources_of(datasets, *arguments))
+    write_run(adaptation, study_folder.folder)
+    remove_abandoned(study_folder.folder / "models")
     return adaptation
-
-
-def _dataset(argument: Any) -> Dataset:
-    found = argument if isinstance(argument, Dataset) else parse(argument)
-    if not isinstance(found, Dataset):
-        raise InputError.of("dataset", "must be images, not embeddings", found.name)
-    return found

@@ -1,4 +1,4 @@
-"""The bake-off: does any way of choosing a few images beat drawing them at random?"""
+"""Run the bake-off: does any way of choosing a few images beat drawing them at random?"""
 
 from __future__ import annotations
 

@@ -19,24 +19,11 @@ def suppression_of(
 ) -> pd.DataFrame:
     """Compare the models that learnt from background (M_B3, M_B7) with the same model without it (figs 13-17, appendix C).
 
-    Parameters
-    ----------
-    images
-        The table `howfar.results.Adaptation.images`.
-    background
-        The dataset without foreground; None where there is none.
-    secondaries
-        Datasets on which the cost is measured.
-    config
-        The study's settings.
-
-    Returns
-    -------
-    DataFrame
-        A row for each model with background, and one with "of" empty for the same model without: share (of false positives,
-        mean over background images that no model learnt from and over seeds), change (of the share, from the model "of" to
-        this) with its 95 % interval low and high, cost (change of mean F of the secondary datasets) with cost_low and
-        cost_high. Without background models there is no row.
+    `images` is the table `Adaptation.images`, `background` the dataset without foreground, where there is one; the cost is
+    measured on the `secondaries`. Returns a row for each model with background, and one with "of" empty for the same model
+    without: share (of false positives, mean over background images that no model learnt from and over seeds), change (of the
+    share, from the model "of" to this) with its 95 % interval low and high, cost (change of mean F of the secondary datasets)
+    with cost_low and cost_high. Without background models there is no row.
     """
     blank = images[images["dataset"] == background]
     rows: list[dict[str, object]] = []

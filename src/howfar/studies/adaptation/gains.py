@@ -14,25 +14,14 @@ from howfar.arrays import Float64Array
 LEVEL = 0.95
 
 
-def paired(images: pd.DataFrame, one: str, other: str, what: str = "f") -> pd.DataFrame:
-    """Subtract one model's scores from another's on each image and seed that both have: one − other.
+def paired(images: pd.DataFrame, model: str, rival: str, what: str = "f") -> pd.DataFrame:
+    """Subtract one model's scores from another's on each image and seed that both have: model − rival.
 
-    Parameters
-    ----------
-    images
-        Columns seed, model, dataset, image, photograph, and `what`; one row for each model, seed and image.
-    one, other
-        Names of models.
-    what
-        The column that is compared.
-
-    Returns
-    -------
-    DataFrame
-        Columns seed, dataset, photograph, difference.
+    `images` holds a row for each model, seed and image, with the columns seed, model, dataset, image, photograph, and `what`,
+    which is compared. Returns the columns seed, dataset, photograph, difference.
     """
     keys = ["seed", "dataset", "image", "photograph"]
-    minuend, subtrahend = (images[images["model"] == name].set_index(keys)[what] for name in (one, other))
+    minuend, subtrahend = (images[images["model"] == name].set_index(keys)[what] for name in (model, rival))
     return (minuend - subtrahend).dropna().rename("difference").reset_index().drop(columns="image")
 
 
@@ -49,16 +38,8 @@ def interval(
     photographs alone. Sources: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 8; Satterthwaite, "An
     approximate distribution of estimates of variance components" (Biometrics Bulletin 2, 1946).
 
-    Parameters
-    ----------
-    differences
-        Columns seed, dataset, photograph, difference.
-    bootstrap
-        Number of draws of photographs.
-    rng
-        Generator of the draws.
-    level
-        Probability with which the interval should contain the mean.
+    `differences` has the columns seed, dataset, photograph and difference; photographs are drawn `bootstrap` times by `rng`;
+    `level` is the probability with which the interval should contain the mean.
 
     Examples
     --------

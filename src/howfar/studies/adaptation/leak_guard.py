@@ -13,7 +13,7 @@ from howfar.errors import ImageError, InputError, LeakError
 
 
 @dataclass(frozen=True)
-class Known:
+class HashedDataset:
     """Hold a dataset with the content hash and photograph of each readable image, by name.
 
     `group` is the regular expression for photographs, None where it is not given or matches no image: then photographs are
@@ -26,14 +26,8 @@ class Known:
     group: str | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, group: str | None) -> Known:
-        """Hash every image file.
-
-        Raises
-        ------
-        InputError
-            The expression for photographs is wrong, or no image can be read.
-        """
+    def of(cls, dataset: Dataset, group: str | None) -> HashedDataset:
+        """Hash every image file; `InputError` where the expression for photographs is wrong, or no image can be read."""
         contents = {}
         for item in dataset.items:
             try:
@@ -48,13 +42,13 @@ class Known:
         items = tuple(item for item in dataset.items if item.name in contents)
         return cls(replace(dataset, items=items), contents, photographs, own)
 
-    def without(self, contents: Collection[str]) -> Known:
+    def without(self, contents: Collection[str]) -> HashedDataset:
         """Leave out the images with these content hashes."""
         excluded = set(contents)
         items = tuple(item for item in self.dataset.items if self.contents[item.name] not in excluded)
         return replace(self, dataset=replace(self.dataset, items=items))
 
-    def apart_from(self, names: Collection[str]) -> Known:
+    def apart_from(self, names: Collection[str]) -> HashedDataset:
         """Leave out all images of the photographs that the named images belong to."""
         excluded = {self.photographs[name] for name in names}
         items = tuple(item for item in self.dataset.items if self.photographs[item.name] not in excluded)
@@ -79,15 +73,15 @@ class Known:
 class Part:
     """Hold the part of a dataset that is evaluated, and whether its images are known to hold no foreground."""
 
-    known: Known
+    hashed: HashedDataset
     dataset: Dataset
     blank: bool = False
 
 
-def check_unseen(known: Known, dataset: Dataset, taken: Collection[str]) -> None:
-    """Raise `LeakError` if the content hash of an image of `dataset`, a part of `known`, is in `taken`, of learnt images."""
+def check_unseen(hashed: HashedDataset, dataset: Dataset, taken: Collection[str]) -> None:
+    """Raise `LeakError` if the content hash of an image of `dataset`, a part of `hashed`, is in `taken`, of learnt images."""
     learnt = set(taken)
-    leaked = [item.name for item in dataset.items if known.contents[item.name] in learnt]
+    leaked = [item.name for item in dataset.items if hashed.contents[item.name] in learnt]
     if leaked:
         raise LeakError(
             f"{dataset.name}: {len(leaked)} images that a model learnt from were about to be evaluated (first: {leaked[0]})"

@@ -14,7 +14,7 @@ from howfar.pipeline.prediction import Model, load_model, predict
 from howfar.results import Evaluation
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.studies.adaptation.leak_guard import Known, check_unseen
+from howfar.studies.adaptation.leak_guard import HashedDataset, check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.training.fit import Task, fit
 from howfar.training.image_mask_pairs import Example, fingerprint_of, split
@@ -23,18 +23,10 @@ from howfar.training.settings import TrainSettings
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """Hold the folder of a study's models, and how they are trained and run.
+    """Hold the folder of a study's models (checkpoints in models/, maps in maps/), and how they are trained and run.
 
-    Attributes
-    ----------
-    folder
-        The study's folder: checkpoints go to models/, maps to maps/.
-    segmenter, options, pretrained
-        The architecture's registered name, its options, and whether it begins with published weights.
-    primary, examples
-        The primary dataset's name, and its training examples.
-    device, workers, progress
-        The device, the number of processes that prepare batches, and whether to show progress.
+    `segmenter` is the architecture's registered name; `pretrained` says whether it begins with published weights, or names a
+    file; `examples` are the primary dataset's; `workers` processes prepare batches.
     """
 
     folder: Path
@@ -75,29 +67,31 @@ class StudyFolder:
         """Prepare a checkpoint's model for prediction."""
         return load_model(checkpoint, device=self.device)
 
-    def signals(self, label: str, model: Model, known: Known) -> Evaluation:
+    def signals(self, label: str, model: Model, hashed: HashedDataset) -> Evaluation:
         """Compute label-free signals from the model's maps of a dataset, without looking at its masks."""
-        blind = replace(known.dataset, items=tuple(replace(item, mask=None) for item in known.dataset.items))
+        blind = replace(hashed.dataset, items=tuple(replace(item, mask=None) for item in hashed.dataset.items))
         maps = [self._maps(label, model, blind, flipped) for flipped in (False, True)]
         return evaluate(blind, maps[0], flipped=maps[1], threshold=0.5, progress=False)
 
     def scored(
-        self, label: str, model: Model, known: Known, dataset: Dataset, taken: Collection[str], threshold: float
+        self, label: str, model: Model, hashed: HashedDataset, dataset: Dataset, taken: Collection[str], threshold: float
     ) -> Evaluation:
         """Score the model on a part of a dataset that no model of the study learnt from, else raise `LeakError`."""
-        check_unseen(known, dataset, taken)
+        check_unseen(hashed, dataset, taken)
         folder = self._maps(label, model, dataset, flipped=False)
         return evaluate(dataset, folder, threshold=threshold, progress=False)
 
-    def held_out(self, label: str, model: Model, checkpoint: Checkpoint, settings: TrainSettings, known: Known) -> Evaluation:
+    def held_out(
+        self, label: str, model: Model, checkpoint: Checkpoint, settings: TrainSettings, hashed: HashedDataset
+    ) -> Evaluation:
         """Score the model on the held-out photographs of the primary dataset, at the threshold that is best there.
 
         An image that was learnt from raises `LeakError`.
         """
         _, held = split(self.examples, settings.holdout, settings.seed)
         names = {example.name for example in held}
-        part = replace(known.dataset, items=tuple(item for item in known.dataset.items if item.name in names))
-        check_unseen(known, part, checkpoint.card.data["contents"])
+        part = replace(hashed.dataset, items=tuple(item for item in hashed.dataset.items if item.name in names))
+        check_unseen(hashed, part, checkpoint.card.data["contents"])
         return evaluate(part, self._maps(label, model, part, flipped=False), progress=False)
 
     def _maps(self, label: str, model: Model, dataset: Dataset, flipped: bool) -> Path:

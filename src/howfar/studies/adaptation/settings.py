@@ -1,4 +1,4 @@
-"""Settings of the adaptation study, and the models that they ask for."""
+"""Check the settings of an adaptation study, and list the models that they ask for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RANDOM = "random"
 
 
 class AdaptSettings(BaseModel):
-    """Settings of the study that say which models are trained."""
+    """Hold the settings of an adaptation study that say which models are trained."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,33 +35,28 @@ class AdaptSettings(BaseModel):
     def of(cls, given: AdaptOptions) -> AdaptSettings:
         """Make settings of checked options, and check them together.
 
-        Raises
-        ------
-        InputError
-            Names the setting, the rule and the value.
-        UnknownNameError
-            No such strategy.
+        Raises `InputError` with the setting, the rule and the value; `UnknownNameError` where there is no such strategy.
         """
         own = {name: given.get(name) for name in cls.model_fields}
-        made = cls(**{**own, "pool": given["pool_share"]})  # type: ignore[arg-type]  # the options are checked
+        settings = cls(**{**own, "pool": given["pool_share"]})  # type: ignore[arg-type]  # the options are checked
         for name, values in (
-            *((name, getattr(made, name)) for name in ("shots", "background_shots", "strategies")),
-            ("seeds and random_seeds", (*made.seeds, *made.random_seeds)),
+            *((name, getattr(settings, name)) for name in ("shots", "background_shots", "strategies")),
+            ("seeds and random_seeds", (*settings.seeds, *settings.random_seeds)),
         ):
             if len(set(values)) < len(values):
                 raise InputError.of(name, "must not repeat one", list(values))
-        if made.random_seeds and RANDOM not in made.strategies:
-            raise InputError.of("random_seeds", "are of use only where random is a strategy", list(made.random_seeds))
+        if settings.random_seeds and RANDOM not in settings.strategies:
+            raise InputError.of("random_seeds", "are of use only where random is a strategy", list(settings.random_seeds))
         for name in ("shots", "background_shots"):
-            if min((*getattr(made, name), 1)) < 1:
+            if min((*getattr(settings, name), 1)) < 1:
                 remedy = "the models without any are always trained"
-                raise InputError.of(name, "must be at least 1", list(getattr(made, name)), remedy)
-        for strategy in made.strategies:
+                raise InputError.of(name, "must be at least 1", list(getattr(settings, name)), remedy)
+        for strategy in settings.strategies:
             named(strategy)
-        return made
+        return settings
 
     def arms(self, seed: int | None = None) -> tuple[Arm, ...]:
-        """Every model but M, once: strategies by shots, then background on the most shots; with a seed, those of that seed.
+        """List every adapted model: strategies by shots, then background on the most shots; with a seed, those of that seed.
 
         Examples
         --------
@@ -73,21 +68,21 @@ class AdaptSettings(BaseModel):
         strategies = self.strategies if seed is None else self.strategies_of(seed)
         plain = [Arm(strategy, shots) for strategy in strategies for shots in self.shots]
         most = max(self.shots)
-        return (*plain, *(Arm(strategy, most, one) for strategy in strategies for one in self.background_shots))
+        return (*plain, *(Arm(strategy, most, count) for strategy in strategies for count in self.background_shots))
 
     def strategies_of(self, seed: int) -> tuple[str, ...]:
-        """The strategies that choose in this seed."""
+        """Return the strategies that choose in this seed."""
         return (RANDOM,) if seed in self.random_seeds else tuple(self.strategies)
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
-        """Seeds of all strategies, then those of random alone."""
+        """Return the seeds of all strategies, then those of random alone."""
         return (*self.seeds, *self.random_seeds)
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One adapted model: P, `shots` images of each secondary chosen by `strategy`, and `background` ones without foreground."""
+    """Describe an adapted model: trained on the primary dataset, `shots` images of each secondary, and `background` ones."""
 
     strategy: str
     shots: int
@@ -95,5 +90,5 @@ class Arm:
 
     @property
     def label(self) -> str:
-        """Its name in folders and tables."""
+        """Return the model's name in folders and tables."""
         return f"{self.strategy}-{self.shots}" + (f"-B{self.background}" if self.background else "")

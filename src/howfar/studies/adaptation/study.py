@@ -1,7 +1,8 @@
-"""An adaptation study from its datasets and settings to its result: choose, train, score."""
+"""Run an adaptation study from its datasets and settings to its result: choose, train, score."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from howfar.results import Comparison, Provenance
 from howfar.results.adaptation import BASELINE, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.false_positive_suppression import suppression_of
-from howfar.studies.adaptation.leak_guard import Known, Part
+from howfar.studies.adaptation.leak_guard import HashedDataset, Part
 from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import ANEW, AdaptSettings, Arm
 from howfar.studies.adaptation.tables import gains_of, images_of, model_row, score_row
@@ -27,15 +28,15 @@ from howfar.training.settings import TrainSettings
 
 @dataclass
 class Study:
-    """The datasets and settings of a study, and what has been found so far."""
+    """Hold the datasets and settings of an adaptation study, and the rows of its tables so far."""
 
     config: AdaptSettings
-    place: StudyFolder
+    storage: StudyFolder
     settings: TrainSettings
-    primary: Known
-    secondaries: list[Known]
-    blind: list[Known]
-    background: Known | None
+    primary: HashedDataset
+    secondaries: list[HashedDataset]
+    blind: list[HashedDataset]
+    background: HashedDataset | None
     picks: list[dict[str, Any]] = field(default_factory=list)
     distances: dict[int, pd.DataFrame] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -45,11 +46,11 @@ class Study:
 
     def run(self) -> Adaptation:
         """Choose, train and score; what lies in the study's folder already is not made again."""
-        known = [self.primary, *self.secondaries, *self.blind, *([] if self.background is None else [self.background])]
+        datasets = [self.primary, *self.secondaries, *self.blind, *([] if self.background is None else [self.background])]
         self.notes += [
-            f"group {self.config.group!r} matches no image of {one.dataset.name}: its photographs were guessed from the names"
-            for one in known
-            if self.config.group is not None and one.group is None
+            f"group {self.config.group!r} matches no image of {each.dataset.name}: its photographs were guessed from the names"
+            for each in datasets
+            if self.config.group is not None and each.group is None
         ]
         for seed in self.config.all_seeds:
             self._choose(seed)
@@ -58,18 +59,18 @@ class Study:
             for arm in (None, *self.config.arms(seed)):
                 self._score(seed, arm, parts)
         images = pd.concat(self.images, ignore_index=True)
-        names = [one.dataset.name for one in self.secondaries]
+        names = [hashed.dataset.name for hashed in self.secondaries]
         background = None if self.background is None else self.background.dataset.name
-        pretrained = self.place.pretrained
+        pretrained = self.storage.pretrained
         return Adaptation(
             primary=self.primary.dataset.name,
             secondaries=tuple(names),
-            blind=tuple(one.dataset.name for one in self.blind),
+            blind=tuple(hashed.dataset.name for hashed in self.blind),
             background=background,
-            segmenter=self.place.segmenter,
+            segmenter=self.storage.segmenter,
             settings={
                 **self.config.model_dump(),
-                "options": dict(self.place.options),
+                "options": dict(self.storage.options),
                 "pretrained": pretrained if isinstance(pretrained, bool) else str(pretrained.expanduser().absolute()),
                 "training": self.settings.model_dump(),
             },
@@ -84,131 +85,124 @@ class Study:
         )
 
     def _baseline(self, seed: int) -> Checkpoint:
-        return self.place.trained(f"seed{seed}/{BASELINE}", self._settings(seed), ())
+        return self.storage.trained(f"seed{seed}/{BASELINE}", self._settings(seed), ())
 
     def _settings(self, seed: int) -> TrainSettings:
         return self.settings.model_copy(update={"seed": seed})
 
     def _choose(self, seed: int) -> None:
-        """Distances by M's own features, and every strategy's images of every secondary."""
+        """Measure distances by the baseline's own features, and choose every strategy's images of every secondary."""
         checkpoint = self._baseline(seed)
         run = self._distances(seed, checkpoint)
         self.distances[seed] = run.images.set_index(["dataset", "image"])["i_dist_scaled"].to_frame()
-        model = self.place.loaded(checkpoint)
-        for known in self.secondaries:
-            self._choose_of(known, seed, run, model)
+        model = self.storage.loaded(checkpoint)
+        for hashed in self.secondaries:
+            self._choose_of(hashed, seed, run, model)
 
-    def _choose_of(self, known: Known, seed: int, run: Comparison, model: Model) -> None:
-        signals = self.place.signals(f"seed{seed}/{BASELINE}", model, known)
-        among = None if self.config.pool is None else known.divided(self.config.pool, 0)[0]
+    def _choose_of(self, hashed: HashedDataset, seed: int, run: Comparison, model: Model) -> None:
+        signals = self.storage.signals(f"seed{seed}/{BASELINE}", model, hashed)
+        among = None if self.config.pool is None else hashed.divided(self.config.pool, 0)[0]
         most = max(self.config.shots)
         for strategy in self.config.strategies_of(seed):
             for count in self.config.shots:
-                found = select(run, known.dataset.name, count, strategy, among=among, performance=signals, seed=seed)
-                self.notes += [f"{strategy}: {note}" for note in found.notes]
-                if found.nested and count < most:
-                    continue  # the first of the largest choice are this one
-                shared = {"seed": seed, "strategy": strategy, "shots": count, "dataset": known.dataset.name}
-                self.picks += [
-                    {**shared, "image": one.image, "rank": rank, "distance": one.distance, "content": known.contents[one.image]}
-                    for rank, one in enumerate(found.picks, 1)
-                ]
+                chosen = select(run, hashed.dataset.name, count, strategy, among=among, performance=signals, seed=seed)
+                self.notes += [f"{strategy}: {note}" for note in chosen.notes]
+                if chosen.nested and count < most:
+                    continue  # they are the first of the largest choice
+                shared = {"seed": seed, "strategy": strategy, "shots": count, "dataset": hashed.dataset.name}
+                for rank, pick in enumerate(chosen.picks, 1):
+                    own = {"image": pick.image, "rank": rank, "distance": pick.distance, "content": hashed.contents[pick.image]}
+                    self.picks.append({**shared, **own})
 
     def _distances(self, seed: int, baseline: Checkpoint) -> Comparison:
         return compare(
             self.primary.dataset,
-            [one.dataset for one in self.secondaries],
+            [hashed.dataset for hashed in self.secondaries],
             baseline.card.segmenter,
-            weights=self.place.file(f"seed{seed}/{BASELINE}"),
-            store=self.place.folder / "store",
+            weights=self.storage.file(f"seed{seed}/{BASELINE}"),
+            store=self.storage.folder / "store",
             components=self.config.components,
             bootstrap=0,
             permutations=0,
             baselines=False,
-            device=self.place.device,
-            progress=self.place.progress,
+            device=self.storage.device,
+            progress=self.storage.progress,
         )
 
     def _picked(self, seed: int, strategy: str, shots: int) -> list[dict[str, Any]]:
-        """The images of one arm: of a nested strategy the first of its largest choice."""
-        here = [one for one in self.picks if one["seed"] == seed and one["strategy"] == strategy]
-        sizes = {one["shots"] for one in here}
+        """Return the chosen images of an arm: of a nested strategy the first of its largest choice."""
+        picks = [pick for pick in self.picks if pick["seed"] == seed and pick["strategy"] == strategy]
+        sizes = {pick["shots"] for pick in picks}
         size = shots if shots in sizes else max(sizes)
-        return [one for one in here if one["shots"] == size and one["rank"] <= shots]
+        return [pick for pick in picks if pick["shots"] == size and pick["rank"] <= shots]
 
     def _parts(self) -> list[Part]:
-        """What is evaluated, the same for all models of all seeds."""
-        parts = [Part(known, self._kept(known)) for known in (*self.secondaries, *self.blind)]
+        """List the parts of datasets that are evaluated, the same for all models of all seeds."""
+        drawn = self._drawn(max(self.config.background_shots, default=0))
+        learnt = {pick["content"] for pick in self.picks}
+        taken = learnt | {content_hash(read_bytes(example.path)) for example in drawn}
+        parts = [Part(hashed, self._unseen(hashed, taken)) for hashed in (*self.secondaries, *self.blind)]
         if self.background is not None:
-            taken = {one.name for one in self._drawn(max(self.config.background_shots, default=0))}
-            kept = self.background.apart_from(taken).without([one["content"] for one in self.picks]).dataset
-            if kept.items:
-                blank = tuple(replace(item, mask=None) for item in kept.items)
-                parts.append(Part(self.background, replace(kept, items=blank), blank=True))
+            unseen = self.background.apart_from({example.name for example in drawn}).without(learnt).dataset
+            if unseen.items:
+                blank = tuple(replace(item, mask=None) for item in unseen.items)
+                parts.append(Part(self.background, replace(unseen, items=blank), blank=True))
             else:
-                self.notes.append(
-                    f"{kept.name}: every image was learnt from, so that none is left to measure false positives on"
-                )
+                line = "every image was learnt from, so that none is left to measure false positives on"
+                self.notes.append(f"{unseen.name}: {line}")
         return parts
 
-    def _kept(self, known: Known) -> Dataset:
-        """The images of a dataset that no model of the study learns from."""
-        background = {content_hash(read_bytes(one.path)) for one in self._drawn(max(self.config.background_shots, default=0))}
-        taken = {*background, *(one["content"] for one in self.picks)}
-        if known in self.blind:
-            return known.without(taken).dataset
-        if self.config.pool is not None:
-            found = known.apart_from(known.divided(self.config.pool, 0)[0])
+    def _unseen(self, hashed: HashedDataset, taken: Collection[str]) -> Dataset:
+        """Return the images of a dataset that no model of the study learns from; `taken` are contents that one does."""
+        if hashed in self.blind:
+            return hashed.without(taken).dataset
+        name = hashed.dataset.name
+        if self.config.pool is None:
+            names: Collection[str] = {pick["image"] for pick in self.picks if pick["dataset"] == name}
         else:
-            found = known.apart_from({one["image"] for one in self.picks if one["dataset"] == known.dataset.name})
-        kept = found.without(taken).dataset
-        if not kept.items:
-            raise InputError(
-                f"{known.dataset.name}: every photograph was learnt from by some model: choose fewer, or pass pool_share=0.5"
-            )
-        return kept
+            names = hashed.divided(self.config.pool, 0)[0]
+        unseen = hashed.apart_from(names).without(taken).dataset
+        if not unseen.items:
+            raise InputError(f"{name}: every photograph was learnt from by some model: choose fewer, or pass pool_share=0.5")
+        return unseen
 
     def _drawn(self, count: int) -> list[Example]:
-        """The first background images, in an order that is drawn once for the study."""
+        """Return the first background images, in an order that is drawn once for the study."""
         if not count or self.background is None:
             return []
         empty = examples_of(self.background.dataset, self.background.group, blank=True)
         if count > len(empty):
             raise InputError.of("background_shots", f"must be at most the {len(empty)} images of background", count)
         order = np.random.default_rng([0, 5]).permutation(len(empty))
-        return [empty[at] for at in order[:count]]
+        return [empty[index] for index in order[:count]]
 
     def _examples(self, seed: int, arm: Arm) -> list[Example]:
-        """What an arm adds to P."""
-        wanted = {(one["dataset"], one["image"]) for one in self._picked(seed, arm.strategy, arm.shots)}
-        found = [
-            one
-            for known in self.secondaries
-            for one in examples_of(known.dataset, known.group)
-            if (one.dataset, one.name) in wanted
-        ]
-        if len(found) < len(wanted):
-            missing = sorted(wanted - {(one.dataset, one.name) for one in found})[0]
-            raise InputError(f"{missing[0]}/{missing[1]} was chosen to be learnt from and has no mask: label it first")
-        return [*found, *self._drawn(arm.background)]
+        """Return the examples that an arm adds to the primary dataset's."""
+        wanted = {(pick["dataset"], pick["image"]) for pick in self._picked(seed, arm.strategy, arm.shots)}
+        labelled = [example for hashed in self.secondaries for example in examples_of(hashed.dataset, hashed.group)]
+        chosen = [example for example in labelled if (example.dataset, example.name) in wanted]
+        if len(chosen) < len(wanted):
+            dataset, image = min(wanted - {(example.dataset, example.name) for example in chosen})
+            raise InputError(f"{dataset}/{image} was chosen to be learnt from and has no mask: label it first")
+        return [*chosen, *self._drawn(arm.background)]
 
     def _score(self, seed: int, arm: Arm | None, parts: list[Part]) -> None:
         """Train one model, and score it on every part."""
         label, settings = BASELINE if arm is None else arm.label, self._settings(seed)
-        where = f"seed{seed}/{label}"
+        path = f"seed{seed}/{label}"
         if arm is None:
             checkpoint = self._baseline(seed)
         else:
             begin = self._baseline(seed) if self.config.start != ANEW else None
-            checkpoint = self.place.trained(where, settings, self._examples(seed, arm), begin)
-        model = self.place.loaded(checkpoint)
-        own = self.place.held_out(where, model, checkpoint, settings, self.primary) if settings.holdout else None
+            checkpoint = self.storage.trained(path, settings, self._examples(seed, arm), begin)
+        model = self.storage.loaded(checkpoint)
+        own = self.storage.held_out(path, model, checkpoint, settings, self.primary) if settings.holdout else None
         threshold = 0.5 if own is None else float(own.scores["ods_threshold"] or 0.5)
         self.models.append(model_row(seed, label, arm, checkpoint, threshold, own))
-        taken = {one["content"] for one in self.picks} | set(checkpoint.card.data["contents"])
+        taken = {pick["content"] for pick in self.picks} | set(checkpoint.card.data["contents"])
         for part in parts:
-            found = self.place.scored(where, model, part.known, part.dataset, taken, threshold)
-            images = images_of(found, part, self.distances[seed], seed, label, self.place.folder)
+            evaluation = self.storage.scored(path, model, part.hashed, part.dataset, taken, threshold)
+            images = images_of(evaluation, part, self.distances[seed], seed, label, self.storage.folder)
             self.images.append(images)
             if part.blank or any(item.mask is not None for item in part.dataset.items):
-                self.scores.append({"seed": seed, "model": label, **score_row(found, images)})
+                self.scores.append({"seed": seed, "model": label, **score_row(evaluation, images)})

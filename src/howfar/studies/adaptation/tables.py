@@ -54,7 +54,7 @@ def images_of(evaluation: Evaluation, part: Part, distances: pd.DataFrame, seed:
 
     A prediction is a false positive where the mask is empty, and in all of a blank part.
     """
-    rows, photographs = evaluation.images, part.known.photographs
+    rows, photographs = evaluation.images, part.hashed.photographs
     names = rows["image"]
     masks = {item.name: "" if item.mask is None else printable(item.mask) for item in part.dataset.items}
     index = pd.MultiIndex.from_product([[evaluation.dataset], names])

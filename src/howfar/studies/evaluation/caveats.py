@@ -42,9 +42,8 @@ def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut
         without = len(scored) - len(masked)
         yield f"{_have(without, 'no mask')}: kept for the signals that need no labels, without performance"
     if empty:
-        share = (
-            "" if false_positives is None else f"; {100 * false_positives:.2g} % of their pixels are predicted as foreground"
-        )
+        percent = "" if false_positives is None else f"{100 * false_positives:.2g} %"
+        share = f"; {percent} of their pixels are predicted as foreground" if percent else ""
         what = f"every mask ({empty}) is empty" if empty == len(masked) else _have(empty, "an empty mask")
         yield f"{what}: no F{share} at threshold {cut.threshold:.2f}" if share else f"{what}: no F"
     grey = sum(image.grey for image in masked)

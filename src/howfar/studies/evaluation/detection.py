@@ -45,7 +45,7 @@ def evaluate_boxes(
 
 def _columns(tallied: Sequence[Tallied]) -> dict[str, Any]:
     """Count matched, missed and false boxes of each image, nan where its truth is unknown, and average its boxes' scores."""
-    has_truth = np.array([image.known for image in tallied])
+    has_truth = np.array([image.has_truth for image in tallied])
     boxes = [image.tally for image in tallied]
     counts = {
         name: np.where(has_truth, [getattr(tally, name) for tally in boxes], np.nan) for name in ("hits", "misses", "false")

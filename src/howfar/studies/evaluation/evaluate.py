@@ -85,17 +85,8 @@ def evaluate(
     task, partial, progress = given["task"], given["partial"], given["progress"]
     flipped, truth, ensemble = given["flipped"], given["truth"], given["ensemble"]
     members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
-    own: dict[str, Any] = {
-        "tolerance": given["tolerance"] or None,
-        "threshold": given["threshold"],
-        "tuned_on": tuned_on,
-        "flipped": flipped,
-        "ensemble": members or None,
-        "truth": truth,
-        "iou": given["iou"],
-        "min_score": given["min_score"],
-    }
-    own = {name: value for name, value in own.items() if value is not None}
+    own: dict[str, Any] = {**given, "tolerance": given["tolerance"] or None, "tuned_on": tuned_on, "ensemble": members or None}
+    own = {name: own[name] for names in _OWN.values() for name in names if own[name] is not None}
     _check_options(task, own)
     images = _images(dataset)
     if model is not None:

@@ -30,29 +30,16 @@ class Tallied:
     content: str
     entry: str
     tally: Any
-    known: bool
+    has_truth: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Listing:
     """Hold a file's predictions of images, and the truths of those images.
 
-    Attributes
-    ----------
-    task, metric
-        The task's name, and the metric that scores it.
-    file
-        File of the predictions.
-    predictions
-        By entry name, the prediction that the metric takes; None where the entry is empty.
-    truths
-        By image name, the truth that the metric takes.
-    truth_word
-        Name of a truth, for sentences about images without one ("label").
-    unknown
-        A stand-in for a truth that the metric takes, so that a prediction is checked and kept without one.
-    columns
-        Function that makes further columns of the table of images.
+    `predictions` are by entry name, None where the entry is empty; `truths` by image name. `truth_word` names a truth in
+    sentences about images without one ("label"); `unknown` stands in for a truth, so that a prediction is checked and used
+    without one; `columns` makes further columns of the table of images.
     """
 
     task: str
@@ -69,12 +56,6 @@ def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) ->
     """Match images with entries of a file, by name: the same name, else the same path without the ending.
 
     Raises `InputError` where no entry matches an image.
-
-    Examples
-    --------
-    >>> roads = Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jpg"))))
-    >>> entries_of(roads, "row", Path("p.csv"), ["1.jpg", "2.png"])
-    {'1.jpg': '1.jpg', '2.jpg': '2.png'}
     """
     whole = set(names)
     by_stem = {stem(name): name for name in reversed(names)}
@@ -87,20 +68,12 @@ def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) ->
 
 
 def unmatched(entries: Mapping[str, str], what: str, file: Path, names: Sequence[str]) -> Iterator[str]:
-    """Yield a note on the entries of a file that belong to no image, where there are any.
-
-    Examples
-    --------
-    >>> list(unmatched({"1.jpg": "1.jpg"}, "row", Path("p.csv"), ["1.jpg", "9.jpg"]))
-    ['1 row of p.csv matches no image (9.jpg)']
-    """
+    """Yield a note on the entries of a file that belong to no image, where there are any."""
     used = set(entries.values())
     extra = [name for name in names if name not in used]
     if extra:
-        match = (
-            f"1 {what} of {printable(file)} matches" if len(extra) == 1 else f"{len(extra)} {what}s of {printable(file)} match"
-        )
-        yield f"{match} no image ({examples(extra)})"
+        plural, verb = ("", "matches") if len(extra) == 1 else ("s", "match")
+        yield f"{len(extra)} {what}{plural} of {printable(file)} {verb} no image ({examples(extra)})"
 
 
 def evaluate_listing(
@@ -110,13 +83,13 @@ def evaluate_listing(
 
     Raises `InputError` where no entry matches an image, or images cannot be scored and may not be left out.
     """
-    entries = entries_of(dataset, "row", listing.file, list(listing.predictions))
-    metric = listing.metric
-    tallied, faults = _outcomes(dataset, listing, entries, metric, partial, progress)
+    names, metric = list(listing.predictions), listing.metric
+    entries = entries_of(dataset, "row", listing.file, names)
+    tallied, faults = _outcomes(dataset, listing, entries, partial, progress)
     skipped = settle(faults, dataset, partial)
-    has_truth = np.array([image.known for image in tallied])
+    has_truth = np.array([image.has_truth for image in tallied])
     # Without any truth the metric scores a first image all the same, for the names of its scores.
-    score = metric.score([image.tally for image in tallied if image.known] or [image.tally for image in tallied[:1]])
+    score = metric.score([image.tally for image in tallied if image.has_truth] or [image.tally for image in tallied[:1]])
     performance = np.full(len(tallied), np.nan)
     performance[has_truth] = score.per_image if has_truth.any() else np.nan
     return Evaluation(
@@ -131,16 +104,12 @@ def evaluate_listing(
         images=_frame(dataset.name, listing, tallied, performance),
         provenance=Provenance.now(),
         skipped=(*dataset.skipped, *skipped),
-        notes=(
-            *_without(has_truth, listing.truth_word),
-            *unmatched(entries, "row", listing.file, list(listing.predictions)),
-            *notes,
-        ),
+        notes=(*_without(has_truth, listing.truth_word), *unmatched(entries, "row", listing.file, names), *notes),
     )
 
 
 def _outcomes(
-    dataset: Dataset, listing: Listing, entries: Mapping[str, str], metric: Metric[Any], partial: bool, progress: bool
+    dataset: Dataset, listing: Listing, entries: Mapping[str, str], partial: bool, progress: bool
 ) -> tuple[list[Tallied], list[Fault]]:
     """Tally every image that has an entry; return the tallies and the faults, each in the dataset's order."""
     absent = f"in {printable(listing.file)})"
@@ -149,17 +118,17 @@ def _outcomes(
         for item in dataset.items
         if item.name not in entries
     ]
-    tally = bound(_tally, listing=listing, entries=entries, metric=metric)
+    tally = bound(_tally, listing=listing, entries=entries)
     return read_all(dataset, missing, lambda items: with_bar(tally, items, progress), partial)
 
 
-def _tally(item: Item, listing: Listing, entries: Mapping[str, str], metric: Metric[Any]) -> Tallied | Fault:
+def _tally(item: Item, listing: Listing, entries: Mapping[str, str]) -> Tallied | Fault:
     entry = entries[item.name]
     try:
         content = content_hash(read_bytes(item.path))
         if listing.predictions[entry] is None:
             raise InputError("it is empty")
-        tally = metric.tally(listing.predictions[entry], listing.truths.get(item.name, listing.unknown))
+        tally = listing.metric.tally(listing.predictions[entry], listing.truths.get(item.name, listing.unknown))
     except ImageError as error:
         return Fault(item.name, printable(item.path), f"the image {printable(item.path)}: {error}")
     except InputError as error:

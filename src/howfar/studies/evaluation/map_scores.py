@@ -1,4 +1,4 @@
-"""Read probability maps and masks image by image, and keep of each only its counts, histogram and agreements."""
+"""Read probability maps and masks image by image, and reduce each to its counts, histogram and agreements."""
 
 from __future__ import annotations
 
@@ -70,9 +70,8 @@ def find_sources(
     mirrored = None if flipped is None else match_maps(dataset, flipped)
     members = tuple(match_maps(dataset, folder) for folder in ensemble)
     seen = {main.folder.resolve()}
-    for argument, maps in [("flipped", mirrored), *(("ensemble", member) for member in members)]:
-        if maps is None:
-            continue
+    others = [("flipped", mirrored)] if mirrored is not None else []
+    for argument, maps in [*others, *(("ensemble", member) for member in members)]:
         if maps.folder.resolve() in seen:
             raise InputError.of(argument, "must be a folder that is not given already", str(maps.folder))
         seen.add(maps.folder.resolve())
@@ -80,14 +79,7 @@ def find_sources(
 
 
 def missing_maps(dataset: Dataset, sources: Sources) -> list[Fault]:
-    """List the images that lack a map in one of the folders, and which.
-
-    Examples
-    --------
-    >>> maps = MatchedMaps(Path("maps"), {}, {"1.jpg": "no map 1.* below maps"}, (), ())
-    >>> missing_maps(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), Sources(maps))[0].reason
-    'no prediction (no map 1.* below maps)'
-    """
+    """List the images that lack a map in one of the folders, and which map."""
     faults = []
     for item in dataset.items:
         reasons = [f"no {what} ({maps.missing[item.name]})" for what, maps in sources.named() if item.name in maps.missing]

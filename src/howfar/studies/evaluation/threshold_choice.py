@@ -24,13 +24,7 @@ class Cut:
 
     @property
     def words(self) -> str:
-        """Describe in words the performance at this threshold.
-
-        Examples
-        --------
-        >>> Cut(0.3, "given").words
-        'F at threshold 0.30 (given)'
-        """
+        """Describe in words the performance at this threshold."""
         return f"F at threshold {self.threshold:.2f} ({self.source})"
 
 
@@ -52,11 +46,6 @@ def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) ->
 
     Raises `MissingPathError` or `StoreError` where the evaluation's file is not there or is damaged; `InputError` where both
     arguments are given, for a threshold that is none of 0.00, 0.01 … 0.99, or for an evaluation that has no ODS threshold.
-
-    Examples
-    --------
-    >>> choose(0.3, None)
-    Cut(threshold=0.3, source='given', tuned_on=None)
     """
     if threshold is not None and tuned_on is not None:
         raise InputError("threshold and tuned_on cannot both be given: a threshold is given, or tuned on a set")

@@ -1,1 +1,1 @@
-"""Performance against distance (tables 3-5, figs 4-6), and what to expect of images without labels."""
+"""Relate performance to distance (tables 3-5, figs 4-6), and estimate it for images without labels."""

@@ -106,9 +106,8 @@ class _Study:
         """Find the estimator that the caller named, fixed to the columns that the labelled sets have."""
         resolved = self.usable([named(name)])
         if not resolved:
-            raise InputError.of(
-                "estimator", "must be one whose signals the labelled sets have", name, f"{AUTO} picks from those"
-            )
+            rule = "must be one whose signals the labelled sets have"
+            raise InputError.of("estimator", rule, name, f"{AUTO} picks from those")
         return resolved[0]
 
     def fill(

@@ -97,10 +97,10 @@ def scores_of(matched: Matched, secondaries: Sequence[Evaluation], own: Evaluati
         values = rows[VALUE].to_numpy(dtype=np.float64, na_value=np.nan)
         return Scores(values, np.isfinite(values), None, " or ".join(metrics), None, "")
     counts = _counts(rows)
-    at, source = _common(threshold, own)
-    performance = f_per_image(counts)[:, threshold_index(at)]
+    common, source = _common(threshold, own)
+    performance = f_per_image(counts)[:, threshold_index(common)]
     counted = rows["true"].notna().to_numpy()
-    return Scores(performance, counted, counts, f"F at threshold {at:.2f}", at, source)
+    return Scores(performance, counted, counts, f"F at threshold {common:.2f}", common, source)
 
 
 def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray[np.float64]]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.errors import InputError, MissingPathError
+from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import as_location
 from howfar.results import Evaluation
 from howfar.results.evaluation import KEY
@@ -71,16 +71,18 @@ def read_performances(given: Performances | Sequence[Performances]) -> list[Eval
     return read
 
 
-def files_of(given: Performances | Sequence[Performances]) -> tuple[str, ...]:
-    """Name the files that performances are read from by their absolute paths; none where some are in memory.
+def split_performances(read: Sequence[Evaluation], primary: str, remedy: str) -> tuple[Evaluation | None, list[Evaluation]]:
+    """Split performances into the primary dataset's own, where there is one, and those of others, else raise `InputError`."""
+    others = [evaluation for evaluation in read if evaluation.dataset != primary]
+    if not others:
+        raise InputError.of("performance", "must tell of a secondary dataset", primary, remedy)
+    return next((evaluation for evaluation in read if evaluation.dataset == primary), None), others
 
-    Examples
-    --------
-    >>> files_of(["/runs/site.parquet", "/runs/roads.csv"])
-    ('/runs/site.parquet', '/runs/roads.csv')
-    """
+
+def files_of(given: Performances | Sequence[Performances]) -> tuple[str, ...]:
+    """Name the files that performances are read from by their absolute paths; none where some are in memory."""
     each = _each(given)
-    return tuple(str(as_location(one)) for one in each) if all(isinstance(one, (str, Path)) for one in each) else ()
+    return tuple(str(as_location(file)) for file in each) if all(isinstance(file, (str, Path)) for file in each) else ()
 
 
 def _each(given: Any) -> list[Any]:
@@ -137,11 +139,8 @@ def _changed(images: pd.DataFrame, evaluation: Evaluation, places: NDArray[np.in
 def _not_there(images: pd.DataFrame, evaluation: Evaluation) -> InputError:
     datasets = ", ".join(map(str, images["dataset"].unique()))
     first = evaluation.images["image"].iloc[0] if len(evaluation.images) else "nothing"
-    none = (
-        f"its only image ({first}) is not"
-        if len(evaluation.images) == 1
-        else f"none of its {len(evaluation.images)} images (first: {first}) is"
-    )
+    count = len(evaluation.images)
+    none = f"its only image ({first}) is not" if count == 1 else f"none of its {count} images (first: {first}) is"
     return InputError(
         f"performance of {evaluation.dataset or 'a table'}: {none} in the run, whose datasets are {datasets} "
         f"(first: {images['image'].iloc[0]}): name datasets (NAME=PATH) and images as the run does"
@@ -237,5 +236,5 @@ def _is_evaluation(path: Path) -> bool:
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split()).partition(". ")[0]
-    return InputError(f"{path} is not a readable table ({reason[:120]}): pass UTF-8 CSV (named .csv) or Parquet")
+    reason = one_line(str(error).partition(". ")[0], 120)
+    return InputError(f"{path} is not a readable table ({reason}): pass UTF-8 CSV (named .csv) or Parquet")

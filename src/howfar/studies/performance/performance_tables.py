@@ -24,12 +24,6 @@ def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
     `table` holds one row an image, and `source` is its name in an error. The evaluations are of the task "given", in the
     table's order; the dataset's name is "" where the table has no such column. Raises `InputError` where a column is missing or
     there is no row; a value is no number, or outside 0-1 where it must be a share; an image is named twice or not at all.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"dataset": ["a", "b"], "image": ["1.png", "1.png"], "performance": [0.5, 0.7]})
-    >>> [evaluation.dataset for evaluation in evaluations_of(table, "scores.csv")]
-    ['a', 'b']
     """
     for column in ("image", VALUE):
         if column not in table:
@@ -70,9 +64,8 @@ def _numbers(column: pd.Series[Any], name: str, shares: bool) -> pd.Series[Any]:
     beyond = (numbers < 0.0) | (numbers > 1.0)
     if shares and beyond.any():
         row = int(np.argmax(beyond))
-        raise InputError.of(
-            name, "must lie between 0 and 1", f"{numbers.iloc[row]:g} in row {row + 1}", "divide percent by 100"
-        )
+        received = f"{numbers.iloc[row]:g} in row {row + 1}"
+        raise InputError.of(name, "must lie between 0 and 1", received, "divide percent by 100")
     return numbers
 
 

@@ -28,13 +28,6 @@ def tiled_photographs(images: pd.DataFrame) -> int | None:
     """Count the photographs that images seem to be tiles of, by names that end in a number; None where they seem not to be.
 
     A single stem in a dataset numbers its photographs, as in IMG-0001 and IMG-0002, and not their tiles.
-
-    Examples
-    --------
-    >>> tiled_photographs(pd.DataFrame({"dataset": "roads", "image": ["a-1.png", "a-2.png", "b-1.png", "b-2.png"]}))
-    2
-    >>> tiled_photographs(pd.DataFrame({"dataset": "roads", "image": ["IMG-1.png", "IMG-2.png"]})) is None
-    True
     """
     counts = [tiles(rows["image"].tolist()) for _, rows in images.groupby("dataset")]
     photographs, tile_count = (sum(column) for column in zip(*counts, strict=True))

@@ -1,4 +1,4 @@
-"""The performance study (tables 3-5, figs 4-6): does performance fall with distance, and what of images without labels?"""
+"""Run the performance study (tables 3-5, figs 4-6): relate performance to distance, and estimate it without labels."""
 
 from __future__ import annotations
 
@@ -20,22 +20,19 @@ from howfar.relation.performance_curve import curve
 from howfar.relation.strata import parts
 from howfar.relation.trend import pooled_trend, trend
 from howfar.relation.trend_verdict import verdict
-from howfar.results import (
-    Comparison,
-    DatasetRelation,
-    Evaluation,
-    Part,
-    Provenance,
-    Relation,
-    RelationSettings,
-    Trend,
-    Verdict,
-)
+from howfar.results import Comparison, DatasetRelation, Evaluation, Part, Provenance, Relation, RelationSettings, Trend, Verdict
 from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.caveats import relation_notes
 from howfar.studies.performance.estimates import expect
 from howfar.studies.performance.image_performance import Scores, scores_of, signals_at
-from howfar.studies.performance.performance_files import Matched, Performances, files_of, match, read_performances
+from howfar.studies.performance.performance_files import (
+    Matched,
+    Performances,
+    files_of,
+    match,
+    read_performances,
+    split_performances,
+)
 from howfar.studies.performance.photograph_groups import groups_of
 from howfar.studies.run_folder import draw
 
@@ -45,9 +42,7 @@ BY_THRESHOLD = ("threshold", "precision", "recall", "f", "dataset")
 
 @with_options(RelateOptions)
 def relate(
-    run: Comparison | str | Path,
-    performance: Performances | Sequence[Performances],
-    **options: Unpack[RelateOptions],
+    run: Comparison | str | Path, performance: Performances | Sequence[Performances], **options: Unpack[RelateOptions]
 ) -> Relation:
     r"""Tell whether performance falls with distance in each secondary dataset, and what to expect where nobody has labelled.
 
@@ -86,39 +81,31 @@ def relate(
         pattern_of(given["group"])
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
     evaluations = read_performances(performance)
-    own = [one for one in evaluations if one.dataset == comparison.primary.name]
-    others = [one for one in evaluations if one.dataset != comparison.primary.name]
-    if not others:
-        raise InputError.of("performance", "must tell of a secondary dataset", comparison.primary.name, "evaluate one too")
+    own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
     matched = match(comparison.images, others)
-    scores = scores_of(matched, others, own[0] if own else None, given["threshold"])
+    scores = scores_of(matched, others, own, given["threshold"])
     if not np.isfinite(scores.performance).any():
-        received = ", ".join(one.dataset or "a table" for one in others)
+        received = ", ".join(evaluation.dataset or "a table" for evaluation in others)
         remedy = "evaluate one that has labels, or masks with foreground"
         raise InputError.of("performance", "must be known of an image of some secondary dataset", received, remedy)
-    kept = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": scores.threshold})
+    numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": scores.threshold})
     settings = RelationSettings(
-        threshold_source=scores.source, performance=files_of(performance), estimator=given["estimator"], **kept
+        threshold_source=scores.source, performance=files_of(performance), estimator=given["estimator"], **numbers
     )
-    relation = _related(comparison, evaluations, matched, scores, settings, given["estimator"])
+    relation = _related(comparison, evaluations, matched, scores, settings)
     if not isinstance(run, Comparison):
         draw(comparison, relation.save(run), relation=relation)
     return relation
 
 
 def _related(
-    comparison: Comparison,
-    given: Sequence[Evaluation],
-    matched: Matched,
-    scores: Scores,
-    chosen: RelationSettings,
-    estimator: str,
+    comparison: Comparison, given: Sequence[Evaluation], matched: Matched, scores: Scores, settings: RelationSettings
 ) -> Relation:
-    """What is known of performance, related to distance and estimated."""
-    images = _images(comparison, matched, scores, chosen.group)
+    """Relate the known performance to distance, and estimate it for every image."""
+    images = _images(comparison, matched, scores, settings.group)
     columns = _columns(comparison, matched, scores)
     sets, groups = images["dataset"].to_numpy(dtype=str), images["group"].to_numpy(dtype=str)
-    expected = expect(columns, scores.performance, sets, groups, chosen, estimator)
+    expected = expect(columns, scores.performance, sets, groups, settings, settings.estimator)
     images = images.assign(
         estimate=expected.estimate,
         estimate_low=expected.low,
@@ -127,14 +114,14 @@ def _related(
         listed=expected.listed,
     )
     names = [str(name) for name in images["dataset"].unique()]
-    known = [name for name in names if images["performance"][images["dataset"] == name].notna().any()]
-    work = _Related(images, scores, chosen)
-    pooled, verdict = work.pooled(known)
+    labelled = [name for name in names if images["performance"][images["dataset"] == name].notna().any()]
+    related = _Related(images, scores, settings)
+    pooled, verdict = related.pooled(labelled)
     return Relation(
         primary=comparison.primary.name,
         metric=scores.metric,
-        settings=chosen,
-        datasets=tuple(work.dataset(name, matched.unmatched.get(name, 0)) for name in known),
+        settings=settings,
+        datasets=tuple(related.dataset(name, matched.unmatched.get(name, 0)) for name in labelled),
         pooled=pooled,
         pooled_verdict=verdict,
         judgements=expected.judgements,
@@ -143,15 +130,15 @@ def _related(
         estimates=expected.estimates,
         failures=expected.failures,
         images=images,
-        curves=work.curves(known),
-        thresholds=work.thresholds(known),
+        curves=related.curves(labelled),
+        thresholds=related.thresholds(labelled),
         provenance=Provenance.now(),
-        notes=tuple(relation_notes(images, given, matched, chosen, expected)),
+        notes=tuple(relation_notes(images, given, matched, settings, expected)),
     )
 
 
 def _images(comparison: Comparison, matched: Matched, scores: Scores, group: str | None) -> pd.DataFrame:
-    """One row an image of the run, with what is known of its performance."""
+    """Make a row for each image of the run, with its performance where that is known."""
     rows = matched.rows
     images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]].copy()
     images["prediction"] = rows.get("prediction", "")
@@ -162,9 +149,9 @@ def _images(comparison: Comparison, matched: Matched, scores: Scores, group: str
 
 
 def _columns(comparison: Comparison, matched: Matched, scores: Scores) -> dict[str, NDArray[np.float64]]:
-    """What estimators may use: signals, and distances in units of P's own mean distance in the same subspace."""
+    """Collect what estimators may use: signals, and distances over the primary's self-distance in the same subspace."""
     images = comparison.images
-    own = {one.name: one.self_distance or 1.0 for one in comparison.datasets}
+    own = {dataset.name: dataset.self_distance or 1.0 for dataset in comparison.datasets}
     unit = images["dataset"].map(own).to_numpy(dtype=np.float64)
     return {
         "i_dist": images["i_dist_mean"].to_numpy(dtype=np.float64) / unit,
@@ -176,23 +163,22 @@ def _columns(comparison: Comparison, matched: Matched, scores: Scores) -> dict[s
 
 @dataclass(frozen=True, eq=False)
 class _Related:
-    """The run's images with their performance, related to distance one set at a time and all together."""
+    """Hold the run's images with their performance, and relate it to distance one set at a time and all together."""
 
     images: pd.DataFrame
     scores: Scores
     settings: RelationSettings
 
     def scored(self, name: str) -> NDArray[np.intp]:
-        """Places of a set's images that have a performance of their own."""
-        here = (self.images["dataset"] == name) & self.images["performance"].notna()
-        return np.flatnonzero(here.to_numpy())
+        """Find the rows of a set's images that have a performance of their own."""
+        return np.flatnonzero(((self.images["dataset"] == name) & self.images["performance"].notna()).to_numpy())
 
     def counted(self, name: str) -> NDArray[np.intp]:
-        """Places of a set's images that its scores are of: those with a blank mask too, whose false alarms count."""
+        """Find the rows of a set's images that its scores are of: with a blank mask too, as false alarms count."""
         return np.flatnonzero((self.images["dataset"] == name).to_numpy() & self.scores.counted)
 
     def points(self, name: str) -> Points:
-        """A set's scored images as points: scaled over the whole set, before any split."""
+        """Make points of a set's scored images, scaled over the whole set, before any split."""
         rows = self.images.iloc[self.scored(name)]
         foreground = rows["foreground"].to_numpy(dtype=np.float64)
         return Points.of(
@@ -203,80 +189,69 @@ class _Related:
         )
 
     def dataset(self, name: str, unmatched: int) -> DatasetRelation:
-        """One set: its scores, halves and thirds, trend and verdict."""
-        places = self.counted(name)
-        mean = float(self.images["performance"].iloc[places].mean())
-        found = trend(self.points(name), self._rng(name), self.settings.bootstrap)
-        ods, ods_threshold = self.scores.retuned(places)
+        """Relate one set: its scores, halves and thirds, trend and verdict."""
+        rows = self.counted(name)
+        mean = float(self.images["performance"].iloc[rows].mean())
+        own_trend = trend(self.points(name), self._rng(name), self.settings.bootstrap)
+        ods, ods_threshold = self.scores.retuned(rows)
         return DatasetRelation(
             name=name,
             n=int((self.images["dataset"] == name).sum()),
             scored=len(self.scored(name)),
             unmatched=unmatched,
             mean=mean,
-            pooled=_defined(self.scores.common(places)),
+            pooled=_defined(self.scores.common(rows)),
             ods=_defined(ods),
             ods_threshold=_defined(ods_threshold),
-            halves=self._parts(places, 2),
-            thirds=self._parts(places, 3),
-            trend=found,
-            verdict=self._verdict(found, mean),
+            halves=self._parts(rows, 2),
+            thirds=self._parts(rows, 3),
+            trend=own_trend,
+            verdict=self._verdict(own_trend, mean),
         )
 
     def pooled(self, names: Sequence[str]) -> tuple[Trend | None, Verdict | None]:
-        """All sets together, each image compared with those of its own set only."""
+        """Relate all sets together, each image compared with those of its own set only."""
         if not names:
             return None, None
-        found = pooled_trend([self.points(name) for name in names], self._rng(""), self.settings.bootstrap)
+        pooled = pooled_trend([self.points(name) for name in names], self._rng(""), self.settings.bootstrap)
         means = [float(self.images["performance"].iloc[self.scored(name)].mean()) for name in names]
-        return found, self._verdict(found, float(np.mean(means)), len(names))
+        return pooled, self._verdict(pooled, float(np.mean(means)), len(names))
 
     def curves(self, names: Sequence[str]) -> pd.DataFrame:
-        """Performance by distance as figs 4-6 draw it: each set's images in order, raw and smoothed."""
+        """Compute performance by distance as figs 4-6 draw it: each set's images in order, raw and smoothed."""
         frames = []
         for name in names:
             rows = self.images.iloc[self.scored(name)]
-            order, distance, smoothed = curve(
-                rows["i_dist_scaled"].to_numpy(), rows["image"].tolist(), rows["performance"].to_numpy()
-            )
-            here = rows.iloc[order]
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "dataset": name,
-                        "image": here["image"].to_numpy(),
-                        "distance": distance,
-                        "performance": here["performance"].to_numpy(),
-                        "smoothed": smoothed,
-                    }
-                )
-            )
+            performance = rows["performance"].to_numpy()
+            order, distance, smoothed = curve(rows["i_dist_scaled"].to_numpy(), rows["image"].tolist(), performance)
+            columns = (name, rows["image"].to_numpy()[order], distance, performance[order], smoothed)
+            frames.append(pd.DataFrame(dict(zip(CURVE, columns, strict=True))))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(CURVE))
 
     def thresholds(self, names: Sequence[str]) -> pd.DataFrame:
-        """Precision, recall and F of each set at every threshold; no rows where no pixels were counted."""
+        """Compute precision, recall and F of each set at every threshold; no rows where no pixels were counted."""
         frames = [self.scores.by_threshold(self.counted(name)).assign(dataset=name) for name in names]
         frames = [frame for frame in frames if len(frame)]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BY_THRESHOLD))
 
-    def _parts(self, places: NDArray[np.intp], count: int) -> tuple[Part, ...]:
-        rows = self.images.iloc[places]
+    def _parts(self, rows: NDArray[np.intp], count: int) -> tuple[Part, ...]:
+        images = self.images.iloc[rows]
         return parts(
-            rows["i_dist_scaled"].to_numpy(),
-            rows["image"].tolist(),
+            images["i_dist_scaled"].to_numpy(),
+            images["image"].tolist(),
             count,
-            retuned=lambda chosen: self.scores.retuned(places[chosen]),
-            common=lambda chosen: self.scores.common(places[chosen]),
-            values=rows["performance"].to_numpy(),
+            retuned=lambda chosen: self.scores.retuned(rows[chosen]),
+            common=lambda chosen: self.scores.common(rows[chosen]),
+            values=images["performance"].to_numpy(),
         )
 
     def _rng(self, name: str) -> np.random.Generator:
-        """A set's own draws, whichever sets stand beside it."""
+        """Make the generator of a set's own draws, whichever sets stand beside it."""
         return np.random.default_rng([self.settings.seed, zlib.crc32(name.encode()), 3])
 
-    def _verdict(self, found: Trend | None, mean: float, sets: int = 1) -> Verdict:
+    def _verdict(self, trend: Trend | None, mean: float, sets: int = 1) -> Verdict:
         called = "F" if self.scores.threshold is not None else "performance"
-        return verdict(found, mean, tau=self.settings.tau, flat=self.settings.flat, metric_name=called, sets=sets)
+        return verdict(trend, mean, tau=self.settings.tau, flat=self.settings.flat, metric_name=called, sets=sets)
 
 
 def _defined(value: float) -> float | None:

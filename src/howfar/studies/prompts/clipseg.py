@@ -27,19 +27,8 @@ TEXTS = ("road pavement surface", "a crack or multiple cracks", "cracks on a roa
 class ClipSeg:
     """Load a frozen CLIPSeg that segments what a text describes; the text's embedding is computed once.
 
-    Parameters
-    ----------
-    weights
-        A folder in the hub's format; by default the hub's cache, or the hub.
-    pretrained
-        False for random weights.
-    device
-        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-
-    Raises
-    ------
-    HowfarError
-        The weights are neither on disk nor can they be downloaded, transformers is absent, or there is no such device.
+    `weights` is a folder in the hub's format, by default the hub's cache or the hub; weights that are not `pretrained` are
+    random. Raises `HowfarError` where there are no weights, transformers is absent, or there is no such device.
     """
 
     def __init__(self, weights: str | Path | None = None, *, pretrained: bool = True, device: str = "auto") -> None:

@@ -17,14 +17,8 @@ Box = tuple[float, float, float, float]
 class Prompt:
     """Hold one image's prompt, in pixels of the image, the middle of the first pixel being (0.5, 0.5).
 
-    Attributes
-    ----------
-    points, labels
-        (x, y) of each point, and 1 for foreground or 0 for background.
-    box
-        x and y of its upper left and of its lower right corner.
-    text
-        The text of a text prompt.
+    `points` are (x, y), with `labels` of 1 for foreground or 0 for background; `box` is x and y of the upper left and of the
+    lower right corner.
     """
 
     points: tuple[tuple[float, float], ...] = ()
@@ -38,26 +32,10 @@ class Prompt:
 
 
 def points_of(mask: NDArray[np.bool_], foreground: int, background: int, rng: np.random.Generator) -> Prompt:
-    """Draw points without replacement from a mask's foreground and background, as an annotator would click.
+    """Draw points without replacement from the foreground and background of a mask (h, w), as an annotator would click.
 
-    Parameters
-    ----------
-    mask
-        (h, w).
-    foreground, background
-        Number of points on each; fewer where there are no more pixels.
-    rng
-        Generator of the draw.
-
-    Raises
-    ------
-    InputError
-        The mask has no foreground, or a number is below 0.
-
-    Examples
-    --------
-    >>> points_of(np.eye(3, dtype=bool), 1, 1, np.random.default_rng(0)).labels
-    (1, 0)
+    Where there are fewer pixels than points, there are fewer points. Raises `InputError` where the mask has no foreground, or a
+    number is below 0.
     """
     for name, value in (("foreground", foreground), ("background", background)):
         if value < 0:
@@ -75,13 +53,7 @@ def points_of(mask: NDArray[np.bool_], foreground: int, background: int, rng: np
 
 
 def box_of(mask: NDArray[np.bool_]) -> Prompt:
-    """Find the smallest box that contains a mask's foreground; a mask without any raises `InputError`.
-
-    Examples
-    --------
-    >>> box_of(np.eye(4, dtype=bool)[:, :3]).box
-    (0.0, 0.0, 3.0, 3.0)
-    """
+    """Find the smallest box that contains a mask's foreground; a mask without any raises `InputError`."""
     rows, columns = np.nonzero(mask)
     if not len(rows):
         raise InputError.of("mask", "must have foreground for a box", "none")

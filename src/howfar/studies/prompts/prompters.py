@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,24 +61,19 @@ class ImageWithMask(NamedTuple):
     encoded: Callable[[], EncodedImage]
 
 
+Make: TypeAlias = Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]
+
+
 class Prompter(NamedTuple):
     """Hold one way of prompting one network.
 
-    Attributes
-    ----------
-    label
-        Its name in tables.
-    identity
-        All that its maps depend on beside the image.
-    make
-        Function from an image to its probabilities and the prompt used.
-    by_mask
-        Whether the prompt is made from the image's own mask.
+    `label` is its name in tables, `identity` all that its maps depend on beside the image. `make` turns an image into its
+    probabilities and the prompt used; `by_mask` says whether that is made from the image's own mask.
     """
 
     label: str
     identity: dict[str, Any]
-    make: Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]
+    make: Make
     by_mask: bool = False
 
 
@@ -95,10 +90,7 @@ class Example(NamedTuple):
 def reference_of(settings: PromptedKinds, given: tuple[str | Path, str | Path] | None) -> Example | None:
     """Read the reference image and mask for PerSAM-F, if it is among the kinds.
 
-    Raises
-    ------
-    HowfarError
-        The reference is missing or unreadable, or none of the kinds uses it.
+    Raises `HowfarError` where the reference is missing or unreadable, or none of the kinds uses it.
     """
     if "persam" not in settings["kinds"]:
         if given is not None:
@@ -142,11 +134,11 @@ def prompters_of(
     return prompters
 
 
-def _of_text(network: ClipSeg, text: str) -> Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]:
+def _of_text(network: ClipSeg, text: str) -> Make:
     return lambda image: (network.probabilities(image.picture, text), Prompt(text=text))
 
 
-def _of_points(sam: Sam, settings: PromptedKinds) -> Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]:
+def _of_points(sam: Sam, settings: PromptedKinds) -> Make:
     def make(image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
         # Seeded by the image's name, so that neither other images nor their order change its points.
         rng = np.random.default_rng([settings["seed"], zlib.crc32(image.item.name.encode()), STREAM])

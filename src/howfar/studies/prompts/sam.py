@@ -23,14 +23,9 @@ from howfar.weights.state_dicts import hash_state_dict
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """Hold the embedding of an image by SAM.
+    """Hold the embedding of an image by SAM, (1, channels, g, g).
 
-    Attributes
-    ----------
-    embedding
-        (1, channels, g, g).
-    size, inner
-        (height, width) of the image, and of its resized copy in the encoder's square input, whose rest is padding.
+    `size` is (height, width) of the image, `inner` that of its copy in the encoder's square input, whose rest is padding.
     """
 
     embedding: Tensor
@@ -59,19 +54,9 @@ class Masks:
 class Sam:
     """Load a frozen SAM by transformers; an image's longer side is resized to the encoder's, the rest padded, as in the paper.
 
-    Parameters
-    ----------
-    base
-        A folder in the hub's format; by default the hub's cache, or the hub.
-    pretrained
-        False for random weights, of one seed, of the folder's configuration.
-    device
-        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-
-    Raises
-    ------
-    HowfarError
-        The weights are neither on disk nor can they be downloaded, transformers is absent, or there is no such device.
+    `base` is a folder in the hub's format, by default the hub's cache or the hub; weights that are not `pretrained` are random,
+    of one seed and of the folder's configuration. Raises `HowfarError` where there are no weights, transformers is absent, or
+    there is no such device.
     """
 
     def __init__(self, base: str | Path | None = None, *, pretrained: bool = True, device: str = "auto") -> None:

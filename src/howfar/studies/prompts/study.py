@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.data import Dataset, Item, content_hash, decode, parse, read_bytes, read_mask
+from howfar.data import Dataset, Item, content_hash, decode, read_bytes, read_mask
 from howfar.data.folder_walk import printable
 from howfar.data.probability_map_files import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError
@@ -40,6 +40,7 @@ from howfar.studies.prompts.prompters import (
 )
 from howfar.studies.prompts.sam import EncodedImage, Sam
 from howfar.studies.run_folder import write_run
+from howfar.studies.study_inputs import check_names, parse_all, parse_images
 
 CUT: Final = 0.5
 FORMAT: Final = 1
@@ -100,7 +101,7 @@ def prompts(
     refuse_unused(settings["kinds"], texts=settings["texts"], sam=sam, clipseg=clipseg)
     root = Path(out).expanduser().absolute()
     example = reference_of(settings, reference)
-    sets, skipped = zip(*(_usable(dataset, settings, example) for dataset in _parsed(datasets)), strict=True)
+    sets, skipped = zip(*(_usable(dataset, settings, example) for dataset in _images(datasets)), strict=True)
     needs_sam = set(settings["kinds"]) & {"points", "box", "persam"}
     segment = Sam(sam, pretrained=pretrained, device=given["device"]) if needs_sam else None
     prompters = prompters_of(settings, segment, example, clipseg, pretrained, given["device"])
@@ -122,22 +123,12 @@ def prompts(
     return result
 
 
-def _parsed(datasets: Any) -> list[Dataset]:
-    many = isinstance(datasets, Sequence) and not isinstance(datasets, str)
-    arguments = (
-        datasets.items() if isinstance(datasets, dict) else [(None, each) for each in (datasets if many else [datasets])]
-    )
-    parsed = [parse(argument, name=name) for name, argument in arguments]
+def _images(datasets: Any) -> list[Dataset]:
+    parsed = parse_all(datasets, "dataset")
     if not parsed:
         raise InputError.of("datasets", "must name at least one", datasets)
-    for dataset in parsed:
-        if not isinstance(dataset, Dataset):
-            raise InputError.of("datasets", "must be images, not embeddings", dataset.name)
-    names = [dataset.name for dataset in parsed]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH")
-    return [dataset for dataset in parsed if isinstance(dataset, Dataset)]
+    check_names(parsed)
+    return [parse_images(dataset) for dataset in parsed]
 
 
 def _usable(dataset: Dataset, settings: PromptedKinds, example: Example | None) -> tuple[Dataset, tuple[Skipped, ...]]:
@@ -156,9 +147,8 @@ def _usable(dataset: Dataset, settings: PromptedKinds, example: Example | None) 
         except ImageError as error:
             skipped.append(Skipped(dataset.name, printable(item.path), str(error)))
     if not usable:
-        raise InputError.of(
-            f"dataset {dataset.name}", "must have masks with foreground", "none", "put them in masks/ beside images/"
-        )
+        remedy = "put them in masks/ beside images/"
+        raise InputError.of(f"dataset {dataset.name}", "must have masks with foreground", "none", remedy)
     return replace(dataset, items=tuple(usable[index] for index in sorted(usable)), skipped=()), tuple(skipped)
 
 
@@ -184,17 +174,10 @@ def _predicted(
             image = _image_with_mask(item, data, sam)
             for prompter, paths in zip(prompters, files, strict=True):
                 prompt = _mapped(prompter, image, paths[item.name], content_hash(data))
-                rows.append(
-                    {
-                        "prompt": prompter.label,
-                        "dataset": dataset.name,
-                        "image": item.name,
-                        "path": str(item.path),
-                        "mask": str(item.mask),
-                        "map": paths[item.name].relative_to(root).as_posix(),
-                        "told": json.dumps(prompt, sort_keys=True),
-                    }
-                )
+                row = {"prompt": prompter.label, "dataset": dataset.name, "image": item.name}
+                map_path = paths[item.name].relative_to(root).as_posix()
+                row |= {"path": str(item.path), "mask": str(item.mask), "map": map_path}
+                rows.append({**row, "told": json.dumps(prompt, sort_keys=True)})
             shown.update()
     return rows
 

@@ -1,0 +1,34 @@
+"""What was written on the command line becomes the values that the Python functions take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from howfar.cli import options
+from howfar.errors import InputError
+from howfar.runners import LocalRunner
+
+
+def test_written_values_become_pythons() -> None:
+    assert options._text(int | None) is int
+    assert options._text(bool) is bool
+    assert options._text(str | Path | None) is str
+    assert options.numbers("shots", "0,1,3") == [0, 1, 3]
+    assert options.pairs("option", ["encoder=b3"], "width=4") == [("encoder", "b3")]
+    assert options.architecture(["encoder=b3", "width=16"]) == {"encoder": "b3", "width": 16}
+    assert options.local_weights(["clip"], ["clip=folder"]) == Path("folder")
+    assert options.local_weights(["clip", "sam"], ["sam=folder"]) == {"sam": "folder"}
+    runner, device = options.placed("local", 2, None, "auto")
+    assert isinstance(runner, LocalRunner)
+    assert (repr(runner), device) == ("LocalRunner(workers=2)", "auto")
+
+
+def test_what_cannot_be_read_is_refused_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"^shots must be whole numbers with commas between them, got '1,x': write 1,3,7$"):
+        options.numbers("shots", "1,x")
+    with pytest.raises(InputError, match=r"^option must be NAME=VALUE, got 'b3': write --option encoder=b3$"):
+        options.architecture(["b3"])
+    with pytest.raises(InputError, match=r"^weights must be given once for one backbone, got 'a, b'"):
+        options.local_weights(["clip"], ["a", "b"])
