@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 import griffe
@@ -16,7 +17,8 @@ class OptionSignatures(griffe.Extension):
         """Replace both."""
         if not any("with_options(" in str(decorator.value) for decorator in func.decorators):
             return
-        shown = getattr(import_module(func.module.path), func.name)
+        within = func.path.removeprefix(f"{func.module.path}.")
+        shown = attrgetter(within)(import_module(func.module.path))
         func.parameters = griffe.Parameters(*(parameter(one) for one in inspect.signature(shown).parameters.values()))
         func.docstring = griffe.Docstring(inspect.getdoc(shown) or "", parent=func)
 
