@@ -133,3 +133,8 @@ def test_declaring_options_loads_neither_pydantic_nor_numpy() -> None:
     code = "import sys, howfar.keywords, howfar.settings; print(sorted({'pydantic', 'numpy', 'typer'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_option_by_both_of_its_names_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^pool must not be given beside pool_share, its new name, got 0.5"):
+        checked(AdaptOptions, {"pool": 0.5, "pool_share": 0.3})

@@ -59,6 +59,9 @@ def checked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
 
     options = declared(keywords)
     values = {_renamed(name, options): value for name, value in given.items()}
+    if len(values) < len(given):
+        twice = next(name for name in given if _renamed(name, options) != name)
+        raise InputError.of(twice, f"must not be given beside {_renamed(twice, options)}, its new name", given[twice])
     refuse_unknown(values, options)
     try:
         model = _model(keywords)(**values)

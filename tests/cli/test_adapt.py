@@ -86,7 +86,7 @@ def test_every_option_reaches_the_study(
         (["{roads}"], ["SECONDARY"]),
         (["{roads}", "{site}"], ["--out"]),
         (["{roads}", "{site}", "-o", "{out}", "--shots", "1,x"], ["shots must be whole numbers", "'1,x'", "write 1,3,7"]),
-        (["{roads}", "{site}", "-o", "{out}", "--shots", "0"], ["shots is refused"]),
+        (["{roads}", "{site}", "-o", "{out}", "--shots", "0"], ["shots must hold a number above 0, got '0'"]),
         (["{roads}", "{site}", "-o", "{out}", "--strategy", "furthest"], ["furthest", "far"]),
         (["{roads}", "{roads}", "-o", "{out}"], ["roads"]),
         (["{roads}", "{site}", "-o", "{out}", "--random-seeds", "2"], ["random_seeds are of use only where random"]),

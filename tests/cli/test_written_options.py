@@ -32,3 +32,9 @@ def test_what_cannot_be_read_is_refused_in_one_line() -> None:
         options.architecture(["b3"])
     with pytest.raises(InputError, match=r"^weights must be given once for one backbone, got 'a, b'"):
         options.local_weights(["clip"], ["a", "b"])
+
+
+def test_shots_without_a_number_above_0_are_refused() -> None:
+    assert options.shots_of("0,1,3") == [1, 3]
+    with pytest.raises(InputError, match=r"^shots must hold a number above 0, got '0': write 0,1,3,7"):
+        options.shots_of("0")

@@ -81,7 +81,10 @@ def _add_installed() -> None:
     for name in registry.ordered("commands"):
         if name not in added:
             try:
-                app.command(name)(registry.load("commands", name))
+                function = registry.load("commands", name)
+                if not callable(function):
+                    raise TypeError(f"{function!r} is no function")
+                app.command(name)(function)
             except Exception as error:
                 _fail(f"the command {name} cannot be loaded ({type(error).__name__}: {error})", 1)
 

@@ -55,7 +55,7 @@ _SHAPES: Mapping[str, _Shape] = {
     "predictions": _Shape(str, lambda _: None, lambda folder, _: folder, "DIR"),
     "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
     "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),
-    "shots": _Shape(str, lambda shots: ",".join(map(str, shots)), lambda text, _: [k for k in numbers("shots", text) if k]),
+    "shots": _Shape(str, lambda shots: ",".join(map(str, shots)), lambda text, _: shots_of(text)),
     "background_shots": _Shape(str, lambda _: "", lambda text, _: numbers("background_shots", text)),
     "seeds": _Shape(int, len, lambda count, _: range(count), help="Do all this many times, with the seeds 0, 1 …"),
     "random_seeds": _Shape(
@@ -187,13 +187,21 @@ def pairs(option: str, given: list[str] | None, example: str) -> list[tuple[str,
 
 def architecture(given: list[str] | None) -> dict[str, int | str]:
     """Read options of a segmenter's architecture, NAME=VALUE, whole numbers as numbers."""
-    return {name: int(value) if value.isdigit() else value for name, value in pairs("option", given, "encoder=b3")}
+    return {name: int(value) if value.isdecimal() else value for name, value in pairs("option", given, "encoder=b3")}
+
+
+def shots_of(text: str) -> list[int]:
+    """Read how many images are added, without the 0 of the baseline, which is always there; `InputError` where none is left."""
+    shots = [count for count in numbers("shots", text) if count]
+    if not shots:
+        raise InputError.of("shots", "must hold a number above 0", text, "write 0,1,3,7")
+    return shots
 
 
 def numbers(option: str, text: str) -> list[int]:
     """Read whole numbers with commas between them, as ``0,1,3``; `InputError` where one of them is none."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isdigit() for part in parts):
+    if not all(part.isdecimal() for part in parts):
         raise InputError.of(option, "must be whole numbers with commas between them", text, "write 1,3,7")
     return [int(part) for part in parts]
 

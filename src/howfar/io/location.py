@@ -197,7 +197,9 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
     """
     if folder is None:
         return None
-    path = Path(folder).absolute()
+    if not str(folder):
+        raise InputError.of(argument, "must name a folder", str(folder))
+    path = absolute(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from howfar.io.atomic import replace
+from howfar.io.location import absolute
 from howfar.numbers import format_number
 from howfar.results.records import Provenance, Skipped
 from howfar.results.result import Result
@@ -77,7 +78,7 @@ class Evaluation(Result):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = Path(file)
+        path = absolute(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pandas(self.images, preserve_index=False)
         document = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False).encode()
@@ -98,7 +99,7 @@ class Evaluation(Result):
         """
         import pyarrow.parquet as pq
 
-        path = Path(file)
+        path = absolute(file)
         cls._check_there(path)
         with cls._reading(path):
             table = pq.read_table(path)

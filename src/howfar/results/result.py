@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 from howfar import registry
 from howfar.errors import MissingPathError, StoreError, UnknownNameError, one_line
 from howfar.io.atomic import replace
+from howfar.io.location import absolute
 from howfar.results.json_values import plain
 from howfar.results.tables import Shown
 
@@ -75,7 +76,7 @@ class Result(Shown):
         folder
             It is made where it is not there; what is in it by these names is replaced.
         """
-        root = Path(folder)
+        root = absolute(folder)
         root.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self._document(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         self.discard(root)
@@ -90,7 +91,7 @@ class Result(Shown):
     def discard(cls, folder: str | Path) -> None:
         """Remove what `save` wrote into a folder, where there is any."""
         for name in (cls.DOCUMENT, *cls.TABLES.values()):
-            (Path(folder) / name).unlink(missing_ok=True)
+            (absolute(folder) / name).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -103,7 +104,7 @@ class Result(Shown):
         StoreError
             It is damaged, or of another format.
         """
-        root = Path(folder)
+        root = absolute(folder)
         cls._check_there(root / cls.DOCUMENT)
         with cls._reading(root):
             return cls._read(cls._checked((root / cls.DOCUMENT).read_bytes(), root), root)
@@ -158,7 +159,7 @@ class Result(Shown):
     @classmethod
     def _checked(cls, text: str | bytes, path: Path) -> dict[str, Any]:
         """Parse a document, and see that its format is the one that this version reads."""
-        document: dict[str, Any] = json.loads(text)
+        document: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
         if document["format"] != cls.FORMAT:
             raise StoreError(
                 f"{path}{cls.SUBJECT} has another format than this howfar reads ({cls.FORMAT}): run {cls.COMMAND} again"
@@ -180,7 +181,7 @@ class Result(Shown):
             yield
         except MissingPathError:
             raise
-        except (ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             reason = one_line(f"{type(error).__name__}: {error}")
             raise StoreError(f"{path}{cls.SUBJECT} {cls.DAMAGE} ({reason}): run {cls.COMMAND} again") from error
 
@@ -207,6 +208,10 @@ class Plots:
 
     def __dir__(self) -> Iterator[str]:
         return iter(registry.names(self._kind))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} stands where JSON has a number or null")
 
 
 def _plain_fields(kind: Any) -> dict[str, Field[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from howfar import registry
+from howfar.io.location import absolute
 from howfar.results import Comparison
 from howfar.results.result import Result
 
@@ -51,7 +52,7 @@ def write_report(run: str | Path) -> Path:
     >>> write_report(run.save(tempfile.mkdtemp())).name
     'report.html'
     """
-    folder = Path(run)
+    folder = absolute(run)
     kinds: list[type[Result]] = [registry.load("results", name) for name in registry.ordered("results")]
     written = [kind for kind in kinds if (folder / kind.DOCUMENT).is_file()]
     latest = max(written, key=lambda kind: (folder / kind.DOCUMENT).stat().st_mtime_ns, default=Comparison)

@@ -61,7 +61,9 @@ class HashedDataset:
         """
         names = sorted({self.photographs[item.name] for item in self.dataset.items})
         if len(names) < 2:
-            raise InputError.of("pool", f"needs at least two photographs of {self.dataset.name}", len(names), "leave it out")
+            raise InputError.of(
+                "pool_share", f"needs at least two photographs of {self.dataset.name}", len(names), "leave it out"
+            )
         order = np.random.default_rng(seed).permutation(len(names))
         count = min(max(round(share * len(names)), 1), len(names) - 1)
         pool = {names[index] for index in order[:count]}
