@@ -14,7 +14,7 @@ from howfar.protocols import Backbone
 
 
 class PerturbedBackbone(Backbone):
-    """A backbone that sees every image perturbed.
+    """Embed every image perturbed, by another backbone.
 
     Features of perturbed images are kept in a store beside those of the images as they are, under an identity of their own.
 
@@ -47,17 +47,17 @@ class PerturbedBackbone(Backbone):
 
     @property
     def name(self) -> str:
-        """The backbone's name and the perturbation's."""
+        """Return the backbone's name and the perturbation's."""
         return f"{self._backbone.name} of {self._perturbation.name}"
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Lengths of the parts of a feature, which a perturbation does not change."""
+        """Return the lengths of the parts of a feature, which a perturbation does not change."""
         return self._backbone.layers
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """The backbone's identity, and the perturbation with its parameters."""
+        """Return the backbone's identity, with the perturbation and its parameters."""
         change = {"name": self._perturbation.name, **self._perturbation.parameters}
         return {**self._backbone.identity, "perturbation": change}
 

@@ -45,7 +45,7 @@ _CLOTH: Final = (
 
 
 class Person(NamedTuple):
-    """What makes an identity: lengths are shares of a picture's height, colours are linear RGB in 0-1."""
+    """Describe an identity: lengths are shares of a picture's height, colours are linear RGB in 0-1."""
 
     tall: float
     shoulders: float
@@ -65,7 +65,7 @@ class Person(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """One ellipsoid of a body: its centre (right, up, forward), half axes, colour, and the colours of its front and stripes."""
+    """Describe one ellipsoid of a body: centre (right, up, forward), half axes, colour, colours of its front and stripes."""
 
     centre: tuple[float, float, float]
     axes: tuple[float, float, float]

@@ -22,7 +22,7 @@ _BASE: Final = 256
 
 
 class Weather(NamedTuple):
-    """How a weather changes a picture: greyness, fog before background and person, shadow, flakes a pixel, white ground."""
+    """Describe a weather: greyness, fog before background and before the person, shadow, flakes a pixel, white ground."""
 
     name: str
     grey: float
@@ -34,7 +34,7 @@ class Weather(NamedTuple):
 
 
 class Light(NamedTuple):
-    """How much light there is, of which colour, and whether a lamp shines from above."""
+    """Describe how much light there is, of which colour, and whether a lamp shines from above."""
 
     name: str
     exposure: float
@@ -43,7 +43,7 @@ class Light(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """A background, the figure before it with its coverage in 0-1, and the row on which the figure stands."""
+    """Hold a background, the figure before it with its coverage in 0-1, and the row on which the figure stands."""
 
     background: Colours
     figure: Colours
@@ -138,12 +138,12 @@ def _full_turn(scene: int, height: int, width: int) -> Colours:
 
 
 def _noise(rng: np.random.Generator, columns: int, cell: float) -> Field:
-    """Smooth noise of (`_BASE`, columns)."""
+    """Draw smooth noise of (`_BASE`, columns)."""
     return smooth_noise(rng, max(_BASE, columns), cell)[:_BASE, :columns]
 
 
 def _sky(rng: np.random.Generator, columns: int) -> Colours:
-    """A sky that is paler towards the horizon, with soft clouds."""
+    """Draw a sky that is paler towards the horizon, with soft clouds."""
     height = np.linspace(0.0, 1.0, _BASE, dtype=np.float32)[:, None, None]
     clear = np.array((0.28, 0.45, 0.72), np.float32) * (1.0 - height) + np.array((0.70, 0.76, 0.82), np.float32) * height
     clouds = np.clip(0.25 * _noise(rng, columns, 60.0), 0.0, 0.4)[..., None]
@@ -151,7 +151,7 @@ def _sky(rng: np.random.Generator, columns: int) -> Colours:
 
 
 def _street(rng: np.random.Generator, columns: int) -> Colours:
-    """Buildings with windows along a pavement."""
+    """Draw buildings with windows along a pavement."""
     picture, horizon, left = _sky(rng, columns), int(_HORIZON * _BASE), 0
     while left < columns:
         right = min(columns, left + int(rng.integers(50, 130)))
@@ -173,7 +173,7 @@ def _street(rng: np.random.Generator, columns: int) -> Colours:
 
 
 def _field(rng: np.random.Generator, columns: int) -> Colours:
-    """Hills and trees behind grass."""
+    """Draw hills and trees behind grass."""
     picture, horizon = _sky(rng, columns), int(_HORIZON * _BASE)
     ridge = horizon - 30 - 14 * _noise(rng, columns, 90.0)[0]
     rows = np.arange(_BASE)[:, None]

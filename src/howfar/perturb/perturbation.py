@@ -17,7 +17,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Perturbation:
-    """A change of pixels that keeps an image's size.
+    """Describe a change of pixels that keeps an image's size.
 
     Attributes
     ----------

@@ -168,5 +168,6 @@ def _within(rows: Float64Array, effects: Float64Array, mean: float, spread: floa
 
 def _products(s: Float64Array, p: Float64Array, of_s: Float64Array, of_p: Float64Array) -> Float64Array:
     """Sum all distances, weighted by each product of effects, (k, l)."""
-    k, l = len(of_s), len(of_p)  # noqa: E741  # beside k
-    return quadratic_forms(s, p, np.repeat(of_s, l, axis=0).T, np.tile(of_p, (k, 1)).T).reshape(k, l)
+    shape = len(of_s), len(of_p)
+    repeated, tiled = np.repeat(of_s, shape[1], axis=0), np.tile(of_p, (shape[0], 1))
+    return quadratic_forms(s, p, repeated.T, tiled.T).reshape(shape)

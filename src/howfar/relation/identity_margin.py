@@ -12,7 +12,7 @@ from howfar.errors import InputError
 
 @dataclass(frozen=True)
 class IdentityMargin:
-    """How well distances tell identities apart.
+    """Hold how well distances tell identities apart.
 
     Attributes
     ----------

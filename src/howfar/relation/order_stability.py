@@ -16,7 +16,7 @@ Distances = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class OrderStability:
-    """Agreement of two orders of the same datasets; each interval is of percentiles over resampled images.
+    """Hold the agreement of two orders of the same datasets; each interval is of percentiles over resampled images.
 
     Attributes
     ----------
@@ -89,6 +89,6 @@ def order_stability(
 
 
 def _agreement(before: NDArray[np.float64], after: NDArray[np.float64], k: int) -> tuple[float, float]:
-    """Kendall's τ_b and the overlap of the k nearest."""
+    """Compute Kendall's τ_b and the overlap of the k nearest."""
     nearest = [set(np.argsort(values, kind="stable")[:k].tolist()) for values in (before, after)]
     return float(stats.kendalltau(before, after).statistic), len(nearest[0] & nearest[1]) / k
