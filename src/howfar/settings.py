@@ -1,4 +1,4 @@
-"""Turn the keywords of a function into checked values, and its declared options into its signature and documentation."""
+"""Check the options given to a function against their declarations, and write its signature and documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List ready-made embeddings among the backbones; they are passed as datasets, and nothing is computed from images."""
+"""Register ready-made embeddings among the backbones, as datasets whose features are given."""
 
 from __future__ import annotations
 

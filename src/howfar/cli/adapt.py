@@ -1,4 +1,4 @@
-"""Say what labelling a few images of each secondary dataset buys (`howfar adapt`)."""
+"""Train with a few labelled images of each secondary dataset, and say what that gains (`howfar adapt`)."""
 
 from __future__ import annotations
 

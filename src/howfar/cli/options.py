@@ -1,4 +1,4 @@
-"""Make a command's parameters of the options that a Python function takes, and turn what was written into its keywords."""
+"""Make command-line parameters of the options that a Python function takes, and convert what a user typed."""
 
 from __future__ import annotations
 

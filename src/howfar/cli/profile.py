@@ -1,4 +1,4 @@
-"""Keep in one file what it takes to score new images without the primary dataset's (`howfar profile`)."""
+"""Save a profile of a primary dataset in one file, to score new images without its images (`howfar profile`)."""
 
 from __future__ import annotations
 

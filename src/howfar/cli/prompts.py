@@ -1,4 +1,4 @@
-"""Segment images by networks that are told what to segment (`howfar prompts`)."""
+"""Segment images by promptable networks such as SAM and CLIPSeg, and score them (`howfar prompts`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Set performance against distance, and say what to expect of images without labels (`howfar relate`)."""
+"""Relate performance to distance, and estimate performance without labels (`howfar relate`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure new images against a profile, and print a line for each as it is ready (`howfar score`)."""
+"""Score new images against a saved profile, and print a line for each as it is ready (`howfar score`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convert pictures of any of Pillow's modes to 8-bit RGB, with one stated meaning for each mode."""
+"""Convert images of any Pillow mode (palette, 16-bit, CMYK, alpha …) to 8-bit RGB by one stated rule for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read datasets in containers: one file, a folder of such files alone, or a pattern like ``shard-{000..011}.tar``."""
+"""Read datasets that lie in tar, Parquet or Arrow files: one file, a folder of them, or a pattern of names."""
 
 from __future__ import annotations
 

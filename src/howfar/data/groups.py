@@ -1,4 +1,4 @@
-"""Name the photographs that images are tiles of, by the caller's expression or by a guess from the images' names."""
+"""Group images that are tiles of one photograph, by a regular expression or by a guess from their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read lists of images: a text file with one a line, or a table with a column image."""
+"""Read lists of images: a text file with one image on a line, or a table with a column `image`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decode image files to 8-bit RGB pictures, or tell in one short reason why a file cannot be decoded.
+"""Decode image files to 8-bit RGB, and give one short reason where a file cannot be decoded.
 
 All functions are safe in several threads; none changes Pillow's settings. While a file is decoded, warnings that rise within
 Pillow are ignored, so that the outcome does not depend on the caller's warning filters.

@@ -1,4 +1,4 @@
-"""Write probability maps of a dataset's images: one PNG an image, whole or not at all, signed by what made it."""
+"""Write a model's probability maps as one PNG for each image, each signed by the model that made it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write files that appear whole or not at all, and that outlast a power cut once they have appeared."""
+"""Write files atomically: they appear whole or not at all, and survive a power cut once they have appeared."""
 
 from __future__ import annotations
 

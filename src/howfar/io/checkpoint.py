@@ -1,4 +1,4 @@
-"""Keep the finished parts of a long run, so that a run that was killed goes on where it was when it is run again.
+"""Keep the finished parts of a long run on disk, so that a killed run resumes where it stopped.
 
 The key of a part is a digest of all that its values depend on, the version of the installed howfar included, so that what other
 settings or another version left is never taken for it. A part is written whole or not at all, and is removed when the run's

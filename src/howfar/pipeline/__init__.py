@@ -1,4 +1,4 @@
-"""Embed datasets, project and measure them: where data, store, runner, backbone and numerics meet."""
+"""Embed images by a backbone, project the features by PCA, and measure distances between the projected datasets."""
 
 from howfar.pipeline.bootstrap import ROUNDING
 from howfar.pipeline.embedding import BATCH_SIZE, check_work, embed, embed_all

@@ -1,4 +1,4 @@
-"""Read a model's probability maps of images, and compute their label-free signals (confidence, entropy, agreement)."""
+"""Read a model's probability maps, and compute signals that need no labels: confidence, entropy, self-agreement."""
 
 from __future__ import annotations
 

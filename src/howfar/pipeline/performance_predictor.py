@@ -1,4 +1,4 @@
-"""Predict the performance of new images by estimators that a profile holds, fitted on labelled datasets."""
+"""Predict the performance of new images by the estimators in a primary dataset's saved profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a profile to one file, and read it back with checks that the file is one."""
+"""Write the saved profile of a primary dataset to one file, and read it back with checks that the file is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure how far new images are from a primary dataset by what a profile keeps of it, without its images."""
+"""Measure how far new images are from a primary dataset by its saved profile, without its images."""
 
 from __future__ import annotations
 

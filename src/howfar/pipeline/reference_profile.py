@@ -1,4 +1,4 @@
-"""Save, load and score by a profile, which holds what it takes to say how far new images are from a primary dataset."""
+"""Save, load and score by a profile: one file that stands for a primary dataset when new images are scored."""
 
 from __future__ import annotations
 

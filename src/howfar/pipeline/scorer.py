@@ -1,4 +1,4 @@
-"""Score new images against a profile, with its backbone kept loaded: in batches, or one by one as they arrive."""
+"""Score new images (distance, predicted performance, failure flag) against a saved profile of the primary dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compute a large dataset's moments or inner products as a runner's tasks, and keep them beside its features."""
+"""Compute a large dataset's mean and scatter, or its inner products, in parallel tasks, and keep them beside its features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the Python call that gives a result again, from what the result records of its datasets, backbone and settings."""
+"""Write the Python code that gives a result again, from the datasets, backbone and settings that it records."""
 
 from __future__ import annotations
 

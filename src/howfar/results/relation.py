@@ -1,4 +1,4 @@
-"""Hold the result of a performance study: performance by distance, and estimates and probable failures without labels."""
+"""Hold the result of relating performance to distance, with estimates for unlabelled images and probable failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold the scores that a profile gives new images: one record an image, and the table of many."""
+"""Hold the scores of new images against a saved profile: one record for each image, and the table of many."""
 
 from __future__ import annotations
 

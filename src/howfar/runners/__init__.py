@@ -1,4 +1,4 @@
-"""Run picklable functions over lists of tasks, on this machine's threads or on a Ray cluster."""
+"""Run tasks in parallel, on this machine's threads or on a Ray cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make a runner from the name, number of workers and address that a user gives."""
+"""Make the object that runs tasks in parallel from the name, workers and address that a user gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turn howfar's segmenters, other torch modules and ONNX files into functions that give foreground probabilities."""
+"""Wrap howfar's segmenters, other torch modules and ONNX files as functions that give foreground probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make a selection strategy of a function that chooses images and a function that says why."""
+"""Make a selection strategy of two functions: one chooses images, the other says why each was chosen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compute Euclidean distances between rows by differences (equal rows are at exactly 0), in blocks that fit in memory."""
+"""Compute Euclidean distances between feature rows in blocks that fit in memory, exactly 0 for equal rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cluster rows by k-means (Lloyd) from k-means++ seeds with several restarts; no cluster is empty that need not be."""
+"""Cluster feature rows by k-means (Lloyd) from k-means++ seeds, with several restarts and no needlessly empty cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold the images that a strategy chooses from: columns checked, order settled, and which have labels already."""
+"""Check the images that a selection strategy chooses from: their columns, order, and which are labelled already."""
 
 from __future__ import annotations
 

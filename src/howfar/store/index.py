@@ -1,4 +1,4 @@
-"""Map contents to shards and rows, in memory: the union of the shards' indexes."""
+"""Map image contents to the shards and rows that hold their features, in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claim the contents that a process is computing, so that several processes that fill one store repeat nothing.
+"""Claim the images that a process is embedding, so that processes that share a store repeat nothing.
 
 A claim is a file below ``claims/`` that names contents and is locked by the process that computes them. The lock ends with its
 holder, however that ends; a claim that another can lock is therefore nobody's, and is deleted by whoever meets it.

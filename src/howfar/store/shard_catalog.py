@@ -1,4 +1,4 @@
-"""List the shards of one feature, open their matrices, and follow what other processes do to their folder."""
+"""List the files (shards) that hold one backbone's features, and follow what other processes add to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open feature stores in one folder, one for each feature identity and storage type."""
+"""Open the store of features: one folder for each backbone, preprocessing and storage type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure the distances of every dataset from every other, pair by pair, so that a matrix that was killed goes on."""
+"""Measure the distance of every dataset from every other, pair by pair; a run that was killed resumes."""
 
 from __future__ import annotations
 

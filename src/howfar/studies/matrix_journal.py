@@ -1,4 +1,4 @@
-"""Keep pairs of datasets as they are measured, so that a matrix that was killed goes on where it was."""
+"""Keep the measured pairs of datasets on disk, so that a killed run of all pairs resumes where it stopped."""
 
 from __future__ import annotations
 

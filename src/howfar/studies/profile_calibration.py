@@ -1,4 +1,4 @@
-"""Fit and judge performance estimators on labelled datasets, for a reference profile to predict by."""
+"""Fit and judge performance estimators on labelled datasets, for a primary dataset's profile to predict by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make numbered test images' hashes and features, and processes that write them to a store, for the tests of a store."""
+"""Provide numbered test images, their features, and processes that write them to a store, for tests of a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read images from Arrow files, in which Hugging Face saves datasets: a column image of bytes or of its structs."""
+"""Read images from Arrow files, as Hugging Face saves datasets, whose column `image` holds image bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cache opened containers: each is indexed once in a process, and anew when its file has changed."""
+"""Cache opened tar, Parquet and Arrow files: each is indexed once in a process, and again when it has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find and read columns of images in Parquet and Arrow files: bytes, or Hugging Face's structs of bytes and path."""
+"""Find and read the columns of Parquet and Arrow files that hold images, as bytes or as Hugging Face's structs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read images from Parquet files: a column image of bytes or of Hugging Face's structs, and where wished label and mask."""
+"""Read images from Parquet files whose column `image` holds image bytes; columns `label` and `mask` are optional."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write sentences on what training on a few labelled images gained: what was measured, and its interval."""
+"""Write sentences on what training on a few labelled images gained, with confidence intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluate predicted classes, or their probabilities, against a dataset's labels."""
+"""Score an image classifier: predicted classes, or their probabilities, against a dataset's class labels."""
 
 from __future__ import annotations
 

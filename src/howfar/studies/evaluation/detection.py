@@ -1,4 +1,4 @@
-"""Evaluate predicted boxes against true boxes."""
+"""Score an object detector: predicted boxes against true boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score predictions that one file lists, an entry an image: classes or boxes."""
+"""Score predictions that one file lists, an entry for each image: classes of a classifier or boxes of a detector."""
 
 from __future__ import annotations
 

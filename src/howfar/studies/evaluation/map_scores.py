@@ -1,4 +1,4 @@
-"""Read probability maps and masks image by image, and reduce each to its counts, histogram and agreements."""
+"""Read probability maps and masks image by image, and keep of each its pixel counts, histogram and label-free signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluate probability maps against masks: scores of the dataset, and a row of scores and signals for each image."""
+"""Score a segmenter: probability maps against masks, for the dataset as a whole and for each image."""
 
 from __future__ import annotations
 

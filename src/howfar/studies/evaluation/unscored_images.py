@@ -1,4 +1,4 @@
-"""Handle images that cannot be scored: stop with one line, or list them as left out."""
+"""Handle images that cannot be scored: stop with one error line, or list them as left out."""
 
 from __future__ import annotations
 
