@@ -1,4 +1,4 @@
-"""Draw the mean distances of two projected datasets by bootstrap, and make intervals of the draws."""
+"""Bootstrap the mean distances of two projected datasets by resampling images, and make intervals of the resamples."""
 
 from __future__ import annotations
 

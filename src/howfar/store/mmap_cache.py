@@ -1,4 +1,4 @@
-"""Open matrices of shards when they are first read, and keep only a limited number open."""
+"""Memory-map the feature files (shards) of a store when they are first read, and keep only a limited number open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read and write a store's folder behind a URL, in an object store that fsspec reads and writes.
+"""Read and write a feature store that lies behind a URL, such as a bucket, by fsspec.
 
 An object of S3, Google Cloud Storage or Azure appears whole when its upload ends, and is seen by all from then on; so it needs
 no temporary name there. Nobody can lock an object, so nothing is claimed: of two processes that embed the same images into one

@@ -1,4 +1,4 @@
-"""Compute each image's performance at a common threshold, and F of any of the images together."""
+"""Compute each image's performance at a common threshold, and the pooled F of any subset of images."""
 
 from __future__ import annotations
 
