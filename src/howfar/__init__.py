@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from howfar.results.backbones import BackboneComparison
     from howfar.results.matrix import Matrix
     from howfar.results.prompting import Prompting
+    from howfar.results.study_run import StudyRun
     from howfar.segmenters.checkpoint import Checkpoint
     from howfar.store import Store
     from howfar.studies.adaptation.adapt import adapt
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from howfar.studies.prompts.study import prompts
     from howfar.studies.run_folder import write_report
     from howfar.studies.selection import select
+    from howfar.studies.study_file.study import study
     from howfar.training.train import train
 
 _NAMES = {
@@ -53,6 +55,7 @@ _NAMES = {
     "Relation": "howfar.results",
     "Selection": "howfar.results",
     "Store": "howfar.store",
+    "StudyRun": "howfar.results.study_run",
     "adapt": "howfar.studies.adaptation.adapt",
     "bakeoff": "howfar.studies.adaptation.bakeoff",
     "compare": "howfar.studies.distance",
@@ -66,6 +69,7 @@ _NAMES = {
     "prompts": "howfar.studies.prompts.study",
     "relate": "howfar.studies.performance.relate",
     "select": "howfar.studies.selection",
+    "study": "howfar.studies.study_file.study",
     "train": "howfar.training.train",
     "write_report": "howfar.studies.run_folder",
 }
@@ -73,9 +77,9 @@ _MODULES = ("distances", "metrics", "projection", "relation", "selection", "sign
 
 __all__ = [
     "Adaptation", "BackboneComparison", "Checkpoint", "Comparison", "Dataset", "Evaluation", "Features", "HowfarError",
-    "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "__version__", "adapt", "bakeoff", "compare",
+    "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun", "__version__", "adapt", "bakeoff", "compare",
     "compare_backbones", "distances", "embed", "evaluate", "load_backbone", "matrix", "metrics", "predict", "profile",
-    "projection", "prompts", "relate", "relation", "select", "selection", "significance", "train", "write_report",
+    "projection", "prompts", "relate", "relation", "select", "selection", "significance", "study", "train", "write_report",
 ]  # fmt: skip
 
 

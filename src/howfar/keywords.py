@@ -288,3 +288,10 @@ class PromptOptions(PromptSettings, total=False):
     pretrained: options.RandomWeights
     device: options.Device
     progress: options.Progress
+
+
+class StudyFileOptions(StudyExecution, total=False):
+    """Declare the options of `howfar.study`."""
+
+    device: options.Device
+    out: Annotated[options.Out, options.But({"help": "Write the run to this folder, not where the study file says."})]

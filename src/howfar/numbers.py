@@ -61,3 +61,20 @@ def share(value: float) -> str:
     if 0.995 <= value < 1:
         return "over 99 %"
     return f"{100 * value:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the two units that fit it.
+
+    Examples
+    --------
+    >>> duration(0.04), duration(12.3), duration(200), duration(7300)
+    ('below 1 s', '12 s', '3 min 20 s', '2 h 2 min')
+    """
+    whole = round(seconds)
+    if whole < 1:
+        return "below 1 s"
+    if whole < 60:
+        return f"{whole} s"
+    minutes, left = divmod(whole, 60)
+    return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

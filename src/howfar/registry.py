@@ -91,6 +91,8 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "blur": "howfar.perturb.corruptions:BLUR",
         "noise": "howfar.perturb.corruptions:NOISY",
     },
+    "studies": {"components": "howfar.studies.components:COMPONENTS"},
+    "study_sections": {"components": "howfar.report.components:section"},
     "runners": {"local": "howfar.runners.local:LocalRunner", "ray": "howfar.runners.ray:RayRunner"},
     "figures": {
         "relative": "howfar.figures.relative_distance:relative",
@@ -154,6 +156,8 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "backbones": "howfar.results.backbones:BackboneComparison",
         "matrix": "howfar.results.matrix:Matrix",
         "prompting": "howfar.results.prompting:Prompting",
+        "components": "howfar.results.components:Components",
+        "study": "howfar.results.study_run:StudyRun",
     },
     "reports": {
         "html": "howfar.report.comparison:write_report",
@@ -162,7 +166,11 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "backbones": "howfar.report.backbones:write_backbones_report",
         "matrix": "howfar.report.matrix:write_matrix_report",
         "prompting": "howfar.report.prompting:write_prompting_report",
+        "section": "howfar.report.study:write_section_report",
+        "study": "howfar.report.study:write_study_report",
     },
+    "components_figures": {},
+    "study_figures": {},
     "sections": {
         "answer": "howfar.report.comparison:ANSWER",
         "distances": "howfar.report.comparison:DISTANCES",
@@ -191,6 +199,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "score": "howfar.cli.score:score",
         "embed": "howfar.cli.embed:embed",
         "backbones": "howfar.cli.backbones:backbones",
+        "study": "howfar.cli.study:study",
         "report": "howfar.cli.report:report",
     },
 }

@@ -99,9 +99,19 @@ def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
     """Raise `InputError` for the first name of an option that is none of the known ones, and name the nearest."""
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}"
-            raise InputError.of("option", "must be a known one", name, hint)
+            raise InputError.of("option", "must be a known one", name, nearest(name, known, "options"))
+
+
+def nearest(name: str, known: Collection[str], what: str) -> str:
+    """Ask whether the nearest of the known names was meant; where none is near, list them, called `what`.
+
+    Examples
+    --------
+    >>> nearest("sed", ["seed", "limit"], "options"), nearest("x", ["seed"], "options")
+    ('did you mean seed?', 'the options are seed')
+    """
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"the {what} are {', '.join(known) or 'none'}"
 
 
 def picked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:

@@ -48,7 +48,7 @@ def embed(figure: Figure, name: str, folder: Path, vector: bool = True) -> Embed
     as for a figure of photographs.
     """
     buffer = io.StringIO()
-    with _saving(name):
+    with saving(name):
         replace(folder / f"{name}.png", partial(figure.savefig, format="png", dpi=DPI))
         figure.savefig(buffer, format="svg", dpi=DPI, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = buffer.getvalue()
@@ -58,7 +58,7 @@ def embed(figure: Figure, name: str, folder: Path, vector: bool = True) -> Embed
 
 
 @contextmanager
-def _saving(name: str) -> Iterator[None]:
+def saving(name: str) -> Iterator[None]:
     """Keep text as text, each picture by itself and identifiers the same from run to run; make no remark on rare characters.
 
     A character that no installed font of matplotlib's knows is a box in the .png; in the .svg and on the page the reader's

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from howfar.protocols import Backbone, Runner, Store
 
+Images = TypeVar("Images", Dataset, Features, Dataset | Features)
 BASELINES: Final = ("pixels", "colour_moments")
 
 
@@ -149,16 +150,21 @@ def loaded(
 
 
 def limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Features:
+    """Draw at most `limit` images of the settings, as `drawn` does."""
+    return drawn(dataset, settings.limit, settings.seed)
+
+
+def drawn(dataset: Images, limit: int | None, seed: int) -> Images:
     """Draw at most `limit` images, in their old order; the draw depends on the seed and on the dataset's name alone."""
     count = len(dataset)
-    if settings.limit is None or count <= settings.limit:
+    if limit is None or count <= limit:
         return dataset
-    rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.name.encode()), 2])
-    drawn = np.sort(rng.choice(count, settings.limit, replace=False))
+    rng = np.random.default_rng([seed, zlib.crc32(dataset.name.encode()), 2])
+    kept = np.sort(rng.choice(count, limit, replace=False))
     if isinstance(dataset, Dataset):
-        return replace(dataset, items=tuple(dataset.items[i] for i in drawn))
-    names, paths, contents = (tuple(values[i] for i in drawn) for values in (dataset.images, dataset.paths, dataset.contents))
-    rows = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in drawn]))
+        return replace(dataset, items=tuple(dataset.items[i] for i in kept))
+    names, paths, contents = (tuple(values[i] for i in kept) for values in (dataset.images, dataset.paths, dataset.contents))
+    rows = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in kept]))
     return replace(dataset, rows=rows, images=names, paths=paths, contents=contents)
 
 
@@ -179,7 +185,7 @@ def views(
         for backbone in backbones:
             sizes, layers = [len(dataset) for dataset in chosen], backbone.layers
             check_plan(sizes, sum(layers), len(layers), settings, executor=execution.runner)
-    if all(drawn is dataset for drawn, dataset in zip(sample, datasets, strict=True)):
+    if all(chosen is dataset for chosen, dataset in zip(sample, datasets, strict=True)):
         by_dataset = embed_all(datasets, [*models, *trivial], *execution)
     else:
         main = embed_all(datasets, models, *execution)

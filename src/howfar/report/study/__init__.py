@@ -1,0 +1,102 @@
+"""Report all studies of a study file on one page, in the paper's order; its tables and figures are written as files too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from howfar import registry
+from howfar.report.figures import Drawn, Figures
+from howfar.report.page import write_page
+from howfar.report.parts import Context, FigurePart, Section, TablePart
+from howfar.report.study.export import write_figure, write_table
+
+from howfar.report.tables import Cell, Column, Table, count
+from howfar.results.result import Result
+from howfar.results.study_run import StudyRecord, StudyRun
+
+TEMPLATE = "study/page.html.j2"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Hold a table or figure as the page shows it, and where its files lie below the page."""
+
+    part: TablePart | FigurePart
+    figure: Drawn | None
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Hold a study's section as the page shows it."""
+
+    name: str
+    title: str
+    kind: str
+    section: Section
+    shown: Sequence[Shown]
+    notes: Sequence[str]
+
+
+def write_study_report(run: StudyRun, folder: str | Path) -> Path:
+    """Write ``report.html``, and every figure (.png, .svg, .pdf) and table (.csv, .tex) of a run, and return the page's path."""
+    root, order = Path(folder), registry.ordered("study_sections")
+    paired = sorted(zip(run.studies, run.results, strict=True), key=lambda pair: order.index(pair[0].kind))
+    failed: list[str] = []
+    filled = [
+        section
+        for record, result in paired
+        if (section := _filled(record, result, Context(root / record.name, run.symbols), root, f"{record.name}-", failed))
+    ]
+    return _write(run.title, filled, root, failed, provenance=run.provenance, datasets=_datasets(run), text=run.text)
+
+
+def write_section_report(result: Result, folder: str | Path) -> Path:
+    """Write ``report.html`` with the section of one study's result, its figures and tables, and return the page's path."""
+    root, kind = Path(folder), result.DOCUMENT.removesuffix(".json")
+    record = StudyRecord(root.name, kind, registry.load("studies", kind).title, "", 0.0)
+    failed: list[str] = []
+    section = _filled(record, result, Context(root), root, "", failed)
+    provenance: Any = result.provenance  # type: ignore[attr-defined]  # every study's result has one
+    return _write(record.title, [section] if section else [], root, failed, provenance=provenance, datasets=None, text="")
+
+
+def _filled(
+    record: StudyRecord, result: Result, context: Context, root: Path, prefix: str, failed: list[str]
+) -> Filled | None:
+    """Make the section of one study and its files; a kind of another package that raises leaves a note."""
+    try:
+        section: Section = registry.load("study_sections", record.kind)(result, context)
+        shown = [_shown(part, root, prefix) for part in section.parts]
+    except Exception as error:
+        if registry.is_ours("study_sections", record.kind):
+            raise
+        failed.append(f"The section of {record.name} could not be made ({type(error).__name__}: {error}).")
+        return None
+    return Filled(record.name, record.title, record.kind, section, shown, tuple(getattr(result, "notes", ())))
+
+
+def _shown(part: TablePart | FigurePart, root: Path, prefix: str) -> Shown:
+    name = f"{prefix}{part.name}"
+    if isinstance(part, TablePart):
+        return Shown(part, None, write_table(part, name, root))
+    embedded, files = write_figure(part, name, root)
+    return Shown(part, Drawn(embedded, part.caption), files)
+
+
+def _write(title: str, sections: Sequence[Filled], root: Path, failed: list[str], **content: Any) -> Path:
+    figures = Figures({}, failed)
+    return write_page(TEMPLATE, {"title": title, "sections": sections, **content}, root, figures)
+
+
+def _datasets(run: StudyRun) -> Table:
+    columns = (
+        Column("dataset"),
+        Column("images", "that are drawn of it at most"),
+        Column("stands for", "the paper's symbol of the dataset whose kind it is"),
+    )
+    rows = ((Cell(each.name), count(each.n), Cell(each.stands_for.replace("_", "") or "–")) for each in run.datasets)
+    return Table(columns, tuple(rows))

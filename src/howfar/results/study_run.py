@@ -1,0 +1,127 @@
+"""Hold the results of all studies of a study file, in the order in which they ran."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from howfar import registry
+from howfar.io.atomic import replace_text
+from howfar.io.location import absolute
+from howfar.numbers import duration
+from howfar.results.json_values import plain
+from howfar.results.records import Provenance
+from howfar.results.result import Result
+from howfar.results.tables import Cells
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """Hold what is known of one study of a file: its name and kind, its heading, the key of its inputs, seconds it took."""
+
+    name: str
+    kind: str
+    title: str
+    key: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StudyDataset:
+    """Hold a dataset of a study file: name, images that are drawn of it, the path or URL, the paper's symbol or ""."""
+
+    name: str
+    n: int
+    source: str
+    stands_for: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyRun(Result):
+    """Hold the results of a study file, each in a folder of its own below the run's; `howfar.study` makes it.
+
+    Attributes
+    ----------
+    title, text
+        Heading of the report, and the study file as it was written.
+    studies, results
+        A record of each study, and the result of each, in the order of the records.
+    datasets
+        Every dataset of the file.
+    notes, provenance
+        What a reader should know; what made it.
+    """
+
+    DOCUMENT: ClassVar = "study.json"
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    SUBJECT: ClassVar = ": the run of a study file"
+    FIGURES: ClassVar = "study_figures"
+    REPORT: ClassVar = "study"
+
+    title: str
+    text: str
+    studies: tuple[StudyRecord, ...]
+    results: tuple[Result, ...]
+    datasets: tuple[StudyDataset, ...]
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    @property
+    def symbols(self) -> dict[str, str]:
+        """Return by dataset the paper's symbol of the dataset whose kind it is, where the file gives one."""
+        return {dataset.name: dataset.stands_for for dataset in self.datasets if dataset.stands_for}
+
+    def __getitem__(self, name: str) -> Result:
+        return dict(zip((record.name for record in self.studies), self.results, strict=True))[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``howfar study --json``, with the document of every study's result."""
+        documents = {record.name: result.to_dict() for record, result in zip(self.studies, self.results, strict=True)}
+        return {**self._described(), "results": documents}
+
+    def _described(self) -> dict[str, Any]:
+        names = ("title", "text", "studies", "datasets", "notes", "provenance")
+        return {"format": self.FORMAT, **{name: plain(getattr(self, name)) for name in names}}
+
+    def save(self, folder: str | Path) -> Path:
+        """Write every study's result into a folder of its own below `folder`, then the document that lists them."""
+        root = absolute(folder)
+        for record, result in zip(self.studies, self.results, strict=True):
+            result.save(root / record.name)
+        return self.save_document(root)
+
+    def save_document(self, folder: str | Path) -> Path:
+        """Write the document alone, where the results lie below the folder already, and return the folder."""
+        root = absolute(folder)
+        root.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self._described(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        replace_text(root / self.DOCUMENT, text)
+        return root
+
+    @classmethod
+    def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
+        studies = tuple(StudyRecord(**record) for record in document["studies"])
+        results = tuple(registry.load("studies", record.kind).result.load(root / record.name) for record in studies)
+        return cls(
+            title=document["title"],
+            text=document["text"],
+            studies=studies,
+            results=results,
+            datasets=tuple(StudyDataset(**dataset) for dataset in document["datasets"]),
+            provenance=Provenance(**document["provenance"]),
+            notes=tuple(document["notes"]),
+        )
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a study."""
+        rows = [(record.name, record.kind, duration(record.seconds)) for record in self.studies]
+        return ("study", "kind", "took"), rows
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        images = sum(dataset.n for dataset in self.datasets)
+        return f"{self.title}: {len(self.studies)} studies on {len(self.datasets)} datasets of {images:,} images"

@@ -1,0 +1,110 @@
+"""Run the study of components (appendix A.1, table 6): from which number of components on do distances no longer change?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from howfar import options
+from howfar.distances.dataset import dataset_to_dataset, self_distance
+from howfar.errors import InputError
+from howfar.progress import bar
+from howfar.projection import Projection, Projector
+from howfar.relation.plateau import plateau
+from howfar.results import Features, Provenance
+from howfar.results.components import Components
+from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.study_file.kind import BackboneNames, DatasetName, DatasetNames, Kind, KindSettings, Work, setting
+
+
+class ComponentsSettings(KindSettings):
+    """Hold the settings of the study of components."""
+
+    primary: DatasetName = Field(description="The primary dataset.")
+    secondaries: DatasetNames = Field(description="The secondary datasets.")
+    backbones: BackboneNames = Field(description="The backbones that distances are measured by.")
+    components: tuple[int, ...] = Field((5, 10, 15, 20, 25, 30, 40), min_length=2, description="Numbers of components.")
+    share: float = Field(0.02, gt=0, lt=1, description="Largest relative change of a distance that counts as none.")
+    projection: options.Space = setting(options.Projection)
+    scale: options.Scales = setting(options.Scale)
+
+
+def _check(settings: ComponentsSettings, inputs: Inputs) -> None:
+    if min(settings.components) < 1 or len(set(settings.components)) < len(settings.components):
+        raise InputError.of("components", "must be different numbers of at least 1", list(settings.components))
+    if settings.projection == "none":
+        raise InputError.of("projection", "must keep components, as their number is what is studied", settings.projection)
+
+
+def _run(settings: ComponentsSettings, inputs: Inputs) -> Components:
+    """Project once with the most components: those of a smaller number are the first of them."""
+    secondaries = inputs.names(settings.secondaries)
+    datasets = inputs.datasets((settings.primary, *secondaries))
+    backbones = [inputs.backbone(name) for name in settings.backbones]
+    rows: list[dict[str, Any]] = []
+    views = inputs.features(datasets, backbones)
+    shown = bar(zip(settings.backbones, views, strict=True), progress=inputs.execution.progress, patient=True, total=len(views))
+    for name, features in shown:
+        rows += [{"backbone": name, **row} for row in _measured(features, settings)]
+    distances = pd.DataFrame(rows)
+    return Components(
+        primary=settings.primary,
+        secondaries=secondaries,
+        backbones=settings.backbones,
+        components=tuple(sorted(settings.components)),
+        share=settings.share,
+        plateaus={name: _plateau(distances[distances["backbone"] == name], settings) for name in settings.backbones},
+        distances=distances,
+        provenance=Provenance.now(),
+    )
+
+
+def _measured(features: tuple[Features, ...], settings: ComponentsSettings) -> list[dict[str, Any]]:
+    primary, *others = features
+    counts = sorted(settings.components)
+    layers = None if settings.scale == "none" else primary.layers
+    projector = Projector(primary.rows, counts[-1], scale=settings.scale, layers=layers)
+    projected = projector.project([dataset.rows for dataset in others], settings.projection)
+    pairs = dict(zip((dataset.name for dataset in others), projected, strict=True))
+    rows = []
+    for count in counts:
+        means = {name: _distance(pair, count) for name, pair in pairs.items()}
+        total = sum(mean for mean, _ in means.values())
+        for name, (mean, own) in means.items():
+            measured = {"o_dist_mean": mean, "o_dist_scaled": mean / total if total else 0.0, "relative": mean / own if own else np.nan}
+            variance = float(pairs[name].explained_variance_ratio[:count].sum())
+            rows.append({"components": count, "dataset": name, **measured, "explained_variance": variance})
+    return rows
+
+
+def _distance(pair: Projection, count: int) -> tuple[float, float]:
+    """Compute O^dist (mean form) and P's self-distance by the first `count` components."""
+    p, s = pair.primary[:, :count], pair.secondary[:, :count]
+    return float(dataset_to_dataset(s, p)), float(self_distance(p)) if len(p) > 1 else 0.0
+
+
+def _plateau(measured: pd.DataFrame, settings: ComponentsSettings) -> int | None:
+    square = measured.pivot(index="components", columns="dataset", values="relative")
+    if not (square.to_numpy() > 0).all():
+        return None
+    return plateau([int(count) for count in square.index], square.to_numpy(), settings.share)
+
+
+def _work(settings: ComponentsSettings, inputs: Inputs) -> Work:
+    seen = inputs.names((settings.primary, *settings.secondaries))
+    return Work(embedded=dict.fromkeys(settings.backbones, seen))
+
+
+COMPONENTS = Kind(
+    name="components",
+    title="How many components are enough?",
+    summary="Distances by the number of principal components, and from which number on they hold (appendix A.1, table 6).",
+    settings=ComponentsSettings,
+    run=_run,
+    result=Components,
+    work=_work,
+    check=_check,
+)

@@ -1,0 +1,211 @@
+"""Read a study file: TOML, checked key by key, with paths relative to it and environment variables in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from howfar import options as declared
+from howfar.errors import InputError, MissingPathError, one_line
+from howfar.io.location import absolute, is_url
+from howfar.studies.study_file.kind import setting
+
+_VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_ENTRY: Final = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DatasetEntry(BaseModel):
+    """Declare a dataset of a study file, or with ``each = "folder"`` a folder of datasets, each called as its folder."""
+
+    model_config = _ENTRY
+
+    path: str = Field(min_length=1, description="A dataset argument, or a folder of datasets; relative to the study file.")
+    each: Literal["", "folder"] = Field("", description='"folder": every folder in path is a dataset, named as the folder.')
+    limit: int | None = Field(None, ge=1, description="Draw at most this many images, with the seed.")
+    group: str | None = Field(None, description="Name photographs by the first group of this regular expression.")
+    stands_for: str = Field(
+        "", description="The paper's symbol of the dataset whose kind this is (P, S_1 … S_6): its printed numbers stand beside."
+    )
+
+
+class BackboneEntry(BaseModel):
+    """Declare a backbone of a study file: a registered name, by default the entry's own, and how it is loaded."""
+
+    model_config = _ENTRY
+
+    backbone: str = Field("", description="One of `howfar backbones`, or timm:MODEL …; by default the entry's name.")
+    weights: str | None = Field(None, description="Local weights: a file, or a folder in the hub's format.")
+    pretrained: bool = setting(declared.RandomWeights)
+    pool: bool | None = setting(declared.Pool)
+    fit: declared.Fits = setting(declared.Fit)
+    via: int | None = setting(declared.Via)
+    size: int | tuple[int, ...] | None = setting(declared.InputSize)
+    mean: tuple[float, ...] | None = setting(declared.Mean)
+    std: tuple[float, ...] | None = setting(declared.Std)
+    output: str | None = setting(declared.Output)
+    prompt: str | None = setting(declared.PromptText)
+    engine: declared.Engines | None = setting(declared.Engine, default=None)
+    precision: declared.Floats | None = setting(declared.Precision, default=None)
+
+    def loading(self) -> dict[str, Any]:
+        """Return the options of `howfar.load_backbone` that differ from their defaults."""
+        fields = type(self).model_fields
+        chosen = {name: getattr(self, name) for name in fields if name != "backbone"}
+        return {name: value for name, value in chosen.items() if value != fields[name].default}
+
+
+class ModelEntry(BaseModel):
+    """Declare a segmenter of a study file, and how it is trained."""
+
+    model_config = _ENTRY
+
+    segmenter: str = Field("", description="unetplusplus, deepcrack or adsam; by default the entry's name.")
+    options: dict[str, int | float | bool | str] = Field(default={}, description="Options of the architecture.")
+    pretrained: bool | str = setting(declared.Pretrained)
+    size: int | None = setting(declared.Side)
+    epochs: int | None = setting(declared.Epochs)
+    batch: int | None = setting(declared.Batch)
+    loss: str | None = setting(declared.Loss)
+    schedule: str | None = setting(declared.Schedule)
+    rate: float | None = setting(declared.Rate)
+    decay: float | None = setting(declared.Decay)
+    augment: bool = setting(declared.Augment)
+    holdout: float = setting(declared.Holdout)
+    patience: int | None = setting(declared.Patience)
+    keep: Literal["best", "last"] = setting(declared.Keep)
+    precision: Literal["32", "bf16"] = setting(declared.TrainingPrecision)
+
+    def training(self) -> dict[str, Any]:
+        """Return the options of `howfar.train` that differ from their defaults, but for the segmenter."""
+        fields = type(self).model_fields
+        chosen = {name: getattr(self, name) for name in fields if name != "segmenter"}
+        return {name: value for name, value in chosen.items() if value != fields[name].default}
+
+
+class StudyDocument(BaseModel):
+    """Hold a study file as it was written, with variables filled in; what is in `studies` is checked by each kind."""
+
+    model_config = _ENTRY
+
+    title: str = Field("", description="Heading of the report.")
+    out: str = Field("", description="Run folder, relative to the file; by default named as the file.")
+    store: str = Field("", description="Where features are kept; by default store/ in the run folder.")
+    settings: dict[str, Any] = Field(default={}, description="Settings of all studies that have them; a study's own go first.")
+    datasets: dict[str, DatasetEntry] = Field(description="The datasets, by the names that studies call them.")
+    backbones: dict[str, BackboneEntry] = Field(default={}, description="The backbones, by the names that studies call them.")
+    models: dict[str, ModelEntry] = Field(default={}, description="Segmenters to train, by the names that studies call them.")
+    studies: dict[str, dict[str, Any]] = Field(
+        min_length=1, description="What to study, by name; `kind` says which kind, by default the name."
+    )
+
+
+def read_document(file: str | Path) -> tuple[StudyDocument, str]:
+    """Read and check a study file but for its studies; the text as it was written comes second.
+
+    Raises
+    ------
+    MissingPathError
+        The file is not there.
+    InputError
+        It is no TOML, has an unknown key or a value that breaks its rule, or names a variable that is not set.
+    """
+    path = absolute(file)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise MissingPathError(f"study file {str(file)!r} is not there: howfar study --new {file} writes a start") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError.of("study file", f"must be readable text ({one_line(error)})", str(file)) from error
+    return parse_document(text, path.parent), text
+
+
+def parse_document(text: str, folder: Path) -> StudyDocument:
+    """Check the text of a study file whose relative paths begin at a folder; raises `InputError` as `read_document`."""
+    try:
+        written = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        remedy = "each name once" if "declare" in str(error) or "overwrite" in str(error) else "see howfar study --new"
+        raise InputError(f"study file is no TOML that can be read ({one_line(error)}): {remedy}") from error
+    document = checked_model(StudyDocument, _filled(written, ""), "")
+    return document.model_copy(
+        update={
+            "datasets": {name: _placed(entry, folder, "path") for name, entry in document.datasets.items()},
+            "backbones": {name: _placed(entry, folder, "weights") for name, entry in document.backbones.items()},
+            "models": {name: _local(entry, folder) for name, entry in document.models.items()},
+        }
+    )
+
+
+def checked_model(model: type[Any], values: Mapping[str, Any], before: str) -> Any:
+    """Check values against a pydantic model; the first that is refused raises `InputError` with its place below `before`."""
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        # An unknown key is often the reason for one that is missing.
+        errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise _refused(model, errors[0], before) from error
+
+
+def _refused(model: type[BaseModel], error: Any, before: str) -> InputError:
+    from howfar.settings import nearest
+
+    location = [str(part) for part in error["loc"]]
+    place = ".".join(filter(None, [before, *location]))
+    if error["type"] == "extra_forbidden":
+        known = _keys(model, location[:-1])
+        above = ".".join(filter(None, [before, *location[:-1]])) or "the study file"
+        return InputError.of(f"key of {above}", "must be a known one", location[-1], nearest(location[-1], known, "keys"))
+    if error["type"] == "missing":
+        return InputError(f"{place} must be given, and is missing: see howfar study --new")
+    return InputError.of(place, f"is refused ({error['msg']})", error["input"])
+
+
+def _keys(model: Any, location: list[str]) -> list[str]:
+    """List the keys that a table of the file may have."""
+    tables = {"datasets": DatasetEntry, "backbones": BackboneEntry, "models": ModelEntry}
+    known = tables[location[0]] if len(location) == 2 and model is StudyDocument and location[0] in tables else model
+    return list(known.model_fields)
+
+
+def _filled(value: Any, place: str) -> Any:
+    """Fill in environment variables, written ``${NAME}`` or ``${NAME:-otherwise}``, in every text below a value."""
+    if isinstance(value, dict):
+        return {key: _filled(each, f"{place}.{key}".removeprefix(".")) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, place) for each in value]
+    if not isinstance(value, str):
+        return value
+
+    def fill(variable: re.Match[str]) -> str:
+        name, otherwise = variable[1], variable[2]
+        found = os.environ.get(name, otherwise)
+        if found is None:
+            raise InputError.of(place, f"names the environment variable {name}, which must be set", value, f"export {name}=FOLDER")
+        return found
+
+    return _VARIABLE.sub(fill, value)
+
+
+def _placed(entry: Any, folder: Path, name: str) -> Any:
+    """Make a path of an entry absolute, from the study file's folder."""
+    given = getattr(entry, name)
+    return entry if given is None or is_url(given) else entry.model_copy(update={name: str(absolute(folder / Path(given).expanduser()))})
+
+
+def _local(entry: ModelEntry, folder: Path) -> ModelEntry:
+    """Make the paths of a model's entry absolute: its initial weights, and an option that names a folder beside the file."""
+    placed = _placed(entry, folder, "pretrained") if isinstance(entry.pretrained, str) else entry
+    beside = {
+        name: str(absolute(folder / value)) if isinstance(value, str) and value.startswith((".", "~", "/")) else value
+        for name, value in placed.options.items()
+    }
+    return ModelEntry.model_validate(placed.model_copy(update={"options": beside}).model_dump())

@@ -1,0 +1,231 @@
+"""Run the studies of a study file one after another; what is done already is kept, and the report holds all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Unpack
+
+from howfar.errors import HowfarError, InputError, one_line
+from howfar.io.location import absolute, is_url, ready_folder
+from howfar.io.lock import alone
+from howfar.keywords import StudyFileOptions
+from howfar.memory import within
+from howfar.progress import bar
+from howfar.results.records import Provenance
+from howfar.results.result import Result
+from howfar.results.study_run import StudyDataset, StudyRecord, StudyRun
+from howfar.settings import checked, with_options
+from howfar.studies.run_folder import draw
+from howfar.studies.study_file.checked import CheckedFile, Planned, check_document
+from howfar.studies.study_file.document import StudyDocument, read_document
+from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.study_file.kept import done_in, fingerprint, keep, kept_result, key_of
+from howfar.studies.study_inputs import Execution
+
+LOCK, PAGE = ".lock", "report.html"
+
+
+@with_options(StudyFileOptions)
+def study(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyRun:
+    """Run every study of a study file that is not done yet, and write one report of all.
+
+    The file and all that it names are checked before any work starts. A study is done where its result was made of the same
+    settings, images, backbones and models; a run that was killed goes on where it was when it is run again.
+
+    Parameters
+    ----------
+    file
+        A study file in TOML; ``howfar study --new`` writes a commented start.
+
+    Returns
+    -------
+    StudyRun
+        ``run["name"]`` is the result of a study; the run folder holds report.html, figures/, tables/ and a folder a study.
+
+    Raises
+    ------
+    HowfarError
+        The file has an unknown key, a missing dataset or a wrong setting; or whatever a study raises, with its name before it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.demo import write_dataset
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for number, name in enumerate(("roads", "north", "south")):
+    ...     _ = write_dataset(folder / name, 8, seed=number, size=32)
+    >>> text = '''
+    ... [datasets]
+    ... roads.path = "roads"
+    ... north.path = "north"
+    ... south.path = "south"
+    ... [backbones.pixels]
+    ... [studies.components]
+    ... primary = "roads"
+    ... secondaries = ["north", "south"]
+    ... backbones = ["pixels"]
+    ... components = [2, 4, 8]
+    ... '''
+    >>> _ = (folder / "mine.toml").write_text(text)
+    >>> study(folder / "mine.toml", progress=False)["components"].backbones
+    ('pixels',)
+    """
+    given = checked(StudyFileOptions, options)
+    plan = plan_of(file, given)
+    ready_folder("out", plan.root)
+    with within(given["memory"]), _locked(plan.root):
+        return _run(plan, given)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold a checked study file, its text, its run folder, and the key of each of its studies."""
+
+    text: str
+    file: CheckedFile
+    root: Path
+    execution: Execution
+    keys: Mapping[str, str]
+    title: str
+
+    def folder(self, planned: Planned) -> Path:
+        """Give the folder of a study's result."""
+        return self.root / planned.name
+
+    def kept(self, planned: Planned) -> Result | None:
+        """Load a study's result where it is done already."""
+        return kept_result(planned, self.keys[planned.name], self.folder(planned))
+
+
+def plan_of(file: str | Path, given: StudyFileOptions) -> Plan:
+    """Read and check a study file, and find the key of each study; raises `HowfarError` as `study`."""
+    document, text = read_document(file)
+    path = absolute(file)
+    root = _root(document, path, given["out"])
+    store = given["store"] or document.store or root / "store"
+    if isinstance(store, str) and not is_url(store):
+        store = path.parent / Path(store).expanduser() if given["store"] is None else absolute(store)
+    execution = Execution.of({**given, "store": store})  # type: ignore[typeddict-item]  # the options are checked
+    checked_file = check_document(document)
+    prints = {name: fingerprint(dataset) for name, dataset in checked_file.datasets.items()}
+    keys: dict[str, str] = {}
+    for planned in checked_file.studies:
+        planned.kind.check(planned.settings, Inputs(checked_file, root / planned.name, execution, given["device"], _seed(document)))
+        keys[planned.name] = key_of(planned, checked_file, prints, keys)
+    return Plan(text, checked_file, root, execution, keys, document.title or path.stem.replace("-", " ").capitalize())
+
+
+def run_folder_of(file: str | Path, out: str | Path | None) -> Path:
+    """Give the run folder of a study file: `out` where it is given, else where the file says."""
+    document, _ = read_document(file)
+    return _root(document, absolute(file), out)
+
+
+def _root(document: StudyDocument, path: Path, out: str | Path | None) -> Path:
+    if out is not None:
+        return absolute(out)
+    root = absolute(path.parent / Path(document.out or path.stem).expanduser())
+    if root == path:
+        raise InputError.of("out", "must be another path than the study file", str(path), 'write out = "FOLDER" in it')
+    return root
+
+
+def _seed(document: StudyDocument) -> int:
+    return int(document.settings.get("seed", 0))
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Hold the run folder alone, as two runs at once would write over each other."""
+    with alone(root / LOCK) as free:
+        if not free:
+            raise InputError.of("out", "must not be written to by another run at once", str(root), "wait for it, or pass out=FOLDER")
+        yield
+
+
+@dataclass
+class _Done:
+    """Collect the results of a run's studies so far."""
+
+    results: dict[str, Result] = field(default_factory=dict)
+    records: list[StudyRecord] = field(default_factory=list)
+    fresh: int = 0
+
+
+def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
+    done, loaded = _Done(), dict[str, Any]()
+    shown = bar(plan.file.studies, progress=given["progress"], total=len(plan.file.studies), unit="study", desc="studies")
+    for planned in shown:
+        result, folder = plan.kept(planned), plan.folder(planned)
+        if result is None:
+            result = _one(plan, planned, done, loaded, given)
+            done.fresh += 1
+        written = done_in(folder)
+        seconds = 0.0 if written is None else written.seconds
+        done.results[planned.name] = result
+        done.records.append(StudyRecord(planned.name, planned.kind.name, planned.title, plan.keys[planned.name], seconds))
+    run = StudyRun(
+        title=plan.title,
+        text=plan.text,
+        studies=tuple(done.records),
+        results=tuple(done.results.values()),
+        datasets=_datasets(plan),
+        provenance=Provenance.now(),
+    )
+    return _written(run, plan, done.fresh)
+
+
+def _one(plan: Plan, planned: Planned, done: _Done, loaded: dict[str, Any], given: StudyFileOptions) -> Result:
+    """Run one study and keep its result; what it raises names it."""
+    folder = plan.folder(planned)
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = Inputs(
+        file=plan.file,
+        folder=folder,
+        execution=plan.execution,
+        device=given["device"],
+        seed=_seed(plan.file.document),
+        results={name: done.results[name] for name in planned.needs},
+        folders={name: plan.root / name for name in planned.needs},
+        loaded=loaded,
+    )
+    begun = time.monotonic()
+    try:
+        result = planned.kind.run(planned.settings, inputs)
+    except HowfarError as error:
+        raise type(error)(f"studies.{planned.name}: {one_line(error, 2000)}") from error
+    keep(result, plan.keys[planned.name], time.monotonic() - begun, folder)
+    return result
+
+
+def _datasets(plan: Plan) -> tuple[StudyDataset, ...]:
+    file = plan.file
+    entries = ((name, file.entries[name], dataset) for name, dataset in file.datasets.items())
+    return tuple(
+        StudyDataset(name, min(len(dataset), entry.limit or len(dataset)), str(dataset.root), entry.stands_for)
+        for name, entry, dataset in entries
+    )
+
+
+def _written(run: StudyRun, plan: Plan, fresh: int) -> StudyRun:
+    """Write the document and the report, unless all of it is there already and says the same."""
+    if fresh == 0 and (plan.root / PAGE).is_file() and _describes(run, plan.root):
+        return run
+    (plan.root / PAGE).unlink(missing_ok=True)
+    run.save_document(plan.root)
+    draw(run, plan.root)
+    return run
+
+
+def _describes(run: StudyRun, root: Path) -> bool:
+    """Tell whether the document in a run folder is of the same studies of the same version."""
+    try:
+        earlier = StudyRun.load(root)
+    except HowfarError:
+        return False
+    same = ("title", "text", "studies", "datasets")
+    return earlier.provenance.howfar == run.provenance.howfar and all(getattr(earlier, n) == getattr(run, n) for n in same)
