@@ -191,6 +191,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "score": "howfar.cli.score:score",
         "embed": "howfar.cli.embed:embed",
         "backbones": "howfar.cli.backbones:backbones",
+        "data": "howfar.cli.data:data",
         "report": "howfar.cli.report:report",
     },
 }
