@@ -18,6 +18,17 @@ def test_the_list_names_every_dataset(capsys: pytest.CaptureFixture[str]) -> Non
     assert all(entry.name in listed for entry in catalogue())
     assert "non-commercial research and education" in listed
     assert "not verified" in listed
+    assert "https://github.com/qinnzou/DeepCrack" in listed
+
+
+def test_a_narrow_terminal_is_not_filled_with_addresses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("howfar.cli.terminal.PIPED_WIDTH", 90)
+    assert run(["data"]) == 0
+    listed = capsys.readouterr().out
+    assert "finegpr" in listed
+    assert "https://" not in listed
 
 
 def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:

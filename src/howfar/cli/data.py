@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from howfar.data.catalogue_check import FolderCheck
 
 _NAME = "A dataset of the paper; without it all are listed."
+_WIDE = 160
 _FOLDER = "Check this folder, or any other dataset of images, against NAME."
 
 
@@ -49,15 +50,17 @@ def _list(entries: tuple[CatalogueEntry, ...], json: bool) -> None:
 
     from howfar.cli.terminal import console
 
+    to = console()
+    columns = ("name", "symbol", "images", "pixels", "masks", "terms", *(("where",) if to.width >= _WIDE else ()))
     table = Table(header_style="bold", box=None, pad_edge=False)
-    for column in ("name", "symbol", "images", "pixels", "masks", "terms", "used in"):
+    for column in columns:
         table.add_column(column, justify="right" if column == "images" else "left", overflow="fold")
     for entry in entries:
         images = "" if entry.images is None else f"{entry.images:,}"
-        table.add_row(entry.name, entry.symbol, images, entry.pixels, entry.masks, entry.terms, ", ".join(entry.used_in))
-    to = console()
+        row = (entry.name, entry.symbol, images, entry.pixels, entry.masks, entry.terms, entry.where[0])
+        table.add_row(*row[: len(columns)])
     to.print(table, markup=False)
-    to.print("howfar data NAME says where it is had; howfar data NAME FOLDER checks a folder", markup=False)
+    to.print("howfar data NAME says where it is had and whom to cite; howfar data NAME FOLDER checks a folder", markup=False)
 
 
 def _describe(entry: CatalogueEntry, json: bool) -> None:
