@@ -200,6 +200,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "embed": "howfar.cli.embed:embed",
         "backbones": "howfar.cli.backbones:backbones",
         "study": "howfar.cli.study:study",
+        "data": "howfar.cli.data:data",
         "report": "howfar.cli.report:report",
     },
 }

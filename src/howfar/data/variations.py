@@ -1,0 +1,77 @@
+"""Read from images' names who or what each shows and under which variation: person, view, weather, light and scene, say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import pandas as pd
+
+from howfar.errors import InputError
+
+FINEGPR: Final = r"(?P<person>\d+)_c(?P<view>\d+)_w(?P<weather>\d+)_l(?P<light>\d+)_p(?P<scene>\d+)"
+"""Names of FineGPR's images: ``0001_c01_w01_l01_p01.jpg`` is person 1 in view 1, weather 1, light 1 and scene 1."""
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]*$")
+
+
+def variations(names: Sequence[str], pattern: str = FINEGPR) -> pd.DataFrame:
+    r"""Return a table with a row for each image, in their order, and a column for each named group of the pattern.
+
+    The expression must match the whole of a name, or what follows its last folder, without the ending (``.jpg``). A column
+    whose values are all digits holds whole numbers, any other text, with "" where an optional group has nothing.
+
+    Parameters
+    ----------
+    names
+        Images' names, with or without folders and endings.
+    pattern
+        Regular expression with named groups, in Python's syntax; FineGPR's names by default (Xiang et al. 2021,
+        https://github.com/JeremyXSC/FineGPR): person, view, weather, light, scene.
+
+    Raises
+    ------
+    InputError
+        The pattern is no regular expression or has no named group, or an image's name does not match: the first such is named.
+
+    Examples
+    --------
+    >>> variations(["0001/0001_c01_w01_l01_p01.jpg", "0002/0002_c36_w05_l04_p09.jpg"])
+       person  view  weather  light  scene
+    0       1     1        1      1      1
+    1       2    36        5      4      9
+    >>> variations(["s1/3.pgm", "s2/10.pgm"], r"(?P<person>s\d+)/(?P<picture>\d+)")
+      person  picture
+    0     s1        3
+    1     s2       10
+    """
+    compiled = _compiled(pattern)
+    rows = [_matched(compiled, name) for name in names]
+    return pd.DataFrame({group: _column([row[group] for row in rows]) for group in compiled.groupindex})
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    remedy = r"write (?P<person>\d+)_c(?P<view>\d+), say"
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise InputError.of("pattern", f"must be a regular expression ({error})", pattern, remedy) from error
+    if not compiled.groupindex:
+        raise InputError.of("pattern", "must have a named group for what varies", pattern, remedy)
+    return compiled
+
+
+def _matched(pattern: re.Pattern[str], name: str) -> dict[str, str]:
+    stem = _ENDING.sub("", name)
+    match = pattern.fullmatch(stem) or pattern.fullmatch(stem.rpartition("/")[2])
+    if match is None:
+        raise InputError.of("pattern", f"must match the name of every image, and does not match {name!r}", pattern.pattern)
+    return match.groupdict(default="")
+
+
+def _column(values: list[str]) -> pd.Series:
+    if values and all(_NUMBER.fullmatch(value) for value in values):
+        return pd.Series([int(value) for value in values], dtype="int64")
+    return pd.Series(values, dtype=object)
