@@ -77,9 +77,10 @@ _MODULES = ("distances", "metrics", "projection", "relation", "selection", "sign
 
 __all__ = [
     "Adaptation", "BackboneComparison", "Checkpoint", "Comparison", "Dataset", "Evaluation", "Features", "HowfarError",
-    "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun", "__version__", "adapt", "bakeoff", "compare",
-    "compare_backbones", "distances", "embed", "evaluate", "load_backbone", "matrix", "metrics", "predict", "profile",
-    "projection", "prompts", "relate", "relation", "select", "selection", "significance", "study", "train", "write_report",
+    "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun", "__version__", "adapt", "bakeoff",
+    "compare", "compare_backbones", "distances", "embed", "evaluate", "load_backbone", "matrix", "metrics", "predict",
+    "profile", "projection", "prompts", "relate", "relation", "select", "selection", "significance", "study", "train",
+    "write_report",
 ]  # fmt: skip
 
 

@@ -78,3 +78,17 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     minutes, left = divmod(whole, 60)
     return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size_text(count: float) -> str:
+    """Write a number of bytes in the largest decimal unit that fits.
+
+    Examples
+    --------
+    >>> size_text(0), size_text(1234), size_text(5.6e9)
+    ('0 B', '1.2 kB', '5.6 GB')
+    """
+    for unit, power in (("TB", 12), ("GB", 9), ("MB", 6), ("kB", 3)):
+        if count >= 10**power:
+            return f"{count / 10**power:.1f} {unit}"
+    return f"{count:.0f} B"

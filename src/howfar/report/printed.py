@@ -49,7 +49,9 @@ TABLES_3_TO_5: Final[Mapping[str, Mapping[str, tuple[tuple[float, float, float],
 """F, mean and standard deviation of scaled I^dist of each part in `PARTS`, by segmenter and dataset (tables 3, 4 and 5)."""
 
 
-def scaled_rows(rows: Mapping[str, Sequence[float]], heading: str, names: Sequence[str], symbols: Mapping[str, str]) -> Table | None:
+def scaled_rows(
+    rows: Mapping[str, Sequence[float]], heading: str, names: Sequence[str], symbols: Mapping[str, str]
+) -> Table | None:
     """Pick the printed columns of the datasets that stand for the paper's, in our order; None where none does.
 
     `rows` are `TABLE_2` or `TABLE_6`, `heading` names their first column, `names` are the datasets shown, `symbols` says which

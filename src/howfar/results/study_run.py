@@ -118,7 +118,7 @@ class StudyRun(Result):
 
     def table(self) -> Cells:
         """Return header and cells, a row a study."""
-        rows = [(record.name, record.kind, duration(record.seconds)) for record in self.studies]
+        rows: list[tuple[str, ...]] = [(each.name, each.kind, duration(each.seconds)) for each in self.studies]
         return ("study", "kind", "took"), rows
 
     def caption(self) -> str:

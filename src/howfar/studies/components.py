@@ -74,7 +74,11 @@ def _measured(features: tuple[Features, ...], settings: ComponentsSettings) -> l
         means = {name: _distance(pair, count) for name, pair in pairs.items()}
         total = sum(mean for mean, _ in means.values())
         for name, (mean, own) in means.items():
-            measured = {"o_dist_mean": mean, "o_dist_scaled": mean / total if total else 0.0, "relative": mean / own if own else np.nan}
+            measured = {
+                "o_dist_mean": mean,
+                "o_dist_scaled": mean / total if total else 0.0,
+                "relative": mean / own if own else np.nan,
+            }
             variance = float(pairs[name].explained_variance_ratio[:count].sum())
             rows.append({"components": count, "dataset": name, **measured, "explained_variance": variance})
     return rows

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from howfar.protocols import Backbone, Runner, Store
 
-Images = TypeVar("Images", Dataset, Features, Dataset | Features)
+Images = TypeVar("Images", bound=Dataset | Features)
 BASELINES: Final = ("pixels", "colour_moments")
 
 
@@ -162,10 +162,10 @@ def drawn(dataset: Images, limit: int | None, seed: int) -> Images:
     rng = np.random.default_rng([seed, zlib.crc32(dataset.name.encode()), 2])
     kept = np.sort(rng.choice(count, limit, replace=False))
     if isinstance(dataset, Dataset):
-        return replace(dataset, items=tuple(dataset.items[i] for i in kept))
+        return cast(Images, replace(dataset, items=tuple(dataset.items[i] for i in kept)))
     names, paths, contents = (tuple(values[i] for i in kept) for values in (dataset.images, dataset.paths, dataset.contents))
     rows = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in kept]))
-    return replace(dataset, rows=rows, images=names, paths=paths, contents=contents)
+    return cast(Images, replace(dataset, rows=rows, images=names, paths=paths, contents=contents))
 
 
 def views(

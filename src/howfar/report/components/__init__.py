@@ -58,18 +58,19 @@ def _table(result: Components, backbone: str) -> Table:
     columns = (Column("components"), *(Column(name) for name in result.secondaries), Column("explained"))
     measured = result.distances[result.distances["backbone"] == backbone]
     rows = []
-    for z, row in measured.groupby("components", sort=True):
-        by_name = row.set_index("dataset")
-        holds = z == result.plateaus[backbone]
-        cells = [decimal(float(by_name.loc[name, "o_dist_scaled"])) for name in result.secondaries]
-        rows.append((Cell(f"{z}", float(z), strong=holds), *cells, percentage(float(row["explained_variance"].min()))))
+    for z in result.components:
+        row = measured[measured["components"] == z].set_index("dataset")
+        scaled = dict(zip(row.index, row["o_dist_scaled"].tolist(), strict=True))
+        cells = [decimal(scaled[name]) for name in result.secondaries]
+        least = percentage(float(row["explained_variance"].min()))
+        rows.append((Cell(f"{z}", float(z), strong=z == result.plateaus[backbone]), *cells, least))
     return Table(columns, tuple(rows))
 
 
 def _caption(result: Components) -> Caption:
     return Caption(
         "Relative distance by the number of components",
-        "One panel a backbone, one line a dataset: O^dist over P's distance from itself with as many components. The upright line "
-        "marks the plateau, where there is one.",
+        "One panel a backbone, one line a dataset: O^dist over P's distance from itself with as many components. The upright "
+        "line marks the plateau, where there is one.",
         lead(result),
     )

@@ -12,7 +12,6 @@ from howfar.report.figures import Drawn, Figures
 from howfar.report.page import write_page
 from howfar.report.parts import Context, FigurePart, Section, TablePart
 from howfar.report.study.export import write_figure, write_table
-
 from howfar.report.tables import Cell, Column, Table, count
 from howfar.results.result import Result
 from howfar.results.study_run import StudyRecord, StudyRun
@@ -42,7 +41,7 @@ class Filled:
 
 
 def write_study_report(run: StudyRun, folder: str | Path) -> Path:
-    """Write ``report.html``, and every figure (.png, .svg, .pdf) and table (.csv, .tex) of a run, and return the page's path."""
+    """Write ``report.html`` of a run, its figures (.png, .svg, .pdf) and tables (.csv, .tex), and return the page's path."""
     root, order = Path(folder), registry.ordered("study_sections")
     paired = sorted(zip(run.studies, run.results, strict=True), key=lambda pair: order.index(pair[0].kind))
     failed: list[str] = []
@@ -64,9 +63,7 @@ def write_section_report(result: Result, folder: str | Path) -> Path:
     return _write(record.title, [section] if section else [], root, failed, provenance=provenance, datasets=None, text="")
 
 
-def _filled(
-    record: StudyRecord, result: Result, context: Context, root: Path, prefix: str, failed: list[str]
-) -> Filled | None:
+def _filled(record: StudyRecord, result: Result, context: Context, root: Path, prefix: str, failed: list[str]) -> Filled | None:
     """Make the section of one study and its files; a kind of another package that raises leaves a note."""
     try:
         section: Section = registry.load("study_sections", record.kind)(result, context)

@@ -100,7 +100,9 @@ def _check_backbone(name: str, entry: BackboneEntry) -> None:
         raise InputError(f"{place}: {error}") from error
     for option in entry.loading():
         if option not in taken:
-            raise InputError.of(f"key of {place}", f"must be an option of {backbone}", option, nearest(option, taken, "options"))
+            raise InputError.of(
+                f"key of {place}", f"must be an option of {backbone}", option, nearest(option, taken, "options")
+            )
     if entry.weights is not None and not Path(entry.weights).exists():
         raise MissingPathError(f"{place}.weights {entry.weights!r} is not there")
 
@@ -125,7 +127,9 @@ def _check_shared(document: StudyDocument) -> None:
     known -= {field for kind in _kinds().values() for field in references(kind.settings)}
     for name in document.settings:
         if name not in known:
-            raise InputError.of("key of settings", "must be a setting of a study", name, nearest(name, sorted(known), "settings"))
+            raise InputError.of(
+                "key of settings", "must be a setting of a study", name, nearest(name, sorted(known), "settings")
+            )
 
 
 def _datasets(document: StudyDocument) -> tuple[dict[str, Dataset], dict[str, tuple[str, ...]], dict[str, DatasetEntry]]:

@@ -133,7 +133,7 @@ def parse_document(text: str, folder: Path) -> StudyDocument:
     except tomllib.TOMLDecodeError as error:
         remedy = "each name once" if "declare" in str(error) or "overwrite" in str(error) else "see howfar study --new"
         raise InputError(f"study file is no TOML that can be read ({one_line(error)}): {remedy}") from error
-    document = checked_model(StudyDocument, _filled(written, ""), "")
+    document: StudyDocument = checked_model(StudyDocument, _filled(written, ""), "")
     return document.model_copy(
         update={
             "datasets": {name: _placed(entry, folder, "path") for name, entry in document.datasets.items()},
@@ -169,10 +169,12 @@ def _refused(model: type[BaseModel], error: Any, before: str) -> InputError:
     return InputError.of(place, f"is refused ({error['msg']})", error["input"])
 
 
-def _keys(model: Any, location: list[str]) -> list[str]:
+def _keys(model: type[BaseModel], location: list[str]) -> list[str]:
     """List the keys that a table of the file may have."""
-    tables = {"datasets": DatasetEntry, "backbones": BackboneEntry, "models": ModelEntry}
-    known = tables[location[0]] if len(location) == 2 and model is StudyDocument and location[0] in tables else model
+    tables: dict[str, type[BaseModel]] = {"datasets": DatasetEntry, "backbones": BackboneEntry, "models": ModelEntry}
+    known: type[BaseModel] = (
+        tables[location[0]] if len(location) == 2 and model is StudyDocument and location[0] in tables else model
+    )
     return list(known.model_fields)
 
 
@@ -189,7 +191,9 @@ def _filled(value: Any, place: str) -> Any:
         name, otherwise = variable[1], variable[2]
         found = os.environ.get(name, otherwise)
         if found is None:
-            raise InputError.of(place, f"names the environment variable {name}, which must be set", value, f"export {name}=FOLDER")
+            raise InputError.of(
+                place, f"names the environment variable {name}, which must be set", value, f"export {name}=FOLDER"
+            )
         return found
 
     return _VARIABLE.sub(fill, value)
@@ -198,7 +202,11 @@ def _filled(value: Any, place: str) -> Any:
 def _placed(entry: Any, folder: Path, name: str) -> Any:
     """Make a path of an entry absolute, from the study file's folder."""
     given = getattr(entry, name)
-    return entry if given is None or is_url(given) else entry.model_copy(update={name: str(absolute(folder / Path(given).expanduser()))})
+    return (
+        entry
+        if given is None or is_url(given)
+        else entry.model_copy(update={name: str(absolute(folder / Path(given).expanduser()))})
+    )
 
 
 def _local(entry: ModelEntry, folder: Path) -> ModelEntry:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from howfar.backbones import load_backbone
 from howfar.data import Dataset
+from howfar.pipeline import embed_all
 from howfar.results import Features
 from howfar.results.result import Result
 from howfar.studies.study_file.checked import CheckedFile
 from howfar.studies.study_file.document import ModelEntry
 from howfar.studies.study_inputs import Execution, drawn
-from howfar.pipeline import embed_all
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone

@@ -49,7 +49,8 @@ def key_of(planned: Planned, file: CheckedFile, fingerprints: Mapping[str, str],
         "settings": planned.settings.model_dump(exclude={"title"}),
         "drawn": document.settings.get("seed", 0),
         "datasets": {
-            name: [fingerprints[name], *(getattr(file.entries[name], field) for field in ("limit", "group"))] for name in datasets
+            name: [fingerprints[name], *(getattr(file.entries[name], field) for field in ("limit", "group"))]
+            for name in datasets
         },
         "backbones": {name: [entry.model_dump(), _weights(entry.weights)] for name, entry in backbones.items()},
         "models": {name: [entry.model_dump(), _weights(entry.pretrained)] for name, entry in models.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -109,12 +109,14 @@ def plan_of(file: str | Path, given: StudyFileOptions) -> Plan:
     store = given["store"] or document.store or root / "store"
     if isinstance(store, str) and not is_url(store):
         store = path.parent / Path(store).expanduser() if given["store"] is None else absolute(store)
-    execution = Execution.of({**given, "store": store})  # type: ignore[typeddict-item]  # the options are checked
+    execution = Execution.of({**given, "store": store})  # type: ignore[typeddict-unknown-key]  # more than it reads
     checked_file = check_document(document)
     prints = {name: fingerprint(dataset) for name, dataset in checked_file.datasets.items()}
     keys: dict[str, str] = {}
     for planned in checked_file.studies:
-        planned.kind.check(planned.settings, Inputs(checked_file, root / planned.name, execution, given["device"], _seed(document)))
+        planned.kind.check(
+            planned.settings, Inputs(checked_file, root / planned.name, execution, given["device"], _seed(document))
+        )
         keys[planned.name] = key_of(planned, checked_file, prints, keys)
     return Plan(text, checked_file, root, execution, keys, document.title or path.stem.replace("-", " ").capitalize())
 
@@ -143,7 +145,9 @@ def _locked(root: Path) -> Iterator[None]:
     """Hold the run folder alone, as two runs at once would write over each other."""
     with alone(root / LOCK) as free:
         if not free:
-            raise InputError.of("out", "must not be written to by another run at once", str(root), "wait for it, or pass out=FOLDER")
+            raise InputError.of(
+                "out", "must not be written to by another run at once", str(root), "wait for it, or pass out=FOLDER"
+            )
         yield
 
 
@@ -179,20 +183,23 @@ def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
     return _written(run, plan, done.fresh)
 
 
+def inputs_of(plan: Plan, planned: Planned, given: StudyFileOptions) -> Inputs:
+    """Give a study its inputs but for the results of others."""
+    return Inputs(
+        file=plan.file,
+        folder=plan.folder(planned),
+        execution=plan.execution,
+        device=given["device"],
+        seed=_seed(plan.file.document),
+        folders={name: plan.root / name for name in planned.needs},
+    )
+
+
 def _one(plan: Plan, planned: Planned, done: _Done, loaded: dict[str, Any], given: StudyFileOptions) -> Result:
     """Run one study and keep its result; what it raises names it."""
     folder = plan.folder(planned)
     folder.mkdir(parents=True, exist_ok=True)
-    inputs = Inputs(
-        file=plan.file,
-        folder=folder,
-        execution=plan.execution,
-        device=given["device"],
-        seed=_seed(plan.file.document),
-        results={name: done.results[name] for name in planned.needs},
-        folders={name: plan.root / name for name in planned.needs},
-        loaded=loaded,
-    )
+    inputs = replace(inputs_of(plan, planned, given), results=done.results, loaded=loaded)
     begun = time.monotonic()
     try:
         result = planned.kind.run(planned.settings, inputs)

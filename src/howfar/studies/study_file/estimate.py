@@ -1,0 +1,225 @@
+"""Say what a study file would run, with the time and disk that it takes, estimated from a few images timed here."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Unpack
+
+import numpy as np
+
+from howfar.backbones import load_backbone
+from howfar.data import Dataset
+from howfar.keywords import StudyFileOptions, TrainSettings
+from howfar.numbers import duration, size_text
+from howfar.pipeline import embed_all
+from howfar.results.json_values import plain
+from howfar.results.tables import Cells, Shown
+from howfar.segmenters import segmenter_family
+from howfar.settings import checked, picked
+from howfar.studies.study_file.checked import Planned
+from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.study_file.kind import Work
+from howfar.studies.study_file.study import Plan, inputs_of, plan_of
+from howfar.training.settings import settings_for
+
+TIMED: Final = 8
+"""Images that each backbone is timed on."""
+_FLOAT: Final = 4
+DONE, TO_DO = "done", "to do"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Hold what an image costs: seconds to embed it (or to predict its map), seconds to learn from it once, bytes kept."""
+
+    seconds: float
+    learning: float = 0.0
+    kept: float = 0.0
+    once: float = 0.0
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """Hold the estimate of one study: whether it is done, images to embed, trainings, seconds and bytes."""
+
+    name: str
+    kind: str
+    state: str
+    images: int
+    trainings: int
+    seconds: float
+    size: int
+
+
+@dataclass(frozen=True, repr=False)
+class Estimate(Shown):
+    """Hold what a study file would run: one `Estimated` a study, and the run folder."""
+
+    folder: str
+    studies: tuple[Estimated, ...]
+
+    def caption(self) -> str:
+        """Say in one line what is left to do."""
+        left = [study for study in self.studies if study.state == TO_DO]
+        seconds, size = sum(study.seconds for study in left), sum(study.size for study in left)
+        if not left:
+            return f"all {len(self.studies)} studies are done in {self.folder}"
+        return f"{len(left)} of {len(self.studies)} studies to do: about {duration(seconds)}, at most {size_text(size)} on disk"
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a study."""
+        rows: list[tuple[str, ...]] = []
+        for study in self.studies:
+            work = (f"{study.images:,}", f"{study.trainings:,}", duration(study.seconds), size_text(study.size))
+            rows.append((study.name, study.kind, study.state, *(work if study.state == TO_DO else ("–",) * 4)))
+        return ("study", "kind", "state", "images to embed", "trainings", "about", "disk"), rows
+
+    def remarks(self) -> list[str]:
+        """Say what the numbers are made of."""
+        if all(study.state == DONE for study in self.studies):
+            return []
+        return [
+            f"timed here on {TIMED} images a backbone and one batch a segmenter; features that are in the store already cost "
+            "nothing; distances, intervals and figures, which take seconds to minutes a study, are not in the estimate"
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``howfar study --dry-run --json``."""
+        return {"folder": self.folder, "studies": plain(self.studies)}
+
+
+def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> Estimate:
+    """Estimate what `howfar.study` would run of a study file, and run nothing of it.
+
+    The backbones and segmenters of studies that are not done are loaded and timed on a few images. What several studies need
+    is counted at the first of them.
+
+    Raises
+    ------
+    HowfarError
+        As `howfar.study` before any work, or where a backbone's weights are not to be had.
+    """
+    given = checked(StudyFileOptions, options)
+    plan = plan_of(file, given)
+    rates, seen, studies = _Rates(plan, given), set[tuple[str, str]](), []
+    for planned in plan.file.studies:
+        if plan.kept(planned) is not None:
+            studies.append(Estimated(planned.name, planned.kind.name, DONE, 0, 0, 0.0, 0))
+        else:
+            studies.append(_estimated(planned, plan, given, rates, seen))
+    return Estimate(str(plan.root), tuple(studies))
+
+
+def _estimated(planned: Planned, plan: Plan, given: StudyFileOptions, rates: _Rates, seen: set[tuple[str, str]]) -> Estimated:
+    inputs = inputs_of(plan, planned, given)
+    work: Work = planned.kind.work(planned.settings, inputs)
+    images, seconds, size = 0, 0.0, 0.0
+    for backbone, names in work.embedded.items():
+        fresh = [name for name in names if (backbone, name) not in seen]
+        seen |= {(backbone, name) for name in fresh}
+        count = sum(len(inputs.dataset(name)) for name in fresh)
+        rate = rates.of_backbone(backbone, inputs)
+        images, seconds, size = images + count, seconds + count * rate.seconds, size + count * rate.kept
+    trainings = 0
+    for model, (times, examples) in work.trained.items():
+        rate = rates.of_model(model, inputs)
+        trainings += times
+        seconds += times * examples * rate.learning
+        size += times * rate.once
+    for model, maps in work.predicted.items():
+        rate = rates.of_model(model, inputs)
+        seconds, size = seconds + maps * rate.seconds, size + maps * rate.kept
+    return Estimated(planned.name, planned.kind.name, TO_DO, images, trainings, seconds, round(size))
+
+
+class _Rates:
+    """Time backbones and segmenters once each, when they are asked for."""
+
+    def __init__(self, plan: Plan, given: StudyFileOptions) -> None:
+        self._plan, self._given = plan, given
+        self._known: dict[str, Rate] = {}
+
+    def of_backbone(self, name: str, inputs: Inputs) -> Rate:
+        """Time a backbone on the first images of the file; a perturbed one, called NAME+CHANGE, is taken to cost the same."""
+        own = name.partition("+")[0]
+        return self._kept(f"backbone {own}", lambda: self._embedding(own, inputs))
+
+    def of_model(self, name: str, inputs: Inputs) -> Rate:
+        """Time a segmenter on one batch of noise."""
+        return self._kept(f"model {name}", lambda: _learning(name, inputs))
+
+    def _kept(self, name: str, timed: Callable[[], Rate]) -> Rate:
+        if name not in self._known:
+            self._known[name] = timed()
+        return self._known[name]
+
+    def _embedding(self, name: str, inputs: Inputs) -> Rate:
+        if name not in inputs.file.document.backbones:
+            return Rate(0.0)  # a segmenter that the run trains: its features are counted with its maps
+        registered, options = inputs.loading(name)
+        backbone = load_backbone(registered, **options)
+        # A few of two datasets, the second set alone timed: the first images pay for what is made once.
+        datasets = [inputs.file.datasets[each] for each in list(inputs.file.datasets)[:2]]
+        first, second = _few(datasets[0]), _few(datasets[-1])
+        with tempfile.TemporaryDirectory() as store:
+            place = inputs.execution._replace(store=store, progress=False)
+            embed_all([replace(first, name="first")], [backbone], *place)
+            begun = time.perf_counter()
+            embed_all([replace(second, name="second")], [backbone], *place._replace(store=f"{store}/second"))
+            seconds = (time.perf_counter() - begun) / len(second)
+        return Rate(seconds, kept=float(sum(backbone.layers) * _FLOAT))
+
+
+def _few(dataset: Dataset) -> Dataset:
+    return replace(dataset, items=dataset.items[:TIMED])
+
+
+def _learning(name: str, inputs: Inputs) -> Rate:
+    """Time a forward pass, and one with its gradients, of a segmenter with random weights on noise."""
+    import torch
+
+    entry = inputs.model(name)
+    family = segmenter_family(entry.segmenter)
+    settings = settings_for(family, entry.options, **picked(TrainSettings, entry.training()))
+    network = family.build(family.checked(entry.options), False)
+    device = "cuda" if inputs.device != "cpu" and torch.cuda.is_available() else "cpu"
+    network.to(device)
+    rng = np.random.default_rng(0)
+    batch = torch.as_tensor(rng.random((settings.batch, 3, settings.size, settings.size), dtype=np.float32), device=device)
+
+    def outputs() -> Any:
+        found = network(batch)
+        return sum(_tensors(found), torch.zeros((), device=device))
+
+    def learn() -> None:
+        outputs().backward()
+
+    def predict() -> None:
+        with torch.no_grad():
+            outputs()
+
+    network.train()
+    learning = _timed(learn) / settings.batch * settings.epochs
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Rate(_timed(predict) / settings.batch, learning, float(settings.size**2), float(parameters * _FLOAT))
+
+
+def _tensors(found: Any) -> Iterable[Any]:
+    """Sum up every tensor of a network's output, which may hold several maps."""
+    if isinstance(found, Mapping):
+        return [each for value in found.values() for each in _tensors(value)]
+    if isinstance(found, list | tuple):
+        return [each for value in found for each in _tensors(value)]
+    return [found.sum()]
+
+
+def _timed(action: Callable[[], None]) -> float:
+    """Return the seconds that an action takes when it is done a second time."""
+    action()
+    begun = time.perf_counter()
+    action()
+    return time.perf_counter() - begun
