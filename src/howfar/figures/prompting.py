@@ -121,7 +121,7 @@ def _map(rows: pd.DataFrame, prompt: str, folder: Path) -> Thumbnail:
 
 
 def _number(rows: pd.DataFrame, prompt: str) -> str:
-    value = float(rows.loc[prompt, "f"])
+    value: Any = rows.loc[prompt, "f"]
     return "" if value != value else f"F {value:.2f}"
 
 
