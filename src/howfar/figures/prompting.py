@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from textwrap import fill
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,9 +21,28 @@ from howfar.results.prompting import Prompting
 
 FOREGROUND: Final = "#00a651"
 BACKGROUND: Final = "#e4002b"
+PHOTOGRAPH: Final = "photograph"
+TRUTH: Final = "ground truth"
 _STEP: Final = 1.06
-_EXTRA: Final = 0.5
-_FEWEST: Final = 6
+_FEWEST: Final = 5  # columns that there is room for: 144 pixels look coarse in larger pictures
+# Heights of a dataset's name, of a line of a title, of a number, and of the gap below a line of pictures.
+_NAME: Final = 0.24
+_TITLE: Final = 0.1
+_NUMBER: Final = 0.17
+_GAP: Final = 0.08
+_CHARACTERS: Final = 18
+_NAMES: Final = {"persam": "PerSAM-F"}
+
+
+class Cell(NamedTuple):
+    """Hold a picture, its title above and its number below, and the prompt that is drawn over it."""
+
+    label: str
+    picture: Thumbnail
+    title: str = ""
+    number: str = ""
+    prompt: dict[str, Any] | None = None
+    size: tuple[int, int] | None = None
 
 
 def _caption(prompting: Prompting) -> Caption:
@@ -30,34 +50,35 @@ def _caption(prompting: Prompting) -> Caption:
     values = [f"{row['prompt']} on {row['dataset']} mean F {row['mean_f']:.2f}" for row in rows]
     return Caption(
         "Prompts and what they give",
-        "Of each dataset the image in the middle by F of the first prompt: photograph, ground truth, and the probabilities by "
-        "each prompt, white being certain. Green points and boxes say foreground, red points background.",
+        "Of each dataset the image in the middle by F of the first prompt. For SAM: the photograph with each prompt, and below "
+        "it the probabilities that the prompt gives; green circles are foreground points, red crosses background points, green "
+        "rectangles boxes. For CLIPSeg: the probabilities for each text, which stands above them. White is certain.",
         f"Rows of small pictures. {'; '.join(values)}.",
     )
 
 
 @registered(_caption, vector=False)
 def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int = 12) -> Figure:
-    """Draw one image of each dataset: photograph, ground truth, and each prompt's probabilities with the prompt drawn in.
+    """Draw one image of each dataset: for SAM the photograph with each prompt and its map, for CLIPSeg a map for each text.
 
-    Which image is decided by the first prompt: the one in the middle by its F at 0.5; of an even number the lower. Green
-    points are on the foreground, red ones beside it, boxes are green. White is certain. The maps lie below `folder`, the
-    study's; at most `limit` datasets are shown.
+    After figs. 11 and 12 of Achara & Pandey. Which image is decided by the first prompt: the one in the middle by its F at 0.5;
+    of an even number the lower. Green circles are points on the foreground, red crosses points beside it, green rectangles
+    boxes; those of PerSAM-F are the points that it chose. White is certain. The maps lie below `folder`, the study's; at most
+    `limit` datasets are shown.
     """
     require_one("limit", limit)
     shown = [_stand_in(prompting, dataset) for dataset in prompting.datasets[:limit]]
-    columns = ["photograph", "ground truth", *prompting.prompts]
+    lines = [_lines(prompting, image, Path(folder)) for image in shown]
     with drawing():
-        across = max(len(columns), _FEWEST) * _STEP
-        lines = [_pictures(prompting, image, Path(folder)) for image in shown]
-        height = sum(_height(line) + _EXTRA for line in lines)
+        across = max(_FEWEST, *(len(line) for block in lines for line in block)) * _STEP
+        height = sum(_NAME + sum(_height(line) for line in block) for block in lines)
         figure, axes = picture_sheet(across, height, top=-0.05)
         top = 0.0
-        for image, line in zip(shown, lines, strict=True):
-            top += _line(axes, image, line, columns, top)
+        for image, block in zip(shown, lines, strict=True):
+            top = _block(axes, image, block, top)
         count = len(prompting.datasets)
         left_out = "" if count <= limit else f" The first {limit} of {count} datasets are shown."
-        head(figure, "What prompted networks segment", f"Green: foreground points and box; red: background points.{left_out}")
+        head(figure, "What prompted networks segment", f"{_marks_note(lines)}White is certain; F at 0.5.{left_out}")
     return figure
 
 
@@ -67,56 +88,99 @@ def _stand_in(prompting: Prompting, dataset: str) -> Shown:
     return Shown(dataset, middle(own, "f"), f"median of F by {prompt}")
 
 
-def _pictures(prompting: Prompting, shown: Shown, folder: Path) -> list[tuple[Thumbnail, pd.Series | None]]:
+def _lines(prompting: Prompting, shown: Shown, folder: Path) -> list[list[Cell]]:
+    """Make a dataset's lines of pictures: prompts on the photograph, their maps below; then the maps of the texts."""
     images = prompting.images
     rows = images[(images["dataset"] == shown.dataset) & (images["image"] == shown.image)].set_index("prompt")
     record = rows.iloc[0]
-    line: list[tuple[Thumbnail, Any]] = [(thumbnail(str(record["path"])), None), (truth(str(record["mask"])), None)]
-    for prompt in prompting.prompts:
-        line.append((probabilities(folder / str(rows.loc[prompt, "map"])), rows.loc[prompt]))
-    return line
+    photograph, mask = thumbnail(str(record["path"])), truth(str(record["mask"]))
+    size = _true_size(str(record["path"]))
+    told = {prompt: json.loads(str(rows.loc[prompt, "told"])) for prompt in prompting.prompts}
+    marked = [prompt for prompt in prompting.prompts if not told[prompt]["text"]]
+    texts = [prompt for prompt in prompting.prompts if told[prompt]["text"]]
+    lines: list[list[Cell]] = []
+    if marked:
+        lines.append([Cell(PHOTOGRAPH, photograph, PHOTOGRAPH)])
+        lines[0] += [
+            Cell(f"{prompt} on the photograph", photograph, _NAMES.get(prompt, prompt), "", told[prompt], size)
+            for prompt in marked
+        ]
+        maps = [Cell(prompt, _map(rows, prompt, folder), "", _number(rows, prompt)) for prompt in marked]
+        lines.append([Cell(TRUTH, mask, "", TRUTH), *maps])
+    if texts:
+        start = [Cell(PHOTOGRAPH, photograph, PHOTOGRAPH), Cell(TRUTH, mask, TRUTH)]
+        maps = [Cell(text, _map(rows, text, folder), _quoted(told[text]["text"]), _number(rows, text)) for text in texts]
+        # A long list of texts goes on below; its lines begin with maps.
+        cells = start + maps
+        lines += [cells[at : at + _FEWEST] for at in range(0, len(cells), _FEWEST)]
+    return lines
 
 
-def _line(
-    axes: Axes, shown: Shown, line: Sequence[tuple[Thumbnail, pd.Series | None]], columns: Sequence[str], top: float
-) -> float:
-    axes.text(0, top + 0.16, name_text(shown.dataset, 40), fontsize=9.5, fontweight="bold", color=INK, parse_math=False)
+def _map(rows: pd.DataFrame, prompt: str, folder: Path) -> Thumbnail:
+    return probabilities(folder / str(rows.loc[prompt, "map"]))
+
+
+def _number(rows: pd.DataFrame, prompt: str) -> str:
+    value: Any = rows.loc[prompt, "f"]
+    return "" if value != value else f"F {value:.2f}"
+
+
+def _quoted(text: str) -> str:
+    return fill(f"“{name_text(text, 3 * _CHARACTERS)}”", _CHARACTERS)
+
+
+def _marks_note(lines: Sequence[Sequence[Sequence[Cell]]]) -> str:
+    """Say what the marks that are drawn mean."""
+    told = [cell.prompt for block in lines for line in block for cell in line if cell.prompt is not None]
+    points = "Green circles: foreground points; red crosses: background points. " if any(one["points"] for one in told) else ""
+    return points + ("Green rectangles: boxes. " if any(one["box"] for one in told) else "")
+
+
+def _block(axes: Axes, shown: Shown, lines: Sequence[Sequence[Cell]], top: float) -> float:
+    """Draw a dataset's lines under its name, and return where the next dataset begins."""
     small: dict[str, Any] = {"fontsize": 7.5, "color": MUTED, "parse_math": False}
-    edge = (len(columns) - 1) * _STEP + 1
+    axes.text(0, top + 0.16, name_text(shown.dataset, 40), fontsize=9.5, fontweight="bold", color=INK, parse_math=False)
+    edge = (max(len(line) for line in lines) - 1) * _STEP + 1
     axes.text(edge, top + 0.16, f"{name_text(shown.image.rsplit('/', 1)[-1], 40)} · {shown.reason}", ha="right", **small)
-    high, start = _height(line), top + 0.22
-    for position, ((picture, row), column) in enumerate(zip(line, columns, strict=True)):
-        left = position * _STEP
-        if picture.pixels is None:
-            axes.text(left + 0.5, start + high / 2, picture.reason, ha="center", va="center", **small)
-        else:
-            width, height = extent(picture.pixels)
-            box = (left + (1 - width) / 2, left + (1 + width) / 2, start + height, start)
-            image = axes.imshow(picture.pixels, extent=box, interpolation="nearest", zorder=1.5, aspect="equal")
-            image.set_label(f"{shown.dataset}:{column}")
-            if row is not None:
-                _prompt(axes, json.loads(str(row["told"])), (box[0], start), _true_size(str(row["path"])), (width, height))
-        number = "" if row is None or row["f"] != row["f"] else f"\nF {row['f']:.2f}"
-        name = name_text(column.removeprefix("text: "), 18)
-        axes.text(left + 0.5, start + high + 0.03, f"{name}{number}", ha="center", va="top", **{**small, "color": INK})
-    return high + _EXTRA
+    top += _NAME
+    for line in lines:
+        high, start = _pictures_height(line), top + _titles_height(line)
+        for position, cell in enumerate(line):
+            _cell(axes, cell, f"{shown.dataset}:{cell.label}", position * _STEP, start, high)
+        top += _height(line)
+    return top
+
+
+def _cell(axes: Axes, cell: Cell, label: str, left: float, start: float, high: float) -> None:
+    small: dict[str, Any] = {"fontsize": 7.5, "color": INK, "parse_math": False, "ha": "center"}
+    axes.text(left + 0.5, start - 0.04, cell.title, va="bottom", **small)
+    axes.text(left + 0.5, start + high + 0.03, cell.number, va="top", **small)
+    if cell.picture.pixels is None:
+        axes.text(left + 0.5, start + high / 2, cell.picture.reason, va="center", **{**small, "color": MUTED})
+        return
+    width, height = extent(cell.picture.pixels)
+    box = (left + (1 - width) / 2, left + (1 + width) / 2, start + height, start)
+    image = axes.imshow(cell.picture.pixels, extent=box, interpolation="nearest", zorder=1.5, aspect="equal")
+    image.set_label(label)
+    if cell.prompt is not None and cell.size is not None:
+        _prompt(axes, cell.prompt, (box[0], start), cell.size, (width, height))
 
 
 def _prompt(
-    axes: Axes, prompt: dict[str, Any], corner: tuple[float, float], true: tuple[int, int] | None, drawn: tuple[float, float]
+    axes: Axes, prompt: dict[str, Any], corner: tuple[float, float], true: tuple[int, int], drawn: tuple[float, float]
 ) -> None:
     """Draw points and a box, given in pixels of the picture, over its thumbnail."""
-    if true is None:
-        return
     x, y = drawn[0] / true[0], drawn[1] / true[1]
     for (column, row), label in zip(prompt["points"], prompt["labels"], strict=True):
-        colour = FOREGROUND if label else BACKGROUND
-        axes.plot([corner[0] + column * x], [corner[1] + row * y], "o", ms=3.2, color=colour, mec="white", mew=0.5, zorder=3)
+        marker, colour = ("o", FOREGROUND) if label else ("X", BACKGROUND)
+        at = corner[0] + column * x, corner[1] + row * y
+        axes.plot([at[0]], [at[1]], marker, ms=5.5, color=colour, mec="white", mew=0.7, zorder=3)
     if prompt["box"]:
         left, upper, right, lower = prompt["box"]
         across = [corner[0] + value * x for value in (left, right, right, left, left)]
         down = [corner[1] + value * y for value in (upper, upper, lower, lower, upper)]
-        axes.plot(across, down, color=FOREGROUND, lw=1.2, zorder=2.9)
+        axes.plot(across, down, color="white", lw=2.6, zorder=2.8)
+        axes.plot(across, down, color=FOREGROUND, lw=1.5, zorder=2.9)
 
 
 def _true_size(path: str) -> tuple[int, int] | None:
@@ -131,5 +195,15 @@ def _true_size(path: str) -> tuple[int, int] | None:
     return int(width), int(height)
 
 
-def _height(line: Sequence[tuple[Thumbnail, Any]]) -> float:
-    return max((extent(picture.pixels)[1] for picture, _ in line if picture.pixels is not None), default=0.3)
+def _pictures_height(line: Sequence[Cell]) -> float:
+    return max((extent(cell.picture.pixels)[1] for cell in line if cell.picture.pixels is not None), default=0.3)
+
+
+def _titles_height(line: Sequence[Cell]) -> float:
+    lines = max(cell.title.count("\n") + 1 if cell.title else 0 for cell in line)
+    return _TITLE * lines + 0.06 if lines else 0.0
+
+
+def _height(line: Sequence[Cell]) -> float:
+    number = _NUMBER if any(cell.number for cell in line) else 0.0
+    return _titles_height(line) + _pictures_height(line) + number + _GAP

@@ -11,7 +11,7 @@ from PIL import Image
 
 from howfar.errors import InputError, MissingPathError
 from howfar.studies.prompts.persam import Personal, by_example, locate, personalise
-from howfar.studies.prompts.prompt import Prompt
+from howfar.studies.prompts.prompt import Prompt, box_of
 from howfar.studies.prompts.sam import EncodedImage, Masks, Sam
 
 
@@ -122,11 +122,47 @@ def test_the_target_is_found_again(drawn: tuple[Drawn, np.ndarray]) -> None:
     assert far_y > 112
 
 
+def test_the_target_is_half_mean_half_maximum(drawn: tuple[Drawn, np.ndarray]) -> None:
+    sam, mask = drawn
+    # The mask covers four cells, of which one is stronger in the third channel.
+    sam.features[0, 2, 3, 2] = 4.0
+    personal = personalise(sam, picture(64, 64), mask, steps=1)
+    expected = torch.tensor([0.0, 1.0, (1.0 + 4.0) / 2, 0.0])
+    torch.testing.assert_close(personal.target, expected / expected.norm())
+
+
+def test_refinement_has_logits_then_logits_and_box(sam_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sam = Sam(sam_folder)
+    encoded = sam.encode(picture())
+    passes: list[tuple[Prompt, torch.Tensor | None, Masks]] = []
+    plain = Sam.masks
+
+    def recorded(self: Sam, encoded: EncodedImage, prompt: Prompt, before: torch.Tensor | None = None) -> Masks:
+        found = plain(self, encoded, prompt, before)
+        # Centred over the upper part, where the picture lies, so that random weights segment something.
+        found = Masks(found.logits - found.logits[:, :9].mean(dim=(1, 2), keepdim=True), found.quality)
+        passes.append((prompt, before, found))
+        return found
+
+    monkeypatch.setattr(Sam, "masks", recorded)
+    personal = Personal(torch.nn.functional.normalize(encoded.embedding[0, :, 2, 2], dim=0), (0.5, 0.2))
+    by_example(sam, personal, encoded)
+    (first, second, third) = passes
+    assert first[1] is None
+    assert second[0] == first[0]
+    torch.testing.assert_close(second[1], personal.weigh(first[2].logits))
+    torch.testing.assert_close(third[1], second[2].best)
+    assert third[0].points == first[0].points
+    assert third[0].box == box_of(sam.probabilities(encoded, second[2].best) > 0.5).box
+
+
 def test_weights_go_to_the_right_proposal(drawn: tuple[Drawn, np.ndarray]) -> None:
     sam, mask = drawn
     brief, long = (personalise(sam, picture(64, 64), mask, steps=steps) for steps in (1, 400))
     assert long.weights[1] > brief.weights[1] > 1 / 3
     assert long.weights[0] < 1 / 3
+    # By a cosine's half, and AdamW moves a weight by about the rate in a step: 400 steps of a constant rate move it by 0.4.
+    assert long.weights[1] - 1 / 3 == pytest.approx(400 * 1e-3 / 2, rel=0.1)
     found, prompt = by_example(sam, long, sam.encode(picture(64, 64)))
     # To within a cell of the coarse proposals.
     assert ((found > 0.5) & mask).sum() / ((found > 0.5) | mask).sum() > 0.75

@@ -12,7 +12,7 @@ from PIL import Image
 import howfar
 from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError, StoreError
-from howfar.figures.prompting import FOREGROUND, prompting_rows
+from howfar.figures.prompting import BACKGROUND, FOREGROUND, prompting_rows
 from howfar.report.prompting import lead, write_prompting_report
 from howfar.results.prompting import Prompting
 from howfar.studies.prompts import study
@@ -189,14 +189,57 @@ def test_the_figure_shows_prompts_where_they_were_given(made: tuple[Prompting, P
     figure = prompting_rows(found, folder=out)
     axes = figure.axes[0]
     images = {image.get_label(): image.get_extent() for image in axes.get_images()}
-    assert set(images) == {
-        f"{name}:{column}" for name in ("roads", "walls") for column in ("photograph", "ground truth", *KINDS)
-    }
-    left, right, bottom, top = images["walls:box"]
+    columns = ("photograph", "ground truth", *KINDS, *(f"{kind} on the photograph" for kind in KINDS))
+    assert set(images) == {f"{name}:{column}" for name in ("roads", "walls") for column in columns}
+    left, right, bottom, top = images["walls:box on the photograph"]
     boxes = [line for line in axes.get_lines() if line.get_marker() == "None" and line.get_color() == FOREGROUND]
     (inside,) = [line for line in boxes if top <= min(line.get_ydata()) and left <= min(line.get_xdata()) <= right]
-    assert max(inside.get_xdata()) <= right + 1e-9
-    assert max(inside.get_ydata()) <= bottom + 1e-9
+    row = found.images[(found.images["prompt"] == "box") & (found.images["dataset"] == "walls")].set_index("image")
+    shown = next(text.get_text() for text in axes.texts if text.get_text().startswith("00") and text.get_position()[1] > 1)
+    # The pictures are 64 × 64.
+    x0, y0, x1, y1 = json.loads(row.loc[shown.split(" ")[0], "told"])["box"]
+    assert min(inside.get_xdata()) == pytest.approx(left + x0 / 64 * (right - left))
+    assert max(inside.get_xdata()) == pytest.approx(left + x1 / 64 * (right - left))
+    assert min(inside.get_ydata()) == pytest.approx(top + y0 / 64 * (bottom - top))
+    assert max(inside.get_ydata()) == pytest.approx(top + y1 / 64 * (bottom - top))
+    # The map lies below its prompt.
+    assert images["walls:box"][:2] == pytest.approx((left, right))
+    assert images["walls:box"][3] > bottom
+
+
+def test_the_figure_marks_foreground_and_background(made: tuple[Prompting, Path]) -> None:
+    found, out = made
+    axes = prompting_rows(found, folder=out).axes[0]
+    images = {image.get_label(): image.get_extent() for image in axes.get_images()}
+    for kind, count in (("points", 3), ("persam", 1)):
+        left, right, bottom, top = images[f"walls:{kind} on the photograph"]
+        marks = [
+            (line.get_color(), line.get_marker())
+            for line in axes.get_lines()
+            if len(line.get_xdata()) == 1 and left <= line.get_xdata()[0] <= right and top <= line.get_ydata()[0] <= bottom
+        ]
+        assert sorted(marks) == sorted([(FOREGROUND, "o")] * count + [(BACKGROUND, "X")] * count)
+
+
+def test_the_figure_titles_maps_with_their_texts(walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ClipSeg, "probabilities", lambda *_: np.full((64, 64), 0.7, np.float32))
+    texts = ("road pavement surface", "a crack or multiple cracks", "cracks", "a", "b")
+    found = howfar.prompts(walls, "text", out=tmp_path / "out", texts=texts, pretrained=False, limit=1, progress=False)
+    axes = prompting_rows(found, folder=tmp_path / "out").axes[0]
+    images = {image.get_label(): image.get_extent() for image in axes.get_images()}
+    assert set(images) == {f"walls:{name}" for name in ("photograph", "ground truth", *found.prompts)}
+    titles = {" ".join(text.get_text().split()): text for text in axes.texts}
+    for text in texts:
+        left, right, _, top = images[f"walls:text: {text}"]
+        x, y = titles[f"“{text}”"].get_position()
+        assert left < x < right
+        assert top - 0.1 < y < top
+    # Five texts beside photograph and ground truth take two lines.
+    assert images["walls:text: b"][3] > images["walls:text: a crack or multiple cracks"][2]
+
+
+def test_the_figure_shows_at_least_a_dataset(made: tuple[Prompting, Path]) -> None:
+    found, _ = made
     with pytest.raises(InputError, match="limit must be at least 1"):
         prompting_rows(found, limit=0)
 

@@ -1,9 +1,10 @@
 """Prompt SAM by one reference image and its mask, as PerSAM-F does.
 
-Zhang et al., "Personalize Segment Anything Model with One Shot" (ICLR 2024). The target's feature is the mean of the
-encoder's features over the mask. In another image SAM is prompted with the points that are most and least similar to it, by
-cosine. SAM's three proposals are mixed with three weights that sum to 1, of which two are fitted to the reference; SAM itself
-does not change. Two more passes refine the result: with the mask, then with its box.
+Zhang et al., "Personalize Segment Anything Model with One Shot" (ICLR 2024, https://arxiv.org/abs/2305.03048). The target's
+feature is half the mean and half the maximum of the encoder's features over the mask. In another image SAM is prompted with
+the points that are most and least similar to it, by cosine. SAM's three proposals are mixed with three weights that sum to 1,
+of which two are fitted to the reference; SAM itself does not change. Two more passes refine the result: with the mask's
+logits, then with the logits and the box of that mask.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from howfar.studies.prompts.prompt import Prompt, box_of
 from howfar.studies.prompts.sam import EncodedImage, Sam
 
 RATE = 1e-3
+VERSION = 2
+"""Version of how a reference is learnt from and images are segmented; another number makes the maps again."""
 _FOCUS, _BALANCE = 2.0, 0.25
 
 
@@ -42,7 +45,8 @@ class Personal:
 def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: int, rate: float = RATE) -> Personal:
     """Learn from one image and its mask: fit two weights by AdamW on Dice and focal loss, beginning at a third each.
 
-    A mask of another size than its image, or without foreground, raises `InputError`.
+    The rate falls from `rate` to 0 along half a cosine over the steps, so that a weight moves by about `rate` · `steps` / 2 at
+    most. A mask of another size than its image, or without foreground, raises `InputError`.
     """
     if mask.shape != (picture.height, picture.width):
         shape = f"{mask.shape[0]}×{mask.shape[1]}"
@@ -57,12 +61,14 @@ def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: 
     truth = torch.from_numpy(mask.astype(np.float32)).to(sam.device)
     weights = torch.full((2,), 1 / 3, device=sam.device, requires_grad=True)
     optimiser = torch.optim.AdamW([weights], lr=rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
     for _ in range(steps):
         mixed = weights[0] * proposals[0] + weights[1] * proposals[1] + (1 - weights.sum()) * proposals[2]
         loss = _dice(mixed, truth) + _focal(mixed, truth)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own is not annotated
         optimiser.step()
+        schedule.step()
     first, second = weights.detach().tolist()
     return Personal(target, (first, second))
 
@@ -91,15 +97,15 @@ def by_example(sam: Sam, personal: Personal, encoded: EncodedImage) -> tuple[NDA
 
 
 def _target(sam: Sam, encoded: EncodedImage, mask: NDArray[np.bool_]) -> Tensor:
-    """Average the embedding over the grid cells that the mask touches, and scale it to length 1."""
+    """Halve the sum of each channel's mean and maximum over the grid cells that the mask touches, and scale it to length 1."""
     grid = int(encoded.embedding.shape[-1])
     inner = [max(1, min(grid, round(side * grid / sam.side))) for side in encoded.inner]
     # `resize_mask` keeps lines one pixel wide.
     touched = torch.zeros((grid, grid), dtype=torch.bool)
     touched[: inner[0], : inner[1]] = torch.from_numpy(resize_mask(mask, inner[0], inner[1]))
     cells = encoded.embedding[0][:, touched.to(encoded.embedding.device)]
-    mean = cells.mean(dim=1)
-    target: Tensor = mean / mean.norm().clamp_min(1e-12)
+    typical = (cells.mean(dim=1) + cells.amax(dim=1)) / 2
+    target: Tensor = typical / typical.norm().clamp_min(1e-12)
     return target
 
 

@@ -18,7 +18,7 @@ from howfar.keywords import PromptSettings
 from howfar.options import REQUIRED, Option
 from howfar.settings import checked
 from howfar.studies.prompts.clipseg import TEXTS, ClipSeg
-from howfar.studies.prompts.persam import Personal, by_example, personalise
+from howfar.studies.prompts.persam import VERSION, Personal, by_example, personalise
 from howfar.studies.prompts.prompt import Prompt, box_of, points_of
 from howfar.studies.prompts.sam import EncodedImage, Sam
 
@@ -128,7 +128,7 @@ def prompters_of(
             prompters.append(Prompter(kind, identity, partial(_of_box, sam), by_mask=True))
         else:
             assert example is not None  # for the type checker: `reference_of` refuses none
-            identity |= {"reference": example.content, "steps": settings["steps"]}
+            identity |= {"version": VERSION, "reference": example.content, "steps": settings["steps"]}
             personal = personalise(sam, example.picture, example.mask, settings["steps"])
             prompters.append(Prompter(kind, identity, partial(_of_example, sam, personal)))
     return prompters
