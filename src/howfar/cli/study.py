@@ -24,6 +24,13 @@ def study(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be run, with estimated time and disk, and run nothing.")
     ] = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.zip", help="Write study file, hashes, versions and results there, no images."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run a bundle again on the datasets in this folder, and compare.")
+    ] = None,
     json: options.Json = False,
     **chosen: Unpack[StudyFileOptions],
 ) -> None:
@@ -31,26 +38,50 @@ def study(
     from howfar.studies.study_file.schema import json_schema
     from howfar.studies.study_file.start import write_start
 
-    if [new, schema, dry_run].count(True) > 1:
-        raise InputError("--new, --schema and --dry-run must be given one at a time")
+    bundled = file.suffix.lower() == ".zip"
+    if [new, schema, dry_run, bundle is not None, bundled].count(True) > 1:
+        raise InputError("--new, --schema, --dry-run, --bundle and a bundle to run again must be given one at a time")
+    if bundled != (data is not None):
+        raise InputError("--data must be given with a bundle to run again, and only there: howfar study BUNDLE.zip --data DIR")
     if schema:
         typer.echo(text_json.dumps(json_schema(), indent=1))
+    elif data is not None:
+        _rerun(file, data, json, chosen)
     elif new:
         print_paths(console(), {"written": write_start(file)})
     elif dry_run:
         _show_plan(file, json, chosen)
     else:
-        _run(file, json, chosen)
+        _run(file, bundle, json, chosen)
 
 
-def _run(file: Path, json: bool, chosen: StudyFileOptions) -> None:
-    from howfar.studies.study_file.study import PAGE, run_folder_of, study
+def _run(file: Path, bundle: Path | None, json: bool, chosen: StudyFileOptions) -> None:
+    from howfar.settings import checked
+    from howfar.studies.study_file.bundle import check_bundle_path, write_bundle
+    from howfar.studies.study_file.study import PAGE, plan_of, run_plan
 
-    run = study(file, **chosen)
+    given = checked(StudyFileOptions, chosen)
+    if bundle is not None:
+        check_bundle_path(bundle)
+    plan = plan_of(file, given)
+    run = run_plan(plan, given)
+    written = None if bundle is None else write_bundle(run, plan, bundle)
     if json:
         print_json(run.to_dict())
     else:
-        show(run, {"report": run_folder_of(file, chosen.get("out")) / PAGE})
+        show(run, {"report": plan.root / PAGE, "bundle": written})
+
+
+def _rerun(file: Path, data: Path, json: bool, chosen: StudyFileOptions) -> None:
+    from howfar.studies.study_file.rerun import rerun_bundle
+
+    found = rerun_bundle(file, data, **chosen)
+    if json:
+        print_json(found.to_dict())
+    else:
+        show(found, {"run": Path(found.folder)})
+    if not found.agrees:
+        raise typer.Exit(1)
 
 
 def _show_plan(file: Path, json: bool, chosen: StudyFileOptions) -> None:

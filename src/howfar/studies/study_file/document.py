@@ -106,8 +106,10 @@ class StudyDocument(BaseModel):
     )
 
 
-def read_document(file: str | Path) -> tuple[StudyDocument, str]:
+def read_document(file: str | Path, places: Mapping[str, str] | None = None) -> tuple[StudyDocument, str]:
     """Read and check a study file but for its studies; the text as it was written comes second.
+
+    `places` says by name where datasets lie that are not where the file says.
 
     Raises
     ------
@@ -123,16 +125,18 @@ def read_document(file: str | Path) -> tuple[StudyDocument, str]:
         raise MissingPathError(f"study file {str(file)!r} is not there: howfar study --new {file} writes a start") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError.of("study file", f"must be readable text ({one_line(error)})", str(file)) from error
-    return parse_document(text, path.parent), text
+    return parse_document(text, path.parent, places or {}), text
 
 
-def parse_document(text: str, folder: Path) -> StudyDocument:
+def parse_document(text: str, folder: Path, places: Mapping[str, str]) -> StudyDocument:
     """Check the text of a study file whose relative paths begin at a folder; raises `InputError` as `read_document`."""
     try:
         written = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         remedy = "each name once" if "declare" in str(error) or "overwrite" in str(error) else "see howfar study --new"
         raise InputError(f"study file is no TOML that can be read ({one_line(error)}): {remedy}") from error
+    for name, place in places.items():
+        written["datasets"][name]["path"] = place
     document: StudyDocument = checked_model(StudyDocument, _filled(written, ""), "")
     return document.model_copy(
         update={

@@ -75,7 +75,11 @@ def study(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyRun:
     ('pixels',)
     """
     given = checked(StudyFileOptions, options)
-    plan = plan_of(file, given)
+    return run_plan(plan_of(file, given), given)
+
+
+def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
+    """Run what is missing of a checked study file, while no other run works in its folder; raises as `study`."""
     ready_folder("out", plan.root)
     with within(given["memory"]), _locked(plan.root):
         return _run(plan, given)
@@ -91,6 +95,7 @@ class Plan:
     execution: Execution
     keys: Mapping[str, str]
     title: str
+    folder_of_file: Path
 
     def folder(self, planned: Planned) -> Path:
         """Give the folder of a study's result."""
@@ -101,9 +106,12 @@ class Plan:
         return kept_result(planned, self.keys[planned.name], self.folder(planned))
 
 
-def plan_of(file: str | Path, given: StudyFileOptions) -> Plan:
-    """Read and check a study file, and find the key of each study; raises `HowfarError` as `study`."""
-    document, text = read_document(file)
+def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str] | None = None) -> Plan:
+    """Read and check a study file, and find the key of each study; raises `HowfarError` as `study`.
+
+    `places` says by name where datasets lie that are not where the file says.
+    """
+    document, text = read_document(file, places)
     path = absolute(file)
     root = _root(document, path, given["out"])
     store = given["store"] or document.store or root / "store"
@@ -118,13 +126,11 @@ def plan_of(file: str | Path, given: StudyFileOptions) -> Plan:
             planned.settings, Inputs(checked_file, root / planned.name, execution, given["device"], _seed(document))
         )
         keys[planned.name] = key_of(planned, checked_file, prints, keys)
-    return Plan(text, checked_file, root, execution, keys, document.title or path.stem.replace("-", " ").capitalize())
+    return Plan(text, checked_file, root, execution, keys, _title(document, path), path.parent)
 
 
-def run_folder_of(file: str | Path, out: str | Path | None) -> Path:
-    """Give the run folder of a study file: `out` where it is given, else where the file says."""
-    document, _ = read_document(file)
-    return _root(document, absolute(file), out)
+def _title(document: StudyDocument, path: Path) -> str:
+    return document.title or path.stem.replace("-", " ").capitalize()
 
 
 def _root(document: StudyDocument, path: Path, out: str | Path | None) -> Path:
