@@ -198,7 +198,7 @@ def _difference(old: Any, new: Any) -> float:
         return 0.0 if math.isnan(old) and math.isnan(new) else math.inf
     if old == new:
         return 0.0
-    return abs(old - new) / max(abs(old), abs(new), 1e-6)
+    return float(abs(old - new) / max(abs(old), abs(new), 1e-6))
 
 
 def _undefined(value: Any) -> bool:

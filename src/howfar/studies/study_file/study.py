@@ -122,9 +122,9 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
     prints = {name: fingerprint(dataset) for name, dataset in checked_file.datasets.items()}
     keys: dict[str, str] = {}
     for planned in checked_file.studies:
-        planned.kind.check(
-            planned.settings, Inputs(checked_file, root / planned.name, execution, given["device"], _seed(document))
-        )
+        inputs = Inputs(checked_file, root / planned.name, execution, given["device"], _seed(document))
+        with _naming(planned):
+            planned.kind.check(planned.settings, inputs)
         keys[planned.name] = key_of(planned, checked_file, prints, keys)
     return Plan(text, checked_file, root, execution, keys, _title(document, path), path.parent)
 
@@ -201,16 +201,23 @@ def inputs_of(plan: Plan, planned: Planned, given: StudyFileOptions) -> Inputs:
     )
 
 
+@contextmanager
+def _naming(planned: Planned) -> Iterator[None]:
+    """Put the study's name before the line of an error that it raises."""
+    try:
+        yield
+    except HowfarError as error:
+        raise type(error)(f"studies.{planned.name}: {one_line(error, 2000)}") from error
+
+
 def _one(plan: Plan, planned: Planned, done: _Done, loaded: dict[str, Any], given: StudyFileOptions) -> Result:
     """Run one study and keep its result; what it raises names it."""
     folder = plan.folder(planned)
     folder.mkdir(parents=True, exist_ok=True)
     inputs = replace(inputs_of(plan, planned, given), results=done.results, loaded=loaded)
     begun = time.monotonic()
-    try:
+    with _naming(planned):
         result = planned.kind.run(planned.settings, inputs)
-    except HowfarError as error:
-        raise type(error)(f"studies.{planned.name}: {one_line(error, 2000)}") from error
     keep(result, plan.keys[planned.name], time.monotonic() - begun, folder)
     return result
 

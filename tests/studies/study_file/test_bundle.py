@@ -1,0 +1,93 @@
+"""A bundle holds a study without images; run again elsewhere it gives the same numbers, or says what differs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from howfar.cli.main import run
+
+
+@pytest.fixture
+def bundle(study_file: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    file = study_file.parent / "small.zip"
+    assert run(["study", str(study_file), "--bundle", str(file)]) == 0
+    assert str(file) in capsys.readouterr().out.replace("\n", "")
+    return file
+
+
+def test_holds_hashes_and_results_and_no_image(bundle: Path) -> None:
+    with zipfile.ZipFile(bundle) as archive:
+        names = archive.namelist()
+        manifest = json.loads(archive.read("bundle.json"))
+    assert "results/components/components.json" in names
+    assert not any(name.endswith((".png", ".jpg", ".svg", ".pdf")) for name in names)
+    assert {name: len(images) for name, images in manifest["datasets"]["contents"].items()} == {
+        "roads": 10,
+        "north": 10,
+        "south": 10,
+    }
+    assert manifest["datasets"]["places"] == {"roads": "roads", "north": "north", "south": "south"}
+    assert set(manifest["backbones"]) == {"colours", "pixels"}
+
+
+def test_again_elsewhere_gives_the_same_numbers(
+    bundle: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = tmp_path / "again"
+    assert run(["study", str(bundle), "--data", str(pictures), "--out", str(again), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["agrees"]
+    assert found["studies"][0]["values"] > 50
+    assert (again / "run" / "report.html").is_file()
+
+
+def test_a_number_that_differs_is_named(
+    bundle: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = tmp_path / "changed.zip"
+    with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name.endswith("components.json"):
+                data = data.replace(b'"share": 0.02', b'"share": 0.03')
+            new.writestr(name, data)
+    assert run(["study", str(changed), "--data", str(pictures), "--out", str(tmp_path / "again")]) == 1
+    assert "share" in capsys.readouterr().out
+
+
+def test_other_images_are_refused(bundle: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(pictures, tmp_path / "other")
+    first, second = sorted((tmp_path / "other" / "north" / "images").iterdir())[:2]
+    first.write_bytes(second.read_bytes())
+    assert run(["study", str(bundle), "--data", str(tmp_path / "other"), "--out", str(tmp_path / "again")]) == 2
+    assert f"dataset north must hold the 10 images of the bundle, got '1 others, first {first.stem}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["{zip}"], "--data must be given with a bundle"),
+        (["{toml}", "--data", "."], "--data must be given with a bundle"),
+        (["{toml}", "--bundle", "x.tar"], "bundle must end in .zip"),
+        (["{toml}", "--bundle", "none/x.zip"], "bundle must be in a folder that is there"),
+        (["{toml}", "--new", "--schema"], "one at a time"),
+        (["none.zip", "--data", "."], "is not there"),
+        (["{broken}", "--data", "."], "is no bundle of a study, or is damaged"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], line: str, study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    files = {"zip": tmp_path / "broken.zip", "toml": study_file, "broken": tmp_path / "broken.zip"}
+    assert run(["study", *(argument.format(**files) for argument in arguments)]) in (1, 2)
+    printed = capsys.readouterr()
+    assert line in printed.err
+    assert printed.err.count("\n") == 1

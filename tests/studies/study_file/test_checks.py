@@ -1,0 +1,98 @@
+"""Whatever is wrong in a study file is one line, exit 2, before any work starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from howfar.cli.main import run
+from howfar.errors import InputError
+from howfar.studies.study_file.document import parse_document
+
+SECOND = '[studies.again]\nkind = "components"\nprimary = "roads"\nsecondaries = ["north"]\nbackbones = ["pixels"]\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ("seed = 3", "sede = 3", "key of settings must be a setting of a study, got 'sede': did you mean seed?"),
+        (
+            "components = [1",
+            "componets = [1",
+            "key of studies.components must be a known one, got 'componets': did you mean components?",
+        ),
+        ("limit = 9", "limt = 9", "key of datasets.roads must be a known one, got 'limt': did you mean limit?"),
+        ("limit = 9", "limit = 0", "datasets.roads.limit is refused (Input should be greater than or equal to 1), got 0"),
+        ("[settings]", "[setings]", "key of the study file must be a known one, got 'setings': did you mean settings?"),
+        ('path = "south"', 'path = "nowhere"', "datasets.south: path"),
+        ("south = {", "north = {", "study file is no TOML that can be read"),
+        ("[1, 2, 4]", "[0, 2, 4]", "studies.components: components must be different numbers of at least 1, got [0, 2, 4]"),
+        ("[1, 2, 4]", '["two", 4]', "studies.components.components.0 is refused"),
+        ('backbone = "colour_moments"', 'backbone = "colour_momnets"', "did you mean 'colour_moments'?"),
+        (
+            'backbones = ["pixels", "colours"]',
+            'backbones = ["pixel"]',
+            "studies.components.backbones must be one of backbones, got 'pixel': did you mean pixels?",
+        ),
+        (
+            'primary = "roads"',
+            'primary = "road"',
+            "studies.components.primary must be one of datasets, got 'road': did you mean roads?",
+        ),
+        (
+            'secondaries = ["north", "south"]',
+            'secondaries = ["north", "north"]',
+            "studies.components.secondaries must not repeat one",
+        ),
+        ('primary = "roads"\n', "", "studies.components.primary must be given, and is missing"),
+        (
+            "[studies.components]",
+            "[studies.componnets]",
+            "studies.componnets.kind must be a kind of study, got 'componnets': did you mean components?",
+        ),
+        ("pixels = {}", 'pixels = { weights = "w" }', "key of backbones.pixels must be an option of pixels, got 'weights'"),
+        (
+            "${ROADS:-roads}",
+            "${NOT_SET_ANYWHERE}",
+            "datasets.roads.path names the environment variable NOT_SET_ANYWHERE, which must be set",
+        ),
+    ],
+)
+def test_one_line_before_any_work(
+    study_file: Path, before: str, after: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = study_file.read_text(encoding="utf-8")
+    assert before in text
+    study_file.write_text(text.replace(before, after, 1), encoding="utf-8")
+    assert run(["study", str(study_file)]) == 2
+    printed = capsys.readouterr()
+    assert line in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+    assert not (study_file.parent / "small-roads").exists()
+
+
+def test_two_datasets_of_one_name(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = study_file.read_text(encoding="utf-8")
+    folder = f'every = {{ path = "{study_file.parent}", each = "folder" }}\n[backbones]'
+    study_file.write_text(text.replace("[backbones]", folder, 1), encoding="utf-8")
+    assert run(["study", str(study_file)]) == 2
+    assert "datasets.every must hold datasets with names of their own" in capsys.readouterr().err
+
+
+def test_paths_begin_at_the_file_and_variables_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '[datasets]\na.path = "${PLACE}/a"\nb.path = "${OTHER:-b}"\nc.path = "s3://bucket/c"\n[studies.x]\n'
+    monkeypatch.setenv("PLACE", "/data")
+    document = parse_document(text, Path("/files"), {})
+    assert [document.datasets[name].path for name in "abc"] == ["/data/a", "/files/b", "s3://bucket/c"]
+
+
+def test_a_file_that_is_not_there_or_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["study", str(tmp_path / "none.toml")]) == 2
+    assert "is not there: howfar study --new" in capsys.readouterr().err
+    (tmp_path / "odd.toml").write_bytes(b"\xff\xfe\x00")
+    assert run(["study", str(tmp_path / "odd.toml")]) == 2
+    assert "must be readable text" in capsys.readouterr().err
+    with pytest.raises(InputError, match="no TOML"):
+        parse_document("a = [", tmp_path, {})
