@@ -27,13 +27,11 @@ from howfar.results import Skipped
 from howfar.results.json_values import plain
 from howfar.runners import available_cores
 from howfar.segmenters import segmenter_family
-from howfar.segmenters.checkpoint import Checkpoint
+from howfar.segmenters.checkpoint import Checkpoint, as_checkpoint
 from howfar.segmenters.predictor import Predictor
 from howfar.segmenters.probability_models import Probabilities, Reading, of_module, of_onnx, of_segmenter
 from howfar.settings import checked, picked, with_options
 from howfar.weights.state_dicts import hash_state_dict
-
-ONNX = ".onnx"
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,7 @@ def load_model(model: Any, *, reading: Reading | None = None, **options: Unpack[
     """
     given = checked(ModelOptions, options)
     size, tiled, precision = given["size"], given["tiled"], given["precision"]
-    if isinstance(model, (str, Path)) and Path(model).suffix.lower() != ONNX:
-        model = Checkpoint.load(model)
+    model = as_checkpoint(model) or model
     where = resolve_device(given["device"])
     if not isinstance(model, Checkpoint):
         network, identity = _foreign(model, where, size, reading or Reading(), precision)
