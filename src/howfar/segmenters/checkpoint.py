@@ -21,8 +21,6 @@ from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
 FORMAT = 1
 KEY = "howfar"
-ONNX = ".onnx"
-"""Ending of a network's file that howfar did not train."""
 
 
 @dataclass(frozen=True)
@@ -147,16 +145,6 @@ class Checkpoint:
         return (
             f"Checkpoint of {self.card.segmenter}, {self.card.size} px, trained on {data['images']} images of {data['primary']}"
         )
-
-
-def as_checkpoint(model: Any) -> Checkpoint | None:
-    """Load the checkpoint that a path names; return one in memory as it is, and None for a network of another kind.
-
-    Raises as `Checkpoint.load`.
-    """
-    if isinstance(model, (str, Path)):
-        return None if Path(model).suffix.lower() == ONNX else Checkpoint.load(model)
-    return model if isinstance(model, Checkpoint) else None
 
 
 def _card(text: str, path: Path) -> Card:

@@ -15,6 +15,7 @@ from howfar.segmenters.checkpoint import Card
 
 ALL_THE_SAME = "pass learnt=True (--learnt) to score them all the same: it is the training error"
 LEARNT = "the model learnt from it"
+LEARNT_FROM = "that the model learnt from"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Seen:
         if group is not None and not fits(names, group):
             raise InputError.of("group", f"must match the names of images, such as {names[0]!r}", group, "leave out the ending")
         hashed = HashedDataset.of(dataset, card.data.get("group") if group is None else group)
-        contents = frozenset(name for name, content in hashed.contents.items() if content in card.learnt)
+        learnt = card.learnt
+        contents = frozenset(name for name, content in hashed.contents.items() if content in learnt)
         unseen = {item.name for item in hashed.apart_from(contents).dataset.items}
         tiles = tuple(
             (name, hashed.photographs[name]) for name in hashed.contents if name not in unseen and name not in contents
@@ -92,17 +94,13 @@ class Seen:
         learnt, beside = sum(name in self.contents for name in names), sum(name in tiles for name in names)
         if learnt or beside:
             more = f", and {beside} more {_are(beside)} of photographs that it learnt from" if beside else ""
-            yield (
-                f"the model learnt from {learnt} of these {len(names)} images{more}: scores on them are training error, and say "
-                "nothing of unseen images"
-            )
+            these = f"{learnt} of these {len(names)} images{more}"
+            yield f"the model learnt from {these}: scores on them are training error, and say nothing of unseen images"
 
     def _left_out(self) -> Iterator[str]:
         if self.contents:
             count = len(self.contents)
-            images = (
-                "1 image that the model learnt from was" if count == 1 else f"{count} images that the model learnt from were"
-            )
+            images = f"1 image {LEARNT_FROM} was" if count == 1 else f"{count} images {LEARNT_FROM} were"
             more = f", and {len(self.tiles)} more {_are(len(self.tiles))} of their photographs" if self.tiles else ""
             yield f"{images} left out{more}: learnt=True (--learnt) scores them too"
 
