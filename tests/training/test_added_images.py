@@ -100,7 +100,10 @@ LISTS = {
         ("{site}:{tmp}/blank.csv", "has no column image; its columns: none"),
         ("{site}:{tmp}/column.csv", "has no column image; its columns: picture: name the column of image paths image"),
         ("{site}:{tmp}/stranger.csv", "got '/elsewhere/images/0001.jpg': pass the dataset that {tmp}/stranger.csv was chosen"),
-        ("{site}:{tmp}/none.csv", "got '{site}:{tmp}/none.csv': no file lies behind a colon of it; write SITE:chosen.csv"),
+        (
+            "{site}:{tmp}/none.csv",
+            "none.csv': no file lies behind a colon that has a dataset before it; write SITE:chosen.csv",
+        ),
         ("{site}", "add must be SITE:LIST, a dataset and the list that howfar select wrote of it, got '{site}'"),
         (":{tmp}/good.csv", "add must be SITE:LIST"),
         ("/no/such:{tmp}/good.csv", "nothing at /no/such"),

@@ -40,7 +40,7 @@ def dataset_and_list(entry: Added) -> tuple[Dataset | str | Path, Picked]:
     >>> dataset_and_list("s3://bucket/site")
     Traceback (most recent call last):
     howfar.errors.InputError: add must be SITE:LIST, a dataset and the list that howfar select wrote of it, got
-    's3://bucket/site': no file lies behind a colon of it; write SITE:chosen.csv
+    's3://bucket/site': no file lies behind a colon that has a dataset before it; write SITE:chosen.csv
     """
     if isinstance(entry, tuple) and len(entry) == 2:
         return entry
@@ -50,7 +50,7 @@ def dataset_and_list(entry: Added) -> tuple[Dataset | str | Path, Picked]:
         dataset, listed = entry[:position], entry[position + 1 :]
         if dataset.strip() and listed.strip() and absolute(listed).is_file():
             return dataset, listed
-    raise InputError.of("add", _FORM, entry, "no file lies behind a colon of it; write SITE:chosen.csv")
+    raise InputError.of("add", _FORM, entry, "no file lies behind a colon that has a dataset before it; write SITE:chosen.csv")
 
 
 def check_new(added: Sequence[Example], others: Sequence[Example]) -> None:
