@@ -169,6 +169,17 @@ class EvaluateOptions(TypedDict, total=False):
     iou: options.Iou
     min_score: options.MinScore
     partial: options.Partial
+    learnt: options.Learnt
+    group: Annotated[
+        options.Group,
+        options.But(
+            {
+                "help": "Name photographs by the first group of this regular expression, so that no tile of one that the model "
+                "learnt from is scored; by default as the training did.",
+                "free": True,
+            }
+        ),
+    ]
     progress: options.Progress
 
 

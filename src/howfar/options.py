@@ -152,6 +152,7 @@ Tolerance = Annotated[float, Option(0.0, "Let prediction and mask agree within t
 Iou = Annotated[_Number, Option(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
 MinScore = Annotated[_Number, Option(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
 Partial = Annotated[bool, Option(False, "Leave out images that cannot be scored, and list them.", flags=("--partial",))]
+Learnt = Annotated[bool, Option(False, "Score images that the model learnt from too (training error).", flags=("--learnt",))]
 Predictions = Annotated[_Path, Option(None, "Read the model's probability maps, for estimators that need them.", free=True)]
 FlippedMaps = Annotated[_Path, Option(None, "Read maps of the left-right flipped images, as the model gave them.", free=True)]
 Members = Sequence[str | Path] | str | Path

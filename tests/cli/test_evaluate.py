@@ -154,7 +154,7 @@ def test_a_checkpoint_in_place_of_predictions(tmp_path: Path, capsys: pytest.Cap
     roads, model = write_dataset(tmp_path / "roads", 6, seed=0, size=40), tmp_path / "m.safetensors"
     training = {"options": {"width": 4}, "size": 32, "epochs": 1, "batch": 4, "pretrained": False, "progress": False}
     howfar.train(roads, "deepcrack", model, **training)
-    assert run(["evaluate", str(roads), "--model", str(model), "-o", str(tmp_path / "e.parquet"), "--json"]) == 0
+    assert run(["evaluate", str(roads), "--model", str(model), "--learnt", "-o", str(tmp_path / "e.parquet"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     maps = howfar.predict(model, roads, tmp_path / "maps", progress=False).folder
     mirrored = howfar.predict(model, roads, tmp_path / "mirrored", flipped=True, progress=False).folder
@@ -163,6 +163,11 @@ def test_a_checkpoint_in_place_of_predictions(tmp_path: Path, capsys: pytest.Cap
     images = howfar.Evaluation.load(tmp_path / "e.parquet").images
     assert images["flip_agreement"].tolist() == wanted.images["flip_agreement"].tolist()
     assert (images["prediction"] == "").all()
+    assert run(["evaluate", str(roads), "--model", str(model)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("roads: 1 images, 1 scored")
+    assert "note: 5 images that the model learnt from were left out: learnt=True (--learnt) scores them too" in shown
+    assert sum(line.startswith("skipped: ") and line.endswith(": the model learnt from it") for line in shown) == 5
     for arguments, words in (
         (["--model", str(model), "--predictions", str(maps)], "model is of no use beside predictions"),
         ([], "predictions must be given, or a model"),

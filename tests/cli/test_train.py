@@ -80,15 +80,18 @@ def test_every_option_reaches_the_training(roads: Path, out: Path, tmp_path: Pat
         "keep": "last", "precision": "bf16", "seed": 5, "size": 64,
     }  # fmt: skip
     spelt = [part for name, value in chosen.items() for part in (f"--{name}", str(value))]
-    more = ["--no-augment", "--background", tmp_path / "bare", "--group", "(00)", "--workers", "0"]
+    site = write_dataset(tmp_path / "site", 2, seed=7, size=32)
+    (tmp_path / "chosen.csv").write_text(f"image\n{site}/images/0002.jpg\n")
+    beside = ["--add", f"{site}:{tmp_path}/chosen.csv"]
+    more = [*beside, "--no-augment", "--background", tmp_path / "bare", "--group", "(00)", "--workers", "0"]
     code, _, err = howfar(capsys, roads, "-o", out, *TINY, *spelt, *more)
     assert code == 0, err
     card = Checkpoint.load(out).card
     assert dict(card.settings) == {**chosen, "augment": False}
     assert card.options == {"width": 4}
-    assert card.data["extra"] == ["bare/1.png"]
+    assert card.data["extra"] == ["site/0002.jpg", "bare/1.png"]
     # All eight are tiles of the photograph "00": one photograph stays, and none is held out.
-    assert (card.data["images"], card.data["held_out"]) == (9, [])
+    assert (card.data["images"], card.data["held_out"]) == (10, [])
     again = tmp_path / "again.safetensors"
     code, _, err = howfar(capsys, roads, "-o", again, *TINY, "--epochs", "1", "--start", out)
     assert code == 0, err

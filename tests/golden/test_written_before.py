@@ -24,8 +24,9 @@ from howfar.segmenters.checkpoint import Checkpoint
 
 HERE = Path(__file__).with_name("written_before_0_1")
 EXPECTED = json.loads((HERE / "expected.json").read_text(encoding="utf-8"))
-ADDED = {"settings", "options", "sources"}
-"""Keys that may hold, or be, what earlier versions did not record: all that a run needs to be made again."""
+ADDED = {"settings", "options", "sources", "group", "contents_before", "all_contents_known"}
+"""Keys that may hold, or be, what earlier versions did not record: all that a run needs to be made again, and what is left out
+of a checkpoint's evaluation."""
 RESULTS = {
     "comparison": (Comparison, "run"),
     "relation": (Relation, "run"),

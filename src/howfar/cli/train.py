@@ -28,6 +28,13 @@ def train(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="CKPT", help="Write this checkpoint, model.safetensors say.")],
     model: options.Segmenter = "unetplusplus",
+    add: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SITE:LIST",
+            help="Learn from chosen images of dataset SITE too, by the chosen.csv of `howfar select`; repeat it.",
+        ),
+    ] = None,
     background: Annotated[
         list[str] | None,
         typer.Option("--background", metavar="DATASET", help="Learn from these images without foreground too; repeat it."),
@@ -43,7 +50,7 @@ def train(
     if out.suffix.lower() != ENDING:
         raise InputError.of("out", f"must end in {ENDING}", str(out), "nothing in such a file can be executed")
     options.prepare_folder("out", out.absolute().parent)
-    checkpoint = study(primary, model, out, background=background or (), start=start, **chosen)
+    checkpoint = study(primary, model, out, add=add or (), background=background or (), start=start, **chosen)
     if json:
         print_json(checkpoint.card.to_dict())
     else:

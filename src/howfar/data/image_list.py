@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from howfar.data.table import read_columns
@@ -30,3 +31,19 @@ def read_list(path: str | Path) -> tuple[str, ...]:
             f"{file} is not a readable list ({one_line(error, 120)}): pass UTF-8 text with one image a line"
         ) from error
     return tuple(line.strip() for line in lines if line.strip())
+
+
+def match_list(entries: Iterable[str], names: Sequence[str], paths: Sequence[str]) -> list[int | None]:
+    """Find the image that each entry of a list names, by its name in the dataset or by its path; None where it is none.
+
+    `names` and `paths` are those of the dataset's images, in the same order; a path may be empty. The indices that are returned
+    count in that order.
+
+    Examples
+    --------
+    >>> match_list(["2.png", "/site/1.png", "3.png"], ["1.png", "2.png"], ["/site/1.png", "/site/2.png"])
+    [1, 0, None]
+    """
+    by_name = {name: row for row, name in enumerate(names)}
+    by_path = {path: row for row, path in enumerate(paths) if path}
+    return [by_name.get(entry, by_path.get(entry, by_path.get(str(absolute(entry))))) for entry in entries]

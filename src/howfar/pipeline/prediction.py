@@ -27,7 +27,7 @@ from howfar.results import Skipped
 from howfar.results.json_values import plain
 from howfar.runners import available_cores
 from howfar.segmenters import segmenter_family
-from howfar.segmenters.checkpoint import Checkpoint
+from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.segmenters.predictor import Predictor
 from howfar.segmenters.probability_models import Probabilities, Reading, of_module, of_onnx, of_segmenter
 from howfar.settings import checked, picked, with_options
@@ -58,10 +58,11 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Model:
-    """Hold a predictor, and what its maps depend on, as JSON values."""
+    """Hold a predictor, what its maps depend on, as JSON values, and the checkpoint's card where it is one of howfar's."""
 
     predictor: Predictor
     identity: dict[str, Any]
+    card: Card | None = None
 
 
 @with_options(ModelOptions)
@@ -94,10 +95,11 @@ def load_model(model: Any, *, reading: Reading | None = None, **options: Unpack[
         size = model.card.size if size is None else size
         _check_side(size, model)
         network, identity = of_segmenter(model.build(), where, precision), {"weights": model.card.weights}
+    card = model.card if isinstance(model, Checkpoint) else None
     assert size is not None  # for the type checker: _foreign refuses None
     # Maps of before there was a choice are those of float32.
     beside = {} if precision == "32" else {"precision": precision}
-    return Model(Predictor(network, size, tiled, given["batch"]), {**identity, "size": size, "tiled": tiled, **beside})
+    return Model(Predictor(network, size, tiled, given["batch"]), {**identity, "size": size, "tiled": tiled, **beside}, card)
 
 
 def _foreign(

@@ -39,7 +39,10 @@ class Card:
         The training settings.
     data
         The training data: `primary`, its name; `images`, how many; `fingerprint`, a hash of all images and masks;
-        `contents`, the images' hashes; `held_out`, those of the images kept out of training.
+        `contents`, the hashes of the images learnt from; `extra`, the names of those beside the primary dataset's (added
+        picks, background), as ``dataset/image``, whose hashes are the last of `contents`; `held_out`, the hashes of the images
+        kept out of training; `group`, the expression that named photographs. `started_from` is the checkpoint that training
+        began with, `contents_before` what that learnt from.
     history
         One entry an epoch: epoch, loss, and where images were held out ods and threshold.
     threshold
@@ -61,6 +64,16 @@ class Card:
     threshold: float | None
     provenance: Provenance = field(default_factory=Provenance.now)
     architecture: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def learnt(self) -> frozenset[str]:
+        """Return the content hashes of all images that the weights learnt from, in this training and in those it began with."""
+        return frozenset(self.data["contents"]) | frozenset(self.data.get("contents_before", ()))
+
+    @property
+    def all_learnt_known(self) -> bool:
+        """Return whether `learnt` is complete: files of earlier versions lack what the weights they began with learnt from."""
+        return bool(self.data.get("all_contents_known", self.data.get("started_from") is None))
 
     def to_dict(self) -> dict[str, Any]:
         """Convert the card to JSON values."""

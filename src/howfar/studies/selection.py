@@ -13,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar import registry
-from howfar.data.image_list import read_list
+from howfar.data.image_list import match_list, read_list
 from howfar.errors import InputError
-from howfar.io.location import absolute, ready_folder
+from howfar.io.location import ready_folder
 from howfar.keywords import SelectOptions
 from howfar.pipeline.pairs import KEPT
 from howfar.protocols import Strategy
@@ -201,9 +201,7 @@ def _labelled(images: pd.DataFrame, labelled: Labelled | None, dataset: str) -> 
     if labelled is None:
         return mask, 0
     listed = read_list(labelled) if isinstance(labelled, (str, Path)) else tuple(map(str, labelled))
-    names = {name: row for row, name in enumerate(images["image"])}
-    paths = {path: row for row, path in enumerate(images["path"]) if path}
-    rows = [names.get(entry, paths.get(entry, paths.get(str(absolute(entry))))) for entry in listed]
+    rows = match_list(listed, list(images["image"]), list(images["path"]))
     matched = [row for row in rows if row is not None]
     if listed and not matched:
         rule = f"must name images of {dataset}, by name ({images['image'].iloc[0]}) or path"

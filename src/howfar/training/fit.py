@@ -35,7 +35,8 @@ class Task:
     By `settings.holdout` some photographs of `examples` are held out; the images of `extra` (a few of each secondary dataset,
     or background) are always learnt from. `options` are the architecture's, `primary` is the dataset's name, for the
     checkpoint. `pretrained` tells whether parts that have published weights begin with them, or is a local file of such
-    weights; `start` is a checkpoint of the same architecture whose weights training begins with (fine-tuning).
+    weights; `start` is a checkpoint of the same architecture whose weights training begins with (fine-tuning). `group` is the
+    expression that named the photographs, which the checkpoint records.
     """
 
     segmenter: str
@@ -46,6 +47,7 @@ class Task:
     extra: tuple[Example, ...] = ()
     pretrained: bool | Path = True
     start: Checkpoint | None = None
+    group: str | None = None
 
 
 def fit(
@@ -230,8 +232,11 @@ def _card(
             "extra": [f"{example.dataset}/{example.name}" for example in task.extra],
             "fingerprint": pairs.fingerprint,
             "contents": list(pairs.contents),
+            "contents_before": [] if task.start is None else sorted(task.start.card.learnt),
+            "all_contents_known": task.start is None or task.start.card.all_learnt_known,
             "held_out": [] if held is None else list(held.contents),
             "started_from": None if task.start is None else task.start.card.weights,
+            "group": task.group,
             "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained),
         },
         history=tuple(history),

@@ -13,6 +13,7 @@ from howfar.keywords import TrainOptions, TrainSettings
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.settings import checked, picked, with_options
+from howfar.training.added_images import Added, added_examples, check_new
 from howfar.training.fit import Task, fit
 from howfar.training.image_mask_pairs import examples_of
 from howfar.training.settings import settings_for
@@ -24,6 +25,7 @@ def train(
     model: str = "unetplusplus",
     out: str | Path | None = None,
     *,
+    add: str | Sequence[Added] = (),
     background: Sequence[Dataset | str | Path] = (),
     start: Checkpoint | str | Path | None = None,
     state: str | Path | None = None,
@@ -43,6 +45,10 @@ def train(
         A registered segmenter: ``unetplusplus``, ``deepcrack``, ``adsam``.
     out
         Where to save the checkpoint; None: nowhere.
+    add
+        Chosen images of other datasets to learn from too, none of which is held out: ``SITE:LIST``, a dataset and a list of its
+        images that `howfar.select` wrote (``chosen.csv``), or a pair of a dataset and such a list or a `Selection`. Every image
+        of the list must have a mask in the dataset.
     background
         Datasets whose images are learnt from as images without foreground.
     start
@@ -59,28 +65,33 @@ def train(
     Raises
     ------
     HowfarError
-        A dataset without masks, an image that cannot be read, a wrong option or setting, a library or weights that are absent.
+        A dataset without masks, an added image without a mask or that its dataset lacks, an image that cannot be read, a wrong
+        option or setting, a library or weights that are absent.
     """
     given = checked(TrainOptions, options)
     architecture, pretrained = dict(given["options"] or {}), given["pretrained"]
     family = segmenter_family(model)
     start_checkpoint = Checkpoint.load(start) if isinstance(start, (str, Path)) else start
     dataset = _dataset(primary)
+    examples, added = examples_of(dataset, given["group"]), added_examples(add)
+    blank = tuple(example for argument in background for example in examples_of(_dataset(argument), blank=True))
     task = Task(
         segmenter=model,
         options=architecture,
         primary=dataset.name,
-        examples=examples_of(dataset, given["group"]),
+        examples=examples,
         settings=settings_for(family, architecture, start_checkpoint, **picked(TrainSettings, given)),
-        extra=tuple(example for blank in background for example in examples_of(_dataset(blank), blank=True)),
+        extra=(*added, *blank),
         pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
         start=start_checkpoint,
+        group=given["group"],
     )
     family.checked(task.options)
     if out is not None and Path(out).is_dir():
         raise InputError.of("out", "must be a file, not a folder", str(out))
     if state is None and out is None:
         raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
+    check_new(added, (*examples, *blank))
     folder = Path(state) if state is not None else Path(f"{out}.state")
     checkpoint = fit(task, folder, out, device=given["device"], workers=given["workers"] or 0, progress=given["progress"])
     if state is None:

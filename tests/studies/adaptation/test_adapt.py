@@ -15,6 +15,7 @@ from PIL import Image
 import howfar
 from howfar import registry
 from howfar.data import Dataset, content_hash
+from howfar.data.hashed_dataset import HashedDataset
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, LeakError
 from howfar.keywords import AdaptOptions
@@ -24,7 +25,7 @@ from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.settings import checked
 from howfar.studies.adaptation.adapt import adapt
 from howfar.studies.adaptation.bakeoff import bakeoff
-from howfar.studies.adaptation.leak_guard import HashedDataset, check_unseen
+from howfar.studies.adaptation.leak_guard import check_unseen
 from howfar.studies.adaptation.models import _same
 from howfar.studies.adaptation.settings import AdaptSettings
 from howfar.studies.adaptation.study import Study

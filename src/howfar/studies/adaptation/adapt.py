@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from howfar.data.hashed_dataset import HashedDataset
 from howfar.errors import InputError
 from howfar.io.checkpoint import remove_abandoned
 from howfar.keywords import AdaptOptions, TrainingOptions
 from howfar.results.adaptation import Adaptation
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, picked, with_options
-from howfar.studies.adaptation.leak_guard import HashedDataset
 from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import AdaptSettings
 from howfar.studies.adaptation.study import Study
@@ -79,6 +79,7 @@ def adapt(
         device=given["device"],
         workers=given["workers"] or 0,
         progress=given["progress"],
+        group=group,
     )
     own = set(p.contents.values())
     others = [HashedDataset.of(parse_images(argument), group).without(own) for argument in secondaries]

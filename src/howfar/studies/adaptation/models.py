@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from howfar.data import Dataset, content_hash, read_bytes
+from howfar.data.hashed_dataset import HashedDataset
 from howfar.errors import HowfarError
 from howfar.pipeline.prediction import Model, load_model, predict
 from howfar.results import Evaluation
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.studies.adaptation.leak_guard import HashedDataset, check_unseen
+from howfar.studies.adaptation.leak_guard import check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.training.fit import Task, fit
 from howfar.training.image_mask_pairs import Example, fingerprint_of, split
@@ -26,7 +27,7 @@ class StudyFolder:
     """Hold the folder of a study's models (checkpoints in models/, maps in maps/), and how they are trained and run.
 
     `segmenter` is the architecture's registered name; `pretrained` says whether it begins with published weights, or names a
-    file; `examples` are the primary dataset's; `workers` processes prepare batches.
+    file; `examples` are the primary dataset's; `workers` processes prepare batches; `group` names photographs, for the card.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class StudyFolder:
     device: str
     workers: int
     progress: bool
+    group: str | None = None
 
     def file(self, label: str) -> Path:
         """Give the path of the checkpoint of a label."""
@@ -56,6 +58,7 @@ class StudyFolder:
             extra=tuple(extra),
             pretrained=self.pretrained,
             start=start,
+            group=self.group,
         )
         file = self.file(label)
         checkpoint = _load(file)

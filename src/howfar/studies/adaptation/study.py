@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from howfar.data import Dataset, content_hash, read_bytes
+from howfar.data.hashed_dataset import HashedDataset
 from howfar.errors import InputError
 from howfar.pipeline.prediction import Model
 from howfar.results import Comparison, Provenance
 from howfar.results.adaptation import BASELINE, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.false_positive_suppression import suppression_of
-from howfar.studies.adaptation.leak_guard import HashedDataset, Part
+from howfar.studies.adaptation.leak_guard import Part
 from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import ANEW, AdaptSettings, Arm
 from howfar.studies.adaptation.tables import gains_of, images_of, model_row, score_row

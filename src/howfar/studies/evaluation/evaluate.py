@@ -55,8 +55,10 @@ def evaluate(
         column of probabilities for each class, or the columns predicted and, where known, confidence. Detection: a JSON
         list of ``{"image", "boxes", "scores", "labels"}``, boxes as corners x0, y0, x1, y1 in pixels.
     model
-        A model in place of predictions: a checkpoint, an ``.onnx`` file or a torch module. Its maps of the images, and where
-        `flipped` is not given of the mirrored images, are made, scored and not kept.
+        A model in place of predictions: a checkpoint, or what `howfar.pipeline.prediction.load_model` made of one, of an
+        ``.onnx`` file or of a torch module. Its maps of the images, and where `flipped` is not given of the mirrored images,
+        are made, scored and not kept. Images that a checkpoint learnt from, and
+        other tiles of their photographs, are left out, unless `learnt` is True: then a note says how many there are.
     tuned_on
         An `Evaluation`, or its file, whose best threshold is taken instead: the primary dataset's, to estimate F on unseen
         images.
@@ -70,7 +72,7 @@ def evaluate(
     ------
     HowfarError
         A dataset or folder that is missing or empty, predictions that match no image, images that cannot be scored, an
-        option that the task has no use for or that breaks its rule.
+        option that the task has no use for or that breaks its rule, a model that learnt from every image.
 
     Examples
     --------
@@ -90,7 +92,10 @@ def evaluate(
     _check_options(task, own)
     images = _images(dataset)
     if model is not None:
-        return _predicted(images, predictions, model, task, own, partial, progress)
+        return _predicted(images, predictions, model, task, own, given)
+    for idle, value in (("learnt", given["learnt"]), ("group", given["group"])):
+        if value:
+            raise InputError.of(idle, "is of use only to a model", value, "leave it out, or pass a checkpoint (--model CKPT)")
     if predictions is None:
         raise InputError.of("predictions", "must be given, or a model", None, "pass one (--predictions DIR, --model CKPT)")
     if task == "classification":
@@ -103,24 +108,28 @@ def evaluate(
 
 
 def _predicted(
-    images: Dataset, predictions: Any, model: Any, task: str, own: Mapping[str, Any], partial: bool, progress: bool
+    images: Dataset, predictions: Any, model: Any, task: str, own: Mapping[str, Any], given: Mapping[str, Any]
 ) -> Evaluation:
-    """Predict with a model and score its maps, which lie in a folder that is deleted afterwards."""
-    from howfar.pipeline.prediction import load_model, predict
+    """Predict what a model has not learnt from and score the maps, which lie in a folder that is deleted afterwards."""
+    from howfar.pipeline.prediction import Model, load_model, predict
+    from howfar.studies.evaluation.learnt_images import Seen
 
     if predictions is not None:
         raise InputError.of("model", "is of no use beside predictions", str(model), "leave one of them out")
     if task != "segmentation":
         raise InputError.of("model", "is of use only to segmentation", task, "pass predictions")
+    loaded, progress = model if isinstance(model, Model) else load_model(model), given["progress"]
+    seen = Seen.of(images, loaded.card, given["learnt"], given["group"])
+    images = seen.unseen(images)
     with tempfile.TemporaryDirectory() as folder:
-        loaded = load_model(model)
         maps, mirrored = (Path(folder) / name for name in ("maps", "flipped"))
         predict(loaded, images, maps, progress=progress)
         chosen = dict(own)
         if "flipped" not in chosen:
             chosen["flipped"] = predict(loaded, images, mirrored, flipped=True, progress=progress).folder
-        evaluation = evaluate(images, maps, partial=partial, progress=progress, **chosen)
-        return replace(evaluation, images=evaluation.images.assign(prediction=""))
+        evaluation = evaluate(images, maps, partial=given["partial"], progress=progress, **chosen)
+        notes = (*seen.notes(list(evaluation.images["image"])), *evaluation.notes)
+        return replace(evaluation, images=evaluation.images.assign(prediction=""), notes=notes)
 
 
 def _check_options(task: str, given: Mapping[str, Any]) -> None:
