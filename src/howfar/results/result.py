@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
 from functools import partial
@@ -129,13 +129,14 @@ class Result(Shown):
         return cls(**cls._values(document), **cls._tables(root))
 
     @classmethod
-    def _tables(cls, root: Path) -> dict[str, pd.DataFrame]:
-        """Read the tables in the folder, once all of them are seen to be there."""
+    def _tables(cls, root: Path, names: Iterable[str] | None = None) -> dict[str, pd.DataFrame]:
+        """Read the tables in the folder, or those of some names, once all of them are seen to be there."""
         import pandas as pd
 
-        for file in cls.TABLES.values():
+        files = {name: cls.TABLES[name] for name in (cls.TABLES if names is None else names)}
+        for file in files.values():
             cls._check_there(root / file)
-        return {name: pd.read_parquet(root / file) for name, file in cls.TABLES.items()}
+        return {name: pd.read_parquet(root / file) for name, file in files.items()}
 
     @classmethod
     def _values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
