@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 BASELINE = "M"
 ALL = "all"
-HONEST, PAPER = "f", "f_ods"
-"""F of an image at the threshold tuned on P's held-out photographs, and at the dataset's own best, as in the paper."""
+F_OWN, F_ODS = "f", "f_ods"
+"""F of an image at the model's own threshold, tuned on held-out photographs of P, and at the dataset's best, as in the paper."""
 STRATA = ("seed", "model", "dataset", "part", "n", "ods", "ods_threshold", "f", "mean_f", "distance_mean", "distance_std")
 SLOPES = ("seed", "model", "dataset", "measure", "n", "photographs", "slope", "low", "high")
 _LATER = ("strata", "slopes")

@@ -13,7 +13,7 @@ from howfar.relation.distance_performance_points import Points
 from howfar.relation.strata import Indices, parts
 from howfar.relation.trend import trend
 from howfar.results import Coefficient, Evaluation, Part
-from howfar.results.adaptation import HONEST, PAPER, SLOPES
+from howfar.results.adaptation import F_OWN, F_ODS, SLOPES
 from howfar.studies.performance.image_performance import counts_of
 
 HALVES, THIRDS = 2, 3
@@ -49,7 +49,7 @@ def strata_of(evaluation: Evaluation, images: pd.DataFrame, threshold: float) ->
     def common(chosen: Indices) -> float:
         return float(f(counts, chosen)[at])
 
-    names, distances, values = rows["image"].tolist(), rows["distance"].to_numpy(), rows[HONEST].to_numpy()
+    names, distances, values = rows["image"].tolist(), rows["distance"].to_numpy(), rows[F_OWN].to_numpy()
     own = {name: rows[name].iloc[0] for name in ("seed", "model", "dataset")}
     return [
         {**own, **_row(part)}
@@ -90,7 +90,7 @@ def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
     rows = []
     known = images[images["distance"].notna()]
     for keys, own in known.groupby(["seed", "model", "dataset"], sort=False):
-        for measure in (HONEST, PAPER):
+        for measure in (F_OWN, F_ODS):
             points = Points.of(own["distance"].to_numpy(), own[measure].to_numpy(), groups=own["photograph"].to_numpy(str))
             draws = np.random.default_rng([zlib.crc32(str(keys[-1]).encode()), 4])
             fitted = trend(points, draws, bootstrap)

@@ -14,7 +14,7 @@ from howfar.arrays import Float64Array
 from howfar.data.folder_walk import printable
 from howfar.metrics import at_threshold
 from howfar.results import Evaluation
-from howfar.results.adaptation import BASELINE, HONEST, PAPER
+from howfar.results.adaptation import BASELINE, F_OWN, F_ODS
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
 from howfar.studies.adaptation.leak_guard import Part
@@ -48,7 +48,7 @@ def score_row(evaluation: Evaluation, images: pd.DataFrame) -> dict[str, Any]:
         "dataset": evaluation.dataset,
         "n": evaluation.n,
         **{name: evaluation.scores[name] for name in names},
-        "mean_f_ods": _defined(float(images[PAPER].mean())),
+        "mean_f_ods": _defined(float(images[F_ODS].mean())),
         "false_positive_share": _defined(share),
     }
 
@@ -75,8 +75,8 @@ def images_of(evaluation: Evaluation, part: Part, distances: pd.DataFrame, seed:
             "image": names,
             "photograph": [photographs[name] for name in names],
             "distance": distances["i_dist_scaled"].reindex(index).to_numpy(dtype=np.float64),
-            HONEST: rows["performance"].to_numpy(dtype=np.float64),
-            PAPER: _at_best(evaluation),
+            F_OWN: rows["performance"].to_numpy(dtype=np.float64),
+            F_ODS: _at_best(evaluation),
             "false_positive_share": np.where(empty, rows["predicted_foreground"].to_numpy(dtype=np.float64), np.nan),
             "path": rows["path"],
             "mask": [masks[name] for name in names],
