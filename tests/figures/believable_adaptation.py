@@ -212,9 +212,7 @@ def _strata(images: pd.DataFrame, secondaries: Sequence[str]) -> pd.DataFrame:
             )
             for part in cut:
                 scores = (part.n, part.performance, part.threshold, part.performance_common, part.mean)
-                rows.append(
-                    dict(zip(STRATA, (*keys, part.label, *scores, part.distance_mean, part.distance_std), strict=True))
-                )
+                rows.append(dict(zip(STRATA, (*keys, part.label, *scores, part.distance_mean, part.distance_std), strict=True)))
     return pd.DataFrame(rows, columns=list(STRATA))
 
 

@@ -58,7 +58,7 @@ def test_a_study_of_an_earlier_version_shows_the_f_that_it_has(study: Adaptation
     old = replace(study, images=study.images.drop(columns="f_ods"))
     found, own = (lines(panel(adaptation_curves(old, measure=measure), "roads"))["M"] for measure in (None, "f"))
     np.testing.assert_array_equal(found, own)
-    with pytest.raises(InputError, match="an earlier version did not write.*run howfar adapt in the study's folder again"):
+    with pytest.raises(InputError, match=r"an earlier version did not write.*run howfar adapt in the study's folder again"):
         adaptation_curves(old, measure="f_ods")
 
 

@@ -60,7 +60,7 @@ SCORES: Mapping[Measure, Score] = {
     "f_ods": Score("ods", "ODS", "ODS: F of the dataset at the threshold that is best for it"),
     "f": Score("mean_f", "Mean F", "mean F of the images, each model at its own threshold"),
 }
-_WHICH = f"ODS: F of the dataset's summed counts at the threshold that is best for it, {AS_IN_PAPER}. {CAUTION.capitalize()}."
+_WHICH = f"ODS: F of the dataset's summed counts at the threshold that is best for it, {AS_IN_PAPER}. {CAUTION}."
 
 
 def _caption(adaptation: Adaptation) -> Caption:
@@ -124,12 +124,12 @@ def adaptation_bars(
 ) -> Figure:
     """Draw F of each dataset's images that no model learnt from, one bar a model; the last group is the secondaries alike.
 
-    After figs. 7 and 17 of Achara & Pandey, and as they do with the ODS of a dataset (`measure` "f_ods"), whose threshold looks
-    at the dataset's labels; "f" draws mean F at each model's own threshold, of which the gains are. Where random was a strategy, its models stand beside those with as many shots,
-    hollow. Bars are means over the seeds in which all models shown were trained; lines reach from the lowest seed to the
-    highest. Beside M stand the models of `strategy`, by default the first that is not random; with `background`, the model
-    with the most shots and those that background images were added to stand in their place. At most `limit` datasets are
-    shown, blind sets with masks last.
+    After figs. 7 and 17 of Achara & Pandey, and as they do with the ODS of a dataset (`measure` "f_ods"), whose threshold
+    looks at the dataset's labels; "f" draws mean F at each model's own threshold, of which the gains are. Where random was a
+    strategy, its models stand beside those with as many shots, hollow. Bars are means over the seeds in which all models
+    shown were trained; lines reach from the lowest seed to the highest. Beside M stand the models of `strategy`, by default
+    the first that is not random; with `background`, the model with the most shots and those that background images were added
+    to stand in their place. At most `limit` datasets are shown, blind sets with masks last.
     """
     check_measure(measure)
     chosen, score = strategy_of(adaptation, strategy), SCORES[measure]

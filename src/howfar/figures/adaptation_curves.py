@@ -51,7 +51,7 @@ _PANELS = "Panels of curves, one for each model; the numbers are in the tables."
 def _which(adaptation: Adaptation) -> str:
     """Say at which threshold the curves' F is, and why."""
     if image_measure(adaptation) == F_ODS:
-        return f"F is at the threshold that is best for the dataset by that model, {AS_IN_PAPER}. {CAUTION.capitalize()}."
+        return f"F is at the threshold that is best for the dataset by that model, {AS_IN_PAPER}. {CAUTION}."
     return "F is at the threshold tuned on P, and not at the dataset's own as in the paper: the study was written without that."
 
 
@@ -92,13 +92,13 @@ def adaptation_curves(
 ) -> Figure:
     """Draw F of the images that no model learnt from against their scaled I^dist, one line a model, one panel a secondary.
 
-    After figs. 4-6 and 14-16 of Achara & Pandey, and as they do with F at the threshold that is best for the dataset (`measure`
-    "f_ods"), which looks at its labels; "f" draws F at each model's own threshold, of which the gains are, and is the default
-    where the study holds no other. The line is the centred moving average over a tenth of the images, faint
-    marks are images. Distance is the one that M sees, scaled to 0-1 in each secondary. F and distance of an image are means
-    over the seeds in which all models shown were trained. Beside M stand the models of `strategy`, by default the first that
-    is not random; with `background`, the model with the most shots and those that background images were added to stand in
-    their place. At most `limit` panels are drawn, the first.
+    After figs. 4-6 and 14-16 of Achara & Pandey, and as they do with F at the threshold that is best for the dataset
+    (`measure` "f_ods"), which looks at its labels; "f" draws F at each model's own threshold, of which the gains are, and is
+    the default where the study holds no other. The line is the centred moving average over a tenth of the images, faint marks
+    are images. Distance is the one that M sees, scaled to 0-1 in each secondary. F and distance of an image are means over
+    the seeds in which all models shown were trained. Beside M stand the models of `strategy`, by default the first that is
+    not random; with `background`, the model with the most shots and those that background images were added to stand in their
+    place. At most `limit` panels are drawn, the first.
     """
     shown, left_out = first(adaptation.secondaries, limit)
     chosen, shows = strategy_of(adaptation, strategy), image_measure(adaptation, measure)

@@ -10,14 +10,14 @@ import pandas as pd
 from howfar.errors import InputError
 from howfar.figures.style import PRIMARY, Look, look, name_text
 from howfar.numbers import signed
-from howfar.results.adaptation import BASELINE, F_OWN, F_ODS, Adaptation
+from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, Adaptation
 
 RANDOM = "random"
 PLAIN = Look(PRIMARY, "-", "o")
 Measure: TypeAlias = Literal["f_ods", "f"]
 """Which F a figure shows: at each dataset's own best threshold, as in the paper, or at the one tuned on P."""
 AS_IN_PAPER = "as section 3.3 of the paper measures, so that it can be held beside the paper's figure"
-CAUTION = "that threshold looks at the dataset's labels, which a new site does not have; gains are at the one tuned on P"
+CAUTION = "That threshold looks at the dataset's labels, which a new site does not have; gains are at the one tuned on P"
 
 
 def strategies(adaptation: Adaptation) -> list[str]:

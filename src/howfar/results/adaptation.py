@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BASELINE = "M"
 ALL = "all"
 F_OWN, F_ODS = "f", "f_ods"
-"""F of an image at the model's own threshold, tuned on held-out photographs of P, and at the dataset's best, as in the paper."""
+"""F of an image at the model's own threshold, tuned on P's held-out photographs, and at the dataset's best, as the paper's."""
 STRATA = ("seed", "model", "dataset", "part", "n", "ods", "ods_threshold", "f", "mean_f", "distance_mean", "distance_std")
 SLOPES = ("seed", "model", "dataset", "measure", "n", "photographs", "slope", "low", "high")
 _LATER = ("strata", "slopes")
@@ -71,8 +71,8 @@ class Adaptation(Result):
         it with low and high of its interval, cost: change of mean F of the secondaries with cost_low and cost_high.
     strata
         Tables 3-5 of the paper for every model. One row a seed, model, secondary dataset and part of it by distance ("0–50 %",
-        "50–100 %", "0–33 %", "33–67 %", "67–100 %"): n, ods and ods_threshold (F at the threshold that is best for the part, the
-        paper's), f (of the part's summed counts) and mean_f at the model's own threshold, distance_mean and distance_std of
+        "50–100 %", "0–33 %", "33–67 %", "67–100 %"): n, ods and ods_threshold (F at the threshold that is best for the part,
+        the paper's), f (of the part's summed counts) and mean_f at the model's own threshold, distance_mean and distance_std of
         scaled I^dist by that seed's M. Studies that were written before this table have no rows.
     slopes
         One row a seed, model, secondary dataset and measure ("f" or "f_ods", a column of `images`): n images with an F of

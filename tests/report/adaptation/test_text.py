@@ -192,3 +192,41 @@ def test_limits_speak_of_threshold_and_of_what_is_scored(study: Adaptation) -> N
 
 def test_points_have_a_sign() -> None:
     assert (words.points(-0.0123), words.points(0.0)) == ("−1.23", "0.00")
+
+
+def with_ods(study: Adaptation, value: float, *datasets: str) -> Adaptation:
+    """The study with this ODS of far-7 on some datasets."""
+    scores = study.scores.copy()
+    scores.loc[(scores["model"] == "far-7") & scores["dataset"].isin(datasets), "ods"] = value
+    return replace(study, scores=scores)
+
+
+def test_the_two_fs_agree_or_the_disagreement_is_named(study: Adaptation) -> None:
+    agree = "Mean F at the models' own thresholds and ODS nowhere change in opposite directions."
+    assert words.disagreement(study) == agree
+    fallen = with_ods(study, 0.123, "walls")
+    base = study.scores[(study.scores["model"] == "M") & (study.scores["dataset"] == "walls") & (study.scores["seed"] < 3)]
+    text = words.disagreement(fallen)
+    assert text.startswith("In 1 of 48 comparisons with M, mean F at the models' own thresholds and ODS change in opposite")
+    assert f"ODS {base['ods'].astype(float).mean():.3f} → 0.123)" in text
+    assert f"far-7 on walls (mean F {base['mean_f'].mean():.3f} → " in text
+    assert text.endswith("What a new site would see is the first.")
+
+
+def test_many_disagreements_are_counted_and_not_all_named(study: Adaptation) -> None:
+    scores = study.scores.copy()
+    scores.loc[scores["model"] != "M", "ods"] = 0.0
+    text = words.disagreement(replace(study, scores=scores))
+    assert text.startswith("In 48 of 48 comparisons with M")
+    assert text.count(" → ") == 2 * words.MOST_NAMED
+    assert " and 42 more. " in text
+
+
+def test_changes_that_round_to_nothing_do_not_disagree() -> None:
+    assert words.opposed(0.001, -0.001)
+    assert not words.opposed(0.0004, -0.2)
+    assert not words.opposed(0.1, float("nan"))
+
+
+def test_without_scores_no_disagreement_is_claimed(study: Adaptation) -> None:
+    assert words.disagreement(replace(study, scores=study.scores.assign(ods=np.nan))) == "Neither could be measured."

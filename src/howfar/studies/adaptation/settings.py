@@ -51,8 +51,6 @@ class AdaptSettings(BaseModel):
             if min((*getattr(settings, name), 1)) < 1:
                 remedy = "the models without any are always trained"
                 raise InputError.of(name, "must be at least 1", list(getattr(settings, name)), remedy)
-        if settings.bootstrap == 1:
-            raise InputError.of("bootstrap", "must be 0 (no intervals) or at least 2", 1, "pass 1000")
         for strategy in settings.strategies:
             named(strategy)
         return settings

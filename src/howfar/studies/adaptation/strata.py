@@ -13,7 +13,7 @@ from howfar.relation.distance_performance_points import Points
 from howfar.relation.strata import Indices, parts
 from howfar.relation.trend import trend
 from howfar.results import Coefficient, Evaluation, Part
-from howfar.results.adaptation import F_OWN, F_ODS, SLOPES
+from howfar.results.adaptation import F_ODS, F_OWN, SLOPES
 from howfar.studies.performance.image_performance import counts_of
 
 HALVES, THIRDS = 2, 3
@@ -22,8 +22,8 @@ HALVES, THIRDS = 2, 3
 def strata_of(evaluation: Evaluation, images: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
     """Measure F of the nearer and farther halves and thirds of a dataset by one model, at both thresholds.
 
-    The F that is re-tuned in a part is computed of the pixel counts of the evaluation, so that no map is read again. Images with
-    a blank mask count: what is falsely predicted on them lowers F of the part.
+    The F that is re-tuned in a part is computed from the pixel counts of the evaluation, so that no map is read again. Images
+    with a blank mask count: what is falsely predicted on them lowers F of the part.
 
     Parameters
     ----------
@@ -54,9 +54,7 @@ def strata_of(evaluation: Evaluation, images: pd.DataFrame, threshold: float) ->
     return [
         {**own, **_row(part)}
         for count in (HALVES, THIRDS)
-        for part in parts(
-            distances, names, count, retuned=lambda chosen: ods(counts, chosen), common=common, values=values
-        )
+        for part in parts(distances, names, count, retuned=lambda chosen: ods(counts, chosen), common=common, values=values)
     ]
 
 

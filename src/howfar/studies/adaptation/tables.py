@@ -14,7 +14,7 @@ from howfar.arrays import Float64Array
 from howfar.data.folder_walk import printable
 from howfar.metrics import at_threshold
 from howfar.results import Evaluation
-from howfar.results.adaptation import BASELINE, F_OWN, F_ODS
+from howfar.results.adaptation import BASELINE, F_ODS, F_OWN
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
 from howfar.studies.adaptation.leak_guard import Part
