@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from howfar.numbers import format_interval, format_number
 from howfar.results.json_values import plain
@@ -87,6 +86,7 @@ class Adaptation(Result):
     FORMAT: ClassVar = 2
     DOCUMENT: ClassVar = "adaptation.json"
     TABLES: ClassVar = {name: f"{name}.parquet" for name in _TABLES}
+    LATER: ClassVar = _LATER
     COMMAND: ClassVar = "adapt"
     MISSING: ClassVar = "name a folder that howfar adapt wrote"
     SUBJECT: ClassVar = ": the adaptation"
@@ -110,12 +110,6 @@ class Adaptation(Result):
     sources: Mapping[str, str] = field(default_factory=dict)
     strata: pd.DataFrame = field(default_factory=_no_strata)
     slopes: pd.DataFrame = field(default_factory=_no_slopes)
-
-    @classmethod
-    def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
-        """Make the result from its folder, in which an earlier version left no tables by distance."""
-        names = [name for name in cls.TABLES if name not in _LATER or name in document]
-        return cls(**cls._values(document), **cls._tables(root, names))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar adapt --json`` and of ``adaptation.json``; the images' rows are left out."""

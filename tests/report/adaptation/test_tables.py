@@ -118,7 +118,8 @@ LABELLED = ("roads", "decks $x$", "a <b>bold</b> & long name of the tunnel linin
 def test_a_change_of_mean_f_is_marked_where_ods_changes_the_other_way(study: Adaptation) -> None:
     scores = study.scores.copy()
     here = (scores["model"] == "far-7") & (scores["dataset"] == "walls")
-    scores.loc[here, "ods"] = 0.01
+    base = scores[(scores["model"] == "M") & (scores["dataset"] == "walls") & (scores["seed"] < 3)]
+    scores.loc[here, "ods"] = base["ods"].astype(float).mean() - 0.01
     marked = [row for row in tables.both(replace(study, scores=scores)).rows if row[5].strong]
     assert [(row[0].text, row[1].text) for row in marked] == [("far-7", "walls")]
 

@@ -72,7 +72,7 @@ def slopes(adaptation: Adaptation) -> Table:
     for (seed, model, dataset), lines in adaptation.slopes.groupby(["seed", "model", "dataset"], sort=False):
         by_measure = {row["measure"]: row for row in lines.to_dict("records")}
         cells = [_slope(by_measure.get(measure)) for measure in (F_OWN, F_ODS)]
-        named = (_model(adaptation, str(model)), Cell(str(dataset)), Cell(f"{seed}", int(seed)))
+        named = (_model(adaptation, str(model)), Cell(str(dataset)), Cell(f"{seed}", int(str(seed))))
         rows.append((*named, count(int(lines["n"].iloc[0])), *cells))
     return Table(columns, tuple(rows))
 
