@@ -49,9 +49,9 @@ def test_f_at_the_models_own_threshold_is_an_option(study: Adaptation) -> None:
     means = rows.groupby("image")[["distance", "f"]].mean().sort_values("distance")
     figure = adaptation_curves(study, measure="f")
     np.testing.assert_allclose(lines(panel(figure, "roads"))["far-3"][:, 1], moving_average(means["f"], 3))
-    assert "F of an image, at the model's own threshold" in [text.get_text() for text in figure.texts]
+    assert "F at the model's own threshold" in [text.get_text() for text in figure.texts]
     paper = adaptation_curves(study)
-    assert "F of an image, at its dataset's best threshold" in [text.get_text() for text in paper.texts]
+    assert "F at the dataset's best threshold" in [text.get_text() for text in paper.texts]
 
 
 def test_a_study_of_an_earlier_version_shows_the_f_that_it_has(study: Adaptation) -> None:

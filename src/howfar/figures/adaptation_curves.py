@@ -37,8 +37,8 @@ COLUMNS = 2
 TITLE = "F by distance, before and after adaptation"
 BACKGROUND = "F by distance, with and without background images"
 AXES: Mapping[Measure, str] = {
-    "f_ods": "F of an image, at its dataset's best threshold",
-    "f": "F of an image, at the model's own threshold",
+    "f_ods": "F at the dataset's best threshold",
+    "f": "F at the model's own threshold",
 }
 
 _LINES = (

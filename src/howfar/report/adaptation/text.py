@@ -212,8 +212,7 @@ def disagreement(adaptation: Adaptation) -> str:
         compared += model != BASELINE and f == f and ods == ods
         if opposed(f, ods):
             where = "all secondaries alike" if dataset == ALL else dataset
-            changes = f"mean F {before[0]:.3f} → {now[0]:.3f}, ODS {before[2]:.3f} → {now[2]:.3f}"
-            found.append(f"{model} on {where} ({changes})")
+            found.append(f"{model} on {where} (mean F {signed(f, 3)} to {now[0]:.3f}, ODS {signed(ods, 3)} to {now[2]:.3f})")
     if not compared:
         return "Neither could be measured."
     if not found:
