@@ -42,7 +42,7 @@ def test_figures_of_the_paper_say_whose_f_they_show_and_why(name: str, study: Ad
 
 def test_curves_of_an_earlier_version_say_that_they_are_not_the_papers(study: Adaptation) -> None:
     old = replace(study, images=study.images.drop(columns="f_ods"))
-    assert "F is at the threshold tuned on P, and not at the dataset's own as in the paper" in caption("curves", old).text
+    assert "F is at the model's own threshold, and not at the dataset's best as in the paper" in caption("curves", old).text
 
 
 def test_random_is_spoken_of_where_it_is_drawn(study: Adaptation) -> None:

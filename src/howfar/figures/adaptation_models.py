@@ -15,9 +15,9 @@ from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, Adaptation
 RANDOM = "random"
 PLAIN = Look(PRIMARY, "-", "o")
 Measure: TypeAlias = Literal["f_ods", "f"]
-"""Which F a figure shows: at each dataset's own best threshold, as in the paper, or at the one tuned on P."""
+"""Which F a figure shows: at each dataset's own best threshold, as in the paper, or at each model's own."""
 AS_IN_PAPER = "as section 3.3 of the paper measures, so that it can be held beside the paper's figure"
-CAUTION = "That threshold looks at the dataset's labels, which a new site does not have; gains are at the one tuned on P"
+CAUTION = "That threshold looks at the dataset's labels, which a new site does not have; gains are at the models' own thresholds"
 
 
 def strategies(adaptation: Adaptation) -> list[str]:
@@ -41,13 +41,13 @@ def strategy_of(adaptation: Adaptation, strategy: str | None = None) -> str:
 def check_measure(measure: Measure) -> None:
     """Raise `InputError` unless a measure is "f_ods" or "f"."""
     if measure not in (F_ODS, F_OWN):
-        raise InputError.of("measure", f"must be {F_ODS!r} (the paper's) or {F_OWN!r} (at the threshold tuned on P)", measure)
+        raise InputError.of("measure", f"must be {F_ODS!r} (the paper's) or {F_OWN!r} (at each model's own threshold)", measure)
 
 
 def image_measure(adaptation: Adaptation, measure: Measure | None = None) -> Measure:
     """Name the F of images that a figure shows: the one asked for, else the paper's, where the study holds it.
 
-    A study that an earlier version wrote holds only F at the threshold tuned on P. Asking it for the paper's raises
+    A study that an earlier version wrote holds only F at each model's own threshold. Asking it for the paper's raises
     `InputError`, as does what is no measure.
     """
     held = F_ODS in adaptation.images
