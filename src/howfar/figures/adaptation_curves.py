@@ -52,7 +52,9 @@ def _which(adaptation: Adaptation) -> str:
     """Say at which threshold the curves' F is, and why."""
     if image_measure(adaptation) == F_ODS:
         return f"F is at the threshold that is best for the dataset by that model, {AS_IN_PAPER}. {CAUTION}."
-    return "F is at the model's own threshold, and not at the dataset's best as in the paper: the study was written without that."
+    return (
+        "F is at the model's own threshold, and not at the dataset's best as in the paper: the study was written without that."
+    )
 
 
 def _caption(adaptation: Adaptation) -> Caption:

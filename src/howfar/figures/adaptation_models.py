@@ -17,7 +17,7 @@ PLAIN = Look(PRIMARY, "-", "o")
 Measure: TypeAlias = Literal["f_ods", "f"]
 """Which F a figure shows: at each dataset's own best threshold, as in the paper, or at each model's own."""
 AS_IN_PAPER = "as section 3.3 of the paper measures, so that it can be held beside the paper's figure"
-CAUTION = "That threshold looks at the dataset's labels, which a new site does not have; gains are at the models' own thresholds"
+CAUTION = "That threshold looks at the dataset's labels, which a new site does not have; gains are at models' own thresholds"
 
 
 def strategies(adaptation: Adaptation) -> list[str]:
