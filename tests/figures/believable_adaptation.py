@@ -12,11 +12,13 @@ import pandas as pd
 from PIL import Image
 
 from howfar.keywords import AdaptOptions
+from howfar.relation.strata import parts
 from howfar.results import Provenance
-from howfar.results.adaptation import BASELINE, Adaptation
+from howfar.results.adaptation import BASELINE, STRATA, Adaptation
 from howfar.settings import checked
 from howfar.studies.adaptation.false_positive_suppression import suppression_of
 from howfar.studies.adaptation.settings import RANDOM, AdaptSettings, Arm
+from howfar.studies.adaptation.strata import slopes_of
 from howfar.studies.adaptation.tables import gains_of
 
 SIZES = {"roads": 30, "decks $x$": 21, "a <b>bold</b> & long name of the tunnel linings, 2024": 12, "walls": 25}
@@ -76,6 +78,8 @@ def make(
         suppression=suppression_of(images, next(iter(BACKGROUND)), names, chosen),
         provenance=Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"}),
         notes=("far: fewer than 7 images of walls lie in the band <&>",),
+        strata=_strata(images, names),
+        slopes=slopes_of(images, 20),
         sources={name: f"{folder}/data/{k}" for k, name in enumerate((*secondaries, *others, *BACKGROUND))},
     )
 
@@ -134,6 +138,7 @@ def _images(
                         "photograph": [f"photo{i:03d}" for i in range(count)],
                         "distance": distance,
                         "f": np.nan if name in background or name == "blind" else f,
+                        "f_ods": np.nan if name in background or name == "blind" else np.minimum(f + 0.03, 1.0),
                         "false_positive_share": share if name in background else np.nan,
                         "path": [str(folder / "data" / str(k) / "images" / f"photo{i:03d}.png") for i in range(count)],
                         "mask": [
@@ -183,10 +188,32 @@ def _scores(images: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
                 "ods_threshold": round(float(rng.uniform(0.2, 0.8)), 2) if known else None,
                 "f": mean + 0.01 if known else None,
                 "mean_f": mean,
+                "mean_f_ods": float(part["f_ods"].mean()),
                 "false_positive_share": None if np.isnan(share) else share,
             }
         )
     return pd.DataFrame(rows)
+
+
+def _strata(images: pd.DataFrame, secondaries: Sequence[str]) -> pd.DataFrame:
+    """Halves and thirds, of which F of summed counts is taken for the mean: there are no counts."""
+    rows: list[dict[str, Any]] = []
+    known = images[images["dataset"].isin(secondaries)]
+    for keys, own in known.groupby(["seed", "model", "dataset"], sort=False):
+        f, f_ods, names = own["f"].to_numpy(), own["f_ods"].to_numpy(), own["image"].tolist()
+        for count in (2, 3):
+            cut = parts(
+                own["distance"].to_numpy(),
+                names,
+                count,
+                retuned=lambda chosen, f_ods=f_ods: (f_ods[chosen].mean(), 0.4),
+                common=lambda chosen, f=f: f[chosen].mean(),
+                values=f,
+            )
+            for part in cut:
+                scores = (part.n, part.performance, part.threshold, part.performance_common, part.mean)
+                rows.append(dict(zip(STRATA, (*keys, part.label, *scores, part.distance_mean, part.distance_std), strict=True)))
+    return pd.DataFrame(rows, columns=list(STRATA))
 
 
 def _picks(chosen: AdaptSettings, secondaries: Sequence[str]) -> pd.DataFrame:

@@ -6,7 +6,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from howfar.errors import InputError
 from howfar.figures.adaptation_bars import adaptation_bars, ranges
+from howfar.figures.adaptation_curves import adaptation_curves
 from howfar.figures.style import PAPER
 from howfar.results.adaptation import Adaptation
 
@@ -16,10 +18,10 @@ def bars(figure: Figure) -> dict[str, Rectangle]:
     return {str(group.get_label()): group.patches[0] for group in axes.containers}
 
 
-def shown(study: Adaptation, model: str, dataset: str) -> np.ndarray:
+def shown(study: Adaptation, model: str, dataset: str, column: str = "ods") -> np.ndarray:
     rows = study.scores[(study.scores["model"] == model) & (study.scores["dataset"] == dataset) & (study.scores["seed"] < 3)]
     assert len(rows) == 3
-    return rows["mean_f"].to_numpy(dtype=np.float64)
+    return rows[column].to_numpy(dtype=np.float64)
 
 
 def test_a_bar_is_the_mean_over_the_shared_seeds_and_its_line_their_range(study: Adaptation) -> None:
@@ -35,7 +37,7 @@ def test_a_bar_is_the_mean_over_the_shared_seeds_and_its_line_their_range(study:
 def test_all_is_the_mean_over_the_secondaries_alone(study: Adaptation) -> None:
     values = [shown(study, "far-7", name) for name in study.secondaries]
     assert bars(adaptation_bars(study))["far-7:all"].get_width() == pytest.approx(np.mean(values))
-    bar = ranges(study, ["far-7"], [0, 1, 2])["far-7", "all"]
+    bar = ranges(study, ["far-7"], [0, 1, 2], "ods")["far-7", "all"]
     assert (bar.low, bar.high) == pytest.approx((np.mean(values, axis=0).min(), np.mean(values, axis=0).max()))
 
 
@@ -59,6 +61,24 @@ def test_blind_sets_are_named_as_such_and_only_with_an_f(study: Adaptation) -> N
     labels = [label.get_text() for label in adaptation_bars(study).axes[0].get_yticklabels()]
     assert labels[-2:] == ["blind, labelled (blind)", "all 4 secondaries"]
     assert len(labels) == 6
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_the_paper_s_f_or_the_honest_one_is_drawn(background: bool, study: Adaptation) -> None:
+    for measure, column, words in (("f_ods", "ods", "best for it"), ("f", "mean_f", "each model at its own threshold")):
+        figure = adaptation_bars(study, measure=measure, background=background)  # type: ignore[arg-type]  # of a loop
+        found = bars(figure)["far-7:walls"]
+        assert found.get_width() == pytest.approx(shown(study, "far-7", "walls", column).mean())
+        assert words in figure.axes[0].get_xlabel()
+        named = figure.get_suptitle()
+        assert named is not None
+        assert named.startswith("ODS," if measure == "f_ods" else "Mean F,")
+
+
+def test_another_measure_is_one_line(study: Adaptation) -> None:
+    for draw in (adaptation_bars, adaptation_curves):
+        with pytest.raises(InputError, match=r"measure must be 'f_ods' \(the paper's\) or 'f'"):
+            draw(study, measure="iou")  # type: ignore[arg-type]  # what is wrong is the test's point
 
 
 def test_ods_is_of_its_own_column(study: Adaptation) -> None:

@@ -1,4 +1,4 @@
-"""Draw figs. 7 and 17 of the paper: mean F of each dataset by each model."""
+"""Draw figs. 7 and 17 of the paper: F of each dataset by each model."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from howfar.figures.adaptation_models import (
+    AS_IN_PAPER,
+    CAUTION,
     RANDOM,
+    Measure,
     arms,
     by_background,
     by_shots,
+    check_measure,
     looks,
     scored,
     seeds_of,
@@ -29,8 +33,7 @@ from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, PAPER, WIDTH, blank, drawing, head, name_rows, name_text
 from howfar.results.adaptation import ALL, BASELINE, Adaptation
 
-TITLE = "Mean F, before and after adaptation"
-BACKGROUND = "Mean F, with and without background images"
+TITLE, BACKGROUND = "before and after adaptation", "with and without background images"
 ROOM = 0.84
 
 
@@ -45,13 +48,28 @@ class Bar(NamedTuple):
 Bars: TypeAlias = dict[tuple[str, str], Bar]
 
 
+class Score(NamedTuple):
+    """Hold the column of ``adaptation.scores`` that bars are drawn of, its name, and what stands under the axis."""
+
+    column: str
+    name: str
+    axis: str
+
+
+SCORES: Mapping[Measure, Score] = {
+    "f_ods": Score("ods", "ODS", "ODS: F of the dataset at the threshold that is best for it"),
+    "f": Score("mean_f", "Mean F", "mean F of the images, each model at its own threshold"),
+}
+_WHICH = f"ODS: F of the dataset's summed counts at the threshold that is best for it, {AS_IN_PAPER}. {CAUTION}."
+
+
 def _caption(adaptation: Adaptation) -> Caption:
     strategy = strategy_of(adaptation)
     beside = " Hollow: as many images drawn at random." if RANDOM in strategies(adaptation) and strategy != RANDOM else ""
     return Caption(
-        "Mean F by dataset",
+        "ODS by dataset",
         f"M, and the models that learnt from images chosen by {strategy}, as in fig. 7 of the paper."
-        f"{beside}{_over(adaptation)}",
+        f"{beside}{_over(adaptation)} {_WHICH}",
         f"Horizontal bars by dataset. {_means(adaptation, [BASELINE, *by_shots(adaptation, strategy)])}",
     )
 
@@ -59,8 +77,8 @@ def _caption(adaptation: Adaptation) -> Caption:
 def _background_caption(adaptation: Adaptation) -> Caption:
     models = by_background(adaptation, strategy_of(adaptation))
     return Caption(
-        "Mean F by dataset, with and without background",
-        f"{models[0]}, and the same with background images (B), as in fig. 17 of the paper.{_over(adaptation)}",
+        "ODS by dataset, with and without background",
+        f"{models[0]}, and the same with background images (B), as in fig. 17 of the paper.{_over(adaptation)} {_WHICH}",
         f"Horizontal bars by dataset. {_means(adaptation, models)}",
     )
 
@@ -71,10 +89,10 @@ def _over(adaptation: Adaptation) -> str:
 
 
 def _means(adaptation: Adaptation, models: list[str]) -> str:
-    bars = ranges(adaptation, models, seeds_of(adaptation, models))
+    bars = ranges(adaptation, models, seeds_of(adaptation, models), SCORES["f_ods"].column)
     dataset = ALL if len(adaptation.secondaries) > 1 else adaptation.secondaries[0]
     values = [f"{model} {bars[model, dataset].mean:.3f}" for model in models if (model, dataset) in bars]
-    return f"Mean over the secondaries: {'; '.join(values)}."
+    return f"Mean ODS over the secondaries: {'; '.join(values)}."
 
 
 def is_scored(adaptation: Adaptation) -> bool:
@@ -88,31 +106,40 @@ def has_background(adaptation: Adaptation) -> bool:
 
 
 @registered(_background_caption, shows=has_background)
-def adaptation_bars_background(adaptation: Adaptation, *, strategy: str | None = None, limit: int = 24) -> Figure:
+def adaptation_bars_background(
+    adaptation: Adaptation, *, strategy: str | None = None, limit: int = 24, measure: Measure = "f_ods"
+) -> Figure:
     """Draw the bars of the model with the most shots and of those that background images were added to."""
-    return adaptation_bars(adaptation, strategy=strategy, background=True, limit=limit)
+    return adaptation_bars(adaptation, strategy=strategy, background=True, limit=limit, measure=measure)
 
 
 @registered(_caption, shows=is_scored)
 def adaptation_bars(
-    adaptation: Adaptation, *, strategy: str | None = None, background: bool = False, limit: int = 24
+    adaptation: Adaptation,
+    *,
+    strategy: str | None = None,
+    background: bool = False,
+    limit: int = 24,
+    measure: Measure = "f_ods",
 ) -> Figure:
-    """Draw mean F of each dataset's images that no model learnt from, one bar a model; the last group is the secondaries alike.
+    """Draw F of each dataset's images that no model learnt from, one bar a model; the last group is the secondaries alike.
 
-    After figs. 7 and 17 of Achara & Pandey. Where random was a strategy, its models stand beside those with as many shots,
-    hollow. Bars are means over the seeds in which all models shown were trained; lines reach from the lowest seed to the
-    highest. Beside M stand the models of `strategy`, by default the first that is not random; with `background`, the model
-    with the most shots and those that background images were added to stand in their place. At most `limit` datasets are
-    shown, blind sets with masks last.
+    After figs. 7 and 17 of Achara & Pandey, and as they do with the ODS of a dataset (`measure` "f_ods"), whose threshold
+    looks at the dataset's labels; "f" draws mean F at each model's own threshold, of which the gains are. Where random was a
+    strategy, its models stand beside those with as many shots, hollow. Bars are means over the seeds in which all models
+    shown were trained; lines reach from the lowest seed to the highest. Beside M stand the models of `strategy`, by default
+    the first that is not random; with `background`, the model with the most shots and those that background images were added
+    to stand in their place. At most `limit` datasets are shown, blind sets with masks last.
     """
-    chosen = strategy_of(adaptation, strategy)
-    title = BACKGROUND if background else TITLE
+    check_measure(measure)
+    chosen, score = strategy_of(adaptation, strategy), SCORES[measure]
+    title = f"{score.name}, {BACKGROUND if background else TITLE}"
     models = by_background(adaptation, chosen) if background else _beside_random(adaptation, chosen)
     shown, left_out = first(scored(adaptation), limit) if scored(adaptation) else ([], "")
     if not models or not shown:
         return nothing(title, f"no model of {chosen} learnt from background images" if shown else "no image has an F")
     seeds = seeds_of(adaptation, models)
-    bars, faces = ranges(adaptation, models, seeds), _faces(adaptation, models, chosen)
+    bars, faces = ranges(adaptation, models, seeds, score.column), _faces(adaptation, models, chosen)
     groups = [*shown, *([ALL] if len(adaptation.secondaries) > 1 else [])]
     with drawing():
         height = max(0.17 * len(models), 0.36) + 0.16
@@ -121,7 +148,7 @@ def adaptation_bars(
         for position, dataset in enumerate(groups):
             _group(axes, position, dataset, bars, faces)
         names = [_name(adaptation, dataset) for dataset in groups]
-        _frame(axes, names, [bar.high for bar in bars.values()])
+        _frame(axes, names, [bar.high for bar in bars.values()], score.axis)
         handles = [Patch(**face, label=model) for model, face in faces.items()]
         name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
         note = study_note(adaptation, f"; images chosen by {chosen}")
@@ -133,7 +160,7 @@ def adaptation_bars(
 def ranges(adaptation: Adaptation, models: Sequence[str], seeds: Sequence[int], column: str = "mean_f") -> Bars:
     """Compute a score by model and dataset over these seeds; "all": its mean over the secondaries, taken a seed at a time.
 
-    `column` is one of ``adaptation.scores``: "mean_f" or "ods".
+    `column` is one of ``adaptation.scores``: "mean_f", "mean_f_ods" or "ods".
     """
     scores = adaptation.scores[adaptation.scores["model"].isin(models) & adaptation.scores["seed"].isin(seeds)]
     scores = scores[scores[column].notna()].astype({column: "float64"})
@@ -186,11 +213,11 @@ def _group(axes: Axes, position: int, dataset: str, bars: Bars, faces: Mapping[s
         axes.annotate(f"{bar.mean:.3f}", (bar.high, at), (4, 0), **number)
 
 
-def _frame(axes: Axes, names: list[str], tops: list[float]) -> None:
+def _frame(axes: Axes, names: list[str], tops: list[float], label: str) -> None:
     name_rows(axes, names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(0, min(max(tops) * 1.1 + 0.02, 1.08))
-    axes.set_xlabel("mean F of the images, each model at its own threshold")
+    axes.set_xlabel(label)
 
 
 def _name(adaptation: Adaptation, dataset: str) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
 from howfar.errors import InputError
 from howfar.figures.style import PRIMARY, Look, look, name_text
 from howfar.numbers import signed
-from howfar.results.adaptation import BASELINE, Adaptation
+from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, Adaptation
 
 RANDOM = "random"
 PLAIN = Look(PRIMARY, "-", "o")
+Measure: TypeAlias = Literal["f_ods", "f"]
+"""Which F a figure shows: at each dataset's own best threshold, as in the paper, or at each model's own."""
+AS_IN_PAPER = "as section 3.3 of the paper measures, so that it can be held beside the paper's figure"
+CAUTION = "That threshold looks at the dataset's labels, which a new site does not have; gains are at models' own thresholds"
 
 
 def strategies(adaptation: Adaptation) -> list[str]:
@@ -32,6 +36,28 @@ def strategy_of(adaptation: Adaptation, strategy: str | None = None) -> str:
             raise InputError.of("strategy", f"must be one of the study's ({', '.join(names)})", strategy)
         return strategy
     return next((name for name in names if name != RANDOM), RANDOM)
+
+
+def check_measure(measure: Measure) -> None:
+    """Raise `InputError` unless a measure is "f_ods" or "f"."""
+    if measure not in (F_ODS, F_OWN):
+        raise InputError.of("measure", f"must be {F_ODS!r} (the paper's) or {F_OWN!r} (at each model's own threshold)", measure)
+
+
+def image_measure(adaptation: Adaptation, measure: Measure | None = None) -> Measure:
+    """Name the F of images that a figure shows: the one asked for, else the paper's, where the study holds it.
+
+    A study that an earlier version wrote holds only F at each model's own threshold. Asking it for the paper's raises
+    `InputError`, as does what is no measure.
+    """
+    held = F_ODS in adaptation.images
+    if measure is None:
+        return "f_ods" if held else "f"
+    check_measure(measure)
+    if measure == F_ODS and not held:
+        rule = "needs F at the datasets' own thresholds, which an earlier version did not write"
+        raise InputError.of("measure", rule, measure, "run howfar adapt in the study's folder again, which trains nothing anew")
+    return measure
 
 
 def arms(adaptation: Adaptation) -> pd.DataFrame:

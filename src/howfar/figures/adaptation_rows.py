@@ -39,8 +39,8 @@ def _caption(adaptation: Adaptation) -> Caption:
         TITLE,
         "One image of each dataset, chosen by rule: the one at the median of M's F; where there is no F, at the median of M's "
         "false positives; else the middle one by name. Right of each name is the rule that held. Maps show the probability, "
-        f"white is certain, as trained with seed {first_seed(adaptation)}; under each the image's F, or its share of false "
-        "positives. One image shows what changes look like, not how much they are worth.",
+        f"white is certain, as trained with seed {first_seed(adaptation)}; under each the image's F at the model's own "
+        "threshold, or its share of false positives. One image shows what changes look like, not how much they are worth.",
         "Rows of small pictures: photograph, ground truth where there is one, and each model's probability map.",
     )
 

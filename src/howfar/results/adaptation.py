@@ -17,6 +17,24 @@ if TYPE_CHECKING:
 
 BASELINE = "M"
 ALL = "all"
+F_OWN, F_ODS = "f", "f_ods"
+"""F of an image at the model's own threshold, tuned on P's held-out photographs, and at the dataset's best, as the paper's."""
+STRATA = ("seed", "model", "dataset", "part", "n", "ods", "ods_threshold", "f", "mean_f", "distance_mean", "distance_std")
+SLOPES = ("seed", "model", "dataset", "measure", "n", "photographs", "slope", "low", "high")
+_LATER = ("strata", "slopes")
+_TABLES = ("models", "scores", "images", "picks", "gains", "suppression", *_LATER)
+
+
+def _no_strata() -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(STRATA))
+
+
+def _no_slopes() -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(SLOPES))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,10 +50,13 @@ class Adaptation(Result):
         on P's held-out photographs), held_out_ods (P's).
     scores
         One row a model, seed and dataset: n (images that no model learnt from), ods, ods_threshold, f (of summed counts at the
-        model's own threshold), mean_f (of the images' own at it), false_positive_share (mean over images without foreground).
+        model's own threshold), mean_f (of the images' own at it), mean_f_ods (of the images' own at ods_threshold),
+        false_positive_share (mean over images without foreground).
     images
-        One row a model, seed and image: dataset, image, photograph, distance (scaled I^dist by that seed's M), f,
-        false_positive_share (of images without foreground), path, mask, map (8-bit probabilities, below the study's folder).
+        One row a model, seed and image: dataset, image, photograph, distance (scaled I^dist by that seed's M), f (at the
+        model's own threshold), f_ods (at the dataset's ods_threshold, which looks at its labels, as in section 3.3 of the
+        paper), false_positive_share (of images without foreground), path, mask, map (8-bit probabilities, below the study's
+        folder).
         Blind images without masks, and the background images that were left out, have rows without f.
     picks
         One row a chosen image: seed, strategy, dataset, image, rank, distance, content.
@@ -47,6 +68,15 @@ class Adaptation(Result):
     suppression
         One row a model with background and the one without: share of false positives on the background left out, change of
         it with low and high of its interval, cost: change of mean F of the secondaries with cost_low and cost_high.
+    strata
+        Tables 3-5 of the paper for every model. One row a seed, model, secondary dataset and part of it by distance ("0–50 %",
+        "50–100 %", "0–33 %", "33–67 %", "67–100 %"): n, ods and ods_threshold (F at the threshold that is best for the part,
+        the paper's), f (of the part's summed counts) and mean_f at the model's own threshold, distance_mean and distance_std of
+        scaled I^dist by that seed's M. Studies that were written before this table have no rows.
+    slopes
+        One row a seed, model, secondary dataset and measure ("f" or "f_ods", a column of `images`): n images with an F of
+        so many photographs, the slope of F on scaled distance, which is the change from the nearest image to the farthest, and
+        low and high of its 95 % interval over photographs. Studies that were written before this table have no rows.
     notes
         What a reader should know.
     sources
@@ -55,7 +85,8 @@ class Adaptation(Result):
 
     FORMAT: ClassVar = 2
     DOCUMENT: ClassVar = "adaptation.json"
-    TABLES: ClassVar = {name: f"{name}.parquet" for name in ("models", "scores", "images", "picks", "gains", "suppression")}
+    TABLES: ClassVar = {name: f"{name}.parquet" for name in _TABLES}
+    LATER: ClassVar = _LATER
     COMMAND: ClassVar = "adapt"
     MISSING: ClassVar = "name a folder that howfar adapt wrote"
     SUBJECT: ClassVar = ": the adaptation"
@@ -77,6 +108,8 @@ class Adaptation(Result):
     provenance: Provenance
     notes: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    strata: pd.DataFrame = field(default_factory=_no_strata)
+    slopes: pd.DataFrame = field(default_factory=_no_slopes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar adapt --json`` and of ``adaptation.json``; the images' rows are left out."""

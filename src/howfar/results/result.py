@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
 from functools import partial
@@ -35,6 +35,8 @@ class Result(Shown):
     ----------
     FORMAT, DOCUMENT, TABLES
         The number of the format; the JSON file's name; the Parquet file of each field that is a table.
+    LATER
+        Fields that are tables and that folders of earlier versions lack: without one the field has its default.
     COMMAND, MISSING
         The command that makes it, and where its files are to be looked for: the remedies of the error lines.
     SUBJECT, DAMAGE
@@ -46,6 +48,7 @@ class Result(Shown):
     FORMAT: ClassVar[int] = 1
     DOCUMENT: ClassVar[str]
     TABLES: ClassVar[Mapping[str, str]] = {}
+    LATER: ClassVar[tuple[str, ...]] = ()
     COMMAND: ClassVar[str]
     MISSING: ClassVar[str]
     SUBJECT: ClassVar[str] = ""
@@ -126,16 +129,18 @@ class Result(Shown):
     @classmethod
     def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
         """Make the result from its checked document and the tables in the folder."""
-        return cls(**cls._values(document), **cls._tables(root))
+        names = [name for name in cls.TABLES if name in document or name not in cls.LATER]
+        return cls(**cls._values(document), **cls._tables(root, names))
 
     @classmethod
-    def _tables(cls, root: Path) -> dict[str, pd.DataFrame]:
-        """Read the tables in the folder, once all of them are seen to be there."""
+    def _tables(cls, root: Path, names: Iterable[str] | None = None) -> dict[str, pd.DataFrame]:
+        """Read the tables in the folder, or those of some names, once all of them are seen to be there."""
         import pandas as pd
 
-        for file in cls.TABLES.values():
+        files = {name: cls.TABLES[name] for name in (cls.TABLES if names is None else names)}
+        for file in files.values():
             cls._check_there(root / file)
-        return {name: pd.read_parquet(root / file) for name, file in cls.TABLES.items()}
+        return {name: pd.read_parquet(root / file) for name, file in files.items()}
 
     @classmethod
     def _values(cls, document: Mapping[str, Any]) -> dict[str, Any]:

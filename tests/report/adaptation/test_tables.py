@@ -96,3 +96,51 @@ def test_settings_are_in_words(study: Adaptation) -> None:
     assert found["epochs"] == "12"
     assert "seed" not in found
     assert not any("None" in text or "[" in text for text in found.values())
+
+
+def test_both_fs_stand_side_by_side_with_their_changes(study: Adaptation) -> None:
+    table = tables.both(study)
+    found = {(row[0].text, row[1].text): row for row in table.rows}
+    assert set(found) == {(model, name) for model in tables.models(study) for name in ("all", *LABELLED)}
+    own = study.scores[study.scores["seed"] < 3].astype({"ods": float})
+    means = own.groupby(["model", "dataset"])[["mean_f", "mean_f_ods", "ods"]].mean()
+    row = found["far-7", "walls"]
+    changes = means.loc[("far-7", "walls")] - means.loc[("M", "walls")]
+    assert [one.sort for one in row[2:5]] == pytest.approx(means.loc[("far-7", "walls")].tolist())
+    assert [one.sort for one in row[5:]] == pytest.approx(changes.tolist())
+    assert [one.text for one in found["M", "walls"][5:]] == ["–", "–", "–"]
+    assert not any(one.strong for row in table.rows for one in row)
+
+
+LABELLED = ("roads", "decks $x$", "a <b>bold</b> & long name of the tunnel linings, 2024", "walls", "blind, labelled (blind)")
+
+
+def test_a_change_of_mean_f_is_marked_where_ods_changes_the_other_way(study: Adaptation) -> None:
+    scores = study.scores.copy()
+    here = (scores["model"] == "far-7") & (scores["dataset"] == "walls")
+    base = scores[(scores["model"] == "M") & (scores["dataset"] == "walls") & (scores["seed"] < 3)]
+    scores.loc[here, "ods"] = base["ods"].astype(float).mean() - 0.01
+    marked = [row for row in tables.both(replace(study, scores=scores)).rows if row[5].strong]
+    assert [(row[0].text, row[1].text) for row in marked] == [("far-7", "walls")]
+
+
+def test_slopes_and_parts_are_listed_for_every_model_dataset_and_seed(study: Adaptation) -> None:
+    slopes, strata = tables.slopes(study), tables.strata(study)
+    assert len(slopes.rows) == len(study.slopes) / 2
+    assert len(strata.rows) == len(study.strata)
+    wanted = study.slopes[(study.slopes["model"] == "far-7") & (study.slopes["dataset"] == "walls")]
+    wanted = wanted[wanted["seed"] == 1].set_index("measure")
+    (found,) = [row for row in slopes.rows if [one.text for one in row[:3]] == ["far-7", "walls", "1"]]
+    assert [one.sort for one in found[4:]] == [wanted.loc["f", "slope"], wanted.loc["f_ods", "slope"]]
+    assert found[4].strong == (wanted.loc["f", "low"] > 0 or wanted.loc["f", "high"] < 0)
+    part = study.strata.iloc[0]
+    assert strata.rows[0][3].text == "0–50 %"
+    assert strata.rows[0][5].text == f"{part['ods']:.3f} ({part['distance_mean']:.2f}, {part['distance_std']:.2f})"
+    assert strata.rows[0][6].sort == part["f"]
+
+
+def test_a_study_of_an_earlier_version_has_no_tables_by_distance(study: Adaptation) -> None:
+    scores = study.scores.drop(columns="mean_f_ods")
+    old = replace(study, scores=scores, slopes=study.slopes.iloc[:0], strata=study.strata.iloc[:0])
+    assert tables.slopes(old).rows == tables.strata(old).rows == ()
+    assert {row[3].text for row in tables.both(old).rows} == {"–"}

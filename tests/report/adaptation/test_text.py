@@ -192,3 +192,42 @@ def test_limits_speak_of_threshold_and_of_what_is_scored(study: Adaptation) -> N
 
 def test_points_have_a_sign() -> None:
     assert (words.points(-0.0123), words.points(0.0)) == ("−1.23", "0.00")
+
+
+def with_ods(study: Adaptation, value: float, *datasets: str) -> Adaptation:
+    """The study with this ODS of far-7 on some datasets."""
+    scores = study.scores.copy()
+    scores.loc[(scores["model"] == "far-7") & scores["dataset"].isin(datasets), "ods"] = value
+    return replace(study, scores=scores)
+
+
+def test_the_two_fs_agree_or_the_disagreement_is_named(study: Adaptation) -> None:
+    agree = "Mean F at the models' own thresholds and ODS nowhere change in opposite directions."
+    assert words.disagreement(study) == agree
+    base = study.scores[(study.scores["model"] == "M") & (study.scores["dataset"] == "walls") & (study.scores["seed"] < 3)]
+    ods = base["ods"].astype(float).mean()
+    text = words.disagreement(with_ods(study, ods - 0.01, "walls"))
+    assert text.startswith("In 1 of 60 comparisons with M, mean F at the models' own thresholds and ODS change in opposite")
+    far = study.scores[(study.scores["model"] == "far-7") & (study.scores["dataset"] == "walls")]["mean_f"].mean()
+    change = far - base["mean_f"].mean()
+    assert f"far-7 on walls (mean F +{change:.3f} to {far:.3f}, ODS −0.010 to {ods - 0.01:.3f})" in text
+    assert text.endswith("What a new site would see is the first.")
+
+
+def test_many_disagreements_are_counted_and_not_all_named(study: Adaptation) -> None:
+    scores = study.scores.copy()
+    scores.loc[scores["model"] != "M", "ods"] = 0.0
+    text = words.disagreement(replace(study, scores=scores))
+    assert text.startswith("In 60 of 60 comparisons with M")
+    assert text.count(" to 0.000)") == words.MOST_NAMED
+    assert " and 54 more. " in text
+
+
+def test_changes_that_round_to_nothing_do_not_disagree() -> None:
+    assert words.opposed(0.001, -0.001)
+    assert not words.opposed(0.0004, -0.2)
+    assert not words.opposed(0.1, float("nan"))
+
+
+def test_without_scores_no_disagreement_is_claimed(study: Adaptation) -> None:
+    assert words.disagreement(replace(study, scores=study.scores.assign(ods=np.nan))) == "Neither could be measured."

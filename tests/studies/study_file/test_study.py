@@ -70,7 +70,7 @@ def test_files_for_the_next_paper(study_file: Path) -> None:
     assert {path.name for path in (folder / "figures").iterdir()} == {
         f"components-curve.{end}" for end in ("png", "svg", "pdf")
     }
-    rows = list(csv.reader((folder / "tables" / "components-scaled-1.csv").open(encoding="utf-8")))
+    rows = list(csv.reader((folder / "tables" / "components-scaled-1.csv").read_text(encoding="utf-8").splitlines()))
     assert rows[0] == ["components", "north", "south", "explained"]
     assert abs(float(rows[1][1]) + float(rows[1][2]) - 1) < 1e-9
     latex = (folder / "tables" / "components-scaled-1.tex").read_text(encoding="utf-8")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from howfar.figures.adaptation_bars import Bar, ranges
 from howfar.figures.adaptation_models import arms, looks, scored, seeds_of
 from howfar.figures.adaptation_suppression import by_seed
-from howfar.report.adaptation.text import CHANGE, COST, Change, gain, over_random, points, standing
-from howfar.report.tables import UNDEFINED, Cell, Column, Table, decimal, facts
-from howfar.results.adaptation import ALL, BASELINE, Adaptation
+from howfar.numbers import signed
+from howfar.report.adaptation.text import CHANGE, COST, Change, both_scores, gain, opposed, over_random, points, standing
+from howfar.report.tables import UNDEFINED, Cell, Column, Table, change, count, decimal, facts, with_interval
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation
 
 
 def models(adaptation: Adaptation) -> list[str]:
@@ -31,6 +33,76 @@ def scores(adaptation: Adaptation, column: str) -> Table:
         for model in models(adaptation)
     ]
     return Table(tuple(columns), tuple(rows))
+
+
+def both(adaptation: Adaptation) -> Table:
+    """Set F at the threshold tuned on the primary beside F at each dataset's own best, with the changes from the base model."""
+    columns = (
+        Column("model"),
+        Column("dataset"),
+        Column("mean F", "of the images, at the model's own threshold, which no label of the dataset chose"),
+        Column("at its best", "mean F of the same images at the dataset's own best threshold, as in the paper's figs. 4 to 6"),
+        Column("ODS", "F of the dataset's summed counts at that threshold, as in the paper's fig. 7"),
+        Column("Δ mean F", "change from M at the models' own thresholds; marked where ODS changes the other way"),
+        Column("Δ at its best", "change from M at the dataset's best thresholds"),
+        Column("Δ ODS", "change of ODS from M"),
+    )
+    rows, scored_by = [], both_scores(adaptation)
+    for (model, dataset), now in scored_by.items():
+        base = scored_by[BASELINE, dataset]
+        changes = [_difference(new, old) if model != BASELINE else UNDEFINED for new, old in zip(now, base, strict=True)]
+        if opposed(now[0] - base[0], now[2] - base[2]):
+            changes[0] = replace(changes[0], strong=True)
+        rows.append((_model(adaptation, model), _dataset(adaptation, dataset), *map(decimal, now), *changes))
+    return Table(columns, tuple(rows))
+
+
+def slopes(adaptation: Adaptation) -> Table:
+    """List the slope of F on scaled distance of every model, dataset and seed, with both Fs; empty for an earlier version's."""
+    own = "F at the model's own threshold; marked, here and in the other column, where the interval excludes 0"
+    columns = (
+        Column("model"),
+        Column("dataset"),
+        Column("seed"),
+        Column("n", "images that have an F"),
+        Column("slope", own),
+        Column("slope at its best", "F at the dataset's own best threshold, as in the paper"),
+    )
+    rows = []
+    for (seed, model, dataset), lines in adaptation.slopes.groupby(["seed", "model", "dataset"], sort=False):
+        by_measure = {row["measure"]: row for row in lines.to_dict("records")}
+        cells = [_slope(by_measure.get(measure)) for measure in (F_OWN, F_ODS)]
+        named = (_model(adaptation, str(model)), Cell(str(dataset)), Cell(f"{seed}", int(str(seed))))
+        rows.append((*named, count(int(lines["n"].iloc[0])), *cells))
+    return Table(columns, tuple(rows))
+
+
+def strata(adaptation: Adaptation) -> Table:
+    """List F of the halves and thirds by distance of every model, dataset and seed; empty for an earlier version's."""
+    columns = (
+        Column("model"),
+        Column("dataset"),
+        Column("seed"),
+        Column("part", "by distance as that seed's M sees it, nearest first"),
+        Column("n", "images, those with a blank mask too"),
+        Column(
+            "F (μ, σ)", "F re-tuned in the part, as in the paper, which looks at labels; mean and spread of scaled distance"
+        ),
+        Column("F, own threshold", "F of the part's summed counts at the model's own threshold"),
+    )
+    rows = [
+        (
+            _model(adaptation, str(row["model"])),
+            Cell(str(row["dataset"])),
+            Cell(f"{row['seed']}", int(row["seed"])),
+            Cell(str(row["part"])),
+            count(int(row["n"])),
+            _retuned(row),
+            decimal(row["f"]),
+        )
+        for row in adaptation.strata.to_dict("records")
+    ]
+    return Table(columns, tuple(rows))
 
 
 def colour(adaptation: Adaptation, model: str) -> str:
@@ -108,7 +180,7 @@ def trained(adaptation: Adaptation) -> Table:
         Column("seed"),
         Column("of each", "images of each secondary that it learnt from"),
         Column("background", "images without foreground that it learnt from"),
-        Column("threshold", "best on P's held-out photographs; every F here is at it"),
+        Column("threshold", "best on P's held-out photographs; every F here is at it but ODS and what says at its best"),
         Column("held-out ODS", "F of P's held-out photographs at that threshold: what adapting cost at home"),
         Column("weights", "start of their hash"),
     )
@@ -191,6 +263,27 @@ def _text(name: str, value: Any) -> str:
 
 def _model(adaptation: Adaptation, model: str) -> Cell:
     return Cell(model, colour=colour(adaptation, model))
+
+
+def _difference(new: float, old: float) -> Cell:
+    return change(None if new != new or old != old else new - old)
+
+
+def _dataset(adaptation: Adaptation, dataset: str) -> Cell:
+    return Cell(f"{dataset} (blind)" if dataset in adaptation.blind else dataset)
+
+
+def _slope(row: Mapping[Any, Any] | None) -> Cell:
+    if row is None:
+        return UNDEFINED
+    value, low, high = (float(row[name]) for name in ("slope", "low", "high"))
+    return replace(with_interval(value, low, high, signed), strong=low > 0 or high < 0)
+
+
+def _retuned(row: Mapping[Any, Any]) -> Cell:
+    if row["ods"] != row["ods"]:
+        return UNDEFINED
+    return Cell(f"{row['ods']:.3f} ({row['distance_mean']:.2f}, {row['distance_std']:.2f})", float(row["ods"]))
 
 
 def _range(bar: Bar | None, several: bool) -> Cell:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from howfar.figures.adaptation_bars import Bar, ranges
 from howfar.figures.adaptation_models import (
     RANDOM,
     arms,
     by_background,
     by_shots,
     change_text,
+    scored,
     seeds_of,
     strategies,
     strategy_of,
@@ -21,6 +24,7 @@ from howfar.report.text import listing, plural
 from howfar.results.adaptation import ALL, BASELINE, Adaptation
 
 FEW_SEEDS = 5
+MOST_NAMED = 6
 NO_EVIDENCE, UNJUDGED = "no evidence of a difference", "one seed does not tell"
 CHANGE, COST = ("change", "low", "high"), ("cost", "cost_low", "cost_high")
 
@@ -175,6 +179,51 @@ def suppressed(adaptation: Adaptation) -> str:
     return f"{text} On the secondaries that came {price}: {cost}."
 
 
+def both_scores(adaptation: Adaptation) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """Average mean_f, mean_f_ods and ods by model and dataset over the seeds that all models share; NaN where undefined.
+
+    Models stand in their order, each with all secondaries alike first, where there are several, then each dataset.
+    """
+    models = [BASELINE, *arms(adaptation)["model"]]
+    datasets = [*([ALL] if len(adaptation.secondaries) > 1 else []), *scored(adaptation)]
+    seeds, undefined = seeds_of(adaptation, models), Bar(math.nan, math.nan, math.nan)
+    columns = ("mean_f", "mean_f_ods", "ods")
+    bars = [ranges(adaptation, models, seeds, name) if name in adaptation.scores else {} for name in columns]
+
+    def means(key: tuple[str, str]) -> tuple[float, float, float]:
+        f, at_best, ods = (float(each.get(key, undefined).mean) for each in bars)
+        return f, at_best, ods
+
+    return {(model, dataset): means((model, dataset)) for model in models for dataset in datasets}
+
+
+def opposed(one: float, other: float) -> bool:
+    """Tell whether two changes, rounded as they are shown, have opposite signs."""
+    return round(one, 3) * round(other, 3) < 0
+
+
+def disagreement(adaptation: Adaptation) -> str:
+    """Say where mean F at the models' own thresholds and the paper's ODS change opposite ways from M to an adapted model."""
+    scores = both_scores(adaptation)
+    compared, found = 0, []
+    for (model, dataset), now in scores.items():
+        before = scores[BASELINE, dataset]
+        f, ods = now[0] - before[0], now[2] - before[2]
+        compared += model != BASELINE and f == f and ods == ods
+        if opposed(f, ods):
+            where = "all secondaries alike" if dataset == ALL else dataset
+            found.append(f"{model} on {where} (mean F {signed(f, 3)} to {now[0]:.3f}, ODS {signed(ods, 3)} to {now[2]:.3f})")
+    if not compared:
+        return "Neither could be measured."
+    if not found:
+        return "Mean F at the models' own thresholds and ODS nowhere change in opposite directions."
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return (
+        f"In {len(found)} of {compared} comparisons with M, mean F at the models' own thresholds and ODS change in opposite "
+        f"directions: {'; '.join(found[:MOST_NAMED])}{more}. What a new site would see is the first."
+    )
+
+
 def limits(adaptation: Adaptation) -> list[str]:
     """Say what the numbers do not tell."""
     seeds = len(seeds_of(adaptation, [BASELINE, *by_shots(adaptation, strategy_of(adaptation))]))
@@ -203,7 +252,8 @@ def _threshold(adaptation: Adaptation) -> str:
     if dict(adaptation.settings.get("training", {})).get("holdout", 1):
         return (
             "F is taken at a threshold that needs no label of the datasets: the one that is best for the model on the "
-            f"photographs of {adaptation.primary} that were held out. ODS looks at the labels of the dataset it is about."
+            f"photographs of {adaptation.primary} that were held out. ODS, the bars and the curves look at the labels of the "
+            "dataset they are about, as the paper does; the gains do not."
         )
     return f"F is taken at threshold 0.5, as no photograph of {adaptation.primary} was held out to tune one on."
 

@@ -14,12 +14,13 @@ from howfar.data.hashed_dataset import HashedDataset
 from howfar.errors import InputError
 from howfar.pipeline.prediction import Model
 from howfar.results import Comparison, Provenance
-from howfar.results.adaptation import BASELINE, Adaptation
+from howfar.results.adaptation import BASELINE, STRATA, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.false_positive_suppression import suppression_of
 from howfar.studies.adaptation.leak_guard import Part
 from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import ANEW, AdaptSettings, Arm
+from howfar.studies.adaptation.strata import slopes_of, strata_of
 from howfar.studies.adaptation.tables import gains_of, images_of, model_row, score_row
 from howfar.studies.distance import compare
 from howfar.studies.selection import select
@@ -44,6 +45,7 @@ class Study:
     models: list[dict[str, Any]] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
     images: list[pd.DataFrame] = field(default_factory=list)
+    strata: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self) -> Adaptation:
         """Choose, train and score; what lies in the study's folder already is not made again."""
@@ -81,6 +83,8 @@ class Study:
             picks=pd.DataFrame(self.picks),
             gains=gains_of(images, names, self.config),
             suppression=suppression_of(images, background, names, self.config),
+            strata=pd.DataFrame(self.strata, columns=list(STRATA)),
+            slopes=slopes_of(images, self.config.bootstrap),
             provenance=Provenance.now(),
             notes=tuple(dict.fromkeys(self.notes)),
         )
@@ -205,5 +209,6 @@ class Study:
             evaluation = self.storage.scored(path, model, part.hashed, part.dataset, taken, threshold)
             images = images_of(evaluation, part, self.distances[seed], seed, label, self.storage.folder)
             self.images.append(images)
+            self.strata += strata_of(evaluation, images, threshold)
             if part.blank or any(item.mask is not None for item in part.dataset.items):
                 self.scores.append({"seed": seed, "model": label, **score_row(evaluation, images)})

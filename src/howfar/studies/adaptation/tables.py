@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from howfar.arrays import Float64Array
 from howfar.data.folder_walk import printable
+from howfar.metrics import at_threshold
 from howfar.results import Evaluation
-from howfar.results.adaptation import BASELINE
+from howfar.results.adaptation import BASELINE, F_ODS, F_OWN
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
 from howfar.studies.adaptation.leak_guard import Part
 from howfar.studies.adaptation.settings import RANDOM, AdaptSettings, Arm
+from howfar.studies.performance.image_performance import counts_of
 
 OVER = ("over_random", "over_random_low", "over_random_high")
 
@@ -45,12 +48,17 @@ def score_row(evaluation: Evaluation, images: pd.DataFrame) -> dict[str, Any]:
         "dataset": evaluation.dataset,
         "n": evaluation.n,
         **{name: evaluation.scores[name] for name in names},
-        "false_positive_share": None if np.isnan(share) else share,
+        "mean_f_ods": _defined(float(images[F_ODS].mean())),
+        "false_positive_share": _defined(share),
     }
 
 
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
 def images_of(evaluation: Evaluation, part: Part, distances: pd.DataFrame, seed: int, label: str, folder: Path) -> pd.DataFrame:
-    """Make a row for each image of a part: a model's F, the photograph, the distance by the base model, and the files.
+    """Make a row for each image of a part: a model's two Fs, the photograph, the distance by the base model, and the files.
 
     A prediction is a false positive where the mask is empty, and in all of a blank part.
     """
@@ -67,13 +75,22 @@ def images_of(evaluation: Evaluation, part: Part, distances: pd.DataFrame, seed:
             "image": names,
             "photograph": [photographs[name] for name in names],
             "distance": distances["i_dist_scaled"].reindex(index).to_numpy(dtype=np.float64),
-            "f": rows["performance"].to_numpy(dtype=np.float64),
+            F_OWN: rows["performance"].to_numpy(dtype=np.float64),
+            F_ODS: _at_best(evaluation),
             "false_positive_share": np.where(empty, rows["predicted_foreground"].to_numpy(dtype=np.float64), np.nan),
             "path": rows["path"],
             "mask": [masks[name] for name in names],
             "map": [Path(file).relative_to(folder).as_posix() for file in rows["prediction"]],
         }
     )
+
+
+def _at_best(evaluation: Evaluation) -> Float64Array:
+    """Compute F of each image at the threshold that is best for the dataset; NaN without a mask, or foreground in it."""
+    best = evaluation.scores["ods_threshold"]
+    if best is None:
+        return np.full(len(evaluation.images), np.nan)
+    return at_threshold(counts_of(evaluation.images), best).per_image_f
 
 
 def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptSettings) -> pd.DataFrame:

@@ -96,7 +96,7 @@ def scores_of(matched: Matched, secondaries: Sequence[Evaluation], own: Evaluati
         metrics = dict.fromkeys(evaluation.metric for evaluation in secondaries)
         values = rows[VALUE].to_numpy(dtype=np.float64, na_value=np.nan)
         return Scores(values, np.isfinite(values), None, " or ".join(metrics), None, "")
-    counts = _counts(rows)
+    counts = counts_of(rows)
     common, source = _common(threshold, own)
     performance = f_per_image(counts)[:, threshold_index(common)]
     counted = rows["true"].notna().to_numpy()
@@ -129,7 +129,11 @@ def _common(threshold: float | None, own: Evaluation | None) -> tuple[float, str
     return UNTUNED, NOT_TUNED
 
 
-def _counts(rows: pd.DataFrame) -> Counts:
+def counts_of(rows: pd.DataFrame) -> Counts:
+    """Return the pixel counts of the rows of an evaluation's images: zeros where an image has no mask.
+
+    Raises `KeyError` where the rows are of an evaluation without counts (labels, boxes, a table of performances).
+    """
     predicted, hits_predicted, hits_true = (_table(rows[name], len(THRESHOLDS), 0).astype(np.int64) for name in _COUNTS)
     true = rows["true"].fillna(0).to_numpy(dtype=np.int64)
     pixels = rows[HISTOGRAM].map(lambda counts: int(np.sum(counts)) if isinstance(counts, (np.ndarray, list)) else 0)
