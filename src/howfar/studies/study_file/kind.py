@@ -12,7 +12,6 @@ from howfar.options import REQUIRED, Option
 
 if TYPE_CHECKING:
     from howfar.results.result import Result
-    from howfar.studies.study_file.inputs import Inputs
 
 Tables = Literal["datasets", "backbones", "models", "studies"]
 
@@ -105,7 +104,7 @@ class Kind:
     settings
         Its settings, a subclass of `KindSettings`.
     run
-        (settings, inputs) -> result; it writes nothing but below ``inputs.folder``.
+        (settings, `Inputs`) -> result; it writes nothing but below ``inputs.folder``.
     result
         The class of its result, which is saved and read back.
     work
@@ -118,10 +117,10 @@ class Kind:
     title: str
     summary: str
     settings: type[KindSettings]
-    run: Callable[[Any, Inputs], Result]
+    run: Callable[[Any, Any], Result]
     result: type[Result]
-    work: Callable[[Any, Inputs], Work]
-    check: Callable[[Any, Inputs], None] = lambda settings, inputs: None
+    work: Callable[[Any, Any], Work]
+    check: Callable[[Any, Any], None] = lambda settings, inputs: None
 
 
 def references(settings: type[BaseModel]) -> dict[str, Reference]:
