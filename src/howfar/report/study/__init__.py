@@ -63,6 +63,15 @@ def write_section_report(result: Result, folder: str | Path) -> Path:
     return _write(record.title, [section] if section else [], root, failed, provenance=provenance, datasets=None, text="")
 
 
+def leads(run: StudyRun, folder: str | Path) -> dict[str, str]:
+    """Return by study the sentence that answers its question, as the page shows it."""
+    found = {}
+    for record, result in zip(run.studies, run.results, strict=True):
+        context = Context(Path(folder) / record.name, run.symbols)
+        found[record.name] = registry.load("study_sections", record.kind)(result, context).lead
+    return found
+
+
 def _filled(record: StudyRecord, result: Result, context: Context, root: Path, prefix: str, failed: list[str]) -> Filled | None:
     """Make the section of one study and its files; a kind of another package that raises leaves a note."""
     try:

@@ -1,0 +1,52 @@
+"""Run examples/stand-in.toml from an empty folder, then again, and record what it found: docs/findings.md is made of this."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from record import leave, parser
+
+import howfar
+from howfar.demo.people import write_people
+from howfar.report.study import leads
+
+STUDY = Path(__file__).resolve().parents[1] / "examples" / "stand-in.toml"
+PEOPLE = {"views": (1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34), "weathers": (1, 3, 5), "lights": (1, 4, 7), "scenes": (1, 3, 5)}
+
+
+def tables(folder: Path) -> dict[str, Any]:
+    """Read every table of a run folder: its columns, and rows of texts."""
+    found = {}
+    for file in sorted(folder.glob("*.csv")):
+        header, *rows = csv.reader(file.read_text(encoding="utf-8").splitlines())
+        found[file.stem] = {"columns": header, "rows": rows}
+    return found
+
+
+def main() -> None:
+    arguments = parser(__doc__ or "")
+    arguments.add_argument("--out", type=Path, required=True, help="run folder; empty, to measure the whole run")
+    given = arguments.parse_args()
+    people = given.out / "people"
+    if not people.is_dir():
+        write_people(people, **PEOPLE)
+    os.environ["HOWFAR_PEOPLE"] = str(people.absolute())
+    seconds = []
+    for _ in range(2):
+        begun = time.perf_counter()
+        run = howfar.study(STUDY, out=given.out / "run")
+        seconds.append(round(time.perf_counter() - begun, 1))
+    results = {
+        "seconds": {"first": seconds[0], "again": seconds[1], "studies": {each.name: each.seconds for each in run.studies}},
+        "leads": leads(run, given.out / "run"),
+        "tables": tables(given.out / "run" / "tables"),
+    }
+    leave("stand_in", results, given.json)
+
+
+if __name__ == "__main__":
+    main()
