@@ -28,7 +28,7 @@ def appearing(path: Path) -> Iterator[BinaryIO]:
     >>> path.read_bytes()
     b'whole'
     """
-    with _temporary(path) as temporary, temporary.open("xb") as file:
+    with taking_place(path) as temporary, temporary.open("xb") as file:
         yield file
 
 
@@ -46,7 +46,7 @@ def replace(path: Path, write: Callable[[Path], Any]) -> None:
     >>> path.read_text()
     'whole'
     """
-    with _temporary(path) as temporary:
+    with taking_place(path) as temporary:
         write(temporary)
 
 
@@ -65,7 +65,8 @@ def replace_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
+def taking_place(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to, which takes the place of `path` when the block ends without an exception."""
     # The target's own name is left out: it may be as long as a name can be.
     temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
     try:

@@ -149,18 +149,11 @@ class Comparison(Result):
         """Return the JSON document of ``howfar compare --json`` and of ``result.json``; per-image tables are left out."""
         return self._json(seed=self.settings.seed)
 
-    def save(self, folder: str | Path) -> Path:
-        """Write result.json and images, datasets and primary.parquet into a run folder, and return it.
-
-        `howfar.write_report` adds figures and page. A run that is in the folder already is replaced, with its relation.
-
-        Parameters
-        ----------
-        folder
-            It is made where it is not there.
-        """
+    @classmethod
+    def discard(cls, folder: str | Path) -> None:
+        """Remove a run from a folder, with its relation, which is of no use to another run."""
         Relation.discard(folder)
-        return super().save(folder)
+        super().discard(folder)
 
     def _frames(self) -> dict[str, pd.DataFrame]:
         return {**super()._frames(), "datasets.parquet": self.to_frame()}

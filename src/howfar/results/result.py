@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import MISSING, Field, fields
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from howfar import registry
 from howfar.errors import MissingPathError, StoreError, UnknownNameError, one_line
-from howfar.io.atomic import replace
+from howfar.io.atomic import taking_place
 from howfar.io.location import absolute
 from howfar.results.json_values import plain
 from howfar.results.tables import Shown
@@ -72,7 +71,8 @@ class Result(Shown):
     def save(self, folder: str | Path) -> Path:
         """Write the document and the tables into a folder, and return it; `howfar.write_report` adds figures and page.
 
-        Where the writing is cut off no result is left, rather than a mixture of an earlier one and this one.
+        An earlier result there stays until all of this one is written. Where the writing is cut off after that, none is left,
+        rather than a mixture of the two.
 
         Parameters
         ----------
@@ -82,12 +82,15 @@ class Result(Shown):
         root = absolute(folder)
         root.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self._document(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        self.discard(root)
         for name, run in self.runs().items():
             run.save(root / name)
-        for name, frame in self._frames().items():
-            replace(root / name, partial(frame.to_parquet, index=False))
-        replace(root / self.DOCUMENT, lambda path: path.write_text(text, encoding="utf-8"))
+        with ExitStack() as placed:
+            # The last that was entered takes its place first: the document follows the tables.
+            document = placed.enter_context(taking_place(root / self.DOCUMENT))
+            document.write_text(text, encoding="utf-8")
+            for name, frame in self._frames().items():
+                frame.to_parquet(placed.enter_context(taking_place(root / name)), index=False)
+            self.discard(root)
         return root
 
     @classmethod
