@@ -39,6 +39,6 @@ def components_curve(result: Components, *, limit: int = 24) -> Figure:
         figure.supylabel("relative distance", fontsize=9.5)
         handles, _ = panels[0].get_legend_handles_labels()
         name_legend(figure, handles, min(len(handles), 6))
-        note = f"O^dist from {result.primary} over its distance from itself. {left_out}"
+        note = f"Distance from {result.primary} over its distance from itself. {left_out}"
         head(figure, "Distances by the number of components", note.strip())
     return figure
