@@ -91,8 +91,14 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "blur": "howfar.perturb.corruptions:BLUR",
         "noise": "howfar.perturb.corruptions:NOISY",
     },
-    "studies": {"components": "howfar.studies.components:COMPONENTS"},
-    "study_sections": {"components": "howfar.report.components:section"},
+    "studies": {
+        "components": "howfar.studies.components:COMPONENTS",
+        "identity": "howfar.studies.identity.study:IDENTITY",
+    },
+    "study_sections": {
+        "components": "howfar.report.components:section",
+        "identity": "howfar.report.identity:section",
+    },
     "runners": {"local": "howfar.runners.local:LocalRunner", "ray": "howfar.runners.ray:RayRunner"},
     "figures": {
         "relative": "howfar.figures.relative_distance:relative",
@@ -157,6 +163,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "matrix": "howfar.results.matrix:Matrix",
         "prompting": "howfar.results.prompting:Prompting",
         "components": "howfar.results.components:Components",
+        "identity": "howfar.results.identity:Identity",
         "study": "howfar.results.study_run:StudyRun",
     },
     "reports": {
@@ -170,6 +177,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "study": "howfar.report.study:write_study_report",
     },
     "components_figures": {},
+    "identity_figures": {},
     "study_figures": {},
     "sections": {
         "answer": "howfar.report.comparison:ANSWER",

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from howfar.errors import InputError
-from howfar.relation.identity_margin import identity_margin
+from howfar.relation.identity_margin import IdentityMargin, identity_margin
 from howfar.relation.order_stability import order_stability
 from howfar.relation.plateau import plateau
 
@@ -94,7 +94,15 @@ def test_the_margin_counts_pairs_as_a_loop_does() -> None:
     assert identity_margin([1.0], [1.0]).violated == 1.0
 
 
-@pytest.mark.parametrize("bad", [[], [0.0], [np.nan], [-1.0]])
-def test_distances_must_be_positive(bad: list[float]) -> None:
-    with pytest.raises(InputError, match="others must be one or more positive distances"):
+def test_equal_images_are_at_distance_0_and_leave_a_margin_undefined_where_all_own_ones_are() -> None:
+    assert identity_margin([0.0, 1.0], [0.0, 2.0]) == IdentityMargin(margin=-1.0, violated=0.5, pairs=4)
+    alike = identity_margin([0.0, 0.0], [1.0])
+    assert (np.isnan(alike.margin), alike.violated) == (True, 0.0)
+
+
+@pytest.mark.parametrize("bad", [[], [np.nan], [np.inf], [-1.0]])
+def test_distances_must_be_finite_and_not_negative(bad: list[float]) -> None:
+    with pytest.raises(InputError, match="others must be one or more distances of at least 0"):
         identity_margin([1.0], bad)
+    with pytest.raises(InputError, match="own must be one or more distances of at least 0"):
+        identity_margin(bad, [1.0])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from howfar.arrays import quotient
 from howfar.errors import InputError
 
 
@@ -17,7 +18,8 @@ class IdentityMargin:
     Attributes
     ----------
     margin
-        (nearest other − farthest own) / farthest own: above 0 every own variation is nearer than any of another identity.
+        (nearest other − farthest own) / farthest own: above 0 every own variation is nearer than any of another identity. NaN
+        where every own distance is 0.
     violated
         Share of pairs (own variation, another identity's variation) in which the other is not farther.
     pairs
@@ -38,14 +40,14 @@ def identity_margin(own: Sequence[float], others: Sequence[float]) -> IdentityMa
     Parameters
     ----------
     own
-        O^dist of the identity's other variations from the reference; positive.
+        O^dist of the identity's other variations from the reference; 0 is allowed, as of two equal images.
     others
         O^dist of all variations of other identities from the reference.
 
     Raises
     ------
     InputError
-        Either is empty, or a distance is not finite or not above 0.
+        Either is empty, or a distance is not finite or below 0.
 
     Examples
     --------
@@ -54,8 +56,8 @@ def identity_margin(own: Sequence[float], others: Sequence[float]) -> IdentityMa
     """
     arrays = [np.asarray(values, dtype=np.float64) for values in (own, others)]
     for name, values in zip(("own", "others"), arrays, strict=True):
-        if values.ndim != 1 or not len(values) or not (np.isfinite(values) & (values > 0)).all():
-            raise InputError.of(name, "must be one or more positive distances", values.tolist())
+        if values.ndim != 1 or not len(values) or not (np.isfinite(values) & (values >= 0)).all():
+            raise InputError.of(name, "must be one or more distances of at least 0", values.tolist())
     inside, outside = arrays
     violated = float((outside[None, :] <= inside[:, None]).mean())
-    return IdentityMargin(float(outside.min() / inside.max() - 1), violated, inside.size * outside.size)
+    return IdentityMargin(float(quotient(outside.min(), inside.max())) - 1, violated, inside.size * outside.size)

@@ -1,11 +1,11 @@
-"""Hold the numbers that Achara & Pandey printed in tables 2 to 6, to stand beside those of datasets of the same kind."""
+"""Hold the numbers that Achara & Pandey printed in tables 2 to 6 and 9, to stand beside those of datasets of the same kind."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from howfar.report.tables import Cell, Column, Table, decimal
+from howfar.report.tables import Cell, Column, Table, count, decimal
 
 SYMBOLS: Final = ("S_1", "S_2", "S_3", "S_4", "S_5", "S_6")
 TABLE_2: Final[Mapping[str, tuple[float, ...]]] = {
@@ -65,3 +65,15 @@ def scaled_rows(
         (Cell(label), *(decimal(values[SYMBOLS.index(symbol)]) for _, symbol in shown)) for label, values in rows.items()
     )
     return Table(columns, cells)
+
+
+TABLE_9: Final = Table(
+    (Column("variation"), Column("values"), Column("images a set"), Column("which")),
+    (
+        (Cell("viewpoint"), count(36), count(49), Cell("0°, 10° … 350°")),
+        (Cell("scene"), count(9), count(252), Cell("urban and wild")),
+        (Cell("weather"), count(7), count(252), Cell("sunny, clouds, overcast, foggy, neutral, blizzard, snowlight")),
+        (Cell("illumination"), count(7), count(252), Cell("midnight, dawn, forenoon, noon, afternoon, dusk, night")),
+    ),
+)
+"""Variations of the two persons of FineGPR, with the images of each that the text of appendix E counts."""

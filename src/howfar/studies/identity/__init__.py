@@ -1,0 +1,1 @@
+"""Study whether distances tell persons apart whatever the view, weather, light or scene (appendix E)."""

@@ -1,0 +1,232 @@
+"""The study of identity through a study file: its numbers against a computation of their own, and what it refuses."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.spatial.distance import cdist
+
+import howfar
+from howfar.arrays import FloatArray
+from howfar.backbones import load_backbone
+from howfar.backbones.perturbed import PerturbedBackbone
+from howfar.data import Dataset
+from howfar.data.variations import variations
+from howfar.errors import HowfarError
+from howfar.perturb import named
+from howfar.projection import joint_pca
+from howfar.results.identity import Identity
+from howfar.studies.identity.study import PARTS
+
+FACES = r"""
+[datasets]
+faces = { path = "faces" }
+[backbones.pixels]
+[studies.faces]
+kind = "identity"
+dataset = "faces"
+pattern = '(?P<person>[a-z]+)/(?P<picture>\d+)'
+backbones = ["pixels"]
+perturbations = []
+"""
+
+
+def expected(x: FloatArray, table: pd.DataFrame, variation: str) -> tuple[pd.DataFrame, FloatArray]:
+    """Compute O^dist between all pairs of sets by a PCA of each pair's features; I^dist from the first set comes second."""
+    groups = {key: rows.to_numpy() for key, rows in table.groupby(["person", variation]).groups.items()}
+    first = min(groups)
+    found, images = [], np.full(len(x), np.nan)
+    for primary, other in itertools.permutations(sorted(groups), 2):
+        pair = joint_pca(x[groups[primary]], x[groups[other]], 4)
+        d = cdist(pair.secondary, pair.primary).mean(axis=1)
+        found.append((*map(str, (*primary, *other)), d.mean()))
+        if primary == first:
+            images[groups[other]] = d
+    columns = ["reference_person", "reference_value", "person", "value", "o_dist_mean"]
+    return pd.DataFrame(found, columns=columns), images
+
+
+@pytest.mark.parametrize(("backbone", "perturbation"), [("pixels", "none"), ("colour_moments", "none"), ("pixels", "blur")])
+@pytest.mark.parametrize("variation", ["view", "scene"])
+def test_distances_and_claims_are_those_of_a_pca_of_each_pair(
+    identity: Identity, people: Path, backbone: str, perturbation: str, variation: str
+) -> None:
+    dataset = Dataset.from_folder(people / "people")
+    loaded = load_backbone(backbone)
+    changed = loaded if perturbation == "none" else PerturbedBackbone(loaded, named(perturbation))
+    x = howfar.embed(dataset, changed, progress=False).to_array()
+    names = [item.name for item in dataset.items]
+    wanted, images = expected(x, variations(names), variation)
+    distances = identity.named(backbone, perturbation, variation, "distances")
+    merged = distances.merge(wanted, on=list(wanted)[:4], suffixes=("", "_wanted"), validate="one_to_one")
+    assert len(merged) == len(wanted) == len(distances)
+    np.testing.assert_allclose(merged["o_dist_mean"], merged["o_dist_mean_wanted"], rtol=1e-5)
+
+    shares, margins = [], []
+    for _, rows in wanted.groupby(["reference_person", "reference_value"]):
+        own = rows["o_dist_mean"][rows["person"] == rows["reference_person"]].to_numpy()
+        others = rows["o_dist_mean"][rows["person"] != rows["reference_person"]].to_numpy()
+        shares.append([b <= a for a in own for b in others])
+        margins.append(others.min() / own.max() - 1)
+    claim = identity.named(backbone, perturbation, variation, "claims").iloc[0]
+    assert claim["violated"] == pytest.approx(np.mean(np.concatenate(shares)))
+    assert (claim["pairs"], claim["references"]) == (sum(map(len, shares)), len(shares))
+    assert (claim["margin"], claim["least"]) == pytest.approx((np.median(margins), min(margins)), abs=1e-4)
+    assert claim["holding"] == sum(not any(each) for each in shares)
+    shown = identity.named(backbone, perturbation, variation).set_index("image")["i_dist_mean"]
+    of_images = pd.Series(images, index=names).dropna()
+    np.testing.assert_allclose(shown[of_images.index], of_images, rtol=1e-5)
+
+
+def test_the_share_that_is_blind_to_persons_counts_the_primarys_own_value(identity: Identity) -> None:
+    """Of three views one is the primary's: 1/3 of pairs are violated for sure, and half of the rest."""
+    blind = identity.claims.set_index("variation")["blind"]
+    assert blind["view"].unique() == pytest.approx([2 / 3])
+    assert blind["weather"].unique() == pytest.approx([3 / 4])
+
+
+def test_intervals_hold_the_share_and_the_change_is_of_the_same_draws(identity: Identity) -> None:
+    claims = identity.claims.set_index(["backbone", "variation", "perturbation"]).sort_index()
+    view = claims.loc["pixels", "view"]
+    assert (claims["interval_over"][claims["references"] >= 5] == "primary sets").all()
+    assert (claims["interval_over"][claims["references"] < 5] == "").all()
+    assert (view["low"] <= view["violated"]).all()
+    assert (view["violated"] <= view["high"]).all()
+    assert np.isnan(view["change"]["none"])
+    assert view["change"]["blur"] == pytest.approx(view["violated"]["blur"] - view["violated"]["none"])
+    width = view["high"] - view["low"]
+    assert view["change_high"]["blur"] - view["change_low"]["blur"] < width.sum()
+    assert claims["low"][claims["interval_over"] == ""].isna().all()
+
+
+def test_the_result_names_sets_pictures_and_what_it_studied(identity: Identity) -> None:
+    assert identity.variations == ("view", "weather", "light", "scene")
+    assert (identity.persons, identity.perturbations) == (("1", "2"), ("none", "blur"))
+    sets = identity.sets.groupby("variation")["images"].agg(["size", "sum"])
+    assert sets.loc["view"].tolist() == [6, 24]
+    assert identity.pictures.groupby("person").size().tolist() == [8, 8]
+    assert identity.pictures["text"].iloc[0].startswith("view 1 · weather ")
+    assert "pairs in which another of 2 persons of people is not farther" in repr(identity)
+
+
+def test_a_second_run_reads_and_a_killed_one_goes_on(identity: Identity, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from howfar.studies.identity import study
+
+    file = people / "again.toml"
+    file.write_text((people / "study.toml").read_text().replace("bootstrap = 200", "bootstrap = 100"))
+    measure, seen = study._fresh, list[int]()
+
+    def killed(*given: Any) -> Any:
+        seen.append(1)
+        if len(seen) == 6:
+            raise KeyboardInterrupt
+        return measure(*given)
+
+    monkeypatch.setattr(study, "_fresh", killed)
+    with pytest.raises(KeyboardInterrupt):
+        howfar.study(file, progress=False)
+    again = howfar.study(file, progress=False)["identity"]
+    assert len(seen) == 6 + 11
+    assert isinstance(again, Identity)
+    pd.testing.assert_frame_equal(again.distances, identity.distances)
+    assert not (people / "again" / "identity" / PARTS).exists()
+
+
+def write_faces(root: Path, count: int) -> Path:
+    rng = np.random.default_rng(0)
+    for person in "abcdef"[:count]:
+        (root / "faces" / person).mkdir(parents=True)
+        face = rng.integers(0, 200, (16, 16, 3))
+        for picture in (1, 2, 3):
+            noisy = face + rng.integers(0, 40, face.shape)
+            Image.fromarray(noisy.astype(np.uint8)).save(root / "faces" / person / f"{picture}.png")
+    (root / "study.toml").write_text(FACES)
+    return root / "study.toml"
+
+
+def test_sets_of_one_image_have_distances_and_no_relative_ones(tmp_path: Path) -> None:
+    result = howfar.study(write_faces(tmp_path, 6), progress=False)["faces"]
+    assert isinstance(result, Identity)
+    claim = result.claims.iloc[0]
+    assert (claim["pairs"], claim["violated"], claim["holding"]) == (18 * 2 * 15, 0.0, 18)
+    assert claim["margin"] > 0
+    assert (claim["low"], claim["high"], claim["interval_over"]) == (0.0, 0.0, "persons")
+    assert result.distances["relative"].isna().all()
+    pixels = howfar.embed(Dataset.from_folder(tmp_path / "faces"), "pixels", progress=False).to_array()
+    np.testing.assert_allclose(result.distances["o_dist_mean"].iloc[0], np.linalg.norm(pixels[0] - pixels[1]), rtol=1e-5)
+
+
+def test_equal_images_in_two_sets_are_no_fault(tmp_path: Path) -> None:
+    file = write_faces(tmp_path, 2)
+    for picture in (2, 3):
+        (tmp_path / "faces" / "a" / f"{picture}.png").write_bytes((tmp_path / "faces" / "a" / "1.png").read_bytes())
+    result = howfar.study(file, progress=False)["faces"]
+    assert isinstance(result, Identity)
+    assert result.references["margin"].isna().tolist() == [True] * 3 + [False] * 3
+    assert result.claims["violated"].item() == 0.0
+
+
+@pytest.mark.parametrize("space", ["joint", "none", "primary"])
+def test_other_projections_measure_in_one_space(people: Path, tmp_path: Path, space: str) -> None:
+    text = (people / "study.toml").read_text().replace('"people"\n[', f'"{people / "people"}"\n[')
+    (tmp_path / "study.toml").write_text(f'{text}projection = "{space}"\nvariations = ["view"]\nperturbations = []\n')
+    result = howfar.study(tmp_path / "study.toml", progress=False)["identity"]
+    assert isinstance(result, Identity)
+    dataset = Dataset.from_folder(people / "people")
+    x = howfar.embed(dataset, "pixels", progress=False).to_array().astype(np.float64)
+    groups = variations([item.name for item in dataset.items]).groupby(["person", "view"]).indices
+    p, s = groups[1, 1], groups[2, 19]
+    fitted = {"joint": x, "none": None, "primary": x[p]}[space]
+    if fitted is not None:
+        axes = np.linalg.svd(fitted - fitted.mean(axis=0), full_matrices=False)[2][: 4 if space == "joint" else 3]
+        x = (x - fitted.mean(axis=0)) @ axes.T
+    row = result.named("pixels", "none", "view", "distances").set_index(["reference_value", "person", "value"])
+    assert row.loc[("1", "2", "19"), "o_dist_mean"].iloc[0] == pytest.approx(cdist(x[s], x[p]).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ('pattern = "(?P<person>[0-9]+)_c(?P<view>[0-9]+)"', "pattern must match the name of every image"),
+        ('variations = ["weathr"]', "variations must be among those of the images, got 'weathr': did you mean weather?"),
+        ("persons = [1, 3]", "persons must be persons of people, got '3'"),
+        ('perturbations = ["blurr"]', "perturbations: no perturbations named 'blurr'"),
+        ('perturbations = ["blur", "blur"]', "perturbations must not repeat one"),
+        ('columns = ["person", "view"]', "columns must be of a dataset that is a CSV or Parquet table"),
+        ("references = 0", "studies.identity.references is refused"),
+    ],
+)
+def test_what_is_wrong_is_one_line_before_any_work(people: Path, tmp_path: Path, change: str, line: str) -> None:
+    text = (people / "study.toml").read_text().replace('"people"\n[', f'"{people / "people"}"\n[')
+    (tmp_path / "study.toml").write_text(f"{text}{change}\n")
+    with pytest.raises(HowfarError) as caught:
+        howfar.study(tmp_path / "study.toml", progress=False)
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not list((tmp_path / "study").rglob("*.npy"))
+
+
+def test_a_fit_on_one_image_is_refused(tmp_path: Path) -> None:
+    file = write_faces(tmp_path, 2)
+    file.write_text(f'{file.read_text()}projection = "primary"\n')
+    with pytest.raises(HowfarError, match="projection must not be primary where a set has one image, as those of picture"):
+        howfar.study(file, progress=False)
+
+
+def test_a_tables_columns_say_who_is_seen(people: Path, tmp_path: Path, identity: Identity) -> None:
+    names = [item.name for item in Dataset.from_folder(people / "people").items]
+    table = variations(names)[["person", "view"]].astype(str)
+    table.insert(0, "image", [str(people / "people" / name) for name in names])
+    table.to_csv(tmp_path / "people.csv", index=False)
+    text = (people / "study.toml").read_text().replace('"people"\n[', '"people.csv"\n[')
+    (tmp_path / "study.toml").write_text(f'{text}columns = ["person", "view"]\nperturbations = []\n')
+    result = howfar.study(tmp_path / "study.toml", progress=False)["identity"]
+    assert isinstance(result, Identity)
+    wanted = identity.named("pixels", "none", "view", "distances")["o_dist_mean"]
+    np.testing.assert_allclose(result.named("pixels", "none", "view", "distances")["o_dist_mean"], wanted, rtol=1e-6)
