@@ -15,7 +15,7 @@ from howfar.demo.people import write_people
 from howfar.report.study import leads
 
 STUDY = Path(__file__).resolve().parents[1] / "examples" / "stand-in.toml"
-PEOPLE = {"views": (1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34), "weathers": (1, 3, 5), "lights": (1, 4, 7), "scenes": (1, 3, 5)}
+PEOPLE = {"views": (1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34), "weathers": (1, 3, 5), "lights": (1, 4, 7), "scenes": (1, 3, 5, 7)}
 
 
 def tables(folder: Path) -> dict[str, Any]:
