@@ -94,10 +94,14 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "studies": {
         "components": "howfar.studies.components:COMPONENTS",
         "identity": "howfar.studies.identity.study:IDENTITY",
+        "scenes": "howfar.studies.scenes:SCENES",
+        "robustness": "howfar.studies.robustness:ROBUSTNESS",
     },
     "study_sections": {
         "components": "howfar.report.components:section",
         "identity": "howfar.report.identity:section",
+        "scenes": "howfar.report.scenes:section",
+        "robustness": "howfar.report.robustness:section",
     },
     "runners": {"local": "howfar.runners.local:LocalRunner", "ray": "howfar.runners.ray:RayRunner"},
     "figures": {
@@ -165,6 +169,8 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "components": "howfar.results.components:Components",
         "identity": "howfar.results.identity:Identity",
         "study": "howfar.results.study_run:StudyRun",
+        "scenes": "howfar.results.scenes:Scenes",
+        "robustness": "howfar.results.robustness:Robustness",
     },
     "reports": {
         "html": "howfar.report.comparison:write_report",
@@ -178,6 +184,8 @@ OURS: Mapping[str, Mapping[str, str]] = {
     },
     "components_figures": {},
     "identity_figures": {},
+    "scenes_figures": {},
+    "robustness_figures": {},
     "study_figures": {},
     "sections": {
         "answer": "howfar.report.comparison:ANSWER",

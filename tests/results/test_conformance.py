@@ -32,6 +32,7 @@ from howfar.results import (
     RelationSettings,
     Selection,
     SetEstimate,
+    Settings,
     Skipped,
     Trend,
     Verdict,
@@ -42,6 +43,8 @@ from howfar.results.evaluation import KEY
 from howfar.results.matrix import Matrix
 from howfar.results.prompting import Prompting
 from howfar.results.result import Result
+from howfar.results.robustness import Robustness
+from howfar.results.scenes import Scenes, StudiedBackbone
 
 MADE = Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"})
 SKIPPED = (Skipped("site", "/data/site/ä.jpg", "cut short"),)
@@ -145,6 +148,52 @@ def prompting() -> Prompting:
     )
 
 
+CATEGORIES = Settings(25, "pair", "none", 0, 9, 0, 1, None, False)
+
+
+def scenes() -> Scenes:
+    keys = {"primary": "roads", "backbone": "pixels"}
+    numbers = {"self_distance": 1.0, "relative": 1.5, "relative_low": 1.25, "relative_high": np.nan, "explained_variance": 0.5}
+    rows = [{**keys, "dataset": name, "n": 3, "o_dist_mean": 1.5, **numbers, "rank": i} for i, name in enumerate(("ä", "b"), 1)]
+    images = pd.DataFrame([{**keys, "dataset": "ä", "image": "1.png", "i_dist_mean": 1.5}])
+    agreed = dict.fromkeys((f"{name}{end}" for name in ("kendall", "overlap") for end in ("", "_low", "_high")), 0.5)
+    return Scenes(
+        primaries=("roads",),
+        sizes={"roads": 3, "ä": 3, "b": 3},
+        backbones=(StudiedBackbone("pixels", "pixels", "raw pixels", 27648),),
+        k=1,
+        sets=(),
+        settings=CATEGORIES,
+        distances=pd.DataFrame(rows),
+        images=images,
+        extremes=images.assign(end="closest", path=""),
+        agreement=pd.DataFrame([{"primary": "roads", "one": "pixels", "other": "x", **agreed}]),
+        provenance=MADE,
+        notes=("a note",),
+    )
+
+
+def robustness() -> Robustness:
+    numbers = {f"{name}{end}": 0.5 for name in ("kendall", "overlap", "change") for end in ("", "_low", "_high")}
+    keys = {"backbone": "pixels", "perturbation": "blur"}
+    image = {**keys, "dataset": "ä", "image": "1.png", "i_dist_mean": 1.5, "relative": np.nan}
+    return Robustness(
+        primary="roads",
+        secondaries=("ä", "b"),
+        backbones=("pixels",),
+        perturbations={"blur": "sigma 2.0, at 448"},
+        k=1,
+        settings=CATEGORIES,
+        stability=pd.DataFrame([{**keys, **numbers}]),
+        overall=pd.DataFrame([{"backbone": "pixels", **numbers}]),
+        differences=pd.DataFrame(columns=["one", "other", *numbers], dtype=float),
+        distances=pd.DataFrame([{**keys, "dataset": "ä", "o_dist_mean": 1.5, "rank": 1, "perturbed": True}]),
+        images=pd.DataFrame([image]),
+        provenance=MADE,
+        notes=("a note",),
+    )
+
+
 def selection() -> Selection:
     picks = (Pick(1, "ä.png", "/data/ä.png", 0.5, "far"), Pick(2, "b.png", "", 0.25, "far"))
     return Selection("roads", "site", "far", True, 3, 40, 2, picks, MADE, ("a note",))
@@ -164,6 +213,8 @@ MAKERS: dict[type[Result], Callable[[], Any]] = {
     Relation: relation,
     Adaptation: adaptation,
     Prompting: prompting,
+    Scenes: scenes,
+    Robustness: robustness,
     Selection: selection,
     Evaluation: evaluation,
 }

@@ -86,9 +86,9 @@ def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -
     square(axes, picture, name, left, top)
     distance, percentile = float(record["i_dist_mean"]), float(record["percentile"])
     share = "" if np.isnan(percentile) else f" · {percentile:.0f} %"
-    axes.text(left + 0.5, top + 1.03, f"{_three_digits(distance)}{share}", fontsize=8, ha="center", va="top", color=INK)
+    axes.text(left + 0.5, top + 1.03, f"{three_digits(distance)}{share}", fontsize=8, ha="center", va="top", color=INK)
 
 
-def _three_digits(value: float) -> str:
+def three_digits(value: float) -> str:
     """Write three digits, trailing zeros too, so that numbers side by side look alike."""
     return f"{value:#.3g}".rstrip(".") if 1e-3 <= abs(value) < 1e3 else format_number(value, 3)

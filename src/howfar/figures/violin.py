@@ -53,8 +53,8 @@ def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
         figure = blank(WIDTH, 1.25 + 0.62 * len(shown))
         axes = figure.add_subplot()
         for position, row in enumerate(shown):
-            _half(axes, row.distances, position, -1, row.look.colour, row.name)
-            _half(axes, row.own, position, +1, PRIMARY, f"own:{row.name}")
+            half_violin(axes, row.distances, position, -1, row.look.colour, row.name)
+            half_violin(axes, row.own, position, +1, PRIMARY, f"own:{row.name}")
         name_rows(axes, [f"{name_text(row.name)}\nn = {row.summary.n:,}" for row in shown])
         axes.set_ylim(len(shown) - 0.45, -0.55)
         axes.set_xlabel(f"mean distance to the images of P ({I_DIST} / n)")
@@ -67,8 +67,8 @@ def _title(comparison: Comparison, shown: list[Row]) -> str:
     return f"Distances of images from {name_text(comparison.primary.name)}{against}"
 
 
-def _half(axes: Axes, values: Float64Array, line: float, side: int, colour: str, label: str) -> None:
-    """Draw one half-violin on `line`: `side` −1 above it, +1 below it (the y axis points down)."""
+def half_violin(axes: Axes, values: Float64Array, line: float, side: int, colour: str, label: str) -> None:
+    """Draw one half-violin of ascending values on `line`: `side` −1 above it, +1 below it (the y axis points down)."""
     if not len(values):
         return
     middle = line + side * 0.13

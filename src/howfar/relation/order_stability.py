@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
+from howfar.arrays import Float64Array
 from howfar.errors import InputError
+from howfar.relation.paired_images import Distances, interval_of, paired_means
 
-Distances = Mapping[str, NDArray[np.float64]]
+_NUMBERS = 1 << 20
+"""Differences of pairs that are held at once, so that memory does not grow with the draws."""
 
 
 @dataclass(frozen=True)
@@ -64,31 +64,49 @@ def order_stability(
     >>> order_stability({"a": near, "b": far}, {"a": far, "b": near}, k=1).kendall
     -1.0
     """
+    drawn = agreements(before, after, k, draws=draws, seed=seed)
+    (kendall, overlap), of_kendall, of_overlap = drawn[0], interval_of(drawn[:, 0], level), interval_of(drawn[:, 1], level)
+    return OrderStability(float(kendall), of_kendall, float(overlap), of_overlap)
+
+
+def agreements(before: Distances, after: Distances, k: int = 5, *, draws: int = 1000, seed: int = 0) -> Float64Array:
+    """Compute Kendall's τ_b and the overlap of the k nearest, as measured and in each resample of the images.
+
+    The arguments and errors are those of `order_stability`. Returns (draws + 1, 2), as measured first. Two calls with datasets
+    of the same sizes in the same order resample the same images, so that their difference can be drawn too.
+
+    Examples
+    --------
+    >>> near, far = np.linspace(1, 2, 50), np.linspace(3, 4, 50)
+    >>> agreements({"a": near, "b": far}, {"a": near, "b": far}, k=1, draws=1).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
+    """
     names = list(before)
     if len(names) < 2 or set(names) != set(after):
         raise InputError.of("after", "must hold the same two or more datasets as before", sorted(set(names) ^ set(after)))
-    for name in names:
-        if len(before[name]) != len(after[name]):
-            raise InputError.of(f"after[{name!r}]", f"must hold {len(before[name])} images, as before", len(after[name]))
+    means = paired_means(before, after, draws, seed)
     if not 1 <= k <= len(names):
         raise InputError.of("k", f"must lie between 1 and the number of datasets, {len(names)}", k)
-    rng = np.random.default_rng([seed, 83])
-    means = np.empty((draws + 1, 2, len(names)))
-    for place, name in enumerate(names):
-        pair = np.stack([before[name], after[name]]).astype(np.float64)
-        means[0, :, place] = pair.mean(axis=1)
-        m = pair.shape[1]
-        counts = rng.multinomial(m, np.full(m, 1 / m), size=draws)
-        means[1:, :, place] = counts @ pair.T / m
-    agreement = np.array([_agreement(first, second, k) for first, second in means])
-    low, high = np.quantile(agreement[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
-    (kendall, overlap), (low_kendall, low_overlap), (high_kendall, high_overlap) = agreement[0], low, high
-    return OrderStability(
-        float(kendall), (float(low_kendall), float(high_kendall)), float(overlap), (float(low_overlap), float(high_overlap))
-    )
+    return np.stack([_kendall(means[:, 0], means[:, 1]), _overlap(means[:, 0], means[:, 1], k)], axis=1)
 
 
-def _agreement(before: NDArray[np.float64], after: NDArray[np.float64], k: int) -> tuple[float, float]:
-    """Compute Kendall's τ_b and the overlap of the k nearest."""
-    nearest = [set(np.argsort(values, kind="stable")[:k].tolist()) for values in (before, after)]
-    return float(stats.kendalltau(before, after).statistic), len(nearest[0] & nearest[1]) / k
+def _kendall(before: Float64Array, after: Float64Array) -> Float64Array:
+    """Compute Kendall's τ_b of each row, (draws, datasets): Σ s t / √(Σ s² Σ t²) over the signs of all pairs' differences."""
+    draws, count = before.shape
+    first, second = np.triu_indices(count, 1)
+    block = max(1, _NUMBERS // len(first))
+    tau = np.empty(draws)
+    for start in range(0, draws, block):
+        rows = slice(start, start + block)
+        s, t = (np.sign(values[rows][:, first] - values[rows][:, second]) for values in (before, after))
+        together, of_s, of_t = (np.einsum("dp,dp->d", a, b) for a, b in ((s, t), (s, s), (t, t)))
+        with np.errstate(invalid="ignore"):
+            tau[rows] = together / np.sqrt(of_s * of_t)
+    return tau
+
+
+def _overlap(before: Float64Array, after: Float64Array, k: int) -> Float64Array:
+    """Compute the share of the k nearest that two orders have in common, of each row."""
+    near = [np.argsort(np.argsort(values, axis=1, kind="stable"), axis=1) < k for values in (before, after)]
+    share: Float64Array = (near[0] & near[1]).sum(axis=1) / k
+    return share

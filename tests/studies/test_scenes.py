@@ -1,0 +1,183 @@
+"""The study of scenes against `howfar.compare` and scipy; its errors, and what a killed run leaves."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+
+import howfar
+from categories import NAMES, write_categories, write_study
+from howfar.errors import HowfarError, InputError
+from howfar.results.scenes import Scenes, StudiedBackbone
+from howfar.studies import scenes as study_module
+from howfar.studies.study_file.study import study
+
+BODY = 'primaries = ["campus", "kitchen"]\nk = 2'
+REGISTERED = {"pixels": "pixels", "colours": "colour_moments"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_categories(tmp_path_factory.mktemp("categories"))
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> Scenes:
+    return run(folder, BODY)
+
+
+def run(folder: Path, body: str, **options: Any) -> Scenes:
+    done = study(write_study(folder, "scenes", body), progress=False, **options)["scenes"]
+    assert isinstance(done, Scenes)
+    return done
+
+
+@pytest.mark.parametrize(("primary", "backbone"), [("campus", "pixels"), ("kitchen", "colours")])
+def test_distances_are_those_of_compare(folder: Path, result: Scenes, primary: str, backbone: str) -> None:
+    others = {name: folder / "scenes" / name for name in NAMES if name != primary}
+    path = f"{primary}={folder / 'scenes' / primary}"
+    options: dict[str, Any] = {"bootstrap": 60, "permutations": 0, "rivals": False, "baselines": False, "progress": False}
+    expected = howfar.compare(path, others, REGISTERED[backbone], **options)
+    rows = result.measured(primary, backbone).set_index("dataset")
+    assert sorted(rows.index) == sorted(others)
+    for each in expected.datasets:
+        row = rows.loc[each.name]
+        assert (row["n"], row["o_dist_mean"], row["relative"]) == pytest.approx((7, each.o_dist_mean, each.relative))
+        assert (row["relative_low"], row["relative_high"]) == pytest.approx(each.relative_ci)
+    by_distance = sorted(expected.datasets, key=lambda each: each.o_dist_mean)
+    assert result.order(primary, backbone) == [each.name for each in by_distance]
+    assert result.closest(primary, backbone) == [each.name for each in by_distance[:2]]
+    assert result.farthest(primary, backbone) == [each.name for each in by_distance[::-1][:2]]
+
+
+def test_the_images_are_the_extreme_ones_of_their_categories(folder: Path, result: Scenes) -> None:
+    others = {name: folder / "scenes" / name for name in NAMES if name != "campus"}
+    path = f"campus={folder / 'scenes' / 'campus'}"
+    images = howfar.compare(path, others, "pixels", bootstrap=0, permutations=0, baselines=False, progress=False).images
+    near = images.loc[images.groupby("dataset")["i_dist_mean"].idxmin()].nsmallest(2, "i_dist_mean")
+    far = images.loc[images.groupby("dataset")["i_dist_mean"].idxmax()].nlargest(2, "i_dist_mean")
+    for end, expected in (("closest", near), ("farthest", far)):
+        found = result.at_the_end("campus", "pixels", end)  # type: ignore[arg-type]  # one of the two
+        assert list(zip(found["dataset"], found["image"], strict=True)) == list(
+            zip(expected["dataset"], expected["image"], strict=True)
+        )
+        assert found["i_dist_mean"].tolist() == pytest.approx(expected["i_dist_mean"].tolist())
+        assert all(Path(path).is_file() for path in found["path"])
+        order = result.order("campus", "pixels")
+        assert [order[rank - 1] for rank in found["rank"]] == list(found["dataset"])
+
+
+def test_backbones_agree_as_scipy_says(result: Scenes) -> None:
+    for primary in result.primaries:
+        orders = [result.measured(primary, name).set_index("dataset")["o_dist_mean"].sort_index() for name in result.names()]
+        (row,) = result.agreement[result.agreement["primary"] == primary].to_dict("records")
+        assert row["kendall"] == pytest.approx(stats.kendalltau(*orders).statistic)
+        shared = set(result.closest(primary, "pixels")) & set(result.closest(primary, "colours"))
+        assert row["overlap"] == len(shared) / 2
+        assert row["kendall_low"] <= row["kendall_high"]
+
+
+def test_backbones_are_described(result: Scenes) -> None:
+    pixels, colours = result.backbones
+    assert (pixels.name, pixels.length, colours.registered, colours.length) == ("pixels", 27648, "colour_moments", 6)
+    assert "means and deviations" in colours.feature
+    assert isinstance(pixels, StudiedBackbone)
+    assert result.sizes == dict.fromkeys(NAMES, 7)
+
+
+def test_named_categories_are_shown_in_the_place_of_the_ends(folder: Path, tmp_path: Path) -> None:
+    body = 'primaries = ["campus"]\nk = 1\nsets = ["sky", "kitchen", "ocean"]'
+    found = run(folder, body, out=tmp_path / "out")
+    shown = found.shown("campus", "pixels")
+    assert sorted(shown) == ["kitchen", "ocean", "sky"]
+    assert shown == [name for name in found.order("campus", "pixels") if name in shown]
+    assert sorted(found.images["dataset"].unique()) == ["kitchen", "ocean", "sky"]
+    assert len(found.distances_of("campus", "colours", "sky")) == 7
+    assert len(found.measured("campus", "pixels")) == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ('primaries = ["campus"]\nk = 3', "k must be at most half of the 4 categories beside campus"),
+        ('primaries = ["campus"]\nk = 0', "studies.scenes.k is refused"),
+        ('primaries = ["campus"]\nk = 1\nsets = ["campus"]', "sets must hold a category beside the primary campus"),
+        ('primaries = ["campsu"]', r"studies.scenes.primaries must be one of datasets, got 'campsu'.*campus"),
+    ],
+)
+def test_what_is_wrong_is_one_line_before_any_work(folder: Path, tmp_path: Path, body: str, line: str) -> None:
+    with pytest.raises(InputError, match=line) as caught:
+        run(folder, body, out=tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_sets_are_of_the_study(folder: Path, tmp_path: Path) -> None:
+    file = write_study(folder, "scenes", 'primaries = ["campus"]\nk = 1\nsets = ["sky"]')
+    text = file.read_text(encoding="utf-8").replace('datasets = ["scenes"]', 'datasets = ["ocean", "kitchen", "highway"]')
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="sets must be among the datasets of the study, got 'sky'"):
+        study(file, out=tmp_path / "out", progress=False)
+
+
+def test_a_killed_study_goes_on_with_the_pairs_that_it_kept(
+    folder: Path, result: Scenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = study_module.compared, []
+
+    def killed(*arguments: Any, **options: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(study_module, "compared", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, BODY, out=tmp_path)
+    kept = list((tmp_path / "scenes" / ".pairs").glob("*.npz"))
+    assert len(kept) == 8
+    times = {file: file.stat().st_mtime_ns for file in kept}
+    monkeypatch.setattr(study_module, "forget_pairs", lambda out: None)
+    again = run(folder, BODY, out=tmp_path)
+    assert {file: file.stat().st_mtime_ns for file in kept} == times
+    assert not (tmp_path / "scenes" / study_module.SUMS).exists()
+    assert again.distances.equals(result.distances)
+    assert again.extremes.equals(result.extremes)
+    assert again.agreement.equals(result.agreement)
+
+
+def test_a_finished_study_is_not_measured_again(folder: Path, result: Scenes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study_module, "compared", lambda *_: pytest.fail("measured again"))
+    again = run(folder, BODY)
+    assert again.table() == result.table()
+    assert re.match(r"the 2 closest and farthest categories by O\^dist", again.caption())
+
+
+def test_a_single_backbone_has_no_agreement(folder: Path, tmp_path: Path) -> None:
+    file = write_study(folder, "scenes", 'primaries = ["sky"]\nk = 2', "bootstrap = 0")
+    file.write_text(file.read_text(encoding="utf-8").replace('["pixels", "colours"]', '["colours"]'), encoding="utf-8")
+    found: Any = study(file, out=tmp_path / "out", progress=False)["scenes"]
+    assert found.agreement.empty
+    assert found.distances["relative_low"].isna().all()
+    assert "[" not in found.table()[1][0][4]
+    assert Scenes.load(tmp_path / "out" / "scenes").agreement.empty
+    with pytest.raises(HowfarError):
+        Scenes.load(tmp_path)
+
+
+def test_what_weakens_the_distances_is_noted(folder: Path, result: Scenes, tmp_path: Path) -> None:
+    few = "campus, highway, kitchen, ocean, sky have fewer than 10 images"
+    assert result.notes[0].startswith(few)
+    assert "25 components were asked for, and no more than 6 can be had of some pairs" in result.notes
+    other = write_categories(tmp_path)
+    images = other / "scenes"
+    (images / "ocean" / "images" / "torn.jpg").write_bytes(b"no picture")
+    copied = (images / "campus" / "images" / "0001.jpg").read_bytes()
+    (images / "sky" / "images" / "copy.jpg").write_bytes(copied)
+    found = run(other, BODY)
+    assert found.notes[0] == "ocean: 1 files could not be read and were left out"
+    assert "campus and sky share 1 image, which brings them nearer" in found.notes
