@@ -96,12 +96,24 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "identity": "howfar.studies.identity.study:IDENTITY",
         "scenes": "howfar.studies.scenes:SCENES",
         "robustness": "howfar.studies.robustness:ROBUSTNESS",
+        "distance": "howfar.studies.distance_table:DISTANCE",
+        "edges": "howfar.studies.edges:EDGES",
+        "prompts": "howfar.studies.prompts.kind:PROMPTS",
+        "performance": "howfar.studies.performance_by_distance:PERFORMANCE",
+        "adaptation": "howfar.studies.adaptations:ADAPTATION",
+        "suppression": "howfar.studies.suppression:SUPPRESSION",
     },
     "study_sections": {
         "components": "howfar.report.components:section",
         "identity": "howfar.report.identity:section",
         "scenes": "howfar.report.scenes:section",
         "robustness": "howfar.report.robustness:section",
+        "distance": "howfar.report.distance_table:section",
+        "edges": "howfar.report.edges:section",
+        "prompts": "howfar.report.prompting.section:section",
+        "performance": "howfar.report.performance_by_distance:section",
+        "adaptation": "howfar.report.adaptations:section",
+        "suppression": "howfar.report.suppression:section",
     },
     "runners": {"local": "howfar.runners.local:LocalRunner", "ray": "howfar.runners.ray:RayRunner"},
     "figures": {
@@ -171,6 +183,11 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "study": "howfar.results.study_run:StudyRun",
         "scenes": "howfar.results.scenes:Scenes",
         "robustness": "howfar.results.robustness:Robustness",
+        "distance": "howfar.results.distance_table:DistanceTable",
+        "edges": "howfar.results.edges:Edges",
+        "performance": "howfar.results.performance_by_distance:PerformanceByDistance",
+        "adaptations": "howfar.results.adaptations:Adaptations",
+        "suppression": "howfar.results.suppression:Suppression",
     },
     "reports": {
         "html": "howfar.report.comparison:write_report",
@@ -186,6 +203,19 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "identity_figures": {},
     "scenes_figures": {},
     "robustness_figures": {},
+    "distance_figures": {},
+    "edges_figures": {
+        "edges_rows": "howfar.figures.edges:edges_rows",
+    },
+    "performance_figures": {
+        "performance_slopes": "howfar.figures.performance_slopes:performance_slopes",
+    },
+    "adaptations_figures": {
+        "adaptations_bars": "howfar.figures.adaptations_bars:adaptations_bars",
+    },
+    "suppression_figures": {
+        "suppression": "howfar.figures.suppression:suppression",
+    },
     "study_figures": {},
     "sections": {
         "answer": "howfar.report.comparison:ANSWER",

@@ -15,6 +15,7 @@ from howfar.keywords import AdaptOptions
 from howfar.relation.strata import parts
 from howfar.results import Provenance
 from howfar.results.adaptation import BASELINE, STRATA, Adaptation
+from howfar.results.adaptations import Adaptations
 from howfar.settings import checked
 from howfar.studies.adaptation.false_positive_suppression import suppression_of
 from howfar.studies.adaptation.settings import RANDOM, AdaptSettings, Arm
@@ -234,3 +235,12 @@ def _picks(chosen: AdaptSettings, secondaries: Sequence[str]) -> pd.DataFrame:
         for rank in range(1, max(chosen.shots) + 1)
     ]
     return pd.DataFrame(rows)
+
+
+SEGMENTERS = {"unetplusplus": "unetplusplus", "deepcrack": "deepcrack", "adsam, 1024 px": "adsam"}
+
+
+def several(folder: Path, names: Sequence[str] = tuple(SEGMENTERS), **options: Any) -> Adaptations:
+    """Studies of several segmenters, each with its files in a folder of its name, the later ones gaining more."""
+    made = [replace(make(folder / name, edge=0.06 * k, **options), segmenter=SEGMENTERS[name]) for k, name in enumerate(names)]
+    return Adaptations(tuple(names), tuple(made))

@@ -13,6 +13,7 @@ import pytest
 from howfar import registry
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation import Adaptation
+from howfar.results.adaptations import Adaptations
 
 
 def load(name: str) -> ModuleType:
@@ -97,4 +98,16 @@ def bakeoff(studies: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Ad
     names = [name for name in registry.names("strategies") if name != "random"]
     options = {"shots": (7,), "background_shots": (), "edge": 0.05, "files": False, "blind": {}}
     made: Adaptation = studies.make(tmp_path_factory.mktemp("bakeoff"), strategies=(*names, "random"), **options)
+    return made
+
+
+@pytest.fixture(scope="session")
+def several_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("several")
+
+
+@pytest.fixture(scope="session")
+def several(studies: ModuleType, several_folder: Path) -> Adaptations:
+    """Three segmenters, their files below `several_folder`."""
+    made: Adaptations = studies.several(several_folder)
     return made

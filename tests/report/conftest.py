@@ -14,6 +14,7 @@ from howfar.report.adaptation import write_adaptation_report
 from howfar.report.comparison import write_report
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation import Adaptation
+from howfar.results.adaptations import Adaptations
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use"}
 
@@ -151,4 +152,18 @@ def bakeoff(studies: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Ad
     made: Adaptation = studies.make(
         tmp_path_factory.mktemp("bakeoff"), strategies=("far", "near", "herding", "random"), **options
     )
+    return made
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study file's run, with the study of adaptation in it."""
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture(scope="session")
+def several(studies: ModuleType, run_folder: Path) -> Adaptations:
+    """Three segmenters with their files, kept in the run's folder as the study "gain"."""
+    made: Adaptations = studies.several(run_folder / "gain")
+    made.save(run_folder / "gain")
     return made

@@ -38,13 +38,16 @@ from howfar.results import (
     Verdict,
 )
 from howfar.results.adaptation import Adaptation
+from howfar.results.adaptations import Adaptations
 from howfar.results.backbones import BackboneComparison
 from howfar.results.evaluation import KEY
 from howfar.results.matrix import Matrix
+from howfar.results.performance_by_distance import PerformanceByDistance
 from howfar.results.prompting import Prompting
 from howfar.results.result import Result
 from howfar.results.robustness import Robustness
 from howfar.results.scenes import Scenes, StudiedBackbone
+from howfar.results.suppression import Suppression
 
 MADE = Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"})
 SKIPPED = (Skipped("site", "/data/site/ä.jpg", "cut short"),)
@@ -140,6 +143,46 @@ def adaptation() -> Adaptation:
     )
 
 
+def adaptations() -> Adaptations:
+    return Adaptations(("net", "wide.net"), (adaptation(), replace(adaptation(), segmenter="unetplusplus", notes=())))
+
+
+def performance() -> PerformanceByDistance:
+    shared = {"segmenter": "net", "model": "M", "dataset": "site"}
+    slope = {"measure": "f_ods", "n": 9, "mean": 0.5, "slope": -0.25, "low": -0.5, "high": np.nan, "kind": "none"}
+    return PerformanceByDistance(
+        of="adaptation",
+        primary="roads",
+        secondaries=("site",),
+        segmenters=("net",),
+        architectures=("deepcrack",),
+        seeds=(0, 1),
+        adapted="far-7",
+        tau=0.5,
+        flat=0.2,
+        strata=pd.DataFrame([{**shared, "seed": 0, "part": "0–50 %", "ods": 0.5}]),
+        slopes=pd.DataFrame([{**shared, **slope}]),
+        provenance=MADE,
+    )
+
+
+def suppression() -> Suppression:
+    shared, cost = {"segmenter": "net", "model": "far-7-B3"}, dict.fromkeys(("cost", "cost_low", "cost_high"), np.nan)
+    return Suppression(
+        of="adaptation",
+        primary="roads",
+        secondaries=("site",),
+        background="plain",
+        segmenters=("net",),
+        architectures=("deepcrack",),
+        left=4,
+        shares=pd.DataFrame([{**shared, "share": 0.01, "low": np.nan, "high": np.nan, "lowest": 0.01, "highest": 0.01}]),
+        changes=pd.DataFrame([{**shared, "of": "far-7", "change": -0.1, "low": -0.2, "high": 0.0, **cost}]),
+        provenance=MADE,
+        notes=("a note",),
+    )
+
+
 def prompting() -> Prompting:
     scores = [{"prompt": "box", "dataset": "site", "n": 3, "ods": 0.5, "mean_f": 0.25, "ois": np.nan}]
     images = pd.DataFrame([{"prompt": "box", "dataset": "site", "image": "1.png", "f": 0.5}])
@@ -212,6 +255,9 @@ MAKERS: dict[type[Result], Callable[[], Any]] = {
     Matrix: matrix,
     Relation: relation,
     Adaptation: adaptation,
+    Adaptations: adaptations,
+    PerformanceByDistance: performance,
+    Suppression: suppression,
     Prompting: prompting,
     Scenes: scenes,
     Robustness: robustness,
@@ -260,7 +306,7 @@ def assert_equal(one: Any, other: Any) -> None:
         mine, its = getattr(one, field.name), getattr(other, field.name)
         if isinstance(mine, pd.DataFrame):
             pd.testing.assert_frame_equal(mine, its, check_exact=True)
-        elif field.name == "comparisons":
+        elif field.name in ("comparisons", "adaptations"):
             for pair in zip(mine, its, strict=True):
                 assert_equal(*pair)
         else:

@@ -16,7 +16,7 @@ from howfar.protocols import Backbone
 from howfar.results.json_values import plain
 from howfar.settings import with_options
 
-__all__ = ["BackboneFamily", "Card", "Options", "as_loaded", "cards", "load_backbone", "module", "takes"]
+__all__ = ["BackboneFamily", "Card", "Options", "as_loaded", "card_of", "cards", "load_backbone", "module", "takes"]
 
 
 @with_options(BackboneOptions)
@@ -83,6 +83,17 @@ def as_loaded(backbone: str | Backbone, options: Mapping[str, Any]) -> dict[str,
 def takes(name: str) -> tuple[str, ...]:
     """List the options of `load_backbone` that the backbone of this name reads; an unknown name raises `UnknownNameError`."""
     return _family(name.partition(":")[0]).takes
+
+
+def card_of(name: str) -> Card:
+    """Describe the backbone that `load_backbone` loads by this name; an unknown one raises `UnknownNameError`.
+
+    Examples
+    --------
+    >>> card_of("timm:resnet18").name, card_of("pixels").length
+    ('timm', 27648)
+    """
+    return _family(name.partition(":")[0]).card
 
 
 def cards() -> list[Card]:

@@ -134,21 +134,21 @@ def adaptation_bars(
     check_measure(measure)
     chosen, score = strategy_of(adaptation, strategy), SCORES[measure]
     title = f"{score.name}, {BACKGROUND if background else TITLE}"
-    models = by_background(adaptation, chosen) if background else _beside_random(adaptation, chosen)
+    models = by_background(adaptation, chosen) if background else beside_random(adaptation, chosen)
     shown, left_out = first(scored(adaptation), limit) if scored(adaptation) else ([], "")
     if not models or not shown:
         return nothing(title, f"no model of {chosen} learnt from background images" if shown else "no image has an F")
     seeds = seeds_of(adaptation, models)
-    bars, faces = ranges(adaptation, models, seeds, score.column), _faces(adaptation, models, chosen)
+    bars, faces = ranges(adaptation, models, seeds, score.column), bar_faces(adaptation, models, chosen)
     groups = [*shown, *([ALL] if len(adaptation.secondaries) > 1 else [])]
     with drawing():
         height = max(0.17 * len(models), 0.36) + 0.16
         figure = blank(WIDTH, 1.25 + height * len(groups))
         axes = figure.add_subplot()
         for position, dataset in enumerate(groups):
-            _group(axes, position, dataset, bars, faces)
-        names = [_name(adaptation, dataset) for dataset in groups]
-        _frame(axes, names, [bar.high for bar in bars.values()], score.axis)
+            draw_group(axes, position, dataset, bars, faces)
+        names = [group_name(adaptation, dataset) for dataset in groups]
+        frame_bars(axes, names, [bar.high for bar in bars.values()], score.axis)
         handles = [Patch(**face, label=model) for model, face in faces.items()]
         name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
         note = study_note(adaptation, f"; images chosen by {chosen}")
@@ -177,7 +177,7 @@ def _ranges(rows: pd.DataFrame, column: str) -> Bars:
     }
 
 
-def _beside_random(adaptation: Adaptation, strategy: str) -> list[str]:
+def beside_random(adaptation: Adaptation, strategy: str) -> list[str]:
     """List the unadapted model, and for each number of shots the strategy's model and random's."""
     models = arms(adaptation)
     models = models[(models["background"] == 0) & models["strategy"].isin([strategy, RANDOM])]
@@ -186,7 +186,7 @@ def _beside_random(adaptation: Adaptation, strategy: str) -> list[str]:
     return [BASELINE, *ordered.loc[ordered["shots"].isin(set(models.loc[own, "shots"])), "model"]]
 
 
-def _faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[str, dict[str, Any]]:
+def bar_faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[str, dict[str, Any]]:
     """Choose how each model's bar is drawn: random's hollow beside another strategy's."""
     look_of, rivals = looks(adaptation), set() if strategy == RANDOM else set(by_shots(adaptation, RANDOM))
     return {
@@ -199,7 +199,8 @@ def _faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[str
     }
 
 
-def _group(axes: Axes, position: int, dataset: str, bars: Bars, faces: Mapping[str, dict[str, Any]]) -> None:
+def draw_group(axes: Axes, position: int, dataset: str, bars: Bars, faces: Mapping[str, dict[str, Any]]) -> None:
+    """Draw the bars of all models on one dataset, one below the other about `position`, each with its number."""
     thick = ROOM / len(faces)
     for k, (model, face) in enumerate(faces.items()):
         bar = bars.get((model, dataset))
@@ -213,14 +214,16 @@ def _group(axes: Axes, position: int, dataset: str, bars: Bars, faces: Mapping[s
         axes.annotate(f"{bar.mean:.3f}", (bar.high, at), (4, 0), **number)
 
 
-def _frame(axes: Axes, names: list[str], tops: list[float], label: str) -> None:
+def frame_bars(axes: Axes, names: list[str], tops: list[float], label: str) -> None:
+    """Name the groups of bars, and set how far the axis reaches: past the highest of `tops`."""
     name_rows(axes, names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(0, min(max(tops) * 1.1 + 0.02, 1.08))
     axes.set_xlabel(label)
 
 
-def _name(adaptation: Adaptation, dataset: str) -> str:
+def group_name(adaptation: Adaptation, dataset: str) -> str:
+    """Name a group of bars: a dataset, marked where it is blind, or all secondaries alike."""
     if dataset == ALL:
         return f"all {len(adaptation.secondaries)} secondaries"
     return f"{name_text(dataset, 22)}{' (blind)' if dataset in adaptation.blind else ''}"

@@ -68,14 +68,14 @@ def adaptation_rows(
     lines = []
     for chosen_image in shown:
         own = rows[(rows["dataset"] == chosen_image.dataset) & (rows["image"] == chosen_image.image)].set_index("model")
-        lines.append((chosen_image, _cells(own, models, Path(folder))))
+        lines.append((chosen_image, cells_of(own, models, Path(folder))))
     with drawing():
         across = max(2 + len(models), FEWEST) * STEP
-        height = sum(max(_height(cell.picture) for cell in cells) + EXTRA for _, cells in lines)
+        height = sum(row_height(cells) for _, cells in lines)
         figure, axes = picture_sheet(across, height, top=-0.05)
         top = 0.0
         for chosen_image, cells in lines:
-            top += _line(axes, chosen_image, cells, top)
+            top += draw_row(axes, chosen_image, cells, top)
         note = f"The image in the middle, as said at the right of each row; seed {seed}; white is certain. {left_out}"
         head(figure, f"{TITLE}: {study_note(adaptation, '')}", note.strip())
     return figure
@@ -102,7 +102,11 @@ def _datasets(adaptation: Adaptation) -> list[str]:
     return list(dict.fromkeys([*adaptation.secondaries, *adaptation.blind, *background]))
 
 
-def _cells(own: pd.DataFrame, models: Sequence[str], folder: Path) -> list[Cell]:
+def cells_of(own: pd.DataFrame, models: Sequence[str], folder: Path) -> list[Cell]:
+    """Read the pictures of one image's row: photograph, ground truth, and each model's map with its number under it.
+
+    `own` are the image's rows of the study by model; the maps lie below `folder`, the study's.
+    """
     record = own.iloc[0]
     return [
         Cell("photograph", "", thumbnail(str(record["path"]))),
@@ -111,25 +115,30 @@ def _cells(own: pd.DataFrame, models: Sequence[str], folder: Path) -> list[Cell]
     ]
 
 
-def _line(axes: Axes, shown: Shown, cells: Sequence[Cell], top: float) -> float:
-    """Draw one row below `top`, and return how high it is: as high as its pictures are, that are one wide."""
+def row_height(cells: Sequence[Cell]) -> float:
+    """Compute how high a row is: as high as its pictures are, that are one wide, and the lines above and below them."""
+    return max(_height(cell.picture) for cell in cells) + EXTRA
+
+
+def draw_row(axes: Axes, shown: Shown, cells: Sequence[Cell], top: float, heading: str = "") -> float:
+    """Draw one row below `top` under a heading, by default the dataset's name, and return how high it is."""
     title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "parse_math": False}
-    axes.text(0, top + 0.18, name_text(shown.dataset, 40), va="bottom", **title)
+    axes.text(0, top + 0.18, heading or name_text(shown.dataset, 40), va="bottom", **title)
     small: dict[str, Any] = {"fontsize": 7.5, "color": MUTED, "parse_math": False}
     name = name_text(shown.image.rsplit("/", 1)[-1], 40)
     edge = (max(len(cells), FEWEST) - 1) * STEP + 1
     axes.text(edge, top + 0.18, f"{name} · {shown.reason}", va="bottom", ha="right", **small)
-    high = max(_height(cell.picture) for cell in cells)
+    high = row_height(cells) - EXTRA
     start = top + 0.24
     for position, cell in enumerate(cells):
         middle_of = position * STEP + 0.5
         if cell.picture.reason == NONE:
             axes.text(middle_of, start + high / 2, NONE, ha="center", va="center", **small)
         else:
-            square(axes, cell.picture, f"{shown.dataset}:{cell.column}", position * STEP, start - (1 - high) / 2)
+            square(axes, cell.picture, f"{heading or shown.dataset}:{cell.column}", position * STEP, start - (1 - high) / 2)
         label = name_text(cell.column, 16) + (f"\n{cell.number}" if cell.number else "")
         axes.text(middle_of, start + high + 0.03, label, ha="center", va="top", linespacing=1.3, **{**small, "color": INK})
-    return high + EXTRA
+    return row_height(cells)
 
 
 def _height(picture: Thumbnail) -> float:

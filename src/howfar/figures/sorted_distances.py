@@ -46,8 +46,8 @@ def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
         figure = blank(WIDTH, 3.9 + 0.22 * lines)
         scaled, level = figure.subplots(1, 2)
         for row in shown:
-            _curve(scaled, min_max(row.distances), row)
-            _curve(level, row.distances / _unit(row), row)
+            curve(scaled, min_max(row.distances), row)
+            curve(level, row.distances / _unit(row), row)
         own = [row.own for row in shown if len(row.own)]
         _band(scaled, [min_max(values) for values in own], own_name(comparison))
         _band(level, [row.own / _unit(row) for row in shown if len(row.own)], own_name(comparison))
@@ -73,7 +73,8 @@ def _unit(row: Row) -> float:
     return own if own else 1.0
 
 
-def _curve(axes: Axes, values: Float64Array, row: Row) -> None:
+def curve(axes: Axes, values: Float64Array, row: Row) -> None:
+    """Draw ascending values of a dataset's images against their rank share, in the dataset's look."""
     share = np.linspace(0.0, 1.0, len(values)) if len(values) > 1 else np.array([0.5])
     marker = row.look.marker if len(values) < 12 else "none"
     axes.plot(share, values, color=row.look.colour, ls=row.look.dash, marker=marker, ms=4.5, lw=1.7, label=name_text(row.name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from howfar.numbers import format_number
 from howfar.results.json_values import plain
@@ -14,6 +14,9 @@ from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
     import pandas as pd
+
+RANDOM_WEIGHTS: Final = "the networks have random weights: nothing here says what published ones do"
+"""The note on a study whose networks were not trained."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,12 +9,30 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from howfar.numbers import format_interval
 from howfar.protocols import Rows
 
 if TYPE_CHECKING:
     from howfar.arrays import FloatArray
 
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Average:
+    """Hold a mean over images with its 95 % bootstrap interval; None where it is undefined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def clear(self) -> bool:
+        """Tell whether the interval lies on one side of 0."""
+        return self.low is not None and self.high is not None and self.low * self.high > 0
+
+    def __str__(self) -> str:
+        return format_interval(self.value, self.low, self.high, ".3f")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from howfar.studies.study_inputs import BASELINES, Execution, limited, read_data
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
 
+AGREEMENT: Final = ("one", "other", "dataset", "n", "spearman", "low", "high")
 _STREAM: Final = 3
 _BLOCK: Final = 1 << 20
 # Every backbone runs on a CPU.
@@ -120,9 +121,9 @@ def _compared(
         compared(view, name, settings, execution, tuple(row for row in rows if row.backbone != name), out)
         for name, view in zip(names, views_of, strict=False)
     )
-    images = {comparison.backbone.name: _by_image(comparison) for comparison in comparisons}
+    images = {comparison.backbone.name: by_image(comparison) for comparison in comparisons}
     images |= {name: dict(measured.images) for name, measured in baselines.items() if name not in names}
-    return _with_agreement(comparisons, images, settings)
+    return with_agreement(comparisons, images, settings)
 
 
 def _loaded(backbones: Any, given: BackboneOptions) -> list[Backbone]:
@@ -161,15 +162,20 @@ def _own(backbone: Any, options: Mapping[str, Any]) -> BackboneOptions:
     return picked(BackboneOptions, {**own, "weights": options.get("weights", {}).get(backbone)})
 
 
-def _by_image(comparison: Comparison) -> dict[str, pd.Series]:
+def by_image(comparison: Comparison) -> dict[str, pd.Series]:
+    """Return by secondary the mean-form I^dist of each image, by the image's name."""
     return {
         str(name): images.set_index("image")["i_dist_mean"] for name, images in comparison.images.groupby("dataset", sort=False)
     }
 
 
-def _with_agreement(
+def with_agreement(
     comparisons: tuple[Comparison, ...], images: Mapping[str, Mapping[str, pd.Series]], settings: Settings
 ) -> BackboneComparison:
+    """Measure how far backbones agree: their order of the secondaries, and of the images of each.
+
+    `images` are what `by_image` gives of each backbone, the trivial ones that stand beside the comparisons among them.
+    """
     measured = BackboneComparison(comparisons, pd.DataFrame())
     order = measured.to_frame().pivot(index="dataset", columns="backbone", values=measured.measure())
     rows = []
@@ -179,7 +185,7 @@ def _with_agreement(
             shared = distances.index.intersection(images[other][name].index)
             pair = distances[shared], images[other][name][shared]
             rows.append({"one": one, "other": other, **_correlated(name, *pair, settings, draws=settings.bootstrap)})
-    return replace(measured, agreement=pd.DataFrame(rows))
+    return replace(measured, agreement=pd.DataFrame(rows, columns=list(AGREEMENT)))
 
 
 def _correlated(dataset: str, x: pd.Series, y: pd.Series, settings: Settings, *, draws: int) -> dict[str, Any]:

@@ -20,8 +20,8 @@ def write_prompting_report(prompting: Prompting, folder: str | Path) -> Path:
     content = {
         "p": prompting,
         "lead": lead(prompting),
-        "ods": _table(prompting, "ods", "ods_threshold"),
-        "mean_f": _table(prompting, "mean_f"),
+        "ods": score_table(prompting, "ods", "ods_threshold"),
+        "mean_f": score_table(prompting, "mean_f"),
         "settings": _settings(prompting),
     }
     return write_page("prompting/page.html.j2", content, folder, draw_figures({"prompting_figures": prompting}, folder))
@@ -38,7 +38,8 @@ def lead(prompting: Prompting) -> str:
     return sentence_case("; ".join(parts)) or "Nothing could be scored."
 
 
-def _table(prompting: Prompting, measure: str, beside: str = "") -> Table:
+def score_table(prompting: Prompting, measure: str, beside: str = "") -> Table:
+    """Make a table of a row a prompt, a column a dataset, of one score and where named another beside it."""
     scores = {(row["prompt"], row["dataset"]): row for row in prompting.scores.to_dict("records")}
     rows = []
     for prompt in prompting.prompts:

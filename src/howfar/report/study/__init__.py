@@ -55,7 +55,7 @@ def write_study_report(run: StudyRun, folder: str | Path) -> Path:
 
 def write_section_report(result: Result, folder: str | Path) -> Path:
     """Write ``report.html`` with the section of one study's result, its figures and tables, and return the page's path."""
-    root, kind = Path(folder), result.DOCUMENT.removesuffix(".json")
+    root, kind = Path(folder), _kind_of(result)
     record = StudyRecord(root.name, kind, registry.load("studies", kind).title, "", 0.0)
     failed: list[str] = []
     section = _filled(record, result, Context(root), root, "", failed)
@@ -106,3 +106,8 @@ def _datasets(run: StudyRun) -> Table:
     )
     rows = ((Cell(each.name), count(each.n), Cell(each.stands_for.replace("_", "") or "–")) for each in run.datasets)
     return Table(columns, tuple(rows))
+
+
+def _kind_of(result: Result) -> str:
+    """Name the kind of study whose result this is."""
+    return next(name for name in registry.ordered("studies") if registry.load("studies", name).result is type(result))

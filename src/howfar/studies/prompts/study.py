@@ -24,7 +24,7 @@ from howfar.errors import ImageError, InputError
 from howfar.keywords import PromptOptions, PromptSettings
 from howfar.progress import bar
 from howfar.results import Provenance, Skipped
-from howfar.results.prompting import Prompting
+from howfar.results.prompting import RANDOM_WEIGHTS, Prompting
 from howfar.settings import checked, picked, with_options
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.prompts.prompters import (
@@ -43,6 +43,8 @@ from howfar.studies.run_folder import write_run
 from howfar.studies.study_inputs import check_names, parse_all, parse_images
 
 CUT: Final = 0.5
+SAMS: Final = frozenset({"points", "box", "persam"})
+"""The kinds of prompts that are given to SAM; texts are given to CLIPSeg."""
 FORMAT: Final = 1
 """Version of the way in which maps are made; another number makes all maps again."""
 FOLDERS: Final = "maps"
@@ -93,23 +95,32 @@ def prompts(
     >>> prompts(roads, "text", out=folder / "out", texts=["a crack"], pretrained=False, progress=False).prompts
     ('text: a crack',)
     """
+    root = Path(out).expanduser().absolute()
+    result = prompted(datasets, kinds, root, reference, options)
+    write_run(result, root)
+    return result
+
+
+def prompted(
+    datasets: Any,
+    kinds: Sequence[str] | str,
+    root: Path,
+    reference: tuple[str | Path, str | Path] | None,
+    options: PromptOptions,
+) -> Prompting:
+    """Segment and score as `prompts` does, but write nothing except the maps, below the absolute path `root`."""
     given = checked(PromptOptions, options)
     sam, clipseg, pretrained = given["sam"], given["clipseg"], given["pretrained"]
-    texts = (given["texts"],) if isinstance(given["texts"], str) else given["texts"]
-    own = {"kinds": (kinds,) if isinstance(kinds, str) else tuple(kinds), "texts": None if texts is None else tuple(texts)}
-    settings = settings_of({**picked(PromptSettings, given), **own})
-    refuse_unused(settings["kinds"], texts=settings["texts"], sam=sam, clipseg=clipseg)
-    root = Path(out).expanduser().absolute()
+    settings = prompt_settings(kinds, given)
     example = reference_of(settings, reference)
     sets, skipped = zip(*(_usable(dataset, settings, example) for dataset in _images(datasets)), strict=True)
-    needs_sam = set(settings["kinds"]) & {"points", "box", "persam"}
-    segment = Sam(sam, pretrained=pretrained, device=given["device"]) if needs_sam else None
+    segment = Sam(sam, pretrained=pretrained, device=given["device"]) if SAMS & set(settings["kinds"]) else None
     prompters = prompters_of(settings, segment, example, clipseg, pretrained, given["device"])
     images = []
     for dataset in sets:
         images += _predicted(dataset, prompters, segment, root, given["progress"])
     scores, rows = _scored(sets, prompters, pd.DataFrame(images), root)
-    result = Prompting(
+    return Prompting(
         datasets=tuple(dataset.name for dataset in sets),
         prompts=tuple(prompter.label for prompter in prompters),
         settings={**settings, "reference": None if example is None else example.name},
@@ -119,8 +130,15 @@ def prompts(
         skipped=tuple(itertools.chain(*skipped)),
         notes=tuple(_notes(settings, sets, pretrained)),
     )
-    write_run(result, root)
-    return result
+
+
+def prompt_settings(kinds: Sequence[str] | str, given: PromptOptions) -> PromptedKinds:
+    """Check kinds and options together, and return the settings; `InputError` for an unknown kind, or an option of no use."""
+    texts = (given["texts"],) if isinstance(given["texts"], str) else given["texts"]
+    own = {"kinds": (kinds,) if isinstance(kinds, str) else tuple(kinds), "texts": None if texts is None else tuple(texts)}
+    settings = settings_of({**picked(PromptSettings, given), **own})
+    refuse_unused(settings["kinds"], texts=settings["texts"], sam=given["sam"], clipseg=given["clipseg"])
+    return settings
 
 
 def _images(datasets: Any) -> list[Dataset]:
@@ -247,7 +265,7 @@ def _scored(
 def _notes(settings: PromptedKinds, sets: Sequence[Dataset], pretrained: bool) -> list[str]:
     notes = []
     if not pretrained:
-        notes.append("the networks have random weights: nothing here says what published ones do")
+        notes.append(RANDOM_WEIGHTS)
     if {"points", "box"} & set(settings["kinds"]):
         notes.append("points and boxes are taken from the masks that the maps are scored by: a network alone has none")
     small = [dataset for dataset in sets if len(dataset.items) < 10]

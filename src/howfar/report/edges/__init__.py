@@ -1,0 +1,147 @@
+"""Report the study of edges: fig. 2, how much the models draw where there is nothing to find, and how far it follows edges."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from howfar.figures.edges import edges_rows
+from howfar.figures.registration import registration
+from howfar.numbers import share, signed
+from howfar.report.parts import Context, FigurePart, Part, Section, TablePart
+from howfar.report.tables import Cell, Column, Table, count, decimal, with_interval
+from howfar.report.text import listing, plural
+from howfar.results.edges import EdgeDifference, Edges
+from howfar.results.records import Average
+
+PAPERS: Final = "deepcrack"
+"""The segmenter of which the paper says that it draws edges."""
+
+
+def section(result: Edges, context: Context) -> Section:
+    """Make the section of a study of edges."""
+    measured = TablePart("models", f"What the models draw on {result.dataset}", _models(result), _how(result))
+    apart = TablePart(
+        "differences",
+        "How much more one model follows edges than another",
+        _differences(result),
+        "Difference of the rank correlations of map and gradient on the same images, with its 95 % bootstrap interval.",
+    )
+    caption = registration("edges_rows", edges_rows).caption(result)
+    parts: list[Part] = [
+        FigurePart("rows", partial(edges_rows, result, folder=context.folder), caption, "Figure 2", vector=False),
+        measured,
+        *([apart] if result.differences else []),
+    ]
+    return Section(lead(result), parts, list(filter(None, (paper_sentence(result), most_sentence(result)))), LIMITS)
+
+
+LIMITS: Final = (
+    "A strong gradient is not always an edge: texture has one too. The measure says that a map goes with what changes in the "
+    "image, not with which objects end there.",
+    "It compares ranks, so that a map of faint traces along every edge scores as one of certain lines: read it beside the mean "
+    "probability.",
+    "Each model is M of one seed; another training, or a longer one, may draw otherwise: see how well it does on P. Intervals "
+    "are over images alone.",
+)
+
+
+def lead(result: Edges) -> str:
+    """Say which model follows edges most, and whether that is beyond chance."""
+    ordered = sorted(
+        (each for each in result.models if each.edges.value is not None), key=lambda each: -float(each.edges.value or 0.0)
+    )
+    if not ordered:
+        return f"No model draws anything on {result.dataset} that differs within an image."
+    first = ordered[0]
+    said = f"{first.model} follows the edges of {result.dataset} with a rank correlation of {_written(first.edges)}"
+    if len(ordered) == 1:
+        return f"{said}."
+    unclear = [each.model for each in ordered[1:] if not _between(result, first.model, each.model).clear]
+    sure = f"; beyond chance not more than {listing(unclear)}" if unclear else ", more than every other model"
+    return f"Of {len(result.models)} models {said}{sure}."
+
+
+def paper_sentence(result: Edges) -> str:
+    """Say whether DeepCrack follows edges more than the other models, as the paper says of fig. 2."""
+    own = next((each for each in result.models if each.segmenter == PAPERS), None)
+    others = [each for each in result.models if each is not own and each.segmenter != PAPERS]
+    if own is None or not others:
+        return ""
+    gaps = [(each.model, _between(result, own.model, each.model)) for each in others]
+    gaps = [(name, gap) for name, gap in gaps if gap.value is not None]
+    if not gaps:
+        return ""
+    said = listing([f"{_written(gap)} against {name}" for name, gap in gaps], 6)
+    held = all(gap.clear and (gap.value or 0.0) > 0 for _, gap in gaps)
+    reversed_ = all(gap.clear and (gap.value or 0.0) < 0 for _, gap in gaps)
+    verdict = "holds here" if held else "is the other way round here" if reversed_ else "does not hold here against every model"
+    return f"The paper's claim that its model DC (here {own.model}) follows edges more {verdict}: {said}."
+
+
+def most_sentence(result: Edges) -> str:
+    """Say how much each model draws."""
+    drawn = [f"{each.model} {share(each.foreground.value or 0.0)}" for each in result.models]
+    draws = plural(len(drawn), "the model draws", "the models draw")
+    return f"Of an image {draws} as foreground, at the threshold tuned on P: {listing(drawn, 6)}."
+
+
+def _between(result: Edges, one: str, other: str) -> Average:
+    """Return the difference of two models, the first minus the second."""
+    for each in result.differences:
+        if (each.model, each.other) == (one, other):
+            return each.edges
+        if (each.model, each.other) == (other, one):
+            return _turned(each)
+    return Average(None)
+
+
+def _turned(difference: EdgeDifference) -> Average:
+    value, low, high = (None if each is None else -each for each in vars(difference.edges).values())
+    return Average(value, high, low)
+
+
+def _written(average: Average) -> str:
+    low, high = average.low, average.high
+    interval = "" if low is None or high is None else f" [{signed(low)}, {signed(high)}]"
+    return f"{signed(average.value)}{interval}"
+
+
+def _how(result: Edges) -> str:
+    n = result.models[0].n
+    return (
+        f"Means over {n} {plural(n, 'image', 'images')}, with 95 % bootstrap intervals. Follows edges: Spearman's rank "
+        "correlation, over the pixels of an image, of the map with the strength of the image's gradient (Sobel); 0 has nothing "
+        "to do with edges."
+    )
+
+
+def _models(result: Edges) -> Table:
+    columns = (
+        Column("model"),
+        Column("ODS on P", "on the held-out photographs of P: how well the model does what it was trained for"),
+        Column("threshold", "tuned on the same photographs"),
+        Column("foreground", "share of an image above the threshold"),
+        Column("mean probability"),
+        Column("follows edges", "rank correlation of map and gradient, mean over the images"),
+        Column("blank", "images whose map is the same everywhere, which have no correlation"),
+    )
+    most = max((each.edges.value for each in result.models if each.edges.value is not None), default=None)
+    rows = []
+    for each in result.models:
+        drawn, mean = _cell(each.foreground), _cell(each.probability)
+        follows = _cell(each.edges, strong=len(result.models) > 1 and each.edges.value == most)
+        rows.append(
+            (Cell(each.model), decimal(each.held_out_ods), decimal(each.threshold, 2), drawn, mean, follows, count(each.blank))
+        )
+    return Table(columns, tuple(rows))
+
+
+def _differences(result: Edges) -> Table:
+    rows = [(Cell(f"{each.model} − {each.other}"), _cell(each.edges, sign=True)) for each in result.differences]
+    return Table((Column("models"), Column("difference")), tuple(rows))
+
+
+def _cell(average: Average, *, strong: bool = False, sign: bool = False) -> Cell:
+    cell = with_interval(average.value, average.low, average.high, partial(signed, decimals=3) if sign else "{:.3f}".format)
+    return Cell(cell.text, cell.sort, strong=strong)

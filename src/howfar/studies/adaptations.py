@@ -1,0 +1,179 @@
+"""Run adaptation studies of several segmenters on the same datasets (section 4.3, figs 7 to 9 of the paper)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from howfar import options
+from howfar.errors import HowfarError, InputError
+from howfar.keywords import AdaptOptions, TrainingOptions
+from howfar.results.adaptation import Adaptation
+from howfar.results.adaptations import Adaptations
+from howfar.segmenters import segmenter_family
+from howfar.settings import checked, picked
+from howfar.studies.adaptation.adapt import adapt
+from howfar.studies.adaptation.settings import AdaptSettings
+from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, ModelNames, Reference, Work, setting
+from howfar.training.settings import settings_for
+
+_FOLDER: Final = re.compile(r"\w[\w.+-]*")
+"""Names that every disk takes for a folder's."""
+_MAPS_OF_M: Final = 3
+"""M maps every image of a secondary for its score, and twice more, mirrored and not, to choose by."""
+
+
+class AdaptationSettings(KindSettings):
+    """Hold the settings of the study of adaptation."""
+
+    primary: DatasetName = Field(description="The primary dataset, with masks.")
+    secondaries: DatasetNames = Field(description="The secondary datasets, with masks.")
+    models: ModelNames = Field(description="The segmenters that are trained.")
+    background: DatasetName = Field("", description="A dataset without foreground, which background_shots are drawn from.")
+    blind: Annotated[tuple[str, ...], Reference("datasets")] = Field(
+        (), description="Datasets that are never chosen from, scored where they have masks."
+    )
+    shots: tuple[int, ...] = setting(options.Shots)
+    background_shots: tuple[int, ...] = setting(options.BackgroundShots)
+    strategies: tuple[str, ...] = setting(options.Strategies)
+    seeds: tuple[int, ...] = setting(options.Seeds)
+    random_seeds: tuple[int, ...] = setting(options.RandomSeeds)
+    pool_share: float | None = setting(options.PoolShare)
+    start: options.Beginnings = setting(options.Start)
+    components: int = setting(options.Components)
+    bootstrap: int = setting(options.Bootstrap, default=2000, ge=2, description="Draw this many resamples for the intervals.")
+
+    def own(self) -> dict[str, Any]:
+        """Return the options of `howfar.adapt` that say what is chosen and trained."""
+        fields = (
+            "shots",
+            "background_shots",
+            "strategies",
+            "seeds",
+            "random_seeds",
+            "pool_share",
+            "start",
+            "components",
+            "bootstrap",
+        )
+        return {name: getattr(self, name) for name in fields}
+
+
+def _check(settings: AdaptationSettings, inputs: Inputs) -> None:
+    """Check what would else stop the study after its first trainings."""
+    config = AdaptSettings.of(checked(AdaptOptions, settings.own()))
+    if config.background_shots and not settings.background:
+        raise InputError.of("background_shots", "are of no use without background", list(config.background_shots))
+    names = _names(settings, inputs)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError.of("datasets", "must each have one role: primary, secondary, blind or background", twice)
+    _group(names, inputs)
+    for name in names[: 1 + len(inputs.names(settings.secondaries))]:
+        _check_labelled(name, max(config.shots) if name != settings.primary else 1, inputs)
+    if settings.background:
+        _check_count("background_shots", max((*config.background_shots, 0)), settings.background, inputs)
+    _check_models(settings, inputs)
+
+
+def _check_labelled(name: str, fewest: int, inputs: Inputs) -> None:
+    """Refuse a dataset that images with masks are learnt from, where it has none, or no more than are chosen."""
+    if all(item.mask is None for item in inputs.file.datasets[name].items):
+        raise InputError.of(f"datasets.{name}", "must have masks to learn from", "none", "put them in masks/ beside images/")
+    _check_count("shots", fewest, name, inputs)
+
+
+def _check_count(setting_name: str, wanted: int, name: str, inputs: Inputs) -> None:
+    there = _size(name, inputs)
+    if wanted >= there:
+        raise InputError.of(setting_name, f"must leave some of the {there} images of {name} to score", wanted)
+
+
+def _check_models(settings: AdaptationSettings, inputs: Inputs) -> None:
+    folders: set[str] = set()
+    for name in settings.models:
+        if not _FOLDER.fullmatch(name) or name.casefold() in folders:
+            rule = "must name segmenters by letters, digits, dots and dashes, each otherwise, as folders are called by them"
+            raise InputError.of("models", rule, name, "rename it in [models]")
+        folders.add(name.casefold())
+        entry = inputs.model(name)
+        training = {key: value for key, value in entry.training().items() if key not in ("options", "pretrained")}
+        try:
+            settings_for(segmenter_family(entry.segmenter), entry.options, **picked(TrainingOptions, training))
+        except HowfarError as error:
+            raise InputError(f"models.{name}: {error}") from error
+
+
+def _names(settings: AdaptationSettings, inputs: Inputs) -> list[str]:
+    """List the datasets of the study: the primary, the secondaries, the blind ones, the background."""
+    background = [settings.background] if settings.background else []
+    return [settings.primary, *inputs.names(settings.secondaries), *inputs.names(settings.blind), *background]
+
+
+def _group(names: Sequence[str], inputs: Inputs) -> str | None:
+    """Return the one expression that names photographs in these datasets; those without one are matched by it too."""
+    groups = {name: inputs.group(name) for name in names if inputs.group(name) is not None}
+    if len(set(groups.values())) > 1:
+        written = ", ".join(f"{name} {group!r}" for name, group in groups.items())
+        remedy = "write one expression with |, or leave out those that are guessed from names"
+        raise InputError.of("group", "must be the same for all datasets of an adaptation study", written, remedy)
+    return next(iter(groups.values()), None)
+
+
+def _run(settings: AdaptationSettings, inputs: Inputs) -> Adaptations:
+    """Run the study of each segmenter in a folder of its own, where one that was stopped goes on."""
+    return Adaptations(
+        models=settings.models,
+        adaptations=tuple(_adapted(name, settings, inputs) for name in settings.models),
+    )
+
+
+def _adapted(name: str, settings: AdaptationSettings, inputs: Inputs) -> Adaptation:
+    entry = inputs.model(name)
+    return adapt(
+        inputs.dataset(settings.primary),
+        inputs.datasets(settings.secondaries),
+        entry.segmenter,
+        out=inputs.folder / name,
+        background=inputs.dataset(settings.background) if settings.background else None,
+        blind=inputs.datasets(settings.blind),
+        group=_group(_names(settings, inputs), inputs),
+        device=inputs.device,
+        workers=inputs.execution.workers,
+        progress=inputs.execution.progress,
+        **settings.own(),
+        **entry.training(),
+    )
+
+
+def _work(settings: AdaptationSettings, inputs: Inputs) -> Work:
+    """Count the trainings and maps of every segmenter, which are as many for each."""
+    config = AdaptSettings.of(checked(AdaptOptions, settings.own()))
+    trainings = sum(1 + len(config.arms(seed)) for seed in config.all_seeds)
+    sizes = {name: _size(name, inputs) for name in _names(settings, inputs)}
+    secondaries = sum(sizes[name] for name in inputs.names(settings.secondaries))
+    scored = sum(sizes.values()) - sizes[settings.primary]
+    learnt = sizes[settings.primary] + max(config.shots) * len(inputs.names(settings.secondaries))
+    maps = trainings * scored + len(config.all_seeds) * (_MAPS_OF_M - 1) * secondaries
+    return Work(trained=dict.fromkeys(settings.models, (trainings, learnt)), predicted=dict.fromkeys(settings.models, maps))
+
+
+def _size(name: str, inputs: Inputs) -> int:
+    whole = len(inputs.file.datasets[name])
+    return min(whole, inputs.file.entries[name].limit or whole)
+
+
+ADAPTATION = Kind(
+    name="adaptation",
+    title="What do a few labelled images gain?",
+    summary="F of every segmenter, trained anew with 1, 3 and 7 images of each secondary (section 4.3, figs 7 to 9).",
+    settings=AdaptationSettings,
+    run=_run,
+    result=Adaptations,
+    work=_work,
+    check=_check,
+)

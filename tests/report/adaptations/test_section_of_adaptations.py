@@ -1,0 +1,96 @@
+"""The section of a study of adaptation: every segmenter is in the answer, the tables and the figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from howfar.report.adaptation import tables
+from howfar.report.adaptation.text import Change
+from howfar.report.adaptations import section
+from howfar.report.adaptations.beside import beside, called
+from howfar.report.adaptations.captions import as_called
+from howfar.report.adaptations.stacked import judged, lead, stacked
+from howfar.report.parts import Context, FigurePart, TablePart
+from howfar.results.adaptations import Adaptations
+
+
+def test_parts_carry_the_papers_numbers(several: Adaptations, run_folder: Path) -> None:
+    made = section(several, Context(run_folder / "gain"))
+    figures = {part.name: part.label for part in made.parts if isinstance(part, FigurePart)}
+    assert figures == {"bars": "Figure 7", "rows": "Figure 8", "rows-blind": "Figure 9"}
+    assert [part.name for part in made.parts if isinstance(part, TablePart)] == [
+        "gains",
+        "mean-f",
+        "ods",
+        "over-random",
+        "models",
+    ]
+    assert all(part.caption.text and part.caption.alternative for part in made.parts if isinstance(part, FigurePart))
+
+
+def test_without_random_and_blind_sets_their_parts_are_not_there(several: Adaptations) -> None:
+    plain = []
+    for study in several.adaptations:
+        gains = study.gains.assign(over_random=float("nan"))
+        gains = gains[~gains["model"].str.startswith("random")]
+        models = study.models[study.models["strategy"] != "random"].reset_index(drop=True)
+        plain.append(replace(study, gains=gains, models=models, blind=()))
+    made = section(Adaptations(several.models, tuple(plain)), Context(Path()))
+    names = {part.name for part in made.parts}
+    assert not {"rows-blind", "over-random"} & names
+    assert len([line for line in made.sentences if "Random was no strategy" in line]) == 1
+
+
+def test_the_lead_gives_every_segmenters_gain_with_its_interval(several: Adaptations) -> None:
+    text = lead(several)
+    for name, study in several.runs().items():
+        (row,) = study.gains.query("model == 'far-7' and dataset == 'all'").to_dict("records")
+        assert f"with {name} by +{row['gain']:.3f} [+{row['low']:.3f}, +{row['high']:.3f}] (a rise)" in text
+    assert text.startswith("Labelling 7 images of each of 4 datasets, chosen by far, changed mean F with")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (Change(0.1, 0.05, 0.15), "(a rise)"),
+        (Change(-0.1, -0.15, -0.05), "(a fall)"),
+        (Change(0.1, -0.05, 0.25), "(no evidence of a change)"),
+        (Change(-0.1, float("nan"), float("nan")), "by −0.100 (too few photographs for an interval)"),
+        (Change(float("nan"), float("nan"), float("nan")), "by what could not be measured"),
+        (None, "by what could not be measured"),
+    ],
+)
+def test_a_change_is_judged_by_its_interval(change: Change | None, told: str) -> None:
+    assert told in judged(change)
+
+
+def test_one_seed_is_no_verdict(several: Adaptations) -> None:
+    alone = tuple(replace(study, settings={**study.settings, "seeds": [0]}) for study in several.adaptations)
+    assert "With one seed that may be a difference of two trainings." in lead(Adaptations(several.models, alone))
+    assert "one seed" not in lead(several)
+
+
+def test_stacked_tables_hold_every_segmenters_rows(several: Adaptations) -> None:
+    table = stacked(several, tables.gains)
+    own = [tables.gains(study) for study in several.adaptations]
+    assert [column.title for column in table.columns] == ["segmenter", *(column.title for column in own[0].columns)]
+    assert [row[0].text for row in table.rows] == [
+        name for name, each in zip(several.models, own, strict=True) for _ in each.rows
+    ]
+    assert [row[1:] for row in table.rows] == [row for each in own for row in each.rows]
+
+
+def test_models_are_called_as_in_the_paper() -> None:
+    assert as_called(["M", "far-1", "far-7"]) == "The paper calls far-1 and far-7 M1 and M7."
+    assert as_called(["far-7", "far-7-B3"]) == "The paper calls far-7 and far-7-B3 M7 and MB3."
+
+
+def test_the_study_beside_another_is_found(several: Adaptations, run_folder: Path, tmp_path: Path) -> None:
+    found = beside("gain", run_folder / "performance")
+    assert found is not None
+    assert found.models == several.models
+    assert [study.segmenter for study in called(found)] == list(several.models)
+    assert beside("gain", tmp_path / "performance") is None

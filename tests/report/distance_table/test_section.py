@@ -1,0 +1,165 @@
+"""The section of distances says what the numbers say: order, marks, printed numbers, evidence of the trivial backbones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import howfar
+from howfar.figures.distance_panels import sorted_thirds, violins
+from howfar.report.distance_table import section, tables, text
+from howfar.report.distance_table.order import orders
+from howfar.report.parts import Context, FigurePart, TablePart
+from howfar.results import BackboneSummary, Comparison
+from howfar.results.backbones import BackboneComparison
+from howfar.results.distance_table import BackboneFeature, DistanceTable
+from howfar.results.records import Provenance
+from howfar.studies.backbones import by_image, with_agreement
+
+SETS = ("north", "south", "birds", "boats")
+SYMBOLS = {"roads": "P", "north": "S_1", "south": "S_3", "birds": "S_5", "boats": "S_6"}
+rng = np.random.default_rng(0)
+ROADS = rng.normal(size=(30, 6))
+
+
+def measured(label: str, shifts: Sequence[float], draws: int = 99) -> Comparison:
+    """Compare rows that lie so far from those of P; bootstrapped."""
+    secondaries = {
+        name: rng.normal(size=(20, 6)) + np.array([shift, *[0] * 5]) for name, shift in zip(SETS, shifts, strict=True)
+    }
+    options: dict[str, Any] = {"bootstrap": 60, "permutations": draws, "rivals": False, "components": 4}
+    found = howfar.compare(ROADS, secondaries, **options)
+    summary = BackboneSummary(label, 6, (6,), {})
+    return replace(found, backbone=summary, primary=replace(found.primary, name="roads"))
+
+
+def made(shifts: Mapping[str, Sequence[float]], trivial: Sequence[str] = ("pixels",)) -> DistanceTable:
+    comparisons = tuple(measured(label, values) for label, values in shifts.items())
+    comparison = with_agreement(
+        comparisons, {each.backbone.name: by_image(each) for each in comparisons}, comparisons[0].settings
+    )
+    features = tuple(BackboneFeature(label, label, "a feature", 6, "", label in trivial) for label in shifts)
+    return DistanceTable(comparison, features, Provenance.now())
+
+
+@pytest.fixture(scope="module")
+def table() -> DistanceTable:
+    return made({"net": (1, 2, 5, 6), "other": (1, 5, 2, 6), "pixels": (1, 2, 7, 5)})
+
+
+def test_the_order_is_asked_of_every_backbone(table: DistanceTable) -> None:
+    answers = orders(table, SYMBOLS)
+    assert {name: answer.holds for name, answer in answers.items()} == {"net": True, "other": False, "pixels": True}
+    assert {name: answer.trivial for name, answer in answers.items()} == {"net": False, "other": False, "pixels": True}
+    assert (answers["net"].nearest.name, answers["net"].farthest.name) == ("birds", "south")
+    assert (answers["other"].nearest.name, answers["other"].farthest.name) == ("birds", "south")
+    assert answers["net"].apart
+    ratio = answers["pixels"].nearest.o_dist_mean / answers["pixels"].farthest.o_dist_mean
+    assert answers["pixels"].ratio == pytest.approx(ratio)
+    rows = tables.without_cracks(answers).rows
+    assert [row[4].text for row in rows] == ["yes", "no", "yes"]
+    assert rows[2][0].text == "pixels (trivial)"
+
+
+def test_nothing_is_asked_without_such_datasets(table: DistanceTable) -> None:
+    assert orders(table, {}) == {}
+    assert orders(table, dict.fromkeys(SETS, "S_5")) == {}
+    assert "without cracks" not in section(table, Context(Path(), {})).lead
+
+
+def test_words_of_the_order(table: DistanceTable) -> None:
+    answers = orders(table, SYMBOLS)
+    assert text.lead(table, answers) == (
+        "Every dataset without cracks is farther than every other by 1 of 2 backbones (net) and by the trivial one (pixels)."
+    )
+    assert "no evidence that a model sees more than colour" in text.evidence_sentence(answers)
+    own = {name: answer for name, answer in answers.items() if not answer.trivial}
+    assert "No trivial backbone is listed" in text.evidence_sentence(own)
+    assert "by no backbone (other)" in text.lead(table, {"other": answers["other"]})
+    assert "by both backbones (net and again)" in text.lead(table, {"net": answers["net"], "again": answers["net"]})
+    failing = {**own, "pixels": replace(answers["pixels"], holds=False)}
+    assert "it is not colour and layout alone" in text.evidence_sentence(failing)
+    close = {**answers, "net": replace(answers["net"], apart=False)}
+    assert text.apart_sentence(close).startswith("By net the intervals")
+    turned = {**own, "other": replace(answers["other"], relative=True)}
+    assert "the other one by other" in text.relative_sentence(turned)
+
+
+def test_the_two_farthest_of_a_row_are_strong(table: DistanceTable) -> None:
+    strong = {
+        row[0].text: [name for name, cell in zip(SETS, row[1:], strict=True) if cell.strong]
+        for row in tables.scaled(table).rows
+    }
+    assert strong == {"net": ["birds", "boats"], "other": ["south", "boats"], "pixels": ["birds", "boats"]}
+    sums = [sum(float(cell.sort or 0) for cell in row[1:]) for row in tables.scaled(table).rows]
+    assert sums == pytest.approx([1.0, 1.0, 1.0])
+
+
+def test_relative_and_raw_stand_with_intervals(table: DistanceTable) -> None:
+    first = table.comparison["net"].datasets[0]
+    assert first.relative_ci is not None
+    shown = f"{first.relative:.2f} [{first.relative_ci[0]:.2f}, {first.relative_ci[1]:.2f}]"
+    assert tables.relative(table).rows[0][1].text == shown
+    assert tables.raw(table).rows[0][2].sort == first.o_dist_mean
+
+
+def test_the_last_third_spans_what_numpy_says() -> None:
+    scaled = pd.Series(np.linspace(0, 1, 10) ** 2)
+    found = made({"net": (1, 2, 5, 6)}).comparison["net"]
+    images = pd.DataFrame({"dataset": ["north"] * 10 + ["few"] * 2, "i_dist_scaled": [*scaled[::-1], 0.0, 1.0]})
+    spans = tables.spans_of(replace(found, images=images))
+    assert spans == {"north": pytest.approx(1 - (7 / 9) ** 2), "few": None}
+
+
+def test_the_papers_numbers_stand_beside(table: DistanceTable) -> None:
+    parts = {part.name: part for part in section(table, Context(Path(), SYMBOLS)).parts}
+    scaled = parts["scaled"]
+    assert isinstance(scaled, TablePart)
+    assert scaled.label == "Table 2"
+    assert scaled.printed is not None
+    assert [cell.text for cell in scaled.printed.rows[0]] == ["SAM", "0.149", "0.164", "0.213", "0.195"]
+    assert parts["features"].label == "Table 1"
+    assert {name: part.label for name, part in parts.items() if isinstance(part, FigurePart)} == {
+        "violins": "Figure 3", "relative": "", "agreement": "", "thirds": "Figure 10",
+    }  # fmt: skip
+
+
+def test_agreement_and_p_values_in_words(table: DistanceTable) -> None:
+    values = [table.comparison.agreed(*pair)[0] for pair in (("net", "other"), ("net", "pixels"), ("other", "pixels"))]
+    low, high = (f"{value:+.2f}" for value in (min(filter(None, values)), max(filter(None, values))))
+    assert f"from {low} to {high} for the order of the datasets" in text.agreement_sentence(table)
+    assert text.agreement_sentence(made({"net": (1, 2, 5, 6)})) == ""
+    near = made({"net": (0, 4, 5, 6)})
+    assert text.p_sentence(near) == "Not told from roads by the permutation test (p above 0.05 after Holm): north by net."
+    assert text.p_sentence(made({"net": (4, 4, 5, 6)})).startswith("Every dataset differs from roads by every backbone")
+    few = replace(near, comparison=replace(near.comparison, comparisons=(measured("net", (0, 4, 5, 6), 19),)))
+    assert text.p_sentence(few).startswith("With 19 permutations no dataset can be told from roads")
+
+
+def test_figures_have_a_panel_a_backbone(table: DistanceTable) -> None:
+    for figure, kind in ((violins(table), "violins"), (sorted_thirds(table), "thirds")):
+        assert len(figure.axes) == 3, kind
+        assert [axes.get_title(loc="left") for axes in figure.axes] == ["net", "other", "pixels"]
+    lines = {line.get_label(): line for line in sorted_thirds(table).axes[1].get_lines()}
+    assert set(SETS) <= set(lines)
+    images = table.comparison["other"].images
+    own = np.sort(images[images["dataset"] == "south"]["i_dist_scaled"])
+    np.testing.assert_allclose(lines["south"].get_ydata(), own)
+    assert [line.get_xdata()[0] for name, line in lines.items() if name == "_third"] == [2 / 3]
+    few = violins(table, limit=2)
+    assert [label.get_text() for label in few.axes[0].get_yticklabels()] == ["north", "south"]
+    assert "The first 2 of 4" in few.get_suptitle()
+
+
+def test_one_backbone_alone(tmp_path: Path) -> None:
+    alone = made({"net": (1, 2, 5, 6)})
+    made_section = section(alone, Context(tmp_path, {}))
+    assert made_section.lead == "By net boats is farthest from roads, and north nearest."
+    assert "agreement" not in {part.name for part in made_section.parts}
+    assert isinstance(alone.comparison, BackboneComparison)

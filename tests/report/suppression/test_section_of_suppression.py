@@ -1,0 +1,92 @@
+"""The section of suppression: shares and their price for every segmenter, and figs 13 to 17."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from howfar.report.parts import Context, FigurePart
+from howfar.report.suppression import section
+from howfar.report.suppression.text import lead, limits, sentences, table
+from howfar.results.adaptations import Adaptations
+from howfar.results.suppression import Suppression
+from howfar.studies.suppression import SUPPRESSION, SuppressionSettings
+
+
+@pytest.fixture(scope="module")
+def result(several: Adaptations) -> Suppression:
+    inputs = SimpleNamespace(results={"gain": several})
+    made = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), inputs)
+    assert isinstance(made, Suppression)
+    return made
+
+
+def test_figures_carry_the_papers_numbers(result: Suppression, run_folder: Path) -> None:
+    made = section(result, Context(run_folder / "suppression"))
+    labels = {part.name: part.label for part in made.parts if isinstance(part, FigurePart)}
+    assert labels == {
+        "shares": "",
+        "rows": "Figure 13",
+        "curves-unetplusplus": "Figure 15",
+        "curves-deepcrack": "Figure 14",
+        "curves-adsam, 1024 px": "Figure 16",
+        "bars": "Figure 17",
+    }
+
+
+def test_the_lead_gives_change_and_price_of_each_segmenter(result: Suppression) -> None:
+    text = lead(result)
+    assert "(far-7-B7)" in text
+    for name in result.segmenters:
+        (row,) = result.changes.query("segmenter == @name and model == 'far-7-B7'").to_dict("records")
+        change = f"{100 * row['change']:+.2f} [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]".replace("-", "−")
+        assert f"with {name} lowered false positives ({change} percentage points) at a cost in mean F" in text
+
+
+def changed(result: Suppression, **values: float) -> Suppression:
+    with_background = result.changes["of"] != ""
+    return replace(
+        result, changes=result.changes.assign(**{k: result.changes[k].where(~with_background, v) for k, v in values.items()})
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"low": -0.1, "high": 0.1}, "did not provably change false positives"),
+        ({"low": 0.1, "high": 0.2}, "raised false positives"),
+        ({"low": np.nan, "high": np.nan}, "changed false positives by an amount without an interval"),
+        ({"cost_low": -0.1, "cost_high": 0.1}, "with no provable cost in mean F"),
+        ({"cost_low": 0.1, "cost_high": 0.2}, "with a rise of mean F"),
+        ({"cost": np.nan}, "what that cost was not measured"),
+    ],
+)
+def test_words_follow_the_intervals(result: Suppression, values: dict[str, float], told: str) -> None:
+    assert told in lead(changed(result, **values))
+
+
+def test_the_table_has_shares_with_intervals_changes_in_points_and_the_price(result: Suppression) -> None:
+    rows = {(row[0].text, row[1].text): row for row in table(result).rows}
+    assert len(rows) == len(result.shares)
+    share = result.shares.query("segmenter == 'deepcrack' and model == 'far-7-B3'").iloc[0]
+    change = result.changes.query("segmenter == 'deepcrack' and model == 'far-7-B3'").iloc[0]
+    found = rows["deepcrack", "far-7-B3"]
+    assert found[2].text == f"{100 * share['share']:.2f} % [{100 * share['low']:.2f} %, {100 * share['high']:.2f} %]"
+    assert found[3].sort == pytest.approx(change["change"])
+    assert found[4].strong == bool(change["cost_high"] < 0)
+    assert [cell.text for cell in rows["deepcrack", "M"][3:]] == ["–", "–"]
+
+
+def test_sentences_give_the_shares(result: Suppression) -> None:
+    share = float(result.shares.query("segmenter == 'deepcrack' and model == 'far-7-B3'")["share"].iloc[0])
+    assert f"far-7-B3 {100 * share:.2f} %" in sentences(result)[1]
+
+
+def test_one_image_left_is_told(result: Suppression) -> None:
+    assert "on 1 image of" in limits(replace(result, left=1))[0]
+    assert "no interval" in limits(replace(result, left=1))[0]
+    assert "no interval" not in limits(result)[0]

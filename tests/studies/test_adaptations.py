@@ -1,0 +1,225 @@
+"""Adaptation, performance and suppression of two tiny segmenters by one study file, from training to the page."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from howfar import registry
+from howfar.demo import write_dataset
+from howfar.errors import HowfarError, InputError
+from howfar.results.adaptations import Adaptations
+from howfar.results.performance_by_distance import PerformanceByDistance
+from howfar.results.study_run import StudyRun
+from howfar.results.suppression import Suppression
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.studies.run_folder import write_report
+from howfar.studies.study_file.study import study
+
+SIZES = {"roads": 12, "site": 12, "walls": 10, "plain": 6, "new": 3}
+TINY = "size = 32\nepochs = 1\nbatch = 8\n"
+STUDY = f"""
+[settings]
+seeds = [0]
+[datasets]
+roads = {{ path = "roads", stands_for = "P" }}
+site = {{ path = "site", limit = 10, stands_for = "S_1" }}
+walls = {{ path = "walls", stands_for = "S_4" }}
+plain.path = "plain"
+new.path = "new"
+[models.deepcrack]
+options = {{ width = 2 }}
+{TINY}
+[models.wide]
+segmenter = "deepcrack"
+options = {{ width = 3 }}
+{TINY}
+[studies.gain]
+kind = "adaptation"
+primary = "roads"
+secondaries = ["site", "walls"]
+models = ["deepcrack", "wide"]
+background = "plain"
+background_shots = [2]
+blind = ["new"]
+shots = [1, 2]
+bootstrap = 30
+"""
+BOTH = """
+[studies.performance]
+of = "gain"
+bootstrap = 60
+[studies.suppression]
+of = "gain"
+bootstrap = 60
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("roads")
+    for seed, (name, count) in enumerate(SIZES.items()):
+        write_dataset(root / name, count, seed=seed, shift=0.3 * (name in ("site", "walls")), size=32)
+    for mask in (root / "new" / "masks").iterdir():
+        mask.unlink()
+    (root / "new" / "masks").rmdir()
+    return root
+
+
+def written(folder: Path, text: str, name: str = "mine") -> Path:
+    file = folder / f"{name}.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path) -> StudyRun:
+    with pytest.MonkeyPatch.context() as patch:
+        # Each segmenter's own report has figures of its own, which other tests draw.
+        patch.setitem(registry.OURS, "adaptation_figures", {})  # type: ignore[arg-type]  # it is a dict
+        return study(written(folder, STUDY + BOTH), progress=False)
+
+
+@pytest.fixture(scope="module")
+def gain(done: StudyRun) -> Adaptations:
+    found = done["gain"]
+    assert isinstance(found, Adaptations)
+    return found
+
+
+def test_each_segmenter_is_adapted_in_a_folder_of_its_name(gain: Adaptations, done: StudyRun, folder: Path) -> None:
+    assert gain.models == ("deepcrack", "wide")
+    assert [each.settings["options"] for each in gain.adaptations] == [{"width": 2}, {"width": 3}]
+    for name, each in gain.runs().items():
+        card = Checkpoint.load(folder / "mine/gain" / name / "models/seed0/M.safetensors").card
+        assert (card.segmenter, dict(card.options)) == ("deepcrack", dict(each.settings["options"]))
+        assert set(each.models["model"]) == {"M", "far-1", "far-2", "far-2-B2"}
+        maps = [folder / "mine/gain" / name / str(file) for file in each.images["map"]]
+        assert maps
+        assert all(file.is_file() for file in maps)
+
+
+def test_the_limit_of_a_dataset_holds(gain: Adaptations) -> None:
+    for each in gain.adaptations:
+        chosen = set(each.picks.loc[each.picks["dataset"] == "site", "image"])
+        scored = set(each.images.loc[each.images["dataset"] == "site", "image"])
+        assert len(chosen) == 2
+        assert len(chosen | scored) == 10
+        assert set(each.images.loc[each.images["dataset"] == "new", "f"].isna()) == {True}
+
+
+def test_a_study_that_was_killed_trains_nothing_anew(
+    done: StudyRun, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("howfar.studies.adaptation.models.fit", fail)
+    for place in ("studies.adaptation.adapt.write_run", "studies.study_file.study.draw"):
+        monkeypatch.setattr(f"howfar.{place}", lambda *_, **__: None)
+    out = shutil.copytree(folder / "mine", tmp_path / "mine")
+    for name in ("done.json", "adaptations.json", "wide/adaptation.json"):
+        (out / "gain" / name).unlink()
+    again, before = study(folder / "mine.toml", out=out, progress=False)["gain"], done["gain"]
+    assert isinstance(again, Adaptations)
+    assert isinstance(before, Adaptations)
+    for one, other in zip(again.adaptations, before.adaptations, strict=True):
+        pd.testing.assert_frame_equal(one.images, other.images)
+        pd.testing.assert_frame_equal(one.gains, other.gains)
+
+
+def test_rows_of_all_segmenters_are_stacked(gain: Adaptations) -> None:
+    rows = gain.rows("gains")
+    assert rows["segmenter"].tolist() == ["deepcrack"] * len(gain["deepcrack"].gains) + ["wide"] * len(gain["wide"].gains)
+    pd.testing.assert_frame_equal(
+        rows[rows["segmenter"] == "wide"].drop(columns="segmenter").reset_index(drop=True), gain["wide"].gains
+    )
+
+
+def test_slopes_are_those_of_the_images(done: StudyRun, gain: Adaptations) -> None:
+    found = done["performance"]
+    assert isinstance(found, PerformanceByDistance)
+    for measure in ("f", "f_ods"):
+        for model in ("M", "far-2"):
+            images = gain["wide"].images
+            own = images[(images["model"] == model) & (images["dataset"] == "walls")]
+            slope = np.polyfit(own["distance"], own[measure], 1)[0]
+            (row,) = found.slopes.query(
+                "segmenter == 'wide' and model == @model and dataset == 'walls' and measure == @measure"
+            ).to_dict("records")
+            assert row["slope"] == pytest.approx(slope)
+            assert row["lowest"] == row["highest"] == pytest.approx(slope)
+            assert row["mean"] == pytest.approx(own[measure].mean())
+    assert found.adapted == "far-2"
+    assert found.architectures == ("deepcrack", "deepcrack")
+    assert set(found.strata["segmenter"]) == {"deepcrack", "wide"}
+
+
+def test_shares_are_means_over_the_background_left(done: StudyRun, gain: Adaptations) -> None:
+    found = done["suppression"]
+    assert isinstance(found, Suppression)
+    assert found.left == 6 - 2
+    assert found.shares["model"].tolist() == ["M", "far-2", "far-2-B2"] * 2
+    images = gain["deepcrack"].images
+    own = images[(images["model"] == "far-2-B2") & (images["dataset"] == "plain")]
+    (row,) = found.shares.query("segmenter == 'deepcrack' and model == 'far-2-B2'").to_dict("records")
+    assert row["share"] == pytest.approx(own["false_positive_share"].mean())
+    assert row["low"] <= row["share"] <= row["high"]
+
+
+def test_the_page_shows_all_three_with_the_papers_numbers(done: StudyRun, folder: Path) -> None:
+    page = (folder / "mine/report.html").read_text(encoding="utf-8")
+    for label in ("Figure 4", "Figure 7", "Figure 8", "Figure 9", "Figure 13", "Figure 14", "Figure 17", "Table 4"):
+        assert label in page, label
+    # Printed for DeepCrack on S_1 and S_4.
+    assert "0.346 (0.21, 0.08)" in page
+    assert "0.580 (0.63, 0.17)" in page
+    assert "0.432 (0.25, 0.09)" not in page
+    names = {file.name for file in (folder / "mine/figures").iterdir()}
+    assert {"gain-bars.svg", "gain-rows.png", "performance-curves-wide.pdf", "suppression-rows.png"} <= names
+    assert write_report(folder / "mine/performance").is_file()
+
+
+def test_without_the_study_beside_it_the_tables_are_there(done: StudyRun, tmp_path: Path) -> None:
+    alone = done["suppression"].save(tmp_path / "alone")
+    page = write_report(alone).read_text(encoding="utf-8")
+    assert "does not lie beside this one" in page
+    assert "False positives and their price" in page
+    assert "Figure 13" not in page
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('background = "plain"\n', "", "background_shots are of no use without background"),
+        ("shots = [1, 2]", "shots = [1, 10]", "shots must leave some of the 10 images of site to score, got 10"),
+        ("background_shots = [2]", "background_shots = [6]", "background_shots must leave some of the 6 images of plain"),
+        ("shots = [1, 2]", "shots = [2, 2]", "shots must not repeat one"),
+        ('blind = ["new"]', 'blind = ["site"]', "must each have one role"),
+        ('walls = { path = "walls"', 'walls = { path = "new"', "datasets.walls must have masks to learn from"),
+        ('models = ["deepcrack", "wide"]', 'models = ["deepcrack", "Deepcrack"]', "models must be one of models"),
+        ("epochs = 1\nbatch = 8\n\n[studies", 'loss = "bces"\n\n[studies', "models.wide: no losses named 'bces'"),
+        ("plain.path", 'plain.group = "(.)"\nnew.group = "(..)"\nplain.path', "group must be the same for all datasets"),
+        ("[models.wide]", '[models."a/b"]', "models must name segmenters by letters"),
+    ],
+)
+def test_wrong_settings_are_one_line_before_any_work(folder: Path, tmp_path: Path, old: str, new: str, told: str) -> None:
+    text = STUDY.replace(old, new)
+    assert text != STUDY
+    if '"a/b"' in new:
+        text = text.replace('"wide"', '"a/b"')
+    with pytest.raises(HowfarError) as caught:
+        study(written(folder, text, "wrong"), out=tmp_path / "out", progress=False)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out" / "gain").exists()
+
+
+def test_suppression_needs_background(folder: Path, tmp_path: Path) -> None:
+    text = (STUDY + BOTH).replace("background_shots = [2]\n", "")
+    with pytest.raises(InputError, match="of must name a study whose models learn from background images, got 'gain'"):
+        study(written(folder, text, "wrong"), out=tmp_path / "out", progress=False)

@@ -1,0 +1,124 @@
+"""The study of distances of a study file: the numbers are those of `howfar.compare`, by the file's names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import howfar
+from howfar.errors import HowfarError, InputError
+from howfar.results.distance_table import DistanceTable
+from howfar.results.study_run import StudyRun
+from howfar.studies.study_file.study import study
+from tiny_studies import DATASETS, TRAINED, write_folders, written
+
+STUDY = """
+[studies.far]
+kind = "distance"
+primary = "roads"
+secondaries = ["site", "walls"]
+backbones = ["pixels", "colours"]
+components = 5
+bootstrap = 50
+permutations = 19
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folders(tmp_path_factory.mktemp("distances"))
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> StudyRun:
+    return study(written(folder, DATASETS + STUDY), progress=False)
+
+
+@pytest.fixture(scope="module")
+def table(run: StudyRun) -> DistanceTable:
+    found = run["far"]
+    assert isinstance(found, DistanceTable)
+    return found
+
+
+def test_each_row_is_what_compare_gives(table: DistanceTable, folder: Path) -> None:
+    secondaries = {name: folder / name for name in ("site", "walls")}
+    options = {"components": 5, "bootstrap": 50, "permutations": 19, "rivals": False, "progress": False}
+    for label, name in (("pixels", "pixels"), ("colours", "colour_moments")):
+        alone = howfar.compare(folder / "roads", secondaries, name, store=folder / "other", **options)
+        assert table.comparison[label].datasets == alone.datasets
+        pd.testing.assert_frame_equal(table.comparison[label].images, alone.images)
+
+
+def test_agreement_is_pandas(table: DistanceTable) -> None:
+    one, other = (table.comparison[name].images for name in ("pixels", "colours"))
+    each = [
+        one[one["dataset"] == name]["i_dist"].corr(other[other["dataset"] == name]["i_dist"], method="spearman")
+        for name in ("site", "walls")
+    ]
+    _, images = table.comparison.agreed("pixels", "colours")
+    assert images == pytest.approx(np.mean(each))
+
+
+def test_it_is_labelled_by_the_file_and_described(table: DistanceTable) -> None:
+    assert table.backbones == ("pixels", "colours")
+    assert table.trivial == ("pixels", "colours")
+    assert [(each.registered, each.length) for each in table.features] == [("pixels", 27648), ("colour_moments", 6)]
+    assert table.primary == "roads"
+    assert table.secondaries == ("site", "walls")
+
+
+def test_a_note_names_its_backbone(folder: Path) -> None:
+    found = study(written(folder, DATASETS + STUDY.replace("components = 5", "components = 7"), "notes"), progress=False)["far"]
+    assert isinstance(found, DistanceTable)
+    (note,) = [note for note in found.notes if "components were asked for" in note]
+    assert note.startswith("colours: 7 components were asked for, and no more than 6")
+
+
+def test_it_is_read_back(table: DistanceTable, folder: Path) -> None:
+    again = DistanceTable.load(folder / "mine" / "far")
+    assert again.to_dict() == table.to_dict()
+    pd.testing.assert_frame_equal(again.comparison.agreement, table.comparison.agreement)
+    assert not list((folder / "mine" / "far").glob("pairs*"))
+
+
+def test_one_backbone_is_enough(folder: Path) -> None:
+    text = STUDY.replace('"pixels", "colours"', '"colours"').replace("bootstrap = 50", "bootstrap = 0")
+    found = study(written(folder, DATASETS + text, "alone"), progress=False)["far"]
+    assert isinstance(found, DistanceTable)
+    again = DistanceTable.load(folder / "alone" / "far")
+    assert list(again.comparison.agreement.columns) == list(found.comparison.agreement.columns)
+    assert "agreement" not in {path.stem for path in (folder / "alone" / "figures").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('backbones = ["pixels", "colours"]', "", "backbones must name at least one"),
+        ('backbones = ["pixels", "colours"]', 'models = ["dc"]', 'write of = "STUDY"'),
+        (
+            'backbones = ["pixels", "colours"]',
+            'of = "gain"\nmodels = ["other"]',
+            "models must be among the models of the study",
+        ),
+        ('backbones = ["pixels", "colours"]', 'of = "nothing"', "of must be one of studies"),
+    ],
+)
+def test_bad_settings_are_refused_before_any_work(folder: Path, old: str, new: str, line: str) -> None:
+    spare = '[models.other]\nsegmenter = "deepcrack"\n'
+    with pytest.raises(InputError, match=line):
+        study(written(folder, DATASETS + TRAINED + spare + STUDY.replace(old, new), "bad"), progress=False)
+    assert not (folder / "bad").exists()
+
+
+def test_a_model_must_not_be_called_as_a_backbone(folder: Path) -> None:
+    text = (
+        (DATASETS + TRAINED + STUDY)
+        .replace("[backbones.colours]", "[backbones.wide]")
+        .replace('"colours"]', '"wide"]\nof = "gain"')
+    )
+    with pytest.raises(HowfarError, match="models must have other names than the backbones, got 'wide'"):
+        study(written(folder, text, "bad"), progress=False)

@@ -1,0 +1,177 @@
+"""The study of edges, and distances by the same trained models: M of the first seed is what is looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import howfar
+from howfar.errors import InputError
+from howfar.figures.edges import edges_rows
+from howfar.metrics.edge_preference import edge_preference
+from howfar.report.edges import lead, paper_sentence, section
+from howfar.report.parts import Context
+from howfar.results.adaptations import Adaptations
+from howfar.results.distance_table import DistanceTable
+from howfar.results.edges import EdgeDifference, Edges, ModelEdges
+from howfar.results.records import Average, Provenance
+from howfar.results.study_run import StudyRun
+from howfar.studies.study_file.study import study
+from tiny_studies import DATASETS, TRAINED, write_folders, written
+
+STUDY = """
+[studies.drawn]
+kind = "edges"
+of = "gain"
+dataset = "walls"
+images = 3
+bootstrap = 100
+[studies.far]
+kind = "distance"
+primary = "roads"
+secondaries = ["site", "walls"]
+backbones = ["colours"]
+of = "gain"
+models = ["wide"]
+components = 5
+bootstrap = 0
+permutations = 0
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folders(tmp_path_factory.mktemp("edges"))
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> StudyRun:
+    return study(written(folder, DATASETS + TRAINED + STUDY), progress=False)
+
+
+@pytest.fixture(scope="module")
+def edges(run: StudyRun) -> Edges:
+    found = run["drawn"]
+    assert isinstance(found, Edges)
+    return found
+
+
+def weights(folder: Path, model: str) -> Path:
+    return folder / "mine" / "gain" / model / "models" / "seed3" / "M.safetensors"
+
+
+def test_maps_are_ms_of_the_first_seed(edges: Edges, folder: Path, tmp_path: Path) -> None:
+    howfar.predict(weights(folder, "wide"), folder / "walls", tmp_path, progress=False)
+    own = edges.images[edges.images["model"] == "wide"]
+    assert len(own) == 10
+    for row in own.to_dict("records"):
+        made = np.asarray(Image.open(folder / "mine" / "drawn" / row["map"]))
+        again = np.asarray(Image.open(tmp_path / Path(row["map"]).name))
+        np.testing.assert_array_equal(made, again)
+
+
+def test_numbers_are_of_the_maps(edges: Edges, run: StudyRun, folder: Path) -> None:
+    gain = run["gain"]
+    assert isinstance(gain, Adaptations)
+    for model in edges.models:
+        trained = gain[model.model].models
+        assert model.threshold == trained[trained["model"] == "M"]["threshold"].iloc[0]
+        assert model.held_out_ods == trained[trained["model"] == "M"]["held_out_ods"].iloc[0]
+        own = edges.images[edges.images["model"] == model.model]
+        for row in own.to_dict("records"):
+            p = np.asarray(Image.open(folder / "mine" / "drawn" / row["map"])) / 255
+            assert row["probability"] == pytest.approx(p.mean())
+            assert row["foreground"] == (p > model.threshold).mean()
+            expected = edge_preference(p, np.asarray(Image.open(row["path"]).convert("RGB")))
+            assert row["edges"] == pytest.approx(expected) if expected is not None else np.isnan(row["edges"])
+        assert model.edges.value == pytest.approx(own["edges"].mean())
+        assert (model.n, model.blank) == (10, own["edges"].isna().sum())
+        assert model.probability.low is not None
+        assert model.probability.high is not None
+        assert model.probability.low < own["probability"].mean() < model.probability.high
+
+
+def test_the_difference_is_paired(edges: Edges) -> None:
+    by_model = edges.images.pivot(index="image", columns="model", values="edges")
+    (difference,) = edges.differences
+    assert (difference.model, difference.other) == ("dc", "wide")
+    assert difference.edges.value == pytest.approx((by_model["dc"] - by_model["wide"]).mean())
+
+
+def test_it_is_read_back_and_drawn(edges: Edges, folder: Path) -> None:
+    again = Edges.load(folder / "mine" / "drawn")
+    assert again.to_dict() == edges.to_dict()
+    pd.testing.assert_frame_equal(again.images, edges.images)
+    figure = edges_rows(again, folder=folder / "mine" / "drawn")
+    labels = {image.get_label() for image in figure.axes[0].get_images()}
+    assert labels == {f"{row}:{image}" for row in ("photograph", "dc", "wide") for image in edges.shown}
+    assert len(edges.shown) == 3
+    page = (folder / "mine" / "report.html").read_text(encoding="utf-8")
+    assert lead(edges) in page.replace("&#39;", "'").replace("\xa0", " ")
+    assert not (folder / "mine" / "figures" / "drawn-rows.svg").exists()
+
+
+def test_maps_that_are_there_are_kept(edges: Edges, folder: Path) -> None:
+    files = sorted((folder / "mine" / "drawn" / "maps").rglob("*.png"))
+    before = [file.stat().st_mtime_ns for file in files]
+    text = (DATASETS + TRAINED + STUDY).replace("bootstrap = 100", "bootstrap = 0")
+    again = study(written(folder, text), progress=False)["drawn"]
+    assert isinstance(again, Edges)
+    assert [file.stat().st_mtime_ns for file in files] == before
+    assert again.models[0].edges == Average(edges.models[0].edges.value)
+
+
+def test_trained_models_are_backbones(run: StudyRun, folder: Path) -> None:
+    found = run["far"]
+    assert isinstance(found, DistanceTable)
+    assert found.backbones == ("colours", "wide")
+    assert (found.features[1].registered, found.features[1].model, found.trivial) == ("deepcrack", "gain", ("colours",))
+    backbone = howfar.load_backbone("deepcrack", weights=weights(folder, "wide"))
+    rows = [howfar.embed(folder / name, backbone, progress=False).to_array() for name in ("roads", "site", "walls")]
+    options = {"components": 5, "bootstrap": 0, "permutations": 0, "rivals": False}
+    alone = howfar.compare(rows[0], {"site": rows[1], "walls": rows[2]}, **options)
+    measured = [row.o_dist_mean for row in found.comparison["wide"].datasets]
+    assert measured == pytest.approx([row.o_dist_mean for row in alone.datasets], rel=1e-5)
+
+
+def test_a_model_that_was_not_trained_is_refused(folder: Path) -> None:
+    text = DATASETS + TRAINED + STUDY.replace('dataset = "walls"', 'dataset = "walls"\nmodels = ["none"]')
+    with pytest.raises(InputError, match="models must be one of models, got 'none'"):
+        study(written(folder, text + '[models.other]\nsegmenter = "deepcrack"\n', "bad"), progress=False)
+    with pytest.raises(InputError, match="models must be among the models of the study gain, got 'other'"):
+        study(
+            written(folder, text.replace('"none"', '"other"') + '[models.other]\nsegmenter = "deepcrack"\n', "bad"),
+            progress=False,
+        )
+
+
+def believed(gap: tuple[float, float, float], other: str = "unetplusplus") -> Edges:
+    """Two models with a stated difference."""
+    none = Average(0.1, 0.05, 0.15)
+    models = tuple(
+        ModelEdges(name, segmenter, 0.5, 0.6, none, none, Average(value, value - 0.1, value + 0.1), 4, 0)
+        for name, segmenter, value in (("net", other, 0.2), ("dc", "deepcrack", 0.2 + gap[0]))
+    )
+    difference = EdgeDifference("net", "dc", Average(-gap[0], -gap[2], -gap[1]))
+    return Edges("walls", "gain", 0, models, (difference,), (), pd.DataFrame(), Provenance.now())
+
+
+def test_words_follow_the_interval() -> None:
+    clear, unclear, turned = (0.3, 0.2, 0.4), (0.05, -0.1, 0.2), (-0.15, -0.2, -0.1)
+    assert "dc follows the edges of walls with a rank correlation of +0.50 [+0.40, +0.60], more than every" in lead(
+        believed(clear)
+    )
+    assert "beyond chance not more than net" in lead(believed(unclear))
+    assert "(here dc) follows edges more holds here: +0.30 [+0.20, +0.40] against net" in paper_sentence(believed(clear))
+    assert "does not hold here" in paper_sentence(believed(unclear))
+    assert "the other way round here: −0.15 [−0.20, −0.10]" in paper_sentence(believed(turned))
+    assert paper_sentence(believed(clear, "deepcrack")) == ""
+
+
+def test_the_section_has_the_papers_number(edges: Edges, folder: Path) -> None:
+    parts = section(edges, Context(folder / "mine" / "drawn")).parts
+    assert [part.label for part in parts] == ["Figure 2", "", ""]

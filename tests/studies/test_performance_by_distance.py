@@ -1,0 +1,138 @@
+"""Slopes of every model, within datasets and less that of M, against least squares by another way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from howfar.results import Provenance
+from howfar.results.adaptation import Adaptation
+from howfar.studies.adaptation.strata import slopes_of as slopes_by_seed
+from howfar.studies.performance_by_distance import PerformanceSettings, averaged, slopes_of
+
+SETTINGS = PerformanceSettings(of="adaptation", bootstrap=200, tau=0.3)
+SIZES = {"near": 40, "wide": 25}
+
+
+def made(falls: float = 0.5, flatter: float = 0.4) -> Adaptation:
+    """Two seeds of M and far-7: F falls by `falls` over all distances for M, and by `flatter` less for far-7."""
+    rng = np.random.default_rng(3)
+    frames = []
+    for place, (dataset, count) in enumerate(SIZES.items()):
+        distance, noise = rng.random(count), rng.normal(0, 0.05, count)
+        for seed in (0, 1):
+            for model, back in (("M", 0.0), ("far-7", flatter)):
+                f = 0.7 - 0.2 * place - (falls - back) * distance + noise + 0.02 * seed
+                own: dict[str, Any] = {
+                    "seed": seed,
+                    "model": model,
+                    "dataset": dataset,
+                    "image": [f"{k}.png" for k in range(count)],
+                }
+                frames.append(
+                    pd.DataFrame(
+                        {**own, "photograph": own["image"], "distance": distance + 0.01 * seed, "f": f - 0.1, "f_ods": f}
+                    )
+                )
+    images = pd.concat(frames, ignore_index=True)
+    images.loc[images["image"] == "0.png", ["f", "f_ods"]] = np.nan
+    empty = pd.DataFrame()
+    return Adaptation(
+        primary="roads",
+        secondaries=tuple(SIZES),
+        blind=(),
+        background=None,
+        segmenter="deepcrack",
+        settings={"seeds": [0, 1], "random_seeds": [], "strategies": ["far"], "shots": [7]},
+        models=images[["seed", "model"]].drop_duplicates(),
+        scores=empty,
+        images=images,
+        picks=empty,
+        gains=empty,
+        suppression=empty,
+        provenance=Provenance.now(),
+        slopes=slopes_by_seed(images, 0),
+    )
+
+
+def row(rows: list[dict[str, Any]], model: str, dataset: str, measure: str = "f_ods") -> dict[str, Any]:
+    (found,) = [each for each in rows if (each["model"], each["dataset"], each["measure"]) == (model, dataset, measure)]
+    return found
+
+
+@pytest.fixture(scope="module")
+def study() -> Adaptation:
+    return made()
+
+
+@pytest.fixture(scope="module")
+def rows(study: Adaptation) -> list[dict[str, Any]]:
+    return slopes_of(study, [0, 1], SETTINGS, "net")
+
+
+def mean_over_seeds(study: Adaptation, model: str, measure: str) -> pd.DataFrame:
+    own = study.images[(study.images["model"] == model) & study.images[measure].notna()]
+    return own.groupby(["dataset", "image"])[["distance", measure]].mean().reset_index()
+
+
+@pytest.mark.parametrize("measure", ["f", "f_ods"])
+@pytest.mark.parametrize("model", ["M", "far-7"])
+def test_a_slope_is_least_squares_over_means_of_the_seeds(
+    rows: list[dict[str, Any]], study: Adaptation, model: str, measure: str
+) -> None:
+    points = mean_over_seeds(study, model, measure)
+    for dataset, count in SIZES.items():
+        own, found = points[points["dataset"] == dataset], row(rows, model, dataset, measure)
+        assert found["slope"] == pytest.approx(np.polyfit(own["distance"], own[measure], 1)[0])
+        assert (found["n"], found["photographs"]) == (count - 1, count - 1)
+        assert found["mean"] == pytest.approx(own[measure].mean())
+
+
+@pytest.mark.parametrize("model", ["M", "far-7"])
+def test_all_is_the_common_slope_of_lines_with_a_level_for_each_dataset(
+    rows: list[dict[str, Any]], study: Adaptation, model: str
+) -> None:
+    points = mean_over_seeds(study, model, "f_ods")
+    levels = pd.get_dummies(points["dataset"]).to_numpy(np.float64)
+    fitted = np.linalg.lstsq(np.column_stack([points["distance"], levels]), points["f_ods"], rcond=None)[0]
+    found = row(rows, model, "all")
+    assert found["slope"] == pytest.approx(fitted[0])
+    assert found["low"] < found["slope"] < found["high"]
+    assert np.isnan(found["lowest"])
+
+
+def test_the_change_is_the_difference_of_both_slopes(rows: list[dict[str, Any]]) -> None:
+    for dataset in ("all", *SIZES):
+        before, after = row(rows, "M", dataset), row(rows, "far-7", dataset)
+        assert np.isnan(before["change"])
+        assert after["change"] == pytest.approx(after["slope"] - before["slope"])
+        # The noise of M and far-7 is the same, so their difference is known exactly.
+        assert after["change_low"] == pytest.approx(0.4, abs=1e-6)
+        assert after["change_high"] == pytest.approx(0.4, abs=1e-6)
+
+
+def test_verdicts_say_what_the_intervals_hold(rows: list[dict[str, Any]]) -> None:
+    before, after = row(rows, "M", "all"), row(rows, "far-7", "all")
+    assert before["kind"] == "falls"
+    assert "within sets" in before["verdict"]
+    assert after["high"] < 0 or after["kind"] == "consistent"
+    flat = row(slopes_of(made(0.4, 0.4), [0, 1], SETTINGS, "net"), "far-7", "all")
+    assert flat["kind"] == "consistent"
+
+
+def test_single_seeds_show_their_range(rows: list[dict[str, Any]], study: Adaptation) -> None:
+    own = study.slopes[(study.slopes["model"] == "M") & (study.slopes["dataset"] == "wide") & (study.slopes["measure"] == "f")]
+    found = row(rows, "M", "wide", "f")
+    assert (found["lowest"], found["highest"]) == (own["slope"].min(), own["slope"].max())
+
+
+def test_seeds_that_are_not_of_all_models_are_left_out(study: Adaptation) -> None:
+    alone = averaged(study.images, [1], "f_ods")
+    own = study.images[(study.images["seed"] == 1) & (study.images["model"] == "M")].set_index(["dataset", "image"])
+    found = alone.set_index(["dataset", "image"])
+    assert len(found) == sum(SIZES.values()) - len(SIZES)
+    pd.testing.assert_series_equal(found["M"], own["f_ods"].loc[found.index], check_names=False)
+    pd.testing.assert_series_equal(found["distance"], own["distance"].loc[found.index], check_names=False)
