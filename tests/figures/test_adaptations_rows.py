@@ -30,7 +30,9 @@ def test_background_shows_m7_and_those_with_background(several: Adaptations, sev
     under = {text.partition("\n")[0] for text in texts(figure)}
     assert {"far-7", "far-7-B3", "far-7-B7"} <= under
     assert not {"M", "far-1"} & under
-    # A photograph and three maps, without ground truth.
+    # A photograph and three maps; where no row has ground truth there is no column for it.
+    assert "ground truth" not in under
+    assert "ground truth" in texts(adaptations_rows(several, ("blind", "blind, labelled"), folder=several_folder))
     assert len(figure.axes[0].images) == 3 * 4
 
 

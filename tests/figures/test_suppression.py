@@ -29,6 +29,7 @@ def made() -> Suppression:
         background="pl$in",
         segmenters=("net", "wide"),
         architectures=("deepcrack", "deepcrack"),
+        seeds=(0,),
         left=1,
         shares=pd.DataFrame(shares),
         changes=pd.DataFrame(changes),

@@ -175,6 +175,7 @@ def suppression() -> Suppression:
         background="plain",
         segmenters=("net",),
         architectures=("deepcrack",),
+        seeds=(0, 1),
         left=4,
         shares=pd.DataFrame([{**shared, "share": 0.01, "low": np.nan, "high": np.nan, "lowest": 0.01, "highest": 0.01}]),
         changes=pd.DataFrame([{**shared, "of": "far-7", "change": -0.1, "low": -0.2, "high": 0.0, **cost}]),

@@ -47,7 +47,7 @@ def made(falls: float = 0.5, flatter: float = 0.4) -> Adaptation:
         background=None,
         segmenter="deepcrack",
         settings={"seeds": [0, 1], "random_seeds": [], "strategies": ["far"], "shots": [7]},
-        models=images[["seed", "model"]].drop_duplicates(),
+        models=images[["seed", "model"]].drop_duplicates().assign(background=0),
         scores=empty,
         images=images,
         picks=empty,
@@ -89,6 +89,7 @@ def test_a_slope_is_least_squares_over_means_of_the_seeds(
         assert found["slope"] == pytest.approx(np.polyfit(own["distance"], own[measure], 1)[0])
         assert (found["n"], found["photographs"]) == (count - 1, count - 1)
         assert found["mean"] == pytest.approx(own[measure].mean())
+        assert found["span"] == pytest.approx(own["distance"].max() - own["distance"].min())
 
 
 @pytest.mark.parametrize("model", ["M", "far-7"])

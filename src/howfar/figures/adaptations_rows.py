@@ -13,12 +13,13 @@ from howfar.figures.adaptation_models import by_background, by_shots, strategy_o
 from howfar.figures.adaptation_rows import FEWEST, STEP, Cell, cells_of, draw_row, first_seed, row_height
 from howfar.figures.datasets import first
 from howfar.figures.frame import nothing, picture_sheet
-from howfar.figures.pictures import Shown, middle
+from howfar.figures.pictures import NONE, Shown, middle
 from howfar.figures.style import drawing, head, name_text
 from howfar.results.adaptation import BASELINE
 from howfar.results.adaptations import Adaptations
 
 TITLE = "What the models predict"
+_TRUTH = 1
 
 
 class Row(NamedTuple):
@@ -54,7 +55,7 @@ def adaptations_rows(
     if not there or not models:
         return nothing(TITLE, "no image of these datasets was predicted in the first seed")
     shown, left_out = first(there, limit)
-    lines = [line for name in shown for line in _lines(rows, name, models, Path(folder))]
+    lines = _with_truth([line for name in shown for line in _lines(rows, name, models, Path(folder))])
     with drawing():
         across = max(2 + len(models), FEWEST) * STEP
         figure, axes = picture_sheet(across, sum(row_height(line.cells) for line in lines), top=-0.05)
@@ -79,6 +80,13 @@ def _lines(rows: dict[str, pd.DataFrame], dataset: str, models: Sequence[str], f
         if len(by_model):
             lines.append(Row(shown, name, cells_of(by_model, models, folder / name)))
     return lines
+
+
+def _with_truth(lines: list[Row]) -> list[Row]:
+    """Leave out the column of ground truth where no row has one."""
+    if any(line.cells[_TRUTH].picture.reason != NONE for line in lines):
+        return lines
+    return [line._replace(cells=[*line.cells[:_TRUTH], *line.cells[_TRUTH + 1 :]]) for line in lines]
 
 
 def common_stand_in(images: pd.DataFrame, dataset: str) -> Shown:

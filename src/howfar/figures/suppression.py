@@ -49,7 +49,7 @@ def _dot(axes: Axes, position: int, ends: tuple[float, ...], own: Look, label: s
     value, low, high = ends
     if np.isnan(value):
         return
-    line: dict[str, Any] = {"color": own.colour, "zorder": 2.4}
+    line: dict[str, Any] = {"color": own.colour, "zorder": 2.4, "clip_on": False}
     axes.plot([low, high], [position, position], lw=1.8, label=f"interval:{label}", **line)
     axes.plot([value], [position], marker="o", ms=6.5, label=label, **line)
     row_number(axes, position, text)
@@ -59,6 +59,7 @@ def _frame(left: Axes, right: Axes, names: list[str]) -> None:
     name_rows(left, names)
     left.set_ylim(len(names) - 0.5, -0.5)
     left.set_xlim(left=0)
+    left.tick_params(axis="y", pad=8)
     left.xaxis.set_major_formatter(lambda value, _: f"{value:g} %")
     left.set_title("false positives, the fewer the better")
     left.set_xlabel("share of pixels")

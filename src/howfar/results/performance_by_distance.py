@@ -34,13 +34,15 @@ class PerformanceByDistance(Result):
     tau, flat
         The least mean F that counts as consistent, and the largest change over all distances that counts as none.
     strata
-        `Adaptation.strata` of every segmenter, with its name in the column segmenter.
+        `Adaptation.strata` of every segmenter, with its name in the column segmenter. Here and in slopes models that learnt
+        from background are left out.
     slopes
         One row a segmenter, model, secondary ("all": pooled within secondaries) and measure ("f_ods", F at the dataset's best
-        threshold as in the paper, or "f", F at the threshold tuned on P): n images of so many photographs, mean (of F), slope
-        of F on scaled distance with low and high of its 95 % interval over photographs, lowest and highest of the seeds' own
-        slopes (NaN for "all"), kind ("falls", "rises", "consistent", "none") and verdict (the same in a sentence), and change:
-        this slope less that of M, with change_low and change_high. F and distance of an image are means over the seeds.
+        threshold as in the paper, or "f", F at the threshold tuned on P): n images of so many photographs, span
+        (of scaled distances, from the nearest of them to the farthest; of "all" the datasets' mean), mean (of F), slope of F on
+        scaled distance with low and high of its 95 % interval over photographs, lowest and highest of the seeds' own slopes
+        (NaN for "all"), kind ("falls", "rises", "consistent", "none") and verdict (the same in a sentence), and change: this
+        slope less that of M, with change_low and change_high. F and distance of an image are means over the seeds.
     """
 
     DOCUMENT: ClassVar = "performance.json"

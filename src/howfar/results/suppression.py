@@ -26,6 +26,8 @@ class Suppression(Result):
         Names of the datasets.
     segmenters, architectures
         The segmenters as the study file calls them, and what each of them is (unetplusplus, deepcrack, adsam).
+    seeds
+        Those of all models.
     left
         How many background images no model learnt from: on these false positives are measured.
     shares
@@ -51,6 +53,7 @@ class Suppression(Result):
     background: str
     segmenters: tuple[str, ...]
     architectures: tuple[str, ...]
+    seeds: tuple[int, ...]
     left: int
     shares: pd.DataFrame
     changes: pd.DataFrame

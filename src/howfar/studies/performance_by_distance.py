@@ -51,7 +51,7 @@ def _run(settings: PerformanceSettings, inputs: Inputs) -> PerformanceByDistance
         adapted=_adapted(studied.first),
         tau=settings.tau,
         flat=settings.flat,
-        strata=studied.rows("strata"),
+        strata=_plain(studied),
         slopes=pd.DataFrame(slopes),
         provenance=Provenance.now(),
     )
@@ -64,7 +64,7 @@ def _adapted(study: Adaptation) -> str:
 
 
 def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSettings, segmenter: str) -> list[dict[str, Any]]:
-    """Fit the slope of every model on each secondary and within all of them, and how far it differs from M's.
+    """Fit the slope of every model without background on each secondary and within all of them, and how it differs from M's.
 
     The slope is linear in F: that of the differences F(M_q) − F(M) of the same images is the difference of both slopes, so
     that its interval is found by the same draws of photographs. Returns rows of `PerformanceByDistance.slopes`.
@@ -76,7 +76,7 @@ def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSett
     for measure in (F_ODS, F_OWN):
         points = averaged(study.images, seeds, measure)
         single = study.slopes[(study.slopes["measure"] == measure) & study.slopes["seed"].isin(seeds)]
-        for model in (name for name in dict.fromkeys(study.models["model"]) if name in points):
+        for model in (name for name in plain_models(study) if name in points):
             for dataset, names in groups.items():
                 own = single.loc[(single["model"] == model) & (single["dataset"] == dataset), "slope"]
                 named = {"segmenter": segmenter, "model": str(model), "dataset": dataset, "measure": measure}
@@ -84,6 +84,17 @@ def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSett
                 change = _change(points, points[model] - points[BASELINE], names, settings.bootstrap, model == BASELINE)
                 rows.append({**named, **judged, "lowest": own.min(), "highest": own.max(), **change})
     return rows
+
+
+def plain_models(study: Adaptation) -> list[str]:
+    """List M and the adapted models that learnt from no background images, which are suppression's."""
+    models = study.models[study.models["background"] == 0]
+    return [str(model) for model in dict.fromkeys(models["model"])]
+
+
+def _plain(studied: Adaptations) -> pd.DataFrame:
+    strata = studied.rows("strata")
+    return strata[strata["model"].isin(plain_models(studied.first))].reset_index(drop=True)
 
 
 def averaged(images: pd.DataFrame, seeds: Sequence[int], measure: str) -> pd.DataFrame:
@@ -105,7 +116,9 @@ def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], se
     slope = Coefficient(None) if fitted is None else fitted.slope
     sizes = (0, 0) if fitted is None else (fitted.n, fitted.groups)
     ends = dict(zip(("slope", "low", "high"), _ends(slope), strict=True))
-    return {"n": sizes[0], "photographs": sizes[1], "mean": mean, **ends, "kind": words.kind, "verdict": words.text}
+    reach = points[points["dataset"].isin(names)].groupby("dataset")["distance"].agg(np.ptp)
+    counted = {"n": sizes[0], "photographs": sizes[1], "span": float(reach.mean()), "mean": mean}
+    return {**counted, **ends, "kind": words.kind, "verdict": words.text}
 
 
 def _change(points: pd.DataFrame, values: pd.Series[float], names: list[str], draws: int, none: bool) -> dict[str, float]:

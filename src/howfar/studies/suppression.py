@@ -53,6 +53,7 @@ def _run(settings: SuppressionSettings, inputs: Inputs) -> Suppression:
         background=background,
         segmenters=studied.models,
         architectures=tuple(study.segmenter for study in studied.adaptations),
+        seeds=tuple(int(seed) for seed in studied.first.settings["seeds"]),
         left=int(images.loc[images["dataset"] == background, "image"].nunique()),
         shares=pd.DataFrame(shares, columns=list(SHARES)),
         changes=studied.rows("suppression"),

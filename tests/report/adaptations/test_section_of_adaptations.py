@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from howfar.figures.adaptation_curves import adaptation_curves
 from howfar.report.adaptation import tables
 from howfar.report.adaptation.text import Change
 from howfar.report.adaptations import section
-from howfar.report.adaptations.beside import beside, called
+from howfar.report.adaptations.beside import beside
 from howfar.report.adaptations.captions import as_called
-from howfar.report.adaptations.stacked import judged, lead, stacked
+from howfar.report.adaptations.curves import curves
+from howfar.report.adaptations.stacked import disagreement, judged, lead, stacked
 from howfar.report.parts import Context, FigurePart, TablePart
 from howfar.results.adaptations import Adaptations
 
@@ -83,6 +85,21 @@ def test_stacked_tables_hold_every_segmenters_rows(several: Adaptations) -> None
     assert [row[1:] for row in table.rows] == [row for each in own for row in each.rows]
 
 
+def test_where_both_fs_disagree_is_counted_by_segmenter(several: Adaptations) -> None:
+    first, *others = several.adaptations
+    scores = first.scores.copy()
+    # Mean F rises by far-7 on walls alone; let its ODS fall there, and nowhere else.
+    walls = scores[scores["dataset"] == "walls"].set_index(["model", "seed"])["ods"]
+    place = (scores["model"] == "far-7") & (scores["dataset"] == "walls")
+    scores.loc[place, "ods"] = [walls["M", seed] - 0.01 for seed in scores.loc[place, "seed"]]
+    changed = Adaptations(several.models, (replace(first, scores=scores), *others))
+    before, after = (disagreement(each).partition("in opposite directions ")[2] for each in (several, changed))
+    count = int(before.split()[1])
+    models = len(set(first.models["model"])) - 1
+    assert before.startswith(f"in {count} of {models * 6} comparisons with unetplusplus, in")
+    assert int(after.split()[1]) == count + 1
+
+
 def test_models_are_called_as_in_the_paper() -> None:
     assert as_called(["M", "far-1", "far-7"]) == "The paper calls far-1 and far-7 M1 and M7."
     assert as_called(["far-7", "far-7-B3"]) == "The paper calls far-7 and far-7-B3 M7 and MB3."
@@ -92,5 +109,16 @@ def test_the_study_beside_another_is_found(several: Adaptations, run_folder: Pat
     found = beside("gain", run_folder / "performance")
     assert found is not None
     assert found.models == several.models
-    assert [study.segmenter for study in called(found)] == list(several.models)
     assert beside("gain", tmp_path / "performance") is None
+
+
+def test_curves_are_named_as_in_the_file_and_explained_once(several: Adaptations) -> None:
+    parts = curves(several, adaptation_curves, {"deepcrack": "Figure 4"}, "Before.")
+    assert [part.name for part in parts] == [f"curves-{name}" for name in several.models]
+    assert [part.label for part in parts] == ["", "Figure 4", ""]
+    captions = [part.caption for part in parts if isinstance(part, FigurePart)]
+    assert [caption.title.rpartition(", ")[0] != "" for caption in captions] == [True] * 3
+    assert captions[0].text.startswith("Before. One panel a dataset")
+    assert captions[1].text == "Of deepcrack, drawn as the figure before."
+    figure = parts[2].draw()  # type: ignore[union-attr]  # a figure
+    assert figure.get_suptitle().splitlines()[1].startswith("adsam, 1024 px on")

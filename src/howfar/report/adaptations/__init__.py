@@ -11,7 +11,7 @@ from howfar.figures.adaptations_bars import adaptations_bars
 from howfar.figures.adaptations_rows import adaptations_rows
 from howfar.report.adaptation import tables, text
 from howfar.report.adaptations.captions import bars_caption, rows_caption
-from howfar.report.adaptations.stacked import lead, stacked
+from howfar.report.adaptations.stacked import disagreement, lead, stacked
 from howfar.report.parts import Context, FigurePart, Part, Section, TablePart
 from howfar.report.tables import Table
 from howfar.results.adaptation import Adaptation
@@ -38,8 +38,7 @@ def _sentences(result: Adaptations) -> list[str]:
     """Say for each segmenter how the choice did beside random, and whether both Fs say the same."""
     compared = RANDOM in strategies(result.first) and strategy_of(result.first) != RANDOM
     rivals = [f"{name}: {text.against_random(study)}" for name, study in result.runs().items()]
-    both = [f"{name}: {text.disagreement(study)}" for name, study in result.runs().items()]
-    return [*(rivals if compared else [text.against_random(result.first)]), *both]
+    return [*(rivals if compared else [text.against_random(result.first)]), disagreement(result)]
 
 
 def _tables(result: Adaptations) -> list[Part]:

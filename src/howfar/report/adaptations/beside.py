@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from howfar.errors import MissingPathError
-from howfar.results.adaptation import Adaptation
 from howfar.results.adaptations import Adaptations
 
 ABSENT = "The study of adaptation does not lie beside this one, so the figures of its images are left out."
@@ -24,9 +21,3 @@ def beside(of: str, folder: Path) -> Adaptations | None:
         return Adaptations.load(folder_of(of, folder))
     except MissingPathError:
         return None
-
-
-def called(result: Adaptations) -> Iterator[Adaptation]:
-    """Yield every segmenter's study under the name that the study file gives the segmenter, for titles of figures."""
-    for name, study in result.runs().items():
-        yield replace(study, segmenter=name)

@@ -35,8 +35,8 @@ def bars_caption(result: Adaptations, background: bool = False) -> Caption:
     which = "the same with background images (B)" if background else f"the models that learnt from images chosen by {strategy}"
     return Caption(
         f"ODS by dataset, {'with and without background' if background else 'before and after adaptation'}",
-        f"One panel a segmenter: {models[0]}, and {which}. {as_called(models)}{hollow}{several} ODS is F of the dataset's summed "
-        f"counts at the threshold that is best for it, {AS_IN_PAPER}. {CAUTION}.",
+        f"One panel a segmenter: {models[0]}, and {which}. {as_called(models)}{hollow}{several} ODS is F of the dataset's "
+        f"summed counts at the threshold that is best for it, {AS_IN_PAPER}. {CAUTION}.",
         f"Bars of mean ODS over the secondaries: {'; '.join(_means(result, models))}.",
     )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from howfar.figures.adaptation_models import by_shots, strategy_of
-from howfar.report.adaptation.text import Change, gain
+from howfar.report.adaptation.text import Change, both_scores, gain, opposed
 from howfar.report.tables import Cell, Column, Table
-from howfar.report.text import plural
-from howfar.results.adaptation import Adaptation
+from howfar.report.text import listing, plural
+from howfar.results.adaptation import BASELINE, Adaptation
 from howfar.results.adaptations import Adaptations
 
 
@@ -30,6 +30,24 @@ def lead(result: Adaptations) -> str:
     labelled = f"Labelling {count} image{plural(count)} of {sets}, chosen by {strategy}, changed mean F {'; '.join(changes)}."
     single = len(study.settings["seeds"]) == 1 and any(_clear(gain(each, model)) for each in result.adaptations)
     return f"{labelled} With one seed that may be a difference of two trainings." if single else labelled
+
+
+def disagreement(result: Adaptations) -> str:
+    """Count by segmenter where mean F at the models' own thresholds and the paper's ODS change opposite ways from M."""
+    told = []
+    for name, study in result.runs().items():
+        scores = both_scores(study)
+        changes = [
+            (now[0] - scores[BASELINE, dataset][0], now[2] - scores[BASELINE, dataset][2])
+            for (model, dataset), now in scores.items()
+            if model != BASELINE
+        ]
+        known = [(f, ods) for f, ods in changes if f == f and ods == ods]
+        told.append(f"in {sum(opposed(f, ods) for f, ods in known)} of {len(known)} comparisons with {name}")
+    return (
+        "From M to an adapted model, mean F at the models' own thresholds and ODS change in opposite directions "
+        f"{listing(told, 8)}. What a new site would see is the first."
+    )
 
 
 def judged(change: Change | None) -> str:

@@ -7,13 +7,14 @@ from functools import partial
 from howfar.figures.adaptation_curves import adaptation_curves
 from howfar.figures.adaptation_models import by_shots, strategy_of
 from howfar.figures.performance_slopes import performance_slopes
-from howfar.figures.registration import Caption, registration
-from howfar.report.adaptations.beside import ABSENT, beside, called
+from howfar.figures.registration import Caption
+from howfar.report.adaptations.beside import ABSENT, beside
 from howfar.report.adaptations.captions import as_called
+from howfar.report.adaptations.curves import curves
 from howfar.report.parts import Context, FigurePart, Part, Section, TablePart
 from howfar.report.performance_by_distance.tables import parts, printed, slopes
 from howfar.report.performance_by_distance.text import lead, limits, sentences
-from howfar.results.adaptation import BASELINE
+from howfar.results.adaptation import BASELINE, F_ODS, F_OWN
 from howfar.results.adaptations import Adaptations
 from howfar.results.performance_by_distance import PerformanceByDistance
 
@@ -29,9 +30,10 @@ def section(result: PerformanceByDistance, context: Context) -> Section:
         sentences=sentences(result),
         parts=[
             *_unadapted(result, context),
-            *([] if studied is None else _curves(result, studied)),
+            *([] if studied is None else _curves(studied)),
             FigurePart("slopes", partial(performance_slopes, result), _caption(result)),
-            TablePart("slopes", "Slope of F on distance", slopes(result), _SLOPES),
+            TablePart("slopes", "Slope of F at the dataset's best threshold", slopes(result, F_ODS), f"{_PAPER} {_SLOPES}"),
+            TablePart("slopes-own", "Slope of F at each model's own threshold", slopes(result, F_OWN), f"{_HONEST} {_SLOPES}"),
             *_adapted(result),
         ],
         limits=[*limits(result), *([ABSENT] if studied is None else [])],
@@ -42,10 +44,9 @@ _CELLS = (
     "F of the part at the threshold that is best for it, as in the paper (mean and standard deviation of scaled I^dist); parts "
     "by distance as M sees it, nearest first."
 )
-_SLOPES = (
-    "Change of F from the nearest image to the farthest, with its 95 % interval over photographs; all: within the secondaries, "
-    "differences between them play no part."
-)
+_PAPER = "F is at the threshold that is best for the dataset by that model, as in the paper, which looks at its labels."
+_HONEST = "F is at the threshold tuned on P, which needs no label of the dataset."
+_SLOPES = "Intervals are over photographs; all: within the secondaries, differences between them play no part."
 
 
 def _unadapted(result: PerformanceByDistance, context: Context) -> list[Part]:
@@ -82,15 +83,9 @@ def _over(result: PerformanceByDistance) -> str:
     return f" Means over {seeds} seeds; after ± the standard deviation of F over them." if seeds > 1 else ""
 
 
-def _curves(result: PerformanceByDistance, studied: Adaptations) -> list[Part]:
-    drawn: list[Part] = []
+def _curves(studied: Adaptations) -> list[Part]:
     models = [BASELINE, *by_shots(studied.first, strategy_of(studied.first))]
-    for study, architecture in zip(called(studied), result.architectures, strict=True):
-        caption = registration("curves", adaptation_curves).caption(study)
-        titled = Caption(f"{caption.title}, {study.segmenter}", f"{as_called(models)} {caption.text}", caption.alternative)
-        label = FIGURES.get(architecture, "")
-        drawn.append(FigurePart(f"curves-{study.segmenter}", partial(adaptation_curves, study), titled, label))
-    return drawn
+    return curves(studied, adaptation_curves, FIGURES, as_called(models))
 
 
 def _caption(result: PerformanceByDistance) -> Caption:

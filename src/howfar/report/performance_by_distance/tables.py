@@ -10,7 +10,6 @@ import pandas as pd
 from howfar.numbers import signed
 from howfar.report.printed import PARTS, TABLES_3_TO_5
 from howfar.report.tables import UNDEFINED, Cell, Column, Table, count, decimal, with_interval
-from howfar.results.adaptation import F_ODS, F_OWN
 from howfar.results.performance_by_distance import PerformanceByDistance
 
 SHOWN = {"0–50 %": PARTS[0], "50–100 %": PARTS[1], "0–33 %": PARTS[2], "67–100 %": PARTS[3]}
@@ -58,40 +57,35 @@ def printed(result: PerformanceByDistance, architecture: str, symbols: Mapping[s
     return Table((Column("dataset"), *(Column(f"F(μ, σ) {label}") for label in SHOWN)), rows)
 
 
-def slopes(result: PerformanceByDistance) -> Table:
-    """List slope and verdict of every segmenter, model and dataset, with both Fs, and how the slope differs from M's."""
+def slopes(result: PerformanceByDistance, measure: str) -> Table:
+    """List slope and verdict of every segmenter, model and dataset, and how the slope differs from M's, by one of both Fs."""
     several = len(result.seeds) > 1
     columns = (
         Column("segmenter"),
         Column("model"),
         Column("dataset"),
         Column("n", "images that have an F"),
-        Column("mean F", "of the images, at the dataset's best threshold, as in the paper"),
-        Column("slope", "of that F"),
+        Column("span", "from the nearest of them to the farthest; 1 where none was chosen to be learnt from; of all the mean"),
+        Column("mean F"),
+        Column("slope", "change of F over a distance of 1, with its 95 % interval"),
         *([Column("seeds", "lowest and highest slope of single seeds")] if several else []),
         Column("less M's", "the same images: this slope less that of M; marked where the interval excludes 0"),
         Column("by distance", f"consistent: no more than ±{result.flat:g}, and mean F at least {result.tau:g}"),
-        Column("slope, own threshold", "of F at the threshold tuned on P, which needs no label of the dataset"),
-        Column("by distance, own threshold", "the verdict on that"),
     )
-    keys = ["segmenter", "model", "dataset"]
-    own = result.slopes[result.slopes["measure"] == F_OWN].set_index(keys).to_dict("index")
     rows = []
-    for row in result.slopes[result.slopes["measure"] == F_ODS].to_dict("records"):
-        beside = own[tuple(row[key] for key in keys)]
+    for row in result.slopes[result.slopes["measure"] == measure].to_dict("records"):
         change = _slope(row, "change", "change_low", "change_high")
         clear = row["change_low"] > 0 or row["change_high"] < 0
         rows.append(
             (
-                *(Cell(str(row[key])) for key in keys),
+                *(Cell(str(row[key])) for key in ("segmenter", "model", "dataset")),
                 count(int(row["n"])),
+                decimal(row["span"], 2),
                 decimal(row["mean"]),
                 _slope(row, "slope", "low", "high"),
                 *([_range(row)] if several else []),
                 Cell(change.text, change.sort, strong=clear),
                 Cell(WORDS[row["kind"]]),
-                _slope(beside, "slope", "low", "high"),
-                Cell(WORDS[beside["kind"]]),
             )
         )
     return Table(columns, tuple(rows))

@@ -67,7 +67,7 @@ def _otherwise(result: PerformanceByDistance, name: str) -> str:
 
 def limits(result: PerformanceByDistance) -> list[str]:
     """Say what the numbers do not tell."""
-    seeds = len(result.seeds)
+    seeds, least = len(result.seeds), float(result.slopes["span"].min())
     trained = (
         "There is one training of each model: how slopes differ between trainings is unknown."
         if seeds == 1
@@ -79,5 +79,6 @@ def limits(result: PerformanceByDistance) -> list[str]:
         "F re-tuned in a part, and at a dataset's best threshold, looks at its labels, as in the paper. A new site has none.",
         f"Flat is not good: consistent needs a mean F of {result.tau:g} besides, and an interval that holds 0 is no evidence "
         "of flatness where it is wide.",
-        "Images that any model learnt from are left out for all models; the farthest are among them where they were chosen so.",
+        "Images that any model learnt from are left out for all models. Where those were the farthest, those that are left "
+        f"span little of the distances (the least span is {least:.2f} of 1), and a slope, which is for all, is extrapolated.",
     ]

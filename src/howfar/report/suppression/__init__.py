@@ -7,10 +7,11 @@ from functools import partial
 from howfar.figures.adaptation_curves import adaptation_curves_background
 from howfar.figures.adaptations_bars import adaptations_bars
 from howfar.figures.adaptations_rows import adaptations_rows
-from howfar.figures.registration import Caption, registration
+from howfar.figures.registration import Caption
 from howfar.figures.suppression import suppression
-from howfar.report.adaptations.beside import ABSENT, beside, called, folder_of
+from howfar.report.adaptations.beside import ABSENT, beside, folder_of
 from howfar.report.adaptations.captions import bars_caption, rows_caption
+from howfar.report.adaptations.curves import curves
 from howfar.report.parts import Context, FigurePart, Part, Section, TablePart
 from howfar.report.suppression.text import lead, limits, sentences, table
 from howfar.results.adaptations import Adaptations
@@ -54,11 +55,9 @@ def _figures(result: Suppression, studied: Adaptations, context: Context) -> lis
     """Make figs 13 to 17: pictures of the blind sets, or of the background without any; curves and bars of the secondaries."""
     datasets = studied.first.blind or (result.background,)
     rows = partial(adaptations_rows, studied, datasets, folder=folder_of(result.of, context.folder), background=True)
-    parts: list[Part] = [FigurePart("rows", rows, rows_caption(studied, datasets, background=True), "Figure 13", vector=False)]
-    for study, architecture in zip(called(studied), result.architectures, strict=True):
-        found = registration("curves", adaptation_curves_background).caption(study)
-        caption = Caption(f"{found.title}, {study.segmenter}", found.text, found.alternative)
-        draw = partial(adaptation_curves_background, study)
-        parts.append(FigurePart(f"curves-{study.segmenter}", draw, caption, FIGURES.get(architecture, "")))
     bars = partial(adaptations_bars, studied, background=True)
-    return [*parts, FigurePart("bars", bars, bars_caption(studied, background=True), "Figure 17")]
+    return [
+        FigurePart("rows", rows, rows_caption(studied, datasets, background=True), "Figure 13", vector=False),
+        *curves(studied, adaptation_curves_background, FIGURES),
+        FigurePart("bars", bars, bars_caption(studied, background=True), "Figure 17"),
+    ]

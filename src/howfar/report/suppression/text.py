@@ -15,12 +15,15 @@ Row = dict[Any, Any]
 
 def lead(result: Suppression) -> str:
     """Say for every segmenter how the most background images changed false positives and mean F, with intervals."""
-    told = []
+    told, clear = [], False
     for name in result.segmenters:
         row = _most(result, name)
         change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
-        told.append(f"with {name} {_did(change)} ({_points(change)}) {_price(cost)}")
-    return f"Background images, as many as were tried ({_most(result, result.segmenters[0])['model']}), {'; '.join(told)}."
+        clear = clear or change.below or change.above or cost.below or cost.above
+        told.append(f"with {name} they {_did(change)} ({_points(change)}) {_price(cost)}")
+    single = " With one seed that may be a difference of two trainings." if clear and len(result.seeds) == 1 else ""
+    model = _most(result, result.segmenters[0])["model"]
+    return f"Background images, the most that were tried ({model}): {'; '.join(told)}.{single}"
 
 
 def _most(result: Suppression, segmenter: str) -> Row:
