@@ -102,6 +102,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "performance": "howfar.studies.performance_by_distance:PERFORMANCE",
         "adaptation": "howfar.studies.adaptations:ADAPTATION",
         "suppression": "howfar.studies.suppression:SUPPRESSION",
+        "pool": "howfar.studies.pool.kind:POOL",
     },
     "study_sections": {
         "components": "howfar.report.components:section",
@@ -114,6 +115,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "performance": "howfar.report.performance_by_distance:section",
         "adaptation": "howfar.report.adaptations:section",
         "suppression": "howfar.report.suppression:section",
+        "pool": "howfar.report.pool:section",
     },
     "runners": {"local": "howfar.runners.local:LocalRunner", "ray": "howfar.runners.ray:RayRunner"},
     "figures": {
@@ -188,6 +190,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "performance": "howfar.results.performance_by_distance:PerformanceByDistance",
         "adaptations": "howfar.results.adaptations:Adaptations",
         "suppression": "howfar.results.suppression:Suppression",
+        "pool": "howfar.results.pool:Pool",
     },
     "reports": {
         "html": "howfar.report.comparison:write_report",
@@ -215,6 +218,11 @@ OURS: Mapping[str, Mapping[str, str]] = {
     },
     "suppression_figures": {
         "suppression": "howfar.figures.suppression:suppression",
+    },
+    "pool_figures": {
+        "rank_intervals": "howfar.figures.pool:rank_intervals",
+        "precision_recall_plane": "howfar.figures.pool:precision_recall_plane",
+        "labels_curve": "howfar.figures.pool_labels:labels_curve",
     },
     "study_figures": {},
     "sections": {

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import believable_pool
 import howfar
 from howfar.errors import HowfarError, MissingPathError, StoreError
 from howfar.results import (
@@ -43,6 +44,7 @@ from howfar.results.backbones import BackboneComparison
 from howfar.results.evaluation import KEY
 from howfar.results.matrix import Matrix
 from howfar.results.performance_by_distance import PerformanceByDistance
+from howfar.results.pool import Pool
 from howfar.results.prompting import Prompting
 from howfar.results.result import Result
 from howfar.results.robustness import Robustness
@@ -262,6 +264,7 @@ MAKERS: dict[type[Result], Callable[[], Any]] = {
     Prompting: prompting,
     Scenes: scenes,
     Robustness: robustness,
+    Pool: believable_pool.make,
     Selection: selection,
     Evaluation: evaluation,
 }

@@ -36,6 +36,8 @@ class Result(Shown):
         The number of the format; the JSON file's name; the Parquet file of each field that is a table.
     LATER
         Fields that are tables and that folders of earlier versions lack: without one the field has its default.
+    TIMED
+        Fields that depend on how long something took here, which no other run repeats.
     COMMAND, MISSING
         The command that makes it, and where its files are to be looked for: the remedies of the error lines.
     SUBJECT, DAMAGE
@@ -48,6 +50,7 @@ class Result(Shown):
     DOCUMENT: ClassVar[str]
     TABLES: ClassVar[Mapping[str, str]] = {}
     LATER: ClassVar[tuple[str, ...]] = ()
+    TIMED: ClassVar[tuple[str, ...]] = ()
     COMMAND: ClassVar[str]
     MISSING: ClassVar[str]
     SUBJECT: ClassVar[str] = ""

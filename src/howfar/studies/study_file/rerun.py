@@ -159,13 +159,18 @@ def compare_results(name: str, before: Result, after: Result) -> Compared:
 
 def _pairs(before: Result, after: Result) -> Iterator[tuple[str, Any, Any]]:
     """Walk through two results side by side: documents, tables, and the results below them."""
-    yield from _walk("", before.to_dict(), after.to_dict())
-    for field in before.TABLES:
+    yield from _walk("", _repeated(before), _repeated(after))
+    for field in (name for name in before.TABLES if name not in before.TIMED):
         yield from _columns(field, getattr(before, field), getattr(after, field))
     mine, others = before.runs(), after.runs()
     yield from _walk("runs", sorted(mine), sorted(others))
     for run in mine.keys() & others.keys():
         yield from ((f"{run}.{place}", old, new) for place, old, new in _pairs(mine[run], others[run]))
+
+
+def _repeated(result: Result) -> dict[str, Any]:
+    """Return a result's document without what depends on how long something took."""
+    return {key: value for key, value in result.to_dict().items() if key not in result.TIMED}
 
 
 def _columns(place: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:

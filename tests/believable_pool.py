@@ -1,0 +1,136 @@
+"""A factory of believable pools of models from seeded random numbers, with no training behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from howfar.results import Provenance
+from howfar.results.pool import SECONDS, WEIGHTED, WISHES, Pool
+from howfar.studies.pool.draws import MEAN_F, PRECISION, RECALL, Drawn, ends
+from howfar.studies.pool.tables import labels_of, spreads_of
+from howfar.studies.pool.wishes import complete, fast, frugal, is_timed, precise, stable, table_of, weighted
+
+MODELS = ("unetplusplus", "deepcrack", "adsam")
+SHOTS = (0, 1, 3, 7)
+SECONDARIES = ("site", "walls & <decks>", "tunnel")
+LEANS = {"unetplusplus": 0.0, "deepcrack": -0.2, "adsam": 0.25}
+LEVELS = {"unetplusplus": 0.45, "deepcrack": 0.5, "adsam": 0.38}
+SECONDS_OF = {"unetplusplus": 0.4, "deepcrack": 1.2, "adsam": 9.0}
+
+
+def make(
+    *,
+    wishes: Sequence[str] = WISHES,
+    weights: Mapping[str, float] | None = None,
+    seeds: int = 1,
+    noise: float = 0.01,
+    blind: Sequence[str] = (),
+    level: float = 0.5,
+    models: Sequence[str] = MODELS,
+    draws: int = 200,
+    tuned: bool = True,
+) -> Pool:
+    """A pool in which deepcrack leans to recall and adsam to precision, as the paper suggests."""
+    rng = np.random.default_rng(0)
+    datasets = (*SECONDARIES, *blind)
+    drawn = _drawn(models, datasets, seeds, noise, draws, rng)
+    timings = pd.DataFrame(
+        [
+            {"model": model, "image": f"{k}.png", "round": turn, SECONDS: SECONDS_OF[model] * rng.uniform(0.9, 1.2)}
+            for turn in range(3)
+            for k in range(3)
+            for model in models
+        ]
+    )
+    make_wish = {
+        "precision": precise(drawn, SECONDARIES),
+        "recall": complete(drawn, SECONDARIES),
+        "few labels": frugal(drawn, SECONDARIES, level),
+        "stable": stable(drawn, datasets),
+        "fast": fast(timings, models, draws, 0),
+    }
+    wished = {wish: make_wish[wish] for wish in (weights or wishes)}
+    if weights:
+        wished[WEIGHTED] = weighted(wished, weights)
+    timed = {wish: each for wish, each in wished.items() if is_timed(wish, weights or {})}
+    return Pool(
+        of="adaptation",
+        strategy="far",
+        primary="roads",
+        secondaries=SECONDARIES,
+        blind=tuple(blind),
+        models=tuple(models),
+        shots=SHOTS,
+        seeds=tuple(range(seeds)),
+        wishes=tuple(weights or wishes),
+        weights=dict(weights or {}),
+        level=level,
+        flat=0.2,
+        bootstrap=draws,
+        tuned=tuned,
+        hardware={"processor": "Model 7", "cores": 2, "threads": 1, "device": "CPU"},
+        scores=_scores(drawn, seeds, rng),
+        labels=labels_of(drawn, SECONDARIES, level),
+        spreads=spreads_of(drawn, SECONDARIES),
+        distances=_distances(models),
+        costs=_costs(models),
+        timings=timings,
+        rankings=table_of({wish: each for wish, each in wished.items() if wish not in timed}, models),
+        timed_rankings=table_of(timed, models),
+        provenance=Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"}),
+    )
+
+
+def _drawn(
+    models: Sequence[str], datasets: Sequence[str], seeds: int, noise: float, draws: int, rng: np.random.Generator
+) -> Drawn:
+    shape = (len(models), len(SHOTS), len(datasets))
+    shaken = np.concatenate([np.zeros((*shape, 1)), noise * rng.normal(size=(*shape, draws))], axis=3)
+    level = np.array([LEVELS[model] for model in models])[:, None, None]
+    lean = np.array([LEANS[model] for model in models])[:, None, None]
+    f = (level + 0.05 * np.sqrt(SHOTS)[None, :, None] - 0.1 * np.arange(len(datasets)))[..., None] + shaken
+    values = {MEAN_F: f, PRECISION: f + lean[..., None] / 2 + shaken, RECALL: f - lean[..., None] / 2 - shaken}
+    values = {name: np.clip(each, 0, 1) for name, each in values.items()}
+    by_seed = {name: each[..., :1] + 0.01 * np.arange(seeds) for name, each in values.items()}
+    return Drawn(tuple(models), SHOTS, tuple(datasets), values, by_seed)
+
+
+def _scores(drawn: Drawn, seeds: int, rng: np.random.Generator) -> pd.DataFrame:
+    rows = []
+    for m, model in enumerate(drawn.models):
+        for q, shots in enumerate(drawn.shots):
+            for d, dataset in enumerate(drawn.datasets):
+                values = {name: each[m, q, d] for name, each in drawn.values.items()}
+                values["lean"] = values[PRECISION] - values[RECALL]
+                row = {"model": model, "shots": shots, "dataset": dataset, "n": 40, "photographs": 30, "left_out": 4}
+                row |= {"ods": float(values[MEAN_F][0]) + 0.05, "mean_f_ods": float(values[MEAN_F][0]) + 0.03}
+                for name, each in values.items():
+                    low, high = ends(each[1:])
+                    row |= {name: float(each[0]), f"{name}_low": low, f"{name}_high": high}
+                slope = rng.normal(-0.15, 0.1) if dataset in SECONDARIES else np.nan
+                row |= {"seeds_std": 0.01 if seeds > 1 else np.nan, "slope": slope}
+                row |= {"slope_low": slope - 0.2, "slope_high": slope + 0.2}
+                row["verdict"] = "none" if not abs(slope) > 0.2 else "falls" if slope < 0 else "rises"
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _distances(models: Sequence[str]) -> pd.DataFrame:
+    rows = [
+        {"model": model, "dataset": name, "o_dist_mean": 20.0 + k, "o_dist_scaled": 1 / 3, "relative": 1.1 + 0.2 * k}
+        for model in models
+        for k, name in enumerate(SECONDARIES)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _costs(models: Sequence[str]) -> pd.DataFrame:
+    sizes = {"unetplusplus": (13_634_115, 13_634_115), "deepcrack": (30_905_863, 30_905_863), "adsam": (93_800_000, 4_121_652)}
+    rows = [
+        {"model": model, "segmenter": model, "size": 448, "parameters": sizes[model][0], "trained": sizes[model][1]}
+        for model in models
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,104 @@
+"""Rankings under each wish on draws that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from howfar.results.pool import SECONDS
+from howfar.studies.pool.draws import MEAN_F, PRECISION, RECALL, Drawn
+from howfar.studies.pool.tables import labels_of, spreads_of
+from howfar.studies.pool.wishes import complete, fast, frugal, precise, rows_of, stable, weighted
+
+MODELS, SHOTS, DATASETS = ("a", "b", "c"), (0, 1, 3), ("north", "south")
+F = [
+    [[0.30, 0.20], [0.55, 0.50], [0.60, 0.58]],  # a reaches .5 with 1 of each
+    [[0.45, 0.35], [0.46, 0.36], [0.70, 0.60]],  # b with 3
+    [[0.40, 0.28], [0.45, 0.30], [0.48, 0.32]],  # c with none
+]
+
+
+def drawn(noise: float = 0.0, draws: int = 200) -> Drawn:
+    rng = np.random.default_rng(0)
+    f = np.array(F)[..., None] + np.concatenate([np.zeros(1), noise * rng.normal(size=draws)])
+    precision, recall = f + 0.1, f[::-1] + 0.2
+    values = {MEAN_F: f, PRECISION: precision, RECALL: recall}
+    return Drawn(MODELS, SHOTS, DATASETS, values, {name: each[..., :1] for name, each in values.items()})
+
+
+def ranked(wished: object) -> dict[str, int]:
+    return {row["model"]: row["rank"] for row in rows_of("wish", wished, MODELS)}  # type: ignore[arg-type,index,misc]
+
+
+def test_precision_and_recall_are_compared_with_the_most_images() -> None:
+    assert ranked(precise(drawn(), DATASETS)) == {"b": 1, "a": 2, "c": 3}
+    assert ranked(complete(drawn(), DATASETS)) == {"b": 1, "c": 2, "a": 3}
+    assert precise(drawn(), DATASETS).values[:, 0] == pytest.approx([0.69, 0.75, 0.5])
+
+
+def test_few_labels_are_the_fewest_shots_that_reach_the_level() -> None:
+    wished = frugal(drawn(), DATASETS, 0.5)
+    assert wished.values[:, 0].tolist() == [1, 3, np.inf]
+    assert ranked(wished) == {"a": 1, "b": 2, "c": 3}
+    rows = rows_of("few labels", wished, MODELS)
+    assert np.isnan(rows[2]["value"])  # type: ignore[call-overload]
+    assert all(np.isnan(row["over"]) for row in rows)  # type: ignore[call-overload]
+
+
+def test_models_that_need_as_many_labels_are_ranked_by_the_first_gain() -> None:
+    assert ranked(frugal(drawn(), DATASETS, 0.9)) == {"a": 1, "c": 2, "b": 3}
+
+
+def test_a_large_gain_makes_up_for_no_label() -> None:
+    f = np.array([[[0.46], [0.51], [0.52]], [[0.05], [0.49], [0.60]]])[..., None].repeat(3, axis=3)
+    both = Drawn(("slow", "fast"), SHOTS, ("north",), {MEAN_F: f}, {MEAN_F: f[..., :1]})
+    ranks = [row["rank"] for row in rows_of("few labels", frugal(both, ["north"], 0.5), both.models)]
+    assert ranks == [1, 2]
+
+
+def test_stability_is_the_lowest_f_of_the_model_that_saw_none_of_them() -> None:
+    wished = stable(drawn(), DATASETS)
+    assert wished.values[:, 0].tolist() == [0.2, 0.35, 0.28]
+    assert ranked(wished) == {"b": 1, "c": 2, "a": 3}
+
+
+def test_speed_is_the_median_and_its_draws_are_of_timings() -> None:
+    timings = pd.DataFrame({"model": ["a"] * 3 + ["b"] * 3 + ["c"] * 3, SECONDS: [3, 9, 4, 1, 1, 2, 2, 2, 2.0]})
+    wished = fast(timings, MODELS, 100, 0)
+    assert wished.values[:, 0].tolist() == [4, 1, 2]
+    assert ranked(wished) == {"b": 1, "c": 2, "a": 3}
+    rows = rows_of("fast", wished, MODELS)
+    assert (rows[2]["low"], rows[2]["high"]) == (2, 2)
+
+
+def test_weights_average_ranks() -> None:
+    both = {"precision": precise(drawn(), DATASETS), "recall": complete(drawn(), DATASETS)}
+    wished = weighted(both, {"precision": 3.0, "recall": 1.0})
+    assert wished.values[:, 0].tolist() == [(3 * 2 + 3) / 4, 1, (3 * 3 + 2) / 4]
+    assert ranked(wished) == {"b": 1, "a": 2, "c": 3}
+
+
+def test_an_unsure_order_has_wide_ranks_and_a_shared_first_place() -> None:
+    rng = np.random.default_rng(1)
+    steady, shaken = drawn(), drawn()
+    shaken.values[PRECISION][..., 1:] += rng.normal(0, 0.3, shaken.values[PRECISION][..., 1:].shape)
+    sure = {row["model"]: row for row in rows_of("precision", precise(steady, DATASETS), MODELS)}
+    unsure = {row["model"]: row for row in rows_of("precision", precise(shaken, DATASETS), MODELS)}
+    assert (sure["b"]["rank_low"], sure["b"]["rank_high"], sure["b"]["first"]) == (1, 1, 1.0)
+    assert (unsure["b"]["rank_low"], unsure["b"]["rank_high"]) == (1, 3)
+    assert 0.3 < unsure["b"]["first"] < 0.9  # type: ignore[operator]
+    assert sum(row["first"] for row in unsure.values()) == pytest.approx(1)  # type: ignore[misc]
+
+
+def test_tables_of_labels_and_spread() -> None:
+    labels = labels_of(drawn(0.01), DATASETS, 0.5).set_index(["model", "dataset"])
+    assert labels.loc[("a", "all"), "until"] == 1
+    assert labels.loc[("b", "north"), "until"] == 3
+    assert np.isnan(labels.loc[("c", "all"), "until"])
+    assert labels.loc[("a", "all"), "gain"] == pytest.approx(0.275)
+    spreads = spreads_of(drawn(), DATASETS).set_index(["model", "shots"])
+    row = spreads.loc[("a", 0)]
+    assert (row["lowest"], row["lowest_dataset"], row["highest"]) == (0.2, "south", 0.3)
+    assert row["sets_std"] == pytest.approx(np.std([0.3, 0.2], ddof=1))
+    assert np.isnan(row["seeds_std"])
