@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from howfar import registry
 from howfar.figures.adaptation_curves import adaptation_curves
 from howfar.report.adaptation import tables
 from howfar.report.adaptation.text import Change
 from howfar.report.adaptations import section
-from howfar.report.adaptations.beside import beside
+from howfar.report.adaptations.beside import beside, curves
 from howfar.report.adaptations.captions import as_called
-from howfar.report.adaptations.curves import curves
 from howfar.report.adaptations.stacked import disagreement, judged, lead, stacked
 from howfar.report.parts import Context, FigurePart, TablePart
 from howfar.results.adaptations import Adaptations
+from howfar.studies.performance_by_distance import PERFORMANCE
+from howfar.studies.suppression import SUPPRESSION
 
 
 def test_parts_carry_the_papers_numbers(several: Adaptations, run_folder: Path) -> None:
@@ -122,3 +125,19 @@ def test_curves_are_named_as_in_the_file_and_explained_once(several: Adaptations
     assert captions[1].text == "Of deepcrack, drawn as the figure before."
     figure = parts[2].draw()  # type: ignore[union-attr]  # a figure
     assert figure.get_suptitle().splitlines()[1].startswith("adsam, 1024 px on")
+
+
+def test_one_segmenter_of_one_dataset_and_seed_is_reported(studies: ModuleType, tmp_path: Path) -> None:
+    options = {"sizes": {"walls": 12}, "seeds": (0,), "strategies": ("far",), "shots": (1, 2), "blind": {}, "bootstrap": 20}
+    alone = studies.several(tmp_path / "gain", ("deepcrack",), background_shots=(2,), **options)
+    alone.save(tmp_path / "gain")
+    inputs = SimpleNamespace(results={"gain": alone})
+    for kind, settings in ((PERFORMANCE, {"of": "gain", "bootstrap": 20}), (SUPPRESSION, {"of": "gain", "bootstrap": 20})):
+        result = kind.run(kind.settings(**settings), inputs)
+        made = registry.load("study_sections", kind.name)(result, Context(tmp_path / kind.name))
+        assert "deepcrack" in made.lead
+        assert all(part.draw() for part in made.parts if isinstance(part, FigurePart))
+    made = section(alone, Context(tmp_path / "gain"))
+    assert made.lead.startswith("Labelling 2 images of walls, chosen by far, changed mean F with deepcrack by")
+    assert all(part.draw() for part in made.parts if isinstance(part, FigurePart))
+    assert [part.label for part in made.parts if part.label] == ["Figure 7", "Figure 8"]

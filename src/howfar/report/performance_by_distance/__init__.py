@@ -8,9 +8,8 @@ from howfar.figures.adaptation_curves import adaptation_curves
 from howfar.figures.adaptation_models import by_shots, strategy_of
 from howfar.figures.performance_slopes import performance_slopes
 from howfar.figures.registration import Caption
-from howfar.report.adaptations.beside import ABSENT, beside
+from howfar.report.adaptations.beside import ABSENT, beside, curves
 from howfar.report.adaptations.captions import as_called
-from howfar.report.adaptations.curves import curves
 from howfar.report.parts import Context, FigurePart, Part, Section, TablePart
 from howfar.report.performance_by_distance.tables import parts, printed, slopes
 from howfar.report.performance_by_distance.text import lead, limits, sentences

@@ -9,9 +9,8 @@ from howfar.figures.adaptations_bars import adaptations_bars
 from howfar.figures.adaptations_rows import adaptations_rows
 from howfar.figures.registration import Caption
 from howfar.figures.suppression import suppression
-from howfar.report.adaptations.beside import ABSENT, beside, folder_of
+from howfar.report.adaptations.beside import ABSENT, beside, curves, folder_of
 from howfar.report.adaptations.captions import bars_caption, rows_caption
-from howfar.report.adaptations.curves import curves
 from howfar.report.parts import Context, FigurePart, Part, Section, TablePart
 from howfar.report.suppression.text import lead, limits, sentences, table
 from howfar.results.adaptations import Adaptations
