@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias
 
+from howfar.backbones import load_backbone
 from howfar.errors import InputError, MissingPathError
 from howfar.settings import nearest
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import Reference
+
+if TYPE_CHECKING:
+    from howfar.protocols import Backbone
 
 AdaptationName: TypeAlias = Annotated[str, Reference("studies", kind="adaptation")]
 SomeModels: TypeAlias = Annotated[tuple[str, ...], Reference("models")]
@@ -31,6 +35,48 @@ def baseline_models(inputs: Inputs, of: str, chosen: Sequence[str]) -> tuple[str
     return tuple(chosen) or trained
 
 
+class Measured(Protocol):
+    """Name the backbones that a study measures by, and the models of another study that are backbones too."""
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """Return names of backbones of the file."""
+        ...
+
+    @property
+    def of(self) -> str:
+        """Return the name of the study of adaptation; empty where there is none."""
+        ...
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the models of that study; none stands for all."""
+        ...
+
+
+def models_of(settings: Measured, inputs: Inputs) -> tuple[str, ...]:
+    """Return the names of the models that a study measures by; none where it names no study of adaptation."""
+    return baseline_models(inputs, settings.of, settings.models) if settings.of else ()
+
+
+def check_backbones(settings: Measured, inputs: Inputs) -> None:
+    """Check that a study has a backbone or a model to measure by, each of a name of its own.
+
+    Raises
+    ------
+    InputError
+        Models are named without a study that trains them, or by a backbone's name, or there is nothing to measure by.
+    """
+    if settings.models and not settings.of:
+        raise InputError.of("models", "must be those of a study of adaptation", list(settings.models), 'write of = "STUDY"')
+    models = models_of(settings, inputs)
+    if not settings.backbones and not models:
+        raise InputError.of("backbones", "must name at least one", list(settings.backbones), 'write backbones = ["NAME"]')
+    for name in models:
+        if name in settings.backbones:
+            raise InputError.of("models", "must have other names than the backbones", name, "rename one of the two")
+
+
 def baseline_seed(inputs: Inputs, of: str) -> int:
     """Return the first seed that an adaptation study trains with."""
     return int(_settings(inputs, of).seeds[0])
@@ -48,6 +94,14 @@ def baseline_file(inputs: Inputs, of: str, model: str) -> Path:
     if not file.is_file():
         raise MissingPathError(f"{file} is not there: remove the folder of the study {of}, so that it is trained again")
     return file
+
+
+def baseline_backbone(inputs: Inputs, of: str, model: str) -> tuple[str, dict[str, Any], Backbone]:
+    """Load M as a backbone; its registered name and the options that it is loaded with come first."""
+    segmenter = inputs.model(model).segmenter
+    loading: dict[str, Any] = {"weights": baseline_file(inputs, of, model)}
+    loading |= {} if inputs.device == "auto" else {"device": inputs.device}
+    return segmenter, loading, load_backbone(segmenter, **loading)
 
 
 def _settings(inputs: Inputs, of: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,9 @@ from howfar.projection import Projection, Projector
 from howfar.relation.plateau import plateau
 from howfar.results import Features, Provenance
 from howfar.results.components import Components
+from howfar.studies.baseline_models import AdaptationName, SomeModels, baseline_backbone, check_backbones, models_of
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import BackboneNames, DatasetName, DatasetNames, Kind, KindSettings, Work, setting
+from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, Reference, Work, setting
 
 
 class ComponentsSettings(KindSettings):
@@ -25,7 +26,11 @@ class ComponentsSettings(KindSettings):
 
     primary: DatasetName = Field(description="The primary dataset.")
     secondaries: DatasetNames = Field(description="The secondary datasets.")
-    backbones: BackboneNames = Field(description="The backbones that distances are measured by.")
+    backbones: Annotated[tuple[str, ...], Reference("backbones")] = Field(
+        (), description="The backbones that distances are measured by."
+    )
+    of: AdaptationName = Field("", description="A study of adaptation whose models M are backbones too.")
+    models: SomeModels = Field((), description="The models of that study to take; by default all.")
     components: tuple[int, ...] = Field((5, 10, 15, 20, 25, 30, 40), min_length=2, description="Numbers of components.")
     share: float = Field(0.02, gt=0, lt=1, description="Largest relative change of a distance that counts as none.")
     projection: options.Space = setting(options.Projection)
@@ -33,6 +38,7 @@ class ComponentsSettings(KindSettings):
 
 
 def _check(settings: ComponentsSettings, inputs: Inputs) -> None:
+    check_backbones(settings, inputs)
     if min(settings.components) < 1 or len(set(settings.components)) < len(settings.components):
         raise InputError.of("components", "must be different numbers of at least 1", list(settings.components))
     if settings.projection == "none":
@@ -43,20 +49,23 @@ def _run(settings: ComponentsSettings, inputs: Inputs) -> Components:
     """Project once with the most components: those of a smaller number are the first of them."""
     secondaries = inputs.names(settings.secondaries)
     datasets = inputs.datasets((settings.primary, *secondaries))
+    models = models_of(settings, inputs)
+    names = (*settings.backbones, *models)
     backbones = [inputs.backbone(name) for name in settings.backbones]
+    backbones += [baseline_backbone(inputs, settings.of, name)[2] for name in models]
     rows: list[dict[str, Any]] = []
     views = inputs.features(datasets, backbones)
-    shown = bar(zip(settings.backbones, views, strict=True), progress=inputs.execution.progress, patient=True, total=len(views))
+    shown = bar(zip(names, views, strict=True), progress=inputs.execution.progress, patient=True, total=len(views))
     for name, features in shown:
         rows += [{"backbone": name, **row} for row in _measured(features, settings)]
     distances = pd.DataFrame(rows)
     return Components(
         primary=settings.primary,
         secondaries=secondaries,
-        backbones=settings.backbones,
+        backbones=names,
         components=tuple(sorted(settings.components)),
         share=settings.share,
-        plateaus={name: _plateau(distances[distances["backbone"] == name], settings) for name in settings.backbones},
+        plateaus={name: _plateau(distances[distances["backbone"] == name], settings) for name in names},
         distances=distances,
         provenance=Provenance.now(),
     )
@@ -99,7 +108,8 @@ def _plateau(measured: pd.DataFrame, settings: ComponentsSettings) -> int | None
 
 def _work(settings: ComponentsSettings, inputs: Inputs) -> Work:
     seen = inputs.names((settings.primary, *settings.secondaries))
-    return Work(embedded=dict.fromkeys(settings.backbones, seen))
+    models = models_of(settings, inputs)
+    return Work(embedded=dict.fromkeys((*settings.backbones, *models), seen))
 
 
 COMPONENTS = Kind(

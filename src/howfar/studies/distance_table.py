@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field
 
 from howfar import options
-from howfar.backbones import as_loaded, card_of, load_backbone
-from howfar.errors import InputError
+from howfar.backbones import as_loaded, card_of
 from howfar.keywords import CompareSettings
 from howfar.pipeline import forget_pairs
 from howfar.results import Comparison, Features, Provenance, Settings
@@ -17,7 +16,7 @@ from howfar.results.backbones import BackboneComparison
 from howfar.results.distance_table import BackboneFeature, DistanceTable
 from howfar.settings import checked
 from howfar.studies.backbones import by_image, with_agreement
-from howfar.studies.baseline_models import AdaptationName, SomeModels, baseline_file, baseline_models
+from howfar.studies.baseline_models import AdaptationName, SomeModels, baseline_backbone, check_backbones, models_of
 from howfar.studies.distance import compared
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, Reference, Work, setting
@@ -56,17 +55,6 @@ class Labelled(NamedTuple):
     model: str = ""
 
 
-def _check(settings: DistanceSettings, inputs: Inputs) -> None:
-    if settings.models and not settings.of:
-        raise InputError.of("models", "must be those of a study of adaptation", list(settings.models), 'write of = "STUDY"')
-    models = baseline_models(inputs, settings.of, settings.models) if settings.of else ()
-    if not settings.backbones and not models:
-        raise InputError.of("backbones", "must name at least one", list(settings.backbones), 'write backbones = ["NAME"]')
-    for name in models:
-        if name in settings.backbones:
-            raise InputError.of("models", "must have other names than the backbones", name, "rename one of the two")
-
-
 def _run(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
     chosen = _chosen(settings)
     whole = inputs.datasets((settings.primary, *settings.secondaries))
@@ -96,11 +84,9 @@ def _loaded(settings: DistanceSettings, inputs: Inputs) -> list[Labelled]:
     for name in settings.backbones:
         registered, loading = inputs.loading(name)
         labelled.append(Labelled(name, registered, inputs.backbone(name), loading))
-    for name in baseline_models(inputs, settings.of, settings.models) if settings.of else ():
-        segmenter = inputs.model(name).segmenter
-        loading = {"weights": baseline_file(inputs, settings.of, name)}
-        loading |= {} if inputs.device == "auto" else {"device": inputs.device}
-        labelled.append(Labelled(name, segmenter, load_backbone(segmenter, **loading), loading, settings.of))
+    for name in models_of(settings, inputs):
+        registered, loading, backbone = baseline_backbone(inputs, settings.of, name)
+        labelled.append(Labelled(name, registered, backbone, loading, settings.of))
     return labelled
 
 
@@ -131,7 +117,7 @@ def _feature(labelled: Labelled) -> BackboneFeature:
 
 def _work(settings: DistanceSettings, inputs: Inputs) -> Work:
     seen = inputs.names((settings.primary, *settings.secondaries))
-    models = baseline_models(inputs, settings.of, settings.models) if settings.of else ()
+    models = models_of(settings, inputs)
     return Work(embedded=dict.fromkeys((*settings.backbones, *models), seen))
 
 
@@ -143,5 +129,5 @@ DISTANCE = Kind(
     run=_run,
     result=DistanceTable,
     work=_work,
-    check=_check,
+    check=check_backbones,
 )
