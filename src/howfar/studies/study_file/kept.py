@@ -53,7 +53,10 @@ def key_of(planned: Planned, file: CheckedFile, fingerprints: Mapping[str, str],
             for name in datasets
         },
         "backbones": {name: [entry.model_dump(), _weights(entry.weights)] for name, entry in backbones.items()},
-        "models": {name: [entry.model_dump(), _weights(entry.pretrained)] for name, entry in models.items()},
+        "models": {
+            name: [entry.model_dump(), *map(_weights, (entry.pretrained, *entry.options.values()))]
+            for name, entry in models.items()
+        },
         "needs": {name: needs[name] for name in planned.needs},
     }
     return _hash(content)
@@ -87,8 +90,8 @@ def keep(result: Result, key: str, seconds: float, folder: Path) -> None:
 
 
 def _weights(path: Any) -> Any:
-    """Describe the state of a file or folder of weights; nothing where none is named."""
-    if not isinstance(path, str) or not Path(path).exists():
+    """Describe the state of a file or folder that is named by an absolute path; nothing where none is."""
+    if not isinstance(path, str) or not Path(path).is_absolute() or not Path(path).exists():
         return None
     files = [Path(path)] if Path(path).is_file() else sorted(each for each in Path(path).rglob("*") if each.is_file())
     return [[each.name, list(map(str, stamp(each)))] for each in files]
