@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import time
 from pathlib import Path
@@ -15,7 +16,12 @@ from howfar.demo.people import write_people
 from howfar.report.study import leads
 
 STUDY = Path(__file__).resolve().parents[1] / "examples" / "stand-in.toml"
-PEOPLE = {"views": (1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34), "weathers": (1, 3, 5), "lights": (1, 4, 7), "scenes": (1, 3, 5, 7)}
+PEOPLE = {
+    "views": (1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34),
+    "weathers": (1, 3, 5),
+    "lights": (1, 4, 7),
+    "scenes": (1, 3, 5, 7),
+}
 
 
 def tables(folder: Path) -> dict[str, Any]:
@@ -35,13 +41,20 @@ def main() -> None:
     if not people.is_dir():
         write_people(people, **PEOPLE)
     os.environ["HOWFAR_PEOPLE"] = str(people.absolute())
-    seconds = []
-    for _ in range(2):
+    first = given.out / "first.json"
+    if not first.is_file():
         begun = time.perf_counter()
-        run = howfar.study(STUDY, out=given.out / "run")
-        seconds.append(round(time.perf_counter() - begun, 1))
+        howfar.study(STUDY, out=given.out / "run")
+        first.write_text(json.dumps(round(time.perf_counter() - begun, 1)), encoding="utf-8")
+    begun = time.perf_counter()
+    run = howfar.study(STUDY, out=given.out / "run")
+    again = round(time.perf_counter() - begun, 1)
     results = {
-        "seconds": {"first": seconds[0], "again": seconds[1], "studies": {each.name: each.seconds for each in run.studies}},
+        "seconds": {
+            "first": json.loads(first.read_text(encoding="utf-8")),
+            "again": again,
+            "studies": {each.name: each.seconds for each in run.studies},
+        },
         "leads": leads(run, given.out / "run"),
         "tables": tables(given.out / "run" / "tables"),
     }
