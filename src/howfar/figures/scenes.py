@@ -46,7 +46,7 @@ def scene_violins(result: Scenes, primary: str) -> Figure:
             spare.remove()
         figure.supxlabel(f"mean distance to the images of P ({I_DIST} / n)", fontsize=9.5)
         shown = "The categories named, the closer half in blue" if result.sets else _ends(result.k)
-        note = f"{shown}; by O^dist, the closest on top; grey: {name_text(primary)} from itself"
+        note = f"{shown}; the closest on top; grey: {name_text(primary)} from itself"
         head(figure, f"Distances of images from {name_text(primary)}", note)
     return figure
 
@@ -85,7 +85,7 @@ def scene_images(result: Scenes, primary: str, end: End) -> Figure:
             for position, record in enumerate(result.at_the_end(primary, backbone, end).to_dict("records")):
                 _tile(axes, record, layout, layout.side + position * STEP, top)
         places = f"1 to {len(result.order(primary, result.names()[0]))}"
-        note = f"One image of a category; under each: its category · mean distance · place of the category by O^dist ({places})"
+        note = f"One image of a category; under each: its category · mean distance · place of the category ({places})"
         towards = "to" if end == "closest" else "from"
         head(figure, f"The {result.k} {end} images {towards} {name_text(primary)}", note)
     return figure

@@ -21,6 +21,7 @@ _SPECIAL: Final = {
     "×": r"$\times$", "≥": r"$\ge$", "≤": r"$\le$", "<": r"$<$", ">": r"$>$", "′": "'", "\u00a0": "~", "…": r"\ldots{}",
     "→": r"$\to$", "λ": r"$\lambda$", "σ": r"$\sigma$", "μ": r"$\mu$",
 }  # fmt: skip
+_NUMBER: Final = re.compile(r"[-−+]?[\d.,]+(\s?%)?")
 _ESCAPED: Final = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
@@ -99,7 +100,8 @@ def as_latex(part: TablePart, name: str) -> str:
 
 
 def _plain(cell: Cell) -> str:
-    if cell.sort is not None and not re.search(r"[\[(]", cell.text):
+    """Return a cell's number in full where its text is that number alone, else the text."""
+    if cell.sort is not None and _NUMBER.fullmatch(cell.text):
         return repr(cell.sort)
     return "" if cell.text == "–" else cell.text
 
