@@ -54,15 +54,12 @@ class FigurePart:
         Its heading, how to read it, and the numbers in words for those who do not see it.
     label
         The paper's number, as "Figs. 30" or "Figure 3", where it is after the paper's figure.
-    vector
-        False leaves out the .svg file, as for a figure of photographs; a .pdf is always written.
     """
 
     name: str
     draw: Callable[[], Figure]
     caption: Caption
     label: str = ""
-    vector: bool = True
 
 
 Part: TypeAlias = TablePart | FigurePart

@@ -79,4 +79,4 @@ def _made(result: Adaptations) -> list[Part]:
 
 def _rows(result: Adaptations, folder: Path, datasets: tuple[str, ...], name: str, label: str) -> FigurePart:
     draw = partial(adaptations_rows, result, datasets, folder=folder)
-    return FigurePart(name, draw, rows_caption(result, datasets), label, vector=False)
+    return FigurePart(name, draw, rows_caption(result, datasets), label)

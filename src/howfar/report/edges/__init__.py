@@ -29,7 +29,7 @@ def section(result: Edges, context: Context) -> Section:
     )
     caption = registration("edges_rows", edges_rows).caption(result)
     parts: list[Part] = [
-        FigurePart("rows", partial(edges_rows, result, folder=context.folder), caption, "Figure 2", vector=False),
+        FigurePart("rows", partial(edges_rows, result, folder=context.folder), caption, "Figure 2"),
         measured,
         *([apart] if result.differences else []),
     ]

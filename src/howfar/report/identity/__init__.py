@@ -41,7 +41,7 @@ def section(result: Identity, context: Context) -> Section:
                 "Table 9",
                 TABLE_9 if FINEGPR_VARIATIONS.issuperset(result.variations) else None,
             ),
-            FigurePart("persons", partial(identity_pictures, result), _pictures_caption(result), "Figure 30", vector=False),
+            FigurePart("persons", partial(identity_pictures, result), _pictures_caption(result), "Figure 30"),
             *_violins(result),
             *_before_after(result),
         ],

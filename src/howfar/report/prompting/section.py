@@ -32,7 +32,7 @@ def section(result: Prompting, context: Context) -> Section:
     return Section(
         lead=lead(result),
         parts=[
-            FigurePart("rows", draw, caption, "Figures 11 and 12", vector=False),
+            FigurePart("rows", draw, caption, "Figures 11 and 12"),
             TablePart("mean-f", "Mean F at 0.5 by prompt and dataset", mean_f(result), mean),
             TablePart("ods", "ODS by prompt and dataset", score_table(result, "ods", "ods_threshold"), ods),
         ],

@@ -142,9 +142,7 @@ def _images(result: Scenes, primary: str, place: int, end: End, label: str) -> F
         f"{end}. Under each: its category, its mean distance, and the category's place by O^dist, 1 being the closest."
     )
     draw = partial(scene_images, result, primary, end)
-    return FigurePart(
-        f"{end}-{place}", draw, Caption(f"The {end} images, {primary}", text, " ".join(rows)), label, vector=False
-    )
+    return FigurePart(f"{end}-{place}", draw, Caption(f"The {end} images, {primary}", text, " ".join(rows)), label)
 
 
 def _agreement_part(result: Scenes) -> Iterator[TablePart]:

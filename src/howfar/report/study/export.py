@@ -39,11 +39,10 @@ def write_figure(part: FigurePart, name: str, root: Path) -> tuple[Embedded, tup
     folder = root / FIGURES
     folder.mkdir(parents=True, exist_ok=True)
     figure = part.draw()
-    embedded = embed(figure, name, folder, part.vector)
+    embedded = embed(figure, name, folder)
     with saving(name):
         replace(folder / f"{name}.pdf", partial(figure.savefig, format="pdf", metadata={"CreationDate": None}))
-    endings = ("png", "svg", "pdf") if part.vector else ("png", "pdf")
-    return embedded, tuple(f"{FIGURES}/{name}.{ending}" for ending in endings)
+    return embedded, tuple(f"{FIGURES}/{name}.{ending}" for ending in ("png", "svg", "pdf"))
 
 
 def as_csv(table: Table) -> str:

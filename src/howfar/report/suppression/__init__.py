@@ -56,7 +56,7 @@ def _figures(result: Suppression, studied: Adaptations, context: Context) -> lis
     rows = partial(adaptations_rows, studied, datasets, folder=folder_of(result.of, context.folder), background=True)
     bars = partial(adaptations_bars, studied, background=True)
     return [
-        FigurePart("rows", rows, rows_caption(studied, datasets, background=True), "Figure 13", vector=False),
+        FigurePart("rows", rows, rows_caption(studied, datasets, background=True), "Figure 13"),
         *curves(studied, adaptation_curves_background, FIGURES),
         FigurePart("bars", bars, bars_caption(studied, background=True), "Figure 17"),
     ]
