@@ -73,7 +73,6 @@ def test_tables_and_figures_carry_the_papers_numbers(identity: Identity) -> None
     assert len(claims.table.rows) == 8
     assert variations.printed is TABLE_9
     assert [cell.text for cell in variations.table.rows[0]] == ["view", "3", "6", "6", "3", "1, 2 and 3"]
-    pictures = next(part for part in parts if isinstance(part, FigurePart))
 
 
 def test_a_row_of_the_claims_shows_what_was_measured(identity: Identity) -> None:
