@@ -10,7 +10,7 @@ import pytest
 
 from believable_identity import make
 from howfar.report.identity import section
-from howfar.report.parts import Context, FigurePart, TablePart
+from howfar.report.parts import Context, TablePart
 from howfar.report.printed import TABLE_9
 from howfar.report.study import write_section_report
 from howfar.results.identity import Identity
