@@ -1,4 +1,4 @@
-"""Write docs/findings.md and docs/reproduce.md from the record of the stand-in study; --check fails where they are not current."""
+"""Write docs/findings.md and docs/reproduce.md from the stand-in study's record; --check fails where they are not current."""
 
 from __future__ import annotations
 
