@@ -112,7 +112,6 @@ def test_it_is_read_back_and_drawn(edges: Edges, folder: Path) -> None:
     assert len(edges.shown) == 3
     page = (folder / "mine" / "report.html").read_text(encoding="utf-8")
     assert lead(edges) in page.replace("&#39;", "'").replace("\xa0", " ")
-    assert not (folder / "mine" / "figures" / "drawn-rows.svg").exists()
 
 
 def test_maps_that_are_there_are_kept(edges: Edges, folder: Path) -> None:

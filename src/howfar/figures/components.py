@@ -33,6 +33,7 @@ def components_curve(result: Components, *, limit: int = 24) -> Figure:
             if plateau is not None:
                 axes.axvline(plateau, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
             head_panel(axes, backbone, "no plateau" if plateau is None else f"holds from {plateau}")
+            axes.tick_params(labelbottom=True)
             axes.set_xlabel("principal components z")
         for spare in panels[len(result.backbones) :]:
             spare.remove()

@@ -25,6 +25,7 @@ TABLE_6: Final[Mapping[str, tuple[float, ...]]] = {
     "25": (0.056, 0.069, 0.063, 0.054, 0.465, 0.293),
 }
 """Row-scaled O^dist of S_1 to S_6 from P by the number of components, by UNet++."""
+SHORT_ROWS: Final = " The paper's rows sum to 1 over S1 to S6: where fewer are shown, its shares are smaller than ours."
 PARTS: Final = ("first half", "second half", "first third", "last third")
 TABLES_3_TO_5: Final[Mapping[str, Mapping[str, tuple[tuple[float, float, float], ...]]]] = {
     "unetplusplus": {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from howfar import registry
+from howfar.errors import UnknownNameError
 from howfar.io.atomic import replace_text
 from howfar.io.location import absolute
 from howfar.numbers import duration
@@ -16,6 +17,7 @@ from howfar.results.json_values import plain
 from howfar.results.records import Provenance
 from howfar.results.result import Result
 from howfar.results.tables import Cells
+from howfar.settings import nearest
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,10 @@ class StudyRun(Result):
         return {dataset.name: dataset.stands_for for dataset in self.datasets if dataset.stands_for}
 
     def __getitem__(self, name: str) -> Result:
-        return dict(zip((record.name for record in self.studies), self.results, strict=True))[name]
+        found = dict(zip((record.name for record in self.studies), self.results, strict=True))
+        if name not in found:
+            raise UnknownNameError(f"no study named {name!r}: {nearest(name, list(found), 'studies')}")
+        return found[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar study --json``, with the document of every study's result."""
@@ -124,4 +129,5 @@ class StudyRun(Result):
     def caption(self) -> str:
         """Say in one line what the table is about."""
         images = sum(dataset.n for dataset in self.datasets)
-        return f"{self.title}: {len(self.studies)} studies on {len(self.datasets)} datasets of {images:,} images"
+        count = len(self.studies)
+        return f"{self.title}: {count} {'study' if count == 1 else 'studies'} on {len(self.datasets)} datasets of {images:,} images"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import warnings
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from howfar.results import Features, Provenance
 from howfar.results.components import Components
 from howfar.studies.baseline_models import AdaptationName, SomeModels, baseline_backbone, check_backbones, models_of
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, Reference, Work, setting
+from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, Reference, Work, check_roles, setting
 
 
 class ComponentsSettings(KindSettings):
@@ -31,6 +33,7 @@ class ComponentsSettings(KindSettings):
     )
     of: AdaptationName = Field("", description="A study of adaptation whose models M are backbones too.")
     models: SomeModels = Field((), description="The models of that study to take; by default all.")
+    UNSHARED: ClassVar = frozenset({"components"})
     components: tuple[int, ...] = Field((5, 10, 15, 20, 25, 30, 40), min_length=2, description="Numbers of components.")
     share: float = Field(0.02, gt=0, lt=1, description="Largest relative change of a distance that counts as none.")
     projection: options.Space = setting(options.Projection)
@@ -39,6 +42,7 @@ class ComponentsSettings(KindSettings):
 
 def _check(settings: ComponentsSettings, inputs: Inputs) -> None:
     check_backbones(settings, inputs)
+    check_roles(settings.primary, inputs.names(settings.secondaries))
     if min(settings.components) < 1 or len(set(settings.components)) < len(settings.components):
         raise InputError.of("components", "must be different numbers of at least 1", list(settings.components))
     if settings.projection == "none":
@@ -68,16 +72,21 @@ def _run(settings: ComponentsSettings, inputs: Inputs) -> Components:
         plateaus={name: _plateau(distances[distances["backbone"] == name], settings) for name in names},
         distances=distances,
         provenance=Provenance.now(),
+        notes=tuple(_notes(distances, settings)),
     )
 
 
 def _measured(features: tuple[Features, ...], settings: ComponentsSettings) -> list[dict[str, Any]]:
     primary, *others = features
-    counts = sorted(settings.components)
     layers = None if settings.scale == "none" else primary.layers
-    projector = Projector(primary.rows, counts[-1], scale=settings.scale, layers=layers)
+    projector = Projector(primary.rows, max(settings.components), scale=settings.scale, layers=layers)
     projected = projector.project([dataset.rows for dataset in others], settings.projection)
-    pairs = dict(zip((dataset.name for dataset in others), projected, strict=True))
+    with warnings.catch_warnings():
+        # That there are fewer components than were asked for is a note of the result.
+        warnings.simplefilter("ignore", UserWarning)
+        pairs = dict(zip((dataset.name for dataset in others), projected, strict=True))
+    most = min(len(pair.explained_variance_ratio) for pair in pairs.values())
+    counts = [count for count in sorted(settings.components) if count <= most]
     rows = []
     for count in counts:
         means = {name: _distance(pair, count) for name, pair in pairs.items()}
@@ -99,9 +108,18 @@ def _distance(pair: Projection, count: int) -> tuple[float, float]:
     return float(dataset_to_dataset(s, p)), float(self_distance(p)) if len(p) > 1 else 0.0
 
 
+def _notes(distances: pd.DataFrame, settings: ComponentsSettings) -> Iterator[str]:
+    """Say of which backbones fewer numbers of components could be measured than were asked for."""
+    for name, measured in distances.groupby("backbone", sort=False):
+        most = int(measured["components"].max())
+        if most < max(settings.components):
+            beyond = ", ".join(str(count) for count in sorted(settings.components) if count > most)
+            yield f"{name}: so few images or values have fewer components than were asked for; left out: {beyond}"
+
+
 def _plateau(measured: pd.DataFrame, settings: ComponentsSettings) -> int | None:
     square = measured.pivot(index="components", columns="dataset", values="relative")
-    if not (square.to_numpy() > 0).all():
+    if len(square) < 2 or not (square.to_numpy() > 0).all():
         return None
     return plateau([int(count) for count in square.index], square.to_numpy(), settings.share)
 

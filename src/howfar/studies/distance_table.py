@@ -19,7 +19,7 @@ from howfar.studies.backbones import by_image, with_agreement
 from howfar.studies.baseline_models import AdaptationName, SomeModels, baseline_backbone, check_backbones, models_of
 from howfar.studies.distance import compared
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, Reference, Work, setting
+from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, Reference, Work, check_roles, setting
 from howfar.studies.study_inputs import BASELINES, drawn
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ class Labelled(NamedTuple):
     backbone: Backbone
     loading: dict[str, Any]
     model: str = ""
+
+
+def _check(settings: DistanceSettings, inputs: Inputs) -> None:
+    check_backbones(settings, inputs)
+    check_roles(settings.primary, inputs.names(settings.secondaries))
 
 
 def _run(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
@@ -129,5 +134,5 @@ DISTANCE = Kind(
     run=_run,
     result=DistanceTable,
     work=_work,
-    check=check_backbones,
+    check=_check,
 )

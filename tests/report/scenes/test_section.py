@@ -23,7 +23,6 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
     done: Any = study(write_study(folder, "scenes", body), out=folder / "out", progress=False)
     assert (folder / "out" / "report.html").is_file()
     assert (folder / "out" / "tables" / "scenes-ends-2.tex").is_file()
-    assert not (folder / "out" / "figures" / "scenes-closest-1.svg").exists()
     assert (folder / "out" / "figures" / "scenes-violins-1.svg").is_file()
     return done["scenes"]
 

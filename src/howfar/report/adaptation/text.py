@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from howfar.figures.adaptation_bars import Bar, ranges
 from howfar.figures.adaptation_models import (
@@ -29,6 +29,10 @@ NO_EVIDENCE, UNJUDGED = "no evidence of a difference", "one seed does not tell"
 CHANGE, COST = ("change", "low", "high"), ("cost", "cost_low", "cost_high")
 
 
+DECIMALS: Final = 3
+"""Decimals to which a change is shown, and judged: what reads 0.000 is no change."""
+
+
 @dataclass(frozen=True)
 class Change:
     """Hold a difference with the ends of its interval; NaN where it could not be measured."""
@@ -40,12 +44,12 @@ class Change:
     @property
     def above(self) -> bool:
         """Tell whether the interval lies above 0."""
-        return self.low > 0
+        return round(self.low, DECIMALS) > 0
 
     @property
     def below(self) -> bool:
         """Tell whether the interval lies below 0."""
-        return self.high < 0
+        return round(self.high, DECIMALS) < 0
 
     @property
     def known(self) -> bool:

@@ -10,7 +10,7 @@ from howfar.figures.registration import Caption, registration
 from howfar.report.distance_table import tables, text
 from howfar.report.distance_table.order import Order, orders
 from howfar.report.parts import Context, FigurePart, Part, Section, TablePart
-from howfar.report.printed import TABLE_2, scaled_rows
+from howfar.report.printed import SHORT_ROWS, TABLE_2, scaled_rows
 from howfar.results.distance_table import DistanceTable
 
 
@@ -36,7 +36,7 @@ def section(result: DistanceTable, context: Context) -> Section:
 def _tables(result: DistanceTable, context: Context, answers: dict[str, Order]) -> list[Part]:
     printed = scaled_rows(TABLE_2, "model", result.secondaries, context.symbols)
     far = " The two farthest are marked, as in the paper." if len(result.secondaries) > tables.FARTHEST else ""
-    scaled = f"Each row is divided by its sum over the datasets.{far}"
+    scaled = f"Each row is divided by its sum over the datasets.{far}{SHORT_ROWS if printed else ''}"
     raw = "Mean over the pairs of images, with 95 % bootstrap intervals over the images of both; times n it is the paper's sum."
     relative = "Over the mean distance of P's own images from each other, in the same subspace: 1 is as far as P's own images."
     asked = TablePart("without-cracks", "Are the datasets without cracks the farthest?", tables.without_cracks(answers))

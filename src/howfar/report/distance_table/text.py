@@ -61,12 +61,14 @@ def evidence_sentence(answers: Mapping[str, Order]) -> str:
             "No trivial backbone is listed, so it is open whether colour alone gives this order: name pixels and "
             "colour_moments among the backbones."
         )
-    if any(answer.holds for answer in trivial):
+    if any(answer.holds for answer in trivial) and any(answer.holds for answer in answers.values() if not answer.trivial):
         return (
             "Where a trivial backbone gives the same order, the order is no evidence that a model sees more than colour and "
             "layout."
         )
-    return "No trivial backbone gives this order: it is not colour and layout alone."
+    if not any(answer.holds for answer in answers.values()):
+        return ""
+    return f"{listing([name for name, answer in answers.items() if answer.trivial], NAMED)}, which see colour and layout alone, give another order."
 
 
 def apart_sentence(answers: Mapping[str, Order]) -> str:
@@ -74,8 +76,12 @@ def apart_sentence(answers: Mapping[str, Order]) -> str:
     known = {name: answer for name, answer in answers.items() if answer.apart is not None}
     close = [name for name, answer in known.items() if not answer.apart]
     if not known or not close:
-        return "By every backbone the two distances that decide it have intervals that do not overlap." if known else ""
-    return f"By {listing(close, NAMED)} the intervals of the two distances that decide it overlap: the answer may be chance."
+        return (
+            "By every backbone the nearest dataset without cracks and the farthest with them have intervals that do not overlap."
+            if known
+            else ""
+        )
+    return f"By {listing(close, NAMED)} the intervals of the nearest dataset without cracks and the farthest with them overlap: the answer may be chance."
 
 
 def relative_sentence(answers: Mapping[str, Order]) -> str:

@@ -142,6 +142,11 @@ def _differences(result: Edges) -> Table:
     return Table((Column("models"), Column("difference")), tuple(rows))
 
 
+def _three(value: float) -> str:
+    """Write a number to three decimals, a zero without a sign."""
+    return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
+
+
 def _cell(average: Average, *, strong: bool = False, sign: bool = False) -> Cell:
-    cell = with_interval(average.value, average.low, average.high, partial(signed, decimals=3) if sign else "{:.3f}".format)
+    cell = with_interval(average.value, average.low, average.high, partial(signed, decimals=3) if sign else _three)
     return Cell(cell.text, cell.sort, strong=strong)

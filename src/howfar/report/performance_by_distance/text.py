@@ -52,7 +52,7 @@ def _changed(row: Row) -> str:
         return ""
     if low != low:
         return f"Its slope differs from M's by {signed(value)}, with no interval."
-    judged = "no evidence that adapting changed it" if low <= 0 <= high else "a change"
+    judged = "no evidence that adapting changed it" if low <= 0 <= high else "a change, or a difference of two trainings"
     return f"Its slope differs from M's by {signed(value)} [{signed(low)}, {signed(high)}]: {judged}."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any, Final
 
 import pandas as pd
@@ -33,6 +34,8 @@ def _answer(result: Pool, wish: str) -> str:
     rows = result.ranking(wish).sort_values("first", ascending=False, kind="stable").to_dict("records")
     best = result.ranking(wish).to_dict("records")[0]
     sure = float(best["first"])
+    if wish == "few labels" and all(row["value"] != row["value"] or row["value"] == inf for row in rows):
+        return f"none, as no model reaches F {result.level:g} with up to {_images(result.most)}"
     if sure >= SURE:
         return f"{best['model']} (first in {share(sure)} of draws)"
     if sure >= LIKELY:

@@ -53,6 +53,7 @@ def lead(result: Robustness) -> str:
     which, tau = listing(list(result.perturbations), 8), with_interval(best, "kendall")
     text = f"{best['backbone']} keeps the order of categories from {result.primary} best: Kendall's τ {tau}"
     text += f", averaged over {which}" if len(result.perturbations) > 1 else f" under {which}"
+    text += _but(result, str(best["backbone"]))
     others = [str(name) for name in ordered["backbone"][1:]]
     if not others:
         return f"{text.replace(' best:', ' with')}."
@@ -62,6 +63,13 @@ def lead(result: Robustness) -> str:
         return f"{text}; the intervals tell it apart from no other backbone."
     rest = f", not from {listing(alike, 8)}" if alike else ""
     return f"{text}; the intervals tell it apart from {listing(apart, 8)}{rest}."
+
+
+def _but(result: Robustness, best: str) -> str:
+    """Name the perturbations under which another backbone keeps the order better."""
+    square = result.stability.pivot(index="perturbation", columns="backbone", values="kendall")
+    better = [name for name in result.perturbations if float(square.loc[name].max()) > float(square.loc[name, best])]
+    return f", but not under {listing(better, 8)}" if better else ""
 
 
 def difference(result: Robustness, one: str, other: str) -> pd.Series:

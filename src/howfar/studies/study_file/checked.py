@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from howfar import registry
 from howfar.backbones import takes
 from howfar.data import Dataset, parse
 from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError
 from howfar.io.location import is_url
+from howfar.keywords import SelectOptions
 from howfar.segmenters import segmenter_family
-from howfar.settings import nearest
+from howfar.settings import checked, nearest
 from howfar.studies.study_file.document import BackboneEntry, DatasetEntry, ModelEntry, StudyDocument, checked_model
 from howfar.studies.study_file.kind import Kind, Reference, named, references
 
@@ -64,6 +66,11 @@ class CheckedFile:
         return tuple(dict.fromkeys(each for name in names for each in self.folders.get(name, (name,))))
 
 
+_FOLDER: Final = re.compile(r"\w[\w-]*")
+RESERVED: Final = frozenset({"figures", "tables", "store", "bundle", "run"})
+"""Names of what else lies in a run folder."""
+
+
 def check_document(document: StudyDocument) -> CheckedFile:
     """Read the datasets of a study file, and check every name and setting in it.
 
@@ -78,6 +85,7 @@ def check_document(document: StudyDocument) -> CheckedFile:
     for name, model in document.models.items():
         _check_model(name, model)
     _check_shared(document)
+    _check_symbols(document)
     datasets, folders, entries = _datasets(document)
     studies = {name: _study(name, values, document) for name, values in document.studies.items()}
     known: dict[str, Sequence[str]] = {
@@ -124,12 +132,23 @@ def _check_shared(document: StudyDocument) -> None:
     """Refuse a shared setting that no kind of study has; the seed draws the datasets' limits too."""
     known = {"seed"} | {field for kind in _kinds().values() for field in kind.settings.model_fields}
     known -= {"title"}
+    checked(SelectOptions, {"seed": document.settings.get("seed", 0)})
     known -= {field for kind in _kinds().values() for field in references(kind.settings)}
     for name in document.settings:
         if name not in known:
             raise InputError.of(
                 "key of settings", "must be a setting of a study", name, nearest(name, sorted(known), "settings")
             )
+
+
+def _check_symbols(document: StudyDocument) -> None:
+    """Refuse two datasets that stand for the same one of the paper, as its numbers stand beside one column."""
+    symbols: dict[str, str] = {}
+    for name, entry in document.datasets.items():
+        if entry.stands_for and entry.stands_for in symbols:
+            rule = f"must be another than that of {symbols[entry.stands_for]}"
+            raise InputError.of(f"datasets.{name}.stands_for", rule, entry.stands_for, "leave one out")
+        symbols[entry.stands_for] = name
 
 
 def _datasets(document: StudyDocument) -> tuple[dict[str, Dataset], dict[str, tuple[str, ...]], dict[str, DatasetEntry]]:
@@ -173,13 +192,17 @@ def _read(place: str, name: str, path: str) -> Dataset:
 
 def _study(name: str, values: Mapping[str, Any], document: StudyDocument) -> Planned:
     place, kinds = f"studies.{name}", _kinds()
+    if not _FOLDER.fullmatch(name) or name.casefold() in RESERVED:
+        rule = f"must be words of letters, digits, _ and -, and none of {', '.join(sorted(RESERVED))}"
+        raise InputError.of("name of a study", rule, name, "it is the name of its folder: rename it")
     chosen = values.get("kind", name)
     if chosen not in kinds:
         remedy = nearest(str(chosen), list(kinds), "kinds")
         raise InputError.of(f"{place}.kind", "must be a kind of study", chosen, remedy)
     kind = kinds[chosen]
     own = {key: value for key, value in values.items() if key != "kind"}
-    shared = {key: value for key, value in document.settings.items() if key in kind.settings.model_fields}
+    known = kind.settings.model_fields.keys() - kind.settings.UNSHARED
+    shared = {key: value for key, value in document.settings.items() if key in known}
     return Planned(name, kind, checked_model(kind.settings, {**shared, **own}, place))
 
 

@@ -30,7 +30,7 @@ class DatasetEntry(BaseModel):
     each: Literal["", "folder"] = Field("", description='"folder": every folder in path is a dataset, named as the folder.')
     limit: int | None = Field(None, ge=1, description="Draw at most this many images, with the seed.")
     group: str | None = Field(None, description="Name photographs by the first group of this regular expression.")
-    stands_for: str = Field(
+    stands_for: Literal["", "P", "S_1", "S_2", "S_3", "S_4", "S_5", "S_6"] = Field(
         "", description="The paper's symbol of the dataset whose kind this is (P, S_1 … S_6): its printed numbers stand beside."
     )
 

@@ -67,10 +67,6 @@ class Inputs:
         """Return the regular expression that names the photographs of a dataset's tiles, where the file gives one."""
         return self.file.entries[name].group
 
-    def symbols(self) -> dict[str, str]:
-        """Return by dataset the paper's symbol of the dataset that it stands for, where the file gives one."""
-        return {name: entry.stands_for for name, entry in self.file.entries.items() if entry.stands_for}
-
     def loading(self, name: str) -> tuple[str, dict[str, Any]]:
         """Return the registered name of a backbone of the file, and the options to load it with."""
         entry = self.file.document.backbones[name]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from howfar.errors import InputError
 from howfar.options import REQUIRED, Option
 
 if TYPE_CHECKING:
@@ -49,9 +50,13 @@ class KindSettings(BaseModel):
     ----------
     title
         Heading of the study's section in the report; by default the kind's.
+    UNSHARED
+        Settings that mean something else than in other kinds, so that those of all studies do not reach them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    UNSHARED: ClassVar[frozenset[str]] = frozenset()
 
     title: str = Field("", description="Heading of the study's section in the report; by default the kind's.")
 
@@ -131,6 +136,16 @@ def references(settings: type[BaseModel]) -> dict[str, Reference]:
         if marks:
             found[name] = marks[0]
     return found
+
+
+def check_roles(primary: str, secondaries: Sequence[str]) -> None:
+    """Refuse a primary dataset that is among the secondaries, as a folder of datasets that holds it is.
+
+    Raises `InputError`.
+    """
+    if primary in secondaries:
+        rule = "must not hold the primary dataset"
+        raise InputError.of("secondaries", rule, primary, "name the others, or keep the primary in another folder")
 
 
 def named(settings: BaseModel, to: Tables) -> tuple[str, ...]:

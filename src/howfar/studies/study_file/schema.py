@@ -6,7 +6,7 @@ from typing import Any
 
 from howfar import registry
 from howfar.studies.study_file.document import StudyDocument
-from howfar.studies.study_file.kind import Kind
+from howfar.studies.study_file.kind import Kind, references
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -31,7 +31,8 @@ def json_schema() -> dict[str, Any]:
         own["title"] = name
         definitions[f"study_{name}"] = own
         choices.append({"$ref": f"#/$defs/study_{name}"})
-        shared |= {key: value for key, value in own["properties"].items() if key not in ("title", "kind")}
+        own_alone = {"title", "kind", *references(kind.settings), *kind.settings.UNSHARED}
+        shared |= {key: value for key, value in own["properties"].items() if key not in own_alone}
     schema["properties"]["studies"]["additionalProperties"] = {"anyOf": choices}
-    schema["properties"]["settings"]["properties"] = shared
+    schema["properties"]["settings"] |= {"properties": shared, "additionalProperties": False}
     return {"$schema": DIALECT, **schema}
