@@ -129,5 +129,5 @@ class StudyRun(Result):
     def caption(self) -> str:
         """Say in one line what the table is about."""
         images = sum(dataset.n for dataset in self.datasets)
-        count = len(self.studies)
-        return f"{self.title}: {count} {'study' if count == 1 else 'studies'} on {len(self.datasets)} datasets of {images:,} images"
+        count = f"{len(self.studies)} {'study' if len(self.studies) == 1 else 'studies'}"
+        return f"{self.title}: {count} on {len(self.datasets)} datasets of {images:,} images"

@@ -68,20 +68,18 @@ def evidence_sentence(answers: Mapping[str, Order]) -> str:
         )
     if not any(answer.holds for answer in answers.values()):
         return ""
-    return f"{listing([name for name, answer in answers.items() if answer.trivial], NAMED)}, which see colour and layout alone, give another order."
+    names = listing([name for name, answer in answers.items() if answer.trivial], NAMED)
+    return f"{names}, which see colour and layout alone, give another order."
 
 
 def apart_sentence(answers: Mapping[str, Order]) -> str:
     """Say for how many backbones the answer is beyond the intervals."""
     known = {name: answer for name, answer in answers.items() if answer.apart is not None}
     close = [name for name, answer in known.items() if not answer.apart]
+    both = "of the nearest dataset without cracks and the farthest with them"
     if not known or not close:
-        return (
-            "By every backbone the nearest dataset without cracks and the farthest with them have intervals that do not overlap."
-            if known
-            else ""
-        )
-    return f"By {listing(close, NAMED)} the intervals of the nearest dataset without cracks and the farthest with them overlap: the answer may be chance."
+        return f"By every backbone the intervals {both} do not overlap." if known else ""
+    return f"By {listing(close, NAMED)} the intervals {both} overlap: the answer may be chance."
 
 
 def relative_sentence(answers: Mapping[str, Order]) -> str:

@@ -87,7 +87,8 @@ def _changed(result: Identity, perturbation: str) -> str:
     parts += [f"lowers {'it' if more else 'the share of violated pairs'} for {listing(less, 6)}"] if less else []
     if not parts:
         largest = _change(max(rows, key=lambda row: float(abs(row["change"]))))
-        return f"Every interval of a change of the share of violated pairs by {perturbation} holds 0; the largest change is {largest}."
+        every = f"Every interval of a change of the share of violated pairs by {perturbation} holds 0"
+        return f"{every}; the largest change is {largest}."
     others = f"; the intervals of {rest} other change{plural(rest)} hold 0"
     return f"In percentage points, {perturbation} {' and '.join(parts)}{others if rest else ''}."
 

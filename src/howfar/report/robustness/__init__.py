@@ -67,8 +67,11 @@ def lead(result: Robustness) -> str:
 
 def _but(result: Robustness, best: str) -> str:
     """Name the perturbations under which another backbone keeps the order better."""
-    square = result.stability.pivot(index="perturbation", columns="backbone", values="kendall")
-    better = [name for name in result.perturbations if float(square.loc[name].max()) > float(square.loc[name, best])]
+    better = []
+    for name, rows in result.stability.groupby("perturbation", sort=False):
+        by_backbone = dict(zip(rows["backbone"], rows["kendall"].tolist(), strict=True))
+        if max(by_backbone.values()) > by_backbone[best]:
+            better.append(str(name))
     return f", but not under {listing(better, 8)}" if better else ""
 
 
