@@ -41,7 +41,11 @@ from howfar.results import (
 from howfar.results.adaptation import Adaptation
 from howfar.results.adaptations import Adaptations
 from howfar.results.backbones import BackboneComparison
+from howfar.results.components import Components
+from howfar.results.distance_table import DistanceTable
+from howfar.results.edges import Edges
 from howfar.results.evaluation import KEY
+from howfar.results.identity import Identity
 from howfar.results.matrix import Matrix
 from howfar.results.performance_by_distance import PerformanceByDistance
 from howfar.results.pool import Pool
@@ -49,6 +53,7 @@ from howfar.results.prompting import Prompting
 from howfar.results.result import Result
 from howfar.results.robustness import Robustness
 from howfar.results.scenes import Scenes, StudiedBackbone
+from howfar.results.study_run import StudyRun
 from howfar.results.suppression import Suppression
 
 MADE = Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"})
@@ -197,6 +202,22 @@ def prompting() -> Prompting:
 CATEGORIES = Settings(25, "pair", "none", 0, 9, 0, 1, None, False)
 
 
+def components() -> Components:
+    numbers = {"o_dist_mean": 1.5, "o_dist_scaled": 0.5, "relative": 1.25, "explained_variance": 0.5}
+    rows = [{"backbone": "pixels", "components": z, "dataset": name, **numbers} for z in (2, 4) for name in ("ä", "b")]
+    return Components(
+        primary="roads",
+        secondaries=("ä", "b"),
+        backbones=("pixels",),
+        components=(2, 4),
+        share=0.02,
+        plateaus={"pixels": None},
+        distances=pd.DataFrame(rows),
+        provenance=MADE,
+        notes=("a note",),
+    )
+
+
 def scenes() -> Scenes:
     keys = {"primary": "roads", "backbone": "pixels"}
     numbers = {"self_distance": 1.0, "relative": 1.5, "relative_low": 1.25, "relative_high": np.nan, "explained_variance": 0.5}
@@ -262,12 +283,15 @@ MAKERS: dict[type[Result], Callable[[], Any]] = {
     PerformanceByDistance: performance,
     Suppression: suppression,
     Prompting: prompting,
+    Components: components,
     Scenes: scenes,
     Robustness: robustness,
     Pool: believable_pool.make,
     Selection: selection,
     Evaluation: evaluation,
 }
+ELSEWHERE = {DistanceTable, Edges, Identity, StudyRun}
+"""Results whose making needs images or other studies: the tests of their studies read them back."""
 every = pytest.mark.parametrize("kind", MAKERS, ids=lambda kind: kind.__name__)
 
 
@@ -319,7 +343,7 @@ def assert_equal(one: Any, other: Any) -> None:
 
 
 def test_every_result_is_here() -> None:
-    assert set(Result.__subclasses__()) == set(MAKERS)
+    assert set(Result.__subclasses__()) - ELSEWHERE == set(MAKERS)
 
 
 @every
