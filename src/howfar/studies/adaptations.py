@@ -66,6 +66,8 @@ class AdaptationSettings(KindSettings):
 def _check(settings: AdaptationSettings, inputs: Inputs) -> None:
     """Check what would else stop the study after its first trainings."""
     config = AdaptSettings.of(checked(AdaptOptions, settings.own()))
+    if min((*settings.seeds, *settings.random_seeds)) < 0:
+        raise InputError.of("seeds and random_seeds", "must be at least 0", [*settings.seeds, *settings.random_seeds])
     if config.background_shots and not settings.background:
         raise InputError.of("background_shots", "are of no use without background", list(config.background_shots))
     names = _names(settings, inputs)

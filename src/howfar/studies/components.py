@@ -87,6 +87,9 @@ def _measured(features: tuple[Features, ...], settings: ComponentsSettings) -> l
         pairs = dict(zip((dataset.name for dataset in others), projected, strict=True))
     most = min(len(pair.explained_variance_ratio) for pair in pairs.values())
     counts = [count for count in sorted(settings.components) if count <= most]
+    if not counts:
+        rule = f"must hold a number of at most {most}, as many as these images and this feature have"
+        raise InputError.of("components", rule, list(settings.components))
     rows = []
     for count in counts:
         means = {name: _distance(pair, count) for name, pair in pairs.items()}

@@ -91,3 +91,47 @@ def test_bad_input_is_one_line(
     printed = capsys.readouterr()
     assert line in printed.err
     assert printed.err.count("\n") == 1
+
+
+OUTSIDE = b'{"format": 1, "datasets": {"places": {"roads": "../x"}, "contents": {}}, "backbones": {}}'
+
+
+def changed(bundle: Path, out: Path, name: str, data: bytes | None) -> Path:
+    """Copy a bundle with one member replaced, or left out."""
+    with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(out, "w") as new:
+        for member in old.namelist():
+            if member != name:
+                new.writestr(member, old.read(member))
+            elif data is not None:
+                new.writestr(member, data)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "line"),
+    [
+        ("results/components/components.json", None, "the bundle has no result of the study components"),
+        ("bundle.json", b'{"format": 1}', "is no bundle of a study"),
+        ("bundle.json", OUTSIDE, "must be below"),
+        ("study.toml", b"", "must be given, and is missing"),
+    ],
+)  # fmt: skip
+def test_a_bundle_that_lacks_or_forges_something_is_refused(
+    name: str, data: bytes | None, line: str, bundle: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "again"
+    assert run(["study", str(bundle), "--data", str(pictures), "--out", str(out)]) == 0
+    capsys.readouterr()
+    forged = changed(bundle, tmp_path / "forged.zip", name, data)
+    assert run(["study", str(forged), "--data", str(pictures), "--out", str(out)]) in (1, 2)
+    printed = capsys.readouterr()
+    assert line in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_a_bundle_writes_below_its_own_folder(bundle: Path, pictures: Path, tmp_path: Path) -> None:
+    text = b'store = "elsewhere"\n' + zipfile.ZipFile(bundle).read("study.toml")
+    forged = changed(bundle, tmp_path / "forged.zip", "study.toml", text)
+    assert run(["study", str(forged), "--data", str(pictures), "--out", str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again" / "run" / "store").is_dir()
+    assert not list(tmp_path.rglob("elsewhere"))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from howfar.data import Dataset, content_hash, read_bytes
-from howfar.errors import HowfarError, InputError, MissingPathError, StoreError, one_line
+from howfar.errors import HowfarError, ImageError, InputError, MissingPathError, StoreError, one_line
 from howfar.io.atomic import appearing
 from howfar.io.location import absolute, is_url
 from howfar.progress import bar
@@ -92,12 +94,17 @@ def _datasets(plan: Plan, progress: bool) -> dict[str, Any]:
     return {"places": places, "contents": {name: hashes(dataset) for name, dataset in shown}}
 
 
-def hashes(dataset: Dataset) -> dict[str, list[str | None]]:
+def hashes(dataset: Dataset) -> dict[str, tuple[str, str | None]]:
     """Hash the bytes of each image of a dataset and of its mask, by the image's name; None where there is no mask."""
-    return {
-        item.name: [content_hash(read_bytes(item.path)), None if item.mask is None else content_hash(read_bytes(item.mask))]
-        for item in dataset.items
-    }
+    return {item.name: (_hash(item.path), None if item.mask is None else _hash(item.mask)) for item in dataset.items}
+
+
+def _hash(path: Path | str) -> str:
+    """Hash a file's bytes; nothing stands for one that cannot be read, which every study skips."""
+    try:
+        return content_hash(read_bytes(path))
+    except ImageError:
+        return ""
 
 
 def backbones_of(plan: Plan) -> dict[str, Any]:
@@ -129,8 +136,25 @@ def _beside(plan: Plan) -> dict[str, Path]:
     return found
 
 
-def read_bundle(file: str | Path, folder: Path) -> tuple[Path, Mapping[str, Any]]:
-    """Unpack a bundle into a folder, and return the path of its study file and its manifest.
+class BundledDatasets(BaseModel):
+    """Hold the place of each dataset below the folder above all, and the hashes of every image and mask, by name."""
+
+    places: dict[str, str]
+    contents: dict[str, dict[str, tuple[str, str | None]]]
+
+
+class Manifest(BaseModel):
+    """Hold what a bundle says of itself besides its results."""
+
+    format: int
+    datasets: BundledDatasets
+    backbones: dict[str, dict[str, Any]]
+
+
+def read_bundle(file: str | Path, folder: Path) -> tuple[Path, Manifest]:
+    """Unpack a bundle into a folder of its own, and return the path of its study file and its manifest.
+
+    What an earlier bundle left in the folder is removed.
 
     Raises
     ------
@@ -144,9 +168,10 @@ def read_bundle(file: str | Path, folder: Path) -> tuple[Path, Mapping[str, Any]
         raise MissingPathError(f"bundle {str(file)!r} is not there")
     try:
         with zipfile.ZipFile(path) as archive:
-            manifest = json.loads(archive.read(MANIFEST))
-            if manifest["format"] != FORMAT:
+            manifest = Manifest.model_validate_json(archive.read(MANIFEST))
+            if manifest.format != FORMAT:
                 raise StoreError(f"{path} is a bundle of another format than this howfar reads ({FORMAT}): make it again")
+            shutil.rmtree(folder, ignore_errors=True)
             for name in archive.namelist():
                 _unpack(archive, name, folder)
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError, RuntimeError, NotImplementedError) as error:

@@ -86,6 +86,7 @@ def check_document(document: StudyDocument) -> CheckedFile:
         _check_model(name, model)
     _check_shared(document)
     _check_symbols(document)
+    _check_groups(document)
     datasets, folders, entries = _datasets(document)
     studies = {name: _study(name, values, document) for name, values in document.studies.items()}
     known: dict[str, Sequence[str]] = {
@@ -96,7 +97,10 @@ def check_document(document: StudyDocument) -> CheckedFile:
     }
     for name, planned in studies.items():
         for field, reference in references(type(planned.settings)).items():
-            _check_reference(f"studies.{name}.{field}", getattr(planned.settings, field), reference, known, folders, studies)
+            value = getattr(planned.settings, field)
+            if value == "" and type(planned.settings).model_fields[field].is_required():
+                raise InputError.of(f"studies.{name}.{field}", f"must name one of {reference.to}", value)
+            _check_reference(f"studies.{name}.{field}", value, reference, known, folders, studies)
     return CheckedFile(document, datasets, folders, entries, tuple(_in_order(studies)))
 
 
@@ -139,6 +143,16 @@ def _check_shared(document: StudyDocument) -> None:
             raise InputError.of(
                 "key of settings", "must be a setting of a study", name, nearest(name, sorted(known), "settings")
             )
+
+
+def _check_groups(document: StudyDocument) -> None:
+    """Refuse a group that is no regular expression."""
+    for name, entry in document.datasets.items():
+        try:
+            re.compile(entry.group or "")
+        except re.error as error:
+            rule = f"must be a regular expression ({error})"
+            raise InputError.of(f"datasets.{name}.group", rule, entry.group, "write '(.+)-[0-9]+' for tiles") from error
 
 
 def _check_symbols(document: StudyDocument) -> None:
@@ -196,7 +210,7 @@ def _study(name: str, values: Mapping[str, Any], document: StudyDocument) -> Pla
         rule = f"must be words of letters, digits, _ and -, and none of {', '.join(sorted(RESERVED))}"
         raise InputError.of("name of a study", rule, name, "it is the name of its folder: rename it")
     chosen = values.get("kind", name)
-    if chosen not in kinds:
+    if not isinstance(chosen, str) or chosen not in kinds:
         remedy = nearest(str(chosen), list(kinds), "kinds")
         raise InputError.of(f"{place}.kind", "must be a kind of study", chosen, remedy)
     kind = kinds[chosen]

@@ -132,11 +132,13 @@ def parse_document(text: str, folder: Path, places: Mapping[str, str]) -> StudyD
     """Check the text of a study file whose relative paths begin at a folder; raises `InputError` as `read_document`."""
     try:
         written = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         remedy = "each name once" if "declare" in str(error) or "overwrite" in str(error) else "see howfar study --new"
         raise InputError(f"study file is no TOML that can be read ({one_line(error)}): {remedy}") from error
     for name, place in places.items():
-        written["datasets"][name]["path"] = place
+        entry = written.get("datasets", {}).get(name)
+        if isinstance(entry, dict):
+            entry["path"] = place
     document: StudyDocument = checked_model(StudyDocument, _filled(written, ""), "")
     return document.model_copy(
         update={
@@ -206,18 +208,24 @@ def _filled(value: Any, place: str) -> Any:
 def _placed(entry: Any, folder: Path, name: str) -> Any:
     """Make a path of an entry absolute, from the study file's folder."""
     given = getattr(entry, name)
-    return (
-        entry
-        if given is None or is_url(given)
-        else entry.model_copy(update={name: str(absolute(folder / Path(given).expanduser()))})
-    )
+    if given is None or is_url(given):
+        return entry
+    return entry.model_copy(update={name: str(beside(folder, given))})
+
+
+def beside(folder: Path, path: str) -> Path:
+    """Make a path absolute that is relative to a folder; ~ stands for the home folder, where there is one."""
+    try:
+        return absolute(folder / Path(path).expanduser())
+    except RuntimeError:
+        return absolute(folder / path)
 
 
 def _local(entry: ModelEntry, folder: Path) -> ModelEntry:
     """Make the paths of a model's entry absolute: its initial weights, and an option that names a folder beside the file."""
     placed = _placed(entry, folder, "pretrained") if isinstance(entry.pretrained, str) else entry
-    beside = {
-        name: str(absolute(folder / value)) if isinstance(value, str) and value.startswith((".", "~", "/")) else value
+    options = {
+        name: str(beside(folder, value)) if isinstance(value, str) and value.startswith((".", "~", "/")) else value
         for name, value in placed.options.items()
     }
-    return ModelEntry.model_validate(placed.model_copy(update={"options": beside}).model_dump())
+    return ModelEntry.model_validate(placed.model_copy(update={"options": options}).model_dump())

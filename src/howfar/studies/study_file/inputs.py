@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howfar.backbones import load_backbone
+from howfar.backbones import load_backbone, takes
 from howfar.data import Dataset
 from howfar.pipeline import embed_all
 from howfar.results import Features
@@ -71,7 +71,8 @@ class Inputs:
         """Return the registered name of a backbone of the file, and the options to load it with."""
         entry = self.file.document.backbones[name]
         options = entry.loading()
-        return entry.backbone or name, options if self.device == "auto" else {**options, "device": self.device}
+        placed = self.device != "auto" and "device" in takes(entry.backbone or name)
+        return entry.backbone or name, {**options, "device": self.device} if placed else options
 
     def backbone(self, name: str) -> Backbone:
         """Load a backbone of the file, once for all studies."""

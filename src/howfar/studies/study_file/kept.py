@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -66,8 +67,9 @@ def done_in(folder: Path) -> Done | None:
     """Read what is written beside a finished study's result; None where there is none that can be read."""
     try:
         written = json.loads((folder / DONE).read_text(encoding="utf-8"))
-        return Done(str(written["key"]), float(written["seconds"]))
-    except (OSError, ValueError, LookupError, TypeError):
+        seconds = float(written["seconds"])
+        return Done(str(written["key"]), seconds) if math.isfinite(seconds) else None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, Unpack
 
 import pandas as pd
 
-from howfar import registry
-from howfar.errors import InputError
+from howfar.errors import HowfarError, InputError, StoreError
 from howfar.io.location import absolute, ready_folder
 from howfar.keywords import StudyFileOptions
 from howfar.numbers import format_number
@@ -19,7 +18,8 @@ from howfar.results.json_values import plain
 from howfar.results.result import Result
 from howfar.results.tables import Cells, Shown
 from howfar.settings import checked
-from howfar.studies.study_file.bundle import RESULTS, backbones_of, hashes, read_bundle
+from howfar.studies.study_file.bundle import RESULTS, Manifest, backbones_of, hashes, read_bundle
+from howfar.studies.study_file.checked import Planned
 from howfar.studies.study_file.study import Plan, plan_of, run_plan
 
 TOLERANCE: Final = 1e-4
@@ -105,18 +105,35 @@ def rerun_bundle(file: str | Path, data: str | Path, **options: Unpack[StudyFile
     root = absolute(given["out"] or path.with_suffix(""))
     ready_folder("out", root)
     study, manifest = read_bundle(path, root / "bundle")
-    places = {name: str(absolute(data) / place) for name, place in manifest["datasets"]["places"].items() if place}
-    plan = plan_of(study, {**given, "out": root / "run"}, places)
-    _check_images(plan, manifest["datasets"]["contents"])
-    run = run_plan(plan, {**given, "out": root / "run"})
-    compared = []
-    for record, result in zip(run.studies, run.results, strict=True):
-        kind: type[Result] = registry.load("studies", record.kind).result
-        compared.append(compare_results(record.name, kind.load(root / "bundle" / RESULTS / record.name), result))
-    return Reproduction(tuple(compared), _other_backbones(plan, manifest["backbones"]), str(plan.root))
+    given = checked(StudyFileOptions, {**options, "out": root / "run", "store": given["store"] or root / "run" / "store"})
+    plan = plan_of(study, given, _places(manifest, absolute(data)))
+    _check_images(plan, manifest.datasets.contents)
+    bundled = {planned.name: _bundled(planned, root / "bundle" / RESULTS) for planned in plan.file.studies}
+    run = run_plan(plan, given)
+    results = zip((record.name for record in run.studies), run.results, strict=True)
+    compared = tuple(compare_results(name, bundled[name], result) for name, result in results)
+    return Reproduction(compared, _other_backbones(plan, manifest.backbones), str(plan.root))
 
 
-def _check_images(plan: Plan, contents: Mapping[str, Mapping[str, list[str | None]]]) -> None:
+def _places(manifest: Manifest, data: Path) -> dict[str, str]:
+    """Say where each dataset lies below the folder of data; a place out of it is refused."""
+    for name, place in manifest.datasets.places.items():
+        if ".." in PurePosixPath(place).parts or PurePosixPath(place).is_absolute():
+            raise InputError.of(
+                f"place of dataset {name} in the bundle", "must be below --data", place, "make the bundle again"
+            )
+    return {name: str(data / place) for name, place in manifest.datasets.places.items() if place}
+
+
+def _bundled(planned: Planned, folder: Path) -> Result:
+    """Load the result of a study that the bundle holds."""
+    try:
+        return planned.kind.result.load(folder / planned.name)
+    except HowfarError as error:
+        raise StoreError(f"the bundle has no result of the study {planned.name} that can be read: make it again") from error
+
+
+def _check_images(plan: Plan, contents: Mapping[str, Mapping[str, tuple[str, str | None]]]) -> None:
     """Refuse datasets whose images or masks are not those of the bundle."""
     for name, dataset in plan.file.datasets.items():
         found, wanted = hashes(dataset), contents.get(name, {})

@@ -21,7 +21,7 @@ from howfar.results.study_run import StudyDataset, StudyRecord, StudyRun
 from howfar.settings import checked, with_options
 from howfar.studies.run_folder import draw
 from howfar.studies.study_file.checked import CheckedFile, Planned, check_document
-from howfar.studies.study_file.document import StudyDocument, read_document
+from howfar.studies.study_file.document import StudyDocument, beside, read_document
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kept import done_in, fingerprint, keep, kept_result, key_of
 from howfar.studies.study_inputs import Execution
@@ -116,8 +116,9 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
     root = _root(document, path, given["out"])
     store = given["store"] or document.store or root / "store"
     if isinstance(store, str) and not is_url(store):
-        store = path.parent / Path(store).expanduser() if given["store"] is None else absolute(store)
+        store = beside(path.parent, str(store)) if given["store"] is None else absolute(store)
     execution = Execution.of({**given, "store": store})  # type: ignore[typeddict-unknown-key]  # more than it reads
+    _refuse_inside(root, document)
     checked_file = check_document(document)
     prints = {name: fingerprint(dataset) for name, dataset in checked_file.datasets.items()}
     keys: dict[str, str] = {}
@@ -129,6 +130,15 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
     return Plan(text, checked_file, root, execution, keys, _title(document, path), path.parent)
 
 
+def _refuse_inside(root: Path, document: StudyDocument) -> None:
+    """Refuse a run folder that lies in a dataset, whose images the run's figures would become."""
+    for name, entry in document.datasets.items():
+        if not is_url(entry.path) and root.is_relative_to(entry.path):
+            raise InputError.of(
+                "out", f"must not lie in the folder of datasets.{name}", str(root), 'write out = "FOLDER" elsewhere'
+            )
+
+
 def _title(document: StudyDocument, path: Path) -> str:
     return document.title or path.stem.replace("-", " ").capitalize()
 
@@ -136,7 +146,7 @@ def _title(document: StudyDocument, path: Path) -> str:
 def _root(document: StudyDocument, path: Path, out: str | Path | None) -> Path:
     if out is not None:
         return absolute(out)
-    root = absolute(path.parent / Path(document.out or path.stem).expanduser())
+    root = beside(path.parent, document.out or path.stem)
     if root == path:
         raise InputError.of("out", "must be another path than the study file", str(path), 'write out = "FOLDER" in it')
     return root
