@@ -69,7 +69,7 @@ def duration(seconds: float) -> str:
     Examples
     --------
     >>> duration(0.04), duration(12.3), duration(200), duration(7300)
-    ('below 1 s', '12 s', '3 min 20 s', '2 h 2 min')
+    ('below 1 s', '12 s', '3 min 20 s', '2 h 1 min')
     """
     whole = round(seconds)
     if whole < 1:

@@ -167,7 +167,7 @@ def test_several_backbones_go_on_too(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("howfar.studies.backbones._with_agreement", stop)
+        patch.setattr("howfar.studies.backbones.with_agreement", stop)
         with pytest.raises(KeyboardInterrupt):
             howfar.compare_backbones(demo_folders[0], demo_folders[1:3], both, out=tmp_path / "run", **options)
     del measured[:]

@@ -84,7 +84,7 @@ def test_words_of_the_order(table: DistanceTable) -> None:
     assert "by no backbone (other)" in text.lead(table, {"other": answers["other"]})
     assert "by both backbones (net and again)" in text.lead(table, {"net": answers["net"], "again": answers["net"]})
     failing = {**own, "pixels": replace(answers["pixels"], holds=False)}
-    assert "it is not colour and layout alone" in text.evidence_sentence(failing)
+    assert "which see colour and layout alone, give another order" in text.evidence_sentence(failing)
     close = {**answers, "net": replace(answers["net"], apart=False)}
     assert text.apart_sentence(close).startswith("By net the intervals")
     turned = {**own, "other": replace(answers["other"], relative=True)}

@@ -54,7 +54,7 @@ def test_where_the_claim_holds_wholly_is_named(identity: Identity) -> None:
 def test_a_change_counts_beyond_its_interval_alone(identity: Identity) -> None:
     within = with_claims(identity, change=0.01, change_low=-0.02, change_high=0.03)
     assert made(within).sentences[1] == (
-        "No change of the share of violated pairs by blur is beyond its interval; the largest is lite0 under view "
+        "Every interval of a change of the share of violated pairs by blur holds 0; the largest change is lite0 under view "
         "(+1.0 [−2.0, +3.0])."
     )
     claims = within.claims.copy()
@@ -62,7 +62,7 @@ def test_a_change_counts_beyond_its_interval_alone(identity: Identity) -> None:
     claims.loc[7, ["change", "change_low", "change_high"]] = (-0.1, -0.2, -0.05)
     assert made(replace(within, claims=claims)).sentences[1] == (
         "In percentage points, blur raises the share of violated pairs for lite0 under view (+2.0 [+1.0, +3.0]) and lowers it "
-        "for pixels under light (−10.0 [−20.0, −5.0]); 2 other changes are within theirs."
+        "for pixels under light (−10.0 [−20.0, −5.0]); the intervals of 2 other changes hold 0."
     )
 
 

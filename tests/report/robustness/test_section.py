@@ -86,3 +86,13 @@ def test_the_perturbation_that_changes_the_order_the_most_is_named(result: Robus
     for backbone, sentence in zip(result.backbones, section(result, Context(Path())).sentences, strict=True):
         rows = result.stability[result.stability["backbone"] == backbone].set_index("perturbation")
         assert sentence.startswith(f"By {backbone}, {rows['kendall'].idxmin()} changes the order the most")
+
+
+def test_perturbations_that_another_backbone_stands_better_are_named(result: Robustness) -> None:
+    best = str(result.overall.sort_values("kendall", ascending=False, kind="stable")["backbone"].iloc[0])
+    stability = result.stability.copy()
+    stability["kendall"] = [0.5 if name == best else 0.4 for name in stability["backbone"]]
+    assert "but not under" not in lead(replace(result, stability=stability))
+    first = next(iter(result.perturbations))
+    stability.loc[(stability["backbone"] != best) & (stability["perturbation"] == first), "kendall"] = 0.9
+    assert f"but not under {first};" in lead(replace(result, stability=stability))

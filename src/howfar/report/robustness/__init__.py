@@ -70,7 +70,7 @@ def _but(result: Robustness, best: str) -> str:
     better = []
     for name, rows in result.stability.groupby("perturbation", sort=False):
         by_backbone = dict(zip(rows["backbone"], rows["kendall"].tolist(), strict=True))
-        if max(by_backbone.values()) > by_backbone[best]:
+        if best in by_backbone and max(by_backbone.values()) > by_backbone[best]:
             better.append(str(name))
     return f", but not under {listing(better, 8)}" if better else ""
 
