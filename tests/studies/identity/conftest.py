@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,16 +23,14 @@ bootstrap = 200
 """
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _undrawn() -> Iterator[None]:
+def undrawn(patch: pytest.MonkeyPatch) -> None:
     """Leave out the report, which has tests of its own."""
+    patch.setattr("howfar.studies.study_file.study.draw", lambda *_: None)
 
-    def undrawn(result: Any, folder: Path) -> None:
-        pass
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("howfar.studies.study_file.study.draw", undrawn)
-        yield
+@pytest.fixture(autouse=True)
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    undrawn(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +45,8 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def identity(people: Path) -> Identity:
     """The study of these people by the two trivial backbones, with blur and without."""
     (people / "study.toml").write_text(STUDY)
-    result = howfar.study(people / "study.toml", progress=False)["identity"]
+    with pytest.MonkeyPatch.context() as patch:
+        undrawn(patch)
+        result = howfar.study(people / "study.toml", progress=False)["identity"]
     assert isinstance(result, Identity)
     return result
