@@ -83,5 +83,17 @@ def test_an_image_that_is_gone_is_a_grey_box(result: Scenes, tmp_path: Path) -> 
 
 
 def test_a_missing_distance_from_itself_is_no_stroke(result: Scenes) -> None:
+    whole = scene_violins(result, "campus")
     figure = scene_violins(replace(result, distances=result.distances.assign(self_distance=np.nan)), "campus")
     figure.canvas.draw()
+    without, with_strokes = (
+        sum(
+            len(points)
+            for axes in each.axes
+            for mark in axes.collections
+            if str(mark.get_label()).startswith("own:")
+            for points in mark.get_segments()
+        )
+        for each in (figure, whole)
+    )
+    assert without == 0 < with_strokes

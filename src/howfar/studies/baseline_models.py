@@ -10,7 +10,7 @@ from howfar.backbones import load_backbone
 from howfar.errors import InputError, MissingPathError
 from howfar.settings import nearest
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import Reference
+from howfar.studies.study_file.kind import Reference, Work
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
@@ -36,7 +36,17 @@ def baseline_models(inputs: Inputs, of: str, chosen: Sequence[str]) -> tuple[str
 
 
 class Measured(Protocol):
-    """Name the backbones that a study measures by, and the models of another study that are backbones too."""
+    """Name the datasets of a study, and the backbones that it measures by, models of another study among them."""
+
+    @property
+    def primary(self) -> str:
+        """Return the name of the primary dataset."""
+        ...
+
+    @property
+    def secondaries(self) -> tuple[str, ...]:
+        """Return the names of the secondary datasets, or of folders of them."""
+        ...
 
     @property
     def backbones(self) -> tuple[str, ...]:
@@ -57,6 +67,12 @@ class Measured(Protocol):
 def models_of(settings: Measured, inputs: Inputs) -> tuple[str, ...]:
     """Return the names of the models that a study measures by; none where it names no study of adaptation."""
     return baseline_models(inputs, settings.of, settings.models) if settings.of else ()
+
+
+def embedding_work(settings: Measured, inputs: Inputs) -> Work:
+    """Count what a study embeds: every dataset by every backbone and model."""
+    seen = inputs.names((settings.primary, *settings.secondaries))
+    return Work(embedded=dict.fromkeys((*settings.backbones, *models_of(settings, inputs)), seen))
 
 
 def check_backbones(settings: Measured, inputs: Inputs) -> None:

@@ -18,9 +18,16 @@ from howfar.projection import Projection, Projector
 from howfar.relation.plateau import plateau
 from howfar.results import Features, Provenance
 from howfar.results.components import Components
-from howfar.studies.baseline_models import AdaptationName, SomeModels, baseline_backbone, check_backbones, models_of
+from howfar.studies.baseline_models import (
+    AdaptationName,
+    SomeModels,
+    baseline_backbone,
+    check_backbones,
+    embedding_work,
+    models_of,
+)
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, Reference, Work, check_roles, setting
+from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, Reference, check_roles, setting
 
 
 class ComponentsSettings(KindSettings):
@@ -127,12 +134,6 @@ def _plateau(measured: pd.DataFrame, settings: ComponentsSettings) -> int | None
     return plateau([int(count) for count in square.index], square.to_numpy(), settings.share)
 
 
-def _work(settings: ComponentsSettings, inputs: Inputs) -> Work:
-    seen = inputs.names((settings.primary, *settings.secondaries))
-    models = models_of(settings, inputs)
-    return Work(embedded=dict.fromkeys((*settings.backbones, *models), seen))
-
-
 COMPONENTS = Kind(
     name="components",
     title="How many components are enough?",
@@ -140,6 +141,6 @@ COMPONENTS = Kind(
     settings=ComponentsSettings,
     run=_run,
     result=Components,
-    work=_work,
+    work=embedding_work,
     check=_check,
 )

@@ -16,10 +16,17 @@ from howfar.results.backbones import BackboneComparison
 from howfar.results.distance_table import BackboneFeature, DistanceTable
 from howfar.settings import checked
 from howfar.studies.backbones import by_image, with_agreement
-from howfar.studies.baseline_models import AdaptationName, SomeModels, baseline_backbone, check_backbones, models_of
+from howfar.studies.baseline_models import (
+    AdaptationName,
+    SomeModels,
+    baseline_backbone,
+    check_backbones,
+    embedding_work,
+    models_of,
+)
 from howfar.studies.distance import compared
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, Reference, Work, check_roles, setting
+from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, Reference, check_roles, setting
 from howfar.studies.study_inputs import BASELINES, drawn
 
 if TYPE_CHECKING:
@@ -120,12 +127,6 @@ def _feature(labelled: Labelled) -> BackboneFeature:
     )
 
 
-def _work(settings: DistanceSettings, inputs: Inputs) -> Work:
-    seen = inputs.names((settings.primary, *settings.secondaries))
-    models = models_of(settings, inputs)
-    return Work(embedded=dict.fromkeys((*settings.backbones, *models), seen))
-
-
 DISTANCE = Kind(
     name="distance",
     title="How far is each dataset?",
@@ -133,6 +134,6 @@ DISTANCE = Kind(
     settings=DistanceSettings,
     run=_run,
     result=DistanceTable,
-    work=_work,
+    work=embedding_work,
     check=_check,
 )
