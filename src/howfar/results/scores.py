@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from howfar.numbers import format_interval, format_number, format_p
+from howfar.results.gate import Gate
 from howfar.results.json_values import plain
 from howfar.results.records import Skipped
+from howfar.results.relation import SetEstimate
 from howfar.results.tables import Cells, Shown
 
 if TYPE_CHECKING:
@@ -91,12 +93,18 @@ class Scores(Shown):
         Those that could not be read, and why.
     notes
         What a reader should know: how predictions were judged, what is undefined.
+    estimates
+        The mean performance to expect of each dataset that was scored whole, with its interval.
+    gates
+        Whether those estimates may be believed.
     """
 
     primary: str
     images: tuple[Score, ...]
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    estimates: tuple[SetEstimate, ...] = ()
+    gates: tuple[Gate, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
