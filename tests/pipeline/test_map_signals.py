@@ -11,11 +11,12 @@ from PIL import Image
 
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
-from howfar.metrics import signals, soft_dice
+from howfar.metrics import flip_overlap, foreground_shape, signals, soft_dice, soft_f
 from howfar.pipeline.map_signals import Folders, stacked
-from howfar.relation.label_free_columns import CONFIDENCES
+from howfar.relation.label_free_columns import CONFIDENCES, SHAPES
 
 SIDE = 12
+MAIN = (*CONFIDENCES, "soft_f", "histogram", *SHAPES)
 
 
 def draw(seed: int) -> np.ndarray:
@@ -54,7 +55,12 @@ def test_signals_are_those_of_the_map(place: Path) -> None:
         histogram = np.bincount(draw(1).ravel(), minlength=256)
         assert words == ""
         assert found.pop("histogram").tolist() == histogram.tolist()
-        assert found == signals(histogram, threshold)
+        expected = {
+            **signals(histogram, threshold),
+            "soft_f": soft_f(histogram, threshold),
+            **foreground_shape(draw(1), threshold),
+        }
+        assert found == expected
 
 
 def test_agreement_is_with_the_flipped_map_and_with_each_member_of_the_ensemble(place: Path) -> None:
@@ -67,17 +73,18 @@ def test_agreement_is_with_the_flipped_map_and_with_each_member_of_the_ensemble(
             assert ("flip_agreement" in found, "ensemble_agreement" in found) == (flipped, bool(members))
             if flipped:
                 assert found["flip_agreement"] == soft_dice(m, np.roll(m, 1, axis=0))
+                assert found["flip_overlap"] == flip_overlap(m, np.roll(m, 1, axis=0)[:, ::-1], 0.5)
             if members:
                 assert found["ensemble_agreement"] == pytest.approx(np.mean(pairs[members]), abs=1e-15)
 
 
 def test_the_columns_are_those_of_the_folders_given(place: Path) -> None:
     assert Folders().columns() == ()
-    assert folders(place).columns() == (*CONFIDENCES, "histogram")
-    assert folders(place, flipped=True).columns() == (*CONFIDENCES, "histogram", "flip_agreement")
-    assert folders(place, ensemble=("b",)).columns() == (*CONFIDENCES, "histogram", "ensemble_agreement")
+    assert folders(place).columns() == MAIN
+    assert folders(place, flipped=True).columns() == (*MAIN, "flip_agreement", "flip_overlap")
+    assert folders(place, ensemble=("b",)).columns() == (*MAIN, "ensemble_agreement")
     every = folders(place, True, ("b", "c"))
-    assert every.columns() == (*CONFIDENCES, "histogram", "flip_agreement", "ensemble_agreement")
+    assert every.columns() == (*MAIN, "flip_agreement", "ensemble_agreement", "flip_overlap")
     assert set(read(every, place / "images/1.jpg")[0]) == set(every.columns())
     assert [folder.name for folder in every.all()] == ["main", "flips", "b", "c"]
 
@@ -87,7 +94,7 @@ def test_a_missing_map_is_told_and_what_was_found_before_it_kept(place: Path) ->
     (place / "c/1.png").unlink()
     found, words = read(every, place / "images/1.jpg")
     assert words == f"no map of it below {place}/c"
-    assert set(found) == {*CONFIDENCES, "histogram"}
+    assert set(found) == set(MAIN)
     (place / "main/1.png").unlink()
     assert read(every, place / "images/1.jpg") == ({}, f"no map of it below {place}/main")
     assert read(every, place / "images/2.jpg")[1] == ""
@@ -102,7 +109,7 @@ def test_a_map_that_cannot_be_read_or_does_not_fit_is_told(place: Path) -> None:
     save(place / "flips", "2.png", np.zeros((4, 4), np.uint8))
     found, words = read(folders(place, flipped=True), place / "images/2.jpg")
     assert "must have one shape" in words or "shape" in words
-    assert set(found) == {*CONFIDENCES, "histogram"}
+    assert set(found) == set(MAIN)
 
 
 def test_of_maps_of_one_name_the_png_is_taken_and_arrays_are_maps_too(place: Path) -> None:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from howfar.errors import InputError, UnknownNameError
 from howfar.relation.calibrated_estimator import Calibrated, calibrate
@@ -40,26 +42,57 @@ def test_the_fit_is_to_all_images() -> None:
     np.testing.assert_allclose(estimate, fitted.predict(columns), atol=1e-14)
 
 
+def half_width(calibrated: Calibrated, level: float) -> Callable[[np.ndarray], np.ndarray]:
+    """The interval's formula, by sorting and counting."""
+    scaled = np.abs(calibrated.estimates - calibrated.performance)
+    scaled /= np.sqrt(calibrated.estimates * (1 - calibrated.estimates) + 0.02)
+    of, quantiles = np.array(calibrated.sets), []
+    for name in set(of):
+        errors = sorted(scaled[of == name])
+        quantiles.append(errors[min(math.ceil((len(errors) + 1) * level), len(errors)) - 1])
+    q = sorted(quantiles)[min(math.ceil((len(quantiles) + 1) * level), len(quantiles)) - 1]
+    return lambda estimate: q * np.sqrt(estimate * (1 - estimate) + 0.02)
+
+
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
-def test_intervals_are_the_ranked_error_on_either_side(level: float) -> None:
+def test_an_images_interval_is_the_scaled_error_of_left_out_sets(level: float) -> None:
     columns, performance = planted()
     calibrated = calibrate("flip_agreement", columns, performance, SETS, level=level)
-    errors = np.sort(np.abs(calibrated.estimates - performance))
-    half = errors[math.ceil((N + 1) * level) - 1]
     estimate, low, high = calibrated.predict(columns)
-    np.testing.assert_allclose(low, np.maximum(estimate - half, 0), atol=1e-14)
-    np.testing.assert_allclose(high, np.minimum(estimate + half, 1), atol=1e-14)
-    assert low.min() >= 0
-    assert high.max() <= 1
+    half = half_width(calibrated, level)(estimate)
+    np.testing.assert_allclose(low, np.maximum(estimate - half, 0), atol=1e-12)
+    np.testing.assert_allclose(high, np.minimum(estimate + half, 1), atol=1e-12)
 
 
-def test_too_few_images_for_a_level_say_nothing() -> None:
+def test_the_primarys_own_kind_is_in_every_fit_and_in_no_error() -> None:
     columns, performance = planted()
-    few = slice(10, 18)
-    calibrated = calibrate("flip_agreement", take(columns, np.arange(10, 18)), performance[few], SETS[few], level=0.9)
-    estimate, low, high = calibrated.predict(columns)
-    assert (low.tolist(), high.tolist()) == ([0.0] * N, [1.0] * N)
-    assert estimate.std() > 0
+    calibrated = calibrate("flip_agreement", columns, performance, SETS, home="cracks")
+    assert (set(calibrated.sets), calibrated.left_out) == ({"tiles", "wood"}, 2)
+    rest = SETS != "wood"
+    fitted = FLIP_AGREEMENT.fit(take(columns, rest), performance[rest], SETS[rest])
+    wood = np.array(calibrated.sets) == "wood"
+    np.testing.assert_allclose(calibrated.estimates[wood], fitted.predict(take(columns, ~rest)), atol=1e-12)
+    whole = FLIP_AGREEMENT.fit(columns, performance, SETS).predict(columns)
+    np.testing.assert_allclose(calibrated.fitted.predict(columns), whole, atol=1e-12)
+
+
+def test_home_images_without_a_distance_are_left_out_of_its_fit_alone() -> None:
+    columns, performance = planted()
+    columns["i_dist"] = np.where(SETS == "cracks", np.nan, columns["i_dist"])
+    calibrated = calibrate("i_dist", columns, performance, SETS, home="cracks")
+    foreign = SETS != "cracks"
+    alone = calibrate("i_dist", take(columns, foreign), performance[foreign], SETS[foreign])
+    assert calibrated.to_dict() == alone.to_dict()
+
+
+def test_one_foreign_set_tells_nothing_of_how_sets_differ() -> None:
+    columns, performance = planted()
+    two = SETS != "wood"
+    calibrated = calibrate("flip_agreement", take(columns, two), performance[two], SETS[two], home="cracks")
+    assert (list(calibrated.set_errors()), calibrated.left_out) == (["tiles"], 1)
+    estimate = calibrated.predict_set(columns, "walls")
+    assert (estimate.low, estimate.high) == (0.0, 1.0)
+    assert (calibrated.predict(columns)[1].max(), calibrated.predict(columns)[2].min()) == (0.0, 1.0)
 
 
 def test_an_image_that_lacks_the_column_has_no_interval() -> None:
@@ -70,19 +103,17 @@ def test_an_image_that_lacks_the_column_has_no_interval() -> None:
         assert np.isnan(row).tolist() == [False, True]
 
 
-def test_a_sets_interval_has_the_level_that_the_sets_allow() -> None:
+def test_a_sets_interval_has_the_level_that_was_asked_for() -> None:
     columns, performance = planted()
-    calibrated = calibrate("flip_agreement", columns, performance, SETS, level=0.9)
     new = {"flip_agreement": np.array([0.2, 0.6, np.nan])}
-    one = calibrated.predict_set(new, "walls", 0.4)
-    errors = [abs(np.mean((calibrated.estimates - performance)[name == SETS])) for name in np.unique(SETS)]
-    mean = np.nanmean(calibrated.predict(new)[0])
-    assert (one.dataset, one.estimator, one.n, one.level, one.measured) == ("walls", "flip_agreement", 2, 0.75, 0.4)
-    assert (one.predicted, one.low, one.high) == pytest.approx((mean, mean - max(errors), mean + max(errors)))
-    low_level = calibrate("flip_agreement", columns, performance, SETS, level=0.5).predict_set(new, "walls")
-    assert low_level.level == 0.5
-    assert low_level.measured is None
-    assert low_level.high - low_level.predicted == pytest.approx(sorted(errors)[1])
+    for level in (0.5, 0.9):
+        calibrated = calibrate("flip_agreement", columns, performance, SETS, level=level)
+        errors = np.array([np.mean((calibrated.estimates - performance)[name == SETS]) for name in np.unique(SETS)])
+        half = stats.t.ppf((1 + level) / 2, 2) * np.sqrt(np.mean(errors**2))
+        one = calibrated.predict_set(new, "walls", 0.4)
+        mean = np.nanmean(calibrated.predict(new)[0])
+        assert (one.dataset, one.estimator, one.n, one.level, one.measured) == ("walls", "flip_agreement", 2, level, 0.4)
+        assert (one.predicted, one.low, one.high) == pytest.approx((mean, max(mean - half, 0), min(mean + half, 1)))
 
 
 def test_one_labelled_set_says_nothing_of_other_sets() -> None:
@@ -180,8 +211,10 @@ def test_wrong_input_is_refused() -> None:
 def test_wrong_documents_are_refused() -> None:
     columns, performance = planted()
     document = calibrate("mean", columns, performance, SETS).to_dict()
-    for key in document:
+    for key in set(document) - {"left_out"}:
         with pytest.raises(InputError, match="document must be that of a calibrated estimator"):
             Calibrated.from_dict({name: value for name, value in document.items() if name != key})
     with pytest.raises(InputError, match="one estimate and one performance an image"):
         Calibrated.from_dict({**document, "sets": ["cracks"]})
+    older = {name: value for name, value in document.items() if name != "left_out"}
+    assert Calibrated.from_dict(older).left_out == 3

@@ -19,41 +19,47 @@ def images(rng: np.random.Generator, n: int, shift: float = 0.0) -> tuple[dict[s
     return {"flip_agreement": signal}, np.clip(0.1 + 0.7 * signal + noise + shift, 0, 1)
 
 
-@pytest.mark.parametrize("sets", [["a"] * 60, ["a"] * 10 + ["b"] * 20 + ["c"] * 30])
-def test_image_intervals_hold_at_their_level_for_exchangeable_images(sets: list[str]) -> None:
-    rng, covered = np.random.default_rng(0), []
-    for _ in range(500):
-        calibrated = calibrate(FLIP_AGREEMENT, *images(rng, 60), sets, level=0.9)
-        columns, truth = images(rng, 30)
+def world(rng: np.random.Generator, shifts: np.ndarray, per_set: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Sets whose performance lies above or below what the signal tells, by one shift a set."""
+    made = [images(rng, per_set, shift) for shift in shifts]
+    columns = {"flip_agreement": np.concatenate([columns["flip_agreement"] for columns, _ in made])}
+    return columns, np.concatenate([truth for _, truth in made])
+
+
+@pytest.mark.parametrize("sets", [3, 8])
+def test_image_intervals_hold_about_at_their_level_for_images_of_a_further_set(sets: int) -> None:
+    rng, covered, names = np.random.default_rng(0), [], np.repeat(np.arange(sets), 20)
+    for _ in range(300):
+        shifts = 0.1 * rng.normal(size=sets + 1)
+        calibrated = calibrate(FLIP_AGREEMENT, *world(rng, shifts[:-1], 20), names, level=0.9)
+        columns, truth = images(rng, 30, shifts[-1])
         _, low, high = calibrated.predict(columns)
         covered.append(np.mean((low <= truth) & (truth <= high)))
-    assert 0.87 <= np.mean(covered) <= 0.93
+    assert 0.87 <= np.mean(covered) <= 0.98
 
 
-def test_image_intervals_need_not_hold_for_another_dataset() -> None:
-    rng = np.random.default_rng(1)
-    calibrated = calibrate(FLIP_AGREEMENT, *images(rng, 60), ["a"] * 60, level=0.9)
+def test_image_intervals_need_not_hold_for_a_set_unlike_the_labelled_ones() -> None:
+    rng, names = np.random.default_rng(1), np.repeat(np.arange(6), 20)
+    calibrated = calibrate(FLIP_AGREEMENT, *world(rng, np.zeros(6), 20), names, level=0.9)
     columns, truth = images(rng, 200, shift=0.4)
     _, low, high = calibrated.predict(columns)
     assert np.mean((low <= truth) & (truth <= high)) < 0.6
 
 
-@pytest.mark.parametrize("sets", [9, 4])
-def test_set_intervals_hold_at_their_level_for_exchangeable_sets(sets: int) -> None:
+@pytest.mark.parametrize("sets", [2, 4, 9])
+def test_set_intervals_hold_at_their_level_for_a_further_set(sets: int) -> None:
     rng, names = np.random.default_rng(2), np.repeat(np.arange(sets), 6)
-    levels = {0.9: min(0.9, sets / (sets + 1)), 0.6: 0.6}
-    covered: dict[float, list[bool]] = {asked: [] for asked in levels}
+    covered: dict[float, list[bool]] = {0.9: [], 0.6: []}
     for _ in range(600):
-        made = [images(rng, 6, shift) for shift in 0.1 * rng.normal(size=sets + 1)]
-        known = {"flip_agreement": np.concatenate([columns["flip_agreement"] for columns, _ in made[:-1]])}
-        calibrated = calibrate(FLIP_AGREEMENT, known, np.concatenate([truth for _, truth in made[:-1]]), names)
-        for asked, level in levels.items():
-            one = replace(calibrated, level=asked).predict_set(made[-1][0], "new")
-            assert one.level == pytest.approx(level)
-            covered[asked].append(one.low <= made[-1][1].mean() <= one.high)
-    # Leave-one-out errors of a few sets are not quite those of a further set: a little more or less is covered.
-    for asked, level in levels.items():
-        assert level - 0.04 <= np.mean(covered[asked]) <= level + 0.1
+        shifts = 0.1 * rng.normal(size=sets + 1)
+        calibrated = calibrate(FLIP_AGREEMENT, *world(rng, shifts[:-1], 6), names)
+        columns, truth = images(rng, 6, shifts[-1])
+        for level, held in covered.items():
+            estimate = replace(calibrated, level=level).predict_set(columns, "new")
+            held.append(estimate.low <= truth.mean() <= estimate.high)
+    # Each error is of a fit to one set fewer, so that a little more is covered.
+    for level, held in covered.items():
+        assert level - 0.05 <= np.mean(held) <= level + 0.1
 
 
 def test_the_failure_list_errs_at_most_as_often_as_stated() -> None:

@@ -161,7 +161,7 @@ def test_two_sets_and_single_images_are_judged_all_the_same() -> None:
 
 
 def judgement(name: str, sets: int, mae: float) -> Judgement:
-    return Judgement(name, "baseline", sets, 9, mae, 0.1, None, None, None, None, None)
+    return Judgement(name, "baseline", sets, 9, 0.1, mae, None, None, None, None, None)
 
 
 def test_the_best_is_of_those_judged_everywhere_and_ties_go_to_the_earlier() -> None:

@@ -9,7 +9,8 @@ from sklearn.linear_model import Ridge
 
 from howfar import registry
 from howfar.errors import InputError, UnknownNameError
-from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES, DISTANCES, take
+from howfar.relation.label_free_columns import DISTANCES, take
+from howfar.relation.label_free_columns import SIGNALS as SIGNAL_COLUMNS
 from howfar.relation.linear_estimators import PENALTIES, Linear
 from howfar.relation.performance_estimators import (
     ALL,
@@ -33,7 +34,7 @@ N = len(SETS)
 def planted(seed: int = 0) -> tuple[dict[str, Any], np.ndarray]:
     """Every column there is, of 60 images in four sets, and performance that follows some of them."""
     rng = np.random.default_rng(seed)
-    columns: dict[str, Any] = {name: rng.random(N) for name in (*DISTANCES, *CONFIDENCES, *AGREEMENTS)}
+    columns: dict[str, Any] = {name: rng.random(N) for name in (*DISTANCES, *SIGNAL_COLUMNS)}
     columns["histogram"] = rng.integers(0, 9, size=(N, 256)) * (rng.random((N, 1)) < np.linspace(0.2, 1, 256))
     columns["predicted_foreground"] = columns["histogram"][:, 128:].sum(axis=1) / columns["histogram"].sum(axis=1)
     signal = 0.5 * columns["flip_agreement"] + 0.3 * columns["foreground_confidence"]
@@ -206,7 +207,7 @@ def test_json_gives_the_same_fit_bit_for_bit(recipe: RegisteredEstimator) -> Non
     columns, performance = planted()
     fitted = recipe.fit(columns, performance, SETS)
     again = restore(json.loads(json.dumps(fitted.to_dict(), allow_nan=False)))
-    assert again == fitted
+    assert again.to_dict() == fitted.to_dict()
     assert (again.name, again.needs) == (recipe.name, fitted.needs)
     np.testing.assert_array_equal(again.predict(columns), fitted.predict(columns))
 
@@ -261,9 +262,9 @@ def test_every_registered_estimator_in_the_registrys_order() -> None:
     assert {one.name: one.kind for one in every()} == {
         "mean": "baseline",
         **dict.fromkeys(("i_dist", "knn", "mahalanobis", "distances"), "distance"),
-        **dict.fromkeys(("average_confidence", "foreground_confidence", "doc", "atc", "nuclear_norm"), "confidence"),
-        **dict.fromkeys(("flip_agreement", "ensemble_agreement"), "agreement"),
-        **dict.fromkeys(("signals", "all"), "combined"),
+        **dict.fromkeys(("average_confidence", "foreground_confidence", "doc", "atc", "nuclear_norm", "soft_f"), "confidence"),
+        **dict.fromkeys(("flip_agreement", "ensemble_agreement", "flip_overlap"), "agreement"),
+        **dict.fromkeys(("signals", "boosted", "all"), "combined"),
     }
 
 

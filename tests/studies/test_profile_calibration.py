@@ -80,7 +80,7 @@ def test_what_falls_with_distance_is_predicted_from_distance(made: Profile) -> N
 
 def test_auto_is_the_best_judged(made: Profile) -> None:
     assert made.expected is not None
-    errors = {one.estimator: one.mae_image for one in made.expected.judgements}
+    errors = {one.estimator: one.mae_set for one in made.expected.judgements}
     ranked = made.expected.ranked()
     assert ranked[0] == min(errors, key=lambda name: errors[name])
     assert ranked[-1] == "mean"

@@ -2,6 +2,8 @@
 
 from howfar.metrics.classification import CLASSIFICATION, Classification
 from howfar.metrics.detection import DETECTION, Detection
+from howfar.metrics.flip_overlap import flip_overlap
+from howfar.metrics.foreground_shape import foreground_shape
 from howfar.metrics.label_free_signals import ensemble_agreement, flip_agreement, histogram, signals, soft_dice
 from howfar.metrics.probability_maps import THRESHOLDS
 from howfar.metrics.protocol import Metric, MetricScore, tallies
@@ -14,6 +16,7 @@ from howfar.metrics.segmentation import (
     best_per_image,
     summarise,
 )
+from howfar.metrics.soft_f import soft_f
 from howfar.metrics.threshold_counts import (
     Counts,
     average_precision,
@@ -51,6 +54,8 @@ __all__ = [
     "f_per_image",
     "false_positive_share",
     "flip_agreement",
+    "flip_overlap",
+    "foreground_shape",
     "histogram",
     "iou_per_image",
     "ods",
@@ -58,6 +63,7 @@ __all__ = [
     "precision_recall_per_image",
     "signals",
     "soft_dice",
+    "soft_f",
     "stack",
     "summarise",
     "tallies",

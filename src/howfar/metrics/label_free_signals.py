@@ -63,7 +63,7 @@ def signals(histogram: ArrayLike, threshold: float) -> dict[str, float]:
     [('average_confidence', 0.95), ('foreground_confidence', 0.867), ('mean_probability', 0.3), ('entropy', 0.125),
     ('nuclear_norm', 0.934), ('predicted_foreground', 0.25)]
     """
-    counts = _as_histogram(histogram)
+    counts = as_histogram(histogram)
     return {
         "average_confidence": average_confidence(counts),
         "foreground_confidence": foreground_confidence(counts),
@@ -87,7 +87,7 @@ def average_confidence(histogram: ArrayLike) -> float:
     >>> average_confidence(histogram([[0.0, 0.0, 0.2, 1.0]]))
     0.95
     """
-    counts = _as_histogram(histogram)
+    counts = as_histogram(histogram)
     return float(counts @ np.maximum(_P, 1.0 - _P) / counts.sum())
 
 
@@ -101,7 +101,7 @@ def foreground_confidence(histogram: ArrayLike) -> float:
     >>> foreground_confidence(histogram([[0.0, 0.0, 0.2, 1.0]]))
     0.867
     """
-    counts = _as_histogram(histogram)
+    counts = as_histogram(histogram)
     foreground = counts @ _P
     return float(counts @ _P**2 / foreground) if foreground > 0 else 0.0
 
@@ -114,7 +114,7 @@ def mean_probability(histogram: ArrayLike) -> float:
     >>> mean_probability(histogram([[0.0, 0.0, 0.2, 1.0]]))
     0.3
     """
-    counts = _as_histogram(histogram)
+    counts = as_histogram(histogram)
     return float(counts @ _P / counts.sum())
 
 
@@ -126,7 +126,7 @@ def entropy(histogram: ArrayLike) -> float:
     >>> entropy(histogram([[0.0, 0.0, 0.2, 1.0]]))
     0.125
     """
-    counts = _as_histogram(histogram)
+    counts = as_histogram(histogram)
     inner = _P[1:-1]
     entropies = np.zeros(256)
     entropies[1:-1] = -inner * np.log(inner) - (1.0 - inner) * np.log1p(-inner)
@@ -147,7 +147,7 @@ def nuclear_norm(histogram: ArrayLike) -> float:
     >>> nuclear_norm(histogram([[0.0, 1.0]])), nuclear_norm(histogram([[0.0, 0.0]]))
     (1.0, 0.7071)
     """
-    counts = [int(n) for n in _as_histogram(histogram)]
+    counts = [int(n) for n in as_histogram(histogram)]
     # Whole numbers (255² times G), so that the determinant does not cancel: it is 0 exactly where G has rank 1.
     background = sum(n * (255 - v) ** 2 for v, n in enumerate(counts))
     foreground = sum(n * v**2 for v, n in enumerate(counts))
@@ -164,7 +164,7 @@ def predicted_foreground(histogram: ArrayLike, threshold: float) -> float:
     >>> predicted_foreground(histogram([[0.0, 0.0, 0.2, 1.0]]), 0.2)
     0.25
     """
-    counts = _as_histogram(histogram)
+    counts = as_histogram(histogram)
     if not 0.0 <= threshold <= 1.0:
         raise InputError.of("threshold", "must lie in [0, 1]", threshold)
     predicted = np.greater(_P, threshold)
@@ -254,7 +254,8 @@ def _flat(values: NDArray[Any], scaled: bool) -> Float64Array:
     return row / 255.0 if scaled and values.dtype == np.uint8 else row
 
 
-def _as_histogram(x: ArrayLike) -> IntArray:
+def as_histogram(x: ArrayLike) -> IntArray:
+    """Return 256 counts of a map's levels as int64; raises `InputError` for what is not that."""
     counts = np.asarray(x)
     if counts.shape != (256,) or counts.dtype.kind not in "iu":
         raise InputError.of("histogram", "must be 256 whole numbers", f"{counts.dtype} of shape {counts.shape}")

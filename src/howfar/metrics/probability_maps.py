@@ -89,6 +89,24 @@ def as_bytes(prediction: ArrayLike) -> ByteMap:
     return np.rint(values * np.float64(255)).astype(np.uint8)
 
 
+def above(values: NDArray[Any], threshold: float) -> BoolMap:
+    """Return where p > threshold, for a map that `as_map` returned: (h, w) bool.
+
+    Raises `InputError` for a threshold outside [0, 1].
+
+    Examples
+    --------
+    >>> above(np.array([[51, 52]], dtype=np.uint8), 0.2).tolist(), above(np.array([[0.2, 0.3]]), 0.2).tolist()
+    ([[False, True]], [[False, True]])
+    """
+    if not 0.0 <= threshold <= 1.0:
+        raise InputError.of("threshold", "must lie in [0, 1]", threshold)
+    if values.dtype == np.uint8:
+        # Only 0, 0.2, 0.4, 0.6, 0.8 and 1 are whole numbers of 255ths, and their products are exact.
+        return np.asarray(values > 255 * threshold)
+    return np.asarray(values > values.dtype.type(threshold))
+
+
 def _plane(x: ArrayLike, name: str) -> NDArray[Any]:
     try:
         values = np.asarray(x)

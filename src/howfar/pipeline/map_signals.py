@@ -15,9 +15,25 @@ from howfar.data.folder_walk import EXTENSIONS, printable
 from howfar.data.predictions import ARRAY, match_maps, read_prediction
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.location import absolute
-from howfar.metrics.label_free_signals import ensemble_agreement, flip_agreement, histogram, signals
+from howfar.metrics import (
+    ensemble_agreement,
+    flip_agreement,
+    flip_overlap,
+    foreground_shape,
+    histogram,
+    signals,
+    soft_f,
+)
 from howfar.options import Members
-from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
+from howfar.relation.label_free_columns import (
+    AGREEMENTS,
+    CONFIDENCES,
+    FLIP_OVERLAP,
+    HISTOGRAM,
+    SHAPES,
+    SOFT_F,
+    VALUES,
+)
 
 _ENDINGS = (".png", *sorted({*EXTENSIONS, ARRAY} - {".png"}))
 
@@ -56,7 +72,8 @@ class Folders:
         if self.predictions is None:
             return ()
         agreements = tuple(name for name, given in zip(AGREEMENTS, (self.flipped, self.ensemble), strict=True) if given)
-        return (*CONFIDENCES, HISTOGRAM, *agreements)
+        overlap = (FLIP_OVERLAP,) if self.flipped else ()
+        return (*CONFIDENCES, SOFT_F, HISTOGRAM, *SHAPES, *agreements, *overlap)
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
         """Find the maps of a dataset's images, by the image's file.
@@ -85,17 +102,20 @@ class ImageMaps:
     def read(self, threshold: float) -> tuple[dict[str, Any], str]:
         """Compute the signals of the maps, by the names that estimators know them by; and why some are missing, else "".
 
-        `predicted_foreground` counts the pixels with a probability above `threshold`.
+        What is read of the predicted foreground counts the pixels with a probability above `threshold`.
         """
         columns: dict[str, Any] = {}
         names, folders = list(self.folders.all()), self.folders
         try:
             main = _read(self.files[0], names[0])
             counts = histogram(main)
-            columns |= {**signals(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
+            columns |= {**signals(counts, threshold), SOFT_F: soft_f(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
+            columns |= foreground_shape(main, threshold)
             rest = [_read(file, folder) for file, folder in zip(self.files[1:], names[1:], strict=True)]
             if folders.flipped is not None:
-                columns["flip_agreement"] = flip_agreement(main, rest.pop(0))
+                mirrored = rest.pop(0)
+                columns["flip_agreement"] = flip_agreement(main, mirrored)
+                columns[FLIP_OVERLAP] = flip_overlap(main, mirrored, threshold)
             if rest:
                 columns["ensemble_agreement"] = ensemble_agreement([main, *rest])
         except (ImageError, InputError) as error:

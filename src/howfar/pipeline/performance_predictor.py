@@ -157,16 +157,16 @@ class Expected:
 
     def _with_error(self, name: str) -> str:
         judgement = self._judgement(name)
-        return name if judgement is None else f"{name} (image error {judgement.mae_image:.3f})"
+        return name if judgement is None else f"{name} (error of a dataset's mean {judgement.mae_set:.3f})"
 
     def _passed_over(self, used: str) -> str:
         """Say why the mean is used though another estimator is judged better; "" where that is not so."""
         mean = self._judgement(MEAN)
         if self.choice is None or mean is None or self.choice.winner == MEAN or used != MEAN:
             return ""
-        if self.choice.mae_image < mean.mae_image:
+        if self.choice.mae_set < mean.mae_set:
             return ""  # asked for, or the only one that an image has the data for
-        worth = f"choosing the best judged, {self.choice.winner}, missed an image by {self.choice.mae_image:.3f}"
+        worth = f"choosing the best judged, {self.choice.winner}, missed a dataset's mean by {self.choice.mae_set:.3f}"
         return f"; {worth} on sets that had no say in the choice"
 
     def _trust(self, used: str) -> str:
@@ -174,15 +174,18 @@ class Expected:
         if judgement is None or mean is None:
             return f"predictions are by {used}, of which it is not known how well it does on a set that it was not fitted on"
         how = f"when each of {judgement.sets} labelled sets was left out in turn"
-        coverage = ""
+        held = ""
         if judgement.coverage is not None:
-            coverage = f"; {100 * judgement.coverage:.0f} % of the images lay in its {100 * self.level:.0f} % intervals"
+            held = f"; {100 * judgement.coverage:.0f} % of the images lay in its {100 * self.level:.0f} % intervals"
+        if judgement.set_coverage is not None:
+            count = round(judgement.set_coverage * judgement.sets)
+            held += f", and {count} of {judgement.sets} means in those of a dataset"
         if used == MEAN:
-            error = f"an image error of {mean.mae_image:.3f} {how}{coverage}"
+            error = f"an error of a dataset's mean of {mean.mae_set:.3f} {how}{held}"
             return f"every image is predicted the labelled sets' mean, with {error}{self._passed_over(used)}"
         chosen = self.choice if self.choice is not None and self.choice.winner == used else None
-        worth = "" if chosen is None else f", {chosen.mae_image:.3f} where it was to be chosen without that set"
+        worth = "" if chosen is None else f", {chosen.mae_set:.3f} where it was to be chosen without that set"
         return (
-            f"predictions are by {used}, with an image error of {judgement.mae_image:.3f} {how} "
-            f"({mean.mae_image:.3f} for predicting their mean{worth}){coverage}"
+            f"predictions are by {used}, which missed a dataset's mean by {judgement.mae_set:.3f} {how} "
+            f"({mean.mae_set:.3f} for predicting their mean{worth}) and an image by {judgement.mae_image:.3f}{held}"
         )

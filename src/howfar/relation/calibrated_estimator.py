@@ -1,27 +1,29 @@
-"""Fit a performance estimator and give its estimates conformal intervals, from errors on datasets left out of the fit.
+"""Fit a performance estimator, and give its estimates intervals from its errors on datasets left out of the fit.
 
 What the intervals promise
 --------------------------
-An image's interval holds its performance with a chance of at least about `level` where that image is exchangeable with the
-labelled ones, drawn from the same mixture of sets (more where sets differ, as its width is that of sets left out). For images
-of a *new* dataset nothing promises it: how often intervals held when a labelled dataset was left out is what
-`howfar.relation.judge` measures.
+A set's interval is for its mean performance, and takes the labelled foreign *sets* as a sample of datasets like the new
+one. It is ŷ ± t(K − 1, (1 + level) / 2) · √(mean of e_k²): e_k are the errors of the means of K foreign sets, each left out
+of the fit in turn, and t is Student's quantile. Errors of sets left out in turn hang together (where nothing predicts the
+sets' means, they sum to 0), so K − 1 degrees of freedom are counted. Few sets give wide intervals at the level that was asked
+for, instead of narrow ones at a lower level; a single one gives none. `benchmarks/answer.py` measures how often they hold.
 
-A set's interval is for its mean performance, and takes the labelled *sets* as a sample of datasets like the new one. K sets
-allow a level of at most K / (K + 1): with three sets it is 0.75, whatever was asked for, and the interval says so. The errors
-come from fits to K − 1 sets, the estimate from one to K, so that a level is met closely, not exactly: where a set's mean is
-normal and nothing predicts it, 0.71 for 0.75 with three sets, 0.78 for 0.80 with four, 0.90 for 0.90 with nine. With two sets
-both errors are one number, and the level is 0.5: 0.54 is what it holds there.
+An image's interval is ŷ ± q · g(ŷ). g(ŷ) = √(ŷ (1 − ŷ) + 0.02) is how much performances near ŷ spread; q is wide enough for
+the share `level` of the images of nearly every set that was left out: of the K sets' own level-quantiles of |e| / g, the
+⌈(K + 1) · level⌉-th smallest, which for fewer than ten sets at 0.9 is that of the set on which the estimator did worst. Nothing
+promises either interval for a set unlike the labelled ones: that is what the gate tells.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
@@ -32,7 +34,9 @@ from howfar.relation.performance_estimators import named, restore
 from howfar.results.relation import SetEstimate
 from howfar.significance.conformal import quantile
 
-_OF_TWO = 0.5
+_ROUNDING = 1e-9
+_SPREAD = 0.02
+"""Variance that an image's performance has even where the estimate is 0 or 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +50,14 @@ class Calibrated:
     level
         Confidence level of the intervals.
     estimates
-        (n,) estimates of the labelled images, each by a fit to the other sets (with one set: to its other folds). Of length 0
-        where a single labelled image leaves nothing to fit to; intervals are then 0 to 1.
+        (n,) estimates of the labelled images of the sets that were left out, each by a fit to the other sets (with one set: to
+        its other folds). Of length 0 where nothing can be left out.
     performance
         (n,) performance of each labelled image.
     sets
-        Name of the set that each labelled image is of.
+        Name of the set that each of these images is of.
+    left_out
+        K, the number of foreign sets that were left out. Fewer than two tell nothing of how sets differ: intervals are 0 to 1.
     """
 
     fitted: FittedEstimator
@@ -59,6 +65,7 @@ class Calibrated:
     estimates: Float64Array
     performance: Float64Array
     sets: tuple[str, ...]
+    left_out: int
 
     @property
     def name(self) -> str:
@@ -73,11 +80,10 @@ class Calibrated:
     def predict(self, columns: Columns) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Estimate the performance of images, with the low and high ends of their intervals.
 
-        The interval is the estimate ± the ⌈(n + 1) · level⌉-th smallest of the absolute errors, clipped to [0, 1]; all of [0,
-        1] where n is too small for the level. Each error is of a fit that did not see that image's set, as in the jackknife,
-        where split-conformal intervals would spend a part of the labels on calibration alone. Source: Lei, G'Sell, Rinaldo,
-        Tibshirani & Wasserman, "Distribution-free predictive inference for regression", JASA 113 (2018), algorithms 2 and 3.
-        The module's text says for which images the level holds.
+        The module's text has the formula, and says for which images the level holds. Each error is of a fit that did not see
+        that image's set, as in the jackknife, where split-conformal intervals would spend a part of the labels on calibration
+        alone. Source: Lei, G'Sell, Rinaldo, Tibshirani & Wasserman, "Distribution-free predictive inference for regression",
+        JASA 113 (2018), section 5.2 (errors scaled by their spread).
 
         Parameters
         ----------
@@ -90,15 +96,13 @@ class Calibrated:
             (m,) each, in [0, 1]; NaN for an image that lacks a column which the estimator needs.
         """
         estimate = self.fitted.predict(columns)
-        half = quantile(np.abs(self.performance - self.estimates), self.level)
+        half = self._image_half_width() * _spread(estimate)
         return estimate, np.clip(estimate - half, 0.0, 1.0), np.clip(estimate + half, 0.0, 1.0)
 
     def predict_set(self, columns: Columns, dataset: str, measured: float | None = None) -> SetEstimate:
-        """Estimate a set's mean performance, with an interval from the errors of the labelled sets' means.
+        """Estimate a set's mean performance, with an interval from the errors of the left-out sets' means.
 
-        The interval is the mean of the images' estimates ± the ⌈(K + 1) · level⌉-th smallest of the K sets' absolute errors,
-        clipped to [0, 1]; `level` is cut to K / (K + 1), with two sets to 0.5. With one labelled set nothing is known of how
-        sets differ: the interval is 0 to 1.
+        The module's text has the formula. The interval is clipped to [0, 1]; it is 0 to 1 with fewer than two sets left out.
 
         Parameters
         ----------
@@ -118,19 +122,35 @@ class Calibrated:
         estimates = estimates[np.isfinite(estimates)]
         if len(estimates) == 0:
             raise InputError.of("columns", f"must give {self.name} what it needs ({' and '.join(self.needs)})", dataset)
-        predicted = float(np.mean(estimates))
-        half, level = self._set_half_width()
+        predicted, half = float(np.mean(estimates)), self.set_half_width()
         low, high = max(predicted - half, 0.0), min(predicted + half, 1.0)
-        return SetEstimate(dataset, self.name, len(estimates), predicted, low, high, level, measured)
+        return SetEstimate(dataset, self.name, len(estimates), predicted, low, high, self.level, measured)
 
-    def _set_half_width(self) -> tuple[float, float]:
+    def set_errors(self) -> dict[str, float]:
+        """Return the error, estimated less measured, of the mean of each set that was left out."""
         names, codes = np.unique(np.array(self.sets, dtype=np.str_), return_inverse=True)
-        if len(names) < 2:
-            return float("inf"), self.level
+        if not len(names):
+            return {}
         errors = np.bincount(codes, self.estimates - self.performance) / np.bincount(codes)
-        most = len(names) / (len(names) + 1) if len(names) > 2 else _OF_TWO
-        level = min(self.level, most)
-        return quantile(np.abs(errors), level), level
+        return dict(zip(names.tolist(), errors.tolist(), strict=True))
+
+    def set_half_width(self) -> float:
+        """Compute half the width of a set's interval before it is clipped; infinite with fewer than two sets left out."""
+        if self.left_out < 2:
+            return float("inf")
+        errors = np.array(list(self.set_errors().values()))
+        return float(_student(self.left_out - 1, self.level) * np.sqrt(np.mean(errors**2)))
+
+    def _image_half_width(self) -> float:
+        """Compute half an image's interval in units of the spread at its estimate."""
+        if self.left_out < 2:
+            return float("inf")
+        scaled = np.abs(self.estimates - self.performance) / _spread(self.estimates)
+        _, codes = np.unique(np.array(self.sets, dtype=np.str_), return_inverse=True)
+        by_set = [quantile(scaled[codes == code], self.level) for code in range(int(codes.max()) + 1)]
+        # A set of few images allows no quantile of this level: its largest error is the most that is known of it.
+        reached = [min(q, float(scaled[codes == code].max())) for code, q in enumerate(by_set)]
+        return sorted(reached)[min(math.ceil((len(reached) + 1) * self.level - _ROUNDING), len(reached)) - 1]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the calibrated estimator as JSON values, from which `from_dict` makes the same again, bit for bit."""
@@ -140,6 +160,7 @@ class Calibrated:
             "estimates": self.estimates.tolist(),
             "performance": self.performance.tolist(),
             "sets": list(self.sets),
+            "left_out": self.left_out,
         }
 
     @classmethod
@@ -157,11 +178,14 @@ class Calibrated:
             level = float(document["level"])
             estimates, performance = (np.array(document[key], dtype=np.float64) for key in ("estimates", "performance"))
             sets, fitted = tuple(str(name) for name in document["sets"]), document["fitted"]
+            # Profiles that howfar 0.1 wrote left out every set there was, or folds of a single one.
+            several = len(set(sets)) if len(set(sets)) > 1 else 0
+            left_out = int(document.get("left_out", several))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"document must be that of a calibrated estimator ({type(error).__name__}: {error})") from error
         if not estimates.shape == performance.shape == (len(sets),):
             raise InputError.of("document", "must hold one estimate and one performance an image", estimates.shape)
-        return cls(restore(fitted), level, estimates, performance, sets)
+        return cls(restore(fitted), level, estimates, performance, sets, left_out)
 
 
 def calibrate(
@@ -172,8 +196,12 @@ def calibrate(
     *,
     level: float = 0.9,
     groups: ArrayLike | None = None,
+    home: str | None = None,
 ) -> Calibrated:
     """Fit an estimator to labelled images, and find its errors on each of their sets when fitted to the others.
+
+    The primary dataset's own kind (`home`) is in every fit, as it has labels wherever a model is used: the errors are those on
+    foreign sets.
 
     With a single labelled set its ten folds take the place of the sets (see `groups`), so that errors are those on further
     images of the same set.
@@ -193,6 +221,8 @@ def calibrate(
     groups
         (n,) the photograph that each is of. With a single set, images of one photograph are then left out together; without it,
         runs of consecutive images are.
+    home
+        Name of the set that is of the primary dataset's own kind, where one is.
 
     Raises
     ------
@@ -212,16 +242,28 @@ def calibrate(
     """
     if not 0.0 < level < 1.0:
         raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
-    settled = named(estimator).resolve(columns, sets)
+    whole = Labelled.of(columns, performance, sets, groups, home)
+    settled = resolved(named(estimator), whole)
     if settled is None:
         raise InputError.of("columns", f"must give {named(estimator).name} what it needs", sorted(columns))
-    labelled = Labelled.of(narrow(columns, settled.needs), performance, sets, groups).having(settled.needs)
+    labelled = replace(whole, columns=narrow(columns, settled.needs)).having(settled.needs)
     names = tuple(str(name) for name in labelled.sets)
     labelled = labelled.coded()
     left_out = _left_out(settled, labelled)
     estimated = np.isfinite(left_out)
     estimated_sets = tuple(name for name, keep in zip(names, estimated, strict=True) if keep)
-    return Calibrated(_fit(settled, labelled), level, left_out[estimated], labelled.performance[estimated], estimated_sets)
+    errors_of = (left_out[estimated], labelled.performance[estimated], estimated_sets)
+    return Calibrated(_fit(settled, labelled), level, *errors_of, labelled.foreign())
+
+
+def resolved(estimator: Estimator, labelled: Labelled) -> Estimator | None:
+    """Settle which columns an estimator reads by what the foreign sets have; None where it cannot be used on them.
+
+    The primary dataset's own images have no distance from it as new images have one. An estimator that reads distances is
+    fitted to the other sets alone.
+    """
+    foreign = labelled if labelled.home is None or labelled.home.all() else labelled.take(~labelled.home)
+    return estimator.resolve(foreign.columns, foreign.sets)
 
 
 def _fit(estimator: Estimator, labelled: Labelled) -> FittedEstimator:
@@ -234,3 +276,13 @@ def _left_out(estimator: Estimator, labelled: Labelled) -> Float64Array:
     for rest, inside in labelled.splits():
         estimates[inside] = _fit(estimator, rest).predict(take(labelled.columns, inside))
     return estimates
+
+
+def _spread(estimate: Float64Array) -> Float64Array:
+    """Compute g(ŷ) = √(ŷ (1 − ŷ) + 0.02), to which the errors of images are proportional."""
+    return np.asarray(np.sqrt(estimate * (1.0 - estimate) + _SPREAD), dtype=np.float64)
+
+
+def _student(freedom: int, level: float) -> float:
+    """Compute the (1 + level) / 2 quantile of Student's t."""
+    return float(special.stdtrit(freedom, (1.0 + level) / 2.0))

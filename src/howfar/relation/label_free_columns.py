@@ -26,6 +26,12 @@ CONFIDENCES = (
     "entropy",
 )
 AGREEMENTS = ("flip_agreement", "ensemble_agreement")
+SOFT_F = "soft_f"
+FLIP_OVERLAP = "flip_overlap"
+SHAPES = ("foreground_extent", "foreground_width", "foreground_components")
+AT_THRESHOLD = (FLIP_OVERLAP, *SHAPES)
+"""Signals of the thresholded map, which cannot be computed from a histogram for another threshold."""
+SIGNALS = (*CONFIDENCES, SOFT_F, *AGREEMENTS, *AT_THRESHOLD)
 
 
 def rows(columns: Columns) -> int:

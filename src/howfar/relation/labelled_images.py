@@ -18,16 +18,28 @@ FOLDS = 10
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Hold n labelled images: their columns, performance, the set of each and, where known, its group."""
+    """Hold n labelled images: their columns, performance, the set of each and, where known, its group.
+
+    `home` marks the images of the primary dataset's own kind, which has labels wherever a model is used: it is never left out
+    beside other sets.
+    """
 
     columns: Columns
     performance: Float64Array
     sets: NDArray[Any]
     groups: NDArray[Any] | None = None
+    home: Mask | None = None
 
     @classmethod
-    def of(cls, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None) -> Labelled:
-        """Validate labelled images that a caller passes.
+    def of(
+        cls,
+        columns: Columns,
+        performance: ArrayLike,
+        sets: ArrayLike,
+        groups: ArrayLike | None = None,
+        home: str | None = None,
+    ) -> Labelled:
+        """Validate labelled images that a caller passes; `home` names the set of the primary dataset's own kind.
 
         Raises `InputError` for lengths that differ, no image, or a performance that is not in [0, 1].
         """
@@ -40,17 +52,20 @@ class Labelled:
             position = int(np.argmax(wrong))
             received = f"{values[position]} at position {position}"
             raise InputError.of("performance", "must lie between 0 and 1", received, "pass the scored images only")
-        return cls(columns, values, _labels(sets, "sets", n), None if groups is None else _labels(groups, "groups", n))
+        names = _labels(sets, "sets", n)
+        own = None if home is None else np.asarray(names.astype(np.str_) == home)
+        return cls(columns, values, names, None if groups is None else _labels(groups, "groups", n), own)
 
     def take(self, which: Mask | NDArray[np.integer[Any]]) -> Labelled:
         """Select some of the images."""
         groups = None if self.groups is None else self.groups[which]
-        return Labelled(take(self.columns, which), self.performance[which], self.sets[which], groups)
+        home = None if self.home is None else self.home[which]
+        return Labelled(take(self.columns, which), self.performance[which], self.sets[which], groups, home)
 
     def coded(self) -> Labelled:
         """Replace the names of sets and groups by numbers in the same order: many fits then sort numbers, not texts."""
         groups = None if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
-        return Labelled(self.columns, self.performance, np.unique(self.sets, return_inverse=True)[1], groups)
+        return Labelled(self.columns, self.performance, np.unique(self.sets, return_inverse=True)[1], groups, self.home)
 
     def having(self, needs: tuple[str, ...]) -> Labelled:
         """Select the images that have every one of the columns; raises `InputError` where none has."""
@@ -68,12 +83,15 @@ class Labelled:
     def folds(self) -> NDArray[np.int64]:
         """Assign each image the fold that it is left out with: its set's, or one of the parts of the only set.
 
+        The images of the primary dataset's own kind are never left out beside other sets: their fold is −1.
+
         A single set falls into ten folds (or as many as it has images): whole groups in the order of their names, or, without
         groups, runs of consecutive images, so that tiles of one photograph mostly stay together.
         """
         names, codes = np.unique(self.sets, return_inverse=True)
         if len(names) > 1:
-            return codes.astype(np.int64)
+            folds: NDArray[np.int64] = codes.astype(np.int64)
+            return folds if self.home is None else np.where(self.home, np.int64(-1), folds)
         if self.groups is not None:
             names, codes = np.unique(self.groups, return_inverse=True)
         if len(names) < 2:
@@ -84,9 +102,15 @@ class Labelled:
     def splits(self) -> Iterator[tuple[Labelled, Mask]]:
         """Yield for each fold the images outside it, and the mask of those inside; nothing where there is one image only."""
         folds = self.folds()
-        for fold in np.unique(folds) if len(folds) > 1 else ():
+        for fold in np.unique(folds[folds >= 0]) if len(folds) > 1 else ():
             inside: Mask = folds == fold
             yield self.take(~inside), inside
+
+    def foreign(self) -> int:
+        """Count the sets that are left out one at a time: all but the primary dataset's own kind, and none of a single set."""
+        names = np.unique(self.sets)
+        others = names if self.home is None else np.unique(self.sets[~self.home])
+        return len(others) if len(names) > 1 else 0
 
 
 def _row(values: ArrayLike, name: str, n: int) -> NDArray[Any]:

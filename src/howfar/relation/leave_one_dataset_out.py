@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator
-from howfar.relation.calibrated_estimator import Calibrated, calibrate
+from howfar.relation.calibrated_estimator import Calibrated, calibrate, resolved
 from howfar.relation.label_free_columns import Columns, Mask, available, narrow
 from howfar.relation.labelled_images import Labelled
 from howfar.relation.performance_estimators import MEAN, named
@@ -36,6 +36,8 @@ class LeftOut:
         The estimate of each judged set's mean performance, `measured` beside it.
     calibrated
         By a set's name, the estimator as learnt without that set: what its failure list is made with.
+    home_error
+        Estimated less measured mean of the primary dataset's own kind, when it alone was left out; None where it has no labels.
     """
 
     estimator: str
@@ -44,6 +46,7 @@ class LeftOut:
     high: Float64Array
     sets: tuple[SetEstimate, ...]
     calibrated: Mapping[str, Calibrated]
+    home_error: float | None = None
 
 
 def judge(
@@ -55,14 +58,16 @@ def judge(
     tau: float,
     level: float = 0.9,
     groups: ArrayLike | None = None,
+    home: str | None = None,
 ) -> tuple[tuple[Judgement, ...], dict[str, LeftOut]]:
     """Judge estimators by their estimates of each labelled dataset, fitted and calibrated on the others alone.
 
-    For each set in turn the estimator, its penalty and its intervals are learnt from the other sets' labels; of the set itself
-    only the columns are read. Errors, coverage and width are means over sets of the means over their images, so that sets
-    count alike; AUROC of "performance below τ" and AURC are over all images, each ranked by the estimate made without its set.
-    With few sets the pooled AUROC is harsh: leaving out a set that does well lowers what is predicted for it, so that "mean"
-    itself lies below 0.5. `auroc_within` is free of this.
+    An estimator is judged as it is used: the primary dataset's own kind (`home`) always has labels, so it is in every fit, and
+    the foreign sets are left out one at a time. For each the estimator, its penalty and its intervals are learnt from the other
+    sets' labels; of the set itself only the columns are read. Errors, coverage and width are means over sets of the means
+    over their images, so that sets count alike; AUROC of "performance below τ" and AURC are over all images, each ranked by the
+    estimate made without its set. With few sets the pooled AUROC is harsh: leaving out a set that does well lowers what is
+    predicted for it, so that "mean" itself lies below 0.5. `auroc_within` is free of this.
 
     An estimator is judged on the images that have what it needs; `sets` and `images` of its judgement say how many those are.
     One that fewer than two sets have is left out.
@@ -83,6 +88,9 @@ def judge(
         Confidence level of the intervals, between 0 and 1.
     groups
         (n,) the photograph that each is of; images of one are left out together where only one set remains to fit on.
+    home
+        Name of the set that is of the primary dataset's own kind, where one is. What an estimator says of it when *it* is left
+        out is recorded (`home_error`) and decides nothing.
 
     Returns
     -------
@@ -109,7 +117,7 @@ def judge(
     if not 0.0 < level < 1.0:
         raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
     by_name = {estimator.name: estimator for estimator in (MEAN, *map(named, estimators))}
-    labelled = Labelled.of(columns, performance, np.asarray(sets).astype(np.str_), groups)
+    labelled = Labelled.of(columns, performance, np.asarray(sets).astype(np.str_), groups, home)
     judgements: list[Judgement] = []
     by_estimator: dict[str, LeftOut] = {}
     for estimator in by_name.values():
@@ -121,7 +129,7 @@ def judge(
 
 
 def best(judgements: Sequence[Judgement]) -> str | None:
-    """Name the estimator with the smallest `mae_image` of those judged on all sets, ties to the earlier; None of none.
+    """Name the estimator with the smallest `mae_set` of those judged on all sets, ties to the earlier; None of none.
 
     Being the best of many, its measured errors are a little flattering; those of an estimator chosen beforehand are not.
 
@@ -134,31 +142,47 @@ def best(judgements: Sequence[Judgement]) -> str | None:
 
 
 def ranking(judgements: Sequence[Judgement]) -> list[str]:
-    """Sort the estimators that were judged on all sets by `mae_image`, the smallest first, ties to the earlier."""
+    """Sort the estimators that were judged on all sets by `mae_set`, the smallest first, ties to the earlier."""
     most = max((judgement.sets for judgement in judgements), default=0)
     complete = [judgement for judgement in judgements if judgement.sets == most]
-    return [judgement.estimator for judgement in sorted(complete, key=lambda judgement: judgement.mae_image)]
+    return [judgement.estimator for judgement in sorted(complete, key=lambda judgement: judgement.mae_set)]
 
 
 def _leave_out(estimator: Estimator, labelled: Labelled, level: float) -> LeftOut | None:
-    settled = estimator.resolve(labelled.columns, labelled.sets)
+    settled = resolved(estimator, labelled)
     if settled is None:
         return None
     have = available(labelled.columns, settled.needs)
-    judged = list(dict.fromkeys(labelled.sets[have].tolist()))
-    if len(judged) < 2:
+    home = np.zeros(len(have), dtype=np.bool_) if labelled.home is None else labelled.home
+    judged = list(dict.fromkeys(labelled.sets[have & ~home].tolist()))
+    if len(judged) < (1 if (have & home).any() else 2):
         return None
-    needed = Labelled(narrow(labelled.columns, settled.needs), labelled.performance, labelled.sets, labelled.groups)
+    needed = replace(labelled, columns=narrow(labelled.columns, settled.needs))
+    own = _home_name(labelled)
     values = np.full((3, len(have)), np.nan)
     estimates, calibrated = [], {}
     for name in judged:
         inside = have & (labelled.sets == name)
         rest, dataset = needed.take(have & ~inside), needed.take(inside)
-        learnt = calibrate(settled, rest.columns, rest.performance, rest.sets, level=level, groups=rest.groups)
+        learnt = calibrate(settled, rest.columns, rest.performance, rest.sets, level=level, groups=rest.groups, home=own)
         values[:, inside] = learnt.predict(dataset.columns)
         estimates.append(learnt.predict_set(dataset.columns, name, float(np.mean(dataset.performance))))
         calibrated[name] = learnt
-    return LeftOut(estimator.name, values[0], values[1], values[2], tuple(estimates), calibrated)
+    error = _home_error(settled, needed, have, home)
+    return LeftOut(estimator.name, values[0], values[1], values[2], tuple(estimates), calibrated, error)
+
+
+def _home_name(labelled: Labelled) -> str | None:
+    return None if labelled.home is None or not labelled.home.any() else str(labelled.sets[labelled.home][0])
+
+
+def _home_error(estimator: Estimator, needed: Labelled, have: Mask, home: Mask) -> float | None:
+    """Compute the error of the mean of the primary dataset's own kind, by a fit to the foreign sets alone."""
+    if not (have & home).any():
+        return None
+    rest, own = needed.take(have & ~home), needed.take(have & home)
+    estimates = estimator.fit(rest.columns, rest.performance, rest.sets, rest.groups).predict(own.columns)
+    return float(np.mean(estimates) - np.mean(own.performance))
 
 
 def _judgement(estimator: Estimator, left_out: LeftOut, labelled: Labelled, tau: float) -> Judgement:
@@ -183,7 +207,15 @@ def _judgement(estimator: Estimator, left_out: LeftOut, labelled: Labelled, tau:
         auroc_within=float(np.mean(defined)) if defined else None,
         aurc=aurc(estimate, truth),
         set_errors=errors,
+        set_coverage=float(np.mean([held(row) for row in left_out.sets])),
+        set_width=float(np.mean([row.high - row.low for row in left_out.sets])),
+        home_error=left_out.home_error,
     )
+
+
+def held(row: SetEstimate) -> bool:
+    """Return whether an estimate's interval holds the measured mean, a rounding aside."""
+    return row.measured is not None and row.low - _ROUNDING <= row.measured <= row.high + _ROUNDING
 
 
 def _alike(values: Float64Array | Mask, of_set: list[Mask]) -> float:

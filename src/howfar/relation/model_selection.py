@@ -14,6 +14,9 @@ from howfar.results.relation import Choice, Judgement
 
 EVERY = "all"
 MEAN = "mean"
+BEFOREHAND = "signals"
+"""The estimator that is tried where fewer than three sets can be left out, which is too few to choose by."""
+_ENOUGH = 3
 
 
 def choose(
@@ -23,7 +26,9 @@ def choose(
     sets: ArrayLike,
     among: str = EVERY,
 ) -> Choice | None:
-    """Choose for each labelled set the estimator that errs least on the *other* sets, and measure its error on that set.
+    """Choose for each foreign set the estimator that errs least on the *other* foreign sets, and measure its error on that set.
+
+    What counts is the error of a set's mean.
 
     The least of many judged errors is smaller than what the winner does on a further set. Cross-validating the choice
     together with the fit does not have that fault. Source: Varma & Simon, "Bias in error estimation when using
@@ -91,7 +96,8 @@ def choose(
 def worth_using(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> str | None:
     """Name the estimator to use: the best judged where choosing it did better than predicting the mean, else "mean".
 
-    None where nothing was judged.
+    Fewer than three sets are too few to choose by: there "signals", fixed beforehand, is used where it did better than the
+    mean. None where nothing was judged.
 
     Examples
     --------
@@ -102,7 +108,10 @@ def worth_using(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> s
     if mean is None:
         return None
     choice = next((choice for choice in choices if choice.among == EVERY), None)
-    return choice.winner if choice is not None and choice.mae_image < mean.mae_image else MEAN
+    fixed = next((row for row in judgements if row.estimator == BEFOREHAND and row.sets == mean.sets), None)
+    if mean.sets < _ENOUGH and fixed is not None and fixed.mae_set < mean.mae_set:
+        return BEFOREHAND
+    return choice.winner if choice is not None and choice.mae_set < mean.mae_set else MEAN
 
 
 def in_order(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> list[str]:
@@ -110,13 +119,13 @@ def in_order(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> list
 
     Before it stand those that were judged better than "mean", the best first, where choosing the best is worth it.
     """
-    names = ranking(judgements)
-    better = names[: names.index(MEAN)] if worth_using(judgements, choices) not in (None, MEAN) and MEAN in names else []
-    return [*better, MEAN]
+    names, used = ranking(judgements), worth_using(judgements, choices)
+    if used is None or used == MEAN or MEAN not in names:
+        return [MEAN]
+    return [used, *(name for name in names[: names.index(MEAN)] if name != used), MEAN]
 
 
 def _error(calibrated: Calibrated) -> float:
-    """Compute the mean absolute error of an image over the sets that a calibration is of, each counted alike."""
-    _, codes = np.unique(np.asarray(calibrated.sets, dtype=np.str_), return_inverse=True)
-    errors = np.abs(calibrated.estimates - calibrated.performance)
-    return float(np.mean(np.bincount(codes, errors) / np.bincount(codes))) if len(errors) else float("inf")
+    """Compute the mean absolute error of the means of the sets that a calibration left out."""
+    errors = calibrated.set_errors()
+    return float(np.mean(np.abs(list(errors.values())))) if errors else float("inf")

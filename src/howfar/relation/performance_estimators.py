@@ -17,14 +17,30 @@ from numpy.typing import ArrayLike, NDArray
 from howfar import registry
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
+from howfar.relation import boosted_estimator
 from howfar.relation.atc_estimator import NEEDS, Thresholded, thresholded
-from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES, Columns, available, column, narrow, rows
+from howfar.relation.boosted_estimator import Boosted, boosted
+from howfar.relation.label_free_columns import (
+    AGREEMENTS,
+    CONFIDENCES,
+    FLIP_OVERLAP,
+    SOFT_F,
+    Columns,
+    available,
+    column,
+    narrow,
+    rows,
+)
 from howfar.relation.label_free_columns import DISTANCES as DISTANCE_NAMES
 from howfar.relation.labelled_images import Labelled
 from howfar.relation.linear_estimators import Linear, difference, line, mean, ridge
 
 KIND = "estimators"
-FORMS: Mapping[str, type[Linear] | type[Thresholded]] = {"linear": Linear, "thresholded": Thresholded}
+FORMS: Mapping[str, type[Linear] | type[Thresholded] | type[Boosted]] = {
+    "linear": Linear,
+    "thresholded": Thresholded,
+    "boosted": Boosted,
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +54,7 @@ class RegisteredEstimator:
     name: str
     kind: str
     needs: tuple[str, ...]
-    method: Callable[[str, tuple[str, ...], Labelled], Linear | Thresholded]
+    method: Callable[[str, tuple[str, ...], Labelled], Linear | Thresholded | Boosted]
     sorts: tuple[tuple[str, ...], ...] = ()
 
     def resolve(self, columns: Columns, sets: ArrayLike) -> RegisteredEstimator | None:
@@ -134,6 +150,9 @@ NUCLEAR_NORM = RegisteredEstimator("nuclear_norm", "confidence", ("nuclear_norm"
 FLIP_AGREEMENT = RegisteredEstimator("flip_agreement", "agreement", ("flip_agreement",), line)
 ENSEMBLE_AGREEMENT = RegisteredEstimator("ensemble_agreement", "agreement", ("ensemble_agreement",), line)
 SIGNALS = RegisteredEstimator("signals", "combined", SIGNAL_NAMES, ridge, (SIGNAL_NAMES,))
+BOOSTED = RegisteredEstimator("boosted", "combined", boosted_estimator.NEEDS, boosted, (boosted_estimator.NEEDS,))
+SOFT_F_LINE = RegisteredEstimator("soft_f", "confidence", (SOFT_F,), line)
+FLIP_OVERLAP_LINE = RegisteredEstimator("flip_overlap", "agreement", (FLIP_OVERLAP,), line)
 ALL = RegisteredEstimator("all", "combined", (*DISTANCE_NAMES, *SIGNAL_NAMES), ridge, (DISTANCE_NAMES, SIGNAL_NAMES))
 
 

@@ -46,8 +46,9 @@ class Evaluation(Result):
     images
         One row an image: dataset, image, path, content, prediction (its file), performance (nan where undefined).
         Segmentation adds best, best_threshold, precision, recall, iou, foreground (true share), predicted_foreground,
-        the label-free signals (average_confidence, foreground_confidence, mean_probability, nuclear_norm, entropy, and
-        where asked for flip_agreement, ensemble_agreement), histogram (256 counts of predicted values), pixels, and the
+        the label-free signals (average_confidence, foreground_confidence, mean_probability, nuclear_norm, entropy, soft_f,
+        foreground_extent, foreground_width, foreground_components, and where asked for flip_agreement, flip_overlap,
+        ensemble_agreement; of the foreground at the threshold), histogram (256 counts of predicted values), pixels, and the
         counts at the 100 thresholds: predicted, hits_predicted, hits_true, and true (foreground pixels of the mask).
         Without a mask the counts are None and true is nan. Classification adds label, predicted_label,
         average_confidence; detection hits, misses, false, average_confidence (mean score of the boxes).

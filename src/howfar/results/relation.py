@@ -98,7 +98,10 @@ class Judgement:
     absolute error of an image's performance (each set counts alike), `mae_set` of a set's mean; `coverage` and `width` are
     the measured share and the mean length of the image intervals; `auroc` of "performance is below τ", pooled, and
     `auroc_within` the mean over sets that hold both kinds; `aurc` is the mean risk (1 − performance) over all coverages,
-    the images with the highest estimates kept first. `set_errors` is estimate less truth of each set's mean.
+    the images with the highest estimates kept first. `set_errors` is estimate less truth of each set's mean; `set_coverage`
+    and `set_width` are the share and the mean length of the sets' intervals that held it. `home_error` is the error of the mean
+    of the primary dataset's own kind when it alone was left out; it has labels wherever a model is used, so all else is of the
+    foreign sets.
     """
 
     estimator: str
@@ -113,6 +116,9 @@ class Judgement:
     auroc_within: float | None
     aurc: float | None
     set_errors: Mapping[str, float] = field(default_factory=dict)
+    set_coverage: float | None = None
+    set_width: float | None = None
+    home_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,9 +141,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class SetEstimate:
-    """Hold the predicted mean performance of a set, with a conformal interval.
+    """Hold the predicted mean performance of a set, with an interval from the errors on sets that were left out.
 
-    `level` is that of the interval, the highest that the labelled sets allow.
+    `level` is that of the interval.
     `measured` is the true mean where the set has labels (then the estimate was made without them), else None.
     """
 

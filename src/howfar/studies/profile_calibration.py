@@ -20,7 +20,8 @@ from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.model_selection import choose
 from howfar.relation.performance_estimators import every
 from howfar.results import Evaluation, Features
-from howfar.studies.performance.image_performance import Scores, scores_of, signals_at
+from howfar.studies.performance.estimates import joined
+from howfar.studies.performance.image_performance import Scores, home_of, scores_of, signals_at
 from howfar.studies.performance.performance_files import Matched, match
 from howfar.studies.performance.photograph_groups import groups_of
 
@@ -47,15 +48,22 @@ def expected_of(
     matched = match(images, others)
     scores = scores_of(matched, others, own, calibration.get("threshold"))
     columns = _columns(profile, labelled, matched, scores)
+    group, tau, level = calibration.get("group"), calibration["tau"], calibration["level"]
     scored = np.isfinite(scores.performance)
     if not scored.any():
         raise InputError.of("performance", "must be known of some labelled image", "none of them")
     sets, performance = images["dataset"].to_numpy(dtype=str)[scored], scores.performance[scored]
     inputs = take(columns, scored)
     estimators = [settled for estimator in every() if (settled := estimator.resolve(inputs, sets)) is not None]
-    group, tau, level = calibration.get("group"), calibration["tau"], calibration["level"]
     groups = np.asarray(groups_of(images, group))[scored] if group else None
-    judgements, left_out = judge(estimators, inputs, performance, sets, tau=tau, level=level, groups=groups)
+    home = home_of(own, scores.threshold, group)
+    if home is not None:
+        inputs = joined(inputs, len(performance), home.columns, len(home.performance))
+        performance = np.concatenate([performance, home.performance])
+        sets = np.concatenate([sets, np.full(len(home.performance), home.name)])
+        groups = None if groups is None else np.concatenate([groups, home.groups])
+    known: dict[str, Any] = {"level": level, "groups": groups, "home": None if home is None else home.name}
+    judgements, left_out = judge(estimators, inputs, performance, sets, tau=tau, **known)
     return Expected(
         metric=scores.metric,
         threshold=scores.threshold,
@@ -64,10 +72,7 @@ def expected_of(
         sets={str(name): int(count) for name, count in zip(*np.unique(sets, return_counts=True), strict=True)},
         judgements=judgements,
         choice=choose(judgements, left_out, performance, sets),
-        fits={
-            estimator.name: calibrate(estimator, inputs, performance, sets, level=level, groups=groups)
-            for estimator in estimators
-        },
+        fits={estimator.name: calibrate(estimator, inputs, performance, sets, **known) for estimator in estimators},
         remarks=tuple(_remarks(labelled, sets, matched, set(contents), profile.primary)),
     )
 

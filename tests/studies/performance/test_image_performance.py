@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from howfar.errors import InputError
-from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES
+from howfar.relation.label_free_columns import AGREEMENTS, AT_THRESHOLD, CONFIDENCES
 from howfar.results import Evaluation
 from howfar.studies.performance.image_performance import Scores, scores_of, signals_at
 from howfar.studies.performance.performance_files import match, read_performances
@@ -155,7 +155,11 @@ def test_signals_are_the_evaluations_and_the_predicted_share_is_at_the_common_th
     far, bare = places(world, "far"), places(world, "bare")
     for threshold, at in ((0.07, 0.07), (0.3, 0.3), (None, 0.5)):
         found = signals_at(matched.rows, threshold)
-        assert set(found) == {*CONFIDENCES, AGREEMENTS[0], "histogram"}
+        assert set(found) == {*CONFIDENCES, AGREEMENTS[0], "histogram", "soft_f", *AT_THRESHOLD}
+        own = world.evaluations["far"]
+        for name in AT_THRESHOLD:
+            kept = own.images[name] if own.threshold == at else np.full(len(maps), np.nan)
+            np.testing.assert_array_equal(found[name][far], kept)
         np.testing.assert_allclose(found["predicted_foreground"][far], [(p > at).mean() for p in maps], rtol=1e-14)
         for name in (*CONFIDENCES[:3], "flip_agreement"):
             np.testing.assert_array_equal(found[name][far], world.evaluations["far"].images[name])

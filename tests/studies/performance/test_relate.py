@@ -251,14 +251,14 @@ def test_there_is_a_row_for_every_image_of_the_run_in_its_order(world: Any, foun
 def test_what_choosing_an_estimator_is_worth_is_kept(found: Relation) -> None:
     assert [one.among for one in found.choices] == ["all", "distance"]
     every = found.choices[0]
-    assert (every.winner, every.sets, set(every.picked)) == (found.estimator, 2, {"near", "far"})
-    assert every.mae_image < found.judgements[0].mae_image
+    assert (every.sets, set(every.picked)) == (2, {"near", "far"})
+    # Two sets are too few to choose by.
+    assert found.estimator == "signals"
 
 
 def test_every_set_is_estimated_and_its_failures_listed(found: Relation) -> None:
     assert [one.dataset for one in found.estimates] == ["near", "far", "new", "bare"]
     assert [one.dataset for one in found.failures] == ["near", "far", "new", "bare"]
-    assert found.estimator == "flip_agreement"
     for estimate, failures in zip(found.estimates, found.failures, strict=True):
         rows = rows_of(found.images, estimate.dataset)
         assert rows[["estimate", "estimate_low", "estimate_high", "p_value"]].notna().all(axis=None)

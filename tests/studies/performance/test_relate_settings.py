@@ -82,15 +82,6 @@ def test_photographs_have_the_same_intervals_whatever_they_are_called(world: Any
     assert set(found[0].images["group"]) != set(found[1].images["group"])
 
 
-def test_photographs_are_left_out_together_where_one_set_is_labelled(run: Comparison, table: pd.DataFrame) -> None:
-    options: dict[str, Any] = {"estimator": "i_dist", "bootstrap": 0}
-    alone = relate(run, table[table["dataset"] == "a"], **options)
-    tens = relate(run, table[table["dataset"] == "a"], group=r"(row-\d)", **options)
-    for name in ("estimate", "estimate_low"):
-        same = rows_of(alone.images, "c")[name].equals(rows_of(tens.images, "c")[name])
-        assert same == (name == "estimate"), name
-
-
 # Order, seeds, draws
 
 
@@ -191,9 +182,8 @@ def test_level_and_error_rate_reach_intervals_and_lists(world: Any, found: Relat
     given = world.given("road", "near", "far", "new")
     other = relate(world.run, given, level=0.6, error_rate=0.05, bootstrap=0)
     narrow, wide = (one.images["estimate_high"] - one.images["estimate_low"] for one in (other, found))
-    assert narrow.mean() < 0.8 * wide.mean()
-    # A labelled set is estimated from the other one alone, the others from two sets, which allow no level above a half.
-    assert [one.level for one in other.estimates] == [0.6, 0.6, 0.5, 0.5]
+    assert narrow.mean() < wide.mean()
+    assert {one.level for one in other.estimates} == {0.6}
     assert {one.error_rate for one in other.failures} == {0.05}
     assert other.images["listed"].sum() < found.images["listed"].sum()
     assert (other.settings.level, other.settings.error_rate) == (0.6, 0.05)

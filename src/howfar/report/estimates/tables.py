@@ -6,7 +6,7 @@ from howfar.numbers import share
 from howfar.report.estimates.text import ESTIMATORS, holds
 from howfar.report.performance.tables import dataset_cells
 from howfar.report.tables import Cell, Column, Table, change, count, decimal, percentage
-from howfar.results import Relation
+from howfar.results import Judgement, Relation
 
 KINDS = {"baseline": "the mean"}
 
@@ -22,14 +22,22 @@ def judgements(relation: Relation) -> Table:
                 Cell(row.estimator, strong=row.estimator == relation.estimator),
                 Cell(KINDS.get(row.kind, row.kind)),
                 *on,
-                decimal(row.mae_image),
                 decimal(row.mae_set),
+                decimal(row.mae_image),
+                _held(row),
                 percentage(row.coverage),
                 *(decimal(value, 2) for value in (row.width, row.auroc, row.auroc_within)),
                 decimal(row.aurc),
             )
         )
     return Table(_columns(relation, fewer), tuple(rows))
+
+
+def _held(row: Judgement) -> Cell:
+    """Say of how many datasets left out the interval held the mean."""
+    if row.set_coverage is None:
+        return Cell("–")
+    return Cell(f"{round(row.set_coverage * row.sets)} of {row.sets}", row.set_coverage)
 
 
 def _columns(relation: Relation, fewer: bool) -> tuple[Column, ...]:
@@ -43,8 +51,9 @@ def _columns(relation: Relation, fewer: bool) -> tuple[Column, ...]:
         Column("estimator", "the one whose estimates are shown is marked"),
         Column("kind", "what it reads: distances, the confidence of predictions, their agreement, or several of these"),
         *(on if fewer else ()),
-        Column("error, image", "mean absolute error of an image's performance; each dataset counts alike"),
         Column("error, set", "mean absolute error of a dataset's mean performance"),
+        Column("error, image", "mean absolute error of an image's performance; each dataset counts alike"),
+        Column("sets held", f"how many of the datasets' intervals held the measured mean; they claim {level}"),
         Column("coverage", f"share of image intervals that hold the measured value; they claim {level}"),
         Column("width", "mean length of those intervals; one of 1 says nothing"),
         Column(
@@ -84,8 +93,8 @@ def estimates(relation: Relation) -> Table:
         Column("images", "that have an estimate"),
         Column("estimator"),
         Column("estimated mean", "made without any label of this dataset"),
-        Column("interval", "conformal, from the errors of the estimator on the labelled datasets left out"),
-        Column("level", "of the interval: the highest that so few labelled datasets allow, up to the one asked for"),
+        Column("interval", "Student's, from the errors of the estimator on the labelled datasets left out"),
+        Column("level", "of the interval"),
         Column("measured mean", "where the dataset has performances"),
         Column("error", "estimated less measured"),
         Column("held", "whether the interval holds the measured mean"),

@@ -24,6 +24,9 @@ ESTIMATORS = {
     "nuclear_norm": "a line over the nuclear norm of the image's prediction matrix",
     "flip_agreement": "a line over the soft Dice of the map and the flipped image's map",
     "ensemble_agreement": "a line over the mean soft Dice of the members of an ensemble",
+    "soft_f": "a line over 2 Σpb / (Σp + Σb), the F that a map with the foreground b expects of itself",
+    "flip_overlap": "a line over the Dice overlap of the thresholded maps of the image and of the flipped image",
+    "boosted": "boosted trees of depth 2 over confidence, agreement, soft F, and share and shape of the predicted foreground",
     "signals": "ridge regression on the signals of confidence and agreement that there are",
     "all": "ridge regression on those signals and the distances",
 }
@@ -41,8 +44,8 @@ def comparable(judgements: Sequence[Judgement]) -> list[Judgement]:
 
 
 def best(judgements: Sequence[Judgement]) -> Judgement | None:
-    """Find the judgement with the smallest error of an image among those judged on all datasets; of equals the first."""
-    return min(comparable(judgements), key=lambda row: row.mae_image, default=None)
+    """Find the judgement with the smallest error of a dataset's mean of those judged on all datasets; of equals the first."""
+    return min(comparable(judgements), key=lambda row: row.mae_set, default=None)
 
 
 def lead(relation: Relation) -> str:
@@ -58,19 +61,20 @@ def lead(relation: Relation) -> str:
     judged = f"{len(relation.judgements)} estimators were judged on {first.sets} labelled datasets, each left out in turn."
     if first.estimator == MEAN:
         return (
-            f"{judged} None beats predicting the mean, which misses an image's performance by {_error(mean.mae_image)} and a "
-            f"dataset's mean by {_error(mean.mae_set)}."
+            f"{judged} None beats predicting the mean, which misses a dataset's mean performance by {_error(mean.mae_set)} and "
+            f"an image's by {_error(mean.mae_image)}."
         )
     best_of = (
-        f"{judged} The best, “{first.estimator}”, misses an image's performance by {_error(first.mae_image)} and a dataset's "
-        f"mean by {_error(first.mae_set)}; predicting the mean misses by {_error(mean.mae_image)} and {_error(mean.mae_set)}."
+        f"{judged} The best, “{first.estimator}”, misses a dataset's mean performance by {_error(first.mae_set)} and an "
+        f"image's by {_error(first.mae_image)}; predicting the mean misses by {_error(mean.mae_set)} and "
+        f"{_error(mean.mae_image)}."
     )
     choice = _choice(relation, EVERYTHING)
     if choice is None:
         return best_of
     return (
         f"{best_of} Chosen for that, it is flattered: an estimator chosen without the dataset that it is then tried on misses "
-        f"by {_error(choice.mae_image)} and {_error(choice.mae_set)}."
+        f"by {_error(choice.mae_set)} and {_error(choice.mae_image)}."
     )
 
 
@@ -145,7 +149,7 @@ def in_use(relation: Relation) -> str:
     if first is None:
         return f"The estimates below are by “{estimator}”, which nothing here could test.{instead}"
     mean, choice = mean_of(relation.judgements), _choice(relation, EVERYTHING)
-    if estimator == MEAN != first.estimator and mean is not None and choice is not None and choice.mae_image >= mean.mae_image:
+    if estimator == MEAN != first.estimator and mean is not None and choice is not None and choice.mae_set >= mean.mae_set:
         return f"The estimates below are the mean: choosing the best did no better on datasets that had no say in it.{instead}"
     if estimator != first.estimator:
         return f"The estimates below are by “{estimator}”, not by the best, “{first.estimator}”.{instead}"
@@ -169,7 +173,7 @@ def set_intervals(relation: Relation) -> str:
     """Say what the intervals of datasets' means promise, and how many held."""
     promise = (
         "A dataset's interval takes the labelled datasets as a sample of datasets like the new one, which cannot be checked. "
-        "K of them allow a level of at most K / (K + 1); the table gives the level of each interval."
+        "It is Student's, from the errors on those left out: the fewer there are, the wider it is, and a single one gives none."
     )
     measured = [row for row in relation.estimates if row.measured is not None]
     if not measured:
@@ -183,8 +187,8 @@ def image_intervals(relation: Relation) -> str:
     """Say what the intervals of images promise, and how often they held."""
     level = relation.settings.level
     promise = (
-        f"An image's interval is made to hold its performance with a chance of {share(level)} where the image is exchangeable "
-        "with the labelled ones, drawn from the same mixture of datasets. For images of another dataset nothing promises it."
+        f"An image's interval is made to hold its performance with a chance of {share(level)} where its dataset is one like "
+        "the labelled ones. For images of a dataset unlike them nothing promises it."
     )
     used = next((row for row in relation.judgements if row.estimator == relation.estimator), None)
     if used is None or used.coverage is None:

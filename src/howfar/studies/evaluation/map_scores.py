@@ -93,10 +93,10 @@ def read_maps(items: Sequence[Item], sources: Sources, tolerance: float, progres
     yield from with_bar(_Score(sources, tolerance), items, progress)
 
 
-def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: bool) -> Iterator[R]:
+def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: bool, title: str = "scores") -> Iterator[R]:
     """Yield ``function(item)`` in order, under a bar with rate and time left on stderr."""
     results = LocalRunner().run(function, items)
-    yield from bar(results, progress=progress, always=True, total=len(items), unit="image", desc="scores")
+    yield from bar(results, progress=progress, always=True, total=len(items), unit="image", desc=title)
 
 
 def all_faint(scored: Sequence[ScoredMap]) -> bool:

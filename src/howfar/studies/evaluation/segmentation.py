@@ -13,11 +13,12 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset
 from howfar.data.folder_walk import printable
 from howfar.errors import InputError
-from howfar.metrics import Counts, SegmentationScore, ThresholdScore, signals, stack, summarise, threshold_index
+from howfar.metrics import Counts, SegmentationScore, ThresholdScore, signals, soft_f, stack, summarise, threshold_index
 from howfar.results import Evaluation, Provenance
 from howfar.studies.evaluation.caveats import notes
 from howfar.studies.evaluation.map_scores import ScoredMap, Sources, all_faint, missing_maps, read_maps
 from howfar.studies.evaluation.threshold_choice import Cut, own_best
+from howfar.studies.evaluation.thresholded_signals import thresholded_signals
 from howfar.studies.evaluation.unscored_images import Fault, read_all, settle
 
 OVER_THRESHOLDS = ("ods", "ods_threshold", "ois", "ois_aggregate", "ap")
@@ -40,6 +41,8 @@ def evaluate_maps(
     cut = given or own_best(math.nan if whole is None else whole.ods_threshold)
     at_cut = None if whole is None else whole.at(cut.threshold)
     images = _frame(dataset.name, scored, counts, masked, cut.threshold, whole, at_cut)
+    for name, values in thresholded_signals([image.item for image in scored], sources, cut.threshold, progress).items():
+        images.insert(images.columns.get_loc("histogram"), name, values)
     scores = {
         **{name: _defined(whole, name) for name in OVER_THRESHOLDS},
         **{name: _defined(at_cut if counts.true.any() else None, name) for name in AT_THRESHOLD},
@@ -124,6 +127,7 @@ def _signals(scored: Sequence[ScoredMap], counts: Counts, threshold: float) -> d
     """Compute label-free signals as columns; the predicted share is counted at the map's own precision."""
     rows = pd.DataFrame([signals(image.histogram, threshold) for image in scored])
     rows["predicted_foreground"] = counts.predicted[:, threshold_index(threshold)] / counts.pixels
+    rows["soft_f"] = [soft_f(image.histogram, threshold) for image in scored]
     for agreement in ("flip_agreement", "ensemble_agreement"):
         values = [getattr(image, agreement) for image in scored]
         if values[0] is not None:

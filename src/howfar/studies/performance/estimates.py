@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from howfar.errors import InputError
 from howfar.protocols import Estimator
 from howfar.relation.calibrated_estimator import Calibrated, calibrate
 from howfar.relation.failure_list import failures
-from howfar.relation.label_free_columns import Columns, available, take
+from howfar.relation.label_free_columns import HISTOGRAM, VALUES, Columns, available, take
 from howfar.relation.leave_one_dataset_out import LeftOut, judge
 from howfar.relation.model_selection import EVERY, MEAN, choose, in_order
 from howfar.relation.performance_estimators import every, named
@@ -61,8 +62,11 @@ def expect(
     groups: NDArray[np.str_],
     settings: RelationSettings,
     estimator: str = AUTO,
+    home: Home | None = None,
 ) -> Expectation:
     """Estimate every image's performance without its set's labels.
+
+    The labelled images of the primary dataset's own kind, `home`, are in every fit.
 
     `columns` holds what estimators read, one row an image: distances in units of the primary dataset's own, and signals.
     `performance` (n,) is nan where unknown; `sets` and `groups` (n,) name each image's dataset and photograph; of the settings
@@ -70,15 +74,26 @@ def expect(
     choosing it did better than "mean", else "mean". Raises `UnknownNameError` for a name that is not registered, `InputError`
     where the named estimator cannot be used on these columns.
     """
+    count = len(performance)
+    if not np.isfinite(performance).any():
+        return _nothing(count)
+    if home is not None:
+        columns = joined(columns, count, home.columns, len(home.performance))
+        performance = np.concatenate([performance, home.performance])
+        sets = np.concatenate([sets, np.full(len(home.performance), home.name)])
+        groups = np.concatenate([groups, home.groups])
     labelled = np.isfinite(performance)
-    study = _Study(columns, performance, sets, groups, labelled, settings)
-    if not labelled.any():
-        return study.nothing()
+    study = _Study(columns, performance, sets, groups, labelled, settings, count, None if home is None else home.name)
     wanted = None if estimator == AUTO else study.wanted(estimator)
     truth = (performance[labelled], sets[labelled])
-    usable = study.usable(every())
     judgements, left_out = judge(
-        usable, take(columns, labelled), *truth, tau=settings.tau, level=settings.level, groups=groups[labelled]
+        study.usable(every()),
+        take(columns, labelled),
+        *truth,
+        tau=settings.tau,
+        level=settings.level,
+        groups=groups[labelled],
+        home=study.home,
     )
     choices_made = [choose(judgements, left_out, *truth, among) for among in (EVERY, "distance")]
     choices = tuple(choice for choice in choices_made if choice is not None)
@@ -86,9 +101,39 @@ def expect(
     return study.fill(judgements, choices, left_out, ranked)
 
 
+def joined(first: Columns, count: int, second: Columns, further: int) -> dict[str, NDArray[Any]]:
+    """Stack the columns of `count` images and of `further` ones, NaN for images that lack one.
+
+    Examples
+    --------
+    >>> joined({"knn": [1.0]}, 1, {"entropy": [0.5]}, 1)["entropy"].tolist()
+    [nan, 0.5]
+    """
+
+    def values(columns: Columns, name: str, rows: int) -> NDArray[Any]:
+        shape = (rows, VALUES) if name == HISTOGRAM else (rows,)
+        return np.asarray(columns[name], dtype=np.float64) if name in columns else np.full(shape, np.nan)
+
+    names = dict.fromkeys([*first, *second])
+    return {name: np.concatenate([values(first, name, count), values(second, name, further)]) for name in names}
+
+
+@dataclass(frozen=True, eq=False)
+class Home:
+    """Hold the labelled images of the primary dataset's own kind: their set's name, columns, performance, and photographs."""
+
+    name: str
+    columns: Columns
+    performance: Float64Array
+    groups: NDArray[np.str_]
+
+
 @dataclass(frozen=True, eq=False)
 class _Study:
-    """Hold a study's images with what is known of them, and estimate sets one at a time."""
+    """Hold a study's images with what is known of them, and estimate sets one at a time.
+
+    The first `count` images are of the run, the others of the primary dataset's own kind, whose name is `home`.
+    """
 
     columns: Columns
     performance: Float64Array
@@ -96,10 +141,13 @@ class _Study:
     groups: NDArray[np.str_]
     labelled: NDArray[np.bool_]
     settings: RelationSettings
+    count: int
+    home: str | None
 
     def usable(self, estimators: Iterable[Estimator]) -> list[Estimator]:
         """Select the estimators that the labelled sets have the columns for, fixed to those."""
-        columns, sets = take(self.columns, self.labelled), self.sets[self.labelled]
+        foreign = self.labelled & (np.arange(len(self.labelled)) < self.count)
+        columns, sets = take(self.columns, foreign), self.sets[foreign]
         return [resolved for estimator in estimators if (resolved := estimator.resolve(columns, sets)) is not None]
 
     def wanted(self, name: str) -> Estimator:
@@ -118,19 +166,19 @@ class _Study:
         ranked: Sequence[Estimator],
     ) -> Expectation:
         """Estimate every set: a labelled one by the others, one without labels by all labelled sets."""
-        result = self.nothing()
+        result = _nothing(self.count)
         estimates: list[SetEstimate] = []
         lists: list[Failures] = []
         calibrated: dict[str, Calibrated] = {}
         by_rank = [left_out[estimator.name] for estimator in ranked if estimator.name in left_out]
-        for name in dict.fromkeys(self.sets.tolist()):
+        for name in dict.fromkeys(self.sets[: self.count].tolist()):
             inside = self.sets == name
             judged = next((row for row in by_rank if name in row.calibrated), None)
             if judged is not None:
                 fit = judged.calibrated[name]
                 estimates.append(next(row for row in judged.sets if row.dataset == name))
             elif self.labelled[inside].any():
-                continue  # the only labelled set: without its own labels there is nothing to fit to
+                continue  # without its own labels there is nothing to fit to, or not what it reads
             else:
                 estimator = next(row for row in ranked if self._covers(row, inside))
                 if estimator.name not in calibrated:
@@ -147,7 +195,7 @@ class _Study:
     def _calibrated(self, estimator: Estimator) -> Calibrated:
         labelled = self.labelled
         truth = (take(self.columns, labelled), self.performance[labelled], self.sets[labelled])
-        return calibrate(estimator, *truth, level=self.settings.level, groups=self.groups[labelled])
+        return calibrate(estimator, *truth, level=self.settings.level, groups=self.groups[labelled], home=self.home)
 
     def _fill_in(self, fit: Calibrated, name: str, result: Expectation) -> Failures:
         """Write a set's estimates into `result`, and list its probable failures."""
@@ -159,8 +207,8 @@ class _Study:
         )  # fmt: skip
         return failure_list
 
-    def nothing(self) -> Expectation:
-        """Make the result in which no image has an estimate."""
-        size = len(self.sets)
-        estimate, low, high, p_value = np.full((4, size), np.nan)
-        return Expectation((), (), None, (), (), estimate, low, high, p_value, np.zeros(size, dtype=bool))
+
+def _nothing(count: int) -> Expectation:
+    """Make the result in which none of `count` images has an estimate."""
+    estimate, low, high, p_value = np.full((4, count), np.nan)
+    return Expectation((), (), None, (), (), estimate, low, high, p_value, np.zeros(count, dtype=bool))

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
+from howfar.data.groups import fits
 from howfar.errors import InputError
 from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_recall, threshold_index
 from howfar.metrics.label_free_signals import predicted_foreground
-from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES, HISTOGRAM, VALUES
+from howfar.metrics.soft_f import soft_f
+from howfar.relation.label_free_columns import AT_THRESHOLD, HISTOGRAM, SIGNALS, SOFT_F, VALUES, take
 from howfar.results import Evaluation
+from howfar.studies.performance.estimates import Home
 from howfar.studies.performance.performance_files import Matched
 from howfar.studies.performance.performance_tables import GIVEN, VALUE
+from howfar.studies.performance.photograph_groups import groups_of
 
 UNTUNED = 0.5
 NOT_TUNED = "not tuned on any set"
 SHARE = "predicted_foreground"
+THRESHOLD = "threshold"
+"""Column of the threshold that an image's foreground was measured at."""
+SAME = 1e-6
 _COUNTS = ("predicted", "hits_predicted", "hits_true")
 
 
@@ -103,20 +110,51 @@ def scores_of(matched: Matched, secondaries: Sequence[Evaluation], own: Evaluati
     return Scores(performance, counted, counts, f"F at threshold {common:.2f}", common, source)
 
 
+def home_of(own: Evaluation | None, threshold: float | None, group: str | None) -> Home | None:
+    """Collect the labelled images of the primary dataset's own evaluation, at the common threshold; None where there are none.
+
+    They have no distances: an image of the primary dataset is not as far from it as a new one would be.
+    """
+    if own is None:
+        return None
+    rows = own.images if own.threshold is None else own.images.assign(**{THRESHOLD: own.threshold})
+    if threshold is None or "hits_true" not in rows:
+        performance = rows[VALUE].to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        performance = f_per_image(counts_of(rows))[:, threshold_index(threshold)]
+    scored = np.isfinite(performance)
+    if not scored.any():
+        return None
+    images = rows[["dataset", "image"]]
+    # An expression that is made for the names of the secondary datasets need not match those of the primary one.
+    fitting = group is not None and fits(images["image"].tolist(), group)
+    groups = np.array(groups_of(images, group if fitting else None))
+    # By name, so that the order of a file's rows changes no digit.
+    order = np.flatnonzero(scored)[np.argsort(images["image"].to_numpy(dtype=str)[scored], kind="stable")]
+    return Home(own.dataset, take(signals_at(rows, threshold), order), performance[order], groups[order])
+
+
 def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray[np.float64]]:
-    """Collect the label-free signals of each image, nan where there are none; the predicted share at the common threshold.
+    """Collect the label-free signals of each image, nan where there are none, at the common threshold.
 
     `rows` holds one row an image, with the columns of the performance files. `threshold` None stands for 0.5, as an
-    evaluation's own share is taken at a threshold that was tuned on the set's labels. Where there is no histogram the share
-    stays as it was given.
+    evaluation's own share is taken at a threshold that was tuned on the set's labels. The predicted share and soft F are
+    computed for it from the histogram, and stay as they were given where there is none. The shape of the foreground and its
+    overlap with the flipped image's cannot be computed anew: an image evaluated at another threshold lacks them.
     """
-    names = [name for name in (*CONFIDENCES, *AGREEMENTS) if name in rows]
+    names = [name for name in SIGNALS if name in rows]
     columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names}
+    if THRESHOLD in rows:
+        taken = rows[THRESHOLD].to_numpy(dtype=np.float64, na_value=np.nan)
+        elsewhere = np.abs(taken - (UNTUNED if threshold is None else threshold)) > SAME
+        for name in set(AT_THRESHOLD) & set(columns):
+            columns[name] = np.where(elsewhere, np.nan, columns[name])
     if HISTOGRAM in rows:
         columns[HISTOGRAM] = _table(rows[HISTOGRAM], VALUES, np.nan)
         at = UNTUNED if threshold is None else threshold
-        shares = np.array([_predicted(counts, at) for counts in columns[HISTOGRAM]])
-        columns[SHARE] = np.where(np.isnan(shares), columns.get(SHARE, shares), shares)
+        for name, signal in ((SHARE, predicted_foreground), (SOFT_F, soft_f)):
+            values = np.array([_at(signal, counts, at) for counts in columns[HISTOGRAM]])
+            columns[name] = np.where(np.isnan(values), columns.get(name, values), values)
     return columns
 
 
@@ -147,9 +185,9 @@ def _table(column: pd.Series, width: int, missing: float) -> NDArray[np.float64]
     return np.stack([np.asarray(row, dtype=np.float64) for row in rows])
 
 
-def _predicted(histogram: Float64Array, threshold: float) -> float:
+def _at(signal: Callable[[ArrayLike, float], float], histogram: Float64Array, threshold: float) -> float:
     counted = bool(np.isfinite(histogram).all())
-    return predicted_foreground(histogram.astype(np.int64), threshold) if counted else float("nan")
+    return signal(histogram.astype(np.int64), threshold) if counted else float("nan")
 
 
 def _mean(values: Float64Array) -> float:

@@ -114,6 +114,8 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
         unmatched[home] = unmatched.get(home, 0) + int((~matched).sum())
         changed += _changed(images, evaluation, places)
         rows = evaluation.images.loc[matched].drop(columns=["dataset", "image", "path", "content"], errors="ignore")
+        if evaluation.threshold is not None:
+            rows = rows.assign(threshold=evaluation.threshold)
         frames.append(rows.set_axis(places[matched], axis=0))
     together = pd.concat(frames) if frames else pd.DataFrame()
     if together.index.has_duplicates:

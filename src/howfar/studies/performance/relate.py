@@ -23,8 +23,8 @@ from howfar.relation.trend_verdict import verdict
 from howfar.results import Comparison, DatasetRelation, Evaluation, Part, Provenance, Relation, RelationSettings, Trend, Verdict
 from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.caveats import relation_notes
-from howfar.studies.performance.estimates import expect
-from howfar.studies.performance.image_performance import Scores, scores_of, signals_at
+from howfar.studies.performance.estimates import Home, expect
+from howfar.studies.performance.image_performance import Scores, home_of, scores_of, signals_at
 from howfar.studies.performance.performance_files import (
     Matched,
     Performances,
@@ -92,20 +92,26 @@ def relate(
     settings = RelationSettings(
         threshold_source=scores.source, performance=files_of(performance), estimator=given["estimator"], **numbers
     )
-    relation = _related(comparison, evaluations, matched, scores, settings)
+    home = home_of(own, scores.threshold, given["group"])
+    relation = _related(comparison, evaluations, matched, scores, settings, home)
     if not isinstance(run, Comparison):
         draw(comparison, relation.save(run), relation=relation)
     return relation
 
 
 def _related(
-    comparison: Comparison, given: Sequence[Evaluation], matched: Matched, scores: Scores, settings: RelationSettings
+    comparison: Comparison,
+    given: Sequence[Evaluation],
+    matched: Matched,
+    scores: Scores,
+    settings: RelationSettings,
+    home: Home | None,
 ) -> Relation:
     """Relate the known performance to distance, and estimate it for every image."""
     images = _images(comparison, matched, scores, settings.group)
     columns = _columns(comparison, matched, scores)
     sets, groups = images["dataset"].to_numpy(dtype=str), images["group"].to_numpy(dtype=str)
-    expected = expect(columns, scores.performance, sets, groups, settings, settings.estimator)
+    expected = expect(columns, scores.performance, sets, groups, settings, settings.estimator, home)
     images = images.assign(
         estimate=expected.estimate,
         estimate_low=expected.low,
