@@ -1,11 +1,11 @@
-"""Logistic regression by Newton's method: the minimum, whatever the input."""
+"""Logistic regression: the minimum of the stated loss, whatever the input."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from howfar.demo.logistic_regression import TOLERANCE, fit_logistic
 from howfar.errors import InputError
@@ -16,6 +16,11 @@ def gradient(x: np.ndarray, y: np.ndarray, w: np.ndarray, ridge: float) -> np.nd
     return np.append(error.sum(), x.T @ error + ridge * w[1:])
 
 
+def loss(x: np.ndarray, y: np.ndarray, w: np.ndarray, ridge: float) -> float:
+    margin = w[0] + x @ w[1:]
+    return float(np.logaddexp(0.0, np.where(y, -margin, margin)).sum() + 0.5 * ridge * (w[1:] ** 2).sum())
+
+
 def example(n: int = 400, q: int = 5) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, q))
@@ -23,20 +28,19 @@ def example(n: int = 400, q: int = 5) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("ridge", [0.1, 1.0, 100.0])
-def test_as_scikit_learn(ridge: float) -> None:
+def test_as_scipy_finds_the_minimum_of_the_stated_loss(ridge: float) -> None:
     x, y = example()
-    w = fit_logistic(x, y, ridge)
-    theirs = LogisticRegression(C=1.0 / ridge, tol=1e-12, max_iter=1000, solver="newton-cholesky").fit(x, y)
-    np.testing.assert_allclose(w, np.append(theirs.intercept_, theirs.coef_[0]), rtol=1e-6, atol=1e-8)
+    found = minimize(lambda w: loss(x, y, w, ridge), np.zeros(6), jac=lambda w: gradient(x, y, w, ridge), method="BFGS")
+    np.testing.assert_allclose(fit_logistic(x, y, ridge), found.x, rtol=1e-4, atol=1e-5)
 
 
-def test_ends_where_the_gradient_is_zero() -> None:
+@pytest.mark.parametrize("ridge", [0.1, 1.0, 100.0])
+def test_ends_where_the_gradient_is_zero(ridge: float) -> None:
     x, y = example()
-    assert np.abs(gradient(x, y, fit_logistic(x, y, 1.0), 1.0)).max() <= TOLERANCE * len(x)
+    assert np.abs(gradient(x, y, fit_logistic(x, y, ridge), ridge)).max() <= TOLERANCE * len(x)
 
 
-def test_steps_that_go_too_far_are_halved() -> None:
-    # From zero, whole Newton steps never settle on these rows.
+def test_rows_on_which_whole_newton_steps_never_settle() -> None:
     x = np.array([[-6.0, 8], [-150, -29], [18, -2], [485, 4], [-2, -18], [-40, 28]])
     y = np.arange(6) < 5
     assert np.abs(gradient(x, y, fit_logistic(x, y, 1.0), 1.0)).max() <= TOLERANCE * len(x)

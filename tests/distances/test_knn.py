@@ -18,6 +18,18 @@ def test_as_sklearn(rng: np.random.Generator, k: int, offset: float) -> None:
     np.testing.assert_allclose(knn(s, p, k, statistic="kth"), distances[:, -1], rtol=1e-10)
 
 
+def test_copies_are_at_0_where_scikit_learn_s_quick_search_loses_them(rng: np.random.Generator) -> None:
+    """Its search by matrix products: at 10,000 from the origin copies lie apart, and others are wrong in the seventh digit."""
+    p = rng.normal(size=(400, 25)) + 1e4
+    s = np.concatenate([p[:50], rng.normal(size=(50, 25)) + 1e4])
+    theirs, _ = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(p).kneighbors(s)
+    exact = np.sqrt(((s[:, None] - p) ** 2).sum(axis=2)).min(axis=1)
+    np.testing.assert_allclose(knn(s, p, 1), exact, rtol=1e-10)
+    assert knn(s, p, 1)[:50].max() == 0.0
+    assert theirs[:50].max() > 1e-4
+    assert np.abs(theirs[50:, 0] / exact[50:] - 1).max() > 1e-8
+
+
 @pytest.mark.parametrize("k", [1, 5, 46])
 def test_leave_one_out_as_sklearn(rng: np.random.Generator, k: int) -> None:
     p = rng.normal(size=(47, 25))

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy.linalg import pinvh
 from scipy.spatial.distance import cdist
 from scipy.spatial.distance import mahalanobis as scipy_mahalanobis
-from sklearn.covariance import EmpiricalCovariance, LedoitWolf, ShrunkCovariance
+from sklearn.covariance import EmpiricalCovariance, LedoitWolf, ShrunkCovariance, ledoit_wolf_shrinkage
 
 from howfar.distances import mahalanobis
 from howfar.distances.mahalanobis import _ledoit_wolf
@@ -22,6 +25,33 @@ def test_ledoit_wolf_as_sklearn(rng: np.random.Generator, n: int) -> None:
     reference = LedoitWolf().fit(p)
     assert _ledoit_wolf(p - p.mean(axis=0)) == pytest.approx(reference.shrinkage_, rel=1e-8)
     np.testing.assert_allclose(mahalanobis(s, p), np.sqrt(reference.mahalanobis(s)), rtol=1e-8)
+
+
+def peak(work: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_wide_features_take_no_square_matrix(rng: np.random.Generator) -> None:
+    """20 images of 1,500 features: scikit-learn holds 1,500 × 1,500 numbers, howfar a few times 20 × 1,500."""
+    p = rng.normal(size=(20, 1500))
+    square = 8 * 1500**2
+    assert peak(lambda: LedoitWolf(store_precision=False).fit(p)) > square
+    assert peak(lambda: mahalanobis(p, p)) < square / 8
+    assert _ledoit_wolf(p - p.mean(axis=0)) == pytest.approx(ledoit_wolf_shrinkage(p), rel=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-100, 1e95])
+def test_squares_that_overflow_or_vanish_do_not_count(rng: np.random.Generator, scale: float) -> None:
+    """Scikit-learn's shrinkage squares squares: it is 0 below 1e-81 and NaN above 1e77."""
+    s, p = skewed(rng, 31), skewed(rng, 60)
+    np.testing.assert_allclose(mahalanobis(scale * s, scale * p), mahalanobis(s, p), rtol=1e-9)
+    with np.errstate(all="ignore"):
+        assert not np.isclose(ledoit_wolf_shrinkage(scale * p), ledoit_wolf_shrinkage(p), rtol=0.1)
 
 
 @pytest.mark.parametrize("n", [60, 400])

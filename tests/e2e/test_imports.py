@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("torch", "timm", "matplotlib", "pandas", "pyarrow", "scipy", "pydantic", "jinja2", "PIL")
+HEAVY = ("torch", "timm", "matplotlib", "pandas", "pyarrow", "scipy", "pydantic", "jinja2", "PIL", "sklearn")
 
 
 def loaded(code: str) -> list[str]:
@@ -22,10 +22,10 @@ def test_help_loads_nothing_heavy() -> None:
     assert loaded("from howfar.cli.main import run; run(['--help'])") == []
 
 
-def test_the_numeric_layers_do_not_load_torch() -> None:
-    layers = ("projection", "distances", "significance", "metrics", "relation", "selection", "data", "store", "runners")
+def test_the_lower_layers_load_neither_torch_nor_scikit_learn() -> None:
+    layers = ("projection", "distances", "significance", "metrics", "relation", "selection", "data", "demo", "store", "runners")
     code = "import " + ", ".join(f"howfar.{layer}" for layer in layers)
-    assert not {"torch", "timm"} & set(loaded(code))
+    assert not {"torch", "timm", "sklearn"} & set(loaded(code))
 
 
 def test_listing_backbones_does_not_load_torch() -> None:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from scipy.stats import mannwhitneyu
 
 from howfar.errors import InputError
 from howfar.relation.ranking_metrics import aurc, auroc
@@ -14,12 +14,21 @@ from howfar.relation.ranking_metrics import aurc, auroc
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=30))
-def test_auroc_as_scikit_learn(pairs: list[tuple[int, bool]]) -> None:
+def test_auroc_is_the_share_of_pairs_in_order(pairs: list[tuple[int, bool]]) -> None:
     scores, positive = [float(score) for score, _ in pairs], [one for _, one in pairs]
-    if len(set(positive)) < 2:
+    ones, zeros = ([score for score, one in zip(scores, positive, strict=True) if one is kind] for kind in (True, False))
+    if not ones or not zeros:
         assert auroc(scores, positive) is None
     else:
-        assert auroc(scores, positive) == pytest.approx(roc_auc_score(positive, scores), abs=1e-12)
+        wins = [(a > b) + 0.5 * (a == b) for a, b in product(ones, zeros)]
+        assert auroc(scores, positive) == pytest.approx(np.mean(wins), abs=1e-12)
+
+
+def test_auroc_as_the_rank_sum_test_of_scipy() -> None:
+    rng = np.random.default_rng(0)
+    scores, positive = rng.normal(size=5000).round(2), rng.random(5000) < 0.1
+    u = mannwhitneyu(scores[positive], scores[~positive]).statistic
+    assert auroc(scores, positive) == pytest.approx(u / (positive.sum() * (~positive).sum()), abs=1e-12)
 
 
 def test_auroc_at_its_ends() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from howfar.arrays import Float64Array
@@ -37,10 +38,8 @@ def to_point(x: Float64Array, point: Float64Array) -> Float64Array:
 def to_neighbours(x: Float64Array, k: int) -> Float64Array:
     """Return the mean distance of each row of `x`, (n, z), from its k nearest others; 0 where there are none."""
     k = min(k, len(x) - 1)
-    means = np.zeros(len(x))
     if k < 1:
-        return means
-    for rows, distances in blocks(x, x):
-        # A row's distance from itself, 0, is one of the k + 1 smallest and adds nothing.
-        means[rows] = np.partition(distances, k, axis=1)[:, : k + 1].sum(axis=1) / k
-    return means
+        return np.zeros(len(x))
+    # A row's distance from itself, 0, is one of the k + 1 smallest and adds nothing.
+    distances = np.asarray(KDTree(x).query(x, k + 1)[0])
+    return np.asarray(distances.sum(axis=1) / k)

@@ -46,7 +46,7 @@ def main() -> None:
         for n, z, kind in product(arguments.sizes, arguments.dimensions, KINDS)
     ]
     given = {name: getattr(arguments, name) for name in ("trials", "draws", "shift")}
-    leave("coverage", {**given, "coverage": rows}, arguments.json)
+    leave("interval_coverage", {**given, "coverage": rows}, arguments.json)
 
 
 def covered(n: int, m: int, z: int, kind: str, arguments: argparse.Namespace) -> dict[str, Any]:
