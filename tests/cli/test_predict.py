@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,31 @@ def test_json_is_one_document(model: Path, roads: Path, tmp_path: Path, capsys: 
     assert code == 0
     assert out.count("\n") == 1
     (skipped,) = json.loads(out).pop("skipped")
-    assert json.loads(out) | {"skipped": []} == {"folder": str(tmp_path / "maps"), "written": 2, "kept": 0, "skipped": []}
+    assert json.loads(out) | {"skipped": []} == {
+        "folder": str(tmp_path / "maps"),
+        "written": 2,
+        "kept": 0,
+        "skipped": [],
+        "notes": [],
+    }
     assert skipped["path"] == str(roads / "images/0002.jpg")
     assert skipped["reason"].startswith("not an image")
+
+
+def test_images_that_are_too_large_are_warned_of_on_stderr(
+    model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = Checkpoint.load(model)
+    small = replace(known.card, data={**known.card.data, "sides": {"median": 20.0, "largest": 20.0}})
+    file = Checkpoint(small, known.state).save(tmp_path / "small.safetensors")
+    code, out, err = howfar(capsys, file, roads, "-o", tmp_path / "maps")
+    assert (code, out) == (0, f"3 maps written: {tmp_path / 'maps'}\n")
+    assert [line for line in err.splitlines() if "much larger" in line] == [
+        line for line in err.splitlines() if "--tile" in line
+    ]
+    assert "warning: all images of roads are much larger (side up to" in err
+    _, out, _ = howfar(capsys, file, roads, "-o", tmp_path / "maps", "--json")
+    assert len(json.loads(out)["notes"]) == 1
 
 
 def test_progress_goes_to_stderr_alone(

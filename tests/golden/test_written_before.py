@@ -27,9 +27,11 @@ EXPECTED = json.loads((HERE / "expected.json").read_text(encoding="utf-8"))
 ADDED = {
     *("settings", "options", "sources", "group", "contents_before", "all_contents_known"),
     *("mean_f_ods", "strata", "slopes"),
+    *("sides", "notes"),
 }
 """Keys that may hold, or be, what earlier versions did not record: all that a run needs to be made again, what is left out of a
-checkpoint's evaluation, and of an adaptation the paper's F and its tables by distance."""
+checkpoint's evaluation, of an adaptation the paper's F and its tables by distance, the sizes of the images learnt from, and
+notes on a prediction."""
 RESULTS = {
     "comparison": (Comparison, "run"),
     "relation": (Relation, "run"),

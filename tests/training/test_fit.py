@@ -354,6 +354,7 @@ def test_the_card_says_what_was_learnt_and_what_was_held_out(undisturbed: Train,
     assert data["contents"] == [content_hash(one.path.read_bytes()) for one in learnt]
     assert data["held_out"] == [content_hash(one.path.read_bytes()) for one in held]
     assert (data["primary"], data["images"], data["extra"], data["started_from"]) == ("roads", 6, [], None)
+    assert data["sides"] == {"median": 64.0, "largest": 64.0}
     assert found.card.settings == task().settings.model_dump()
     assert (found.card.segmenter, found.card.options, found.card.size) == ("deepcrack", {"width": 4}, 32)
     assert repr(found) == "Checkpoint of deepcrack, 32 px, trained on 6 images of roads"

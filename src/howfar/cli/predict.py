@@ -34,9 +34,12 @@ def predict(
 
     options.prepare_folder("out", out)
     predicted = study(model, dataset, out, reading=_reading(mean, std, output, channel), **chosen)
+    for note in predicted.notes:
+        typer.echo(f"warning: {note}", err=True)
     if json:
         skipped = [{"path": file.path, "reason": file.reason} for file in predicted.skipped]
-        print_json({"folder": str(predicted.folder), "written": predicted.written, "kept": predicted.kept, "skipped": skipped})
+        counts = {"written": predicted.written, "kept": predicted.kept}
+        print_json({"folder": str(predicted.folder), **counts, "skipped": skipped, "notes": list(predicted.notes)})
         return
     to = console()
     kept = f", {predicted.kept} were there already" if predicted.kept else ""

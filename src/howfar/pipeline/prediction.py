@@ -22,6 +22,7 @@ from howfar.data.probability_map_files import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError
 from howfar.keywords import ModelOptions, PredictOptions
 from howfar.options import Floats
+from howfar.pipeline.image_sizes import size_note
 from howfar.progress import bar
 from howfar.results import Skipped
 from howfar.results.json_values import plain
@@ -48,12 +49,15 @@ class Predicted:
         Maps that were made, and those that were there already.
     skipped
         Images that could not be read, and why.
+    notes
+        What whoever uses the maps should know: images that are much larger than what the model learnt from.
     """
 
     folder: Path
     written: int
     kept: int
     skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,14 @@ def predict(
         raise InputError.of(
             f"dataset {images.name}", "must hold an image that can be read", skipped[0].reason if skipped else "none"
         )
-    return Predicted(Path(out), written, kept, tuple(skipped))
+    return Predicted(Path(out), written, kept, tuple(skipped), _notes(images, loaded, [path for path, _ in wanted]))
+
+
+def _notes(images: Dataset, model: Model, maps: Sequence[Path]) -> tuple[str, ...]:
+    if model.card is None or model.predictor.tiled:
+        return ()
+    note = size_note(images.name, model.card.data, model.card.size, model.predictor.size, maps)
+    return (note,) if note else ()
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,9 @@ class Card:
         The training data: `primary`, its name; `images`, how many; `fingerprint`, a hash of all images and masks;
         `contents`, the hashes of the images learnt from; `extra`, the names of those beside the primary dataset's (added
         picks, background), as ``dataset/image``, whose hashes are the last of `contents`; `held_out`, the hashes of the images
-        kept out of training; `group`, the expression that named photographs. `started_from` is the checkpoint that training
-        began with, `contents_before` what that learnt from.
+        kept out of training; `sides`, the median and the largest √(width · height) of the images learnt from, in pixels (not in
+        files of earlier versions); `group`, the expression that named photographs. `started_from` is the checkpoint that
+        training began with, `contents_before` what that learnt from.
     history
         One entry an epoch: epoch, loss, and where images were held out ods and threshold.
     threshold

@@ -235,6 +235,7 @@ def _card(
             "contents_before": [] if task.start is None else sorted(task.start.card.learnt),
             "all_contents_known": task.start is None or task.start.card.all_learnt_known,
             "held_out": [] if held is None else list(held.contents),
+            "sides": _sides(task, pairs),
             "started_from": None if task.start is None else task.start.card.weights,
             "group": task.group,
             "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained),
@@ -243,6 +244,13 @@ def _card(
         threshold=None if epoch is None else float(epoch["threshold"]),
         architecture=architecture,
     )
+
+
+def _sides(task: Task, pairs: Pairs) -> dict[str, float]:
+    """Summarise the sides of the images learnt from; the largest of a training that this one began with counts too."""
+    before = {} if task.start is None else task.start.card.data.get("sides") or {}
+    sides = sorted(pairs.sides)
+    return {"median": sides[len(sides) // 2], "largest": max(sides[-1], before.get("largest", 0.0))}
 
 
 def _kept_epoch(history: Sequence[Mapping[str, Any]], keep: str) -> Mapping[str, Any] | None:

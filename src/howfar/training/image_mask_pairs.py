@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,13 +43,14 @@ class Pairs:
     """Hold n images (n, 3, s, s) uint8 RGB and masks (n, 1, s, s) bool at the training size, in memory.
 
     `contents` has the hash of each image file, `fingerprint` is one of all image and mask files, whatever their order and
-    names.
+    names. `sides` are √(width · height) of the images as they were, in pixels.
     """
 
     pictures: NDArray[np.uint8]
     masks: NDArray[np.bool_]
     contents: tuple[str, ...]
     fingerprint: str
+    sides: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.contents)
@@ -113,8 +115,8 @@ def read_pairs(examples: Sequence[Example], size: int, progress: bool = True) ->
     with ThreadPoolExecutor(available_cores()) as pool:
         read = pool.map(lambda example: _read(example, size), examples)
         shown = bar(read, progress=progress, total=len(examples), desc="reading", unit="image", leave=False)
-        pictures, masks, contents, marks = zip(*shown, strict=True)
-    return Pairs(np.stack(pictures), np.stack(masks), tuple(contents), _fingerprint(contents, marks))
+        pictures, masks, contents, marks, sides = zip(*shown, strict=True)
+    return Pairs(np.stack(pictures), np.stack(masks), tuple(contents), _fingerprint(contents, marks), tuple(sides))
 
 
 def fingerprint_of(examples: Sequence[Example]) -> str:
@@ -132,17 +134,18 @@ def _fingerprint(contents: Sequence[str], marks: Sequence[str]) -> str:
     return f"sha256:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
 
 
-def _read(example: Example, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str, str]:
+def _read(example: Example, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str, str, float]:
     try:
         data = read_bytes(example.path)
         image = decode(data).image
         picture = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
+        side = math.sqrt(image.width * image.height)
         if example.mask is None:
-            return picture, np.zeros((1, size, size), bool), content_hash(data), _BLANK
+            return picture, np.zeros((1, size, size), bool), content_hash(data), _BLANK, side
         marks = read_bytes(example.mask)
         mask = decode_mask(marks).foreground
         if mask.shape != (image.height, image.width):
             raise ImageError(f"its mask is {mask.shape[1]}×{mask.shape[0]} pixels, the picture {image.width}×{image.height}")
-        return picture, resize_mask(mask, size, size)[None], content_hash(data), content_hash(marks)
+        return picture, resize_mask(mask, size, size)[None], content_hash(data), content_hash(marks), side
     except ImageError as error:
         raise ImageError(f"{example.dataset}/{example.name}: {error}") from error

@@ -123,12 +123,12 @@ def _predicted(
     images = seen.unseen(images)
     with tempfile.TemporaryDirectory() as folder:
         maps, mirrored = (Path(folder) / name for name in ("maps", "flipped"))
-        predict(loaded, images, maps, progress=progress)
+        predicted = predict(loaded, images, maps, progress=progress)
         chosen = dict(own)
         if "flipped" not in chosen:
             chosen["flipped"] = predict(loaded, images, mirrored, flipped=True, progress=progress).folder
         evaluation = evaluate(images, maps, partial=given["partial"], progress=progress, **chosen)
-        notes = (*seen.notes(list(evaluation.images["image"])), *evaluation.notes)
+        notes = (*predicted.notes, *seen.notes(list(evaluation.images["image"])), *evaluation.notes)
         return replace(evaluation, images=evaluation.images.assign(prediction=""), notes=notes)
 
 

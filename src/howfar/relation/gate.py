@@ -1,0 +1,291 @@
+"""Tell whether a dataset is like the labelled ones, so that an estimate of its performance may be believed.
+
+Distance does not tell the score: it tells when an estimate of the score may be believed. Every check sets one value of a new
+dataset against the range of the labelled datasets, the primary dataset's own kind among them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.relation.gate_words import said
+from howfar.relation.label_free_columns import Columns, column, rows
+from howfar.results.gate import Gate, GateReading
+
+Values: TypeAlias = Mapping[str, float | None]
+"""Value of each check by its name; a check that is absent, None or not finite is not known."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Describe one check of a dataset.
+
+    Attributes
+    ----------
+    name
+        Its name in a `GateReading`.
+    column
+        The column of images that it reads by default.
+    above, below
+        How far beyond the labelled datasets' largest and smallest value a dataset may lie, as a share of that value; None
+        where that side has no limit.
+    typical
+        Whether the median of the images is read, not their mean.
+    """
+
+    name: str
+    column: str
+    above: float | None
+    below: float | None = None
+    typical: bool = False
+
+    def read(self, values: Float64Array) -> float | None:
+        """Summarise the images' values, of which those that are not known or not above 0 say nothing."""
+        known = values[np.isfinite(values) & (values >= 0)]
+        if self.name in _POSITIVE:
+            known = known[known > 0]
+        if not len(known):
+            return None
+        value = float(np.median(known) if self.typical else np.mean(known))
+        return math.sqrt(value) if self.name == "size" else value
+
+    def limits(self, labelled: Mapping[str, float]) -> tuple[float | None, float | None]:
+        """Compute the range that a new dataset must lie in: the labelled values' own, and the margins beyond."""
+        if not labelled:
+            return None, None
+        low, high = min(labelled.values()), max(labelled.values())
+        return (
+            None if self.below is None else low / (1 + self.below),
+            None if self.above is None else high * (1 + self.above),
+        )
+
+
+# A width of 0 is that of no structure, and an image without pixels is none.
+_POSITIVE = ("scale", "size")
+
+CHECKS: Final = (
+    Check("distance", "i_dist", above=0.1),
+    Check("knn", "knn", above=0.25),
+    Check("residual", "residual", above=0.1),
+    Check("share", "predicted_foreground", above=0.5),
+    Check("scale", "foreground_width", above=0.5, below=0.5),
+    Check("size", "pixels", above=1.5, typical=True),
+    Check("tiles", "tile_agreement", above=None, below=0.5),
+)
+"""Every check, the weightiest first. The margins are those of docs/concepts/gate.md, found by leaving labelled sets out."""
+
+
+def values_of(columns: Columns, names: Mapping[str, str] | None = None) -> dict[str, float | None]:
+    """Read the value of every check from what is known of a dataset's images.
+
+    The values are means over the images, but for the size, the square root of the median number of pixels. An image that lacks
+    a column (NaN), or in which no structure is predicted, counts for nothing in that check.
+
+    Parameters
+    ----------
+    columns
+        By name, (m,) of the images: `i_dist`, `knn` (both in units of the primary's self-distance) and `residual` (in units of
+        its mean leave-one-out residual, `howfar.distances.subspace_residual`), `predicted_foreground` (share of the pixels),
+        `foreground_width` (pixels), `pixels` (of the whole image), `tile_agreement` (Dice,
+        `howfar.metrics.map_agreement`). Any may be absent.
+    names
+        The column that a check reads, where that is another.
+
+    Raises
+    ------
+    InputError
+        Columns of different lengths, or one that is not numeric.
+
+    Examples
+    --------
+    >>> known = values_of({"i_dist": [1.0, 1.2], "pixels": [100.0, 400.0]})
+    >>> known["distance"], known["size"], known["tiles"]
+    (1.1, 15.811, None)
+    """
+    renamed = names or {}
+    if not columns or not rows(columns):
+        return dict.fromkeys(check.name for check in CHECKS)
+    return {check.name: check.read(column(columns, renamed.get(check.name, check.column))) for check in CHECKS}
+
+
+def values_by_set(
+    columns: Columns, sets: ArrayLike, names: Mapping[str, str] | None = None
+) -> dict[str, dict[str, float | None]]:
+    """Read the value of every check for each of several datasets, from one table of their images.
+
+    `sets` is (m,), the dataset that each image is of; all else is as in `values_of`. Raises `InputError` where a column does
+    not fit.
+
+    Examples
+    --------
+    >>> found = values_by_set({"i_dist": [1.0, 1.2, 1.5]}, ["roads", "roads", "walls"])
+    >>> found["roads"]["distance"], found["walls"]["distance"]
+    (1.1, 1.5)
+    """
+    of = np.asarray(sets).astype(np.str_)
+    if of.shape != (rows(columns),):
+        raise InputError.of("sets", f"must be one row of {rows(columns)} values, one an image", of.shape)
+    return {
+        str(name): values_of({key: np.asarray(values)[of == name] for key, values in columns.items()}, names)
+        for name in dict.fromkeys(of.tolist())
+    }
+
+
+@dataclass(frozen=True, eq=True)
+class GateRange:
+    """Hold what the checks read of the labelled datasets, and set new datasets against it; `fit` makes it.
+
+    Attributes
+    ----------
+    sets
+        By a labelled dataset's name, the values of its checks that are known.
+    """
+
+    sets: Mapping[str, Mapping[str, float]]
+
+    def labelled(self, check: str) -> dict[str, float]:
+        """Return a check's value of every labelled dataset that it is known of."""
+        return {name: values[check] for name, values in self.sets.items() if check in values}
+
+    def limits(self, check: str) -> tuple[float | None, float | None]:
+        """Return the range that a dataset must lie in; None for a side without limit, or where no labelled value is known.
+
+        Raises `InputError` for a check that there is none of.
+        """
+        return _named(check).limits(self.labelled(check))
+
+    def without(self, dataset: str) -> GateRange:
+        """Leave one labelled dataset out, so that the others judge it.
+
+        Examples
+        --------
+        >>> known = fit({"own": {"distance": 1.0}, "roads": {"distance": 1.2}})
+        >>> known.without("roads").limits("distance")
+        (None, 1.1)
+        """
+        return GateRange({name: values for name, values in self.sets.items() if name != dataset})
+
+    def read(self, dataset: str, values: Values, *, tiled: bool = False) -> Gate:
+        """Set a dataset against the labelled ones, check by check.
+
+        Parameters
+        ----------
+        dataset
+            Its name.
+        values
+            What `values_of` read of it. A check that is not known of it, or of no labelled dataset, says nothing.
+        tiled
+            Whether its maps were predicted by tiles: then the size of the whole images does not matter, and predicting by
+            tiles is no remedy.
+
+        Returns
+        -------
+        Gate
+            One reading a check that is known of the dataset or of a labelled one, the weightiest first.
+
+        Examples
+        --------
+        >>> known = fit({"own": {"distance": 1.0, "share": 0.08}, "roads": {"distance": 1.2, "share": 0.03}})
+        >>> gate = known.read("highway", {"distance": 1.42, "share": 0.05})
+        >>> gate.inside, [reading.check for reading in gate.outside]
+        (False, ['distance'])
+        >>> print(gate.outside[0].words)
+        farther than anything labelled (distance 1.42 times the primary's own, labelled 1 to 1.2, limit 1.32)
+        """
+        readings = (self._reading(check, _known(values.get(check.name)), values, tiled) for check in CHECKS)
+        return Gate(dataset, tuple(reading for reading in readings if reading is not None))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the range as JSON values."""
+        return {"sets": {name: dict(values) for name, values in self.sets.items()}}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> GateRange:
+        """Rebuild the range from the values of `to_dict`.
+
+        Raises `InputError` where they are no such document.
+
+        Examples
+        --------
+        >>> known = fit({"own": {"distance": 1.0}})
+        >>> GateRange.from_dict(known.to_dict()) == known
+        True
+        """
+        try:
+            return fit(document["sets"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"document must be that of a gate ({type(error).__name__}: {error})") from error
+
+    def _reading(self, check: Check, value: float | None, values: Values, tiled: bool) -> GateReading | None:
+        labelled = self.labelled(check.name)
+        if value is None and not labelled:
+            return None
+        if check.name == "size" and tiled:
+            return None
+        low, high = check.limits(labelled)
+        side = None
+        if value is not None and labelled:
+            side = -1 if low is not None and value < low else int(high is not None and value > high)
+        words, remedy = said(check.name, value, labelled, low, high, side, tiled=tiled or not self._room(values))
+        return GateReading(check.name, value, low, high, None if side is None else side == 0, words, remedy)
+
+    def _room(self, values: Values) -> bool:
+        """Return whether images are large enough, against the smallest labelled ones, to be predicted by tiles."""
+        side, labelled = _known(values.get("size")), self.labelled("size")
+        return side is None or not labelled or side > 1.5 * min(labelled.values())
+
+
+def fit(sets: Mapping[str, Values]) -> GateRange:
+    """Learn the range of every check from the labelled datasets.
+
+    The range of a check runs from their smallest to their largest value, and its margin beyond, a fixed share of the value:
+    with the two to seven datasets that anybody has labelled, no rule that learns the margin from them did better
+    (docs/concepts/gate.md).
+
+    Parameters
+    ----------
+    sets
+        By name, what `values_of` read of each labelled dataset. The primary's own kind should always be among them: a distance
+        and a residual of 1, and the rest of its held-out images.
+
+    Raises
+    ------
+    InputError
+        A value that is not numeric, or below 0.
+
+    Examples
+    --------
+    >>> known = fit({"own": {"distance": 1.0, "size": 160.0}, "roads": {"distance": 1.21, "size": None}})
+    >>> [round(limit, 3) for limit in known.limits("distance") if limit is not None], known.labelled("size")
+    ([1.331], {'own': 160.0})
+    """
+    learnt: dict[str, dict[str, float]] = {}
+    for name, values in sets.items():
+        known = {check.name: _known(values.get(check.name)) for check in CHECKS}
+        wrong = next((f"{check} {value:g}" for check, value in known.items() if value is not None and value < 0), None)
+        if wrong is not None:
+            raise InputError.of(f"sets[{name}]", "must hold values of at least 0", wrong)
+        learnt[str(name)] = {check: value for check, value in known.items() if value is not None}
+    return GateRange(learnt)
+
+
+def _named(name: str) -> Check:
+    for check in CHECKS:
+        if check.name == name:
+            return check
+    raise InputError.of("check", f"must be one of {', '.join(check.name for check in CHECKS)}", name)
+
+
+def _known(value: float | None) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,84 @@
+"""Images much larger than what a model learnt from: who is warned, and who is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import howfar
+from howfar.pipeline.image_sizes import size_note
+from howfar.pipeline.prediction import Predicted, load_model, predict
+from howfar.segmenters import build_segmenter
+from howfar.segmenters.checkpoint import Card, Checkpoint
+from howfar.weights.state_dicts import hash_state_dict
+
+SIDE = 32
+
+
+def checkpoint(sides: dict[str, float] | None) -> Checkpoint:
+    torch.manual_seed(0)
+    state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
+    data = {"primary": "roads", "images": 1, "contents": [], "held_out": [], **({} if sides is None else {"sides": sides})}
+    return Checkpoint(Card("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    for kind in ("images", "masks"):
+        (tmp_path / "site" / kind).mkdir(parents=True)
+    for number, (width, height) in enumerate([(40, 40), (90, 60), (80, 50)]):
+        pixels = np.random.default_rng(number).integers(0, 255, (height, width, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "site" / "images" / f"{number}.png")
+        Image.fromarray(np.eye(height, width, dtype=np.uint8) * 255).save(tmp_path / "site" / "masks" / f"{number}.png")
+    return tmp_path / "site"
+
+
+def run(model: Checkpoint, photographs: Path, maps: Path, *, flipped: bool = False, **options: object) -> Predicted:
+    return predict(load_model(model, device="cpu", **options), photographs, maps, flipped=flipped, progress=False)
+
+
+def test_the_note_says_how_many_how_large_and_what_to_do(photographs: Path, tmp_path: Path) -> None:
+    (note,) = run(checkpoint({"median": 20.0, "largest": 30.0}), photographs, tmp_path / "maps").notes
+    assert note == (
+        "2 of 3 images of site are much larger (side up to 73 px) than what the model learnt from (at most 30 px): "
+        "thin structures may vanish by resizing, predict by tiles (--tile)"
+    )
+
+
+def test_maps_that_are_there_already_are_warned_of_too(photographs: Path, tmp_path: Path) -> None:
+    model = checkpoint({"median": 8.0, "largest": 10.0})
+    first, second = (run(model, photographs, tmp_path / "maps") for _ in range(2))
+    assert (second.written, second.kept) == (0, 3)
+    assert first.notes == second.notes
+    assert first.notes[0].startswith("all images of site")
+
+
+@pytest.mark.parametrize("sides", [None, {"median": 36.0, "largest": 37.0}])
+def test_neither_an_older_card_nor_images_of_twice_the_side_are_warned_of(
+    sides: dict[str, float] | None, photographs: Path, tmp_path: Path
+) -> None:
+    assert run(checkpoint(sides), photographs, tmp_path / "maps").notes == ()
+
+
+def test_neither_tiles_nor_a_larger_square_are_warned_of(photographs: Path, tmp_path: Path) -> None:
+    model = checkpoint({"median": 8.0, "largest": 20.0})
+    assert run(model, photographs, tmp_path / "tiles", tiled=True).notes == ()
+    assert run(model, photographs, tmp_path / "large", size=2 * SIDE).notes == ()
+    assert run(model, photographs, tmp_path / "small").notes != ()
+
+
+def test_an_evaluation_of_a_model_says_so_too(photographs: Path) -> None:
+    model = load_model(checkpoint({"median": 8.0, "largest": 20.0}), device="cpu")
+    notes = howfar.evaluate(photographs, model=model, progress=False).notes
+    assert [note for note in notes if "much larger" in note] == [notes[0]]
+    older = replace(model, card=checkpoint(None).card)
+    assert not any("much larger" in note for note in howfar.evaluate(photographs, model=older, progress=False).notes)
+
+
+def test_maps_that_are_gone_count_for_nothing(tmp_path: Path) -> None:
+    assert size_note("site", {"sides": {"largest": 1.0}}, 8, 8, [tmp_path / "none.png"]) == ""
