@@ -24,7 +24,7 @@ SIDE = 32
 WRITTEN = {"relation.json", "relation.parquet", "curves.parquet", "thresholds.parquet", "report.html", "figures"}
 KEYS = [
     "format", "primary", "metric", "settings", "datasets", "pooled", "pooled_verdict", "judgements", "choices", "estimator",
-    "estimates", "failures", "notes", "provenance",
+    "estimates", "failures", "gates", "notes", "provenance",
 ]  # fmt: skip
 FIGURES = {"performance", "parts", "estimates", "judgements", "failures"}
 
@@ -96,14 +96,17 @@ def test_verdicts_estimates_and_notes_are_printed_and_the_run_completed(
     assert [name for name, cells in rows.items() if cells[1] == "*"] == [found.estimator]
     for one in found.judgements:
         assert one.coverage is not None
-        shown = [one.kind, str(one.sets), *(format_number(value, 3) for value in (one.mae_image, one.mae_set))]
+        shown = [one.kind, str(one.sets), *(format_number(value, 3) for value in (one.mae_set, one.mae_image))]
         shown += [f"{100 * one.coverage:.0f}", "%", *(format_number(value, 3) for value in (one.auroc, one.aurc))]
         assert [cell for cell in rows[one.estimator] if cell != "*"] == [one.estimator, *shown]
     start = lines.index("Mean performance expected without a set's labels") + 2
     for line, one in zip(lines[start : start + 3], found.estimates, strict=True):
         assert line.split()[:2] == [one.dataset, one.estimator]
         assert f"{one.predicted:.2f} [{one.low:.2f}, {one.high:.2f}] at {100 * one.level:.0f} %" in line
-        assert line.split("%")[1].split()[0] == format_number(one.measured, 3)
+        assert line.split("%")[1].split()[1] == format_number(one.measured, 3)
+        gate = found.gate(one.dataset)
+        assert gate is not None
+        assert line.split("%")[1].split()[0] == ("inside" if gate.inside else "OUTSIDE")
     for line, failures in zip(lines[start : start + 3], found.failures, strict=True):
         wrong = "–" if failures.measured_error is None else f"{100 * failures.measured_error:.0f} %"
         assert line.endswith(wrong)

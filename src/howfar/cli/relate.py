@@ -62,15 +62,20 @@ def _findings(relation: Relation) -> list[str]:
     return [*estimators, *lists] if relation.estimates else estimators
 
 
+def _gate(relation: Relation, dataset: str) -> str:
+    gate = relation.gate(dataset)
+    return "–" if gate is None or gate.inside is None else ("inside" if gate.inside else "OUTSIDE")
+
+
 def _judgements(relation: Relation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    header = ("estimator", "kind", "sets", "error, image", "error, set", "coverage", "AUROC", "AURC")
+    header = ("estimator", "kind", "sets", "error, set", "error, image", "coverage", "AUROC", "AURC")
     rows: list[tuple[str, ...]] = [
         (
             f"{judged.estimator} *" if judged.estimator == relation.estimator else judged.estimator,
             judged.kind,
             str(judged.sets),
-            format_number(judged.mae_image, 3),
             format_number(judged.mae_set, 3),
+            format_number(judged.mae_image, 3),
             "–" if judged.coverage is None else f"{100 * judged.coverage:.0f} %",
             format_number(judged.auroc, 3),
             format_number(judged.aurc, 3),
@@ -82,7 +87,10 @@ def _judgements(relation: Relation) -> tuple[tuple[str, ...], list[tuple[str, ..
 
 def _show_estimates(to: Console, relation: Relation) -> None:
     listed = {failures.dataset: failures for failures in relation.failures}
-    header = ("dataset", "estimator", "estimate [interval]", "measured", f"listed < {relation.settings.tau:g}", "of them wrong")
+    for warning in relation.warnings():
+        to.print(warning, style="bold", markup=False)
+    below = f"listed < {relation.settings.tau:g}"
+    header = ("dataset", "estimator", "estimate [interval]", "gate", "measured", below, "of them wrong")
     rows = []
     for expected in relation.estimates:
         failures = listed.get(expected.dataset)
@@ -92,6 +100,7 @@ def _show_estimates(to: Console, relation: Relation) -> None:
                 expected.dataset,
                 expected.estimator,
                 f"{expected.predicted:.2f} [{expected.low:.2f}, {expected.high:.2f}] at {100 * expected.level:.0f} %",
+                _gate(relation, expected.dataset),
                 format_number(expected.measured, 3),
                 "–" if failures is None else f"{failures.listed} of {failures.n}",
                 "–" if wrong is None else f"{100 * wrong:.0f} %",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from howfar.numbers import format_interval, format_number
+from howfar.results.gate import Gate
 from howfar.results.records import Provenance
 from howfar.results.result import Result
 from howfar.results.tables import Cells
@@ -223,6 +224,9 @@ class Relation(Result):
         "mean", else "mean"; or the caller's.
     estimates, failures
         For every set of the run, labelled (judged) or not.
+    gates
+        For every set of the run whether labelled sets like it are known, so that its estimate may be believed: an unlabelled
+        set against all labelled ones, a labelled one against the others.
     images
         One row an image of the run: dataset, image, path, prediction, i_dist_mean, i_dist_scaled, group, foreground,
         performance (nan where unknown), estimate, estimate_low, estimate_high, p_value (of "it does not fail"), listed.
@@ -256,6 +260,7 @@ class Relation(Result):
     thresholds: pd.DataFrame
     provenance: Provenance
     notes: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
 
     def table(self) -> Cells:
         """Return header and formatted cells, one row a labelled set."""
@@ -268,9 +273,18 @@ class Relation(Result):
         return f"{self.metric}{source}, by distance from {self.primary}"
 
     def footer(self) -> list[str]:
-        """Return the verdict over all sets, and the notes."""
+        """Return which estimates are not to be believed, the verdict over all sets, and the notes."""
         verdict = [] if self.pooled_verdict is None else [self.pooled_verdict.text]
-        return [*verdict, *self.notes]
+        return [*self.warnings(), *verdict, *self.notes]
+
+    def gate(self, dataset: str) -> Gate | None:
+        """Find what the gate says of a set; None where nothing is known."""
+        return next((gate for gate in self.gates if gate.dataset == dataset), None)
+
+    def warnings(self) -> list[str]:
+        """Say in a line for each set without labels why its estimate is not to be believed, where it lies outside the gate."""
+        new = {row.dataset for row in self.estimates if row.measured is None}
+        return [gate.warning() for gate in self.gates if gate.dataset in new and gate.inside is False]
 
 
 def _cells(dataset: DatasetRelation) -> tuple[str, ...]:

@@ -48,7 +48,9 @@ def test_lead_names_the_best_beside_the_mean(related: Relation) -> None:
 
 
 def test_lead_says_where_nothing_beats_the_mean(related: Relation) -> None:
-    assert "None beats predicting the mean, which misses a dataset's mean performance by 0.100" in words.lead(of(related, MEAN, KNN))
+    assert "None beats predicting the mean, which misses a dataset's mean performance by 0.100" in words.lead(
+        of(related, MEAN, KNN)
+    )
 
 
 def test_lead_says_what_judging_takes(related: Relation) -> None:
@@ -150,7 +152,7 @@ def test_intervals_of_sets_are_counted(related: Relation) -> None:
     text = words.set_intervals(replace(related, estimates=(inside, outside)))
     assert text.endswith("Of 2 labelled datasets, each left out in turn, 1 has its mean within the interval.")
     new = replace(inside, measured=None)
-    assert "left out" not in words.set_intervals(replace(related, estimates=(new,)))
+    assert "each left out in turn" not in words.set_intervals(replace(related, estimates=(new,)))
     assert not words.holds(new)
     assert words.holds(inside)
     assert not words.holds(outside)

@@ -23,6 +23,8 @@ def _content(_: Comparison, relation: Relation | None) -> Mapping[str, Any] | No
         "images": text.image_intervals(relation),
         "sets": text.set_intervals(relation),
         "unlabelled": text.unlabelled(relation),
+        "warnings": relation.warnings(),
+        "gate": text.gate_errors(relation),
         "judgements": tables.judgements(relation),
         "errors": tables.set_errors(relation),
         "explained": tables.explained(relation),

@@ -33,6 +33,13 @@ def judgements(relation: Relation) -> Table:
     return Table(_columns(relation, fewer), tuple(rows))
 
 
+def _gate(relation: Relation, dataset: str) -> Cell:
+    gate = relation.gate(dataset)
+    if gate is None or gate.inside is None:
+        return Cell("–")
+    return Cell("inside" if gate.inside else ", ".join(reading.check for reading in gate.outside), strong=not gate.inside)
+
+
 def _held(row: Judgement) -> Cell:
     """Say of how many datasets left out the interval held the mean."""
     if row.set_coverage is None:
@@ -95,6 +102,7 @@ def estimates(relation: Relation) -> Table:
         Column("estimated mean", "made without any label of this dataset"),
         Column("interval", "Student's, from the errors of the estimator on the labelled datasets left out"),
         Column("level", "of the interval"),
+        Column("gate", "whether labelled datasets like it are known: outside their range no estimate is to be believed"),
         Column("measured mean", "where the dataset has performances"),
         Column("error", "estimated less measured"),
         Column("held", "whether the interval holds the measured mean"),
@@ -111,6 +119,7 @@ def estimates(relation: Relation) -> Table:
                 decimal(row.predicted),
                 Cell(f"{row.low:.3f} – {row.high:.3f}", row.low),
                 percentage(row.level),
+                _gate(relation, row.dataset),
                 decimal(row.measured),
                 change(None if row.measured is None else row.predicted - row.measured),
                 Cell(("yes" if holds(row) else "no") if measured else "–", strong=measured and not holds(row)),

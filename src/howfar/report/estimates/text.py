@@ -209,6 +209,30 @@ def unlabelled(relation: Relation) -> str:
     return f"Estimated mean performance where none was measured: {'; '.join(intervals)}{more}."
 
 
+def gate_errors(relation: Relation) -> str:
+    """Say what the gate would have said of the labelled datasets, each against the others; empty where nothing is known."""
+    measured = {row.dataset: row for row in relation.estimates if row.measured is not None}
+    gates = [gate for gate in relation.gates if gate.dataset in measured and gate.inside is not None]
+    if not gates:
+        return ""
+
+    def missed(inside: bool) -> list[float]:
+        rows = [measured[gate.dataset] for gate in gates if gate.inside is inside]
+        return [abs(row.predicted - row.measured) for row in rows if row.measured is not None]
+
+    within, beyond = missed(True), missed(False)
+    said = []
+    if within:
+        said.append(f"{len(within)} lie inside the range of the others, and were missed by at most {max(within):.2f}")
+    if beyond:
+        said.append(f"{len(beyond)} {plural(len(beyond), 'lies', 'lie')} outside, and {_were(beyond)}")
+    return f"Of {len(gates)} labelled datasets, {'; '.join(said)}."
+
+
+def _were(errors: Sequence[float]) -> str:
+    return f"was missed by {errors[0]:.2f}" if len(errors) == 1 else f"were missed by {min(errors):.2f} to {max(errors):.2f}"
+
+
 def quoted(names: Sequence[str]) -> list[str]:
     """Quote names of estimators in prose, where "all" and "mean" are words too."""
     return [f"“{name}”" for name in names]

@@ -18,6 +18,7 @@ from howfar.metrics.soft_f import soft_f
 from howfar.relation.label_free_columns import AT_THRESHOLD, HISTOGRAM, SIGNALS, SOFT_F, VALUES, take
 from howfar.results import Evaluation
 from howfar.studies.performance.estimates import Home
+from howfar.studies.performance.gates import sizes_at
 from howfar.studies.performance.performance_files import Matched
 from howfar.studies.performance.performance_tables import GIVEN, VALUE
 from howfar.studies.performance.photograph_groups import groups_of
@@ -131,7 +132,8 @@ def home_of(own: Evaluation | None, threshold: float | None, group: str | None) 
     groups = np.array(groups_of(images, group if fitting else None))
     # By name, so that the order of a file's rows changes no digit.
     order = np.flatnonzero(scored)[np.argsort(images["image"].to_numpy(dtype=str)[scored], kind="stable")]
-    return Home(own.dataset, take(signals_at(rows, threshold), order), performance[order], groups[order])
+    columns = {**signals_at(rows, threshold), **sizes_at(rows)}
+    return Home(own.dataset, take(columns, order), performance[order], groups[order])
 
 
 def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray[np.float64]]:

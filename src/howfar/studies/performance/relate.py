@@ -24,6 +24,7 @@ from howfar.results import Comparison, DatasetRelation, Evaluation, Part, Proven
 from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.caveats import relation_notes
 from howfar.studies.performance.estimates import Home, expect
+from howfar.studies.performance.gates import gates_of, sizes_at
 from howfar.studies.performance.image_performance import Scores, home_of, scores_of, signals_at
 from howfar.studies.performance.performance_files import (
     Matched,
@@ -135,6 +136,7 @@ def _related(
         estimator=expected.estimator,
         estimates=expected.estimates,
         failures=expected.failures,
+        gates=gates_of({**columns, **sizes_at(matched.rows)}, sets, labelled, home),
         images=images,
         curves=related.curves(labelled),
         thresholds=related.thresholds(labelled),
