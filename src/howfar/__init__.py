@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from howfar import distances, metrics, projection, relation, selection, significance
+    from howfar import distances, metrics, projection, relation, sampling, selection, significance
     from howfar.backbones import load_backbone
     from howfar.data import Dataset
     from howfar.errors import HowfarError
@@ -73,14 +73,14 @@ _NAMES = {
     "train": "howfar.training.train",
     "write_report": "howfar.studies.run_folder",
 }
-_MODULES = ("distances", "metrics", "projection", "relation", "selection", "significance")
+_MODULES = ("distances", "metrics", "projection", "relation", "sampling", "selection", "significance")
 
 __all__ = [
     "Adaptation", "BackboneComparison", "Checkpoint", "Comparison", "Dataset", "Evaluation", "Features", "HowfarError",
     "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun", "__version__", "adapt", "bakeoff",
     "compare", "compare_backbones", "distances", "embed", "evaluate", "load_backbone", "matrix", "metrics", "predict",
-    "profile", "projection", "prompts", "relate", "relation", "select", "selection", "significance", "study", "train",
-    "write_report",
+    "profile", "projection", "prompts", "relate", "relation", "sampling", "select", "selection", "significance", "study",
+    "train", "write_report",
 ]  # fmt: skip
 
 

@@ -42,8 +42,8 @@ def of(related: Relation, *judgements: Judgement, estimator: str | None = "flip_
 def test_lead_names_the_best_beside_the_mean(related: Relation) -> None:
     assert words.lead(of(related, MEAN, KNN, BEST)) == (
         "3 estimators were judged on 6 labelled datasets, each left out in turn. The best, “flip_agreement”, misses a "
-        "dataset's mean performance by 0.040 and an image's by 0.080; predicting the mean misses by 0.100 and 0.200. Chosen for "
-        "that, it is flattered: an estimator chosen without the dataset that it is then tried on misses by 0.040 and 0.080."
+        "dataset's mean performance by 0.040 and an image's by 0.080; predicting the mean misses by 0.100 and 0.200. Chosen "
+        "for that, it is flattered: an estimator chosen without the dataset that it is then tried on misses by 0.040 and 0.080."
     )
 
 

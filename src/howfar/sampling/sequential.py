@@ -1,0 +1,212 @@
+"""Follow the mean performance label by label, with intervals that hold at every moment, and say when a question is settled.
+
+Images are labelled in random order. To test that the site's mean is μ, a gambler bets on each next value at odds that are fair
+under μ, given all labels so far: of the m − t images that are left the mean must then be what makes the whole come out at μ.
+Capital that ever reaches 2 / (1 − level) refutes μ; by Ville's inequality a true μ is refuted, at any time, with a chance of
+at most (1 − level) / 2 on each side. So one may look after each label and stop when one likes.
+
+The bet is on y − λ (p − p̄), p̄ the mean prediction of the images that are left, with a λ fitted to the labels before: good
+predictions take away most of what varies, bad ones get λ = 0. Capital is the mean over a row of stakes, so that none has to be
+guessed. Source: Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting", J. R. Stat. Soc. B 86
+(2024), section 5 (without replacement), https://arxiv.org/abs/2010.09686; control variates in bets: Waudby-Smith, Stark &
+Ramdas, "RiLACS: risk limiting audits via confidence sequences", E-Vote-ID (2021), https://arxiv.org/abs/2107.11323.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.sampling.betting import SHARES_STAKED
+from howfar.sampling.until import Until
+from howfar.sampling.value_checks import as_proxy, as_shares, check_level, filled
+
+_MEANS = np.linspace(0.0, 1.0, 1001)
+_SHARES = np.minimum(SHARES_STAKED, 0.995)[:, None]
+_PRIOR_LABELS = 4.0
+_TINY = 1e-12
+_LIMIT = 1e9
+
+
+@dataclass(frozen=True, eq=False)
+class ConfidenceSequence:
+    """Hold what is known after each label.
+
+    Attributes
+    ----------
+    value, low, high
+        (t,) estimate and interval after 1, 2 … t labels. All intervals hold together with the chance `level`.
+    settled
+        "yes", "no" or "undecided" after each label; empty where no rule was given.
+    level
+        Confidence level.
+    """
+
+    value: Float64Array
+    low: Float64Array
+    high: Float64Array
+    settled: tuple[str, ...]
+    level: float
+
+    @property
+    def stop(self) -> int | None:
+        """Return after how many labels the rule was settled; None where it is not."""
+        return next((count for count, said in enumerate(self.settled, 1) if said != "undecided"), None)
+
+
+def order(m: int, *, seed: int | np.random.Generator = 0) -> NDArray[np.int64]:
+    """Put a site's m images in random order, to be labelled one after the other until a question is settled.
+
+    Raises
+    ------
+    InputError
+        Fewer than one image.
+
+    Examples
+    --------
+    >>> from howfar.sampling import order
+    >>> sorted(order(4).tolist())
+    [0, 1, 2, 3]
+    """
+    if m < 1:
+        raise InputError.of("m", "must be at least 1", m)
+    return np.asarray(np.random.default_rng(seed).permutation(m))
+
+
+def sequence(
+    values: ArrayLike, proxy: ArrayLike, images: ArrayLike, *, level: float = 0.9, until: Until | str | None = None
+) -> ConfidenceSequence:
+    """Compute the interval of the mean performance after each label, and whether a rule is settled.
+
+    Parameters
+    ----------
+    values
+        (t,) performance of the first t images of the order, 0 to 1; NaN for an image that has none.
+    proxy
+        (m,) predicted performance of all images, 0 to 1; NaN where there is none.
+    images
+        The order in which images are labelled, drawn by `order` before any label was seen: (m,), or its first t or more.
+    level
+        Confidence level of all intervals together; each end is false with a chance of at most (1 − level) / 2.
+    until
+        `Until`, or its text: "±0.05", "F >= 0.6", "F <= 0.3". A rule "F >= 0.6" is said to be met, or broken, wrongly with a
+        chance of at most (1 − level) / 2 each.
+
+    Raises
+    ------
+    InputError
+        Values or predictions outside [0, 1], more values than images in the order, or an order that names an image twice or
+        one that is not there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from howfar.sampling import order, sequence
+    >>> proxy = np.linspace(0.5, 1, 200)
+    >>> images = order(200)
+    >>> known = sequence(proxy[images[:30]], proxy, images, until="F >= 0.6")
+    >>> known.stop is not None, known.settled[-1], bool(known.low[-1] <= proxy.mean() <= known.high[-1])
+    (True, 'yes', True)
+    """
+    predicted = filled(as_proxy(proxy))
+    places = _places(images, len(predicted))
+    measured = as_shares(values, "values")
+    if len(measured) > len(places):
+        raise InputError.of("values", f"must be at most the {len(places)} images of the order", len(measured))
+    check_level(level)
+    rule = Until.parse(until) if isinstance(until, str) else until
+    low, high, value = _followed(measured, predicted, places[: len(measured)], level)
+    settled = () if rule is None else tuple(rule.settled(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True))
+    return ConfidenceSequence(value, low, high, settled, level)
+
+
+def _places(images: ArrayLike, m: int) -> NDArray[np.int64]:
+    places = np.asarray(images)
+    if places.ndim != 1 or not len(places) or not np.issubdtype(places.dtype, np.integer):
+        raise InputError.of("images", "must be one row of positions of images", places.shape, "draw it by order(m)")
+    if places.min() < 0 or places.max() >= m or len(np.unique(places)) < len(places):
+        raise InputError.of("images", f"must name each image once, by its position from 0 to {m - 1}", "one twice or outside")
+    return places.astype(np.int64)
+
+
+def _followed(
+    values: Float64Array, predicted: Float64Array, places: NDArray[np.int64], level: float
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Return low, high and value after each label."""
+    rises, falls = _Capital(level), _Capital(level)
+    left = np.ones(len(predicted), dtype=bool)
+    rows = np.empty((3, len(values)))
+    seen, spread = np.zeros(len(_MEANS)), float(predicted.var())
+    low, high = 0.0, 1.0
+    for t, (value, place) in enumerate(zip(values, places, strict=True)):
+        rest = predicted[left]
+        weight = _weight(values[:t], predicted[places[:t]], spread)
+        centre = float(rest.mean())
+        # Under μ the deviations y − μ of all images sum to 0 (0 where there is no value); the rest make up for those seen.
+        owed = -seen / len(rest)
+        shift = weight * (predicted[place] - centre)
+        deviation = np.where(np.isnan(value), 0.0, value - _MEANS)
+        ends = weight * (float(rest.min()) - centre), weight * (float(rest.max()) - centre)
+        rises.bet(deviation - shift - owed, _MEANS + ends[1] + owed)
+        falls.bet(owed + shift - deviation, 1.0 - _MEANS - ends[0] - owed)
+        seen += deviation
+        left[place] = False
+        low = max(low, float(_MEANS[max(0, rises.leading() - 1)]))
+        high = min(high, float(_MEANS[min(len(_MEANS) - 1, len(_MEANS) - falls.trailing())]))
+        rows[:, t] = *_ordered(low, high), _point(values[: t + 1], predicted, places[: t + 1], weight)
+    rows[2] = np.clip(rows[2], rows[0], rows[1])
+    if len(values) == len(predicted) and np.isfinite(values).any():
+        rows[:, -1] = np.nanmean(values)
+    return rows[0], rows[1], rows[2]
+
+
+class _Capital:
+    """Hold the capital against each mean of a grid, for each stake, and which means it has refuted."""
+
+    def __init__(self, level: float) -> None:
+        self._needed = 2.0 / (1.0 - level) * len(_SHARES)
+        self._staked = np.ones((len(_SHARES), len(_MEANS)))
+        self._refuted = np.zeros(len(_MEANS), dtype=bool)
+
+    def bet(self, gains: Float64Array, worst: Float64Array) -> None:
+        """Multiply capital by 1 + stake · gain / worst, `worst` the largest loss that is possible; it stays below a limit."""
+        shares = np.clip(gains / np.maximum(worst, _TINY), -1.0, _LIMIT)
+        self._staked *= 1.0 + _SHARES * shares
+        np.minimum(self._staked, _LIMIT, out=self._staked)
+        self._refuted |= self._staked.sum(axis=0) >= self._needed
+
+    def leading(self) -> int:
+        """Count the refuted means from 0 on."""
+        return int(np.argmin(self._refuted)) if not self._refuted.all() else len(self._refuted)
+
+    def trailing(self) -> int:
+        """Count the refuted means down from 1."""
+        return int(np.argmin(self._refuted[::-1])) if not self._refuted.all() else len(self._refuted)
+
+
+def _weight(values: Float64Array, predicted: Float64Array, spread: float) -> float:
+    """Fit λ to the labels so far: cov(y, p) / var(p), cut to [0, 1], with a few labels' worth of λ = 0.5 before it."""
+    known = np.isfinite(values)
+    if spread <= 0.0:
+        return 0.0
+    prior = _PRIOR_LABELS * spread
+    if known.sum() < 2:
+        return 0.5
+    y, p = values[known] - values[known].mean(), predicted[known] - predicted[known].mean()
+    return float(np.clip((float(y @ p) + 0.5 * prior) / (float(p @ p) + prior), 0.0, 1.0))
+
+
+def _point(values: Float64Array, predicted: Float64Array, places: NDArray[np.int64], weight: float) -> float:
+    known = np.isfinite(values)
+    if not known.any():
+        return 0.5
+    return float(values[known].mean() + weight * (predicted.mean() - predicted[places[known]].mean()))
+
+
+def _ordered(low: float, high: float) -> tuple[float, float]:
+    """Return the ends, or their middle twice where both refute it, which happens with a chance of at most 1 − level."""
+    return (low, high) if low <= high else ((low + high) / 2.0, (low + high) / 2.0)

@@ -1,0 +1,152 @@
+"""What is drawn: known probabilities, by enumeration of many draws, strata by prediction, photographs spread, edges of k."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from howfar.errors import InputError
+from howfar.sampling import Sample, draw
+from howfar.sampling.design import predicted_spread
+
+
+def drawn_shares(proxy: np.ndarray, k: int, draws: int, **options: object) -> tuple[np.ndarray, np.ndarray]:
+    """Count how often each image is drawn, and average 1 / probability where it is."""
+    rng = np.random.default_rng(5)
+    counts, inverse = np.zeros(len(proxy)), np.zeros(len(proxy))
+    for _ in range(draws):
+        sample = draw(proxy, k, seed=rng, **options)  # type: ignore[arg-type]
+        counts[sample.indices] += 1
+        inverse[sample.indices] += 1 / sample.probabilities
+    return counts / draws, inverse / draws
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.one_of(st.floats(0, 1), st.just(float("nan")), st.sampled_from([0.0, 0.5])), min_size=1, max_size=60),
+    st.integers(1, 70),
+    st.integers(0, 9),
+    st.booleans(),
+)
+def test_any_site_and_any_k_give_a_sample_with_known_probabilities(
+    proxy: list[float], k: int, seed: int, grouped: bool
+) -> None:
+    groups = [i // 3 for i in range(len(proxy))] if grouped else None
+    sample = draw(proxy, k, groups=groups, seed=seed)
+    assert len(sample) == min(k, len(proxy)) == len(set(sample.indices.tolist()))
+    assert sample.population == len(proxy)
+    for stratum in np.unique(sample.strata):
+        inside = sample.strata == stratum
+        assert inside.sum() >= min(2, len(proxy), k, round(inside.sum() / sample.probabilities[inside][0]))
+    again = draw(proxy, k, groups=groups, seed=seed)
+    np.testing.assert_array_equal(sample.indices, again.indices)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("k", [3, 9])
+def test_every_image_is_drawn_as_often_as_its_probability_says(k: int, grouped: bool) -> None:
+    proxy = np.array([0.1, 0.9, 0.5, np.nan, 0.2, 0.7, 0.4, np.nan, 0.3, 0.6, 0.95, 0.05, 0.45, 0.55, np.nan])
+    groups = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 5, 5, 5, 5])
+    draws = 3000
+    _, inverse = drawn_shares(proxy, k, draws, **({"groups": groups} if grouped else {}))
+    # Σ 1 / probability over draws averages 1 for every image exactly where the probabilities are true (Horvitz & Thompson).
+    np.testing.assert_allclose(inverse, 1.0, atol=4.5 * np.sqrt(len(proxy) / draws))
+
+
+def test_strata_are_quantiles_of_the_prediction_and_the_uncertain_get_more() -> None:
+    proxy = np.linspace(0, 1, 200)
+    sample = draw(proxy, 40)
+    by_stratum = [proxy[sample.indices[sample.strata == stratum]] for stratum in range(10)]
+    assert all(low.max() < high.min() for low, high in pairwise(by_stratum))
+    counts = [len(part) for part in by_stratum]
+    assert counts[0] < counts[4] > counts[9]
+    assert predicted_spread([0.5])[0] > predicted_spread([0.0])[0] > 0
+
+
+def test_images_without_a_prediction_are_a_stratum_of_their_own() -> None:
+    proxy = np.where(np.arange(50) < 20, np.nan, 0.7)
+    sample = draw(proxy, 16)
+    last = sample.strata == sample.strata.max()
+    assert set(sample.indices[last]) <= set(range(20))
+    assert last.sum() >= 2
+    assert not set(sample.indices[~last]) & set(range(20))
+    assert draw(np.full(30, np.nan), 10).population == 30
+
+
+def test_photographs_are_shown_once_where_they_can_be() -> None:
+    groups = np.repeat(np.arange(20), 5)
+    proxy = np.full(100, 0.5)
+    for seed in range(20):
+        within = draw(proxy, 7, groups=groups, seed=seed)
+        assert len(np.unique(groups[within.indices])) == 7
+    distinct = [len(np.unique(groups[draw(proxy, 7, seed=seed).indices])) for seed in range(20)]
+    assert min(distinct) < 7
+
+
+def test_k_of_all_takes_all() -> None:
+    sample = draw([0.1, np.nan, 0.3], 5)
+    assert sorted(sample.indices.tolist()) == [0, 1, 2]
+    assert sample.whole
+    assert sample.probabilities.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_the_given_arrays_are_not_changed() -> None:
+    proxy, groups = np.array([0.1, np.nan, 0.3, 0.5]), np.array(["a", "b", "b", "a"])
+    draw(proxy, 2, groups=groups)
+    np.testing.assert_array_equal(proxy, [0.1, np.nan, 0.3, 0.5])
+    assert groups.tolist() == ["a", "b", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (lambda: draw([0.5], 0), "k must be at least 1, got 0"),
+        (lambda: draw([0.5, 60.0], 1), "proxy must lie in [0, 1], got 60.0"),
+        (lambda: draw([], 1), "proxy must be one row"),
+        (lambda: draw([[0.5]], 1), "proxy must be one row"),
+        (lambda: draw(["good"], 1), "proxy must be numbers"),
+        (lambda: draw([0.5, np.inf], 1), "proxy must not hold infinity"),
+        (lambda: draw([0.5, 0.6], 1, groups=["a"]), "groups must name 2 photographs"),
+        (lambda: Sample(np.array([0, 0]), np.ones(2), np.zeros(2, int)), "sample must name each image once"),
+        (lambda: Sample(np.array([0, 1]), np.ones(1), np.zeros(2, int)), "sample must give an index"),
+        (lambda: Sample(np.array([0, 1]), np.array([0.0, 1.0]), np.zeros(2, int)), "sample must have probabilities above 0"),
+        (lambda: Sample(np.array([0, 1]), np.array([0.5, 1.0]), np.zeros(2, int)), "sample must have one probability"),
+    ],
+)
+def test_bad_input_is_one_clear_line(call: object, line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        call()  # type: ignore[operator]
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+def test_strata_by_size_hold_the_images_that_rule_a_total() -> None:
+    sizes = np.concatenate([np.full(95, 10.0), [900.0, 1000.0, 1100.0, 1200.0, 2000.0]])
+    by_size = [draw(np.full(100, 0.5), 12, sizes=sizes, seed=seed) for seed in range(10)]
+    plain = [draw(np.full(100, 0.5), 12, seed=seed) for seed in range(10)]
+    assert np.mean([np.sum(sample.indices >= 95) for sample in by_size]) > 3
+    assert np.mean([np.sum(sample.indices >= 95) for sample in plain]) < 2
+    assert all(sample.population == 100 for sample in by_size)
+    _, inverse = drawn_shares(np.full(20, 0.5), 9, 1500, sizes=np.geomspace(1, 1000, 20))
+    np.testing.assert_allclose(inverse, 1.0, atol=4.5 * np.sqrt(20 / 1500))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50).filter(any), st.integers(1, 60))
+def test_any_sizes_give_a_sample(sizes: list[float], k: int) -> None:
+    sample = draw(np.full(len(sizes), 0.5), k, sizes=sizes)
+    assert len(sample) == min(k, len(sizes))
+    assert sample.population == len(sizes)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "line"),
+    [([1.0, -1.0], "sizes must be numbers"), ([0.0, 0.0], "sizes must be numbers"), ([1.0], "sizes must hold 2 numbers")],
+)
+def test_sizes_that_cannot_be(sizes: list[float], line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        draw([0.5, 0.5], 1, sizes=sizes)

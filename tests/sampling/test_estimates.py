@@ -1,0 +1,185 @@
+"""Estimates of a mean: unbiased over all designs, exact with all labels, like ppi-python's, intervals that hold."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ppi_py import ppi_mean_ci, ppi_mean_pointestimate
+
+from howfar.errors import InputError
+from howfar.sampling import Sample, draw, mean
+from howfar.sampling.betting import betting_interval, lower_bound
+from howfar.sampling.prediction_powered import prediction_powered
+
+
+def simple(m: int, k: int, seed: int) -> Sample:
+    return Sample(np.random.default_rng(seed).choice(m, k, replace=False), np.full(k, k / m), np.zeros(k, int))
+
+
+def every_design(sizes: tuple[int, int], counts: tuple[int, int]) -> list[Sample]:
+    """All equally likely samples of two strata, the first images being the first stratum's."""
+    first, second = range(sizes[0]), range(sizes[0], sum(sizes))
+    strata = np.repeat([0, 1], counts)
+    shares = np.array([counts[0] / sizes[0], counts[1] / sizes[1]])[strata]
+    pairs = product(combinations(first, counts[0]), combinations(second, counts[1]))
+    return [Sample(np.array([*a, *b]), shares, strata) for a, b in pairs]
+
+
+def test_with_a_constant_prediction_the_estimate_is_unbiased_over_all_samples() -> None:
+    truth = np.random.default_rng(1).uniform(size=9)
+    estimates = [mean(truth[s.indices], np.full(9, 0.4), s).value for s in every_design((4, 5), (2, 3))]
+    assert np.mean(estimates) == pytest.approx(truth.mean(), abs=1e-12)
+
+
+def test_the_difference_estimator_and_its_variance_are_unbiased_over_all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    truth, proxy = rng.uniform(size=9), rng.uniform(size=9)
+    monkeypatch.setattr("howfar.sampling.prediction_powered._fitted_weight", lambda *_: 0.7)
+    monkeypatch.setattr("howfar.sampling.prediction_powered._for_fitting", lambda *_: 1.0)
+    found = [prediction_powered(truth[s.indices], proxy[s.indices], proxy.mean(), s) for s in every_design((4, 5), (2, 3))]
+    values = np.array([one.value for one in found])
+    assert values.mean() == pytest.approx(truth.mean(), abs=1e-12)
+    assert np.mean([one.variance for one in found]) == pytest.approx(values.var(), rel=1e-10)
+
+
+def test_a_large_simple_random_sample_gives_what_ppi_python_gives() -> None:
+    rng = np.random.default_rng(3)
+    proxy = rng.beta(2, 2, 200_000)
+    truth = np.clip(0.6 * proxy + rng.normal(0.1, 0.1, len(proxy)), 0, 1)
+    sample = simple(len(proxy), 1500, 4)
+    values, predicted = truth[sample.indices], proxy[sample.indices]
+    ours = mean(values, proxy, sample)
+    # Both take the λ of least variance; ppi-python takes the images without label as a sample, here a very large one.
+    theirs = float(np.ravel(ppi_mean_pointestimate(values, predicted, proxy))[0])
+    low, high = (float(np.ravel(end)[0]) for end in ppi_mean_ci(values, predicted, proxy, alpha=0.1))
+    assert ours.value == pytest.approx(theirs, abs=3e-5)
+    assert ours.high - ours.low == pytest.approx(high - low, rel=0.02)
+    own = prediction_powered(values, predicted, float(proxy.mean()), sample)
+    fixed = float(np.ravel(ppi_mean_pointestimate(values, predicted, proxy, lam=own.weight))[0])
+    assert own.value == pytest.approx(fixed, abs=1e-12)
+
+
+SITES = {
+    "normal": lambda rng: (y := np.clip(rng.normal(0.5, 0.2, 300), 0, 1), np.clip(y + rng.normal(0, 0.1, 300), 0, 1)),
+    "skewed": lambda rng: (y := rng.beta(1, 4, 300), np.clip(0.5 * y + rng.normal(0.2, 0.1, 300), 0, 1)),
+    "many zeros": lambda rng: ((rng.random(300) < 0.1) * rng.uniform(0.1, 0.7, 300), np.clip(rng.normal(0.3, 0.1, 300), 0, 1)),
+    "many zeros, said 0": lambda rng: ((rng.random(300) < 0.15) * rng.uniform(0.1, 0.7, 300), np.zeros(300)),
+    "against": lambda rng: (y := rng.uniform(0.2, 0.9, 300), 1 - y),
+    "useless": lambda rng: (rng.uniform(0, 1, 300), rng.uniform(0, 1, 300)),
+}
+
+
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("k", [4, 8, 16])
+def test_intervals_hold(site: str, k: int) -> None:
+    truth, proxy = SITES[site](np.random.default_rng(6))
+    draws = 400
+    found = []
+    for seed in range(draws):
+        sample = draw(proxy, k, seed=seed)
+        found.append(mean(truth[sample.indices], proxy, sample))
+    held = np.mean([one.low <= truth.mean() <= one.high for one in found])
+    assert held >= 0.9 - 2.5 * np.sqrt(0.09 / draws)
+    width = np.mean([one.half_width for one in found])
+    assert width < {4: 0.45, 8: 0.25, 16: 0.15}[k]
+
+
+def test_a_good_prediction_narrows_the_interval_and_a_bad_one_costs_little() -> None:
+    rng = np.random.default_rng(7)
+    truth = rng.uniform(size=400)
+    good, bad = np.clip(truth + rng.normal(0, 0.05, 400), 0, 1), rng.uniform(size=400)
+
+    def width(proxy: np.ndarray) -> float:
+        samples = [draw(proxy, 24, seed=seed) for seed in range(60)]
+        return float(np.mean([mean(truth[s.indices], proxy, s).half_width for s in samples]))
+
+    assert width(good) < 0.4 * width(np.full(400, 0.5))
+    assert width(bad) < 1.1 * width(np.full(400, 0.5))
+
+
+shares = st.floats(0, 1, allow_subnormal=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(shares, shares), min_size=2, max_size=40), st.integers(1, 40), st.integers(0, 5), st.floats(0.5, 0.99)
+)
+def test_properties_of_every_estimate(rows: list[tuple[float, float]], k: int, seed: int, level: float) -> None:
+    truth, proxy = np.array(rows).T
+    sample = draw(proxy, k, seed=seed)
+    values = truth[sample.indices]
+    estimate = mean(values, proxy, sample, level=level)
+    assert 0.0 <= estimate.low <= estimate.value <= estimate.high <= 1.0
+    if k >= len(truth):
+        assert estimate.value == pytest.approx(truth.mean())
+        assert estimate.low == estimate.high == estimate.value
+    shuffled = np.random.default_rng(seed).permutation(len(sample))
+    same = Sample(sample.indices[shuffled], sample.probabilities[shuffled], sample.strata[shuffled])
+    other = mean(values[shuffled], proxy, same, level=level)
+    np.testing.assert_allclose([estimate.value, estimate.low, estimate.high], [other.value, other.low, other.high], atol=1e-9)
+    wider = mean(values, proxy, sample, level=0.995)
+    assert wider.low <= estimate.low + 1e-9
+    assert wider.high >= estimate.high - 1e-9
+
+
+def test_images_without_a_value_are_left_out_of_the_mean() -> None:
+    rng = np.random.default_rng(8)
+    truth = np.where(rng.random(120) < 0.3, np.nan, rng.uniform(0.2, 0.8, 120))
+    proxy = np.clip(np.nan_to_num(truth, nan=0.5) + rng.normal(0, 0.1, 120), 0, 1)
+    whole = draw(proxy, 120)
+    assert mean(truth[whole.indices], proxy, whole).value == pytest.approx(np.nanmean(truth))
+    for k, held in ((5, 0.85), (20, 0.85)):
+        samples = [draw(proxy, k, seed=seed) for seed in range(300)]
+        found = [mean(truth[s.indices], proxy, s) for s in samples if np.isfinite(truth[s.indices]).any()]
+        assert np.mean([one.low <= np.nanmean(truth) <= one.high for one in found]) >= held
+        assert np.mean([one.value for one in found]) == pytest.approx(np.nanmean(truth), abs=0.02)
+
+
+def test_the_bound_by_betting_holds_for_every_sample_of_a_tiny_site() -> None:
+    for truth in ([0.0, 0.0, 0.0, 0.0, 0.0, 1.0], [0.0, 0.2, 0.2, 0.9, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0, 1.0, 0.3]):
+        values = np.array(truth)
+        for k in (1, 2, 3, 4):
+            bounds = [lower_bound(values[list(taken)], 0.2) for taken in combinations(range(6), k)]
+            assert np.mean(np.array(bounds) > values.mean() + 1e-9) <= 0.2
+
+
+def test_what_was_seen_bounds_the_mean_of_a_site_of_known_size() -> None:
+    values = np.array([1.0, 0.0, 0.5])
+    low, high = betting_interval(values, 4, 0.9)
+    assert (low, high) == (pytest.approx(1.5 / 4), pytest.approx(2.5 / 4))
+    assert betting_interval(values, None, 0.9) != (low, high)
+    assert betting_interval(np.ones(4), 10_000, 0.9)[0] > 0.3
+
+
+@pytest.mark.parametrize(
+    ("values", "proxy", "level", "line"),
+    [
+        ([0.5], [0.5] * 4, 0.9, "values must hold 2 numbers"),
+        ([0.5, 1.5], [0.5] * 4, 0.9, "values must lie in [0, 1], got 1.5"),
+        ([np.nan, np.nan], [0.5] * 4, 0.9, "values must hold at least one that is not NaN"),
+        ([0.5, 0.5], [0.5] * 5, 0.9, "proxy must have the 4 images that the sample was drawn from, got 5"),
+        ([0.5, 0.5], [0.5, 0.5, 0.5, -1.0], 0.9, "proxy must lie in [0, 1], got -1.0"),
+        ([0.5, 0.5], [0.5] * 4, 1.0, "level must lie between 0 and 1, got 1.0"),
+    ],
+)
+def test_bad_input_is_one_clear_line(values: list[float], proxy: list[float], level: float, line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        mean(values, proxy, draw([0.5] * 4, 2), level=level)
+    assert str(caught.value).startswith(line)
+
+
+def test_a_stratum_with_one_label_is_joined_with_its_neighbour() -> None:
+    strata = np.array([0, 1, 1, 1, 2, 2, 2, 2, 3])
+    single = Sample(np.arange(9), np.array([0.1, 0.2, 0.5, 0.1])[strata], strata)
+    joined = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])
+    values, proxy = np.linspace(0.2, 0.8, 9), np.full(single.population, 0.5)
+    apart = mean(values, proxy, single)
+    assert 0.0 < apart.low < apart.value < apart.high < 1.0
+    assert apart.value == pytest.approx(float(single.weights @ values))
+    # A stratum that is drawn whole adds no variance, and needs no neighbour.
+    certain = Sample(np.arange(9), np.array([1.0, 0.2, 0.5, 0.5])[np.array([0, 1, 1, 1, 2, 2, 2, 2, 2])], joined + (strata > 0))
+    assert mean(values, np.full(certain.population, 0.5), certain).half_width < apart.half_width
