@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from howfar.studies.adaptation.adapt import adapt
     from howfar.studies.adaptation.bakeoff import bakeoff
     from howfar.studies.backbones import compare_backbones
+    from howfar.studies.corruption.corrupt import corrupt
     from howfar.studies.distance import compare
     from howfar.studies.evaluation.evaluate import evaluate
     from howfar.studies.matrix import matrix
@@ -60,6 +61,7 @@ _NAMES = {
     "bakeoff": "howfar.studies.adaptation.bakeoff",
     "compare": "howfar.studies.distance",
     "compare_backbones": "howfar.studies.backbones",
+    "corrupt": "howfar.studies.corruption.corrupt",
     "embed": "howfar.pipeline",
     "evaluate": "howfar.studies.evaluation.evaluate",
     "load_backbone": "howfar.backbones",
@@ -78,8 +80,8 @@ _MODULES = ("distances", "metrics", "projection", "relation", "sampling", "selec
 __all__ = [
     "Adaptation", "BackboneComparison", "Checkpoint", "Comparison", "Dataset", "Evaluation", "Features", "HowfarError",
     "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun", "__version__", "adapt", "bakeoff",
-    "compare", "compare_backbones", "distances", "embed", "evaluate", "load_backbone", "matrix", "metrics", "predict",
-    "profile", "projection", "prompts", "relate", "relation", "sampling", "select", "selection", "significance", "study",
+    "compare", "compare_backbones", "corrupt", "distances", "embed", "evaluate", "load_backbone", "matrix", "metrics",
+    "predict", "profile", "projection", "prompts", "relate", "relation", "sampling", "select", "selection", "significance", "study",
     "train", "write_report",
 ]  # fmt: skip
 

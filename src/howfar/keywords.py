@@ -202,6 +202,21 @@ class PredictOptions(ModelOptions, total=False):
     progress: options.Progress
 
 
+class CorruptOptions(ModelOptions, total=False):
+    """Declare the options of `howfar.corrupt`."""
+
+    only: options.Only
+    seed: options.Seed
+    tolerance: options.Tolerance
+    group: Annotated[
+        options.Group,
+        options.But(
+            {"help": "Name photographs by the first group of this regular expression; by default as the training did."}
+        ),
+    ]
+    progress: options.Progress
+
+
 class TrainingOptions(TypedDict, total=False):
     """Declare the options of a training but its seed."""
 

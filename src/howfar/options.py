@@ -206,6 +206,12 @@ Steps = Annotated[int, Option(1000, "Fit the two weights of PerSAM-F by this man
 Sam = Annotated[_Path, Option(None, "Read SAM from this folder in the hub's format.", free=True)]
 ClipSeg = Annotated[_Path, Option(None, "Read CLIPSeg from this folder in the hub's format.", free=True)]
 
+# How labelled images are corrupted.
+Corruptions = Sequence[str] | str
+Only = Annotated[
+    Corruptions, Option((), "Make these corruptions alone, as fade,blur or fade=0.4; by default every one.", free=True)
+]
+
 # How maps are predicted.
 Flipped = Annotated[bool, Option(False, "Mirror the images first, to learn how maps agree.", flags=("--flipped",))]
 Tiled = Annotated[bool, Option(False, "Predict overlapping tiles at the images' own scale.", flags=("--tile",))]

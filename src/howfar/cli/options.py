@@ -52,6 +52,9 @@ class _Shape(NamedTuple):
 
 _SHAPES: Mapping[str, _Shape] = {
     "weights": _Shape(list[str], lambda _: None, lambda given, written: local_weights(written.get("backbone"), given), "PATH"),
+    "only": _Shape(
+        str, lambda _: None, lambda text, _: text, "NAME[=STRENGTH],...", "Make these corruptions alone; by default every one."
+    ),
     "predictions": _Shape(str, lambda _: None, lambda folder, _: folder, "DIR"),
     "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
     "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),

@@ -33,7 +33,7 @@ def predict(
     from howfar.pipeline.prediction import predict as study
 
     options.prepare_folder("out", out)
-    predicted = study(model, dataset, out, reading=_reading(mean, std, output, channel), **chosen)
+    predicted = study(model, dataset, out, reading=reading_of(mean, std, output, channel), **chosen)
     for note in predicted.notes:
         typer.echo(f"warning: {note}", err=True)
     if json:
@@ -47,7 +47,8 @@ def predict(
     print_skipped(to, predicted.skipped, "--json lists all")
 
 
-def _reading(mean: Triple | None, std: Triple | None, output: str | None, channel: int | None) -> Reading | None:
+def reading_of(mean: Triple | None, std: Triple | None, output: str | None, channel: int | None) -> Reading | None:
+    """Collect how a foreign network is fed and read; None where nothing is said of it."""
     from howfar.segmenters.probability_models import Reading
 
     given: dict[str, Any] = {"mean": mean, "std": std, "output": output, "channel": channel}

@@ -1,5 +1,10 @@
-"""Perturb images in stated ways, such as darkening, blur and noise, to see whether distances and predictions stand them."""
+"""Perturb images in stated ways to see whether distances and predictions stand them, some of them with their masks.
 
+A `Perturbation` changes pixels alone (darkening, blur, noise). A `LabelledPerturbation` has a strength as a dial, and its mask
+follows the image (fading foreground, mosaics, foreign texture).
+"""
+
+from howfar.perturb.labelled_perturbation import LabelledPerturbation, labelled_every, labelled_named
 from howfar.perturb.perturbation import Perturbation, every, named
 
-__all__ = ["Perturbation", "every", "named"]
+__all__ = ["LabelledPerturbation", "Perturbation", "every", "labelled_every", "labelled_named", "named"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from howfar.testing.backbone_suite import BackboneTests
     from howfar.testing.distance_suite import DistanceTests
+    from howfar.testing.labelled_perturbation_suite import LabelledPerturbationTests
     from howfar.testing.metric_suite import MetricTests
     from howfar.testing.runner_suite import RunnerTests
     from howfar.testing.segmenter_suite import SegmenterTests
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "BackboneTests": "howfar.testing.backbone_suite",
     "DistanceTests": "howfar.testing.distance_suite",
+    "LabelledPerturbationTests": "howfar.testing.labelled_perturbation_suite",
     "MetricTests": "howfar.testing.metric_suite",
     "RunnerTests": "howfar.testing.runner_suite",
     "SegmenterTests": "howfar.testing.segmenter_suite",
@@ -27,7 +29,10 @@ _NAMES = {
     "StrategyTests": "howfar.testing.strategy_suite",
 }
 
-__all__ = ["BackboneTests", "DistanceTests", "MetricTests", "RunnerTests", "SegmenterTests", "StoreTests", "StrategyTests"]
+__all__ = [
+    "BackboneTests", "DistanceTests", "LabelledPerturbationTests", "MetricTests", "RunnerTests", "SegmenterTests", "StoreTests",
+    "StrategyTests",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
