@@ -81,8 +81,8 @@ __all__ = [
     "Adaptation", "BackboneComparison", "Checkpoint", "Comparison", "Dataset", "Evaluation", "Features", "HowfarError",
     "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun", "__version__", "adapt", "bakeoff",
     "compare", "compare_backbones", "corrupt", "distances", "embed", "evaluate", "load_backbone", "matrix", "metrics",
-    "predict", "profile", "projection", "prompts", "relate", "relation", "sampling", "select", "selection", "significance", "study",
-    "train", "write_report",
+    "predict", "profile", "projection", "prompts", "relate", "relation", "sampling", "select", "selection", "significance",
+    "study", "train", "write_report",
 ]  # fmt: skip
 
 
