@@ -15,6 +15,7 @@ from howfar.cli import options
 from howfar.keywords import BackboneOptions, ScoreOptions, ScoringOptions
 
 if TYPE_CHECKING:
+    from howfar.pipeline.reference import Reference
     from howfar.pipeline.score_inputs import Group
     from howfar.pipeline.scorer import Scorer
     from howfar.results import Skipped
@@ -61,7 +62,7 @@ def score(
     scorer = Scorer(profile, backbone, picked(ScoringOptions, chosen))
     for note in scorer.notes:
         typer.echo(f"note: {note}", err=True)
-    _answer(_outcomes(scorer, groups, stdin), json)
+    _answer(_outcomes(scorer, groups, stdin), json, profile)
 
 
 def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[Score | Skipped]:
@@ -75,9 +76,11 @@ def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[
                 yield scorer.one(path)
 
 
-def _answer(outcomes: Iterator[Score | Skipped], json: bool) -> None:
-    from howfar.results.scores import Score
+def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: Reference) -> None:
+    from howfar.pipeline.site_estimates import site_estimates
+    from howfar.results.scores import Score, Scores
 
+    scored_images: list[Score] = []
     counts = {"scored": 0, "flagged": 0, "unreadable": 0}
     line = _as_json if json else _as_text
     try:
@@ -88,6 +91,8 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool) -> None:
             counts["scored" if scored else "unreadable"] += 1
             counts["flagged"] += bool(isinstance(outcome, Score) and outcome.flag)
             _print(line(outcome))
+            if isinstance(outcome, Score) and profile.expected is not None:
+                scored_images.append(outcome)
     except KeyboardInterrupt:
         typer.echo(f"howfar: stopped after {_summary(counts)}", err=True)
         # The lines so far are whole; what main says of a stopped run is about a store, and here is none.
@@ -97,7 +102,10 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     if not json:
-        _print(_summary(counts))
+        estimates, gates = site_estimates(profile.expected, scored_images)
+        answers = Scores(profile.primary, (), estimates=estimates, gates=gates).answers()
+        for words in (*answers, _summary(counts)):
+            _print(words)
     if counts["unreadable"] and not counts["scored"]:
         typer.echo(f"howfar: no image could be scored: {counts['unreadable']} could not be read", err=True)
         raise typer.Exit(2)

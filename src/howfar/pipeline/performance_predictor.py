@@ -11,6 +11,7 @@ import numpy as np
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import Calibrated
+from howfar.relation.gate import GateRange
 from howfar.relation.label_free_columns import Columns, rows, take
 from howfar.relation.model_selection import MEAN, in_order
 from howfar.results import Choice, Judgement
@@ -41,6 +42,8 @@ class Expected:
         The estimators by name, fitted on all labelled images.
     remarks
         Notes from when they were fitted.
+    gate
+        What the labelled datasets read, by which a new one is known to be like them or not; None in profiles of howfar 0.1.
     """
 
     metric: str
@@ -52,6 +55,7 @@ class Expected:
     choice: Choice | None
     fits: Mapping[str, Calibrated]
     remarks: tuple[str, ...] = ()
+    gate: GateRange | None = None
 
     @property
     def cut(self) -> float:
@@ -128,6 +132,7 @@ class Expected:
             "choice": None if self.choice is None else plain(asdict(self.choice)),
             "auto": list(self.ranked()),
             "remarks": list(self.remarks),
+            "gate": None if self.gate is None else self.gate.to_dict(),
         }
 
     def fitted(self) -> dict[str, Any]:
@@ -150,6 +155,7 @@ class Expected:
             choice=None if document["choice"] is None else Choice(**document["choice"]),
             fits={str(name): Calibrated.from_dict(fit) for name, fit in fitted.items()},
             remarks=tuple(document["remarks"]),
+            gate=None if document.get("gate") is None else GateRange.from_dict(document["gate"]),
         )
 
     def _judgement(self, name: str) -> Judgement | None:

@@ -30,6 +30,7 @@ def document(profile: Reference) -> dict[str, Any]:
         "format": FORMAT,
         "howfar": profile.provenance.howfar,
         "primary": {"name": profile.primary, "n": profile.n, "self_distance": profile.self_distance},
+        "own_residual": profile.own_residual,
         "backbone": {
             "name": profile.backbone,
             "options": dict(profile.options),
@@ -95,6 +96,7 @@ def _profile(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], ki
         provenance=Provenance(**manifest["provenance"]),
         skipped=tuple(Skipped(**file) for file in manifest["skipped"]),
         expected=None if performance is None else Expected.from_dict(performance, manifest["fits"]),
+        own_residual=None if manifest.get("own_residual") is None else float(manifest["own_residual"]),
     )
 
 

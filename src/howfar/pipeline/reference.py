@@ -14,6 +14,7 @@ from howfar.arrays import Float64Array
 from howfar.distances.dataset import image_to_dataset
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted
+from howfar.distances.subspace_residual import subspace_residual
 from howfar.numbers import format_number
 from howfar.pipeline.bootstrap import ROUNDING
 from howfar.pipeline.performance_predictor import Expected
@@ -44,6 +45,7 @@ class Reference:
     provenance: Provenance
     skipped: tuple[Skipped, ...] = ()
     expected: Expected | None = None
+    own_residual: float | None = None
 
     @property
     def self_distance(self) -> float | None:
@@ -59,8 +61,8 @@ class Reference:
         """Measure distances of new images from P by their features, as ``howfar compare --projection primary`` has them.
 
         `features` are (m, q), of the profile's own kind: nothing here can tell. Returns i_dist, i_dist_mean, relative, knn,
-        mahalanobis, percentile and p_value, (m,) float64 each, nan where undefined. Raises `InputError` for features that
-        `howfar.arrays.as_features` refuses, or of another width.
+        mahalanobis, percentile, p_value and residual, (m,) float64 each, nan where undefined. Raises `InputError` for features
+        that `howfar.arrays.as_features` refuses, or of another width.
         """
         s = self.basis.scores(features)
         mean = image_to_dataset(s, self.rows)
@@ -76,6 +78,7 @@ class Reference:
             "mahalanobis": self._mahalanobis(s),
             "percentile": undefined if own is None else percentiles(mean, own),
             "p_value": undefined if own is None else p_values(mean, own),
+            "residual": self._residual(features, s),
         }
 
     def columns(self, measured: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
@@ -125,6 +128,12 @@ class Reference:
     @cached_property
     def _fitted(self) -> Fitted | None:
         return Fitted.on(self.rows) if np.ptp(self.rows, axis=0).max() > 0 else None
+
+    def _residual(self, features: ArrayLike | Rows, s: Float64Array) -> Float64Array:
+        """Compute how far images lie off P's subspace, in units of P's own; nan where that is not defined."""
+        if not self.own_residual:
+            return np.full(len(s), np.nan)
+        return subspace_residual(features, self.basis.mean, s) / self.own_residual
 
     def _mahalanobis(self, s: Float64Array) -> Float64Array:
         undefined = np.full(len(s), np.nan)

@@ -36,6 +36,9 @@ class Profile(Reference):
         (n,) leave-one-out distances of P's images, in P's order; None where P is a single image.
     provenance, skipped
         Version and time of the run that made the profile; the files of P that could not be read.
+    own_residual
+        How far P's images lie off the subspace on average, leave-one-out; None where it holds all of them, where layers are
+        scaled, and in profiles of howfar 0.1.
     expected
         Estimators of performance with their calibration and judgement, where labelled datasets were given.
     """

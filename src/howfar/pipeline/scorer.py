@@ -25,8 +25,9 @@ from howfar.pipeline.map_signals import Folders, ImageMaps, stacked
 from howfar.pipeline.performance_predictor import AUTO
 from howfar.pipeline.reference import Reference
 from howfar.pipeline.score_inputs import Arrival, Group, arrival
+from howfar.pipeline.site_estimates import PIXELS, READ, RESIDUAL, site_estimates
 from howfar.protocols import Backbone, Rows
-from howfar.relation.label_free_columns import DISTANCES
+from howfar.relation.label_free_columns import DISTANCES, HISTOGRAM
 from howfar.results import Features, Skipped
 from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores
@@ -159,31 +160,42 @@ class Scorer:
         self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps]
     ) -> list[Score]:
         measured = self.profile.measure(features)
-        predicted, words = self._predicted(measured, items, maps)
+        predicted, words, signals = self._predicted(measured, items, maps)
         listed = {name: _optional(values) for name, values in measured.items()}
+        residual = listed.pop(RESIDUAL)
         rows = [
             {name: values[index] for name, values in listed.items()} | {"dataset": item.dataset, "image": item.image}
             for index, item in enumerate(items)
         ]
-        return [self._score(*parts) for parts in zip(rows, predicted, words, strict=True)]
+        readings = [
+            {**read, "i_dist": row["relative"], "knn": self._in_own_units(row["knn"]), RESIDUAL: off}
+            for read, row, off in zip(signals, rows, residual, strict=True)
+        ]
+        return [self._score(*parts) for parts in zip(rows, predicted, words, readings, strict=True)]
+
+    def _in_own_units(self, distance: float) -> float | None:
+        own = self.profile.self_distance
+        return distance / own if own else None
 
     def _predicted(
         self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps]
-    ) -> tuple[Sequence[_Predicted], Sequence[str]]:
-        """Predict performance by the profile's estimators, and say what was wrong with the images' maps."""
+    ) -> tuple[Sequence[_Predicted], Sequence[str], Sequence[dict[str, float]]]:
+        """Predict performance by the profile's estimators; say what was wrong with the maps, and what the gate reads there."""
         expected = self.profile.expected
         if expected is None:
-            return [_NOTHING] * len(items), [""] * len(items)
+            return [_NOTHING] * len(items), [""] * len(items), [{}] * len(items)
         columns: dict[str, Any] = self.profile.columns(measured)
         words: Sequence[str] = [""] * len(items)
+        readings: Sequence[dict[str, float]] = [{}] * len(items)
         if self._folders.predictions is not None:
             image_maps = [maps.get(item.path) or self._folders.beside(item.path) for item in items]
             signals, words = zip(*(files.read(expected.cut) for files in image_maps), strict=True)
             columns |= stacked(signals, self._folders.columns())
+            readings = [_read(values) for values in signals]
         estimate, low, high, names = expected.predict(columns, self.work["estimator"])
-        return list(zip(*map(_optional, (estimate, low, high)), names, strict=True)), words
+        return list(zip(*map(_optional, (estimate, low, high)), names, strict=True)), words, readings
 
-    def _score(self, row: dict[str, Any], predicted: _Predicted, words: str) -> Score:
+    def _score(self, row: dict[str, Any], predicted: _Predicted, words: str, readings: dict[str, float | None]) -> Score:
         estimate, low, high, estimator = predicted
         tau = None if self.profile.expected is None else self.profile.expected.tau
         flag, reason = flagged(self.profile.primary, estimate, estimator, row["p_value"], tau)
@@ -195,6 +207,7 @@ class Scorer:
             estimator=estimator,
             flag=flag,
             reason=f"{reason}; {words}" if words else reason,
+            readings=readings,
         )
 
 
@@ -221,12 +234,22 @@ def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
     of maps has none of a dataset's images.
     """
     outcomes = [outcome for group in groups for outcome in scorer.each(group)]
+    images = tuple(outcome for outcome in outcomes if isinstance(outcome, Score))
+    estimates, gates = site_estimates(scorer.profile.expected, images)
     return Scores(
         primary=scorer.profile.primary,
-        images=tuple(outcome for outcome in outcomes if isinstance(outcome, Score)),
+        images=images,
         skipped=tuple(outcome for outcome in outcomes if isinstance(outcome, Skipped)),
         notes=scorer.notes,
+        estimates=estimates,
+        gates=gates,
     )
+
+
+def _read(signals: Mapping[str, Any]) -> dict[str, float]:
+    """Select what the gate reads of a map: share and width of its foreground, and its size."""
+    values = {name: float(signals[name]) for name in READ if name in signals}
+    return values | ({PIXELS: float(np.sum(signals[HISTOGRAM]))} if HISTOGRAM in signals else {})
 
 
 def _trust(profile: Reference, folders: Folders, estimator: str) -> tuple[str, ...]:

@@ -122,6 +122,10 @@ class Calibrated:
         estimates = estimates[np.isfinite(estimates)]
         if len(estimates) == 0:
             raise InputError.of("columns", f"must give {self.name} what it needs ({' and '.join(self.needs)})", dataset)
+        return self.of_estimates(estimates, dataset, measured)
+
+    def of_estimates(self, estimates: Float64Array, dataset: str, measured: float | None = None) -> SetEstimate:
+        """Estimate a set's mean performance from its images' estimates, (m,) finite; all else is as in `predict_set`."""
         predicted, half = float(np.mean(estimates)), self.set_half_width()
         low, high = max(predicted - half, 0.0), min(predicted + half, 1.0)
         return SetEstimate(dataset, self.name, len(estimates), predicted, low, high, self.level, measured)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from howfar.numbers import format_interval, format_number, format_p
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 20
+READINGS = "readings"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Score:
         Predicted performance, its conformal interval, and the estimator that made it.
     flag, reason
         Whether it probably fails, and why; `howfar.pipeline.failure_flag` has the rule.
+    readings
+        What the gate reads of it, by the names of columns; kept out of tables and JSON.
     """
 
     dataset: str
@@ -56,10 +59,11 @@ class Score:
     estimator: str | None
     flag: bool | None
     reason: str
+    readings: Mapping[str, float | None] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, as one line of ``howfar score --json``."""
-        return dict(self.__dict__)
+        return {name: value for name, value in self.__dict__.items() if name != READINGS}
 
     def cells(self) -> tuple[str, ...]:
         """Return the fields as people read them, in the order of `HEADER`."""
@@ -118,11 +122,14 @@ class Scores(Shown):
         """Return one row an image, with one column a field of `Score`."""
         import pandas as pd
 
-        return pd.DataFrame([image.to_dict() for image in self.images], columns=[entry.name for entry in fields(Score)])
+        columns = [entry.name for entry in fields(Score) if entry.name != READINGS]
+        return pd.DataFrame([image.to_dict() for image in self.images], columns=columns)
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return all of it as JSON values."""
         document: dict[str, Any] = plain(self)
+        for image in document["images"]:
+            del image[READINGS]
         return document
 
     def caption(self) -> str:
@@ -136,6 +143,29 @@ class Scores(Shown):
         return HEADER, [image.cells() for image in self.images[:SHOWN]]
 
     def footer(self) -> list[str]:
-        """Return how many images are not shown, what was skipped, and the notes."""
+        """Return what is to be expected of each dataset, how many images are not shown, what was skipped, and the notes."""
         more = [f"{len(self) - SHOWN} more images are in .to_frame()"] if len(self) > SHOWN else []
-        return [*more, *(f"skipped: {image.path}: {image.reason}" for image in self.skipped[:SHOWN]), *self.notes]
+        return [
+            *self.answers(),
+            *more,
+            *(f"skipped: {image.path}: {image.reason}" for image in self.skipped[:SHOWN]),
+            *self.notes,
+        ]
+
+    def answers(self) -> list[str]:
+        """Say in a line a dataset what performance to expect of it; a warning comes first where that is not to be believed."""
+        gates = {gate.dataset: gate for gate in self.gates}
+        lines = []
+        for row in self.estimates:
+            gate = gates.get(row.dataset)
+            expected = f"{format_interval(row.predicted, row.low, row.high)} ({100 * row.level:.0f} %) by {row.estimator}"
+            if gate is not None and gate.inside is False:
+                lines.append(f"{gate.warning()} (the estimate that is not to be believed: {expected})")
+            else:
+                known = (
+                    "; whether labelled datasets like it are known cannot be told"
+                    if gate is None or gate.inside is None
+                    else ""
+                )
+                lines.append(f"{row.dataset}: mean performance {expected}, of {row.n} images{known}")
+        return lines

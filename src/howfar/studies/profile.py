@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
+from howfar.arrays import Float64Array
 from howfar.backbones import as_loaded
 from howfar.data import Dataset
 from howfar.data.groups import pattern_of
 from howfar.distances.dataset import leave_one_out
+from howfar.distances.subspace_residual import leave_one_out_residual, subspace_residual
 from howfar.errors import InputError
 from howfar.keywords import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
 from howfar.memory import within
@@ -17,6 +19,7 @@ from howfar.pipeline import embed_all, projector_of
 from howfar.pipeline.feature_identity import check_same
 from howfar.pipeline.memory_plan import check_plan
 from howfar.pipeline.reference_profile import Profile
+from howfar.projection import Basis
 from howfar.results import Evaluation, Features, Provenance, Settings
 from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.performance_files import Performances, read_performances
@@ -96,7 +99,7 @@ def of_features(
     """Make the profile of features that are at hand already."""
     check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings, basis=True)
     projector = projector_of(features, settings)
-    rows = projector.own()
+    rows, basis = projector.own(), projector.basis()
     return Profile(
         primary=features.name,
         n=len(features),
@@ -107,12 +110,22 @@ def of_features(
         components=settings.components,
         scale=settings.scale,
         neighbours=settings.neighbours,
-        basis=projector.basis(),
+        basis=basis,
         rows=rows,
         own=leave_one_out(rows) if len(rows) > 1 else None,
         provenance=Provenance.now(),
         skipped=features.skipped,
+        own_residual=_own_residual(features, basis, rows, settings.scale),
     )
+
+
+def _own_residual(features: Features, basis: Basis, rows: Float64Array, scale: str) -> float | None:
+    """Compute how far P's images lie off their subspace, leave-one-out; None where the subspace holds all that they span."""
+    n, q = features.rows.shape
+    if scale != "none" or rows.shape[1] >= min(q, n - 1):
+        return None
+    off = leave_one_out_residual(subspace_residual(features.rows, basis.mean, rows), rows)
+    return float(off.mean())
 
 
 def _datasets(primary: Any, labelled: Any) -> list[Dataset | Features]:

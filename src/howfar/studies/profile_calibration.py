@@ -14,13 +14,16 @@ from howfar.errors import InputError
 from howfar.keywords import CalibrationOptions
 from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.reference_profile import Profile
+from howfar.pipeline.site_estimates import RESIDUAL
 from howfar.relation.calibrated_estimator import calibrate
+from howfar.relation.gate import GateRange, fit, values_by_set
 from howfar.relation.label_free_columns import take
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.model_selection import choose
 from howfar.relation.performance_estimators import every
 from howfar.results import Evaluation, Features
-from howfar.studies.performance.estimates import joined
+from howfar.studies.performance.estimates import Home, joined
+from howfar.studies.performance.gates import own_values, sizes_at
 from howfar.studies.performance.image_performance import Scores, home_of, scores_of, signals_at
 from howfar.studies.performance.performance_files import Matched, match
 from howfar.studies.performance.photograph_groups import groups_of
@@ -73,8 +76,17 @@ def expected_of(
         judgements=judgements,
         choice=choose(judgements, left_out, performance, sets),
         fits={estimator.name: calibrate(estimator, inputs, performance, sets, **known) for estimator in estimators},
+        gate=_gate(columns, matched, images["dataset"].to_numpy(dtype=str), set(sets.tolist()), home),
         remarks=tuple(_remarks(labelled, sets, matched, set(contents), profile.primary)),
     )
+
+
+def _gate(
+    columns: Mapping[str, NDArray[Any]], matched: Matched, datasets: NDArray[np.str_], scored: set[str], home: Home | None
+) -> GateRange:
+    """Keep what the gate reads of the labelled datasets, and of the primary one."""
+    read = values_by_set({**columns, **sizes_at(matched.rows)}, datasets)
+    return fit({"": own_values(home), **{name: values for name, values in read.items() if name in scored}})
 
 
 def _images(labelled: Sequence[Features]) -> pd.DataFrame:
@@ -83,8 +95,10 @@ def _images(labelled: Sequence[Features]) -> pd.DataFrame:
 
 
 def _columns(profile: Profile, labelled: Sequence[Features], matched: Matched, scores: Scores) -> Mapping[str, NDArray[Any]]:
-    measured = [profile.columns(profile.measure(features.rows)) for features in labelled]
+    read_of = [profile.measure(features.rows) for features in labelled]
+    measured = [profile.columns(read) for read in read_of]
     distances: dict[str, Float64Array] = {name: np.concatenate([columns[name] for columns in measured]) for name in measured[0]}
+    distances[RESIDUAL] = np.concatenate([read[RESIDUAL] for read in read_of])
     signals = signals_at(matched.rows, scores.threshold)
     if scores.threshold is None:
         # Its threshold is not known, so it could not be computed alike for a new image.

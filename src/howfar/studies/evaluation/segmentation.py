@@ -42,7 +42,7 @@ def evaluate_maps(
     at_cut = None if whole is None else whole.at(cut.threshold)
     images = _frame(dataset.name, scored, counts, masked, cut.threshold, whole, at_cut)
     for name, values in thresholded_signals([image.item for image in scored], sources, cut.threshold, progress).items():
-        images.insert(images.columns.get_loc("histogram"), name, values)
+        images.insert(list(images.columns).index("histogram"), name, values)
     scores = {
         **{name: _defined(whole, name) for name in OVER_THRESHOLDS},
         **{name: _defined(at_cut if counts.true.any() else None, name) for name in AT_THRESHOLD},

@@ -1,0 +1,81 @@
+"""What a profile says of a whole dataset: its mean performance with an interval, and whether that may be believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import howfar
+from howfar.data.embeddings import from_array
+from howfar.pipeline.site_estimates import site_estimates
+
+AXES = np.linalg.qr(np.random.default_rng(3).normal(size=(40, 40)))[0]
+LABELLED = (("a", 1.0), ("b", 3.0), ("c", 5.0))
+
+
+def features(name: str, seed: int, n: int, shift: float = 0.0, off: float = 0.0) -> howfar.Features:
+    """Rows in five dimensions of forty, moved along the first of them, and off them along the last."""
+    rng = np.random.default_rng(seed)
+    rows = np.zeros((n, 40))
+    rows[:, :5] = rng.normal(size=(n, 5)) * 3
+    rows[:, 5:] = 0.1 * rng.normal(size=(n, 35))
+    rows[:, 0] += shift
+    rows[:, -1] += off
+    return from_array(rows @ AXES, name)
+
+
+@pytest.fixture(scope="module")
+def profile() -> howfar.Profile:
+    labelled = [features(name, seed, 40, shift) for seed, (name, shift) in enumerate(LABELLED, start=1)]
+    noise = 0.02 * np.random.default_rng(9).normal(size=40)
+    tables = [
+        pd.DataFrame(
+            {"dataset": rows.name, "image": list(rows.images), "performance": np.clip(0.8 - 0.08 * shift + noise, 0, 1)}
+        )
+        for rows, (_, shift) in zip(labelled, LABELLED, strict=True)
+    ]
+    return howfar.profile(features("p", 0, 60), labelled=labelled, performance=tables, components=5, progress=False)
+
+
+def test_a_set_like_the_labelled_ones_has_an_estimate_and_lies_inside(profile: howfar.Profile) -> None:
+    scores = profile.score(features("new", 7, 30, 3.0))
+    (row,), (gate,) = scores.estimates, scores.gates
+    assert (row.dataset, row.n, gate.inside) == ("new", 30, True)
+    assert row.predicted == pytest.approx(np.mean([image.predicted for image in scores.images if image.predicted is not None]))
+    assert profile.expected is not None
+    assert row.high - row.predicted == pytest.approx(profile.expected.fits[row.estimator].set_half_width())
+    expected = f"{row.predicted:.2f} [{row.low:.2f}, {row.high:.2f}] (90 %) by {row.estimator}"
+    assert scores.answers() == [f"new: mean performance {expected}, of 30 images"]
+
+
+def test_a_set_off_the_primarys_subspace_looks_near_and_is_stopped(profile: howfar.Profile) -> None:
+    scores = profile.score(features("off", 7, 30, 3.0, off=40.0))
+    assert [reading.check for reading in scores.gates[0].outside] == ["residual"]
+    (line,) = scores.answers()
+    assert line.startswith("off: ")
+    assert "not to be believed" in line
+
+
+def test_each_dataset_is_answered_by_itself(profile: howfar.Profile) -> None:
+    scores = profile.score([features("new", 7, 30, 3.0), features("far", 8, 20, 40.0)])
+    assert [estimate.dataset for estimate in scores.estimates] == ["new", "far"]
+    assert [gate.inside for gate in scores.gates] == [True, False]
+
+
+def test_a_saved_profile_says_the_same(profile: howfar.Profile, tmp_path: Path) -> None:
+    again = howfar.Profile.load(profile.save(tmp_path / "p.howfar"))
+    rows = features("new", 7, 30, 9.0)
+    assert again.score(rows).gates == profile.score(rows).gates
+    assert again.own_residual == profile.own_residual
+
+
+def test_nothing_is_said_without_estimators_and_what_the_gate_reads_is_no_column(profile: howfar.Profile) -> None:
+    scores = profile.score(features("new", 7, 3))
+    assert site_estimates(None, scores.images) == ((), ())
+    assert (scores.images[0].readings["residual"] or 0.0) > 0
+    assert "readings" not in scores.to_frame()
+    assert "readings" not in scores.to_dict()["images"][0]
+    assert "readings" not in scores.images[0].to_dict()
