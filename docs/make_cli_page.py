@@ -14,7 +14,8 @@ PAGE = Path(__file__).parent / "reference" / "cli.md"
 HEAD = """# Command line
 
 Results go to stdout, progress and errors to stderr. Exit code 0; 2 with one clear line for bad input; 1 for a failure; 130 when
-interrupted, in which case the same command goes on where it was. A dataset is a folder of images, a folder with `images/` and
+interrupted, in which case the same command goes on where it was. `howfar check` alone also ends with 3 for a broken rule and 4
+for an undecided one. A dataset is a folder of images, a folder with `images/` and
 optionally `masks/`, `NAME=PATH`, a CSV or Parquet table with columns image[, mask, label], images in `.tar` shards, Parquet or
 Arrow files, a Hugging Face dataset (a saved folder, or `hf://owner/name`), the URL of any of these (`s3://` …), or ready-made
 embeddings (`.npy`, or Parquet with a column `embedding`); [each in detail](../howto/datasets.md).

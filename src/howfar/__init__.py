@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from howfar.results import Comparison, Evaluation, Features, Relation, Selection
     from howfar.results.adaptation import Adaptation
     from howfar.results.backbones import BackboneComparison
+    from howfar.results.certificate import Certificate
+    from howfar.results.check import Check
     from howfar.results.matrix import Matrix
     from howfar.results.prompting import Prompting
     from howfar.results.study_run import StudyRun
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from howfar.studies.adaptation.adapt import adapt
     from howfar.studies.adaptation.bakeoff import bakeoff
     from howfar.studies.backbones import compare_backbones
+    from howfar.studies.certification.certify import certify
+    from howfar.studies.check.check import check
     from howfar.studies.corruption.corrupt import corrupt
     from howfar.studies.distance import compare
     from howfar.studies.evaluation.evaluate import evaluate
@@ -44,6 +48,8 @@ if TYPE_CHECKING:
 _NAMES = {
     "Adaptation": "howfar.results.adaptation",
     "BackboneComparison": "howfar.results.backbones",
+    "Certificate": "howfar.results.certificate",
+    "Check": "howfar.results.check",
     "Checkpoint": "howfar.segmenters.checkpoint",
     "Comparison": "howfar.results",
     "Dataset": "howfar.data",
@@ -59,6 +65,8 @@ _NAMES = {
     "StudyRun": "howfar.results.study_run",
     "adapt": "howfar.studies.adaptation.adapt",
     "bakeoff": "howfar.studies.adaptation.bakeoff",
+    "certify": "howfar.studies.certification.certify",
+    "check": "howfar.studies.check.check",
     "compare": "howfar.studies.distance",
     "compare_backbones": "howfar.studies.backbones",
     "corrupt": "howfar.studies.corruption.corrupt",
@@ -78,11 +86,11 @@ _NAMES = {
 _MODULES = ("distances", "metrics", "projection", "relation", "sampling", "selection", "significance")
 
 __all__ = [
-    "Adaptation", "BackboneComparison", "Checkpoint", "Comparison", "Dataset", "Evaluation", "Features", "HowfarError",
-    "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun", "__version__", "adapt", "bakeoff",
-    "compare", "compare_backbones", "corrupt", "distances", "embed", "evaluate", "load_backbone", "matrix", "metrics",
-    "predict", "profile", "projection", "prompts", "relate", "relation", "sampling", "select", "selection", "significance",
-    "study", "train", "write_report",
+    "Adaptation", "BackboneComparison", "Certificate", "Check", "Checkpoint", "Comparison", "Dataset", "Evaluation",
+    "Features", "HowfarError", "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun", "__version__",
+    "adapt", "bakeoff", "certify", "check", "compare", "compare_backbones", "corrupt", "distances", "embed", "evaluate",
+    "load_backbone", "matrix", "metrics", "predict", "profile", "projection", "prompts", "relate", "relation", "sampling",
+    "select", "selection", "significance", "study", "train", "write_report",
 ]  # fmt: skip
 
 

@@ -183,6 +183,33 @@ class EvaluateOptions(TypedDict, total=False):
     progress: options.Progress
 
 
+class CertifyOptions(TypedDict, total=False):
+    """Declare the options of `howfar.certify`."""
+
+    metric: options.Measure
+    level: Annotated[options.Level, options.But({"help": "Give an interval of this level."})]
+    until: options.Until
+    threshold: Annotated[
+        options.Threshold,
+        options.But({"help": "Take foreground above this, in hundredths; by default the profile's, else 0.5.", "free": True}),
+    ]
+    tolerance: options.Tolerance
+    flipped: options.FlippedMaps
+    ensemble: options.Ensemble
+    estimator: Annotated[
+        options.Estimator, options.But({"help": "Predict by this estimator of the profile; auto takes the best."})
+    ]
+    group: Annotated[
+        options.Group,
+        options.But(
+            {"help": "Draw from as many photographs as there are labels: the first group of this expression names an image's."}
+        ),
+    ]
+    partial: options.Partial
+    seed: options.Seed
+    progress: options.Progress
+
+
 class ModelOptions(TypedDict, total=False):
     """Declare the options by which a trained network is loaded to predict."""
 

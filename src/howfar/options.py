@@ -159,6 +159,15 @@ Members = Sequence[str | Path] | str | Path
 Ensemble = Annotated[Members, Option((), "Read maps of further models for the same images.", free=True)]
 Truth = Annotated[_Path, Option(None, "Read true boxes (detection): JSON as the predictions, without scores.", free=True)]
 
+# How a certificate is made.
+Measure = Annotated[
+    _Text, Option(None, "Certify this: mean_f (the default), f or iou of the summed pixels, ods, ois, precision, recall …")
+]
+Until = Annotated[
+    _Text,
+    Option(None, "Label until the interval is ±0.05, or until 'F >= 0.6' is settled; looks after each label.", free=True),
+]
+
 # How a segmenter is trained.
 Named = Mapping[str, Any] | None
 Architecture = Annotated[

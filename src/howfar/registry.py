@@ -190,6 +190,10 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "matrix_relative": "howfar.figures.matrix:matrix_relative",
     },
     "prompting_figures": {"prompting_rows": "howfar.figures.prompting:prompting_rows"},
+    "certificate_figures": {
+        "certificate_steps": "howfar.figures.certificate:certificate_steps",
+        "certificate_sample": "howfar.figures.certificate:certificate_sample",
+    },
     "results": {
         "comparison": "howfar.results.comparison:Comparison",
         "adaptation": "howfar.results.adaptation:Adaptation",
@@ -207,6 +211,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "adaptations": "howfar.results.adaptations:Adaptations",
         "suppression": "howfar.results.suppression:Suppression",
         "pool": "howfar.results.pool:Pool",
+        "certificate": "howfar.results.certificate:Certificate",
     },
     "reports": {
         "html": "howfar.report.comparison:write_report",
@@ -217,6 +222,8 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "prompting": "howfar.report.prompting:write_prompting_report",
         "section": "howfar.report.study:write_section_report",
         "study": "howfar.report.study:write_study_report",
+        "certificate": "howfar.report.certificate:write_certificate_report",
+        "to_label": "howfar.report.certificate.to_label:write_to_label",
     },
     "components_figures": {},
     "identity_figures": {},
@@ -261,6 +268,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "evaluate": "howfar.cli.evaluate:evaluate",
         "relate": "howfar.cli.relate:relate",
         "select": "howfar.cli.select:select",
+        "certify": "howfar.cli.certify:certify",
         "train": "howfar.cli.train:train",
         "predict": "howfar.cli.predict:predict",
         "corrupt": "howfar.cli.corrupt:corrupt",
@@ -268,6 +276,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "prompts": "howfar.cli.prompts:prompts",
         "profile": "howfar.cli.profile:profile",
         "score": "howfar.cli.score:score",
+        "check": "howfar.cli.check:check",
         "embed": "howfar.cli.embed:embed",
         "backbones": "howfar.cli.backbones:backbones",
         "study": "howfar.cli.study:study",

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import jsonschema
+import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
@@ -96,3 +97,23 @@ def test_label_studio_tasks_point_to_the_files() -> None:
 def test_nothing_with_a_size_is_still_a_file() -> None:
     assert json.loads(coco(PICTURES[1:2], TITLE))["images"] == []
     assert ElementTree.fromstring(cvat(PICTURES[1:2], TITLE)).findtext("meta/task/size") == "0"
+
+
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of pycocotools 2.0.11 with numpy 2
+def test_a_foreground_is_a_label_to_correct(tmp_path: Path) -> None:
+    mask = np.zeros((30, 40), np.bool_)
+    mask[5:9, 7:20] = True
+    begun = (Picture("1.jpg", "/1.jpg", (40, 30), lambda: mask), Picture("2.jpg", "/2.jpg", (40, 30), lambda: ~(mask | True)))
+    (tmp_path / "coco.json").write_text(coco(begun, TITLE), encoding="utf-8")
+    loaded = COCO(str(tmp_path / "coco.json"))
+    (annotation,) = loaded.loadAnns(loaded.getAnnIds())
+    assert (loaded.annToMask(annotation) == mask).all()
+    assert (annotation["image_id"], annotation["area"], annotation["bbox"]) == (1, 52, [7, 5, 13, 4])
+    (element,) = ElementTree.fromstring(cvat(begun, TITLE)).iter("mask")
+    assert {name: element.attrib[name] for name in ("label", "rle", "left", "top", "width", "height")} == {
+        "label": "foreground", "rle": "0, 52", "left": "7", "top": "5", "width": "13", "height": "4",
+    }  # fmt: skip
+    tasks = json.loads(label_studio(begun, TITLE))
+    assert ["predictions" in task for task in tasks] == [True, False]
+    (result,) = tasks[0]["predictions"][0]["result"]
+    assert (result["type"], result["value"]["format"], result["original_width"]) == ("brushlabels", "rle", 40)

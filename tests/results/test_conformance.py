@@ -41,6 +41,7 @@ from howfar.results import (
 from howfar.results.adaptation import Adaptation
 from howfar.results.adaptations import Adaptations
 from howfar.results.backbones import BackboneComparison
+from howfar.results.certificate import Certificate, Drawn, Site, Step
 from howfar.results.components import Components
 from howfar.results.distance_table import DistanceTable
 from howfar.results.edges import Edges
@@ -273,6 +274,36 @@ def evaluation() -> Evaluation:
     )
 
 
+def certificate() -> Certificate:
+    drawn = (Drawn(1, "ä.png", "/data/ä.png", 1, 0.5, 0, 0.25, 0.5, True), Drawn(2, "b.png", "", 0, 0.5, 0, None))
+    site = Site("/data/site", ("b.png", "ä.png", "c.png", "d.png"), ("ab",) * 4, ("cd",) * 4, (None, 0.25, 0.5, 0.75))
+    return Certificate(
+        dataset="site",
+        metric="mean_f",
+        words="mean F at threshold 0.50",
+        value=0.5,
+        low=0.25,
+        high=0.75,
+        level=0.9,
+        labelled=1,
+        n=4,
+        anytime=True,
+        until="F >= 0.6",
+        settled=None,
+        needed=1,
+        threshold=0.5,
+        tolerance=0.0,
+        proxy="foreground_confidence",
+        design="order",
+        seed=0,
+        site=site,
+        sample=drawn,
+        provenance=MADE,
+        steps=(Step(1, 0.5, 0.25, 0.75),),
+        notes=("a note",),
+    )
+
+
 MAKERS: dict[type[Result], Callable[[], Any]] = {
     Comparison: comparison,
     BackboneComparison: backbones,
@@ -289,6 +320,7 @@ MAKERS: dict[type[Result], Callable[[], Any]] = {
     Pool: believable_pool.make,
     Selection: selection,
     Evaluation: evaluation,
+    Certificate: certificate,
 }
 ELSEWHERE = {DistanceTable, Edges, Identity, StudyRun}
 """Results whose making needs images or other studies: the tests of their studies read them back."""

@@ -1,13 +1,21 @@
-"""Write lists of images to be labelled as COCO, CVAT and Label Studio files, without a label yet, as each tool imports them."""
+"""Write lists of images to be labelled as COCO, CVAT and Label Studio files, as each tool imports them.
+
+Where a model's foreground is known it stands there as a first label to correct (a pre-annotation).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
 
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.data.run_lengths import to_brush, to_columns, to_rows
 from howfar.io.location import is_url
 
 __all__ = ["Picture", "coco", "cvat", "label_studio"]
@@ -19,18 +27,24 @@ LOCAL_FILES = "/data/local-files/?d="
 
 @dataclass(frozen=True)
 class Picture:
-    """Hold an image's name in its dataset, its file, and its width and height in pixels; None where the file cannot be read."""
+    """Hold an image's name in its dataset, its file, its width and height in pixels, and what a model takes for foreground.
+
+    The size is None where the file cannot be read; `foreground` returns an (h, w) mask of that size each time it is called, so
+    that one mask at a time is in memory; None where there is no model.
+    """
 
     name: str
     path: str
     size: tuple[int, int] | None = None
+    foreground: Callable[[], NDArray[np.bool_]] | None = field(default=None, compare=False, repr=False)
 
 
 def coco(pictures: Sequence[Picture], title: str) -> str:
     """Write images as a COCO file: info, licenses, images, annotations, categories (cocodataset.org/#format-data).
 
     ``file_name`` is the image's name in its dataset, a path below the dataset's folder of images. Ids count from 1, as 0 is
-    taken for the background by some readers. An image without a size is left out, since COCO has to state it.
+    taken for the background by some readers. An image without a size is left out, since COCO has to state it. A foreground is
+    one annotation of uncompressed run lengths.
 
     Examples
     --------
@@ -42,9 +56,9 @@ def coco(pictures: Sequence[Picture], title: str) -> str:
         "licenses": [],
         "images": [
             {"id": number, "file_name": name, "width": width, "height": height}
-            for number, (name, width, height) in enumerate(_sized(pictures), start=1)
+            for number, (name, width, height, _) in enumerate(_sized(pictures), start=1)
         ],
-        "annotations": [],
+        "annotations": list(_annotations(pictures)),
         "categories": [{"id": 1, "name": CATEGORY, "supercategory": ""}],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -54,7 +68,7 @@ def cvat(pictures: Sequence[Picture], title: str) -> str:
     """Write images as annotations in the format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format).
 
     ``name`` is the image's name in its dataset: CVAT looks for the frame whose path ends with it. Frames count from 0. An
-    image without a size is left out, since the format states it.
+    image without a size is left out, since the format states it. A foreground is one mask, in its box.
 
     Examples
     --------
@@ -74,8 +88,11 @@ def cvat(pictures: Sequence[Picture], title: str) -> str:
     _add(label, "name", CATEGORY)
     _add(label, "type", "any")
     _add(label, "attributes")
-    for number, (name, width, height) in enumerate(frames):
-        _add(root, "image", None, {"id": str(number), "name": name, "width": str(width), "height": str(height)})
+    for number, (name, width, height, foreground) in enumerate(frames):
+        image = _add(root, "image", None, {"id": str(number), "name": name, "width": str(width), "height": str(height)})
+        shape = _shape(foreground)
+        if shape is not None:
+            _add(image, "mask", None, _mask(shape))
     ElementTree.indent(root, " ")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
@@ -84,7 +101,8 @@ def label_studio(pictures: Sequence[Picture], title: str) -> str:
     """Write images as tasks for import (labelstud.io, basic Label Studio JSON format), each with its file or URL.
 
     ``/data/local-files/?d=PATH`` is a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, which is ``/`` where it is not
-    set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and rank in the list.
+    set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and rank in the list. A foreground is a prediction
+    by a brush, which a labelling interface shows whose ``BrushLabels`` are called ``label`` and whose ``Image`` is ``image``.
 
     Examples
     --------
@@ -95,14 +113,79 @@ def label_studio(pictures: Sequence[Picture], title: str) -> str:
         {
             "data": {"image": picture.path if is_url(picture.path) else LOCAL_FILES + quote(picture.path.lstrip("/"))},
             "meta": {"title": title, "image": picture.name, "rank": rank},
+            **_prediction(picture),
         }
         for rank, picture in enumerate(pictures, start=1)
     ]
     return json.dumps(tasks, indent=1, ensure_ascii=False) + "\n"
 
 
-def _sized(pictures: Sequence[Picture]) -> list[tuple[str, int, int]]:
-    return [(picture.name, *picture.size) for picture in pictures if picture.size is not None]
+def box(foreground: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Return left, top, width and height of the box around a foreground that is not empty.
+
+    Examples
+    --------
+    >>> box(np.array([[False, False], [False, True]]))
+    (1, 1, 1, 1)
+    """
+    rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
+    left, top = int(columns[0]), int(rows[0])
+    return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
+
+
+def _annotations(pictures: Sequence[Picture]) -> Iterator[dict[str, Any]]:
+    """Yield one COCO annotation for each foreground that is not empty; ``iscrowd`` 1 says that it is run lengths."""
+    count = 0
+    for number, (_, width, height, foreground) in enumerate(_sized(pictures), start=1):
+        shape = _shape(foreground)
+        if shape is not None:
+            count += 1
+            yield {
+                "id": count,
+                "image_id": number,
+                "category_id": 1,
+                "iscrowd": 1,
+                "segmentation": {"counts": to_columns(shape), "size": [height, width]},
+                "area": int(shape.sum()),
+                "bbox": list(box(shape)),
+            }
+
+
+def _mask(foreground: NDArray[np.bool_]) -> dict[str, str]:
+    """Return the attributes of CVAT's element ``mask``."""
+    left, top, width, height = box(foreground)
+    runs = to_rows(foreground[top : top + height, left : left + width])
+    place = {"left": left, "top": top, "width": width, "height": height}
+    fixed = {"label": CATEGORY, "source": "auto", "occluded": "0", "rle": ", ".join(map(str, runs))}
+    return {**fixed, **{name: str(value) for name, value in place.items()}, "z_order": "0"}
+
+
+def _prediction(picture: Picture) -> dict[str, Any]:
+    """Return the predictions of a Label Studio task, none where the model takes nothing for foreground."""
+    shape = _shape(picture.foreground)
+    if picture.size is None or shape is None:
+        return {}
+    width, height = picture.size
+    result = {
+        "from_name": "label",
+        "to_name": "image",
+        "type": "brushlabels",
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+        "value": {"format": "rle", "rle": to_brush(shape), "brushlabels": [CATEGORY]},
+    }
+    return {"predictions": [{"model_version": "model", "result": [result]}]}
+
+
+def _shape(foreground: Callable[[], NDArray[np.bool_]] | None) -> NDArray[np.bool_] | None:
+    """Return a foreground; None where there is none or it is empty."""
+    shape = None if foreground is None else foreground()
+    return shape if shape is not None and shape.any() else None
+
+
+def _sized(pictures: Sequence[Picture]) -> list[tuple[str, int, int, Callable[[], NDArray[np.bool_]] | None]]:
+    return [(picture.name, *picture.size, picture.foreground) for picture in pictures if picture.size is not None]
 
 
 def _add(

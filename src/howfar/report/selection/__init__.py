@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -49,11 +49,15 @@ def _write_pictures(selection: Selection, folder: Path) -> Iterator[str]:
     if not all(pick.path for pick in selection.picks):
         yield "the images have no files (ready-made embeddings): there is a list, and nothing for labelling tools"
         return
-    read = [_picture(pick.image, pick.path) for pick in selection.picks]
-    title = f"{selection.dataset}, chosen by {selection.strategy}"
+    read = [as_picture(pick.image, pick.path) for pick in selection.picks]
+    replace(folder / "contact_sheet.png", partial(_draw, selection))
+    yield from write_for_tools(read, f"{selection.dataset}, chosen by {selection.strategy}", folder)
+
+
+def write_for_tools(read: Sequence[tuple[Picture, str]], title: str, folder: Path) -> Iterator[str]:
+    """Write the files for labelling tools, and yield what could not be written of the images, given with their faults."""
     for name, text in TOOLS.items():
         replace_text(folder / name, text([picture for picture, _ in read], title))
-    replace(folder / "contact_sheet.png", partial(_draw, selection))
     within = [picture.path for picture, fault in read if not fault and is_member(picture.path)]
     if within:
         noun = plural(len(within), "image lies", "images lie")
@@ -65,7 +69,8 @@ def _write_pictures(selection: Selection, folder: Path) -> Iterator[str]:
         yield f"{len(faults)} {noun} no size that can be read ({path}: {fault}): not in coco.json and cvat.xml"
 
 
-def _picture(name: str, path: str) -> tuple[Picture, str]:
+def as_picture(name: str, path: str) -> tuple[Picture, str]:
+    """Read an image's size for labelling tools; where it cannot be read the reason is returned with it, else ""."""
     try:
         return Picture(name, path, size(path)), ""
     except ImageError as error:

@@ -33,7 +33,7 @@ def evaluate_maps(
     Raises `InputError` where images cannot be scored and may not be left out, or all maps are of 0 and 1 where they should be
     of 0 to 255.
     """
-    scored, faults = _outcomes(dataset, sources, tolerance, partial, progress)
+    scored, faults = scored_maps(dataset, sources, tolerance, partial, progress)
     skipped = settle(faults, dataset, partial)
     masked = np.array([image.item.mask is not None for image in scored])
     counts = stack(image.counts for image in scored)
@@ -64,10 +64,14 @@ def evaluate_maps(
     )
 
 
-def _outcomes(
+def scored_maps(
     dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool
 ) -> tuple[list[ScoredMap], list[Fault]]:
-    """Score every image that has its maps; return the scores and the faults, each in the dataset's order."""
+    """Score every image that has its maps; return the scores and the faults, each in the dataset's order.
+
+    Raises `InputError` where an image has no map and may not be left out, or all maps are of 0 and 1 where they should be of 0
+    to 255.
+    """
     missing = missing_maps(dataset, sources)
     scored, faults = read_all(dataset, missing, lambda items: read_maps(items, sources, tolerance, progress), partial)
     if all_faint(scored):

@@ -1,0 +1,122 @@
+"""Check new datasets against rules, for pipelines: exit 0 pass, 3 breach, 4 undecided (`howfar check`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Unpack
+
+import typer
+
+from howfar.cli import options
+from howfar.cli.terminal import SHOWN, console, print_json, print_paths, print_skipped, print_table
+from howfar.errors import InputError
+from howfar.keywords import ScoreOptions
+
+if TYPE_CHECKING:
+    from howfar.results.check import Check
+
+RULES = Path("rules.yaml")
+
+
+@options.command(ScoreOptions)
+def check(
+    file: Annotated[Path | None, typer.Argument(metavar="PROFILE", help="What `howfar profile -o` wrote.")] = None,
+    new: Annotated[
+        list[str] | None, typer.Argument(metavar="NEW", help=f"{options.DATASET} None with --since: the log alone.")
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option("--rules", metavar="FILE", help="Decide by these rules, YAML or TOML; --new writes a start.")
+    ] = None,
+    start: Annotated[
+        bool, typer.Option("--new", help="Write commented rules to --rules (by default rules.yaml), and check nothing.")
+    ] = False,
+    certificate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--certificate", metavar="FILE", help="Count what `howfar certify` wrote in place of the estimate; repeat it."
+        ),
+    ] = None,
+    performance: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--performance",
+            metavar="FILE",
+            help="Read the performance of the labelled images, drawn at random, for the alarm: what `howfar evaluate -o` "
+            "wrote, or a table image, performance.",
+        ),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Add a row to the profile's log, PROFILE.log.jsonl.")] = False,
+    log: Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Add a row to this log instead.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="DATE", help="Show the log's rows from then on, by which the alarm judges; adds none."),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write a summary there.")] = None,
+    prometheus: Annotated[
+        Path | None, typer.Option("--prometheus", metavar="FILE", help="Write metrics for the textfile collector there.")
+    ] = None,
+    json: options.Json = False,
+    **chosen: Unpack[ScoreOptions],
+) -> None:
+    """Decide by rules whether the model may be used on NEW: exit 0 pass, 3 breach, 4 undecided (label some images first)."""
+    from howfar.studies.check.check import check as study
+    from howfar.studies.check.start import write_start
+
+    if start:
+        print_paths(console(), {"written": write_start(rules or RULES)})
+        return
+    if file is None:
+        raise InputError("PROFILE must be given: howfar profile PRIMARY -o PROFILE writes it")
+    written = {"junit": junit, "markdown": markdown, "prometheus": prometheus}
+    for option, path in written.items():
+        options.prepare_folder(option, None if path is None else path.absolute().parent)
+    found = study(
+        file,
+        new or None,
+        rules,
+        certificate=certificate or None,
+        performance=performance or None,
+        keep=keep,
+        log=log,
+        since=since,
+        **chosen,
+    )
+    _write(found, written)
+    if json:
+        print_json(found.to_dict())
+    else:
+        _show(found, written, since is not None)
+    if found.exit_code:
+        raise typer.Exit(found.exit_code)
+
+
+def _write(found: Check, files: dict[str, Path | None]) -> None:
+    """Write each file that was asked for, whole or not at all."""
+    from howfar.io.atomic import replace_text
+    from howfar.report.check.junit import junit_text
+    from howfar.report.check.markdown import markdown_text
+    from howfar.report.check.prometheus import prometheus_text
+
+    texts = {"junit": junit_text, "markdown": markdown_text, "prometheus": prometheus_text}
+    for name, path in files.items():
+        if path is not None:
+            replace_text(path, texts[name](found))
+
+
+def _show(found: Check, files: dict[str, Path | None], whole: bool) -> None:
+    from howfar.results.check import LOG_HEADER
+
+    to = console()
+    to.print(found.caption(), style="bold", markup=False)
+    if found.decisions:
+        print_table(to, *found.table())
+    for line in found.remarks():
+        to.print(line, markup=False, soft_wrap=True)
+    rows = found.rows if whole else found.rows[-SHOWN:]
+    if rows:
+        print_table(to, LOG_HEADER, [row.cells() for row in rows])
+    if len(rows) < len(found.rows):
+        to.print(f"{len(found.rows) - len(rows)} earlier batches: howfar check PROFILE --since DATE", markup=False)
+    print_skipped(to, found.skipped, "howfar score lists them")
+    print_paths(to, {"log": None if found.log is None else Path(found.log), **files})

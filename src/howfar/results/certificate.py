@@ -1,0 +1,236 @@
+"""Hold the certificate of a model on a site: its performance there, shown by the labels of a few images drawn at random."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from howfar.io.atomic import replace_text
+from howfar.io.location import absolute
+from howfar.numbers import format_interval
+from howfar.results.records import Provenance
+from howfar.results.result import Result
+from howfar.results.tables import Cells
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Site:
+    """Hold what a sample was drawn from, so that a change of it is seen: one entry an image, in the dataset's order.
+
+    Attributes
+    ----------
+    source
+        The dataset argument: folder, table or URL; "" for values in memory.
+    images
+        Names of the images.
+    contents, predictions
+        Hashes of the image files and of their predictions; empty for values in memory.
+    proxies
+        Predicted performance of each image in [0, 1], by which the sample was drawn; None where there is none.
+    groups
+        The photograph of each image where whole photographs were drawn; else empty.
+    """
+
+    source: str
+    images: tuple[str, ...]
+    contents: tuple[str, ...]
+    predictions: tuple[str, ...]
+    proxies: tuple[float | None, ...]
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Hold an image of the sample; the sample is in the random order in which it is to be labelled.
+
+    Attributes
+    ----------
+    rank, image, path
+        Its place in that order, from 1; its name and its file.
+    index
+        Its place in the site.
+    probability
+        With which it is in the sample.
+    stratum
+        The stratum that it was drawn from.
+    proxy
+        Its predicted performance; None where there is none.
+    performance
+        Its measured performance once it is labelled; None before, and where it has none.
+    labelled
+        Whether its label counts.
+    """
+
+    rank: int
+    image: str
+    path: str
+    index: int
+    probability: float
+    stratum: int
+    proxy: float | None
+    performance: float | None = None
+    labelled: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """Hold what was known after a number of labels: the value, its interval, and whether the question was settled."""
+
+    labelled: int
+    value: float | None
+    low: float | None
+    high: float | None
+    settled: str | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Certificate(Result):
+    """Hold a model's performance on a site with an interval that holds whatever the shift; `howfar.certify` makes it.
+
+    The interval rests on the random draw alone: it supposes nothing of the site, of the model or of the predicted
+    performance, which only makes it narrower.
+
+    Attributes
+    ----------
+    dataset
+        The site's name.
+    metric, words
+        What is certified, by name (mean_f, f, ods …; "mean" of values in memory) and in words.
+    value, low, high, level
+        The estimate over all images of the site, its interval, and the level of the interval; None before there are labels.
+    labelled, n
+        How many labels count, and how many images the site has.
+    anytime
+        Whether the interval holds however often it is looked at while labels come in; else it holds for one look.
+    until, settled
+        The question that labelling goes on for ("±0.05", "F >= 0.6", or None); "yes" or "no" once it is answered, None before.
+    needed
+        How many more labels are expected to be needed for the answer; None where that is not known, or nothing was asked.
+    threshold, tolerance
+        The threshold at which foreground is taken, None where the task has none; pixels within which map and mask agree.
+    proxy, design
+        Where predicted performance comes from, in words; how the sample was drawn: in strata of "performance" or of "size" (for
+        a ratio of sums), or in plain random "order".
+    seed
+        Of the draw.
+    site
+        What was drawn from.
+    sample
+        The drawn images in the order in which they are to be labelled.
+    steps
+        What was known after each number of labels.
+    notes, provenance
+        What a reader should know, what made it.
+    """
+
+    DOCUMENT: ClassVar = "certificate.json"
+    COMMAND: ClassVar = "certify"
+    MISSING: ClassVar = "pass a certificate.json that howfar certify wrote, or its folder"
+    DAMAGE: ClassVar = "was not written by howfar certify, or is damaged"
+    FIGURES: ClassVar = "certificate_figures"
+    REPORT: ClassVar = "certificate"
+
+    dataset: str
+    metric: str
+    words: str
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+    labelled: int
+    n: int
+    anytime: bool
+    until: str | None
+    settled: str | None
+    needed: int | None
+    threshold: float | None
+    tolerance: float
+    proxy: str
+    design: str
+    seed: int
+    site: Site
+    sample: tuple[Drawn, ...]
+    provenance: Provenance
+    steps: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.sample)
+
+    def save(self, file: str | Path) -> Path:
+        """Write one JSON file, or ``certificate.json`` into a folder, and return the path of what was named."""
+        path = self._file(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path, json.dumps(self._document(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        return absolute(file)
+
+    @classmethod
+    def load(cls, file: str | Path) -> Self:
+        """Read such a file, or the one in a folder, back.
+
+        Raises
+        ------
+        MissingPathError
+            There is no such file.
+        StoreError
+            It is damaged, of another format, or was not written by `save`.
+        """
+        path = cls._file(file)
+        cls._check_there(path)
+        with cls._reading(path):
+            return cls(**cls._values(cls._checked(path.read_bytes(), path)))
+
+    @classmethod
+    def _file(cls, file: str | Path) -> Path:
+        path = absolute(file)
+        return path if path.suffix.lower() == ".json" and not path.is_dir() else path / cls.DOCUMENT
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a drawn image, in the order of labelling."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(drawn) for drawn in self.sample])
+
+    def table(self) -> Cells:
+        """Return header and formatted cells, one row a drawn image."""
+
+        def number(value: float | None) -> str:
+            return "–" if value is None else f"{value:.3f}"
+
+        rows: list[tuple[str, ...]] = []
+        for drawn in self.sample:
+            measured = number(drawn.performance) if drawn.labelled else "to label"
+            rows.append((drawn.image, str(drawn.rank), str(drawn.stratum), number(drawn.proxy), measured))
+        return ("image", "rank", "stratum", "predicted", "measured"), rows
+
+    def caption(self) -> str:
+        """Say in one line what is certified, or that labels are awaited."""
+        of = f"{self.labelled} of {len(self.sample)} drawn images labelled, {self.n:,} in all"
+        if self.value is None:
+            return f"{self.dataset}: {self.words}, not known yet; {of}"
+        interval = format_interval(self.value, self.low, self.high, ".3f")
+        return f"{self.dataset}: {self.words} {interval}, {100 * self.level:g} % interval; {of}"
+
+    def answer(self) -> str:
+        """Say whether the question of `until` is settled, and how many more labels it may take; "" where nothing was asked."""
+        if self.until is None:
+            return ""
+        if self.settled is not None:
+            after = next((step.labelled for step in self.steps if step.settled is not None), self.labelled)
+            holds = "holds" if self.settled == "yes" else "does not hold"
+            return f"settled after {after} {'label' if after == 1 else 'labels'}: {self.until} {holds}"
+        more = "" if self.needed is None else f"; about {self.needed} more {'label' if self.needed == 1 else 'labels'} needed"
+        return f"not settled: {self.until}{more}"
+
+    def footer(self) -> list[str]:
+        """Return the answer to `until`, and the notes."""
+        return [*filter(None, [self.answer()]), *self.notes]
+
+    def remarks(self) -> list[str]:
+        """Return the lines that the terminal shows under the table."""
+        return [*filter(None, [self.answer()]), *(f"note: {note}" for note in self.notes)]

@@ -1,0 +1,279 @@
+"""Hold what `howfar check` decided: one decision a rule and dataset, the exit code for a pipeline, and the log's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from howfar.numbers import format_interval, share
+from howfar.results.json_values import plain
+from howfar.results.records import Skipped
+from howfar.results.tables import Cells, Shown
+
+Outcome = Literal["pass", "breach", "undecided"]
+Severity = Literal["breach", "warn"]
+EXIT_CODES: Final[Mapping[str, int]] = {"pass": 0, "breach": 3, "undecided": 4}
+OVER_TIME: Final = "over time"
+"""In place of a dataset's name, where a decision is about all batches of the log."""
+SHARES: Final = ("failures", "distance", "unreadable")
+"""Rules whose value is a share."""
+HEADER: Final = ("dataset", "rule", "must", "value", "decision")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Hold what one rule says of one dataset.
+
+    Attributes
+    ----------
+    dataset, rule
+        The dataset's name ("over time" for the alarm), and the rule's name in the rules file.
+    severity
+        "breach": the exit code counts it; "warn": it is only reported.
+    outcome
+        "pass", "breach" or "undecided".
+    must
+        The rule in words, such as "at least 0.6".
+    value, low, high
+        What was held against it, with its interval; None where it is not known.
+    words
+        The decision in a sentence for a person.
+    remedy
+        What to do; "" where the rule is kept.
+    labels
+        How many labels are expected to decide it, where labels can; None elsewhere.
+    """
+
+    dataset: str
+    rule: str
+    severity: Severity
+    outcome: Outcome
+    must: str
+    value: float | None
+    low: float | None
+    high: float | None
+    words: str
+    remedy: str = ""
+    labels: int | None = None
+
+    @property
+    def counts(self) -> Outcome:
+        """Return the outcome as the exit code counts it: a rule that only warns never stops anything."""
+        return "pass" if self.severity == "warn" else self.outcome
+
+    @property
+    def shown(self) -> str:
+        """Return the outcome in one word for a table; "warn" where a rule that only warns is not kept."""
+        return "warn" if self.severity == "warn" and self.outcome != "pass" else self.outcome
+
+    def why(self) -> str:
+        """Return the sentence, and the remedy where there is one."""
+        return f"{self.words}: {self.remedy}" if self.remedy else self.words
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the decision as people read it, in the order of `HEADER`."""
+        return (self.dataset, self.rule, self.must, self._value(), self.shown)
+
+    def _value(self) -> str:
+        if self.value is None:
+            return "–"
+        if self.rule in SHARES:
+            return share(self.value)
+        return f"{self.value:,.0f}" if self.rule == "images" else format_interval(self.value, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hold what is known of one dataset that was checked, as it is kept in a log.
+
+    Attributes
+    ----------
+    dataset, n, unreadable
+        Its name; how many images were scored, and how many could not be read.
+    judged, failures
+        How many images have a predicted performance, and how many of those probably fail.
+    far
+        How many are farther than 95 % of the primary dataset's images.
+    mean_predicted
+        Mean predicted performance of the images that have one.
+    value, low, high, level, source
+        Mean performance with its interval, and where it comes from: "estimated", "certified", or "" where it is not known.
+    gate
+        Whether the dataset lies inside the range of the labelled ones; None where it cannot be said.
+    measured, predicted
+        Of the labelled images, in one order: performance, and predicted performance (None where there is none).
+    """
+
+    dataset: str
+    n: int
+    unreadable: int = 0
+    judged: int = 0
+    failures: int = 0
+    far: int = 0
+    mean_predicted: float | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    source: str = ""
+    gate: bool | None = None
+    measured: tuple[float, ...] = ()
+    predicted: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """Hold one row of a log: a batch that was checked, when, and what was decided.
+
+    `key` is the same for the same images, so that a batch that is checked again, say with labels, replaces its earlier row.
+    """
+
+    time: str
+    primary: str
+    key: str
+    batch: Batch
+    decisions: Mapping[str, str]
+    outcome: Outcome
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row as people read it, in the order of `LOG_HEADER`."""
+        batch = self.batch
+        broken = ", ".join(rule for rule, outcome in self.decisions.items() if outcome != "pass")
+        value = format_interval(batch.value, batch.low, batch.high)
+        mean = "–" if not batch.measured else f"{sum(batch.measured) / len(batch.measured):.2f} ({len(batch.measured)})"
+        return (self.time[:19].replace("T", " "), batch.dataset, str(batch.n), value, mean, self.outcome, broken)
+
+
+LOG_HEADER: Final = ("time (UTC)", "dataset", "images", "mean performance", "labelled", "decision", "not kept")
+
+
+@dataclass(frozen=True)
+class AlarmReading:
+    """Hold what the sequential alarm says of the batches in a log.
+
+    Attributes
+    ----------
+    basis
+        "labels", or "estimates" where no batch has labels: then nothing is said about true performance.
+    level
+        The mean performance that every batch is to have at least.
+    rate
+        The chance of a false alarm, over all batches together.
+    spread
+        "any": nothing is supposed of the images' performance; "in_control": that it spreads about its prediction no wider
+        than before.
+    batches, images
+        How many batches count, and how many labelled images they have together.
+    evidence
+        After each batch: the evidence for harm, as a share of what the alarm takes; 1 or more is an alarm.
+    raised
+        The time of the batch that raised the alarm; None where there is none.
+    """
+
+    basis: Literal["labels", "estimates"]
+    level: float
+    rate: float
+    spread: str
+    batches: int
+    images: int
+    evidence: tuple[float, ...]
+    raised: str | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Check(Shown):
+    """Hold the decisions on new datasets, by a profile and rules; `howfar.check` makes it.
+
+    Attributes
+    ----------
+    primary
+        The name of the dataset that the profile describes.
+    decisions
+        One for each dataset and rule, datasets in their order.
+    batches
+        What is known of each dataset.
+    skipped
+        The files that could not be read, and why.
+    alarm
+        What the sequential alarm says; None where no rule asks for it, or there is no log.
+    rows
+        The rows of the log since the date that was asked for; empty where there is no log.
+    log
+        The log's file; None where there is none.
+    notes
+        What a reader should know.
+    """
+
+    primary: str
+    decisions: tuple[Decision, ...]
+    batches: tuple[Batch, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    alarm: AlarmReading | None = None
+    rows: tuple[LogRow, ...] = ()
+    log: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return "breach" where any rule is broken, else "undecided" where any is, else "pass"; warnings do not count."""
+        return worst(self.decisions)
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 for a pass, 3 for a breach, 4 for undecided."""
+        return EXIT_CODES[self.outcome]
+
+    @property
+    def labels(self) -> int | None:
+        """Return how many labels are expected to decide the undecided rules, over all datasets; None where none can."""
+        needed: dict[str, int] = {}
+        for decision in self.decisions:
+            if decision.counts == "undecided" and decision.labels is not None:
+                needed[decision.dataset] = max(needed.get(decision.dataset, 0), decision.labels)
+        return sum(needed.values()) or None
+
+    def __len__(self) -> int:
+        return len(self.decisions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as JSON values, with outcome, exit code and labels."""
+        summary = {"outcome": self.outcome, "exit_code": self.exit_code, "labels": self.labels}
+        return {**summary, **plain(self)}
+
+    def caption(self) -> str:
+        """Say in one line what came out."""
+        images = sum(batch.n for batch in self.batches)
+        of = f"{images:,} images checked against {self.primary}" if self.batches else f"the log of {self.primary}"
+        return f"{self.verdict()}: {of}"
+
+    def verdict(self) -> str:
+        """Say the outcome in words, with the labels that are needed where it is undecided."""
+        if self.outcome == "undecided" and self.labels is not None:
+            return f"UNDECIDED, label {self.labels} more"
+        return self.outcome.upper()
+
+    def table(self) -> Cells:
+        """Return header and cells, one row a decision."""
+        return HEADER, [decision.cells() for decision in self.decisions]
+
+    def footer(self) -> list[str]:
+        """Return why each rule that is not kept is not, what the alarm rests on, and the notes."""
+        told = [each for each in self.decisions if each.outcome != "pass" or each.dataset == OVER_TIME]
+        return [*(f"{each.dataset}, {each.rule}: {each.why()}" for each in told), *self.notes]
+
+    def remarks(self) -> list[str]:
+        """Return the lines that the terminal shows under the table."""
+        return self.footer()
+
+
+def worst(decisions: tuple[Decision, ...]) -> Outcome:
+    """Return the outcome of several decisions together: a breach goes before undecided, and that before a pass.
+
+    Examples
+    --------
+    >>> worst(())
+    'pass'
+    """
+    outcomes = {decision.counts for decision in decisions}
+    return "breach" if "breach" in outcomes else ("undecided" if "undecided" in outcomes else "pass")

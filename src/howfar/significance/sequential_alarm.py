@@ -1,0 +1,248 @@
+r"""Raise an alarm when performance has fallen, with a false-alarm rate that is bounded over all batches together.
+
+Batches of images come one after another, and a few images of each, drawn at random, are labelled. Without harm every batch's
+true mean performance is at least the tolerated level c. Each batch gets a factor e_t ≥ 0 whose expectation is then at most 1,
+given all that came before: a bet against "no harm". The evidence is a mixture of the products of the factors over every batch
+j at which the harm may have begun,
+
+    S_t = Σ_{j≤t} w_j Π_{s=j..t} e_s = (S_{t−1} + w_t) · e_t,     Σ_j w_j = 1,
+
+so that S_t plus the weights that are left is a supermartingale that begins at 1. By Ville's inequality the chance that
+S_t ≥ 1/α at *any* time is at most α: the alarm at 1/α is false with a chance of at most α over all batches together, however
+many there are and however often it is looked at. The weights halve with every further `horizon` batches.
+
+Sources: J. Ville, "Étude critique de la notion de collectif" (1939); J. Shin, A. Ramdas & A. Rinaldo, "E-detectors: a
+nonparametric framework for sequential change detection", arXiv:2203.03532, for sums over change points; I. Waudby-Smith &
+A. Ramdas, "Estimating means of bounded random variables by betting", JRSS-B 86 (2024), arXiv:2010.09686, for the bets.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.significance.value_checks import as_scores
+
+HORIZON = 52
+"""By default half of the false alarms that are allowed are spent on the first year of weekly labelled batches."""
+RATE = 0.05
+DROP = 0.1
+FEWEST = 30
+"""Below so many labels a spread of residuals is not taken for known."""
+_STAKES = np.linspace(0.05, 0.95, 19)
+_TILTS = np.geomspace(0.2, 30.0, 60)
+_CLIPS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0)
+_ONE_SIDED = 1.6448536269514722
+"""The 95 % quantile of the normal distribution, for the error of a moment that is taken from a sample."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledBatch:
+    """Hold the labelled images of one batch, which were drawn from it uniformly at random, without replacement.
+
+    Attributes
+    ----------
+    measured
+        (k,) measured performance in [0, 1].
+    predicted
+        (k,) predicted performance of the same images, known before they were labelled; None where there is none.
+    mean_predicted
+        Mean predicted performance of *all* images of the batch; None where there is none.
+    """
+
+    measured: Float64Array
+    predicted: Float64Array | None = None
+    mean_predicted: float | None = None
+
+    def adjusted(self) -> Float64Array:
+        """Compute F − (f − mean f) of each labelled image, whose mean over the batch is that of F; F where f is not known."""
+        if self.predicted is None or self.mean_predicted is None:
+            return self.measured
+        return self.measured - (self.predicted - self.mean_predicted)
+
+
+class Bet(Protocol):
+    """Weigh one batch: the logarithm of a factor whose expectation is at most 1 where there is no harm."""
+
+    def log_factor(self, batch: LabelledBatch) -> float:
+        """Return ln e_t."""
+        ...
+
+
+@dataclass(frozen=True)
+class BoundedBet:
+    r"""Bet on values in [0, 1] of which nothing else is supposed: e_t = Π_i (1 + η (c − F_i)), η = stake / (1 − c).
+
+    The k images are drawn at random without replacement from the batch, whose own mean is at least c without harm. Then
+    E e_t ≤ (1 + η (c − mean))^k ≤ 1 by Maclaurin's inequality, whatever the distribution of the values.
+
+    Attributes
+    ----------
+    level
+        c, the tolerated level, between 0 and 1.
+    stake
+        Share of the largest bet that cannot lose all, between 0 and 1.
+    """
+
+    level: float
+    stake: float = 0.5
+
+    def log_factor(self, batch: LabelledBatch) -> float:
+        """Return Σ_i ln(1 + η (c − F_i)).
+
+        Examples
+        --------
+        >>> round(BoundedBet(0.6).log_factor(LabelledBatch(np.array([0.2, 0.3]))), 3)
+        0.724
+        """
+        bet = self.stake / (1 - self.level)
+        return float(np.log1p(bet * (self.level - batch.measured)).sum())
+
+    @classmethod
+    def of(cls, level: float, known: ArrayLike | None = None, drop: float = DROP) -> Self:
+        """Choose the stake that grows the evidence fastest where the values known so far would fall `drop` below the level.
+
+        `known` are measured values from before the batches that are judged; without them half the largest bet is made.
+        Raises `InputError` for a level outside 0-1.
+        """
+        _check_level(level)
+        if known is None or not np.size(known):
+            return cls(level)
+        values = as_scores(known, "known")
+        fallen = np.clip(values - values.mean() + level - drop, 0.0, 1.0)
+        growth = [np.log1p(stake / (1 - level) * (level - fallen)).mean() for stake in _STAKES]
+        return cls(level, float(_STAKES[int(np.argmax(growth))]))
+
+
+@dataclass(frozen=True)
+class SpreadBet:
+    r"""Bet on values that spread as they did in control: e_t = Π_i exp(θ clip(c − X_i, ±b)) / M, X_i = F_i − f_i + mean f.
+
+    M is the mean of exp(θ clip(mean X − X, ±b)) over labelled images from when all was well, at the upper end of its one-sided
+    95 % interval. E e_t ≤ 1 where the batch's mean is at least c **and** its values spread about their mean no worse than those
+    did, in that E exp(θ clip(E X − X, ±b)) ≤ M; drawing without replacement does not raise it (Hoeffding 1963). It finds a
+    fall with fewer labels than `BoundedBet`, which supposes nothing. The clip keeps single images, of a kind that was never
+    seen, from raising an alarm alone.
+
+    Attributes
+    ----------
+    level
+        c, the tolerated level.
+    tilt, clip
+        θ and b.
+    log_moment
+        ln M.
+    """
+
+    level: float
+    tilt: float
+    clip: float
+    log_moment: float
+
+    def log_factor(self, batch: LabelledBatch) -> float:
+        """Return Σ_i (θ clip(c − X_i, ±b) − ln M).
+
+        Raises `InputError` where the batch has no predicted performance.
+        """
+        if batch.predicted is None or batch.mean_predicted is None:
+            raise InputError("a bet on the spread in control needs the predicted performance of every labelled image")
+        below = np.clip(self.level - batch.adjusted(), -self.clip, self.clip)
+        return float((self.tilt * below - self.log_moment).sum())
+
+    @classmethod
+    def of(cls, level: float, residuals: ArrayLike, drop: float = DROP, measured: ArrayLike | None = None) -> Self:
+        """Choose the tilt and the clip that grow the evidence fastest where the mean falls `drop` below the level.
+
+        `residuals` are F − f of labelled images from when all was well, at least 30. By default every image falls by `drop`;
+        with their F, `measured`, some images fall to 0 and the others not at all. Raises `InputError` for fewer images, or for
+        a level outside 0-1.
+
+        Examples
+        --------
+        >>> bet = SpreadBet.of(0.6, np.random.default_rng(0).normal(0, 0.1, 400))
+        >>> fallen = LabelledBatch(np.full(10, 0.5), np.full(10, 0.6), 0.6)
+        >>> f"{bet.tilt:.1f} {bet.log_factor(fallen):.1f}"
+        '10.8 5.2'
+        """
+        _check_level(level)
+        values = as_scores(residuals, "residuals")
+        if len(values) < FEWEST:
+            raise InputError.of("residuals", f"must be those of at least {FEWEST} labelled images", len(values))
+        below = values.mean() - values
+        fallen, share = below + drop, 1.0
+        if measured is not None:
+            known = as_scores(measured, "measured")
+            fallen, share = below + known, min(drop / max(float(known.mean()), drop), 1.0)
+        best = max((_tuned(below, fallen, share, clip) for clip in _CLIPS), key=lambda tuned: tuned[0])
+        return cls(level, *best[1:])
+
+
+def _tuned(below: Float64Array, fallen: Float64Array, share: float, clip: float) -> tuple[float, float, float, float]:
+    """Return the fastest growth with one clip where a share of the images has fallen, its tilt, the clip, and ln M."""
+    powers = np.exp(_TILTS[:, None] * np.clip(below, -clip, clip))
+    moments = np.log(powers.mean(axis=1) + _ONE_SIDED * powers.std(axis=1, ddof=1) / math.sqrt(len(below)))
+    means = (np.clip(values, -clip, clip).mean() for values in (below, fallen))
+    growth = _TILTS * float(np.dot((1 - share, share), tuple(means))) - moments
+    best = int(np.argmax(growth))
+    return float(growth[best]), float(_TILTS[best]), clip, float(moments[best])
+
+
+def evidence(log_factors: Sequence[float], horizon: int = HORIZON) -> Float64Array:
+    """Compute ln S_t after each batch from the logarithms of the batches' factors.
+
+    Batch t weighs w_t = 2^−(b+1) / horizon, where b = ⌊(t − 1) / horizon⌋, as the one at which harm may have begun.
+    Raises `InputError` for a horizon below 1.
+
+    Examples
+    --------
+    >>> evidence([0.0, 0.0, 9.0], horizon=2).round(2).tolist()
+    [-1.39, -0.69, 8.53]
+    """
+    if horizon < 1:
+        raise InputError.of("horizon", "must be at least 1", horizon)
+    total, path = -math.inf, []
+    for index, factor in enumerate(log_factors):
+        weight = -(index // horizon + 1) * math.log(2) - math.log(horizon)
+        total = float(np.logaddexp(total, weight)) + factor
+        path.append(total)
+    return np.asarray(path, dtype=np.float64)
+
+
+def together(paths: Sequence[Float64Array]) -> Float64Array:
+    """Average the evidence of several bets, given as ln S_t each: an average of such evidence is evidence too.
+
+    Examples
+    --------
+    >>> together([np.array([0.0]), np.array([-9.0])]).round(2).tolist()
+    [-0.69]
+    """
+    return np.asarray(np.logaddexp.reduce(np.stack(list(paths)), axis=0) - math.log(len(paths)), dtype=np.float64)
+
+
+def first_alarm(path: Float64Array, rate: float = RATE) -> int | None:
+    """Return the index of the first batch at which the evidence reaches 1 / rate; None where it never does.
+
+    Where no batch is harmed, the chance that this is ever a number is at most `rate`. Raises `InputError` for a rate outside
+    0-1.
+
+    Examples
+    --------
+    >>> first_alarm(evidence([0.0, 9.0])), first_alarm(evidence([0.0, 0.0]))
+    (1, None)
+    """
+    if not 0 < rate < 1:
+        raise InputError.of("rate", "must lie between 0 and 1", rate)
+    reached = np.flatnonzero(path >= -math.log(rate))
+    return int(reached[0]) if len(reached) else None
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise InputError.of("level", "must lie between 0 and 1", level)

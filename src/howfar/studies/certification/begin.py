@@ -1,0 +1,280 @@
+"""Begin a certificate by drawing a sample, or go on with one whose site and model are as they were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from howfar.arrays import Float64Array
+from howfar.data import Dataset
+from howfar.data.folder_walk import printable
+from howfar.data.prediction_matching import examples
+from howfar.data.probability_map_files import signature_of
+from howfar.errors import InputError, LeakError
+from howfar.metrics import stack, threshold_index
+from howfar.pipeline.reference_profile import Profile
+from howfar.results.certificate import Certificate, Drawn, Site
+from howfar.sampling import Sample, draw, order
+from howfar.studies.certification.estimates import Goal
+from howfar.studies.certification.measures import Measure, expected_counts
+from howfar.studies.certification.site import ReadSite, added_since, check_unchanged, read_site
+from howfar.studies.evaluation.learnt_images import Seen
+from howfar.studies.evaluation.map_scores import Sources, find_sources
+from howfar.studies.evaluation.threshold_choice import FALLBACK
+
+LABELS, LABELS_UNTIL = 16, 64
+"""How many images are drawn where nothing else is said, and where labelling goes on until a question is settled."""
+ORDER, PERFORMANCE, SIZE = "order", "performance", "size"
+"""How a sample may be drawn."""
+MAPS = "maps"
+"""The folder in `out` where the maps of a model are kept."""
+SIGNED = {"weights", "size", "tiled", "precision", "flipped", "image"}
+"""What the signature of a checkpoint's map says."""
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """Hold a sample with the images and maps that it was drawn from, and what was settled when it was drawn."""
+
+    dataset: Dataset
+    sources: Sources
+    record: Site
+    drawn: tuple[Drawn, ...]
+    proxy: str
+    threshold: float
+    tolerance: float
+    seed: int
+    design: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Hold what `howfar.certify` was asked for the draw: its arguments, and the options with their defaults and without."""
+
+    predictions: str | Path
+    k: int | None
+    profile: Profile | None
+    threshold: float | None
+    measure: Measure
+    goal: Goal | None
+    given: Mapping[str, Any]
+    written: Mapping[str, Any]
+
+
+def begin(dataset: Dataset, asked: Asked, seen: Seen, over: Certificate | None = None) -> Begun:
+    """Draw a sample of a site, or take over that of an earlier certificate for another model.
+
+    Images that the model learnt from, and other tiles of their photographs, are no part of the site. `over` is a certificate
+    of the same images: inclusion chances do not depend on the model, so that its sample shows as much of another one that has
+    learnt from none of the site.
+
+    Raises
+    ------
+    LeakError
+        The model learnt from an image of the sample that is taken over.
+    HowfarError
+        As `read_site`; a site of other images than the sample's.
+    """
+    if over is not None:
+        refuse_learnt(seen, over)
+        _check_design(asked, over)
+    read = read_site(seen.unseen(dataset), asked.given, asked.predictions, asked.profile)
+    if over is None:
+        sizes = _sizes(read, asked.measure, _threshold(asked))
+        sample = drawn_sample(read.proxies, asked.k, asked.goal is not None, asked.given["seed"], read.record.groups, sizes)
+        drawn = recorded(sample, read.record, [printable(item.path) for item in read.dataset.items])
+    else:
+        _check_same_images(read.record, over)
+        drawn = tuple(
+            replace(one, proxy=read.record.proxies[one.index], performance=None, labelled=False) for one in over.sample
+        )
+    return Begun(
+        dataset=read.dataset,
+        sources=read.sources,
+        record=read.record,
+        drawn=drawn,
+        proxy=read.proxy,
+        threshold=_threshold(asked),
+        tolerance=tolerance_of(asked.given, asked.written, over),
+        seed=asked.given["seed"] if over is None else over.seed,
+        design=design_of(asked.measure, asked.goal) if over is None else over.design,
+        notes=tuple(_notes(seen, read.dataset)),
+    )
+
+
+def go_on(dataset: Dataset, asked: Asked, seen: Seen, earlier: Certificate) -> Begun:
+    """Go on with the sample of a certificate that was begun.
+
+    Raises
+    ------
+    LeakError
+        The model learnt from an image of the sample.
+    InputError
+        An image or a map has changed, or an option says other than when the sample was drawn.
+    """
+    _check_same_options(asked, earlier)
+    _check_design(asked, earlier)
+    refuse_learnt(seen, earlier)
+    sources = find_sources(dataset, asked.predictions, None, ())
+    same = check_unchanged(dataset, sources, earlier.site)
+    added = added_since(dataset, earlier.site)
+    are = "1 image of the site is" if len(added) == 1 else f"{len(added)} images of the site are"
+    more = f"{are} no part of it ({examples(added)}): the certificate is of the {earlier.n} others"
+    return Begun(
+        dataset=same,
+        sources=sources,
+        record=earlier.site,
+        drawn=_extended(earlier, asked.k, [printable(item.path) for item in same.items]),
+        proxy=earlier.proxy,
+        threshold=FALLBACK if earlier.threshold is None else earlier.threshold,
+        tolerance=earlier.tolerance,
+        seed=earlier.seed,
+        design=earlier.design,
+        notes=(more,) if added else (),
+    )
+
+
+def refuse_learnt(seen: Seen, certificate: Certificate) -> None:
+    """Raise `LeakError` where the model learnt from an image of a sample, or of the site, that is drawn already."""
+    learnt = {**dict(seen.tiles), **dict.fromkeys(seen.contents, "")}
+    both = [one.image for one in certificate.sample if one.image in learnt] or [
+        name for name in certificate.site.images if name in learnt
+    ]
+    if both:
+        of = "sample" if both[0] in {one.image for one in certificate.sample} else "site"
+        how = f"another tile of {learnt[both[0]]}" if learnt[both[0]] else "it"
+        raise LeakError(
+            f"{len(both)} of the images of the {of} were learnt from, the first {both[0]} (the model learnt from {how}): a "
+            "sample shows nothing of a model that has seen it; draw anew in another --out, or cross-fit"
+        )
+
+
+def tolerance_of(given: Mapping[str, Any], written: Mapping[str, Any], before: Certificate | None) -> float:
+    """Return the tolerance that was given, else that of the certificate before, in pixels."""
+    return before.tolerance if before is not None and written.get("tolerance") is None else float(given["tolerance"])
+
+
+def design_of(measure: Measure, goal: Goal | None) -> str:
+    """Name how a sample is drawn: in plain random order to look after each label, else in strata of performance or of size."""
+    return ORDER if goal is not None else PERFORMANCE if measure.kind == "mean" else SIZE
+
+
+def drawn_sample(
+    proxies: Float64Array,
+    k: int | None,
+    until: bool,
+    seed: int,
+    groups: Sequence[str] = (),
+    sizes: Float64Array | None = None,
+) -> Sample:
+    """Draw k images: by strata of predicted performance or size, or, where one looks after each label, in plain random order.
+
+    The second is what intervals are made for that hold at every look (`howfar.sampling.sequence`); more images are drawn by a
+    larger k, which go on in the same order.
+    """
+    if not until:
+        return draw(proxies, LABELS if k is None else k, groups=groups or None, sizes=sizes, seed=seed)
+    count = min(LABELS_UNTIL if k is None else k, len(proxies))
+    if count < 1:
+        raise InputError.of("k", "must be at least 1", k)
+    return Sample(order(len(proxies), seed=seed)[:count], np.full(count, count / len(proxies)), np.zeros(count, dtype=np.int64))
+
+
+def recorded(sample: Sample, record: Site, paths: Sequence[str]) -> tuple[Drawn, ...]:
+    """Record a sample in the order of labelling; `paths` are the files of the site's images."""
+    rows = zip(sample.indices.tolist(), sample.probabilities.tolist(), sample.strata.tolist(), strict=True)
+    return tuple(
+        Drawn(rank, record.images[index], paths[index], index, chance, stratum, record.proxies[index])
+        for rank, (index, chance, stratum) in enumerate(rows, start=1)
+    )
+
+
+def _extended(earlier: Certificate, k: int | None, paths: Sequence[str]) -> tuple[Drawn, ...]:
+    """Return the sample as it was drawn, or more of its random order where a larger k is asked for."""
+    if not earlier.anytime or k is None or k <= len(earlier.sample):
+        return tuple(replace(one, performance=None, labelled=False) for one in earlier.sample)
+    proxies = np.array(earlier.site.proxies, dtype=np.float64)
+    return recorded(drawn_sample(proxies, k, True, earlier.seed), earlier.site, paths)
+
+
+def _check_same_options(asked: Asked, earlier: Certificate) -> None:
+    """Refuse an option that says other than when the sample was drawn."""
+    before = {"seed": earlier.seed, "tolerance": earlier.tolerance, "threshold": earlier.threshold}
+    now = {name: asked.written[name] for name in before if name in asked.written}
+    if asked.threshold is not None:
+        now["threshold"] = asked.threshold
+    if asked.k is not None and not (earlier.anytime and asked.k > len(earlier.sample)):
+        now["k"], before["k"] = min(asked.k, earlier.n), len(earlier.sample)
+    for name, value in now.items():
+        if value is not None and value != before[name]:
+            rule = f"must be what it was when the sample was drawn ({before[name]})"
+            raise InputError.of(name, rule, value, "leave it out, or draw anew in another --out")
+
+
+def _check_design(asked: Asked, drawn: Certificate) -> None:
+    """Refuse what a sample cannot show: ratios of sums where it was drawn for means, and more than one look at strata."""
+    measure = asked.measure
+    if measure.kind != "mean" and drawn.design == PERFORMANCE and len(drawn.sample) < drawn.n:
+        # The images that rule a ratio are seldom in such a sample.
+        rule = f"must be asked when the sample is drawn: this one is in strata for means, such as {drawn.metric}"
+        raise InputError.of("metric", rule, measure.name, "certify a mean, or draw anew in another --out")
+    if asked.goal is not None and drawn.design != ORDER:
+        rule = "must be asked when the sample is drawn: its images are in strata, and one look is all that it allows"
+        raise InputError.of("until", rule, asked.goal.text, "leave it out, or draw anew in another --out")
+
+
+def _check_same_images(record: Site, over: Certificate) -> None:
+    if (record.images, record.contents) != (over.site.images, over.site.contents):
+        rule = f"must be a sample of the same images: it was drawn from {over.n}"
+        raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")
+
+
+def _sizes(read: ReadSite, measure: Measure, threshold: float) -> Float64Array | None:
+    """Return the expected size of each image in a ratio of sums, (m,); None for a mean over images."""
+    parts = measure.measured(stack(expected_counts(one) for one in read.histograms), threshold).parts
+    return None if parts is None else parts[1][:, 0 if parts[1].shape[1] == 1 else threshold_index(threshold)]
+
+
+def _threshold(asked: Asked) -> float:
+    """Return the threshold that was given, the profile's, or 0.5."""
+    expected = None if asked.profile is None else asked.profile.expected
+    return asked.threshold if asked.threshold is not None else FALLBACK if expected is None else expected.cut
+
+
+def made_by(begun: Begun, weights: str | None) -> tuple[str, ...]:
+    """Compare the signature of the maps, where there is one, with the model's weights, and note where no model is given.
+
+    `weights` is a checkpoint's hash, "" for another network, None where no model is given. Raises `InputError` where the maps
+    are signed by another checkpoint.
+    """
+    file = begun.sources.main.files[begun.record.images[0]]
+    try:
+        signature = json.loads(signature_of(file) or "{}")
+    except ValueError:
+        return ()
+    # The signature of a foreign network says more: how it was fed and read.
+    if not isinstance(signature, dict) or "weights" not in signature or not set(signature) <= SIGNED:
+        return ()
+    signed = signature["weights"]
+    if weights is None:
+        line = "the maps are of a checkpoint of howfar train: name it (model=, --model), so that images that it learnt from are"
+        return (f"{line} left out",)
+    if weights and weights != signed:
+        raise InputError(f"model is another one than made the maps, such as {printable(file)}: pass the one that made them")
+    return ()
+
+
+def _notes(seen: Seen, dataset: Dataset) -> Iterator[str]:
+    """Say which images are no part of the site, and where it is not known what the model learnt from."""
+    if not seen.complete:
+        yield "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
+    if dataset.skipped:
+        count, first = len(dataset.skipped), dataset.skipped[0]
+        what = "1 image or file is" if count == 1 else f"{count} images or files are"
+        yield f"{what} no part of the site, the first {first.path}: {first.reason}"

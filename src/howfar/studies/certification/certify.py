@@ -1,0 +1,249 @@
+"""Certify a model on a site: draw images at random, hand them out to be labelled, and say what their labels show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from howfar import registry
+from howfar.data import Dataset
+from howfar.errors import InputError
+from howfar.io.location import ready_folder
+from howfar.keywords import CertifyOptions
+from howfar.metrics.pixel_tolerance import as_tolerance
+from howfar.pipeline.reference_profile import Profile
+from howfar.results import Evaluation, Provenance
+from howfar.results.certificate import Certificate
+from howfar.settings import checked, with_options
+from howfar.studies.certification.begin import MAPS, ORDER, Asked, Begun, begin, go_on, made_by, tolerance_of
+from howfar.studies.certification.estimates import Question, look, marked, parse_until, sample_of
+from howfar.studies.certification.labelled import MASKS, expected_parts, foregrounds, mask_files, take_labels
+from howfar.studies.certification.measures import Measured, measure_of
+from howfar.studies.certification.site import images_of
+from howfar.studies.certification.values import certify_values, is_values
+from howfar.studies.evaluation.learnt_images import Seen
+from howfar.studies.evaluation.threshold_choice import choose
+from howfar.studies.run_folder import draw as draw_page
+
+FEW = 16
+"""Labels below which intervals of ratios of sums are doubted."""
+
+
+@with_options(CertifyOptions)
+def certify(
+    site: Any,
+    predictions: str | Path | None = None,
+    k: int | None = None,
+    *,
+    labels: Any = None,
+    profile: str | Path | None = None,
+    model: Any = None,
+    tuned_on: Evaluation | str | Path | None = None,
+    sample: Certificate | str | Path | None = None,
+    out: str | Path | None = None,
+    **options: Unpack[CertifyOptions],
+) -> Certificate:
+    """Certify a model's performance on a site by the labels of k images drawn at random, whatever the shift.
+
+    The first call draws images with known chances and hands them out to be labelled; the same call again takes the labels
+    back and says what they show. The interval rests on the draw alone (`howfar.sampling`): it supposes nothing of the site or
+    of the model, and predicted performance only makes it narrower. Labels count in the order of the draw, so that labelling
+    may stop anywhere.
+
+    Parameters
+    ----------
+    site
+        Any dataset of images; or an array, (m,), of predicted performance in [0, 1] of images that are not at hand.
+    predictions
+        A folder with the model's probability map of each image, as for `howfar.evaluate`.
+    k
+        How many images to draw; by default 16, or as many as were drawn.
+    labels
+        Labels of drawn images: a folder of masks named as the images, or a file that COCO, CVAT or Label Studio exported. Masks
+        in the folder ``masks`` of `out` are taken too. With an array as `site`: (j,) measured performance of the first j images
+        of the sample, nan where an image has none.
+    profile
+        A profile whose estimators predict the performance of each image; by default the confidence of its own map does.
+    model
+        The model itself. In place of `predictions` its maps are made in `out`. A checkpoint also says what it learnt from:
+        those images, and other tiles of their photographs, are left out of the site.
+    tuned_on
+        An `Evaluation`, or its file, whose best threshold is taken: the primary dataset's.
+    sample
+        A certificate, or its file, of another model on the same images, whose sample is taken over.
+    out
+        A folder that keeps the sample, is given the files for labelling tools, and a report.
+
+    Returns
+    -------
+    Certificate
+        The estimate with its interval, and the sample; before there are labels, the sample alone.
+
+    Raises
+    ------
+    HowfarError
+        A dataset or folder that is missing, images or maps that have changed since the draw, a label that cannot be used, a
+        model that learnt from the sample, an option that breaks its rule.
+
+    Examples
+    --------
+    >>> predicted = np.linspace(0.2, 0.9, 200)
+    >>> drawn = certify(predicted, k=16)
+    >>> measured = predicted[[one.index for one in drawn.sample]] ** 1.5
+    >>> certificate = certify(predicted, k=16, labels=measured)
+    >>> bool(certificate.low < np.mean(predicted**1.5) < certificate.high)
+    True
+    """
+    given = checked(CertifyOptions, options)
+    if is_values(site):
+        beside = {
+            "predictions": predictions,
+            "profile": profile,
+            "model": model,
+            "tuned_on": tuned_on,
+            "sample": sample,
+            "out": out,
+        }
+        return certify_values(site, k, labels, beside, given)
+    folder = ready_folder("out", out)
+    earlier = Certificate.load(folder) if folder is not None and (folder / Certificate.DOCUMENT).is_file() else None
+    over = sample if sample is None or isinstance(sample, Certificate) else Certificate.load(sample)
+    question = _question(given, options, earlier or over)
+    asked = {"k": k, "profile": profile, "tuned_on": tuned_on, "over": over}
+    dataset = images_of(site)
+    maps, seen, weights = _maps(dataset, predictions, model, folder, given)
+    begun = _begun(dataset, maps, seen, asked, question, given, options, earlier)
+    begun = replace(begun, notes=(*begun.notes, *made_by(begun, weights)))
+    certificate = _compared(_look(begun, question, _places(labels, folder)), earlier)
+    if folder is not None:
+        if earlier is None or len(earlier) < len(certificate):
+            # The sample is kept last: a run that is killed before leaves none, and draws the same again.
+            shapes = foregrounds(begun)
+            remarks = registry.load("reports", "to_label")(certificate, shapes, folder)
+            certificate = replace(certificate, notes=(*certificate.notes, *remarks))
+        certificate.save(folder)
+        draw_page(certificate, folder)
+    return certificate
+
+
+def _question(given: Mapping[str, Any], written: Mapping[str, Any], earlier: Certificate | None) -> Question:
+    """Read what is to be certified; what is not said is as when the sample was drawn."""
+    now: dict[str, Any] = {name: given[name] for name in ("metric", "until", "level")}
+    if earlier is not None:
+        before = {"metric": earlier.metric, "until": earlier.until, "level": earlier.level}
+        now |= {name: value for name, value in before.items() if written.get(name) is None}
+    measure = measure_of(now["metric"], as_tolerance(tolerance_of(given, written, earlier)))
+    goal = parse_until(now["until"])
+    if goal is not None and measure.kind != "mean":
+        remedy = "certify mean_f, mean_iou, mean_precision, mean_recall or ois, or leave it out"
+        raise InputError.of("until", "can be asked of a mean over images only", measure.name, remedy)
+    if goal is not None and given["group"] is not None:
+        raise InputError.of("group", "is of no use where one looks after each label", given["group"], "leave it out")
+    return Question(measure, now["level"], goal)
+
+
+def _begun(
+    dataset: Dataset,
+    maps: str | Path,
+    seen: Seen,
+    asked: Mapping[str, Any],
+    question: Question,
+    given: Mapping[str, Any],
+    written: Mapping[str, Any],
+    earlier: Certificate | None,
+) -> Begun:
+    """Draw a sample, or go on with an earlier one."""
+    cut = choose(given["threshold"], asked["tuned_on"])
+    threshold = None if cut is None else cut.threshold
+    profile = None if asked["profile"] is None or earlier is not None else Profile.load(asked["profile"])
+    draw = Asked(maps, asked["k"], profile, threshold, question.measure, question.goal, given, written)
+    if earlier is not None:
+        return go_on(dataset, draw, seen, earlier)
+    return begin(dataset, draw, seen, asked["over"])
+
+
+def _maps(
+    dataset: Dataset, predictions: str | Path | None, model: Any, folder: Path | None, given: Mapping[str, Any]
+) -> tuple[str | Path, Seen, str | None]:
+    """Return the folder of maps, which a model writes where none is given, what it has seen of the site, and its weights.
+
+    The weights are those of a checkpoint, as a hash; "" for another network, None where no model is given.
+    """
+    if model is None:
+        if predictions is None:
+            raise InputError.of("predictions", "must be given, or a model", None, "pass one (--predictions DIR, --model CKPT)")
+        return predictions, Seen(), None
+    from howfar.pipeline.prediction import Model, load_model, predict
+
+    loaded = model if isinstance(model, Model) else load_model(model)
+    seen = Seen() if loaded.card is None else Seen.of(dataset, loaded.card, group=given["group"])
+    weights = "" if loaded.card is None else loaded.card.weights
+    if predictions is not None:
+        return predictions, seen, weights
+    if folder is None:
+        raise InputError.of("out", "must be given where a model makes the maps", None, "pass a folder, or predictions")
+    predict(loaded, seen.unseen(dataset), folder / MAPS, progress=given["progress"])
+    return folder / MAPS, seen, weights
+
+
+def _compared(certificate: Certificate, earlier: Certificate | None) -> Certificate:
+    """Note where labels that counted before are not there now."""
+    lost = 0 if earlier is None else earlier.labelled - certificate.labelled
+    if lost <= 0:
+        return certificate
+    what = "1 label that counted before is" if lost == 1 else f"{lost} labels that counted before are"
+    return replace(certificate, notes=(*certificate.notes, f"{what} not there now: pass the same labels again"))
+
+
+def _doubts(question: Question, labelled: int, population: int) -> tuple[str, ...]:
+    """Say where an interval is known to hold less often than it states."""
+    if question.measure.kind == "mean" or not 0 < labelled < min(FEW, population):
+        return ()
+    return (
+        f"a few images with many false pixels rule a ratio of sums, and fewer than {FEW} labels may miss them: by 8 labels a "
+        "90 % interval held in 80 % of the samples of one of five crack datasets",
+    )
+
+
+def _places(labels: Any, folder: Path | None) -> list[str | Path]:
+    """List where labels are looked for: what was given, then the masks in the folder."""
+    places = [] if labels is None else [labels]
+    return [*places, folder / MASKS] if folder is not None and mask_files(folder / MASKS) else places
+
+
+def _look(begun: Begun, question: Question, places: Sequence[str | Path]) -> Certificate:
+    """Take the labels and make the certificate of what they show."""
+    taken = take_labels(begun, places)
+    measured = Measured(np.zeros(0)) if taken.counts is None else question.measure.measured(taken.counts, begun.threshold)
+    expected = None if measured.parts is None else expected_parts(begun, question.measure)
+    proxies = np.array(begun.record.proxies, dtype=np.float64)
+    found = look(question, measured, proxies, sample_of(begun.drawn), expected)
+    return Certificate(
+        dataset=begun.dataset.name,
+        metric=question.measure.name,
+        words=question.measure.words.format(threshold=begun.threshold),
+        value=found.last.value,
+        low=found.last.low,
+        high=found.last.high,
+        level=question.level,
+        labelled=len(taken),
+        n=len(begun.record.images),
+        anytime=begun.design == ORDER,
+        until=None if question.goal is None else question.goal.text,
+        settled=found.last.settled,
+        needed=found.needed,
+        threshold=begun.threshold,
+        tolerance=begun.tolerance,
+        proxy=begun.proxy,
+        design=begun.design,
+        seed=begun.seed,
+        site=begun.record,
+        sample=marked(begun.drawn, found.values),
+        steps=found.steps,
+        provenance=Provenance.now(),
+        notes=(*begun.notes, *taken.notes, *found.notes, *_doubts(question, len(taken), len(begun.record.images))),
+    )

@@ -1,0 +1,228 @@
+"""Estimate a measure over a site from the labels of its sample, and say after each label whether a question is settled."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.metrics import THRESHOLDS
+from howfar.results.certificate import Drawn, Step
+from howfar.sampling import Estimate, Sample, Until, mean, ods, ratio, sequence
+from howfar.studies.certification.measures import Measure, Measured, Pair
+
+_BARE = re.compile(r"\d*\.?\d+")
+_FORMS = 'write ±0.05 (+-0.05, 0.05) or "F >= 0.6"'
+_AHEAD = 400
+"""How many labels ahead are looked."""
+_FUTURES = 5
+_UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Hold a rule that ends labelling, and how it is written."""
+
+    rule: Until
+    text: str
+
+
+def parse_until(text: str | float | None) -> Goal | None:
+    """Read what `howfar.certify` is asked to label until; None where nothing is asked.
+
+    Raises `InputError` where it is no half width and no level of performance between 0 and 1.
+
+    Examples
+    --------
+    >>> parse_until("+-0.05").text, parse_until(0.05).text, parse_until("F>=0.6").text
+    ('±0.05', '±0.05', 'F >= 0.6')
+    """
+    if text is None:
+        return None
+    written = str(text).strip()
+    try:
+        rule = Until.parse(f"±{written}" if _BARE.fullmatch(written) else written)
+    except InputError as error:
+        raise InputError.of("until", "must be a half width or a performance between 0 and 1", text, _FORMS) from error
+    if rule.kind == "half width":
+        return Goal(rule, f"±{rule.value:g}")
+    name = (re.match(r"[A-Za-z]\w*", written) or ["F"])[0]
+    return Goal(rule, f"{name} {'>=' if rule.kind == 'at least' else '<='} {rule.value:g}")
+
+
+@dataclass(frozen=True)
+class Question:
+    """Hold what is to be certified: the measure, the level of its interval, and until when labels are wanted."""
+
+    measure: Measure
+    level: float
+    goal: Goal | None
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """Hold what was known after each number of labels, and of each labelled image its own value, nan where it has none."""
+
+    steps: tuple[Step, ...]
+    values: Float64Array
+    needed: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def last(self) -> Step:
+        """Return what is known now."""
+        return self.steps[-1] if self.steps else Step(0, None, None, None)
+
+
+def look(question: Question, measured: Measured, proxies: Float64Array, sample: Sample, expected: Pair | None = None) -> Looks:
+    """Estimate the measure from the labelled images, the first of the sample, and say after each label what was known.
+
+    Parameters
+    ----------
+    question
+        What is to be certified; with a goal the intervals hold at every look.
+    measured
+        Of the first images of the sample.
+    proxies
+        (m,) predicted performance of all images of the site, nan where there is none.
+    sample
+        In its random order.
+    expected
+        For a measure of sums: expected numerators and denominators of all images, (m, t) each.
+    """
+    values, count = measured.values, len(measured)
+    if question.goal is not None:
+        steps = follow(values, proxies, sample.indices, question.level, question.goal) if count else ()
+        open_still = bool(steps) and steps[-1].settled is None
+        needed = labels_needed(values, proxies, sample.indices, question.level, question.goal) if open_still else None
+        return Looks(steps, values, needed)
+    if question.measure.kind == "best":
+        return _best(question, measured, sample, expected)
+    found = [_estimate(question, measured, number, proxies, sample, expected) for number in range(1, count + 1)]
+    return Looks(tuple(_step(number, one) for number, one in enumerate(found, start=1)), values)
+
+
+def follow(values: Float64Array, proxies: Float64Array, order: NDArray[np.int64], level: float, goal: Goal) -> tuple[Step, ...]:
+    """Say what is known after each label, by intervals that hold at every look.
+
+    Parameters
+    ----------
+    values
+        (t,) measured performance of the first t images of the order, nan where an image has none.
+    proxies
+        (m,) predicted performance of all images.
+    order
+        Positions of the images in the random order of labelling, at least t.
+    level, goal
+        Of all intervals together; the question.
+    """
+    known = sequence(values, proxies, order, level=level, until=goal.rule)
+    rows = zip(known.value.tolist(), known.low.tolist(), known.high.tolist(), known.settled, strict=True)
+    return tuple(
+        Step(count, value, low, high, None if settled == _UNDECIDED else settled)
+        for count, (value, low, high, settled) in enumerate(rows, start=1)
+    )
+
+
+def labels_needed(
+    values: Float64Array, proxies: Float64Array, order: NDArray[np.int64], level: float, goal: Goal
+) -> int | None:
+    """Estimate how many more labels settle the question, if the site goes on as it began.
+
+    Labels to come are drawn from those that there are, with their distance from what was predicted; the median of five such
+    futures is returned, None where it is not settled within 400 labels or there are fewer than two.
+    """
+    known = np.flatnonzero(np.isfinite(values))
+    if len(known) < 2:
+        return None
+    predicted = np.where(np.isnan(proxies), np.nanmean(proxies) if np.isfinite(proxies).any() else 0.5, proxies)
+    own = predicted[order[known]]
+    slope = float(np.clip(np.cov(values[known], own)[0, 1] / np.var(own, ddof=1), 0, 1)) if np.ptp(own) > 0 else 0.0
+    residuals = values[known] - slope * own
+    rest = np.setdiff1d(np.arange(len(predicted)), order[: len(values)])
+    rng = np.random.default_rng(len(values))
+    needed = []
+    for _ in range(_FUTURES):
+        coming = rng.permutation(rest)[:_AHEAD]
+        future = np.clip(slope * predicted[coming] + rng.choice(residuals, len(coming)), 0.0, 1.0)
+        images = np.concatenate([order[: len(values)], coming])
+        stop = sequence(np.concatenate([values, future]), proxies, images, level=level, until=goal.rule).stop
+        needed.append(np.inf if stop is None else stop - len(values))
+    middle = float(np.median(needed))
+    return None if middle == np.inf else max(1, round(middle))
+
+
+def marked(drawn: Sequence[Drawn], values: Float64Array) -> tuple[Drawn, ...]:
+    """Mark the first images of a sample as labelled, with what was measured on them."""
+    known = [None if math.isnan(value) else float(value) for value in values.tolist()]
+    labelled = [replace(one, labelled=True, performance=value) for one, value in zip(drawn, known, strict=False)]
+    return (*labelled, *drawn[len(labelled) :])
+
+
+def sample_of(drawn: Sequence[Drawn]) -> Sample:
+    """Turn the recorded sample into the one that estimators take."""
+    return Sample(
+        np.array([one.index for one in drawn], dtype=np.int64),
+        np.array([one.probability for one in drawn]),
+        np.array([one.stratum for one in drawn], dtype=np.int64),
+    )
+
+
+def first(sample: Sample, count: int) -> Sample | None:
+    """Return the first `count` of a sample in its random order as a sample; None where a stratum is left without an image.
+
+    The order is random, so that the first of each stratum are a simple random sample of it, each with the chance c_h / N_h.
+
+    Examples
+    --------
+    >>> whole = Sample(np.array([5, 0, 3]), np.array([0.5, 0.25, 0.5]), np.array([1, 0, 1]))
+    >>> first(whole, 2).probabilities.tolist(), first(whole, 1)
+    ([0.25, 0.25], None)
+    """
+    strata = sample.strata[:count]
+    if set(strata.tolist()) != set(sample.strata.tolist()):
+        return None
+    sizes = {h: np.sum(sample.strata == h) / sample.probabilities[sample.strata == h][0] for h in set(strata.tolist())}
+    shares = np.array([np.sum(strata == h) / sizes[h] for h in strata.tolist()])
+    return Sample(sample.indices[:count], shares, strata)
+
+
+def _estimate(
+    question: Question, measured: Measured, count: int, proxies: Float64Array, sample: Sample, expected: Pair | None
+) -> Estimate | None:
+    """Estimate from the first `count` labels; None while they are too few to say anything."""
+    part, values = first(sample, count), measured.values[:count]
+    if part is None or not np.isfinite(values).any():
+        return None
+    if measured.parts is None:
+        return mean(values, proxies, part, level=question.level)
+    above, below = (side[:count, 0] for side in measured.parts)
+    return ratio(above, below, _stacked(expected)[..., 0], part, level=question.level) if below.any() else None
+
+
+def _best(question: Question, measured: Measured, sample: Sample, expected: Pair | None) -> Looks:
+    """Estimate the best ratio over thresholds from all labels."""
+    part = first(sample, len(measured)) if len(measured) else None
+    if part is None or measured.parts is None or not measured.parts[1][:, 0].any():
+        return Looks((), measured.values)
+    found, place = ods(*measured.parts, _stacked(expected), part, level=question.level)
+    notes = (
+        f"the best threshold is {THRESHOLDS[place]:.2f} by these labels; the best of many estimates lies above the true best "
+        "on average, the more the fewer labels",
+    )
+    return Looks((_step(len(measured), found),), measured.values, notes=notes)
+
+
+def _stacked(expected: Pair | None) -> Float64Array:
+    """Return expected numerators and denominators as one array, (2, m, t)."""
+    return np.stack(expected) if expected is not None else np.zeros((2, 0, 0))
+
+
+def _step(count: int, found: Estimate | None) -> Step:
+    return Step(count, None, None, None) if found is None else Step(count, found.value, found.low, found.high)

@@ -1,0 +1,311 @@
+"""Check new datasets against a profile and rules, and keep what came out: the question that a pipeline asks of a model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+import pandas as pd
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.keywords import ScorerOptions
+from howfar.pipeline.failure_flag import CONSTANT, FAR
+from howfar.pipeline.reference_profile import Profile
+from howfar.pipeline.score_inputs import Group, arrivals
+from howfar.results.check import Batch, Check, Decision, LogRow, Outcome, worst
+from howfar.results.scores import Score, Scores
+from howfar.settings import with_options
+from howfar.studies.check import log as logs
+from howfar.studies.check.decide import Certified, Known, decisions_of, interval_of
+from howfar.studies.check.over_time import alarm_decision, read_alarm
+from howfar.studies.check.rules import Rules, moment, read_rules
+from howfar.studies.performance.image_performance import scores_of
+from howfar.studies.performance.performance_files import Performances, match, read_performances
+
+if TYPE_CHECKING:
+    from howfar.protocols import Backbone
+
+_OF_MAE = float(np.sqrt(np.pi / 2))
+"""A normal error's standard deviation over its mean absolute value."""
+
+
+@with_options(ScorerOptions)
+def check(
+    profile: Profile | str | Path,
+    new: Any = None,
+    rules: Rules | Mapping[str, Any] | str | Path | None = None,
+    *,
+    certificate: Any = None,
+    performance: Performances | Sequence[Performances] | None = None,
+    keep: bool = False,
+    log: str | Path | None = None,
+    since: str | None = None,
+    backbone: Backbone | None = None,
+    **options: Unpack[ScorerOptions],
+) -> Check:
+    """Check new datasets by a profile against rules on harm: pass, breach, or undecided until a few images are labelled.
+
+    Parameters
+    ----------
+    profile
+        What `howfar.profile` made, or its file.
+    new
+        A dataset argument, or a list of such; None looks at the log alone.
+    rules
+        A YAML or TOML file, or its content as a mapping; ``howfar check --new`` writes a start.
+    certificate
+        What `howfar.certify` made, or its file, or a list of such: counts in place of the estimate for its dataset.
+    performance
+        Performance of the images that are labelled, for the alarm over time: what `howfar.evaluate` made, its file, or a table
+        with the columns image and performance. The images must have been drawn at random from each dataset.
+    keep, log
+        Whether a row is added to the profile's own log, which lies beside its file; another file that it is added to.
+    since
+        Date or time (ISO 8601) from which on the log's rows are shown and judged by the alarm, in place of the rules' own;
+        alone it adds no row.
+    backbone
+        A loaded backbone; by default the profile's own is loaded.
+
+    Raises
+    ------
+    HowfarError
+        Rules that are missing or wrong, a dataset, certificate or performance that is missing or of other images, a log
+        that cannot be written; and whatever `howfar.Profile.score` raises.
+
+    Examples
+    --------
+    >>> from howfar.studies.profile import profile
+    >>> rng = np.random.default_rng(0)
+    >>> roads = profile(rng.normal(size=(50, 8)))
+    >>> rules = {"images": {"at_least": 20}, "distance": {"at_most_share": 0.1}}
+    >>> found = check(roads, rng.normal(9.0, 1.0, size=(30, 8)), rules)
+    >>> [(decision.rule, decision.shown) for decision in found.decisions], found.exit_code
+    ([('images', 'pass'), ('distance', 'warn')], 0)
+    """
+    loaded = profile if isinstance(profile, Profile) else Profile.load(profile)
+    asked = _rules(rules, new, since)
+    file = _log_file(profile, keep, log, since)
+    begin = _begin(asked, since)
+    decisions: tuple[Decision, ...] = ()
+    known: tuple[Known, ...] = ()
+    rows: tuple[LogRow, ...] = ()
+    scores = Scores(loaded.primary, ())
+    if new is not None:
+        scores = loaded.score(new, backbone, **options)
+        measured = None if performance is None else _measured(loaded, scores, arrivals(new), performance)
+        known = _known(loaded, scores, _certificates(certificate, scores), measured)
+        decisions = tuple(decision for each in known for decision in decisions_of(asked, each))
+        rows = tuple(_row(loaded.primary, each.batch, scores, decisions) for each in known)
+    found = Check(loaded.primary, decisions, tuple(each.batch for each in known), scores.skipped)
+    return _with_history(found, asked, History(file, rows, begin, write=keep or log is not None))
+
+
+def _rules(rules: Any, new: Any, since: str | None) -> Rules:
+    if rules is not None:
+        return read_rules(rules)
+    if new is not None or since is None:
+        raise InputError(
+            "rules must be given, and new images or a date since which the log is judged: howfar check --new writes a start"
+        )
+    return Rules()
+
+
+def _log_file(profile: Any, keep: bool, log: str | Path | None, since: str | None) -> Path | None:
+    if log is not None:
+        return Path(log)
+    if not keep and since is None:
+        return None
+    if isinstance(profile, Profile):
+        raise InputError("log must be given where the profile is in memory, as a profile's own log lies beside its file")
+    return logs.log_of(profile)
+
+
+def _begin(rules: Rules, since: str | None) -> datetime | None:
+    text = since if since is not None or rules.alarm is None else rules.alarm.since
+    if text is None:
+        if rules.alarm is not None and rules.alarm.compares:
+            raise InputError(
+                "since must be given for an alarm that compares with earlier batches (tolerated_drop, spread: in_control): "
+                "the date up to which all was well"
+            )
+        return None
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise InputError(f"since: {error}") from error
+
+
+@dataclass(frozen=True)
+class History:
+    """Hold the log of a check: its file (None where there is none), the new rows, the date, and whether they are written."""
+
+    file: Path | None
+    rows: tuple[LogRow, ...]
+    begin: datetime | None
+    write: bool
+
+
+def _with_history(found: Check, rules: Rules, history: History) -> Check:
+    """Add what the log says; new rows are written with the alarm's decision, which is made of them too."""
+    file = history.file
+    if file is None:
+        if rules.alarm is None:
+            return found
+        decision = replace(alarm_decision(rules.alarm, None), words="there is no log", remedy="pass --keep, or --log FILE")
+        return replace(found, decisions=(*found.decisions, decision))
+    earlier, damaged = logs.read(file)
+    if history.rows and history.write:
+        # Read anew with the log locked: another check may have added rows meanwhile.
+        made: list[Check] = []
+
+        def rows(there: Sequence[LogRow]) -> Sequence[LogRow]:
+            made.append(_judged(found, rules, history, there))
+            return _decided(history.rows, made[0].decisions[len(found.decisions) :])
+
+        logs.append(file, rows)
+        judged = made[0]
+    else:
+        judged = _judged(found, rules, history, earlier)
+    notes = (f"{damaged} lines of {file} are damaged and left out",) if damaged else ()
+    return replace(judged, notes=notes, log=str(file))
+
+
+def _judged(found: Check, rules: Rules, history: History, earlier: Sequence[LogRow]) -> Check:
+    """Judge the rows of the log and the new ones together by the alarm, where the rules have one."""
+    keys = {row.key for row in history.rows}
+    own = [row for row in earlier if row.key not in keys and row.primary == found.primary]
+    before, after = logs.split([*own, *history.rows], history.begin)
+    if rules.alarm is None:
+        return replace(found, rows=after)
+    reading = read_alarm(rules.alarm, before, after)
+    return replace(found, decisions=(*found.decisions, alarm_decision(rules.alarm, reading)), alarm=reading, rows=after)
+
+
+def _decided(rows: Sequence[LogRow], more: Sequence[Decision]) -> list[LogRow]:
+    """Add decisions about the whole log to its new rows."""
+    extra = {decision.rule: decision.counts for decision in more}
+    return [replace(row, decisions={**row.decisions, **extra}, outcome=_together(row, more)) for row in rows]
+
+
+def _together(row: LogRow, more: Sequence[Decision]) -> Outcome:
+    outcomes = {row.outcome, worst(tuple(more))}
+    return "breach" if "breach" in outcomes else ("undecided" if "undecided" in outcomes else "pass")
+
+
+def _certificates(given: Any, scores: Scores) -> dict[str, Certified]:
+    if given is None:
+        return {}
+    several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    read = [_certificate(each) for each in several]
+    names = _names(scores)
+    for each in read:
+        if each.dataset not in names:
+            raise InputError.of(
+                "certificate", f"must be of one of {', '.join(names)}", each.dataset, "name it as then: NAME=PATH"
+            )
+        images = sum(score.dataset == each.dataset for score in scores.images)
+        images += sum(skipped.dataset == each.dataset for skipped in scores.skipped)
+        if each.n > images:
+            rule = f"must be of the {images} images of {each.dataset}"
+            raise InputError.of("certificate", rule, f"one of {each.n}", "certify these images")
+    return {each.dataset: each for each in read}
+
+
+def _names(scores: Scores) -> list[str]:
+    return list(dict.fromkeys([*(score.dataset for score in scores.images), *(each.dataset for each in scores.skipped)]))
+
+
+def _known(
+    profile: Profile, scores: Scores, certificates: Mapping[str, Certified], measured: Float64Array | None
+) -> tuple[Known, ...]:
+    """Count every dataset, and join what is estimated, certified and measured of it."""
+    estimates = {estimate.dataset: estimate for estimate in scores.estimates}
+    gates = {gate.dataset: gate for gate in scores.gates}
+    known = []
+    for name in _names(scores):
+        batch = _batch(name, scores, measured)
+        estimate, gate = estimates.get(name), gates.get(name)
+        spread = None if estimate is None else _spread(profile, estimate.estimator)
+        each = Known(batch, estimate, certificates.get(name), gate, spread)
+        interval = interval_of(each)
+        if interval is not None:
+            batch = replace(batch, value=interval.value, low=interval.low, high=interval.high)
+            batch = replace(batch, level=interval.level, source=interval.source)
+        known.append(replace(each, batch=replace(batch, gate=None if gate is None else gate.inside)))
+    return tuple(known)
+
+
+def _batch(name: str, scores: Scores, measured: Float64Array | None) -> Batch:
+    indices = [index for index, score in enumerate(scores.images) if score.dataset == name]
+    images = [scores.images[index] for index in indices]
+    judged = [image for image in images if image.predicted is not None and image.estimator not in CONSTANT]
+    predicted = [image.predicted for image in images if image.predicted is not None]
+    labelled = [] if measured is None else [index for index in indices if np.isfinite(measured[index])]
+    return Batch(
+        dataset=name,
+        n=len(images),
+        unreadable=sum(each.dataset == name for each in scores.skipped),
+        judged=len(judged),
+        failures=sum(bool(image.flag) for image in judged),
+        far=sum(image.p_value is not None and image.p_value <= FAR for image in images),
+        # Of some images alone it would not be the mean that labelled ones are held against.
+        mean_predicted=float(np.mean(predicted)) if predicted and len(predicted) == len(images) else None,
+        measured=() if measured is None else tuple(float(measured[index]) for index in labelled),
+        predicted=tuple(scores.images[index].predicted for index in labelled),
+    )
+
+
+def _spread(profile: Profile, estimator: str) -> float | None:
+    """Return how far an image lies from its prediction where the estimator was judged on datasets that it had not seen."""
+    judgements = () if profile.expected is None else profile.expected.judgements
+    judgement = next((each for each in judgements if each.estimator == estimator), None)
+    return None if judgement is None else _OF_MAE * judgement.mae_image
+
+
+def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], given: Any) -> Float64Array:
+    """Find the performance of the scored images, nan where it is not known; at the profile's threshold where there are maps."""
+    names = {
+        (group.dataset.name, arrival.image): item.name
+        for group in groups
+        if group.dataset is not None
+        for arrival, item in zip(group.items, group.dataset.items, strict=True)
+    }
+    images = pd.DataFrame([_named(score, names) for score in scores.images], columns=["dataset", "image", "content"])
+    if images.empty:
+        return np.empty(0)
+    read = read_performances(given)
+    maps = all(evaluation.task == "segmentation" for evaluation in read)
+    threshold = profile.expected.threshold if maps and profile.expected is not None else None
+    values = scores_of(match(images, read), read, None, threshold).performance
+    wrong = np.flatnonzero((values < 0) | (values > 1))
+    if len(wrong):
+        raise InputError.of("performance", "must lie between 0 and 1", float(values[wrong[0]]))
+    return values
+
+
+def _named(score: Score, names: Mapping[tuple[str, str], str]) -> tuple[str, str, str]:
+    return score.dataset, names.get((score.dataset, score.image)) or Path(score.image).name, ""
+
+
+def _row(primary: str, batch: Batch, scores: Scores, decisions: Sequence[Decision]) -> LogRow:
+    own = tuple(decision for decision in decisions if decision.dataset == batch.dataset)
+    # The distance tells images of one name apart that a camera has written over.
+    images = sorted(f"{score.image}\0{score.i_dist:.6g}" for score in scores.images if score.dataset == batch.dataset)
+    key = hashlib.sha256("\n".join([primary, batch.dataset, *images]).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    return LogRow(time, primary, key, batch, {decision.rule: decision.counts for decision in own}, worst(own))
+
+
+def _certificate(given: Any) -> Certified:
+    if not isinstance(given, (str, Path)):
+        read: Certified = given
+        return read
+    from howfar.results.certificate import Certificate
+
+    return Certificate.load(given)

@@ -1,0 +1,291 @@
+"""Decide by rules: a dataset passes, breaches a rule, or is undecided, and then how many labels are expected to decide it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from scipy.stats import norm
+
+from howfar.numbers import format_interval, share
+from howfar.results.check import Batch, Decision, Outcome, Severity
+from howfar.results.gate import Gate
+from howfar.results.relation import SetEstimate
+from howfar.studies.check.rules import PerformanceRule, Rules, ShareRule
+
+LEVEL: Final = 0.9
+FEWEST: Final = 8
+"""Fewer labels than these are never said to suffice: an interval of fewer is as wide as all that is possible."""
+
+
+class Certified(Protocol):
+    """Say what a rule reads of a certificate: the mean performance of a dataset by the labels of a random sample."""
+
+    @property
+    def dataset(self) -> str:
+        """Return the dataset's name."""
+
+    @property
+    def metric(self) -> str:
+        """Return what is certified: mean_f, f or ods."""
+
+    @property
+    def n(self) -> int:
+        """Return how many images the dataset had."""
+
+    @property
+    def value(self) -> float | None:
+        """Return the estimate; None before there are labels."""
+
+    @property
+    def low(self) -> float | None:
+        """Return the lower end of its interval."""
+
+    @property
+    def high(self) -> float | None:
+        """Return the upper end of its interval."""
+
+    @property
+    def level(self) -> float:
+        """Return the level of the interval."""
+
+    @property
+    def labelled(self) -> int:
+        """Return how many labels it rests on."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Hold what the rules are held against, for one dataset.
+
+    Attributes
+    ----------
+    batch
+        What was counted of it.
+    estimate, certificate, gate
+        Its estimated and its certified mean performance, and the gate's reading; None where there is none.
+    spread
+        How far an image's performance typically lies from its prediction (standard deviation); None where it is not known.
+    """
+
+    batch: Batch
+    estimate: SetEstimate | None = None
+    certificate: Certified | None = None
+    gate: Gate | None = None
+    spread: float | None = None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Hold a mean performance with its interval, and where it comes from in words."""
+
+    value: float
+    low: float
+    high: float
+    level: float
+    source: str
+    labelled: int = 0
+
+
+def decisions_of(rules: Rules, known: Known) -> tuple[Decision, ...]:
+    """Decide every rule that is about one dataset; the alarm, which is about many batches, is not among them."""
+    made = [
+        _images(rules, known),
+        _unreadable(rules, known),
+        _gate(rules, known),
+        _performance(rules, known),
+        _failures(rules, known),
+        _distance(rules, known),
+    ]
+    return tuple(decision for decision in made if decision is not None)
+
+
+def interval_of(known: Known) -> Interval | None:
+    """Return the mean performance that counts: the certified one where there is one, else the estimated one."""
+    certificate, estimate = known.certificate, known.estimate
+    if certificate is not None and None not in (certificate.value, certificate.low, certificate.high):
+        value, low, high = (float(number or 0) for number in (certificate.value, certificate.low, certificate.high))
+        return Interval(value, low, high, certificate.level, "certified", certificate.labelled)
+    if estimate is not None:
+        return Interval(estimate.predicted, estimate.low, estimate.high, estimate.level, "estimated")
+    return None
+
+
+def compared(low: float, high: float, limit: float) -> Outcome:
+    """Decide "at least `limit`" of an interval: pass where all of it does, breach where none does, else undecided.
+
+    Examples
+    --------
+    >>> compared(0.61, 0.7, 0.6), compared(0.5, 0.59, 0.6), compared(0.5, 0.7, 0.6)
+    ('pass', 'breach', 'undecided')
+    """
+    return "pass" if low >= limit else ("breach" if high < limit else "undecided")
+
+
+def labels_to_decide(value: float, limit: float, spread: float, n: int, level: float = LEVEL, labelled: int = 0) -> int:
+    r"""Compute how many further labels are expected to tell whether a mean lies above or below a limit.
+
+    By the normal approximation for a simple random sample of k of the n images: its interval has the half width
+    z · spread · √((1 − k/n) / k), which is to be at most the distance δ of the value from the limit, so that
+    k = n k₀ / (n + k₀), k₀ = (z · spread / δ)²  (Cochran, "Sampling Techniques", 1977, section 4.7). The value itself is
+    uncertain, so this is what to expect and no promise; stratified samples take fewer.
+
+    Examples
+    --------
+    >>> labels_to_decide(0.65, 0.6, 0.15, 500), labels_to_decide(0.6, 0.6, 0.15, 500), labels_to_decide(0.9, 0.6, 0.15, 500)
+    (24, 500, 8)
+    """
+    reach = float(norm.ppf((1 + level) / 2)) * spread
+    apart = abs(value - limit)
+    first = math.inf if apart == 0 else (reach / apart) ** 2
+    needed = n if math.isinf(first) else math.ceil(n * first / (n + first))
+    return min(max(needed - labelled, FEWEST), max(n - labelled, 1))
+
+
+def _performance(rules: Rules, known: Known) -> Decision | None:
+    rule = rules.performance
+    if rule is None:
+        return None
+    must, batch = f"at least {rule.at_least:g}", known.batch
+    found = interval_of(known)
+    if found is None:
+        return _unknown(known, "performance", rule.severity, must, _no_estimate(known))
+    outside = found.source == "estimated" and known.gate is not None and known.gate.inside is False
+    outcome = "undecided" if outside else _by_bound(rule, found)
+    words = _words(found, known)
+    if outside and known.gate is not None:
+        words = f"{words}, not to be believed: {'; '.join(reading.words for reading in known.gate.outside)}"
+    remedy, labels = "", None
+    if outcome == "undecided":
+        # What an estimate says outside the gate tells nothing of how near the limit the truth is.
+        value, spread = (rule.at_least, 0.5) if outside else (found.value, _spread(known, found))
+        labels = FEWEST if outside else labels_to_decide(value, rule.at_least, spread, batch.n, found.level, found.labelled)
+        remedy = _label(batch.dataset, labels, found)
+    elif outcome == "breach":
+        remedy = "do not use the model here as it is"
+    return Decision(
+        batch.dataset, "performance", rule.severity, outcome, must, found.value, found.low, found.high, words, remedy, labels
+    )
+
+
+def _words(found: Interval, known: Known) -> str:
+    """Say where a value comes from; of a certificate also what it certifies, where that is not all images' mean F."""
+    certificate = known.certificate if found.source == "certified" else None
+    what = "" if certificate is None or certificate.metric == "mean_f" else f" {certificate.metric}"
+    of = "" if certificate is None or certificate.n == known.batch.n else f", of {certificate.n} of {known.batch.n} images"
+    interval = format_interval(found.value, found.low, found.high)
+    return f"{found.source}{what} {interval} ({100 * found.level:g} % interval{of})"
+
+
+def _by_bound(rule: PerformanceRule, found: Interval) -> Outcome:
+    if rule.bound == "value":
+        return compared(found.value, found.value, rule.at_least)
+    return compared(found.low, found.high, rule.at_least)
+
+
+def _spread(known: Known, found: Interval) -> float:
+    """Return an image's standard deviation: as a certificate's interval implies, else as judged, else the largest possible."""
+    k, n = found.labelled, known.batch.n
+    if k > 1 and n > k:
+        width = (found.high - found.low) / 2 / float(norm.ppf((1 + found.level) / 2))
+        return width * math.sqrt(k / (1 - k / n))
+    # No values in [0, 1] with this mean spread wider (Bhatia & Davis 2000).
+    return known.spread if known.spread is not None else math.sqrt(max(found.value * (1 - found.value), 0.01))
+
+
+def _label(dataset: str, labels: int, found: Interval) -> str:
+    more = "more " if found.labelled else ""
+    images = "image" if labels == 1 else "images"
+    return f"label about {labels} {more}{images}, drawn at random: howfar certify {dataset} -k {found.labelled + labels}"
+
+
+def _no_estimate(known: Known) -> tuple[str, str]:
+    if known.certificate is not None:
+        return "the certificate has no value yet", "label the images that were drawn, and certify again"
+    remedy = f"make the profile with --labelled and --performance, or certify: howfar certify {known.batch.dataset} -k 16"
+    return "its mean performance is not known", remedy
+
+
+def _unknown(known: Known, rule: str, severity: Severity, must: str, why: tuple[str, str]) -> Decision:
+    return Decision(known.batch.dataset, rule, severity, "undecided", must, None, None, None, *why)
+
+
+def _failures(rules: Rules, known: Known) -> Decision | None:
+    rule, batch = rules.failures, known.batch
+    if rule is None:
+        return None
+    must = _at_most(rule)
+    if not batch.judged:
+        remedy = "make the profile with --labelled and --performance"
+        return _unknown(known, "failures", rule.severity, must, ("no estimator looks at the images one by one", remedy))
+    if known.gate is not None and known.gate.inside is False:
+        words = f"{share(batch.failures / batch.judged)} probably fail, not to be believed: {known.gate.outside[0].words}"
+        return _unknown(known, "failures", rule.severity, must, (words, f"howfar certify {batch.dataset} -k {FEWEST}"))
+    return _share(known, "failures", rule, batch.failures, batch.judged, batch.n - batch.judged, "probably fail")
+
+
+def _distance(rules: Rules, known: Known) -> Decision | None:
+    if rules.distance is None:
+        return None
+    words = "are farther than 95 % of the primary dataset's images"
+    return _share(known, "distance", rules.distance, known.batch.far, known.batch.n, 0, words)
+
+
+def _unreadable(rules: Rules, known: Known) -> Decision | None:
+    if rules.unreadable is None:
+        return None
+    batch = known.batch
+    return _share(known, "unreadable", rules.unreadable, batch.unreadable, batch.n + batch.unreadable, 0, "could not be read")
+
+
+def _share(known: Known, name: str, rule: ShareRule, count: int, of: int, unknown: int, words: str) -> Decision:
+    """Decide a share of `of` images; `unknown` further ones may or may not have the fault."""
+    must, dataset = _at_most(rule), known.batch.dataset
+    if of == 0:
+        return _unknown(known, name, rule.severity, must, ("there is no image to count", "pass images that can be read"))
+    low, high = count / (of + unknown), (count + unknown) / (of + unknown)
+    outcome: Outcome = "pass" if high <= rule.at_most_share else ("breach" if low > rule.at_most_share else "undecided")
+    sentence = f"{count} of {of} {words}" + (f", {unknown} are not predicted" if unknown else "")
+    remedy = "" if outcome == "pass" else _REMEDIES[name]
+    first, last = (low, high) if unknown else (None, None)
+    return Decision(dataset, name, rule.severity, outcome, must, count / of, first, last, sentence, remedy)
+
+
+_REMEDIES: Final = {
+    "failures": "look at the flagged images: howfar score lists them",
+    "distance": "look at the far images, and check the model on them: howfar certify",
+    "unreadable": "mend the files: howfar score names each with the reason",
+}
+
+
+def _at_most(rule: ShareRule) -> str:
+    return f"at most {100 * rule.at_most_share:g} %"
+
+
+def _images(rules: Rules, known: Known) -> Decision | None:
+    rule, n = rules.images, known.batch.n
+    if rule is None:
+        return None
+    outcome: Outcome = "pass" if n >= rule.at_least else "breach"
+    remedy = "" if outcome == "pass" else "collect more before anything is decided by them"
+    words = f"{n:,} {'image was' if n == 1 else 'images were'} scored"
+    return Decision(
+        known.batch.dataset, "images", rule.severity, outcome, f"at least {rule.at_least:,}", n, None, None, words, remedy
+    )
+
+
+def _gate(rules: Rules, known: Known) -> Decision | None:
+    rule, gate = rules.gate, known.gate
+    if rule is None:
+        return None
+    if gate is None or gate.inside is None:
+        remedy = "make the profile with labelled datasets, so that their range is known"
+        return _unknown(known, "gate", rule.severity, rule.must_be, ("the labelled range is not known", remedy))
+    if gate.inside:
+        words, remedy = "inside the range of the labelled datasets", ""
+    else:
+        words = "; ".join(reading.words for reading in gate.outside)
+        remedy = "; or ".join(dict.fromkeys(reading.remedy for reading in gate.outside if reading.remedy))
+    outcome: Outcome = "pass" if gate.inside else "breach"
+    return Decision(known.batch.dataset, "gate", rule.severity, outcome, rule.must_be, None, None, None, words, remedy)

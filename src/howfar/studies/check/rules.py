@@ -1,0 +1,251 @@
+"""Read and check a rules file: YAML or TOML, each rule one table, by which `howfar check` decides."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from howfar.errors import InputError, MissingPathError, one_line
+from howfar.io.location import absolute
+from howfar.settings import nearest
+from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
+
+LARGEST: Final = 1 << 16
+"""Bytes of a rules file at most."""
+DEEPEST: Final = 8
+_ENTRY: Final = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+_START: Final = "howfar check --new writes a start"
+Severities = Literal["breach", "warn"]
+
+
+class PerformanceRule(BaseModel):
+    """Ask for a mean performance of the dataset, estimated or certified."""
+
+    model_config = _ENTRY
+
+    at_least: float = Field(ge=0, le=1)
+    bound: Literal["low", "value"] = "low"
+    severity: Severities = "breach"
+
+
+class ShareRule(BaseModel):
+    """Ask that at most a share of a dataset's images has a fault."""
+
+    model_config = _ENTRY
+
+    at_most_share: float = Field(ge=0, le=1)
+    severity: Severities = "breach"
+
+
+class DistanceRule(ShareRule):
+    """Ask that at most a share of the images lies beyond 95 % of the primary's; it can only warn, as distance is no harm."""
+
+    severity: Literal["warn"] = "warn"
+
+
+class ImagesRule(BaseModel):
+    """Ask for a number of images that could be scored."""
+
+    model_config = _ENTRY
+
+    at_least: int = Field(ge=1)
+    severity: Severities = "breach"
+
+
+class GateRule(BaseModel):
+    """Ask that the dataset lies inside the range of the labelled ones."""
+
+    model_config = _ENTRY
+
+    must_be: Literal["inside"] = "inside"
+    severity: Severities = "breach"
+
+
+class AlarmRule(BaseModel):
+    """Ask that performance has not fallen over the batches of the log."""
+
+    model_config = _ENTRY
+
+    at_least: float | None = Field(None, gt=0, lt=1)
+    tolerated_drop: float | None = Field(None, ge=0, lt=1)
+    drop: float = Field(DROP, gt=0, lt=1)
+    false_alarms: float = Field(RATE, gt=0, lt=1)
+    horizon: int = Field(HORIZON, ge=1)
+    spread: Literal["any", "in_control"] = "any"
+    since: str | None = None
+    severity: Severities = "breach"
+
+    @field_validator("since")
+    @classmethod
+    def _a_date(cls, text: str | None) -> str | None:
+        if text is not None:
+            moment(text)
+        return text
+
+    @model_validator(mode="after")
+    def _one_level(self) -> Self:
+        if (self.at_least is None) == (self.tolerated_drop is None):
+            raise ValueError("give at_least, or tolerated_drop below the mean before `since`, and not both")
+        return self
+
+    @property
+    def compares(self) -> bool:
+        """Return whether the batches before `since` are needed, to know the mean or the spread in control."""
+        return self.tolerated_drop is not None or self.spread == "in_control"
+
+
+class Rules(BaseModel):
+    """Hold the rules of one file; a rule that is not in it is not asked for."""
+
+    model_config = _ENTRY
+
+    performance: PerformanceRule | None = None
+    failures: ShareRule | None = None
+    gate: GateRule | None = None
+    distance: DistanceRule | None = None
+    unreadable: ShareRule | None = None
+    images: ImagesRule | None = None
+    alarm: AlarmRule | None = None
+
+
+def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
+    """Read rules from a YAML or TOML file (by its ending), or check those that are in memory.
+
+    Raises
+    ------
+    MissingPathError
+        The file is not there.
+    InputError
+        It is no such text, holds no rule, a key that is not known, or a value that breaks its rule.
+
+    Examples
+    --------
+    >>> read_rules({"performance": {"at_least": 0.6}}).performance
+    PerformanceRule(at_least=0.6, bound='low', severity='breach')
+    >>> read_rules({"performnce": {"at_least": 0.6}})
+    Traceback (most recent call last):
+    howfar.errors.InputError: key of rules must be a known one, got 'performnce': did you mean performance?
+    """
+    if isinstance(given, Rules):
+        return given
+    if isinstance(given, Mapping):
+        return _checked(given, "rules")
+    text = _text(given)
+    name = str(given)
+    try:
+        written = tomllib.loads(text) if Path(given).suffix.lower() == ".toml" else _yaml(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError.of(
+            "rules", f"must be a YAML or TOML file that can be read ({one_line(error)})", name, _START
+        ) from error
+    return _checked(written, name)
+
+
+def moment(text: str) -> datetime:
+    """Read a date or a time, ISO 8601, as UTC where it names no zone; `ValueError` for anything else.
+
+    Examples
+    --------
+    >>> moment("2026-11-26").isoformat()
+    '2026-11-26T00:00:00+00:00'
+    """
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date: write 2026-01-31") from None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+def _text(file: str | Path) -> str:
+    path = absolute(file)
+    try:
+        with path.open("rb") as opened:
+            data = opened.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise InputError.of("rules", f"must be a file of at most {LARGEST:,} bytes", str(file))
+        return data.decode("utf-8")
+    except FileNotFoundError:
+        raise MissingPathError(f"rules {str(file)!r} is not there: {_START}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError.of("rules", f"must be readable text ({one_line(error)})", str(file)) from error
+
+
+def _yaml(text: str) -> Any:
+    """Read YAML of plain values alone: no tags, no aliases (which can blow up a small file), no key twice."""
+    import yaml
+
+    try:
+        depth = 0
+        # Looked at as it is read: a reader of deep nesting takes minutes over some thousand brackets.
+        for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise ValueError(f"it is nested deeper than {DEEPEST} levels, in line {event.start_mark.line + 1}")
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError(f"aliases are not read: *{event.anchor} in line {event.start_mark.line + 1}")
+        _check_keys(yaml.compose(text, yaml.SafeLoader))
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check_keys(node: Any) -> None:
+    """Refuse a mapping of YAML that has a key twice, of which YAML would take the last."""
+    pairs = node.value if node is not None and node.id == "mapping" else []
+    names = [str(key.value) for key, _ in pairs]
+    twice = next((key for key, _ in pairs if names.count(str(key.value)) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice.value} stands there twice, first in line {twice.start_mark.line + 1}")
+    for _, value in pairs:
+        _check_keys(value)
+
+
+def _checked(written: Any, name: str) -> Rules:
+    if not isinstance(written, Mapping) or not written:
+        what = "nothing" if written in (None, {}, "") else type(written).__name__
+        raise InputError.of("rules", "must hold at least one rule by name", what, _START)
+    values = {key: {"must_be": value} if key == "gate" and isinstance(value, str) else value for key, value in written.items()}
+    none = next((key for key, value in values.items() if value is None), None)
+    if none in Rules.model_fields:
+        raise InputError.of(f"rule {none}", "must have a value", None, _START)
+    try:
+        return Rules.model_validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        # An unknown key is often the reason for one that is missing.
+        raise _refused(min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError.of("rules", f"must hold plain values ({one_line(error)})", name, _START) from error
+
+
+def _refused(error: Any) -> InputError:
+    location = [str(part) for part in error["loc"]]
+    place = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        known = Rules.model_fields if len(location) == 1 else _fields(location[0])
+        above = "rules" if len(location) == 1 else f"rule {location[0]}"
+        return InputError.of(f"key of {above}", "must be a known one", location[-1], nearest(location[-1], list(known), "keys"))
+    if error["type"] == "missing":
+        return InputError(f"{place} must be given in the rules, and is missing: {_START}")
+    if place == "distance.severity":
+        return InputError.of(place, "must be warn", error["input"], "distance is no harm: put a rule on performance beside it")
+    return InputError.of(place, f"is refused ({error['msg'].removeprefix('Value error, ')})", error["input"])
+
+
+def _fields(rule: str) -> list[str]:
+    """List the keys of one rule."""
+    models: dict[str, type[BaseModel]] = {
+        "performance": PerformanceRule,
+        "failures": ShareRule,
+        "gate": GateRule,
+        "distance": DistanceRule,
+        "unreadable": ShareRule,
+        "images": ImagesRule,
+        "alarm": AlarmRule,
+    }
+    return list(models[rule].model_fields)

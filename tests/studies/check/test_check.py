@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import howfar
+from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.pipeline.reference_profile import Profile
+from howfar.results.gate import Gate, GateReading
+from howfar.results.relation import SetEstimate
+from howfar.studies.check import log as logs
+
+RULES: dict[str, Any] = {"images": {"at_least": 10}, "performance": {"at_least": 0.6}, "gate": "inside"}
+
+
+def rows(seed: int, n: int, shift: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(shift, 1.0, size=(n, 12))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A profile with estimators of two labelled datasets, by embeddings."""
+    folder = tmp_path_factory.mktemp("profile")
+    labelled, known = [], []
+    for name, shift in (("near", 0.3), ("far", 2.0)):
+        np.save(folder / f"{name}.npy", rows(1, 40, shift))
+        labelled.append(str(folder / f"{name}.npy"))
+        images = [f"{name}-{index}" for index in range(40)]
+        known.append(pd.DataFrame({"dataset": name, "image": images, "performance": np.linspace(0.9, 0.7, 40) - shift / 4}))
+    names = [image for table in known for image in table["image"]]
+    assert len(names) == 80
+    profile = howfar.profile(rows(0, 60), components=6, labelled=labelled, performance=named(labelled, known))
+    return profile.save(folder / "roads.howfar")
+
+
+def named(labelled: list[str], known: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Name the images as ready-made embeddings do."""
+    from howfar.data import parse
+
+    return [table.assign(image=list(parse(path).images)[: len(table)]) for path, table in zip(labelled, known, strict=True)]
+
+
+@pytest.fixture
+def estimated(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Scores with an estimate of the set and a gate, which the test may change."""
+    said: dict[str, Any] = {"value": (0.7, 0.65, 0.75), "inside": True}
+    score = Profile.score
+
+    def scored(self: Profile, new: Any, *arguments: Any, **options: Any) -> Any:
+        scores = score(self, new, *arguments, **options)
+        sets = list(dict.fromkeys(image.dataset for image in scores.images))
+        reading = GateReading("distance", 1.4, 1.0, 1.2, said["inside"], "as labelled" if said["inside"] else "farther")
+        return replace(
+            scores,
+            estimates=tuple(SetEstimate(name, "boosted", 30, *said["value"], 0.9, None) for name in sets),
+            gates=tuple(Gate(name, (reading,)) for name in sets),
+        )
+
+    monkeypatch.setattr(Profile, "score", scored)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("value", "inside", "code"),
+    [((0.7, 0.65, 0.75), True, 0), ((0.5, 0.45, 0.55), True, 3), ((0.6, 0.5, 0.7), True, 4), ((0.7, 0.65, 0.75), False, 3)],
+)
+def test_the_exit_code_follows_estimate_and_gate(
+    file: Path, estimated: dict[str, Any], value: tuple[float, ...], inside: bool, code: int
+) -> None:
+    estimated |= {"value": value, "inside": inside}
+    found = howfar.check(file, rows(5, 30), RULES)
+    assert found.exit_code == code
+    assert found.batches[0].value == value[0]
+    assert found.batches[0].gate is inside
+    assert (found.labels is not None) == (code == 4 or not inside)
+
+
+def test_without_estimates_the_rules_are_undecided_and_say_what_to_do() -> None:
+    found = howfar.check(
+        howfar.profile(rows(0, 60), components=6), rows(5, 30), {**RULES, "unreadable": {"at_most_share": 0.0}}
+    )
+    assert [decision.outcome for decision in found.decisions] == ["pass", "pass", "undecided", "undecided"]
+    assert found.exit_code == 4
+    assert "howfar certify new -k 16" in repr(found)
+
+
+def test_a_certificate_counts_for_its_dataset(file: Path, estimated: dict[str, Any], tmp_path: Path) -> None:
+    predicted = np.linspace(0.3, 0.6, 30)
+    drawn = howfar.certify(predicted, k=12)
+    certificate = howfar.certify(predicted, k=12, labels=predicted[[one.index for one in drawn.sample]] - 0.05)
+    saved = replace(certificate, dataset="new").save(tmp_path / "certificate.json")
+    found = howfar.check(file, rows(5, 30), RULES, certificate=saved)
+    assert found.exit_code == 3
+    assert found.batches[0].source == "certified"
+    assert found.batches[0].value == certificate.value
+    assert howfar.check(file, rows(5, 30), RULES, certificate=[replace(certificate, dataset="new")]).exit_code == 3
+    with pytest.raises(InputError, match="certificate must be of one of new, got 'other'"):
+        howfar.check(file, rows(5, 30), RULES, certificate=replace(certificate, dataset="other"))
+    with pytest.raises(InputError, match="must be of the 29 images of new, got 'one of 30'"):
+        howfar.check(file, rows(5, 29), RULES, certificate=saved)
+
+
+def test_failures_are_those_that_an_estimator_predicts(file: Path) -> None:
+    profile = Profile.load(file)
+    rules = {"failures": {"at_most_share": 0.1}, "distance": {"at_most_share": 0.1}}
+    same = howfar.check(profile, rows(5, 30, 2.5), rules, estimator="mean")
+    assert same.batches[0].judged == 0
+    assert same.decisions[0].outcome == "undecided"
+    scores = profile.score(rows(5, 30, 2.5), estimator="distances")
+    found = howfar.check(profile, rows(5, 30, 2.5), rules, estimator="distances")
+    (batch,) = found.batches
+    assert batch.far == sum(image.p_value is not None and image.p_value <= 0.05 for image in scores.images) > 20
+    assert batch.judged == 30
+    assert batch.failures == len(scores.flagged)
+    assert found.decisions[0].value == batch.failures / 30
+
+
+def performance(scores: Any, values: np.ndarray) -> pd.DataFrame:
+    names = [Path(score.image).name for score in scores.images[: len(values)]]
+    return pd.DataFrame({"image": names, "performance": values})
+
+
+def test_labelled_images_are_kept_with_their_predictions(file: Path, tmp_path: Path) -> None:
+    log, new = tmp_path / "log.jsonl", rows(5, 30)
+    scores = Profile.load(file).score(new)
+    table = performance(scores, np.linspace(0.4, 0.6, 12))
+    found = howfar.check(file, new, {"alarm": {"at_least": 0.3}}, performance=table, log=log)
+    (batch,) = found.batches
+    assert batch.measured == pytest.approx(np.linspace(0.4, 0.6, 12))
+    assert batch.predicted == tuple(score.predicted for score in scores.images[:12])
+    assert batch.mean_predicted == pytest.approx(np.mean([score.predicted for score in scores.images]))
+    assert found.alarm is not None
+    assert (found.alarm.basis, found.alarm.images) == ("labels", 12)
+    with pytest.raises(HowfarError, match=r"0-1|between 0 and 1"):
+        howfar.check(file, new, RULES, performance=performance(scores, np.array([1.5])))
+
+
+def test_the_alarm_is_raised_by_the_rows_of_the_log(file: Path, tmp_path: Path) -> None:
+    log, rules = tmp_path / "log.jsonl", {"alarm": {"at_least": 0.6}}
+    codes = []
+    for day in range(8):
+        new = rows(100 + day, 30)
+        table = performance(Profile.load(file).score(new), np.full(8, 0.7 if day < 3 else 0.2))
+        codes.append(howfar.check(file, new, rules, performance=table, log=log).exit_code)
+    assert codes[:3] == [0, 0, 0]
+    assert codes[-1] == 3
+    assert codes == sorted(codes)
+    kept, damaged = logs.read(log)
+    assert (len(kept), damaged) == (8, 0)
+    assert kept[-1].outcome == "breach"
+    assert kept[-1].decisions == {"alarm": "breach"}
+    later = howfar.check(file, rules=rules, log=log, since="2999-01-01")
+    assert (later.rows, later.exit_code) == ((), 4)
+    shown = howfar.check(file, rules=rules, log=log, since="2000-01-01")
+    assert (len(shown.rows), shown.exit_code) == (8, 3)
+    assert len(logs.read(log)[0]) == 8
+
+
+def test_the_profile_s_own_log_lies_beside_it(file: Path) -> None:
+    found = howfar.check(file, rows(5, 30), RULES, keep=True)
+    assert found.log == str(file) + ".log.jsonl"
+    again = howfar.check(file, rows(5, 30), RULES, keep=True)
+    assert len(again.rows) == 1
+    assert len(howfar.check(file, since="2020-01-01").rows) == 1
+    # A date alone shows the new batch among the others, and adds nothing.
+    assert len(howfar.check(file, rows(6, 30), RULES, since="2020-01-01").rows) == 2
+    assert len(howfar.check(file, since="2020-01-01").rows) == 1
+    with Path(found.log).open("ab") as opened:
+        opened.write(b'{"torn')
+    assert "1 lines" in repr(howfar.check(file, since="2020-01-01"))
+    with pytest.raises(InputError, match="log must be given where the profile is in memory"):
+        howfar.check(Profile.load(file), rows(5, 30), RULES, keep=True)
+
+
+def test_an_alarm_without_a_log_is_undecided(file: Path) -> None:
+    found = howfar.check(file, rows(5, 30), {"alarm": {"at_least": 0.5}})
+    assert found.exit_code == 4
+    assert "--keep" in repr(found)
+
+
+def test_wrong_arguments_are_refused(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="rules must be given"):
+        howfar.check(file, rows(5, 30))
+    with pytest.raises(InputError, match="rules must be given"):
+        howfar.check(file)
+    with pytest.raises(InputError, match="since: 'yesterday' is no date"):
+        howfar.check(file, since="yesterday")
+    with pytest.raises(InputError, match="since must be given for an alarm that compares"):
+        howfar.check(file, rows(5, 30), {"alarm": {"tolerated_drop": 0.02}}, log=tmp_path / "log.jsonl")
+    with pytest.raises(MissingPathError):
+        howfar.check(tmp_path / "none.howfar", rows(5, 30), RULES)
+    with pytest.raises(InputError, match="did you mean estimator"):
+        howfar.check(file, rows(5, 30), RULES, estimater="mean")

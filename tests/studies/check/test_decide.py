@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from howfar.results.check import Batch, Check, Decision
+from howfar.results.gate import Gate, GateReading
+from howfar.results.relation import SetEstimate
+from howfar.studies.check.decide import Known, decisions_of, labels_to_decide
+from howfar.studies.check.rules import read_rules
+
+FAR = Gate(
+    "site", (GateReading("distance", 1.4, 1.0, 1.2, False, "farther than anything labelled", "label 8: howfar certify"),)
+)
+NEAR = Gate("site", (GateReading("distance", 1.1, 1.0, 1.2, True, "as far as labelled datasets"),))
+UNKNOWN = Gate("site", (GateReading("distance", None, None, None, None, "not known"),))
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a rule reads of a certificate."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    labelled: int = 16
+    level: float = 0.9
+    dataset: str = "site"
+    metric: str = "mean_f"
+    n: int = 200
+
+
+def estimate(value: float, low: float, high: float) -> SetEstimate:
+    return SetEstimate("site", "boosted", 200, value, low, high, 0.9, None)
+
+
+def decided(rule: dict[str, Any], known: Known) -> Decision:
+    (decision,) = decisions_of(read_rules(rule), known)
+    return decision
+
+
+def batch(**changes: Any) -> Batch:
+    return Batch(**{"dataset": "site", "n": 200, "judged": 200, **changes})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome"), [(0.6, 0.7, "pass"), (0.5, 0.599, "breach"), (0.59, 0.7, "undecided"), (0.5, 0.6, "undecided")]
+)
+def test_performance_is_decided_by_the_interval(low: float, high: float, outcome: str) -> None:
+    decision = decided({"performance": {"at_least": 0.6}}, Known(batch(), estimate((low + high) / 2, low, high), gate=NEAR))
+    assert decision.outcome == outcome
+    assert (decision.labels is not None) == (outcome == "undecided")
+    assert decision.words.startswith("estimated")
+
+
+def test_performance_by_the_value_is_never_undecided() -> None:
+    rule = {"performance": {"at_least": 0.6, "bound": "value"}}
+    assert decided(rule, Known(batch(), estimate(0.61, 0.4, 0.8))).outcome == "pass"
+    assert decided(rule, Known(batch(), estimate(0.59, 0.4, 0.8))).outcome == "breach"
+
+
+def test_a_certificate_goes_before_an_estimate_and_holds_outside_the_gate() -> None:
+    rule = {"performance": {"at_least": 0.6}}
+    known = Known(batch(), estimate(0.9, 0.85, 0.95), Certificate(0.4, 0.3, 0.5), FAR)
+    decision = decided(rule, known)
+    assert (decision.outcome, decision.value) == ("breach", 0.4)
+    assert decision.words == "certified 0.40 [0.30, 0.50] (90 % interval)"
+    other = decided(rule, Known(batch(), certificate=Certificate(0.4, 0.3, 0.5, metric="ods", n=150)))
+    assert other.words == "certified ods 0.40 [0.30, 0.50] (90 % interval, of 150 of 200 images)"
+
+
+def test_an_estimate_outside_the_gate_decides_nothing() -> None:
+    for low, high in ((0.8, 0.9), (0.1, 0.2)):
+        decision = decided({"performance": {"at_least": 0.6}}, Known(batch(), estimate(0.5, low, high), gate=FAR))
+        assert decision.outcome == "undecided"
+        assert "farther than anything labelled" in decision.words
+        assert "howfar certify site -k 8" in decision.remedy
+
+
+def test_what_is_not_known_is_undecided_with_a_remedy() -> None:
+    rules = read_rules({"performance": {"at_least": 0.6}, "gate": "inside", "failures": {"at_most_share": 0.2}})
+    decisions = decisions_of(rules, Known(batch(judged=0)))
+    assert [each.outcome for each in decisions] == ["undecided"] * 3
+    assert all(each.remedy for each in decisions)
+    empty = Known(batch(), certificate=Certificate(None, None, None, labelled=0))
+    assert "certificate has no value yet" in decided({"performance": {"at_least": 0.6}}, empty).words
+
+
+def test_a_certificate_says_how_many_more_labels() -> None:
+    decision = decided({"performance": {"at_least": 0.6}}, Known(batch(), certificate=Certificate(0.65, 0.55, 0.75)))
+    assert decision.labels is not None
+    # 16 labels give a half width of 0.1: half of that takes about four times as many, of 200 images a little fewer.
+    assert 16 + decision.labels == pytest.approx(51, abs=4)
+    assert "more images" in decision.remedy
+
+
+def test_the_judged_error_of_an_image_needs_fewer_labels_than_the_largest_spread() -> None:
+    rule = {"performance": {"at_least": 0.6}}
+    known, unknown = (decided(rule, Known(batch(), estimate(0.65, 0.5, 0.8), spread=s)).labels for s in (0.12, None))
+    assert known is not None
+    assert unknown is not None
+    assert known < unknown
+
+
+def test_labels_to_decide_are_what_a_simple_random_sample_takes() -> None:
+    """Of many samples of that size, drawn without replacement, about half have an interval that excludes the limit."""
+    rng = np.random.default_rng(0)
+    values = np.clip(rng.normal(0.65, 0.15, 500), 0, 1)
+    k = labels_to_decide(float(values.mean()), float(values.mean()) - 0.05, float(values.std()), 500)
+    width = 1.645 * values.std() * np.sqrt((1 - k / 500) / k)
+    assert width == pytest.approx(0.05, abs=0.002)
+    settled = [rng.choice(values, k, replace=False).mean() - width > values.mean() - 0.05 for _ in range(400)]
+    assert 0.35 < np.mean(settled) < 0.65
+    assert labels_to_decide(0.6, 0.6, 0.15, 500, labelled=480) == 20
+    assert labels_to_decide(0.9, 0.1, 0.15, 5) == 5
+
+
+@pytest.mark.parametrize(("failures", "judged", "outcome"), [(40, 200, "pass"), (41, 200, "breach"), (30, 180, "undecided")])
+def test_failures_are_counted_and_unpredicted_images_may_be_either(failures: int, judged: int, outcome: str) -> None:
+    known = Known(batch(failures=failures, judged=judged), gate=NEAR)
+    decision = decided({"failures": {"at_most_share": 0.2}}, known)
+    assert decision.outcome == outcome
+    assert decided({"failures": {"at_most_share": 0.2}}, Known(known.batch, gate=FAR)).outcome == "undecided"
+
+
+@pytest.mark.parametrize(("gate", "outcome"), [(NEAR, "pass"), (FAR, "breach"), (UNKNOWN, "undecided"), (None, "undecided")])
+def test_the_gate(gate: Gate | None, outcome: str) -> None:
+    decision = decided({"gate": "inside"}, Known(batch(), gate=gate))
+    assert decision.outcome == outcome
+    assert (outcome == "pass") == (decision.remedy == "")
+
+
+def test_unreadable_files_images_and_distance() -> None:
+    rules = read_rules({"unreadable": {"at_most_share": 0.1}, "images": {"at_least": 100}, "distance": {"at_most_share": 0.1}})
+    outcomes = {each.rule: each.outcome for each in decisions_of(rules, Known(batch(n=90, unreadable=10, far=9)))}
+    assert outcomes == {"images": "breach", "unreadable": "pass", "distance": "pass"}
+    worse = {each.rule: each.shown for each in decisions_of(rules, Known(batch(n=100, unreadable=12, far=11)))}
+    assert worse == {"images": "pass", "unreadable": "breach", "distance": "warn"}
+    nothing = {each.rule: each.outcome for each in decisions_of(rules, Known(batch(n=0, unreadable=3)))}
+    assert nothing == {"images": "breach", "unreadable": "breach", "distance": "undecided"}
+
+
+def test_a_breach_goes_before_undecided_and_warnings_do_not_count() -> None:
+    def made(outcome: Any, severity: Any = "breach", labels: int | None = None, dataset: str = "a") -> Decision:
+        return Decision(dataset, "performance", severity, outcome, "", None, None, None, "", "", labels)
+
+    def code(*decisions: Decision) -> tuple[str, int]:
+        check = Check("roads", decisions)
+        return check.outcome, check.exit_code
+
+    assert code(made("pass")) == ("pass", 0)
+    assert code(made("undecided"), made("breach")) == ("breach", 3)
+    assert code(made("undecided"), made("pass")) == ("undecided", 4)
+    assert code(made("breach", "warn"), made("undecided", "warn")) == ("pass", 0)
+    labels = (made("undecided", labels=8), made("undecided", labels=20), made("undecided", labels=5, dataset="b"))
+    assert Check("roads", labels).labels == 25
+    assert "label 25 more" in Check("roads", labels).caption()
