@@ -1,12 +1,12 @@
-"""Judge estimates of a new set's performance as they are used: P's kind labelled, foreign crack sets left out one at a time.
+"""Judge estimates of a new set's performance as they are used: P's kind labelled, foreign sets left out one at a time.
 
-Reads the models and maps that benchmarks/trained_performance.py makes (--out), for every seed that is there. For each foreign set
-the estimator is chosen, fitted and calibrated on P's kind and the other foreign sets; the set is then estimated, its interval
-is held against the truth, and its probable failures are listed. Shown beside it: each estimator by itself, how many labelled
-sets it takes, P's own kind left out, and simulated coverage of the sets' and the images' intervals.
+Reads the models and maps that benchmarks/trained_performance.py makes (--out), for every seed that is there. For each foreign
+set the estimator is chosen, fitted and calibrated on P's kind and the other foreign sets; the set is then estimated, its
+interval is held against the truth, and its probable failures are listed. Shown beside it: each estimator by itself, how many
+labelled sets it takes, P's own kind left out, and simulated coverage of the sets' intervals.
 
-Rows of images (signals, F, photograph; no picture) are written to --rows, from which --from-rows computes everything again without
-the images.
+Rows of images (signals, F, photograph; no picture) are written to --rows, from which --from-rows computes everything again
+without the images.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from trained_performance import SECONDARIES, photograph, rest
 
 import howfar
 from howfar.data import content_hash
-from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.failure_list import failures
 from howfar.relation.label_free_columns import SIGNALS
 from howfar.relation.leave_one_dataset_out import LeftOut, held, judge

@@ -28,7 +28,7 @@ ADDED = {
     *("settings", "options", "sources", "group", "contents_before", "all_contents_known"),
     *("mean_f_ods", "strata", "slopes"),
     *("sides", "notes"),
-    *("set_coverage", "set_width", "home_error", "gates", "roads"),
+    *("set_coverage", "set_width", "home_error", "gates", "gate", "roads", "own_residual"),
 }
 """Keys that may hold, or be, what earlier versions did not record: all that a run needs to be made again, what is left out of a
 checkpoint's evaluation, of an adaptation the paper's F and its tables by distance, the sizes of the images learnt from, notes

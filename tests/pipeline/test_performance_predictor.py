@@ -32,7 +32,7 @@ def fits() -> dict[str, Calibrated]:
 
 
 def judgement(name: str, mae: float, sets: int = 3, coverage: float | None = 0.75) -> Judgement:
-    return Judgement(name, "kind", sets, 36, mae, 0.1, coverage, 0.3, None, None, None)
+    return Judgement(name, "kind", sets, 36, 0.1, mae, coverage, 0.3, None, None, None)
 
 
 def of(fits: dict[str, Calibrated], *judgements: Judgement, **changes: Any) -> Expected:
@@ -44,7 +44,7 @@ def of(fits: dict[str, Calibrated], *judgements: Judgement, **changes: Any) -> E
 
 
 def choice(mae: float, winner: str = "flip_agreement") -> Choice:
-    return Choice("all", winner, 3, mae, 0.1, dict.fromkeys("abc", winner), dict.fromkeys("abc", 0.1))
+    return Choice("all", winner, 3, 0.1, mae, dict.fromkeys("abc", winner), dict.fromkeys("abc", 0.1))
 
 
 def judged(fits: dict[str, Calibrated], **changes: Any) -> Expected:
@@ -118,27 +118,34 @@ def test_the_cut_is_the_common_threshold_or_a_half(fits: dict[str, Calibrated]) 
 
 def test_it_is_said_how_the_estimator_did_on_the_sets_left_out(fits: dict[str, Calibrated]) -> None:
     assert judged(fits).notes(NAMES) == (
-        "predictions are by flip_agreement, with an image error of 0.050 when each of 3 labelled sets was left out in turn "
-        "(0.200 for predicting their mean, 0.060 where it was to be chosen without that set); 75 % of the images lay in its "
-        "80 % intervals",
+        "predictions are by flip_agreement, which missed a dataset's mean by 0.050 when each of 3 labelled sets was left out "
+        "in turn (0.200 for predicting their mean, 0.060 where it was to be chosen without that set) and an image by 0.100; "
+        "75 % of the images lay in its 80 % intervals",
     )
     assert (
-        judged(fits, choice=None).notes(NAMES, "flip_agreement")[0].split("; ")[0].endswith("(0.200 for predicting their mean)")
+        judged(fits, choice=None)
+        .notes(NAMES, "flip_agreement")[0]
+        .split("; ")[0]
+        .endswith("(0.200 for predicting their mean) and an image by 0.100")
     )
-    assert judged(fits).notes(NAMES, "i_dist")[0].startswith("predictions are by i_dist, with an image error of 0.150 ")
+    assert (
+        judged(fits).notes(NAMES, "i_dist")[0].startswith("predictions are by i_dist, which missed a dataset's mean by 0.150 ")
+    )
     assert judged(fits).notes((), "mean") == (
-        "every image is predicted the labelled sets' mean, with an image error of 0.200 when each of 3 labelled sets was left "
-        "out in turn; 75 % of the images lay in its 80 % intervals",
+        "every image is predicted the labelled sets' mean, with an error of a dataset's mean of 0.200 when each of 3 "
+        "labelled sets was left out in turn; 75 % of the images lay in its 80 % intervals",
     )
     made = of(fits, judgement("mean", 0.2, coverage=None), judgement("i_dist", 0.1, coverage=None))
-    assert made.notes(["i_dist"])[0].endswith("(0.200 for predicting their mean)")
+    assert made.notes(["i_dist"])[0].endswith("(0.200 for predicting their mean) and an image by 0.100")
+    counted = replace(judgement("mean", 0.2), set_coverage=2 / 3)
+    assert of(fits, counted).notes(NAMES, "mean")[0].endswith("80 % intervals, and 2 of 3 means in those of a dataset")
     assert "chosen without" not in judged(fits).notes(NAMES, "i_dist")[0]
 
 
 def test_a_better_estimator_that_wants_maps_is_named(fits: dict[str, Calibrated]) -> None:
     trust, more = judged(fits).notes(["i_dist", "knn"])
     assert trust.startswith("predictions are by i_dist")
-    assert more == "flip_agreement (image error 0.050) would do better, and reads maps: pass their folder"
+    assert more == "flip_agreement (error of a dataset's mean 0.050) would do better, and reads maps: pass their folder"
     assert len(judged(fits).notes(["i_dist", "average_confidence", "flip_agreement"])) == 1
     trust, more = judged(fits).notes(())
     assert trust.startswith("every image is predicted the labelled sets' mean")
@@ -154,7 +161,7 @@ def test_what_was_never_judged_is_said_to_be_unknown(fits: dict[str, Calibrated]
 
 def test_remarks_come_last(fits: dict[str, Calibrated]) -> None:
     assert judged(fits, remarks=("one", "two")).notes(["i_dist"])[1:] == (
-        "flip_agreement (image error 0.050) would do better, and reads maps: pass their folder", "one", "two",
+        "flip_agreement (error of a dataset's mean 0.050) would do better, and reads maps: pass their folder", "one", "two",
     )  # fmt: skip
 
 
@@ -173,10 +180,10 @@ def test_a_named_estimator_whose_columns_are_not_at_hand_is_refused(fits: dict[s
 def test_lines_for_a_person(fits: dict[str, Calibrated]) -> None:
     assert judged(fits).lines() == (
         "performance F at threshold 0.30, known of 36 images (a 12, b 12, c 12)",
-        "estimators  used: flip_agreement (image error 0.050)",
+        "estimators  used: flip_agreement (error of a dataset's mean 0.050)",
     )
-    why = "choosing the best judged, flip_agreement, missed an image by 0.200 on sets that had no say in the choice"
-    assert judged(fits, choice=choice(0.2)).lines()[1] == f"estimators  used: mean (image error 0.200); {why}"
+    why = "choosing the best judged, flip_agreement, missed a dataset's mean by 0.200 on sets that had no say in the choice"
+    assert judged(fits, choice=choice(0.2)).lines()[1] == f"estimators  used: mean (error of a dataset's mean 0.200); {why}"
     assert of(fits, judgement("i_dist", 0.1)).lines()[1] == "estimators  used: mean"
     assert of(fits, sets={"a": 12}).lines()[1] == "estimators  not judged: that takes two labelled sets"
 
@@ -207,9 +214,9 @@ def test_a_fit_that_is_no_such_document_is_refused(fits: dict[str, Calibrated]) 
 
 
 def test_where_the_best_judged_is_passed_over_for_the_mean_it_says_why(fits: dict[str, Calibrated]) -> None:
-    why = "; choosing the best judged, flip_agreement, missed an image by 0.210 on sets that had no say in the choice"
+    why = "; choosing the best judged, flip_agreement, missed a dataset's mean by 0.210 on sets that had no say in the choice"
     passed_over = judged(fits, choice=choice(0.21))
-    assert passed_over.lines()[1] == f"estimators  used: mean (image error 0.200){why}"
+    assert passed_over.lines()[1] == f"estimators  used: mean (error of a dataset's mean 0.200){why}"
     assert passed_over.notes(NAMES)[0].endswith(why)
     # The mean stands in, is asked for, or is the best itself: then choosing is not to blame.
     assert "choosing" not in judged(fits).notes(NAMES, "mean")[0]

@@ -76,8 +76,8 @@ def test_everything_comes_back(made: Profile, file: Path) -> None:
 def test_the_document_says_all_but_the_fits(made: Profile, file: Path) -> None:
     found = json.loads(json.dumps(document(made), allow_nan=False))
     assert list(found) == [
-        "kind", "format", "howfar", "primary", "backbone", "settings", "explained_variance", "performance", "skipped",
-        "provenance",
+        "kind", "format", "howfar", "primary", "own_residual", "backbone", "settings", "explained_variance", "performance",
+        "skipped", "provenance",
     ]  # fmt: skip
     assert (found["kind"], found["format"], found["howfar"]) == ("howfar profile", 1, howfar.__version__)
     assert found["primary"] == {"name": "primary", "n": 12, "self_distance": made.self_distance}

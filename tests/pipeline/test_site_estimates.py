@@ -46,7 +46,8 @@ def test_a_set_like_the_labelled_ones_has_an_estimate_and_lies_inside(profile: h
     assert (row.dataset, row.n, gate.inside) == ("new", 30, True)
     assert row.predicted == pytest.approx(np.mean([image.predicted for image in scores.images if image.predicted is not None]))
     assert profile.expected is not None
-    assert row.high - row.predicted == pytest.approx(profile.expected.fits[row.estimator].set_half_width())
+    half = profile.expected.fits[row.estimator].set_half_width()
+    assert (row.low, row.high) == pytest.approx((max(row.predicted - half, 0.0), min(row.predicted + half, 1.0)))
     expected = f"{row.predicted:.2f} [{row.low:.2f}, {row.high:.2f}] (90 %) by {row.estimator}"
     assert scores.answers() == [f"new: mean performance {expected}, of 30 images"]
 

@@ -167,15 +167,12 @@ class Scorer:
             {name: values[index] for name, values in listed.items()} | {"dataset": item.dataset, "image": item.image}
             for index, item in enumerate(items)
         ]
-        readings = [
-            {**read, "i_dist": row["relative"], "knn": self._in_own_units(row["knn"]), RESIDUAL: off}
-            for read, row, off in zip(signals, rows, residual, strict=True)
+        units = self.profile.columns(measured)
+        gated = zip(signals, _optional(units["i_dist"]), _optional(units["knn"]), residual, strict=True)
+        readings: list[dict[str, float | None]] = [
+            {**signal, "i_dist": i_dist, "knn": knn, RESIDUAL: off} for signal, i_dist, knn, off in gated
         ]
         return [self._score(*parts) for parts in zip(rows, predicted, words, readings, strict=True)]
-
-    def _in_own_units(self, distance: float) -> float | None:
-        own = self.profile.self_distance
-        return distance / own if own else None
 
     def _predicted(
         self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps]

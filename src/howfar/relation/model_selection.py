@@ -122,7 +122,9 @@ def in_order(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> list
     names, used = ranking(judgements), worth_using(judgements, choices)
     if used is None or used == MEAN or MEAN not in names:
         return [MEAN]
-    return [used, *(name for name in names[: names.index(MEAN)] if name != used), MEAN]
+    better = names[: names.index(MEAN)]
+    first = [used] if used in better else []
+    return [*first, *(name for name in better if name not in first), MEAN]
 
 
 def _error(calibrated: Calibrated) -> float:

@@ -117,7 +117,12 @@ def test_failures_are_those_that_an_estimator_predicts(file: Path) -> None:
     assert batch.far == sum(image.p_value is not None and image.p_value <= 0.05 for image in scores.images) > 20
     assert batch.judged == 30
     assert batch.failures == len(scores.flagged)
-    assert found.decisions[0].value == batch.failures / 30
+    # Farther than anything labelled: what estimators say of it decides nothing.
+    assert batch.gate is False
+    assert (found.decisions[0].outcome, found.decisions[0].value) == ("undecided", None)
+    inside = howfar.check(profile, rows(5, 30), rules, estimator="distances")
+    assert inside.batches[0].gate is True
+    assert inside.decisions[0].value == inside.batches[0].failures / 30
 
 
 def performance(scores: Any, values: np.ndarray) -> pd.DataFrame:
