@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import Calibrated, calibrate
-from howfar.relation.failure_list import failures, list_failures
+from howfar.relation.failure_list import failures, list_failures, trusted_below
 from howfar.significance.conformal import select
 
 tenths = st.integers(0, 10).map(lambda k: k / 10)
@@ -126,3 +126,36 @@ def test_wrong_input_is_refused() -> None:
         list_failures([0.1], [0.1], [0.1], 0.5, 1.0)
     with pytest.raises(InputError, match="performance must be one row of 2 values"):
         failures(calibrated(), [0.1, 0.2], "walls", tau=0.5, error_rate=0.2, performance=[0.1])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_up_to_the_trusted_estimate_no_labelled_set_is_wrong_more_often_than_stated(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sets = np.repeat(["a", "b", "c", "d"], 50)
+    truth = rng.random(200)
+    guess = truth + np.repeat(rng.normal(0, 0.15, 4), 50) + rng.normal(0, 0.1, 200)
+    cut = trusted_below(guess, truth, sets, 0.5, 0.2)
+    shares = [
+        np.mean(truth[(sets == name) & (guess <= cut)] >= 0.5) for name in "abcd" if ((sets == name) & (guess <= cut)).any()
+    ]
+    assert max(shares) <= 0.2
+    # A little higher, one set errs too often: the cut is as high as it may be.
+    higher = guess > cut
+    beyond = [np.cumsum(truth[sets == name][np.argsort(guess[sets == name])] >= 0.5) / np.arange(1, 51) for name in "abcd"]
+    sorted_guess = [np.sort(guess[sets == name]) for name in "abcd"]
+    assert higher.any()
+    assert any((values[above > cut] > 0.2).all() for values, above in zip(beyond, sorted_guess, strict=True))
+
+
+def test_of_many_sets_the_worst_share_may_err() -> None:
+    sets = np.repeat([f"set {k:02}" for k in range(14)], 2)
+    guess = np.tile([0.1, 0.4], 14) + np.repeat(np.arange(14), 2) / 1000
+    truth = np.tile([0.0, 0.0], 14)
+    truth[:4] = 0.9  # both images of two sets pass
+    # Of 14 sets the third smallest counts, as ⌊15 · 0.2⌋ = 3.
+    assert trusted_below(guess, truth, sets, 0.5, 0.2) == pytest.approx(0.402)
+
+
+def test_a_set_without_failures_only_says_where_its_own_images_begin() -> None:
+    cut = trusted_below([0.1, 0.2, 0.6, 0.7], [0.0, 0.0, 0.9, 0.9], ["poor", "poor", "good", "good"], 0.5, 0.2)
+    assert cut == 0.2

@@ -81,6 +81,38 @@ def list_failures(
     return p_values, select(np.where(predicted >= tau - _ROUNDING, 1.0, p_values), error_rate)
 
 
+def trusted_below(estimates: ArrayLike, performance: ArrayLike, sets: ArrayLike, tau: float, error_rate: float) -> float:
+    """Find the estimate up to which a list of failures was right often enough on the labelled sets that were left out.
+
+    On each of K sets it is the largest estimate c such that among its images estimated at c or below at most the share
+    `error_rate` does not fail, just below the set's lowest estimate where there is no such image. Of the K values the
+    ⌊(K + 1) · error_rate⌋-th smallest is returned, at least the smallest: that of the worst set with fewer than nine at 0.2.
+
+    Parameters
+    ----------
+    estimates, performance, sets
+        (n,) estimates of labelled images by fits that did not see their set, their performance, and the set of each.
+    tau
+        Performance below which an image counts as failed.
+    error_rate
+        Allowed share of listed images that do not fail, between 0 and 1.
+
+    Examples
+    --------
+    >>> trusted_below([0.1, 0.2, 0.4, 0.1, 0.3], [0.0, 0.1, 0.9, 0.2, 0.8], ["a", "a", "a", "b", "b"], 0.5, 0.2)
+    0.1
+    """
+    predicted, truth = np.asarray(estimates, dtype=np.float64), np.asarray(performance, dtype=np.float64)
+    of, cuts = np.asarray(sets).astype(np.str_), []
+    for name in np.unique(of):
+        order = np.argsort(predicted[of == name], kind="stable")
+        passing = np.cumsum(truth[of == name][order] >= tau)
+        right = np.flatnonzero(passing <= error_rate * np.arange(1, len(order) + 1) + _ROUNDING)
+        values = predicted[of == name][order]
+        cuts.append(float(values[right[-1]]) if len(right) else float(np.nextafter(values[0], -np.inf)))
+    return sorted(cuts)[max(int((len(cuts) + 1) * error_rate + _ROUNDING) - 1, 0)]
+
+
 def failures(
     calibrated: Calibrated,
     estimates: ArrayLike,
@@ -91,6 +123,10 @@ def failures(
     performance: ArrayLike | None = None,
 ) -> tuple[Failures, Float64Array, Mask]:
     """List the probable failures of a set and, where the set has labels, measure how right the list is.
+
+    Of the images that `list_failures` selects, those are listed whose estimate is not above `trusted_below`: a new set need not
+    be exchangeable with the labelled images, and this is how far the estimates could be trusted on whole sets left out. With
+    fewer than two of them that is not known, and nothing is cut.
 
     Parameters
     ----------
@@ -118,6 +154,9 @@ def failures(
         A τ that is not finite, an error rate outside (0, 1), or performances that are not as many as estimates.
     """
     p_values, listed = list_failures(calibrated.estimates, calibrated.performance, estimates, tau, error_rate)
+    if calibrated.left_out > 1:
+        known = (calibrated.estimates, calibrated.performance, calibrated.sets)
+        listed &= np.asarray(estimates, dtype=np.float64) <= trusted_below(*known, tau, error_rate) + _ROUNDING
     record = Failures(dataset, float(tau), float(error_rate), calibrated.name, len(p_values), int(np.count_nonzero(listed)))
     if performance is None:
         return record, p_values, listed

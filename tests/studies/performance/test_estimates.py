@@ -10,7 +10,7 @@ import pytest
 
 from howfar.errors import InputError, UnknownNameError
 from howfar.relation.calibrated_estimator import Calibrated, calibrate
-from howfar.relation.failure_list import list_failures
+from howfar.relation.failure_list import list_failures, trusted_below
 from howfar.relation.label_free_columns import take
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.model_selection import choose
@@ -102,6 +102,7 @@ def test_every_labelled_set_is_estimated_by_the_others_and_every_other_set_by_al
         np.testing.assert_array_equal(found.high[here], high)
         p_values, listed = list_failures(fit.estimates, fit.performance, estimate, SETTINGS.tau, SETTINGS.error_rate)
         np.testing.assert_array_equal(found.p_value[here], p_values)
+        listed &= estimate <= trusted_below(*errors_of_fit(fit), fit.sets, SETTINGS.tau, SETTINGS.error_rate) + 1e-9
         np.testing.assert_array_equal(found.listed[here], listed)
         assert of(found, name).predicted == pytest.approx(estimate.mean(), rel=1e-12)
         assert next(one for one in found.failures if one.dataset == name).listed == listed.sum()
