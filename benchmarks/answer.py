@@ -83,8 +83,8 @@ def collected(data: Path, out: Path, models: list[str], seeds: list[int]) -> pd.
             each.images.assign(model=name) for each in [tuned, *(evaluated(one, out / "maps" / name, tuned) for one in sets)]
         ]
     rows = pd.concat(frames, ignore_index=True).merge(distances, on=["dataset", "image"], how="left")
+    # The tiles of P's other photographs were measured as new images are; the held-out ones of P itself have no such distance.
     home = rows["dataset"].isin([p.name, sets[0].name])
-    rows.loc[home, list(DISTANCES)] = np.nan
     rows["dataset"] = rows["dataset"].where(~home, HOME)
     kept = rows[["model", *(name for name in KEPT if name in rows)]]
     return kept[kept["performance"].notna()].astype({name: np.float32 for name in (*DISTANCES, *SIGNALS) if name in kept})

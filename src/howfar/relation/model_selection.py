@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.errors import InputError
-from howfar.relation.calibrated_estimator import Calibrated
-from howfar.relation.leave_one_dataset_out import LeftOut, best, ranking
+from howfar.relation.leave_one_dataset_out import LeftOut, ranking
 from howfar.results.relation import Choice, Judgement
 
 EVERY = "all"
 MEAN = "mean"
 BEFOREHAND = "signals"
 """The estimator that is tried where fewer than three sets can be left out, which is too few to choose by."""
+PREFERRED = "boosted"
+"""The estimator that is used unless another did better by more than chance: trees do not predict beyond what they have seen."""
 _ENOUGH = 3
 
 
@@ -28,7 +29,9 @@ def choose(
 ) -> Choice | None:
     """Choose for each foreign set the estimator that errs least on the *other* foreign sets, and measure its error on that set.
 
-    What counts is the error of a set's mean.
+    What counts is the error of a set's mean. A few sets tell estimators apart poorly, so "boosted" is kept unless the best
+    beats it by more than one standard error of their difference over the sets (the "one standard error rule" of Breiman,
+    Friedman, Olshen & Stone, "Classification and regression trees", 1984, section 3.4.3).
 
     The least of many judged errors is smaller than what the winner does on a further set. Cross-validating the choice
     together with the fit does not have that fault. Source: Varma & Simon, "Bias in error estimation when using
@@ -75,16 +78,15 @@ def choose(
         raise InputError.of("performance and sets", "must be those that were judged", (truth.shape, of.shape))
     picked, images, errors = {}, [], {}
     for dataset in [row.dataset for row in left_out[names[0]].sets]:
-        on_others = {name: _error(left_out[name].calibrated[dataset]) for name in names}
-        picked[dataset] = min(names, key=on_others.__getitem__)
+        picked[dataset] = least({name: left_out[name].calibrated[dataset].set_errors() for name in names})
         chosen, inside = left_out[picked[dataset]], of == dataset
         images.append(float(np.nanmean(np.abs(chosen.estimate[inside] - truth[inside]))))
         estimate = next(row for row in chosen.sets if row.dataset == dataset)
         errors[dataset] = estimate.predicted - float(estimate.measured or 0.0)
-    winner = best([row for row in judgements if row.estimator in names])
+    winner = least({row.estimator: row.set_errors for row in judgements if row.estimator in names})
     return Choice(
         among=among,
-        winner=winner or MEAN,
+        winner=winner,
         sets=len(picked),
         mae_image=float(np.mean(images)),
         mae_set=float(np.mean(np.abs(list(errors.values())))),
@@ -127,7 +129,30 @@ def in_order(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> list
     return [*first, *(name for name in better if name not in first), MEAN]
 
 
-def _error(calibrated: Calibrated) -> float:
-    """Compute the mean absolute error of the means of the sets that a calibration left out."""
-    errors = calibrated.set_errors()
+def least(errors: Mapping[str, Mapping[str, float]]) -> str:
+    """Name the estimator whose errors of sets' means are least; the preferred one where the least may be chance.
+
+    `errors` holds by an estimator's name the error of each set; ties go to the earlier. The preferred estimator is named where
+    its mean absolute error is within one standard error of the least: that of the mean of their differences, set by set. An
+    estimator without errors is never the least while others have some.
+
+    Examples
+    --------
+    >>> least({"mean": {"a": 0.2, "b": -0.3}, "atc": {"a": 0.01, "b": 0.02}, "boosted": {"a": 0.3, "b": 0.4}})
+    'atc'
+    >>> least({"atc": {"a": 0.01, "b": 0.05, "c": 0.03}, "boosted": {"a": 0.03, "b": 0.04, "c": 0.03}})
+    'boosted'
+    """
+    sizes = {name: _mean_size(of_sets) for name, of_sets in errors.items()}
+    best = min(sizes, key=sizes.__getitem__)
+    if best == PREFERRED or PREFERRED not in errors or not errors[PREFERRED]:
+        return best
+    shared = [name for name in errors[best] if name in errors[PREFERRED]]
+    behind = np.array([abs(errors[PREFERRED][name]) - abs(errors[best][name]) for name in shared])
+    if len(behind) < 2:
+        return best
+    return PREFERRED if behind.mean() <= behind.std(ddof=1) / np.sqrt(len(behind)) else best
+
+
+def _mean_size(errors: Mapping[str, float]) -> float:
     return float(np.mean(np.abs(list(errors.values())))) if errors else float("inf")
