@@ -13,8 +13,6 @@ from howfar.results.relation import Choice, Judgement
 
 EVERY = "all"
 MEAN = "mean"
-BEFOREHAND = "signals"
-"""The estimator that is tried where fewer than three sets can be left out, which is too few to choose by."""
 PREFERRED = "boosted"
 """The estimator that is used unless another did better by more than chance: trees do not predict beyond what they have seen."""
 _ENOUGH = 3
@@ -98,7 +96,7 @@ def choose(
 def worth_using(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> str | None:
     """Name the estimator to use: the best judged where choosing it did better than predicting the mean, else "mean".
 
-    Fewer than three sets are too few to choose by: there "signals", fixed beforehand, is used where it did better than the
+    Fewer than three sets are too few to choose by: there "boosted", fixed beforehand, is used where it did better than the
     mean. None where nothing was judged.
 
     Examples
@@ -110,9 +108,9 @@ def worth_using(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> s
     if mean is None:
         return None
     choice = next((choice for choice in choices if choice.among == EVERY), None)
-    fixed = next((row for row in judgements if row.estimator == BEFOREHAND and row.sets == mean.sets), None)
+    fixed = next((row for row in judgements if row.estimator == PREFERRED and row.sets == mean.sets), None)
     if mean.sets < _ENOUGH and fixed is not None and fixed.mae_set < mean.mae_set:
-        return BEFOREHAND
+        return PREFERRED
     return choice.winner if choice is not None and choice.mae_set < mean.mae_set else MEAN
 
 
