@@ -139,7 +139,7 @@ Threshold = Annotated[
 ]
 Tau = Annotated[float, Option(0.5, "Count an image as failed where its performance is below this.", {"ge": 0, "le": 1})]
 Flat = Annotated[float, Option(0.2, "Take a change up to this over a set's distances for none.", {**_POSITIVE, **_FINITE})]
-Level = Annotated[float, Option(0.9, "Give conformal intervals of this level.", _SHARE)]
+Level = Annotated[float, Option(0.9, "Give intervals of this level.", _SHARE)]
 ErrorRate = Annotated[float, Option(0.2, "Let at most this share of a failure list be wrong.", _SHARE)]
 Group = Annotated[
     _Text, Option(None, "Name photographs by the first group of this regular expression: '(.+)-[0-9]+' for tiles.")

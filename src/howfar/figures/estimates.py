@@ -29,7 +29,7 @@ def _caption(relation: Relation) -> Caption:
     diamonds = ", and the measured one as a diamond where it is known" if labelled else ""
     return Caption(
         TITLE,
-        f"Each dataset's mean performance as estimated without its labels, with its conformal interval{diamonds}; at the right "
+        f"Each dataset's mean performance as estimated without its labels, with its interval{diamonds}; at the right "
         f"the numbers and the level of the interval.{plane}",
         f"Dots with intervals, one row a dataset: {'; '.join(values)}.",
     )
@@ -37,7 +37,7 @@ def _caption(relation: Relation) -> Caption:
 
 @registered(_caption, shows=lambda relation: bool(relation.estimates))
 def estimates(relation: Relation, *, limit: int = 30) -> Figure:
-    """Draw the predicted mean performance of each dataset with its conformal interval, and the measured mean where it is known.
+    """Draw the predicted mean performance of each dataset with its interval, and the measured mean where it is known.
 
     Left: one row a dataset; dots and bars are estimates made without the dataset's own labels, diamonds what was measured.
     Right: estimate against measured value of the labelled datasets; on the diagonal they are equal. Left out where fewer than

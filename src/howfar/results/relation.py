@@ -184,7 +184,7 @@ class RelationSettings:
 
     `threshold` is the common one and `threshold_source` where it comes from, in words; `tau` is the performance below
     which an image counts as failed and above which a flat curve counts as consistent; `flat` is the largest change over
-    the whole range of distances that counts as flat; `level` is that of the conformal intervals, `error_rate` that of
+    the whole range of distances that counts as flat; `level` is that of the intervals, `error_rate` that of
     failure lists; `group` is the regular expression whose first group names an image's photograph; `performance` are
     the files of performances, none where one of them was given in memory; `estimator` is the one that was
     asked for, "auto" or a name, "" where that is not known.

@@ -37,7 +37,7 @@ class Score:
     percentile, p_value
         Where `i_dist_mean` stands among the primary's own leave-one-out distances: 0-100, and the conformal p-value.
     predicted, predicted_low, predicted_high, estimator
-        Predicted performance, its conformal interval, and the estimator that made it.
+        Predicted performance, its interval, and the estimator that made it.
     flag, reason
         Whether it probably fails, and why; `howfar.pipeline.failure_flag` has the rule.
     readings

@@ -152,6 +152,11 @@ def in_use(relation: Relation) -> str:
     if estimator == MEAN != first.estimator and mean is not None and choice is not None and choice.mae_set >= mean.mae_set:
         return f"The estimates below are the mean: choosing the best did no better on datasets that had no say in it.{instead}"
     if estimator != first.estimator:
+        if choice is not None and estimator == choice.winner:
+            return (
+                f"The estimates below are by “{estimator}”, which “{first.estimator}” beats by no more than chance may account "
+                f"for.{instead}"
+            )
         return f"The estimates below are by “{estimator}”, not by the best, “{first.estimator}”.{instead}"
     return f"The estimates below are by “{estimator}”.{instead}"
 
@@ -204,9 +209,16 @@ def unlabelled(relation: Relation) -> str:
     new = [row for row in relation.estimates if row.measured is None]
     if not new:
         return ""
-    intervals = [f"{row.dataset} {row.predicted:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in new[:4]]
+    intervals = [
+        f"{row.dataset} {row.predicted:.2f} [{row.low:.2f}, {row.high:.2f}]{_doubt(relation, row.dataset)}" for row in new[:4]
+    ]
     more = f"; {len(new) - 4} more in the table" if len(new) > 4 else ""
     return f"Estimated mean performance where none was measured: {'; '.join(intervals)}{more}."
+
+
+def _doubt(relation: Relation, dataset: str) -> str:
+    gate = relation.gate(dataset)
+    return " (outside the gate: not to be believed)" if gate is not None and gate.inside is False else ""
 
 
 def gate_errors(relation: Relation) -> str:
