@@ -20,7 +20,11 @@ class OptionSignatures(griffe.Extension):
         within = func.path.removeprefix(f"{func.module.path}.")
         shown = attrgetter(within)(import_module(func.module.path))
         func.parameters = griffe.Parameters(*(parameter(one) for one in inspect.signature(shown).parameters.values()))
-        func.docstring = griffe.Docstring(inspect.getdoc(shown) or "", parent=func)
+        # A docstring without the page's parser is shown as plain text, in which lists of examples look like links.
+        how = (
+            {} if func.docstring is None else {"parser": func.docstring.parser, "parser_options": func.docstring.parser_options}
+        )
+        func.docstring = griffe.Docstring(inspect.getdoc(shown) or "", parent=func, **how)
 
 
 def parameter(one: inspect.Parameter) -> griffe.Parameter:
