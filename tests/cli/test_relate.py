@@ -112,7 +112,8 @@ def test_verdicts_estimates_and_notes_are_printed_and_the_run_completed(
         assert line.endswith(wrong)
         assert f" {failures.listed} of {failures.n} " in line
     assert [one.measured_error is None for one in found.failures].count(False) > 0
-    said = [words_estimates.lead(found), words_estimates.distance(found), words_failures.found(found)]
+    said = [words_estimates.lead(found), words_estimates.in_use(found), words_estimates.distance(found)]
+    said.append(words_failures.found(found))
     assert all(said)
     assert " ".join(" ".join(said).split()) in text
     assert found.notes

@@ -145,7 +145,7 @@ def test_it_is_said_how_the_estimator_did_on_the_sets_left_out(fits: dict[str, C
 def test_a_better_estimator_that_wants_maps_is_named(fits: dict[str, Calibrated]) -> None:
     trust, more = judged(fits).notes(["i_dist", "knn"])
     assert trust.startswith("predictions are by i_dist")
-    assert more == "flip_agreement (error of a dataset's mean 0.050) would do better, and reads maps: pass their folder"
+    assert more == "flip_agreement (error of a dataset's mean 0.050) comes first, and reads maps: pass their folder"
     assert len(judged(fits).notes(["i_dist", "average_confidence", "flip_agreement"])) == 1
     trust, more = judged(fits).notes(())
     assert trust.startswith("every image is predicted the labelled sets' mean")
@@ -161,7 +161,7 @@ def test_what_was_never_judged_is_said_to_be_unknown(fits: dict[str, Calibrated]
 
 def test_remarks_come_last(fits: dict[str, Calibrated]) -> None:
     assert judged(fits, remarks=("one", "two")).notes(["i_dist"])[1:] == (
-        "flip_agreement (error of a dataset's mean 0.050) would do better, and reads maps: pass their folder", "one", "two",
+        "flip_agreement (error of a dataset's mean 0.050) comes first, and reads maps: pass their folder", "one", "two",
     )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def _findings(relation: Relation) -> list[str]:
     from howfar.report.estimates import text as estimates
     from howfar.report.failures import text as failures
 
-    estimators = [estimates.lead(relation), estimates.distance(relation)]
+    estimators = [estimates.lead(relation), estimates.in_use(relation), estimates.distance(relation)]
     lists = [failures.found(relation), failures.broken(relation), failures.whole(relation)]
     return [*estimators, *lists] if relation.estimates else estimators
 

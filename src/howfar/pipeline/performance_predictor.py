@@ -107,7 +107,7 @@ class Expected:
             missing = ", ".join(name for name in self.fits[wanted].needs if name not in at_hand)
             raise InputError(f"estimator {wanted} needs {missing}: pass the folders of maps that they are read from")
         better = ranked[: ranked.index(used)]
-        more = [f"{self._with_error(better[0])} would do better, and reads maps: pass their folder"] if better else []
+        more = [f"{self._with_error(better[0])} comes first, and reads maps: pass their folder"] if better else []
         return (self._trust(used), *more, *self.remarks)
 
     def lines(self) -> tuple[str, ...]:

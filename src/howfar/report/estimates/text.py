@@ -58,7 +58,8 @@ def lead(relation: Relation) -> str:
             "No estimator could be judged: that takes at least two datasets with performances, of which one is left out and "
             f"estimated from the others; here {labelled_text}."
         )
-    judged = f"{len(relation.judgements)} estimators were judged on {first.sets} labelled datasets, each left out in turn."
+    on = "1 labelled dataset, left out" if first.sets == 1 else f"{first.sets} labelled datasets, each left out in turn"
+    judged = f"{len(relation.judgements)} estimators were judged on {on}."
     if first.estimator == MEAN:
         return (
             f"{judged} None beats predicting the mean, which misses a dataset's mean performance by {_error(mean.mae_set)} and "

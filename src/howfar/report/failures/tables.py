@@ -39,7 +39,7 @@ def listed(relation: Relation, most: int = MOST) -> Table:
         Column("image"),
         Column("dataset"),
         Column("estimate", "estimated performance, made without any label of the dataset"),
-        Column("interval", f"conformal, claiming {share(relation.settings.level)}"),
+        Column("interval", f"claiming {share(relation.settings.level)}"),
         Column(
             "p", "conformal p-value of “this image does not fail”: small where few images that did well are estimated as low"
         ),
