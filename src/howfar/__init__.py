@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from howfar.pipeline.reference_profile import Profile
     from howfar.results import Comparison, Evaluation, Features, Relation, Selection
     from howfar.results.adaptation import Adaptation
+    from howfar.results.assessment import Assessment
     from howfar.results.backbones import BackboneComparison
     from howfar.results.certificate import Certificate
     from howfar.results.check import Check
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from howfar.store import Store
     from howfar.studies.adaptation.adapt import adapt
     from howfar.studies.adaptation.bakeoff import bakeoff
+    from howfar.studies.assessment.assess import assess
     from howfar.studies.backbones import compare_backbones
     from howfar.studies.certification.certify import certify
     from howfar.studies.check.check import check
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Adaptation": "howfar.results.adaptation",
+    "Assessment": "howfar.results.assessment",
     "BackboneComparison": "howfar.results.backbones",
     "Certificate": "howfar.results.certificate",
     "Check": "howfar.results.check",
@@ -64,6 +67,7 @@ _NAMES = {
     "Store": "howfar.store",
     "StudyRun": "howfar.results.study_run",
     "adapt": "howfar.studies.adaptation.adapt",
+    "assess": "howfar.studies.assessment.assess",
     "bakeoff": "howfar.studies.adaptation.bakeoff",
     "certify": "howfar.studies.certification.certify",
     "check": "howfar.studies.check.check",
@@ -86,11 +90,11 @@ _NAMES = {
 _MODULES = ("distances", "metrics", "projection", "relation", "sampling", "selection", "significance")
 
 __all__ = [
-    "Adaptation", "BackboneComparison", "Certificate", "Check", "Checkpoint", "Comparison", "Dataset", "Evaluation",
-    "Features", "HowfarError", "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun", "__version__",
-    "adapt", "bakeoff", "certify", "check", "compare", "compare_backbones", "corrupt", "distances", "embed", "evaluate",
-    "load_backbone", "matrix", "metrics", "predict", "profile", "projection", "prompts", "relate", "relation", "sampling",
-    "select", "selection", "significance", "study", "train", "write_report",
+    "Adaptation", "Assessment", "BackboneComparison", "Certificate", "Check", "Checkpoint", "Comparison", "Dataset",
+    "Evaluation", "Features", "HowfarError", "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun",
+    "__version__", "adapt", "assess", "bakeoff", "certify", "check", "compare", "compare_backbones", "corrupt", "distances",
+    "embed", "evaluate", "load_backbone", "matrix", "metrics", "predict", "profile", "projection", "prompts", "relate",
+    "relation", "sampling", "select", "selection", "significance", "study", "train", "write_report",
 ]  # fmt: skip
 
 

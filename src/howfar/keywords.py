@@ -244,6 +244,35 @@ class CorruptOptions(ModelOptions, total=False):
     progress: options.Progress
 
 
+class AssessOptions(StudyExecution, total=False):
+    """Declare the options of `howfar.assess`."""
+
+    tiled: options.Tiled
+    size: Annotated[
+        options.Side, options.But({"help": "Feed the model squares of this side; by default a checkpoint's own.", "rule": {}})
+    ]
+    device: options.Device
+    weights: options.Weights
+    components: options.Components
+    projection: options.Projection
+    neighbours: options.Neighbours
+    limit: options.Limit
+    rivals: Annotated[options.Rivals, options.But({"default": False})]
+    baselines: options.Baselines
+    bootstrap: options.Bootstrap
+    permutations: options.Permutations
+    seed: options.Seed
+    tolerance: options.Tolerance
+    tau: options.Tau
+    level: options.Level
+    error_rate: options.ErrorRate
+    group: options.Group
+    estimator: options.Estimator
+    partial: options.Partial
+    corrupted: options.Corrupted
+    only: options.Only
+
+
 class TrainingOptions(TypedDict, total=False):
     """Declare the options of a training but its seed."""
 

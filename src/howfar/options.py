@@ -225,3 +225,8 @@ Only = Annotated[
 Flipped = Annotated[bool, Option(False, "Mirror the images first, to learn how maps agree.", flags=("--flipped",))]
 Tiled = Annotated[bool, Option(False, "Predict overlapping tiles at the images' own scale.", flags=("--tile",))]
 Squares = Annotated[int, Option(8, "Predict this many squares at once.", _COUNT, free=True, flags=("--batch-size",))]
+
+# How a site is assessed.
+Corrupted = Annotated[
+    bool, Option(True, "Make corrupted sets of PRIMARY's own images where fewer than three sites have masks.")
+]

@@ -248,7 +248,9 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "labels_curve": "howfar.figures.pool_labels:labels_curve",
     },
     "study_figures": {},
+    "assessment_figures": {"sites": "howfar.figures.sites:sites"},
     "sections": {
+        "assessment": "howfar.report.assessment:SECTION",
         "answer": "howfar.report.comparison:ANSWER",
         "distances": "howfar.report.comparison:DISTANCES",
         "reading": "howfar.report.comparison:READING",
@@ -263,6 +265,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     },
     "commands": {
         "demo": "howfar.cli.demo:demo",
+        "assess": "howfar.cli.assess:assess",
         "compare": "howfar.cli.compare:compare",
         "matrix": "howfar.cli.matrix:matrix",
         "evaluate": "howfar.cli.evaluate:evaluate",

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import assessed_sites
 import believable_pool
 import howfar
 from howfar.errors import HowfarError, MissingPathError, StoreError
@@ -40,6 +41,7 @@ from howfar.results import (
 )
 from howfar.results.adaptation import Adaptation
 from howfar.results.adaptations import Adaptations
+from howfar.results.assessment import Assessment
 from howfar.results.backbones import BackboneComparison
 from howfar.results.certificate import Certificate, Drawn, Site, Step
 from howfar.results.components import Components
@@ -309,6 +311,7 @@ MAKERS: dict[type[Result], Callable[[], Any]] = {
     BackboneComparison: backbones,
     Matrix: matrix,
     Relation: relation,
+    Assessment: assessed_sites.assessment,
     Adaptation: adaptation,
     Adaptations: adaptations,
     PerformanceByDistance: performance,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from howfar import registry
 from howfar.report.figures import Figures
 from howfar.report.page import fill
 from howfar.results import Comparison, Relation
+from howfar.results.assessment import Assessment
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,14 @@ class Section:
         Path of a jinja template, whose block called `name` is filled where it has one. It reads `c` (the comparison), `r` (the
         relation, or None), what `content` gives, and the macros of ``report/macros.html.j2``: `table`, `figure` …
     content
-        From the comparison, and the relation where there is one, what the template reads; None leaves the section out.
+        From the comparison, and the relation where there is one, what the template reads; None leaves the section out. One that
+        takes an `assessment` is given the run's, or None.
     """
 
     name: str
     title: str
     template: str | Path
-    content: Callable[[Comparison, Relation | None], Mapping[str, Any] | None]
+    content: Callable[..., Mapping[str, Any] | None]
 
 
 class Filled(NamedTuple):
@@ -44,13 +47,16 @@ class Filled(NamedTuple):
     html: Markup
 
 
-def fill_sections(comparison: Comparison, relation: Relation | None, figures: Figures) -> list[Filled]:
+def fill_sections(
+    comparison: Comparison, relation: Relation | None, figures: Figures, assessment: Assessment | None = None
+) -> list[Filled]:
     """Fill every registered section; one of another package that raises is left out with a note."""
     filled = []
     for name in registry.ordered("sections"):
         try:
             section: Section = registry.load("sections", name)
-            content = section.content(comparison, relation)
+            takes = "assessment" in inspect.signature(section.content).parameters
+            content = section.content(comparison, relation, **({"assessment": assessment} if takes else {}))
             if content is not None:
                 read = {"c": comparison, "r": relation, "figures": figures, **content}
                 filled.append(Filled(section.name, section.title, fill(section.template, read, section.name)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from howfar.numbers import format_interval, format_number, format_p
+from howfar.results.assessment import Assessment
 from howfar.results.records import Leak, Provenance, Skipped
 from howfar.results.relation import Relation
 from howfar.results.result import Result
@@ -151,7 +152,8 @@ class Comparison(Result):
 
     @classmethod
     def discard(cls, folder: str | Path) -> None:
-        """Remove a run from a folder, with its relation, which is of no use to another run."""
+        """Remove a run from a folder, with its relation and its assessment, which are of no use to another run."""
+        Assessment.discard(folder)
         Relation.discard(folder)
         super().discard(folder)
 

@@ -20,12 +20,15 @@ from howfar.report.sections import Section, fill_sections
 from howfar.report.tables import name_cell
 from howfar.report.text import listing
 from howfar.results import Comparison, Relation
+from howfar.results.assessment import Assessment
 
 TEMPLATE = "comparison/page.html.j2"
 RELATION = "relation.json"
 
 
-def write_report(comparison: Comparison, folder: str | Path, relation: Relation | None = None) -> Path:
+def write_report(
+    comparison: Comparison, folder: str | Path, relation: Relation | None = None, assessment: Assessment | None = None
+) -> Path:
     """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
 
     The page is whole in itself: it asks for no other file and no address, and can be read without scripts.
@@ -39,6 +42,8 @@ def write_report(comparison: Comparison, folder: str | Path, relation: Relation 
     relation
         How performance goes with distance in this run; by default the one that `folder` holds, where it holds one. Without
         it the page is about distance alone.
+    assessment
+        The answers about this run's sites; by default those that `folder` holds, where they are of this relation.
 
     Returns
     -------
@@ -53,8 +58,10 @@ def write_report(comparison: Comparison, folder: str | Path, relation: Relation 
         The one in the folder is damaged.
     """
     related = _relation_of(comparison, Path(folder), relation)
-    figures = draw_figures({"figures": comparison, "relation_figures": related}, folder)
-    content = {"c": comparison, "sections": fill_sections(comparison, related, figures)}
+    answers = _assessment_of(related, Path(folder), assessment)
+    results = {"figures": comparison, "relation_figures": related, "assessment_figures": answers}
+    figures = draw_figures(results, folder)
+    content = {"c": comparison, "sections": fill_sections(comparison, related, figures, answers)}
     return write_page(TEMPLATE, content, folder, figures)
 
 
@@ -67,6 +74,13 @@ def _relation_of(comparison: Comparison, folder: Path, relation: Relation | None
     if own != other:
         raise InputError.of("relation", f"must be of this run, whose datasets are {', '.join(own)}", ", ".join(map(str, other)))
     return relation
+
+
+def _assessment_of(relation: Relation | None, folder: Path, assessment: Assessment | None) -> Assessment | None:
+    if assessment is None and (folder / Assessment.DOCUMENT).is_file():
+        assessment = Assessment.load(folder)
+    fits = assessment is not None and relation is not None and assessment.fits(relation)
+    return assessment if fits else None
 
 
 def _answer(comparison: Comparison, relation: Relation | None) -> Mapping[str, Any]:

@@ -1,0 +1,76 @@
+"""Answer what a model will score on new sites, how sure that is, why, and what to do next (`howfar assess`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
+
+import typer
+
+from howfar.cli import options
+from howfar.cli.predict import Triple, reading_of
+from howfar.cli.terminal import console, print_json, print_paths, print_table
+from howfar.keywords import AssessOptions
+from howfar.options import DEFAULT_BACKBONE
+
+if TYPE_CHECKING:
+    from howfar.results.assessment import Assessment
+
+FEW = 3
+
+
+@options.command(AssessOptions)
+def assess(
+    primary: Annotated[
+        str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on, with masks. {options.DATASET}")
+    ],
+    sites: Annotated[
+        list[str],
+        typer.Argument(metavar="SITE", help="New images, as many sites as you like; those with masks are learnt from."),
+    ],
+    model: Annotated[
+        Path | None, typer.Option(metavar="CKPT", help="Predict by this checkpoint of `howfar train`, or an .onnx network.")
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Read maps in DIR/NAME of each dataset, and DIR/NAME-flipped, DIR/NAME-tiled."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="RUN", help="Write this run folder; by default assess-PRIMARY.")] = None,
+    backbone: options.Backbone = DEFAULT_BACKBONE,
+    mean: Annotated[Triple | None, typer.Option(help="Subtract this of each channel of 0-1, for an .onnx network.")] = None,
+    std: Annotated[Triple | None, typer.Option(help="Divide each channel by this, for an .onnx network.")] = None,
+    output: Annotated[str | None, typer.Option(help="Read logits or probabilities of an .onnx network.")] = None,
+    channel: Annotated[int | None, typer.Option(help="Take this channel of an .onnx network for the foreground.")] = None,
+    json: options.Json = False,
+    **chosen: Unpack[AssessOptions],
+) -> None:
+    """Say what a model will score on each SITE, how sure that is, why, and what to do next."""
+    from howfar.cli.select import folder_name
+    from howfar.data import parse
+    from howfar.studies.assessment.assess import assess as study
+
+    run = out or Path(f"assess-{folder_name(parse(primary).name)}")
+    reading = reading_of(mean, std, output, channel)
+    given: dict[str, Any] = {"model": model, "predictions": predictions, "backbone": backbone, "reading": reading}
+    assessment = study(primary, sites, run, **given, **chosen)
+    if json:
+        print_json(assessment.to_dict())
+    else:
+        show(assessment, run / "report.html")
+
+
+def show(assessment: Assessment, page: Path) -> None:
+    """Print each site's answer with what to do next, warnings first, the numbers, the notes, and where the report lies."""
+    to = console()
+    to.print(assessment.caption(), style="bold", markup=False)
+    for site in assessment.ordered():
+        if site.measured is not None:
+            to.print(f"{site.answer} Next: {site.next.text}", markup=False)
+            continue
+        to.print(site.answer, style="bold" if site.inside is False else None, markup=False)
+        to.print(f"  Next: {site.next.text}", markup=False)
+        to.print(f"    {site.next.command}", markup=False, soft_wrap=True)
+    print_table(to, *assessment.table(), ("level",))
+    for note in assessment.notes[:FEW]:
+        to.print(f"note: {note}", markup=False)
+    print_paths(to, {"report": page})

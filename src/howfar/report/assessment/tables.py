@@ -1,0 +1,74 @@
+"""Lay out the answers about sites: sentences to read first, and the numbers behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from howfar.report.tables import UNDEFINED, Cell, Column, Table, count, decimal, name_cell, percentage
+from howfar.results.assessment import Assessment, NextStep, SiteAnswer, gate_word
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Hold a site's name, the sentences after it, whether they warn, what to do next, and the site's colour."""
+
+    name: str
+    text: str
+    outside: bool
+    next: NextStep
+    colour: str
+
+
+def answers(assessment: Assessment, *, labelled: bool) -> list[Answer]:
+    """List the answers about labelled sites, or about the others, in the order in which they are to be read, warnings first."""
+    places = {site.dataset: place for place, site in enumerate(assessment.sites)}
+    return [
+        Answer(
+            site.dataset,
+            site.answer.removeprefix(f"{site.dataset}: "),
+            site.inside is False,
+            site.next,
+            name_cell("", places[site.dataset]).colour,
+        )
+        for site in assessment.ordered()
+        if labelled is (site.measured is not None)
+    ]
+
+
+def sites(assessment: Assessment) -> Table:
+    """Give the numbers behind the answers, one row a site."""
+    columns = (
+        Column("site"),
+        Column("images"),
+        Column("gate", "whether labelled datasets like the site are known; outside, no estimate is to be believed"),
+        Column("estimate", "mean F expected without the site's own labels"),
+        Column("interval", "of the estimate, at its level"),
+        Column("held", "intervals by the same estimator that held the truth of another labelled dataset, left out in turn"),
+        Column("error", "by which the estimator missed the mean of a dataset left out, on average"),
+        Column("measured", "mean F by the site's own masks, where it has some"),
+        Column("probably fail", "share of its images that are listed as probable failures"),
+    )
+    places = {site.dataset: place for place, site in enumerate(assessment.sites)}
+    return Table(columns, tuple(_row(site, places[site.dataset]) for site in assessment.ordered()))
+
+
+def _row(site: SiteAnswer, place: int) -> tuple[Cell, ...]:
+    known = site.estimate is not None and site.low is not None and site.high is not None
+    interval = Cell(f"{site.low:.2f} – {site.high:.2f} ({100 * site.level:.0f} %)", site.low) if known else UNDEFINED
+    return (
+        name_cell(site.dataset, place),
+        count(site.n),
+        Cell(gate_word(site.inside), strong=site.inside is False),
+        _doubted(decimal(site.estimate, 2), site),
+        interval,
+        Cell(f"{site.held} of {site.left_out}", site.held / site.left_out) if site.left_out else UNDEFINED,
+        decimal(site.error),
+        decimal(site.measured, 2),
+        _doubted(percentage(site.listed_share), site),
+    )
+
+
+def _doubted(cell: Cell, site: SiteAnswer) -> Cell:
+    """Put in brackets what is not to be believed."""
+    outside = site.inside is False and site.measured is None and cell.sort is not None
+    return Cell(f"({cell.text})", cell.sort) if outside else cell

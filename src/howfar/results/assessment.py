@@ -1,0 +1,191 @@
+"""Hold the answer to the whole question: what a model will score on each site, how sure that is, why, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from howfar.numbers import format_interval
+from howfar.results.gate import Gate
+from howfar.results.records import Provenance
+from howfar.results.relation import Relation
+from howfar.results.result import Result
+from howfar.results.tables import Cells
+
+Action = Literal["tile", "certify", "label", "adapt", "check"]
+Origin = Literal["site", "corrupted"]
+Basis = Literal["sites", "corrupted", "both"]
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """Name the one thing to do about a site: in a word for programs, in a sentence, and as a command line."""
+
+    action: Action
+    text: str
+    command: str
+
+
+@dataclass(frozen=True)
+class SiteAnswer:
+    """Answer for one site.
+
+    Attributes
+    ----------
+    dataset, n
+        The site's name and number of images.
+    estimator, estimate, low, high, level
+        What its mean performance is expected to be without its own labels, by which estimator, and the interval with its level;
+        None where nothing can be estimated.
+    measured, scored
+        The true mean where the site has labels, else None, and of how many images that is.
+    inside, gate, warning
+        Whether the site lies inside the range of the labelled datasets (None where that is not known), each check, and one line
+        that says why the estimate is not to be believed, "" inside.
+    listed, listed_share
+        Images that probably fail, and their share; None where none could be estimated.
+    held, left_out
+        How many intervals of this estimator held the truth of a labelled dataset that was left out, and of how many; those so
+        long that they say nothing are not counted.
+    error
+        Mean absolute error of this estimator for the mean of a dataset that was left out; None where that is not known.
+    answer
+        All this in plain sentences.
+    next
+        What to do.
+    to_label
+        Images to label first, where that is what to do; the command of `next` names the same.
+    """
+
+    dataset: str
+    n: int
+    estimator: str | None
+    estimate: float | None
+    low: float | None
+    high: float | None
+    level: float
+    measured: float | None
+    scored: int
+    inside: bool | None
+    gate: Gate | None
+    warning: str
+    listed: int | None
+    listed_share: float | None
+    held: int
+    left_out: int
+    error: float | None
+    answer: str
+    next: NextStep
+    to_label: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Hold a labelled dataset that was left out and estimated by the others: a site, or a corrupted version of the primary's.
+
+    `held` says whether the interval from `low` to `high` holds the `measured` mean.
+    """
+
+    dataset: str
+    origin: Origin
+    n: int
+    measured: float
+    estimate: float
+    low: float
+    high: float
+    held: bool
+    inside: bool | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Assessment(Result):
+    """Say for each site what a model will score there, how sure that is, why, and what to do next; `howfar.assess` makes it.
+
+    Attributes
+    ----------
+    primary, model, metric, tau
+        The primary dataset's name, where the predictions come from, what performance is in words, and the performance below
+        which an image counts as failed.
+    basis
+        What the estimates learnt from besides the primary's own images: labelled "sites", "corrupted" versions of the primary's
+        images, or "both".
+    sites
+        One answer for each site, in the caller's order.
+    labelled
+        The labelled datasets, each estimated by the others.
+    tiled
+        Whether the maps that were scored are known to be predicted by tiles.
+    notes, provenance
+        What a reader should know, most important first; what made it.
+    """
+
+    DOCUMENT: ClassVar = "assessment.json"
+    COMMAND: ClassVar = "assess"
+    MISSING: ClassVar = "pass a folder that howfar assess wrote"
+    SUBJECT: ClassVar = ": the assessment"
+    FIGURES: ClassVar = "assessment_figures"
+
+    primary: str
+    model: str
+    metric: str
+    tau: float
+    basis: Basis
+    sites: tuple[SiteAnswer, ...]
+    labelled: tuple[LabelledSet, ...]
+    tiled: bool
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    def table(self) -> Cells:
+        """Return header and formatted cells, one row a site, those that are not to be believed first."""
+        header = ("site", "n", "gate", "estimate", "level", "measured", "fail", "next")
+        return header, [_cells(site) for site in self.ordered()]
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        return f"What {self.model} will score, by {self.metric}; P = {self.primary}"
+
+    def footer(self) -> list[str]:
+        """Return each site's answer with what to do next, warnings first, and the notes."""
+        return [*(f"{site.answer} Next: {site.next.text} {site.next.command}" for site in self.ordered()), *self.notes]
+
+    def ordered(self) -> list[SiteAnswer]:
+        """Return the sites as they are to be read: what is outside the gate first, then unlabelled ones, then measured ones."""
+        return sorted(self.sites, key=lambda site: (site.measured is not None, site.inside is not False))
+
+    def fits(self, relation: Relation) -> bool:
+        """Tell whether the answers are those of a relation: one that was made later in the same folder may say otherwise."""
+        estimates = {row.dataset: row.predicted for row in relation.estimates}
+        return all(estimates.get(site.dataset) == site.estimate for site in self.sites)
+
+
+def gate_word(inside: bool | None) -> str:
+    """Say in a word where a site lies.
+
+    Examples
+    --------
+    >>> gate_word(True), gate_word(False), gate_word(None)
+    ('inside', 'OUTSIDE', 'unknown')
+    """
+    return "unknown" if inside is None else "inside" if inside else "OUTSIDE"
+
+
+def _cells(site: SiteAnswer) -> tuple[str, ...]:
+    return (
+        site.dataset,
+        str(site.n),
+        gate_word(site.inside),
+        format_interval(site.estimate, site.low, site.high),
+        "–" if site.estimate is None else f"{100 * site.level:.0f} %",
+        "–" if site.measured is None else f"{site.measured:.2f}",
+        _listed(site),
+        site.next.action,
+    )
+
+
+def _listed(site: SiteAnswer) -> str:
+    """Count the probable failures, in brackets where that is not to be believed."""
+    if site.listed is None:
+        return "–"
+    counted = f"{site.listed} of {site.n}"
+    return f"({counted})" if site.inside is False and site.measured is None else counted

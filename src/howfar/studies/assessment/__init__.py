@@ -1,0 +1,1 @@
+"""Answer the whole question about new sites in one go: compare, evaluate, relate, and say what to do next."""

@@ -1,0 +1,128 @@
+"""Choose the one thing to do next about a site, and write the command that does it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from howfar.results import Failures, SetEstimate
+from howfar.results.assessment import NextStep
+from howfar.results.gate import Gate
+from howfar.studies.assessment.maps import folder_of
+
+LABELS, MORE = 8, 16
+WIDE = 0.2
+"""An interval longer than this says too little to act on."""
+TILE_FLAG = "--tile"
+SHOTS = "0,3,7"
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Hold what command lines are made of, as somebody would type it.
+
+    Attributes
+    ----------
+    primary
+        The primary dataset's argument, ``NAME=PATH``.
+    sites
+        That of each site by its name.
+    model
+        The model's file, "" where only maps are known.
+    maps
+        The folder that holds a folder of maps for each dataset.
+    run
+        The run folder.
+    tiled
+        Whether maps were predicted by tiles.
+    seed
+        The seed that images are drawn with.
+    """
+
+    primary: str
+    sites: dict[str, str]
+    model: str
+    maps: Path
+    run: Path
+    tiled: bool = False
+    seed: int = 0
+
+    def certify(self, site: str, count: int) -> str:
+        """Write the command that measures a site by a few labels."""
+        maps = str(self.maps / folder_of(site))
+        return _command("howfar", "certify", self.sites[site], "--predictions", maps, "-k", str(count))
+
+    def tile(self, site: str) -> str:
+        """Write the command that predicts by tiles: everything again with a model, else this site's maps."""
+        if self.model:
+            again = (self.primary, *self.sites.values(), "--model", self.model, TILE_FLAG)
+            return _command("howfar", "assess", *again, "--out", f"{self.run}-tiled")
+        return _command("howfar", "predict", "CKPT", self.sites[site], TILE_FLAG, "-o", f"{self.maps}-tiled/{folder_of(site)}")
+
+    def select(self, site: str, count: int) -> str:
+        """Write the command that chooses images of a site to label and train on."""
+        chosen = ["--dataset", site, "-k", str(count), "--strategy", "random"]
+        chosen += ["--seed", str(self.seed)] if self.seed else []
+        return _command("howfar", "select", str(self.run), *chosen)
+
+    def adapt(self, site: str) -> str:
+        """Write the command that trains on a few labelled images of a site and measures what that is worth."""
+        chosen = ("--model", "unetplusplus", "--shots", SHOTS, "--out", f"{self.run}-adapted")
+        return _command("howfar", "adapt", self.primary, self.sites[site], *chosen)
+
+    def check(self, site: str) -> str:
+        """Write the command that compares new images of a site with what is known now."""
+        maps = ("--predictions", str(self.maps)) if not self.model else ("--model", self.model)
+        return _command("howfar", "assess", self.primary, f"{site}-new=NEW", *maps)
+
+
+def next_step(
+    site: str, estimate: SetEstimate | None, gate: Gate | None, listed: Failures | None, tau: float, commands: Commands
+) -> NextStep:
+    """Choose what to do about a site.
+
+    Outside the gate: predict by tiles where a check of sizes says so and that was not done, else certify by a few labels.
+    Inside: label some images and train on them where the performance is low, certify where the interval is wide, else nothing.
+    A labelled site is trained on where the measured performance is low, else left as it is.
+
+    Parameters
+    ----------
+    site
+        Its name.
+    estimate, gate, listed
+        What is expected of it, the checks, and its list of probable failures; None where there is none.
+    tau
+        Performance below which it is low.
+    commands
+        What the command line is made of.
+    """
+    outside = () if gate is None else gate.outside
+    measured = None if estimate is None else estimate.measured
+    if measured is None and outside:
+        if not commands.tiled and any(TILE_FLAG in reading.remedy for reading in outside):
+            more = any(TILE_FLAG not in reading.remedy for reading in outside)
+            then = f"; where it lies outside still, label {LABELS} (howfar certify)" if more else ""
+            return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
+        return NextStep(
+            "certify",
+            f"label {LABELS} images drawn at random: what they say holds whatever the shift.",
+            commands.certify(site, LABELS),
+        )
+    if estimate is None:
+        return NextStep("certify", f"label {MORE} images drawn at random.", commands.certify(site, MORE))
+    if measured is not None and measured < tau:
+        return NextStep("adapt", "the model does badly here: train on a few of its labelled images.", commands.adapt(site))
+    if measured is None and estimate.predicted < tau:
+        below = "" if listed is None or not listed.listed else f" ({listed.listed} probable failures are in the report)"
+        count = min(LABELS, estimate.n)
+        text = f"the model does badly here: label {count} images and train on them{below}."
+        return NextStep("label", text, commands.select(site, count))
+    if measured is None and estimate.high - estimate.low > WIDE:
+        text = f"the interval is wide: label {MORE} images drawn at random to measure it."
+        return NextStep("certify", text, commands.certify(site, MORE))
+    return NextStep("check", "nothing now; ask again when new images come.", commands.check(site))
+
+
+def _command(*words: str) -> str:
+    return " ".join(shlex.quote(word) for word in words)

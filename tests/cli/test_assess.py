@@ -1,0 +1,102 @@
+"""`howfar assess` as a user runs it: what is printed where, what is written, the exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from howfar.cli.main import run
+from howfar.demo import write_dataset
+
+QUIET = ["--backbone", "colour_moments", "--no-baselines", "--bootstrap", "0", "--permutations", "0"]
+SITES = ("near", "mid", "far", "new")
+WRITTEN = {"result.json", "relation.json", "assessment.json", "performance", "report.html", "figures"}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Roads, three labelled sites and a new one without masks, 32 pixels a side, and maps/ of all."""
+    folder, rng = tmp_path_factory.mktemp("assess"), np.random.default_rng(1)
+    for seed, name in enumerate(("roads", *SITES)):
+        place = write_dataset(folder / name, 6, seed=seed, shift=0.1 * seed, size=32)
+        (folder / "maps" / name).mkdir(parents=True)
+        for k, file in enumerate(sorted((place / "masks").iterdir())):
+            truth = np.asarray(Image.open(file)) > 127
+            p = np.where(truth, (0.9 - 0.1 * seed * k / 6) * rng.random(truth.shape), rng.random(truth.shape) ** 6)
+            Image.fromarray((255 * p).astype(np.uint8)).save(folder / "maps" / name / file.name)
+            if name == "new":
+                file.unlink()
+    (folder / "new" / "masks").rmdir()
+    return folder
+
+
+def arguments(places: Path, out: Path) -> list[str]:
+    sites = [str(places / name) for name in ("roads", *SITES)]
+    return ["assess", *sites, "--predictions", str(places / "maps"), "--out", str(out), *QUIET]
+
+
+@pytest.fixture(scope="module")
+def assessed(places: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("assessed") / "run"
+    assert run(arguments(places, out)) == 0
+    return out
+
+
+def test_json_is_one_document_with_an_answer_for_each_site(
+    places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("howfar.studies.assessment.assess.draw", lambda *_, **__: None)
+    monkeypatch.setattr("howfar.studies.distance.write_run", lambda result, folder: result.save(folder))
+    assert run([*arguments(places, tmp_path / "run"), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [site["dataset"] for site in document["sites"]] == list(SITES)
+    new = document["sites"][3]
+    assert {"estimate", "low", "high", "level", "measured", "inside", "warning", "listed", "held", "error"} <= set(new)
+    assert new["next"]["command"].startswith("howfar ")
+    assert document == json.loads((tmp_path / "run" / "assessment.json").read_text())
+
+
+def test_the_run_folder_holds_all_parts_and_a_page_that_begins_with_the_answer(assessed: Path) -> None:
+    assert {path.name for path in assessed.iterdir()} >= WRITTEN
+    assert (assessed / "figures" / "sites.svg").is_file()
+    page = (assessed / "report.html").read_text()
+    assert page.index('id="assessment"') < page.index('id="answer"') < page.index('id="distances"')
+    assert page.count('id="figure-sites"') == 1
+
+
+def test_report_draws_the_answer_again(assessed: Path) -> None:
+    before = (assessed / "report.html").read_text()
+    (assessed / "report.html").unlink()
+    assert run(["report", str(assessed)]) == 0
+    assert 'id="assessment"' in before
+    assert 'id="assessment"' in (assessed / "report.html").read_text()
+
+
+def test_what_is_printed_fits_a_screen(assessed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from howfar.cli.assess import show
+    from howfar.results.assessment import Assessment
+
+    found = Assessment.load(assessed)
+    show(found, assessed / "report.html")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 25
+    printed = " ".join(" ".join(lines).split())
+    for site in found.sites:
+        assert site.answer in printed
+        assert site.next.text in printed
+    assert f"report: {assessed / 'report.html'}" in printed
+
+
+@pytest.mark.parametrize("source", [[], ["--predictions", "maps", "--model", "m.safetensors"]])
+def test_neither_maps_nor_model_or_both_is_one_line(
+    places: Path, tmp_path: Path, source: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["assess", str(places / "roads"), str(places / "near"), "--out", str(tmp_path / "run"), *source]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "model and predictions" in captured.err

@@ -1,0 +1,57 @@
+"""The first section of an assessed run's page: what it says, in which order, and when it is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from assessed_sites import assessment
+from howfar.report.assessment import SECTION, tables
+from howfar.report.figures import Figures
+from howfar.report.page import fill
+from howfar.results import Comparison, Relation
+from howfar.results.assessment import Assessment
+
+
+def filled(found: Assessment, comparison: Comparison, relation: Relation) -> str:
+    content = SECTION.content(comparison, relation, assessment=found)
+    assert content is not None
+    return str(fill(SECTION.template, {"c": comparison, "figures": Figures({}, []), **content}, SECTION.name))
+
+
+def test_warnings_come_first_and_labelled_sites_last(six: Comparison, related: Relation) -> None:
+    html = filled(assessment(), six, related)
+    order = [html.index(f"<strong>{name}</strong>") for name in ("highway", "masonry", "dark", "site")]
+    assert order == sorted(order)
+    assert html.count('class="caution"') == 1
+    assert html.index('class="caution"') < order[0] < html.index('class="inside"')
+    assert "howfar certify highway=/data/highway --predictions maps -k 8" in html
+    assert "1.png, 2.png" in html
+    assert html.index("the answers rest on 1") < html.index("<table")
+
+
+def test_the_table_brackets_what_is_not_to_be_believed() -> None:
+    rows = {row[0].text: [cell.text for cell in row[1:]] for row in tables.sites(assessment()).rows}
+    assert rows["highway"] == ["80", "OUTSIDE", "(0.41)", "0.32 – 0.50 (90 %)", "4 of 5", "0.031", "–", "(15 %)"]
+    assert rows["site"][2:4] == ["0.60", "0.51 – 0.69 (90 %)"]
+    assert rows["dark"][1:4] == ["unknown", "–", "–"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_it_is_left_out_without_answers_or_relation(six: Comparison, related: Relation, known: bool) -> None:
+    content = SECTION.content(six, related if known else None, assessment=None if known else assessment())
+    assert content is None
+
+
+def test_answers_of_an_earlier_relation_are_not_shown(related: Relation, tmp_path: Path) -> None:
+    from howfar.report.comparison import _assessment_of
+
+    found = assessment()
+    estimates = tuple(replace(related.estimates[0], dataset=site.dataset, predicted=site.estimate) for site in found.sites[:3])
+    fitting = replace(related, estimates=estimates)
+    found.save(tmp_path)
+    assert _assessment_of(fitting, tmp_path, None) is not None
+    assert _assessment_of(related, tmp_path, None) is None
+    assert _assessment_of(None, tmp_path, None) is None

@@ -1,0 +1,182 @@
+"""`howfar.assess`: answers with labelled sites, with corrupted sets alone, outside the gate; what it keeps, and bad input."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+import howfar
+from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.results import Comparison, Relation
+from howfar.results.assessment import Assessment
+from howfar.segmenters import build_segmenter
+from howfar.segmenters.checkpoint import Card, Checkpoint
+from howfar.studies.assessment import assess as module
+from howfar.weights.state_dicts import hash_state_dict
+
+QUICK: dict[str, Any] = {
+    "backbone": "colour_moments", "baselines": False, "bootstrap": 0, "permutations": 0, "progress": False,
+}  # fmt: skip
+SITES = ("near", "mid", "far", "new", "walls")
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages take seconds to draw, and have tests of their own."""
+    monkeypatch.setattr(module, "draw", lambda *_, **__: None)
+    monkeypatch.setattr("howfar.studies.distance.write_run", lambda result, folder: result.save(folder))
+
+
+def made(places: Path, out: Path, sites: Sequence[str] = SITES, **given: Any) -> Assessment:
+    source = {} if "model" in given else {"predictions": places / "maps"}
+    return howfar.assess(places / "road", [places / name for name in sites], out, **{**QUICK, **source, **given})
+
+
+def network(learnt: tuple[str, ...] = ()) -> Checkpoint:
+    torch.manual_seed(0)
+    state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
+    data = {"primary": "road", "images": 1, "contents": list(learnt), "held_out": []}
+    return Checkpoint(Card("deepcrack", {"width": 4}, 32, hash_state_dict(state), {}, data, (), None), state)
+
+
+def test_answers_are_those_of_the_relation_in_the_run_folder(places: Path, tmp_path: Path) -> None:
+    found = made(places, tmp_path / "run")
+    relation, comparison = Relation.load(tmp_path / "run"), Comparison.load(tmp_path / "run")
+    assert Assessment.load(tmp_path / "run").to_dict() == found.to_dict()
+    assert found.fits(relation)
+    assert [dataset.name for dataset in comparison.datasets] == list(SITES)
+    assert (found.basis, [row.dataset for row in found.labelled]) == ("sites", ["near", "mid", "far"])
+    for site in found.sites:
+        estimate = next(row for row in relation.estimates if row.dataset == site.dataset)
+        assert (site.estimate, site.low, site.high, site.measured) == (
+            estimate.predicted, estimate.low, estimate.high, estimate.measured,
+        )  # fmt: skip
+    measured = {site.dataset: site.measured for site in found.sites}
+    own = howfar.evaluate(places / "road", places / "maps" / "road", progress=False)
+    alone = howfar.evaluate(places / "mid", places / "maps" / "mid", tuned_on=own, progress=False)
+    assert measured["mid"] == pytest.approx(alone.images["performance"].mean())
+    assert measured["new"] is None
+
+
+def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(places: Path, tmp_path: Path) -> None:
+    found = made(places, tmp_path / "run")
+    walls, new = (next(site for site in found.sites if site.dataset == name) for name in ("walls", "new"))
+    assert walls.inside is False
+    assert walls.answer.startswith("walls: do not believe an estimate. ")
+    assert walls.next.action == "certify"
+    assert walls.next.command == f"howfar certify walls={places / 'walls'} --predictions {places / 'maps' / 'walls'} -k 8"
+    assert found.footer()[0].startswith(walls.answer)
+    assert new.inside is True
+    assert new.answer.startswith("new: F 0.")
+    assert new.warning == ""
+
+
+def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(places: Path, tmp_path: Path) -> None:
+    found = made(places, tmp_path / "run", ["new"], model=network(), only="fade=0.5,blur=3,noise=0.1")
+    assert found.basis == "corrupted"
+    assert [site.dataset for site in found.sites] == ["new"]
+    assert {row.origin for row in found.labelled} == {"corrupted"}
+    assert len(found.labelled) == 3
+    assert found.notes[0].startswith("No foreign set is labelled: the answers rest on 3 corrupted versions of images of road.")
+    assert "0.040" in found.notes[0]
+    assert "corrupted sets" in found.sites[0].answer or "too few" in found.sites[0].answer
+    assert len(found.table()[1]) == 1
+
+
+def test_enough_labelled_sites_need_no_corrupted_sets(places: Path, tmp_path: Path) -> None:
+    found = made(places, tmp_path / "run", model=network())
+    assert found.basis == "sites"
+    assert not (tmp_path / "run" / "corrupted").exists()
+    assert {path.name for path in (tmp_path / "run" / "maps").iterdir()} == {
+        f"{name}{ending}" for name in ("road", *SITES) for ending in ("", "-flipped")
+    }
+
+
+def test_images_that_a_checkpoint_learnt_from_are_not_scored(places: Path, tmp_path: Path) -> None:
+    from howfar.data import content_hash
+
+    first = sorted((places / "road" / "images").iterdir())[0]
+    made(places, tmp_path / "run", model=network((content_hash(first.read_bytes()),)))
+    own = howfar.Evaluation.load(tmp_path / "run" / "performance" / "road.parquet")
+    assert own.n == len(list((places / "road" / "images").iterdir())) - 1
+    assert first.name not in set(own.images["image"])
+
+
+def test_large_images_are_predicted_by_tiles_too_and_the_agreement_is_kept(places: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large" / "images"
+    large.mkdir(parents=True)
+    for file in sorted((places / "new" / "images").iterdir())[:2]:
+        Image.open(file).resize((130, 130)).save(large / file.name)
+    sites = [places / "near", places / "mid", places / "far", large.parent]
+    howfar.assess(places / "road", sites, tmp_path / "run", model=network(), **QUICK)
+    scored = howfar.Evaluation.load(tmp_path / "run" / "performance" / "large.parquet")
+    assert (tmp_path / "run" / "maps" / "large-tiled").is_dir()
+    assert "tile_agreement" in scored.images
+    assert "tiles" in {reading.check for gate in Relation.load(tmp_path / "run").gates for reading in gate.readings}
+
+
+def test_a_killed_run_goes_on_with_the_maps_that_it_made(places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "compare", killed)
+        with pytest.raises(KeyboardInterrupt):
+            made(places, tmp_path / "run", model=network())
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "maps").rglob("*.png")}
+    again = made(places, tmp_path / "run", model=network())
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "maps").rglob("*.png")} == before
+    assert [site.dataset for site in again.sites] == list(SITES)
+
+
+def test_another_comparison_in_the_folder_takes_the_answers_away(places: Path, tmp_path: Path) -> None:
+    made(places, tmp_path / "run")
+    Comparison.load(tmp_path / "run").save(tmp_path / "run")
+    assert not (tmp_path / "run" / "assessment.json").exists()
+
+
+def test_the_sample_is_drawn_by_the_limit(places: Path, tmp_path: Path) -> None:
+    found = made(places, tmp_path / "run", limit=5)
+    assert [site.n for site in found.sites] == [5] * len(SITES)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"predictions": None}, "model and predictions must be given one or the other, got 'neither'"),
+        (
+            {"model": "no.safetensors", "predictions": "maps"},
+            "model and predictions must be given one or the other, got 'both'",
+        ),
+        ({"sites": ["new", "walls"]}, "sites must hold one with masks, got 'new, walls'"),
+        ({"primary": "new"}, "primary must have masks, got 'new without any'"),
+        ({"tiled": True}, "tiled is of use only to a model"),
+        ({"sites": ["near", "near"]}, "datasets must have names of their own"),
+    ],
+)
+def test_bad_input_is_one_line(places: Path, tmp_path: Path, given: dict[str, Any], told: str) -> None:
+    options = {"predictions": places / "maps", **QUICK, **given}
+    primary, sites = options.pop("primary", "road"), options.pop("sites", SITES)
+    with pytest.raises(InputError) as caught:
+        howfar.assess(places / primary, [places / name for name in sites if name != primary], tmp_path / "run", **options)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_dataset_without_a_folder_of_maps_is_named(places: Path, tmp_path: Path) -> None:
+    shutil.copytree(places / "maps", tmp_path / "maps", ignore=shutil.ignore_patterns("far"))
+    with pytest.raises(MissingPathError, match=r"no folder .*far: put the maps of far there"):
+        made(places, tmp_path / "run", predictions=tmp_path / "maps")
+
+
+def test_maps_of_two_datasets_never_share_a_folder(places: Path, tmp_path: Path) -> None:
+    sites = {"near": places / "near", "near-flipped": places / "mid"}
+    with pytest.raises(HowfarError, match="maps lie in folders of their own"):
+        howfar.assess(places / "road", sites, tmp_path / "run", predictions=places / "maps", **QUICK)
