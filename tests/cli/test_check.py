@@ -100,3 +100,15 @@ def test_the_process_ends_with_the_outcome(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 3
+
+
+@pytest.mark.parametrize("option", ["junit", "markdown", "prometheus"])
+def test_a_folder_in_place_of_a_file_is_refused_before_the_log_gets_a_row(
+    file: Path, demo_folders: list[Path], rules: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules.write_text(PASS)
+    log = tmp_path / "log.jsonl"
+    given = ["check", str(file), str(demo_folders[1]), "--rules", str(rules), "--log", str(log)]
+    assert run([*given, f"--{option}", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"howfar: {option} must be a file, not a folder")
+    assert not log.exists()

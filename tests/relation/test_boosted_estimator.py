@@ -80,6 +80,27 @@ def test_damaged_trees_are_refused() -> None:
             restore({**document, name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("left", -1),  # an inner node without a child: the last node's value would count
+        ("left", 0),  # a path in a circle
+        ("feature", 0.5),
+        ("feature", 10**30),
+        ("cut", None),
+        ("value", float("inf")),
+        ("intercept", float("nan")),
+    ],
+)
+def test_a_damaged_node_is_refused(name: str, value: Any) -> None:
+    one = {"feature": [[0, -1, -1]], "left": [[1, -1, -1]], "right": [[2, -1, -1]], "cut": [[0.5, 0, 0]], "value": [[0, 1, 2]]}
+    document = {"form": "boosted", "estimator": "boosted", "needs": ["soft_f"], "intercept": 0.0, **one}
+    assert isinstance(restore(document), Boosted)
+    damaged = value if name == "intercept" else [[value, *one[name][0][1:]]]
+    with pytest.raises(InputError, match="document must be that of a fitted estimator"):
+        restore({**document, name: damaged})
+
+
 def test_a_single_image_is_too_few() -> None:
     with pytest.raises(InputError, match="at least two images for boosted"):
         BOOSTED.fit({name: [0.5] for name in NEEDS}, [0.5], ["a"])

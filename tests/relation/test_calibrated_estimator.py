@@ -216,5 +216,10 @@ def test_wrong_documents_are_refused() -> None:
             Calibrated.from_dict({name: value for name, value in document.items() if name != key})
     with pytest.raises(InputError, match="one estimate and one performance an image"):
         Calibrated.from_dict({**document, "sets": ["cracks"]})
+    odd = [("level", 1e308), ("level", -1), ("left_out", -1), ("left_out", float("inf"))]
+    odd += [(key, [None, *document[key][1:]]) for key in ("estimates", "performance")]
+    for key, value in odd:
+        with pytest.raises(InputError, match=r"^document must"):
+            Calibrated.from_dict({**document, key: value})
     older = {name: value for name, value in document.items() if name != "left_out"}
     assert Calibrated.from_dict(older).left_out == 3

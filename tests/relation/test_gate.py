@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,3 +167,21 @@ def test_bad_input_is_one_line() -> None:
         fit(LABELLED).limits("far")
     with pytest.raises(InputError, match="numeric"):
         values_of({"i_dist": ["near"]})
+
+
+@pytest.mark.parametrize("values", [None, [], {"distance": "a"}, {"distance": []}, {"distance": 10**400}, {"distance": -5}])
+def test_values_that_are_no_numbers_of_at_least_0_are_refused(values: Any) -> None:
+    known = fit({"own": {"distance": 1.0}})
+    for call in (
+        lambda: fit({"own": values}),
+        lambda: known.read("site", values),
+        lambda: GateRange.from_dict({"sets": {"own": values}}),
+    ):
+        with pytest.raises(InputError):
+            call()
+
+
+@pytest.mark.parametrize("columns", ["a", 5])
+def test_columns_are_a_mapping(columns: Any) -> None:
+    with pytest.raises(InputError, match=r"^columns must be a mapping"):
+        values_of(columns)

@@ -71,6 +71,8 @@ def check(
     written = {"junit": junit, "markdown": markdown, "prometheus": prometheus}
     for option, path in written.items():
         options.prepare_folder(option, None if path is None else path.absolute().parent)
+        if path is not None and path.is_dir():
+            raise InputError.of(option, "must be a file, not a folder", str(path), "name a file in it")
     found = study(
         file,
         new or None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import cmath
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,13 +20,24 @@ from howfar.data.dataset import Dataset
 from howfar.data.folder_walk import EXTENSIONS, natural_key, printable, stem, walk
 from howfar.data.labelling import CATEGORY
 from howfar.data.prediction_matching import match_names
-from howfar.data.run_lengths import compressed, from_brush, from_columns, from_rows
+from howfar.data.run_lengths import MOST, compressed, from_brush, from_columns, from_rows
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.location import absolute
 
 __all__ = ["Labels", "read_labels"]
 
 Shapes = Iterator[tuple[str, NDArray[np.bool_]]]
+_DAMAGED = (
+    InputError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    ElementTree.ParseError,
+)
 KINDS = "a folder of masks, or a file that COCO (.json), CVAT (.xml) or Label Studio (.json) exported"
 
 
@@ -80,7 +93,7 @@ def read_labels(dataset: Dataset, source: str | Path) -> Labels:
         by_key = _joined(shapes)
     except MissingExtraError:
         raise
-    except (InputError, OSError, ValueError, LookupError, TypeError, AttributeError, ElementTree.ParseError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{printable(path)} cannot be read ({one_line(error)}): pass {KINDS}") from error
     return Labels(*_matched(dataset, by_key), unsure=unsure)
 
@@ -119,12 +132,14 @@ def _shapes(path: Path) -> tuple[Shapes, bool]:
 def _coco(document: Mapping[str, Any]) -> Shapes:
     """Yield an empty shape for each image of a COCO file, then those of its annotations."""
     images = {image["id"]: image for image in document["images"]}
+    if len(images) < len(document["images"]):
+        raise InputError("two of its images have one id")
     named = {category["id"] for category in document.get("categories", []) if category["name"] == CATEGORY}
     known = {annotation["category_id"] for annotation in document["annotations"]}
     if len(known) > 1 and not named:
         raise InputError(f"it has {len(known)} categories, none called {CATEGORY}")
     for image in images.values():
-        yield image["file_name"], np.zeros((image["height"], image["width"]), np.bool_)
+        yield image["file_name"], _blank(image["height"], image["width"])
     for annotation in document["annotations"]:
         if not named or annotation["category_id"] in named:
             image = images[annotation["image_id"]]
@@ -132,26 +147,38 @@ def _coco(document: Mapping[str, Any]) -> Shapes:
 
 
 def _coco_shape(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
-    runs = _outlined(segmentation, height, width) if isinstance(segmentation, list) else segmentation["counts"]
+    if isinstance(segmentation, list):
+        return _outlined(segmentation, height, width)
+    runs = segmentation["counts"]
+    size = segmentation.get("size", [height, width])
+    if list(size) != [height, width]:
+        raise InputError.of("size of a segmentation", f"must be that of its image, {[height, width]}", size)
     return from_columns(runs if isinstance(runs, list) else compressed(runs), height, width)
 
 
-def _outlined(polygons: Any, height: int, width: int) -> bytes:
-    """Fill polygons as COCO does, and return compressed run lengths."""
+def _outlined(polygons: Sequence[Sequence[float]], height: int, width: int) -> NDArray[np.bool_]:
+    """Fill polygons as COCO does; none of them is an empty shape."""
+    if not polygons:
+        return _blank(height, width)
+    # pycocotools takes four numbers for a box, drops the last of an odd count, and hangs or crashes on endless outlines.
+    for polygon in polygons:
+        _checked_points(list(zip(polygon[::2], polygon[1::2], strict=True)), height, width)
     try:
         from pycocotools import mask
     except ImportError as error:
         raise MissingExtraError("polygons of COCO need pycocotools: pip install 'howfar[detection]'") from error
     runs: bytes = mask.merge(mask.frPyObjects(polygons, height, width))["counts"]
-    return runs
+    return from_columns(compressed(runs), height, width)
 
 
 def _cvat(root: ElementTree.Element) -> Shapes:
     """Yield an empty shape for each image of a CVAT file, then those of its polygons, boxes and masks."""
     for image in root.iter("image"):
         name, width, height = image.attrib["name"], int(image.attrib["width"]), int(image.attrib["height"])
-        yield name, np.zeros((height, width), np.bool_)
+        yield name, _blank(height, width)
         for element in image:
+            if element.tag in _UNREAD:
+                raise InputError(f"{element.tag} of {name} is no area: draw polygons, boxes or masks")
             if element.tag in _CVAT:
                 yield name, _CVAT[element.tag](element.attrib, height, width)
 
@@ -163,12 +190,15 @@ def _cvat_polygon(values: Mapping[str, str], height: int, width: int) -> NDArray
 
 def _cvat_box(values: Mapping[str, str], height: int, width: int) -> NDArray[np.bool_]:
     left, top, right, bottom = (float(values[name]) for name in ("xtl", "ytl", "xbr", "ybr"))
-    return _rectangle(left, top, right, bottom, height, width)
+    angle = float(values.get("rotation", 0))
+    return _rectangle((left, top, right, bottom), height, width, angle, ((left + right) / 2, (top + bottom) / 2))
 
 
 def _cvat_mask(values: Mapping[str, str], height: int, width: int) -> NDArray[np.bool_]:
     left, top, across, down = (int(float(values[name])) for name in ("left", "top", "width", "height"))
-    shape = np.zeros((height, width), np.bool_)
+    if min(left, top, across, down) < 0 or left + across > width or top + down > height:
+        raise InputError.of("mask", f"must lie inside its image of {width} × {height}", f"{across} × {down} at {left}, {top}")
+    shape = _blank(height, width)
     shape[top : top + down, left : left + across] = from_rows([int(run) for run in values["rle"].split(",")], down, across)
     return shape
 
@@ -178,6 +208,9 @@ _CVAT: Mapping[str, Callable[[Mapping[str, str], int, int], NDArray[np.bool_]]] 
     "box": _cvat_box,
     "mask": _cvat_mask,
 }
+
+# Left out in silence, such a label would say that there is nothing in the image.
+_UNREAD = ("polyline", "points", "ellipse", "cuboid", "skeleton")
 
 
 def _label_studio(tasks: Sequence[Mapping[str, Any]]) -> Shapes:
@@ -202,7 +235,7 @@ def _label_studio_shape(result: Mapping[str, Any]) -> NDArray[np.bool_]:
         return _polygon([(x * width / 100, y * height / 100) for x, y in value["points"]], height, width)
     left, top = value["x"] * width / 100, value["y"] * height / 100
     right, bottom = left + value["width"] * width / 100, top + value["height"] * height / 100
-    return _rectangle(left, top, right, bottom, height, width)
+    return _rectangle((left, top, right, bottom), height, width, float(value.get("rotation", 0)), (left, top))
 
 
 def _file_of(address: str) -> str:
@@ -213,12 +246,47 @@ def _file_of(address: str) -> str:
 
 
 def _polygon(points: Sequence[tuple[float, float]], height: int, width: int) -> NDArray[np.bool_]:
-    canvas = Image.new("1", (width, height))
-    ImageDraw.Draw(canvas).polygon(list(points), fill=1, outline=1)
+    canvas = Image.new("1", _blank(height, width).shape[::-1])
+    ImageDraw.Draw(canvas).polygon(_checked_points(points, height, width), fill=1, outline=1)
     return np.asarray(canvas)
 
 
-def _rectangle(left: float, top: float, right: float, bottom: float, height: int, width: int) -> NDArray[np.bool_]:
-    shape = np.zeros((height, width), np.bool_)
+def _rectangle(
+    sides: tuple[float, float, float, float], height: int, width: int, angle: float, about: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Fill left, top, right, bottom, turned clockwise about a point by an angle in degrees."""
+    _checked_numbers((*sides, *about), height, width)
+    left, top, right, bottom = sides
+    if angle:
+        turn = cmath.rect(1.0, math.radians(angle))
+        corners = [
+            complex(*about) + turn * (complex(x, y) - complex(*about))
+            for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
+        ]
+        return _polygon([(corner.real, corner.imag) for corner in corners], height, width)
+    shape = _blank(height, width)
     shape[max(round(top), 0) : max(round(bottom), 0), max(round(left), 0) : max(round(right), 0)] = True
     return shape
+
+
+def _blank(height: int, width: int) -> NDArray[np.bool_]:
+    """Return an empty shape; `InputError` for a size that no image has."""
+    whole = all(isinstance(side, int) and not isinstance(side, bool) for side in (height, width))
+    if not whole or not (height >= 1 and width >= 1 and height * width <= MOST):
+        raise InputError.of("size of an image", "must be whole numbers of pixels, at least 1 each", (width, height))
+    return np.zeros((height, width), np.bool_)
+
+
+def _checked_points(points: Sequence[tuple[float, float]], height: int, width: int) -> list[tuple[float, float]]:
+    """Return the corners of a polygon, at least three; they may lie outside of the image, but not further than it is large."""
+    if len(points) < 3:
+        raise InputError.of("polygon", "must have at least three corners", len(points))
+    _checked_numbers([number for point in points for number in point], height, width)
+    return list(points)
+
+
+def _checked_numbers(numbers: Sequence[float], height: int, width: int) -> None:
+    most = 10 * max(height, width)
+    wrong = next((number for number in numbers if not -most <= number <= most), None)
+    if wrong is not None:
+        raise InputError.of("corner of a shape", f"must lie in or near its image of {width} × {height}", wrong)

@@ -14,6 +14,8 @@ __all__ = ["compressed", "from_brush", "from_columns", "from_rows", "to_brush", 
 CHANNELS = 4
 """Label Studio's brush strokes are RGBA pictures, of which the last channel counts."""
 WORD = 8
+MOST = 1 << 30
+"""Pixels of an image at most."""
 SIZES = (3, 4, 8, 16)
 """How many bits the length of a run may take in a brush's stream."""
 
@@ -56,6 +58,8 @@ def compressed(text: str | bytes) -> list[int]:
     number = place = 0
     for byte in text.encode() if isinstance(text, str) else text:
         digit = byte - 48
+        if not 0 <= digit < 64 or place > 60:
+            raise InputError("the compressed run lengths are no such text: export them again")
         number |= (digit & 31) << place
         place += 5
         if not digit & 32:
@@ -118,8 +122,10 @@ def from_brush(stream: Sequence[int], height: int, width: int) -> NDArray[np.boo
 
     Raises `InputError` where the bytes are no such stream, or are of another size.
     """
-    values = np.zeros(height * width * CHANNELS, dtype=np.uint8)
     try:
+        if not 0 < height * width <= MOST:
+            raise ValueError(f"an image of {width} × {height} pixels")
+        values = np.zeros(height * width * CHANNELS, dtype=np.uint8)
         _read_brush(np.asarray(stream, dtype=np.uint8).tobytes(), values)
     except (ValueError, IndexError, OverflowError) as error:
         raise InputError(f"the run lengths of a brush cannot be read ({error}): export it again") from error
@@ -160,9 +166,12 @@ def _runs(values: NDArray[np.bool_]) -> list[int]:
 
 
 def _values(counts: Sequence[int], pixels: int) -> NDArray[np.bool_]:
-    lengths = np.asarray(counts, dtype=np.int64)
-    if lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != pixels:
-        raise InputError.of(
-            "run lengths", f"must add up to the image's {pixels} pixels", int(lengths.sum()), "export them again"
-        )
+    lengths = np.asarray(counts)
+    if lengths.ndim != 1 or (len(lengths) and not np.issubdtype(lengths.dtype, np.integer)):
+        raise InputError.of("run lengths", "must be whole numbers", lengths.dtype.name, "export them again")
+    # Each is checked alone too: the sum of huge ones would wrap around.
+    if (lengths < 0).any() or (lengths > pixels).any() or lengths.sum() != pixels:
+        what = "others" if (lengths < 0).any() or (lengths > pixels).any() else int(lengths.sum())
+        raise InputError.of("run lengths", f"must add up to the image's {pixels} pixels", what, "export them again")
+    lengths = lengths.astype(np.int64)
     return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)

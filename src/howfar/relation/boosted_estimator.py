@@ -65,17 +65,43 @@ class Boosted:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Boosted:
         """Rebuild a fit from the values of `to_dict`; raises `ValueError` where trees lead out of themselves."""
-        whole = [np.array(document[name], dtype=np.int64) for name in ("feature", "left", "right")]
+        whole = [_whole(document[name]) for name in ("feature", "left", "right")]
         real = [np.array(document[name], dtype=np.float64) for name in ("cut", "value")]
-        needs = tuple(str(name) for name in document["needs"])
+        needs, intercept = tuple(str(name) for name in document["needs"]), float(document["intercept"])
         shapes = {array.shape for array in (*whole, *real)}
         if len(shapes) != 1 or whole[0].ndim != 2 or 0 in whole[0].shape:
             raise ValueError(f"trees of shapes {sorted(shapes)}")
         bounds = (len(needs), whole[0].shape[1], whole[0].shape[1])
         if any(array.min() < _LEAF or array.max() >= bound for array, bound in zip(whole, bounds, strict=True)):
             raise ValueError("trees that lead out of themselves")
+        if not _ending(*whole):
+            raise ValueError(f"trees that do not end in leaves after {DEPTH} steps")
+        if not np.isfinite([*real[0].ravel(), *real[1].ravel(), intercept]).all():
+            raise ValueError("trees of values that are not finite")
         feature, left, right = whole
-        return cls(str(document["estimator"]), needs, float(document["intercept"]), feature, real[0], left, right, real[1])
+        return cls(str(document["estimator"]), needs, intercept, feature, real[0], left, right, real[1])
+
+
+def _whole(values: Any) -> NDArray[np.int64]:
+    """Return whole numbers as an array; `ValueError` for others, which would be rounded in silence."""
+    array = np.asarray(values)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ValueError("trees whose columns or nodes are no whole numbers")
+    return array.astype(np.int64)
+
+
+def _ending(feature: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> bool:
+    """Return whether every path through every tree ends in a leaf after as many steps as are taken."""
+    for tree, low, high in zip(feature, left, right, strict=True):
+        reached = {0}
+        for _ in range(DEPTH):
+            inner = [node for node in reached if tree[node] != _LEAF]
+            reached = {int(child) for node in inner for child in (low[node], high[node])}
+            if _LEAF in reached:
+                return False
+        if any(tree[node] != _LEAF for node in reached):
+            return False
+    return True
 
 
 def boosted(name: str, needs: tuple[str, ...], labelled: Labelled) -> Boosted:

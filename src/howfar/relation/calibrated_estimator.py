@@ -185,10 +185,12 @@ class Calibrated:
             # Profiles that howfar 0.1 wrote left out every set there was, or folds of a single one.
             several = len(set(sets)) if len(set(sets)) > 1 else 0
             left_out = int(document.get("left_out", several))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"document must be that of a calibrated estimator ({type(error).__name__}: {error})") from error
         if not estimates.shape == performance.shape == (len(sets),):
             raise InputError.of("document", "must hold one estimate and one performance an image", estimates.shape)
+        if not 0 < level < 1 or left_out < 0 or not np.isfinite(estimates).all() or not np.isfinite(performance).all():
+            raise InputError("document must hold a level between 0 and 1, and finite estimates and performance")
         return cls(restore(fitted), level, estimates, performance, sets, left_out)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError
+from howfar.errors import InputError, one_line
 from howfar.relation.gate_words import said
 from howfar.relation.label_free_columns import Columns, column, rows
 from howfar.results.gate import Gate, GateReading
@@ -200,7 +200,13 @@ class GateRange:
         >>> print(gate.outside[0].words)
         farther than anything labelled (distance 1.42 times the primary's own, labelled 1 to 1.2, limit 1.32)
         """
-        readings = (self._reading(check, _known(values.get(check.name)), values, tiled) for check in CHECKS)
+        if not isinstance(values, Mapping):
+            raise InputError.of("values", "must be a mapping of checks to values", type(values).__name__)
+        known = {check.name: _known(values.get(check.name), f"values[{check.name}]") for check in CHECKS}
+        wrong = next((f"{check} {value:g}" for check, value in known.items() if value is not None and value < 0), None)
+        if wrong is not None:
+            raise InputError.of("values", "must be at least 0", wrong)
+        readings = (self._reading(check, known[check.name], known, tiled) for check in CHECKS)
         return Gate(dataset, tuple(reading for reading in readings if reading is not None))
 
     def to_dict(self) -> dict[str, Any]:
@@ -221,7 +227,7 @@ class GateRange:
         """
         try:
             return fit(document["sets"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"document must be that of a gate ({type(error).__name__}: {error})") from error
 
     def _reading(self, check: Check, value: float | None, values: Values, tiled: bool) -> GateReading | None:
@@ -239,7 +245,7 @@ class GateRange:
 
     def _room(self, values: Values) -> bool:
         """Return whether images are large enough, against the smallest labelled ones, to be predicted by tiles."""
-        side, labelled = _known(values.get("size")), self.labelled("size")
+        side, labelled = values.get("size"), self.labelled("size")
         return side is None or not labelled or side > 1.5 * min(labelled.values())
 
 
@@ -268,8 +274,10 @@ def fit(sets: Mapping[str, Values]) -> GateRange:
     ([1.331], {'own': 160.0})
     """
     learnt: dict[str, dict[str, float]] = {}
+    if not isinstance(sets, Mapping) or not all(isinstance(values, Mapping) for values in sets.values()):
+        raise InputError.of("sets", "must be a mapping of datasets to mappings of checks to values", type(sets).__name__)
     for name, values in sets.items():
-        known = {check.name: _known(values.get(check.name)) for check in CHECKS}
+        known = {check.name: _known(values.get(check.name), f"sets[{name}]") for check in CHECKS}
         wrong = next((f"{check} {value:g}" for check, value in known.items() if value is not None and value < 0), None)
         if wrong is not None:
             raise InputError.of(f"sets[{name}]", "must hold values of at least 0", wrong)
@@ -284,8 +292,11 @@ def _named(name: str) -> Check:
     raise InputError.of("check", f"must be one of {', '.join(check.name for check in CHECKS)}", name)
 
 
-def _known(value: float | None) -> float | None:
+def _known(value: float | None, argument: str) -> float | None:
     if value is None:
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError.of(argument, f"must hold numbers ({one_line(error)})", type(value).__name__) from error
     return number if math.isfinite(number) else None

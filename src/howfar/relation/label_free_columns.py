@@ -39,6 +39,8 @@ def rows(columns: Columns) -> int:
 
     Raises `InputError` where there is no column, or columns differ in length.
     """
+    if not hasattr(columns, "items"):
+        raise InputError.of("columns", "must be a mapping of names to columns", type(columns).__name__)
     lengths = {name: len(np.atleast_1d(np.asarray(values))) for name, values in columns.items()}
     if not lengths:
         raise InputError.of("columns", "must hold at least one column", "none", "the number of images is read from it")

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError
 from howfar.sampling.sample import Sample
-from howfar.sampling.value_checks import as_groups, as_proxy, as_sizes
+from howfar.sampling.value_checks import as_count, as_groups, as_proxy, as_rng, as_sizes
 
 STRATIFIED_FROM = 8
 """Labels from which on the sample has strata; fewer are a simple random sample, of which bounds hold without assumptions."""
@@ -91,9 +90,7 @@ def draw(
     (16, [3, 5, 5, 3], 100)
     """
     p = as_proxy(proxy)
-    if k < 1:
-        raise InputError.of("k", "must be at least 1", k)
-    rng = np.random.default_rng(seed)
+    k, rng = as_count(k, "k"), as_rng(seed)
     photographs = None if groups is None else as_groups(groups, len(p))
     if k >= len(p):
         return _sample([(np.arange(len(p)), len(p))], rng)

@@ -13,7 +13,7 @@ from howfar.sampling.betting import betting_interval
 from howfar.sampling.design import STRATIFIED_FROM
 from howfar.sampling.prediction_powered import prediction_powered
 from howfar.sampling.sample import Sample
-from howfar.sampling.value_checks import as_proxy, as_shares, check_fits, check_level, filled
+from howfar.sampling.value_checks import as_proxy, as_shares, check_fits, check_level, check_sample, filled
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def mean(values: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 
     >>> bool(estimate.low < np.mean(proxy**2) < estimate.high)
     True
     """
+    check_sample(sample)
     measured, predicted = as_shares(values, "values", len(sample)), filled(as_proxy(proxy))
     check_fits(sample, len(predicted))
     return of_values(measured, predicted[sample.indices], float(predicted.mean()), sample, level)

@@ -12,7 +12,7 @@ from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.sampling.estimates import Estimate, of_values
 from howfar.sampling.sample import Sample
-from howfar.sampling.value_checks import as_groups, as_proxy, as_shares, check_fits, filled
+from howfar.sampling.value_checks import as_count, as_groups, as_proxy, as_rng, as_shares, check_fits, check_sample, filled
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +65,11 @@ def folds(
     >>> [(len(fold.learn), len(fold.held)) for fold in folds(sample)]
     [(4, 4), (4, 4)]
     """
-    rng = np.random.default_rng(seed)
+    check_sample(sample)
+    rng = as_rng(seed)
     names = np.arange(len(sample)) if groups is None else as_groups(groups, sample.population)[sample.indices]
     units = len(np.unique(names))
-    if not 2 <= parts <= units:
+    if not 2 <= as_count(parts, "parts") <= units:
         raise InputError.of("parts", f"must be between 2 and the {units} images or photographs to divide", parts)
     part = _dealt(sample.strata, names, parts, rng)
     places = np.arange(len(sample))
@@ -124,6 +125,7 @@ def cross_fitted_mean(
     >>> round(estimate.value, 2)
     0.5
     """
+    check_sample(sample)
     measured = as_shares(values, "values", len(sample))
     held = np.concatenate([fold.held for fold in divided]) if divided else np.empty(0, dtype=np.int64)
     if not np.array_equal(np.sort(held), np.arange(len(sample))):

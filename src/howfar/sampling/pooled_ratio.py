@@ -10,7 +10,7 @@ from howfar.errors import InputError
 from howfar.sampling.estimates import Estimate
 from howfar.sampling.prediction_powered import Powered, prediction_powered
 from howfar.sampling.sample import Sample
-from howfar.sampling.value_checks import as_numbers, check_fits, check_level, filled
+from howfar.sampling.value_checks import as_numbers, check_fits, check_level, check_sample, filled
 
 _STEPS = 3
 _LEAST = 2
@@ -52,6 +52,7 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike, proxy: ArrayLike, samp
     >>> round(estimate.value, 3), estimate.low < 0.5 < estimate.high
     (0.5, True)
     """
+    check_sample(sample)
     above, below = _counts(numerators, denominators, len(sample))
     check_level(level)
     return _estimate(above, below, _expected(proxy, sample), sample, level)
@@ -91,7 +92,8 @@ def ods(
     >>> round(estimate.value, 2), threshold
     (0.6, 1)
     """
-    above, below, expected = (np.asarray(x, dtype=np.float64) for x in (numerators, denominators, proxy))
+    check_sample(sample)
+    above, below, expected = _floats(numerators, "numerators"), _floats(denominators, "denominators"), _floats(proxy, "proxy")
     if above.ndim != 2 or above.shape != below.shape or not above.shape[1]:
         raise InputError.of("numerators and denominators", "must both be (k, thresholds)", (above.shape, below.shape))
     if expected.ndim == 3 and expected.shape[2] != above.shape[1]:
@@ -107,6 +109,13 @@ def ods(
     return found[best], best
 
 
+def _floats(x: ArrayLike, name: str) -> Float64Array:
+    try:
+        return np.array(x, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be numbers: {error}") from error
+
+
 def _counts(numerators: ArrayLike, denominators: ArrayLike, k: int) -> tuple[Float64Array, Float64Array]:
     above, below = as_numbers(numerators, "numerators", k), as_numbers(denominators, "denominators", k)
     if not ((above >= 0.0) & (above <= below)).all():
@@ -118,7 +127,7 @@ def _counts(numerators: ArrayLike, denominators: ArrayLike, k: int) -> tuple[Flo
 
 def _expected(proxy: ArrayLike, sample: Sample) -> Float64Array:
     """Return (2, m) expected numbers; a predicted performance p stands for p of 1."""
-    expected = np.array(proxy, dtype=np.float64)
+    expected = _floats(proxy, "proxy")
     if expected.ndim == 1:
         expected = np.stack([filled(as_numbers(expected, "proxy")), np.ones(len(expected))])
     if expected.ndim != 2 or len(expected) != 2 or not np.isfinite(expected).all():

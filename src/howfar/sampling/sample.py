@@ -43,6 +43,13 @@ class Sample:
     strata: NDArray[np.int64]
 
     def __post_init__(self) -> None:
+        for name, kind in (("indices", np.integer), ("probabilities", np.number), ("strata", np.integer)):
+            given = getattr(self, name)
+            part = np.asarray(given)
+            if part.ndim != 1 or (part.size and not np.issubdtype(part.dtype, kind)):
+                what = "whole numbers" if kind is np.integer else "numbers"
+                raise InputError.of("sample", f"must have one row of {what} as its {name}", given)
+            object.__setattr__(self, name, part)
         count = len(self.indices)
         shapes = {np.shape(part) for part in (self.indices, self.probabilities, self.strata)}
         if shapes != {(count,)} or not count:

@@ -23,7 +23,7 @@ from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.sampling.betting import SHARES_STAKED
 from howfar.sampling.until import Until
-from howfar.sampling.value_checks import as_proxy, as_shares, check_level, filled
+from howfar.sampling.value_checks import as_count, as_proxy, as_rng, as_shares, check_level, filled
 
 _MEANS = np.linspace(0.0, 1.0, 1001)
 _SHARES = np.minimum(SHARES_STAKED, 0.995)[:, None]
@@ -72,9 +72,7 @@ def order(m: int, *, seed: int | np.random.Generator = 0) -> NDArray[np.int64]:
     >>> sorted(order(4).tolist())
     [0, 1, 2, 3]
     """
-    if m < 1:
-        raise InputError.of("m", "must be at least 1", m)
-    return np.asarray(np.random.default_rng(seed).permutation(m))
+    return np.asarray(as_rng(seed).permutation(as_count(m, "m")))
 
 
 def sequence(
@@ -118,7 +116,7 @@ def sequence(
     if len(measured) > len(places):
         raise InputError.of("values", f"must be at most the {len(places)} images of the order", len(measured))
     check_level(level)
-    rule = Until.parse(until) if isinstance(until, str) else until
+    rule = until if until is None or isinstance(until, Until) else Until.parse(until)
     low, high, value = _followed(measured, predicted, places[: len(measured)], level)
     settled = () if rule is None else tuple(rule.settled(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True))
     return ConfidenceSequence(value, low, high, settled, level)

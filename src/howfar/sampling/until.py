@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from numbers import Real
 
 from howfar.errors import InputError
 
@@ -34,7 +35,7 @@ class Until:
     def __post_init__(self) -> None:
         if self.kind not in ("half width", "at least", "at most"):
             raise InputError.of("kind", 'must be "half width", "at least" or "at most"', self.kind)
-        if not 0.0 < self.value < 1.0:
+        if not isinstance(self.value, Real) or not 0.0 < self.value < 1.0:
             raise InputError.of("until", "must name a value between 0 and 1", self.value)
 
     @classmethod
@@ -52,7 +53,7 @@ class Until:
         >>> Until.parse("±0.05"), Until.parse("F >= 0.6")
         (Until(kind='half width', value=0.05), Until(kind='at least', value=0.6))
         """
-        found = _TEXT.fullmatch(text.strip())
+        found = _TEXT.fullmatch(text.strip()) if isinstance(text, str) else None
         if found is None:
             raise InputError.of("until", "must read like ±0.05, F >= 0.6 or F <= 0.3", text)
         kind = "half width" if found["width"] else _SIGNS[found["sign"]]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError
+from howfar.errors import InputError, one_line
 from howfar.sampling.sample import Sample
+
+_LARGEST = 1e100
+"""Sizes above it are none, and their sum would overflow."""
 
 
 def as_numbers(x: ArrayLike, name: str, length: int | None = None) -> Float64Array:
@@ -52,21 +57,50 @@ def as_groups(groups: ArrayLike, length: int) -> NDArray[np.int64]:
     names = np.asarray(groups)
     if names.shape != (length,):
         raise InputError.of("groups", f"must name {length} photographs, one an image", names.shape)
-    return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
+    try:
+        return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
+    except TypeError as error:
+        raise InputError.of("groups", "must be names of one kind", one_line(error), "pass text") from error
 
 
 def as_sizes(sizes: ArrayLike, length: int) -> Float64Array:
     """Return expected sizes of images as one row of numbers, none below 0, not all 0."""
     values = as_numbers(sizes, "sizes", length)
     if not (values >= 0.0).all() or not values.any():
-        raise InputError.of("sizes", "must be numbers of 0 or more, not all 0", float(np.nanmin(values)))
+        wrong = values[~(values >= 0.0)]
+        raise InputError.of("sizes", "must be numbers of 0 or more, not all 0", float(wrong[0]) if len(wrong) else 0.0)
+    if values.max() > _LARGEST:
+        raise InputError.of("sizes", f"must be at most {_LARGEST:g}", float(values.max()), "give them in pixels")
     return values
+
+
+def as_count(x: int, name: str) -> int:
+    """Return a number of images, a whole number of at least 1."""
+    if isinstance(x, bool) or not isinstance(x, Integral):
+        raise InputError.of(name, "must be a whole number", x, "pass 16")
+    if x < 1:
+        raise InputError.of(name, "must be at least 1", x)
+    return int(x)
+
+
+def as_rng(seed: int | np.random.Generator) -> np.random.Generator:
+    """Return the generator that a seed stands for, or the one that was given."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise InputError.of("seed", "must be a whole number of at least 0, or a generator", seed, "pass 0") from error
 
 
 def check_level(level: float) -> None:
     """Refuse a confidence level outside (0, 1)."""
-    if not 0.0 < level < 1.0:
+    if not isinstance(level, Real) or not 0.0 < level < 1.0:
         raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
+
+
+def check_sample(sample: Sample) -> None:
+    """Refuse what is no sample."""
+    if not isinstance(sample, Sample):
+        raise InputError.of("sample", "must be what howfar.sampling.draw returned", type(sample).__name__)
 
 
 def check_fits(sample: Sample, length: int, name: str = "proxy") -> None:

@@ -158,3 +158,8 @@ def test_a_breach_goes_before_undecided_and_warnings_do_not_count() -> None:
     labels = (made("undecided", labels=8), made("undecided", labels=20), made("undecided", labels=5, dataset="b"))
     assert Check("roads", labels).labels == 25
     assert "label 25 more" in Check("roads", labels).caption()
+
+
+def test_a_remedy_quotes_the_name_of_a_dataset_as_a_shell_needs_it() -> None:
+    decision = decided({"performance": {"at_least": 0.6}}, Known(batch(dataset="my $(site)")))
+    assert "howfar certify 'my $(site)' -k" in decision.remedy

@@ -104,3 +104,34 @@ def test_rows_are_split_at_a_moment() -> None:
     before, after = log.split(rows, moment("2026-01-02"))
     assert [each.key for each in before], [each.key for each in after] == (["a"], ["b"])
     assert log.split(rows, None) == ((), tuple(rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mean_predicted", "a"),
+        ("mean_predicted", []),
+        ("mean_predicted", float("nan")),
+        ("value", {}),
+        ("n", "3"),
+        ("n", -1),
+        ("gate", 5),
+        ("dataset", None),
+        ("predicted", [True, float("inf")]),
+    ],
+)
+def test_a_row_of_other_types_counts_as_damaged(tmp_path: Path, name: str, value: object) -> None:
+    file = tmp_path / "log.jsonl"
+    add(file, row("a"))
+    written = json.loads(file.read_text(encoding="utf-8"))
+    written["batch"][name] = value
+    file.write_text(json.dumps(written) + "\n", encoding="utf-8")
+    assert log.read(file) == ((), 1)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_row_of_no_time_that_there_is_counts_as_damaged(tmp_path: Path, time: str) -> None:
+    file = tmp_path / "log.jsonl"
+    add(file, row("a"))
+    file.write_text(file.read_text(encoding="utf-8").replace("2026-01-01T00:00:00+00:00", time), encoding="utf-8")
+    assert log.read(file) == ((), 1)

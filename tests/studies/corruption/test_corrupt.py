@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from howfar.data import Dataset, content_hash, read_mask
 from howfar.data.probability_map_files import write_map
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingPathError, UnknownNameError
+from howfar.io.lock import locked
 from howfar.perturb import labelled_every, labelled_named
 from howfar.pipeline.prediction import predict
 from howfar.results import Evaluation
@@ -313,3 +315,27 @@ def test_a_dataset_without_masks_is_refused(roads: Path, tmp_path: Path) -> None
         made(roads, tmp_path / "sets")
     with pytest.raises(InputError, match=r"^primary must be images, not embeddings"):
         corrupt(np.zeros((4, 4)), tmp_path / "sets")
+
+
+@pytest.mark.parametrize("fault", ["sys.exit(0) if images.name != 'images' else None", "break"])
+def test_a_command_that_is_mended_predicts_anew(roads: Path, tmp_path: Path, fault: str) -> None:
+    script = tmp_path / "mine.py"
+    command = f"{sys.executable} {script} {{images}} {{out}}"
+    script.write_text(DARK.replace("    print(file.name)", f"    {fault}"))
+    with pytest.raises(InputError):
+        made(roads, tmp_path / "sets", predict_command=command, only="fade=0.5")
+    script.write_text(DARK)
+    sets = made(roads, tmp_path / "sets", predict_command=command, only="fade=0.5")
+    assert [one.n for one in sets.evaluations] == [3]
+
+
+def test_a_second_run_with_the_same_folder_waits(roads: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sets"
+    out.mkdir()
+    with ThreadPoolExecutor(1) as pool:
+        with locked(out):
+            second = pool.submit(made, roads, out, only="fade=0.5")
+            with pytest.raises(TimeoutError):
+                second.result(0.5)
+            assert not any(out.iterdir())
+        assert len(second.result(20).datasets) == 1

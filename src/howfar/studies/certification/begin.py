@@ -20,6 +20,7 @@ from howfar.metrics import stack, threshold_index
 from howfar.pipeline.reference_profile import Profile
 from howfar.results.certificate import Certificate, Drawn, Site
 from howfar.sampling import Sample, draw, order
+from howfar.sampling.value_checks import as_count
 from howfar.studies.certification.estimates import Goal
 from howfar.studies.certification.measures import Measure, expected_counts
 from howfar.studies.certification.site import ReadSite, added_since, check_unchanged, read_site
@@ -82,8 +83,11 @@ def begin(dataset: Dataset, asked: Asked, seen: Seen, over: Certificate | None =
         As `read_site`; a site of other images than the sample's.
     """
     if over is not None:
+        check_whole(over)
         refuse_learnt(seen, over)
         _check_design(asked, over)
+    elif asked.k is not None:
+        as_count(asked.k, "k")
     read = read_site(seen.unseen(dataset), asked.given, asked.predictions, asked.profile)
     if over is None:
         sizes = _sizes(read, asked.measure, _threshold(asked))
@@ -118,6 +122,9 @@ def go_on(dataset: Dataset, asked: Asked, seen: Seen, earlier: Certificate) -> B
     InputError
         An image or a map has changed, or an option says other than when the sample was drawn.
     """
+    check_whole(earlier)
+    if asked.k is not None:
+        as_count(asked.k, "k")
     _check_same_options(asked, earlier)
     _check_design(asked, earlier)
     refuse_learnt(seen, earlier)
@@ -138,6 +145,18 @@ def go_on(dataset: Dataset, asked: Asked, seen: Seen, earlier: Certificate) -> B
         design=earlier.design,
         notes=(more,) if added else (),
     )
+
+
+def check_whole(certificate: Certificate) -> None:
+    """Refuse a certificate whose parts do not fit together, as no run of certify writes: its chances would hold for nothing."""
+    site = certificate.site
+    lengths = {len(site.images), len(site.contents), len(site.predictions), len(site.proxies), certificate.n}
+    drawn = certificate.sample
+    known = len(lengths) == 1 and all(0 <= one.index < certificate.n and site.images[one.index] == one.image for one in drawn)
+    if not known or len({one.index for one in drawn}) < len(drawn) or len(set(site.images)) < len(site.images):
+        raise InputError(
+            f"the certificate of {certificate.dataset} is damaged, its sample does not fit its site: draw anew in another --out"
+        )
 
 
 def refuse_learnt(seen: Seen, certificate: Certificate) -> None:
@@ -180,9 +199,7 @@ def drawn_sample(
     """
     if not until:
         return draw(proxies, LABELS if k is None else k, groups=groups or None, sizes=sizes, seed=seed)
-    count = min(LABELS_UNTIL if k is None else k, len(proxies))
-    if count < 1:
-        raise InputError.of("k", "must be at least 1", k)
+    count = min(LABELS_UNTIL if k is None else as_count(k, "k"), len(proxies))
     return Sample(order(len(proxies), seed=seed)[:count], np.full(count, count / len(proxies)), np.zeros(count, dtype=np.int64))
 
 
@@ -238,7 +255,11 @@ def _check_same_images(record: Site, over: Certificate) -> None:
 def _sizes(read: ReadSite, measure: Measure, threshold: float) -> Float64Array | None:
     """Return the expected size of each image in a ratio of sums, (m,); None for a mean over images."""
     parts = measure.measured(stack(expected_counts(one) for one in read.histograms), threshold).parts
-    return None if parts is None else parts[1][:, 0 if parts[1].shape[1] == 1 else threshold_index(threshold)]
+    if parts is None:
+        return None
+    sizes = parts[1][:, 0 if parts[1].shape[1] == 1 else threshold_index(threshold)]
+    # Where nothing is predicted in any image, none is larger than another.
+    return sizes if sizes.any() else np.ones(len(sizes))
 
 
 def _threshold(asked: Asked) -> float:

@@ -109,6 +109,8 @@ def certify(
             "out": out,
         }
         return certify_values(site, k, labels, beside, given)
+    _check_paths({"predictions": predictions, "labels": labels, "profile": profile, "out": out}, (str, Path))
+    _check_paths({"sample": sample}, (str, Path, Certificate))
     folder = ready_folder("out", out)
     earlier = Certificate.load(folder) if folder is not None and (folder / Certificate.DOCUMENT).is_file() else None
     over = sample if sample is None or isinstance(sample, Certificate) else Certificate.load(sample)
@@ -128,6 +130,13 @@ def certify(
         certificate.save(folder)
         draw_page(certificate, folder)
     return certificate
+
+
+def _check_paths(arguments: Mapping[str, Any], kinds: tuple[type, ...]) -> None:
+    """Refuse what is no path, before anything is read."""
+    for name, value in arguments.items():
+        if value is not None and not isinstance(value, kinds):
+            raise InputError.of(name, "must be the path of a file or folder", type(value).__name__)
 
 
 def _question(given: Mapping[str, Any], written: Mapping[str, Any], earlier: Certificate | None) -> Question:
@@ -209,6 +218,16 @@ def _doubts(question: Question, labelled: int, population: int) -> tuple[str, ..
     )
 
 
+def _undefined(question: Question, labelled: int, value: float | None) -> tuple[str, ...]:
+    """Say why there is no value though there are labels."""
+    if not labelled or value is not None:
+        return ()
+    return (
+        f"{question.measure.name} is not defined in any of the {labelled} labelled images (of F: their masks are blank): label "
+        "more of the sample",
+    )
+
+
 def _places(labels: Any, folder: Path | None) -> list[str | Path]:
     """List where labels are looked for: what was given, then the masks in the folder."""
     places = [] if labels is None else [labels]
@@ -245,5 +264,11 @@ def _look(begun: Begun, question: Question, places: Sequence[str | Path]) -> Cer
         sample=marked(begun.drawn, found.values),
         steps=found.steps,
         provenance=Provenance.now(),
-        notes=(*begun.notes, *taken.notes, *found.notes, *_doubts(question, len(taken), len(begun.record.images))),
+        notes=(
+            *begun.notes,
+            *taken.notes,
+            *found.notes,
+            *_undefined(question, len(taken), found.last.value),
+            *_doubts(question, len(taken), len(begun.record.images)),
+        ),
     )

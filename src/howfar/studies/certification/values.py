@@ -13,6 +13,7 @@ from howfar.errors import InputError
 from howfar.keywords import CertifyOptions
 from howfar.results import Provenance
 from howfar.results.certificate import Certificate, Site
+from howfar.sampling.value_checks import as_shares
 from howfar.settings import checked
 from howfar.studies.certification.begin import design_of, drawn_sample, recorded
 from howfar.studies.certification.estimates import Question, look, marked, parse_until
@@ -46,7 +47,7 @@ def certify_values(
     idle = {name: value for name, value in {**beside, **_others(given)}.items() if value is not None}
     for name, value in idle.items():
         raise InputError.of(name, "is of use only to a site of images", str(value), "leave it out")
-    proxies = np.asarray(predicted, dtype=np.float64)
+    proxies = as_shares(predicted, "site")
     question = Question(VALUES, given["level"], parse_until(given["until"]))
     sample = drawn_sample(proxies, k, question.goal is not None, given["seed"])
     listed = tuple(None if value != value else float(value) for value in proxies.tolist())
@@ -88,8 +89,10 @@ def _others(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _measured(labels: Any, most: int) -> Float64Array:
-    values = np.zeros(0) if labels is None else np.asarray(labels, dtype=np.float64)
-    if values.ndim != 1 or len(values) > most:
+    if labels is None or (isinstance(labels, (list, tuple, np.ndarray)) and not len(labels)):
+        return np.zeros(0)
+    values = as_shares(labels, "labels")
+    if len(values) > most:
         rule = f"must be one row of at most {most} measured values, in the order of the sample"
         raise InputError.of("labels", rule, values.shape)
     return values

@@ -88,7 +88,7 @@ def check(
     >>> [(decision.rule, decision.shown) for decision in found.decisions], found.exit_code
     ([('images', 'pass'), ('distance', 'warn')], 0)
     """
-    loaded = profile if isinstance(profile, Profile) else Profile.load(profile)
+    loaded = profile if isinstance(profile, Profile) else Profile.load(_path("profile", profile))
     asked = _rules(rules, new, since)
     file = _log_file(profile, keep, log, since)
     begin = _begin(asked, since)
@@ -118,12 +118,18 @@ def _rules(rules: Any, new: Any, since: str | None) -> Rules:
 
 def _log_file(profile: Any, keep: bool, log: str | Path | None, since: str | None) -> Path | None:
     if log is not None:
-        return Path(log)
+        return Path(_path("log", log))
     if not keep and since is None:
         return None
     if isinstance(profile, Profile):
         raise InputError("log must be given where the profile is in memory, as a profile's own log lies beside its file")
     return logs.log_of(profile)
+
+
+def _path(argument: str, given: Any) -> str | Path:
+    if not isinstance(given, (str, Path)) or not str(given):
+        raise InputError.of(argument, "must be the path of a file", given)
+    return given
 
 
 def _begin(rules: Rules, since: str | None) -> datetime | None:
@@ -303,9 +309,11 @@ def _row(primary: str, batch: Batch, scores: Scores, decisions: Sequence[Decisio
 
 
 def _certificate(given: Any) -> Certified:
-    if not isinstance(given, (str, Path)):
-        read: Certified = given
-        return read
     from howfar.results.certificate import Certificate
 
-    return Certificate.load(given)
+    if isinstance(given, (str, Path)):
+        return Certificate.load(given)
+    if not isinstance(given, Certificate):
+        rule = "must be what howfar certify made, or its file"
+        raise InputError.of("certificate", rule, type(given).__name__, "pass certificate.json")
+    return given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from shlex import quote
 from typing import Final, Protocol
 
 from scipy.stats import norm
@@ -197,13 +198,15 @@ def _spread(known: Known, found: Interval) -> float:
 def _label(dataset: str, labels: int, found: Interval) -> str:
     more = "more " if found.labelled else ""
     images = "image" if labels == 1 else "images"
-    return f"label about {labels} {more}{images}, drawn at random: howfar certify {dataset} -k {found.labelled + labels}"
+    return f"label about {labels} {more}{images}, drawn at random: howfar certify {quote(dataset)} -k {found.labelled + labels}"
 
 
 def _no_estimate(known: Known) -> tuple[str, str]:
     if known.certificate is not None:
         return "the certificate has no value yet", "label the images that were drawn, and certify again"
-    remedy = f"make the profile with --labelled and --performance, or certify: howfar certify {known.batch.dataset} -k 16"
+    remedy = (
+        f"make the profile with --labelled and --performance, or certify: howfar certify {quote(known.batch.dataset)} -k 16"
+    )
     return "its mean performance is not known", remedy
 
 
@@ -221,7 +224,7 @@ def _failures(rules: Rules, known: Known) -> Decision | None:
         return _unknown(known, "failures", rule.severity, must, ("no estimator looks at the images one by one", remedy))
     if known.gate is not None and known.gate.inside is False:
         words = f"{share(batch.failures / batch.judged)} probably fail, not to be believed: {known.gate.outside[0].words}"
-        return _unknown(known, "failures", rule.severity, must, (words, f"howfar certify {batch.dataset} -k {FEWEST}"))
+        return _unknown(known, "failures", rule.severity, must, (words, f"howfar certify {quote(batch.dataset)} -k {FEWEST}"))
     return _share(known, "failures", rule, batch.failures, batch.judged, batch.n - batch.judged, "probably fail")
 
 

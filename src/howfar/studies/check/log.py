@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from howfar.errors import InputError, StoreError, one_line
 from howfar.io.location import absolute
 from howfar.io.lock import locked
-from howfar.results.check import Batch, LogRow
+from howfar.results.check import Batch, LogRow, Outcome
 from howfar.results.json_values import plain
 from howfar.studies.check.rules import moment
 
@@ -111,7 +112,7 @@ def _parsed(data: bytes, path: Path) -> tuple[tuple[LogRow, ...], int]:
 def _row(line: bytes, path: Path) -> LogRow | None:
     """Read one line; None where it is damaged."""
     try:
-        document: dict[str, Any] = json.loads(line)
+        document: dict[str, Any] = json.loads(line, parse_constant=_refused)
         if document.pop("format") > FORMAT:
             raise StoreError(f"{path} was written by a later howfar: update howfar to read it")
         batch = document.pop("batch")
@@ -119,6 +120,26 @@ def _row(line: bytes, path: Path) -> LogRow | None:
         predicted = tuple(None if value is None else float(value) for value in batch.pop("predicted"))
         row = LogRow(**document, batch=Batch(**batch, measured=measured, predicted=predicted))
         moment(row.time)
-        return row if len(measured) == len(predicted) and all(0 <= value <= 1 for value in measured) else None
+        return row if len(measured) == len(predicted) and _sound(row) else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _sound(row: LogRow) -> bool:
+    """Return whether the values of a row are of their types and ranges."""
+    batch = row.batch
+    texts = (row.primary, row.key, batch.dataset, batch.source, *row.decisions, *row.decisions.values())
+    counts = (batch.n, batch.unreadable, batch.judged, batch.failures, batch.far)
+    numbers = (batch.mean_predicted, batch.value, batch.low, batch.high, batch.level, *batch.predicted)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(type(count) is int and count >= 0 for count in counts)
+        and all(number is None or (type(number) in (int, float) and math.isfinite(number)) for number in numbers)
+        and all(0 <= value <= 1 for value in batch.measured)
+        and (batch.gate is None or isinstance(batch.gate, bool))
+        and row.outcome in get_args(Outcome)
+    )
+
+
+def _refused(constant: str) -> float:
+    raise ValueError(f"{constant} stands where JSON has a number or null")

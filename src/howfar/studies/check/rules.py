@@ -136,6 +136,8 @@ def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
         return given
     if isinstance(given, Mapping):
         return _checked(given, "rules")
+    if not isinstance(given, (str, Path)):
+        raise InputError.of("rules", "must be a file, or its content as a mapping", type(given).__name__, _START)
     text = _text(given)
     name = str(given)
     try:
@@ -157,9 +159,9 @@ def moment(text: str) -> datetime:
     """
     try:
         read = datetime.fromisoformat(text)
-    except ValueError:
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
         raise ValueError(f"{text!r} is no date: write 2026-01-31") from None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def _text(file: str | Path) -> str:

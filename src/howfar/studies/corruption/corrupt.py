@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -10,8 +10,9 @@ from typing import Any, Unpack
 import numpy as np
 
 from howfar.data import Dataset, Item, parse
-from howfar.errors import InputError
+from howfar.errors import HowfarError, InputError
 from howfar.io.location import ready_folder
+from howfar.io.lock import locked
 from howfar.keywords import CorruptOptions, ModelOptions
 from howfar.pipeline.prediction import Model, load_model
 from howfar.progress import bar
@@ -129,19 +130,10 @@ def corrupt(
     folder = ready_folder("out", out)
     assert folder is not None  # for the type checker: a folder is always given
     work = _Work(images, folder, pool, predictor, given["seed"], given["tolerance"])
-    own, files = None, []
-    datasets, evaluations = [], []
-    for one in bar((None, *chosen), progress=given["progress"], unit="set", desc=f"corrupting {images.name}"):
-        dataset, evaluation = work.made(one, own)
-        if evaluation is not None:
-            files.append(evaluation.save(work.place(one) / FILE))
-        if one is None:
-            own, images = evaluation, dataset
-        else:
-            datasets.append(dataset)
-            evaluations += [] if evaluation is None else [evaluation]
-    notes = tuple(_notes(seen))
-    return CorruptedSets(folder, images, tuple(datasets), own, tuple(evaluations), tuple(files), images.skipped, notes)
+    wanted = bar((None, *chosen), progress=given["progress"], unit="set", desc=f"corrupting {images.name}")
+    # A second run with the same folder waits, and then finds all there.
+    with locked(folder):
+        return work.all(wanted, tuple(_notes(seen)))
 
 
 @dataclass(frozen=True)
@@ -154,6 +146,23 @@ class _Work:
     predictor: Predictor
     seed: int
     tolerance: float
+
+    def all(self, wanted: Iterable[Chosen | None], notes: tuple[str, ...]) -> CorruptedSets:
+        """Make the sets one after the other, first the images as they are, and keep what was scored of each."""
+        images, own = self.images, None
+        files: list[Path] = []
+        datasets: list[Dataset] = []
+        evaluations: list[Evaluation] = []
+        for one in wanted:
+            dataset, evaluation = self.made(one, own)
+            if evaluation is not None:
+                files.append(evaluation.save(self.place(one) / FILE))
+            if one is None:
+                own, images = evaluation, dataset
+            else:
+                datasets.append(dataset)
+                evaluations += [] if evaluation is None else [evaluation]
+        return CorruptedSets(self.folder, images, tuple(datasets), own, tuple(evaluations), tuple(files), images.skipped, notes)
 
     def place(self, chosen: Chosen | None) -> Path:
         return self.folder / (UNCHANGED if chosen is None else chosen.slug)
@@ -174,7 +183,11 @@ class _Work:
         if chosen is not None and own is None:
             rule = "must hold the predictions of the images as they are too"
             raise InputError.of("out", rule, str(place), f"predict {UNCHANGED}/images")
-        return scored, evaluate(scored, maps[0], flipped=maps[1], tuned_on=own, tolerance=self.tolerance, progress=False)
+        try:
+            return scored, evaluate(scored, maps[0], flipped=maps[1], tuned_on=own, tolerance=self.tolerance, progress=False)
+        except HowfarError:
+            self.predictor.refused(place)
+            raise
 
 
 def _as_given(images: Dataset, written: Dataset) -> Dataset:

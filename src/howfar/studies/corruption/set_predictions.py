@@ -30,6 +30,9 @@ class ByModel:
         for where, flipped in ((PREDICTIONS, False), (FLIPPED, True)):
             predict(self.model, dataset, folder / where, flipped=flipped, progress=False)
 
+    def refused(self, folder: Path) -> None:
+        """Do nothing: what a model wrote is kept by the model's own signature."""
+
 
 @dataclass(frozen=True)
 class ByCommand:
@@ -70,6 +73,14 @@ class ByCommand:
             raise InputError(f"the command wrote no map into {out}: it must write one for each image into {{out}}")
         replace_text(record, json.dumps({**wanted, "done": True}))
 
+    def refused(self, folder: Path) -> None:
+        """Have the maps of a set made anew by the next run, since they cannot be scored: the command may be mended by then."""
+        for name in (PREDICTIONS, FLIPPED):
+            record = folder / f"{name}.json"
+            before = _read(record)
+            if isinstance(before, dict):
+                replace_text(record, json.dumps({**before, "done": False}))
+
 
 @dataclass(frozen=True)
 class ByHand:
@@ -77,6 +88,9 @@ class ByHand:
 
     def predict(self, dataset: Dataset, folder: Path) -> None:
         """Do nothing: who predicts is the user."""
+
+    def refused(self, folder: Path) -> None:
+        """Do nothing: the user's maps are the user's to mend."""
 
 
 Predictor = ByModel | ByCommand | ByHand
