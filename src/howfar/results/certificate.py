@@ -212,9 +212,10 @@ class Certificate(Result):
         """Say in one line what is certified, or that labels are awaited."""
         of = f"{self.labelled} of {len(self.sample)} drawn images labelled, {self.n:,} in all"
         if self.value is None:
-            return f"{self.dataset}: {self.words}, not known yet; {of}"
+            why = "undefined on the labelled images, as where none holds foreground" if self.labelled else "not known yet"
+            return f"{self.dataset}: {self.words}, {why}; {of}"
         interval = format_interval(self.value, self.low, self.high, ".3f")
-        return f"{self.dataset}: {self.words} {interval}, {100 * self.level:g} % interval; {of}"
+        return f"{self.dataset}: {self.words}: {interval}, {100 * self.level:g} % interval; {of}"
 
     def answer(self) -> str:
         """Say whether the question of `until` is settled, and how many more labels it may take; "" where nothing was asked."""

@@ -124,10 +124,10 @@ def test_which_estimator_is_in_use_and_why(related: Relation) -> None:
     def only(name: str) -> Relation:
         return replace(of(related, MEAN, KNN, BEST, estimator=name), estimates=_by(related, name))
 
-    assert words.in_use(only("flip_agreement")) == "The estimates below are by “flip_agreement”."
-    assert words.in_use(only("knn")) == "The estimates below are by “knn”, not by the best, “flip_agreement”."
+    assert words.in_use(only("flip_agreement")) == "The estimates are by “flip_agreement”."
+    assert words.in_use(only("knn")) == "The estimates are by “knn”, not by the best, “flip_agreement”."
     unjudged = replace(related, judgements=(), estimator="mean", estimates=_by(related, "mean"))
-    assert words.in_use(unjudged) == "The estimates below are by “mean”, which nothing here could test."
+    assert words.in_use(unjudged) == "The estimates are by “mean”, which nothing here could test."
     assert words.in_use(replace(related, estimates=())) == ""
     first, *rest = _by(related, "flip_agreement")
     mixed = replace(of(related, MEAN, BEST), estimates=(replace(first, estimator="mean"), *rest))
@@ -138,13 +138,13 @@ def test_a_choice_that_is_worth_no_more_than_the_mean_is_not_made(related: Relat
     blind = choices_of((MEAN, KNN, replace(BEST, mae_image=0.21)))
     relation = replace(of(related, MEAN, KNN, BEST, estimator="mean"), estimates=_by(related, "mean"), choices=blind)
     text = words.in_use(relation)
-    assert text == "The estimates below are the mean: choosing the best did no better on datasets that had no say in it."
+    assert text == "The estimates are the mean: choosing the best did no better on datasets that had no say in it."
     assert "tried on misses by 0.100" in words.lead(replace(relation, choices=choices_of((MEAN,))))
 
 
 def test_the_mean_is_not_flattered(related: Relation) -> None:
     relation = replace(of(related, MEAN, KNN, estimator="mean"), estimates=_by(related, "mean"))
-    assert words.in_use(relation) == "The estimates below are by “mean”."
+    assert words.in_use(relation) == "The estimates are by “mean”."
 
 
 def test_intervals_of_sets_are_counted(related: Relation) -> None:

@@ -70,7 +70,10 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(place
     assert walls.inside is False
     assert walls.answer.startswith("walls: do not believe an estimate. ")
     assert walls.next.action == "certify"
-    assert walls.next.command == f"howfar certify walls={places / 'walls'} --predictions {places / 'maps' / 'walls'} -k 8"
+    assert (
+        walls.next.command
+        == f"howfar certify walls={places / 'walls'} --predictions {places / 'maps' / 'walls'} -k 8 --threshold 0.25"
+    )
     assert found.footer()[0].startswith(walls.answer)
     assert new.inside is True
     assert new.answer.startswith("new: F 0.")

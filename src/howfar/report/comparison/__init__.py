@@ -83,7 +83,7 @@ def _assessment_of(relation: Relation | None, folder: Path, assessment: Assessme
     return assessment if fits else None
 
 
-def _answer(comparison: Comparison, relation: Relation | None) -> Mapping[str, Any]:
+def _answer(comparison: Comparison, relation: Relation | None, assessment: Assessment | None) -> Mapping[str, Any]:
     measured = relation is not None and is_scored(relation)
     return {
         "lead": text.lead(comparison),
@@ -92,6 +92,8 @@ def _answer(comparison: Comparison, relation: Relation | None) -> Mapping[str, A
             for index in nearest_first(comparison)
         ],
         "verdict": _verdict(comparison),
+        # The section before this one says them where there is an assessment.
+        "warnings": relation.warnings() if relation is not None and assessment is None else [],
         "measured": (performance.lead(relation), estimates.distance(relation)) if relation and measured else None,
         "expected": relation is not None and bool(estimates.unlabelled(relation)),
     }

@@ -148,18 +148,18 @@ def in_use(relation: Relation) -> str:
     others = sorted({row.estimator for row in relation.estimates} - {estimator})
     instead = f" Where a dataset lacks what it reads, {listing(quoted(others))} stands in." if others else ""
     if first is None:
-        return f"The estimates below are by “{estimator}”, which nothing here could test.{instead}"
+        return f"The estimates are by “{estimator}”, which nothing here could test.{instead}"
     mean, choice = mean_of(relation.judgements), _choice(relation, EVERYTHING)
     if estimator == MEAN != first.estimator and mean is not None and choice is not None and choice.mae_set >= mean.mae_set:
-        return f"The estimates below are the mean: choosing the best did no better on datasets that had no say in it.{instead}"
+        return f"The estimates are the mean: choosing the best did no better on datasets that had no say in it.{instead}"
     if estimator != first.estimator:
         if choice is not None and estimator == choice.winner:
             return (
-                f"The estimates below are by “{estimator}”, which “{first.estimator}” beats by no more than chance may account "
+                f"The estimates are by “{estimator}”, which “{first.estimator}” beats by no more than chance may account "
                 f"for.{instead}"
             )
-        return f"The estimates below are by “{estimator}”, not by the best, “{first.estimator}”.{instead}"
-    return f"The estimates below are by “{estimator}”.{instead}"
+        return f"The estimates are by “{estimator}”, not by the best, “{first.estimator}”.{instead}"
+    return f"The estimates are by “{estimator}”.{instead}"
 
 
 def fewer(relation: Relation) -> str:

@@ -120,7 +120,11 @@ def assess(
     ) as shown:
         relation = relate(comparison, prepared.files(parts, [read[0], *asked]), **relating)
         shown.update(1)
-    commands = _commands(read, comparison.sources, model, prepared)
+    commands = replace(
+        _commands(read, comparison.sources, model, prepared),
+        scored=_scored(relation, given["tolerance"]),
+        read=_read(reading, given),
+    )
     assessment = _assessed(comparison, relation, parts, commands, [site.name for site in asked], given["seed"])
     return _written(replace(assessment, model=_called(model, predictions)), comparison, relation, folder)
 
@@ -158,6 +162,24 @@ def _commands(read: Sequence[Dataset], sources: Mapping[str, str], model: Any, p
         tiled=prepared.model is not None and prepared.model.predictor.tiled,
         seed=prepared.given["seed"],
     )
+
+
+def _scored(relation: Relation, tolerance: float) -> tuple[str, ...]:
+    """Write the options by which another command measures what was estimated here: its threshold and tolerance."""
+    threshold = () if relation.settings.threshold is None else ("--threshold", f"{relation.settings.threshold:g}")
+    return (*threshold, *(("--tolerance", f"{tolerance:g}") if tolerance else ()))
+
+
+def _read(reading: Reading | None, given: AssessOptions) -> tuple[str, ...]:
+    """Write the options by which a model was fed and read, where they were given."""
+    written = ["--size", str(given["size"])] if given["size"] else []
+    if reading is not None:
+        written += [
+            word for name in ("mean", "std") for word in (f"--{name}", ",".join(f"{one:g}" for one in getattr(reading, name)))
+        ]
+        written += ["--output", reading.output]
+        written += [] if reading.channel is None else ["--channel", str(reading.channel)]
+    return tuple(written)
 
 
 def _called(model: Any, predictions: str | Path | None) -> str:

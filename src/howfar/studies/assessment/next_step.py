@@ -38,6 +38,10 @@ class Commands:
         Whether maps were predicted by tiles.
     seed
         The seed that images are drawn with.
+    scored
+        Options by which performance is measured, so that another command measures the same: threshold, tolerance.
+    read
+        Options by which a foreign network is fed and read.
     """
 
     primary: str
@@ -47,16 +51,18 @@ class Commands:
     run: Path
     tiled: bool = False
     seed: int = 0
+    scored: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
 
     def certify(self, site: str, count: int) -> str:
         """Write the command that measures a site by a few labels."""
         maps = str(self.maps / folder_of(site))
-        return _command("howfar", "certify", self.sites[site], "--predictions", maps, "-k", str(count))
+        return _command("howfar", "certify", self.sites[site], "--predictions", maps, "-k", str(count), *self.scored)
 
     def tile(self, site: str) -> str:
         """Write the command that predicts by tiles: everything again with a model, else this site's maps."""
         if self.model:
-            again = (self.primary, *self.sites.values(), "--model", self.model, TILE_FLAG)
+            again = (self.primary, *self.sites.values(), "--model", self.model, *self.read, TILE_FLAG)
             return _command("howfar", "assess", *again, "--out", f"{self.run}-tiled")
         return _command("howfar", "predict", "CKPT", self.sites[site], TILE_FLAG, "-o", f"{self.maps}-tiled/{folder_of(site)}")
 
@@ -73,8 +79,10 @@ class Commands:
 
     def check(self, site: str) -> str:
         """Write the command that compares new images of a site with what is known now."""
-        maps = ("--predictions", str(self.maps)) if not self.model else ("--model", self.model)
-        return _command("howfar", "assess", self.primary, f"{site}-new=NEW", *maps)
+        maps = ("--predictions", str(self.maps)) if not self.model else ("--model", self.model, *self.read)
+        # Without the other sites there would be nothing labelled to learn from.
+        again = (self.primary, *self.sites.values(), f"{site}-new=NEW", *maps)
+        return _command("howfar", "assess", *again, "--out", f"{self.run}-new")
 
 
 def next_step(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -100,10 +101,26 @@ def check(
         scores = loaded.score(new, backbone, **options)
         measured = None if performance is None else _measured(loaded, scores, arrivals(new), performance)
         known = _known(loaded, scores, _certificates(certificate, scores), measured)
+        known = tuple(replace(each, certify=_certify(profile, new, each.batch.dataset, options)) for each in known)
         decisions = tuple(decision for each in known for decision in decisions_of(asked, each))
         rows = tuple(_row(loaded.primary, each.batch, scores, decisions) for each in known)
     found = Check(loaded.primary, decisions, tuple(each.batch for each in known), scores.skipped)
     return _with_history(found, asked, History(file, rows, begin, write=keep or log is not None))
+
+
+def _certify(profile: Profile | str | Path, new: Any, dataset: str, options: Mapping[str, Any]) -> str:
+    """Write the command that certifies a dataset, as it was given here; "" where it was given otherwise than by a place.
+
+    The profile goes along for its threshold and its predictions.
+    """
+    given = [new] if isinstance(new, (str, Path)) else new
+    if not isinstance(given, Sequence) or len(given) != 1 or not isinstance(given[0], (str, Path)):
+        return ""
+    words = ["howfar", "certify", str(given[0]), "--predictions", str(options.get("predictions") or f"MAPS/{dataset}")]
+    words += ["--flipped", str(options["flipped"])] if options.get("flipped") else []
+    return " ".join(
+        shlex.quote(word) for word in [*words, *(() if isinstance(profile, Profile) else ("--profile", str(profile)))]
+    )
 
 
 def _rules(rules: Any, new: Any, since: str | None) -> Rules:

@@ -68,6 +68,8 @@ class Known:
         Its estimated and its certified mean performance, and the gate's reading; None where there is none.
     spread
         How far an image's performance typically lies from its prediction (standard deviation); None where it is not known.
+    certify
+        The command that certifies the dataset, without the number of images; "" where only its name is known.
     """
 
     batch: Batch
@@ -75,6 +77,11 @@ class Known:
     certificate: Certified | None = None
     gate: Gate | None = None
     spread: float | None = None
+    certify: str = ""
+
+    def certifying(self, labels: int) -> str:
+        """Write the command that certifies the dataset by so many labels."""
+        return f"{self.certify or f'howfar certify {quote(self.batch.dataset)}'} -k {labels}"
 
 
 @dataclass(frozen=True)
@@ -156,13 +163,15 @@ def _performance(rules: Rules, known: Known) -> Decision | None:
     outcome = "undecided" if outside else _by_bound(rule, found)
     words = _words(found, known)
     if outside and known.gate is not None:
-        words = f"{words}, not to be believed: {'; '.join(reading.words for reading in known.gate.outside)}"
+        # The rule on the gate, where it is asked, lists every check.
+        listed = known.gate.outside[:1] if rules.gate is not None else known.gate.outside
+        words = f"{words}, not to be believed: {'; '.join(reading.words for reading in listed)}"
     remedy, labels = "", None
     if outcome == "undecided":
         # What an estimate says outside the gate tells nothing of how near the limit the truth is.
         value, spread = (rule.at_least, 0.5) if outside else (found.value, _spread(known, found))
         labels = FEWEST if outside else labels_to_decide(value, rule.at_least, spread, batch.n, found.level, found.labelled)
-        remedy = _label(batch.dataset, labels, found)
+        remedy = _label(known, labels, found)
     elif outcome == "breach":
         remedy = "do not use the model here as it is"
     return Decision(
@@ -195,18 +204,16 @@ def _spread(known: Known, found: Interval) -> float:
     return known.spread if known.spread is not None else math.sqrt(max(found.value * (1 - found.value), 0.01))
 
 
-def _label(dataset: str, labels: int, found: Interval) -> str:
+def _label(known: Known, labels: int, found: Interval) -> str:
     more = "more " if found.labelled else ""
     images = "image" if labels == 1 else "images"
-    return f"label about {labels} {more}{images}, drawn at random: howfar certify {quote(dataset)} -k {found.labelled + labels}"
+    return f"label about {labels} {more}{images}, drawn at random: {known.certifying(found.labelled + labels)}"
 
 
 def _no_estimate(known: Known) -> tuple[str, str]:
     if known.certificate is not None:
         return "the certificate has no value yet", "label the images that were drawn, and certify again"
-    remedy = (
-        f"make the profile with --labelled and --performance, or certify: howfar certify {quote(known.batch.dataset)} -k 16"
-    )
+    remedy = f"make the profile with --labelled and --performance, or certify: {known.certifying(16)}"
     return "its mean performance is not known", remedy
 
 
@@ -224,7 +231,7 @@ def _failures(rules: Rules, known: Known) -> Decision | None:
         return _unknown(known, "failures", rule.severity, must, ("no estimator looks at the images one by one", remedy))
     if known.gate is not None and known.gate.inside is False:
         words = f"{share(batch.failures / batch.judged)} probably fail, not to be believed: {known.gate.outside[0].words}"
-        return _unknown(known, "failures", rule.severity, must, (words, f"howfar certify {quote(batch.dataset)} -k {FEWEST}"))
+        return _unknown(known, "failures", rule.severity, must, (words, known.certifying(FEWEST)))
     return _share(known, "failures", rule, batch.failures, batch.judged, batch.n - batch.judged, "probably fail")
 
 
