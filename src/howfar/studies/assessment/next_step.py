@@ -124,7 +124,8 @@ def next_step(
     if measured is None and estimate.predicted < tau:
         below = "" if listed is None or not listed.listed else f" ({listed.listed} probable failures are in the report)"
         count = min(LABELS, estimate.n)
-        text = f"the model does badly here: label {count} images and train on them{below}."
+        sure = "does badly" if estimate.high < tau else "probably does badly"
+        text = f"the model {sure} here: label {count} images and train on them{below}."
         return NextStep("label", text, commands.select(site, count))
     if measured is None and estimate.high - estimate.low > WIDE:
         text = f"the interval is wide: label {MORE} images drawn at random to measure it."
