@@ -25,6 +25,7 @@ from trained_performance import SECONDARIES, photograph, rest
 
 import howfar
 from howfar.data import content_hash
+from howfar.relation.calibrated_estimator import Calibrated
 from howfar.relation.failure_list import failures
 from howfar.relation.label_free_columns import SIGNALS
 from howfar.relation.leave_one_dataset_out import LeftOut, held, judge
@@ -57,7 +58,9 @@ def main() -> None:
         "models": studies,
         "together": together(studies),
         "labelled sets": {k: by_size(rows, k) for k in (1, 2, 3, 4)},
-        "simulated coverage of a set's interval": simulated_sets(),
+        "simulated coverage of a set's interval": simulated_sets(1),
+        "the same, with K degrees of freedom": simulated_sets(0),
+        "simulated coverage of an image's interval": simulated_images(),
     }
     leave("answer", found, arguments.json)
 
@@ -205,8 +208,11 @@ def calibrated(estimator: str, columns: dict[str, Any], performance: np.ndarray,
     return settled.fit(chosen, performance[known], sets[known])
 
 
-def simulated_sets(draws: int = 20000) -> dict[str, dict[str, float]]:
-    """Simulate how often a set's interval holds: sets' errors of several laws, by K, where a fit absorbs part of their mean."""
+def simulated_sets(fitted: int, draws: int = 20000) -> dict[str, dict[str, float]]:
+    """Simulate how often a set's interval holds: sets' errors of several laws, by K, where a fit absorbs part of their mean.
+
+    K less `fitted` degrees of freedom are counted.
+    """
     rng = np.random.default_rng(0)
     laws = {
         "normal": lambda shape: rng.normal(size=shape),
@@ -222,10 +228,51 @@ def simulated_sets(draws: int = 20000) -> dict[str, dict[str, float]]:
                 shifts = draw((draws, k + 1))
                 known, new = shifts[:, :k], shifts[:, k]
                 errors = absorbed * (known.sum(axis=1, keepdims=True) - known) / (k - 1) - known
-                half = stats.t.ppf((1 + LEVEL) / 2, k - 1) * np.sqrt((errors**2).mean(axis=1))
+                half = stats.t.ppf((1 + LEVEL) / 2, k - fitted) * np.sqrt((errors**2).mean(axis=1))
                 covered = np.abs(absorbed * known.mean(axis=1) - new) <= half
                 table.setdefault(f"{law}, {absorbed:g} absorbed", {})[f"K = {k}"] = float(covered.mean())
     return table
+
+
+def simulated_images(draws: int = 800, images: int = 60) -> dict[str, dict[str, float]]:
+    """Simulate how often an image's interval holds in a further set, by K and by how much sets are shifted against each other.
+
+    A signal tells performance by a line, with noise of its own for each image and a shift for each set, half of whose mean over
+    the labelled sets a fit absorbs.
+    """
+    rng = np.random.default_rng(0)
+    table: dict[str, dict[str, float]] = {}
+    for spread in (0.0, 0.05, 0.1, 0.2):
+        for k in (2, 3, 4, 5, 8):
+            held = [_further_set(rng, spread, k, images) for _ in range(draws)]
+            table.setdefault(f"sets shifted by {spread:g}", {})[f"K = {k}"] = float(np.mean(held))
+    return table
+
+
+def _further_set(rng: np.random.Generator, spread: float, k: int, images: int) -> float:
+    """Draw k labelled sets and one more, and compute the share of its images whose interval holds their performance."""
+    shifts, signal = rng.normal(size=k + 1) * spread, rng.random((k + 1, images))
+    line = 0.1 + 0.7 * signal
+    noise = rng.normal(size=signal.shape) * (0.05 + 0.15 * rng.random(signal.shape))
+    truth = np.clip(line + shifts[:, None] + noise, 0, 1)
+    absorbed = 0.5 * np.array([np.delete(shifts[:k], left_out).mean() for left_out in range(k)] + [shifts[:k].mean()])
+    estimates = np.clip(line + absorbed[:, None], 0, 1)
+    names = tuple(np.repeat([f"set {number}" for number in range(k)], images))
+    fit = Calibrated(_Line(), LEVEL, estimates[:k].ravel(), truth[:k].ravel(), names, k)
+    _, low, high = fit.predict({"estimate": estimates[k]})
+    return float(np.mean((low <= truth[k]) & (truth[k] <= high)))
+
+
+class _Line:
+    """Give back estimates that are made already."""
+
+    name, needs = "line", ("estimate",)
+
+    def predict(self, columns: Any) -> np.ndarray:
+        return np.asarray(columns["estimate"])
+
+    def to_dict(self) -> dict[str, Any]:
+        return {}
 
 
 if __name__ == "__main__":

@@ -60,6 +60,11 @@ def test_a_set_off_the_primarys_subspace_looks_near_and_is_stopped(profile: howf
     assert "not to be believed" in line
 
 
+def test_new_images_of_the_primarys_kind_lie_as_far_off_its_subspace_as_its_own(profile: howfar.Profile) -> None:
+    residuals = [image.readings["residual"] or 0.0 for image in profile.score(features("again", 11, 300)).images]
+    assert np.mean(residuals) == pytest.approx(1.0, abs=0.05)
+
+
 def test_each_dataset_is_answered_by_itself(profile: howfar.Profile) -> None:
     scores = profile.score([features("new", 7, 30, 3.0), features("far", 8, 20, 40.0)])
     assert [estimate.dataset for estimate in scores.estimates] == ["new", "far"]
