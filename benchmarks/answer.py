@@ -28,7 +28,7 @@ from howfar.data import content_hash
 from howfar.relation.calibrated_estimator import Calibrated
 from howfar.relation.failure_list import failures
 from howfar.relation.label_free_columns import SIGNALS
-from howfar.relation.leave_one_dataset_out import LeftOut, held, judge
+from howfar.relation.leave_one_dataset_out import LeftOut, judge
 from howfar.relation.model_selection import choose, worth_using
 
 HOME = "P's kind"
@@ -149,7 +149,7 @@ def row(left_out: LeftOut, name: str, performance: np.ndarray, inside: np.ndarra
         "low": estimate.low,
         "high": estimate.high,
         "error": error,
-        "held": held(estimate),
+        "held": estimate.held,
         "images held": float(np.mean((low[have] - 1e-9 <= truth[have]) & (truth[have] <= high[have] + 1e-9))),
         "image width": float(np.mean(high[have] - low[have])),
         "failures": {"listed": listed.listed, "failing": listed.failing, "wrong": listed.measured_error},

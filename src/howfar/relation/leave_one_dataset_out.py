@@ -207,15 +207,10 @@ def _judgement(estimator: Estimator, left_out: LeftOut, labelled: Labelled, tau:
         auroc_within=float(np.mean(defined)) if defined else None,
         aurc=aurc(estimate, truth),
         set_errors=errors,
-        set_coverage=float(np.mean([held(row) for row in left_out.sets])),
+        set_coverage=float(np.mean([row.held for row in left_out.sets])),
         set_width=float(np.mean([row.high - row.low for row in left_out.sets])),
         home_error=left_out.home_error,
     )
-
-
-def held(row: SetEstimate) -> bool:
-    """Return whether an estimate's interval holds the measured mean, a rounding aside."""
-    return row.measured is not None and row.low - _ROUNDING <= row.measured <= row.high + _ROUNDING
 
 
 def _alike(values: Float64Array | Mask, of_set: list[Mask]) -> float:

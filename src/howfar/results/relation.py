@@ -15,6 +15,9 @@ from howfar.results.tables import Cells
 if TYPE_CHECKING:
     import pandas as pd
 
+# An interval's end is an estimate plus an error: rounding may make it miss the value that gave the error.
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Coefficient:
@@ -156,6 +159,17 @@ class SetEstimate:
     high: float
     level: float
     measured: float | None
+
+    @property
+    def held(self) -> bool:
+        """Return whether the interval holds the measured mean, a rounding aside; False where none was measured.
+
+        Examples
+        --------
+        >>> SetEstimate("site", "mean", 9, 0.5, 0.4, 0.6, 0.9, measured=0.6).held
+        True
+        """
+        return self.measured is not None and self.low - _ROUNDING <= self.measured <= self.high + _ROUNDING
 
 
 @dataclass(frozen=True)

@@ -153,9 +153,9 @@ def test_intervals_of_sets_are_counted(related: Relation) -> None:
     assert text.endswith("Of 2 labelled datasets, each left out in turn, 1 has its mean within the interval.")
     new = replace(inside, measured=None)
     assert "each left out in turn" not in words.set_intervals(replace(related, estimates=(new,)))
-    assert not words.holds(new)
-    assert words.holds(inside)
-    assert not words.holds(outside)
+    assert not new.held
+    assert inside.held
+    assert not outside.held
 
 
 @pytest.mark.parametrize(("coverage", "short"), [(0.9, False), (0.86, False), (0.84, True)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from howfar.numbers import share
-from howfar.report.estimates.text import ESTIMATORS, holds
+from howfar.report.estimates.text import ESTIMATORS
 from howfar.report.performance.tables import dataset_cells
 from howfar.report.tables import Cell, Column, Table, change, count, decimal, percentage
 from howfar.results import Judgement, Relation
@@ -122,7 +122,7 @@ def estimates(relation: Relation) -> Table:
                 _gate(relation, row.dataset),
                 decimal(row.measured),
                 change(None if row.measured is None else row.predicted - row.measured),
-                Cell(("yes" if holds(row) else "no") if measured else "–", strong=measured and not holds(row)),
+                Cell(("yes" if row.held else "no") if measured else "–", strong=measured and not row.held),
             )
         )
     return Table(columns, tuple(rows))

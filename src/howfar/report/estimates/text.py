@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from howfar.numbers import share
 from howfar.report.text import listing, plural
-from howfar.results import Choice, Judgement, Relation, SetEstimate
+from howfar.results import Choice, Judgement, Relation
 
 MEAN, SIGNALS, EVERYTHING, DISTANCE = "mean", "signals", "all", "distance"
 FEW = 6
@@ -184,7 +184,7 @@ def set_intervals(relation: Relation) -> str:
     measured = [row for row in relation.estimates if row.measured is not None]
     if not measured:
         return promise
-    inside = sum(holds(row) for row in measured)
+    inside = sum(row.held for row in measured)
     have = plural(inside, "has its", "have their")
     return f"{promise} Of {len(measured)} labelled datasets, each left out in turn, {inside} {have} mean within the interval."
 
@@ -249,11 +249,6 @@ def _were(errors: Sequence[float]) -> str:
 def quoted(names: Sequence[str]) -> list[str]:
     """Quote names of estimators in prose, where "all" and "mean" are words too."""
     return [f"“{name}”" for name in names]
-
-
-def holds(row: SetEstimate) -> bool:
-    """Tell whether the measured mean lies within the estimate's interval, a rounding aside."""
-    return row.measured is not None and row.low - 1e-9 <= row.measured <= row.high + 1e-9
 
 
 def _distances(relation: Relation) -> tuple[Judgement | None, Judgement | None, Judgement | None]:

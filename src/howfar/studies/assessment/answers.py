@@ -70,7 +70,7 @@ class Answers:
         others = [row for row in self.relation.estimates if row.measured is not None and row.dataset != name]
         known = [row for row in others if not says_nothing(row)]
         rows = [row for row in known if estimate is not None and row.estimator == estimate.estimator]
-        return sum(holds(row) for row in rows), len(rows)
+        return sum(row.held for row in rows), len(rows)
 
     def error(self, estimate: SetEstimate | None) -> float | None:
         """Return the mean error of a site's estimator on datasets left out: where the best was taken, of choosing it."""
@@ -94,17 +94,12 @@ class Answers:
                 estimate=row.predicted,
                 low=row.low,
                 high=row.high,
-                held=holds(row),
+                held=row.held,
                 inside=None if (gate := self.gate(row.dataset)) is None else gate.inside,
             )
             for row in self.relation.estimates
             if row.measured is not None
         )
-
-
-def holds(row: SetEstimate) -> bool:
-    """Tell whether a dataset's interval holds its measured mean, a rounding aside."""
-    return row.measured is not None and row.low - 1e-9 <= row.measured <= row.high + 1e-9
 
 
 def basis_of(labelled: int, corrupted: Sequence[str]) -> Basis:
