@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cache, wraps
+from pathlib import Path
 from types import GenericAlias, NoneType, UnionType
 from typing import Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from howfar.errors import InputError
-from howfar.options import REQUIRED, But, Option
+from howfar.options import FOLDED, HIDDEN, REQUIRED, But, Option
 
 Keywords = TypeVar("Keywords", bound=Mapping[str, Any])
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -112,6 +113,30 @@ def nearest(name: str, known: Collection[str], what: str) -> str:
     """
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else f"the {what} are {', '.join(known) or 'none'}"
+
+
+def command_words(keywords: type, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Write the options that differ from their defaults as the words of a command line.
+
+    Left out is what has no flag, or is an object in memory.
+
+    Examples
+    --------
+    >>> from howfar.keywords import AssessOptions
+    >>> command_words(AssessOptions, {"limit": 30, "baselines": False, "tiled": True, "seed": 0})
+    ('--tile', '--limit', '30', '--no-baselines')
+    """
+    words: list[str] = []
+    for name, (_, option) in declared(keywords).items():
+        value = given.get(name)
+        if value is None or value == option.default or option.flags in (HIDDEN, FOLDED):
+            continue
+        flag = option.flags[0] if option.flags else f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(flag if value else flag.replace("--", "--no-", 1))
+        elif isinstance(value, (str, Path, int, float)):
+            words += [flag, str(value)]
+    return tuple(words)
 
 
 def picked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:

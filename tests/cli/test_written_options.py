@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from howfar.cli import options
+from howfar.cli.main import app
 from howfar.errors import InputError
+from howfar.keywords import AssessOptions
 from howfar.runners import LocalRunner
+from howfar.settings import command_words
 
 
 def test_written_values_become_pythons() -> None:
@@ -38,3 +41,16 @@ def test_shots_without_a_number_above_0_are_refused() -> None:
     assert options.shots_of("0,1,3") == [1, 3]
     with pytest.raises(InputError, match=r"^shots must hold a number above 0, got '0': write 0,1,3,7"):
         options.shots_of("0")
+
+
+def test_options_are_written_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"limit": 30, "baselines": False, "tiled": True, "tau": 0.4, "group": "(.+)-[0-9]+", "store": "s"}
+    read: dict[str, object] = {}
+    monkeypatch.setattr("howfar.studies.assessment.assess.assess", lambda *_, **options: read.update(options) or stop())
+    with pytest.raises(RuntimeError, match=r"^read$"):
+        app(["assess", ".", "site", "--model", "m.onnx", *command_words(AssessOptions, given)], standalone_mode=False)
+    assert given.items() <= read.items()
+
+
+def stop() -> None:
+    raise RuntimeError("read")

@@ -8,7 +8,7 @@ from typing import Final
 from howfar.numbers import format_number
 
 TILE: Final = "predict by tiles: --tile"
-CERTIFY: Final = "label 8: howfar certify"
+CERTIFY: Final = "label 8: howfar certify SITE --predictions DIR -k 8"
 
 # What a check measures, with "{}" for its value, and its unit.
 _MEASURES: Final = {

@@ -31,12 +31,16 @@ class Section:
     content
         From the comparison, and the relation where there is one, what the template reads; None leaves the section out. One that
         takes an `assessment` is given the run's, or None.
+    whole
+        Whether it is also about the corrupted versions of the primary's images that an assessment made to learn from; the
+        other sections are about the datasets that somebody asked about.
     """
 
     name: str
     title: str
     template: str | Path
     content: Callable[..., Mapping[str, Any] | None]
+    whole: bool = False
 
 
 class Filled(NamedTuple):
@@ -48,17 +52,25 @@ class Filled(NamedTuple):
 
 
 def fill_sections(
-    comparison: Comparison, relation: Relation | None, figures: Figures, assessment: Assessment | None = None
+    comparison: Comparison,
+    relation: Relation | None,
+    figures: Figures,
+    assessment: Assessment | None = None,
+    whole: tuple[Comparison, Relation | None] | None = None,
 ) -> list[Filled]:
-    """Fill every registered section; one of another package that raises is left out with a note."""
+    """Fill every registered section; one of another package that raises is left out with a note.
+
+    `whole` is what sections read that are about the whole run, where that holds more than the others are to show.
+    """
     filled = []
     for name in registry.ordered("sections"):
         try:
             section: Section = registry.load("sections", name)
             takes = "assessment" in inspect.signature(section.content).parameters
-            content = section.content(comparison, relation, **({"assessment": assessment} if takes else {}))
+            shown = whole if whole is not None and section.whole else (comparison, relation)
+            content = section.content(*shown, **({"assessment": assessment} if takes else {}))
             if content is not None:
-                read = {"c": comparison, "r": relation, "figures": figures, **content}
+                read = {"c": shown[0], "r": shown[1], "figures": figures, **content}
                 filled.append(Filled(section.name, section.title, fill(section.template, read, section.name)))
         except Exception as error:
             if registry.is_ours("sections", name):

@@ -14,7 +14,7 @@ from howfar.studies.assessment.words import ALONE, WITH_FOUR, answer, basis_note
 
 COMMANDS = Commands("p=/p", {"a b": "a b=/data/a b"}, "", Path("maps"), Path("run"))
 FAR = GateReading(
-    "distance", 1.42, None, 1.33, False, "farther than anything labelled (distance 1.42)", "label 8: howfar certify"
+    "distance", 1.42, None, 1.33, False, "farther than anything labelled (distance 1.42)", "label 8: howfar certify SITE"
 )
 THIN = GateReading("tiles", 0.1, 0.5, None, False, "whole images and their tiles agree less", "predict by tiles: --tile")
 IN = GateReading("distance", 1.1, None, 1.33, True, "distance 1.1")
@@ -33,6 +33,7 @@ def estimate(predicted: float, half: float, measured: float | None = None) -> Se
         (estimate(0.7, 0.05), (IN,), COMMANDS, "check"),
         (estimate(0.7, 0.15), (IN,), COMMANDS, "certify"),
         (estimate(0.3, 0.05), (IN,), COMMANDS, "label"),
+        (estimate(0.4, 0.15), (IN,), COMMANDS, "certify"),
         (estimate(0.7, 0.3, measured=0.3), (FAR,), COMMANDS, "adapt"),
         (estimate(0.3, 0.3, measured=0.8), (FAR,), COMMANDS, "check"),
         (None, (IN,), COMMANDS, "certify"),
@@ -59,6 +60,19 @@ def test_commands_are_quoted_and_name_the_run() -> None:
     assert again.command == "howfar assess p=/p s=/s t=/t --model m.safetensors --tile --out run-tiled"
 
 
+def test_an_interval_that_holds_tau_asks_for_labels_until_that_is_settled() -> None:
+    step = next_step("a b", estimate(0.4, 0.15), Gate("a b", (IN,)), None, 0.5, COMMANDS)
+    assert step.command == "howfar certify 'a b=/data/a b' --predictions 'maps/a b' --until 'F >= 0.5'"
+    assert "badly" not in step.text
+
+
+def test_asking_again_keeps_the_options() -> None:
+    chosen = Commands("p=/p", {"s": "s=/s"}, "m.onnx", Path("run/maps"), Path("run"), tiled=True, chosen=("--limit", "30"))
+    assert chosen.check("s") == "howfar assess p=/p s=/s s-new=NEW --model m.onnx --tile --limit 30 --out run-new"
+    whole = Commands("p=/p", {"s": "s=/s"}, "m.onnx", Path("run/maps"), Path("run"), chosen=("--limit", "30"))
+    assert whole.tile("s") == "howfar assess p=/p s=/s --model m.onnx --tile --limit 30 --out run-tiled"
+
+
 def test_sentences_say_what_is_expected_and_how_often_such_intervals_held() -> None:
     listed = Failures("a b", 0.5, 0.2, "boosted", 80, 12)
     told = answer("a b", estimate(0.58, 0.09), Gate("a b", (IN,)), listed, (4, 5), 0.5, "labelled sets")
@@ -72,6 +86,10 @@ def test_sentences_say_what_is_expected_and_how_often_such_intervals_held() -> N
         "agree less."
     )
     assert "0.58" not in far
+    known = answer("a b", estimate(0.58, 0.09, measured=0.6), Gate("a b", (FAR,)), None, (4, 5), 0.5, "labelled sets")
+    assert known.endswith(
+        "which held. It lies outside the other labelled datasets. Farther than anything labelled (distance 1.42)."
+    )
     empty = answer("a b", estimate(0.5, 0.5), None, None, (2, 2), 0.5, "labelled sets")
     assert empty == "a b: F 0.50 expected; too few datasets are labelled for an interval that says anything."
     missed = answer("a b", estimate(0.5, 0.1, measured=0.7), None, None, (2, 2), 0.5, "labelled sets")

@@ -13,7 +13,7 @@ from howfar.studies.check.decide import Known, decisions_of, labels_to_decide
 from howfar.studies.check.rules import read_rules
 
 FAR = Gate(
-    "site", (GateReading("distance", 1.4, 1.0, 1.2, False, "farther than anything labelled", "label 8: howfar certify"),)
+    "site", (GateReading("distance", 1.4, 1.0, 1.2, False, "farther than anything labelled", "label 8: howfar certify SITE"),)
 )
 NEAR = Gate("site", (GateReading("distance", 1.1, 1.0, 1.2, True, "as far as labelled datasets"),))
 UNKNOWN = Gate("site", (GateReading("distance", None, None, None, None, "not known"),))

@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -195,6 +196,12 @@ def test_other_images_come_from_the_caller(roads: Path, tmp_path: Path) -> None:
         InputError, match=r"^others must hold an image beside 0001.jpg for texture, got 'none': pass others=FOLDER"
     ):
         corrupt(alone, tmp_path / "alone", only="texture=0.5", progress=False)
+
+
+@pytest.mark.parametrize("only", [",", " , ", ["", " "]])
+def test_no_name_is_not_every_name(roads: Path, tmp_path: Path, only: Any) -> None:
+    with pytest.raises(InputError, match=r"^only must name a perturbation, got .*: leave it out for every one$"):
+        made(roads, tmp_path / "none", only=only)
 
 
 def test_a_command_predicts_without_a_shell(roads: Path, script: Path, tmp_path: Path) -> None:

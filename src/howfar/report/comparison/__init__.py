@@ -9,6 +9,7 @@ from typing import Any
 from howfar.errors import InputError
 from howfar.figures.datasets import nearest_first
 from howfar.figures.performance import is_scored
+from howfar.report.assessment.sites_alone import gates_as_answered, related_without_corrupted, without_corrupted
 from howfar.report.comparison import tables, text
 from howfar.report.estimates import text as estimates
 from howfar.report.figures import draw_figures
@@ -59,9 +60,12 @@ def write_report(
     """
     related = _relation_of(comparison, Path(folder), relation)
     answers = _assessment_of(related, Path(folder), assessment)
+    related = gates_as_answered(related, answers)
+    whole = comparison, related
+    comparison, related = without_corrupted(comparison, answers), related_without_corrupted(related, answers)
     results = {"figures": comparison, "relation_figures": related, "assessment_figures": answers}
     figures = draw_figures(results, folder)
-    content = {"c": comparison, "sections": fill_sections(comparison, related, figures, answers)}
+    content = {"c": comparison, "sections": fill_sections(comparison, related, figures, answers, whole)}
     return write_page(TEMPLATE, content, folder, figures)
 
 
@@ -154,4 +158,4 @@ TRIVIAL = Section("trivial", "Trivial backbones", TEMPLATE, _trivial)
 IMAGES = Section("images", "Images", TEMPLATE, lambda comparison, _: {"farthest": tables.farthest(comparison)})
 RIVALS = Section("rivals", "Other distances", TEMPLATE, lambda comparison, _: {"rivals": tables.rivals(comparison)})
 FILES = Section("files", "Files", TEMPLATE, _files)
-MADE = Section("made", "How it was made", TEMPLATE, _made)
+MADE = Section("made", "How it was made", TEMPLATE, _made, whole=True)

@@ -32,4 +32,4 @@ def _content(_: Comparison, relation: Relation | None) -> Mapping[str, Any] | No
     }
 
 
-SECTION = Section("estimates", "Estimates", "estimates/section.html.j2", _content)
+SECTION = Section("estimates", "Estimates", "estimates/section.html.j2", _content, whole=True)

@@ -17,7 +17,7 @@ from howfar.progress import bar
 from howfar.relation.model_selection import MEAN
 from howfar.results import Comparison, Provenance, Relation
 from howfar.results.assessment import Assessment, SiteAnswer
-from howfar.settings import checked, with_options
+from howfar.settings import checked, command_words, with_options
 from howfar.studies.assessment.answers import Answers, basis_of
 from howfar.studies.assessment.maps import check_folders
 from howfar.studies.assessment.next_step import LABELS, Commands
@@ -37,6 +37,8 @@ _COMPARING = (
     "components", "projection", "neighbours", "limit", "seed", "bootstrap", "permutations", "rivals", "baselines",
     "runner", "batch_size", "workers", "progress", "memory", "store", "device", "weights",
 )  # fmt: skip
+_WRITTEN_APART = ("tiled", "size")
+"""Options that are written with the model's."""
 _RELATING = ("tau", "level", "error_rate", "bootstrap", "seed", "group", "estimator")
 
 
@@ -124,6 +126,7 @@ def assess(
         _commands(read, comparison.sources, model, prepared),
         scored=_scored(relation, given["tolerance"]),
         read=_read(reading, given),
+        chosen=_chosen(backbone, given),
     )
     assessment = _assessed(comparison, relation, parts, commands, [site.name for site in asked], given["seed"])
     return _written(replace(assessment, model=_called(model, predictions)), comparison, relation, folder)
@@ -180,6 +183,13 @@ def _read(reading: Reading | None, given: AssessOptions) -> tuple[str, ...]:
         written += ["--output", reading.output]
         written += [] if reading.channel is None else ["--channel", str(reading.channel)]
     return tuple(written)
+
+
+def _chosen(backbone: str | Backbone, given: AssessOptions) -> tuple[str, ...]:
+    """Write the other options of an assessment, so that asking again asks the same."""
+    named = ("--backbone", backbone) if isinstance(backbone, str) and backbone != DEFAULT_BACKBONE else ()
+    rest = {name: value for name, value in given.items() if name not in _WRITTEN_APART}
+    return (*named, *command_words(AssessOptions, rest))
 
 
 def _called(model: Any, predictions: str | Path | None) -> str:

@@ -42,6 +42,8 @@ class Commands:
         Options by which performance is measured, so that another command measures the same: threshold, tolerance.
     read
         Options by which a foreign network is fed and read.
+    chosen
+        The further options of the assessment that differ from their defaults, backbone and store among them.
     """
 
     primary: str
@@ -53,16 +55,24 @@ class Commands:
     seed: int = 0
     scored: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
     def certify(self, site: str, count: int) -> str:
         """Write the command that measures a site by a few labels."""
+        return self._certify(site, "-k", str(count))
+
+    def settle(self, site: str, tau: float) -> str:
+        """Write the command that asks for labels until it is settled whether a site's performance is at least `tau`."""
+        return self._certify(site, "--until", f"F >= {tau:g}")
+
+    def _certify(self, site: str, *asked: str) -> str:
         maps = str(self.maps / folder_of(site))
-        return _command("howfar", "certify", self.sites[site], "--predictions", maps, "-k", str(count), *self.scored)
+        return _command("howfar", "certify", self.sites[site], "--predictions", maps, *asked, *self.scored)
 
     def tile(self, site: str) -> str:
         """Write the command that predicts by tiles: everything again with a model, else this site's maps."""
         if self.model:
-            again = (self.primary, *self.sites.values(), "--model", self.model, *self.read, TILE_FLAG)
+            again = (self.primary, *self.sites.values(), "--model", self.model, *self.read, TILE_FLAG, *self.chosen)
             return _command("howfar", "assess", *again, "--out", f"{self.run}-tiled")
         return _command("howfar", "predict", "CKPT", self.sites[site], TILE_FLAG, "-o", f"{self.maps}-tiled/{folder_of(site)}")
 
@@ -82,7 +92,8 @@ class Commands:
         maps = ("--predictions", str(self.maps)) if not self.model else ("--model", self.model, *self.read)
         # Without the other sites there would be nothing labelled to learn from.
         again = (self.primary, *self.sites.values(), f"{site}-new=NEW", *maps)
-        return _command("howfar", "assess", *again, "--out", f"{self.run}-new")
+        tiled = (TILE_FLAG,) if self.tiled else ()
+        return _command("howfar", "assess", *again, *tiled, *self.chosen, "--out", f"{self.run}-new")
 
 
 def next_step(
@@ -91,7 +102,8 @@ def next_step(
     """Choose what to do about a site.
 
     Outside the gate: predict by tiles where a check of sizes says so and that was not done, else certify by a few labels.
-    Inside: label some images and train on them where the performance is low, certify where the interval is wide, else nothing.
+    Inside: label some images and train on them where the whole interval is low, certify where only a part of it is or it is
+    wide, else nothing.
     A labelled site is trained on where the measured performance is low, else left as it is.
 
     Parameters
@@ -114,19 +126,25 @@ def next_step(
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
         return NextStep(
             "certify",
-            f"label {LABELS} images drawn at random: what they say holds whatever the shift.",
+            f"label {LABELS} images drawn at random: what they say holds whatever the shift (of images without foreground F is "
+            "undefined).",
             commands.certify(site, LABELS),
         )
     if estimate is None:
         return NextStep("certify", f"label {MORE} images drawn at random.", commands.certify(site, MORE))
     if measured is not None and measured < tau:
         return NextStep("adapt", "the model does badly here: train on a few of its labelled images.", commands.adapt(site))
-    if measured is None and estimate.predicted < tau:
+    if measured is None and estimate.high < tau:
         below = "" if listed is None or not listed.listed else f" ({listed.listed} probable failures are in the report)"
         count = min(LABELS, estimate.n)
-        sure = "does badly" if estimate.high < tau else "probably does badly"
-        text = f"the model {sure} here: label {count} images and train on them{below}."
+        text = f"the model does badly here: label {count} images and train on them{below}."
         return NextStep("label", text, commands.select(site, count))
+    if measured is None and estimate.predicted < tau:
+        text = (
+            f"whether the model reaches {tau:g} here is open: label images drawn at random until it is settled; where it does "
+            "not, train on them."
+        )
+        return NextStep("certify", text, commands.settle(site, tau))
     if measured is None and estimate.high - estimate.low > WIDE:
         text = f"the interval is wide: label {MORE} images drawn at random to measure it."
         return NextStep("certify", text, commands.certify(site, MORE))

@@ -47,7 +47,8 @@ def answer(
     if estimate is None:
         return f"{site}: nothing can be said of its F; too few datasets are labelled."
     if estimate.measured is not None:
-        return _measured(site, estimate)
+        beyond = "" if gate is None or not gate.outside else f" It lies outside the other labelled datasets. {_reasons(gate)}."
+        return f"{_measured(site, estimate)}{beyond}"
     if gate is not None and gate.inside is False:
         return f"{site}: do not believe an estimate. {_reasons(gate)}."
     sentences = [f"{site}: {_expected(estimate, held, kind)}"]
@@ -74,7 +75,7 @@ def _measured(site: str, estimate: SetEstimate) -> str:
     said = f"{site}: F {estimate.measured:.2f} measured. Without its labels {estimate.predicted:.2f} would have been expected"
     if says_nothing(estimate):
         return f"{said}; {NO_INTERVAL}."
-    held = "held" if estimate.low - 1e-9 <= estimate.measured <= estimate.high + 1e-9 else "did not hold"
+    held = "held" if estimate.held else "did not hold"
     return f"{said}, {estimate.low:.2f} to {estimate.high:.2f} ({share(estimate.level)}), which {held}."
 
 

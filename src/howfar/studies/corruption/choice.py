@@ -39,8 +39,10 @@ def choose(only: str | Sequence[str]) -> tuple[Chosen, ...]:
     ['blur 3', 'blur 6', 'fade 0.4']
     """
     texts = only.split(",") if isinstance(only, str) else [part for text in only for part in text.split(",")]
-    wanted = [text.strip() for text in texts if text.strip()] or labelled_every()
-    return tuple(dict.fromkeys(chosen for text in wanted for chosen in _read(text)))
+    wanted = [text.strip() for text in texts if text.strip()]
+    if not wanted and only:
+        raise InputError.of("only", "must name a perturbation", only, "leave it out for every one")
+    return tuple(dict.fromkeys(chosen for text in wanted or labelled_every() for chosen in _read(text)))
 
 
 def _read(text: str) -> list[Chosen]:
