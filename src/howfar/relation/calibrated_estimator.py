@@ -28,6 +28,7 @@ from scipy import special
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
+from howfar.relation.known_fits import KnownFits
 from howfar.relation.label_free_columns import Columns, narrow, take
 from howfar.relation.labelled_images import Labelled
 from howfar.relation.performance_estimators import named, restore
@@ -252,14 +253,19 @@ def calibrate(
     settled = resolved(named(estimator), whole)
     if settled is None:
         raise InputError.of("columns", f"must give {named(estimator).name} what it needs", sorted(columns))
-    labelled = replace(whole, columns=narrow(columns, settled.needs)).having(settled.needs)
+    return calibrated(settled, replace(whole, columns=narrow(columns, settled.needs)), level, KnownFits())
+
+
+def calibrated(settled: Estimator, whole: Labelled, level: float, known: KnownFits) -> Calibrated:
+    """Fit an estimator whose columns are settled to validated images, and find its errors; `known` are the fits made before."""
+    labelled = whole.having(settled.needs)
     names = tuple(str(name) for name in labelled.sets)
     labelled = labelled.coded()
-    left_out = _left_out(settled, labelled)
+    left_out = _left_out(settled, labelled, known)
     estimated = np.isfinite(left_out)
     estimated_sets = tuple(name for name, keep in zip(names, estimated, strict=True) if keep)
     errors_of = (left_out[estimated], labelled.performance[estimated], estimated_sets)
-    return Calibrated(_fit(settled, labelled), level, *errors_of, labelled.foreign())
+    return Calibrated(known.fit(settled, labelled), level, *errors_of, labelled.foreign())
 
 
 def resolved(estimator: Estimator, labelled: Labelled) -> Estimator | None:
@@ -272,15 +278,11 @@ def resolved(estimator: Estimator, labelled: Labelled) -> Estimator | None:
     return estimator.resolve(foreign.columns, foreign.sets)
 
 
-def _fit(estimator: Estimator, labelled: Labelled) -> FittedEstimator:
-    return estimator.fit(labelled.columns, labelled.performance, labelled.sets, labelled.groups)
-
-
-def _left_out(estimator: Estimator, labelled: Labelled) -> Float64Array:
+def _left_out(estimator: Estimator, labelled: Labelled, known: KnownFits) -> Float64Array:
     """Estimate the labelled images by fits that did not see their folds; NaN where there is nothing to fit to."""
     estimates = np.full(len(labelled.performance), np.nan)
     for rest, inside in labelled.splits():
-        estimates[inside] = _fit(estimator, rest).predict(take(labelled.columns, inside))
+        estimates[inside] = known.fit(estimator, rest).predict(take(labelled.columns, inside))
     return estimates
 
 

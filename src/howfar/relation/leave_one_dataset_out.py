@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator
-from howfar.relation.calibrated_estimator import Calibrated, calibrate, resolved
+from howfar.relation.calibrated_estimator import Calibrated, calibrated, resolved
+from howfar.relation.known_fits import KnownFits
 from howfar.relation.label_free_columns import Columns, Mask, available, narrow
 from howfar.relation.labelled_images import Labelled
 from howfar.relation.performance_estimators import MEAN, named
@@ -158,22 +159,17 @@ def _leave_out(estimator: Estimator, labelled: Labelled, level: float) -> LeftOu
     if len(judged) < (1 if (have & home).any() else 2):
         return None
     needed = replace(labelled, columns=narrow(labelled.columns, settled.needs))
-    own = _home_name(labelled)
     values = np.full((3, len(have)), np.nan)
-    estimates, calibrated = [], {}
+    estimates, by_set, known = [], {}, KnownFits()
     for name in judged:
         inside = have & (labelled.sets == name)
         rest, dataset = needed.take(have & ~inside), needed.take(inside)
-        learnt = calibrate(settled, rest.columns, rest.performance, rest.sets, level=level, groups=rest.groups, home=own)
+        learnt = calibrated(settled, rest, level, known)
         values[:, inside] = learnt.predict(dataset.columns)
         estimates.append(learnt.predict_set(dataset.columns, name, float(np.mean(dataset.performance))))
-        calibrated[name] = learnt
+        by_set[name] = learnt
     error = _home_error(settled, needed, have, home)
-    return LeftOut(estimator.name, values[0], values[1], values[2], tuple(estimates), calibrated, error)
-
-
-def _home_name(labelled: Labelled) -> str | None:
-    return None if labelled.home is None or not labelled.home.any() else str(labelled.sets[labelled.home][0])
+    return LeftOut(estimator.name, values[0], values[1], values[2], tuple(estimates), by_set, error)
 
 
 def _home_error(estimator: Estimator, needed: Labelled, have: Mask, home: Mask) -> float | None:
