@@ -226,6 +226,9 @@ class PredictOptions(ModelOptions, total=False):
     """Declare the options of `howfar.predict`."""
 
     flipped: options.Flipped
+    adapt: options.AdaptWay
+    share: options.MixedShare
+    seed: Annotated[options.Seed, options.But({"help": "Draw the images that the model is adapted to with this seed."})]
     progress: options.Progress
 
 

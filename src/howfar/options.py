@@ -224,6 +224,13 @@ Only = Annotated[
 # How maps are predicted.
 Flipped = Annotated[bool, Option(False, "Mirror the images first, to learn how maps agree.", flags=("--flipped",))]
 Tiled = Annotated[bool, Option(False, "Predict overlapping tiles at the images' own scale.", flags=("--tile",))]
+AdaptWays = Literal["none", "norm"]
+AdaptWay = Annotated[
+    AdaptWays, Option("none", "Adapt the model to DATASET first, without labels: mix its statistics into batch norm (norm).")
+]
+MixedShare = Annotated[
+    float, Option(0.3, "Weigh DATASET's statistics by this (λ) in --adapt norm: from 0, as it was, to 1.", {"ge": 0, "le": 1})
+]
 Squares = Annotated[int, Option(8, "Predict this many squares at once.", _COUNT, free=True, flags=("--batch-size",))]
 
 # How a site is assessed.

@@ -23,6 +23,7 @@ from howfar.errors import ImageError, InputError
 from howfar.keywords import ModelOptions, PredictOptions
 from howfar.options import Floats
 from howfar.pipeline.image_sizes import size_note
+from howfar.pipeline.norm_adaptation import ADAPTED, WARNING, adapt_statistics
 from howfar.progress import bar
 from howfar.results import Skipped
 from howfar.results.json_values import plain
@@ -50,7 +51,8 @@ class Predicted:
     skipped
         Images that could not be read, and why.
     notes
-        What whoever uses the maps should know: images that are much larger than what the model learnt from.
+        What whoever uses the maps should know: that the model was adapted, and images that are much larger than what it learnt
+        from.
     """
 
     folder: Path
@@ -160,6 +162,11 @@ def predict(
     if not isinstance(images, Dataset):
         raise InputError.of("dataset", "must be images, not embeddings", images.name)
     given, loading = checked(PredictOptions, options), picked(ModelOptions, options)
+    if given["adapt"] == "norm":
+        model = _adapted(model, images, given)
+    elif "share" in options or "seed" in options:
+        idle = "share" if "share" in options else "seed"
+        raise InputError.of(idle, "is of use only to an adapted model", options[idle], "pass adapt too, or leave it out")
     if isinstance(model, Model) and (loading or reading is not None):
         names = ", ".join([*loading, *([] if reading is None else ["reading"])])
         raise InputError.of("model", "must not be loaded already", names, "pass these to load_model")
@@ -182,11 +189,25 @@ def predict(
     return Predicted(Path(out), written, kept, tuple(skipped), _notes(images, loaded, [path for path, _ in wanted]))
 
 
+def _adapted(model: Any, images: Dataset, given: PredictOptions) -> Checkpoint:
+    """Adapt a checkpoint to the images that are to be predicted."""
+    if isinstance(model, (str, Path)) and Path(model).suffix.lower() != ONNX:
+        model = Checkpoint.load(model)
+    if not isinstance(model, Checkpoint):
+        raise InputError.of("adapt", "must be none for what is no checkpoint of howfar train", given["adapt"], "leave it out")
+    if given["size"] is not None:
+        _check_side(given["size"], model)
+    return adapt_statistics(model, images, share=given["share"], size=given["size"], tiled=given["tiled"], seed=given["seed"])
+
+
 def _notes(images: Dataset, model: Model, maps: Sequence[Path]) -> tuple[str, ...]:
-    if model.card is None or model.predictor.tiled:
+    if model.card is None:
         return ()
-    note = size_note(images.name, model.card.data, model.card.size, model.predictor.size, maps)
-    return (note,) if note else ()
+    adapted = [WARNING.format(model.card.data[ADAPTED]["dataset"])] if ADAPTED in model.card.data else []
+    note = ""
+    if not model.predictor.tiled:
+        note = size_note(images.name, model.card.data, model.card.size, model.predictor.size, maps)
+    return (*adapted, *([note] if note else []))
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Predictor:
         """Predict the map of each image: (h, w, 3) uint8 RGB to (h, w) uint8."""
         if self.tiled:
             return [_eight_bit(self._blended(picture)) for picture in pictures]
-        maps = self._run([_resized(picture, self.size) for picture in pictures])
+        maps = self._run([resized(picture, self.size) for picture in pictures])
         return [_eight_bit(_resized_map(p, *picture.shape[:2])) for p, picture in zip(maps, pictures, strict=True)]
 
     def _run(self, squares: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
@@ -97,7 +97,8 @@ def _weight(size: int) -> NDArray[np.float64]:
     return np.outer(ramp, ramp)
 
 
-def _resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resize an image, (h, w, 3), to a square, as networks are fed."""
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC))
 
 

@@ -1,0 +1,104 @@
+"""A checkpoint adapted to a site without labels: what is drawn, what it records, and how maps are told of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import howfar
+from howfar.data import Dataset
+from howfar.demo import write_dataset
+from howfar.errors import InputError
+from howfar.pipeline import norm_adaptation
+from howfar.pipeline.norm_adaptation import ADAPTED, adapt_statistics
+from howfar.pipeline.prediction import load_model, predict
+from howfar.segmenters import build_segmenter
+from howfar.segmenters.checkpoint import Card, Checkpoint
+from howfar.weights.state_dicts import hash_state_dict
+
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def trained() -> Checkpoint:
+    torch.manual_seed(0)
+    state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
+    data = {"primary": "roads", "images": 1, "contents": [], "held_out": []}
+    return Checkpoint(Card("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return Dataset.from_folder(write_dataset(tmp_path_factory.mktemp("site"), 6, seed=0, size=48))
+
+
+def test_the_adapted_checkpoint_is_one_of_its_own(trained: Checkpoint, site: Dataset, tmp_path: Path) -> None:
+    adapted = adapt_statistics(trained, site, share=0.4, seed=3)
+    assert adapted.card.weights != trained.card.weights
+    told = adapted.card.data[ADAPTED]
+    assert {**told, "contents": len(told["contents"])} == {
+        "way": "norm", "share": 0.4, "dataset": site.name, "size": SIDE, "tiled": False, "contents": 6,
+    }  # fmt: skip
+    loaded = Checkpoint.load(adapted.save(tmp_path / "adapted.safetensors"))
+    assert loaded.card.data == adapted.card.data
+    assert adapt_statistics(trained, site, share=0.4, seed=3).card.weights == adapted.card.weights
+    assert adapt_statistics(trained, site, share=0.0).card.weights == trained.card.weights
+
+
+def test_few_images_of_many_are_read_and_fewer_of_large_squares(
+    trained: Checkpoint, site: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(norm_adaptation, "FEWEST", 2)
+    monkeypatch.setattr(norm_adaptation, "MOST", 4)
+    monkeypatch.setattr(norm_adaptation, "USUAL", SIDE)
+    contents = {size: adapt_statistics(trained, site, size=size).card.data[ADAPTED]["contents"] for size in (SIDE, 2 * SIDE)}
+    assert [len(values) for values in contents.values()] == [4, 2]
+    assert adapt_statistics(trained, site, seed=1).card.data[ADAPTED]["contents"] != contents[SIDE]
+
+
+def test_tiles_are_cut_at_the_images_own_scale(trained: Checkpoint, site: Dataset) -> None:
+    whole, tiled = (adapt_statistics(trained, site, tiled=tiled) for tiled in (False, True))
+    assert whole.card.weights != tiled.card.weights
+    small = Image.new("RGB", (20, 10), (200, 100, 50))
+    cut = norm_adaptation._cut(np.asarray(small), SIDE, np.random.default_rng(0))
+    assert cut.shape == (SIDE, SIDE, 3)
+    assert (cut == (200, 100, 50)).all()
+
+
+def test_images_that_cannot_be_read_are_passed_over(trained: Checkpoint, site: Dataset, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    damaged = replace(site.items[0], path=broken)
+    found = adapt_statistics(trained, replace(site, items=(damaged, *site.items[1:])))
+    assert len(found.card.data[ADAPTED]["contents"]) == 5
+    with pytest.raises(InputError, match=r"must hold an image that can be read"):
+        adapt_statistics(trained, replace(site, items=(damaged,)))
+
+
+def test_maps_are_those_of_the_adapted_checkpoint(trained: Checkpoint, site: Dataset, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"device": "cpu", "progress": False}
+    found = howfar.predict(trained, site, tmp_path / "maps", adapt="norm", share=0.5, **options)
+    assert "certify it by labels" in found.notes[0]
+    by_hand = load_model(adapt_statistics(trained, site, share=0.5), device="cpu")
+    again = predict(by_hand, site, tmp_path / "maps", progress=False)
+    assert (again.written, again.kept) == (0, 6)
+    assert again.notes == found.notes
+    assert howfar.predict(trained, site, tmp_path / "maps", **options).written == 6
+
+
+def test_what_cannot_be_adapted_is_refused(trained: Checkpoint, site: Dataset, tmp_path: Path) -> None:
+    loaded = load_model(trained, device="cpu")
+    with pytest.raises(InputError, match=r"^adapt must be none for what is no checkpoint of howfar train, got 'norm'"):
+        predict(loaded, site, tmp_path, adapt="norm")
+    for idle in ({"share": 0.5}, {"seed": 1}):
+        with pytest.raises(InputError, match=r"is of use only to an adapted model"):
+            predict(trained, site, tmp_path, **idle)
+    with pytest.raises(InputError, match=r"^share is refused"):
+        predict(trained, site, tmp_path, adapt="norm", share=2.0)
+    assert not list(tmp_path.iterdir())

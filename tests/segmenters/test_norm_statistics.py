@@ -1,0 +1,94 @@
+"""Statistics of new images mixed into batch norm: by hand on small networks, and what must not matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from howfar.errors import InputError
+from howfar.segmenters import build_segmenter
+from howfar.segmenters.norm_statistics import mixed
+
+RNG = np.random.default_rng(0)
+SQUARES = RNG.random((6, 3, 16, 16), np.float32) * np.linspace(0.2, 1, 6, dtype=np.float32)[:, None, None, None]
+
+
+def two_layers() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1), nn.BatchNorm2d(2))
+
+
+def state(network: nn.Module) -> dict[str, Tensor]:
+    return {name: values.clone() for name, values in network.state_dict().items()}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_each_layer_is_mixed_after_those_before_it(share: float) -> None:
+    network = two_layers().eval()
+    found = mixed(network, SQUARES, share)
+    x = torch.from_numpy(SQUARES).double()
+    for place in (1, 4):
+        x = network[:place][-1].double()(x) if place == 1 else network[3].double()(torch.relu(x))
+        axes = (0, 2, 3)
+        mean = share * x.mean(axes)
+        var = (1 - share) + share * x.var(axes, correction=0)
+        layer = found[place]
+        torch.testing.assert_close(layer.running_mean.double(), mean, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(layer.running_var.double(), var, atol=1e-5, rtol=1e-5)
+        x = (x - mean[:, None, None]) / torch.sqrt(var + layer.eps)[:, None, None]
+
+
+def test_a_share_of_0_changes_nothing_and_the_network_is_left_as_it_is() -> None:
+    network = two_layers().train()
+    before = state(network)
+    for share in (0.0, 1.0):
+        found = mixed(network, SQUARES, share)
+        assert all(torch.equal(values, before[name]) for name, values in state(network).items())
+        assert network.training
+        assert not found.training
+        same = all(torch.equal(values, before[name]) for name, values in state(found).items())
+        assert same is (share == 0.0)
+
+
+def test_the_order_of_images_does_not_matter() -> None:
+    network = build_segmenter("deepcrack", {"width": 4}, pretrained=False)
+    squares = RNG.random((5, 3, 32, 32), np.float32)
+    one, other = (state(mixed(network, some, 0.3)) for some in (squares, np.ascontiguousarray(squares[::-1])))
+    for name, values in one.items():
+        torch.testing.assert_close(values, other[name], rtol=1e-4, atol=1e-5)
+
+
+def test_shifted_images_give_the_maps_of_those_that_were_learnt_from() -> None:
+    """A change of brightness and contrast is undone by statistics of the changed images alone."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.BatchNorm2d(3, affine=False), nn.Conv2d(3, 1, 3))
+    known = RNG.random((4, 3, 16, 16), np.float32)
+    own = mixed(network, known, 1.0)
+    changed = 0.5 * known + 0.3
+    adapted = mixed(own, changed, 1.0)
+    with torch.no_grad():
+        wanted = own(torch.from_numpy(known))
+        torch.testing.assert_close(adapted(torch.from_numpy(changed)), wanted, atol=1e-3, rtol=1e-3)
+        assert not torch.allclose(own(torch.from_numpy(changed)), wanted, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("network", "squares", "share", "line"),
+    [
+        (two_layers(), SQUARES, 1.5, "share must lie between 0 and 1, got 1.5: pass 0.3"),
+        (two_layers(), SQUARES, float("nan"), "share must lie between 0 and 1, got nan: pass 0.3"),
+        (two_layers(), SQUARES[:0], 0.3, "squares must be (n, 3, h, w), of at least one image, got (0, 3, 16, 16)"),
+        (
+            nn.Conv2d(3, 1, 1),
+            SQUARES,
+            0.3,
+            "model must have batch norm layers",
+        ),
+    ],
+)
+def test_bad_input(network: nn.Module, squares: np.ndarray, share: float, line: str) -> None:
+    with pytest.raises(InputError) as raised:
+        mixed(network, squares, share)
+    assert str(raised.value).startswith(line)
