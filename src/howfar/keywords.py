@@ -186,6 +186,7 @@ class EvaluateOptions(TypedDict, total=False):
 class CertifyOptions(TypedDict, total=False):
     """Declare the options of `howfar.certify`."""
 
+    task: Annotated[options.Task, options.But({"help": "Certify a segmentation, a classification or a detection."})]
     metric: options.Measure
     level: Annotated[options.Level, options.But({"help": "Give an interval of this level."})]
     until: options.Until
@@ -205,6 +206,8 @@ class CertifyOptions(TypedDict, total=False):
             {"help": "Draw from as many photographs as there are labels: the first group of this expression names an image's."}
         ),
     ]
+    iou: options.Iou
+    min_score: options.MinScore
     partial: options.Partial
     seed: options.Seed
     progress: options.Progress

@@ -153,15 +153,20 @@ Iou = Annotated[_Number, Option(None, "Match two boxes from this overlap on (det
 MinScore = Annotated[_Number, Option(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
 Partial = Annotated[bool, Option(False, "Leave out images that cannot be scored, and list them.", flags=("--partial",))]
 Learnt = Annotated[bool, Option(False, "Score images that the model learnt from too (training error).", flags=("--learnt",))]
-Predictions = Annotated[_Path, Option(None, "Read the model's probability maps, for estimators that need them.", free=True)]
-FlippedMaps = Annotated[_Path, Option(None, "Read maps of the left-right flipped images, as the model gave them.", free=True)]
+Predictions = Annotated[
+    _Path, Option(None, "Read the model's maps (or file of classes or boxes), for estimators that need them.", free=True)
+]
+FlippedMaps = Annotated[
+    _Path, Option(None, "Read maps (or boxes) of the left-right flipped images, as the model gave them.", free=True)
+]
 Members = Sequence[str | Path] | str | Path
 Ensemble = Annotated[Members, Option((), "Read maps of further models for the same images.", free=True)]
 Truth = Annotated[_Path, Option(None, "Read true boxes (detection): JSON as the predictions, without scores.", free=True)]
 
 # How a certificate is made.
 Measure = Annotated[
-    _Text, Option(None, "Certify this: mean_f (the default), f or iou of the summed pixels, ods, ois, precision, recall …")
+    _Text,
+    Option(None, "Certify this: mean_f (the default), f or iou of the summed pixels, ods, ois …; accuracy; mean_f1, f1 …"),
 ]
 Until = Annotated[
     _Text,

@@ -17,6 +17,7 @@ from howfar.cli.main import run
 from howfar.data import read_mask
 from howfar.data.run_lengths import to_columns
 from howfar.results.certificate import Certificate
+from listed_site import write_boxes, write_classes, write_true_boxes
 
 HANDED_OUT = {"chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "masks"}
 WRITTEN = {*HANDED_OUT, "certificate.json", "report.html", "figures"}
@@ -242,3 +243,34 @@ def test_a_report_is_drawn_again(begun: Path, capsys: pytest.CaptureFixture[str]
     page.unlink()
     assert run(["report", str(begun / "out")]) == 0
     assert page.read_text() == text
+
+
+def test_a_classifier_in_two_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = write_classes(tmp_path / "site", 20)
+    command = ["certify", str(site.dataset), "--predictions", str(site.predictions), "--out", str(tmp_path / "out")]
+    assert run([*command, "--task", "classification", "-k", "8"]) == 0
+    told = capsys.readouterr().out
+    assert "accuracy, not known yet; 0 of 8 drawn images labelled, 20 in all" in told
+    assert f"fill in: {tmp_path / 'out/labels.csv'}" in told
+    rows = [line.split(",") for line in (tmp_path / "out/labels.csv").read_text().splitlines()[1:]]
+    filled = [",".join([name, site.truth[name], predicted]) for name, _, predicted in rows]
+    (tmp_path / "out/labels.csv").write_text("\n".join(["image,label,predicted", *filled]) + "\n")
+    assert run([*command, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["task"], document["metric"], document["labelled"]) == ("classification", "accuracy", 8)
+    assert document["low"] < document["value"] < document["high"]
+
+
+def test_a_detector_asks_for_boxes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = write_boxes(tmp_path / "site", 20)
+    truth = write_true_boxes(tmp_path / "truth.json", site.truth)
+    command = ["certify", str(site.dataset), "--predictions", str(site.predictions), "--out", str(tmp_path / "out")]
+    assert run([*command, "--task", "detection", "-k", "8", "--metric", "f1", "--min-score", "0.5"]) == 0
+    told = capsys.readouterr().out
+    assert "F1 at IoU 0.5 of the summed boxes, not known yet" in told
+    assert f"boxes go to: {tmp_path / 'out/labels.json'}" in told
+    assert run([*command, "--labels", str(truth), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["task"], document["metric"], document["min_score"], document["labelled"]) == ("detection", "f1", 0.5, 8)
+    assert run([*command, "--min-score", "0.4"]) == 2
+    assert "min_score must be what it was when the sample was drawn (0.5)" in capsys.readouterr().err

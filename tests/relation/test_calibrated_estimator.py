@@ -223,3 +223,55 @@ def test_wrong_documents_are_refused() -> None:
             Calibrated.from_dict({**document, key: value})
     older = {name: value for name, value in document.items() if name != "left_out"}
     assert Calibrated.from_dict(older).left_out == 3
+
+
+def right_or_wrong(counts: tuple[int, ...], seed: int = 0) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """Images of several sets that are right as often as their confidence says."""
+    rng = np.random.default_rng(seed)
+    sets = np.repeat([f"set {k}" for k in range(len(counts))], counts)
+    confidence = np.clip(rng.normal(np.repeat(rng.uniform(0.5, 0.9, len(counts)), counts), 0.1), 0, 1)
+    return {"confidence": confidence}, (rng.random(len(sets)) < confidence).astype(float), sets
+
+
+def test_an_image_that_is_right_or_wrong_has_no_interval() -> None:
+    columns, performance, sets = right_or_wrong((40, 40, 40))
+    calibrated = calibrate("mean", columns, performance, sets)
+    estimate, low, high = calibrated.predict(columns)
+    assert np.isfinite(estimate).all()
+    assert np.isnan(low).all()
+    assert np.isnan(high).all()
+    assert calibrated.predict_set(columns, "new").low > 0
+    again = Calibrated.from_dict(json.loads(json.dumps(calibrated.to_dict())))
+    assert again.right_or_wrong
+    nearly = performance.copy()
+    nearly[0] = 0.5
+    assert np.isfinite(calibrate("mean", columns, nearly, sets).predict(columns)[1]).all()
+
+
+def test_the_interval_of_few_images_that_are_right_or_wrong_is_wider() -> None:
+    columns, performance, sets = right_or_wrong((40, 50, 80))
+    calibrated = calibrate("mean", columns, performance, sets, level=0.5)
+    wide = calibrated.predict_set({"confidence": [0.5] * 10}, "new")
+    z = stats.norm.ppf(0.75)
+    p = calibrated.predict({"confidence": [0.5]})[0][0]
+    extra = z**2 * p * (1 - p) * (1 / 10 - np.mean([1 / 40, 1 / 50, 1 / 80]))
+    expected = math.sqrt(calibrated.set_half_width() ** 2 + extra)
+    assert (wide.high - wide.low) / 2 == pytest.approx(expected)
+    many = calibrated.predict_set({"confidence": [0.5] * 80}, "new")
+    assert (many.high - many.low) / 2 == pytest.approx(calibrated.set_half_width())
+
+
+@pytest.mark.parametrize("count", [10, 200])
+def test_intervals_of_accuracy_hold_for_large_and_small_sets(count: int) -> None:
+    held = 0
+    for draw in range(200):
+        rng = np.random.default_rng([count, draw])
+        truth = rng.normal(0.7, 0.05, 6).clip(0, 1)
+        sizes = [100] * 5
+        sets = np.repeat([f"set {k}" for k in range(5)], sizes)
+        performance = (rng.random(500) < np.repeat(truth[:5], sizes)).astype(float)
+        fitted = calibrate("mean", {"i_dist": np.zeros(500)}, performance, sets)
+        estimate = fitted.predict_set({"i_dist": np.zeros(count)}, "new")
+        accuracy = np.mean(rng.random(count) < truth[5])
+        held += estimate.low <= accuracy <= estimate.high
+    assert 0.84 <= held / 200 <= 0.97, held

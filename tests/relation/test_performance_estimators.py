@@ -9,18 +9,20 @@ from sklearn.linear_model import Ridge
 
 from howfar import registry
 from howfar.errors import InputError, UnknownNameError
-from howfar.relation.label_free_columns import DISTANCES, take
+from howfar.protocols import Estimator
+from howfar.relation import boosted_estimator
+from howfar.relation.label_free_columns import BOX_SIGNALS, CLASS_SIGNALS, DISTANCES, take
 from howfar.relation.label_free_columns import SIGNALS as SIGNAL_COLUMNS
 from howfar.relation.linear_estimators import PENALTIES, Linear
 from howfar.relation.performance_estimators import (
     ALL,
     ATC,
+    BOOSTED,
     DOC,
     FLIP_AGREEMENT,
     I_DIST,
     MEAN,
     SIGNALS,
-    RegisteredEstimator,
     every,
     named,
     restore,
@@ -39,6 +41,22 @@ def planted(seed: int = 0) -> tuple[dict[str, Any], np.ndarray]:
     columns["predicted_foreground"] = columns["histogram"][:, 128:].sum(axis=1) / columns["histogram"].sum(axis=1)
     signal = 0.5 * columns["flip_agreement"] + 0.3 * columns["foreground_confidence"]
     return columns, np.clip(signal + 0.1 * rng.normal(size=N), 0, 1)
+
+
+def planted_of(task: str) -> tuple[dict[str, Any], np.ndarray]:
+    """Every column of a task's images, and performance that follows some of them; of a classifier it is 0 or 1."""
+    if task == "segmentation":
+        return planted()
+    rng = np.random.default_rng(3)
+    names = CLASS_SIGNALS if task == "classification" else BOX_SIGNALS
+    columns: dict[str, Any] = {name: rng.random(N) for name in (*DISTANCES, "average_confidence", *names)}
+    performance = np.clip(columns[names[0]] + 0.2 * rng.normal(size=N), 0, 1)
+    return columns, np.round(performance) if task == "classification" else performance
+
+
+TASKS = ("segmentation", "classification", "detection")
+USABLE = [(one, task) for task in TASKS for one in every() if one.resolve(planted_of(task)[0], SETS) is not None]
+EACH = pytest.mark.parametrize(("recipe", "task"), USABLE, ids=[f"{task}-{one.name}" for one, task in USABLE])
 
 
 def test_mean_is_that_of_the_sets_not_of_the_images() -> None:
@@ -130,6 +148,12 @@ def test_an_image_without_histogram_has_no_thresholded_confidence() -> None:
     assert np.isnan(fitted.predict({"predicted_foreground": [0.0, 0.4]})).all()
 
 
+def settled_needs(recipe: Estimator) -> tuple[str, ...]:
+    settled = recipe.resolve(planted()[0], SETS)
+    assert settled is not None
+    return settled.needs
+
+
 def sklearn_ridge(x: np.ndarray, y: np.ndarray, sets: np.ndarray, penalty: float, new: np.ndarray) -> np.ndarray:
     names, codes, counts = np.unique(sets, return_inverse=True, return_counts=True)
     w = 1 / (len(names) * counts[codes])
@@ -140,9 +164,9 @@ def sklearn_ridge(x: np.ndarray, y: np.ndarray, sets: np.ndarray, penalty: float
 
 
 @pytest.mark.parametrize("recipe", [DISTANCES_RECIPE, SIGNALS, ALL])
-def test_ridge_as_scikit_learn_with_the_penalty_that_leaving_a_set_out_chooses(recipe: RegisteredEstimator) -> None:
+def test_ridge_as_scikit_learn_with_the_penalty_that_leaving_a_set_out_chooses(recipe: Estimator) -> None:
     columns, performance = planted()
-    sets, x = np.array(SETS), np.stack([columns[name] for name in recipe.needs], axis=1)
+    sets, x = np.array(SETS), np.stack([columns[name] for name in settled_needs(recipe)], axis=1)
     losses = []
     for penalty in PENALTIES:
         errors = []
@@ -155,7 +179,9 @@ def test_ridge_as_scikit_learn_with_the_penalty_that_leaving_a_set_out_chooses(r
     assert isinstance(fitted, Linear)
     assert fitted.penalty == PENALTIES[int(np.argmin(losses))]
     new = planted(1)[0]
-    expected = sklearn_ridge(x, performance, sets, fitted.penalty, np.stack([new[name] for name in recipe.needs], axis=1))
+    expected = sklearn_ridge(
+        x, performance, sets, fitted.penalty, np.stack([new[name] for name in settled_needs(recipe)], axis=1)
+    )
     np.testing.assert_allclose(fitted.predict(new), expected, atol=1e-10)
 
 
@@ -182,9 +208,9 @@ def test_constant_and_repeated_columns_do_no_harm_to_ridge() -> None:
     np.testing.assert_allclose(SIGNALS.fit(twice, performance, SETS).predict(twice), alone, atol=0.01)
 
 
-@pytest.mark.parametrize("recipe", every(), ids=lambda one: one.name)
-def test_order_does_not_matter_and_names_of_sets_do_not(recipe: RegisteredEstimator) -> None:
-    columns, performance = planted()
+@EACH
+def test_order_does_not_matter_and_names_of_sets_do_not(recipe: Estimator, task: str) -> None:
+    columns, performance = planted_of(task)
     order = np.random.default_rng(9).permutation(N)
     renamed = [{"cracks": "z", "tiles": "a", "wood": "y", "walls": "b"}[SETS[k]] for k in order]
     first = recipe.fit(columns, performance, SETS).predict(columns)
@@ -192,9 +218,9 @@ def test_order_does_not_matter_and_names_of_sets_do_not(recipe: RegisteredEstima
     np.testing.assert_allclose(first, second, atol=1e-10)
 
 
-@pytest.mark.parametrize("recipe", every(), ids=lambda one: one.name)
-def test_an_estimate_does_not_depend_on_the_other_images(recipe: RegisteredEstimator) -> None:
-    columns, performance = planted()
+@EACH
+def test_an_estimate_does_not_depend_on_the_other_images(recipe: Estimator, task: str) -> None:
+    columns, performance = planted_of(task)
     fitted = recipe.fit(columns, performance, SETS)
     together = fitted.predict(columns)
     assert ((together >= 0) & (together <= 1)).all()
@@ -202,9 +228,9 @@ def test_an_estimate_does_not_depend_on_the_other_images(recipe: RegisteredEstim
     np.testing.assert_array_equal(alone, together)
 
 
-@pytest.mark.parametrize("recipe", every(), ids=lambda one: one.name)
-def test_json_gives_the_same_fit_bit_for_bit(recipe: RegisteredEstimator) -> None:
-    columns, performance = planted()
+@EACH
+def test_json_gives_the_same_fit_bit_for_bit(recipe: Estimator, task: str) -> None:
+    columns, performance = planted_of(task)
     fitted = recipe.fit(columns, performance, SETS)
     again = restore(json.loads(json.dumps(fitted.to_dict(), allow_nan=False)))
     assert again.to_dict() == fitted.to_dict()
@@ -212,9 +238,11 @@ def test_json_gives_the_same_fit_bit_for_bit(recipe: RegisteredEstimator) -> Non
     np.testing.assert_array_equal(again.predict(columns), fitted.predict(columns))
 
 
-@pytest.mark.parametrize("recipe", [one for one in every() if one.needs], ids=lambda one: one.name)
-def test_an_image_that_lacks_a_column_has_no_estimate_and_no_say(recipe: RegisteredEstimator) -> None:
-    columns, performance = planted()
+@EACH
+def test_an_image_that_lacks_a_column_has_no_estimate_and_no_say(recipe: Estimator, task: str) -> None:
+    if not recipe.needs:
+        return
+    columns, performance = planted_of(task)
     whole = recipe.fit(columns, performance, SETS)
     holed = {name: np.array(values, dtype=float) for name, values in columns.items()}
     for name in whole.needs:
@@ -236,7 +264,7 @@ def test_combined_estimators_read_what_half_of_every_set_has() -> None:
     settled = ALL.resolve(columns, sets)
     assert settled is not None
     left_out = {"entropy", "nuclear_norm", "ensemble_agreement"}
-    assert set(settled.needs) == set(ALL.needs) - left_out
+    assert set(settled.needs) == set(settled_needs(ALL)) - left_out
     assert settled.resolve(columns, sets) == settled
     assert (settled.name, settled.kind) == ("all", "combined")
 
@@ -263,9 +291,53 @@ def test_every_registered_estimator_in_the_registrys_order() -> None:
         "mean": "baseline",
         **dict.fromkeys(("i_dist", "knn", "mahalanobis", "distances"), "distance"),
         **dict.fromkeys(("average_confidence", "foreground_confidence", "doc", "atc", "nuclear_norm", "soft_f"), "confidence"),
+        **dict.fromkeys(("entropy", "margin", "mano", "box_count"), "confidence"),
         **dict.fromkeys(("flip_agreement", "ensemble_agreement", "flip_overlap"), "agreement"),
+        **dict.fromkeys(("box_stability", "box_consistency"), "agreement"),
         **dict.fromkeys(("signals", "boosted", "all"), "combined"),
     }
+
+
+@pytest.mark.parametrize(
+    ("task", "more", "never"),
+    [
+        ("segmentation", {"foreground_confidence", "soft_f"}, {"entropy", "margin", "mano", "box_count", "box_stability"}),
+        ("classification", {"entropy", "margin", "mano", "nuclear_norm", "atc"}, {"soft_f", "box_count", "flip_agreement"}),
+        ("detection", {"entropy", "box_count", "box_stability", "box_consistency"}, {"atc", "margin", "nuclear_norm"}),
+    ],
+)
+def test_which_estimators_a_task_has(task: str, more: set[str], never: set[str]) -> None:
+    usable = {one.name for one, of in USABLE if of == task}
+    assert usable >= {"mean", "i_dist", "doc", "average_confidence", "signals", "boosted", "all", *more}
+    assert not usable & never
+
+
+def test_combined_estimators_read_the_columns_of_their_task() -> None:
+    for estimator in (SIGNALS, BOOSTED):
+        for task, wanted in (("classification", CLASS_SIGNALS), ("detection", BOX_SIGNALS)):
+            settled = estimator.resolve(planted_of(task)[0], SETS)
+            assert settled is not None
+            assert settled.needs == wanted
+    assert settled_needs(BOOSTED) == boosted_estimator.NEEDS
+
+
+def test_thresholded_confidence_of_classes_by_hand() -> None:
+    columns = {"class_confidence": [0.9, 0.8, 0.8, 0.6]}
+    # Half of the images are right: 0.9 counts, and half of the two at 0.8.
+    fitted = ATC.fit(columns, [1.0, 1.0, 0.0, 0.0], ["a"] * 4)
+    assert fitted.predict({"class_confidence": [0.95, 0.8, 0.79, np.nan]}).tolist() == pytest.approx(
+        [1.0, 0.5, 0.0, np.nan], nan_ok=True
+    )
+    assert fitted.predict(columns).mean() == 0.5
+
+
+def test_thresholded_confidence_of_classes_has_the_mean_accuracy_of_its_labels() -> None:
+    columns, performance = planted_of("classification")
+    guesses = ATC.fit(columns, performance, SETS).predict(columns)
+    means = [[np.mean(x[np.array(SETS) == one]) for one in set(SETS)] for x in (guesses, performance)]
+    assert np.mean(means[0]) == pytest.approx(np.mean(means[1]), abs=1e-12)
+    for all_alike in (0.0, 1.0):
+        assert ATC.fit(columns, np.full(N, all_alike), SETS).predict(columns).tolist() == [all_alike] * N
 
 
 def test_unknown_names_and_wrong_documents_are_refused() -> None:

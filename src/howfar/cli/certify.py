@@ -24,7 +24,10 @@ def certify(
     k: Annotated[int | None, typer.Option("-k", help="Draw this many images; by default 16.")] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(metavar="DIR|FILE", help="Read labels there, masks or an export of COCO, CVAT or Label Studio."),
+        typer.Option(
+            metavar="DIR|FILE",
+            help="Read labels there: masks, a table image, label, or an export of COCO, CVAT or Label Studio.",
+        ),
     ] = None,
     profile: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Predict performance by this profile, for narrower intervals.")
@@ -69,7 +72,14 @@ def show(certificate: Certificate, folder: Path) -> None:
     to = print_result(certificate)
     for line in certificate.remarks():
         to.print(line, markup=False)
-    files = {"to label": folder / "chosen.txt", "masks go to": folder / "masks", "report": report_in(folder)}
+    files = {"to label": folder / "chosen.txt", **_places(certificate, folder), "report": report_in(folder)}
     if certificate.labelled == len(certificate.sample):
         files = {"report": report_in(folder)}
     print_paths(to, {"certificate": folder / certificate.DOCUMENT, **files})
+
+
+def _places(certificate: Certificate, folder: Path) -> dict[str, Path]:
+    """Say where labels are looked for."""
+    if certificate.task == "classification":
+        return {"fill in": folder / "labels.csv"}
+    return {"boxes go to": folder / "labels.json"} if certificate.task == "detection" else {"masks go to": folder / "masks"}

@@ -6,15 +6,15 @@ Where a model's foreground is known it stands there as a first label to correct 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar.data.cvat_document import Frame, cvat_document
 from howfar.data.run_lengths import to_brush, to_columns, to_rows
 from howfar.io.location import is_url
 
@@ -72,29 +72,13 @@ def cvat(pictures: Sequence[Picture], title: str) -> str:
 
     Examples
     --------
+    >>> from xml.etree import ElementTree
     >>> text = cvat([Picture("a.png", "/roads/a.png", (4, 3))], "roads")
     >>> ElementTree.fromstring(text).find("image").attrib
     {'id': '0', 'name': 'a.png', 'width': '4', 'height': '3'}
     """
-    frames = _sized(pictures)
-    root = ElementTree.Element("annotations")
-    _add(root, "version", "1.1")
-    task = _add(_add(root, "meta"), "task")
-    about = {"name": title, "size": str(len(frames)), "mode": "annotation", "overlap": "0"}
-    limits = {"start_frame": "0", "stop_frame": str(max(0, len(frames) - 1))}
-    for tag, text in (about | limits).items():
-        _add(task, tag, text)
-    label = _add(_add(task, "labels"), "label")
-    _add(label, "name", CATEGORY)
-    _add(label, "type", "any")
-    _add(label, "attributes")
-    for number, (name, width, height, foreground) in enumerate(frames):
-        image = _add(root, "image", None, {"id": str(number), "name": name, "width": str(width), "height": str(height)})
-        shape = _shape(foreground)
-        if shape is not None:
-            _add(image, "mask", None, _mask(shape))
-    ElementTree.indent(root, " ")
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+    frames = [Frame(name, width, height, _masks(foreground)) for name, width, height, foreground in _sized(pictures)]
+    return cvat_document(title, [CATEGORY], "any", frames)
 
 
 def label_studio(pictures: Sequence[Picture], title: str) -> str:
@@ -111,13 +95,24 @@ def label_studio(pictures: Sequence[Picture], title: str) -> str:
     """
     tasks = [
         {
-            "data": {"image": picture.path if is_url(picture.path) else LOCAL_FILES + quote(picture.path.lstrip("/"))},
+            "data": {"image": address(picture.path)},
             "meta": {"title": title, "image": picture.name, "rank": rank},
             **_prediction(picture),
         }
         for rank, picture in enumerate(pictures, start=1)
     ]
     return json.dumps(tasks, indent=1, ensure_ascii=False) + "\n"
+
+
+def address(path: str) -> str:
+    """Return the address by which Label Studio finds an image's file or URL.
+
+    Examples
+    --------
+    >>> address("/roads/a b.png"), address("s3://roads/a.png")
+    ('/data/local-files/?d=roads/a%20b.png', 's3://roads/a.png')
+    """
+    return path if is_url(path) else LOCAL_FILES + quote(path.lstrip("/"))
 
 
 def box(foreground: NDArray[np.bool_]) -> tuple[int, int, int, int]:
@@ -149,6 +144,11 @@ def _annotations(pictures: Sequence[Picture]) -> Iterator[dict[str, Any]]:
                 "area": int(shape.sum()),
                 "bbox": list(box(shape)),
             }
+
+
+def _masks(foreground: Callable[[], NDArray[np.bool_]] | None) -> list[tuple[str, dict[str, str]]]:
+    shape = _shape(foreground)
+    return [] if shape is None else [("mask", _mask(shape))]
 
 
 def _mask(foreground: NDArray[np.bool_]) -> dict[str, str]:
@@ -186,11 +186,3 @@ def _shape(foreground: Callable[[], NDArray[np.bool_]] | None) -> NDArray[np.boo
 
 def _sized(pictures: Sequence[Picture]) -> list[tuple[str, int, int, Callable[[], NDArray[np.bool_]] | None]]:
     return [(picture.name, *picture.size, picture.foreground) for picture in pictures if picture.size is not None]
-
-
-def _add(
-    parent: ElementTree.Element, tag: str, text: str | None = None, attributes: Mapping[str, str] | None = None
-) -> ElementTree.Element:
-    child = ElementTree.SubElement(parent, tag, dict(attributes or {}))
-    child.text = text
-    return child

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from howfar.arrays import Float64Array, quotient
 from howfar.errors import InputError, MissingExtraError
 from howfar.metrics.probability_maps import IntArray
 from howfar.metrics.protocol import MetricScore
+
+_WORDS = re.compile(r"F1 at IoU (\S+)(?: of boxes scored (\S+) or more)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,18 @@ class Detection:
     def name(self) -> str:
         """Return the task's name, "detection"."""
         return "detection"
+
+    @classmethod
+    def named(cls, metric: str) -> Detection:
+        """Rebuild the metric from its name in words, as `score` gives it; the default where the words are other ones.
+
+        Examples
+        --------
+        >>> Detection.named("F1 at IoU 0.7 of boxes scored 0.5 or more")
+        Detection(iou=0.7, min_score=0.5)
+        """
+        words = _WORDS.fullmatch(metric)
+        return cls() if words is None else cls(float(words[1]), float(words[2] or "-inf"))
 
     def tally(self, prediction: Mapping[str, ArrayLike], truth: Mapping[str, ArrayLike]) -> Boxes:
         """Match one image's predicted boxes with its true ones.

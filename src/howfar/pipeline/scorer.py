@@ -17,10 +17,12 @@ from howfar.backbones import load_backbone
 from howfar.backbones.torch_threads import one_torch_thread_each
 from howfar.data import content_hash, decode, read_bytes
 from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.io.location import absolute
 from howfar.keywords import ScoringOptions
 from howfar.pipeline.embedding import check_work
 from howfar.pipeline.failure_flag import flagged
 from howfar.pipeline.feature_identity import check_same
+from howfar.pipeline.listed_signals import ENDINGS, Listed, ListedImage
 from howfar.pipeline.map_signals import Folders, ImageMaps, stacked
 from howfar.pipeline.performance_predictor import AUTO
 from howfar.pipeline.reference import Reference
@@ -44,7 +46,7 @@ class _Chunk:
     """Hold the images of one batch, and the maps of those whose dataset was matched with the folders of maps."""
 
     items: Sequence[Arrival]
-    maps: Mapping[Path | str, ImageMaps] = field(default_factory=dict)
+    maps: Mapping[Path | str, ImageMaps | ListedImage] = field(default_factory=dict)
 
 
 class Scorer:
@@ -79,7 +81,7 @@ class Scorer:
     def __init__(self, profile: Reference, backbone: Backbone | None, work: ScoringOptions | None = None) -> None:
         self.profile, self.backbone, self.work = profile, backbone, checked(ScoringOptions, work or {})
         self._runner = check_work("local", self.work["batch_size"], self.work["workers"])
-        self._folders = Folders.of(self.work["predictions"], self.work["flipped"], self.work["ensemble"])
+        self._folders = _sources(profile, self.work)
         self.notes = (*profile.notes(), *_trust(profile, self._folders, self.work["estimator"]))
         self._store = None
         if backbone is not None:
@@ -157,7 +159,7 @@ class Scorer:
             yield from self._scores(ArrayRows(features.rows.rows(start, stop)), items, {})
 
     def _scores(
-        self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps]
+        self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps | ListedImage]
     ) -> list[Score]:
         measured = self.profile.measure(features)
         predicted, words, signals = self._predicted(measured, items, maps)
@@ -175,7 +177,7 @@ class Scorer:
         return [self._score(*parts) for parts in zip(rows, predicted, words, readings, strict=True)]
 
     def _predicted(
-        self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps]
+        self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps | ListedImage]
     ) -> tuple[Sequence[_Predicted], Sequence[str], Sequence[dict[str, float]]]:
         """Predict performance by the profile's estimators; say what was wrong with the maps, and what the gate reads there."""
         expected = self.profile.expected
@@ -249,7 +251,17 @@ def _read(signals: Mapping[str, Any]) -> dict[str, float]:
     return values | ({PIXELS: float(np.sum(signals[HISTOGRAM]))} if HISTOGRAM in signals else {})
 
 
-def _trust(profile: Reference, folders: Folders, estimator: str) -> tuple[str, ...]:
+def _sources(profile: Reference, work: ScoringOptions) -> Folders | Listed:
+    """Find the folders of maps; or the file of predictions, where that is what was given."""
+    predictions = None if work["predictions"] is None else absolute(work["predictions"])
+    if predictions is None or not predictions.is_file() or predictions.suffix.lower() not in ENDINGS:
+        return Folders.of(work["predictions"], work["flipped"], work["ensemble"])
+    if work["ensemble"]:
+        raise InputError.of("ensemble", "is of use only to maps", str(work["ensemble"]), "leave it out")
+    return Listed.of(predictions, work["flipped"], "" if profile.expected is None else profile.expected.metric)
+
+
+def _trust(profile: Reference, folders: Folders | Listed, estimator: str) -> tuple[str, ...]:
     """Say how far the predictions of performance are to be trusted; refuse what is of no use or cannot be done."""
     if profile.expected is not None:
         distances = () if profile.self_distance is None else DISTANCES

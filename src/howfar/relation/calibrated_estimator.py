@@ -12,6 +12,12 @@ An image's interval is ŷ ± q · g(ŷ). g(ŷ) = √(ŷ (1 − ŷ) + 0.02) is ho
 the share `level` of the images of nearly every set that was left out: of the K sets' own level-quantiles of |e| / g, the
 ⌈(K + 1) · level⌉-th smallest, which for fewer than ten sets at 0.9 is that of the set on which the estimator did worst. Nothing
 promises either interval for a set unlike the labelled ones: that is what the gate tells.
+
+Where performance is right or wrong (1 or 0, of a classifier) an image has no interval: nothing lies between, and one that holds
+the truth nine times in ten is either the whole scale or a certainty that nobody has. The estimate is then the probability of
+being right, and only a set's interval is given. The share of images that are right also varies by chance, the more the fewer
+they are: where a set has fewer images than those left out had, half its interval's width is the root of the above squared plus
+z² · mean of ŷ (1 − ŷ) · (1 / n − mean of 1 / n_k), with the normal quantile z, as the variance of chance is known.
 """
 
 from __future__ import annotations
@@ -94,9 +100,12 @@ class Calibrated:
         Returns
         -------
         tuple of ndarray
-            (m,) each, in [0, 1]; NaN for an image that lacks a column which the estimator needs.
+            (m,) each, in [0, 1]; NaN for an image that lacks a column which the estimator needs. The ends are NaN where
+            performance is right or wrong, as the module's text says.
         """
         estimate = self.fitted.predict(columns)
+        if self.right_or_wrong:
+            return estimate, np.full(estimate.shape, np.nan), np.full(estimate.shape, np.nan)
         half = self._image_half_width() * _spread(estimate)
         return estimate, np.clip(estimate - half, 0.0, 1.0), np.clip(estimate + half, 0.0, 1.0)
 
@@ -127,9 +136,16 @@ class Calibrated:
 
     def of_estimates(self, estimates: Float64Array, dataset: str, measured: float | None = None) -> SetEstimate:
         """Estimate a set's mean performance from its images' estimates, (m,) finite; all else is as in `predict_set`."""
-        predicted, half = float(np.mean(estimates)), self.set_half_width()
+        predicted, half, chance = float(np.mean(estimates)), self.set_half_width(), self._chance(estimates)
+        if chance > 0.0:
+            half = math.sqrt(half**2 + chance)
         low, high = max(predicted - half, 0.0), min(predicted + half, 1.0)
         return SetEstimate(dataset, self.name, len(estimates), predicted, low, high, self.level, measured)
+
+    @property
+    def right_or_wrong(self) -> bool:
+        """Return whether the performance of every labelled image is 0 or 1, and both occur."""
+        return set(np.unique(self.performance).tolist()) == {0.0, 1.0}
 
     def set_errors(self) -> dict[str, float]:
         """Return the error, estimated less measured, of the mean of each set that was left out."""
@@ -145,6 +161,14 @@ class Calibrated:
             return float("inf")
         errors = np.array(list(self.set_errors().values()))
         return float(_student(self.left_out - 1, self.level) * np.sqrt(np.mean(errors**2)))
+
+    def _chance(self, estimates: Float64Array) -> float:
+        """Compute by how much chance widens the squared half width for a set of few images that are right or wrong."""
+        if not self.right_or_wrong or self.left_out < 2:
+            return 0.0
+        counts = np.unique(np.array(self.sets, dtype=np.str_), return_counts=True)[1]
+        rarer = max(1.0 / len(estimates) - float(np.mean(1.0 / counts)), 0.0)
+        return float(special.ndtri((1.0 + self.level) / 2.0) ** 2 * np.mean(estimates * (1.0 - estimates)) * rarer)
 
     def _image_half_width(self) -> float:
         """Compute half an image's interval in units of the spread at its estimate."""

@@ -32,6 +32,14 @@ SHAPES = ("foreground_extent", "foreground_width", "foreground_components")
 AT_THRESHOLD = (FLIP_OVERLAP, *SHAPES)
 """Signals of the thresholded map, which cannot be computed from a histogram for another threshold."""
 SIGNALS = (*CONFIDENCES, SOFT_F, *AGREEMENTS, *AT_THRESHOLD)
+"""Signals of a segmenter's maps."""
+CONFIDENCE, BOX_COUNT = "class_confidence", "box_count"
+"""Columns by which images of a classifier and of a detector are told: the probability of the class, the number of boxes."""
+MARGIN = "margin"
+CLASS_SIGNALS = (CONFIDENCE, MARGIN, "entropy", "nuclear_norm", "mano")
+BOX_AGREEMENTS = ("box_stability", "box_consistency")
+BOX_SIGNALS = ("box_score", BOX_COUNT, "box_entropy", *BOX_AGREEMENTS)
+EVERY_SIGNAL = tuple(dict.fromkeys((*SIGNALS, *CLASS_SIGNALS, *BOX_SIGNALS)))
 
 
 def rows(columns: Columns) -> int:

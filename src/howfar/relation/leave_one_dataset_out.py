@@ -185,6 +185,7 @@ def _judgement(estimator: Estimator, left_out: LeftOut, labelled: Labelled, tau:
     have = np.isfinite(left_out.estimate)
     estimate, low, high, truth = (x[have] for x in (left_out.estimate, left_out.low, left_out.high, labelled.performance))
     of_set = [labelled.sets[have] == row.dataset for row in left_out.sets]
+    intervals = bool(np.isfinite(low).all())
     covered = (low - _ROUNDING <= truth) & (truth <= high + _ROUNDING)
     within = [auroc(-estimate[inside], truth[inside] < tau) for inside in of_set]
     defined = [value for value in within if value is not None]
@@ -197,8 +198,8 @@ def _judgement(estimator: Estimator, left_out: LeftOut, labelled: Labelled, tau:
         images=int(np.count_nonzero(have)),
         mae_image=_alike(np.abs(estimate - truth), of_set),
         mae_set=float(np.mean(np.abs(list(errors.values())))),
-        coverage=_alike(covered, of_set),
-        width=_alike(high - low, of_set),
+        coverage=_alike(covered, of_set) if intervals else None,
+        width=_alike(high - low, of_set) if intervals else None,
         auroc=auroc(-estimate, truth < tau),
         auroc_within=float(np.mean(defined)) if defined else None,
         aurc=aurc(estimate, truth),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,10 +20,17 @@ from howfar.protocols import Estimator, FittedEstimator
 from howfar.relation import boosted_estimator
 from howfar.relation.atc_estimator import NEEDS, Thresholded, thresholded
 from howfar.relation.boosted_estimator import Boosted, boosted
+from howfar.relation.by_task import ByTask
+from howfar.relation.confidence_threshold import ConfidenceThreshold, confidence_threshold
 from howfar.relation.label_free_columns import (
     AGREEMENTS,
+    BOX_COUNT,
+    BOX_SIGNALS,
+    CLASS_SIGNALS,
+    CONFIDENCE,
     CONFIDENCES,
     FLIP_OVERLAP,
+    MARGIN,
     SOFT_F,
     Columns,
     available,
@@ -36,10 +43,12 @@ from howfar.relation.labelled_images import Labelled
 from howfar.relation.linear_estimators import Linear, difference, line, mean, ridge
 
 KIND = "estimators"
-FORMS: Mapping[str, type[Linear] | type[Thresholded] | type[Boosted]] = {
+Fit: TypeAlias = Linear | Thresholded | Boosted | ConfidenceThreshold
+FORMS: Mapping[str, type[Fit]] = {
     "linear": Linear,
     "thresholded": Thresholded,
     "boosted": Boosted,
+    "confidence_threshold": ConfidenceThreshold,
 }
 
 
@@ -54,7 +63,7 @@ class RegisteredEstimator:
     name: str
     kind: str
     needs: tuple[str, ...]
-    method: Callable[[str, tuple[str, ...], Labelled], Linear | Thresholded | Boosted]
+    method: Callable[[str, tuple[str, ...], Labelled], Fit]
     sorts: tuple[tuple[str, ...], ...] = ()
 
     def resolve(self, columns: Columns, sets: ArrayLike) -> RegisteredEstimator | None:
@@ -136,24 +145,51 @@ def _in_every_set(columns: Columns, name: str, sets: NDArray[Any]) -> bool:
 
 
 SIGNAL_NAMES = (*CONFIDENCES, *AGREEMENTS)
+Method: TypeAlias = Callable[[str, tuple[str, ...], Labelled], Fit]
+
+
+def _one(name: str, kind: str, method: Method, columns: Mapping[str, str]) -> ByTask:
+    """Describe an estimator of one column, which is another one for another task; `columns` are by the column that tells it."""
+    return ByTask(name, kind, tuple((told, RegisteredEstimator(name, kind, (read,), method)) for told, read in columns.items()))
+
+
+def _several(name: str, method: Method, maps: tuple[str, ...], more: tuple[str, ...] = ()) -> ByTask:
+    """Describe an estimator of several signals: of those in `maps`, of a classifier's, or of a detector's; and of `more`."""
+    by_task = {CONFIDENCE: CLASS_SIGNALS, BOX_COUNT: BOX_SIGNALS, "": maps}
+    sorts = {told: (more, read) if more else (read,) for told, read in by_task.items()}
+    variants = (
+        (told, RegisteredEstimator(name, "combined", (*more, *read), method, sorts[told])) for told, read in by_task.items()
+    )
+    return ByTask(name, "combined", tuple(variants))
+
+
+_CONFIDENCE = {BOX_COUNT: "box_score", "": "average_confidence"}
 
 MEAN = RegisteredEstimator("mean", "baseline", (), mean)
 I_DIST = RegisteredEstimator("i_dist", "distance", ("i_dist",), line)
 KNN = RegisteredEstimator("knn", "distance", ("knn",), line)
 MAHALANOBIS = RegisteredEstimator("mahalanobis", "distance", ("mahalanobis",), line)
 DISTANCES = RegisteredEstimator("distances", "distance", DISTANCE_NAMES, ridge, (DISTANCE_NAMES,))
-AVERAGE_CONFIDENCE = RegisteredEstimator("average_confidence", "confidence", ("average_confidence",), line)
+AVERAGE_CONFIDENCE = _one("average_confidence", "confidence", line, _CONFIDENCE)
 FOREGROUND_CONFIDENCE = RegisteredEstimator("foreground_confidence", "confidence", ("foreground_confidence",), line)
-DOC = RegisteredEstimator("doc", "confidence", ("average_confidence",), difference)
-ATC = RegisteredEstimator("atc", "confidence", NEEDS, thresholded)
+DOC = _one("doc", "confidence", difference, _CONFIDENCE)
+_MAP_ATC = RegisteredEstimator("atc", "confidence", NEEDS, thresholded)
+_CLASS_ATC = RegisteredEstimator("atc", "confidence", (CONFIDENCE,), confidence_threshold)
+ATC = ByTask("atc", "confidence", ((CONFIDENCE, _CLASS_ATC), ("", _MAP_ATC)))
 NUCLEAR_NORM = RegisteredEstimator("nuclear_norm", "confidence", ("nuclear_norm",), line)
 FLIP_AGREEMENT = RegisteredEstimator("flip_agreement", "agreement", ("flip_agreement",), line)
 ENSEMBLE_AGREEMENT = RegisteredEstimator("ensemble_agreement", "agreement", ("ensemble_agreement",), line)
-SIGNALS = RegisteredEstimator("signals", "combined", SIGNAL_NAMES, ridge, (SIGNAL_NAMES,))
-BOOSTED = RegisteredEstimator("boosted", "combined", boosted_estimator.NEEDS, boosted, (boosted_estimator.NEEDS,))
+SIGNALS = _several("signals", ridge, SIGNAL_NAMES)
+BOOSTED = _several("boosted", boosted, boosted_estimator.NEEDS)
 SOFT_F_LINE = RegisteredEstimator("soft_f", "confidence", (SOFT_F,), line)
 FLIP_OVERLAP_LINE = RegisteredEstimator("flip_overlap", "agreement", (FLIP_OVERLAP,), line)
-ALL = RegisteredEstimator("all", "combined", (*DISTANCE_NAMES, *SIGNAL_NAMES), ridge, (DISTANCE_NAMES, SIGNAL_NAMES))
+ALL = _several("all", ridge, SIGNAL_NAMES, DISTANCE_NAMES)
+ENTROPY = _one("entropy", "confidence", line, {CONFIDENCE: "entropy", BOX_COUNT: "box_entropy"})
+MARGIN_LINE = RegisteredEstimator("margin", "confidence", (MARGIN,), line)
+MANO = RegisteredEstimator("mano", "confidence", ("mano",), line)
+BOX_COUNT_LINE = RegisteredEstimator("box_count", "confidence", (BOX_COUNT,), line)
+BOX_STABILITY = RegisteredEstimator("box_stability", "agreement", ("box_stability",), line)
+BOX_CONSISTENCY = RegisteredEstimator("box_consistency", "agreement", ("box_consistency",), line)
 
 
 def every() -> tuple[Estimator, ...]:

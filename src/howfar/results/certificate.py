@@ -100,7 +100,7 @@ class Certificate(Result):
     dataset
         The site's name.
     metric, words
-        What is certified, by name (mean_f, f, ods …; "mean" of values in memory) and in words.
+        What is certified, by name (mean_f, f, ods, accuracy, mean_f1 …; "mean" of values in memory) and in words.
     value, low, high, level
         The estimate over all images of the site, its interval, and the level of the interval; None before there are labels.
     labelled, n
@@ -126,6 +126,10 @@ class Certificate(Result):
         What was known after each number of labels.
     notes, provenance
         What a reader should know, what made it.
+    task
+        "segmentation", "classification" or "detection".
+    iou, min_score
+        Of a detection: the overlap from which two boxes match, and the score below which boxes are left out; None else.
     """
 
     DOCUMENT: ClassVar = "certificate.json"
@@ -158,6 +162,9 @@ class Certificate(Result):
     provenance: Provenance
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    task: str = "segmentation"
+    iou: float | None = None
+    min_score: float | None = None
 
     def __len__(self) -> int:
         return len(self.sample)
@@ -212,7 +219,8 @@ class Certificate(Result):
         """Say in one line what is certified, or that labels are awaited."""
         of = f"{self.labelled} of {len(self.sample)} drawn images labelled, {self.n:,} in all"
         if self.value is None:
-            why = "undefined on the labelled images, as where none holds foreground" if self.labelled else "not known yet"
+            thing = "an object" if self.task == "detection" else "foreground"
+            why = f"undefined on the labelled images, as where none holds {thing}" if self.labelled else "not known yet"
             return f"{self.dataset}: {self.words}, {why}; {of}"
         interval = format_interval(self.value, self.low, self.high, ".3f")
         return f"{self.dataset}: {self.words}: {interval}, {100 * self.level:g} % interval; {of}"

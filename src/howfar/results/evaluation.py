@@ -51,7 +51,9 @@ class Evaluation(Result):
         ensemble_agreement; of the foreground at the threshold), histogram (256 counts of predicted values), pixels, and the
         counts at the 100 thresholds: predicted, hits_predicted, hits_true, and true (foreground pixels of the mask).
         Without a mask the counts are None and true is nan. Classification adds label, predicted_label,
-        average_confidence; detection hits, misses, false, average_confidence (mean score of the boxes).
+        average_confidence, class_confidence (the same), and where there are probabilities margin, entropy, nuclear_norm, mano;
+        detection hits, misses, false, average_confidence (mean score of the boxes), box_score (0 where there is no box),
+        box_count, box_entropy, and where asked for box_stability and box_consistency.
     skipped, notes, provenance
         What was left out and why, what a reader should know, what made it.
     """

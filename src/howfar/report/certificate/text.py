@@ -5,6 +5,8 @@ from __future__ import annotations
 from howfar.report.text import plural
 from howfar.results.certificate import Certificate
 
+_OWN = {"segmentation": "map", "classification": "class", "detection": "boxes"}
+
 
 def lead(certificate: Certificate) -> str:
     """Say what the model was shown to reach, or that labels are awaited."""
@@ -68,8 +70,8 @@ def limits(certificate: Certificate) -> list[str]:
         f"In {share} of samples the interval misses. {look}",
         "It is of the images of this site as they are now, and of this model: other images and another model need labels of "
         "their own, and so do later images of the same site.",
-        "It is of the labels as they were drawn: labels that begin with the model's own map may lean towards it. Where much "
-        "depends on the answer, label some images without it.",
+        f"It is of the labels as they were drawn: labels that begin with the model's own {_OWN[certificate.task]} may lean "
+        "towards it. Where much depends on the answer, label some images without it.",
         "A sample shows nothing of a model that learnt from its images. Labels may serve both by cross-fitting alone: "
         "train without a part of the sample, certify on that part, and take turns.",
     ]

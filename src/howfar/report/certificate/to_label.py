@@ -33,12 +33,17 @@ def write_to_label(
     """
     (folder / MASKS).mkdir(parents=True, exist_ok=True)
     replace_text(folder / MASKS / "README.txt", HINT)
-    replace_text(folder / "chosen.txt", "".join(f"{one.path}\n" for one in certificate.sample))
-    replace(folder / "chosen.csv", partial(_table, certificate))
-    replace(folder / "contact_sheet.png", partial(_draw, certificate))
+    write_list(certificate, folder)
     read = [as_picture(one.image, one.path) for one in certificate.sample]
     begun = [(with_changes(picture, foreground=foregrounds[picture.name]), why) for picture, why in read]
     return tuple(write_for_tools(begun, f"{certificate.dataset}, drawn to certify", folder))
+
+
+def write_list(certificate: Certificate, folder: Path) -> None:
+    """Write the drawn images as a list, as a table, and as a contact sheet."""
+    replace_text(folder / "chosen.txt", "".join(f"{one.path}\n" for one in certificate.sample))
+    replace(folder / "chosen.csv", partial(_table, certificate))
+    replace(folder / "contact_sheet.png", partial(_draw, certificate))
 
 
 def _table(certificate: Certificate, path: Path) -> None:

@@ -17,18 +17,27 @@ ESTIMATORS = {
     "knn": "a line over the distance to the nearest images of P",
     "mahalanobis": "a line over the distance to P's mean in units of P's covariance",
     "distances": "ridge regression on these distances together",
-    "average_confidence": "a line over the mean of max(p, 1 − p) over the pixels",
+    "average_confidence": "a line over the confidence: the mean of max(p, 1 − p) over the pixels, the probability of the class "
+    "that is predicted, or the mean score of the boxes",
     "foreground_confidence": "a line over Σp² / Σp, the confidence where something is predicted",
     "doc": "difference of confidences: mean performance, moved by as much as average confidence is higher or lower",
-    "atc": "average thresholded confidence: the share of predicted foreground that is surer than a level learnt from labels",
-    "nuclear_norm": "a line over the nuclear norm of the image's prediction matrix",
+    "atc": "average thresholded confidence: the share of predicted foreground (of a classifier: of images) that is surer than "
+    "a level learnt from labels",
+    "nuclear_norm": "a line over the nuclear norm of the image's prediction matrix (of a classifier: its share of the set's)",
     "flip_agreement": "a line over the soft Dice of the map and the flipped image's map",
     "ensemble_agreement": "a line over the mean soft Dice of the members of an ensemble",
     "soft_f": "a line over 2 Σpb / (Σp + Σb), the F that a map with the foreground b expects of itself",
     "flip_overlap": "a line over the Dice overlap of the thresholded maps of the image and of the flipped image",
-    "boosted": "boosted trees of depth 2 over confidence, agreement, soft F, and share and shape of the predicted foreground",
+    "boosted": "boosted trees of depth 2 over confidence, agreement, soft F, and share and shape of the predicted foreground; "
+    "of a classifier or a detector over all its signals",
     "signals": "ridge regression on the signals of confidence and agreement that there are",
     "all": "ridge regression on those signals and the distances",
+    "entropy": "a line over the entropy of the class probabilities, or the mean entropy of the boxes' scores",
+    "margin": "a line over the probability of the predicted class less that of the second",
+    "mano": "a line over the image's share of MaNo, a norm of the dataset's normalised logits",
+    "box_count": "a line over the number of boxes",
+    "box_stability": "a line over the overlap of the boxes with those of the flipped image",
+    "box_consistency": "a line over F1 between the boxes and those of the flipped image",
 }
 
 
@@ -192,6 +201,8 @@ def set_intervals(relation: Relation) -> str:
 def image_intervals(relation: Relation) -> str:
     """Say what the intervals of images promise, and how often they held."""
     level = relation.settings.level
+    if relation.images["estimate"].notna().any() and not relation.images["estimate_low"].notna().any():
+        return "An image is right or wrong: its estimate is the chance that it is right, and it has no interval."
     promise = (
         f"An image's interval is made to hold its performance with a chance of {share(level)} where its dataset is one like "
         "the labelled ones. For images of a dataset unlike them nothing promises it."

@@ -58,6 +58,11 @@ def write_for_tools(read: Sequence[tuple[Picture, str]], title: str, folder: Pat
     """Write the files for labelling tools, and yield what could not be written of the images, given with their faults."""
     for name, text in TOOLS.items():
         replace_text(folder / name, text([picture for picture, _ in read], title))
+    yield from unwritten(read)
+
+
+def unwritten(read: Sequence[tuple[Picture, str]]) -> Iterator[str]:
+    """Yield what labelling tools cannot be told of the images, given with their faults."""
     within = [picture.path for picture, fault in read if not fault and is_member(picture.path)]
     if within:
         noun = plural(len(within), "image lies", "images lie")

@@ -13,7 +13,6 @@ import numpy as np
 from howfar.arrays import Float64Array
 from howfar.data import Dataset
 from howfar.data.folder_walk import printable
-from howfar.data.prediction_matching import examples
 from howfar.data.probability_map_files import signature_of
 from howfar.errors import InputError, LeakError
 from howfar.metrics import stack, threshold_index
@@ -23,7 +22,7 @@ from howfar.sampling import Sample, draw, order
 from howfar.sampling.value_checks import as_count
 from howfar.studies.certification.estimates import Goal
 from howfar.studies.certification.measures import Measure, expected_counts
-from howfar.studies.certification.site import ReadSite, added_since, check_unchanged, read_site
+from howfar.studies.certification.site import ReadSite, added_note, check_unchanged, read_site
 from howfar.studies.evaluation.learnt_images import Seen
 from howfar.studies.evaluation.map_scores import Sources, find_sources
 from howfar.studies.evaluation.threshold_choice import FALLBACK
@@ -85,7 +84,7 @@ def begin(dataset: Dataset, asked: Asked, seen: Seen, over: Certificate | None =
     if over is not None:
         check_whole(over)
         refuse_learnt(seen, over)
-        _check_design(asked, over)
+        check_design(asked, over)
     elif asked.k is not None:
         as_count(asked.k, "k")
     read = read_site(seen.unseen(dataset), asked.given, asked.predictions, asked.profile)
@@ -94,7 +93,7 @@ def begin(dataset: Dataset, asked: Asked, seen: Seen, over: Certificate | None =
         sample = drawn_sample(read.proxies, asked.k, asked.goal is not None, asked.given["seed"], read.record.groups, sizes)
         drawn = recorded(sample, read.record, [printable(item.path) for item in read.dataset.items])
     else:
-        _check_same_images(read.record, over)
+        check_same_images(read.record, over)
         drawn = tuple(
             replace(one, proxy=read.record.proxies[one.index], performance=None, labelled=False) for one in over.sample
         )
@@ -125,25 +124,22 @@ def go_on(dataset: Dataset, asked: Asked, seen: Seen, earlier: Certificate) -> B
     check_whole(earlier)
     if asked.k is not None:
         as_count(asked.k, "k")
-    _check_same_options(asked, earlier)
-    _check_design(asked, earlier)
+    check_same_options(asked, earlier)
+    check_design(asked, earlier)
     refuse_learnt(seen, earlier)
     sources = find_sources(dataset, asked.predictions, None, ())
     same = check_unchanged(dataset, sources, earlier.site)
-    added = added_since(dataset, earlier.site)
-    are = "1 image of the site is" if len(added) == 1 else f"{len(added)} images of the site are"
-    more = f"{are} no part of it ({examples(added)}): the certificate is of the {earlier.n} others"
     return Begun(
         dataset=same,
         sources=sources,
         record=earlier.site,
-        drawn=_extended(earlier, asked.k, [printable(item.path) for item in same.items]),
+        drawn=extended(earlier, asked.k, [printable(item.path) for item in same.items]),
         proxy=earlier.proxy,
         threshold=FALLBACK if earlier.threshold is None else earlier.threshold,
         tolerance=earlier.tolerance,
         seed=earlier.seed,
         design=earlier.design,
-        notes=(more,) if added else (),
+        notes=added_note(dataset, earlier),
     )
 
 
@@ -212,7 +208,7 @@ def recorded(sample: Sample, record: Site, paths: Sequence[str]) -> tuple[Drawn,
     )
 
 
-def _extended(earlier: Certificate, k: int | None, paths: Sequence[str]) -> tuple[Drawn, ...]:
+def extended(earlier: Certificate, k: int | None, paths: Sequence[str]) -> tuple[Drawn, ...]:
     """Return the sample as it was drawn, or more of its random order where a larger k is asked for."""
     if not earlier.anytime or k is None or k <= len(earlier.sample):
         return tuple(replace(one, performance=None, labelled=False) for one in earlier.sample)
@@ -220,9 +216,11 @@ def _extended(earlier: Certificate, k: int | None, paths: Sequence[str]) -> tupl
     return recorded(drawn_sample(proxies, k, True, earlier.seed), earlier.site, paths)
 
 
-def _check_same_options(asked: Asked, earlier: Certificate) -> None:
+def check_same_options(asked: Asked, earlier: Certificate) -> None:
     """Refuse an option that says other than when the sample was drawn."""
-    before = {"seed": earlier.seed, "tolerance": earlier.tolerance, "threshold": earlier.threshold}
+    before: dict[str, Any] = {
+        name: getattr(earlier, name) for name in ("seed", "tolerance", "threshold", "task", "iou", "min_score")
+    }
     now = {name: asked.written[name] for name in before if name in asked.written}
     if asked.threshold is not None:
         now["threshold"] = asked.threshold
@@ -234,7 +232,7 @@ def _check_same_options(asked: Asked, earlier: Certificate) -> None:
             raise InputError.of(name, rule, value, "leave it out, or draw anew in another --out")
 
 
-def _check_design(asked: Asked, drawn: Certificate) -> None:
+def check_design(asked: Asked, drawn: Certificate) -> None:
     """Refuse what a sample cannot show: ratios of sums where it was drawn for means, and more than one look at strata."""
     measure = asked.measure
     if measure.kind != "mean" and drawn.design == PERFORMANCE and len(drawn.sample) < drawn.n:
@@ -246,7 +244,8 @@ def _check_design(asked: Asked, drawn: Certificate) -> None:
         raise InputError.of("until", rule, asked.goal.text, "leave it out, or draw anew in another --out")
 
 
-def _check_same_images(record: Site, over: Certificate) -> None:
+def check_same_images(record: Site, over: Certificate) -> None:
+    """Refuse to take a sample over that was drawn from other images."""
     if (record.images, record.contents) != (over.site.images, over.site.contents):
         rule = f"must be a sample of the same images: it was drawn from {over.n}"
         raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")

@@ -27,8 +27,10 @@ from howfar.studies.certification.site import images_of
 from howfar.studies.certification.values import certify_values, is_values
 from howfar.studies.evaluation.learnt_images import Seen
 from howfar.studies.evaluation.threshold_choice import choose
+from howfar.studies.listed_certification.certify import certify_listed
 from howfar.studies.run_folder import draw as draw_page
 
+TASKS = ("segmentation", "classification", "detection")
 FEW = 16
 """Labels below which intervals of ratios of sums are doubted."""
 
@@ -59,13 +61,15 @@ def certify(
     site
         Any dataset of images; or an array, (m,), of predicted performance in [0, 1] of images that are not at hand.
     predictions
-        A folder with the model's probability map of each image, as for `howfar.evaluate`.
+        A folder with the model's probability map of each image; with `task` a table of class predictions or a JSON file of
+        boxes: as for `howfar.evaluate`.
     k
         How many images to draw; by default 16, or as many as were drawn.
     labels
         Labels of drawn images: a folder of masks named as the images, or a file that COCO, CVAT or Label Studio exported. Masks
-        in the folder ``masks`` of `out` are taken too. With an array as `site`: (j,) measured performance of the first j images
-        of the sample, nan where an image has none.
+        in the folder ``masks`` of `out` are taken too. With a `task`: a CSV table image, label or an export with classes; true
+        boxes in JSON or an export with boxes; and what is in ``labels.csv`` or ``labels.json`` of `out`. With an array as
+        `site`: (j,) measured performance of the first j images of the sample, nan where an image has none.
     profile
         A profile whose estimators predict the performance of each image; by default the confidence of its own map does.
     model
@@ -114,7 +118,13 @@ def certify(
     folder = ready_folder("out", out)
     earlier = Certificate.load(folder) if folder is not None and (folder / Certificate.DOCUMENT).is_file() else None
     over = sample if sample is None or isinstance(sample, Certificate) else Certificate.load(sample)
-    question = _question(given, options, earlier or over)
+    before = earlier or over
+    given = _of_task(given, options, before)
+    if given["task"] != TASKS[0]:
+        others = {"labels": labels, "profile": profile, "model": model, "tuned_on": tuned_on}
+        beside = {**others, "earlier": earlier, "over": over, "folder": folder}
+        return certify_listed(site, predictions, k, beside, given, options, _compared)
+    question = _question(given, options, before)
     asked = {"k": k, "profile": profile, "tuned_on": tuned_on, "over": over}
     dataset = images_of(site)
     maps, seen, weights = _maps(dataset, predictions, model, folder, given)
@@ -130,6 +140,25 @@ def certify(
         certificate.save(folder)
         draw_page(certificate, folder)
     return certificate
+
+
+def _of_task(given: CertifyOptions, written: CertifyOptions, before: Certificate | None) -> CertifyOptions:
+    """Return the options with their task, which is as when the sample was drawn where it is not said.
+
+    Raises `InputError` for a task that there is none of, and for what a segmentation has no use for.
+    """
+    if written.get("task") is None and before is not None:
+        given = {**given, "task": before.task}
+    if given["task"] not in TASKS:
+        raise InputError.of("task", f"must be one of {', '.join(TASKS)}", given["task"])
+    if given["task"] != TASKS[0]:
+        return given
+    if before is not None and before.task != TASKS[0]:
+        raise InputError.of("task", f"must be what it was when the sample was drawn ({before.task})", TASKS[0])
+    for name, value in (("iou", given["iou"]), ("min_score", given["min_score"])):
+        if value is not None:
+            raise InputError.of(name, "is of no use to segmentation", value, "leave it out")
+    return given
 
 
 def _check_paths(arguments: Mapping[str, Any], kinds: tuple[type, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -57,17 +57,33 @@ def take_labels(begun: Begun, places: Sequence[str | Path]) -> Labelled:
     with tempfile.TemporaryDirectory() as folder:
         masks, notes = _collected(dataset, sources, places, begun.threshold, Path(folder))
         drawn = [one.image for one in begun.drawn]
-        strange = [name for name in masks if name not in set(drawn)]
-        first_gap = next((position for position, name in enumerate(drawn) if name not in masks), len(drawn))
-        waiting = [name for name in drawn[first_gap:] if name in masks]
-        labelled = [replace(items[name], mask=masks[name]) for name in drawn[:first_gap]]
+        counting, remarks = in_order(drawn, masks)
+        labelled = [replace(items[name], mask=masks[name]) for name in counting]
         scored = [_usable(outcome) for outcome in read_maps(labelled, sources, tolerance, progress=False)]
-    if strange:
-        notes.append(f"{_labels(len(strange))} not of drawn images ({examples(strange)}): left out, since they were not drawn")
-    if waiting:
-        rest = f"{_labels(len(waiting))} after it ({examples(waiting)}): left out until it is labelled too"
-        notes.append(f"{drawn[first_gap]} is next in the order of the draw and has no label, and {rest}")
+    notes += remarks
     return Labelled(stack(image.counts for image in scored) if scored else None, tuple(notes))
+
+
+def in_order(drawn: Sequence[str], labelled: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the images whose labels count, the first drawn up to one that has none, and notes on labels that do not count.
+
+    Examples
+    --------
+    >>> in_order(["3.png", "1.png", "2.png"], {"3.png", "2.png"})[0]
+    ['3.png']
+    """
+    notes = []
+    strange = [name for name in labelled if name not in set(drawn)]
+    first_gap = next((position for position, name in enumerate(drawn) if name not in labelled), len(drawn))
+    waiting = [name for name in drawn[first_gap:] if name in labelled]
+    if strange:
+        notes.append(
+            f"{label_count(len(strange))} not of drawn images ({examples(strange)}): left out, since they were not drawn"
+        )
+    if waiting:
+        rest = f"{label_count(len(waiting))} after it ({examples(waiting)}): left out until it is labelled too"
+        notes.append(f"{drawn[first_gap]} is next in the order of the draw and has no label, and {rest}")
+    return list(drawn[:first_gap]), notes
 
 
 def foregrounds(begun: Begun) -> dict[str, Callable[[], NDArray[np.bool_]]]:
@@ -103,7 +119,7 @@ def _collected(
             wanted = f"name masks as the images, such as {dataset.items[0].name}"
             raise InputError.of("labels", f"must hold labels of images of {dataset.name}", str(place), wanted)
         if labels.strangers:
-            notes.append(f"{_labels(len(labels.strangers))} of no image of {dataset.name} ({examples(labels.strangers)})")
+            notes.append(f"{label_count(len(labels.strangers))} of no image of {dataset.name} ({examples(labels.strangers)})")
         untouched: list[str] = []
         for name, mask in labels.masks.items():
             if isinstance(mask, Path):
@@ -116,7 +132,7 @@ def _collected(
                 else:
                     masks.setdefault(name, _written(whole[0], scratch / f"{number}-{len(masks)}.png"))
         if untouched:
-            what = f"{_labels(len(untouched))} the model's own foreground, unchanged ({examples(untouched)})"
+            what = f"{label_count(len(untouched))} the model's own foreground, unchanged ({examples(untouched)})"
             notes.append(f"{what}: taken for not labelled; where it is right as it is, save it as a mask")
     return masks, notes
 
@@ -144,5 +160,6 @@ def _usable(outcome: ScoredMap | Fault) -> ScoredMap:
     return outcome
 
 
-def _labels(count: int) -> str:
+def label_count(count: int) -> str:
+    """Begin a sentence on labels: "1 label is", "2 labels are"."""
     return "1 label is" if count == 1 else f"{count} labels are"

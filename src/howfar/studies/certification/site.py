@@ -14,10 +14,11 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset, content_hash, parse, read_bytes
 from howfar.data.folder_walk import printable
 from howfar.data.groups import photographs_of
+from howfar.data.prediction_matching import examples
 from howfar.errors import ImageError, InputError
 from howfar.metrics.label_free_signals import foreground_confidence
 from howfar.pipeline.reference_profile import Profile
-from howfar.results.certificate import Site
+from howfar.results.certificate import Certificate, Site
 from howfar.studies.evaluation.map_scores import ScoredMap, Sources, find_sources
 from howfar.studies.evaluation.segmentation import scored_maps
 from howfar.studies.evaluation.unscored_images import settle
@@ -82,7 +83,7 @@ def read_site(dataset: Dataset, given: Mapping[str, Any], predictions: str | Pat
     if profile is None:
         proxies, words = own_signal(scored), OWN
     else:
-        proxies, words = _by_profile(kept, profile, predictions, given)
+        proxies, words = by_profile(kept, profile, predictions, given)
     names = [item.name for item in kept.items]
     record = Site(
         source="" if dataset.root is None else printable(dataset.root),
@@ -114,11 +115,11 @@ def check_unchanged(dataset: Dataset, sources: Sources, recorded: Site) -> Datas
     for name, content, prediction in lines:
         if name not in items or name in sources.main.missing:
             what = "its map" if name in items else "it"
-            raise _changed(f"{name} was there when the sample was drawn, and {what} is not")
+            raise changed(f"{name} was there when the sample was drawn, and {what} is not")
         if _hash("image", items[name].path) != content:
-            raise _changed(f"the image {name} is another than when the sample was drawn")
+            raise changed(f"the image {name} is another than when the sample was drawn")
         if _hash("prediction", sources.main.files[name]) != prediction:
-            raise _changed(f"the prediction of {name} is another than when the sample was drawn")
+            raise changed(f"the prediction of {name} is another than when the sample was drawn")
     return replace(dataset, items=tuple(items[name] for name in recorded.images))
 
 
@@ -128,7 +129,17 @@ def added_since(dataset: Dataset, recorded: Site) -> list[str]:
     return [item.name for item in dataset.items if item.name not in known]
 
 
-def _changed(reason: str) -> InputError:
+def added_note(dataset: Dataset, earlier: Certificate) -> tuple[str, ...]:
+    """Note images that the site has now and that its certificate is not of, where there are any."""
+    added = added_since(dataset, earlier.site)
+    if not added:
+        return ()
+    are = "1 image of the site is" if len(added) == 1 else f"{len(added)} images of the site are"
+    return (f"{are} no part of it ({examples(added)}): the certificate is of the {earlier.n} others",)
+
+
+def changed(reason: str) -> InputError:
+    """Make the error of a site that is not as it was when its sample was drawn."""
     return InputError(
         f"{reason}: a sample holds for the images and the model that it was drawn for; draw anew in another --out"
     )
@@ -141,10 +152,13 @@ def _hash(what: str, path: Path | str) -> str:
         raise InputError(f"the {what} {printable(path)} cannot be read: {error}") from error
 
 
-def _by_profile(
+def by_profile(
     dataset: Dataset, profile: Profile, predictions: str | Path, given: Mapping[str, Any]
 ) -> tuple[Float64Array, str]:
-    """Predict performance by a profile's estimators; nan where an image has none."""
+    """Predict performance by a profile's estimators, nan where an image has none; and say by which, in words.
+
+    Raises `HowfarError` where the profile predicts no performance, or cannot read the predictions.
+    """
     chosen = {name: given[name] for name in ("flipped", "ensemble", "estimator") if given[name]}
     scores = profile.score(dataset, predictions=predictions, **chosen)
     by_path = {score.image: score for score in scores.images}

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from howfar.arrays import Float64Array
 from howfar.data import Dataset
 from howfar.data.class_predictions import ClassPredictions, read_classes
 from howfar.data.folder_walk import printable
 from howfar.data.prediction_matching import examples
 from howfar.errors import InputError
+from howfar.metrics.class_signals import class_signals
 from howfar.metrics.classification import CLASSIFICATION
 from howfar.results import Evaluation
 from howfar.studies.evaluation.listed_predictions import Listing, Tallied, evaluate_listing
@@ -38,7 +40,7 @@ def evaluate_classes(dataset: Dataset, predictions: str | Path, partial: bool, p
             "label": [image.item.label or "" for image in tallied],
             "predicted_label": [table.predicted[number] for number in rows],
         }
-        return labels_of_images | ({} if np.isnan(confidence).all() else {"average_confidence": confidence})
+        return labels_of_images | _signals(confidence, None if table.probabilities is None else table.probabilities[rows])
 
     listing = Listing(
         task="classification",
@@ -51,6 +53,14 @@ def evaluate_classes(dataset: Dataset, predictions: str | Path, partial: bool, p
         columns=columns,
     )
     return evaluate_listing(dataset, listing, partial, progress)
+
+
+def _signals(confidence: Float64Array, probabilities: Float64Array | None) -> dict[str, Float64Array]:
+    """Compute signals of images that were classified, by name: of their probabilities, else of the confidence alone."""
+    if np.isnan(confidence).all():
+        return {}
+    known = {"class_confidence": confidence} if probabilities is None else class_signals(probabilities)
+    return {"average_confidence": confidence, **known}
 
 
 def _classes(table: ClassPredictions, labels: Mapping[str, str], dataset: str) -> tuple[str, ...]:

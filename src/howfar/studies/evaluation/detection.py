@@ -3,33 +3,56 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial as partial_of
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from howfar.data import Dataset
 from howfar.data.boxes import read_boxes
-from howfar.metrics.detection import Detection
+from howfar.data.entry_matching import entries_of
+from howfar.data.folder_walk import printable
+from howfar.data.images import size
+from howfar.errors import InputError
+from howfar.metrics.box_signals import box_consistency, box_signals, box_stability, mirrored
+from howfar.metrics.detection import Boxes, Detection
+from howfar.relation.label_free_columns import BOX_AGREEMENTS
 from howfar.results import Evaluation
-from howfar.studies.evaluation.listed_predictions import Listing, Tallied, entries_of, evaluate_listing, unmatched
+from howfar.studies.evaluation.listed_predictions import Listing, Tallied, evaluate_listing, unmatched
+
+Disturbed: TypeAlias = Callable[[Tallied], Boxes | None]
+"""From an image to its boxes where the picture was mirrored."""
 
 
 def evaluate_boxes(
-    dataset: Dataset, predictions: str | Path, truth: str | Path, metric: Detection, partial: bool, progress: bool
+    dataset: Dataset,
+    predictions: str | Path,
+    truth: str | Path | None,
+    metric: Detection,
+    partial: bool,
+    progress: bool,
+    flipped: str | Path | None = None,
 ) -> Evaluation:
     """Score predicted boxes against true ones; `howfar.evaluate` says what its arguments mean.
+
+    Without `truth` there are signals alone. `flipped` are boxes of the mirrored images.
 
     Raises `HowfarError` where a file of boxes cannot be read or matches no image, images cannot be scored, or no image has true
     boxes.
     """
-    predicted, true = read_boxes(predictions), read_boxes(truth, "true boxes")
-    labels = sorted({label for side in (predicted, true) for boxes in side.values() for label in boxes["labels"]})
+    predicted, true = read_boxes(predictions), {} if truth is None else read_boxes(truth, "true boxes")
+    mirror = None if flipped is None else read_boxes(flipped, "boxes of the flipped images")
+    sides = [side for side in (predicted, true, mirror) if side is not None]
+    labels = sorted({label for side in sides for boxes in side.values() for label in boxes["labels"]})
     index = {label: number for number, label in enumerate(labels)}
-    for boxes in (*predicted.values(), *true.values()):
+    for boxes in (boxes for side in sides for boxes in side.values()):
         boxes["labels"] = [index[label] for label in boxes["labels"]]
-    entries = entries_of(dataset, "entry", Path(truth), list(true))
+    disturbed = None if mirror is None or flipped is None else _flipped(dataset, Path(flipped), mirror, metric)
+    entries = {} if truth is None else entries_of(dataset, "entry", Path(truth), list(true))
+    strangers = () if truth is None else tuple(unmatched(entries, "entry", Path(truth), list(true)))
     listing = Listing(
         task="detection",
         metric=metric,
@@ -38,17 +61,58 @@ def evaluate_boxes(
         truths={image: true[entry] for image, entry in entries.items()},
         truth_word="entry among the true boxes",
         unknown={"boxes": [], "labels": []},
-        columns=_columns,
+        columns=partial_of(_columns, metric=metric, disturbed=disturbed),
     )
-    return evaluate_listing(dataset, listing, partial, progress, tuple(unmatched(entries, "entry", Path(truth), list(true))))
+    return evaluate_listing(dataset, listing, partial, progress, strangers)
 
 
-def _columns(tallied: Sequence[Tallied]) -> dict[str, Any]:
-    """Count matched, missed and false boxes of each image, nan where its truth is unknown, and average its boxes' scores."""
+def _columns(tallied: Sequence[Tallied], metric: Detection, disturbed: Disturbed | None) -> dict[str, Any]:
+    """Count matched, missed and false boxes of each image, nan where its truth is unknown, and compute its boxes' signals."""
     has_truth = np.array([image.has_truth for image in tallied])
     boxes = [image.tally for image in tallied]
     counts = {
         name: np.where(has_truth, [getattr(tally, name) for tally in boxes], np.nan) for name in ("hits", "misses", "false")
     }
     means = [float(np.mean(tally.scores)) if len(tally.scores) else math.nan for tally in boxes]
-    return {**counts, "average_confidence": np.array(means)}
+    rows = [{**_signals(image.tally, metric), **_agreement(image, metric, disturbed)} for image in tallied]
+    signals = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
+    return {**counts, "average_confidence": np.array(means), **signals}
+
+
+def _signals(tally: Boxes, metric: Detection) -> dict[str, float]:
+    """Compute the signals of the boxes that F1 is of."""
+    return box_signals(tally.scores[tally.scores >= metric.min_score])
+
+
+def _agreement(image: Tallied, metric: Detection, disturbed: Disturbed | None) -> dict[str, float]:
+    """Compare an image's boxes with those of its mirrored picture; nan where that has none of them."""
+    if disturbed is None:
+        return {}
+    other = disturbed(image)
+    if other is None:
+        return dict.fromkeys(BOX_AGREEMENTS, math.nan)
+    kept, others = (one.scores >= metric.min_score for one in (image.tally, other))
+    boxes, labels = image.tally.predicted[kept], image.tally.labels[kept]
+    back, back_labels = other.predicted[others], other.labels[others]
+    values = box_stability(boxes, back), box_consistency(boxes, labels, back, back_labels, metric.iou)
+    return dict(zip(BOX_AGREEMENTS, values, strict=True))
+
+
+def _flipped(dataset: Dataset, file: Path, mirror: dict[str, dict[str, Any]], metric: Detection) -> Disturbed:
+    """Make the function that returns the boxes of an image's mirrored picture, flipped back; None where it has none.
+
+    Raises `InputError` where no entry of the file is of an image.
+    """
+    entries = entries_of(dataset, "entry", file, list(mirror))
+
+    def boxes_of(image: Tallied) -> Boxes | None:
+        entry = entries.get(image.item.name)
+        if entry is None:
+            return None
+        try:
+            boxes = metric.tally(mirror[entry], {"boxes": [], "labels": []})
+        except InputError as error:
+            raise InputError(f"the entry {entry} of {printable(file)}: {error}") from error
+        return replace(boxes, predicted=mirrored(boxes.predicted, size(image.item.path)[0]))
+
+    return boxes_of

@@ -25,7 +25,7 @@ from howfar.studies.evaluation.threshold_choice import choose
 _OWN = {
     "segmentation": ("tolerance", "threshold", "tuned_on", "flipped", "ensemble"),
     "classification": (),
-    "detection": ("truth", "iou", "min_score"),
+    "detection": ("truth", "iou", "min_score", "flipped"),
 }
 
 
@@ -100,9 +100,9 @@ def evaluate(
         raise InputError.of("predictions", "must be given, or a model", None, "pass one (--predictions DIR, --model CKPT)")
     if task == "classification":
         return evaluate_classes(images, predictions, partial, progress)
-    if truth is not None:
+    if task == "detection":
         chosen = {name: own[name] for name in ("iou", "min_score") if name in own}
-        return evaluate_boxes(images, predictions, truth, Detection(**chosen), partial, progress)
+        return evaluate_boxes(images, predictions, truth, Detection(**chosen), partial, progress, flipped)
     radius, cut = as_tolerance(given["tolerance"]), choose(given["threshold"], tuned_on)
     return evaluate_maps(images, find_sources(images, predictions, flipped, members), cut, radius, partial, progress)
 
@@ -138,8 +138,6 @@ def _check_options(task: str, given: Mapping[str, Any]) -> None:
     idle = [name for name in given if name not in _OWN[task]]
     if idle:
         raise InputError.of(idle[0], f"is of no use to {task}", given[idle[0]], "leave it out")
-    if task == "detection" and "truth" not in given:
-        raise InputError.of("truth", "must name the file of true boxes", None, "pass truth=FILE (--truth)")
 
 
 def _images(dataset: Any) -> Dataset:

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from howfar.data import Dataset, Item, content_hash, read_bytes
-from howfar.data.folder_walk import printable, stem
-from howfar.data.prediction_matching import examples, match_names, no_match
+from howfar.data.entry_matching import entries_of
+from howfar.data.folder_walk import printable
+from howfar.data.prediction_matching import examples
 from howfar.errors import ImageError, InputError
 from howfar.metrics import Metric
 from howfar.results import Evaluation, Provenance
@@ -50,21 +51,6 @@ class Listing:
     truth_word: str
     unknown: Any
     columns: Callable[[Sequence[Tallied]], dict[str, Any]]
-
-
-def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) -> dict[str, str]:
-    """Match images with entries of a file, by name: the same name, else the same path without the ending.
-
-    Raises `InputError` where no entry matches an image.
-    """
-    whole = set(names)
-    by_stem = {stem(name): name for name in reversed(names)}
-    keys = match_names(dataset, by_stem)
-    by_image = {image: image if image in whole else by_stem.get(key) for image, key in keys.items()}
-    matched = {image: entry for image, entry in by_image.items() if entry is not None}
-    if not matched:
-        raise InputError(no_match(dataset, what, printable(file), names))
-    return matched
 
 
 def unmatched(entries: Mapping[str, str], what: str, file: Path, names: Sequence[str]) -> Iterator[str]:

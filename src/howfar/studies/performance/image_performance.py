@@ -15,7 +15,7 @@ from howfar.errors import InputError
 from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_recall, threshold_index
 from howfar.metrics.label_free_signals import predicted_foreground
 from howfar.metrics.soft_f import soft_f
-from howfar.relation.label_free_columns import AT_THRESHOLD, HISTOGRAM, SIGNALS, SOFT_F, VALUES, take
+from howfar.relation.label_free_columns import AT_THRESHOLD, EVERY_SIGNAL, HISTOGRAM, SOFT_F, VALUES, take
 from howfar.results import Evaluation
 from howfar.studies.performance.estimates import Home
 from howfar.studies.performance.gates import sizes_at
@@ -144,7 +144,7 @@ def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray
     computed for it from the histogram, and stay as they were given where there is none. The shape of the foreground and its
     overlap with the flipped image's cannot be computed anew: an image evaluated at another threshold lacks them.
     """
-    names = [name for name in SIGNALS if name in rows]
+    names = [name for name in EVERY_SIGNAL if name in rows]
     columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names}
     if THRESHOLD in rows:
         taken = rows[THRESHOLD].to_numpy(dtype=np.float64, na_value=np.nan)

@@ -9,13 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.errors import InputError
-from howfar.relation.label_free_columns import HISTOGRAM, SIGNALS, VALUES
+from howfar.relation.label_free_columns import EVERY_SIGNAL, HISTOGRAM, VALUES
 from howfar.results import Evaluation, Provenance
 
 VALUE, GIVEN = "performance", "given"
 TEXTS = ("dataset", "image", "content", "prediction", "path")
 _SHARES = (VALUE, "foreground")
-NUMBERS = (*_SHARES, *SIGNALS)
+NUMBERS = (*_SHARES, *EVERY_SIGNAL)
 
 
 def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:

@@ -1,0 +1,232 @@
+"""Write lists of images in which boxes are to be drawn as COCO, CVAT and Label Studio files, and read the boxes back.
+
+The model's boxes stand there as first labels to correct.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from howfar.data.boxes import read_boxes
+from howfar.data.cvat_document import Frame, cvat_document
+from howfar.data.dataset import Dataset
+from howfar.data.folder_walk import printable, stem
+from howfar.data.labelling import Picture, address
+from howfar.data.prediction_matching import match_names
+from howfar.errors import InputError, MissingPathError, one_line
+from howfar.io.location import absolute
+
+Boxes = Sequence[tuple[str, Sequence[float]]]
+"""The class and the corners x0, y0, x1, y1, in pixels, of the boxes of one image."""
+KINDS = "boxes in JSON as predictions are written, or a file that COCO (.json), CVAT (.xml) or Label Studio (.json) exported"
+_DAMAGED = (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError, ElementTree.ParseError)
+
+
+@dataclass(frozen=True)
+class BoxLabels:
+    """Hold the true boxes of a dataset's images, and the names of labelled images that it does not have.
+
+    An image with no box is one in which somebody found nothing. `unsure` is whether images may be among them that nobody looked
+    at: COCO and CVAT list all images of a task, with the boxes that they were imported with.
+    """
+
+    boxes: Mapping[str, Boxes]
+    strangers: tuple[str, ...] = ()
+    unsure: bool = False
+
+
+def coco_boxes(pictures: Sequence[Picture], boxes: Sequence[Boxes], classes: Sequence[str], title: str) -> str:
+    """Write images and boxes as a COCO file; ids count from 1, and images without a size are left out.
+
+    Examples
+    --------
+    >>> text = coco_boxes([Picture("a.png", "/roads/a.png", (9, 9))], [[("car", (1, 2, 5, 4))]], ["car"], "roads")
+    >>> json.loads(text)["annotations"][0]["bbox"]
+    [1, 2, 4, 2]
+    """
+    sized = [(picture, *picture.size, of) for picture, of in zip(pictures, boxes, strict=True) if picture.size is not None]
+    numbers = {name: number for number, name in enumerate(classes, start=1)}
+    rows = [(number, label, box) for number, (*_, of) in enumerate(sized, start=1) for label, box in of]
+    document = {
+        "info": {"description": title},
+        "licenses": [],
+        "images": [
+            {"id": number, "file_name": picture.name, "width": width, "height": height}
+            for number, (picture, width, height, _) in enumerate(sized, start=1)
+        ],
+        "annotations": [
+            {"id": count, "image_id": number, "category_id": numbers[label], "iscrowd": 0, **_extent(box)}
+            for count, (number, label, box) in enumerate(rows, start=1)
+        ],
+        "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def cvat_boxes(pictures: Sequence[Picture], boxes: Sequence[Boxes], classes: Sequence[str], title: str) -> str:
+    """Write images and boxes as "CVAT for images 1.1"; images without a size are left out.
+
+    Examples
+    --------
+    >>> text = cvat_boxes([Picture("a.png", "/roads/a.png", (9, 9))], [[("car", (1, 2, 5, 4))]], ["car"], "roads")
+    >>> ElementTree.fromstring(text).find("image/box").attrib["xbr"]
+    '5'
+    """
+    frames = [
+        Frame(picture.name, *picture.size, [("box", _sides(label, box)) for label, box in of])
+        for picture, of in zip(pictures, boxes, strict=True)
+        if picture.size is not None
+    ]
+    return cvat_document(title, classes, "rectangle", frames)
+
+
+def label_studio_boxes(pictures: Sequence[Picture], boxes: Sequence[Boxes], title: str) -> str:
+    """Write images as tasks of Label Studio, the boxes as predictions by ``RectangleLabels`` called ``label``.
+
+    Examples
+    --------
+    >>> text = label_studio_boxes([Picture("a.png", "/roads/a.png", (10, 10))], [[("car", (1, 2, 5, 4))]], "roads")
+    >>> json.loads(text)[0]["predictions"][0]["result"][0]["value"]["width"]
+    40.0
+    """
+    tasks = []
+    for rank, (picture, of) in enumerate(zip(pictures, boxes, strict=True), start=1):
+        result = [] if picture.size is None else [_rectangle(label, box, *picture.size) for label, box in of]
+        tasks.append(
+            {
+                "data": {"image": address(picture.path)},
+                "meta": {"title": title, "image": picture.name, "rank": rank},
+                "predictions": [{"model_version": "model", "result": result}],
+            }
+        )
+    return json.dumps(tasks, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_box_labels(dataset: Dataset, source: str | Path) -> BoxLabels:
+    """Read the true boxes of a dataset's images.
+
+    Parameters
+    ----------
+    dataset
+        Its images are matched by their paths without the endings.
+    source
+        A JSON list as predictions are written (image, boxes, labels); or an export of COCO (bbox), CVAT for images 1.1 (boxes)
+        or Label Studio (rectangles).
+
+    Raises
+    ------
+    MissingPathError
+        There is no such file.
+    InputError
+        It is of no such form, is damaged, or holds shapes that are no upright boxes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.data import Item
+    >>> file = Path(tempfile.mkdtemp()) / "labels.json"
+    >>> _ = file.write_text('[{"image": "1.jpg", "boxes": [[0, 0, 2, 2]], "labels": ["car"]}]')
+    >>> read_box_labels(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), file).boxes
+    {'1.jpg': [('car', [0, 0, 2, 2])]}
+    """
+    path = absolute(source)
+    if not path.is_file():
+        raise MissingPathError(f"no labels at {path}: pass {KINDS}")
+    try:
+        named, unsure = _read(path)
+    except InputError:
+        raise
+    except _DAMAGED as error:
+        raise InputError(f"{printable(path)} cannot be read ({one_line(error)}): pass {KINDS}") from error
+    by_key = {stem(name): boxes for name, boxes in named.items()}
+    keys = match_names(dataset, by_key)
+    boxes = {name: by_key[key] for name, key in keys.items() if key in by_key}
+    used = set(keys.values())
+    return BoxLabels(boxes, tuple(key for key in by_key if key not in used), unsure)
+
+
+def _extent(box: Sequence[float]) -> dict[str, Any]:
+    left, top, right, bottom = box
+    return {"bbox": [left, top, right - left, bottom - top], "area": (right - left) * (bottom - top), "segmentation": []}
+
+
+def _sides(label: str, box: Sequence[float]) -> dict[str, str]:
+    sides = dict(
+        zip(
+            ("xtl", "ytl", "xbr", "ybr"),
+            (f"{side:g}" if side == round(side, 3) else f"{side:.3f}" for side in box),
+            strict=True,
+        )
+    )
+    return {"label": label, "source": "auto", "occluded": "0", **sides, "z_order": "0"}
+
+
+def _rectangle(label: str, box: Sequence[float], width: int, height: int) -> dict[str, Any]:
+    left, top, right, bottom = box
+    sides = {"x": left / width, "y": top / height, "width": (right - left) / width, "height": (bottom - top) / height}
+    return {
+        "from_name": "label",
+        "to_name": "image",
+        "type": "rectanglelabels",
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+        "value": {**{name: 100.0 * share for name, share in sides.items()}, "rotation": 0, "rectanglelabels": [label]},
+    }
+
+
+def _read(path: Path) -> tuple[dict[str, Boxes], bool]:
+    """Return the boxes of each image by its name in the file, and whether nobody may have looked at some."""
+    if path.suffix.lower() == ".xml":
+        return dict(_cvat(ElementTree.parse(path).getroot())), True
+    document = json.loads(path.read_text(encoding="utf-8-sig"))
+    if isinstance(document, Mapping):
+        return _coco(document), True
+    if document and "boxes" in document[0]:
+        own = read_boxes(path, "true boxes")
+        return {name: list(zip(entry["labels"], entry["boxes"], strict=True)) for name, entry in own.items()}, False
+    return dict(_label_studio(document)), False
+
+
+def _coco(document: Mapping[str, Any]) -> dict[str, Boxes]:
+    names = {image["id"]: str(image["file_name"]) for image in document["images"]}
+    classes = {category["id"]: str(category["name"]) for category in document["categories"]}
+    boxes: dict[str, list[tuple[str, Sequence[float]]]] = {name: [] for name in names.values()}
+    for annotation in document["annotations"]:
+        left, top, width, height = map(float, annotation["bbox"])
+        label = classes[annotation["category_id"]]
+        boxes[names[annotation["image_id"]]].append((label, (left, top, left + width, top + height)))
+    return dict(boxes)
+
+
+def _cvat(root: ElementTree.Element) -> Iterator[tuple[str, Boxes]]:
+    for image in root.iter("image"):
+        shapes = [element for element in image if "label" in element.attrib and element.tag != "tag"]
+        other = next((shape.tag for shape in shapes if shape.tag != "box" or float(shape.attrib.get("rotation", 0))), None)
+        if other is not None:
+            raise ValueError(f"{other} of {image.attrib['name']} is no upright box")
+        sides = ("xtl", "ytl", "xbr", "ybr")
+        yield image.attrib["name"], [(box.attrib["label"], [float(box.attrib[side]) for side in sides]) for box in shapes]
+
+
+def _label_studio(tasks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Boxes]]:
+    """Yield the boxes of every task that somebody has annotated; predictions count for nothing."""
+    for task in tasks:
+        kept = [annotation for annotation in task.get("annotations", []) if not annotation.get("was_cancelled")]
+        if kept:
+            name = str(task.get("meta", {}).get("image") or task["data"]["image"])
+            yield name, [_corners(result) for result in kept[-1]["result"] if "original_width" in result]
+
+
+def _corners(result: Mapping[str, Any]) -> tuple[str, Sequence[float]]:
+    value, width, height = result["value"], result["original_width"], result["original_height"]
+    if "rectanglelabels" not in value or float(value.get("rotation", 0)):
+        raise ValueError("a shape is no upright box")
+    left, top = value["x"] * width / 100, value["y"] * height / 100
+    across, down = value["width"] * width / 100, value["height"] * height / 100
+    return str(value["rectanglelabels"][0]), (left, top, left + across, top + down)

@@ -1,0 +1,1 @@
+"""Certify a classifier or a detector, whose predictions one file lists, by the labels of a few images drawn at random."""

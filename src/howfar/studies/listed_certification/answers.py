@@ -1,0 +1,216 @@
+"""Hold what a classifier or a detector says of a site's images, and what of it is measured once labels are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from howfar.arrays import Float64Array, quotient
+from howfar.data import Dataset
+from howfar.data.box_labelling import Boxes, read_box_labels
+from howfar.data.boxes import read_boxes
+from howfar.data.class_labelling import read_class_labels
+from howfar.data.class_predictions import read_classes
+from howfar.data.prediction_matching import examples
+from howfar.errors import InputError
+from howfar.metrics.box_signals import box_signals
+from howfar.metrics.detection import Detection
+from howfar.settings import nearest
+from howfar.studies.certification.labelled import label_count
+from howfar.studies.certification.measures import VALUES, Measure, Measured, Pair
+
+_SAME = 0.5
+"""Pixels by which a labelling tool may round a box that nobody has touched."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Hold a model's answer on an image, its confidence (nan where unknown), and the text that a change of it is seen by."""
+
+    value: Any
+    confidence: float
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class ClassAnswers:
+    """Hold a classifier's predicted class of each image."""
+
+    entries: Mapping[str, Answer | None]
+    classes: tuple[str, ...]
+    task: str = "classification"
+    proxy: str = "confidence of the predicted class"
+
+    @classmethod
+    def read(cls, file: str | Path) -> ClassAnswers:
+        """Read a table of class predictions, as for `howfar.evaluate`."""
+        table = read_classes(file)
+        sure = table.confidence.tolist()
+        rows = [[value] for value in sure] if table.probabilities is None else table.probabilities.tolist()
+        known = zip(table.images, table.predicted, sure, rows, strict=True)
+        entries = {image: Answer(label, best, f"{label} {row}") if label else None for image, label, best, row in known}
+        return cls(entries, table.classes)
+
+    def measure(self, name: str | None) -> Measure:
+        """Return the measure of a name."""
+        return _named(name, (Measure("accuracy", "accuracy", "mean", VALUES.measured),))
+
+    def expected(self, measure: Measure, answers: Sequence[Answer]) -> Pair | None:
+        """Return None: accuracy is a mean over images."""
+        return None
+
+    def read_labels(
+        self, dataset: Dataset, place: str | Path, answers: Mapping[str, Answer]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Read the classes that somebody gave the images."""
+        read = read_class_labels(dataset, place)
+        unknown = sorted(set(read.labels.values()) - set(self.classes))
+        notes = [_strange(read.strangers, dataset)] if read.strangers else []
+        if unknown:
+            notes.append(
+                f"labels that the model never gives count as its mistakes ({examples(unknown)}): check how they are written"
+            )
+        return dict(read.labels), notes
+
+    def measured(self, measure: Measure, labelled: Sequence[tuple[str, Answer, Any]]) -> Measured:
+        """Measure whether each image was classified right, 1 or 0."""
+        return Measured(np.array([float(answer.value == label) for _, answer, label in labelled]))
+
+
+@dataclass(frozen=True, eq=False)
+class BoxAnswers:
+    """Hold a detector's boxes in each image."""
+
+    entries: Mapping[str, Answer | None]
+    classes: tuple[str, ...]
+    metric: Detection
+    task: str = "detection"
+    proxy: str = "mean score of the boxes"
+
+    @classmethod
+    def read(cls, file: str | Path, metric: Detection) -> BoxAnswers:
+        """Read a file of boxes, as for `howfar.evaluate`; raises `InputError` for an image whose boxes cannot be scored."""
+        entries: dict[str, Answer | None] = {}
+        for name, boxes in read_boxes(file).items():
+            try:
+                metric.tally({**boxes, "labels": [0] * len(boxes["labels"])}, _nothing())
+            except InputError as error:
+                raise InputError(f"the entry {name} of {file}: {error}") from error
+            scores = np.array(boxes["scores"], dtype=np.float64)
+            mean = box_signals(scores[scores >= metric.min_score])["box_score"]
+            entries[name] = Answer(boxes, mean if 0.0 <= mean <= 1.0 else float("nan"), json.dumps(boxes, sort_keys=True))
+        labels = {label for entry in entries.values() if entry is not None for label in entry.value["labels"]}
+        return cls(entries, tuple(sorted(labels)), metric)
+
+    def measure(self, name: str | None) -> Measure:
+        """Return the measure of a name."""
+        at = f"at IoU {self.metric.iou:g}"
+        ratios = {"f1": "F1", "precision": "precision", "recall": "recall"}
+        summed = (Measure(key, f"{word} {at} of the summed boxes", "ratio", VALUES.measured) for key, word in ratios.items())
+        return _named(name, (Measure("mean_f1", f"mean F1 {at}", "mean", VALUES.measured), *summed))
+
+    def expected(self, measure: Measure, answers: Sequence[Answer]) -> Pair | None:
+        """Expect as many matched boxes as the scores sum to, and none missed."""
+        if measure.kind == "mean":
+            return None
+        kept = [scores[scores >= self.metric.min_score] for scores in (np.array(one.value["scores"], float) for one in answers)]
+        hits = np.array([[float(np.clip(scores, 0.0, 1.0).sum())] for scores in kept])
+        false = np.array([[float(len(scores))] for scores in kept]) - hits
+        return _parts(measure, hits, np.zeros_like(hits), false)
+
+    def read_labels(
+        self, dataset: Dataset, place: str | Path, answers: Mapping[str, Answer]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Read the boxes that somebody drew; the model's own, unchanged, in a file that lists all images are no label."""
+        read = read_box_labels(dataset, place)
+        notes = [_strange(read.strangers, dataset)] if read.strangers else []
+        untouched = [
+            name for name, boxes in read.boxes.items() if read.unsure and name in answers and self._own(answers[name], boxes)
+        ]
+        if untouched:
+            what = f"{label_count(len(untouched))} the model's own boxes, unchanged ({examples(untouched)})"
+            notes.append(
+                f"{what}: taken for not labelled; where they are right as they are, write them as JSON, as predictions are"
+            )
+        unknown = sorted({label for boxes in read.boxes.values() for label, _ in boxes} - set(self.classes))
+        if unknown:
+            notes.append(
+                f"classes that the model never gives count as missed ({examples(unknown)}): check how they are written"
+            )
+        return {name: boxes for name, boxes in read.boxes.items() if name not in set(untouched)}, notes
+
+    def measured(self, measure: Measure, labelled: Sequence[tuple[str, Answer, Any]]) -> Measured:
+        """Match the boxes of each image with the true ones."""
+        counts = np.array([self._counts(*one) for one in labelled], dtype=np.float64).reshape(-1, 3)
+        hits, misses, false = counts.T[:, :, None]
+        if measure.kind == "mean":
+            f1 = quotient(2 * hits, 2 * hits + misses + false)
+            return Measured(np.where(hits + misses > 0, f1, np.nan)[:, 0])
+        above, below = _parts(measure, hits, misses, false)
+        return Measured(quotient(above, below)[:, 0], (above, below))
+
+    def boxes(self, answer: Answer) -> Boxes:
+        """Return the class and corners of the boxes that count, as they are handed out to be corrected."""
+        rows = zip(answer.value["labels"], answer.value["boxes"], answer.value["scores"], strict=True)
+        return [(label, tuple(map(float, box))) for label, box, score in rows if score >= self.metric.min_score]
+
+    def _counts(self, name: str, answer: Answer, label: Boxes) -> tuple[int, int, int]:
+        index = {word: number for number, word in enumerate({*answer.value["labels"], *(word for word, _ in label)})}
+        predicted: dict[str, Any] = {**answer.value, "labels": [index[word] for word in answer.value["labels"]]}
+        true: dict[str, Any] = {"boxes": [list(box) for _, box in label], "labels": [index[word] for word, _ in label]}
+        try:
+            tally = self.metric.tally(predicted, true)
+        except InputError as error:
+            raise InputError(f"the label of {name} cannot be used: {error}") from error
+        return tally.hits, tally.misses, tally.false
+
+    def _own(self, answer: Answer, label: Boxes) -> bool:
+        """Return whether boxes are the model's own, but for rounding."""
+        own, theirs = sorted(self.boxes(answer)), sorted((word, tuple(map(float, box))) for word, box in label)
+        if [word for word, _ in own] != [word for word, _ in theirs]:
+            return False
+        return bool(np.allclose([box for _, box in own], [box for _, box in theirs], rtol=0.0, atol=_SAME))
+
+
+Answers: TypeAlias = ClassAnswers | BoxAnswers
+
+
+def answers_of(task: str, file: str | Path, iou: float | None, min_score: float | None) -> Answers:
+    """Read a file of predictions of a task; raises `InputError` for an option that the task has no use for."""
+    if task == "detection":
+        chosen = {name: value for name, value in (("iou", iou), ("min_score", min_score)) if value is not None}
+        return BoxAnswers.read(file, Detection(**chosen))
+    for name, value in (("iou", iou), ("min_score", min_score)):
+        if value is not None:
+            raise InputError.of(name, f"is of no use to {task}", value, "leave it out")
+    return ClassAnswers.read(file)
+
+
+def _named(name: str | None, measures: Sequence[Measure]) -> Measure:
+    by_name = {measure.name: measure for measure in measures}
+    if name is None:
+        return measures[0]
+    if name not in by_name:
+        raise InputError.of("metric", "must be a known one", name, nearest(name, by_name, "metrics"))
+    return by_name[name]
+
+
+def _parts(measure: Measure, hits: Float64Array, misses: Float64Array, false: Float64Array) -> Pair:
+    if measure.name == "precision":
+        return hits, hits + false
+    if measure.name == "recall":
+        return hits, hits + misses
+    return 2.0 * hits, 2.0 * hits + misses + false
+
+
+def _nothing() -> dict[str, list[Any]]:
+    return {"boxes": [], "labels": []}
+
+
+def _strange(names: Sequence[str], dataset: Dataset) -> str:
+    return f"{label_count(len(names))} of no image of {dataset.name} ({examples(names)})"
