@@ -2,8 +2,8 @@
 
 Reads the models that benchmarks/trained_performance.py makes (--out). For each model, seed and foreign set the maps of the
 model and of its adapted versions are scored at P's threshold, tuned on P's held-out images by the model, and at thresholds
-chosen without labels. Gains over the model are means over images, sets counting alike, with 95 % intervals over photographs and seeds;
-P's held-out images are scored too, adapted to the site, since a gain there that costs P is none.
+chosen without labels. Gains over the model are means over images, sets counting alike, with 95 % intervals over photographs
+and seeds; P's held-out images are scored too, adapted to the site, since a gain there that costs P is none.
 """
 
 from __future__ import annotations

@@ -164,9 +164,9 @@ def predict(
     given, loading = checked(PredictOptions, options), picked(ModelOptions, options)
     if given["adapt"] == "norm":
         model = _adapted(model, images, given)
-    elif "share" in options or "seed" in options:
-        idle = "share" if "share" in options else "seed"
-        raise InputError.of(idle, "is of use only to an adapted model", options[idle], "pass adapt too, or leave it out")
+    elif idle := {name: value for name, value in options.items() if name in ("share", "seed")}:
+        name, value = next(iter(idle.items()))
+        raise InputError.of(name, "is of use only to an adapted model", value, "pass adapt too, or leave it out")
     if isinstance(model, Model) and (loading or reading is not None):
         names = ", ".join([*loading, *([] if reading is None else ["reading"])])
         raise InputError.of("model", "must not be loaded already", names, "pass these to load_model")
