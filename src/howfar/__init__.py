@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from howfar import distances, metrics, projection, relation, sampling, selection, significance
+    from howfar import distances, metrics, projection, relation, sampling, selection, significance, store
     from howfar.backbones import load_backbone
     from howfar.data import Dataset
     from howfar.errors import HowfarError
@@ -87,14 +87,14 @@ _NAMES = {
     "train": "howfar.training.train",
     "write_report": "howfar.studies.run_folder",
 }
-_MODULES = ("distances", "metrics", "projection", "relation", "sampling", "selection", "significance")
+_MODULES = ("distances", "metrics", "projection", "relation", "sampling", "selection", "significance", "store")
 
 __all__ = [
     "Adaptation", "Assessment", "BackboneComparison", "Certificate", "Check", "Checkpoint", "Comparison", "Dataset",
     "Evaluation", "Features", "HowfarError", "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun",
     "__version__", "adapt", "assess", "bakeoff", "certify", "check", "compare", "compare_backbones", "corrupt", "distances",
     "embed", "evaluate", "load_backbone", "matrix", "metrics", "predict", "profile", "projection", "prompts", "relate",
-    "relation", "sampling", "select", "selection", "significance", "study", "train", "write_report",
+    "relation", "sampling", "select", "selection", "significance", "store", "study", "train", "write_report",
 ]  # fmt: skip
 
 

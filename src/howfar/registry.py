@@ -292,6 +292,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "backbones": "howfar.cli.backbones:backbones",
         "study": "howfar.cli.study:study",
         "data": "howfar.cli.data:data",
+        "store": "howfar.cli.store:store",
         "report": "howfar.cli.report:report",
     },
 }

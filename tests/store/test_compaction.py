@@ -11,6 +11,7 @@ from howfar.errors import StoreError
 from howfar.store import Store, shards
 from howfar.store.folder import folder_at
 from howfar.store.mmap_cache import MmapCache
+from howfar.store.shards import ShardFormat
 from howfar.testing.store_writers import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}
@@ -184,7 +185,7 @@ def test_what_was_packed_away_is_let_go_of(features):
 def test_only_so_many_files_are_kept_open(features):
     for k in range(8):
         add(features, [k])
-    maps = MmapCache(folder_at(features.folder / "shards"), "float32", 24, capacity=3)
+    maps = MmapCache(folder_at(features.folder / "shards"), ShardFormat("float32", 24, features.folder.name), capacity=3)
     ids = sorted(shards.ids(folder_at(features.folder / "shards")))
     held = [maps.get(shard_id).array for shard_id in ids]
     assert len(maps) == 3

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from howfar.errors import StoreError
 from howfar.store import Store, feature_key
+from howfar.store.manifest import _checksum
 from howfar.testing.store_writers import add, expected, read
 
 IDENTITY = {"name": "pixels", "side": 2}
@@ -20,12 +22,14 @@ def folder(tmp_path):
 
 def edit(folder, **changes):
     path = folder / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    document = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({**document, "xxh3": _checksum(document)}))
 
 
 def test_layout(tmp_path, folder):
     assert folder == tmp_path / feature_key(IDENTITY, "float32")
     manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest.pop("xxh3") == _checksum(manifest)
     assert manifest == {"format": 1, "identity": IDENTITY, "dtype": "float32", "length": 24}
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "shards"]
     names = sorted(path.name for path in (folder / "shards").iterdir())
@@ -53,17 +57,65 @@ def test_a_folder_copied_to_another_name_is_refused(tmp_path, folder):
         Store(tmp_path).open(other, 24)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"identity": 3}', '{"identity": {"x": NaN}}', "\x00\x00", b"\xff\xfe"])
-def test_a_damaged_manifest_is_refused(tmp_path, folder, text):
-    (folder / "manifest.json").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(StoreError, match=rf"manifest\.json is damaged.*delete {folder} and its features will be computed anew"):
-        Store(tmp_path).open(IDENTITY, 24)
+NESTED = "[" * 100_000
+DAMAGED = {
+    "empty": b"",
+    "cut short": b"{",
+    "a list": b"[1]",
+    "no identity": b'{"identity": 3}',
+    "not a number": b'{"identity": {"x": NaN}}',
+    "zeros": bytes(2),
+    "not UTF-8": b"\xff\xfe",
+    "nested brackets": NESTED.encode(),
+    "nested brackets in the identity": b'{"identity": {"x": ' + NESTED.encode(),
+    "a number of many digits": b'{"identity": {}, "format": ' + b"9" * 5000 + b"}",
+}
 
 
-def test_a_lost_manifest_is_an_error_and_never_made_up(tmp_path, folder):
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_manifest_is_written_anew(tmp_path, folder, name, caplog):
+    whole = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").write_bytes(DAMAGED[name])
+    features = Store(tmp_path).open(IDENTITY, 24)
+    assert "manifest.json is damaged" in caplog.text
+    assert (folder / "manifest.json").read_bytes() == whole
+    np.testing.assert_array_equal(read(features, [0, 1]), expected([0, 1]))
+
+
+@pytest.mark.parametrize("change", [(b'"format": 1', b'"format": 3'), (b"pixels", b"pixelr"), (b'"length"', b'"lengtl"')])
+def test_a_flipped_bit_is_no_other_feature(tmp_path, folder, change):
+    # 1 and 3, s and r, h and l are a bit apart: were it another format or feature, its checksum would fit it.
+    whole = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").write_bytes(whole.replace(*change))
+    np.testing.assert_array_equal(read(Store(tmp_path).open(IDENTITY, 24), [0, 1]), expected([0, 1]))
+    assert (folder / "manifest.json").read_bytes() == whole
+
+
+def test_a_lost_manifest_is_written_anew(tmp_path, folder, caplog):
+    whole = (folder / "manifest.json").read_bytes()
     (folder / "manifest.json").unlink()
-    with pytest.raises(StoreError, match=r"shards but no manifest\.json"):
-        Store(tmp_path).open(IDENTITY, 24)
+    np.testing.assert_array_equal(read(Store(tmp_path).open(IDENTITY, 24), [0, 1]), expected([0, 1]))
+    assert "has shards but no manifest.json" in caplog.text
+    assert (folder / "manifest.json").read_bytes() == whole
+
+
+def test_a_damaged_manifest_of_a_disk_that_refuses_is_no_obstacle(tmp_path, folder, monkeypatch):
+    (folder / "manifest.json").write_bytes(b"")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    np.testing.assert_array_equal(read(Store(tmp_path).open(IDENTITY, 24), [0, 1]), expected([0, 1]))
+
+
+def test_a_manifest_without_a_checksum_is_read(tmp_path, folder):
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text())
+    del document["xxh3"]
+    path.write_text(json.dumps(document))
+    np.testing.assert_array_equal(read(Store(tmp_path).open(IDENTITY, 24), [0, 1]), expected([0, 1]))
+    assert json.loads(path.read_text()) == document
 
 
 def test_a_writer_killed_before_its_manifest_is_no_obstacle(tmp_path, folder):

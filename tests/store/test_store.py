@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 
 from howfar.errors import InputError, StoreError
 from howfar.protocols import Rows
@@ -81,6 +82,7 @@ def test_paths_that_are_not_utf8_are_kept_readable(tmp_path):
         "content": [content(0), content(1)],
         "path": ["caf\\udce9.png", "straße.png"],
         "row": [0, 1],
+        "xxh3": [xxhash.xxh3_64_intdigest(row) for row in expected([0, 1])],
     }
 
 

@@ -42,12 +42,15 @@ def embed(
         features = [
             views[0] for views in embed_all(parsed, [model], store, given["runner"], given["batch_size"], given["workers"])
         ]
+    notes = list(dict.fromkeys(note for dataset in features for note in dataset.notes))
     if json:
         rows = [{"name": dataset.name, "n": len(dataset), "length": dataset.rows.shape[1]} for dataset in features]
         skipped = [asdict(file) for dataset in features for file in dataset.skipped]
-        print_json({"backbone": model.name, "store": str(store.root), "datasets": rows, "skipped": skipped})
+        print_json({"backbone": model.name, "store": str(store.root), "datasets": rows, "skipped": skipped, "notes": notes})
         return
     for dataset in features:
         typer.echo(f"{dataset.name}: {len(dataset)} images x {dataset.rows.shape[1]:,} features in {store.root}")
         for file in dataset.skipped:
             typer.echo(f"skipped: {file.path}: {file.reason}")
+    for note in notes:
+        typer.echo(note)

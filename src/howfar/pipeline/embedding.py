@@ -106,13 +106,14 @@ def embed_all(
     alone = executor.processes or (workers or available_cores()) == 1
     with nullcontext() if alone else one_torch_thread_each():
         outcomes = _outcomes(executor, task, datasets, size, progress)
+    notes = [features.faults() for features in task.stores]
     for features in task.stores:
         features.refresh()
         features.pack()
     return [
         [dataset] * len(backbones)
         if isinstance(dataset, Features)
-        else [_features(dataset, outcomes[i], *pair, executor) for pair in zip(backbones, task.stores, strict=True)]
+        else [_features(dataset, outcomes[i], *one, executor) for one in zip(backbones, task.stores, notes, strict=True)]
         for i, dataset in enumerate(datasets)
     ]
 
@@ -174,6 +175,7 @@ def _outcomes(
             reused += sum(outcome.reused for outcome in done)
             shown.set_postfix({"from store": reused, **_gpu(task.backbones, busy, begun)}, refresh=False)
             shown.update(sum(not outcome.elsewhere for outcome in done))
+        _doubt(task, outcomes)
         left = sum(outcome.elsewhere for of_dataset in outcomes for outcome in of_dataset)
         if left:
             shown.set_postfix({ELSEWHERE: left})
@@ -182,6 +184,16 @@ def _outcomes(
             shown.set_postfix({ELSEWHERE: left}, refresh=False)
             shown.update()
     return outcomes
+
+
+def _doubt(task: EmbedBatch, outcomes: Sequence[list[Outcome]]) -> None:
+    """Check the features that the stores had before; one whose own are damaged is awaited, as if another had it in hand."""
+    reused = {outcome.content for of_dataset in outcomes for outcome in of_dataset if outcome.reused}
+    lost = task.verify(reused)
+    for of_dataset in outcomes if lost else ():
+        for position, outcome in enumerate(of_dataset):
+            if outcome.content in lost:
+                of_dataset[position] = replace(outcome, reused=False, elsewhere=True)
 
 
 def _busy(backbones: Sequence[Backbone]) -> float:
@@ -232,7 +244,12 @@ def _awaited(
 
 
 def _features(
-    dataset: Dataset, outcomes: Sequence[Outcome], backbone: Backbone, store: FeatureStore, executor: Runner
+    dataset: Dataset,
+    outcomes: Sequence[Outcome],
+    backbone: Backbone,
+    store: FeatureStore,
+    notes: tuple[str, ...],
+    executor: Runner,
 ) -> Features:
     bad = tuple(Skipped(dataset.name, str(done.item.path), done.reason) for done in outcomes if done.reason)
     skipped = (*dataset.skipped, *bad)
@@ -250,4 +267,5 @@ def _features(
         layers=tuple(backbone.layers),
         identity=dict(backbone.identity),
         skipped=skipped,
+        notes=notes,
     )

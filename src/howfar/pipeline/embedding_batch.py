@@ -87,6 +87,11 @@ class EmbedBatch:
             store.refresh()
         return {content for content in contents if self._lacks(content)}
 
+    def verify(self, contents: Iterable[str]) -> set[str]:
+        """Find the contents whose features in a store are damaged, so that the store lacks them from now on."""
+        asked = sorted(contents)
+        return {content for store in self.stores for content in store.verify(asked)}
+
     def free(self, contents: Iterable[str]) -> set[str]:
         """Find the contents that a store lacks and that no worker is computing at this moment."""
         asked = list(contents)

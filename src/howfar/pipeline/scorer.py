@@ -135,7 +135,7 @@ class Scorer:
         """Return the content's hash and the model's input; None in its place where the store has the features."""
         data = read_bytes(item.path)
         content = content_hash(data) if self._store is not None else ""
-        if self._store is not None and self._store.contains(content):
+        if self._store is not None and self._store.contains(content) and not self._store.verify([content]):
             return content, None
         return content, backbone.prepare(decode(data).image)
 

@@ -94,6 +94,8 @@ class Features:
         What the features depend on; two sets are comparable only where it is equal.
     skipped
         The images that could not be used.
+    notes
+        What a reader should know: what of the store was damaged, and was embedded anew.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Features:
     layers: tuple[int, ...]
     identity: Mapping[str, Any]
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.rows.shape[0]

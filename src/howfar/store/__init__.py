@@ -1,7 +1,8 @@
 """Keep embeddings on disk: computed once for each image content and feature, read by rows or by columns.
 
 ``<root>/<feature>/manifest.json`` says what the feature is. ``shards/<id>.npy`` holds rows and ``shards/<id>.parquet`` says
-which (content, path, row); the index is the union of the latter, so there is no file that two writers would share.
+which (content, path, row) and the checksum of each; the index is the union of the latter, so there is no file that two writers
+would share. `check`, `repair`, `size` and `prune` look after a store as a whole.
 """
 
 from __future__ import annotations
@@ -9,5 +10,23 @@ from __future__ import annotations
 from howfar.store.feature_store import FeatureStore
 from howfar.store.identity_key import feature_key
 from howfar.store.store import Store, default_root, local_root
+from howfar.store.store_check import StoreCheck, check
+from howfar.store.store_prune import StorePrune, prune
+from howfar.store.store_repair import StoreRepair, repair
+from howfar.store.store_size import StoreSize, size
 
-__all__ = ["FeatureStore", "Store", "default_root", "feature_key", "local_root"]
+__all__ = [
+    "FeatureStore",
+    "Store",
+    "StoreCheck",
+    "StorePrune",
+    "StoreRepair",
+    "StoreSize",
+    "check",
+    "default_root",
+    "feature_key",
+    "local_root",
+    "prune",
+    "repair",
+    "size",
+]

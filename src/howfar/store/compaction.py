@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from howfar.io.atomic import TEMPORARY
 from howfar.store import shards
+from howfar.store.damage import ShardDamagedError, ShardGoneError
 from howfar.store.folder import Folder
+from howfar.store.index_file import ABSENT
 from howfar.store.local_folder import PIECE_BYTES
 from howfar.store.shard_catalog import ShardCatalog
-from howfar.store.shards import ARRAY, INDEX, Shard, ShardDamagedError, ShardGoneError
+from howfar.store.shards import ARRAY, INDEX, Shard
 
 LOCK = "pack.lock"
 STALE_SECONDS = 24 * 3600.0
@@ -28,10 +30,11 @@ _log = logging.getLogger("howfar.store")
 
 
 def pack(home: Folder, catalog: ShardCatalog, target: int, many: int) -> int:
-    """Remove what killed writers left, and merge small shards where there are more than `many`; return the number merged.
+    """Remove what killed writers left and rows that are damaged, and merge small shards where there are more than `many`.
 
-    Where another process packs, or the disk refuses (a read-only store), nothing is done: packing is never needed. The lock
-    lies in `home`, the feature's folder. A merged shard is large enough at `target` bytes; shards below half of it are small.
+    Returns the number of shards that were written anew in others. Where another process packs, or the disk refuses (a read-only
+    store), nothing is done: packing is never needed. The lock lies in `home`, the feature's folder. A merged shard is large
+    enough at `target` bytes; shards below half of it are small.
     """
     try:
         with home.alone(LOCK) as first:
@@ -39,18 +42,38 @@ def pack(home: Folder, catalog: ShardCatalog, target: int, many: int) -> int:
                 return 0
             catalog.refresh()
             sweep(home, catalog)
-            idle = catalog.idle()
-            shards.remove(catalog.folder, idle)
-            catalog.refresh()
-            groups = _plan(catalog, target, many)
-            for group in groups:
-                _merge(catalog, group)
-            return sum(map(len, groups))
+            drop_idle(catalog)
+            return rewrite(catalog, target, many)
     except (ShardGoneError, ShardDamagedError, OSError) as error:
         _log.info("%s is left unpacked: %s", catalog.folder.path, error)
         return 0
     finally:
         catalog.refresh()
+
+
+def drop_idle(catalog: ShardCatalog) -> None:
+    """Delete the shards from which nothing is read, since what they hold lies in older ones that are sound, or is damaged."""
+    idle = catalog.idle()
+    # The older row may be the damaged one, of which nobody knows yet.
+    catalog.verify([content for shard_id in idle for content in catalog.shards[shard_id].contents])
+    shards.remove(catalog.folder, catalog.idle())
+    catalog.refresh()
+
+
+def rewrite(catalog: ShardCatalog, target: int, many: int, renew: bool = False) -> int:
+    """Write small shards anew in large ones, and shards with damaged rows without these; return how many there were.
+
+    With `renew` those whose rows have no checksums are written anew too, with checksums. Raises as `ShardCatalog.check`.
+    """
+    groups = _plan(catalog, target, many)
+    planned = {shard.id for group in groups for shard in group}
+    for shard_id, shard in catalog.shards.items():
+        without = renew and bool((shard.checksums[list(shard.rows)] == ABSENT).any())
+        if shard_id not in planned and (without or shard_id in catalog.lost):
+            groups.append([shard])
+    for group in groups:
+        _merge(catalog, [shard.id for shard in group])
+    return sum(map(len, groups))
 
 
 def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS) -> list[str]:
@@ -61,15 +84,19 @@ def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS
     are computed again then, and no wrong row is ever read. Raises `OSError` where the disk refuses.
     """
     limit = time.time() - older_than
-    damaged = catalog.damaged
     swept = []
-    for folder in (home, catalog.folder):
-        names = folder.names()
-        for name in names:
-            if _useless(name, names, damaged) and folder.written(name) < limit:
-                folder.remove(name)
-                swept.append(name)
+    for folder, name in leftovers(home, catalog):
+        if folder.written(name) < limit:
+            folder.remove(name)
+            swept.append(name)
     return sorted(swept)
+
+
+def leftovers(home: Folder, catalog: ShardCatalog) -> list[tuple[Folder, str]]:
+    """List what nothing can use: temporary files, matrices without an index, damaged shards, each with its folder."""
+    damaged = catalog.damaged
+    listed = ((folder, folder.names()) for folder in (home, catalog.folder))
+    return [(folder, name) for folder, names in listed for name in sorted(names) if _useless(name, names, damaged)]
 
 
 def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bool:
@@ -81,11 +108,10 @@ def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bo
 
 def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[Shard]]:
     """Find runs of small shards that follow each other by id, cut where they reach the target."""
-    row_bytes = catalog.length * shards.STORED[catalog.dtype].itemsize
     groups: list[list[Shard]] = [[]]
     filled = small = 0
     for _, shard in sorted(catalog.shards.items()):
-        size = shard.count * row_bytes
+        size = shard.count * catalog.layout.row_bytes
         if size >= target / 2 or filled >= target:
             groups.append([])
             filled = 0
@@ -96,30 +122,38 @@ def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[Shard]]:
     return [group for group in groups if len(group) > 1] if small > many else []
 
 
-def _merge(catalog: ShardCatalog, group: Sequence[Shard]) -> None:
+def _merge(catalog: ShardCatalog, ids: Sequence[str]) -> None:
+    # Before rows are written anew, so that a damaged one does not take the place of a sound one that is younger.
+    catalog.verify([content for shard_id in ids for content in catalog.shards[shard_id].contents])
+    now = catalog.shards
+    if any(shard_id not in now for shard_id in ids):
+        raise ShardGoneError(ids[0])
+    group = [now[shard_id] for shard_id in ids]
     merged: set[str] = set()
     rows: list[NDArray[np.int64]] = []
     contents: list[str] = []
     paths: list[str] = []
-    paths_of_shards = shards.several(catalog.folder, lambda shard: shards.read_paths(catalog.folder, shard.id), group)
-    for shard, shard_paths in zip(group, paths_of_shards, strict=True):
+    entries = shards.several(catalog.folder, lambda shard: shards.read_entries(catalog.folder, shard.id, catalog.layout), group)
+    for shard, entry in zip(group, entries, strict=True):
+        path_of = dict(zip(entry.rows, entry.paths, strict=True))
         picked = []
-        for content, path, row in sorted(zip(shard.contents, shard_paths, shard.rows, strict=True), key=lambda entry: entry[2]):
+        for content, row in sorted(zip(shard.contents, shard.rows, strict=True), key=lambda entry: entry[1]):
             if content not in merged:
                 merged.add(content)
                 contents.append(content)
-                paths.append(path)
+                paths.append(path_of[row] or "")
                 picked.append(row)
         rows.append(np.array(picked, np.int64))
-    blocks = _blocks(catalog, group, rows)
-    shards.write(catalog.folder, shards.id_before(group[0].id), blocks, (len(contents), catalog.length), contents, paths)
-    shards.remove(catalog.folder, [shard.id for shard in group])
+    if contents:
+        blocks = _blocks(catalog, group, rows)
+        sums = np.concatenate([shard.checksums[picked] for shard, picked in zip(group, rows, strict=True)]).tolist()
+        shards.write(catalog.folder, shards.id_before(ids[0]), blocks, catalog.layout, contents, paths, sums)
+    shards.remove(catalog.folder, ids)
 
 
 def _blocks(catalog: ShardCatalog, group: Sequence[Shard], rows: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
-    folder, dtype, length = catalog.folder, catalog.dtype, catalog.length
-    step = max(1, PIECE_BYTES // (length * shards.STORED[dtype].itemsize))
-    matrices = shards.several(folder, lambda shard: shards.view(folder, shard.id, dtype, length), group)
+    step = max(1, PIECE_BYTES // catalog.layout.row_bytes)
+    matrices = shards.several(catalog.folder, lambda shard: shards.view(catalog.folder, shard.id, catalog.layout), group)
     for matrix, picked in zip(matrices, rows, strict=True):
         for start in range(0, len(picked), step):
             yield matrix.take(picked[start : start + step])

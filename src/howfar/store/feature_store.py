@@ -16,10 +16,11 @@ from howfar.errors import InputError, StoreError
 from howfar.store import shards
 from howfar.store.compaction import pack
 from howfar.store.folder import folder_at
-from howfar.store.identity_key import canonical
+from howfar.store.identity_key import canonical, feature_key
 from howfar.store.manifest import SHARDS, Manifest, ensure
 from howfar.store.row_selection import Selection
 from howfar.store.shard_catalog import ShardCatalog
+from howfar.store.shards import ShardFormat
 from howfar.store.value_checks import as_stored
 
 TARGET_BYTES = 64 * 2**20
@@ -65,7 +66,7 @@ class FeatureStore:
         self._calls = 0
         self._looked, self._took = -math.inf, 0.0
         ensure(self._home, Manifest(self.identity, dtype, length))
-        self._catalog = ShardCatalog(self._home.child(SHARDS), dtype, length)
+        self._catalog = ShardCatalog(self._home.child(SHARDS), ShardFormat(dtype, length, feature_key(identity, dtype)))
 
     @property
     def folder(self) -> Path | str:
@@ -86,6 +87,24 @@ class FeatureStore:
     def contains(self, content: str) -> bool:
         """Return whether features of a content are stored; what other processes add is seen after `refresh`."""
         return content in self._catalog
+
+    def verify(self, contents: Sequence[str]) -> tuple[str, ...]:
+        """Check the stored features of some contents against their checksums, each once in a process.
+
+        Returns those that were stored and no longer are, since what was stored is damaged: they must be embedded anew. What an
+        earlier version wrote has no checksum; there features with NaN or infinity are damaged. Raises `StoreError` where the
+        folder cannot be read.
+        """
+        return self._catalog.verify(contents)
+
+    def faults(self) -> tuple[str, ...]:
+        """Say in a line what was found to be damaged here and counts as absent; nothing where nothing was."""
+        shards, rows = len(self._catalog.damaged), sum(self._catalog.lost.values())
+        counts = [f"{n:,} {word if n == 1 else word + 's'}" for n, word in ((shards, "shard"), (rows, "row")) if n]
+        if not counts:
+            return ()
+        what = " and ".join(counts)
+        return (f"{what} of the store {self.folder} were damaged and count as absent: their images were embedded anew",)
 
     def refresh(self) -> None:
         """Read what other processes have added or packed. Raises `StoreError` where the folder cannot be read."""
@@ -144,15 +163,13 @@ class FeatureStore:
             A feature is NaN, infinite or beyond the stored type (65,504 for float16), or the disk refuses.
         """
         stored = as_stored(rows, contents, paths, self.dtype, self.length)
-        count = len(stored)
-        if not count:
+        if not len(stored):
             return
-        shard_id = shards.new_id()
         try:
-            shards.write(self._catalog.folder, shard_id, [stored], stored.shape, contents, paths)
+            shard = shards.write(self._catalog.folder, shards.new_id(), [stored], self._catalog.layout, contents, paths)
         except OSError as error:
             raise self._refused(error) from error
-        self._catalog.insert(shards.Shard(shard_id, count, tuple(contents), range(count)))
+        self._catalog.insert(shard)
 
     def tidy(self) -> None:
         """Pack at every 256th call, on a disk alone; who fills a store calls this after each `add`, so that shards stay few.

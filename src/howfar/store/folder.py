@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -23,6 +23,13 @@ class Matrix(Protocol):
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Read whole rows, in their stored type."""
+        ...
+
+    def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[Any]]]:
+        """Yield rows `first` to `last` of those that are asked for, which rise, piece by piece, in their stored type.
+
+        A piece is contiguous, and may be no more after the next one was asked for.
+        """
         ...
 
 
@@ -49,6 +56,22 @@ class Folder(Protocol):
 
     def names(self) -> set[str]:
         """List the files in it."""
+        ...
+
+    def sizes(self) -> dict[str, int]:
+        """List the files in it with their bytes."""
+        ...
+
+    def folders(self) -> set[str]:
+        """List the folders in it; none where it is not there."""
+        ...
+
+    def discard(self) -> None:
+        """Delete the folder, where nothing is in it and folders are more than names."""
+        ...
+
+    def touch(self, name: str) -> None:
+        """Note that a file was used now, where that can be noted."""
         ...
 
     def read(self, name: str) -> bytes:

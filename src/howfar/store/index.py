@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,15 @@ class RowPositions:
     shard: NDArray[np.int64]
     row: NDArray[np.int64]
 
+    def by_shard(self, entries: slice = slice(None)) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
+        """Yield each shard of some entries once: its id, their positions among these entries, and their rows, which rise."""
+        shard, row = self.shard[entries], self.row[entries]
+        if not len(shard):
+            return
+        order = np.lexsort((row, shard))
+        for positions in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
+            yield self.ids[int(shard[positions[0]])], positions, row[positions]
+
 
 class Index:
     """Map each content to the oldest shard that holds it.
@@ -28,7 +37,8 @@ class Index:
     Examples
     --------
     >>> index = Index()
-    >>> index.insert([Shard("2", 1, ["cat"], [0]), Shard("1", 2, ["dog", "cat"], [0, 1])])
+    >>> sums = np.zeros(2, np.uint64)
+    >>> index.insert([Shard("2", 1, ["cat"], [0], sums[:1]), Shard("1", 2, ["dog", "cat"], [0, 1], sums)])
     >>> index.position("cat"), len(index), "cow" in index
     (('1', 1), 2, False)
     >>> index.drop(["1"])
@@ -61,6 +71,14 @@ class Index:
         """Remove shards; contents that lie in another one too are found there from now on."""
         for shard_id in gone:
             del self._shards[shard_id]
+        self._build()
+
+    def lose(self, shard_id: str, rows: Container[int]) -> None:
+        """Remove rows of a shard; contents that lie in another one too are found there from now on."""
+        self._shards[shard_id] = self._shards[shard_id].without(rows)
+        self._build()
+
+    def _build(self) -> None:
         # Built beside the old one and assigned at once: `in` is asked by other threads meanwhile.
         positions: dict[str, tuple[str, int]] = {}
         for shard in self._shards.values():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable, Container, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -53,6 +53,31 @@ class LocalFolder:
         """List the files in it; links do not count."""
         with os.scandir(self.path) as entries:
             return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+
+    def sizes(self) -> dict[str, int]:
+        """List the files in it with their bytes; links do not count."""
+        with os.scandir(self.path) as entries:
+            return {
+                entry.name: entry.stat(follow_symlinks=False).st_size
+                for entry in entries
+                if entry.is_file(follow_symlinks=False)
+            }
+
+    def folders(self) -> set[str]:
+        """List the folders in it; links do not count."""
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.path) as entries:
+            return {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+        return set()
+
+    def discard(self) -> None:
+        """Delete the folder, where nothing is in it."""
+        with suppress(OSError):
+            self.path.rmdir()
+
+    def touch(self, name: str) -> None:
+        """Note that a file was used now, where the disk lets it."""
+        with suppress(OSError):
+            os.utime(self.path / name)
 
     def read(self, name: str) -> bytes:
         """Read a file's bytes."""
@@ -116,6 +141,23 @@ class MappedMatrix:
         """Read whole rows, in their stored type."""
         taken: NDArray[Any] = self.array[rows]
         return taken
+
+    def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[Any]]]:
+        """Yield rows `first` to `last` of those that are asked for, which rise, piece by piece: successive rows, not copied."""
+        width = self.array.strides[0]
+        step = max(1, PIECE_BYTES // width)
+        first = touched = 0
+        successive = len(rows) and rows[-1] - rows[0] == len(rows) - 1
+        gaps = [] if successive else (np.flatnonzero(np.diff(rows) != 1) + 1).tolist()
+        for end in [*gaps, len(rows)]:
+            while first < end:
+                last = min(first + step, end)
+                yield first, last, self.array[rows[first] : rows[last - 1] + 1]
+                touched += max(HUGE_PAGE, (last - first) * width)
+                first = last
+                if touched >= PIECE_BYTES:
+                    self._let_go()
+                    touched = 0
 
     def _let_go(self) -> None:
         """Release the pages that were read from this process; they stay in the system's cache, and may be read again."""

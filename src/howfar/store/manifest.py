@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from howfar.errors import StoreError
+import xxhash
+
+from howfar.errors import StoreError, one_line
 from howfar.store.folder import Folder
 from howfar.store.identity_key import canonical
+from howfar.store.index_file import CHECKSUM
 
 FORMAT = 1
 NAME = "manifest.json"
 SHARDS = "shards"
+_log = logging.getLogger("howfar.store")
+
+
+class ManifestDamagedError(Exception):
+    """Report a manifest that cannot be read, or does not match its checksum."""
 
 
 @dataclass(frozen=True)
@@ -30,22 +40,42 @@ class Manifest:
 def ensure(folder: Folder, wanted: Manifest) -> None:
     """Write the manifest of a new folder, or check that the one which is there says the same.
 
-    Raises `StoreError` where it is of another format or feature, is damaged, or is gone while shards are there, or the disk
-    refuses.
+    A manifest that is damaged or lost is written anew, which is said in the log: the folder's name is made of the feature's
+    identity and type, and so is the seal of every index in it (`howfar.store.index_file`). Raises `StoreError` where a whole
+    manifest is of another format or feature, or the disk refuses.
     """
     try:
         if not _present(folder):
             folder.make()
-            text = json.dumps(json.loads(canonical(asdict(wanted))), indent=1, sort_keys=True)
-            with folder.appearing(NAME) as file:
-                file.write(text.encode("ascii") + b"\n")
+            write(folder, wanted)
         data = folder.read(NAME)
         # After the manifest, so that a folder with shards and no manifest is a damaged one and never a young one.
         folder.child(SHARDS).make()
     except OSError as error:
         remedy = "give another folder or mend its rights" if folder.near else "see that it can be reached, and by which keys"
         raise StoreError(f"the store cannot use {folder.path}: {error}; {remedy}") from error
-    _compare(folder.path, _parse(folder.path, data), wanted)
+    try:
+        _compare(folder.path, parse(data), wanted)
+    except ManifestDamagedError as error:
+        _log.warning("%s/%s is damaged (%s): written anew", folder.path, NAME, error)
+        # Where the disk refuses, as with a store that is read-only, it will be said at the next run again.
+        with suppress(OSError):
+            write(folder, wanted)
+    folder.touch(NAME)
+
+
+def write(folder: Folder, manifest: Manifest) -> None:
+    """Write a manifest with its checksum, over the one that is there. Raises `OSError` where the disk refuses."""
+    document = json.loads(canonical(asdict(manifest)))
+    text = json.dumps({**document, CHECKSUM: _checksum(document)}, indent=1, sort_keys=True)
+    with folder.appearing(NAME) as file:
+        file.write(text.encode("ascii") + b"\n")
+
+
+def _checksum(document: Mapping[str, Any]) -> str:
+    """Return XXH3, 64 bits, of the canonical text of all entries but the checksum's own."""
+    rest = {name: value for name, value in document.items() if name != CHECKSUM}
+    return xxhash.xxh3_64_hexdigest(canonical(rest).encode("ascii"))
 
 
 def _present(folder: Folder) -> bool:
@@ -53,7 +83,7 @@ def _present(folder: Folder) -> bool:
         return True
     # Looked at again, since another writer may have made both between the two looks.
     if _begun(folder.child(SHARDS)) and not _has(folder, NAME):
-        raise StoreError(f"{folder.path} has shards but no {NAME}: {_remedy(folder.path)}")
+        _log.warning("%s has shards but no %s: written anew", folder.path, NAME)
     return False
 
 
@@ -72,13 +102,17 @@ def _begun(shards: Folder) -> bool:
         return False
 
 
-def _parse(folder: Path | str, data: bytes) -> dict[str, Any]:
+def parse(data: bytes) -> dict[str, Any]:
+    """Read a manifest's text; one of an earlier version has no checksum. Raises `ManifestDamagedError` where it is damaged."""
     try:
         document = json.loads(data, parse_constant=_refuse)
-    except ValueError as error:
-        raise StoreError(f"{folder}/{NAME} is damaged ({error}): {_remedy(folder)}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("identity"), dict):
-        raise StoreError(f"{folder}/{NAME} is damaged (it holds no identity): {_remedy(folder)}")
+        if not isinstance(document, dict) or not isinstance(document.get("identity"), dict):
+            raise ValueError("it holds no identity")
+        if document.get(CHECKSUM, _checksum(document)) != _checksum(document):
+            raise ValueError("it does not match its checksum")
+    # Nested brackets end in RecursionError, and numbers of thousands of digits in ValueError.
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ManifestDamagedError(one_line(error)) from error
     return document
 
 

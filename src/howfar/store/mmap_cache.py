@@ -16,8 +16,8 @@ OPEN_MAPS = 64
 class MmapCache:
     """Keep the open matrices of one folder, the least recently used closed first. Safe to call from several threads."""
 
-    def __init__(self, folder: Folder, dtype: str, length: int, capacity: int = OPEN_MAPS) -> None:
-        self._folder, self._dtype, self._length, self._capacity = folder, dtype, length, capacity
+    def __init__(self, folder: Folder, layout: shards.ShardFormat, capacity: int = OPEN_MAPS) -> None:
+        self._folder, self._layout, self._capacity = folder, layout, capacity
         self._lock = Lock()
         self._open: OrderedDict[str, Matrix] = OrderedDict()
 
@@ -28,7 +28,7 @@ class MmapCache:
         """Return the (count, q) matrix of a shard. Raises as `howfar.store.shards.view`."""
         with self._lock:
             if shard_id not in self._open:
-                self._open[shard_id] = shards.view(self._folder, shard_id, self._dtype, self._length)
+                self._open[shard_id] = shards.view(self._folder, shard_id, self._layout)
             self._open.move_to_end(shard_id)
             while len(self._open) > self._capacity:
                 # Not closed by hand: a thread may be reading it. It closes when the last array over it is gone.

@@ -77,14 +77,32 @@ class RemoteFolder:
 
     def names(self) -> set[str]:
         """List the objects in it; none where there is no such folder."""
+        return set(self.sizes())
+
+    def sizes(self) -> dict[str, int]:
+        """List the objects in it with their bytes; none where there is no such folder."""
+        return {name: int(entry["size"] or 0) for name, entry in self._entries("file")}
+
+    def folders(self) -> set[str]:
+        """List the folders in it, which are the beginnings of objects' names."""
+        return {name for name, _ in self._entries("directory")}
+
+    def _entries(self, kind: str) -> list[tuple[str, Any]]:
         with _as_os_errors(self.url):
             where = self._fs._strip_protocol(self.url)
             self._fs.invalidate_cache(where)
             try:
                 entries = self._fs.ls(where, detail=True)
             except FileNotFoundError:
-                return set()
-            return {entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "file"}
+                return []
+            named = [(entry["name"].rstrip("/").rpartition("/")[2], entry) for entry in entries if entry["type"] == kind]
+            return [(name, entry) for name, entry in named if name]
+
+    def discard(self) -> None:
+        """Do nothing: a folder is gone with the last object whose name begins with its own."""
+
+    def touch(self, name: str) -> None:
+        """Do nothing: to write an object anew would cost more than to know when it was read."""
 
     def read(self, name: str) -> bytes:
         """Read an object's bytes."""
@@ -158,10 +176,14 @@ class RangedMatrix:
         for first, last, piece in self._pieces(rows, begin, end):
             block[positions[first:last]] = piece
 
+    def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[Any]]]:
+        """Yield rows `first` to `last` of those that are asked for, which rise, piece by piece, in their stored type."""
+        return self._pieces(rows, 0, self.shape[1])
+
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Read whole rows, in their stored type."""
         taken = np.empty((len(rows), self.shape[1]), self.dtype)
-        for first, last, piece in self._pieces(rows, 0, self.shape[1]):
+        for first, last, piece in self.pieces(rows):
             taken[first:last] = piece
         return taken
 

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import StoreError
+from howfar.store.damage import ShardGoneError
 from howfar.store.index import RowPositions
 from howfar.store.shard_catalog import TRIES, ShardCatalog
-from howfar.store.shards import ShardGoneError
 
 
 class Selection:
     """Read the (n, q) features of n contents, in their order, in pieces from the shards; always float32.
 
     It fulfils `howfar.protocols.Rows`. A content may stand several times. Shards that another process packs away meanwhile are
-    found again. Raises `StoreError` where a content has no features, on reading too.
+    found again. A row is checked against its checksum when this process reads it for the first time; one that is damaged counts
+    as absent. Raises `StoreError` where a content has no features, on reading too.
     """
 
     def __init__(self, catalog: ShardCatalog, contents: Sequence[str]) -> None:
         self._catalog = catalog
         self._contents = tuple(contents)
         self._row_positions = catalog.locate(self._contents)
-        self.shape: tuple[int, int] = (len(self._contents), catalog.length)
+        self.shape: tuple[int, int] = (len(self._contents), catalog.layout.length)
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
         """Read rows `start` to `stop`, shape (stop - start, q), float32; bounds are taken as a slice takes them."""
@@ -53,15 +54,6 @@ class Selection:
 
 
 def _fill(block: NDArray[np.float32], catalog: ShardCatalog, row_positions: RowPositions, rows: slice, columns: slice) -> None:
-    shard, row = row_positions.shard[rows], row_positions.row[rows]
-    for number, positions in _by_shard(shard, row):
-        catalog.matrix(row_positions.ids[number]).fill(block, positions, row[positions], columns)
-
-
-def _by_shard(shard: NDArray[np.int64], row: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Group positions by shard, each shard once, and in the order in which their rows lie there."""
-    if not len(shard):
-        return
-    order = np.lexsort((row, shard))
-    for positions in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
-        yield int(shard[positions[0]]), positions
+    for shard_id, positions, row in row_positions.by_shard(rows):
+        catalog.check(shard_id, row)
+        catalog.matrix(shard_id).fill(block, positions, row, columns)

@@ -1,29 +1,34 @@
 """Write and read a shard: a row matrix ``<id>.npy`` and its index ``<id>.parquet``; it exists when its index does.
 
+The index has a checksum of each row and one of itself (`howfar.store.index_file`).
 The matrix is written, synced and named before the index, so an index that is seen always has its matrix behind it. Ids begin
 with the time in nanoseconds: sorted by id, shards are sorted by age, and of two rows for one content the older is used.
 """
 
 from __future__ import annotations
 
-import io
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar.store.damage import ShardDamagedError, ShardGoneError
 from howfar.store.folder import Folder, Matrix
+from howfar.store.index_file import ABSENT, Entries, checksums_of, decode, encode
 
 ARRAY, INDEX = ".npy", ".parquet"
 ID = re.compile(r"[0-9a-f]{32}")
+# What numpy writes, and no more: its own reader evaluates the text as Python, so that one spoilt byte may raise anything.
+HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(<f[24])', 'fortran_order': False, 'shape': \((\d{1,18}), (\d{1,18})\), \} *\n", re.DOTALL
+)
 # On disk always little-endian, whatever wrote it.
 STORED: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 HEADER_BYTES = 256
@@ -33,26 +38,41 @@ S = TypeVar("S")
 R = TypeVar("R")
 
 
-class ShardGoneError(Exception):
-    """Report a shard that is no longer there: another process packed it away."""
+@dataclass(frozen=True)
+class ShardFormat:
+    """Say how the rows of a folder of shards are stored, and of which feature they are.
 
+    `dtype` is the stored type, `length` the numbers in a row, and `key` the name of the feature's folder.
+    """
 
-class ShardDamagedError(Exception):
-    """Report a shard whose files contradict each other or are cut short."""
+    dtype: str
+    length: int
+    key: str
+
+    @property
+    def row_bytes(self) -> int:
+        """Return the bytes of a row."""
+        return self.length * STORED[self.dtype].itemsize
 
 
 @dataclass(frozen=True, eq=False)
 class Shard:
     """Hold the index of one shard: which content lies in which row.
 
-    `id` has 32 hex digits, `count` is the rows of the matrix, and `contents` and `rows` are the content and the row of each
-    entry.
+    `id` has 32 hex digits, `count` is the rows of the matrix, `contents` and `rows` are the content and the row of each entry,
+    and `checksums` has that of each row of the matrix, (count,); 0 where an earlier version wrote none.
     """
 
     id: str
     count: int
     contents: Sequence[str]
     rows: Sequence[int]
+    checksums: NDArray[np.uint64]
+
+    def without(self, lost: Container[int]) -> Shard:
+        """Return the shard without the entries of some rows."""
+        left = [(content, row) for content, row in zip(self.contents, self.rows, strict=True) if row not in lost]
+        return replace(self, contents=[content for content, _ in left], rows=[row for _, row in left])
 
 
 def new_id() -> str:
@@ -86,63 +106,67 @@ def write(
     folder: Folder,
     shard_id: str,
     blocks: Iterable[NDArray[Any]],
-    shape: tuple[int, int],
+    layout: ShardFormat,
     contents: Sequence[str],
     paths: Sequence[str],
-) -> None:
-    """Write a shard, so that it appears whole or not at all.
+    checksums: Sequence[int] | None = None,
+) -> Shard:
+    """Write a shard, so that it appears whole or not at all, and return it.
 
-    Blocks of rows, in their stored type, are together of `shape`; `contents` and `paths` are those of each row, and a path is
-    kept for people only. Raises `OSError` where the disk refuses; nothing is left behind then.
+    Blocks of rows, in their stored type, have together a row for each of `contents`; `paths` are kept for people only.
+    `checksums` are those that rows had where they lay before, and 0 for a row without one: they are kept, so that a row
+    which is damaged by then is found all the same. Raises `OSError` where the disk refuses; nothing is left behind then.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    dtype: np.dtype[Any] | None = None
+    kept = [ABSENT] * len(contents) if checksums is None else list(checksums)
     array, index = f"{shard_id}{ARRAY}", f"{shard_id}{INDEX}"
+    header = {"descr": STORED[layout.dtype].str, "fortran_order": False, "shape": (len(contents), layout.length)}
     try:
+        row = 0
         with folder.appearing(array) as file:
-            for block in blocks:
-                if dtype is None:
-                    dtype = block.dtype
-                    np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
-                file.write(np.ascontiguousarray(block).data.cast("B"))
-        # A file name may hold bytes that are not UTF-8, which Parquet refuses.
-        plain = [path.encode("utf-8", "backslashreplace").decode("utf-8") for path in paths]
-        table = pa.table({"content": list(contents), "path": plain, "row": pa.array(range(shape[0]), pa.int64())})
+            np.lib.format.write_array_header_1_0(file, header)
+            for block in map(np.ascontiguousarray, blocks):
+                stop = row + len(block)
+                if ABSENT in kept[row:stop]:
+                    fresh = zip(kept[row:stop], checksums_of(block), strict=True)
+                    kept[row:stop] = [new if old == ABSENT else old for old, new in fresh]
+                file.write(block.data.cast("B"))
+                row = stop
         with folder.appearing(index) as file:
-            pq.write_table(table, file)
+            file.write(encode(contents, paths, kept, layout.key))
     except BaseException:
         with suppress(OSError):
             if index not in folder.names():
                 folder.remove(array)
         raise
+    return Shard(shard_id, len(contents), tuple(contents), range(len(contents)), np.array(kept, np.uint64))
 
 
-def read(folder: Folder, shard_id: str, dtype: str, length: int) -> Shard:
+def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
     """Read the index of a shard and check it against the matrix, of which only the header is read.
 
     Raises `ShardGoneError` where the index is not there; `ShardDamagedError` where index or matrix is damaged, or they do not
-    agree with each other or with `dtype` and `length`; and `OSError` where a file cannot be read.
+    agree with each other or with `layout`; and `OSError` where a file cannot be read.
     """
     try:
-        contents, rows = _read_index(folder.read(f"{shard_id}{INDEX}"))
-        (count, _), _ = _layout(folder, f"{shard_id}{ARRAY}", dtype, length)
+        entries = decode(folder.read(f"{shard_id}{INDEX}"), layout.key)
+        count, _ = _layout(folder, f"{shard_id}{ARRAY}", layout)
     except FileNotFoundError as error:
         if f"{shard_id}{INDEX}" in folder.names():
             raise ShardDamagedError("its matrix is missing") from error
         raise ShardGoneError(shard_id) from error
-    if rows and not (min(rows) >= 0 and max(rows) < count):
+    if entries.rows and not (min(entries.rows) >= 0 and max(entries.rows) < count):
         raise ShardDamagedError(f"its index names rows beyond the {count} of its matrix")
-    return Shard(shard_id, count, contents, rows)
+    checksums = np.full(count, ABSENT, np.uint64)
+    checksums[list(entries.checksums)] = np.array(list(entries.checksums.values()), np.uint64)
+    return Shard(shard_id, count, entries.contents, entries.rows, checksums)
 
 
-def read_paths(folder: Folder, shard_id: str) -> list[str]:
-    """Read the path of each entry of a shard, in the order of its contents. Raises `FileNotFoundError` where it is gone."""
-    return _read_columns(folder.read(f"{shard_id}{INDEX}"), ["path"])[0]
+def read_entries(folder: Folder, shard_id: str, layout: ShardFormat) -> Entries:
+    """Read the index of a shard alone. Raises as `read`, and `FileNotFoundError` where it is gone."""
+    return decode(folder.read(f"{shard_id}{INDEX}"), layout.key)
 
 
-def view(folder: Folder, shard_id: str, dtype: str, length: int) -> Matrix:
+def view(folder: Folder, shard_id: str, layout: ShardFormat) -> Matrix:
     """Open the (count, q) matrix of a shard, to be read in pieces.
 
     Raises `ShardGoneError` where it is not there, `ShardDamagedError` where it is cut short or of another shape, and `OSError`
@@ -150,8 +174,8 @@ def view(folder: Folder, shard_id: str, dtype: str, length: int) -> Matrix:
     """
     name = f"{shard_id}{ARRAY}"
     try:
-        shape, offset = _layout(folder, name, dtype, length)
-        return folder.matrix(name, shape, STORED[dtype], offset)
+        count, offset = _layout(folder, name, layout)
+        return folder.matrix(name, (count, layout.length), STORED[layout.dtype], offset)
     except FileNotFoundError as error:
         raise ShardGoneError(shard_id) from error
 
@@ -184,44 +208,27 @@ def several(folder: Folder, ask: Callable[[S], R], of: Sequence[S]) -> Iterator[
             yield from pool.map(ask, of[start : start + ASKED_AT_ONCE])
 
 
-def _read_index(data: bytes) -> tuple[list[str], list[int]]:
-    contents, rows = _read_columns(data, ["content", "row"])
-    if None in contents or None in rows or not all(isinstance(row, int) for row in rows):
-        raise ShardDamagedError("its index has gaps")
-    return contents, rows
+def guess(folder: Folder, key: str) -> ShardFormat | None:
+    """Read from the shards of a folder how its rows are stored; None where not one matrix tells."""
+    for shard_id in sorted(ids(folder)):
+        with suppress(OSError):
+            found = HEADER.match(folder.head(f"{shard_id}{ARRAY}", HEADER_BYTES)[0])
+            if found and int(found[3]):
+                dtype = next(name for name, stored in STORED.items() if stored.str == found[1].decode())
+                return ShardFormat(dtype, int(found[3]), key)
+    return None
 
 
-def _read_columns(data: bytes, names: list[str]) -> list[list[Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        # The bytes are in memory, so whatever pyarrow raises is damage and never a disk's refusal.
-        table = pq.ParquetFile(pa.BufferReader(data)).read(columns=names, use_threads=False)
-        return [table.column(name).to_pylist() for name in names]
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise ShardDamagedError(f"its index cannot be read ({error})") from error
-
-
-def _layout(folder: Folder, name: str, dtype: str, length: int) -> tuple[tuple[int, int], int]:
+def _layout(folder: Folder, name: str, layout: ShardFormat) -> tuple[int, int]:
+    """Read the number of rows of a matrix and where they begin."""
     head, size = folder.head(name, HEADER_BYTES)
-    shape, fortran, stored, offset = _header(head[: 10 + int.from_bytes(head[8:10], "little")])
-    if fortran or stored != STORED[dtype] or len(shape) != 2 or shape[1] != length:
-        raise ShardDamagedError(f"its matrix is {stored} {shape}, not {dtype} with {length} columns")
-    if size != offset + shape[0] * length * stored.itemsize:
-        raise ShardDamagedError(f"its matrix has {size} bytes, not those of {shape[0]} rows")
-    return (shape[0], length), offset
-
-
-@lru_cache(maxsize=256)
-def _header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Read shape, order, type and offset; cached, since most shards of a folder begin with the same bytes."""
-    stream = io.BytesIO(head)
-    try:
-        version = np.lib.format.read_magic(stream)
-        if version != (1, 0):
-            raise ValueError(f"npy version {version}")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    except ValueError as error:
-        raise ShardDamagedError(f"its matrix has no header ({error})") from error
-    return shape, fortran, dtype, stream.tell()
+    found = HEADER.match(head)
+    begin = 10 + int.from_bytes(head[8:10], "little")
+    if not found or found.end() != begin:
+        raise ShardDamagedError("its matrix does not begin as howfar writes it")
+    descr, count, length = found[1].decode(), int(found[2]), int(found[3])
+    if descr != STORED[layout.dtype].str or length != layout.length:
+        raise ShardDamagedError(f"its matrix is {descr} ({count}, {length}), not {layout.dtype} with {layout.length} columns")
+    if size != begin + count * layout.row_bytes:
+        raise ShardDamagedError(f"its matrix has {size} bytes, not those of {count} rows")
+    return count, begin

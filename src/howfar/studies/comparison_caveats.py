@@ -30,6 +30,7 @@ def notes(
     backbones were run.
     """
     primary, *secondaries = features
+    yield from _about_store(features)
     if leaks:
         names = sorted({leak.dataset for leak in leaks})
         yield f"{primary.name} holds images of {', '.join(names)} too ({len(leaks)}): they make those sets look nearer"
@@ -50,6 +51,11 @@ def notes(
         yield "the p-values test the energy distance in the pair projection: one fitted on P alone does not treat both alike"
     if baselines and max(map(len, features)) > BASELINE_IMAGES:
         yield f"the trivial backbones were measured on at most {BASELINE_IMAGES} images of each dataset"
+
+
+def _about_store(features: Sequence[Features]) -> Iterator[str]:
+    """Say what of the store was damaged, once for all datasets."""
+    yield from dict.fromkeys(note for dataset in features for note in dataset.notes)
 
 
 def _about_primary(primary: Features, measured: Sequence[MeasuredPair]) -> Iterator[str]:
@@ -81,6 +87,7 @@ def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]]
 
     `features` are those of each dataset, `rows` the distances of each pair of datasets.
     """
+    yield from _about_store(features)
     few = [dataset.name for dataset in features if len(dataset) < FEW_IMAGES]
     if few:
         verb = "has" if len(few) == 1 else "have"

@@ -1,0 +1,155 @@
+"""Find the features in a store without changing anything: which they are, how they are stored, who is using them."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from howfar.errors import InputError, MissingPathError
+from howfar.store import shards
+from howfar.store.folder import Folder, folder_at
+from howfar.store.identity_key import DIGITS, feature_key
+from howfar.store.manifest import NAME, SHARDS, ManifestDamagedError, parse
+from howfar.store.shard_catalog import ShardCatalog
+from howfar.store.shards import ShardFormat
+from howfar.store.store import default_root
+
+SUMS: Final = "sums"
+"""Folder below a feature's where means and inner products of datasets are kept (`howfar.pipeline.sufficient_statistics`)."""
+JUST_NOW: Final = 600.0
+"""Seconds for which features behind a URL, where nobody can lock, count as being written after the last was."""
+_FOLDER: Final = re.compile(rf"(?:[a-z0-9][a-z0-9-]*-)?[0-9a-f]{{{DIGITS}}}")
+
+
+@dataclass(frozen=True)
+class StoredFeature:
+    """Describe the folder of one feature.
+
+    `name` is the folder's, `home` reads and writes it, `manifest` is what its manifest says, None where that is damaged or
+    lost, and `fault` why; `layout` says how its rows are stored, None where nothing tells.
+    """
+
+    name: str
+    home: Folder
+    manifest: Mapping[str, Any] | None
+    fault: str
+    layout: ShardFormat | None
+
+    @property
+    def backbone(self) -> str:
+        """Return the name in the feature's identity, which is mostly the backbone's, else that in the folder's name."""
+        named = (self.manifest or {}).get("identity", {}).get("name")
+        return named if isinstance(named, str) else self.name[: -DIGITS - 1]
+
+    def catalog(self) -> ShardCatalog | None:
+        """Read the indexes of its shards, and say nothing in the log; None where it is not known how rows are stored."""
+        return None if self.layout is None else ShardCatalog(self.home.child(SHARDS), self.layout, quiet=True)
+
+    def written(self) -> float:
+        """Return when features were last added, in seconds since 1970, by the shards' names; 0 where there are none."""
+        return max((int(shard_id[:16], 16) / 1e9 for shard_id in shards.ids(self.home.child(SHARDS))), default=0.0)
+
+    def used(self) -> float:
+        """Return when a run last opened it, in seconds since 1970; behind a URL, where nothing tells, when it was written."""
+        if not self.home.near or NAME not in self.home.names():
+            return self.written()
+        return max(self.written(), self.home.written(NAME))
+
+    def in_use(self) -> str:
+        """Say why the features must be left alone, as others are writing them; nothing where nobody is."""
+        claimed = len(self.home.claimed())
+        if claimed:
+            return f"another process is embedding {claimed:,} images of it"
+        if not self.home.near and time.time() - self.written() < JUST_NOW:
+            return "features were added within the last ten minutes, and nobody can lock what lies behind a URL"
+        return ""
+
+
+def features_in(root: Path | str | None = None, only: Sequence[str] = ()) -> list[StoredFeature]:
+    """List the features in a store, sorted by their folders' names; what is not a feature's folder is not looked into.
+
+    Parameters
+    ----------
+    root
+        The store's folder or URL; by default `howfar.store.default_root`, which may not be there yet.
+    only
+        Names of the features that are wanted: of the backbone, or of the folder or its beginning; all of them by default.
+
+    Raises
+    ------
+    InputError
+        The folder is one feature's, or holds none of a name.
+    MissingPathError
+        There is no such folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.store import Store
+    >>> root = tempfile.mkdtemp()
+    >>> _ = Store(root).open({"name": "pixels", "side": 96}, 27648)
+    >>> [(feature.backbone, feature.layout.length) for feature in features_in(root)]
+    [('pixels', 27648)]
+    """
+    folder = folder_at(default_root() if root is None else root)
+    if root is not None and isinstance(folder.path, Path) and not folder.path.is_dir():
+        raise MissingPathError(f"no store at {folder.path}: name the folder that --store was given")
+    below = folder.folders()
+    if SHARDS in below:
+        parent, _, name = str(folder.path).rpartition("/")
+        raise InputError.of("store", "must be a store, not the folder of one feature in it", str(folder.path),
+                            f"pass {parent} and --feature {name}")  # fmt: skip
+    found = [feature for name in sorted(below) if _FOLDER.fullmatch(name) and (feature := _read(folder.child(name), name))]
+    for wanted in only:
+        if not any(_is(feature, wanted) for feature in found):
+            known = ", ".join(sorted({feature.backbone for feature in found})) or "none"
+            raise InputError.of("feature", f"must be one of the store's ({known})", wanted, "howfar store size lists them")
+    return [feature for feature in found if not only or any(_is(feature, wanted) for wanted in only)]
+
+
+def _is(feature: StoredFeature, wanted: str) -> bool:
+    return wanted == feature.backbone or (bool(wanted) and feature.name.startswith(wanted))
+
+
+def _read(home: Folder, name: str) -> StoredFeature | None:
+    """Read what a folder's manifest says; None where it is no feature's folder."""
+    has_manifest, has_shards = NAME in home.names(), SHARDS in home.folders()
+    if not has_shards and not has_manifest:
+        return None
+    manifest, fault = None, "it is missing"
+    if has_manifest:
+        try:
+            manifest, fault = _whole(parse(home.read(NAME)), name), ""
+        except ManifestDamagedError as error:
+            fault = str(error)
+    if manifest is not None:
+        return StoredFeature(name, home, manifest, fault, ShardFormat(manifest["dtype"], manifest["length"], name))
+    guessed = shards.guess(home.child(SHARDS), name) if has_shards else None
+    # Without a manifest nothing but a shard says that it is a feature's.
+    return None if guessed is None else StoredFeature(name, home, None, fault, guessed)
+
+
+def _whole(manifest: dict[str, Any], name: str) -> dict[str, Any]:
+    dtype, length = manifest.get("dtype"), manifest.get("length")
+    if dtype not in shards.STORED or not isinstance(length, int) or length < 1:
+        raise ManifestDamagedError("it does not say how features are stored")
+    if feature_key(manifest["identity"], dtype) != name:
+        raise ManifestDamagedError("it is of another feature than the folder's name")
+    return manifest
+
+
+def recovered(feature: StoredFeature) -> Mapping[str, Any] | None:
+    """Return what a damaged manifest said, where its identity still gives the folder's name; None where that is lost."""
+    try:
+        document = json.loads(feature.home.read(NAME))
+        identity = document["identity"]
+        if feature.layout is not None and feature_key(identity, feature.layout.dtype) == feature.name:
+            return dict(identity)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return None

@@ -1,0 +1,128 @@
+"""A damaged store breaks no command and changes no number: what is damaged is embedded anew, and that is said."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import howfar
+from howfar.cli.main import run
+from howfar.demo import write_dataset
+from howfar.testing.recording_backbone import RecordingBackbone
+
+SETS = ("roads", "near")
+QUICK = {"bootstrap": 0, "permutations": 0, "baselines": False, "progress": False, "rivals": False}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Two datasets, a store that holds their features, and what a comparison says."""
+    place = tmp_path_factory.mktemp("place")
+    for seed, name in enumerate(SETS):
+        write_dataset(place / name, 6, seed=seed, size=32)
+    before = compared(place, place / "store")
+    assert before.notes == compared(place, place / "store").notes
+    return place, before
+
+
+def compared(place, store):
+    return howfar.compare(place / "roads", [place / "near"], "colour_moments", store=store, **QUICK)
+
+
+def numbers(comparison):
+    return [json.dumps(dataset, sort_keys=True) for dataset in comparison.to_dict()["datasets"]]
+
+
+def parquet(**columns):
+    stream = io.BytesIO()
+    pq.write_table(pa.table(columns), stream)
+    return stream.getvalue()
+
+
+def flipped(position, bit):
+    def change(data):
+        data[position] ^= 1 << bit
+
+    return change
+
+
+def replaced(new):
+    return lambda data: data.__setitem__(slice(None), new)
+
+
+NAN = np.array([np.nan], "<f4").tobytes()
+ROW = 24
+DAMAGE = {
+    "header, bit 0 of byte 20": (".npy", flipped(20, 0)),
+    "header, a quote": (".npy", flipped(11, 2)),
+    "header, a bracket": (".npy", flipped(60, 1)),
+    "header, its length": (".npy", flipped(8, 7)),
+    "NaN in a row": (".npy", lambda data: data.__setitem__(slice(128, 132), NAN)),
+    "1e30 in a row": (".npy", lambda data: data.__setitem__(slice(128, 132), np.array([1e30], "<f4").tobytes())),
+    "zeros": (".npy", lambda data: data.__setitem__(slice(128, None), bytes(len(data) - 128))),
+    "cut short": (".npy", lambda data: data.__delitem__(slice(-ROW, None))),
+    "extra bytes": (".npy", lambda data: data.extend(b"more")),
+    "index that is no Parquet": (".parquet", replaced(b"PAR1 and nothing else PAR1")),
+    "index of other columns": (".parquet", replaced(parquet(a=[1], b=["x"]))),
+    "index of other types": (".parquet", replaced(parquet(content=[1], path=[2.0], row=["x"]))),
+    "index of lists": (".parquet", replaced(parquet(content=[["a"]], path=["a"], row=[[1]]))),
+    "index with one bit flipped": (".parquet", flipped(300, 3)),
+    "manifest of nested brackets": ("manifest.json", replaced(b"[" * 100_000)),
+    "manifest that is not UTF-8": ("manifest.json", replaced(b"\xff\xfe\x00")),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_numbers_are_those_of_a_sound_store(place, tmp_path, name, caplog):
+    place, before = place
+    store = shutil.copytree(place / "store", tmp_path / "store")
+    suffix, change = DAMAGE[name]
+    path = min(path for path in store.rglob("*") if path.name.endswith(suffix))
+    data = bytearray(path.read_bytes())
+    change(data)
+    assert data != path.read_bytes()
+    path.write_bytes(data)
+    found = compared(place, store)
+    assert numbers(found) == numbers(before)
+    assert len([record for record in caplog.records if record.name == "howfar.store"]) == 1
+    said = [note for note in found.notes if note not in before.notes]
+    assert len(said) == (0 if suffix == "manifest.json" else 1)
+    assert all(note.endswith("were damaged and count as absent: their images were embedded anew") for note in said)
+    assert numbers(compared(place, store)) == numbers(before)
+
+
+def test_altered_rows_are_embedded_anew_once_and_no_others(place, tmp_path):
+    place, _ = place
+    (tmp_path / "diary").mkdir()
+    backbone = RecordingBackbone(tmp_path / "diary")
+    whole = howfar.embed(place / "roads", backbone, tmp_path / "store", progress=False)
+    path = min((tmp_path / "store").rglob("*.npy"))
+    data = bytearray(path.read_bytes())
+    data[128:132] = NAN
+    path.write_bytes(data)
+    embedded = sum(backbone.counts().values())
+    again = howfar.embed(place / "roads", backbone, tmp_path / "store", progress=False)
+    np.testing.assert_array_equal(again.to_array(), whole.to_array())
+    assert sum(backbone.counts().values()) == embedded + 1
+    assert again.notes[0].startswith("1 row of the store")
+    third = howfar.embed(place / "roads", backbone, tmp_path / "store", progress=False)
+    assert sum(backbone.counts().values()) == embedded + 1
+    assert third.notes == ()
+
+
+def test_the_command_says_it_and_ends_well(place, tmp_path: Path, capsys):
+    place, _ = place
+    store = shutil.copytree(place / "store", tmp_path / "store")
+    path = min(store.rglob("*.npy"))
+    path.write_bytes(path.read_bytes()[:-4])
+    command = ["embed", str(place / "roads"), "--backbone", "colour_moments", "--store", str(store)]
+    assert run([*command, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "their images were embedded anew" in json.loads(printed.out)["notes"][0]

@@ -1,0 +1,346 @@
+"""`check`, `repair`, `size` and `prune`, on a disk and behind a URL."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from howfar import store as stores
+from howfar.cli.main import run
+from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.io.lock import locked
+from howfar.store import Store
+from howfar.store.folder import folder_at
+from howfar.testing.store_writers import IDENTITY, LENGTH, add, content, expected, read
+
+OTHER = {"name": "other", "size": 8}
+HEADER = 128
+DAY = 24 * 3600
+
+
+@pytest.fixture(params=["disk", "url"])
+def root(request, tmp_path):
+    return str(tmp_path / "store") if request.param == "disk" else f"memory://{tmp_path.name}"
+
+
+@pytest.fixture
+def features(root):
+    """Two features: one with images 0 to 2, then 3 and 4; one with image 7."""
+    features = Store(root).open(IDENTITY, LENGTH)
+    add(features, [0, 1, 2])
+    add(features, [3, 4])
+    add(Store(root).open(OTHER, LENGTH), [7])
+    return features
+
+
+def change(features, suffix, edit, which=0):
+    shards = features._catalog.folder
+    folder = shards if suffix != "manifest.json" else features._home
+    name = sorted(name for name in folder.names() if name.endswith(suffix))[which]
+    data = bytearray(folder.read(name))
+    edit(data)
+    with folder.appearing(name) as file:
+        file.write(data)
+
+
+def flip(position):
+    def edit(data):
+        data[position] ^= 4
+
+    return edit
+
+
+def snapshot(root):
+    """Every file below a store with its bytes."""
+    if root.startswith("memory://"):
+        system = fsspec.filesystem("memory")
+        return {path: system.cat_file(path) for path in system.find(root.removeprefix("memory://"))}
+    return {str(path): path.read_bytes() for path in Path(root).rglob("*") if path.is_file()}
+
+
+def test_a_sound_store_is_sound_and_is_not_changed(features, root):
+    before = snapshot(root)
+    found = stores.check(root)
+    assert found.sound
+    assert found.store == str(folder_at(root).path)
+    counts = {each.backbone: (each.images, each.shards, each.without_checksum) for each in found.features}
+    assert counts == {"conformance": (5, 2, 0), "other": (1, 1, 0)}
+    assert snapshot(root) == before
+    assert [each.backbone for each in stores.check(root, ["other"]).features] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "edit", "reason", "images"),
+    [
+        (".npy", flip(HEADER + 4 * LENGTH), "1 of 3 rows do not match their checksums", 1),
+        (".npy", flip(30), "its matrix does not begin as howfar writes it", 3),
+        (".npy", lambda data: data.extend(b"more"), "its matrix has", 3),
+        (".parquet", flip(100), "its index does not match its checksum", None),
+        ("manifest.json", lambda data: data.__setitem__(data.find(b"1,"), ord("3")), "it does not match its checksum", 0),
+    ],
+    ids=["row", "header", "length", "index", "manifest"],
+)
+def test_damage_is_listed_and_repaired(features, root, suffix, edit, reason, images):
+    change(features, suffix, edit)
+    before = snapshot(root)
+    found = stores.check(root)
+    (damage,) = found.damage
+    assert damage.feature == str(features.folder).rpartition("/")[2]
+    assert damage.file.endswith(suffix)
+    assert damage.reason.startswith(reason)
+    assert damage.images == images
+    assert damage.paths == {1: ("images/1.png",), 3: ("images/0.png", "images/1.png", "images/2.png")}.get(images, ())
+    assert snapshot(root) == before
+
+    (done,) = (each for each in stores.repair(root).features if each.backbone == "conformance")
+    assert [(each.file, each.images) for each in done.dropped] == [(damage.file, images)]
+    assert done.left == ""
+    again = Store(root).open(IDENTITY, LENGTH)
+    assert again.damaged == {}
+    assert len(again) == 5 - (3 if images is None else images)
+    assert len(again._catalog.shards) == 1, "small shards were not merged"
+    assert stores.check(root).sound
+    left = [k for k in range(5) if again.contains(content(k))]
+    np.testing.assert_array_equal(read(again, left), expected(left))
+
+
+def test_a_younger_copy_is_kept_when_the_older_is_damaged(features, root):
+    add(features, [1])
+    change(features, ".npy", flip(HEADER + 4 * LENGTH))
+    assert [damage.images for damage in stores.check(root).damage] == [0]
+    stores.repair(root)
+    np.testing.assert_array_equal(read(Store(root).open(IDENTITY, LENGTH), range(5)), expected(range(5)))
+
+
+def test_a_manifest_whose_identity_is_lost_is_left_to_the_next_run(features, root):
+    change(features, "manifest.json", lambda data: data.__setitem__(slice(None), b"[" * 100_000))
+    (done,) = (each for each in stores.repair(root).features if each.feature.startswith("conformance"))
+    assert "the next run" in done.left
+    assert not stores.check(root).sound
+    np.testing.assert_array_equal(read(Store(root).open(IDENTITY, LENGTH), range(5)), expected(range(5)))
+    assert stores.check(root).sound
+
+
+def test_size_counts_images_and_bytes(features, root):
+    found = stores.size(root)
+    files = snapshot(root)
+    assert found.bytes == sum(map(len, files.values()))
+    assert [(each.backbone, each.images, each.length, each.dtype) for each in found.features] == [
+        ("conformance", 5, LENGTH, "float32"),
+        ("other", 1, LENGTH, "float32"),
+    ]
+    assert found.features[0].used.startswith(time.strftime("%Y-", time.gmtime()))
+
+
+def aged(root, feature, days):
+    """Let a feature's folder look as if it had been written and used some days ago."""
+    folder = next(Path(root).glob(f"{feature}-*"))
+    then = time.time() - days * DAY
+    for path in list(folder.glob("shards/*")):
+        path.rename(path.with_name(f"{int(then * 1e9):016x}{path.name[16:]}"))
+    os.utime(folder / "manifest.json", (then, then))
+
+
+@pytest.fixture
+def on_disk(tmp_path):
+    root = tmp_path / "store"
+    for k, name in enumerate(("old", "middle", "new")):
+        features = Store(root).open({"name": name}, LENGTH)
+        add(features, range(10 * (k + 1)))
+        aged(root, name, 30 - 10 * k)
+    return root
+
+
+def names(sizes):
+    return [each.backbone for each in sizes]
+
+
+def test_prune_by_age_name_and_size(on_disk):
+    store = str(on_disk)
+    assert names(stores.prune(store, older_than=15, dry_run=True).removed) == ["old", "middle"]
+    assert names(stores.prune(store, ["middle", "new"], older_than=15, dry_run=True).removed) == ["middle"]
+    sizes = {each.backbone: each.bytes for each in stores.size(store).features}
+    limit = sizes["new"] + sizes["middle"]
+    gone = stores.prune(store, max_size=limit, dry_run=True)
+    assert (names(gone.removed), gone.bytes, gone.freed) == (["old"], limit, sizes["old"])
+    assert names(stores.prune(store, max_size=limit - 1, dry_run=True).removed) == ["old", "middle"]
+    assert names(stores.prune(store, max_size=0, dry_run=True).removed) == ["old", "middle", "new"]
+    assert len(list(on_disk.iterdir())) == 3
+    assert names(stores.prune(store, max_size=limit).removed) == ["old"]
+    assert names(stores.size(store).features) == ["new", "middle"]
+
+
+def test_a_run_makes_features_young_again(on_disk):
+    Store(on_disk).open({"name": "old"}, LENGTH)
+    assert names(stores.prune(str(on_disk), older_than=15, dry_run=True).removed) == ["middle"]
+
+
+def test_nothing_that_is_not_howfar_s_goes(on_disk):
+    old = next(on_disk.glob("old-*"))
+    visitors = [
+        on_disk / "notes.txt",
+        old / "notes.txt",
+        old / "shards" / "mine.npy",
+        on_disk / ("photos-" + "0" * 24) / "a.jpg",
+    ]
+    link = on_disk / ("link-" + "1" * 24)
+    elsewhere = shutil.copytree(old, on_disk.parent / "elsewhere")
+    link.symlink_to(elsewhere)
+    for path in visitors:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    stores.prune(str(on_disk), max_size=0)
+    left = sorted(path for path in on_disk.rglob("*") if path.is_file())
+    assert left == sorted(visitors)
+    assert len(list(elsewhere.glob("shards/*"))) == 2
+
+
+def test_sums_of_datasets_go_with_the_features(on_disk):
+    sums = next(on_disk.glob("old-*")) / "sums" / ("a" * 32)
+    sums.mkdir(parents=True)
+    np.savez(sums / "moments.npz", mean=np.zeros(3))
+    assert stores.size(str(on_disk), ["old"]).features[0].sums_bytes > 200
+    stores.prune(str(on_disk), ["old"])
+    assert not sums.parent.parent.exists()
+
+
+def test_damaged_sums_are_listed_and_removed(on_disk):
+    sums = next(on_disk.glob("old-*")) / "sums" / ("a" * 32)
+    sums.mkdir(parents=True)
+    np.savez(sums / "moments.npz", mean=np.zeros(300))
+    assert stores.check(str(on_disk)).sound
+    data = bytearray((sums / "moments.npz").read_bytes())
+    data[len(data) // 2] ^= 1
+    (sums / "moments.npz").write_bytes(data)
+    (damage,) = stores.check(str(on_disk)).damage
+    assert damage.file == f"sums/{'a' * 32}/moments.npz"
+    stores.repair(str(on_disk))
+    assert not (sums / "moments.npz").exists()
+
+
+def test_what_others_are_writing_or_packing_is_left(on_disk):
+    features = Store(on_disk).open({"name": "old"}, LENGTH)
+    with features.claim([content(500)]):
+        for dry_run in (True, False):
+            gone = stores.prune(str(on_disk), ["old"], dry_run=dry_run)
+            assert [each.reason for each in gone.left] == ["another process is embedding 1 images of it"]
+    with locked(features.folder / "pack.lock"):
+        assert [each.reason for each in stores.prune(str(on_disk), ["old"]).left] == ["another process packs it"]
+        assert "another process packs it" in stores.repair(str(on_disk), ["old"]).features[0].left
+    assert len(Store(on_disk).open({"name": "old"}, LENGTH)) == 10
+    assert names(stores.prune(str(on_disk), ["old"]).removed) == ["old"]
+
+
+def test_behind_a_url_what_was_written_just_now_is_left(tmp_path, monkeypatch):
+    root = f"memory://{tmp_path.name}"
+    add(Store(root).open(IDENTITY, LENGTH), [0])
+    assert "within the last ten minutes" in stores.prune(root, ["conformance"]).left[0].reason
+    monkeypatch.setattr("howfar.store.inventory.JUST_NOW", 0.0)
+    assert names(stores.prune(root, ["conformance"]).removed) == ["conformance"]
+    assert snapshot(root) == {}
+
+
+def test_rows_of_before_get_checksums(features, root):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = features._catalog.folder
+    for name in (name for name in folder.names() if name.endswith(".parquet")):
+        table = pq.read_table(pa.BufferReader(folder.read(name))).drop_columns(["xxh3"]).replace_schema_metadata(None)
+        with folder.appearing(name) as file:
+            pq.write_table(table, file)
+    assert sum(each.without_checksum for each in stores.check(root).features) == 5
+    assert [each.checksums_added for each in stores.repair(root, ["conformance"]).features] == [5]
+    found = stores.check(root)
+    assert found.sound
+    assert sum(each.without_checksum for each in found.features) == 0
+    np.testing.assert_array_equal(read(Store(root).open(IDENTITY, LENGTH), range(5)), expected(range(5)))
+
+
+def test_bad_input_is_one_clear_line(on_disk):
+    with pytest.raises(MissingPathError, match=r"no store at .*missing"):
+        stores.check(on_disk / "missing")
+    with pytest.raises(InputError, match=r"feature must be one of the store's \(middle, new, old\), got 'clip'"):
+        stores.size(on_disk, ["clip"])
+    with pytest.raises(InputError, match=r"must be a store, not the folder of one feature.*--feature old-"):
+        stores.check(next(on_disk.glob("old-*")))
+    with pytest.raises(InputError, match="prune must be told what is to go"):
+        stores.prune(on_disk)
+    with pytest.raises(InputError, match="max_size must be a size, got 'much': write 20GB"):
+        stores.prune(on_disk, max_size="much")
+    for days in (-1, float("nan")):
+        with pytest.raises(InputError, match="older_than must be a number of days"):
+            stores.prune(on_disk, older_than=days)
+
+
+def test_a_disk_that_refuses_is_one_clear_line(on_disk, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(StoreError, match=r"the store cannot remove .*Permission denied; mend its rights"):
+        stores.prune(on_disk, ["old"])
+
+
+def test_an_empty_place_holds_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOWFAR_STORE", str(tmp_path / "none"))
+    assert stores.check().sound
+    assert stores.size().features == ()
+    assert stores.prune(max_size=0).removed == ()
+    assert not (tmp_path / "none").exists()
+
+
+class TestCommand:
+    def test_check_ends_with_1_where_something_is_damaged(self, on_disk, capsys):
+        assert run(["store", "check", str(on_disk)]) == 0
+        assert "nothing is damaged" in capsys.readouterr().out
+        path = next(on_disk.glob("old-*/shards/*.npy"))
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        path.write_bytes(data)
+        assert run(["store", "check", str(on_disk)]) == 1
+        out = capsys.readouterr().out
+        assert "1 of 10 rows do not match their checksums; 1 image will be embedded anew (images/9.png)" in out
+        assert f"howfar store repair {on_disk}" in out
+        assert run(["store", "check", str(on_disk), "--json"]) == 1
+        document = json.loads(capsys.readouterr().out)
+        assert (document["sound"], document["damage"][0]["images"]) == (False, 1)
+        assert run(["store", "repair", str(on_disk), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["features"][2]["dropped"][0]["paths"] == ["images/9.png"]
+        assert run(["store", "check", str(on_disk), "--json"]) == 0
+
+    def test_repair_and_size_are_shown(self, on_disk, capsys):
+        assert run(["store", "repair", str(on_disk)]) == 0
+        assert "shards merged" in capsys.readouterr().out
+        assert run(["store", "size", str(on_disk)]) == 0
+        assert "3 features" in capsys.readouterr().out
+        assert run(["store", "size", str(on_disk), "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)["features"]) == 3
+
+    def test_prune_shows_what_goes(self, on_disk, capsys):
+        assert run(["store", "prune", str(on_disk), "--older-than", "25", "--dry-run"]) == 0
+        out = capsys.readouterr().out
+        assert "1 feature to remove" in out
+        assert "removed" not in out
+        assert len(list(on_disk.iterdir())) == 3
+        assert run(["store", "prune", str(on_disk), "--older-than", "25"]) == 0
+        assert "removed 1 feature" in capsys.readouterr().out
+        assert run(["store", "prune", str(on_disk), "--max-size", "1kB", "--json"]) == 0
+        assert names_of(json.loads(capsys.readouterr().out)["removed"]) == ["middle", "new"]
+        assert list(on_disk.iterdir()) == []
+
+    def test_options_of_prune_are_refused_elsewhere(self, on_disk, capsys):
+        assert run(["store", "size", str(on_disk), "--dry-run"]) == 2
+        assert "dry_run is of no use to size" in capsys.readouterr().err
+        assert run(["store", "clean"]) == 2
+
+
+def names_of(sizes):
+    return [each["backbone"] for each in sizes]
