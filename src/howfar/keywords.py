@@ -19,6 +19,7 @@ class CompareSettings(TypedDict, total=False):
     neighbours: options.Neighbours
     limit: options.Limit
     rivals: options.Rivals
+    leaks: options.Leaks
 
 
 class ExecutionOptions(TypedDict, total=False):
@@ -60,6 +61,7 @@ class CompareOptions(CompareSettings, StudyExecution, BackboneOptions, total=Fal
     """Declare the options of `howfar.compare` and of `howfar.compare_backbones`."""
 
     baselines: options.Baselines
+    by: options.By
     out: options.Out
 
 
@@ -118,6 +120,7 @@ class RelateOptions(RelateSettings, total=False):
     """Declare the options of `howfar.relate`."""
 
     estimator: options.Estimator
+    by: options.By
 
 
 class ScoringOptions(TypedDict, total=False):

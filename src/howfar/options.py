@@ -87,6 +87,15 @@ Neighbours = Annotated[int, Option(5, "Average the nearest-neighbour distance ov
 Limit = Annotated[_Count, Option(None, "Draw at most this many images of each dataset, with the seed.", _COUNT)]
 Rivals = Annotated[bool, Option(True, "Measure Fréchet, KID, MMD and sliced Wasserstein distances too, slow for large sets.")]
 Baselines = Annotated[bool, Option(True, "Measure with the two trivial backbones too (raw pixels, colour moments).")]
+LeakHandling = Literal["warn", "drop", "refuse"]
+Leaks = Annotated[
+    LeakHandling,
+    Option("warn", "List copies of the primary's images among the others, leave them out of these (drop), or end (refuse)."),
+]
+ColumnNames = Sequence[str] | str
+By = Annotated[
+    ColumnNames, Option((), "Give every number by slice too: by this column of the datasets' tables, as camera.", free=True)
+]
 
 # Where and by what the computing is done.
 Out = Annotated[_Path, Option(None, "Write the run to this folder, where a run that was killed goes on.", free=True)]

@@ -35,7 +35,7 @@ def test_as_sklearn(m: int, n: int, z: int, offset: float, scale: float, k: int)
 def test_few_rows_are_doubtful() -> None:
     rng = np.random.default_rng(0)
     s, p = rng.normal(size=(500, 25)), rng.normal(size=(900, 25))
-    found, doubtful = nearest_distances(s, p, 5)
+    found, _, doubtful = nearest_distances(s, p, 5)
     np.testing.assert_allclose(found, by_sklearn(s, p, 5), rtol=1e-12)
     assert len(doubtful) <= 2
 
@@ -53,7 +53,7 @@ def test_neighbours_that_float32_cannot_tell_apart() -> None:
     rng = np.random.default_rng(0)
     cluster = 0.7 + 1e-9 * rng.normal(size=(300, 5))
     p = np.concatenate([cluster, rng.normal(size=(900, 5))])
-    found, doubtful = nearest_distances(cluster, p, 5)
+    found, _, doubtful = nearest_distances(cluster, p, 5)
     assert np.abs(found[:, 1:] / by_sklearn(cluster, p, 5)[:, 1:] - 1).max() > 0.1
     assert len(doubtful) == 300
     # What float64 itself loses about the centre is more than it loses in differences.

@@ -29,10 +29,11 @@ ADDED = {
     *("mean_f_ods", "strata", "slopes"),
     *("sides", "notes"),
     *("set_coverage", "set_width", "home_error", "gates", "gate", "roads", "own_residual"),
+    *("near_duplicates", "slices"),
 }
 """Keys that may hold, or be, what earlier versions did not record: all that a run needs to be made again, what is left out of a
 checkpoint's evaluation, of an adaptation the paper's F and its tables by distance, the sizes of the images learnt from, notes
-on a prediction, how an estimator did on the means of sets and on P's own kind (roads), and the gate."""
+on a prediction, how an estimator did on the means of sets and on P's own kind (roads), the gate, near duplicates, slices."""
 RESULTS = {
     "comparison": (Comparison, "run"),
     "relation": (Relation, "run"),

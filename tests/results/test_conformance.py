@@ -56,6 +56,7 @@ from howfar.results.prompting import Prompting
 from howfar.results.result import Result
 from howfar.results.robustness import Robustness
 from howfar.results.scenes import Scenes, StudiedBackbone
+from howfar.results.slices import DistanceSlice, PerformanceSlice
 from howfar.results.study_run import StudyRun
 from howfar.results.suppression import Suppression
 
@@ -72,9 +73,19 @@ def comparison() -> Comparison:
     known = sets()
     made = howfar.compare(known.pop("roads"), known, components=3, bootstrap=9, permutations=9, limit=None, progress=False)
     leaks = (Leak("site", "1.png", "2.png", "ab" * 32),)
-    return replace(
-        made, skipped=SKIPPED, leaks=leaks, options={"name": "timm:x", "size": [4, 5]}, sources={"site": "/data/site"}
-    )
+    copies = {"dataset": "site", "image": "1.png", "path": "/a/1.png", "other_dataset": "roads", "other": "2.png"}
+    copies |= {
+        "other_path": "/b/2.png",
+        "kind": "near",
+        "found_by": "hash",
+        "agreement": 0.9,
+        "mirrored": True,
+        "dropped": False,
+    }
+    small = DistanceSlice("site", "camera", "", 3, 2.5, None, None, None, None, None, None, small=True)
+    large = DistanceSlice("site", "camera", "A", 9, 2.5, 1.5, (1.25, 1.75), 0.5, -0.25, 0.5, 0.25, small=False)
+    beside = {"near_duplicates": pd.DataFrame([copies]), "slices": (large, small), "leaks": leaks, "skipped": SKIPPED}
+    return replace(made, options={"name": "timm:x", "size": [4, 5]}, sources={"site": "/data/site"}, **beside)
 
 
 def backbones() -> BackboneComparison:
@@ -107,6 +118,7 @@ def relation() -> Relation:
         primary="roads",
         metric="F at threshold 0.50",
         settings=RelationSettings(0.5, "given", 0.5, 0.2, 0.9, 0.2, 9, 0, None, ("/runs/site.parquet",), "auto"),
+        slices=(PerformanceSlice("site", "camera", "A", 12, 10, 9, 0.5, (0.25, 0.75), None, 2, None, None, None, small=True),),
         datasets=(DatasetRelation("site", 12, 12, 0, 0.5, None, 0.5, 0.25, (part, part), (), trend, verdict),),
         pooled=None,
         pooled_verdict=verdict,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, report_in, show
+from howfar.cli.terminal import console, print_json, print_paths, print_slices, report_in, show
 from howfar.keywords import CompareOptions
 from howfar.options import DEFAULT_BACKBONE
 
@@ -49,4 +49,11 @@ def compare(
 
 def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None) -> None:
     """Print the table of a comparison, what was skipped, and where its report lies."""
-    show(result, {"report": report_in(out)}, WIDE, "all are in result.json and the report")
+    from howfar.results.backbones import BackboneComparison
+    from howfar.results.slices import distance_table, too_small
+
+    show(result, {}, WIDE, "all are in result.json and the report")
+    to = console()
+    for comparison in result.comparisons if isinstance(result, BackboneComparison) else (result,):
+        print_slices(to, distance_table(comparison.slices), too_small(comparison.slices))
+    print_paths(to, {"report": report_in(out)})

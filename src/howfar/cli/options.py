@@ -58,6 +58,7 @@ _SHAPES: Mapping[str, _Shape] = {
     "predictions": _Shape(str, lambda _: None, lambda folder, _: folder, "DIR"),
     "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
     "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),
+    "by": _Shape(list[str], lambda _: None, lambda names, _: tuple(names), "COLUMN"),
     "shots": _Shape(str, lambda shots: ",".join(map(str, shots)), lambda text, _: shots_of(text)),
     "background_shots": _Shape(str, lambda _: "", lambda text, _: numbers("background_shots", text)),
     "seeds": _Shape(int, len, lambda count, _: range(count), help="Do all this many times, with the seeds 0, 1 …"),

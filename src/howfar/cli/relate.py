@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, print_paths, print_result, print_table
+from howfar.cli.terminal import print_json, print_paths, print_result, print_slices, print_table
 from howfar.keywords import RelateOptions
 from howfar.numbers import format_number
 
@@ -36,7 +36,9 @@ def relate(
 
 
 def show(relation: Relation, page: Path | None) -> None:
-    """Print a relation's verdicts, estimators, estimates and failure lists, and where the report lies."""
+    """Print a relation's verdicts, estimators, estimates, slices and failure lists, and where the report lies."""
+    from howfar.results.slices import performance_table, too_small
+
     to = print_result(relation)
     for dataset in relation.datasets:
         to.print(f"{dataset.name}: {dataset.verdict.text}", markup=False)
@@ -47,6 +49,7 @@ def show(relation: Relation, page: Path | None) -> None:
         to.print(f"\nEstimators, each dataset left out in turn ({called} without labels)", style="bold", markup=False)
         print_table(to, *_judgements(relation))
     _show_estimates(to, relation)
+    print_slices(to, performance_table(relation.slices), too_small(relation.slices))
     for line in (*filter(None, _findings(relation)), *relation.remarks()):
         to.print(line, markup=False)
     print_paths(to, {"report": page})

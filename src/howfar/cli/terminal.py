@@ -72,6 +72,19 @@ def show(result: Shown, files: Mapping[str, Path | None], optional: Sequence[str
     print_paths(to, files)
 
 
+def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]]], small: str) -> None:
+    """Print the first slices, which are the worst, and say where the rest are and how many are too small to say anything."""
+    header, rows = cells
+    if not rows:
+        return
+    to.print("\nBy slice, the worst first", style="bold", markup=False)
+    print_table(to, header, rows[:SHOWN])
+    if len(rows) > SHOWN:
+        to.print(f"{len(rows) - SHOWN} more slices are in the JSON and in the report", markup=False)
+    if small:
+        to.print(small, markup=False)
+
+
 def print_paths(to: Console, files: Mapping[str, Path | None]) -> None:
     """Print where files lie, a line each that is never wrapped."""
     for name, file in files.items():

@@ -23,12 +23,15 @@ class Item:
         The file of its ground truth, as `path`, where there is one.
     label
         Its class, where there is one.
+    further
+        What the further columns of the dataset's table say of it, (column, text): camera, site, date …; without empty cells.
     """
 
     name: str
     path: Path | str
     mask: Path | str | None = None
     label: str | None = None
+    further: tuple[tuple[str, str], ...] = ()
 
 
 DatasetFields: TypeAlias = tuple[str, tuple[Item, ...], tuple[Skipped, ...], Path | str]

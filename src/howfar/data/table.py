@@ -1,4 +1,4 @@
-"""Read CSV and Parquet tables that list images by their paths, with masks and labels."""
+"""Read CSV and Parquet tables that list images by their paths, with masks, labels and further columns."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def list_table(table: Location | ParquetFile, name: str | None = None) -> Datase
 
 
 def read_columns(table: Location | ParquetFile) -> Columns:
-    """Read the columns of a table that are among `WANTED`, as text; None stands for what Parquet leaves out.
+    """Read the columns of a table that hold texts, numbers, dates or truth values, as text; None stands for empty cells.
 
     Raises `MissingPathError` where there is no such file, and `InputError` where it is no such table or lacks the column
     ``image``.
     """
     if isinstance(table, ParquetFile):
-        wanted = _wanted(table.location, table.schema.names)
+        wanted = _wanted(table.location, [name for name in table.schema.names if name in WANTED or _is_plain(table, name)])
         cells = table.read(wanted)
         return {name: [_text(value) for value in cells.column(name).to_pylist()] for name in wanted}
     if not table.is_file():
@@ -77,7 +77,8 @@ def _item(table: Location, number: int, row: Mapping[str, str | None]) -> tuple[
         if not faults:
             faults = [(mask, f"mask: {fault}; the image is kept without it")]
         mask = None
-    return Item(name, path, mask, row.get("label") or None), faults
+    further = tuple((column, text) for column, text in row.items() if column not in WANTED and text)
+    return Item(name, path, mask, row.get("label") or None, further), faults
 
 
 def _beside(table: Location, cell: str) -> Location:
@@ -122,7 +123,21 @@ def _wanted(path: Location, header: Sequence[str]) -> list[str]:
     if "image" not in header:
         columns = ", ".join(name or "(unnamed)" for name in header) or "none"
         raise InputError(f"{path} has no column image; its columns: {columns}: name the column of image paths image")
-    return [name for name in WANTED if name in header]
+    # A column without a name, or the second of one name, is none that anybody could ask for.
+    return [name for name in dict.fromkeys(header) if name]
+
+
+def _is_plain(table: ParquetFile, column: str) -> bool:
+    """Tell whether a column has one value a cell that can be written as text; images' bytes and lists have not."""
+    import pyarrow.types as kinds
+
+    position = table.schema.get_field_index(column)
+    if position < 0:  # two columns of one name
+        return False
+    kind = table.schema.field(position).type
+    kind = kind.value_type if kinds.is_dictionary(kind) else kind
+    tests = (kinds.is_string, kinds.is_large_string, kinds.is_integer, kinds.is_floating, kinds.is_boolean, kinds.is_temporal)
+    return any(test(kind) for test in tests)
 
 
 def _text(value: Any) -> str | None:

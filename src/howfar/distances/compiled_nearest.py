@@ -19,11 +19,12 @@ _HALF_UNIT = 2.0**-24
 _VALUES = 1 << 22
 
 
-def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64Array, NDArray[np.intp]]:
-    """Find the distances of each row of `s` from its `count` nearest rows of `p`, rising, and the rows to be looked at anew.
+def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64Array, NDArray[np.int64], NDArray[np.intp]]:
+    """Find the `count` nearest rows of `p` of each row of `s`: their distances, rising, and which they are.
 
     `s` and `p` are (m, z) and (n, z) features; `count` is at most `MOST_NEIGHBOURS` and n − `EXTRA`. Returns (m, count)
-    float64, and the rows whose nearest ones float32 cannot tell from the next ones: equal distances, mostly.
+    float64 and int64, of equal distances the first row first, and the rows of `s` whose nearest ones float32 cannot tell from
+    the next ones, which are to be looked at anew: equal distances, mostly.
     """
     kernel = Kernel(s, p)
     positions = np.empty((len(s), count + EXTRA), np.int64)
@@ -35,11 +36,14 @@ def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64
         rows = slice(start, start + step)
         # All candidates: float32 may have exchanged neighbours.
         difference = s[rows, None, :].astype(np.float64, copy=False) - p[positions[rows]]
-        distances[rows] = np.sort(np.sqrt(np.einsum("ijk,ijk->ij", difference, difference)), axis=1)[:, :count]
+        each = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))
+        order = np.lexsort((positions[rows], each), axis=1)
+        distances[rows] = np.take_along_axis(each, order, axis=1)[:, :count]
+        positions[rows] = np.take_along_axis(positions[rows], order, axis=1)
     last, farthest = distances[:, -1] / kernel.unit, np.sqrt(squared.max(axis=1).astype(np.float64))
     # Of the coordinates about the centre, of their difference, and of the sum of squares.
     blur = _HALF_UNIT * (kernel.reach + (kernel.a.shape[1] + 4) * farthest)
-    return distances, np.flatnonzero(farthest - last <= blur)
+    return distances, positions[:, :count], np.flatnonzero(farthest - last <= blur)
 
 
 @compiled

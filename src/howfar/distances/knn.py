@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
 from howfar.distances import pairwise
@@ -58,7 +58,26 @@ def knn(
     secondary, primary = as_pair(s, p)
     reduce = _reduction(statistic)
     count = _neighbours(k, len(primary), "the images of p")
-    return reduce(_nearest(secondary, primary, count, pairs_per_tile))
+    return reduce(_nearest(secondary, primary, count, pairs_per_tile).distances)
+
+
+class Neighbours(NamedTuple):
+    """Hold the nearest images of the primary dataset of each image: their rows, and their distances, rising."""
+
+    rows: NDArray[np.int64]
+    distances: Float64Array
+
+
+def neighbours(s: ArrayLike, p: ArrayLike, k: int = 5, *, pairs_per_tile: int = PAIRS_PER_TILE) -> Neighbours:
+    """Find the k nearest images of P of each image of S, (m, k), of equal distances the first; all else is as in `knn`.
+
+    Examples
+    --------
+    >>> neighbours([[0.0], [9.0]], [[1.0], [3.0], [9.0]], k=2)
+    Neighbours(rows=array([[0, 1], [2, 1]]), distances=array([[1., 3.], [0., 6.]]))
+    """
+    secondary, primary = as_pair(s, p)
+    return _nearest(secondary, primary, _neighbours(k, len(primary), "the images of p"), pairs_per_tile)
 
 
 def leave_one_out_knn(
@@ -73,31 +92,37 @@ def leave_one_out_knn(
     reduce = _reduction(statistic)
     count = _neighbours(k, len(primary) - 1, "the other images of p")
     # An image's distance from itself is exactly 0, so dropping one smallest value drops it (or its equal).
-    return reduce(_nearest(primary, primary, count + 1, pairs_per_tile)[:, 1:])
+    return reduce(_nearest(primary, primary, count + 1, pairs_per_tile).distances[:, 1:])
 
 
-def _nearest(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> Float64Array:
-    """Find the distances of each row of `s` from the `count` nearest of `p`, rising."""
+def _nearest(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> Neighbours:
+    """Find for each row of `s` the `count` nearest of `p`."""
     if pairwise.compiles(s, p):
         # numba takes a while to load.
         from howfar.distances.compiled_nearest import EXTRA, MOST_COLUMNS, MOST_NEIGHBOURS, nearest_distances
 
         if count <= min(MOST_NEIGHBOURS, len(p) - EXTRA) and p.shape[1] <= MOST_COLUMNS:
-            nearest, doubtful = nearest_distances(s, p, count)
+            nearest, rows, doubtful = nearest_distances(s, p, count)
             if len(doubtful):
-                nearest[doubtful] = _sorted(s[doubtful], p, count, pairs_per_tile)
-            return nearest
+                rows[doubtful], nearest[doubtful] = _sorted(s[doubtful], p, count, pairs_per_tile)
+            return Neighbours(rows, nearest)
     return _sorted(s, p, count, pairs_per_tile)
 
 
-def _sorted(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> Float64Array:
-    return np.concatenate([_smallest(d, count) for _, _, d in pairwise.distance_blocks(s, p, pairs_per_tile)])
+def _sorted(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> Neighbours:
+    blocks = [_smallest(d, count) for _, _, d in pairwise.distance_blocks(s, p, pairs_per_tile)]
+    return Neighbours(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
 
-def _smallest(distances: Float64Array, count: int) -> Float64Array:
-    """Return the `count` smallest of each row, rising; sorted, so that their mean does not depend on the order of P."""
-    nearest: Float64Array = np.partition(distances, count - 1, axis=1)[:, :count]
-    return np.sort(nearest, axis=1)
+def _smallest(distances: Float64Array, count: int) -> Neighbours:
+    """Find the `count` smallest of each row, rising; sorted, so that their mean does not depend on the order of P."""
+    least = np.partition(distances, count - 1, axis=1)[:, count - 1 : count]
+    # Below the last, and of those equal to it the first: which of them a partition takes would be chance.
+    rank = (distances >= least).astype(np.int8) + (distances > least)
+    rows = np.argsort(rank, axis=1, kind="stable")[:, :count]
+    chosen = np.take_along_axis(distances, rows, axis=1)
+    order = np.lexsort((rows, chosen), axis=1)
+    return Neighbours(np.take_along_axis(rows, order, axis=1).astype(np.int64), np.take_along_axis(chosen, order, axis=1))
 
 
 def _reduction(statistic: Statistic) -> Callable[[Float64Array], Float64Array]:

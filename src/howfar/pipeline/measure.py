@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.distances.dataset import energy_of_sums
+from howfar.distances.knn import neighbours as nearest_images
 from howfar.distances.pairwise import compiles, quadratic_forms
 from howfar.errors import InputError
 from howfar.pipeline.bootstrap import DistanceDraws, RowSums, above_rounding
@@ -23,6 +24,8 @@ from howfar.significance.permutation import ROUNDING, SINGLE_ROUNDING
 # What has a column or a field of its own; every other registered distance stands among the rivals.
 OWN_COLUMN = ("i_dist", "knn", "mahalanobis")
 OWN_FIELD = ("o_dist", "energy")
+NAMED = 5
+"""Nearest images of P that are named for an image of S, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,8 @@ class PairMeasures:
         O^dist over P's self-distance; energy distance; the literature's distances by name.
     o_dist_ci, relative_ci, energy_ci
         95 % bootstrap intervals, over the images of S and of P, the projection held fixed.
+    nearest, nearest_distances
+        (m, k) rows of the nearest images of P, at most `NAMED` of them, and their distances, rising.
     """
 
     i_dist: Float64Array
@@ -54,6 +59,8 @@ class PairMeasures:
     o_dist_ci: tuple[float, float] | None
     relative_ci: tuple[float, float] | None
     energy_ci: tuple[float, float] | None
+    nearest: NDArray[np.int64]
+    nearest_distances: Float64Array
 
 
 def measure(
@@ -72,7 +79,8 @@ def measure(
     else drawn from `seed`. Raises `InputError` where `neighbours` is below 1.
     """
     p, s = pair.primary, pair.secondary
-    nearest = registry.load("image_distances", "knn")(s, p, k=min(neighbours, len(p)))
+    near = nearest_images(s, p, k=min(neighbours, len(p)))
+    nearest = near.distances.mean(axis=1)
     spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
     mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
     others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
@@ -94,6 +102,8 @@ def measure(
         o_dist_ci=None if resampled is None else interval(resampled.between),
         relative_ci=None if resampled is None else resampled.relative_ci(),
         energy_ci=None if resampled is None else resampled.energy_ci(),
+        nearest=near.rows[:, :NAMED],
+        nearest_distances=near.distances[:, :NAMED],
     )
 
 

@@ -139,8 +139,8 @@ def forget_pairs(out: Path) -> None:
 def _keys(pairs: MeasurePairs) -> list[str]:
     """Name each pair by what it depends on: both datasets' images, all settings, and what measures them."""
     primary, settings = pairs.primary, pairs.settings
-    # Images that a limit has left out are in no digest.
-    chosen = {name: value for name, value in asdict(settings).items() if name != "limit"}
+    # Images that a limit, or the search for leaks, has left out are in no digest; slices are made of what is measured.
+    chosen = {name: value for name, value in asdict(settings).items() if name not in ("limit", "leaks", "by")}
     datasets = [[dataset.name, digest(dataset.contents)] for dataset in pairs.secondaries]
     # A row without a rival that is registered now does not stand beside one that has it.
     rivals = [registry.names(kind) for kind in ("image_distances", "dataset_distances")] if settings.rivals else []

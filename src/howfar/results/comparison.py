@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from howfar.numbers import format_interval, format_number, format_p
 from howfar.results.assessment import Assessment
+from howfar.results.copies import no_copies
+from howfar.results.json_values import plain
 from howfar.results.records import Leak, Provenance, Skipped
 from howfar.results.relation import Relation
 from howfar.results.result import Result
-from howfar.results.tables import Cells
+from howfar.results.slices import DistanceSlice, distance_table, too_small
+from howfar.results.tables import Cells, as_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +53,8 @@ class Settings:
     neighbours: int
     limit: int | None = None
     rivals: bool = True
+    leaks: Literal["warn", "drop", "refuse"] = "warn"
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,12 +112,19 @@ class Comparison(Result):
     images
         One row an image of a secondary: dataset, image, path, content, i_dist (sum over P), i_dist_mean, i_dist_scaled
         (0-1 within the dataset), knn, mahalanobis, percentile (0-100, among P's own images), p_value (conformal), and the
-        projected image: pc1, pc2 … pcz (nan beyond those that its pair has).
+        projected image: pc1, pc2 … pcz (nan beyond those that its pair has), of which x and y are the first two; the nearest
+        images of P, nearest1 … nearest5, and their distances, nearest1_distance …; then what the dataset's own table says.
     primary_images
         One row an image of P and a secondary: against, image, path, content, i_dist_mean (leave-one-out, in that
         pair's subspace), pc1, pc2.
     baselines, skipped, leaks, notes
         What the trivial backbones say, what could not be used, which images are in P too, what a reader should know.
+    near_duplicates
+        One row a pair of images that are equal, or nearly so: one of a secondary (dataset, image, path) and one of P, or
+        another of the secondaries (other_dataset, other, other_path); kind ("equal" or "near"), found_by ("content",
+        "hash" or "features"), agreement (share of equal bits of their perceptual hashes), mirrored, dropped.
+    slices
+        With `by`, the numbers of each slice, the farthest first.
     options
         What `howfar.load_backbone` was given, its `name` among it; empty where that is not known.
     sources
@@ -120,7 +132,12 @@ class Comparison(Result):
     """
 
     DOCUMENT: ClassVar = "result.json"
-    TABLES: ClassVar = {"images": "images.parquet", "primary_images": "primary.parquet"}
+    TABLES: ClassVar = {
+        "images": "images.parquet",
+        "primary_images": "primary.parquet",
+        "near_duplicates": "near_duplicates.parquet",
+    }
+    LATER: ClassVar = ("near_duplicates",)
     COMMAND: ClassVar = "compare"
     MISSING: ClassVar = "pass a run folder that howfar compare --out wrote"
     FIGURES: ClassVar = "figures"
@@ -139,6 +156,8 @@ class Comparison(Result):
     notes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    near_duplicates: pd.DataFrame = field(default_factory=no_copies)
+    slices: tuple[DistanceSlice, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a secondary with every number of its summary; intervals and rivals have columns of their own."""
@@ -148,7 +167,7 @@ class Comparison(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar compare --json`` and of ``result.json``; per-image tables are left out."""
-        return self._json(seed=self.settings.seed)
+        return self._json(seed=self.settings.seed, near_duplicates=plain(self.near_duplicates))
 
     @classmethod
     def discard(cls, folder: str | Path) -> None:
@@ -180,6 +199,11 @@ class Comparison(Result):
         lines = list(self.notes)
         if self.leaks:
             lines.append(f"{len(self.leaks)} images are in {self.primary.name} and in a secondary too (.leaks)")
+        if len(self.near_duplicates):
+            lines.append(f"{len(self.near_duplicates)} pairs of images are equal or nearly so (.near_duplicates)")
+        if self.slices:
+            lines += as_text(*distance_table(self.slices))
+            lines += filter(None, [too_small(self.slices)])
         if self.skipped:
             lines.append(f"{len(self.skipped)} files were skipped (.skipped)")
         return lines

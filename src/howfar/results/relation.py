@@ -10,7 +10,8 @@ from howfar.numbers import format_interval, format_number
 from howfar.results.gate import Gate
 from howfar.results.records import Provenance
 from howfar.results.result import Result
-from howfar.results.tables import Cells
+from howfar.results.slices import PerformanceSlice, performance_table, too_small
+from howfar.results.tables import Cells, as_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +202,7 @@ class RelationSettings:
     the whole range of distances that counts as flat; `level` is that of the intervals, `error_rate` that of
     failure lists; `group` is the regular expression whose first group names an image's photograph; `performance` are
     the files of performances, none where one of them was given in memory; `estimator` is the one that was
-    asked for, "auto" or a name, "" where that is not known.
+    asked for, "auto" or a name, "" where that is not known; `by` are the columns that slices were made by.
     """
 
     threshold: float | None
@@ -215,6 +216,7 @@ class RelationSettings:
     group: str | None
     performance: tuple[str, ...] = ()
     estimator: str = ""
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -241,6 +243,8 @@ class Relation(Result):
     gates
         For every set of the run whether labelled sets like it are known, so that its estimate may be believed: an unlabelled
         set against all labelled ones, a labelled one against the others.
+    slices
+        With `by`, performance, estimate and listed failures of each slice, the worst first.
     images
         One row an image of the run: dataset, image, path, prediction, i_dist_mean, i_dist_scaled, group, foreground,
         performance (nan where unknown), estimate, estimate_low, estimate_high, p_value (of "it does not fail"), listed.
@@ -275,6 +279,7 @@ class Relation(Result):
     provenance: Provenance
     notes: tuple[str, ...] = ()
     gates: tuple[Gate, ...] = ()
+    slices: tuple[PerformanceSlice, ...] = ()
 
     def table(self) -> Cells:
         """Return header and formatted cells, one row a labelled set."""
@@ -287,9 +292,10 @@ class Relation(Result):
         return f"{self.metric}{source}, by distance from {self.primary}"
 
     def footer(self) -> list[str]:
-        """Return which estimates are not to be believed, the verdict over all sets, and the notes."""
+        """Return which estimates are not to be believed, the verdict over all sets, the slices, and the notes."""
         verdict = [] if self.pooled_verdict is None else [self.pooled_verdict.text]
-        return [*self.warnings(), *verdict, *self.notes]
+        slices = [*as_text(*performance_table(self.slices)), *filter(None, [too_small(self.slices)])] if self.slices else []
+        return [*self.warnings(), *verdict, *slices, *self.notes]
 
     def gate(self, dataset: str) -> Gate | None:
         """Find what the gate says of a set; None where nothing is known."""

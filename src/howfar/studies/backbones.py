@@ -24,8 +24,10 @@ from howfar.results import Comparison, Features, Settings
 from howfar.results.backbones import SETS, BackboneComparison
 from howfar.settings import checked, picked, with_options
 from howfar.significance import resample_weights
+from howfar.studies.copies import Looked, hashing, without_leaks
 from howfar.studies.distance import baseline, compared
 from howfar.studies.run_folder import write_run
+from howfar.studies.slices import check_columns, columns_of, with_slices
 from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, sources_of, views
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def compare_backbones(
     ('pixels', 'colour_moments')
     """
     given = checked(CompareOptions, options)
-    settings = Settings(**picked(CompareSettings, given))
+    settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
     execution = Execution.of(given)
     folder = ready_folder("out", given["out"])
     read = read_datasets(primary, secondaries)
@@ -83,12 +85,20 @@ def compare_backbones(
     ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]
     if ready:
         raise InputError.of("datasets", "must be images where there are several backbones", f"embeddings: {', '.join(ready)}")
+    check_columns(settings.by, datasets[1:])
     loading = picked(BackboneOptions, options)
     models = _loaded(backbones, loading)
     trivial = [load_backbone(name) for name in BASELINES if given["baselines"]]
+    results: list[BackboneComparison] = []
+
+    def measured(chosen: Sequence[Dataset | Features]) -> Looked:
+        *views_of, hashes = _views(chosen, models, trivial, settings, execution)
+        results.append(_compared(views_of, models, trivial, settings, execution, folder))
+        return Looked(results[-1].comparisons, hashes)
+
     with within(given["memory"]):
-        views_of = views(datasets, models, trivial, settings, execution)
-        result = _compared(views_of, models, trivial, settings, execution, folder)
+        found = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
+        result = replace(results[-1], comparisons=found)
     sources = sources_of(read, primary, secondaries)
     comparisons = tuple(
         replace(comparison, options=as_loaded(backbone, _own(backbone, loading)), sources=sources)
@@ -99,6 +109,19 @@ def compare_backbones(
         write_run(result, folder)
         forget_pairs(folder)
     return result
+
+
+def _views(
+    datasets: Sequence[Dataset | Features],
+    models: Sequence[Backbone],
+    trivial: Sequence[Backbone],
+    settings: Settings,
+    execution: Execution,
+) -> list[tuple[Features, ...]]:
+    """Embed all datasets by the models, the trivial backbones, and last the perceptual hash."""
+    count = len(models)
+    every = views(datasets, [*models, *hashing(datasets)], trivial, settings, execution)
+    return [*every[:count], *every[count + 1 :], every[count]]
 
 
 def _compared(

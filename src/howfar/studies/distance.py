@@ -36,8 +36,10 @@ from howfar.results import (
 from howfar.settings import checked, picked, with_options
 from howfar.significance import holm
 from howfar.studies.comparison_caveats import CONFORMAL, notes
+from howfar.studies.copies import Looked, hashing, without_leaks
 from howfar.studies.preallocated_table import Columns
 from howfar.studies.run_folder import write_run
+from howfar.studies.slices import check_columns, columns_of, with_slices
 from howfar.studies.study_inputs import BASELINES, Execution, limited, loaded, read_datasets, sources_of, views
 
 if TYPE_CHECKING:
@@ -78,28 +80,44 @@ def compare(
     ['same 1.00 False', 'far 2.33 True']
     """
     given = checked(CompareOptions, options)
-    settings = Settings(**picked(CompareSettings, given))
+    settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
     execution = Execution.of(given)
     folder, loading = ready_folder("out", given["out"]), picked(BackboneOptions, options)
     with within(given["memory"]):
         read = read_datasets(primary, secondaries)
         datasets = [limited(dataset, settings) for dataset in read]
+        check_columns(settings.by, datasets[1:])
         model = loaded(datasets, backbone, loading, execution.runner)
-        if model is None:
-            main = _ready(datasets)
-            result = compared(main, _name(main), settings, execution, out=folder)
-        else:
-            trivial = [load_backbone(name) for name in BASELINES if given["baselines"] and name != model.name]
-            main, *others = views(datasets, [model], trivial, settings, execution)
-            baselines = [baseline(each.name, view, settings, execution) for each, view in zip(trivial, others, strict=True)]
-            rows = tuple(row for measured in baselines for row in measured.rows)
-            result = compared(main, model.name, settings, execution, rows, folder)
+        trivial = [load_backbone(name) for name in BASELINES if model and given["baselines"] and name != model.name]
+
+        def measured(chosen: Sequence[Dataset | Features]) -> Looked:
+            return _measured(chosen, model, trivial, settings, execution, folder)
+
+        (result,) = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
     described = {} if model is None else as_loaded(backbone, loading)
     result = replace(result, options=described, sources=sources_of(read, primary, secondaries))
     if folder is not None:
         write_run(result, folder)
         forget_pairs(folder)
     return result
+
+
+def _measured(
+    datasets: Sequence[Dataset | Features],
+    model: Backbone | None,
+    trivial: Sequence[Backbone],
+    settings: Settings,
+    execution: Execution,
+    out: Path | None,
+) -> Looked:
+    """Measure datasets by a backbone, or ready-made embeddings, and give what tells copies of images too."""
+    if model is None:
+        main = _ready(datasets)
+        return Looked((compared(main, _name(main), settings, execution, out=out),), main)
+    main, hashes, *others = views(datasets, [model, *hashing(datasets)], trivial, settings, execution)
+    baselines = [baseline(each.name, view, settings, execution) for each, view in zip(trivial, others, strict=True)]
+    rows = tuple(row for measured in baselines for row in measured.rows)
+    return Looked((compared(main, model.name, settings, execution, rows, out),), hashes)
 
 
 def features_of(
@@ -156,9 +174,8 @@ def compared(
         images, measured = Columns(sum(map(len, secondaries))), list[MeasuredPair]()
         shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
         for s, pair in zip(secondaries, shown, strict=True):
-            images.add(len(s), _image_columns(s, len(primary), pair))
-            # The table holds the components by now.
-            measured.append(replace(pair, secondary_scores=pair.secondary_scores[:0].copy()))
+            images.add(len(s), _image_columns(s, primary, pair))
+            measured.append(_without_columns(pair))
     total = sum(float(pair.found.i_dist.mean()) for pair in measured)
     adjusted = holm([pair.p_value for pair in measured])
     summaries = [
@@ -182,6 +199,14 @@ def compared(
         leaks=leaks,
         notes=tuple(notes(features, measured, leaks, settings, bool(baselines))),
     )
+
+
+def _without_columns(pair: MeasuredPair) -> MeasuredPair:
+    """Let go of what is in the table by now and is not read again."""
+    found = replace(
+        pair.found, nearest=pair.found.nearest[:0].copy(), nearest_distances=pair.found.nearest_distances[:0].copy()
+    )
+    return replace(pair, found=found, secondary_scores=pair.secondary_scores[:0].copy())
 
 
 def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: Execution) -> Iterable[MeasuredPair]:
@@ -222,8 +247,8 @@ def _summary(s: Features, n: int, pair: MeasuredPair, p_value: float | None, tot
     )
 
 
-def _image_columns(s: Features, n: int, pair: MeasuredPair) -> dict[str, Any]:
-    measures = pair.found
+def _image_columns(s: Features, primary: Features, pair: MeasuredPair) -> dict[str, Any]:
+    measures, n = pair.found, len(primary)
     low, high = measures.i_dist.min(), measures.i_dist.max()
     spread = high - low
     undefined = np.full(len(s), np.nan)
@@ -240,7 +265,19 @@ def _image_columns(s: Features, n: int, pair: MeasuredPair) -> dict[str, Any]:
         "percentile": undefined if measures.percentile is None else measures.percentile,
         "p_value": undefined if measures.conformal is None else measures.conformal,
         **{f"pc{number}": column for number, column in enumerate(pair.secondary_scores.T, start=1)},
+        "x": pair.secondary_scores[:, 0],
+        "y": pair.secondary_scores[:, 1],
+        **_nearest_columns(primary, pair),
     }
+
+
+def _nearest_columns(primary: Features, pair: MeasuredPair) -> dict[str, Any]:
+    """Name the nearest images of P of each image, and give their distances."""
+    names, columns = np.array(primary.images, dtype=object), dict[str, Any]()
+    for number, (rows, distances) in enumerate(zip(pair.found.nearest.T, pair.found.nearest_distances.T, strict=True), start=1):
+        columns[f"nearest{number}"] = names[rows].tolist()
+        columns[f"nearest{number}_distance"] = distances
+    return columns
 
 
 def _primary_columns(primary: Features, against: str, pair: MeasuredPair) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from howfar import options
 from howfar.backbones import as_loaded, card_of
+from howfar.data import Dataset
 from howfar.keywords import CompareSettings
 from howfar.pipeline import forget_pairs
 from howfar.results import Comparison, Features, Provenance, Settings
@@ -24,6 +26,7 @@ from howfar.studies.baseline_models import (
     embedding_work,
     models_of,
 )
+from howfar.studies.copies import Looked, hashing, without_leaks
 from howfar.studies.distance import compared
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, Reference, check_roles, setting
@@ -50,6 +53,7 @@ class DistanceSettings(KindSettings):
     bootstrap: int = setting(options.Bootstrap)
     permutations: int = setting(options.Permutations)
     limit: int | None = setting(options.Limit)
+    leaks: options.LeakHandling = setting(options.Leaks)
 
 
 class Labelled(NamedTuple):
@@ -72,8 +76,13 @@ def _run(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
     whole = inputs.datasets((settings.primary, *settings.secondaries))
     datasets = [drawn(dataset, settings.limit, settings.seed) for dataset in whole]
     labelled = _loaded(settings, inputs)
-    views = inputs.features(datasets, [each.backbone for each in labelled])
-    comparisons = tuple(_compared(view, each, chosen, inputs) for view, each in zip(views, labelled, strict=True))
+
+    def measured(images: Sequence[Dataset | Features]) -> Looked:
+        listed = [dataset for dataset in images if isinstance(dataset, Dataset)]
+        *views, hashes = inputs.features(listed, [*(each.backbone for each in labelled), *hashing(listed)])
+        return Looked(tuple(_compared(view, each, chosen, inputs) for view, each in zip(views, labelled, strict=True)), hashes)
+
+    comparisons = without_leaks(datasets, measured, settings.leaks)
     images = {comparison.backbone.name: by_image(comparison) for comparison in comparisons}
     comparison = with_agreement(comparisons, images, chosen)
     forget_pairs(inputs.folder)

@@ -13,7 +13,7 @@ def without_corrupted(comparison: Comparison, assessment: Assessment | None) -> 
     made = _made(assessment)
     if not made:
         return comparison
-    images, primary = comparison.images, comparison.primary_images
+    images, primary, copies = comparison.images, comparison.primary_images, comparison.near_duplicates
     return replace(
         comparison,
         datasets=tuple(row for row in comparison.datasets if row.name not in made),
@@ -22,6 +22,7 @@ def without_corrupted(comparison: Comparison, assessment: Assessment | None) -> 
         primary_images=primary[~primary["against"].isin(made)].reset_index(drop=True),
         skipped=tuple(row for row in comparison.skipped if row.dataset not in made),
         leaks=tuple(row for row in comparison.leaks if row.dataset not in made),
+        near_duplicates=copies[~(copies["dataset"].isin(made) | copies["other_dataset"].isin(made))].reset_index(drop=True),
     )
 
 

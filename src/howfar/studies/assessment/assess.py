@@ -23,6 +23,7 @@ from howfar.studies.assessment.maps import check_folders
 from howfar.studies.assessment.next_step import LABELS, Commands
 from howfar.studies.assessment.parts import Parts, Preparation, preparation
 from howfar.studies.assessment.words import basis_note
+from howfar.studies.copies import without_copies_of
 from howfar.studies.distance import compare
 from howfar.studies.performance.relate import relate
 from howfar.studies.run_folder import draw
@@ -151,7 +152,8 @@ def _compared(
     """Measure distances of the sites, then of corrupted sets; what the caller left out is as `compare` has it."""
     corrupted = () if parts.corrupted is None else parts.corrupted.datasets
     comparing: Any = {name: options[name] for name in _COMPARING if name in options}  # type: ignore[literal-required]  # options
-    return compare(primary, [*sites, *corrupted], backbone, out=out, **{**comparing, "rivals": given["rivals"]})
+    found = compare(primary, [*sites, *corrupted], backbone, out=out, **{**comparing, "rivals": given["rivals"]})
+    return without_copies_of(found, [dataset.name for dataset in corrupted])
 
 
 def _commands(read: Sequence[Dataset], sources: Mapping[str, str], model: Any, prepared: Preparation) -> Commands:

@@ -34,8 +34,10 @@ from howfar.studies.performance.performance_files import (
     read_performances,
     split_performances,
 )
+from howfar.studies.performance.performance_slices import check_sliceable, performance_slices
 from howfar.studies.performance.photograph_groups import groups_of
 from howfar.studies.run_folder import draw
+from howfar.studies.slices import columns_of
 
 CURVE = ("dataset", "image", "distance", "performance", "smoothed")
 BY_THRESHOLD = ("threshold", "precision", "recall", "f", "dataset")
@@ -81,6 +83,8 @@ def relate(
     if given["group"] is not None:
         pattern_of(given["group"])
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
+    by = columns_of(given["by"])
+    check_sliceable(by, comparison.images)
     evaluations = read_performances(performance)
     own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
     matched = match(comparison.images, others)
@@ -91,7 +95,7 @@ def relate(
         raise InputError.of("performance", "must be known of an image of some secondary dataset", received, remedy)
     numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": scores.threshold})
     settings = RelationSettings(
-        threshold_source=scores.source, performance=files_of(performance), estimator=given["estimator"], **numbers
+        threshold_source=scores.source, performance=files_of(performance), estimator=given["estimator"], by=by, **numbers
     )
     home = home_of(own, scores.threshold, given["group"])
     relation = _related(comparison, evaluations, matched, scores, settings, home)
@@ -140,6 +144,7 @@ def _related(
         images=images,
         curves=related.curves(labelled),
         thresholds=related.thresholds(labelled),
+        slices=performance_slices(images, comparison.images, settings),
         provenance=Provenance.now(),
         notes=tuple(relation_notes(images, given, matched, settings, expected)),
     )

@@ -1,0 +1,88 @@
+"""Find for each image the one whose perceptual hash agrees with its own in the most bits."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+
+PAIRS_PER_TILE = 1 << 22
+
+
+class Match(NamedTuple):
+    """Hold the row of the best match of each hash (−1 where there is none), and the share of equal bits."""
+
+    rows: NDArray[np.intp]
+    agreement: Float64Array
+
+
+def best_match(a: ArrayLike, b: ArrayLike, *, earlier: bool = False, pairs_per_tile: int = PAIRS_PER_TILE) -> Match:
+    """Find for each hash of `a` the hash of `b` that agrees with it in the most bits, of equal ones the first.
+
+    Hashes are signs ±1, so that of B bits the share of equal ones is (1 + a·b / B) / 2: 1 less the Hamming distance over B,
+    and 0.5 on average for unrelated hashes. All pairs are multiplied, some millions at a time.
+
+    Parameters
+    ----------
+    a, b
+        (m, B) and (n, B) signs, +1 or −1.
+    earlier
+        Whether only rows of `b` before the row of `a` count, as where a dataset is searched for copies of its own images.
+    pairs_per_tile
+        At most this many pairs at once (and at least one row).
+
+    Raises
+    ------
+    InputError
+        Arrays that are no signs, or of different length B.
+
+    Examples
+    --------
+    >>> best_match([[1, 1, -1, 1]], [[1, -1, -1, -1], [1, 1, 1, 1]])
+    Match(rows=array([1]), agreement=array([0.75]))
+    """
+    left, right = _signs(a, "a"), _signs(b, "b")
+    if left.shape[1] != right.shape[1]:
+        raise InputError.of("b", f"must have as many bits as a, {left.shape[1]}", right.shape[1])
+    rows, best = np.full(len(left), -1, np.intp), np.full(len(left), -np.inf, np.float32)
+    height = max(1, min(len(left), pairs_per_tile // max(1, min(len(right), 4096))))
+    for top in range(0, len(left), height):
+        block = slice(top, top + height)
+        for start in range(0, len(right), 4096):
+            products = left[block] @ right[start : start + 4096].T
+            if earlier:
+                later = np.arange(start, start + products.shape[1]) >= np.arange(top, top + len(products))[:, None]
+                products[later] = -np.inf
+            nearest = products.argmax(axis=1)
+            value = products[np.arange(len(products)), nearest]
+            better = value > best[block]
+            best[block] = np.where(better, value, best[block])
+            rows[block] = np.where(better, nearest + start, rows[block])
+    agreement = np.where(rows >= 0, (1.0 + best.astype(np.float64) / left.shape[1]) / 2.0, 0.0)
+    return Match(rows, agreement)
+
+
+def agreement(a: ArrayLike, b: ArrayLike) -> Float64Array:
+    """Compute the share of equal bits of hashes row by row.
+
+    Examples
+    --------
+    >>> agreement([[1, 1, -1, 1]], [[1, 1, 1, 1]]).tolist()
+    [0.75]
+    """
+    left, right = _signs(a, "a"), _signs(b, "b")
+    if left.shape != right.shape:
+        raise InputError.of("b", f"must have the shape of a, {left.shape}", right.shape)
+    shares: Float64Array = (left == right).mean(axis=1, dtype=np.float64)
+    return shares
+
+
+def _signs(values: ArrayLike, name: str) -> NDArray[np.float32]:
+    signs = np.asarray(values, dtype=np.float32)
+    if signs.ndim != 2 or not signs.shape[1] or not (np.abs(signs) == 1).all():
+        raise InputError.of(name, "must be rows of signs, +1 or -1", f"an array of shape {signs.shape}")
+    return signs

@@ -1,0 +1,128 @@
+"""Hold the numbers of slices: images of one dataset that share a value of a column, as one camera or one day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from howfar.numbers import format_interval, format_number, format_p, share, signed
+from howfar.results.tables import Cells
+
+EMPTY = "(empty)"
+SMALL = "too small"
+
+
+@dataclass(frozen=True)
+class DistanceSlice:
+    """Hold the distances of one slice of a secondary dataset.
+
+    `value` is what its images have in the column `column`, "" where the table leaves that empty. `o_dist_mean` is their mean
+    I^dist in mean form, `relative` the same over the primary's self-distance, as of the dataset; `relative_ci` its 95 %
+    bootstrap interval over the slice's images, the primary's held fixed; `beyond_95` the share of images whose percentile among
+    the primary's own is above 95; `difference` the slice's `relative` less that of the rest of its dataset; `p_value` that of a
+    permutation test of "this slice is as far as the rest", after Holm's correction over the column's slices, `p_value_raw`
+    before it. None stands where a value is undefined, or the slice is `small`: too small to say anything.
+    """
+
+    dataset: str
+    column: str
+    value: str
+    n: int
+    o_dist_mean: float
+    relative: float | None
+    relative_ci: tuple[float, float] | None
+    beyond_95: float | None
+    difference: float | None
+    p_value: float | None
+    p_value_raw: float | None
+    small: bool
+
+
+@dataclass(frozen=True)
+class PerformanceSlice:
+    """Hold the performance of one slice of a secondary dataset.
+
+    `n` images are in the slice, `scored` of them have a performance, of `photographs` photographs (tiles of one are one).
+    `mean` is their mean performance at the common threshold, `mean_ci` its 95 % bootstrap interval over photographs;
+    `estimate` the mean of what is estimated for all its images without their labels; `listed` how many are listed as probable
+    failures; `difference` the slice's mean performance less that of the rest of its dataset; `p_value` that of a permutation
+    test of "this slice does as well as the rest" over photographs, after Holm's correction over the column's slices,
+    `p_value_raw` before it. None stands where a value is undefined, or the slice is `small`: too small to say anything.
+    """
+
+    dataset: str
+    column: str
+    value: str
+    n: int
+    scored: int
+    photographs: int
+    mean: float | None
+    mean_ci: tuple[float, float] | None
+    estimate: float | None
+    listed: int
+    difference: float | None
+    p_value: float | None
+    p_value_raw: float | None
+    small: bool
+
+
+def distance_table(slices: Sequence[DistanceSlice]) -> Cells:
+    """Return header and cells of slices by distance, as terminal and report show them.
+
+    Examples
+    --------
+    >>> one = DistanceSlice("site", "camera", "B", 4, 2.5, 1.25, None, 0.5, None, None, None, small=True)
+    >>> distance_table([one])[1]
+    [('camera = B', 'site', '4', '1.250', '50 %', '–', 'too small')]
+    """
+    header = ("slice", "dataset", "n", "relative [95 % CI]", "over 95th percentile", "less the rest", "p")
+    rows: list[tuple[str, ...]] = []
+    for each in slices:
+        distance = _with_interval(each.relative, each.relative_ci)
+        far = "–" if each.beyond_95 is None else share(each.beyond_95)
+        rows.append((_name(each), each.dataset, str(each.n), distance, far, signed(each.difference, 3), _p(each)))
+    return header, rows
+
+
+def performance_table(slices: Sequence[PerformanceSlice]) -> Cells:
+    """Return header and cells of slices by performance, as terminal and report show them.
+
+    Examples
+    --------
+    >>> one = PerformanceSlice("site", "camera", "B", 40, 30, 20, 0.5, (0.4, 0.6), 0.55, 3, -0.2, 0.01, 0.005, small=False)
+    >>> performance_table([one])[1]
+    [('camera = B', 'site', '40', '30', '0.500 [0.400, 0.600]', '−0.200', '0.010', '0.55', '3')]
+    """
+    header = ("slice", "dataset", "n", "scored", "mean [95 % CI]", "less the rest", "p", "estimate", "listed")
+    rows: list[tuple[str, ...]] = []
+    for each in slices:
+        mean = _with_interval(each.mean, each.mean_ci)
+        numbers = (str(each.n), str(each.scored), mean, signed(each.difference, 3), _p(each))
+        rows.append((_name(each), each.dataset, *numbers, format_number(each.estimate, 3), str(each.listed)))
+    return header, rows
+
+
+def too_small(slices: Sequence[DistanceSlice | PerformanceSlice], fewest: int = 10) -> str:
+    """Say how many slices are too small to say anything, by which rule; "" where none is."""
+    count = sum(each.small for each in slices)
+    if not count:
+        return ""
+    of = "photographs" if any(isinstance(each, PerformanceSlice) for each in slices) else "images"
+    has, stand = ("has", "stands") if count == 1 else ("have", "stand")
+    return (
+        f"{count} of {len(slices)} slices {has} fewer than {fewest} {of}, which is too small to say anything: "
+        f"without interval and test, and {stand} last"
+    )
+
+
+def _name(each: DistanceSlice | PerformanceSlice) -> str:
+    return f"{each.column} = {each.value or EMPTY}"
+
+
+def _with_interval(value: float | None, ci: tuple[float, float] | None) -> str:
+    low, high = (None, None) if ci is None else ci
+    return format_interval(value, low, high, ".3f")
+
+
+def _p(each: DistanceSlice | PerformanceSlice) -> str:
+    return SMALL if each.small else format_p(each.p_value)

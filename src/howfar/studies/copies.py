@@ -1,0 +1,277 @@
+"""Find images that are equal or nearly so, and warn of them, leave them out, or refuse to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from howfar.arrays import ArrayRows
+from howfar.backbones import load_backbone
+from howfar.backbones.perceptual_hash import NAME as HASH
+from howfar.backbones.perceptual_hash import has_structure, mirrored
+from howfar.data import Dataset
+from howfar.distances.bit_agreement import agreement, best_match
+from howfar.errors import InputError
+from howfar.options import LeakHandling
+from howfar.protocols import Backbone
+from howfar.results import Comparison, Features, Skipped
+from howfar.results.copies import COPIES, no_copies
+
+ALIKE: Final = 0.77
+"""Share of equal bits from which two images are near duplicates, whatever their features."""
+ALIKE_AND_NEAR: Final = 0.67
+"""The same where the one is among the nearest images of P in the features of the other; both as benchmarks/near_duplicates.py
+chose them."""
+_NAMED: Final = 3
+
+
+class Looked(NamedTuple):
+    """Hold comparisons of the same datasets, and features of these, whose contents and perhaps hashes tell copies.
+
+    `features` are the primary dataset's, then those of the secondaries: perceptual hashes, or ready-made embeddings.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    features: tuple[Features, ...]
+
+
+Images = Sequence[Dataset | Features]
+
+
+def hashing(datasets: Images) -> list[Backbone]:
+    """Load what computes the perceptual hashes of images; nothing for ready-made embeddings, which show no picture."""
+    return [load_backbone(HASH)] if all(isinstance(dataset, Dataset) for dataset in datasets) else []
+
+
+def without_leaks(datasets: Images, measure: Callable[[Images], Looked], leaks: LeakHandling) -> tuple[Comparison, ...]:
+    """Measure datasets, the primary first, and list their near duplicates; with "drop" measure again without leaks.
+
+    A leak is an image of a secondary that is one of the primary's, or nearly so. Raises `InputError` where there is one and
+    `leaks` is "refuse", or where "drop" would leave nothing of a secondary.
+    """
+    looked = measure(datasets)
+    copies = near_duplicates(looked)
+    leaked = copies["other_dataset"] == looked.features[0].name
+    if leaks == "refuse" and leaked.any():
+        raise _refusal(copies[leaked], looked.features[0].name)
+    dropped = leaked & (leaks == "drop")
+    copies = copies.assign(dropped=dropped.to_numpy(dtype=bool))
+    if not dropped.any():
+        return tuple(_with_copies(each, copies, ()) for each in looked.comparisons)
+    gone = copies[dropped]
+    again = measure(_left(datasets, gone))
+    reasons = tuple(
+        Skipped(row["dataset"], row["path"] or row["image"], f"{_called(row['kind'])} {row['other']} of {row['other_dataset']}")
+        for row in gone.drop_duplicates(["dataset", "image"]).to_dict("records")
+    )
+    return tuple(_with_copies(each, copies, reasons) for each in again.comparisons)
+
+
+def near_duplicates(looked: Looked) -> pd.DataFrame:
+    """List images that are equal or nearly so: each image of a secondary with the most alike one of P, and of the secondaries.
+
+    Equal are images of the same bytes. Nearly equal are images whose hashes agree in a share `ALIKE` of their bits, or in
+    `ALIKE_AND_NEAR` where one of P is among the nearest in the features of the other. An image's own dataset, and every other,
+    counts apart; of two secondaries the later one's image is listed. A blank picture is like no other.
+    """
+    hashed = looked.features[0].identity.get("name") == HASH
+    found = _Found(looked.features)
+    found.add(_equal(looked.features))
+    if hashed:
+        found.add(_by_hash(looked.features))
+        found.add(_by_features(looked))
+    return found.frame()
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Name two images by the positions of their datasets, 0 being the primary, and their rows."""
+
+    dataset: int
+    row: int
+    other_dataset: int
+    other_row: int
+    found_by: str
+    agreement: float
+    mirrored: bool
+
+
+class _Found:
+    """Collect pairs, one for each image and other dataset: the first that was added."""
+
+    def __init__(self, features: Sequence[Features]) -> None:
+        self._features = features
+        self._pairs: dict[tuple[int, int, int], _Pair] = {}
+
+    def add(self, pairs: Iterator[_Pair]) -> None:
+        """Add pairs of images that no earlier one tells of."""
+        for pair in pairs:
+            self._pairs.setdefault((pair.dataset, pair.row, pair.other_dataset), pair)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the pairs as the table of near duplicates: leaks first, then the most alike first."""
+        rows = [self._row(pair) for _, pair in sorted(self._pairs.items())]
+        if not rows:
+            return no_copies()
+        frame = pd.DataFrame(rows, columns=list(COPIES)).astype(COPIES)
+        primary = frame["other_dataset"] != self._features[0].name
+        order = frame.assign(_primary=primary).sort_values(["_primary", "agreement"], ascending=[True, False], kind="stable")
+        return frame.loc[order.index].reset_index(drop=True)
+
+    def _row(self, pair: _Pair) -> dict[str, Any]:
+        of, other = self._features[pair.dataset], self._features[pair.other_dataset]
+        return {
+            "dataset": of.name,
+            "image": of.images[pair.row],
+            "path": of.paths[pair.row],
+            "other_dataset": other.name,
+            "other": other.images[pair.other_row],
+            "other_path": other.paths[pair.other_row],
+            "kind": "equal" if pair.found_by == "content" else "near",
+            "found_by": pair.found_by,
+            "agreement": pair.agreement,
+            "mirrored": pair.mirrored,
+            "dropped": False,
+        }
+
+
+def _pairs_of(count: int) -> Iterator[tuple[int, int]]:
+    """List which dataset is searched for copies of which: each secondary of P's, its own, and those of earlier ones."""
+    for dataset in range(1, count):
+        for other in range(dataset + 1):
+            yield dataset, other
+
+
+def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
+    first = [dict(zip(reversed(each.contents), reversed(range(len(each))), strict=True)) for each in features]
+    for dataset, other in _pairs_of(len(features)):
+        for row, content in enumerate(features[dataset].contents):
+            match = first[other].get(content)
+            if match is not None and (dataset != other or match < row):
+                yield _Pair(dataset, row, other, match, "content", 1.0, False)
+
+
+def _by_hash(features: Sequence[Features]) -> Iterator[_Pair]:
+    signs = [each.to_array().astype(np.float32, copy=False) for each in features]
+    seen = [np.flatnonzero(has_structure(each)) for each in signs]
+    for dataset, other in _pairs_of(len(features)):
+        if not len(seen[dataset]) or not len(seen[other]):
+            continue
+        a, b, own = signs[dataset][seen[dataset]], signs[other][seen[other]], dataset == other
+        straight, flipped = best_match(a, b, earlier=own), best_match(mirrored(a), b, earlier=own)
+        turned = flipped.agreement > straight.agreement
+        best = np.where(turned, flipped.agreement, straight.agreement)
+        rows = np.where(turned, flipped.rows, straight.rows)
+        for at in np.flatnonzero(best >= ALIKE):
+            pair = int(seen[dataset][at]), other, int(seen[other][rows[at]])
+            yield _Pair(dataset, *pair, "hash", float(best[at]), bool(turned[at]))
+
+
+def _by_features(looked: Looked) -> Iterator[_Pair]:
+    primary, *secondaries = looked.features
+    row_of = {image: row for row, image in enumerate(primary.images)}
+    p = primary.to_array().astype(np.float32, copy=False)
+    for dataset, features in enumerate(secondaries, start=1):
+        signs = features.to_array().astype(np.float32, copy=False)
+        for nearest in _nearest(looked.comparisons, features, row_of):
+            alike, turned = _agreement(signs, p[nearest])
+            known = has_structure(signs) & has_structure(p[nearest])
+            for row in np.flatnonzero(known & (alike >= ALIKE_AND_NEAR)):
+                yield _Pair(dataset, int(row), 0, int(nearest[row]), "features", float(alike[row]), bool(turned[row]))
+
+
+def _nearest(comparisons: Sequence[Comparison], s: Features, row_of: Mapping[str, int]) -> Iterator[NDArray[np.intp]]:
+    """Find the rows of the nearest images of P of each image of S, then of the next nearest, by each backbone."""
+    for comparison in comparisons:
+        images = comparison.images[comparison.images["dataset"] == s.name]
+        for column in nearest_columns(images):
+            yield np.array([row_of[str(name)] for name in images[column]], dtype=np.intp)
+
+
+def nearest_columns(images: pd.DataFrame) -> list[str]:
+    """List the columns of a table of images that name the nearest images of P, the nearest first."""
+    return [name for name in (f"nearest{number}" for number in range(1, 100)) if name in images]
+
+
+def _agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Compute the share of equal bits, row by row, of pictures as they are or mirrored, whichever is larger."""
+    straight, flipped = agreement(a, b), agreement(mirrored(a), b)
+    return np.maximum(straight, flipped), flipped > straight
+
+
+def _left(datasets: Images, gone: pd.DataFrame) -> list[Dataset | Features]:
+    """Leave images out of their datasets; `InputError` where nothing is left of one."""
+    left: list[Dataset | Features] = []
+    for dataset in datasets:
+        names = set(gone.loc[gone["dataset"] == dataset.name, "image"])
+        kept = [name not in names for name in _names(dataset)]
+        if not any(kept):
+            remedy = "leave the dataset out, or pass leaks = warn"
+            raise InputError.of("leaks", f"must leave an image of {dataset.name} that is no copy", "drop", remedy)
+        left.append(dataset if all(kept) else _kept(dataset, np.flatnonzero(kept)))
+    return left
+
+
+def _names(dataset: Dataset | Features) -> list[str]:
+    return [item.name for item in dataset.items] if isinstance(dataset, Dataset) else list(dataset.images)
+
+
+def _kept(dataset: Dataset | Features, rows: NDArray[np.intp]) -> Dataset | Features:
+    if isinstance(dataset, Dataset):
+        return replace(dataset, items=tuple(dataset.items[row] for row in rows))
+    names, paths, contents = (
+        tuple(values[row] for row in rows) for values in (dataset.images, dataset.paths, dataset.contents)
+    )
+    return replace(dataset, rows=ArrayRows(dataset.to_array()[rows]), images=names, paths=paths, contents=contents)
+
+
+def _with_copies(comparison: Comparison, copies: pd.DataFrame, dropped: tuple[Skipped, ...]) -> Comparison:
+    notes = (*comparison.notes, *copy_notes(copies, comparison.primary.name))
+    return replace(comparison, near_duplicates=copies, skipped=(*comparison.skipped, *dropped), notes=notes)
+
+
+def without_copies_of(comparison: Comparison, datasets: Collection[str]) -> Comparison:
+    """Leave out of a result the near duplicates, and the notes on them, of datasets that were made of others on purpose."""
+    every, primary = comparison.near_duplicates, comparison.primary.name
+    kept = every[~(every["dataset"].isin(datasets) | every["other_dataset"].isin(datasets))].reset_index(drop=True)
+    said = set(copy_notes(every, primary))
+    notes = (*(note for note in comparison.notes if note not in said), *copy_notes(kept, primary))
+    return replace(comparison, near_duplicates=kept, notes=notes)
+
+
+def copy_notes(copies: pd.DataFrame, primary: str) -> Iterator[str]:
+    """Say in a sentence for each two datasets how many images of the one are nearly images of the other, and what was done."""
+    for (dataset, other, dropped), rows in copies.groupby(["dataset", "other_dataset", "dropped"], sort=False):
+        near, equal = int((rows["kind"] == "near").sum()), int((rows["kind"] == "equal").sum())
+        if dropped:
+            was = f"{_images(len(rows))} of {dataset} {'was' if len(rows) == 1 else 'were'} left out"
+            yield f"{was} as copies of {other} ({equal} equal, {near} nearly so)"
+        elif near and dataset == other:
+            yield f"{_images(near)} of {dataset} {_are(near)} nearly equal to others in it, so that it is smaller than it looks"
+        elif near:
+            effect = ", which makes it look nearer: --leaks drop leaves them out" if other == primary else ""
+            yield f"{_images(near)} of {dataset} {_are(near)} nearly equal to images of {other}{effect}"
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _called(kind: str) -> str:
+    return "equal to" if kind == "equal" else "nearly equal to"
+
+
+def _refusal(leaked: pd.DataFrame, primary: str) -> InputError:
+    shown = [f"{row['dataset']}: {row['image']} is {_called(row['kind'])} {row['other']}" for row in leaked.to_dict("records")]
+    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
+    received = f"{len(shown)} ({'; '.join(shown[:_NAMED])}{more})"
+    return InputError.of("secondaries", f"must hold no image of {primary}", received, "pass leaks = drop to leave them out")

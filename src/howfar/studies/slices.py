@@ -1,0 +1,189 @@
+"""Give distances by slice: of the images of one dataset that share a value of a column of its table, as one camera."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from howfar.data import Dataset
+from howfar.errors import InputError
+from howfar.results import Comparison, DatasetSummary, Features, Settings
+from howfar.results.slices import DistanceSlice
+from howfar.settings import nearest
+from howfar.significance import holm
+from howfar.significance.slice_means import FEWEST, SliceMean, slice_means
+
+BEYOND: Final = 95
+"""Percentile among P's own images above which an image is counted as far."""
+LABEL: Final = "label"
+PREFIX: Final = "table_"
+"""Begins the name, in a table of images, of a dataset's column that has the name of one of howfar's."""
+_STREAM: Final = 4
+
+
+def columns_of(by: Any) -> tuple[str, ...]:
+    """Read which columns slices are made by: a name, or several.
+
+    Raises `InputError` for what is no name.
+
+    Examples
+    --------
+    >>> columns_of("camera"), columns_of(["camera", "site"]), columns_of(())
+    (('camera',), ('camera', 'site'), ())
+    """
+    names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, Sequence) else (by,)
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise InputError.of("by", "must be the name of a column, or several", name, "pass 'camera'")
+    return tuple(dict.fromkeys(names))
+
+
+def further_columns(dataset: Dataset | Features) -> dict[str, dict[str, str]]:
+    """Collect what a dataset's own table says of its images beyond their masks: by column, by image.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from howfar.data.item import Item
+    >>> roads = Dataset("roads", (Item("1.png", Path("1.png"), label="dry", further=(("camera", "A"),)),))
+    >>> further_columns(roads)
+    {'label': {'1.png': 'dry'}, 'camera': {'1.png': 'A'}}
+    """
+    columns: dict[str, dict[str, str]] = {}
+    for item in dataset.items if isinstance(dataset, Dataset) else ():
+        pairs = ((LABEL, item.label), *item.further) if item.label is not None else item.further
+        for column, text in pairs:
+            columns.setdefault(column, {})[item.name] = text
+    return columns
+
+
+def check_columns(by: Sequence[str], secondaries: Iterable[Dataset | Features]) -> None:
+    """Raise `InputError` where no secondary's table has a column that slices are to be made by."""
+    known = {column: None for dataset in (secondaries if by else ()) for column in further_columns(dataset)}
+    for column in by:
+        if column not in known:
+            remedy = nearest(column, list(known), "columns") if known else "name a CSV or Parquet table with that column"
+            raise InputError.of("by", "must be a column of a secondary's table", column, remedy)
+
+
+def with_slices(comparisons: Iterable[Comparison], secondaries: Sequence[Dataset | Features]) -> tuple[Comparison, ...]:
+    """Add to the tables of images what the datasets' own tables say, and to the results the slices that they ask for."""
+    further = {dataset.name: further_columns(dataset) for dataset in secondaries}
+    made = []
+    for comparison in comparisons:
+        images = with_further_columns(comparison.images, further)
+        slices = distance_slices(images, comparison.datasets, comparison.settings)
+        made.append(replace(comparison, images=images, slices=slices))
+    return tuple(made)
+
+
+def with_further_columns(images: pd.DataFrame, further: Mapping[str, Mapping[str, Mapping[str, str]]]) -> pd.DataFrame:
+    """Add columns of text to a table of images, by dataset, column and image; None where nothing is said of an image.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame({"dataset": ["a", "b"], "image": ["1", "1"]})
+    >>> with_further_columns(images, {"a": {"camera": {"1": "A"}, "image": {"1": "x"}}}).to_dict("records")[0]
+    {'dataset': 'a', 'image': '1', 'camera': 'A', 'table_image': 'x'}
+    """
+    names = dict.fromkeys(column for columns in further.values() for column in columns)
+    if not names:
+        return images
+    keys = list(zip(images["dataset"], images["image"], strict=True))
+    added = {
+        table_column(images, column): [further.get(dataset, {}).get(column, {}).get(image) for dataset, image in keys]
+        for column in names
+    }
+    return pd.concat([images, pd.DataFrame(added, index=images.index)], axis=1)
+
+
+def table_column(images: pd.DataFrame, column: str) -> str:
+    """Name a dataset's column in a table of images, where howfar's own columns keep their names."""
+    return f"{PREFIX}{column}" if column in OWN_COLUMNS or column in images else column
+
+
+def distance_slices(images: pd.DataFrame, datasets: Sequence[DatasetSummary], settings: Settings) -> tuple[DistanceSlice, ...]:
+    """Compute the distances of each slice, the farthest first and those too small to say anything last.
+
+    Holm's correction is over all slices of a column, whatever the dataset.
+    """
+    rows = [row for column in settings.by for row in _by_column(images, datasets, settings, column)]
+    return tuple(sorted(rows, key=lambda row: (settings.by.index(row.column), row.small, -_order(row), row.dataset, row.value)))
+
+
+def _order(row: DistanceSlice) -> float:
+    return row.o_dist_mean if row.relative is None else row.relative
+
+
+def _by_column(
+    images: pd.DataFrame, datasets: Sequence[DatasetSummary], settings: Settings, column: str
+) -> Iterator[DistanceSlice]:
+    found = []
+    for dataset in datasets:
+        rows = images[images["dataset"] == dataset.name]
+        names, numbers = slice_numbers(rows, column)
+        if len(names) == 1 and not names[0]:
+            continue  # this dataset's table has no such column
+        rng = np.random.default_rng([settings.seed, zlib.crc32(f"{dataset.name}\n{column}".encode()), _STREAM])
+        draws = {"bootstrap": settings.bootstrap, "permutations": settings.permutations}
+        means = slice_means(rows["i_dist_mean"].to_numpy(dtype=np.float64), numbers, rng=rng, **draws)
+        found += [(dataset, names[number], rows[numbers == number], mean) for number, mean in means.items()]
+    adjusted = holm([mean.p_value for *_, mean in found])
+    for (dataset, value, rows, mean), p_value in zip(found, adjusted, strict=True):
+        yield _slice(dataset, column, value, rows, mean, p_value)
+
+
+def slice_numbers(rows: pd.DataFrame, column: str) -> tuple[list[str], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Number the values of a column in order, and say which each row has; an absent one is "".
+
+    Examples
+    --------
+    >>> slice_numbers(pd.DataFrame({"camera": ["B", None, "A", "B"]}), "camera")
+    (['', 'A', 'B'], array([2, 0, 1, 2]))
+    """
+    column = f"{PREFIX}{column}" if f"{PREFIX}{column}" in rows else column
+    values = ["" if value is None or value != value else str(value) for value in rows[column]] if column in rows else []
+    values = values or [""] * len(rows)
+    names = sorted(Counter(values))
+    number = {name: position for position, name in enumerate(names)}
+    return names, np.array([number[value] for value in values], dtype=np.int64)
+
+
+def _slice(
+    dataset: DatasetSummary, column: str, value: str, rows: pd.DataFrame, mean: SliceMean, p_value: float | None
+) -> DistanceSlice:
+    unit = dataset.self_distance if dataset.relative is not None else None
+    percentiles = rows["percentile"].to_numpy(dtype=np.float64)
+    small = mean.photographs < FEWEST
+    return DistanceSlice(
+        dataset=dataset.name,
+        column=column,
+        value=value,
+        n=mean.n,
+        o_dist_mean=float(rows["i_dist_mean"].mean()),
+        relative=_over(mean.mean, unit),
+        relative_ci=None if mean.ci is None or unit is None else (mean.ci[0] / unit, mean.ci[1] / unit),
+        beyond_95=None if np.isnan(percentiles).any() else float((percentiles > BEYOND).mean()),
+        difference=_over(mean.difference, unit),
+        p_value=p_value,
+        p_value_raw=mean.p_value,
+        small=small,
+    )
+
+
+def _over(value: float | None, unit: float | None) -> float | None:
+    return None if value is None or unit is None else value / unit
+
+
+OWN_COLUMNS: Final = frozenset(
+    ("dataset", "image", "path", "content", "i_dist", "i_dist_mean", "i_dist_scaled", "knn", "mahalanobis", "percentile",
+     "p_value", "x", "y", "prediction", "group", "foreground", "performance", "estimate", "estimate_low", "estimate_high",
+     "listed")
+)  # fmt: skip
+"""Columns of howfar's own tables of images, which a dataset's columns do not replace."""

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from howfar.figures.near_duplicates import near_duplicates, shown_pairs
+from howfar.figures.registration import registration
+from howfar.report.near_duplicates import SECTION, tables
+from howfar.results import Comparison
+from howfar.results.copies import COPIES
+
+
+@pytest.fixture
+def copied(six: Comparison) -> Comparison:
+    """Two images of the first dataset that are P's, an equal and a mirrored one, and one that is another of its own."""
+    images = six.images[six.images["dataset"] == six.datasets[0].name].reset_index(drop=True)
+    name, primary = six.datasets[0].name, six.primary.name
+    rows = [
+        (primary, "p1.png", "equal", "content", 1.0, False),
+        (primary, "p2.png", "near", "hash", 0.9, True),
+        (name, images["image"][3], "near", "features", 0.7, False),
+    ]
+    table = [
+        (name, images["image"][at], images["path"][at], other, image, images["path"][5], kind, by, agreed, turned, False)
+        for at, (other, image, kind, by, agreed, turned) in enumerate(rows)
+    ]
+    return replace(six, near_duplicates=pd.DataFrame(table, columns=list(COPIES)).astype(COPIES))
+
+
+def test_pairs_are_counted_and_listed(copied: Comparison) -> None:
+    assert [[cell.text for cell in row[1:]] for row in tables.counts(copied).rows] == [
+        [copied.primary.name, "1", "1", "0"],
+        [f"{copied.datasets[0].name} itself", "0", "1", "0"],
+    ]
+    equal, mirrored, own = ([cell.text for cell in row[2:]] for row in tables.pairs(copied).rows)
+    assert equal == ["equal to", "p1.png", copied.primary.name, "100 %", "content"]
+    assert mirrored == ["nearly, mirrored,", "p2.png", copied.primary.name, "90 %", "hash"]
+    assert own[-2:] == ["70 %", "features"]
+    assert len(tables.pairs(copied, most=1).rows) == 1
+
+
+def test_there_is_no_section_without_copies(six: Comparison, copied: Comparison) -> None:
+    assert SECTION.content(six, None) is None
+    content = SECTION.content(copied, None)
+    assert content is not None
+    assert content["total"] == 3
+
+
+def test_the_figure_shows_nearly_equal_pairs_of_p_first(copied: Comparison, six: Comparison) -> None:
+    words = registration("near_duplicates", near_duplicates)
+    assert words.shows(copied)
+    assert not words.shows(six)
+    assert shown_pairs(copied)["agreement"].tolist() == [0.9, 0.7]
+    figure = near_duplicates(copied, limit=1)
+    figure.draw_without_rendering()
+    seen = "\n".join(text.get_text() for text in figure.findobj(Text))
+    assert "90 %, mirrored" in seen
+    assert "1 of 2 pairs are shown" in seen
+    assert "p2.png" in words.caption(copied).alternative
+
+
+def test_files_that_are_gone_are_boxes(copied: Comparison, tmp_path: Path) -> None:
+    gone = replace(copied, near_duplicates=copied.near_duplicates.assign(path=str(tmp_path / "gone.png")))
+    figure = near_duplicates(gone)
+    figure.draw_without_rendering()
+    assert any(text.get_text() == "not found" for text in figure.findobj(Text))

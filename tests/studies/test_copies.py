@@ -1,0 +1,150 @@
+"""Copies of images of P are listed, left out or refused, however they were altered; what is no copy is not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+import howfar
+from howfar.errors import InputError
+from howfar.results import Comparison
+from howfar.results.copies import COPIES
+from howfar.studies.copies import copy_notes, without_copies_of
+
+QUICK = {"permutations": 0, "bootstrap": 0, "progress": False, "baselines": False, "rivals": False}
+
+
+@pytest.fixture(scope="module")
+def places(demo_folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """P; a site of twelve own images and six copies of P's, of which one stands in it twice; a store."""
+    folder = tmp_path_factory.mktemp("copies")
+    site = folder / "site"
+    shutil.copytree(demo_folders[1] / "images", site)
+    images = sorted((demo_folders[0] / "images").iterdir())
+    shutil.copy(images[0], site / "copy-0.jpg")
+    shutil.copy(images[1], site / "copy-1.jpg")
+    for number in (2, 3, 4, 5):
+        picture = Image.open(images[number]).convert("RGB")
+        across = picture.width // 40
+        altered = {
+            2: picture,
+            3: picture.resize((picture.width // 2, picture.height // 2)),
+            4: ImageOps.mirror(picture),
+            5: picture.crop((across, across, picture.width - across, picture.height - across)),
+        }[number]
+        altered.save(site / f"copy-{number}.jpg", quality=70)
+    Image.open(site / "copy-2.jpg").save(site / "copy-2-again.jpg", quality=95)
+    return demo_folders[0], site, folder / "store"
+
+
+@pytest.fixture(scope="module")
+def found(places: tuple[Path, Path, Path]) -> Comparison:
+    roads, site, store = places
+    return howfar.compare(roads, site, "colour_moments", store=store, **QUICK)
+
+
+def number_of(name: str) -> str:
+    """The number of the image of P that the copy is of."""
+    return Path(name).stem.split("-")[1]
+
+
+def test_every_copy_is_found_and_nothing_else(places: tuple[Path, Path, Path], found: Comparison) -> None:
+    images = sorted((places[0] / "images").iterdir())
+    copies = found.near_duplicates[found.near_duplicates["other_dataset"] == found.primary.name]
+    assert sorted(copies["image"]) == sorted([*(f"copy-{number}.jpg" for number in range(6)), "copy-2-again.jpg"])
+    assert all(row.other == images[int(number_of(row.image))].name for row in copies.itertuples())
+    by_image = copies.set_index("image")
+    assert by_image.loc[["copy-0.jpg", "copy-1.jpg"], "kind"].tolist() == ["equal", "equal"]
+    assert (by_image.drop(["copy-0.jpg", "copy-1.jpg"])["kind"] == "near").all()
+    assert by_image["mirrored"].to_dict() == {name: name == "copy-4.jpg" for name in by_image.index}
+    assert list(found.near_duplicates) == list(COPIES)
+
+
+def test_copies_within_a_secondary_are_listed_once(found: Comparison) -> None:
+    own = found.near_duplicates[found.near_duplicates["other_dataset"] == "site"]
+    assert {frozenset(pair) for pair in zip(own["image"], own["other"], strict=True)} == {
+        frozenset(("copy-2.jpg", "copy-2-again.jpg"))
+    }
+
+
+def test_the_notes_count_them(found: Comparison) -> None:
+    primary = found.primary.name
+    assert (
+        f"5 images of site are nearly equal to images of {primary}, which makes it look nearer: --leaks drop leaves them out"
+        in found.notes
+    )
+    assert any("1 image of site is nearly equal to others in it" in note for note in found.notes)
+
+
+def test_dropped_copies_change_the_numbers_and_are_said(places: tuple[Path, Path, Path], found: Comparison) -> None:
+    roads, site, store = places
+    left = howfar.compare(roads, site, "colour_moments", store=store, leaks="drop", **QUICK)
+    assert left.datasets[0].n == found.datasets[0].n - 7
+    assert not left.images["image"].str.startswith("copy").any()
+    assert left.near_duplicates["dropped"].sum() == 7
+    assert left.leaks == ()
+    assert sum("of pavement" in row.reason for row in left.skipped) == 7
+    assert any("7 images of site were left out as copies of pavement (2 equal, 5 nearly so)" in note for note in left.notes)
+    others = [path for path in site.iterdir() if not path.name.startswith("copy")]
+    clean = howfar.compare(roads, howfar.Dataset("site", _items(site, others)), "colour_moments", store=store, **QUICK)
+    assert left.datasets[0].relative == clean.datasets[0].relative
+
+
+def _items(site: Path, kept: list[Path]) -> tuple[howfar.data.Item, ...]:
+    return tuple(item for item in howfar.Dataset.from_folder(site).items if item.path in kept)
+
+
+def test_refused_in_one_line(places: tuple[Path, Path, Path]) -> None:
+    roads, site, store = places
+    with pytest.raises(
+        InputError, match=r"secondaries must hold no image of pavement, got '7 \(site: .*and 4 more.*drop"
+    ) as error:
+        howfar.compare(roads, site, "colour_moments", store=store, leaks="refuse", **QUICK)
+    assert "\n" not in str(error.value)
+
+
+def test_several_backbones_leave_the_same_images_out(places: tuple[Path, Path, Path]) -> None:
+    roads, site, store = places
+    both = howfar.compare_backbones(roads, site, ["colour_moments", "pixels"], store=store, leaks="drop", **QUICK)
+    assert {comparison.datasets[0].n for comparison in both.comparisons} == {12}
+
+
+def test_nothing_would_be_left(places: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    shutil.copy(next((places[0] / "images").iterdir()), tmp_path / "same.jpg")
+    with pytest.raises(InputError, match="leaks must leave an image of only that is no copy"):
+        howfar.compare(places[0], f"only={tmp_path}", "colour_moments", store=places[2], leaks="drop", **QUICK)
+
+
+def test_embeddings_are_compared_by_content_alone() -> None:
+    rng = np.random.default_rng(0)
+    p, s = rng.normal(size=(30, 5)), rng.normal(size=(20, 5))
+    s[3] = p[7]
+    found = howfar.compare(p, {"site": s}, **QUICK)
+    assert found.near_duplicates[["image", "other", "kind"]].values.tolist() == [["row-3", "row-7", "equal"]]
+    assert howfar.compare(p, {"site": s}, leaks="drop", **QUICK).datasets[0].n == 19
+
+
+def test_blank_pictures_are_like_no_other(tmp_path: Path, demo_folders: list[Path]) -> None:
+    for number, shade in enumerate((10, 100, 200)):
+        Image.new("RGB", (64, 64), (shade, shade, shade)).save(tmp_path / f"{number}.png")
+    found = howfar.compare(demo_folders[0], f"blank={tmp_path}", "colour_moments", store=tmp_path / "store", **QUICK)
+    assert len(found.near_duplicates) == 0
+
+
+def test_sets_made_of_others_are_no_leaks(found: Comparison) -> None:
+    left = without_copies_of(found, ["site"])
+    assert len(left.near_duplicates) == 0
+    said = set(copy_notes(found.near_duplicates, found.primary.name))
+    assert said
+    assert not said & set(left.notes)
+    assert len(left.notes) == len(found.notes) - len(said)
+
+
+def test_a_study_file_takes_the_option() -> None:
+    from howfar.studies.distance_table import DistanceSettings
+
+    assert DistanceSettings(primary="a", secondaries=("b",), leaks="drop").leaks == "drop"

@@ -1,0 +1,145 @@
+"""Further columns of a table travel into a run, and slices by them find the camera that is far, or does worse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import howfar
+from howfar.cli.main import run
+from howfar.errors import InputError
+from howfar.results import Comparison, Relation
+
+QUICK = {"progress": False, "baselines": False, "rivals": False}
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """P of 30 pictures; a site of 36 by two cameras, the dark one B, and 4 by a third; another without a table."""
+    folder, rng = tmp_path_factory.mktemp("sliced"), np.random.default_rng(0)
+    shades = {"roads": [120] * 30, "site": [120] * 18 + [60] * 18 + [120] * 4, "other": [110] * 12}
+    for name, values in shades.items():
+        (folder / name).mkdir()
+        for number, shade in enumerate(values):
+            pixels = np.clip(rng.normal(shade + rng.normal(0, 8), 20, (24, 24, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number:02d}.png")
+    cameras = ["A"] * 18 + ["B"] * 18 + ["C"] * 4
+    table = pd.DataFrame({"image": [f"{number:02d}.png" for number in range(40)], "camera": cameras, "x": range(40)})
+    table["day"] = ["monday" if number % 2 else None for number in range(40)]
+    table.to_csv(folder / "site" / "site.csv", index=False)
+    table.assign(taken=pd.Timestamp("2026-05-01"), thumb=[b"x"] * 40).to_parquet(folder / "site" / "site.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(sites: Path) -> Comparison:
+    secondaries = [sites / "site" / "site.csv", sites / "other"]
+    options = {"by": ["camera", "day"], "out": sites / "run", "store": sites / "store", **QUICK}
+    return howfar.compare(sites / "roads", secondaries, "colour_moments", **options)
+
+
+def test_columns_travel_into_the_run(found: Comparison, sites: Path) -> None:
+    images = pd.read_parquet(sites / "run" / "images.parquet")
+    site = images[images["dataset"] == "site"]
+    assert site["camera"].tolist() == ["A"] * 18 + ["B"] * 18 + ["C"] * 4
+    # howfar's own x stays what it is.
+    assert site["table_x"].tolist() == [str(number) for number in range(40)]
+    np.testing.assert_array_equal(images["x"], images["pc1"])
+    np.testing.assert_array_equal(images["y"], images["pc2"])
+    assert site["day"].isna().sum() == 20
+    assert images.loc[images["dataset"] == "other", "camera"].isna().all()
+
+
+def test_parquet_gives_what_can_be_written_as_text(sites: Path) -> None:
+    first = howfar.Dataset.from_table(sites / "site" / "site.parquet").items[1]
+    assert dict(first.further) == {"camera": "A", "x": "1", "day": "monday", "taken": "2026-05-01 00:00:00"}
+
+
+def test_the_far_camera_stands_first_and_the_small_one_last(found: Comparison) -> None:
+    cameras = [each for each in found.slices if each.column == "camera"]
+    assert [each.value for each in cameras] == ["B", "A", "C"]
+    far, near, small = cameras
+    images = found.images[(found.images["dataset"] == "site") & (found.images["camera"] == "B")]
+    own = found.datasets[0].self_distance
+    assert own is not None
+    assert far.relative == pytest.approx(images["i_dist_mean"].mean() / own)
+    assert far.relative_ci is not None
+    assert far.relative is not None
+    assert far.relative_ci[0] < far.relative < far.relative_ci[1]
+    assert far.beyond_95 == pytest.approx((images["percentile"] > 95).mean())
+    assert far.p_value is not None
+    assert far.p_value < 0.05
+    assert far.p_value >= (far.p_value_raw or 0)
+    assert (small.n, small.small, small.relative_ci, small.p_value) == (4, True, None, None)
+    assert near.difference is not None
+    assert near.difference < 0
+    days = {each.value for each in found.slices if each.column == "day"}
+    assert days == {"", "monday"}
+    assert {each.dataset for each in found.slices} == {"site"}
+
+
+def test_the_run_comes_back_with_its_slices(found: Comparison, sites: Path) -> None:
+    assert Comparison.load(sites / "run").slices == found.slices
+    assert found.settings.by == ("camera", "day")
+    assert [row["value"] for row in found.to_dict()["slices"]][:3] == ["B", "A", "C"]
+    assert "camera = B" in repr(found)
+    page = (sites / "run" / "report.html").read_text(encoding="utf-8")
+    assert "camera = B of site lies farther than the rest of its dataset." in page
+    assert "1 of 5 slices has fewer than 10 images" in page
+
+
+def test_performance_by_slice(found: Comparison, sites: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    site = found.images[found.images["dataset"] == "site"]
+    scores = np.where(site["camera"] == "B", 0.4, 0.8) + rng.normal(0, 0.05, len(site))
+    site[["dataset", "image"]].assign(performance=scores).to_csv(sites / "scores.csv", index=False)
+    assert run(["relate", str(sites / "run"), "--performance", str(sites / "scores.csv"), "--by", "camera"]) == 0
+    shown = capsys.readouterr().out
+    assert "By slice, the worst first" in shown
+    worst, good, small = Relation.load(sites / "run").slices
+    assert [worst.value, good.value, small.value] == ["B", "A", "C"]
+    assert worst.mean == pytest.approx(scores[18:36].mean())
+    assert worst.p_value is not None
+    assert worst.p_value < 0.05
+    assert (small.small, small.mean_ci) == (True, None)
+    assert "camera = B of site does worse" in (sites / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_command_line(sites: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "compare",
+        str(sites / "roads"),
+        str(sites / "site" / "site.csv"),
+        "--backbone",
+        "colour_moments",
+        "--by",
+        "camera",
+    ]
+    words += ["--store", str(sites / "store"), "--no-baselines", "--no-rivals"]
+    assert run([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["slices"][0]["value"] == "B"
+    assert run([*words, "--by", "camra"]) == 2
+    assert "by must be a column of a secondary's table, got 'camra': did you mean camera?" in capsys.readouterr().err
+
+
+def test_what_is_no_column_is_refused(sites: Path, found: Comparison) -> None:
+    with pytest.raises(InputError, match="name a CSV or Parquet table with that column"):
+        howfar.compare(sites / "roads", sites / "other", "colour_moments", by="camera", **QUICK)
+    with pytest.raises(InputError, match="by must be the name of a column"):
+        howfar.compare(sites / "roads", sites / "other", "colour_moments", by=3, **QUICK)
+    table = found.images[["dataset", "image"]].assign(performance=0.5)
+    with pytest.raises(InputError, match="by must be a column of the datasets' tables in the run, got 'x1'"):
+        howfar.relate(found, table, by="x1")
+
+
+def test_nearest_images_of_p_are_named(found: Comparison) -> None:
+    images = found.images
+    assert images["nearest1"].isin(found.primary_images["image"]).all()
+    distances = images[[f"nearest{number}_distance" for number in range(1, 6)]].to_numpy()
+    assert (np.diff(distances, axis=1) >= 0).all()
+    np.testing.assert_allclose(distances.mean(axis=1), images["knn"], rtol=1e-12)
