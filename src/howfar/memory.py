@@ -7,11 +7,12 @@ passed from call to call: it changes no result, so it is no argument of any func
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from howfar.errors import InputError
 
@@ -22,6 +23,12 @@ UNITS = {"": 1, "b": 1} | {
 }
 SLACK = 28 << 20
 """Bytes that are always held: a piece of a mapped shard, tables, the allocator's own."""
+FILE_BYTES: Final = 2 << 30
+"""Bytes that one file of the user's, or the pictures that are decoded at a time, may take without a budget."""
+FILE_RATIO: Final = 16
+"""How many times its own size a file may take without a budget, where that is more."""
+FILE_VARIABLE: Final = "HOWFAR_MEMORY"
+"""Environment variable that says what a file may take where there is no budget, for commands without ``--memory``."""
 
 
 class Budget(NamedTuple):
@@ -44,13 +51,15 @@ class Budget(NamedTuple):
 
 
 _set: ContextVar[Budget | None] = ContextVar("howfar-memory", default=None)
+# Threads that work for the block do not know its context.
+_entered: list[Budget] = []
 _steps: ContextVar[list[tuple[Budget, int, str, str]] | None] = ContextVar("howfar-memory-plan", default=None)
 
 
-def parse_size(size: str | int) -> int:
+def parse_size(size: str | int, name: str = "memory") -> int:
     """Convert a size as people write it to bytes: 512MB, 2G, 1.5GiB, 2000000000.
 
-    Raises `InputError` for a size that is not of that form, or not above 0.
+    `name` is what the caller calls it in error lines. Raises `InputError` for a size that is not of that form, or not above 0.
 
     Examples
     --------
@@ -59,7 +68,7 @@ def parse_size(size: str | int) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(size).strip().lower())
     if not match or match[2] not in UNITS or not (count := int(float(match[1]) * UNITS[match[2]])):
-        raise InputError.of("memory", "must be a size", size, "write 512MB, 2GB, 1.5GiB, or bytes")
+        raise InputError.of(name, "must be a size", size, "write 512MB, 2GB, 1.5GiB, or bytes")
     return count
 
 
@@ -79,10 +88,13 @@ def within(size: str | int | Budget | None) -> Iterator[None]:
         count = parse_size(size)
         size = Budget(count, 0, count)
     token = _set.set(size)
+    _entered.extend([size] if size else [])
     try:
         yield
     finally:
         _set.reset(token)
+        if size:
+            _entered.remove(size)
 
 
 def is_set() -> bool:
@@ -155,6 +167,48 @@ def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take f
         raise _too_little(whole, needed, what, remedy)
     steps.append((whole, needed, what, remedy))
     return 1
+
+
+def file_limit(size: int = 0) -> int:
+    """Compute how many bytes a file of this size may take in memory: the budget, or without one 2 GiB or 16 times its size.
+
+    The environment variable ``HOWFAR_MEMORY`` stands for a budget where there is none. A thread in which no budget is set has
+    that of the block that was entered last in this process. Raises `InputError` where the variable holds no size.
+
+    Examples
+    --------
+    >>> file_limit(), file_limit(size=10**9)
+    (2147483648, 16000000000)
+    >>> with within("100MB"), beside(10**7):
+    ...     file_limit(size=10**9)
+    90000000
+    """
+    whole = _set.get() or (_entered[-1] if _entered else None)
+    if whole is not None:
+        return max(1, whole.total - whole.reserved)
+    given = os.environ.get(FILE_VARIABLE)
+    return parse_size(given, FILE_VARIABLE) if given else max(FILE_BYTES, FILE_RATIO * size)
+
+
+def check_file(needed: int, file: object, size: int = 0) -> None:
+    """Refuse a file that would take more memory than `file_limit` allows, before it takes it.
+
+    `needed` are the bytes that reading takes, as the file's own directory, metadata or header tell; `size` are those of the
+    file. Raises `InputError`: the line says how much is needed, and how to allow it.
+
+    Examples
+    --------
+    >>> check_file(4 * 10**9, "roads.parquet", size=9400)
+    Traceback (most recent call last):
+    howfar.errors.InputError: memory must be at least 4,000 MB to read roads.parquet, got '2,147 MB': if the file is to be
+    trusted give more (--memory 4000MB; HOWFAR_MEMORY=4000MB where there is no such option)
+    """
+    limit = file_limit(size)
+    if needed > limit:
+        megabytes = -(-needed // 10**6)
+        option = f"--memory {megabytes}MB; {FILE_VARIABLE}={megabytes}MB where there is no such option"
+        remedy = f"if the file is to be trusted give more ({option})"
+        raise InputError.of("memory", f"must be at least {megabytes:,} MB to read {file}", f"{limit // 10**6:,} MB", remedy)
 
 
 @contextmanager

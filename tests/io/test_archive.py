@@ -111,10 +111,13 @@ def member(name: str, data: bytes | str) -> Callable[[zipfile.ZipFile], None]:
         ([member("manifest.json", "{")], "JSONDecodeError"),
         ([member("manifest.json", b"\xff")], "UnicodeDecodeError"),
         ([member("manifest.json", "[1]")], "its manifest is no JSON object"),
-        ([member("manifest.json", "{}"), member("x.npy", b"")], "(ValueError: EOF"),
+        ([member("manifest.json", "{}"), member("x.npy", b"")], "(ValueError: it does not begin"),
         ([member("manifest.json", "{}"), member("x.npy", b"text that is no array")], "(ValueError"),
         ([member("manifest.json", "{}"), member("x.npy", npy(np.arange(9))[:-5])], "(ValueError"),
-        ([member("manifest.json", "{}"), member("x.npy", npy(np.array([{}], object), True))], "allow_pickle=False"),
+        (
+            [member("manifest.json", "{}"), member("x.npy", npy(np.array([{}], object), True))],
+            "it holds object, not plain numbers",
+        ),
     ],
 )
 def test_members_that_are_not_what_they_should_be(changes: Any, words: str, tmp_path: Path) -> None:

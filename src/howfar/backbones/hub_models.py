@@ -44,7 +44,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """Read a mapping from a JSON file; anything else raises `InputError`."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} cannot be read ({one_line(error)})") from error
     if not isinstance(document, dict):
         raise InputError(f"{file} cannot be read: it must hold a mapping")

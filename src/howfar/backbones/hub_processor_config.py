@@ -47,7 +47,7 @@ def model_input(config: Mapping[str, Any], size: int | Sequence[int] | None = No
     # EfficientNet's processor may divide by the deviation twice.
     power = 2 if config.get("include_top", "EfficientNet" in str(config.get("image_processor_type"))) else 1
     number = config.get("resample", 3)
-    if number not in _FILTERS:
+    if not isinstance(number, int) or number not in _FILTERS:
         raise InputError.of("resample of preprocessor_config.json", "must be a filter of Pillow's, 0 to 3", number)
     means, deviations = tuple((value + shift) / factor for value in mean), tuple(value**power / factor for value in std)
     return ModelInput(sides, _FILTERS[number], means, deviations)

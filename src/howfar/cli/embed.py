@@ -30,13 +30,14 @@ def embed(
     from howfar.settings import checked, picked
     from howfar.store import Store
 
-    parsed = [parse(dataset) for dataset in datasets]
+    given = checked(StoredEmbedOptions, chosen)
+    with within(given["memory"]):
+        parsed = [parse(dataset) for dataset in datasets]
     ready = [dataset.name for dataset in parsed if not isinstance(dataset, Dataset)]
     if ready:
         remedy = "compare takes embeddings as they are"
         raise InputError.of("datasets", "must hold images", f"embeddings: {', '.join(ready)}", remedy)
     model = load_backbone(backbone, **picked(BackboneOptions, chosen))
-    given = checked(StoredEmbedOptions, chosen)
     store = Store(str(chosen["store"]) if "store" in chosen else None)
     with within(given["memory"]):
         features = [

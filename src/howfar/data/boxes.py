@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from howfar.errors import InputError, MissingPathError
+from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
 
 FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], …], "scores": [0.9, …], "labels": ["car", …]}, …]'
@@ -25,8 +25,8 @@ def read_boxes(path: str | Path, what: str = "predictions") -> dict[str, dict[st
         raise MissingPathError(f"no file of {what} at {file}: check the path")
     try:
         document = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not readable JSON ({error}): write {what} as {FORM}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{file} is not readable JSON ({one_line(error, 120)}): write {what} as {FORM}") from error
     if not isinstance(document, list) or not document:
         raise InputError(f"{file} must hold a list with one object an image: write {what} as {FORM}")
     boxes_of: dict[str, dict[str, Any]] = {}

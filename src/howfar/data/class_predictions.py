@@ -12,6 +12,7 @@ import pandas as pd
 from howfar.arrays import Float64Array
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
+from howfar.io.parquet import read_frame
 
 IMAGE, PREDICTED, CONFIDENCE = "image", "predicted", "confidence"
 
@@ -69,14 +70,14 @@ def read_classes(path: str | Path) -> ClassPredictions:
 
 
 def _read(file: Path) -> pd.DataFrame:
-    import pyarrow as pa
-
     try:
         if file.suffix.lower() == ".csv":
             # Texts as they stand: a class may be called NA.
             return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
-        return pd.read_parquet(file).rename(columns=str)
-    except (ValueError, OSError, pa.ArrowException) as error:
+        return read_frame(file).rename(columns=str)
+    except InputError:
+        raise
+    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
         raise InputError(f"{file} is not a readable table ({one_line(error, 120)}): pass UTF-8 CSV or Parquet") from error
 
 

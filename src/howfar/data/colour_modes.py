@@ -11,6 +11,8 @@ from PIL import Image
 from howfar.errors import ImageError
 
 WHITE = (255, 255, 255)
+_BAND = 1 << 22
+"""Pixels of a transparent picture that are converted at a time."""
 
 
 def is_wide(image: Image.Image) -> bool:
@@ -45,10 +47,20 @@ def to_rgb(image: Image.Image, paper: tuple[int, int, int] = WHITE) -> Image.Ima
     if image.has_transparency_data:
         # Premultiplied modes convert only to their own plain form.
         plain = image.convert({"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode)) if image.mode.endswith("a") else image
-        over = plain.convert("RGBA")
-        under = Image.new("RGBA", over.size, (*paper, 255))
-        return Image.alpha_composite(under, over).convert("RGB")
+        return _laid_on(plain, paper)
     return image.convert("RGB")
+
+
+def _laid_on(image: Image.Image, paper: tuple[int, int, int]) -> Image.Image:
+    """Lay a transparent picture on a colour, some rows at a time, since the steps need four pictures."""
+    laid = Image.new("RGB", image.size)
+    rows = max(1, _BAND // max(1, image.width))
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(image.height, top + rows)))
+        band.info = image.info
+        over = band.convert("RGBA")
+        laid.paste(Image.alpha_composite(Image.new("RGBA", over.size, (*paper, 255)), over).convert("RGB"), (0, top))
+    return laid
 
 
 def wide_values(image: Image.Image) -> NDArray[Any]:

@@ -37,7 +37,7 @@ def read_shards(files: Sequence[Location], name: str, root: Location, table: Par
     for file in files:
         try:
             listing = opened(file, fresh=True, file=table).listing()
-        except (HowfarError, OSError) as error:
+        except (HowfarError, OSError) as error:  # a shard that is damaged costs its own images alone
             if len(files) == 1:
                 raise
             skipped.append(Skipped(name, printable(file), _reason(error)))
@@ -108,8 +108,8 @@ def _choices(pattern: str, inner: str) -> Iterator[str]:
     if not numbers:
         yield from inner.split(",") if "," in inner else [f"{{{inner}}}"]
         return
-    low, high = int(numbers[1]), int(numbers[2])
-    if low > high or high - low >= _MOST:
+    low, high = (int(number) if len(number) < 1000 else -1 for number in numbers.groups())
+    if low < 0 or high < 0 or low > high or high - low >= _MOST:
         raise InputError.of("dataset", f"must have ranges that rise, over at most {_MOST:,} numbers", pattern)
     yield from (f"{number:0{len(numbers[1])}d}" for number in range(low, high + 1))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,10 +16,14 @@ from howfar.data.mapped_rows import ChosenRows, MappedRows, let_go, mapping_of
 from howfar.data.read import content_hash
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import Location, as_location
+from howfar.io.npy import map_array, read_array
+from howfar.memory import check_file
 from howfar.protocols import Rows
 from howfar.results import Features, Skipped
 
 _BLOCK_BYTES = 1 << 26
+_ROW_BYTES = 400
+"""Bytes of a row's name, hash and number."""
 
 
 def load_embeddings(path: str | Path, name: str | None = None) -> Features:
@@ -78,6 +81,7 @@ def from_array(
     >>> from_array(np.array([[1.0, 2.0], [np.nan, 0.0]]), "roads").skipped[0].path
     'roads: row-1'
     """
+    check_file(_ROW_BYTES * len(array) if array.ndim else 0, source or name, array.nbytes)
     values = _as_floats(array, name)
     mapped = mapping_of(values)
     names = _row_names(len(values)) if images is None else tuple(images)
@@ -135,15 +139,10 @@ def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
 
 def _read_npy(file: Location) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = (
-            np.load(file, mmap_mode="r", allow_pickle=False)
-            if isinstance(file, Path)
-            else np.load(io.BytesIO(file.read_bytes()), allow_pickle=False)
-        )
-    except (ValueError, EOFError, OSError) as error:
+        return map_array(file) if isinstance(file, Path) else read_array(file.read_bytes())
+    except (ValueError, OSError) as error:
         rule = f"is not a readable NumPy array ({one_line(error, 120)})"
         raise InputError(f"{file} {rule}: write it with numpy.save, as plain numbers") from error
-    return array
 
 
 def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]]:
@@ -166,13 +165,12 @@ def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]
 
 
 def _stack(file: Location, column: Any, names: Sequence[str]) -> NDArray[Any]:
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
         lengths = np.concatenate([pc.list_value_length(chunk.drop_null()).to_numpy() for chunk in column.chunks])
         values = np.concatenate([chunk.drop_null().flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks])
-    except (pa.ArrowException, AttributeError) as error:
+    except Exception as error:  # lists of what is no number are refused in many ways
         raise InputError.of(f"{file}: column embedding", "must hold lists of numbers", str(column.type)) from error
     unequal = np.flatnonzero(lengths != lengths[0])
     if len(unequal):

@@ -30,7 +30,7 @@ class FoundFiles(NamedTuple):
     faults: list[tuple[Path, str]]
 
 
-def natural_key(name: str) -> tuple[list[str | int], str]:
+def natural_key(name: str) -> tuple[list[str | tuple[int, str]], str]:
     """Make a sort key by which digits in names count as numbers; names that differ in leading zeros alone keep an order.
 
     Examples
@@ -38,9 +38,12 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     >>> sorted(["b10", "b9", "a", "b09"], key=natural_key)
     ['a', 'b09', 'b9', 'b10']
     """
-    # Odd positions of the split are digits, so text meets text and numbers meet numbers.
+    # Odd positions of the split are digits, so text meets text and numbers meet numbers. These are compared by their lengths
+    # and digits, since Python converts no number of thousands of digits.
     parts = re.split(r"([0-9]+)", name)
-    return [int(part) if position % 2 else part for position, part in enumerate(parts)], name
+    digits = {part: part.lstrip("0") for part in parts[1::2]}
+    keys = [(len(digits[part]), digits[part]) if position % 2 else part for position, part in enumerate(parts)]
+    return keys, name
 
 
 def stem(path: str) -> str:

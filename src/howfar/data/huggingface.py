@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from howfar.data.container_datasets import read_shards
+from howfar.data.containers.arrow import look_ahead
 from howfar.data.dataset import Dataset
+from howfar.data.folder_walk import is_text
 from howfar.errors import InputError, MissingExtraError, one_line
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
@@ -40,17 +42,21 @@ def read_saved(folder: Path, name: str | None = None) -> Dataset:
     """
     if (folder / SPLITS).is_file() and not (folder / STATE).is_file():
         splits = _json(folder / SPLITS).get("splits")
-        if not isinstance(splits, list) or not splits:
+        if not isinstance(splits, list) or not splits or not all(map(_is_file_name, splits)):
             raise InputError(f"{folder / SPLITS} names no split: save the dataset anew")
-        split = _only([str(split) for split in splits], str(folder), f"{folder}/{{}}")
+        split = _only(splits, str(folder), f"{folder}/{{}}")
         return read_saved(folder / split, name or folder.name)
     state = _json(folder / STATE)
     try:
-        files = [folder / str(file["filename"]) for file in state["_data_files"]]
+        names = [file["filename"] for file in state["_data_files"]]
+        files = [folder / name for name in names if _is_file_name(name)]
+        if len(files) < len(names):
+            raise TypeError("no file is called so")
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / STATE} lists no data files: save the dataset anew with save_to_disk") from error
     if state.get("_indices_data_files"):
         raise InputError(f"{folder} keeps a choice of rows beside its data: call flatten_indices() before save_to_disk")
+    look_ahead(files)
     return read_shards(files, name or folder.name, folder)
 
 
@@ -126,11 +132,16 @@ def _only(splits: Sequence[str], what: str, form: str) -> str:
     return splits[0]
 
 
+def _is_file_name(name: object) -> bool:
+    return isinstance(name, str) and "\0" not in name and is_text(name)
+
+
 def _json(file: Path) -> dict[str, Any]:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not readable JSON ({error}): save the dataset anew with save_to_disk") from error
+    except (OSError, ValueError, RecursionError) as error:
+        reason = one_line(error, 120)
+        raise InputError(f"{file} is not readable JSON ({reason}): save the dataset anew with save_to_disk") from error
     if not isinstance(document, dict):
         raise InputError(f"{file} is not what save_to_disk writes: save the dataset anew")
     return document

@@ -21,6 +21,7 @@ from typing import IO, Any, TypeAlias, cast
 from PIL import Image, UnidentifiedImageError
 
 from howfar.data.colour_modes import to_rgb
+from howfar.data.decoding_memory import decoding, decoding_bytes, pictures_in_use
 from howfar.data.read import opened_file
 from howfar.errors import ImageError, one_line
 
@@ -68,10 +69,12 @@ def decode(data: bytes) -> Decoded:
     The EXIF orientation is applied. Grey, 1-bit and palette pictures become RGB; transparency is laid on white; 16-bit grey is
     scaled linearly, 0-65535 to 0-255; floating values are taken as 0-1; CMYK (Adobe's inverted JPEG too), YCbCr and LAB are
     converted, without embedded colour profiles. Of several frames or pages the first is taken, and noted. A cut file is
-    refused, never filled up with grey.
+    refused, never filled up with grey. Where threads decode large pictures, they wait for each other, so that all together take
+    no more than `howfar.memory.file_limit` allows.
 
-    Raises `ImageError` with the reason in one short line: not an image, truncated, damaged, more than `MAX_PIXELS` pixels
-    (looked up before anything is decoded), a side under `MIN_SIDE` pixels, or values with no agreed meaning.
+    Raises `ImageError` with the reason in one short line: not an image, truncated, damaged, more than `MAX_PIXELS` pixels or
+    more memory than is allowed (looked up before anything is decoded), a side under `MIN_SIDE` pixels, or values with no agreed
+    meaning.
 
     Examples
     --------
@@ -83,27 +86,23 @@ def decode(data: bytes) -> Decoded:
     Traceback (most recent call last):
     howfar.errors.ImageError: not an image that Pillow can read
     """
-    loaded = load(data)
-    try:
-        with _quiet_pillow():
+    with pictures_in_use():
+        loaded = load(data)
+        with damage_named():
             return Decoded(to_rgb(loaded.image), loaded.note)
-    except Exception as error:
-        raise ImageError(_reason(error)) from error
 
 
 def load(data: bytes) -> Decoded:
     """Decode an image file, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …). Raises as `decode`."""
     openers = _openers()
-    try:
-        with _quiet_pillow():
-            image = _open(io.BytesIO(data), openers)
-            _check_size(*image.size)
-            _check_strips(image)
-            note = _frames_note(image)
+    with damage_named():
+        image = _open(io.BytesIO(data), openers)
+        _check_size(*image.size)
+        _check_strips(image)
+        note = _frames_note(image)
+        with decoding(decoding_bytes(image), f"{image.width}×{image.height} pixels"):
             image.load()
             return Decoded(_upright(image), note)
-    except Exception as error:
-        raise ImageError(_reason(error)) from error
 
 
 def size(path: str | Path) -> tuple[int, int]:
@@ -113,18 +112,14 @@ def size(path: str | Path) -> tuple[int, int]:
     all the same).
     """
     openers = _openers()
-    with opened_file(path) as stream:
-        try:
-            with _quiet_pillow():
-                image = _open(stream, openers)
-                _check_size(*image.size)
-                return _upright_size(image)
-        except Exception as error:
-            raise ImageError(_reason(error)) from error
+    with opened_file(path) as stream, damage_named():
+        image = _open(stream, openers)
+        _check_size(*image.size)
+        return _upright_size(image)
 
 
 @contextmanager
-def _quiet_pillow() -> Iterator[None]:
+def quiet_pillow() -> Iterator[None]:
     """Ignore warnings from Pillow's modules until the last thread that is inside has left.
 
     `warnings.catch_warnings` is no use among threads: on leaving, each puts back the list of filters that it found.
@@ -219,6 +214,16 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     except Exception:  # as in `_upright`
         turn = None
     return (height, width) if turn in _SIDEWAYS else (width, height)
+
+
+@contextmanager
+def damage_named() -> Iterator[None]:
+    """Turn whatever Pillow raises over a picture in the block into `ImageError` with the reason."""
+    try:
+        with quiet_pillow():
+            yield
+    except Exception as error:
+        raise ImageError(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:

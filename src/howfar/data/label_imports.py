@@ -23,6 +23,7 @@ from howfar.data.prediction_matching import match_names
 from howfar.data.run_lengths import MOST, compressed, from_brush, from_columns, from_rows
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.location import absolute
+from howfar.memory import check_file
 
 __all__ = ["Labels", "read_labels"]
 
@@ -38,6 +39,8 @@ _DAMAGED = (
     RecursionError,
     ElementTree.ParseError,
 )
+_COPIES = 3
+"""How many times a shape is held while it is drawn and joined."""
 KINDS = "a folder of masks, or a file that COCO (.json), CVAT (.xml) or Label Studio (.json) exported"
 
 
@@ -94,7 +97,7 @@ def read_labels(dataset: Dataset, source: str | Path) -> Labels:
     except MissingExtraError:
         raise
     except _DAMAGED as error:
-        raise InputError(f"{printable(path)} cannot be read ({one_line(error)}): pass {KINDS}") from error
+        raise InputError(f"{printable(path)} cannot be read ({one_line(error, 300)}): pass {KINDS}") from error
     return Labels(*_matched(dataset, by_key), unsure=unsure)
 
 
@@ -115,8 +118,12 @@ def _matched(dataset: Dataset, by_key: Mapping[str, Any]) -> tuple[dict[str, Any
 def _joined(shapes: Shapes) -> dict[str, NDArray[np.bool_]]:
     """Join the shapes of each image into one foreground."""
     joined: dict[str, NDArray[np.bool_]] = {}
+    held = 0
     for name, shape in shapes:
         key = stem(name)
+        if key not in joined:
+            held += shape.nbytes
+            check_file(held, "the masks of the labels")
         joined[key] = joined[key] | shape if key in joined else shape
     return joined
 
@@ -274,6 +281,7 @@ def _blank(height: int, width: int) -> NDArray[np.bool_]:
     whole = all(isinstance(side, int) and not isinstance(side, bool) for side in (height, width))
     if not whole or not (height >= 1 and width >= 1 and height * width <= MOST):
         raise InputError.of("size of an image", "must be whole numbers of pixels, at least 1 each", (width, height))
+    check_file(_COPIES * height * width, "a shape of the labels")
     return np.zeros((height, width), np.bool_)
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data.colour_modes import is_wide, to_rgb, wide_values
-from howfar.data.images import load
+from howfar.data.decoding_memory import pictures_in_use
+from howfar.data.images import damage_named, load
 from howfar.data.read import read_bytes
 from howfar.errors import ImageError
 
@@ -41,8 +42,10 @@ def read_mask(path: str | Path) -> NDArray[np.bool_]:
 
 def decode_mask(data: bytes) -> Mask:
     """Decode the bytes of a mask file, and say whether it holds grey levels. Raises as `read_mask`."""
-    image = load(data).image
-    values = _eight_bit(image)
+    with pictures_in_use():
+        image = load(data).image
+        with damage_named():
+            values = _eight_bit(image)
     lossy, top = image.format in LOSSY, int(values.max())
     if top == 1 and not lossy:
         raise ImageError("a mask of 0 and 1: foreground is above 127, so multiply it by 255")

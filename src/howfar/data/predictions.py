@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,15 @@ from PIL import Image
 from howfar.arrays import FloatArray
 from howfar.data.colour_modes import is_wide, to_rgb, wide_values
 from howfar.data.dataset import Dataset
+from howfar.data.decoding_memory import pictures_in_use
 from howfar.data.folder_walk import EXTENSIONS, natural_key, printable, stem, walk
-from howfar.data.images import load
+from howfar.data.images import damage_named, load
 from howfar.data.masks import LOSSY
 from howfar.data.prediction_matching import match_names, no_match
 from howfar.data.read import read_bytes
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.location import absolute
+from howfar.io.npy import read_array
 
 ARRAY = ".npy"
 
@@ -130,8 +133,10 @@ def read_prediction(path: str | Path) -> Prediction:
     if Path(path).suffix.lower() == ARRAY:
         values, lossy = _array(data), False
     else:
-        image = load(data).image
-        values, lossy = _picture(image), image.format in LOSSY
+        with pictures_in_use():
+            image = load(data).image
+            with damage_named():
+                values, lossy = _picture(image), image.format in LOSSY
     return Prediction(_unit(values), lossy, _faint(values))
 
 
@@ -171,11 +176,11 @@ def _see_through(image: Image.Image) -> bool:
 
 def _array(data: bytes) -> NDArray[Any]:
     try:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
-    except Exception as error:  # over a damaged file it may raise anything
+        array = read_array(data)
+    except ValueError as error:
+        if is_zipfile(BytesIO(data)):
+            raise ImageError("an archive of arrays (.npz): save one array as .npy") from error
         raise ImageError("not a .npy array of numbers, or damaged") from error
-    if not isinstance(array, np.ndarray):
-        raise ImageError("an archive of arrays (.npz): save one array as .npy")
     shape = array.shape
     array = array.reshape([side for side in shape if side != 1]) if array.ndim > 2 else array
     if array.ndim != 2 or array.size == 0:

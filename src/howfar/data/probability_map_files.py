@@ -7,9 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from howfar.data.dataset import Dataset
+from howfar.data.images import quiet_pillow
 from howfar.data.item import Item
 from howfar.data.prediction_matching import unshared
 from howfar.errors import InputError
@@ -88,9 +89,9 @@ def signature_of(path: Path) -> str | None:
         _refuse_folder(path)
         return None
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with quiet_pillow(), Image.open(path, formats=("PNG",)) as image:
             return str(image.info.get(KEY, ""))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+    except Exception:  # over a damaged file Pillow may raise anything
         return ""
 
 

@@ -110,7 +110,7 @@ def _status(file: Path) -> os.stat_result | None:
         if file.is_symlink():
             raise ImageError("broken link") from error
         return None
-    except NotADirectoryError:
+    except (NotADirectoryError, ValueError):  # no file's name holds a NUL
         return None
 
 

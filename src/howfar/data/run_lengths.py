@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import InputError
+from howfar.memory import check_file
 
 __all__ = ["compressed", "from_brush", "from_columns", "from_rows", "to_brush", "to_columns", "to_rows"]
 
@@ -125,8 +126,11 @@ def from_brush(stream: Sequence[int], height: int, width: int) -> NDArray[np.boo
     try:
         if not 0 < height * width <= MOST:
             raise ValueError(f"an image of {width} × {height} pixels")
+        check_file((CHANNELS + 1) * height * width, "a brush of the labels")
         values = np.zeros(height * width * CHANNELS, dtype=np.uint8)
         _read_brush(np.asarray(stream, dtype=np.uint8).tobytes(), values)
+    except InputError:
+        raise
     except (ValueError, IndexError, OverflowError) as error:
         raise InputError(f"the run lengths of a brush cannot be read ({error}): export it again") from error
     return np.asarray(values.reshape(height, width, CHANNELS)[..., -1] > 127)

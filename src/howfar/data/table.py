@@ -32,7 +32,8 @@ def list_table(table: Location | ParquetFile, name: str | None = None) -> Datase
     for number, row in enumerate(rows, start=1):
         item, faults = _item(location, number, row)
         if item.name in first_row:
-            raise InputError(f"{location}: image {item.name} is in rows {first_row[item.name]} and {number}: drop one of them")
+            name = one_line(item.name, 200)
+            raise InputError(f"{location}: image {name} is in rows {first_row[item.name]} and {number}: drop one of them")
         first_row[item.name] = number
         skipped.extend(Skipped(name, str(file), reason) for file, reason in faults)
         if not any(file == item.path for file, _ in faults):
@@ -94,8 +95,11 @@ def _beside(table: Location, cell: str) -> Location:
 
 def _fault(location: Location) -> str | None:
     """Return why there is no image, if so; what lies behind a URL is asked for when it is read."""
-    if not isinstance(location, Path) or location.is_file():
-        return None
+    try:
+        if not isinstance(location, Path) or location.is_file():
+            return None
+    except OSError as error:  # a name that is too long
+        return error.strerror or "no such file"
     if location.is_dir():
         return "a folder, not an image"
     if location.exists():

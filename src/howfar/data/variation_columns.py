@@ -10,6 +10,7 @@ import pandas as pd
 from howfar.data.dataset import Dataset
 from howfar.errors import InputError, one_line
 from howfar.io.location import as_location, is_url, open_binary
+from howfar.io.parquet import read_frame
 
 _PARQUET = (".parquet", ".pq")
 
@@ -62,8 +63,10 @@ def _table(dataset: Dataset) -> pd.DataFrame:
         raise InputError.of("columns", rule, str(dataset.root), "name a pattern instead")
     try:
         with open_binary(location) as file:
-            table = pd.read_parquet(file) if ending in _PARQUET else pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+            table = read_frame(file, None) if ending in _PARQUET else pd.read_csv(file, dtype=str, keep_default_na=False)
+    except InputError:
+        raise
+    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
         raise InputError(f"{location} is not a readable table ({one_line(error, 120)})") from error
     table.columns = table.columns.str.strip()
     if "image" not in table:

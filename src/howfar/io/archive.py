@@ -5,7 +5,6 @@ The manifest is ``manifest.json``, and each array an ``.npy`` member.
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 import zlib
@@ -18,12 +17,14 @@ from numpy.typing import NDArray
 
 from howfar.errors import InputError, MissingPathError, StoreError, one_line
 from howfar.io.atomic import appearing
+from howfar.io.npy import read_array
+from howfar.memory import check_file
 
 MANIFEST = "manifest.json"
 _ARRAY = ".npy"
 # A fixed moment, so that the same content is the same file.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
-_DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError, NotImplementedError, RuntimeError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError, RuntimeError, OverflowError)
 
 
 def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -54,7 +55,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read the manifest and the arrays of an archive, by name.
 
     Raises `MissingPathError` where there is no such file, and `StoreError` where it is no such archive or is damaged: every
-    member carries a checksum.
+    member carries a checksum. Raises `InputError` where its members take more memory than is allowed, once unpacked.
 
     Examples
     --------
@@ -69,9 +70,12 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         raise MissingPathError(f"nothing at {path}: check the path")
     try:
         with zipfile.ZipFile(path) as archive:
+            check_file(unpacked_bytes(archive), path, path.stat().st_size)
             document = json.loads(archive.read(MANIFEST))
             names = [name for name in archive.namelist() if name.endswith(_ARRAY)]
             arrays = {name.removesuffix(_ARRAY): _array(archive, name) for name in names}
+    except InputError:
+        raise
     except _DAMAGED as error:
         reason = f"{type(error).__name__}: {one_line(error, 120)}"
         raise StoreError(f"{path} is no such archive, or is damaged ({reason})") from error
@@ -82,6 +86,21 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     # Whole first: the length is what the archive says, and the checksum is compared before the header is believed.
-    data = io.BytesIO(archive.read(name))
-    array: NDArray[Any] = np.lib.format.read_array(data, allow_pickle=False)
-    return array
+    return read_array(archive.read(name))
+
+
+def unpacked_bytes(archive: zipfile.ZipFile) -> int:
+    """Compute from a zip file's directory how many bytes its members take when all are read, the largest one twice.
+
+    A member is never unpacked beyond the size that stands in the directory.
+
+    Examples
+    --------
+    >>> import io
+    >>> with zipfile.ZipFile(io.BytesIO(), "w") as archive:
+    ...     archive.writestr("note.txt", "text")
+    ...     unpacked_bytes(archive)
+    8
+    """
+    sizes = [member.file_size for member in archive.infolist()]
+    return sum(sizes) + max(sizes, default=0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from howfar.data import content_hash, decode, read_bytes
+from howfar.data.decoding_memory import pictures_in_use
 from howfar.errors import ImageError
 from howfar.protocols import Backbone, Item
 from howfar.store import FeatureStore
@@ -129,8 +130,10 @@ class EmbedBatch:
             for content, (_, data) in files.items():
                 wanted = [index for index, own in enumerate(mine) if content in own]
                 try:
-                    image = decode(data).image if wanted else None
-                    arrays = [self.backbones[index].prepare(image) for index in wanted if image is not None]
+                    with pictures_in_use():
+                        image = decode(data).image if wanted else None
+                        arrays = [self.backbones[index].prepare(image) for index in wanted if image is not None]
+                        del image
                 except ImageError as error:
                     faults[content] = str(error)
                     continue

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+
+from howfar.data.images import size
+from howfar.errors import ImageError
 
 LARGER = 2.0
 """Images this many times as large as the largest that were learnt from are warned of."""
@@ -55,7 +57,7 @@ def size_note(dataset: str, data: Mapping[str, Any], trained: int, size: int, ma
 def _side(path: Path) -> float | None:
     """Read a picture's side from its header; None where there is none."""
     try:
-        with Image.open(path) as picture:
-            return math.sqrt(picture.width * picture.height)
-    except (OSError, UnidentifiedImageError):
+        width, height = size(path)
+    except ImageError:
         return None
+    return math.sqrt(width * height)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from howfar.numbers import format_interval, format_number
 from howfar.results.json_values import plain
 from howfar.results.records import Provenance
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -87,6 +87,14 @@ class Adaptation(Result):
     DOCUMENT: ClassVar = "adaptation.json"
     TABLES: ClassVar = {name: f"{name}.parquet" for name in _TABLES}
     LATER: ClassVar = _LATER
+    COLUMNS: ClassVar = {
+        "models": holding("model", "seed shots"),
+        "scores": holding("model dataset", "seed n mean_f"),
+        "images": holding("model dataset image", "seed f"),
+        "picks": holding("strategy dataset image", "seed"),
+        "gains": holding("model dataset", "gain low high"),
+        "suppression": holding("model", "share"),
+    }
     COMMAND: ClassVar = "adapt"
     MISSING: ClassVar = "name a folder that howfar adapt wrote"
     SUBJECT: ClassVar = ": the adaptation"

@@ -12,7 +12,7 @@ from howfar.numbers import format_number, signed
 from howfar.results.comparison import BaselineSummary, Comparison, DatasetSummary
 from howfar.results.json_values import plain
 from howfar.results.records import Skipped
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class BackboneComparison(Result):
 
     DOCUMENT: ClassVar = "backbones.json"
     TABLES: ClassVar = {"agreement": "agreement.parquet"}
+    COLUMNS: ClassVar = {"agreement": holding("one other dataset", "n spearman")}
     COMMAND: ClassVar = "compare"
     MISSING: ClassVar = "name a folder that compare wrote with several backbones"
     SUBJECT: ClassVar = ": the comparison by several backbones"

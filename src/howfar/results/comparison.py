@@ -13,7 +13,7 @@ from howfar.results.copies import no_copies
 from howfar.results.json_values import plain
 from howfar.results.records import Leak, Provenance, Skipped
 from howfar.results.relation import Relation
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.slices import DistanceSlice, distance_table, too_small
 from howfar.results.tables import Cells, as_text
 
@@ -138,6 +138,10 @@ class Comparison(Result):
         "near_duplicates": "near_duplicates.parquet",
     }
     LATER: ClassVar = ("near_duplicates",)
+    COLUMNS: ClassVar = {
+        "images": holding("dataset image path content", "i_dist i_dist_mean i_dist_scaled knn percentile p_value"),
+        "primary_images": holding("against image path content", "i_dist_mean"),
+    }
     COMMAND: ClassVar = "compare"
     MISSING: ClassVar = "pass a run folder that howfar compare --out wrote"
     FIGURES: ClassVar = "figures"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from howfar.results.records import Provenance
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Components(Result):
 
     DOCUMENT: ClassVar = "components.json"
     TABLES: ClassVar = {"distances": "distances.parquet"}
+    COLUMNS: ClassVar = {"distances": holding("backbone dataset", "components o_dist_mean o_dist_scaled relative")}
     COMMAND: ClassVar = "study"
     MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of components"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from howfar.results.records import Average, Provenance, Skipped
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class Edges(Result):
 
     DOCUMENT: ClassVar = "edges.json"
     TABLES: ClassVar = {"images": "images.parquet"}
+    COLUMNS: ClassVar = {"images": holding("model image path map", "foreground probability edges")}
     COMMAND: ClassVar = "study"
     MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of edges"

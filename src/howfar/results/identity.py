@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from howfar.numbers import format_interval, share
 from howfar.results.records import Provenance
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -71,6 +71,14 @@ class Identity(Result):
         "claims": "claims.parquet",
         "images": "images.parquet",
         "pictures": "pictures.parquet",
+    }
+    COLUMNS: ClassVar = {
+        "distances": holding("backbone perturbation variation reference_person person", "o_dist_mean relative"),
+        "references": holding("backbone perturbation variation person", "violated margin"),
+        "claims": holding(
+            "backbone perturbation variation", "references pairs violated low high margin margin_low margin_high"
+        ),
+        "images": holding("backbone perturbation variation person image", "i_dist_mean"),
     }
     COMMAND: ClassVar = "study"
     MISSING: ClassVar = "name a folder that howfar study wrote"

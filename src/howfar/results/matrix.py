@@ -12,7 +12,7 @@ from howfar.errors import InputError
 from howfar.results.comparison import BackboneSummary, Settings
 from howfar.results.json_values import plain
 from howfar.results.records import Provenance, Skipped
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Matrix(Result):
 
     DOCUMENT: ClassVar = "matrix.json"
     TABLES: ClassVar = {"pairs": PAIRS}
+    COLUMNS: ClassVar = {"pairs": holding("one other key", "o_dist_mean relative_one relative_other energy inhomogeneity")}
     COMMAND: ClassVar = "matrix"
     MISSING: ClassVar = "name a folder that howfar matrix wrote"
     SUBJECT: ClassVar = ": the matrix"

@@ -10,7 +10,7 @@ import numpy as np
 from howfar.numbers import format_interval, format_number
 from howfar.results.adaptation import ALL, F_ODS
 from howfar.results.records import Provenance
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class PerformanceByDistance(Result):
 
     DOCUMENT: ClassVar = "performance.json"
     TABLES: ClassVar = {"strata": "strata.parquet", "slopes": "slopes.parquet"}
+    COLUMNS: ClassVar = {
+        "slopes": holding("segmenter model dataset measure kind", "slope low high"),
+    }
     COMMAND: ClassVar = "study"
     MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of performance by distance"

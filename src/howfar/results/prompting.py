@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from howfar.numbers import format_number
 from howfar.results.json_values import plain
 from howfar.results.records import Provenance, Skipped
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Prompting(Result):
 
     DOCUMENT: ClassVar = "prompting.json"
     TABLES: ClassVar = {"images": "prompting.parquet"}
+    COLUMNS: ClassVar = {"images": holding("prompt dataset image", "f")}
     COMMAND: ClassVar = "prompts"
     MISSING: ClassVar = "name a folder that howfar prompts wrote"
     SUBJECT: ClassVar = ": the study of prompts"
@@ -63,9 +64,15 @@ class Prompting(Result):
     def _values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
         import pandas as pd
 
-        scores = pd.DataFrame(document["scores"])
+        values, rows = super()._values(document), document["scores"]
+        if not all(isinstance(row["prompt"], str) and isinstance(row["dataset"], str) for row in rows):
+            raise TypeError("scores: prompt and dataset must be texts")
+        told = {(row["prompt"], row["dataset"]) for row in rows}
+        if not told >= {(prompt, dataset) for prompt in document["prompts"] for dataset in document["datasets"]}:
+            raise ValueError("scores: a prompt lacks a dataset")
+        scores = pd.DataFrame(rows)
         numbers = [name for name in scores if name not in ("prompt", "dataset", "n")]
-        return {**super()._values(document), "scores": scores.astype(dict.fromkeys(numbers, float))}
+        return {**values, "scores": scores.astype(dict.fromkeys(numbers, float))}
 
     def table(self) -> Cells:
         """Return header and cells, a row a prompt: ODS of each dataset, and in brackets mean F at 0.5."""

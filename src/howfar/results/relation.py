@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from howfar.numbers import format_interval, format_number
 from howfar.results.gate import Gate
 from howfar.results.records import Provenance
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.slices import PerformanceSlice, performance_table, too_small
 from howfar.results.tables import Cells, as_text
 
@@ -257,6 +257,11 @@ class Relation(Result):
 
     DOCUMENT: ClassVar = "relation.json"
     TABLES: ClassVar = {"images": "relation.parquet", "curves": "curves.parquet", "thresholds": "thresholds.parquet"}
+    COLUMNS: ClassVar = {
+        "images": holding("dataset image", "performance"),
+        "curves": holding("dataset", "distance"),
+        "thresholds": holding("dataset", "threshold"),
+    }
     COMMAND: ClassVar = "relate"
     MISSING: ClassVar = "run howfar relate on this folder first"
     SUBJECT: ClassVar = ": the relation"

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from howfar import registry
-from howfar.errors import MissingPathError, StoreError, UnknownNameError, one_line
+from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line
 from howfar.io.atomic import taking_place
 from howfar.io.location import absolute
+from howfar.io.parquet import read_frame
 from howfar.results.json_values import plain
 from howfar.results.tables import Shown
 
@@ -36,6 +37,8 @@ class Result(Shown):
         The number of the format; the JSON file's name; the Parquet file of each field that is a table.
     LATER
         Fields that are tables and that folders of earlier versions lack: without one the field has its default.
+    COLUMNS
+        What each field that is a table holds at least: names of columns, float for numbers and str for texts.
     TIMED
         Fields that depend on how long something took here, which no other run repeats.
     COMMAND, MISSING
@@ -49,6 +52,7 @@ class Result(Shown):
     FORMAT: ClassVar[int] = 1
     DOCUMENT: ClassVar[str]
     TABLES: ClassVar[Mapping[str, str]] = {}
+    COLUMNS: ClassVar[Mapping[str, Mapping[str, type]]] = {}
     LATER: ClassVar[tuple[str, ...]] = ()
     TIMED: ClassVar[tuple[str, ...]] = ()
     COMMAND: ClassVar[str]
@@ -112,6 +116,8 @@ class Result(Shown):
             The folder or a file of it is not there.
         StoreError
             It is damaged, or of another format.
+        InputError
+            It takes more memory than is allowed.
         """
         root = absolute(folder)
         cls._check_there(root / cls.DOCUMENT)
@@ -141,12 +147,13 @@ class Result(Shown):
     @classmethod
     def _tables(cls, root: Path, names: Iterable[str] | None = None) -> dict[str, pd.DataFrame]:
         """Read the tables in the folder, or those of some names, once all of them are seen to be there."""
-        import pandas as pd
-
         files = {name: cls.TABLES[name] for name in (cls.TABLES if names is None else names)}
         for file in files.values():
             cls._check_there(root / file)
-        return {name: pd.read_parquet(root / file) for name, file in files.items()}
+        tables = {name: read_frame(root / file) for name, file in files.items()}
+        for name, table in tables.items():
+            _check_columns(table, cls.COLUMNS.get(name, {}), files[name])
+        return tables
 
     @classmethod
     def _values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,7 +197,7 @@ class Result(Shown):
 
         try:
             yield
-        except MissingPathError:
+        except (MissingPathError, InputError):
             raise
         except (ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             reason = one_line(f"{type(error).__name__}: {error}")
@@ -219,6 +226,28 @@ class Plots:
 
     def __dir__(self) -> Iterator[str]:
         return iter(registry.names(self._kind))
+
+
+def holding(texts: str, numbers: str) -> dict[str, type]:
+    """Name the columns of texts and of numbers that a table must hold.
+
+    Examples
+    --------
+    >>> holding("dataset", "f")
+    {'dataset': <class 'str'>, 'f': <class 'float'>}
+    """
+    return dict.fromkeys(texts.split(), str) | dict.fromkeys(numbers.split(), float)
+
+
+def _check_columns(table: pd.DataFrame, columns: Mapping[str, type], file: str) -> None:
+    """Raise `ValueError` for a table that lacks a column, or has texts where there are to be numbers, or the reverse."""
+    for name, kind in columns.items():
+        if name not in table:
+            raise ValueError(f"{file} has no column {name}")
+        cells = table[name]
+        number = cells.dtype.kind in "fiub" or not cells.notna().any()
+        if number is not (kind is float) and cells.notna().any():
+            raise ValueError(f"{file}: column {name} must hold {'numbers' if kind is float else 'texts'}")
 
 
 def _refuse_constant(name: str) -> None:

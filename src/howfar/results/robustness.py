@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from howfar.numbers import signed
 from howfar.results.comparison import Settings
 from howfar.results.records import Provenance
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -58,6 +58,12 @@ class Robustness(Result):
         "differences": "differences.parquet",
         "distances": "distances.parquet",
         "images": "images.parquet",
+    }
+    COLUMNS: ClassVar = {
+        "stability": holding("backbone perturbation", "kendall overlap change"),
+        "overall": holding("backbone", "kendall overlap"),
+        "distances": holding("backbone perturbation dataset", "o_dist_mean rank"),
+        "images": holding("backbone perturbation dataset image", "i_dist_mean relative"),
     }
     COMMAND: ClassVar = "study"
     MISSING: ClassVar = "name a folder that howfar study wrote"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from howfar.numbers import format_interval, format_number
 from howfar.results.comparison import Settings
 from howfar.results.records import Provenance
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -66,6 +66,12 @@ class Scenes(Result):
         "images": "images.parquet",
         "extremes": "extremes.parquet",
         "agreement": "agreement.parquet",
+    }
+    COLUMNS: ClassVar = {
+        "distances": holding("primary backbone dataset", "n o_dist_mean relative rank"),
+        "images": holding("primary backbone dataset image", "i_dist_mean"),
+        "extremes": holding("primary backbone dataset end image path", "i_dist_mean"),
+        "agreement": holding("primary one other", "kendall overlap"),
     }
     COMMAND: ClassVar = "study"
     MISSING: ClassVar = "name a folder that howfar study wrote"

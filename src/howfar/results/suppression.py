@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from howfar.numbers import format_interval
 from howfar.results.records import Provenance
-from howfar.results.result import Result
+from howfar.results.result import Result, holding
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class Suppression(Result):
 
     DOCUMENT: ClassVar = "suppression.json"
     TABLES: ClassVar = {"shares": "shares.parquet", "changes": "changes.parquet"}
+    COLUMNS: ClassVar = {
+        "shares": holding("segmenter model", "share"),
+        "changes": holding("segmenter model of", "change low high cost cost_low cost_high"),
+    }
     COMMAND: ClassVar = "study"
     MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of suppression"

@@ -148,6 +148,36 @@ class Checkpoint:
         )
 
 
+def _check_types(card: Card) -> None:
+    """Raise `TypeError` where a field of a card, or what is used of its data, is of another type than is written."""
+    data, whole = card.data, (int,)
+    kinds: list[tuple[str, Any, tuple[type, ...]]] = [
+        ("segmenter", card.segmenter, (str,)),
+        ("options", card.options, (dict,)),
+        ("size", card.size, whole),
+        ("weights", card.weights, (str,)),
+        ("settings", card.settings, (dict,)),
+        ("data", data, (dict,)),
+        ("threshold", card.threshold, (float, int, type(None))),
+    ]
+    wrong = next((name for name, value, kind in kinds if isinstance(value, bool) or not isinstance(value, kind)), None)
+    if wrong is None and not all(isinstance(entry, dict) for entry in card.history):
+        wrong = "history"
+    if wrong is None:
+        hashes = [data["contents"], data.get("contents_before", []), data.get("held_out", []), data.get("extra", [])]
+        texts = all(isinstance(listed, list) and all(isinstance(text, str) for text in listed) for listed in hashes)
+        sides = data.get("sides")
+        sized = not sides or (isinstance(sides, dict) and all(isinstance(side, (int, float)) for side in sides.values()))
+        named = (
+            isinstance(data["primary"], str)
+            and isinstance(data["images"], int)
+            and isinstance(data.get("group"), (str, type(None)))
+        )
+        wrong = None if texts and sized and named else "data"
+    if wrong is not None or card.size < 1:
+        raise TypeError(wrong or "size")
+
+
 def _card(text: str, path: Path) -> Card:
     try:
         document = json.loads(text)
@@ -156,6 +186,8 @@ def _card(text: str, path: Path) -> Card:
         history, provenance = tuple(document.pop("history")), Provenance(**document.pop("provenance"))
         if not isinstance(document.setdefault("architecture", {}), dict):
             raise TypeError("architecture")
-        return Card(**document, history=history, provenance=provenance)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        card = Card(**document, history=history, provenance=provenance)
+        _check_types(card)
+        return card
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path} is damaged: its description cannot be read ({type(error).__name__})") from error

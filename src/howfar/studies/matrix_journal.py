@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-import pandas as pd
-
 from howfar.errors import InputError
 from howfar.io.atomic import replace_text
 from howfar.io.lock import alone
+from howfar.io.parquet import read_frame
 from howfar.results.matrix import PAIRS
 
 JOURNAL: Final = "pairs.jsonl"
@@ -109,11 +108,11 @@ def _of_result(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     try:
-        rows = pd.read_parquet(path).drop(columns=["one", "other"]).to_dict("records")
+        rows = read_frame(path).drop(columns=["one", "other"]).to_dict("records")
         plain = ({str(name): value for name, value in row.items()} for row in rows)
         return {str(row.pop("key")): turned(row, bool(row.pop("turned"))) for row in plain}
     # Another table, or a damaged one: it is measured, and written, anew.
-    except (OSError, ValueError, KeyError):
+    except Exception:  # over a damaged file Arrow may raise anything
         return {}
 
 
@@ -126,6 +125,6 @@ def _of_lines(path: Path) -> dict[str, dict[str, Any]]:
             row = dict(json.loads(line))
             rows[str(row.pop("key"))] = row
         # A line that a kill has cut short.
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             continue
     return rows

@@ -75,8 +75,9 @@ def profile(
     if given["group"] is not None:
         pattern_of(given["group"])
     execution, loading = Execution.of(given), picked(BackboneOptions, options)
-    datasets = _datasets(primary, labelled)
-    performances = _performances(datasets[1:], performance)
+    with within(given["memory"]):
+        datasets = _datasets(primary, labelled)
+        performances = _performances(datasets[1:], performance)
     model = loaded(datasets, backbone, loading, execution.runner)
     features = [dataset for dataset in datasets if isinstance(dataset, Features)]
     with within(given["memory"]):

@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from howfar.data.containers import image_column
+from howfar.data.containers.arrow_check import batches, first_look
 from howfar.data.containers.container import Listing
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.location import Location
+from howfar.io.parquet import CELL, check_names, dates_as_text, decoded_bytes
+from howfar.memory import check_file, file_limit
 
 
 class ArrowImages:
     """Read the images of an Arrow file, stream or random access, mapped into memory: only what is read is loaded.
 
-    Raises `InputError` where it is no Arrow file, has no column image of bytes, or lies behind a URL, and `OSError` where it
-    cannot be read.
+    Another process looks at the file first, as `arrow_check` says. Raises `InputError` where it is no Arrow file, is damaged,
+    takes more memory than is allowed, has no column image of bytes, or lies behind a URL, and `OSError` where it cannot be
+    read.
     """
 
     def __init__(self, location: Location) -> None:
-        import pyarrow as pa
-
         if not isinstance(location, Path):
             raise InputError.of("an Arrow file", "must lie on this machine", location, "copy it here, or write Parquet")
         self._location = location
+        looked = first_look([location], file_limit(location.stat().st_size))[0]
+        if looked.fault:
+            raise InputError(f"{location} is not a readable Arrow file ({looked.fault})")
+        self._check_memory(looked.unpacked)
         try:
             self._schema, self._batches = _mapped(location)
-        except pa.ArrowException as error:
+        except OSError:
+            raise
+        except Exception as error:  # over a damaged file Arrow may raise anything
             raise InputError(f"{location} is not a readable Arrow file ({one_line(error, 120)})") from error
         image_column.check(self._schema, location)
         self._starts = [0]
         for batch in self._batches:
             self._starts.append(self._starts[-1] + batch.num_rows)
+        self._check_memory(looked.unpacked + 4 * CELL * self._starts[-1])
 
     def listing(self) -> Listing:
         """List rows in the order of the file."""
@@ -59,10 +69,22 @@ class ArrowImages:
         return image_column.bytes_or_location(value, self._location)
 
     def _cells(self, column: str, field: str | None = None) -> list[Any]:
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        arrays = (batch.column(column) for batch in self._batches)
-        return [cell for array in arrays for cell in (array if field is None else pc.struct_field(array, field)).to_pylist()]
+        cells: list[Any] = []
+        for batch in self._batches:
+            array = batch.column(column) if field is None else pc.struct_field(batch.column(column), field)
+            self._check_memory(decoded_bytes(array))
+            try:
+                cells += dates_as_text(pa.table({column: array})).column(0).to_pylist()
+            except Exception as error:  # Python has no value for some of Arrow's
+                reason = one_line(error, 120)
+                raise InputError(f"{self._location} is not a readable Arrow file: column {column} ({reason})") from error
+        return cells
+
+    def _check_memory(self, needed: int) -> None:
+        check_file(needed, self._location, self._location.stat().st_size)
 
     def _masked(self) -> list[bool]:
         if image_column.kind_of(self._schema, image_column.MASK) is None:
@@ -70,14 +92,16 @@ class ArrowImages:
         return [has_mask for batch in self._batches for has_mask in image_column.filled(batch.column(image_column.MASK))]
 
 
+def look_ahead(files: Sequence[Path]) -> None:
+    """Have several Arrow files looked at by one process, before they are opened one by one; those that are absent are left."""
+    there = [file for file in files if file.is_file()]
+    if there:
+        first_look(there, file_limit(max(file.stat().st_size for file in there)))
+
+
 def _mapped(location: Path) -> tuple[Any, list[Any]]:
     import pyarrow as pa
 
-    source = pa.memory_map(str(location))
-    try:
-        stream = pa.ipc.open_stream(source)
-        return stream.schema, list(stream)
-    except pa.ArrowInvalid:
-        source.seek(0)
-        file = pa.ipc.open_file(source)
-        return file.schema, [file.get_batch(number) for number in range(file.num_record_batches)]
+    schema, read = batches(pa.memory_map(str(location)))
+    check_names(schema.names)
+    return schema, list(read)

@@ -73,7 +73,7 @@ def class_names(schema: Any) -> Sequence[str] | None:
     try:
         noted = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][LABEL]
         return list(map(str, noted["names"])) if noted.get("_type") == "ClassLabel" else None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return None
 
 
@@ -127,7 +127,13 @@ def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
     ((17, 'image'), (17, 'mask'), None, None)
     """
     number, _, column = inner_path.partition("/")
-    if not (number.isascii() and number.isdigit()) or int(number) >= count or column not in ("", MASK):
+    # Numbers of thousands of digits are no rows, and Python does not read them.
+    if (
+        not (number.isascii() and number.isdigit())
+        or len(number) > len(str(count)) + 1
+        or int(number) >= count
+        or column not in ("", MASK)
+    ):
         return None
     return int(number), column or IMAGE
 

@@ -10,6 +10,7 @@ from howfar.data.containers.parquet_column import Column
 from howfar.data.containers.parquet_file import ParquetFile
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.location import Location
+from howfar.io.parquet_footer import RowGroup
 
 
 class ParquetImages:
@@ -58,16 +59,13 @@ class ParquetImages:
         """List whether each row has a mask: by the statistics where these know of no empty cell, else by reading."""
         if image_column.MASK not in self._columns:
             return []
-        if all(self._full(group) for group in range(self._metadata.num_row_groups)):
+        if all(map(_full, self._file.groups)):
             return [True] * self._metadata.num_rows
         cells = map(self._columns[image_column.MASK].cell, range(self._metadata.num_rows))
         return [cell is not None and (not isinstance(cell, dict) or any(cell.values())) for cell in cells]
 
-    def _full(self, number: int) -> bool:
-        group = self._metadata.row_group(number)
-        for index in range(group.num_columns):
-            column = group.column(index)
-            if column.path_in_schema in (image_column.MASK, f"{image_column.MASK}.bytes"):
-                statistics = column.statistics
-                return statistics is not None and bool(statistics.has_null_count) and statistics.null_count == 0
-        return False
+
+def _full(group: RowGroup) -> bool:
+    """Return whether the statistics of a row group know of no empty mask."""
+    masks = (chunk for chunk in group.chunks if chunk.path in (image_column.MASK, f"{image_column.MASK}.bytes"))
+    return next((chunk.empty == 0 for chunk in masks), False)

@@ -12,6 +12,7 @@ from typing import Any
 
 from howfar.data.containers.parquet_file import ParquetFile
 from howfar.errors import InputError
+from howfar.io.parquet_footer import RowGroup
 
 PIECE_BYTES = 1 << 22
 """About how much of a column is read at a time."""
@@ -72,10 +73,9 @@ class Column:
         self._walks: list[_Walk] = []
         self._starts = [0]
         self._rows: list[int] = []
-        for number in range(file.metadata.num_row_groups):
-            group = file.metadata.row_group(number)
-            self._starts.append(self._starts[-1] + group.num_rows)
-            self._rows.append(max(1, min(_ROWS, PIECE_BYTES * group.num_rows // max(1, self._size(group)))))
+        for group in file.groups:
+            self._starts.append(self._starts[-1] + group.rows)
+            self._rows.append(max(1, min(_ROWS, PIECE_BYTES * group.rows // max(1, self._size(group)))))
 
     def cell(self, row: int) -> Any:
         """Return the value in a row, as Python knows it."""
@@ -112,7 +112,5 @@ class Column:
     def _pieces(self, group: int) -> Iterator[Any]:
         return self._file.pieces(group, self._name, self._rows[group], PIECE_BYTES)
 
-    def _size(self, group: Any) -> int:
-        columns = map(group.column, range(group.num_columns))
-        chunks = (chunk for chunk in columns if chunk.path_in_schema.partition(".")[0] == self._name)
-        return sum(chunk.total_uncompressed_size for chunk in chunks)
+    def _size(self, group: RowGroup) -> int:
+        return sum(chunk.unpacked for chunk in group.chunks if chunk.path.partition(".")[0] == self._name)

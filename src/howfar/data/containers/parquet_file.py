@@ -7,8 +7,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from howfar.errors import InputError, one_line
+from howfar.errors import HowfarError, InputError, one_line
 from howfar.io.location import Location, open_binary
+from howfar.io.parquet import check_names, dates_as_text, read_table
+from howfar.io.parquet_footer import read_footer
 
 # What one request fetches behind a URL: metadata and small columns need little.
 _BLOCK = 1 << 20
@@ -17,8 +19,9 @@ _BLOCK = 1 << 20
 class ParquetFile:
     """Hold an open Parquet file with its metadata; a local one is opened once, and read by several threads at a time.
 
-    `schema` holds its columns and their types, `metadata` what pyarrow knows of its row groups; `what` says in error lines what
-    the caller takes the file for. Raises `InputError` where it is not a Parquet file, and `OSError` where it cannot be opened.
+    `schema` holds its columns and their types, and `groups` what its footer says of its row groups. `metadata` is what pyarrow
+    needs to open it again; to ask it for columns may end the interpreter. `what` says in error lines what the caller takes the
+    file for. Raises `InputError` where it is not a Parquet file, and `OSError` where it cannot be opened.
 
     Examples
     --------
@@ -39,20 +42,27 @@ class ParquetFile:
         # Arrow reads a local file at any position without moving the one position that threads would share.
         self._source: Any = pa.OSFile(str(location)) if isinstance(location, Path) else open_binary(location, _BLOCK)
         try:
+            self.groups = read_footer(self._source)
+            self._size = self._source.tell()
             file = pq.ParquetFile(self._source)
-        except (pa.ArrowException, OSError) as error:
+            self.metadata, self.schema = file.metadata, file.schema_arrow
+            check_names(self.schema.names)
+        except Exception as error:  # over a damaged file Arrow may raise anything
             raise self._unreadable(error) from error
-        self.metadata, self.schema = file.metadata, file.schema_arrow
 
     def read(self, columns: Sequence[str]) -> Any:
-        """Read whole columns; a field of a struct is named ``image.path``. Raises `InputError` where the file is damaged."""
-        import pyarrow as pa
+        """Read whole columns; a field of a struct is named ``image.path``.
+
+        Raises `InputError` where the file is damaged, or takes more memory than is allowed.
+        """
         import pyarrow.parquet as pq
 
         try:
             file = pq.ParquetFile(self._source, metadata=self.metadata)
-            return file.read(columns=list(columns), use_threads=False)
-        except (pa.ArrowException, OSError, EOFError) as error:
+            return dates_as_text(read_table(file, self.groups, columns, self.location, self._size))
+        except HowfarError:
+            raise
+        except Exception as error:  # over a damaged file Arrow may raise anything
             raise self._unreadable(error) from error
 
     def pieces(self, group: int, column: str, rows: int, block: int) -> Iterator[Any]:
@@ -60,7 +70,6 @@ class ParquetFile:
 
         Raises `InputError` where the file is damaged.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         # Behind a URL each walk has a position of its own.
@@ -70,8 +79,9 @@ class ParquetFile:
             file = pq.ParquetFile(source, metadata=self.metadata, buffer_size=1 << 20, pre_buffer=False)
             try:
                 for batch in file.iter_batches(rows, row_groups=[group], columns=[column], use_threads=False):
+                    batch.validate(full=True)
                     yield batch.column(0)
-            except (pa.ArrowException, EOFError) as error:
+            except Exception as error:  # over a damaged file Arrow may raise anything
                 raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> InputError:

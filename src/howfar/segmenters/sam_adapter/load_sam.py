@@ -70,7 +70,7 @@ def side_of(base: str) -> int | None:
     try:
         side = None if file is None else json.loads(file.read_text(encoding="utf-8"))["vision_config"].get("image_size", SIDE)
     # Errors are raised later, when the base model is built.
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return side if isinstance(side, int) else None
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image
 
 from howfar.data import Dataset
+from howfar.data.images import size
 from howfar.data.predictions import match_maps
-from howfar.errors import InputError, MissingPathError
+from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.pipeline.image_sizes import LARGER
 from howfar.pipeline.prediction import Model, predict
 
@@ -131,8 +131,11 @@ def _side(dataset: Dataset, folder: Path) -> float:
     """Compute the median side, √(width · height), of a dataset's images, from the headers of their maps."""
     sides = []
     for file in match_maps(dataset, folder).files.values():
-        with Image.open(file) as picture:
-            sides.append(np.sqrt(picture.width * picture.height))
+        try:
+            width, height = size(file)
+        except ImageError as error:
+            raise InputError(f"{file} cannot be read ({error}): remove it, and it is made anew") from error
+        sides.append(np.sqrt(width * height))
     return float(np.median(sides))
 
 

@@ -276,7 +276,7 @@ def made_by(begun: Begun, weights: str | None) -> tuple[str, ...]:
     file = begun.sources.main.files[begun.record.images[0]]
     try:
         signature = json.loads(signature_of(file) or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     # The signature of a foreign network says more: how it was fed and read.
     if not isinstance(signature, dict) or "weights" not in signature or not set(signature) <= SIGNED:

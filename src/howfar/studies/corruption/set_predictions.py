@@ -108,5 +108,5 @@ def _read(record: Path) -> Any:
     """Read what was written of an earlier run of a command; None where there is nothing that can be read."""
     try:
         return json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import as_location
+from howfar.io.parquet import read_frame
+from howfar.relation.label_free_columns import HISTOGRAM
 from howfar.results import Evaluation
 from howfar.results.evaluation import KEY
 from howfar.studies.performance.performance_tables import NUMBERS, TEXTS, evaluations_of
@@ -218,22 +220,21 @@ def _csv(path: Path) -> pd.DataFrame:
 
 
 def _parquet(path: Path) -> pd.DataFrame:
-    import pyarrow as pa
-
     try:
-        return pd.read_parquet(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
+        return read_frame(path, (HISTOGRAM,))
+    except InputError:
+        raise
+    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
         raise _unreadable(path, error) from error
 
 
 def _is_evaluation(path: Path) -> bool:
     """Return whether a Parquet file says that it is an evaluation: then it is never taken for a table."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         return KEY in (pq.read_schema(path).metadata or {})
-    except (pa.ArrowException, OSError) as error:
+    except Exception as error:  # over a damaged file Arrow may raise anything
         raise _unreadable(path, error) from error
 
 

@@ -212,17 +212,26 @@ def _image_with_mask(item: Item, data: bytes, sam: Sam | None) -> ImageWithMask:
     return ImageWithMask(item, picture, mask, encoded)
 
 
+def _signed(written: str | None) -> dict[str, Any]:
+    """Read a map's signature, nothing where there is no map; `ValueError` where howfar did not write it."""
+    earlier = {} if written is None else json.loads(written)
+    if not isinstance(earlier, dict) or not isinstance(earlier.get("prompt", {}), dict):
+        raise ValueError("no signature")
+    return earlier
+
+
 def _mapped(prompter: Prompter, image: ImageWithMask, path: Path, content: str) -> dict[str, Any]:
     """Write the map unless its file is there, and return its prompt, which the file's signature holds too."""
     mask = image.item.mask if prompter.by_mask else None
     own_mask = {} if mask is None else {"mask": content_hash(read_bytes(mask))}
     signature = {"format": FORMAT, **prompter.identity, "image": content, **own_mask}
-    written = signature_of(path)
-    if written == "":
-        raise InputError.of("out", "must hold no maps that howfar did not write", str(path), "choose another folder")
-    earlier = json.loads(written) if written else {}
+    try:
+        earlier = _signed(signature_of(path))
+    except (ValueError, RecursionError) as error:
+        rule = "must hold no maps that howfar did not write"
+        raise InputError.of("out", rule, str(path), "choose another folder") from error
     if {key: value for key, value in earlier.items() if key != "prompt"} == signature:
-        return dict(earlier["prompt"])
+        return dict(earlier.get("prompt", {}))
     values, prompt = prompter.make(image)
     document = prompt.to_dict()
     write_map(path, np.round(255 * values).astype(np.uint8), json.dumps({**signature, "prompt": document}, sort_keys=True))

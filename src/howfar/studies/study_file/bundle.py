@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -14,8 +15,10 @@ from pydantic import BaseModel
 
 from howfar.data import Dataset, content_hash, read_bytes
 from howfar.errors import HowfarError, ImageError, InputError, MissingPathError, StoreError, one_line
+from howfar.io.archive import unpacked_bytes
 from howfar.io.atomic import appearing
 from howfar.io.location import absolute, is_url
+from howfar.memory import check_file
 from howfar.progress import bar
 from howfar.results.json_values import plain
 from howfar.results.study_run import StudyRun
@@ -168,14 +171,25 @@ def read_bundle(file: str | Path, folder: Path) -> tuple[Path, Manifest]:
         raise MissingPathError(f"bundle {str(file)!r} is not there")
     try:
         with zipfile.ZipFile(path) as archive:
+            check_file(unpacked_bytes(archive), path, path.stat().st_size)
             manifest = Manifest.model_validate_json(archive.read(MANIFEST))
             if manifest.format != FORMAT:
                 raise StoreError(f"{path} is a bundle of another format than this howfar reads ({FORMAT}): make it again")
             shutil.rmtree(folder, ignore_errors=True)
             for name in archive.namelist():
                 _unpack(archive, name, folder)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        if isinstance(error, StoreError):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        KeyError,
+        ValueError,
+        TypeError,
+        EOFError,
+        OSError,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:
+        if isinstance(error, (StoreError, InputError)):
             raise
         raise StoreError(
             f"{path} is no bundle of a study, or is damaged ({type(error).__name__}: {one_line(error)})"

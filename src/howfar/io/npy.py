@@ -1,0 +1,94 @@
+"""Read arrays in NumPy's format ``.npy`` whose headers may be damaged or lie, and say what they take before they take it."""
+
+from __future__ import annotations
+
+import io
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.errors import one_line
+
+MAGIC = b"\x93NUMPY"
+
+
+class Header(NamedTuple):
+    """Hold what the header of an array says: shape, whether it lies by columns, its type, and where its numbers begin."""
+
+    shape: tuple[int, ...]
+    by_columns: bool
+    dtype: np.dtype[Any]
+    offset: int
+
+    @property
+    def nbytes(self) -> int:
+        """Return how many bytes the numbers take."""
+        return prod(self.shape) * self.dtype.itemsize
+
+
+def read_header(stream: BinaryIO, size: int) -> Header:
+    """Read the header of an array that lies in `size` bytes; `ValueError` where it is damaged, or the bytes are too few.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> np.save(file, np.eye(2))
+    >>> _ = file.seek(0)
+    >>> read_header(file, 160).shape
+    (2, 2)
+    """
+    if stream.read(len(MAGIC)) != MAGIC:
+        raise ValueError("it does not begin as an .npy file does")
+    stream.seek(0)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        header = Header(*read(stream), stream.tell())
+    except Exception as error:  # NumPy reads it as Python's source text: a tokenizer's errors, too, may come out of that
+        raise ValueError(f"its header is damaged: {one_line(error, 80)}") from error
+    if header.dtype.hasobject or header.dtype.itemsize == 0:
+        raise ValueError(f"it holds {header.dtype}, not plain numbers")
+    # True counts as 1 to NumPy, and is no length.
+    if any(type(side) is not int or side < 0 for side in header.shape) or header.offset + header.nbytes > size:
+        raise ValueError(f"its header names {header.shape} of {header.dtype}, and {max(0, size - header.offset)} bytes follow")
+    return header
+
+
+def read_array(data: bytes) -> NDArray[Any]:
+    """Make the array whose file these bytes are; `ValueError` where they are damaged.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> np.save(file, np.eye(2))
+    >>> read_array(file.getvalue()).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    >>> read_array(file.getvalue()[:-1])
+    Traceback (most recent call last):
+    ValueError: its header names (2, 2) of float64, and 31 bytes follow
+    """
+    header = read_header(io.BytesIO(data), len(data))
+    flat = np.frombuffer(data, header.dtype, count=prod(header.shape), offset=header.offset)
+    return flat.reshape(header.shape, order="F" if header.by_columns else "C").copy(order="K")
+
+
+def map_array(path: Path) -> NDArray[Any]:
+    """Map the array in a file into memory, to be read only; `ValueError` where it is damaged, and `OSError` as `open`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "roads.npy"
+    >>> np.save(file, np.eye(2))
+    >>> map_array(file).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    with path.open("rb") as stream:
+        header = read_header(stream, path.stat().st_size)
+    if not header.nbytes:  # nothing can be mapped
+        return np.empty(header.shape, header.dtype)
+    order: Any = "F" if header.by_columns else "C"
+    return np.memmap(path, header.dtype, "r", header.offset, header.shape, order)

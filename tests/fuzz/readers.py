@@ -1,0 +1,347 @@
+"""List the readers of outside files: small valid files of each, and how it is used until the values are touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fuzz import seeds
+from fuzz.seeds import IMAGES, LISTED, Folder, npy, table
+from howfar.data import Dataset, Item, decode, parse, read_bytes
+from howfar.errors import ImageError
+from howfar.results import Features
+from howfar.studies.study_file.kept import DONE
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Hold the seeds of a reader, and what reads the folder that one of them was written to."""
+
+    name: str
+    seeds: Callable[[], Sequence[Folder]]
+    read: Callable[[Path], object]
+    slow: bool = False
+    """Whether a case takes so long that fewer are run."""
+
+
+def touched(given: Any) -> object:
+    """Read a dataset argument, and all images, masks or rows of it."""
+    read = parse(given)
+    if isinstance(read, Features):
+        return read.to_array(), read.images
+    for item in read.items:
+        for path, use in ((item.path, decode), (item.mask, _mask)):
+            if path is not None:
+                try:
+                    use(read_bytes(path))
+                except ImageError:
+                    continue
+    return repr(read)
+
+
+def _mask(data: bytes) -> object:
+    from howfar.data.masks import decode_mask
+
+    return decode_mask(data)
+
+
+def first(folder: Path) -> Path:
+    """Return the only file of a folder."""
+    return next(path for path in sorted(folder.iterdir()) if path.is_file())
+
+
+def read_image(folder: Path) -> object:
+    from howfar.data.images import size
+
+    file = first(folder)
+    return size(file), decode(read_bytes(file))
+
+
+def read_mask_file(folder: Path) -> object:
+    from howfar.data.masks import read_mask
+
+    return read_mask(first(folder))
+
+
+def read_map(folder: Path) -> object:
+    from howfar.data.predictions import read_prediction
+
+    return read_prediction(first(folder))
+
+
+def read_signature(folder: Path) -> object:
+    from howfar.data.probability_map_files import signature_of
+    from howfar.pipeline.image_sizes import _side
+
+    return signature_of(first(folder)), _side(first(folder))
+
+
+def read_labels_file(folder: Path) -> object:
+    from howfar.data.label_imports import read_labels
+
+    roads = Dataset("roads", (Item("1.png", Path("1.png")), Item("2.png", Path("2.png"))))
+    return read_labels(roads, first(folder))
+
+
+def read_box_labels(folder: Path) -> object:
+    from howfar.data.box_labelling import read_box_labels as read_exported
+
+    return read_exported(_two_roads(), first(folder))
+
+
+def read_class_labels(folder: Path) -> object:
+    from howfar.data.class_labelling import read_class_labels as read_exported
+
+    return read_exported(_two_roads(), first(folder))
+
+
+def _two_roads() -> Dataset:
+    return Dataset("roads", (Item("1.png", Path("1.png")), Item("2.png", Path("2.png"))))
+
+
+def read_variation_columns(folder: Path) -> object:
+    from howfar.data.variation_columns import variation_columns
+
+    file = next(path for path in folder.iterdir() if path.stem == "list")
+    return variation_columns(Dataset.from_table(file), ["person"])
+
+
+def read_image_list(folder: Path) -> object:
+    from howfar.data.image_list import match_list, read_list
+
+    return match_list(read_list(first(folder)), ["1.png"], ["/a/1.png"])
+
+
+def read_class_table(folder: Path) -> object:
+    from howfar.data.class_predictions import read_classes
+
+    return read_classes(first(folder))
+
+
+def read_box_list(folder: Path) -> object:
+    from howfar.data.boxes import read_boxes
+    from howfar.metrics.detection import DETECTION
+
+    entries = read_boxes(first(folder))
+    classes = {label: number for number, label in enumerate({label for boxes in entries.values() for label in boxes["labels"]})}
+    for boxes in entries.values():
+        boxes["labels"] = [classes[label] for label in boxes["labels"]]
+    return [DETECTION.tally(boxes, boxes) for boxes in entries.values()]
+
+
+def read_performance_file(folder: Path) -> object:
+    from howfar.studies.performance.performance_files import read_performances
+
+    return [evaluation.images for evaluation in read_performances(first(folder))]
+
+
+def read_evaluation(folder: Path) -> object:
+    from howfar.results import Evaluation
+
+    evaluation = Evaluation.load(first(folder))
+    return evaluation.to_dict(), evaluation.table(), evaluation.caption(), evaluation.remarks()
+
+
+def read_profile(folder: Path) -> object:
+    from howfar.pipeline.reference_profile import Profile
+    from howfar.results.json_values import plain
+
+    profile = Profile.load(first(folder))
+    return plain(profile.identity), profile.rows.sum()
+
+
+def read_archive(folder: Path) -> object:
+    from howfar.io import archive
+
+    return archive.read(first(folder))
+
+
+def read_state(folder: Path) -> object:
+    from howfar.weights.state_dicts import hash_state_dict, read_state_dict
+
+    return hash_state_dict(read_state_dict(first(folder)))
+
+
+def read_checkpoint(folder: Path) -> object:
+    from howfar.segmenters.checkpoint import Checkpoint
+
+    checkpoint = Checkpoint.load(first(folder))
+    return repr(checkpoint), checkpoint.card.learnt, checkpoint.card.all_learnt_known, checkpoint.build()
+
+
+def read_rules_file(folder: Path) -> object:
+    from howfar.studies.check.rules import read_rules
+
+    return read_rules(first(folder))
+
+
+def read_study_file(folder: Path) -> object:
+    from howfar.studies.study_file.document import read_document
+
+    return read_document(first(folder))
+
+
+def read_log(folder: Path) -> object:
+    from howfar.studies.check import log
+
+    return log.read(first(folder))
+
+
+def read_certificate(folder: Path) -> object:
+    from howfar.results.certificate import Certificate
+
+    certificate = Certificate.load(folder)
+    return certificate.to_dict(), certificate.table(), certificate.caption(), certificate.remarks(), certificate.to_frame()
+
+
+def read_bundle_file(folder: Path) -> object:
+    from howfar.studies.study_file.bundle import read_bundle
+
+    return read_bundle(first(folder), folder / "unpacked")
+
+
+def read_pair_journal(folder: Path) -> object:
+    from howfar.studies.matrix_journal import PairJournal
+
+    with PairJournal.open(folder) as journal:
+        return "a" in journal
+
+
+def read_done_mark(folder: Path) -> object:
+    from howfar.studies.study_file.kept import done_in
+
+    return done_in(folder)
+
+
+def read_hub_config(folder: Path) -> object:
+    from howfar.backbones.hub_models import read_json
+    from howfar.backbones.hub_processor_config import model_input
+
+    return model_input(read_json(first(folder)), 224)
+
+
+def result(kind: str) -> Callable[[Path], object]:
+    """Make what loads a result, and prints and writes it."""
+
+    def read(folder: Path) -> object:
+        from howfar import registry
+
+        given = folder / "far.parquet"
+        loaded = registry.load("results", kind).load(given if given.is_file() else folder)
+        return loaded.to_dict(), loaded.table(), loaded.caption(), loaded.remarks(), repr(loaded)
+
+    return read
+
+
+def read_run_and_select(folder: Path) -> object:
+    from howfar.studies.selection import select
+
+    return select(folder, dataset="far", k=2, strategy="far").to_frame()
+
+
+def read_relation(folder: Path) -> object:
+    from howfar.results import Relation
+
+    relation = Relation.load(folder)
+    return relation.to_dict(), relation.table(), relation.footer()
+
+
+BOXES = b'[{"image": "1.png", "boxes": [[0, 0, 2, 2]], "scores": [0.5], "labels": ["a"]}]'
+CLASSES = {"image": ["1.png", "2.png"], "predicted": ["dry", "wet"], "confidence": [0.5, 0.75]}
+SHARES = {"image": ["1.png", "2.png"], "dry": [0.5, 0.25], "wet": [0.5, 0.75]}
+PERFORMANCE = {"image": ["1.png", "2.png"], "performance": [0.5, None], "dataset": ["a", "b"], "foreground": [0.1, 0.2]}
+EMBEDDING = {"image": ["a", "b", "c"], "embedding": [[1.0, 2.0], [3.0, 4.0], None]}
+LOG = (
+    b'{"format": 1, "time": "2026-01-01T00:00:00+00:00", "primary": "roads", "key": "a", "batch": {"dataset": "site", "n": 3, '
+    b'"source": "", "measured": [0.5, 1.0], "predicted": [0.4, null]}, "decisions": {"gate": "pass"}, "outcome": "pass"}\n'
+)
+CONFIG = b'{"size": {"shortest_edge": 256}, "crop_size": 224, "image_mean": [0.5, 0.5, 0.5], "resample": 3}'
+
+
+def both(name: str, columns: dict[str, Any], beside: Folder | None = None) -> list[Folder]:
+    """Write a table as CSV and as Parquet."""
+    scalar = {key: cells for key, cells in columns.items() if not isinstance(cells[0], list)}
+    return [
+        {f"{name}{ending}": table(ending, **(scalar if ending == ".csv" else columns)), **(beside or {})}
+        for ending in (".csv", ".parquet")
+    ]
+
+
+def arrays() -> list[Folder]:
+    values = np.arange(6.0).reshape(2, 3)
+    return [{"e.npy": npy(values)}, {"e.npy": npy(values.astype(np.float32))}, {"e.npy": npy(values.astype(np.int64))}]
+
+
+def maps() -> list[Folder]:
+    floats = np.linspace(0, 1, 24).reshape(4, 6)
+    return [*seeds.pictures(), {"1.npy": npy(floats)}, {"1.npy": npy((floats * 255).astype(np.uint8))}]
+
+
+def of_golden(folder: str, document: str = "") -> Callable[[], list[Folder]]:
+    def make() -> list[Folder]:
+        files = seeds.below(folder)
+        return [dict(sorted(files.items(), key=lambda pair: pair[0] != document))]
+
+    return make
+
+
+READERS = (
+    Reader("image", seeds.pictures, read_image),
+    Reader("mask", seeds.pictures, read_mask_file),
+    Reader("probability_map", maps, read_map),
+    Reader("map_signature", lambda: [{"1.png": IMAGES["1.png"]}], read_signature),
+    Reader("folder", lambda: [{f"images/{name}": data for name, data in IMAGES.items()}], touched),
+    Reader("table", lambda: both("list", LISTED, IMAGES), lambda folder: touched(_table(folder))),
+    Reader("variation_columns", lambda: both("list", LISTED, IMAGES), read_variation_columns),
+    Reader(
+        "image_list", lambda: [*both("list", {"image": ["1.png", "2.png"]}), {"list.txt": b"1.png\n2.png\n"}], read_image_list
+    ),
+    Reader("coco", lambda: [seeds.exported()["coco.json"]], read_labels_file),
+    Reader("cvat", lambda: [seeds.exported()["cvat.xml"]], read_labels_file),
+    Reader("label_studio", lambda: [seeds.exported()["studio.json"]], read_labels_file),
+    Reader("box_labels", seeds.box_labels, read_box_labels),
+    Reader("class_labels", seeds.class_labels, read_class_labels),
+    Reader("tar", lambda: [{"s.tar": seeds.tar_file()}], lambda folder: touched(first(folder))),
+    Reader("arrow", lambda: [{"s.arrow": seeds.arrow_stream()}], lambda folder: touched(first(folder))),
+    Reader("saved_dataset", lambda: [seeds.saved_dataset()], touched),
+    Reader("image_parquet", lambda: [{"s.parquet": seeds.image_parquet()}], lambda folder: touched(first(folder))),
+    Reader("embeddings_npy", arrays, lambda folder: touched(first(folder))),
+    Reader(
+        "embeddings_parquet", lambda: [{"e.parquet": table(".parquet", **EMBEDDING)}], lambda folder: touched(first(folder))
+    ),
+    Reader("class_predictions", lambda: [*both("p", CLASSES), *both("p", SHARES)], read_class_table),
+    Reader("box_predictions", lambda: [{"b.json": BOXES}], read_box_list),
+    Reader(
+        "performance",
+        lambda: [*both("p", PERFORMANCE), {"far.parquet": seeds.golden()["evaluated/far.parquet"]}],
+        read_performance_file,
+    ),
+    Reader("evaluation", lambda: [{"far.parquet": seeds.golden()["evaluated/far.parquet"]}], read_evaluation),
+    Reader("comparison", of_golden("run-embeddings", "result.json"), result("comparison")),
+    Reader("comparison_select", of_golden("run", "images.parquet"), read_run_and_select, slow=True),
+    Reader("relation", of_golden("run", "relation.json"), read_relation),
+    Reader("backbones", of_golden("run-backbones", "backbones.json"), result("backbones"), slow=True),
+    Reader("matrix", of_golden("matrix", "matrix.json"), result("matrix")),
+    Reader("adaptation", of_golden("adaptation", "adaptation.json"), result("adaptation"), slow=True),
+    Reader("prompting", of_golden("prompting", "prompting.json"), result("prompting")),
+    Reader("archive", lambda: [seeds.small_archive()], read_archive),
+    Reader("profile", lambda: [seeds.profile()], read_profile),
+    Reader("state_dict", seeds.state_dicts, read_state),
+    Reader("checkpoint", lambda: [seeds.checkpoint()], read_checkpoint),
+    Reader("study", lambda: [seeds.study()], read_study_file),
+    Reader("rules", seeds.rules, read_rules_file),
+    Reader("certificate", lambda: [seeds.certificate()], read_certificate),
+    Reader("bundle", lambda: [seeds.bundle()], read_bundle_file),
+    Reader("pair_journal", lambda: [seeds.pair_journal()], read_pair_journal),
+    Reader("done_mark", lambda: [{DONE: b'{"key": "a", "seconds": 1.5}'}], read_done_mark),
+    Reader("check_log", lambda: [{"log.jsonl": LOG}], read_log),
+    Reader("hub_config", lambda: [{"preprocessor_config.json": CONFIG}], read_hub_config),
+)
+
+
+def _table(folder: Path) -> Path:
+    return next(path for path in folder.iterdir() if path.stem == "list")

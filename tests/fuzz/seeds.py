@@ -1,0 +1,268 @@
+"""Small valid files of every kind that howfar reads from outside."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from howfar.data.labelling import Picture, coco, cvat, label_studio
+from howfar.io import archive
+from packed import image_table, tar_bytes, write_saved
+
+Folder: TypeAlias = dict[str, bytes]
+"""Files by their paths below a folder; the first is the one that is damaged most."""
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "written_before_0_1" / "files.tar.xz"
+START = Path(__file__).parents[2] / "src" / "howfar" / "studies"
+
+
+def picture(form: str = "png", mode: str = "L", side: int = 6, **options: Any) -> bytes:
+    """Draw a small picture in one of Pillow's formats and modes."""
+    rng = np.random.default_rng(0)
+    grey = Image.fromarray(rng.integers(0, 256, (side, side + 2), dtype=np.uint8))
+    made = grey.convert("I").convert("I;16") if mode == "I;16" else grey.convert("RGB").convert(mode) if mode != "L" else grey
+    buffer = io.BytesIO()
+    made.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+@cache
+def pictures() -> list[Folder]:
+    """Draw pictures of the formats and modes that are read, animated and turned ones among them."""
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    frames = [Image.new("P", (6, 6), index) for index in range(3)]
+    kinds: list[tuple[str, str, dict[str, Any]]] = [
+        *(("png", mode, {}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
+        *(("jpeg", mode, {"exif": turned}) for mode in ("L", "RGB", "CMYK")),
+        *(("tiff", mode, {}) for mode in ("1", "L", "RGB", "RGBA", "F", "CMYK", "I;16")),
+        *(("tiff", "L", {"compression": method}) for method in ("tiff_lzw", "tiff_deflate", "packbits", "jpeg")),
+        *((form, "RGB", {}) for form in ("bmp", "gif", "webp", "ppm", "jpeg2000", "avif")),
+        ("gif", "P", {"save_all": True, "append_images": frames}),
+    ]
+    endings = {"jpeg": "jpg", "jpeg2000": "jp2", "tiff": "tif"}
+    return [{f"1.{endings.get(form, form)}": picture(form, mode, **options)} for form, mode, options in kinds]
+
+
+def table(ending: str, **columns: Any) -> bytes:
+    """Write columns as CSV or Parquet."""
+    made, sink = pa.table(columns), io.BytesIO()
+    if ending == ".csv":
+        made.to_pandas().to_csv(sink, index=False)
+    else:
+        pq.write_table(made, sink)
+    return sink.getvalue()
+
+
+def npy(array: Any) -> bytes:
+    """Write an array as .npy."""
+    sink = io.BytesIO()
+    np.save(sink, array)
+    return sink.getvalue()
+
+
+IMAGES: Folder = {"1.png": picture(), "2.png": picture(mode="RGB"), "m.png": picture(mode="1")}
+LISTED = {"image": ["1.png", "2.png"], "mask": ["m.png", None], "label": ["dry", "wet"], "person": ["ann", "bob"]}
+
+
+@cache
+def saved_dataset() -> Folder:
+    """Write images as Hugging Face's save_to_disk does: the Arrow files are damaged most."""
+    with TemporaryDirectory() as folder:
+        root = write_saved(Path(folder) / "saved", {name: IMAGES[name] for name in ("1.png", "2.png")}, shards=1)
+        return {file.name: file.read_bytes() for file in sorted(root.iterdir())}
+
+
+def arrow_stream(with_mask: bool = True) -> bytes:
+    """Write images, classes and masks as an Arrow stream."""
+    made = image_table({"1.png": IMAGES["1.png"], "2.png": IMAGES["2.png"]}, [0, 1], ["dry", "wet"])
+    made = made.append_column("mask", pa.array([IMAGES["m.png"], None], pa.binary())) if with_mask else made
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, made.schema) as writer:
+        writer.write_table(made, max_chunksize=1)
+    return sink.getvalue()
+
+
+def image_parquet() -> bytes:
+    """Write images, classes and masks as Parquet."""
+    sink = io.BytesIO()
+    pq.write_table(pa.ipc.open_stream(io.BytesIO(arrow_stream())).read_all(), sink, row_group_size=1)
+    return sink.getvalue()
+
+
+def tar_file() -> bytes:
+    """Write images with their classes and a mask as a webdataset shard."""
+    files = {
+        "a/1.png": IMAGES["1.png"],
+        "a/1.cls": b"3",
+        "a/1.mask.png": IMAGES["m.png"],
+        "b.jpg": picture("jpeg"),
+        "b.txt": b"wet",
+    }
+    return tar_bytes(files.items())
+
+
+def exported() -> dict[str, Folder]:
+    """Write labels of two images as COCO, CVAT and Label Studio do, with every kind of shape that is read."""
+    foreground = partial(np.eye, 6, 8, dtype=bool)
+    drawn = [Picture("1.png", "/site/1.png", (8, 6), foreground), Picture("2.png", "/site/2.png", (8, 6), foreground)]
+    in_coco = json.loads(coco(drawn, "t"))
+    polygon = {"id": 9, "image_id": 1, "category_id": 1, "iscrowd": 0, "segmentation": [[1, 1, 5, 1, 5, 4, 1, 4]]}
+    packed = {"id": 10, "image_id": 2, "category_id": 1, "segmentation": {"counts": "d01k0", "size": [6, 8]}}
+    in_coco["annotations"] = [in_coco["annotations"][0], polygon, packed]
+    shapes = '<polygon points="1,1;4,1;4,4" label="foreground"/><box xtl="1" ytl="1" xbr="3" ybr="3" rotation="10"/>'
+    in_cvat = cvat(drawn, "t").replace("</image>", f"{shapes}</image>", 1)
+    studio = json.loads(label_studio(drawn, "t"))
+    for task in studio:
+        task["annotations"] = [{"result": task.pop("predictions")[0]["result"]}]
+    size = {"original_width": 8, "original_height": 6}
+    studio[0]["annotations"][0]["result"] += [
+        {**size, "value": {"points": [[10, 10], [60, 10], [60, 60]]}},
+        {**size, "value": {"x": 10, "y": 10, "width": 50, "height": 50, "rotation": 5}},
+    ]
+    texts = {"coco.json": json.dumps(in_coco), "cvat.xml": in_cvat, "studio.json": json.dumps(studio)}
+    return {name: {name: text.encode()} for name, text in texts.items()}
+
+
+def box_labels() -> list[Folder]:
+    """Write boxes of images as COCO, CVAT and Label Studio do."""
+    in_coco = {
+        "images": [{"id": 1, "file_name": "1.png", "width": 8, "height": 6}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 3, 3]}],
+        "categories": [{"id": 1, "name": "car"}],
+    }
+    box = '<box label="car" xtl="1" ytl="1" xbr="3" ybr="3"/>'
+    in_cvat = f'<annotations><image id="0" name="1.png" width="8" height="6">{box}</image></annotations>'
+    value = {"x": 10, "y": 10, "width": 50, "height": 50, "rotation": 0, "rectanglelabels": ["car"]}
+    drawn = {"original_width": 8, "original_height": 6, "value": value}
+    studio = [{"data": {"image": "1.png"}, "meta": {"image": "1.png"}, "annotations": [{"result": [drawn]}]}]
+    return [
+        {"coco.json": json.dumps(in_coco).encode()},
+        {"cvat.xml": in_cvat.encode()},
+        {"studio.json": json.dumps(studio).encode()},
+    ]
+
+
+def class_labels() -> list[Folder]:
+    """Write classes of images as CVAT and Label Studio do, and as a table."""
+    in_cvat = '<annotations><image id="0" name="1.png"><tag label="dry"/></image></annotations>'
+    studio = [{"data": {"image": "1.png"}, "annotations": [{"result": [{"value": {"choices": ["dry"]}}]}]}]
+    return [
+        {"cvat.xml": in_cvat.encode()},
+        {"studio.json": json.dumps(studio).encode()},
+        {"labels.csv": b"image,label\n1.png,dry\n2.png,wet\n"},
+    ]
+
+
+@cache
+def golden() -> Folder:
+    """Return the run folders, profile and checkpoints that an earlier version wrote."""
+    with tarfile.open(GOLDEN) as packed:
+        members = [member for member in packed if member.isfile()]
+        return {member.name.removeprefix("./"): packed.extractfile(member).read() for member in members}  # type: ignore[union-attr] # they are files
+
+
+def below(folder: str) -> Folder:
+    """Return the JSON files and tables of one of those run folders."""
+    files = {name.removeprefix(f"{folder}/"): data for name, data in golden().items() if name.startswith(f"{folder}/")}
+    return {name: data for name, data in files.items() if name.endswith((".json", ".parquet")) and "select" not in name}
+
+
+def profile() -> Folder:
+    """Return a profile with its estimators' fits."""
+    return {"p.howfar": golden()["roads.howfar"]}
+
+
+@cache
+def state_dicts() -> list[Folder]:
+    """Write tensors by name as torch and as safetensors do."""
+    import torch
+    from safetensors.torch import save
+
+    state, sink = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2), "n": torch.tensor(3)}, io.BytesIO()
+    torch.save({"state_dict": state, "epoch": 3}, sink)
+    return [{"w.pth": sink.getvalue()}, {"w.safetensors": save(state, {"format": "pt"})}]
+
+
+def checkpoint() -> Folder:
+    """Return a checkpoint of the smallest network."""
+    return {"m.safetensors": golden()["model.safetensors"]}
+
+
+def rules() -> list[Folder]:
+    """Write rules as YAML and as TOML."""
+    text = (START / "check" / "start.yaml").read_bytes()
+    toml = b'gate = "inside"\n[performance]\nat_least = 0.6\n[alarm]\nat_least = 0.5\nsince = "2026-01-01"\n'
+    return [{"rules.yaml": text}, {"rules.toml": toml}]
+
+
+def study() -> Folder:
+    """Return the study file that howfar writes as a start."""
+    return {"study.toml": (START / "study_file" / "start.toml").read_bytes()}
+
+
+def small_archive() -> Folder:
+    """Write an archive of two arrays."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "a.zip"
+        archive.write(file, {"kind": "note"}, {"x": np.arange(6.0).reshape(2, 3), "y": np.zeros(3, np.float32)})
+        return {"a.howfar": file.read_bytes()}
+
+
+def certificate() -> Folder:
+    """Write a certificate of two labelled images."""
+    from howfar.results import Provenance
+    from howfar.results.certificate import Certificate, Drawn, Site, Step
+
+    drawn = (Drawn(1, "a.png", "/data/a.png", 1, 0.5, 0, 0.25, 0.5, True), Drawn(2, "b.png", "", 0, 0.5, 0, None))
+    names = (
+        "dataset",
+        "metric",
+        "words",
+        "value",
+        "low",
+        "high",
+        "level",
+        "labelled",
+        "n",
+        "anytime",
+        "until",
+        "settled",
+        "needed",
+    )
+    values = ("site", "mean_f", "mean F", 0.5, 0.25, 0.75, 0.9, 1, 2, True, "F >= 0.6", None, 1)
+    about = {"threshold": 0.5, "tolerance": 0.0, "proxy": "foreground_confidence", "design": "order", "seed": 0}
+    site = Site("/data/site", ("b.png", "a.png"), ("ab",) * 2, ("cd",) * 2, (None, 0.25))
+    fixed = dict(zip(names, values, strict=True)) | about
+    made = Certificate(**fixed, site=site, sample=drawn, provenance=Provenance.now(), steps=(Step(1, 0.5, 0.25, 0.75),))
+    with TemporaryDirectory() as folder:
+        made.save(folder)
+        return {"certificate.json": (Path(folder) / "certificate.json").read_bytes()}
+
+
+def bundle() -> Folder:
+    """Write the bundle of a study without results."""
+    manifest = {"format": 1, "datasets": {"places": {"a": "a"}, "contents": {"a": {"1.png": ["ab", None]}}}, "backbones": {}}
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as packed:
+        packed.writestr("bundle.json", json.dumps(manifest))
+        packed.writestr("study.toml", study()["study.toml"])
+        packed.writestr("beside/config.json", "{}")
+    return {"b.zip": sink.getvalue()}
+
+
+def pair_journal() -> Folder:
+    """Write the journal of a matrix that was stopped, beside the pairs of an earlier one."""
+    lines = b'{"key": "a", "o_dist_mean": 1.5}\n{"key": "b", "o_dist_mean": 2.5}\n'
+    return {"pairs.jsonl": lines, "pairs.parquet": golden()["matrix/pairs.parquet"]}

@@ -1,0 +1,204 @@
+"""Every place in the sources that opens or parses a file is fuzzed, or is listed here with the reason why it need not be."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from fuzz.readers import READERS
+
+SOURCE = Path(__file__).parents[2] / "src" / "howfar"
+CALLS = {
+    *("open", "read_text", "read_bytes", "memmap", "memory_map", "OSFile", "load_file", "safe_open", "from_pretrained"),
+    *("ZipFile", "ParquetFile", "open_stream", "open_file", "opened_file", "open_binary", "read_range", "cat_file"),
+    *("InferenceSession", "safe_load", "compose", "fromstring", "parse_qs", "unpack_archive", "frombuffer"),
+}
+BEGINNINGS = (
+    "read_csv",
+    "read_parquet",
+    "read_table",
+    "read_schema",
+    "read_json",
+    "read_frame",
+    "read_magic",
+    "read_array_header",
+)
+OF_MODULES = {
+    "json": "load",
+    "tomllib": "load",
+    "pickle": "load",
+    "torch": "load",
+    "np": "load",
+    "yaml": "",
+    "tarfile": "",
+    "ElementTree": "parse",
+}
+
+FUZZED = {
+    "data/box_labelling.py": "box_labels",
+    "data/boxes.py": "box_predictions",
+    "data/class_labelling.py": "class_labels",
+    "data/class_predictions.py": "class_predictions",
+    "data/containers/arrow.py": "arrow saved_dataset",
+    "data/containers/arrow_check.py": "arrow saved_dataset",
+    "data/containers/image_column.py": "arrow image_parquet",
+    "data/containers/parquet.py": "image_parquet",
+    "data/containers/parquet_column.py": "image_parquet",
+    "data/containers/parquet_file.py": "image_parquet embeddings_parquet table",
+    "data/containers/tar.py": "tar",
+    "data/dataset_argument.py": "image_parquet embeddings_parquet table",
+    "data/embeddings.py": "embeddings_npy embeddings_parquet",
+    "data/hashed_dataset.py": "image",
+    "data/huggingface.py": "saved_dataset",
+    "data/image_list.py": "image_list",
+    "data/images.py": "image",
+    "data/label_imports.py": "coco cvat label_studio",
+    "data/masks.py": "mask",
+    "data/predictions.py": "probability_map",
+    "data/probability_map_files.py": "map_signature",
+    "data/read.py": "image tar image_parquet arrow",
+    "data/table.py": "table",
+    "data/variation_columns.py": "variation_columns",
+    "io/archive.py": "archive profile",
+    "io/location.py": "table tar image_parquet",
+    "io/npy.py": "embeddings_npy probability_map archive",
+    "io/parquet.py": "class_predictions performance comparison",
+    "results/certificate.py": "certificate",
+    "results/evaluation.py": "evaluation",
+    "results/result.py": "comparison relation backbones matrix adaptation prompting",
+    "segmenters/checkpoint.py": "checkpoint",
+    "weights/state_dicts.py": "state_dict",
+    "backbones/hub_models.py": "hub_config",
+    "backbones/transformers.py": "hub_config",
+    "studies/check/log.py": "check_log",
+    "studies/check/rules.py": "rules",
+    "studies/performance/performance_files.py": "performance evaluation",
+    "studies/study_file/document.py": "study",
+    "studies/study_file/bundle.py": "bundle",
+    "studies/matrix_journal.py": "pair_journal",
+    "studies/study_file/kept.py": "done_mark",
+}
+"""Which readers of `fuzz.readers` lead to the calls of a file."""
+
+IMAGES = "reads images by howfar.data.read_bytes and decode, which are fuzzed as image"
+OWN = "reads what this same version put into the package"
+STORE = "reads the store, whose own tests of faults damage every file of it"
+MODEL = "hands a model's file to its library, which is trusted as SECURITY.md says; what howfar parses itself is fuzzed"
+NOT_FUZZED = {
+    "backbones/onnx.py": MODEL,
+    "backbones/onnxruntime_engine.py": MODEL,
+    "backbones/hub_processor_config.py": MODEL,
+    "backbones/clipseg.py": MODEL,
+    "backbones/published_transformers.py": MODEL,
+    "backbones/published_timm.py": MODEL,
+    "segmenters/probability_models.py": MODEL,
+    "segmenters/sam_adapter/load_sam.py": MODEL,
+    "segmenters/sam_adapter/model.py": "parses the text that transformers made in this process",
+    "studies/prompts/clipseg.py": MODEL,
+    "studies/prompts/sam.py": MODEL,
+    "cli/score.py": "opens the null device",
+    "data/catalogue.py": OWN,
+    "demo/crack_detector.py": IMAGES,
+    "figures/pictures.py": IMAGES,
+    "figures/prompting.py": IMAGES,
+    "io/atomic.py": "opens what is written",
+    "io/checkpoint.py": "reads parts of an unfinished run, each by np.load without pickle; all that it may raise means absent",
+    "io/lock.py": "reads the name in a lock file, as text",
+    "pipeline/embedding.py": "opens stores",
+    "pipeline/embedding_batch.py": IMAGES,
+    "pipeline/pairs.py": "parses a text out of io/checkpoint's arrays",
+    "pipeline/norm_adaptation.py": IMAGES,
+    "pipeline/prediction.py": IMAGES,
+    "pipeline/scorer.py": IMAGES,
+    "report/listed_sample/__init__.py": "reads again the table that an earlier run of it wrote, for the labels filled in there",
+    "report/page.py": OWN,
+    "report/svg.py": "opens a picture that matplotlib drew",
+    "results/matrix.py": "none of its own",
+    "runners/ray.py": "unpickles what this run itself has pickled for its workers",
+    "store/feature_store.py": STORE,
+    "store/folder.py": STORE,
+    "store/index.py": STORE,
+    "store/index_file.py": STORE,
+    "store/inventory.py": STORE,
+    "store/row_checks.py": STORE,
+    "store/store_check.py": STORE,
+    "store/local_folder.py": STORE,
+    "store/manifest.py": STORE,
+    "store/mmap_cache.py": STORE,
+    "store/remote_folder.py": STORE,
+    "store/shard_catalog.py": STORE,
+    "store/shards.py": STORE,
+    "store/store.py": STORE,
+    "store/leases.py": STORE,
+    "studies/adaptation/study.py": IMAGES,
+    "studies/adaptation/models.py": IMAGES,
+    "studies/certification/begin.py": "parses the signature of a map, fuzzed as map_signature; what is no JSON means none",
+    "studies/certification/site.py": IMAGES,
+    "studies/listed_certification/site.py": IMAGES,
+    "studies/check/start.py": OWN,
+    "studies/corruption/corrupted_images.py": IMAGES,
+    "studies/corruption/set_predictions.py": "reads the record of its own earlier run; what cannot be read means none",
+    "studies/edges.py": IMAGES,
+    "studies/evaluation/listed_predictions.py": IMAGES,
+    "studies/evaluation/map_scores.py": IMAGES,
+    "studies/pool/costs.py": "reads /proc/cpuinfo",
+    "studies/pool/counted_maps.py": IMAGES,
+    "studies/prompts/prompters.py": IMAGES,
+    "studies/prompts/study.py": IMAGES,
+    "studies/matrix.py": "opens the journal, fuzzed as pair_journal",
+    "studies/study_file/start.py": OWN,
+    "testing": "shipped conformance suites, which read what they wrote",
+    "training/added_images.py": IMAGES,
+    "training/image_mask_pairs.py": IMAGES,
+    "data/mapped_rows.py": "maps again, in a worker, an array that io/npy has checked",
+}
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield line and name of every call that may read a file."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        owner = getattr(node.func, "value", None)
+        module = owner.id if isinstance(owner, ast.Name) else ""
+        wanted = OF_MODULES.get(module)
+        if (
+            name in CALLS
+            or name.startswith(BEGINNINGS)
+            or (wanted is not None and name.startswith(wanted) and "dump" not in name)
+        ):
+            yield node.lineno, name
+
+
+def found() -> dict[str, list[tuple[int, str]]]:
+    """Return the calls of each file that has any."""
+    files = {path.relative_to(SOURCE).as_posix(): path for path in sorted(SOURCE.rglob("*.py"))}
+    listed = {name: list(calls(ast.parse(path.read_text(encoding="utf-8")))) for name, path in files.items()}
+    return {name: lines for name, lines in listed.items() if lines}
+
+
+def covered(name: str) -> bool:
+    return name in FUZZED or name in NOT_FUZZED or name.partition("/")[0] in NOT_FUZZED
+
+
+def test_every_place_that_reads_a_file_is_listed() -> None:
+    missing = {name: lines for name, lines in found().items() if not covered(name)}
+    assert not missing, "fuzz it (tests/fuzz/readers.py), or say why it reads nothing from outside"
+
+
+def test_what_is_said_to_be_fuzzed_is() -> None:
+    names = {reader.name for reader in READERS}
+    wanted = {reader for readers in FUZZED.values() for reader in readers.split()}
+    assert wanted <= names, wanted - names
+
+
+def test_no_list_names_a_file_that_is_gone() -> None:
+    gone = [name for name in (*FUZZED, *NOT_FUZZED) if not (SOURCE / name).exists()]
+    assert not gone
+
+
+def test_calls_are_found() -> None:
+    text = "import json\nwith open(x) as f:\n    json.load(f)\npd.read_parquet(p)\nImage.open(p)\nnp.load(p)\nx.close()"
+    assert {line for line, _ in calls(ast.parse(text))} == {2, 3, 4, 5, 6}
