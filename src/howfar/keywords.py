@@ -7,6 +7,12 @@ from typing import Annotated, TypedDict
 from howfar import options
 
 
+class DatasetOptions(TypedDict, total=False):
+    """Declare the option that says what a dataset may hold."""
+
+    allow_urls: options.AllowUrls
+
+
 class CompareSettings(TypedDict, total=False):
     """Declare the settings that change the numbers of a comparison."""
 
@@ -22,7 +28,7 @@ class CompareSettings(TypedDict, total=False):
     leaks: options.Leaks
 
 
-class ExecutionOptions(TypedDict, total=False):
+class ExecutionOptions(DatasetOptions, total=False):
     """Declare the options that say how features are computed, and change no number beyond rounding."""
 
     runner: options.Runner
@@ -123,7 +129,7 @@ class RelateOptions(RelateSettings, total=False):
     by: options.By
 
 
-class ScoringOptions(TypedDict, total=False):
+class ScoringOptions(DatasetOptions, total=False):
     """Declare the options that say how new images are scored by a profile; the first three change no score beyond rounding."""
 
     batch_size: options.ImagesAtOnce
@@ -152,7 +158,7 @@ class SelectOptions(TypedDict, total=False):
     seed: options.Seed
 
 
-class EvaluateOptions(TypedDict, total=False):
+class EvaluateOptions(DatasetOptions, total=False):
     """Declare the options of `howfar.evaluate`."""
 
     task: options.Task
@@ -186,7 +192,7 @@ class EvaluateOptions(TypedDict, total=False):
     progress: options.Progress
 
 
-class CertifyOptions(TypedDict, total=False):
+class CertifyOptions(DatasetOptions, total=False):
     """Declare the options of `howfar.certify`."""
 
     task: Annotated[options.Task, options.But({"help": "Certify a segmentation, a classification or a detection."})]
@@ -228,7 +234,7 @@ class ModelOptions(TypedDict, total=False):
     precision: Annotated[options.Precision, options.But({"flags": ()})]
 
 
-class PredictOptions(ModelOptions, total=False):
+class PredictOptions(ModelOptions, DatasetOptions, total=False):
     """Declare the options of `howfar.predict`."""
 
     flipped: options.Flipped
@@ -238,7 +244,7 @@ class PredictOptions(ModelOptions, total=False):
     progress: options.Progress
 
 
-class CorruptOptions(ModelOptions, total=False):
+class CorruptOptions(ModelOptions, DatasetOptions, total=False):
     """Declare the options of `howfar.corrupt`."""
 
     only: options.Only
@@ -299,7 +305,7 @@ class TrainingOptions(TypedDict, total=False):
     precision: options.TrainingPrecision
 
 
-class SegmenterOptions(TypedDict, total=False):
+class SegmenterOptions(DatasetOptions, total=False):
     """Declare the options of a segmenter, and of where and by what it is trained."""
 
     options: options.Architecture
@@ -371,7 +377,7 @@ class PromptSettings(TypedDict, total=False):
     seed: options.Seed
 
 
-class PromptOptions(PromptSettings, total=False):
+class PromptOptions(PromptSettings, DatasetOptions, total=False):
     """Declare the options of `howfar.prompts`."""
 
     sam: options.Sam

@@ -115,6 +115,13 @@ Memory = Annotated[
 ]
 Device = Annotated[str, Option("auto", "Run the network there: auto, cpu or cuda.", free=True)]
 
+# Which URLs datasets may hold.
+Hosts = Sequence[str] | str
+AllowUrls = Annotated[
+    Hosts,
+    Option((), "Fetch URLs in a table's cells from these hosts or buckets too, none of the local network.", free=True),
+]
+
 # How a backbone is loaded.
 LocalWeights = str | Path | Mapping[str, str | Path] | None
 Weights = Annotated[LocalWeights, Option(None, "Read local weights: a file, or a folder in the hub's format.", free=True)]

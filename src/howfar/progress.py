@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
+from howfar.printable import printable
+
 SELDOM: Final = 30.0
 """Seconds between two lines in a file or a pipe."""
 
@@ -31,4 +33,6 @@ def bar(
     delay, often = (1.0 if patient else 0.0, 0.1) if watched else (0.0 if always else SELDOM, SELDOM)
     # By default tqdm would refresh by itself every 10 seconds.
     pace: dict[str, Any] = {"delay": delay, "mininterval": often, "maxinterval": max(10.0, often)}
+    if "desc" in options:
+        options["desc"] = printable(options["desc"])
     return tqdm(iterable, disable=not progress, dynamic_ncols=True, **pace, **options)

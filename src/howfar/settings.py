@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get
 
 from howfar.errors import InputError
 from howfar.options import FOLDED, HIDDEN, REQUIRED, But, Option
+from howfar.url_hosts import allowing
 
 Keywords = TypeVar("Keywords", bound=Mapping[str, Any])
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -164,7 +165,8 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
         @wraps(function)
         def call(*arguments: Any, **given: Any) -> Any:
             refuse_unknown(given, names)
-            return function(*arguments, **given)
+            with allowing(given.get("allow_urls") or ()):
+                return function(*arguments, **given)
 
         parameters = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=spelt(kind))

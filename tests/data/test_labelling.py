@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from howfar.data import Dataset, Item
+from howfar.data.label_imports import read_labels
 from howfar.data.labelling import Picture, coco, cvat, label_studio
 
 ODD = 'a <b> & "c" ünï #1?.png'
@@ -117,3 +119,17 @@ def test_a_foreground_is_a_label_to_correct(tmp_path: Path) -> None:
     assert ["predictions" in task for task in tasks] == [True, False]
     (result,) = tasks[0]["predictions"][0]["result"]
     assert (result["type"], result["value"]["format"], result["original_width"]) == ("brushlabels", "rle", 40)
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31m.png", "b\x00.png", "c\x0b\ufffe.png"])
+def test_names_that_xml_cannot_hold_are_written_out_and_found_again(name: str, tmp_path: Path) -> None:
+    """CVAT's file would not be XML else, and the labels of such an image would belong to nobody."""
+    mask = np.ones((2, 3), np.bool_)
+    text = cvat([Picture(name, f"/roads/{name}", (3, 2), lambda: mask)], f"set of {name}")
+    (tmp_path / "cvat.xml").write_text(text, encoding="utf-8")
+    image = ElementTree.parse(tmp_path / "cvat.xml").find("image")
+    assert image is not None
+    assert image.attrib["name"].isprintable()
+    labels = read_labels(Dataset("roads", (Item(name, Path("x.png")),)), tmp_path / "cvat.xml")
+    assert labels.strangers == ()
+    assert np.array_equal(labels.masks[name], mask)

@@ -72,7 +72,7 @@ def test_a_float16_softmax_is_taken(rng: np.random.Generator) -> None:
         ([1.0], 0, r"must be \(k,\) probabilities of k ≥ 2 classes, or a class index, got \(1,\)$"),
         ([[0.5, 0.5]], 0, r"got \(1, 2\)$"),
         ([0, 1], 1, "must be floating probabilities, or one class index, got 'int64'"),
-        (0.5, 0, r"^prediction must be a class index, a whole number, got np.float64\(0.5\)"),
+        (0.5, 0, r"^prediction must be a class index, a whole number, got (np\.float64\()?0\.5"),
         (-1, 0, "^prediction must be a class index of at least 0, got -1"),
         (0, 1.0, "^truth must be a class index, a whole number, got 1.0"),
         ([0.5, 0.5], 2, r"^truth must be one of the prediction's 2 classes, 0 to 1, got 2"),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from dataclasses import asdict
 
-import typer
-
 from howfar.cli import options
+from howfar.cli.terminal import console, print_json
 
 
 def backbones(json: options.Json = False) -> None:
@@ -16,18 +14,14 @@ def backbones(json: options.Json = False) -> None:
 
     listed = cards()
     if json:
-        typer.echo(jsonlib.dumps([asdict(card) for card in listed], ensure_ascii=False))
+        print_json([asdict(card) for card in listed])
         return
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=200)
     table = Table(header_style="bold", box=None, pad_edge=False)
     for name in ("name", "q", "input", "weights", "licence", "what it is"):
         table.add_column(name, justify="right" if name == "q" else "left", overflow="fold")
     for card in listed:
         length = "any" if card.length is None else f"{card.length:,}"
         table.add_row(card.name, length, card.input, card.weights, card.licence, card.summary)
-    console.print(table, markup=False)
+    console().print(table, markup=False)

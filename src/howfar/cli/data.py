@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from howfar.cli import options
+from howfar.cli.terminal import console, print_json
 
 if TYPE_CHECKING:
     from howfar.data.catalogue import CatalogueEntry
@@ -44,11 +44,9 @@ def data(
 
 def _list(entries: tuple[CatalogueEntry, ...], json: bool) -> None:
     if json:
-        typer.echo(jsonlib.dumps([asdict(entry) for entry in entries], ensure_ascii=False))
+        print_json([asdict(entry) for entry in entries])
         return
     from rich.table import Table
-
-    from howfar.cli.terminal import console
 
     to = console()
     columns = ("name", "symbol", "images", "pixels", "masks", "terms", *(("where",) if to.width >= _WIDE else ()))
@@ -65,10 +63,8 @@ def _list(entries: tuple[CatalogueEntry, ...], json: bool) -> None:
 
 def _describe(entry: CatalogueEntry, json: bool) -> None:
     if json:
-        typer.echo(jsonlib.dumps(asdict(entry), ensure_ascii=False))
+        print_json(asdict(entry))
         return
-    from howfar.cli.terminal import console
-
     to = console()
     for label, text in _lines(entry):
         if text:
@@ -99,10 +95,8 @@ def _lines(entry: CatalogueEntry) -> list[tuple[str, Any]]:
 
 def _report(check: FolderCheck, json: bool) -> None:
     if json:
-        typer.echo(jsonlib.dumps({**asdict(check), "agrees": check.agrees}, ensure_ascii=False))
+        print_json({**asdict(check), "agrees": check.agrees})
         return
-    from howfar.cli.terminal import console
-
     to = console()
     for finding in check.findings:
         to.print(f"{'right' if finding.agrees else 'off'}: {finding.text}", markup=False, soft_wrap=True)

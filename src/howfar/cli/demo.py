@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from howfar.cli import compare, options, relate
+from howfar.cli.terminal import say
 
 if TYPE_CHECKING:
     from howfar.data import Dataset
@@ -28,16 +29,16 @@ def demo(
     from howfar.studies.performance.relate import relate as study
 
     options.prepare_folder("out", out)
-    _say(f"drawing synthetic pavement pictures with exact crack masks in {out / 'data'}")
+    say(f"drawing synthetic pavement pictures with exact crack masks in {out / 'data'}", err=True)
     folders = write_demo(out / "data", seed=seed)
     primary, *secondaries = (Dataset.from_folder(folder) for folder in folders)
     comparison = distance.compare(primary, secondaries, store=out / "store", seed=seed)
     run = comparison.save(out / "run")
     compare.print_comparison(comparison, None)
-    _say("fitting a crack detector on half of the pavement pictures, and evaluating it on all others")
+    say("fitting a crack detector on half of the pavement pictures, and evaluating it on all others", err=True)
     performances = _evaluate(primary, secondaries, out, seed)
     related = study(run, performances, seed=seed)
-    typer.echo("")
+    say("")
     relate.show(related, run / "report.html")
     _profile(primary, secondaries, performances, out)
 
@@ -74,9 +75,5 @@ def _profile(primary: Dataset, secondaries: Sequence[Dataset], performances: Seq
     pavement = profile(primary, store=out / "store", labelled=labelled, performance=scored, progress=False)
     file = pavement.save(out / "pavement.howfar")
     picture = out / "data" / "fabric" / "images" / "0001.jpg"
-    _say(f"profile: {file}; score any picture with it: howfar score {file} {picture}")
-    _say("Open the report, then: howfar compare YOUR_TRAINING_IMAGES NEW_IMAGES... --out RUN")
-
-
-def _say(line: str) -> None:
-    typer.echo(line, err=True)
+    say(f"profile: {file}; score any picture with it: howfar score {file} {picture}", err=True)
+    say("Open the report, then: howfar compare YOUR_TRAINING_IMAGES NEW_IMAGES... --out RUN", err=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json
+from howfar.cli.terminal import print_json, say
 from howfar.keywords import StoredEmbedOptions
 from howfar.options import DEFAULT_BACKBONE
 
@@ -50,8 +50,8 @@ def embed(
         print_json({"backbone": model.name, "store": str(store.root), "datasets": rows, "skipped": skipped, "notes": notes})
         return
     for dataset in features:
-        typer.echo(f"{dataset.name}: {len(dataset)} images x {dataset.rows.shape[1]:,} features in {store.root}")
+        say(f"{dataset.name}: {len(dataset)} images x {dataset.rows.shape[1]:,} features in {store.root}")
         for file in dataset.skipped:
-            typer.echo(f"skipped: {file.path}: {file.reason}")
+            say(f"skipped: {file.path}: {file.reason}")
     for note in notes:
-        typer.echo(note)
+        say(note)

@@ -10,6 +10,7 @@ import typer
 import howfar
 from howfar import registry
 from howfar.errors import HowfarError, RunnerError, StoreError
+from howfar.printable import printable
 
 INTERRUPTED = 130
 
@@ -90,5 +91,5 @@ def _add_installed() -> None:
 
 
 def _fail(line: str, code: int) -> int:
-    typer.echo(f"howfar: {' '.join(line.split())}", err=True)
+    typer.echo(f"howfar: {printable(' '.join(line.split()))}", err=True)
     return code

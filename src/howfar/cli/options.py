@@ -14,6 +14,7 @@ from howfar import registry
 from howfar.errors import InputError
 from howfar.options import DEFAULT_BACKBONE, FOLDED, HIDDEN, Option
 from howfar.settings import declared
+from howfar.url_hosts import allowing
 
 if TYPE_CHECKING:
     from howfar.protocols import Runner
@@ -55,6 +56,7 @@ _SHAPES: Mapping[str, _Shape] = {
     "only": _Shape(
         str, lambda _: None, lambda text, _: text, "NAME[=STRENGTH],...", "Make these corruptions alone; by default every one."
     ),
+    "allow_urls": _Shape(str, lambda _: None, lambda hosts, _: hosts, "HOST,..."),
     "predictions": _Shape(str, lambda _: None, lambda folder, _: folder, "DIR"),
     "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
     "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),
@@ -102,7 +104,8 @@ def command(keywords: type) -> Callable[[Command], Command]:
             if "runner" in plain:
                 values["runner"], device = placed(*(written[name] for name in ("runner", "workers", "address", "device")))
                 values |= {} if device == defaults["device"] else {"device": device}
-            function(**{parameter.name: written[parameter.name] for parameter in own}, **values)
+            with allowing(values.get("allow_urls", ())):
+                function(**{parameter.name: written[parameter.name] for parameter in own}, **values)
 
         parameters.sort(key=lambda parameter: parameter.name == "json")
         keyword_only = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import console, print_json, print_skipped
+from howfar.cli.terminal import console, print_json, print_skipped, say
 from howfar.keywords import PredictOptions
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def predict(
     options.prepare_folder("out", out)
     predicted = study(model, dataset, out, reading=reading_of(mean, std, output, channel), **chosen)
     for note in predicted.notes:
-        typer.echo(f"warning: {note}", err=True)
+        say(f"warning: {note}", err=True)
     if json:
         skipped = [{"path": file.path, "reason": file.reason} for file in predicted.skipped]
         counts = {"written": predicted.written, "kept": predicted.kept}

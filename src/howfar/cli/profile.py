@@ -50,7 +50,8 @@ def profile(
 def _show(reference: Profile, out: Path) -> None:
     """Print what a profile holds, how its estimators were judged, and where it lies."""
     to = console()
-    to.print(repr(reference), markup=False, soft_wrap=True)
+    for line in repr(reference).split("\n"):
+        to.print(line, markup=False, soft_wrap=True)
     if reference.expected is not None and reference.expected.judgements:
         header = ("estimator", "kind", "sets", "images", "MAE (image)", "MAE (set)", "coverage", "AUROC", "AURC")
         print_table(to, header, [_cells(judgement) for judgement in reference.expected.judgements], ("AURC", "kind"))

@@ -46,7 +46,8 @@ def show(relation: Relation, page: Path | None) -> None:
         to.print(f"all sets: {relation.pooled_verdict.text}", style="bold", markup=False)
     if relation.judgements:
         called = "F" if relation.settings.threshold is not None else "performance"
-        to.print(f"\nEstimators, each dataset left out in turn ({called} without labels)", style="bold", markup=False)
+        to.print()
+        to.print(f"Estimators, each dataset left out in turn ({called} without labels)", style="bold", markup=False)
         print_table(to, *_judgements(relation))
     _show_estimates(to, relation)
     print_slices(to, performance_table(relation.slices), too_small(relation.slices))
@@ -110,5 +111,6 @@ def _show_estimates(to: Console, relation: Relation) -> None:
             )
         )
     if rows:
-        to.print("\nMean performance expected without a set's labels", style="bold", markup=False)
+        to.print()
+        to.print("Mean performance expected without a set's labels", style="bold", markup=False)
         print_table(to, header, rows)

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from howfar.cli.terminal import say
+
 
 def report(run: Annotated[Path, typer.Argument(help="A folder that compare, matrix, adapt or prompts wrote.")]) -> None:
     """Write figures/ and report.html of a RUN or a study anew from its tables, and print the page's path."""
     from howfar.studies.run_folder import write_report
 
-    typer.echo(write_report(run))
+    say(str(write_report(run)))

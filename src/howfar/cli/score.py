@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from howfar.cli import options
+from howfar.cli.terminal import json_text, say
 from howfar.keywords import BackboneOptions, ScoreOptions, ScoringOptions
+from howfar.printable import printable
 
 if TYPE_CHECKING:
     from howfar.pipeline.reference import Reference
@@ -61,7 +62,7 @@ def score(
     backbone = load_again(profile, **picked(BackboneOptions, chosen)) if needed else None
     scorer = Scorer(profile, backbone, picked(ScoringOptions, chosen))
     for note in scorer.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     _answer(_outcomes(scorer, groups, stdin), json, profile)
 
 
@@ -94,7 +95,7 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: Reference)
             if isinstance(outcome, Score) and profile.expected is not None:
                 scored_images.append(outcome)
     except KeyboardInterrupt:
-        typer.echo(f"howfar: stopped after {_summary(counts)}", err=True)
+        say(f"howfar: stopped after {_summary(counts)}", err=True)
         # The lines so far are whole; what main says of a stopped run is about a store, and here is none.
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
@@ -107,12 +108,12 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: Reference)
         for words in (*answers, _summary(counts)):
             _print(words)
     if counts["unreadable"] and not counts["scored"]:
-        typer.echo(f"howfar: no image could be scored: {counts['unreadable']} could not be read", err=True)
+        say(f"howfar: no image could be scored: {counts['unreadable']} could not be read", err=True)
         raise typer.Exit(2)
 
 
 def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{printable(line)}\n")
     sys.stdout.flush()
 
 
@@ -124,7 +125,7 @@ def _as_json(outcome: Score | Skipped) -> str:
         document = outcome.to_dict()
     else:
         document = {"dataset": outcome.dataset, "image": outcome.path, "error": outcome.reason}
-    return jsonlib.dumps(document, ensure_ascii=False, allow_nan=False)
+    return json_text(document)
 
 
 def _as_text(outcome: Score | Skipped) -> str:

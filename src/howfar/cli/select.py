@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, print_paths, print_result
+from howfar.cli.terminal import print_json, print_paths, print_result, say
 from howfar.keywords import SelectOptions
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def select(
     if json:
         print_json(selection.to_dict())
         for remark in remarks:
-            typer.echo(f"note: {remark}", err=True)
+            say(f"note: {remark}", err=True)
     else:
         show(selection, folder, remarks)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import console, print_json, print_paths, print_table, show
+from howfar.cli.terminal import console, print_json, print_paths, print_table, say, show
 from howfar.errors import InputError
 from howfar.keywords import StudyFileOptions
 
@@ -44,7 +44,8 @@ def study(
     if bundled != (data is not None):
         raise InputError("--data must be given with a bundle to run again, and only there: howfar study BUNDLE.zip --data DIR")
     if schema:
-        typer.echo(text_json.dumps(json_schema(), indent=1))
+        for line in text_json.dumps(json_schema(), indent=1).splitlines():
+            say(line)
     elif data is not None:
         _rerun(file, data, json, chosen)
     elif new:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from howfar.printable import printable, printable_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,11 +22,16 @@ SHOWN = 20
 
 
 def console() -> Console:
-    """Make a console on stdout that colours nothing by guess."""
-    from rich.console import Console
+    """Make a console on stdout that colours nothing by guess, and prints no name as a command to the terminal."""
+    from howfar.cli.safe_console import SafeConsole
 
-    terminal = Console(highlight=False, emoji=False)
-    return terminal if terminal.is_terminal else Console(highlight=False, emoji=False, width=PIPED_WIDTH)
+    terminal = SafeConsole()
+    return terminal if terminal.is_terminal else SafeConsole(width=PIPED_WIDTH)
+
+
+def say(line: str, err: bool = False) -> None:
+    """Print one line on stdout, or on stderr, in which names do nothing to the terminal."""
+    typer.echo(printable(line), err=err)
 
 
 def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> None:
@@ -38,6 +45,7 @@ def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]
     """
     from rich.table import Table
 
+    rows = [[printable(cell) for cell in row] for row in rows]
     fits = sum(max(len(row[i]) for row in (header, *rows)) + 2 for i in range(len(header))) <= to.width
     columns = [i for i, name in enumerate(header) if fits or name not in optional]
     table = Table(header_style="bold", box=None, pad_edge=False)
@@ -105,6 +113,11 @@ def print_skipped(to: Console, skipped: Sequence[Skipped], others: str) -> None:
         to.print(f"skipped: {len(skipped) - SHOWN} more; {others}", markup=False)
 
 
-def print_json(document: Mapping[str, Any]) -> None:
+def json_text(document: Any) -> str:
+    """Write a JSON document in one line, in which names do nothing to a terminal; they are read as they were."""
+    return printable_json(json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
+def print_json(document: Any) -> None:
     """Print one JSON document on one line of stdout."""
-    typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+    typer.echo(json_text(document))

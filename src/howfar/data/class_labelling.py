@@ -22,6 +22,7 @@ from howfar.data.labelling import Picture, address
 from howfar.data.prediction_matching import match_names
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
+from howfar.printable import unguarded
 
 IMAGE, LABEL = "image", "label"
 KINDS = "a CSV table with the columns image and label, or a file that CVAT (.xml) or Label Studio (.json) exported"
@@ -130,7 +131,7 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
         if not {IMAGE, LABEL} <= set(table):
             raise InputError(f"its columns are {', '.join(map(str, table.columns))}: it needs {IMAGE} and {LABEL}")
-        named = zip(table[IMAGE].str.strip(), table[LABEL].str.strip(), strict=True)
+        named = zip(*(table[name].str.strip().map(unguarded) for name in (IMAGE, LABEL)), strict=True)
         yield from ((name, label) for name, label in named if label)
 
 

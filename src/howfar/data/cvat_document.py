@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from howfar.printable import xml_text
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -54,6 +56,6 @@ def _add_labels(parent: ElementTree.Element, labels: Iterable[str], kind: str) -
 def _add(
     parent: ElementTree.Element, tag: str, text: str | None = None, attributes: Mapping[str, str] | None = None
 ) -> ElementTree.Element:
-    child = ElementTree.SubElement(parent, tag, dict(attributes or {}))
-    child.text = text
+    child = ElementTree.SubElement(parent, tag, {name: xml_text(value) for name, value in (attributes or {}).items()})
+    child.text = None if text is None else xml_text(text)
     return child

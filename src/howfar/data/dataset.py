@@ -87,7 +87,8 @@ class Dataset:
     def from_table(cls, path: str | Path, name: str | None = None) -> Dataset:
         r"""Read a CSV or Parquet table with a column ``image``, and where wished ``mask`` and ``label``.
 
-        Paths are relative to the table's folder; one may also be a URL, or lie within a tar or Parquet file. An image's name is
+        Paths are relative to the table's folder; one may also be a URL, of the host or bucket that the table is from or of one
+        that is allowed (`howfar.url_hosts.allowing`), or lie within a tar or Parquet file. An image's name is
         its path as the table writes it. A row whose image is not there is skipped with the reason; one whose mask is not there
         is kept without it, and that is noted among the skipped. The same image in two rows is an error, since it would count
         twice.

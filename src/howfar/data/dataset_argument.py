@@ -20,6 +20,7 @@ from howfar.data.embeddings import from_array, from_parquet, load_embeddings
 from howfar.data.huggingface import is_hub_name, is_saved, read_hub, read_saved
 from howfar.data.table import list_table
 from howfar.errors import HowfarError, InputError, MissingPathError, one_line
+from howfar.io.cell_urls import name_place
 from howfar.io.location import Location, Url, absolute, as_location, file_system, is_url
 from howfar.results import Features
 
@@ -109,6 +110,7 @@ def _read(location: Location, name: str | None) -> Dataset | Features:
 def _read_remote(url: Url, name: str | None) -> Dataset | Features:
     if is_hub_name(url):
         return read_hub(url, name)
+    name_place(url)
     try:
         # Drop what is remembered of its folders, so that what others have written since is seen.
         file_system(url)[0].invalidate_cache()

@@ -8,12 +8,16 @@ from pathlib import Path
 from howfar.data.table import read_columns
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
+from howfar.printable import printable
 
 TABLES = (".csv", ".parquet", ".pq")
 
 
 def read_list(path: str | Path) -> tuple[str, ...]:
     r"""Read the images that a list names, as it writes them: names or paths, whether they are there or not.
+
+    A list that howfar wrote has one image a line, whatever its name: what a line cannot hold is written out, as ``\n``, and
+    `match_list` finds the image by it.
 
     A file named ``.csv``, ``.parquet`` or ``.pq`` is a table, whose column ``image`` counts. Any other is UTF-8 text with one
     image a line; empty lines are left out. Raises `MissingPathError` where there is no such file, and `InputError` where it is
@@ -44,6 +48,7 @@ def match_list(entries: Iterable[str], names: Sequence[str], paths: Sequence[str
     >>> match_list(["2.png", "/site/1.png", "3.png"], ["1.png", "2.png"], ["/site/1.png", "/site/2.png"])
     [1, 0, None]
     """
-    by_name = {name: row for row, name in enumerate(names)}
-    by_path = {path: row for row, path in enumerate(paths) if path}
+    by_name = {printable(name): row for row, name in enumerate(names)} | {name: row for row, name in enumerate(names)}
+    filled = [(path, row) for row, path in enumerate(paths) if path]
+    by_path = {printable(path): row for path, row in filled} | dict(filled)
     return [by_name.get(entry, by_path.get(entry, by_path.get(str(absolute(entry))))) for entry in entries]

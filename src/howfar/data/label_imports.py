@@ -24,6 +24,7 @@ from howfar.data.run_lengths import MOST, compressed, from_brush, from_columns, 
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.location import absolute
 from howfar.memory import check_file
+from howfar.printable import xml_text
 
 __all__ = ["Labels", "read_labels"]
 
@@ -103,6 +104,8 @@ def read_labels(dataset: Dataset, source: str | Path) -> Labels:
 
 def _matched(dataset: Dataset, by_key: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Match labels to images by path without ending, or by the last part of it where that alone is unique and matches."""
+    plain = {xml_text(stem(item.name)): stem(item.name) for item in dataset.items}
+    by_key = {plain.get(key, key): label for key, label in by_key.items()}
     keys = match_names(dataset, by_key)
     masks: dict[str, Any] = {name: by_key[key] for name, key in keys.items() if key in by_key}
     if not masks:

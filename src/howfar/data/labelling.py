@@ -65,10 +65,11 @@ def coco(pictures: Sequence[Picture], title: str) -> str:
 
 
 def cvat(pictures: Sequence[Picture], title: str) -> str:
-    """Write images as annotations in the format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format).
+    r"""Write images as annotations in the format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format).
 
     ``name`` is the image's name in its dataset: CVAT looks for the frame whose path ends with it. Frames count from 0. An
-    image without a size is left out, since the format states it. A foreground is one mask, in its box.
+    image without a size is left out, since the format states it. A foreground is one mask, in its box. What a name holds
+    and XML cannot hold is written out, as ``\x1b``; `howfar.data.label_imports` finds the image again.
 
     Examples
     --------

@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 from howfar.data.containers import find
 from howfar.errors import ImageError, one_line
-from howfar.io.location import Location, as_location, is_url
+from howfar.io.cell_urls import recorded
+from howfar.io.location import Location, Url, as_location, is_url
 
 MAX_BYTES = 1 << 31
 """Largest file that is read into memory."""
@@ -51,11 +52,11 @@ def content_hash(data: bytes) -> str:
 @contextmanager
 def opened_file(path: str | Path) -> Iterator[BinaryIO]:
     """Open a file, a container's member or an object behind a URL for reading, unless it is empty. Raises as `read_bytes`."""
-    file = as_location(path) if is_url(path) else Path(path)
+    file = _location(path) if is_url(path) else Path(path)
     try:
         status = _status(file) if isinstance(file, Path) else None
         if status is None or not isinstance(file, Path):
-            yield io.BytesIO(_read_elsewhere(as_location(file)))
+            yield io.BytesIO(_read_elsewhere(_location(file)))
             return
         if stat.S_ISDIR(status.st_mode):
             raise ImageError("a folder, not an image")
@@ -81,7 +82,7 @@ def exists(path: str | Path) -> bool:
     (False, False)
     """
     try:
-        location = as_location(path)
+        location = _location(path)
         member = find(location)
         return location.is_file() if member is None else member[0].has(member[1])
     except Exception:  # a file system's library may raise anything
@@ -97,9 +98,14 @@ def is_member(path: str | Path) -> bool:
     False
     """
     try:
-        return find(as_location(path)) is not None
+        return find(_location(path)) is not None
     except Exception:  # a file system's library may raise anything
         return False
+
+
+def _location(path: str | Path) -> Location:
+    """Return the location of an image; a URL that is mere text is of a table of an earlier run, and read with its caution."""
+    return recorded(path) if is_url(path) and isinstance(path, str) and not isinstance(path, Url) else as_location(path)
 
 
 def _status(file: Path) -> os.stat_result | None:

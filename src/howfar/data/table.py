@@ -13,7 +13,9 @@ from howfar.data.containers.parquet_file import ParquetFile
 from howfar.data.item import DatasetFields, Item
 from howfar.data.read import exists
 from howfar.errors import InputError, MissingPathError, one_line
-from howfar.io.location import Location, Url, as_location, is_url, open_binary
+from howfar.io.cell_urls import cell_location
+from howfar.io.location import Location, as_location, is_url, open_binary
+from howfar.printable import unguarded
 from howfar.results import Skipped
 
 Columns: TypeAlias = Mapping[str, Sequence[str | None]]
@@ -84,13 +86,16 @@ def _item(table: Location, number: int, row: Mapping[str, str | None]) -> tuple[
 
 def _beside(table: Location, cell: str) -> Location:
     """Return the location that a cell of a table names: a URL, a path from the root, or one from the table's folder."""
-    if is_url(cell) or Path(cell).is_absolute():
+    if is_url(cell):
+        return cell_location(table, cell)
+    if Path(cell).is_absolute():
         return as_location(cell)
     folder = table.parent
     if isinstance(folder, Path):
         return folder / cell
     scheme, _, rest = folder.partition("://")
-    return Url(f"{scheme}://{posixpath.normpath(posixpath.join(rest, cell))}")
+    # The steps of a path (..) may lead to another host or bucket.
+    return cell_location(table, f"{scheme}://{posixpath.normpath(posixpath.join(rest, cell))}")
 
 
 def _fault(location: Location) -> str | None:
@@ -120,7 +125,7 @@ def _read_csv(path: Location) -> Columns:
             raise InputError(
                 f"{path}: row {number} has {len(cells)} cells and the header {len(header)}: quote cells with commas"
             )
-    return {name: [cells[header.index(name)].strip() for cells in rows] for name in wanted}
+    return {name: [unguarded(cells[header.index(name)].strip()) for cells in rows] for name in wanted}
 
 
 def _wanted(path: Location, header: Sequence[str]) -> list[str]:

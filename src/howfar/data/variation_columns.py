@@ -11,6 +11,7 @@ from howfar.data.dataset import Dataset
 from howfar.errors import InputError, one_line
 from howfar.io.location import as_location, is_url, open_binary
 from howfar.io.parquet import read_frame
+from howfar.printable import unguarded
 
 _PARQUET = (".parquet", ".pq")
 
@@ -73,4 +74,6 @@ def _table(dataset: Dataset) -> pd.DataFrame:
         rule = "must be of a dataset whose table has a column image"
         raise InputError.of("columns", rule, str(location), "name a pattern instead")
     text = table.astype(object).where(table.notna(), "").astype(str)
-    return pd.DataFrame({name: text[name].str.strip() for name in text})
+    cells: pd.DataFrame = text.apply(lambda column: column.str.strip())
+    plain: pd.DataFrame = cells.map(unguarded) if ending == ".csv" else cells
+    return plain

@@ -52,24 +52,32 @@ class Url(str):
     @property
     def parent(self) -> Url:
         """Return the folder that it lies in."""
-        return Url(self.rpartition("/")[0])
+        return self.beside(self.rpartition("/")[0])
 
     def __truediv__(self, below: str) -> Url:
-        return Url(f"{self}/{below}")
+        return self.beside(f"{self}/{below}")
+
+    def beside(self, text: str) -> Url:
+        """Return another URL, which is read as this one is."""
+        return Url(text)
+
+    def file_system(self) -> tuple[Any, str]:
+        """Return the file system behind the URL and the path within it, as the function `file_system` does."""
+        return file_system(self)
 
     def is_file(self) -> bool:
         """Return whether a file lies there."""
-        system, path = file_system(self)
+        system, path = self.file_system()
         return bool(system.isfile(path))
 
     def is_dir(self) -> bool:
         """Return whether a folder lies there."""
-        system, path = file_system(self)
+        system, path = self.file_system()
         return bool(system.isdir(path))
 
     def read_bytes(self) -> bytes:
         """Read the whole file, in one request."""
-        system, path = file_system(self)
+        system, path = self.file_system()
         return cast(bytes, system.cat_file(path))
 
 
@@ -142,6 +150,8 @@ def as_location(argument: str | Path, name: str = "dataset") -> Location:
     """
     if not is_url(argument):
         return absolute(argument)
+    if isinstance(argument, Url):
+        return argument
     text = str(argument).rstrip("/")
     if text.endswith(":"):
         raise InputError.of(name, "must name something behind ://", str(argument))
@@ -161,7 +171,7 @@ def open_binary(location: Location, block: int | None = None) -> BinaryIO:
     """
     if isinstance(location, Path):
         return location.open("rb")
-    system, path = file_system(location)
+    system, path = location.file_system()
     return cast(BinaryIO, system.open(path, "rb", **({} if block is None else {"block_size": block})))
 
 
@@ -171,7 +181,7 @@ def read_range(location: Location, start: int, size: int) -> bytes:
         with location.open("rb") as file:
             file.seek(start)
             return file.read(size)
-    system, path = file_system(location)
+    system, path = location.file_system()
     return cast(bytes, system.cat_file(path, start=start, end=start + size))
 
 
@@ -180,7 +190,7 @@ def stamp(location: Location) -> tuple[object, ...]:
     if isinstance(location, Path):
         status = location.stat()
         return status.st_size, status.st_mtime_ns
-    system, path = file_system(location)
+    system, path = location.file_system()
     record = system.info(path)
     versions = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
     return record.get("size"), *(str(record[key]) for key in versions if key in record)

@@ -18,6 +18,7 @@ from howfar.distances.subspace_residual import subspace_residual
 from howfar.numbers import format_number
 from howfar.pipeline.bootstrap import ROUNDING
 from howfar.pipeline.performance_predictor import Expected
+from howfar.printable import printable
 from howfar.projection import Basis
 from howfar.protocols import Rows
 from howfar.results import Provenance, Skipped
@@ -119,7 +120,7 @@ class Reference:
         ]
         files = "file" if len(self.skipped) == 1 else "files"
         skipped = [f"{len(self.skipped)} {files} of {self.primary} could not be read (.skipped)"] if self.skipped else []
-        return "\n".join([*lines, *skipped, *self.notes()])
+        return "\n".join(map(printable, [*lines, *skipped, *self.notes()]))
 
     @cached_property
     def _sorted(self) -> Float64Array | None:

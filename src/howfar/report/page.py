@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from howfar.io.atomic import replace_text
 from howfar.numbers import format_number
+from howfar.printable import printable_lines
 from howfar.report.figures import Figures
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def write_page(template: str | Path, content: Mapping[str, Any], folder: str | P
     What the template reads is `content`, the page's `figures`, and `long`, the rows above which a list is folded.
     """
     path = Path(folder) / PAGE
-    replace_text(path, fill(template, {**content, "figures": figures}))
+    replace_text(path, printable_lines(fill(template, {**content, "figures": figures})))
     return path
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from howfar.figures.fonts import prepare
 from howfar.figures.style import GRID, INK, MUTED, PAPER
 from howfar.io.atomic import replace, replace_text
 
@@ -49,12 +50,20 @@ def embed(figure: Figure, name: str, folder: Path, vector: bool = True) -> Embed
     """
     buffer = io.StringIO()
     with saving(name):
+        prepare(figure)
         replace(folder / f"{name}.png", partial(figure.savefig, format="png", dpi=DPI))
         figure.savefig(buffer, format="svg", dpi=DPI, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = buffer.getvalue()
     if vector:
         replace_text(folder / f"{name}.svg", text)
     return _for_page(text, name)
+
+
+def save(figure: Figure, path: Path, kind: str, dpi: int = DPI, metadata: Any = None) -> None:
+    """Write a figure to one file of the format `kind`, as `saving` says."""
+    with saving(kind):
+        prepare(figure)
+        figure.savefig(path, format=kind, dpi=dpi, metadata=metadata)
 
 
 @contextmanager

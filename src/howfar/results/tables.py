@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import TypeAlias
 
+from howfar.printable import printable
+
 Cells: TypeAlias = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
@@ -29,7 +31,7 @@ class Shown:
         return [f"note: {note}" for note in getattr(self, "notes", ())]
 
     def __repr__(self) -> str:
-        return "\n".join([self.caption(), *as_text(*self.table()), *self.footer()])
+        return "\n".join(map(printable, [self.caption(), *as_text(*self.table()), *self.footer()]))
 
     def _repr_html_(self) -> str:
         return as_html(self.caption(), *self.table(), self.footer())
@@ -43,6 +45,7 @@ def as_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     >>> as_text(("set", "n"), [("roads", "12")])
     ['set     n', 'roads  12']
     """
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     return ["  ".join(_align(row, widths)).rstrip() for row in (header, *rows)]
 
@@ -50,9 +53,9 @@ def as_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def as_html(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], footer: Sequence[str]) -> str:
     """Write a table as HTML, with a line above and lines below."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    foot = "".join(f"<p>{escape(line)}</p>" for line in footer)
-    return f"<p>{escape(caption)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
+    body = "".join("<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    foot = "".join(f"<p>{escape(printable(line))}</p>" for line in footer)
+    return f"<p>{escape(printable(caption))}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
 
 
 def _align(row: Sequence[str], widths: Sequence[int]) -> list[str]:

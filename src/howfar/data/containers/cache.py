@@ -13,7 +13,7 @@ from howfar.data.containers.container import Container
 from howfar.data.containers.parquet import ParquetImages
 from howfar.data.containers.parquet_file import ParquetFile
 from howfar.data.containers.tar import TarShard
-from howfar.io.location import Location, Url, stamp
+from howfar.io.location import Location, stamp
 
 KINDS: Final[dict[str, Callable[[Any], Container]]] = {
     ".tar": TarShard,
@@ -83,7 +83,7 @@ def find(location: Location) -> tuple[Container, str] | None:
     scheme, _, rest = location.partition("://")
     parts = rest.split("/")
     for count in range(1, len(parts)):
-        file = Url(f"{scheme}://{'/'.join(parts[:count])}")
+        file = location.beside(f"{scheme}://{'/'.join(parts[:count])}")
         # A folder, too, may be called train.parquet.
         if file.suffix.lower() in KINDS and (file in _slots or file.is_file()):
             return opened(file), "/".join(parts[count:])

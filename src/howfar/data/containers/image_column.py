@@ -9,6 +9,7 @@ from typing import Any
 
 from howfar.data.containers.container import Member
 from howfar.errors import ImageError, InputError
+from howfar.io.cell_urls import cell_location
 from howfar.io.location import Location, as_location, is_url
 
 IMAGE, MASK, LABEL = "image", "mask", "label"
@@ -141,13 +142,22 @@ def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
 def bytes_or_location(value: Any, location: Location) -> bytes | Location:
     """Return the bytes of a cell; where it holds a path alone (from the container's folder) or a URL, that file's location.
 
-    Raises `ImageError` where the cell is empty.
+    Raises `ImageError` where the cell is empty, or its URL must not be followed (`howfar.io.cell_urls`).
     """
     path = None
     if isinstance(value, dict):
         value, path = value.get("bytes"), value.get("path")
     if value is None and path and isinstance(location, Path):
-        return as_location(path if is_url(path) else location.parent / str(path))
+        return _named(location, str(path))
     if value is None:
         raise ImageError("no image in this row")
     return bytes(value)
+
+
+def _named(container: Path, path: str) -> Location:
+    if not is_url(path):
+        return as_location(container.parent / path)
+    try:
+        return cell_location(container, path)
+    except InputError as error:
+        raise ImageError(str(error)) from error

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from howfar.figures.contact_sheet import Cell, sheet
 from howfar.figures.style import name_text
 from howfar.io.atomic import replace, replace_text
-from howfar.report.selection import DPI, as_picture, write_for_tools
+from howfar.printable import printable
+from howfar.report.selection import as_picture, guarded, write_for_tools
+from howfar.report.svg import save
 from howfar.results.certificate import Certificate
 
 MASKS = "masks"
@@ -41,7 +43,7 @@ def write_to_label(
 
 def write_list(certificate: Certificate, folder: Path) -> None:
     """Write the drawn images as a list, as a table, and as a contact sheet."""
-    replace_text(folder / "chosen.txt", "".join(f"{one.path}\n" for one in certificate.sample))
+    replace_text(folder / "chosen.txt", "".join(f"{printable(one.path)}\n" for one in certificate.sample))
     replace(folder / "chosen.csv", partial(_table, certificate))
     replace(folder / "contact_sheet.png", partial(_draw, certificate))
 
@@ -49,7 +51,7 @@ def write_list(certificate: Certificate, folder: Path) -> None:
 def _table(certificate: Certificate, path: Path) -> None:
     """Write the sample as a table; `image` is the file, so that it is a dataset too."""
     frame = certificate.to_frame().rename(columns={"image": "name", "path": "image", "proxy": "predicted"})
-    frame[["image", "rank", "predicted", "stratum", "probability", "name"]].to_csv(path, index=False)
+    guarded(frame[["image", "rank", "predicted", "stratum", "probability", "name"]]).to_csv(path, index=False)
 
 
 def _draw(certificate: Certificate, path: Path) -> None:
@@ -58,4 +60,4 @@ def _draw(certificate: Certificate, path: Path) -> None:
         for one in certificate.sample
     ]
     title = f"{len(cells)} of {certificate.n:,} images of {name_text(certificate.dataset)}, drawn at random"
-    sheet(cells, title, "place in the order of labelling · predicted performance (0–1)").savefig(path, format="png", dpi=DPI)
+    save(sheet(cells, title, "place in the order of labelling · predicted performance (0–1)"), path, "png")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from xml.etree import ElementTree
 
+from howfar.printable import xml_text
 from howfar.results.check import Check, Decision
-
-_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot hold, not even escaped: control characters and lone surrogates."""
 
 
 def junit_text(check: Check) -> str:
@@ -18,7 +15,8 @@ def junit_text(check: Check) -> str:
 
     Examples
     --------
-    >>> from howfar.results.check import Check, Decision
+    >>> from howfar.printable import xml_text
+    from howfar.results.check import Check, Decision
     >>> few = Decision("site", "images", "breach", "breach", "at least 20", 3, None, None, "3 images were scored")
     >>> print(junit_text(Check("roads", (few,))))
     <?xml version="1.0" encoding="utf-8"?>
@@ -34,7 +32,7 @@ def junit_text(check: Check) -> str:
     root = ElementTree.Element("testsuites", {"name": "howfar check", **_counts(check.decisions)})
     for name in dict.fromkeys(decision.dataset for decision in check.decisions):
         its = tuple(decision for decision in check.decisions if decision.dataset == name)
-        suite = ElementTree.SubElement(root, "testsuite", {"name": _legal(name), **_counts(its), "skipped": "0"})
+        suite = ElementTree.SubElement(root, "testsuite", {"name": xml_text(name), **_counts(its), "skipped": "0"})
         for decision in its:
             _add(suite, decision, check.primary)
     ElementTree.indent(root)
@@ -49,16 +47,12 @@ def _counts(decisions: tuple[Decision, ...]) -> dict[str, str]:
 
 def _add(suite: ElementTree.Element, decision: Decision, primary: str) -> None:
     case = ElementTree.SubElement(
-        suite, "testcase", {"classname": _legal(f"{primary}.{decision.dataset}"), "name": _legal(decision.rule)}
+        suite, "testcase", {"classname": xml_text(f"{primary}.{decision.dataset}"), "name": xml_text(decision.rule)}
     )
     if decision.counts == "pass":
         output = ElementTree.SubElement(case, "system-out")
-        output.text = _legal(f"{decision.shown}: {decision.why()}")
+        output.text = xml_text(f"{decision.shown}: {decision.why()}")
         return
     tag = "failure" if decision.counts == "breach" else "error"
-    fault = ElementTree.SubElement(case, tag, {"type": decision.counts, "message": _legal(decision.words)})
-    fault.text = _legal("; ".join(filter(None, [f"must be {decision.must}", decision.remedy])))
-
-
-def _legal(text: str) -> str:
-    return _ILLEGAL.sub("\ufffd", text)
+    fault = ElementTree.SubElement(case, tag, {"type": decision.counts, "message": xml_text(decision.words)})
+    fault.text = xml_text("; ".join(filter(None, [f"must be {decision.must}", decision.remedy])))

@@ -15,8 +15,9 @@ from howfar.data.box_labelling import Boxes, coco_boxes, cvat_boxes, label_studi
 from howfar.data.class_labelling import IMAGE, LABEL, class_choices, class_tags
 from howfar.data.labelling import Picture
 from howfar.io.atomic import replace, replace_text
+from howfar.printable import unguarded
 from howfar.report.certificate.to_label import write_list
-from howfar.report.selection import as_picture, unwritten
+from howfar.report.selection import as_picture, guarded, unwritten
 from howfar.results.certificate import Certificate
 
 PREDICTED = "predicted"
@@ -66,7 +67,7 @@ def _title(certificate: Certificate) -> str:
 
 
 def _write_classes(classes: Sequence[str], folder: Path) -> None:
-    replace(folder / "classes.csv", partial(pd.DataFrame({"class": list(classes)}).to_csv, index=False))
+    replace(folder / "classes.csv", partial(guarded(pd.DataFrame({"class": list(classes)})).to_csv, index=False))
 
 
 def _to_fill_in(certificate: Certificate, predicted: Mapping[str, str], before: Path, path: Path) -> None:
@@ -75,7 +76,7 @@ def _to_fill_in(certificate: Certificate, predicted: Mapping[str, str], before: 
     if before.is_file():
         table = pd.read_csv(before, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         if {IMAGE, LABEL} <= set(table):
-            known = dict(zip(table[IMAGE], table[LABEL], strict=True))
+            known = dict(zip(table[IMAGE].map(unguarded), table[LABEL].map(unguarded), strict=True))
     names = [one.image for one in certificate.sample]
     rows = {IMAGE: names, LABEL: [known.get(name, "") for name in names], PREDICTED: [predicted[name] for name in names]}
-    pd.DataFrame(rows).to_csv(path, index=False)
+    guarded(pd.DataFrame(rows)).to_csv(path, index=False)

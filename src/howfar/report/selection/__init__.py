@@ -14,12 +14,13 @@ from howfar.data.read import is_member
 from howfar.errors import ImageError
 from howfar.figures.contact_sheet import contact_sheet
 from howfar.io.atomic import replace, replace_text
+from howfar.printable import cell, printable
+from howfar.report.svg import save
 from howfar.report.text import plural
 from howfar.results import Selection
 
 TOOLS = {"coco.json": coco, "cvat.xml": cvat, "label_studio.json": label_studio}
 FILES = ("chosen.txt", "chosen.csv", "contact_sheet.png", *TOOLS, Selection.DOCUMENT)
-DPI = 150
 
 
 def write_selection(selection: Selection, folder: Path) -> tuple[str, ...]:
@@ -31,8 +32,8 @@ def write_selection(selection: Selection, folder: Path) -> tuple[str, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
-    replace_text(folder / "chosen.txt", "".join(f"{path}\n" for path in selection.paths))
-    replace(folder / "chosen.csv", partial(table(selection).to_csv, index=False))
+    replace_text(folder / "chosen.txt", "".join(f"{printable(path)}\n" for path in selection.paths))
+    replace(folder / "chosen.csv", partial(guarded(table(selection)).to_csv, index=False))
     remarks = tuple(_write_pictures(selection, folder))
     selection.save(folder)
     return remarks
@@ -45,12 +46,17 @@ def table(selection: Selection) -> pd.DataFrame:
     return frame[["image", "distance", "rank", "reason", "dataset", "name"]]
 
 
+def guarded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Guard the cells of a table for people: none of its texts is taken for a formula by a spreadsheet."""
+    return frame.map(cell)
+
+
 def _write_pictures(selection: Selection, folder: Path) -> Iterator[str]:
     if not all(pick.path for pick in selection.picks):
         yield "the images have no files (ready-made embeddings): there is a list, and nothing for labelling tools"
         return
     read = [as_picture(pick.image, pick.path) for pick in selection.picks]
-    replace(folder / "contact_sheet.png", partial(_draw, selection))
+    replace(folder / "contact_sheet.png", partial(save, contact_sheet(selection), kind="png"))
     yield from write_for_tools(read, f"{selection.dataset}, chosen by {selection.strategy}", folder)
 
 
@@ -80,7 +86,3 @@ def as_picture(name: str, path: str) -> tuple[Picture, str]:
         return Picture(name, path, size(path)), ""
     except ImageError as error:
         return Picture(name, path), str(error)
-
-
-def _draw(selection: Selection, path: Path) -> None:
-    contact_sheet(selection).savefig(path, format="png", dpi=DPI)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from howfar.io.atomic import replace, replace_text
+from howfar.printable import cell as guarded_cell
+from howfar.printable import printable
 from howfar.report.parts import FigurePart, TablePart
-from howfar.report.svg import Embedded, embed, saving
+from howfar.report.svg import Embedded, embed, save
 from howfar.report.tables import Cell, Table
 
 TABLES, FIGURES = "tables", "figures"
@@ -40,8 +42,7 @@ def write_figure(part: FigurePart, name: str, root: Path) -> tuple[Embedded, tup
     folder.mkdir(parents=True, exist_ok=True)
     figure = part.draw()
     embedded = embed(figure, name, folder)
-    with saving(name):
-        replace(folder / f"{name}.pdf", partial(figure.savefig, format="pdf", metadata={"CreationDate": None}))
+    replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata={"CreationDate": None}))
     return embedded, tuple(f"{FIGURES}/{name}.{ending}" for ending in ("png", "svg", "pdf"))
 
 
@@ -49,8 +50,8 @@ def as_csv(table: Table) -> str:
     """Write a table as CSV: numbers in full where a cell has one, else its text; a dash, which is undefined, is left empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([column.title for column in table.columns])
-    writer.writerows([[_plain(cell) for cell in row] for row in table.rows])
+    writer.writerow([guarded_cell(column.title) for column in table.columns])
+    writer.writerows([[guarded_cell(_plain(cell)) for cell in row] for row in table.rows])
     return buffer.getvalue()
 
 
@@ -111,6 +112,6 @@ def _cell(cell: Cell) -> str:
 
 
 def _latex(text: str) -> str:
-    parts = re.split(r"([IO])\^dist", text)
+    parts = re.split(r"([IO])\^dist", printable(text))
     escaped = [_ESCAPED.sub(lambda found: _SPECIAL[found[0]], each) for each in parts]
     return "".join(rf"${each}^{{\mathrm{{dist}}}}$" if place % 2 else each for place, each in enumerate(escaped))

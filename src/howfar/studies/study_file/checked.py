@@ -18,6 +18,7 @@ from howfar.segmenters import segmenter_family
 from howfar.settings import checked, nearest
 from howfar.studies.study_file.document import BackboneEntry, DatasetEntry, ModelEntry, StudyDocument, checked_model
 from howfar.studies.study_file.kind import Kind, Reference, named, references
+from howfar.url_hosts import allowing
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,8 @@ def _datasets(document: StudyDocument) -> tuple[dict[str, Dataset], dict[str, tu
             place = f"datasets.{name}"
             if member in read or (entry.each and member in document.datasets):
                 raise InputError.of(place, "must hold datasets with names of their own", member, "rename one of the two")
-            read[member] = _read(place, member, path)
+            with allowing(entry.allow_urls):
+                read[member] = _read(place, member, path)
             entries[member] = entry
         if entry.each:
             folders[name] = tuple(members)

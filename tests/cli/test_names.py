@@ -1,0 +1,146 @@
+"""Names of images and datasets that hold terminal escapes, markup, line breaks or formulas, through the whole command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from howfar.cli.main import run
+from howfar.cli.terminal import console, print_table
+from howfar.data import Dataset
+from howfar.data.image_list import match_list, read_list
+from howfar.demo import write_dataset
+from howfar.progress import bar
+
+EVIL = (
+    "=cmd|' C'!A0.png",
+    "a\x1b[2J\x1b]0;owned\x07.png",
+    "b\nroot.png",
+    "c\u202egnp.png",
+    "[red]d[bold].png",
+    "ひび🛣.png",
+    "e\x9b31m\x85.png",
+)
+HARMFUL = ("\x1b", "\x07", "\x9b", "\x85", "\u202e")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two datasets with such names: roads/, si[bold]te 道路/, run/."""
+    folder = tmp_path_factory.mktemp("names")
+    write_dataset(folder / "roads", 8, seed=0, size=32)
+    site = folder / "si[bold]te 道路"
+    write_dataset(site, len(EVIL), seed=1, shift=0.5, size=32)
+    for picture, name in zip(sorted((site / "images").iterdir()), EVIL, strict=True):
+        picture.rename(picture.with_name(name))
+    shutil.rmtree(site / "masks")
+    (site / "images" / "broken\x1b[7m.png").write_bytes(b"not a picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compared(made: Path) -> Iterator[tuple[Path, str, str]]:
+    import contextlib
+    import io
+
+    out, err = io.StringIO(), io.StringIO()
+    site = next(path for path in made.iterdir() if path.name.startswith("si"))
+    quiet = ["--bootstrap", "0", "--permutations", "0", "--no-baselines", "--store", str(made / "store")]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        command = ["compare", str(made / "roads"), str(site), "--backbone", "colour_moments", "--out", str(made / "run")]
+        assert run([*command, *quiet]) == 0
+    return made / "run", out.getvalue(), err.getvalue()
+
+
+def harmless(text: str) -> bool:
+    return not any(letter in text for letter in HARMFUL)
+
+
+def test_compare_prints_names_written_out(compared: tuple[Path, str, str]) -> None:
+    _, out, err = compared
+    assert harmless(out + err)
+    assert r"si[bold]te 道路" in out
+    assert r"broken\x1b[7m.png" in out
+
+
+def test_json_is_the_same_name_and_holds_nothing_raw(
+    compared: tuple[Path, str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = compared[0]
+    site = next(path for path in folder.parent.iterdir() if path.name.startswith("si"))
+    quiet = ["--bootstrap", "0", "--permutations", "0", "--no-baselines", "--store", str(folder.parent / "store")]
+    assert run(["compare", str(folder.parent / "roads"), str(site), "--backbone", "colour_moments", "--json", *quiet]) == 0
+    out = capfd.readouterr().out
+    assert harmless(out)
+    assert json.loads(out)["datasets"][0]["name"] == site.name
+
+
+def test_the_report_and_its_figures_hold_no_control(compared: tuple[Path, str, str]) -> None:
+    folder = compared[0]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert harmless(page)
+    assert r"\x1b" in page
+    drawn = list((folder / "figures").glob("*.svg"))
+    assert drawn
+    for file in drawn:
+        ElementTree.parse(file)
+
+
+def test_a_selection_has_one_line_an_image_and_guards_formulas(
+    compared: tuple[Path, str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = compared[0]
+    site = next(path.name for path in folder.parent.iterdir() if path.name.startswith("si"))
+    out = folder.parent / "chosen"
+    assert run(["select", str(folder), "--dataset", site, "-k", str(len(EVIL)), "--strategy", "random", "--out", str(out)]) == 0
+    printed = capfd.readouterr()
+    assert harmless(printed.out + printed.err)
+    assert "Glyph" not in printed.err
+    listed = read_list(out / "chosen.txt")
+    assert len((out / "chosen.txt").read_text(encoding="utf-8").splitlines()) == len(EVIL) == len(listed)
+    paths = [str(folder.parent / site / "images" / name) for name in EVIL]
+    assert sorted(row for row in match_list(listed, list(EVIL), paths) if row is not None) == list(range(len(EVIL)))
+    with (out / "chosen.csv").open(encoding="utf-8", newline="") as file:
+        names = {row["name"] for row in csv.DictReader(file)}
+    assert "'=cmd|' C'!A0.png" in names
+    assert not any(name.startswith(("=", "+", "-", "@")) for name in names)
+    assert {Path(item.path).name for item in Dataset.from_table(out / "chosen.csv").items} == set(EVIL)
+    images = list(ElementTree.parse(out / "cvat.xml").iter("image"))
+    assert len(images) == len(EVIL)
+
+
+def test_a_guarded_name_in_a_table_is_the_file(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "data", 1, seed=0, size=32)
+    next((tmp_path / "data" / "images").iterdir()).rename(tmp_path / "=1+1.png")
+    (tmp_path / "list.csv").write_text("image\n'=1+1.png\n")
+    assert [item.name for item in Dataset.from_table(tmp_path / "list.csv").items] == ["=1+1.png"]
+
+
+def test_an_error_line_prints_no_escape(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", "no\x1b[31m/such", "no\x1b[31m/such"]) == 2
+    printed = capfd.readouterr().err
+    assert r"no\x1b[31m/such" in printed
+    assert harmless(printed)
+    assert len(printed.splitlines()) == 1
+
+
+def test_tables_print_markup_and_escapes_as_text(capfd: pytest.CaptureFixture[str]) -> None:
+    print_table(console(), ("set", "n"), [("[red]a[/]\x1b[1m", "1"), ("b\nc", "2")])
+    assert capfd.readouterr().out.splitlines() == [
+        "set               n",
+        r"[red]a[/]\x1b[1m  1",
+        r"b\nc              2",
+    ]
+
+
+def test_a_progress_bar_prints_no_escape(capfd: pytest.CaptureFixture[str]) -> None:
+    list(bar([1], always=True, desc="predicting a\x1b[31m\n"))
+    printed = capfd.readouterr().err
+    assert r"a\x1b[31m\n" in printed
+    assert harmless(printed)

@@ -1,0 +1,86 @@
+"""Text from outside: nothing that is written of it does anything but show itself."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import json
+import unicodedata
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import howfar
+from howfar.printable import cell, printable, printable_json, printable_lines, unguarded, xml_text
+
+ANYTHING = st.text(st.characters())
+PRINTS = {"terminal.py", "safe_console.py", "main.py"}
+"""The files of howfar/cli through which text reaches the terminal."""
+
+
+@given(ANYTHING)
+def test_printable_text_is_one_line_without_a_command_to_the_terminal(text: str) -> None:
+    shown = printable(text)
+    kinds = {unicodedata.category(letter) for letter in shown if letter not in "\u200c\u200d"}
+    assert not kinds & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert len(shown.splitlines()) <= 1
+    shown.encode("utf-8")
+    assert printable(shown) == shown
+
+
+def test_every_script_stays_and_every_control_goes() -> None:
+    assert printable("道路/ひび 🛣️ نقش‌ها é a\u0301") == "道路/ひび 🛣️ نقش‌ها é a\u0301"
+    for code in (*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2066, 0x200F, 0xFEFF, 0x2028, 0xDC9B, 0xE0041):
+        shown = printable(chr(code))
+        assert {shown.isascii(), shown.isprintable()} == {True}, hex(code)
+
+
+@given(ANYTHING)
+def test_json_means_the_same_and_prints_nothing_raw(text: str) -> None:
+    shown = printable_json(json.dumps({text: [text]}, ensure_ascii=False, indent=1))
+    assert json.loads(shown) == {text: [text]}
+    assert printable_lines(shown) == shown
+
+
+@given(ANYTHING)
+def test_xml_can_hold_what_is_written(text: str) -> None:
+    element = ElementTree.Element("image", {"name": xml_text(text)})
+    element.text = xml_text(text)
+    assert ElementTree.fromstring(ElementTree.tostring(element, encoding="unicode")).tag == "image"
+
+
+@given(ANYTHING | st.text("=+-@'\t\r0.x", max_size=6))
+def test_a_guarded_cell_is_no_formula_and_is_read_back(text: str) -> None:
+    guarded = cell(text)
+    assert isinstance(guarded, str)
+    assert unguarded(guarded) == (text if guarded != text else unguarded(text))
+    if not guarded.lstrip("+-").replace(",", "").replace(".", "").replace("e", "").replace("E", "").rstrip("% ").isdecimal():
+        assert guarded[:1] not in set("=@\t\r")
+
+
+@pytest.mark.parametrize("formula", ["=cmd|' /C calc'!A0", "+1+cmd", "-1+1", "@SUM(1)", "\t=1", "\r=1", "-x.png", "=1"])
+def test_formulas_get_an_apostrophe(formula: str) -> None:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow([cell(formula)])
+    assert next(csv.reader(io.StringIO(buffer.getvalue(), newline=""))) == [f"'{formula}"]
+
+
+@pytest.mark.parametrize("number", [-0.5, 3, None, "-0.5", "+1", "-1e-3", "-1,234", "-3 %"])
+def test_numbers_stay_numbers(number: object) -> None:
+    assert cell(number) == number
+
+
+def test_commands_print_through_the_files_that_write_names_out() -> None:
+    """A command that called `print`, `typer.echo` or rich's Console itself would print a name raw."""
+    folder = Path(howfar.__file__).parent / "cli"
+    direct = []
+    for file in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if called in ("print", "typer.echo", "typer.secho", "click.echo", "Console", "sys.stderr.write"):
+                direct.append(f"{file.name}:{node.lineno}: {called}")
+    assert [line for line in direct if line.partition(":")[0] not in PRINTS] == []
