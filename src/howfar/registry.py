@@ -262,6 +262,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "sections": {
         "assessment": "howfar.report.assessment:SECTION",
         "answer": "howfar.report.comparison:ANSWER",
+        "explore": "howfar.report.explorer:SECTION",
         "distances": "howfar.report.comparison:DISTANCES",
         "reading": "howfar.report.comparison:READING",
         "performance": "howfar.report.performance:SECTION",
@@ -298,6 +299,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "data": "howfar.cli.data:data",
         "store": "howfar.cli.store:store",
         "report": "howfar.cli.report:report",
+        "explore": "howfar.cli.explore:explore",
     },
 }
 

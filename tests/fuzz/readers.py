@@ -185,6 +185,12 @@ def read_study_file(folder: Path) -> object:
     return read_document(first(folder))
 
 
+def read_picks_file(folder: Path) -> object:
+    from howfar.explore.picks import read_picks
+
+    return read_picks(folder)
+
+
 def read_log(folder: Path) -> object:
     from howfar.studies.check import log
 
@@ -289,6 +295,7 @@ def of_golden(folder: str, document: str = "") -> Callable[[], list[Folder]]:
     return make
 
 
+PICKS = b'{"format": 1, "picks": [{"dataset": "cracks", "image": "1.jpg"}, {"dataset": "cracks", "image": "2.jpg"}]}'
 READERS = (
     Reader("image", seeds.pictures, read_image),
     Reader("mask", seeds.pictures, read_mask_file),
@@ -339,6 +346,7 @@ READERS = (
     Reader("pair_journal", lambda: [seeds.pair_journal()], read_pair_journal),
     Reader("done_mark", lambda: [{DONE: b'{"key": "a", "seconds": 1.5}'}], read_done_mark),
     Reader("check_log", lambda: [{"log.jsonl": LOG}], read_log),
+    Reader("picks", lambda: [{"picks.json": PICKS}], read_picks_file),
     Reader("hub_config", lambda: [{"preprocessor_config.json": CONFIG}], read_hub_config),
 )
 

@@ -48,7 +48,7 @@ def opened(browser: Any, report: Path) -> Iterator[tuple[Any, list[str]]]:
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))
     page.on("request", lambda request: noise.append(request.url) if not request.url.startswith("data:") else None)
-    page.set_default_timeout(5_000)
+    page.set_default_timeout(20_000)
     page.goto(report.as_uri())
     noise.remove(report.as_uri())
     yield page, noise

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
 from howfar.cli import options
 from howfar.cli.terminal import print_json, print_paths, print_result, say
+from howfar.errors import InputError
 from howfar.keywords import SelectOptions
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 @options.command(SelectOptions)
 def select(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `howfar compare --out` wrote.")],
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="Choose from this secondary dataset.")],
-    k: Annotated[int, typer.Option("-k", help="Choose this many images.")],
+    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="Choose from this secondary dataset.")] = None,
+    k: Annotated[int | None, typer.Option("-k", help="Choose this many images.")] = None,
     strategy: Annotated[
         str,
         typer.Option(
@@ -34,6 +36,9 @@ def select(
         typer.Option(metavar="FILE", help="Leave out the images of this list: a name or path a line, or a table with image."),
     ] = None,
     performance: options.Performance = None,
+    picked: Annotated[
+        bool, typer.Option("--picked", help="Hand over the images that were picked with `howfar explore`, in place of -k.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write this folder; by default RUN/select-NAME.")] = None,
     json: options.Json = False,
     **chosen: Unpack[SelectOptions],
@@ -41,6 +46,14 @@ def select(
     """Choose K images of dataset NAME of RUN to label, and write the list, a contact sheet and files for labelling tools."""
     from howfar.studies.selection import select as study
 
+    if picked:
+        others = {"k": k, "labelled": labelled, "performance": performance, **chosen}
+        hand_over(run, dataset, out, json, others | ({} if strategy == "far" else {"strategy": strategy}))
+        return
+    if dataset is None or k is None:
+        missing = "dataset" if dataset is None else "k"
+        rule = "must be given, unless --picked hands over what was picked"
+        raise InputError.of(missing, rule, None, "write --dataset NAME -k 7")
     folder = out or run / f"select-{folder_name(dataset)}"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -52,6 +65,32 @@ def select(
             say(f"note: {remark}", err=True)
     else:
         show(selection, folder, remarks)
+
+
+def hand_over(run: Path, dataset: str | None, out: Path | None, json: bool, others: Mapping[str, Any]) -> None:
+    """Write a selection for each dataset that images of a run were picked from, or for one of them alone.
+
+    `others` are the options that choose images, of which none is given where they were picked.
+    """
+    from howfar.explore.hand_over import selections
+
+    for name, value in others.items():
+        if value is not None:
+            raise InputError.of(name, "must be left out with --picked, which takes every image that was picked", value)
+    made = []
+    for name, choose in selections(run, dataset).items():
+        folder = out if out and dataset else (out or run) / f"select-{folder_name(name)}"
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            selection = choose(folder)
+        made.append((selection, folder, tuple(str(warning.message) for warning in caught)))
+    if json:
+        print_json({"selections": [selection.to_dict() for selection, _, _ in made]})
+    for selection, folder, remarks in made:
+        if not json:
+            show(selection, folder, remarks)
+        for remark in remarks if json else ():
+            say(f"note: {remark}", err=True)
 
 
 def folder_name(dataset: str) -> str:

@@ -1,0 +1,67 @@
+"""Turn the images that somebody picked on the page into selections, one for each dataset, as a strategy's would be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.errors import InputError
+from howfar.explore.picks import picked_by_dataset, read_picks
+from howfar.results import Comparison, Selection
+from howfar.selection.pool import NAME
+from howfar.studies.selection import select
+
+
+class ByHand:
+    """Choose the images that were picked, in the order in which they were; a strategy as `howfar.protocols.Strategy` says."""
+
+    name = "picked"
+    needs: tuple[str, ...] = ()
+    nested = True
+
+    def __init__(self, images: Sequence[str]) -> None:
+        self.images = tuple(images)
+
+    def pick(
+        self, columns: Mapping[str, Any], k: int, rng: np.random.Generator, labelled: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.intp]:
+        """Return the positions of the first k picked images."""
+        position = {name: index for index, name in enumerate(columns[NAME].tolist())}
+        return np.array([position[name] for name in self.images[:k]], dtype=np.intp)
+
+    def reason(self, values: Mapping[str, float]) -> str:
+        """Say that somebody picked it."""
+        return "picked by hand"
+
+
+def selections(run: str | Path, dataset: str | None = None) -> dict[str, Callable[[Path], Selection]]:
+    """Return for each dataset that images were picked from, or for one, what writes their selection into a folder.
+
+    Raises
+    ------
+    MissingPathError, StoreError
+        The folder holds no picks or no run, or they are damaged.
+    InputError
+        None of the picks are of the dataset, or one is no image of the run.
+    """
+    comparison = Comparison.load(run)
+    grouped = picked_by_dataset(comparison, read_picks(run))
+    if dataset is not None and dataset not in grouped:
+        rule = f"must have images that were picked ({', '.join(grouped) or 'none were'})"
+        raise InputError.of("dataset", rule, dataset)
+    if not grouped:
+        raise InputError.of("picks", "must hold an image", 0, f"pick some with howfar explore {run}")
+    return {
+        name: partial(_write, comparison, name, images)
+        for name, images in grouped.items()
+        if dataset is None or name == dataset
+    }
+
+
+def _write(comparison: Comparison, dataset: str, images: Sequence[str], folder: Path) -> Selection:
+    return select(comparison, dataset, len(images), ByHand(images), out=folder)

@@ -1,0 +1,228 @@
+"""Collect what the interactive page knows of the images of a run: a row for each image, columns, and places in the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from howfar.figures.style import PRIMARY, look
+from howfar.results import Comparison, Relation
+
+Kind: TypeAlias = Literal["number", "category", "flag"]
+MOST_CATEGORIES = 500
+"""Values up to which a column of text can be coloured and filtered by; one with more names images."""
+KNOWN = {"dataset", "image", "path", "content", "i_dist", "i_dist_mean", "i_dist_scaled"} | {
+    "knn",
+    "mahalanobis",
+    "percentile",
+    "p_value",
+}
+"""Columns of a run's images that the page shows in a form of its own, or that are no property of an image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """Hold one property of all images.
+
+    Attributes
+    ----------
+    name, title, about
+        How exports call it, what the page calls it, and how it is to be read.
+    kind
+        "number", "category" (`values` are positions in `categories`, −1 where there is none) or "flag" (0 or 1).
+    values
+        One value a row; NaN where a number is unknown.
+    categories
+        What the values of a category stand for.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    values: NDArray[Any]
+    about: str = ""
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Hold the images of a run as rows: first those of the secondary datasets in the run's order, then those of the primary.
+
+    Attributes
+    ----------
+    rows
+        Columns dataset, image, path and prediction of every row, as text.
+    count
+        How many rows are of secondary datasets.
+    datasets, colours
+        Names of the secondary datasets, then the primary's, and the colour of each in every figure.
+    columns
+        Properties of the images.
+    place_row, place_panel, x, y
+        Where images lie in a plane of two components: the row, the panel and the place. Where each pair of datasets has a
+        subspace of its own there is a panel for each secondary, in each of which all images of the primary lie.
+    panels
+        The dataset of each panel; "" for one plane that all share.
+    """
+
+    rows: pd.DataFrame
+    count: int
+    datasets: tuple[str, ...]
+    colours: tuple[str, ...]
+    columns: tuple[Column, ...]
+    place_row: NDArray[np.uint32]
+    place_panel: NDArray[np.uint16]
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    panels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def points_of(comparison: Comparison, relation: Relation | None) -> Points:
+    """Make the rows, columns and places of a run, with what its relation knows of the same images.
+
+    Examples
+    --------
+    >>> import howfar
+    >>> rng = np.random.default_rng(0)
+    >>> run = howfar.compare(rng.normal(size=(20, 4)), {"site": rng.normal(size=(30, 4))}, bootstrap=0, permutations=0)
+    >>> points = points_of(run, None)
+    >>> len(points), points.count, points.datasets, points.panels
+    (50, 30, ('site', 'primary'), ('site',))
+    """
+    names = [dataset.name for dataset in comparison.datasets]
+    own = comparison.primary_images.drop_duplicates("image", ignore_index=True)
+    images = comparison.images.reset_index(drop=True)
+    known = _relation_rows(images, relation)
+    rows = pd.DataFrame(
+        {
+            "dataset": [*images["dataset"].astype(str), *([comparison.primary.name] * len(own))],
+            "image": [*images["image"].astype(str), *own["image"].astype(str)],
+            "path": [*_texts(images["path"]), *_texts(own["path"])],
+            "prediction": [*_texts(known["prediction"]), *([""] * len(own))],
+        }
+    )
+    columns = tuple(_columns(comparison, images, own, relation, known))
+    return Points(
+        rows=rows,
+        count=len(images),
+        datasets=(*names, comparison.primary.name),
+        colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
+        columns=columns,
+        **_places(comparison, images, own, names),
+    )
+
+
+def _texts(column: pd.Series) -> list[str]:
+    return [value if isinstance(value, str) else "" for value in column]
+
+
+def _relation_rows(images: pd.DataFrame, relation: Relation | None) -> pd.DataFrame:
+    """Bring the relation's rows, and the smoothed performance of its curves, into the order of the run's images."""
+    keys = images[["dataset", "image"]]
+    if relation is None:
+        return keys.assign(prediction="")
+    known = relation.images.drop(columns=["path", "i_dist_mean", "i_dist_scaled"], errors="ignore")
+    merged = keys.merge(known.drop_duplicates(["dataset", "image"]), how="left", on=["dataset", "image"])
+    curves = relation.curves[["dataset", "image", "smoothed"]].drop_duplicates(["dataset", "image"])
+    return merged.merge(curves, how="left", on=["dataset", "image"])
+
+
+def _columns(
+    comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, relation: Relation | None, known: pd.DataFrame
+) -> Iterator[Column]:
+    """Make the columns, those that a reader looks at first before the others."""
+    if relation is not None:
+        yield from _performance(relation, known, len(own))
+    scale, unit = _self_distances(comparison, images)
+    mine = np.asarray(own["i_dist_mean"], dtype=np.float64)
+    first = comparison.datasets[0].self_distance
+    yield _number("distance", f"distance{unit}", images["i_dist_mean"] / scale, _over(mine, first, unit), "mean distance to P")
+    yield _number("knn", f"kNN distance{unit}", images["knn"] / scale, np.full(len(own), np.nan), "to the nearest images of P")
+    yield _number("percentile", "percentile", images["percentile"], np.full(len(own), np.nan), "among P's own images")
+    yield _number("mahalanobis", "Mahalanobis distance", images["mahalanobis"], np.full(len(own), np.nan))
+    about = "conformal, of “it is like P's own”"
+    yield _number("p_value", "p", images["p_value"], np.full(len(own), np.nan), about)
+    yield from _further(images.drop(columns=list(KNOWN), errors="ignore"), len(own))
+
+
+def _self_distances(comparison: Comparison, images: pd.DataFrame) -> tuple[NDArray[np.float64], str]:
+    """Return for each image P's distance from itself in the image's subspace, and how a distance over it is written."""
+    own = {dataset.name: dataset.self_distance for dataset in comparison.datasets}
+    if not all(own.values()):
+        return np.ones(len(images)), ""
+    return np.asarray([own[name] for name in images["dataset"]], dtype=np.float64), " (× P's own)"
+
+
+def _over(values: NDArray[np.float64], scale: float | None, unit: str) -> NDArray[np.float64]:
+    return values / scale if unit and scale else values
+
+
+def _performance(relation: Relation, known: pd.DataFrame, own: int) -> Iterator[Column]:
+    blank = np.full(own, np.nan)
+    if known["performance"].notna().any():
+        yield _number("performance", "measured performance", known["performance"], blank, relation.metric)
+    if known["estimate"].notna().any():
+        about = f"by {relation.estimator}, without labels of the dataset" if relation.estimator else ""
+        yield _number("estimate", "predicted performance", known["estimate"], blank, about)
+        yield _number("estimate_low", "predicted, low", known["estimate_low"], blank, "end of its interval")
+        yield _number("estimate_high", "predicted, high", known["estimate_high"], blank, "end of its interval")
+        listed = np.concatenate([known["listed"].fillna(value=False).astype(bool), np.zeros(own, dtype=bool)])
+        tau = f"probably below {relation.settings.tau:g}"
+        yield Column("listed", "probable failure", "flag", listed.astype(np.uint8), tau)
+    if known["foreground"].notna().any():
+        yield _number("foreground", "foreground share", known["foreground"], blank, "of the mask")
+    if known["smoothed"].notna().any():
+        yield _number("smoothed", "smoothed performance", known["smoothed"], blank, "moving average by distance")
+
+
+def _further(images: pd.DataFrame, own: int) -> Iterator[Column]:
+    """Make columns of whatever else the images' table holds: numbers, truth values, and texts of not too many values."""
+    for name in map(str, images.columns):
+        values = images[name]
+        if name[:2] == "pc" and name[2:].isdigit():
+            continue
+        if pd.api.types.is_bool_dtype(values):
+            yield Column(name, name, "flag", np.concatenate([values.to_numpy(dtype=np.uint8), np.zeros(own, np.uint8)]))
+        elif pd.api.types.is_numeric_dtype(values):
+            yield _number(name, name, values, np.full(own, np.nan))
+        elif values.map(lambda value: isinstance(value, str) or value is None or value != value).all():
+            codes, categories = pd.factorize(values.where(values.notna(), None), sort=True)
+            if 0 < len(categories) <= MOST_CATEGORIES:
+                padded = np.concatenate([codes, np.full(own, -1)]).astype(np.int16)
+                yield Column(name, name, "category", padded, categories=tuple(map(str, categories)))
+
+
+def _number(name: str, title: str, values: Any, own: NDArray[np.float64], about: str = "") -> Column:
+    joined = np.concatenate([np.asarray(values, dtype=np.float64), own])
+    return Column(name, title, "number", joined, about)
+
+
+def _places(comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+    """Place all images in the plane of the first two components, the primary's once in each panel."""
+    panelled = comparison.settings.projection == "pair"
+    order = {name: index for index, name in enumerate(names)}
+    row_of = {name: len(images) + index for index, name in enumerate(own["image"])}
+    primary = comparison.primary_images
+    if not panelled:
+        primary = primary[primary["against"] == names[0]]
+    panels = [*images["dataset"].map(order), *primary["against"].map(order)] if panelled else [0] * (len(images) + len(primary))
+    return {
+        "place_row": np.array([*range(len(images)), *primary["image"].map(row_of)], dtype=np.uint32),
+        "place_panel": np.array(panels, dtype=np.uint16),
+        "x": np.concatenate([_component(images, 1), _component(primary, 1)]),
+        "y": np.concatenate([_component(images, 2), _component(primary, 2)]),
+        "panels": tuple(names) if panelled else ("",),
+    }
+
+
+def _component(frame: pd.DataFrame, number: int) -> NDArray[np.float32]:
+    name = f"pc{number}"
+    return frame[name].to_numpy(np.float32) if name in frame else np.zeros(len(frame), np.float32)

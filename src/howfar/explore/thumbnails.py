@@ -1,0 +1,116 @@
+"""Make the small pictures that a report holds: as large as a budget of bytes allows, of a sample where images are many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from howfar.errors import HowfarError
+from howfar.explore.pictures import encoded, mask, photograph, probabilities
+from howfar.explore.points import Points
+
+BUDGET = 2_200_000
+"""Bytes of all small pictures of a report, which the page's base64 makes a third more of."""
+MOST_ROWS = 2_000
+SIDES = ((192, 9_000), (144, 5_500), (112, 3_400), (88, 2_200), (64, 1_000))
+"""Pixels of the longer side, and the bytes that an image with its mask and prediction takes at the most at that size."""
+QUALITY = 62
+
+
+@dataclass(frozen=True)
+class Small:
+    """Hold the small pictures of one image as files: photograph, mask and prediction, b"" where there is none.
+
+    `width` and `height` are those of the image at full size, upright.
+    """
+
+    row: int
+    width: int
+    height: int
+    photograph: bytes
+    mask: bytes = field(default=b"", repr=False)
+    prediction: bytes = field(default=b"", repr=False)
+
+
+def thumbnails(points: Points, masks: Mapping[tuple[str, str], str], budget: int = BUDGET) -> list[Small]:
+    """Make small pictures of the images, within `budget` bytes; of more than 2,000 images of a sample.
+
+    The sample holds the farthest images, those that are listed as probable failures, and ones drawn evenly from each
+    dataset. Where the pictures become larger than expected the last of the sample have none.
+    """
+    chosen = sample(points, MOST_ROWS)
+    side = next((side for side, cost in SIDES if cost * len(chosen) <= budget), SIDES[-1][0])
+    made, spent = [], 0
+    for row in chosen:
+        small = _small(points, row, masks, side)
+        if small is None:
+            continue
+        spent += len(small.photograph) + len(small.mask) + len(small.prediction)
+        if spent > budget:
+            break
+        made.append(small)
+    return made
+
+
+def sample(points: Points, most: int) -> list[int]:
+    """Choose at most so many rows that have files, the most telling first: listed, farthest, then drawn evenly."""
+    rows = np.flatnonzero([bool(path) for path in points.rows["path"]])
+    if len(rows) <= most:
+        return [int(row) for row in rows]
+    values = {column.name: column.values for column in points.columns}
+    distance = np.nan_to_num(np.asarray(values["distance"], dtype=np.float64), nan=-np.inf)
+    secondary = rows[rows < points.count]
+    listed = secondary[values["listed"][secondary] > 0] if "listed" in values else secondary[:0]
+    groups = [listed[np.argsort(-distance[listed], kind="stable")], secondary[np.argsort(-distance[secondary], kind="stable")]]
+    rng = np.random.default_rng(0)
+    chosen = dict.fromkeys(int(row) for group in groups for row in group[: most // 6])
+    for row in _in_turn(points, rows, rng):
+        if len(chosen) >= most:
+            break
+        chosen.setdefault(row)
+    return list(chosen)
+
+
+def _in_turn(points: Points, rows: NDArray[np.intp], rng: np.random.Generator) -> Iterator[int]:
+    """Draw rows without end of each dataset in turn, the primary among them, until none is left."""
+    names = points.rows["dataset"].to_numpy()[rows]
+    drawn = [list(rng.permutation(rows[names == name])) for name in points.datasets]
+    while any(drawn):
+        for pile in drawn:
+            if pile:
+                yield int(pile.pop())
+
+
+def _small(points: Points, row: int, masks: Mapping[tuple[str, str], str], side: int) -> Small | None:
+    record = points.rows.iloc[row]
+    try:
+        image = photograph(str(record["path"]))
+    except (HowfarError, OSError):
+        return None
+    width, height = image.size
+    image.thumbnail((side, side))
+    truth = masks.get((str(record["dataset"]), str(record["image"])), "")
+    return Small(
+        row,
+        width,
+        height,
+        encoded(image, "WEBP", QUALITY),
+        _beside(truth, image, "mask"),
+        _beside(str(record["prediction"]), image, "prediction"),
+    )
+
+
+def _beside(path: str, image: Image.Image, kind: str) -> bytes:
+    """Make the small mask or prediction of an image; b"" where there is none or it cannot be read."""
+    if not path:
+        return b""
+    try:
+        if kind == "mask":
+            return encoded(mask(path, image.size).convert("1"), "PNG")
+        return encoded(probabilities(path, image.size), "WEBP", QUALITY)
+    except (HowfarError, OSError):
+        return b""

@@ -1,0 +1,277 @@
+"""The interactive page in a real browser, in a report and served: brush, filter, look, collect, save; no request leaves it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from explore_names import FORMULA, HOSTILE, SITES
+from howfar import registry
+from howfar.explore.picks import read_picks
+from howfar.explore.server import Server
+from howfar.report.explorer.served import site_of
+from howfar.studies.run_folder import write_report
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+class Opened(NamedTuple):
+    """An open page, all that it complained of or asked for beside its own address, and its run folder."""
+
+    page: Any
+    noise: list[str]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def report(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the run without its still figures, which take long to draw."""
+    folder = tmp_path_factory.mktemp("report") / "run"
+    shutil.copytree(made / "run", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("figures", "relation_figures"):
+            patch.setitem(registry.OURS, kind, {})
+        return write_report(folder)
+
+
+def listen(browser: Any, address: str, folder: Path, **options: Any) -> Opened:
+    page = browser.new_page(**{"viewport": {"width": 1400, "height": 900}, **options})
+    noise: list[str] = []
+    page.on("console", lambda message: noise.append(message.text))
+    page.on("pageerror", lambda error: noise.append(str(error)))
+    home = address if address.startswith("http") else None
+    ours = ("data:", "blob:") if home is None else ("data:", "blob:", home)
+    page.on("request", lambda request: None if request.url.startswith(ours) else noise.append(request.url))
+    page.set_default_timeout(20_000)
+    page.goto(address)
+    if home is None:
+        noise.remove(address)
+    page.wait_for_selector("#explore-app[data-ready]", state="attached")
+    return Opened(page, noise, folder)
+
+
+@pytest.fixture(params=["report", "served"])
+def opened(request: pytest.FixtureRequest, browser: Any) -> Iterator[Opened]:
+    if request.param == "report":
+        report = request.getfixturevalue("report")
+        found = listen(browser, report.as_uri(), report.parent)
+        yield found
+        found.page.close()
+        return
+    folder = request.getfixturevalue("run")
+    with Server(site_of(folder)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        found = listen(browser, server.address, folder)
+        yield found
+        found.page.close()
+        server.shutdown()
+        thread.join()
+
+
+def drag(page: Any, stage: Any, *places: tuple[float, float]) -> None:
+    """Drag over a view, by places from 0 to 1 from its upper left corner."""
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=4)
+    page.mouse.up()
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; the page's policy forbids the browser's own way, which evaluates text."""
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.03)
+
+
+def heading(page: Any) -> str:
+    return str(page.locator(".view-wall h3").inner_text())
+
+
+def test_brush_filter_look_collect_and_save(opened: Opened) -> None:
+    page, noise, folder = opened
+    assert heading(page) == "24 images"
+    # One panel, and a lasso around all that is in it.
+    page.locator(".view-plane select").select_option(label="tunnel")
+    edge = [(0.004, 0.004), (0.996, 0.004), (0.996, 0.996), (0.004, 0.996), (0.004, 0.01)]
+    drag(page, page.locator(".view-plane .stage"), *edge)
+    eventually(lambda: heading(page) == "10 of 24 images" and page.locator(".tile").count() == 10)
+    names = page.locator(".tile .file").all_inner_texts()
+    for place in range(7):
+        page.locator(".tile .collect").nth(place).click()
+    page.locator(".tile .open").nth(1).click()
+    assert page.locator("dialog[open] h3").inner_text().split() == [names[1], "tunnel"]
+    assert page.locator(".looks button").all_inner_texts() == ["image", "mask", "prediction", "overlap"]
+    page.get_by_role("button", name="overlap").click()
+    page.wait_for_selector(".picture canvas")
+    assert page.locator(".near button").count() == 5
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    assert saved(page, "TXT").read_text().split() == names[:7]
+    with saved(page, "CSV").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["dataset"], row["image"]) for row in rows] == [("tunnel", name) for name in names[:7]]
+    assert [image["image"] for image in json.loads(saved(page, "JSON").read_text())["images"]] == names[:7]
+    coco = json.loads(saved(page, "COCO").read_text())["images"]
+    assert [(image["file_name"], image["width"], image["height"]) for image in coco] == [(name, 40, 40) for name in names[:7]]
+    if page.url.startswith("http"):
+        page.get_by_text("Saved in the run folder").wait_for()
+        eventually(lambda: [pick.image for pick in read_picks(folder)] == names[:7])
+        page.reload()
+        page.locator(".tray h3", has_text="7 images collected").wait_for()
+    assert noise == []
+
+
+def saved(page: Any, ending: str) -> Path:
+    with page.expect_download() as download:
+        page.get_by_role("button", name=f"Save as {ending}").click()
+    return Path(download.value.path())
+
+
+def test_views_filter_each_other(opened: Opened) -> None:
+    page, noise, _ = opened
+    for name in SITES:
+        page.get_by_role("button", name=name, exact=True).click()
+    page.get_by_text("No image passes all filters").wait_for()
+    page.get_by_role("button", name="Show all").click()
+    assert heading(page) == "24 images"
+    drag(page, page.locator(".view-strips .stage"), (0.02, 0.3), (0.5, 0.5))
+    eventually(lambda: " of 24" in heading(page))
+    near = int(heading(page).split()[0])
+    assert 0 < near < 24
+    drag(page, page.locator(".view-against .stage"), (0.1, 0.02), (0.9, 0.5))
+    eventually(lambda: heading(page) != f"{near} of 24 images")
+    assert int(heading(page).split()[0]) < near
+    page.get_by_role("button", name="Clear selection").nth(0).click()
+    page.get_by_role("button", name="Show all").click()
+    assert heading(page) == "24 images"
+    assert noise == []
+
+
+def test_names_are_data(opened: Opened) -> None:
+    page, noise, _ = opened
+    page.get_by_label("Sort by").select_option("image")
+    page.get_by_role("button", name="highest first").click()
+    texts = page.locator(".tile .file").all_inner_texts()
+    assert {HOSTILE, FORMULA} <= set(texts)
+    assert page.locator("#explore-app img[src=x]").count() == 0
+    assert page.locator(".chip b").count() == 0
+    page.get_by_role("button", name=f"Collect {FORMULA}").click()
+    with saved(page, "CSV").open(newline="") as file:
+        assert next(csv.DictReader(file))["image"] == f"'{FORMULA}"
+    page.get_by_role("button", name="list", exact=True).click()
+    page.get_by_role("button", name=HOSTILE, exact=True).click()
+    assert HOSTILE in page.locator("dialog[open] h3").inner_text()
+    assert noise == []
+
+
+def test_keys_reach_everything(opened: Opened) -> None:
+    page, noise, _ = opened
+    stage = page.locator(".view-strips .stage")
+    stage.focus()
+    page.keyboard.press("Space")
+    for _ in range(12):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Space")
+    eventually(lambda: " of 24" in heading(page))
+    page.keyboard.press("Escape")
+    eventually(lambda: heading(page) == "24 images")
+    # The wall is laid anew a moment after the last change of a filter.
+    page.wait_for_timeout(400)
+    page.locator(".tile .open").first.focus()
+    page.keyboard.press("Enter")
+    first = page.locator("dialog[open] h3").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("dialog[open] h3").inner_text() != first
+    page.keyboard.press("c")
+    assert page.locator(".tray h3").inner_text() == "1 image collected"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.className") == "open"
+    controls = "#explore-app :is(button, select, .stage)"
+    assert page.evaluate(f"[...document.querySelectorAll('{controls}')].filter(e => e.tabIndex < 0).length") == 0
+    assert noise == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(opened: Opened, scheme: str) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: npm ci in web/")
+    page = opened.page
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    page.locator(".tile .collect").first.click()
+    assert violations(page) == []
+    page.get_by_role("button", name="list", exact=True).click()
+    assert violations(page) == []
+    page.locator(".list .link").first.click()
+    assert violations(page) == []
+
+
+def violations(page: Any) -> list[str]:
+    page.wait_for_timeout(50)
+    found = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
+    return [f"{one['id']}: {node['html'][:200]}" for one in found["violations"] for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_nothing_sticks_out(opened: Opened, width: int) -> None:
+    page, noise, _ = opened
+    page.set_viewport_size({"width": width, "height": 900})
+    page.locator(".tile .collect").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert noise == []
+
+
+def test_points_are_drawn_and_follow_colours(opened: Opened) -> None:
+    page, noise, _ = opened
+    colours = """() => {
+      const canvas = document.querySelector('.view-plane canvas.points');
+      const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+      const seen = new Set();
+      for (let at = 0; at < data.length; at += 4) seen.add(data[at] << 16 | data[at + 1] << 8 | data[at + 2]);
+      return seen.size;
+    }"""
+    eventually(lambda: page.evaluate(colours) > 5)
+    before = page.evaluate(colours)
+    page.get_by_label("Colour by").select_option("distance")
+    eventually(lambda: page.evaluate(colours) > before)
+    assert noise == []
+
+
+def test_without_scripts_the_report_says_what_stands_for_it(browser: Any, report: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    assert page.locator("#explore-still").is_visible()
+    assert not page.locator("#explore-app").is_visible()
+    context.close()
+
+
+def test_a_browser_that_cannot_read_the_block_says_so(browser: Any, report: Path) -> None:
+    page = browser.new_page()
+    page.add_init_script("delete window.DecompressionStream")
+    page.goto(report.as_uri())
+    page.get_by_text("This part of the page does not work in this browser").wait_for()
+    assert page.locator("#explore-app").is_hidden()
+    page.close()
+
+
+def test_print_leaves_it_out(browser: Any, report: Path) -> None:
+    found = listen(browser, report.as_uri(), report.parent)
+    found.page.emulate_media(media="print")
+    assert not found.page.locator("#explore").is_visible()
+    assert found.page.locator("#answer").is_visible()
+    found.page.close()

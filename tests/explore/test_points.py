@@ -1,0 +1,66 @@
+"""Rows, columns and places of the page: what stands in them, and what follows a run of another shape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import howfar
+from explore_names import SITES
+from howfar.explore.points import MOST_CATEGORIES, points_of
+from howfar.results import Comparison, Relation
+
+
+def test_rows_are_secondaries_then_the_primary(comparison: Comparison, relation: Relation) -> None:
+    points = points_of(comparison, relation)
+    assert points.count == 24
+    assert len(points) == 36
+    assert points.datasets == (*SITES, "roads")
+    assert list(points.rows["dataset"]) == [SITES[0]] * 14 + [SITES[1]] * 10 + ["roads"] * 12
+    assert all(points.rows["prediction"][:24])
+    assert not any(points.rows["prediction"][24:])
+
+
+def test_columns_agree_with_the_tables(comparison: Comparison, relation: Relation) -> None:
+    columns = {column.name: column for column in points_of(comparison, relation).columns}
+    own = {dataset.name: dataset.self_distance for dataset in comparison.datasets}
+    expected = [row.i_dist_mean / own[row.dataset] for row in comparison.images.itertuples()]
+    assert np.allclose(columns["distance"].values[:24], expected)
+    assert np.allclose(columns["performance"].values[:24], relation.images["performance"], equal_nan=True)
+    assert np.isnan(columns["performance"].values[24:]).all()
+    assert np.array_equal(columns["percentile"].values[:24], comparison.images["percentile"])
+
+
+def test_each_pair_has_a_panel_with_all_of_the_primary(comparison: Comparison) -> None:
+    points = points_of(comparison, None)
+    assert points.panels == SITES
+    for panel, count in enumerate((14, 10)):
+        rows = points.place_row[points.place_panel == panel]
+        assert (rows < 24).sum() == count
+        assert sorted(rows[rows >= 24]) == list(range(24, 36))
+    second = comparison.primary_images[comparison.primary_images["against"] == SITES[1]]
+    here = (points.place_panel == 1) & (points.place_row >= 24)
+    assert np.allclose(points.x[here], second["pc1"])
+
+
+def test_a_shared_space_is_one_panel() -> None:
+    rng = np.random.default_rng(0)
+    sites = {name: rng.normal(size=(9, 4)) for name in ("a", "b")}
+    run = howfar.compare(rng.normal(size=(8, 4)), sites, projection="joint", bootstrap=0, permutations=0)
+    points = points_of(run, None)
+    assert points.panels == ("",)
+    assert len(points.place_row) == 26
+
+
+def test_further_columns_of_the_table_are_shown(comparison: Comparison) -> None:
+    images = comparison.images.assign(
+        camera=["left", None] * 12, exposure=np.arange(24.0), wet=[True, False] * 12, note=[f"{i}" for i in range(24)]
+    )
+    grown = Comparison(**{**vars(comparison), "images": images})
+    columns = {column.name: column for column in points_of(grown, None).columns}
+    assert columns["camera"].categories == ("left",)
+    assert list(columns["camera"].values[:3]) == [0, -1, 0]
+    assert columns["exposure"].kind == "number"
+    assert columns["wet"].kind == "flag"
+    assert len(columns["note"].categories) == 24
+    assert "pc1" not in columns
+    assert MOST_CATEGORIES > 24

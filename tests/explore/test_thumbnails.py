@@ -1,0 +1,56 @@
+"""Small pictures stay within their budget, and the sample of many images holds the telling ones."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from howfar.explore.pictures import masks_of
+from howfar.explore.points import points_of
+from howfar.explore.thumbnails import sample, thumbnails
+from howfar.results import Comparison, Relation
+
+
+def test_all_three_pictures_of_an_image(comparison: Comparison, relation: Relation) -> None:
+    points, masks = points_of(comparison, relation), masks_of(comparison.sources)
+    assert len(masks) == 36
+    small = thumbnails(points, masks)
+    assert [one.row for one in small] == list(range(36))
+    assert all(one.mask and one.prediction for one in small[:24])
+    assert {(one.width, one.height) for one in small} == {(40, 40)}
+    picture = Image.open(io.BytesIO(small[0].photograph))
+    assert picture.format == "WEBP"
+    truth = np.asarray(Image.open(io.BytesIO(small[3].mask)).convert("L"))
+    key = tuple(points.rows.loc[3, ["dataset", "image"]])
+    assert np.array_equal(truth > 127, np.asarray(Image.open(masks[key]).convert("L")) > 127)
+
+
+def test_the_budget_holds(comparison: Comparison) -> None:
+    small = thumbnails(points_of(comparison, None), {}, budget=4_000)
+    assert 0 < len(small) < 36
+    assert sum(len(one.photograph) for one in small) <= 4_000
+
+
+def test_a_file_that_is_gone_has_no_picture(comparison: Comparison) -> None:
+    points = points_of(comparison, None)
+    points.rows.loc[5, "path"] = "/no/such/file.png"
+    assert 5 not in [one.row for one in thumbnails(points, {})]
+
+
+def test_a_sample_holds_the_listed_and_the_farthest(comparison: Comparison, relation: Relation) -> None:
+    points = points_of(comparison, relation)
+    distance, listed = points.columns[[c.name for c in points.columns].index("distance")], np.zeros(36, np.uint8)
+    listed[[2, 17]] = 1
+    others = [replace(c, values=listed) if c.name == "listed" else c for c in points.columns]
+    chosen = sample(replace(points, columns=tuple(others)), 12)
+    assert len(chosen) == len(set(chosen)) == 12
+    assert {2, 17} <= set(chosen)
+    assert set(np.argsort(-distance.values[:24])[:2]) <= set(chosen)
+    assert {points.rows.loc[row, "dataset"] for row in chosen} == set(points.datasets)
+
+
+def test_sources_that_cannot_be_listed_have_no_masks() -> None:
+    assert masks_of({"gone": "/no/such/folder", "away": "s3://bucket/set", "hub": "hf://owner/name"}) == {}

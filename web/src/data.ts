@@ -1,0 +1,191 @@
+// Reads the block that howfar.explore.container packs.
+
+export type Kind = "number" | "category" | "flag";
+type Numbers = Float32Array | Uint32Array | Uint16Array | Int16Array | Uint8Array;
+
+export interface Column {
+  name: string;
+  title: string;
+  kind: Kind;
+  about: string;
+  categories: string[];
+  /** One value a row; NaN, or −1 of a category, where it is unknown. */
+  values: Float32Array;
+}
+
+export interface Dataset {
+  name: string;
+  colour: string;
+}
+
+interface Served {
+  token: string;
+  picks: number[];
+  masks: number[];
+  predictions: number[];
+}
+
+export interface Places {
+  row: Uint32Array;
+  panel: Uint16Array;
+  x: Float32Array;
+  y: Float32Array;
+}
+
+export interface Small {
+  photograph: string;
+  mask: string;
+  prediction: string;
+  width: number;
+  height: number;
+}
+
+interface Entry {
+  at: number;
+  length: number;
+  type: string;
+  low?: number;
+  step?: number;
+}
+
+interface Header {
+  title: string;
+  threshold: number | null;
+  count: number;
+  names: string[];
+  datasets: Dataset[];
+  panels: string[];
+  columns: { name: string; title: string; kind: Kind; about: string; categories?: string[] }[];
+  ramp: string[];
+  served: Served | null;
+  arrays: Record<string, Entry>;
+}
+
+/** What the page knows of a run. Rows below `count` are of secondary datasets, the others of the primary. */
+export class Data {
+  readonly rows: number;
+  readonly dataset: Uint16Array;
+  readonly columns: Column[];
+  readonly places: Places;
+  private readonly small = new Map<number, number>();
+  private readonly kept = new Map<string, string>();
+
+  constructor(
+    readonly header: Header,
+    private readonly body: Uint8Array,
+  ) {
+    this.rows = header.names.length;
+    this.dataset = Uint16Array.from(this.array("dataset"));
+    this.columns = header.columns.map((column, index) => ({
+      ...column,
+      categories: column.categories ?? [],
+      values: Float32Array.from(this.array(`column_${index}`)),
+    }));
+    this.places = {
+      row: Uint32Array.from(this.array("place_row")),
+      panel: Uint16Array.from(this.array("place_panel")),
+      x: Float32Array.from(this.array("x")),
+      y: Float32Array.from(this.array("y")),
+    };
+    this.array("small_row").forEach((row, index) => this.small.set(row, index));
+  }
+
+  get count(): number {
+    return this.header.count;
+  }
+
+  name(row: number): string {
+    return this.header.names[row] ?? "";
+  }
+
+  datasetOf(row: number): Dataset {
+    return this.header.datasets[this.dataset[row] ?? 0] ?? { name: "", colour: "#888888" };
+  }
+
+  column(name: string): Column | undefined {
+    return this.columns.find((column) => column.name === name);
+  }
+
+  /** How many images have a small picture in the page. */
+  get pictured(): number {
+    return this.small.size;
+  }
+
+  /** The small pictures of an image as addresses; null where the page holds none. */
+  smallOf(row: number): Small | null {
+    const index = this.small.get(row);
+    if (index === undefined) return null;
+    return {
+      photograph: this.address("photograph", index),
+      mask: this.address("mask", index),
+      prediction: this.address("prediction", index),
+      width: this.array("small_width")[index] ?? 0,
+      height: this.array("small_height")[index] ?? 0,
+    };
+  }
+
+  private address(kind: "photograph" | "mask" | "prediction", index: number): string {
+    const key = `${kind} ${index}`;
+    const known = this.kept.get(key);
+    if (known !== undefined) return known;
+    const ends = this.array(`${kind}_ends`);
+    const from = index > 0 ? (ends[index - 1] ?? 0) : 0;
+    const to = ends[index] ?? from;
+    const entry = this.header.arrays[kind];
+    let made = "";
+    if (entry && to > from) {
+      const type = kind === "mask" ? "image/png" : "image/webp";
+      made = `data:${type};base64,${base64(this.body.subarray(entry.at + from, entry.at + to))}`;
+    }
+    this.kept.set(key, made);
+    return made;
+  }
+
+  private array(name: string): Numbers {
+    const entry = this.header.arrays[name];
+    if (!entry) return new Float32Array(0);
+    const values = typed(entry, this.body);
+    if (entry.low === undefined || entry.step === undefined) return values;
+    const { low, step } = entry;
+    return Float32Array.from(values, (level) => (level === 65535 ? Number.NaN : low + level * step));
+  }
+}
+
+function typed(entry: Entry, body: Uint8Array): Numbers {
+  const start = body.byteOffset + entry.at;
+  switch (entry.type) {
+    case "float32":
+      return new Float32Array(body.buffer, start, entry.length);
+    case "uint32":
+      return new Uint32Array(body.buffer, start, entry.length);
+    case "uint16":
+      return new Uint16Array(body.buffer, start, entry.length);
+    case "int16":
+      return new Int16Array(body.buffer, start, entry.length);
+    default:
+      return new Uint8Array(body.buffer, start, entry.length);
+  }
+}
+
+function base64(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(text);
+}
+
+/** Decompresses and reads a block; raises where the browser cannot, or the block is another's. */
+export async function read(block: Uint8Array<ArrayBuffer>): Promise<Data> {
+  const stream = new Blob([block]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  if (new TextDecoder().decode(bytes.subarray(0, 4)) !== "HFX1") throw new Error("not a block of howfar's");
+  const length = new DataView(bytes.buffer).getUint32(4, true);
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length))) as Header;
+  return new Data(header, bytes.subarray(8 + length));
+}
+
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  const decoded = atob(text.trim());
+  const bytes = new Uint8Array(decoded.length);
+  for (let at = 0; at < decoded.length; at++) bytes[at] = decoded.charCodeAt(at);
+  return bytes;
+}

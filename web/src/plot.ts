@@ -1,0 +1,608 @@
+// A plane of points that can be pointed at, brushed, zoomed and walked over by keys. Views say where their points lie.
+import { button, h } from "./dom";
+import { Raster } from "./raster";
+import { packed, type State } from "./state";
+
+export type Brush = "lasso" | "box" | "range";
+type Point = [x: number, y: number];
+
+export interface Margin {
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
+/** Where points lie, in units of the view's own. */
+export interface Scene {
+  x: Float32Array;
+  y: Float32Array;
+  row: Uint32Array;
+  /** What is seen when nothing is zoomed: left, right, bottom, top. */
+  whole: [number, number, number, number];
+}
+
+export interface Painter {
+  context: CanvasRenderingContext2D;
+  ink: string;
+  muted: string;
+  grid: string;
+  paper: string;
+  dark: boolean;
+  /** From the view's units to pixels of the page within the stage. */
+  at(x: number, y: number): Point;
+  inner: { left: number; top: number; width: number; height: number };
+}
+
+export interface Hands {
+  open(row: number): void;
+  say(text: string): void;
+  describe(row: number): HTMLElement;
+}
+
+/** Pixels from the top of one band of points to that of the next. */
+const BAND = 24;
+const REACH = 14;
+const HELP =
+  "Arrow keys move a cross, with Shift farther. Space begins a selection at the cross and ends it. Enter opens the nearest image, " +
+  "C collects it. Plus, minus and 0 zoom. Escape clears the selection.";
+
+export abstract class Plot {
+  readonly element: HTMLElement;
+  protected readonly stage: HTMLDivElement;
+  protected scene: Scene;
+  protected readonly controls = h("div", { class: "controls" });
+  protected readonly note = h("p", { class: "small" });
+  private readonly canvases: [HTMLCanvasElement, HTMLCanvasElement, HTMLCanvasElement];
+  private readonly contexts: [CanvasRenderingContext2D, CanvasRenderingContext2D, CanvasRenderingContext2D];
+  private readonly raster: Raster;
+  private readonly tip = h("div", { class: "tip", hidden: true });
+  private readonly clear: HTMLButtonElement;
+  private window: [number, number, number, number];
+  private width = 1;
+  private height = 1;
+  private ratio = 1;
+  private waiting = false;
+  private screenX = new Float32Array(0);
+  private screenY = new Float32Array(0);
+  private screenRow = new Uint32Array(0);
+  private bands = new Uint16Array(0);
+  private order = new Uint32Array(0);
+  private parts: [Uint32Array, Uint32Array, Uint32Array] = [new Uint32Array(0), new Uint32Array(0), new Uint32Array(0)];
+  private shape: Point[] = [];
+  private drag: { from: Point; last: Point; kind: "brush" | "pan"; moved: boolean } | null = null;
+  private cross: Point | null = null;
+  private held: Point | null = null;
+  private pen = window.matchMedia("(pointer: fine)").matches;
+
+  constructor(
+    protected readonly state: State,
+    protected readonly hands: Hands,
+    readonly id: string,
+    title: string,
+    protected readonly brush: Brush,
+    protected readonly margin: Margin,
+  ) {
+    this.canvases = [h("canvas"), h("canvas", { class: "points" }), h("canvas")];
+    // The points are made by the processor, so their canvas is best kept in its memory.
+    this.contexts = this.canvases.map((canvas, at) => canvas.getContext("2d", { willReadFrequently: at === 1 })!) as typeof this.contexts;
+    this.raster = new Raster(this.contexts[1]);
+    this.clear = button("Clear selection", () => this.forget(), { class: "quiet", hidden: true });
+    const help = h("p", { id: `explore-${id}-help`, class: "unseen" }, HELP);
+    this.stage = h(
+      "div",
+      { class: "stage", tabindex: 0, role: "application", "aria-label": title, "aria-describedby": help.id },
+      ...this.canvases,
+      this.tip,
+    );
+    const zoom = h(
+      "span",
+      { class: "zoom" },
+      button("+", () => this.zoom(0.6), { "aria-label": `Zoom in: ${title}` }),
+      button("−", () => this.zoom(1 / 0.6), { "aria-label": `Zoom out: ${title}` }),
+      button("whole", () => this.zoom(0), { "aria-label": `Show the whole: ${title}` }),
+    );
+    const pen = button("select by drawing", () => {
+      this.pen = !this.pen;
+      pen.setAttribute("aria-pressed", String(this.pen));
+      this.stage.classList.toggle("pen", this.pen);
+    }, { class: "pen", "aria-pressed": String(this.pen) });
+    this.stage.classList.toggle("pen", this.pen);
+    this.element = h(
+      "section",
+      { class: `view view-${id}`, "aria-label": title },
+      h("h3", {}, title),
+      this.controls,
+      this.stage,
+      h("div", { class: "under" }, zoom, pen, this.clear),
+      this.note,
+      help,
+    );
+    this.scene = { x: new Float32Array(0), y: new Float32Array(0), row: new Uint32Array(0), whole: [0, 1, 0, 1] };
+    this.window = this.scene.whole;
+    this.listen();
+  }
+
+  protected abstract arrange(width: number, height: number): Scene;
+  protected abstract frame(painter: Painter): void;
+  protected over(_: Painter): void {}
+  /** Lines of the plane behind the points: places in its units. */
+  protected lines(): { x: number[]; y: number[] } {
+    return { x: [], y: [] };
+  }
+
+  /** Asks for the places of the points anew, and shows all of them. */
+  lay(): void {
+    const { left, right, top, bottom } = this.margin;
+    this.scene = this.arrange(Math.max(1, this.width - left - right), Math.max(1, this.height - top - bottom));
+    const points = this.scene.row.length;
+    if (this.order.length !== points) {
+      this.order = shuffled(points);
+      this.parts = [new Uint32Array(points), new Uint32Array(points), new Uint32Array(points)];
+    }
+    this.window = this.scene.whole;
+    this.place();
+  }
+
+  render(): void {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.draw();
+    });
+  }
+
+  forget(): void {
+    this.shape = [];
+    this.held = null;
+    this.state.filter(this.id, null);
+    this.render();
+  }
+
+  protected get inner() {
+    const { left, right, top, bottom } = this.margin;
+    return { left, top, width: Math.max(1, this.width - left - right), height: Math.max(1, this.height - top - bottom) };
+  }
+
+  private listen(): void {
+    new ResizeObserver(() => this.resize()).observe(this.stage);
+    const { stage } = this;
+    stage.addEventListener("pointerdown", (event) => this.down(event));
+    stage.addEventListener("pointermove", (event) => this.move(event));
+    stage.addEventListener("pointerup", (event) => this.up(event));
+    stage.addEventListener("pointercancel", () => (this.drag = null));
+    stage.addEventListener("pointerleave", () => !this.drag && this.hover(-1));
+    stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    stage.addEventListener("keydown", (event) => this.key(event));
+    stage.addEventListener("blur", () => {
+      this.cross = null;
+      this.render();
+    });
+    this.state.listen((change) => {
+      this.clear.hidden = !this.state.filtersBy(this.id);
+      if (change !== "look") this.render();
+    });
+    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.render());
+  }
+
+  private resize(): void {
+    const { clientWidth, clientHeight } = this.stage;
+    const ratio = Math.min(2, window.devicePixelRatio || 1);
+    if (clientWidth === this.width && clientHeight === this.height && ratio === this.ratio) return;
+    [this.width, this.height, this.ratio] = [clientWidth, clientHeight, ratio];
+    const { inner } = this;
+    for (const [canvas, width, height] of [
+      [this.canvases[0], clientWidth, clientHeight],
+      [this.canvases[1], inner.width, inner.height],
+      [this.canvases[2], clientWidth, clientHeight],
+    ] as const) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+      canvas.style.width = `${width}px`;
+      canvas.style.height = `${height}px`;
+    }
+    this.canvases[1].style.left = `${inner.left}px`;
+    this.canvases[1].style.top = `${inner.top}px`;
+    this.shape = [];
+    this.lay();
+    this.draw();
+  }
+
+  /** Computes the places on the screen, in pixels of the canvas of points, in the order in which points are drawn.
+   *
+   * That is a random one, in which no dataset covers the others, within bands from top to bottom: what is drawn one after the
+   * other lies close together in memory, which is what bounds the drawing of many points. */
+  private place(): void {
+    const { x, y } = this.scene;
+    const [x0, x1, y0, y1] = this.window;
+    const { width, height } = this.inner;
+    const across = (width * this.ratio) / (x1 - x0);
+    const up = (height * this.ratio) / (y1 - y0);
+    const points = x.length;
+    if (this.screenX.length !== points) {
+      this.screenX = new Float32Array(points);
+      this.screenY = new Float32Array(points);
+      this.screenRow = new Uint32Array(points);
+      this.bands = new Uint16Array(points);
+    }
+    const last = Math.ceil((height * this.ratio) / BAND) + 1;
+    const begin = new Uint32Array(last + 2);
+    for (let at = 0; at < points; at++) {
+      const place = ((y1 - y[at]!) * up) / BAND;
+      const band = place > 0 ? Math.min(last, Math.ceil(place)) : 0;
+      this.bands[at] = band;
+      begin[band + 1]!++;
+    }
+    for (let band = 0; band <= last; band++) begin[band + 1]! += begin[band]!;
+    const { row } = this.scene;
+    for (let step = 0; step < points; step++) {
+      const at = this.order[step]!;
+      const to = begin[this.bands[at]!]!++;
+      this.screenX[to] = (x[at]! - x0) * across;
+      this.screenY[to] = (y1 - y[at]!) * up;
+      this.screenRow[to] = row[at]!;
+    }
+  }
+
+  private painter(context: CanvasRenderingContext2D): Painter {
+    const style = getComputedStyle(this.stage);
+    const colour = (name: string) => style.getPropertyValue(name).trim();
+    const { inner } = this;
+    const [x0, x1, y0, y1] = this.window;
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.clearRect(0, 0, this.width, this.height);
+    context.font = `12px ${style.fontFamily}`;
+    return {
+      context,
+      ink: colour("--ink"),
+      muted: colour("--muted"),
+      grid: colour("--grid"),
+      paper: colour("--paper"),
+      dark: window.matchMedia("(prefers-color-scheme: dark)").matches,
+      at: (x, y) => [
+        inner.left + ((x - x0) / (x1 - x0)) * inner.width,
+        inner.top + ((y1 - y) / (y1 - y0)) * inner.height,
+      ],
+      inner,
+    };
+  }
+
+  private draw(): void {
+    if (this.width <= 1) return;
+    const frame = this.painter(this.contexts[0]);
+    this.frame(frame);
+    this.points(frame);
+    const over = this.painter(this.contexts[2]);
+    const { left, top, width, height } = this.inner;
+    over.context.save();
+    over.context.beginPath();
+    over.context.rect(left, top, width, height);
+    over.context.clip();
+    this.over(over);
+    this.marks(over);
+    over.context.restore();
+  }
+
+  private points(frame: Painter): void {
+    const { state } = this;
+    const row = this.screenRow;
+    const { count } = state.data;
+    // The primary's, those that are filtered out, and those that pass.
+    const [own, faded, passing] = this.parts;
+    let [a, b, c] = [0, 0, 0];
+    for (let at = 0; at < row.length; at++) {
+      const of = row[at]!;
+      if (of >= count) own[a++] = at;
+      else if (state.pass[of]) passing[c++] = at;
+      else faded[b++] = at;
+    }
+    const { raster, ratio } = this;
+    const radius = radiusOf(row.length) * ratio;
+    raster.clear(packed(frame.paper));
+    const lines = this.lines();
+    const grid = packed(frame.grid);
+    const { left, top } = this.inner;
+    for (const x of lines.x) raster.line((frame.at(x, 0)[0] - left) * ratio, true, grid);
+    for (const y of lines.y) raster.line((frame.at(0, y)[1] - top) * ratio, false, grid);
+    const base = { x: this.screenX, y: this.screenY };
+    const grey = packed(frame.dark ? "#7d8894" : "#8b949e");
+    const pale = packed(frame.dark ? "#39424c" : "#d3d9df");
+    raster.draw({ ...base, points: own, count: a, colour: grey, radius: radius * 0.8, opacity: row.length > 20_000 ? 1 : 0.7 });
+    raster.draw({ ...base, points: faded, count: b, colour: pale, radius, opacity: 1 });
+    // Of many points whole ones are drawn: each is small, and need not be mixed.
+    const opacity = row.length > 20_000 ? 1 : 0.88;
+    raster.draw({ ...base, points: passing, count: c, colour: { of: state.colours, row }, radius, opacity });
+    raster.show();
+  }
+
+  private marks(painter: Painter): void {
+    const { context } = painter;
+    const ring = (at: number, size: number, width: number) => {
+      const [x, y] = this.page(at);
+      context.beginPath();
+      context.arc(x, y, size, 0, 7);
+      context.strokeStyle = painter.paper;
+      context.lineWidth = width + 2;
+      context.stroke();
+      context.strokeStyle = painter.ink;
+      context.lineWidth = width;
+      context.stroke();
+    };
+    const { tray, pointed } = this.state;
+    if (tray.length || pointed >= 0) {
+      const held = new Set(tray);
+      const row = this.screenRow;
+      for (let at = 0; at < row.length; at++) {
+        const of = row[at]!;
+        if (of !== pointed && !held.has(of)) continue;
+        if (held.has(of)) ring(at, 6, 1.6);
+        if (of === pointed) ring(at, 8.5, 2.4);
+      }
+    }
+    if (this.shape.length > 1) {
+      context.beginPath();
+      this.shape.forEach(([x, y], index) => {
+        const place = painter.at(x, y);
+        if (index) context.lineTo(...place);
+        else context.moveTo(...place);
+      });
+      context.closePath();
+      context.fillStyle = painter.dark ? "#79b8f326" : "#0b5cad1a";
+      context.fill();
+      context.strokeStyle = painter.dark ? "#79b8f3" : "#0b5cad";
+      context.lineWidth = 1.5;
+      context.stroke();
+    }
+    if (this.cross) {
+      const [x, y] = painter.at(...this.cross);
+      context.strokeStyle = painter.ink;
+      context.lineWidth = 1.2;
+      context.beginPath();
+      context.moveTo(x - 9, y);
+      context.lineTo(x + 9, y);
+      context.moveTo(x, y - 9);
+      context.lineTo(x, y + 9);
+      context.stroke();
+    }
+  }
+
+  private page(at: number): Point {
+    const { left, top } = this.inner;
+    return [left + this.screenX[at]! / this.ratio, top + this.screenY[at]! / this.ratio];
+  }
+
+  private units(x: number, y: number): Point {
+    const { left, top, width, height } = this.inner;
+    const [x0, x1, y0, y1] = this.window;
+    return [x0 + ((x - left) / width) * (x1 - x0), y1 - ((y - top) / height) * (y1 - y0)];
+  }
+
+  private where(event: PointerEvent | WheelEvent): Point {
+    const box = this.stage.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+
+  /** Finds the image whose point is nearest to a place on the stage; those that pass come first. */
+  private nearest([x, y]: Point, reach = REACH): number {
+    const { left, top } = this.inner;
+    const px = (x - left) * this.ratio;
+    const py = (y - top) * this.ratio;
+    let found = -1;
+    let least = (reach * this.ratio) ** 2;
+    const row = this.screenRow;
+    const { pass, data } = this.state;
+    for (let at = 0; at < row.length; at++) {
+      const dx = this.screenX[at]! - px;
+      const dy = this.screenY[at]! - py;
+      let gap = dx * dx + dy * dy;
+      if (gap >= least) continue;
+      const of = row[at]!;
+      if (of >= data.count || !pass[of]) gap += (4 * this.ratio) ** 2;
+      if (gap < least) [least, found] = [gap, of];
+    }
+    return found;
+  }
+
+  private down(event: PointerEvent): void {
+    if (event.button !== 0) return;
+    const place = this.where(event);
+    const kind = event.shiftKey ? "pan" : "brush";
+    this.drag = { from: place, last: place, kind, moved: false };
+    if (event.pointerType !== "touch" || this.pen) this.stage.setPointerCapture(event.pointerId);
+  }
+
+  private move(event: PointerEvent): void {
+    const place = this.where(event);
+    if (!this.drag) {
+      this.hover(this.nearest(place), place);
+      return;
+    }
+    const { drag } = this;
+    if (!drag.moved && Math.hypot(place[0] - drag.from[0], place[1] - drag.from[1]) < 5) return;
+    if (event.pointerType === "touch" && !this.pen) {
+      drag.moved = true;
+      return;
+    }
+    if (!drag.moved) this.hover(-1);
+    if (drag.kind === "pan") {
+      const [ax, ay] = this.units(...drag.last);
+      const [bx, by] = this.units(...place);
+      this.show([this.window[0] + ax - bx, this.window[1] + ax - bx, this.window[2] + ay - by, this.window[3] + ay - by]);
+    } else {
+      if (this.brush === "lasso") {
+        if (!drag.moved) this.shape = [this.units(...drag.from)];
+        if (Math.hypot(place[0] - drag.last[0], place[1] - drag.last[1]) < 3) return;
+        this.shape.push(this.units(...place));
+      } else this.shape = this.box(this.units(...drag.from), this.units(...place));
+      this.choose();
+    }
+    drag.moved = true;
+    drag.last = place;
+  }
+
+  private up(event: PointerEvent): void {
+    const { drag } = this;
+    this.drag = null;
+    if (!drag || drag.moved) {
+      if (drag?.kind === "brush") this.state.tell("look");
+      return;
+    }
+    const row = this.nearest(this.where(event));
+    if (row >= 0) this.hands.open(row);
+    else if (this.state.filtersBy(this.id)) this.forget();
+  }
+
+  private box([ax, ay]: Point, [bx, by]: Point): Point[] {
+    const [, , y0, y1] = this.scene.whole;
+    const [low, high] = this.brush === "range" ? [y0, y1] : [ay, by];
+    return [[ax, low], [bx, low], [bx, high], [ax, high]];
+  }
+
+  /** Filters by the shape that is drawn. */
+  private choose(): void {
+    const mask = new Uint8Array(this.state.data.count);
+    const { x, y, row } = this.scene;
+    const xs = Float64Array.from(this.shape, ([px]) => px);
+    const ys = Float64Array.from(this.shape, ([, py]) => py);
+    const left = Math.min(...xs);
+    const right = Math.max(...xs);
+    const low = Math.min(...ys);
+    const high = Math.max(...ys);
+    const plain = this.brush !== "lasso" || this.held !== null;
+    for (let at = 0; at < row.length; at++) {
+      const of = row[at]!;
+      const px = x[at]!;
+      const py = y[at]!;
+      if (of < mask.length && px >= left && px <= right && py >= low && py <= high && (plain || within(px, py, xs, ys))) mask[of] = 1;
+    }
+    this.state.filter(this.id, mask);
+    this.render();
+  }
+
+  private hover(row: number, place?: Point): void {
+    this.state.point(row);
+    this.tip.hidden = row < 0 || !place;
+    if (row < 0 || !place) return;
+    this.tip.replaceChildren(this.hands.describe(row));
+    const right = place[0] > this.width / 2;
+    const low = place[1] > this.height / 2;
+    this.tip.style.left = right ? "" : `${place[0] + 14}px`;
+    this.tip.style.right = right ? `${this.width - place[0] + 14}px` : "";
+    this.tip.style.top = low ? "" : `${place[1] + 14}px`;
+    this.tip.style.bottom = low ? `${this.height - place[1] + 14}px` : "";
+  }
+
+  private wheel(event: WheelEvent): void {
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    this.zoom(event.deltaY > 0 ? 1.2 : 1 / 1.2, this.units(...this.where(event)));
+  }
+
+  /** Zooms by a factor about a place, by default the middle; by 0 shows the whole. */
+  private zoom(factor: number, about?: Point): void {
+    if (factor === 0) {
+      this.show(this.scene.whole);
+      return;
+    }
+    const [x0, x1, y0, y1] = this.window;
+    const [x, y] = about ?? this.cross ?? [(x0 + x1) / 2, (y0 + y1) / 2];
+    if (this.brush === "range") this.show([x + (x0 - x) * factor, x + (x1 - x) * factor, y0, y1]);
+    else this.show([x + (x0 - x) * factor, x + (x1 - x) * factor, y + (y0 - y) * factor, y + (y1 - y) * factor]);
+  }
+
+  private show(window: [number, number, number, number]): void {
+    this.window = window;
+    this.place();
+    this.render();
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { width, height, left, top } = this.inner;
+    const steps: Record<string, Point> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const step = steps[event.key];
+    const here = () => this.painterPlace(this.cross ?? this.units(left + width / 2, top + height / 2));
+    if (step) {
+      const far = event.shiftKey ? 48 : 8;
+      const [x, y] = here();
+      this.cross = this.units(
+        Math.min(left + width, Math.max(left, x + step[0] * far)),
+        Math.min(top + height, Math.max(top, y + step[1] * far)),
+      );
+      if (this.held) {
+        this.shape = this.box(this.held, this.cross);
+        this.choose();
+      }
+      const row = this.nearest(here(), 24);
+      this.hover(row, row < 0 ? undefined : here());
+      if (row >= 0) this.hands.say(`${this.state.data.name(row)}, ${this.state.data.datasetOf(row).name}`);
+    } else if (event.key === " ") {
+      this.cross ??= this.units(left + width / 2, top + height / 2);
+      if (this.held) {
+        this.held = null;
+        this.hands.say(`${this.state.passing} images pass`);
+      } else {
+        this.held = this.cross;
+        this.hands.say("A selection begins here: move the cross and press Space again");
+      }
+    } else if (event.key === "Enter" || event.key === "c" || event.key === "C") {
+      const row = this.nearest(here(), 24);
+      if (row < 0) this.hands.say("No image is near the cross");
+      else if (event.key === "Enter") this.hands.open(row);
+      else this.state.collect([row], !this.state.collected(row));
+    } else if (event.key === "+" || event.key === "=") this.zoom(0.6);
+    else if (event.key === "-") this.zoom(1 / 0.6);
+    else if (event.key === "0") this.zoom(0);
+    else if (event.key === "Escape") this.forget();
+    else return;
+    event.preventDefault();
+    this.render();
+  }
+
+  private painterPlace([x, y]: Point): Point {
+    const { left, top, width, height } = this.inner;
+    const [x0, x1, y0, y1] = this.window;
+    return [left + ((x - x0) / (x1 - x0)) * width, top + ((y1 - y) / (y1 - y0)) * height];
+  }
+}
+
+function radiusOf(points: number): number {
+  return points < 400 ? 4 : points < 2_500 ? 3 : points < 20_000 ? 2.2 : 1.4;
+}
+
+/** Whether a place lies inside a polygon, by the parity of the edges to its right. */
+function within(x: number, y: number, xs: Float64Array, ys: Float64Array): boolean {
+  let inside = false;
+  for (let at = 0, before = xs.length - 1; at < xs.length; before = at++) {
+    const ya = ys[at]!;
+    const yb = ys[before]!;
+    if (ya > y !== yb > y && x < ((xs[before]! - xs[at]!) * (y - ya)) / (yb - ya) + xs[at]!) inside = !inside;
+  }
+  return inside;
+}
+
+/** An order of points, the same each time, in which no dataset lies on top of all others. */
+function shuffled(count: number): Uint32Array<ArrayBuffer> {
+  const order = Uint32Array.from({ length: count }, (_, index) => index);
+  let seed = 12345;
+  for (let at = count - 1; at > 0; at--) {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    const other = seed % (at + 1);
+    const kept = order[at]!;
+    order[at] = order[other]!;
+    order[other] = kept;
+  }
+  return order;
+}
+
+/** About `count` round numbers from low to high. */
+export function ticks(low: number, high: number, count: number): number[] {
+  const rough = (high - low) / Math.max(1, count);
+  if (!(rough > 0)) return [];
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough) ?? 10);
+  const made: number[] = [];
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at++) made.push(Number((at * step).toPrecision(12)));
+  return made;
+}

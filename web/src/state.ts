@@ -1,0 +1,156 @@
+// What all views share: which images pass the filters, how they are coloured, what is pointed at, and what is collected.
+import type { Column, Data } from "./data";
+
+export type Change = "filter" | "colour" | "point" | "tray" | "look";
+const ABSENT = 0xff9aa3ad;
+
+export class State {
+  /** 1 for each row of a secondary dataset that all filters let through. */
+  readonly pass: Uint8Array;
+  passing: number;
+  /** A colour for each row, as little-endian RGBA. */
+  readonly colours: Uint32Array;
+  colourBy = "dataset";
+  pointed = -1;
+  readonly tray: number[] = [];
+  private readonly filters = new Map<string, Uint8Array>();
+  private readonly listeners: ((change: Change) => void)[] = [];
+
+  constructor(readonly data: Data) {
+    this.pass = new Uint8Array(data.count).fill(1);
+    this.passing = data.count;
+    this.colours = new Uint32Array(data.rows);
+    this.paint();
+  }
+
+  listen(listener: (change: Change) => void): void {
+    this.listeners.push(listener);
+  }
+
+  tell(change: Change): void {
+    for (const listener of this.listeners) listener(change);
+  }
+
+  /** Sets what a view lets through; null lets everything through. */
+  filter(view: string, mask: Uint8Array | null): void {
+    if (mask === null) {
+      if (!this.filters.delete(view)) return;
+    } else this.filters.set(view, mask);
+    this.pass.fill(1);
+    for (const each of this.filters.values()) {
+      for (let row = 0; row < this.pass.length; row++) this.pass[row]! &= each[row]!;
+    }
+    let passing = 0;
+    for (let row = 0; row < this.pass.length; row++) passing += this.pass[row]!;
+    this.passing = passing;
+    this.tell("filter");
+  }
+
+  get filtered(): boolean {
+    return this.filters.size > 0;
+  }
+
+  filtersBy(view: string): boolean {
+    return this.filters.has(view);
+  }
+
+  colour(name: string): void {
+    this.colourBy = name;
+    this.paint();
+    this.tell("colour");
+  }
+
+  point(row: number): void {
+    if (row === this.pointed) return;
+    this.pointed = row;
+    this.tell("point");
+  }
+
+  collected(row: number): boolean {
+    return this.tray.includes(row);
+  }
+
+  collect(rows: number[], wanted: boolean): void {
+    for (const row of rows) {
+      const at = this.tray.indexOf(row);
+      if (wanted && at < 0 && row < this.data.count) this.tray.push(row);
+      if (!wanted && at >= 0) this.tray.splice(at, 1);
+    }
+    this.tell("tray");
+  }
+
+  /** Rows that pass, ordered by a column; unknown values last. */
+  ordered(by: string, descending: boolean): number[] {
+    const rows: number[] = [];
+    for (let row = 0; row < this.pass.length; row++) if (this.pass[row]) rows.push(row);
+    const column = this.data.column(by);
+    if (column) {
+      const { values } = column;
+      const sign = descending ? -1 : 1;
+      rows.sort((a, b) => {
+        const x = values[a]!;
+        const y = values[b]!;
+        if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y)) || a - b;
+        return (x - y) * sign || a - b;
+      });
+    } else if (by === "image") {
+      const collator = new Intl.Collator(undefined, { numeric: true });
+      rows.sort((a, b) => collator.compare(this.data.name(a), this.data.name(b)) || a - b);
+      if (descending) rows.reverse();
+    } else if (descending) rows.reverse();
+    return rows;
+  }
+
+  private paint(): void {
+    const { data, colours } = this;
+    const column = data.column(this.colourBy);
+    if (!column) {
+      const palette = data.header.datasets.map(({ colour }) => packed(colour));
+      for (let row = 0; row < colours.length; row++) colours[row] = palette[data.dataset[row]!]!;
+    } else if (column.kind === "number") this.ramp(column);
+    else {
+      const palette = categoryColours(column, data).map(packed);
+      for (let row = 0; row < colours.length; row++) colours[row] = palette[column.values[row]!] ?? ABSENT;
+    }
+  }
+
+  private ramp(column: Column): void {
+    const palette = this.data.header.ramp.map(packed);
+    const [low, high] = range(column.values);
+    const scale = high > low ? (palette.length - 1) / (high - low) : 0;
+    for (let row = 0; row < this.colours.length; row++) {
+      const value = column.values[row]!;
+      this.colours[row] = Number.isNaN(value) ? ABSENT : palette[Math.round((value - low) * scale)]!;
+    }
+  }
+}
+
+export const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+
+/** The colours of a category's values: the first six have one each, the others are grey. */
+export function categoryColours(column: Column, data: Data): string[] {
+  if (column.kind === "flag") return ["#9aa3ad", "#d55e00"];
+  const counts = new Uint32Array(column.categories.length);
+  for (let row = 0; row < data.count; row++) if (column.values[row]! >= 0) counts[column.values[row]!]!++;
+  const rank = [...counts.keys()].sort((a, b) => counts[b]! - counts[a]! || a - b);
+  const colours: string[] = new Array(counts.length).fill("#9aa3ad");
+  rank.slice(0, PALETTE.length).forEach((value, index) => (colours[value] = PALETTE[index]!));
+  return colours;
+}
+
+export function range(values: Float32Array, from = 0, to = values.length): [number, number] {
+  let low = Infinity;
+  let high = -Infinity;
+  for (let row = from; row < to; row++) {
+    const value = values[row]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return low <= high ? [low, high] : [0, 1];
+}
+
+/** Turns "#rrggbb" into the number that a little-endian pixel is. */
+export function packed(colour: string): number {
+  const value = Number.parseInt(colour.slice(1), 16);
+  return (0xff000000 | ((value & 0xff) << 16) | (value & 0xff00) | (value >> 16)) >>> 0;
+}
