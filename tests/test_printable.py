@@ -18,7 +18,7 @@ import howfar
 from howfar.printable import cell, printable, printable_json, printable_lines, unguarded, xml_text
 
 ANYTHING = st.text(st.characters())
-PRINTS = {"terminal.py", "safe_console.py", "main.py"}
+PRINTS = {"terminal.py", "safe_console.py", "main.py", "outcomes.py"}
 """The files of howfar/cli through which text reaches the terminal."""
 
 

@@ -41,7 +41,7 @@ def test_a_test_that_takes_long_is_chosen_with_all_its_parameters(monkeypatch: p
 
 
 def test_the_fast_path_leaves_slow_tests_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = ("tests/e2e/test_kill.py", "tests/e2e/test_command.py")
+    files = ("tests/faults/test_disks.py", "tests/e2e/test_command.py")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not slow", *files]
     lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from howfar.cli.main import run
 from howfar.demo import write_dataset
+from run_ids import written
 
 QUIET = ["--backbone", "colour_moments", "--no-baselines", "--bootstrap", "0", "--permutations", "0"]
 SITES = ("near", "mid", "far", "new")
@@ -57,7 +58,7 @@ def test_json_is_one_document_with_an_answer_for_each_site(
     new = document["sites"][3]
     assert {"estimate", "low", "high", "level", "measured", "inside", "warning", "listed", "held", "error"} <= set(new)
     assert new["next"]["command"].startswith("howfar ")
-    assert document == json.loads((tmp_path / "run" / "assessment.json").read_text())
+    assert document == written(tmp_path / "run" / "assessment.json")
 
 
 def test_the_run_folder_holds_all_parts_and_a_page_that_begins_with_the_answer(assessed: Path) -> None:

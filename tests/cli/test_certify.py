@@ -18,6 +18,7 @@ from howfar.data import read_mask
 from howfar.data.run_lengths import to_columns
 from howfar.results.certificate import Certificate
 from listed_site import write_boxes, write_classes, write_true_boxes
+from run_ids import written
 
 HANDED_OUT = {"chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "masks"}
 WRITTEN = {*HANDED_OUT, "certificate.json", "report.html", "figures"}
@@ -229,7 +230,7 @@ def test_json_is_one_document_and_nothing_else(begun: Path, capsys: pytest.Captu
     label(begun, *order(begun))
     code, out, _ = certify(capsys, begun, "--json")
     assert (code, out.count("\n")) == (0, 1)
-    assert json.loads(out) == json.loads((begun / "out" / "certificate.json").read_text())
+    assert json.loads(out) == written(begun / "out" / "certificate.json")
 
 
 def test_options_that_are_refused(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:

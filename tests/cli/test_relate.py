@@ -18,6 +18,7 @@ from howfar.numbers import format_number
 from howfar.report.estimates import text as words_estimates
 from howfar.report.failures import text as words_failures
 from howfar.results import Evaluation, Relation
+from run_ids import written
 
 COUNTS = {"roads": 8, "near": 9, "far": 10, "new": 7}
 SIDE = 32
@@ -131,7 +132,7 @@ def test_json_is_one_document_and_nothing_else(made: Path, place: Path, capsys: 
     assert (code, err) == (0, "")
     assert out.count("\n") == 1
     document = json.loads(out)
-    assert document == Relation.load(place).to_dict() == json.loads((place / "relation.json").read_text())
+    assert document == Relation.load(place).to_dict() == written(place / "relation.json")
     assert list(document) == KEYS
     assert [one["name"] for one in document["datasets"]] == ["near", "far"]
     assert [one["dataset"] for one in document["estimates"]] == ["near", "far", "new"]

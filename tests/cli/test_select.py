@@ -14,6 +14,7 @@ from PIL import Image
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.results import Selection
+from run_ids import rewrite, written
 
 COUNTS = {"roads": 10, "site a": 12, "new": 6}
 WRITTEN = {"chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "selection.json"}
@@ -76,7 +77,7 @@ def test_json_is_one_document_and_nothing_else(place: Path, capsys: pytest.Captu
     assert (code, err) == (0, "")
     assert out.count("\n") == 1
     document = json.loads(out)
-    assert document == json.loads((place / "select-new" / "selection.json").read_text())
+    assert document == written(place / "select-new" / "selection.json")
     assert list(document) == KEYS
     assert [list(pick) for pick in document["picks"]] == [["rank", "image", "path", "distance", "reason"]] * 2
 
@@ -114,7 +115,7 @@ def test_notes_are_printed(place: Path, made: Path, capsys: pytest.CaptureFixtur
     gone = images["path"] == str(made / "new" / "images" / "0001.jpg")
     assert gone.sum() == 1
     images.loc[gone, "path"] = "/no/such/0001.jpg"
-    images.to_parquet(place / "images.parquet", index=False)
+    rewrite(images, place / "images.parquet")
     code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 6)
     assert (code, err) == (0, "")
     notes = out.replace("\n", " ").split("note: ")[1:]
@@ -135,7 +136,7 @@ def test_defaults_are_those_of_python(place: Path, capsys: pytest.CaptureFixture
 def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("images.parquet", "primary.parquet"):
         frame = pd.read_parquet(place / name)
-        frame.replace({"new": "../2024\\new"}).to_parquet(place / name, index=False)
+        rewrite(frame.replace({"new": "../2024\\new"}), place / name)
     text = (place / "result.json").read_text()
     (place / "result.json").write_text(text.replace('"new"', '"../2024\\\\new"'))
     code, _, err = howfar(capsys, place, "--dataset", "../2024\\new", "-k", 2)
@@ -176,7 +177,7 @@ def test_bad_input_is_one_clear_line_and_exit_2(
 
 def test_an_older_run_says_what_to_do(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = pd.read_parquet(place / "images.parquet")
-    images.drop(columns=[f"pc{number}" for number in range(3, 7)]).to_parquet(place / "images.parquet", index=False)
+    rewrite(images.drop(columns=[f"pc{number}" for number in range(3, 7)]), place / "images.parquet")
     code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 2, "--strategy", "herding")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "herding needs all 6 components of images of new and the run holds 2: run compare again" in err

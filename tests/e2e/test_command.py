@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from run_ids import written
+
 HOWFAR = str(Path(sys.executable).parent / "howfar")
 KEYS = {
     "name", "n", "o_dist", "o_dist_mean", "o_dist_scaled", "relative", "relative_ci", "energy", "p_value", "explained_variance",
@@ -69,7 +71,7 @@ def test_json_is_one_document_and_answers_from_the_store(
     assert set(document["primary"]) == {"name", "n", "self_distance"}
     assert [d["name"] for d in document["datasets"]] == [folder.name for folder in demo_folders[1:]]
     assert all(set(d) >= KEYS for d in document["datasets"])
-    saved = json.loads((out / "result.json").read_text())
+    saved = written(out / "result.json")
     for one in (document, saved):
         del one["provenance"]
     assert document == saved

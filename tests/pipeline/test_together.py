@@ -16,6 +16,7 @@ from howfar.demo import write_dataset
 from howfar.pipeline import embedding
 from howfar.results import Features
 from howfar.testing.recording_backbone import RecordingBackbone
+from recorded_faults import Recorded
 
 TEN = 10
 IMAGES = 60
@@ -57,7 +58,7 @@ def places(tmp_path: Path) -> tuple[Path, Path, Path]:
     return tmp_path / "roads", tmp_path / "store", tmp_path / "diary"
 
 
-def test_ten_processes_lose_and_repeat_nothing(places: tuple[Path, Path, Path]) -> None:
+def test_ten_processes_lose_and_repeat_nothing(places: tuple[Path, Path, Path], recorded: Recorded) -> None:
     processes = [begin(*places) for _ in range(TEN)]
     for process in processes:
         go(process)
@@ -67,9 +68,10 @@ def test_ten_processes_lose_and_repeat_nothing(places: tuple[Path, Path, Path]) 
     found = run(*places)
     assert sum(embedded.values()) == len(set(found.contents))
     assert RecordingBackbone(places[2]).counts() == embedded
+    recorded("ten processes", "one store", TEN, "every image is embedded once")
 
 
-def test_what_a_killed_process_had_in_hand_is_done_by_another(places: tuple[Path, Path, Path]) -> None:
+def test_what_a_killed_process_had_in_hand_is_done_by_another(places: tuple[Path, Path, Path], recorded: Recorded) -> None:
     processes = [begin(*places) for _ in range(3)]
     for process in processes:
         go(process)
@@ -83,6 +85,7 @@ def test_what_a_killed_process_had_in_hand_is_done_by_another(places: tuple[Path
     # Two batches of four at most were in its hands.
     assert len(set(found.contents)) <= count <= len(set(found.contents)) + 8
     assert sum(RecordingBackbone(places[2]).counts().values()) == count
+    recorded("SIGKILL", "one of three processes on one store", 1, "the others embed what it had in hand")
 
 
 def test_what_is_waited_for_is_said(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import howfar
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.pipeline import embedding_batch
 from howfar.results.backbones import SETS, BackboneComparison
+from run_ids import written
 
 NAMES = ("efficientnet_lite0", "colour_moments")
 QUICK: dict[str, Any] = {"bootstrap": 100, "permutations": 49, "progress": False, "components": 8}
@@ -113,7 +113,7 @@ def test_saves_and_comes_back(found: BackboneComparison, tmp_path: Path) -> None
     again = BackboneComparison.load(folder)
     pd.testing.assert_frame_equal(again.agreement, found.agreement)
     pd.testing.assert_frame_equal(again.to_frame(), found.to_frame())
-    assert again.to_dict() == json.loads((folder / "backbones.json").read_text())
+    assert again.to_dict() == written(folder / "backbones.json")
     # Each is a run folder like any other.
     assert howfar.Comparison.load(folder / NAMES[0]).datasets == found[NAMES[0]].datasets
 

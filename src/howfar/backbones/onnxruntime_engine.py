@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from howfar.backbones.engine_check import CHECKED, CheckedEngine, Embed, disagreement
 from howfar.errors import one_line
 from howfar.store import local_root
+from howfar.weights.onnxruntime_sessions import open_session
 
 FOLDER: Final = "compiled"
 """Exported networks lie in it, beside the stored features, named by a hash of what they compute."""
@@ -179,13 +180,7 @@ def _silenced_exporter() -> Iterator[None]:
 
 
 def _open(path: Path, threads: int) -> Any:
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = threads
-    # Errors are raised; warnings would be printed.
-    settings.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    return open_session("the engine onnxruntime", path, ["CPUExecutionProvider"], threads)
 
 
 def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -9,10 +9,7 @@ import typer
 
 import howfar
 from howfar import registry
-from howfar.errors import HowfarError, RunnerError, StoreError
-from howfar.printable import printable
-
-INTERRUPTED = 130
+from howfar.cli.outcomes import INTERRUPTED, STOPPED, fail, outcome
 
 app = typer.Typer(
     name="howfar",
@@ -49,7 +46,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code; errors become one line on stderr.
+    """Run one command and return its exit code; every error becomes one line on stderr.
 
     Examples
     --------
@@ -61,19 +58,16 @@ def run(arguments: list[str]) -> int:
         _add_installed()
     try:
         code = app(arguments, prog_name="howfar", standalone_mode=False)
-    except typer.TyperException as error:
-        return _fail(error.format_message(), 2)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except (StoreError, RunnerError) as error:
-        return _fail(str(error), 1)
-    except HowfarError as error:
-        return _fail(str(error), 2)
-    except (OSError, MemoryError) as error:
-        return _fail(f"{type(error).__name__}: {error}", 1)
-    if code == INTERRUPTED:
-        return _fail("stopped; run the same command to go on: what was done is kept", INTERRUPTED)
-    return code if isinstance(code, int) else 0
+        # What cannot be printed is told now, and not by Python at its end.
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        return outcome(error, arguments)
+    except SystemExit as end:
+        # typer leaves without a word where the reader of the output has ended.
+        if isinstance(end.__context__, BrokenPipeError):
+            return outcome(end.__context__, arguments)
+        raise
+    return fail(STOPPED, INTERRUPTED) if code == INTERRUPTED else code if isinstance(code, int) else 0
 
 
 def _add_installed() -> None:
@@ -87,9 +81,4 @@ def _add_installed() -> None:
                     raise TypeError(f"{function!r} is no function")
                 app.command(name)(function)
             except Exception as error:
-                _fail(f"the command {name} cannot be loaded ({type(error).__name__}: {error})", 1)
-
-
-def _fail(line: str, code: int) -> int:
-    typer.echo(f"howfar: {printable(' '.join(line.split()))}", err=True)
-    return code
+                fail(f"the command {name} cannot be loaded ({type(error).__name__}: {error})", 1)

@@ -218,3 +218,10 @@ def prepare_folder(option: str, folder: Path | None) -> None:
     from howfar.io.location import ready_folder
 
     ready_folder(option, folder)
+
+
+def prepare_file(option: str, file: Path) -> None:
+    """Make the folder of the file that a result is to go to before any work is done, or raise `InputError`."""
+    from howfar.io.location import ready_file
+
+    ready_file(option, file)

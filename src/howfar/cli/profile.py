@@ -38,7 +38,7 @@ def profile(
     from howfar.pipeline.profile_file import document
     from howfar.studies.profile import profile as study
 
-    options.prepare_folder("out", out.absolute().parent)
+    options.prepare_file("out", out)
     reference = study(primary, backbone, labelled=labelled or None, performance=performance or None, **chosen)
     reference.save(out)
     if json:

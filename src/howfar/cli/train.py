@@ -49,7 +49,7 @@ def train(
 
     if out.suffix.lower() != ENDING:
         raise InputError.of("out", f"must end in {ENDING}", str(out), "nothing in such a file can be executed")
-    options.prepare_folder("out", out.absolute().parent)
+    options.prepare_file("out", out)
     checkpoint = study(primary, model, out, add=add or (), background=background or (), start=start, **chosen)
     if json:
         print_json(checkpoint.card.to_dict())

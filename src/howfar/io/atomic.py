@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +14,8 @@ from typing import Any, BinaryIO
 
 TEMPORARY = ".tmp"
 """Ending of a file that is being written; what a kill leaves under such a name is of no use."""
+STAGING = ".writing-"
+"""Beginning of the name of a folder in which files that belong together are being written."""
 
 
 @contextmanager
@@ -70,20 +75,57 @@ def taking_place(path: Path) -> Iterator[Path]:
     # The target's own name is left out: it may be as long as a name can be.
     temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
     try:
-        yield temporary
-        # The bytes are synced before the name is given, and the folder after: behind a name that is seen lie its bytes.
-        _sync(temporary, os.O_RDWR)
-        temporary.replace(path)
+        with naming(path):
+            yield temporary
+            # The bytes are synced before the name is given, and the folder after: behind a name that is seen lie its bytes.
+            synced(temporary)
+            temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the reason is told, and not that a disk which refuses keeps a part
+            temporary.unlink(missing_ok=True)
         raise
     with suppress(OSError):  # some systems do not sync folders
-        _sync(path.parent, os.O_RDONLY)
+        synced(path.parent, os.O_RDONLY)
 
 
-def _sync(path: Path, flags: int) -> None:
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the path that is being written into an error of the system that names none, or a temporary one.
+
+    A write to a full disk fails without a name; numpy and pyarrow put the reason into words of their own.
+
+    Examples
+    --------
+    >>> with naming(Path("/runs/site.parquet")):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+    OSError: [Errno 28] No space left on device: '/runs/site.parquet'
+    """
+    try:
+        yield
+    except OSError as error:
+        named = str(error.filename or TEMPORARY)
+        own = named.endswith(TEMPORARY) or f"{os.sep}{STAGING}" in named
+        number = error.errno or _reason(str(error), path)
+        if not own or number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def synced(path: Path, flags: int = os.O_RDWR) -> None:
+    """Wait until the bytes of a file, or with `os.O_RDONLY` the names in a folder, are on the disk."""
     descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _reason(words: str, path: Path) -> int | None:
+    """Find the system's number of a failed write in the words of a library: numpy counts the bytes, pyarrow quotes it."""
+    quoted = re.search(r"\[errno (\d+)\]", words, re.IGNORECASE)
+    if quoted is not None:
+        return int(quoted[1])
+    if not re.search(r"requested and \d+ written", words):
+        return None
+    return errno.ENOSPC if shutil.disk_usage(path.parent).free < 2**20 else errno.EFBIG

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
@@ -16,6 +17,8 @@ from howfar.errors import InputError, MissingExtraError, one_line
 
 # Two letters at least: a single one is a drive.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+PROBE: Final = 65_536
+"""Bytes that are written into a folder to see that it takes any."""
 EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az", "hf": "hub"}
 """Which extra of howfar brings the library behind a URL's scheme."""
 
@@ -199,7 +202,7 @@ def stamp(location: Location) -> tuple[object, ...]:
 def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
     """Make the folder that results are to go to, before anything is computed, and return its absolute path.
 
-    Raises `InputError` where it cannot be made, is no folder, or must not be written to.
+    Raises `InputError` where it cannot be made, is no folder, must not be written to, or lies on a full disk.
 
     Examples
     --------
@@ -217,4 +220,33 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
         raise InputError.of(argument, f"must be a folder that can be made ({reason})", str(folder), "name another") from error
     if not os.access(path, os.W_OK):
         raise InputError.of(argument, "must be a folder that can be written to", str(folder), "name another")
+    try:
+        with tempfile.TemporaryFile(dir=path) as probe:
+            probe.write(bytes(PROBE))
+            os.fsync(probe.fileno())
+    except OSError as error:
+        reason = error.strerror or str(error)
+        rule = f"must be a folder in which files can be written ({reason})"
+        raise InputError.of(argument, rule, str(folder), "make room, or name another") from error
+    return path
+
+
+def ready_file(argument: str, file: str | Path | None) -> Path | None:
+    """Make the folder of the file that a result is to go to, before anything is computed, and return its absolute path.
+
+    Raises `InputError` as `ready_folder`, and where the file is a folder.
+
+    Examples
+    --------
+    >>> ready_file("out", None)
+    >>> ready_file("out", "/")
+    Traceback (most recent call last):
+    howfar.errors.InputError: out must be a file, not a folder, got '/': name a file in it
+    """
+    if file is None:
+        return None
+    path = absolute(file)
+    if not str(file) or path.is_dir():
+        raise InputError.of(argument, "must be a file, not a folder", str(file), "name a file in it")
+    ready_folder(argument, path.parent)
     return path

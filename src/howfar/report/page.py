@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from howfar.io.atomic import replace_text
+from howfar.io.lock import locked
 from howfar.numbers import format_number
 from howfar.printable import printable_lines
-from howfar.report.figures import Figures
+from howfar.report.figures import Figures, check_unchanged
+from howfar.results.run_files import PAGE
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-PAGE = "report.html"
 LONG = 12
 _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 
@@ -26,11 +27,15 @@ _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 def write_page(template: str | Path, content: Mapping[str, Any], folder: str | Path, figures: Figures) -> Path:
     """Fill a template, write it to ``folder/report.html``, which is replaced at once, and return that path.
 
-    What the template reads is `content`, the page's `figures`, and `long`, the rows above which a list is folded.
+    What the template reads is `content`, the page's `figures`, and `long`, the rows above which a list is folded. The page
+    names the runs that it shows; `StoreError` tells that another one was written into the folder meanwhile.
     """
-    path = Path(folder) / PAGE
-    replace_text(path, printable_lines(fill(template, {**content, "figures": figures})))
-    return path
+    root = Path(folder)
+    text = printable_lines(fill(template, {**content, "figures": figures}))
+    with locked(root):
+        check_unchanged(root, figures.runs)
+        replace_text(root / PAGE, text)
+    return root / PAGE
 
 
 def fill(template: str | Path, content: Mapping[str, Any], block: str = "") -> Markup:

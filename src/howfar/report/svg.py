@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from howfar.figures.fonts import prepare
 from howfar.figures.style import GRID, INK, MUTED, PAPER
 from howfar.io.atomic import replace, replace_text
+from howfar.results.run_files import MARK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,17 +43,19 @@ class Embedded:
     width: float
 
 
-def embed(figure: Figure, name: str, folder: Path, vector: bool = True) -> Embedded:
+def embed(figure: Figure, name: str, folder: Path, vector: bool = True, run: str = "") -> Embedded:
     """Write ``<name>.png`` (and ``.svg``) into `folder`, each whole or not at all, and return the figure as SVG for a page.
 
     The name also begins every identifier inside the SVG, so that several fit one page. Without `vector` there is no .svg file,
-    as for a figure of photographs.
+    as for a figure of photographs. `run` is the id of the run that the figure shows, which its files carry.
     """
     buffer = io.StringIO()
+    marked: dict[str, Any] = {MARK: run} if run else {}
+    described = {**dict.fromkeys(("Creator", "Date", "Format", "Type")), **({"Identifier": f"{MARK} {run}"} if run else {})}
     with saving(name):
         prepare(figure)
-        replace(folder / f"{name}.png", partial(figure.savefig, format="png", dpi=DPI))
-        figure.savefig(buffer, format="svg", dpi=DPI, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+        replace(folder / f"{name}.png", partial(figure.savefig, format="png", dpi=DPI, metadata=marked))
+        figure.savefig(buffer, format="svg", dpi=DPI, metadata=described)
     text = buffer.getvalue()
     if vector:
         replace_text(folder / f"{name}.svg", text)

@@ -12,6 +12,7 @@ from howfar.io.location import absolute
 from howfar.numbers import format_interval
 from howfar.results.records import Provenance
 from howfar.results.result import Result
+from howfar.results.run_files import stale_pictures
 from howfar.results.tables import Cells
 
 if TYPE_CHECKING:
@@ -173,7 +174,10 @@ class Certificate(Result):
         """Write one JSON file, or ``certificate.json`` into a folder, and return the path of what was named."""
         path = self._file(file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, json.dumps(self._document(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        # The page and figures of an earlier certificate go before it does.
+        for stale in stale_pictures(path.parent, (self.run_id,)) if path.name == self.DOCUMENT else ():
+            stale.unlink(missing_ok=True)
+        replace_text(path, json.dumps(self._marked(self._document()), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
         return absolute(file)
 
     @classmethod
@@ -190,7 +194,9 @@ class Certificate(Result):
         path = cls._file(file)
         cls._check_there(path)
         with cls._reading(path):
-            return cls(**cls._values(cls._checked(path.read_bytes(), path)))
+            text = path.read_bytes()
+            document = cls._checked(text, path)
+            return cls(**cls._values(document))._known_as(document, text, path)
 
     @classmethod
     def _file(cls, file: str | Path) -> Path:

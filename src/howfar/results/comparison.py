@@ -137,6 +137,7 @@ class Comparison(Result):
         "primary_images": "primary.parquet",
         "near_duplicates": "near_duplicates.parquet",
     }
+    BESIDE: ClassVar = ("datasets.parquet",)
     LATER: ClassVar = ("near_duplicates",)
     COLUMNS: ClassVar = {
         "images": holding("dataset image path content", "i_dist i_dist_mean i_dist_scaled knn percentile p_value"),
@@ -176,9 +177,9 @@ class Comparison(Result):
     @classmethod
     def discard(cls, folder: str | Path) -> None:
         """Remove a run from a folder, with its relation and its assessment, which are of no use to another run."""
-        Assessment.discard(folder)
-        Relation.discard(folder)
         super().discard(folder)
+        Relation.discard(folder)
+        Assessment.discard(folder)
 
     def _frames(self) -> dict[str, pd.DataFrame]:
         return {**super()._frames(), "datasets.parquet": self.to_frame()}

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line
-from howfar.io.atomic import taking_place
+from howfar.io.atomic import naming
 from howfar.io.location import absolute
+from howfar.io.lock import locked
 from howfar.io.parquet import read_frame
+from howfar.io.staging import cut_off, move_in, staging
 from howfar.results.json_values import plain
+from howfar.results.run_files import RUN, make_latest, run_of_table, stale_pictures, write_table
 from howfar.results.tables import Shown
 
 if TYPE_CHECKING:
@@ -35,6 +42,8 @@ class Result(Shown):
     ----------
     FORMAT, DOCUMENT, TABLES
         The number of the format; the JSON file's name; the Parquet file of each field that is a table.
+    BESIDE
+        Further Parquet files that are written and never read.
     LATER
         Fields that are tables and that folders of earlier versions lack: without one the field has its default.
     COLUMNS
@@ -45,14 +54,15 @@ class Result(Shown):
         The command that makes it, and where its files are to be looked for: the remedies of the error lines.
     SUBJECT, DAMAGE
         What the error lines call it after the folder, and how they say that it is damaged.
-    FIGURES, REPORT
-        The registry's kind of its figures, and the name of what draws its page.
+    FIGURES, REPORT, PAGE
+        The registry's kind of its figures, the name of what draws its page, and whether that is the folder's report.html.
     """
 
     FORMAT: ClassVar[int] = 1
     DOCUMENT: ClassVar[str]
     TABLES: ClassVar[Mapping[str, str]] = {}
     COLUMNS: ClassVar[Mapping[str, Mapping[str, type]]] = {}
+    BESIDE: ClassVar[tuple[str, ...]] = ()
     LATER: ClassVar[tuple[str, ...]] = ()
     TIMED: ClassVar[tuple[str, ...]] = ()
     COMMAND: ClassVar[str]
@@ -61,6 +71,29 @@ class Result(Shown):
     DAMAGE: ClassVar[str] = "is damaged"
     FIGURES: ClassVar[str]
     REPORT: ClassVar[str]
+    PAGE: ClassVar[bool] = True
+
+    @cached_property
+    def run_id(self) -> str:
+        """Return 16 hexadecimal digits that tell this result from every other; each file of its folder carries them."""
+        return secrets.token_hex(8)
+
+    @cached_property
+    def parents(self) -> tuple[str, ...]:
+        """Return the ids of the results that this one was made of, so that it is not taken for one of another run's."""
+        return ()
+
+    def made_from(self, *results: Result) -> Self:
+        """Return this result with the note that it was made of others, which its document keeps."""
+        noted = copy.copy(self)
+        noted.__dict__["parents"] = tuple(result.run_id for result in results)
+        return noted
+
+    def part_of(self, whole: Result) -> Self:
+        """Return this result under the ids of another that it shows a part of, for figures and pages of that one's run."""
+        shown = copy.copy(self)
+        shown.__dict__.update(run_id=whole.run_id, parents=whole.parents)
+        return shown
 
     @property
     def plot(self) -> Plots:
@@ -78,32 +111,38 @@ class Result(Shown):
     def save(self, folder: str | Path) -> Path:
         """Write the document and the tables into a folder, and return it; `howfar.write_report` adds figures and page.
 
-        An earlier result there stays until all of this one is written. Where the writing is cut off after that, none is left,
-        rather than a mixture of the two.
+        An earlier result there stays until all of this one is written beside it. Then its document goes, the new files take
+        their places, the document last. Where that is cut off, the folder says that the run is not finished.
 
         Parameters
         ----------
         folder
-            It is made where it is not there; what is in it by these names is replaced.
+            It is made where it is not there; what is in it by these names is replaced, and figures and a page of another
+            run are removed.
         """
         root = absolute(folder)
         root.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self._document(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        for name, run in self.runs().items():
+        for name, run in self._parts().items():
             run.save(root / name)
-        with ExitStack() as placed:
-            # The last that was entered takes its place first: the document follows the tables.
-            document = placed.enter_context(taking_place(root / self.DOCUMENT))
-            document.write_text(text, encoding="utf-8")
-            for name, frame in self._frames().items():
-                frame.to_parquet(placed.enter_context(taking_place(root / name)), index=False)
-            self.discard(root)
+        text = json.dumps(self._marked(self._document()), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        frames = self._frames()
+        with staging(root) as folder_beside:
+            for name, frame in frames.items():
+                write_table(frame, folder_beside / name, self.run_id, root / name)
+            with naming(root / self.DOCUMENT):
+                (folder_beside / self.DOCUMENT).write_text(text, encoding="utf-8")
+            with locked(root):
+                self.discard(root)
+                for file in stale_pictures(root, (self.run_id, *self.parents)) if self.PAGE else ():
+                    file.unlink(missing_ok=True)
+                move_in(folder_beside, root, [*frames, self.DOCUMENT])
+                make_latest(root / self.DOCUMENT)
         return root
 
     @classmethod
     def discard(cls, folder: str | Path) -> None:
-        """Remove what `save` wrote into a folder, where there is any."""
-        for name in (cls.DOCUMENT, *cls.TABLES.values()):
+        """Remove what `save` wrote into a folder, where there is any, the document first."""
+        for name in (cls.DOCUMENT, *cls.TABLES.values(), *cls.BESIDE):
             (absolute(folder) / name).unlink(missing_ok=True)
 
     @classmethod
@@ -120,9 +159,51 @@ class Result(Shown):
             It takes more memory than is allowed.
         """
         root = absolute(folder)
-        cls._check_there(root / cls.DOCUMENT)
-        with cls._reading(root):
-            return cls._read(cls._checked((root / cls.DOCUMENT).read_bytes(), root), root)
+        if not root.is_dir():
+            cls._check_there(root / cls.DOCUMENT)
+        # A writer that moves its files in is waited for.
+        with cls._reading(root), locked(root, shared=True):
+            cls._check_there(root / cls.DOCUMENT)
+            return cls._of_one_run((root / cls.DOCUMENT).read_bytes(), root)
+
+    @classmethod
+    def _of_one_run(cls, text: bytes, root: Path) -> Self:
+        """Make the result from the text of its document, once the tables are seen to be of the same run."""
+        document = cls._checked(text, root)
+        run = _text_of(document, RUN)
+        for field_name, name in cls.TABLES.items():
+            if field_name in document or field_name not in cls.LATER:
+                cls._check_there(root / name)
+        for name in (*cls.TABLES.values(), *cls.BESIDE):
+            if (root / name).is_file() and run_of_table(root / name) != run:
+                raise StoreError(f"{root}{cls.SUBJECT} is of two runs, {name} and {cls.DOCUMENT}: run {cls.COMMAND} again")
+        return cls._read(document, root)._known_as(document, text, root)
+
+    def _known_as(self, document: Mapping[str, Any], text: bytes, root: Path) -> Self:
+        """Give the result the ids in its document, and see that the results in folders below are those that it was saved with.
+
+        One of an earlier version has no id, and gets one that is always the same for the same document.
+        """
+        own, parts = _text_of(document, RUN), self._parts()
+        self.__dict__["run_id"] = own or hashlib.sha256(text).hexdigest()[:16]
+        self.__dict__["parents"] = tuple(map(str, document.get("parents", ())))
+        for name, run in document.get("runs_of", {}).items():
+            if name not in parts or parts[name].run_id != run:
+                raise StoreError(f"{root}{self.SUBJECT} is of two runs, {name} and {self.DOCUMENT}: run {self.COMMAND} again")
+        return self
+
+    def _parts(self) -> Mapping[str, Result]:
+        """Return every result that is kept in a folder of its own below this one's, by the folder's name."""
+        return self.runs()
+
+    def _marked(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a document with the ids of this run, of what it was made of, and of the results in folders below."""
+        marks: dict[str, Any] = {RUN: self.run_id}
+        if self.parents:
+            marks["parents"] = list(self.parents)
+        if self._parts():
+            marks["runs_of"] = {name: run.run_id for name, run in self._parts().items()}
+        return {"format": self.FORMAT, **marks, **document}
 
     def _document(self) -> dict[str, Any]:
         """Return what the JSON file holds."""
@@ -186,8 +267,12 @@ class Result(Shown):
 
     @classmethod
     def _check_there(cls, file: Path) -> None:
-        if not file.is_file():
-            raise MissingPathError(f"{file} is not there: {cls.MISSING}")
+        if file.is_file():
+            return
+        remedy = f"run {cls.COMMAND} again"
+        if cut_off(file.parent):
+            raise MissingPathError(f"{file.parent}{cls.SUBJECT} is not finished, its writing was cut off: {remedy}")
+        raise MissingPathError(f"{file} is not there: {cls.MISSING}; where that was stopped before its end, {remedy}")
 
     @classmethod
     @contextmanager
@@ -197,7 +282,7 @@ class Result(Shown):
 
         try:
             yield
-        except (MissingPathError, InputError):
+        except (MissingPathError, StoreError, InputError):
             raise
         except (ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             reason = one_line(f"{type(error).__name__}: {error}")
@@ -248,6 +333,14 @@ def _check_columns(table: pd.DataFrame, columns: Mapping[str, type], file: str) 
         number = cells.dtype.kind in "fiub" or not cells.notna().any()
         if number is not (kind is float) and cells.notna().any():
             raise ValueError(f"{file}: column {name} must hold {'numbers' if kind is float else 'texts'}")
+
+
+def _text_of(document: Mapping[str, Any], name: str) -> str:
+    """Return a text of a document, "" where it has none; `TypeError` where it is none."""
+    text = document.get(name, "")
+    if not isinstance(text, str):
+        raise TypeError(f"{name}: must be a text")
+    return text
 
 
 def _refuse_constant(name: str) -> None:

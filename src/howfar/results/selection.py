@@ -49,6 +49,7 @@ class Selection(Result):
     MISSING: ClassVar = "pass a folder that howfar select wrote"
     FIGURES: ClassVar = "selection_figures"
     REPORT: ClassVar = "selection"
+    PAGE: ClassVar = False
 
     primary: str
     dataset: str

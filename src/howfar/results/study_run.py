@@ -92,18 +92,17 @@ class StudyRun(Result):
         names = ("title", "text", "studies", "datasets", "notes", "provenance")
         return {"format": self.FORMAT, **{name: plain(getattr(self, name)) for name in names}}
 
-    def save(self, folder: str | Path) -> Path:
-        """Write every study's result into a folder of its own below `folder`, then the document that lists them."""
-        root = absolute(folder)
-        for record, result in zip(self.studies, self.results, strict=True):
-            result.save(root / record.name)
-        return self.save_document(root)
+    def _document(self) -> dict[str, Any]:
+        return self._described()
+
+    def _parts(self) -> Mapping[str, Result]:
+        return {record.name: result for record, result in zip(self.studies, self.results, strict=True)}
 
     def save_document(self, folder: str | Path) -> Path:
         """Write the document alone, where the results lie below the folder already, and return the folder."""
         root = absolute(folder)
         root.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self._described(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(self._marked(self._described()), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         replace_text(root / self.DOCUMENT, text)
         return root
 

@@ -16,6 +16,7 @@ from howfar.errors import InputError, MissingExtraError, MissingPathError, one_l
 from howfar.options import Floats
 from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.mixed_precision import computing_in, dtype_of
+from howfar.weights.onnxruntime_sessions import open_session
 
 Output: TypeAlias = Literal["logits", "probabilities"]
 Probabilities: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -115,11 +116,9 @@ def of_onnx(file: str | Path, reading: Reading) -> Probabilities:
     if not path.is_file():
         raise MissingPathError(f"no network at {path}: pass an .onnx file")
     try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtraError(f"{path.name} needs onnxruntime: pip install onnxruntime ({error})") from error
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        session = open_session(path.name, path, ["CPUExecutionProvider"])
+    except MissingExtraError:
+        raise
     # onnxruntime raises many classes of errors, none of them public.
     except Exception as error:
         rule = f"must be an ONNX file that onnxruntime can run ({one_line(error)})"

@@ -33,11 +33,14 @@ def notes(
     yield from _about_store(features)
     if leaks:
         names = sorted({leak.dataset for leak in leaks})
-        yield f"{primary.name} holds images of {', '.join(names)} too ({len(leaks)}): they make those sets look nearer"
+        what = "images" if _has_files(primary) else "embeddings"
+        yield f"{primary.name} holds {what} of {', '.join(names)} too ({len(leaks)}): they make those sets look nearer"
     for dataset in features:
         copies = len(dataset) - len(set(dataset.contents))
+        # Equal embeddings may be of unlike images, where a backbone sees no difference or rounding took it.
+        what = "images" if _has_files(dataset) else "embeddings"
         if copies:
-            yield f"{dataset.name} holds {copies} exact {'copy' if copies == 1 else 'copies'} of its own images"
+            yield f"{dataset.name} holds {copies} exact {'copy' if copies == 1 else 'copies'} of its own {what}"
     yield from _about_primary(primary, measured)
     yield from _about_size(primary, secondaries, settings)
     short = [s.name for s, pair in zip(secondaries, measured, strict=True) if pair.components < settings.components]
@@ -63,9 +66,19 @@ def _about_primary(primary: Features, measured: Sequence[MeasuredPair]) -> Itera
     if n == 1:
         yield f"{primary.name} is a single image: it has no self-distance, so relative distances are undefined"
     elif any(pair.found.relative is None for pair in measured):
-        yield f"the images of {primary.name} do not differ: it has no self-distance to be relative to"
+        # Unlike images may have features that differ by rounding alone, as beside an offset that all have in common.
+        apart = len(set(primary.contents)) > 1
+        yield (
+            f"the features of {primary.name} do not differ{' by more than rounding' if apart else ''}: it has no self-distance "
+            f"to be relative to{', and other distances may be rounding too' if apart else ''}"
+        )
     if 1 < n < CONFORMAL:
         yield f"{primary.name} has {n} images: with fewer than {CONFORMAL} no image can be called farther than 95 % of them"
+
+
+def _has_files(dataset: Features) -> bool:
+    """Tell images from ready-made embeddings, of which the rows are all that is known."""
+    return any(dataset.paths)
 
 
 def _about_size(primary: Features, secondaries: Sequence[Features], settings: Settings) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from howfar import registry
 from howfar.io.location import absolute
+from howfar.io.staging import cut_off
 from howfar.results import Comparison
 from howfar.results.result import Result
 
@@ -55,5 +56,7 @@ def write_report(run: str | Path) -> Path:
     folder = absolute(run)
     kinds: list[type[Result]] = [registry.load("results", name) for name in registry.ordered("results")]
     written = [kind for kind in kinds if (folder / kind.DOCUMENT).is_file()]
-    latest = max(written, key=lambda kind: (folder / kind.DOCUMENT).stat().st_mtime_ns, default=Comparison)
+    # Where none is whole, the one whose writing was cut off says so.
+    begun = next((kind for kind in kinds if kind.DOCUMENT in cut_off(folder)), Comparison)
+    latest = max(written, key=lambda kind: (folder / kind.DOCUMENT).stat().st_mtime_ns, default=begun)
     return draw(latest.load(folder), folder)

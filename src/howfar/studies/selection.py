@@ -125,6 +125,7 @@ def select(
         provenance=Provenance.now(),
         notes=(*(f"{dataset}: {warning.message}" for warning in caught), *_notes(columns, chosen_by, strangers, dataset)),
     )
+    selection = selection.made_from(comparison)
     folder = ready_folder("out", out)
     if folder is not None:
         for remark in registry.load("reports", selection.REPORT)(selection, folder):

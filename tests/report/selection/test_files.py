@@ -93,7 +93,8 @@ def test_an_image_that_is_gone_is_left_out_where_sizes_count(three: Selection, t
 def test_round_trip(three: Selection, tmp_path: Path) -> None:
     back = Selection.load(three.save(tmp_path / "out"))
     assert back == three
-    assert back.to_dict() == json.loads((tmp_path / "out" / "selection.json").read_text(encoding="utf-8"))
+    written = json.loads((tmp_path / "out" / "selection.json").read_text(encoding="utf-8"))
+    assert {**back.to_dict(), "run": three.run_id} == written
     assert list(three.to_dict()) == [
         "format", "primary", "dataset", "strategy", "nested", "seed", "n", "labelled", "picks", "notes", "provenance",
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from howfar.keywords import RelateSettings
 from howfar.results import Comparison, Relation, RelationSettings
 from howfar.settings import checked, declared
 from howfar.studies.performance.relate import relate
+from run_ids import written
 
 FRAMES = ("images", "curves", "thresholds")
 PAIRS = r"(p\d)-[01]$"  # of each photograph's tiles the first two are of one, the others alone
@@ -287,7 +288,7 @@ def test_a_relation_survives_its_folder_bit_for_bit(world: Any, found: Relation,
         folder = tmp_path / str(place) / "new"
         assert one.save(folder) == folder
         again = Relation.load(folder)
-        assert again.to_dict() == one.to_dict() == json.loads((folder / "relation.json").read_text())
+        assert again.to_dict() == one.to_dict() == written(folder / "relation.json")
         for entry in dataclasses.fields(Relation):
             mine, its = getattr(one, entry.name), getattr(again, entry.name)
             if entry.name in FRAMES:

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -120,18 +115,6 @@ def test_the_published_schema_is_current() -> None:
     assert json.loads(published.read_text(encoding="utf-8")) == json_schema(), (
         "run howfar study --schema > docs/reference/study.schema.json"
     )
-
-
-def test_killed_at_any_moment_it_ends_with_the_same_results(study_file: Path) -> None:
-    expected = howfar.study(study_file, out=study_file.parent / "whole", progress=False)["components"]
-    script = f"import howfar; howfar.study({str(study_file)!r}, progress=False)"
-    for pause in (0.6, 1.1, 1.6):
-        process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})
-        time.sleep(pause)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    found = howfar.study(study_file, progress=False)["components"]
-    assert found.distances.equals(expected.distances)
 
 
 def test_components_beyond_what_there_are_are_left_out_and_said(study_file: Path) -> None:

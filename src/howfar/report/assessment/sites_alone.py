@@ -23,7 +23,7 @@ def without_corrupted(comparison: Comparison, assessment: Assessment | None) -> 
         skipped=tuple(row for row in comparison.skipped if row.dataset not in made),
         leaks=tuple(row for row in comparison.leaks if row.dataset not in made),
         near_duplicates=copies[~(copies["dataset"].isin(made) | copies["other_dataset"].isin(made))].reset_index(drop=True),
-    )
+    ).part_of(comparison)
 
 
 def related_without_corrupted(relation: Relation | None, assessment: Assessment | None) -> Relation | None:
@@ -41,7 +41,7 @@ def related_without_corrupted(relation: Relation | None, assessment: Assessment 
         pooled=None,
         pooled_verdict=None,
         **{name: frame[~frame["dataset"].isin(made)].reset_index(drop=True) for name, frame in frames.items()},
-    )
+    ).part_of(relation)
 
 
 def gates_as_answered(relation: Relation | None, assessment: Assessment | None) -> Relation | None:
@@ -49,7 +49,8 @@ def gates_as_answered(relation: Relation | None, assessment: Assessment | None) 
     if relation is None or assessment is None:
         return relation
     read = {site.dataset: site.gate for site in assessment.sites if site.gate is not None}
-    return replace(relation, gates=tuple(read.get(gate.dataset, gate) for gate in relation.gates))
+    gates = tuple(read.get(gate.dataset, gate) for gate in relation.gates)
+    return replace(relation, gates=gates).part_of(relation)
 
 
 def _made(assessment: Assessment | None) -> frozenset[str]:

@@ -10,10 +10,11 @@ from howfar.numbers import signed
 from howfar.report.backbones import text
 from howfar.report.comparison.tables import settings
 from howfar.report.figures import draw_figures
-from howfar.report.page import PAGE, write_page
+from howfar.report.page import write_page
 from howfar.report.rerun import rerun_backbones
 from howfar.report.tables import UNDEFINED, Cell, Column, Table, with_interval
 from howfar.results.backbones import SETS, BackboneComparison
+from howfar.results.run_files import PAGE
 
 if TYPE_CHECKING:
     import pandas as pd

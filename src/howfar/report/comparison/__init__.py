@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from howfar.errors import InputError
+from howfar.errors import InputError, StoreError
 from howfar.figures.datasets import nearest_first
 from howfar.figures.performance import is_scored
 from howfar.report.assessment.sites_alone import gates_as_answered, related_without_corrupted, without_corrupted
@@ -74,6 +74,8 @@ def _relation_of(comparison: Comparison, folder: Path, relation: Relation | None
         relation = Relation.load(folder)
     if relation is None:
         return None
+    if relation.parents and comparison.run_id not in relation.parents:
+        raise StoreError(f"{folder}: relation.json is of another run than result.json: run relate again")
     own, other = [dataset.name for dataset in comparison.datasets], list(dict.fromkeys(relation.images["dataset"]))
     if own != other:
         raise InputError.of("relation", f"must be of this run, whose datasets are {', '.join(own)}", ", ".join(map(str, other)))
@@ -83,8 +85,9 @@ def _relation_of(comparison: Comparison, folder: Path, relation: Relation | None
 def _assessment_of(relation: Relation | None, folder: Path, assessment: Assessment | None) -> Assessment | None:
     if assessment is None and (folder / Assessment.DOCUMENT).is_file():
         assessment = Assessment.load(folder)
-    fits = assessment is not None and relation is not None and assessment.fits(relation)
-    return assessment if fits else None
+    if assessment is None or relation is None or not assessment.fits(relation):
+        return None
+    return assessment if not assessment.parents or relation.run_id in assessment.parents else None
 
 
 def _answer(comparison: Comparison, relation: Relation | None, assessment: Assessment | None) -> Mapping[str, Any]:

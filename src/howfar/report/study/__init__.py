@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from howfar import registry
-from howfar.report.figures import Drawn, Figures
+from howfar.report.figures import Drawn, Figures, runs_of
 from howfar.report.page import write_page
 from howfar.report.parts import Context, FigurePart, Section, TablePart
 from howfar.report.study.export import write_figure, write_table
@@ -50,7 +50,7 @@ def write_study_report(run: StudyRun, folder: str | Path) -> Path:
         for record, result in paired
         if (section := _filled(record, result, Context(root / record.name, run.symbols), root, f"{record.name}-", failed))
     ]
-    return _write(run.title, filled, root, failed, provenance=run.provenance, datasets=_datasets(run), text=run.text)
+    return _write(run, run.title, filled, root, failed, datasets=_datasets(run), text=run.text)
 
 
 def write_section_report(result: Result, folder: str | Path) -> Path:
@@ -59,8 +59,7 @@ def write_section_report(result: Result, folder: str | Path) -> Path:
     record = StudyRecord(root.name, kind, registry.load("studies", kind).title, "", 0.0)
     failed: list[str] = []
     section = _filled(record, result, Context(root), root, "", failed)
-    provenance: Any = result.provenance  # type: ignore[attr-defined]  # every study's result has one
-    return _write(record.title, [section] if section else [], root, failed, provenance=provenance, datasets=None, text="")
+    return _write(result, record.title, [section] if section else [], root, failed, datasets=None, text="")
 
 
 def leads(run: StudyRun, folder: str | Path) -> dict[str, str]:
@@ -76,7 +75,7 @@ def _filled(record: StudyRecord, result: Result, context: Context, root: Path, p
     """Make the section of one study and its files; a kind of another package that raises leaves a note."""
     try:
         section: Section = registry.load("study_sections", record.kind)(result, context)
-        shown = [_shown(part, root, prefix) for part in section.parts]
+        shown = [_shown(part, root, prefix, result.run_id) for part in section.parts]
     except Exception as error:
         if registry.is_ours("study_sections", record.kind):
             raise
@@ -85,17 +84,18 @@ def _filled(record: StudyRecord, result: Result, context: Context, root: Path, p
     return Filled(record.name, record.title, record.kind, section, shown, tuple(getattr(result, "notes", ())))
 
 
-def _shown(part: TablePart | FigurePart, root: Path, prefix: str) -> Shown:
+def _shown(part: TablePart | FigurePart, root: Path, prefix: str, run: str) -> Shown:
     name = f"{prefix}{part.name}"
     if isinstance(part, TablePart):
         return Shown(part, None, write_table(part, name, root))
-    embedded, files = write_figure(part, name, root)
+    embedded, files = write_figure(part, name, root, run)
     return Shown(part, Drawn(embedded, part.caption), files)
 
 
-def _write(title: str, sections: Sequence[Filled], root: Path, failed: list[str], **content: Any) -> Path:
-    figures = Figures({}, failed)
-    return write_page(TEMPLATE, {"title": title, "sections": sections, **content}, root, figures)
+def _write(result: Result, title: str, sections: Sequence[Filled], root: Path, failed: list[str], **content: Any) -> Path:
+    provenance: Any = result.provenance  # type: ignore[attr-defined]  # every study's result has one
+    figures = Figures({}, failed, runs_of(result))
+    return write_page(TEMPLATE, {"title": title, "sections": sections, "provenance": provenance, **content}, root, figures)
 
 
 def _datasets(run: StudyRun) -> Table:

@@ -15,6 +15,7 @@ from howfar.printable import printable
 from howfar.report.parts import FigurePart, TablePart
 from howfar.report.svg import Embedded, embed, save
 from howfar.report.tables import Cell, Table
+from howfar.results.run_files import MARK
 
 TABLES, FIGURES = "tables", "figures"
 _SPECIAL: Final = {
@@ -36,13 +37,17 @@ def write_table(part: TablePart, name: str, root: Path) -> tuple[str, ...]:
     return tuple(files)
 
 
-def write_figure(part: FigurePart, name: str, root: Path) -> tuple[Embedded, tuple[str, ...]]:
-    """Draw a figure, write it into ``figures/``, and return it for the page, with the paths of its files below the folder."""
+def write_figure(part: FigurePart, name: str, root: Path, run: str = "") -> tuple[Embedded, tuple[str, ...]]:
+    """Draw a figure, write it into ``figures/``, and return it for the page, with the paths of its files below the folder.
+
+    `run` is the id of the run that it shows, which its files carry.
+    """
     folder = root / FIGURES
     folder.mkdir(parents=True, exist_ok=True)
     figure = part.draw()
-    embedded = embed(figure, name, folder)
-    replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata={"CreationDate": None}))
+    embedded = embed(figure, name, folder, run=run)
+    described = {"CreationDate": None, **({"Keywords": f"{MARK} {run}"} if run else {})}
+    replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata=described))
     return embedded, tuple(f"{FIGURES}/{name}.{ending}" for ending in ("png", "svg", "pdf"))
 
 

@@ -241,6 +241,7 @@ def _written(assessment: Assessment, comparison: Comparison, relation: Relation,
     """Write the run folder anew, in the order in which its parts replace what they were made from, and the report of all."""
     comparison.save(folder)
     relation.save(folder)
-    assessment.save(folder)
-    draw(comparison, folder, relation=relation, assessment=assessment)
-    return assessment
+    answers = assessment.made_from(comparison, relation)
+    answers.save(folder)
+    draw(comparison, folder, relation=relation, assessment=answers)
+    return answers

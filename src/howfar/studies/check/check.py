@@ -15,6 +15,7 @@ import pandas as pd
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
+from howfar.io.location import ready_folder
 from howfar.keywords import ScorerOptions
 from howfar.pipeline.failure_flag import CONSTANT, FAR
 from howfar.pipeline.reference_profile import Profile
@@ -92,6 +93,8 @@ def check(
     loaded = profile if isinstance(profile, Profile) else Profile.load(_path("profile", profile))
     asked = _rules(rules, new, since)
     file = _log_file(profile, keep, log, since)
+    if file is not None and (keep or log is not None) and file.parent.is_dir():
+        ready_folder("log", file.parent)
     begin = _begin(asked, since)
     decisions: tuple[Decision, ...] = ()
     known: tuple[Known, ...] = ()

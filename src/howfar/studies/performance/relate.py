@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from howfar.data.groups import pattern_of
 from howfar.errors import InputError
+from howfar.io.location import ready_folder
 from howfar.keywords import RelateOptions, RelateSettings
 from howfar.relation.distance_performance_points import Points
 from howfar.relation.performance_curve import curve
@@ -85,6 +86,8 @@ def relate(
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
     by = columns_of(given["by"])
     check_sliceable(by, comparison.images)
+    if not isinstance(run, Comparison):
+        ready_folder("run", run)
     evaluations = read_performances(performance)
     own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
     matched = match(comparison.images, others)
@@ -98,7 +101,7 @@ def relate(
         threshold_source=scores.source, performance=files_of(performance), estimator=given["estimator"], by=by, **numbers
     )
     home = home_of(own, scores.threshold, given["group"])
-    relation = _related(comparison, evaluations, matched, scores, settings, home)
+    relation = _related(comparison, evaluations, matched, scores, settings, home).made_from(comparison)
     if not isinstance(run, Comparison):
         draw(comparison, relation.save(run), relation=relation)
     return relation

@@ -14,6 +14,7 @@ import pytest
 
 import howfar
 from howfar.demo import write_dataset
+from recorded_faults import Recorded
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")
 EPOCHS = 40
@@ -26,7 +27,7 @@ def command(roads: Path, out: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_kill_and_train_again(how: signal.Signals, tmp_path: Path) -> None:
+def test_kill_and_train_again(how: signal.Signals, tmp_path: Path, recorded: Recorded) -> None:
     roads, out = write_dataset(tmp_path / "roads", 8, seed=0, size=64), tmp_path / "m.safetensors"
     # A shell may have started the tests deaf to Ctrl+C, and what they start inherits that.
     process = subprocess.Popen(
@@ -56,6 +57,8 @@ def test_kill_and_train_again(how: signal.Signals, tmp_path: Path) -> None:
         assert len(document["history"]) == EPOCHS
         assert out.exists()
         assert not state.exists()
+        recorded(how.name, "train", 1, "weights and loss curve are those of an undisturbed training")
     else:
         assert process.returncode == 130
         assert stderr.splitlines()[-1] == "howfar: stopped; run the same command to go on: what was done is kept"
+        recorded(how.name, "train", 1, "one line; the state of the last epoch is kept")

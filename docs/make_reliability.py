@@ -1,0 +1,45 @@
+"""Write docs/reliability.md from the record benchmarks/results/faults.json; --check fails where the page is not current."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+HERE = Path(__file__).parent
+PAGE, TEMPLATE = HERE / "reliability.md", HERE / "reliability.md.j2"
+RECORD = HERE.parent / "benchmarks" / "results" / "faults.json"
+
+
+def record() -> dict[str, Any]:
+    """Read the record that the tests made."""
+    found: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))
+    return found
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """Fill the template of the page."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(found)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    text = page(record())
+    if parser.parse_args().check:
+        current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
+        if not current:
+            print(f"{PAGE} is not what the record says: run python docs/make_reliability.py", file=sys.stderr)
+        return 0 if current else 1
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

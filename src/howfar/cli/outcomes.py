@@ -1,0 +1,105 @@
+"""Turn what a command raised into one line and an exit code; what nobody foresaw also into a file to send in."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+
+import typer
+
+from howfar.errors import HowfarError, RunnerError, StoreError, one_line
+from howfar.printable import printable, printable_lines
+
+INTERRUPTED: Final = 130
+STOPPED: Final = "stopped; run the same command to go on: what was done is kept"
+DEBUG: Final = "HOWFAR_DEBUG"
+"""The environment variable that makes every error print its traceback too, where it is set to anything but 0."""
+_AGAIN: Final = "then run the same command again: what was done is kept"
+_DISK: Final[Mapping[int, tuple[str, str]]] = {
+    errno.ENOSPC: ("no space is left on the disk of {}", f"make room, or name another disk by --out and --store; {_AGAIN}"),
+    errno.EDQUOT: ("the quota of the disk of {} is used up", f"make room, or name another disk by --out and --store; {_AGAIN}"),
+    errno.EROFS: ("{} lies on a disk that can only be read", "name a folder elsewhere by --out and --store"),
+    errno.EFBIG: ("{} would be larger than the system lets a file be", f"raise the limit (ulimit -f unlimited); {_AGAIN}"),
+    errno.EMFILE: ("too many files are open to open {}", "raise the limit (ulimit -n 4096), or pass fewer --workers"),
+    errno.ENFILE: ("too many files are open on this machine to open {}", f"end other programs; {_AGAIN}"),
+    errno.EACCES: ("{} must not be opened by this user", "change its permissions, or name another"),
+    errno.EPERM: ("{} must not be changed by this user", "change its permissions, or name another"),
+    errno.EIO: ("{} cannot be read or written, as the disk or network behind it fails", f"check that; {_AGAIN}"),
+}
+_MEMORY: Final = "memory ran out{}: pass a smaller --batch-size, fewer --workers or --memory (2GB say), or end other programs"
+
+
+def fail(line: str, code: int) -> int:
+    """Print a line on stderr and return the exit code; a stderr that takes nothing changes nothing."""
+    with suppress(OSError, ValueError):
+        typer.echo(f"howfar: {printable(' '.join(line.split()))}", err=True)
+    return code
+
+
+def outcome(error: BaseException, arguments: Sequence[str]) -> int:
+    """Print the one line that an error of a command gets, and return the exit code: 2 for bad input, 1 for a failure.
+
+    With HOWFAR_DEBUG=1 the traceback is printed before it. Of what nobody foresaw the traceback goes to a file of its own.
+    """
+    if isinstance(error, typer.TyperException):
+        return fail(error.format_message(), 2)
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return fail(STOPPED, INTERRUPTED)
+    if os.environ.get(DEBUG, "0") not in ("", "0"):
+        with suppress(OSError, ValueError):
+            typer.echo(printable_lines("".join(traceback.format_exception(error)).rstrip()), err=True)
+    if isinstance(error, HowfarError):
+        return fail(str(error), 1 if isinstance(error, (StoreError, RunnerError)) else 2)
+    return fail(_foreseen(error) or _unforeseen(error, arguments), 1)
+
+
+def _foreseen(error: BaseException) -> str:
+    """Say what the system refused, where, and what to do; "" for an error that is no refusal of the system's."""
+    if isinstance(error, BrokenPipeError):
+        _close_output()
+        return "stopped, as the program that read the output has ended; what was done is kept"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+        return _MEMORY.format(f" ({one_line(error)})" if str(error) else "")
+    if not isinstance(error, OSError) or error.errno is None:
+        return ""
+    words, remedy = _DISK.get(error.errno, ("", ""))
+    return f"{words.format(error.filename or 'the output')}: {remedy}" if words else f"{type(error).__name__}: {error}"
+
+
+def _unforeseen(error: BaseException, arguments: Sequence[str]) -> str:
+    """Write the traceback into a new file, and say where it is."""
+    known = "a value is nested too deep, or" if isinstance(error, RecursionError) else "this is"
+    what = f"{known} a fault of howfar ({one_line(f'{type(error).__name__}: {error}')})"
+    try:
+        # A name of its own in the folder for temporary files: never in a run folder, and over no earlier one.
+        descriptor, path = tempfile.mkstemp(prefix="howfar-error-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(_report(error, arguments))
+    except OSError as refused:
+        return f"{what}, and its traceback cannot be kept ({one_line(refused)}): {DEBUG}=1 prints it, please send it in"
+    return f"{what}: please send in {path}, after a look at the paths in it; {DEBUG}=1 prints it here too"
+
+
+def _report(error: BaseException, arguments: Sequence[str]) -> str:
+    """Write what somebody needs who is to find the fault: versions, the command, the traceback; no content of any file."""
+    from dataclasses import asdict
+
+    from howfar.results.records import Provenance
+
+    made = "\n".join(f"{name}: {value}" for name, value in asdict(Provenance.now()).items())
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    return f"{when}\nhowfar {shlex.join(arguments)}\n{made}\n\n{''.join(traceback.format_exception(error))}"
+
+
+def _close_output() -> None:
+    """Lead what Python still holds for a closed pipe to nowhere, so that its end prints nothing."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,107 @@
+"""Mark every file of a result with the id of its run, so that files of two runs are never taken for one."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from howfar.errors import one_line
+from howfar.io.atomic import naming
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN: Final = "run"
+"""The id's name in a JSON document."""
+MARK: Final = "howfar run"
+"""The id's name in the metadata of Parquet, PNG, SVG and PDF files and of pages."""
+PAGE: Final = "report.html"
+PICTURES: Final = "figures"
+_MARKED: Final = re.compile(rb"howfar run(?:\0| |\" content=\")([0-9a-f]{16}(?: [0-9a-f]{16})*)")
+_HEAD: Final = 65_536
+"""Bytes at the beginning of a picture or page in which its mark stands."""
+
+
+def write_table(frame: pd.DataFrame, file: Path, run: str, named: Path) -> None:
+    """Write a table as Parquet with its run's id in the metadata; errors of the system name the path `named`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    marked = {**(table.schema.metadata or {}), MARK.encode(): run.encode()}
+    with naming(named):
+        pq.write_table(table.replace_schema_metadata(marked), file)
+
+
+def run_of_table(file: Path) -> str:
+    """Read the id of the run that a Parquet file is of; "" for one of an earlier version, which has none.
+
+    Raises `ValueError` for a file that is damaged, which names it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> file = Path(tempfile.mkdtemp()) / "images.parquet"
+    >>> write_table(pd.DataFrame({"n": [1]}), file, "0123456789abcdef", file)
+    >>> run_of_table(file), pd.read_parquet(file).columns.tolist()
+    ('0123456789abcdef', ['n'])
+    """
+    import pyarrow.parquet as pq
+    from pyarrow import ArrowException
+
+    try:
+        run: bytes = (pq.read_schema(file).metadata or {}).get(MARK.encode(), b"")
+    except (ArrowException, OSError) as error:
+        raise ValueError(f"{file.name} cannot be read as Parquet, {one_line(error)}") from error
+    return run.decode("ascii", "replace")
+
+
+def runs_of_picture(file: Path) -> tuple[str, ...]:
+    """Read the ids of the runs that a figure or a page shows; none where it has none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "report.html"
+    >>> _ = file.write_text('<meta name="howfar run" content="0123456789abcdef fedcba9876543210">')
+    >>> runs_of_picture(file)
+    ('0123456789abcdef', 'fedcba9876543210')
+    """
+    with file.open("rb") as opened:
+        marked = _MARKED.search(opened.read(_HEAD))
+    return tuple(marked[1].decode("ascii").split()) if marked else ()
+
+
+def stale_pictures(root: Path, runs: Iterable[str]) -> list[Path]:
+    """List the page and the figures in a run folder that show another run than those of the given ids.
+
+    A page of an earlier version, which has no id, is among them; a picture without one may be anybody's.
+    """
+    shown = {file: runs_of_picture(file) for file in (root / PAGE, *sorted((root / PICTURES).glob("*.*"))) if file.is_file()}
+    return [file for file, ids in shown.items() if not set(ids) <= set(runs) or (not ids and file.name == PAGE)]
+
+
+def make_latest(document: Path) -> None:
+    """Give a document a later time than every other one in its folder, also where the clock has gone back since those.
+
+    Of several results in a folder the one that was written last is reported.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("matrix.json", "result.json"):
+    ...     _ = (folder / name).write_text("{}")
+    >>> os.utime(folder / "matrix.json", (9e9, 9e9))
+    >>> make_latest(folder / "result.json")
+    >>> (folder / "result.json").stat().st_mtime > 9e9 - 1
+    True
+    """
+    others = [file.stat().st_mtime_ns for file in document.parent.glob("*.json") if file != document]
+    latest = max(others, default=0)
+    if document.stat().st_mtime_ns <= latest:
+        os.utime(document, ns=(latest + 1_000_000, latest + 1_000_000))

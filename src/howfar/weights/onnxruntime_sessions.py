@@ -1,0 +1,62 @@
+"""Import onnxruntime and open networks by it, without what it prints of its own: its errors are raised and told elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from howfar.errors import MissingExtraError
+
+_FATAL = 4
+"""The severity from which onnxruntime logs: it prints an error that it raises as well, over several lines."""
+
+
+def import_onnxruntime(name: str) -> Any:
+    """Import onnxruntime, which the network `name` needs; `MissingExtraError` tells that it is absent.
+
+    While it is loaded for the first time it looks for devices and prints on stderr what it did not find.
+    """
+    if sys.modules.get("onnxruntime") is not None:
+        return sys.modules["onnxruntime"]
+    try:
+        with _stderr_to_nowhere():
+            library = import_module("onnxruntime")
+    except ImportError as error:
+        raise MissingExtraError(f"{name} needs onnxruntime: pip install onnxruntime ({error})") from error
+    library.set_default_logger_severity(_FATAL)
+    return library
+
+
+def open_session(name: str, file: Path, providers: list[Any], threads: int = 0) -> Any:
+    """Open a network's file by onnxruntime, which then prints nothing; 0 threads are as many as it likes.
+
+    Raises what onnxruntime raises, which shares no class but Exception, and as `import_onnxruntime`.
+    """
+    library = import_onnxruntime(name)
+    settings = library.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.log_severity_level = _FATAL
+    return library.InferenceSession(str(file), settings, providers=providers)
+
+
+@contextmanager
+def _stderr_to_nowhere() -> Iterator[None]:
+    """Lead what is written to the process's stderr, by libraries in C too, to nowhere."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)

@@ -1,0 +1,134 @@
+"""Each stage is killed at drawn changes of the disk and at drawn moments; run again it ends with the undisturbed numbers."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import howfar
+from faults.conftest import COLOUR, QUICK, Ask, Done, numbers
+from howfar.errors import HowfarError
+from howfar.results import Comparison
+from howfar.results.run_files import run_of_table, runs_of_picture
+from recorded_faults import Recorded
+
+KILLED = -9
+TINY = ["--model", "deepcrack", "--option", "width=1", "--size", "32", "--epochs", "1", "--device", "cpu", "--batch", "4"]
+RELATE = ["relate", "run", "--performance", "roads.parquet", "--performance", "near.parquet", "--bootstrap", "9", "--json"]
+COMMANDS: dict[str, list[str]] = {
+    "embed": ["embed", "roads", "near", "far", *COLOUR, "--store", "store", "--batch-size", "2"],
+    "distances": ["compare", "roads.npy", "near.npy", "far.npy", *QUICK, "--out", "new", "--json"],
+    "evaluate": ["evaluate", "far", "--predictions", "maps/far", "-o", "far.parquet", "--json"],
+    "relate": RELATE,
+    "matrix": ["matrix", "roads.npy", "near.npy", "far.npy", "--bootstrap", "9", "--out", "new", "--json"],
+    "adapt": ["adapt", "roads", "near", *TINY, "-o", "new", "--shots", "1", "--bootstrap", "9", "--json"],
+    "study": ["study", "mine.toml", "--out", "new", "--json"],
+    "report": ["report", "run"],
+}
+KILLS = int(os.environ.get("HOWFAR_TESTS_KILLS", "2"))
+"""How often each stage is killed; half of the times at a change of the disk, else at a moment."""
+
+
+def found(stage: str, place: Path, done: Done) -> Any:
+    """What a stage leaves, without what differs between two runs."""
+    if stage == "embed":
+        names = ("roads", "near", "far")
+        kept = [howfar.embed(place / name, "colour_moments", store=place / "store", progress=False) for name in names]
+        return [features.rows.rows(0, len(features)).tolist() for features in kept]
+    if stage == "report":
+        return {file.name: file.read_bytes() for file in (place / "run").rglob("*") if file.suffix in (".png", ".html")}
+    return numbers(done.out.replace(str(place), ""))
+
+
+def is_told(done: Done) -> bool:
+    """A reader gives its answer, or one line that names a remedy; never a fault of howfar."""
+    lines = [line for line in done.err.splitlines() if line.startswith("howfar: ")]
+    return done.code == 0 or (done.code in (1, 2) and len(lines) == 1 and "fault of howfar" not in lines[0])
+
+
+@pytest.mark.parametrize("stage", COMMANDS)
+def test_killed_and_run_again_it_ends_with_the_same_numbers(
+    stage: str, ask: Ask, place: Callable[[str], Path], recorded: Recorded
+) -> None:
+    whole = place("whole")
+    undisturbed = ask(whole, COMMANDS[stage])
+    assert undisturbed.code == 0, undisturbed.err
+    expected = found(stage, whole, undisturbed)
+    drawn = random.Random(stage)
+    changes = [drawn.randrange(1, undisturbed.changes + 1) for _ in range(KILLS - KILLS // 2)]
+    moments = [drawn.uniform(0.05, undisturbed.seconds) for _ in range(KILLS // 2)]
+    struck = 0
+    for number, (at, after) in enumerate([(at, None) for at in changes] + [(0, after) for after in moments]):
+        folder = place(f"killed-{number}")
+        killed = ask(folder, COMMANDS[stage], at, after)
+        # A moment may come after the end.
+        assert killed.code == KILLED or after is not None
+        struck += killed.code == KILLED
+        again = ask(folder, COMMANDS[stage])
+        assert again.code == 0, again.err
+        assert found(stage, folder, again) == expected
+        assert not list(folder.rglob(".writing-*"))
+    recorded("SIGKILL", stage, struck, "run again it ends with the numbers of an undisturbed run")
+
+
+def test_an_overwritten_run_is_the_old_one_or_the_new_one_or_says_that_it_is_not_finished(
+    ask: Ask, made: Path, tmp_path: Path, recorded: Recorded
+) -> None:
+    runs = {name: tmp_path / name for name in ("old", "new")}
+    for seed, folder in enumerate(runs.values()):
+        arguments = ["roads.npy", "near.npy", "far.npy", *QUICK, "--out", str(folder), "--seed", str(seed)]
+        assert ask(made, ["compare", *arguments]).code == 0
+    spare = shutil.copytree(runs["old"], tmp_path / "counted")
+    changes = ask(tmp_path, ["overwrite", "new", str(spare)]).changes
+    seen: Counter[str] = Counter()
+    for at in range(1, changes + 1, 3):
+        folder = Path(shutil.copytree(runs["old"], tmp_path / f"killed-{at}"))
+        assert ask(tmp_path, ["overwrite", "new", str(folder)], at).code == KILLED
+        seen[state(folder, runs)] += 1
+        if at % 30 == 1:
+            told = ask(tmp_path, ["report", str(folder)])
+            assert is_told(told), told.err
+            assert ask(tmp_path, ["overwrite", "new", str(folder)]).code == 0
+            assert state(folder, runs) == "the whole new run"
+            assert not list(folder.glob(".*"))
+    assert set(seen) == {"the whole old run", "the whole new run", "a line that it is not finished"}
+    words = ", ".join(f"{what} ({count} times)" for what, count in sorted(seen.items()))
+    recorded("SIGKILL", "overwrite", sum(seen.values()), f"{words}; never a mixture")
+
+
+def state(folder: Path, runs: dict[str, Path]) -> str:
+    """What a reader meets in a run folder; every file must be of the one run, by its numbers and by the id that it carries."""
+    try:
+        run = Comparison.load(folder)
+    except HowfarError as error:
+        told = str(error) == f"{folder} is not finished, its writing was cut off: run compare again"
+        return "a line that it is not finished" if told else str(error)
+    name = ("old", "new")[run.settings.seed]
+    for table in ("datasets.parquet", "images.parquet", "primary.parquet"):
+        assert pd.read_parquet(folder / table).equals(pd.read_parquet(runs[name] / table))
+        assert run_of_table(folder / table) == run.run_id
+    for file in (folder / "report.html", *(folder / "figures").iterdir()):
+        assert not file.exists() or runs_of_picture(file) == (run.run_id,), file
+    return f"the whole {name} run"
+
+
+def test_files_of_two_runs_are_one_line(ask: Ask, place: Callable[[str], Path], recorded: Recorded) -> None:
+    folder = place("mixed")
+    run = Comparison.load(folder / "run")
+    replace(run, notes=()).save(folder / "other")
+    shutil.copy(folder / "other" / "images.parquet", folder / "run")
+    readers = [["report", "run"], RELATE, ["select", "run", "--dataset", "near", "-k", "2"]]
+    for reader in readers:
+        told = ask(folder, reader)
+        assert (told.code, told.out) == (1, "")
+        assert told.err == f"howfar: {folder / 'run'} is of two runs, images.parquet and result.json: run compare again\n"
+    recorded("files of two runs", "report, relate, select", len(readers), "one line that names the files and the command")

@@ -1,0 +1,153 @@
+"""The files of a run carry its id: what is of another run is told, never mixed in."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import howfar
+from howfar.errors import MissingPathError, StoreError
+from howfar.io.lock import locked
+from howfar.io.staging import staging
+from howfar.report.certificate import write_certificate_report
+from howfar.results import Comparison, Relation
+from howfar.results.certificate import Certificate
+from howfar.results.run_files import run_of_table, runs_of_picture
+from howfar.studies.run_folder import write_report
+from results.test_conformance import certificate
+
+
+@pytest.fixture(scope="module")
+def run() -> Comparison:
+    rng = np.random.default_rng(0)
+    p, s = rng.normal(size=(30, 4)), rng.normal(size=(40, 4)) * np.linspace(0.5, 4, 40)[:, None]
+    return howfar.compare(p, {"site": s}, bootstrap=0, permutations=0, progress=False)
+
+
+def performances(run: Comparison) -> pd.DataFrame:
+    return run.images[["dataset", "image"]].assign(performance=0.9 - 0.5 * run.images["i_dist_scaled"])
+
+
+def strip(folder: Path) -> None:
+    """Turn a run into one of an earlier version, whose files have no id."""
+    document = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps({name: value for name, value in document.items() if name != "run"}))
+    for file in folder.glob("*.parquet"):
+        pd.read_parquet(file).to_parquet(file, index=False)
+
+
+def test_every_file_carries_the_id(run: Comparison, tmp_path: Path) -> None:
+    write_report(run.save(tmp_path))
+    assert json.loads((tmp_path / "result.json").read_text())["run"] == run.run_id == Comparison.load(tmp_path).run_id
+    assert {run_of_table(file) for file in tmp_path.glob("*.parquet")} == {run.run_id}
+    drawn = [tmp_path / "report.html", *(tmp_path / "figures").iterdir()]
+    assert {runs_of_picture(file) for file in drawn} == {(run.run_id,)}
+    assert {file.suffix for file in drawn} == {".html", ".png", ".svg"}
+    assert replace(run, notes=()).run_id != run.run_id
+    assert "run" not in run.to_dict()
+
+
+@pytest.mark.parametrize("name", ["images.parquet", "primary.parquet", "datasets.parquet"])
+def test_a_table_of_another_run_is_refused(name: str, run: Comparison, tmp_path: Path) -> None:
+    run.save(tmp_path / "one")
+    replace(run, notes=()).save(tmp_path / "other")
+    (tmp_path / "one" / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    with pytest.raises(StoreError, match=rf"is of two runs, {name} and result\.json: run compare again"):
+        Comparison.load(tmp_path / "one")
+    strip(tmp_path / "other")
+    (tmp_path / "one" / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    with pytest.raises(StoreError, match="is of two runs"):
+        Comparison.load(tmp_path / "one")
+
+
+def test_a_run_of_an_earlier_version_is_read_related_and_drawn(run: Comparison, tmp_path: Path) -> None:
+    strip(run.save(tmp_path))
+    first, second = Comparison.load(tmp_path), Comparison.load(tmp_path)
+    assert first.run_id == second.run_id != run.run_id
+    howfar.relate(tmp_path, performances(run), bootstrap=0)
+    assert Relation.load(tmp_path).parents == (first.run_id,)
+    assert runs_of_picture(write_report(tmp_path))[0] == first.run_id
+
+
+def test_a_relation_of_another_run_is_refused(run: Comparison, tmp_path: Path) -> None:
+    run.save(tmp_path / "one")
+    howfar.relate(tmp_path / "one", performances(run), bootstrap=0)
+    replace(run, notes=()).save(tmp_path / "other")
+    for file in ("relation.json", *Relation.TABLES.values()):
+        (tmp_path / "other" / file).write_bytes((tmp_path / "one" / file).read_bytes())
+    with pytest.raises(StoreError, match=r"relation\.json is of another run than result\.json: run relate again"):
+        write_report(tmp_path / "other")
+
+
+def test_a_run_that_is_replaced_while_it_is_related_is_not_drawn_over(run: Comparison, tmp_path: Path) -> None:
+    from howfar.report.comparison import write_report as draw
+
+    replace(run, notes=()).save(tmp_path)
+    with pytest.raises(StoreError, match="another run was written there meanwhile"):
+        draw(run, tmp_path)
+    assert not (tmp_path / "report.html").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_page_and_the_figures_of_an_earlier_run_go_with_it(run: Comparison, tmp_path: Path) -> None:
+    write_report(run.save(tmp_path))
+    (tmp_path / "figures" / "mine.png").write_bytes(b"of somebody else")
+    replace(run, notes=()).save(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+    assert [file.name for file in (tmp_path / "figures").iterdir()] == ["mine.png"]
+
+
+def test_a_run_whose_writing_was_cut_off_says_so(run: Comparison, tmp_path: Path) -> None:
+    run.save(tmp_path)
+    with pytest.raises(KeyboardInterrupt), staging(tmp_path) as beside:  # noqa: PT012  # the folder is left by a kill
+        beside.rename(tmp_path / ".writing-0123456789abcdef")
+        (tmp_path / "result.json").unlink()
+        raise KeyboardInterrupt
+    with pytest.raises(MissingPathError, match=r"is not finished, its writing was cut off: run compare again"):
+        write_report(tmp_path)
+    run.save(tmp_path)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_new_certificate_takes_the_page_of_the_old_one_away(tmp_path: Path) -> None:
+    first, second = certificate(), certificate()
+    first.save(tmp_path)
+    write_certificate_report(Certificate.load(tmp_path), tmp_path)
+    assert runs_of_picture(tmp_path / "report.html") == (first.run_id,)
+    second.save(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+    assert not list((tmp_path / "figures").iterdir())
+    assert Certificate.load(tmp_path).run_id == second.run_id
+
+
+@pytest.mark.parametrize("name", ["images.parquet", "datasets.parquet"])
+def test_a_damaged_table_is_named(name: str, run: Comparison, tmp_path: Path) -> None:
+    run.save(tmp_path)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[:-9])
+    with pytest.raises(StoreError, match=rf"{tmp_path} is damaged .*{name} cannot be read as Parquet.*: run compare again"):
+        Comparison.load(tmp_path)
+
+
+def test_a_run_that_is_being_written_is_not_called_cut_off(run: Comparison, tmp_path: Path) -> None:
+    with staging(tmp_path), pytest.raises(MissingPathError, match=r"result\.json is not there: .* run compare again"):
+        Comparison.load(tmp_path)
+
+
+def test_a_reader_waits_for_a_writer_that_moves_its_files_in(run: Comparison, tmp_path: Path) -> None:
+    run.save(tmp_path)
+    whole = (tmp_path / "result.json").read_bytes()
+    with ThreadPoolExecutor(1) as pool:
+        with locked(tmp_path):
+            (tmp_path / "result.json").unlink()
+            reading = pool.submit(Comparison.load, tmp_path)
+            with pytest.raises(TimeoutError):
+                reading.result(0.2)
+            (tmp_path / "result.json").write_bytes(whole)
+        assert reading.result(30).run_id == run.run_id

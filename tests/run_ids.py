@@ -1,0 +1,23 @@
+"""The ids that a document in a run folder has beside what the command prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from howfar.results.run_files import run_of_table, write_table
+
+
+def written(document: Path) -> dict[str, Any]:
+    """Read a document without the ids of its run and of what that was made of; it must have its own."""
+    read: dict[str, Any] = json.loads(document.read_text(encoding="utf-8"))
+    assert len(read["run"]) == 16
+    return {name: value for name, value in read.items() if name not in ("run", "parents", "runs_of")}
+
+
+def rewrite(frame: pd.DataFrame, file: Path) -> None:
+    """Write a changed table of a run, under the id that it had."""
+    write_table(frame, file, run_of_table(file), file)

@@ -1,0 +1,43 @@
+"""What a comparison says of equal features is true of embeddings, of constants and beside extreme offsets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import howfar
+
+FLAT = "the features of primary do not differ"
+ROUNDED = f"{FLAT} by more than rounding: it has no self-distance to be relative to, and other distances may be rounding too"
+
+
+def notes(p: np.ndarray, s: np.ndarray) -> list[str]:
+    found = howfar.compare(p, {"s": s}, bootstrap=0, permutations=0, progress=False)
+    return [note for note in found.notes if "components" not in note]
+
+
+def draws(seed: int, mean: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(mean, 1, size=(30, 5))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e9])
+def test_an_offset_that_leaves_digits_brings_no_note(offset: float) -> None:
+    assert notes(draws(0) + offset, draws(1, 1.0) + offset) == []
+
+
+def test_an_offset_that_leaves_no_digit_is_called_rounding() -> None:
+    assert notes(draws(0) + 1e14, draws(1, 1.0) + 1e14) == [ROUNDED]
+
+
+def test_a_constant_primary_has_copies_of_embeddings_not_of_images() -> None:
+    assert notes(np.ones((30, 5)), draws(1)) == [
+        "primary holds 29 exact copies of its own embeddings",
+        f"{FLAT}: it has no self-distance to be relative to",
+    ]
+
+
+def test_shared_embeddings_are_not_called_shared_images() -> None:
+    p = draws(0)
+    assert notes(p, np.concatenate([p[:2], draws(1)])) == [
+        "primary holds embeddings of s too (2): they make those sets look nearer"
+    ]

@@ -1,0 +1,46 @@
+"""The page on reliability is made of the record, and the record of the tests that are there."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+DOCS = TESTS.parent / "docs"
+
+
+@pytest.fixture(scope="module")
+def maker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_reliability", DOCS / "make_reliability.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def recording() -> set[str]:
+    """The tests that note what they saw."""
+    return {
+        f"tests/{file.relative_to(TESTS).as_posix()}::{function.name}"
+        for file in TESTS.rglob("test_*.py")
+        for function in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(function, ast.FunctionDef) and "recorded" in [argument.arg for argument in function.args.args]
+    }
+
+
+def test_the_page_is_made_of_the_record(maker: ModuleType) -> None:
+    current = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    assert current == maker.page(maker.record()), "run python docs/make_reliability.py"
+
+
+def test_the_record_is_of_the_tests_that_are_there(maker: ModuleType) -> None:
+    faults = maker.record()["results"]["faults"]
+    assert {fault["test"] for fault in faults} == recording(), (
+        "run python benchmarks/faults.py --json benchmarks/results/faults.json"
+    )
+    assert all(fault["lost"] == 0 and fault["tried"] > 0 for fault in faults)
