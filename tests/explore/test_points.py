@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 import howfar
@@ -55,7 +57,7 @@ def test_further_columns_of_the_table_are_shown(comparison: Comparison) -> None:
     images = comparison.images.assign(
         camera=["left", None] * 12, exposure=np.arange(24.0), wet=[True, False] * 12, note=[f"{i}" for i in range(24)]
     )
-    grown = Comparison(**{**vars(comparison), "images": images})
+    grown = replace(comparison, images=images)
     columns = {column.name: column for column in points_of(grown, None).columns}
     assert columns["camera"].categories == ("left",)
     assert list(columns["camera"].values[:3]) == [0, -1, 0]

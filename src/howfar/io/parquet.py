@@ -173,12 +173,16 @@ def plain(table: Any, lists: Collection[str] | None = ()) -> Any:
 def dates_as_text(table: Any) -> Any:
     """Turn dates of an Arrow table into texts, and decimals into numbers: Python has no value for some of them."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     for place, field in enumerate(table.schema):
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         if pa.types.is_decimal(kind) or pa.types.is_temporal(kind):
             wanted = pa.float64() if pa.types.is_decimal(kind) else pa.string()
-            table = table.set_column(place, field.name, table.column(place).cast(wanted))
+            cells = table.column(place).cast(wanted)
+            # Whole seconds are written without their fraction of zeros.
+            cells = cells if pa.types.is_decimal(kind) else pc.replace_substring_regex(cells, r"\.0+(Z?)$", r"\1")
+            table = table.set_column(place, field.name, cells)
     return table
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,8 @@ def test_saves_and_comes_back(made: tuple[Prompting, Path], tmp_path: Path) -> N
     (tmp_path / "prompting.json").write_text('{"format": 9}')
     with pytest.raises(StoreError, match="another format"):
         Prompting.load(tmp_path)
-    (tmp_path / "prompting.json").write_text('{"format": 1}')
+    shutil.copy(out / "prompting.parquet", tmp_path)
+    (tmp_path / "prompting.json").write_text(json.dumps({"format": 1, "run": found.run_id}))
     with pytest.raises(StoreError, match="damaged"):
         Prompting.load(tmp_path)
 

@@ -15,8 +15,7 @@ def junit_text(check: Check) -> str:
 
     Examples
     --------
-    >>> from howfar.printable import xml_text
-    from howfar.results.check import Check, Decision
+    >>> from howfar.results.check import Check, Decision
     >>> few = Decision("site", "images", "breach", "breach", "at least 20", 3, None, None, "3 images were scored")
     >>> print(junit_text(Check("roads", (few,))))
     <?xml version="1.0" encoding="utf-8"?>
