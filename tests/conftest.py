@@ -15,7 +15,7 @@ from howfar.cores import available_cores
 from howfar.demo import write_demo
 from slow import is_among, listed
 
-pytest_plugins = ("served", "recorded_faults")
+pytest_plugins = ("served", "recorded_faults", "chromium")
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ import howfar
 from explore_names import FORMULA, HOSTILE, SITES
 from howfar.demo import write_dataset
 from howfar.results import Comparison, Relation
-
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture(scope="session")
@@ -71,15 +68,3 @@ def relation(made: Path) -> Relation:
 def run(made: Path, tmp_path: Path) -> Path:
     """A copy of the run folder that a test may write to."""
     return Path(shutil.copytree(made / "run", tmp_path / "run"))
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    chromium = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-    if chromium is None:
-        pytest.skip("no chromium on the path")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=chromium, args=SWITCHES)
-        yield opened
-        opened.close()

@@ -67,6 +67,8 @@ export class Data {
   readonly dataset: Uint16Array;
   readonly columns: Column[];
   readonly places: Places;
+  /** Rows of P's images that are nearest to each image of a secondary dataset, `near` of them for each. */
+  private readonly nearby: Uint32Array;
   private readonly small = new Map<number, number>();
   private readonly kept = new Map<string, string>();
 
@@ -87,7 +89,14 @@ export class Data {
       x: Float32Array.from(this.array("x")),
       y: Float32Array.from(this.array("y")),
     };
+    this.nearby = Uint32Array.from(this.array("nearest"));
     this.array("small_row").forEach((row, index) => this.small.set(row, index));
+  }
+
+  /** The images of P that are nearest to an image by all components; none where the run does not say. */
+  nearest(row: number): number[] {
+    const each = this.count ? this.nearby.length / this.count : 0;
+    return row < this.count ? [...this.nearby.subarray(row * each, (row + 1) * each)].filter((of) => of < this.rows) : [];
   }
 
   get count(): number {

@@ -151,10 +151,12 @@ export class Detail {
     return list;
   }
 
-  /** The images of P that lie nearest in the plane that is drawn. */
+  /** The images of P that are nearest by all components, or, where the run does not say, in the plane that is drawn. */
   private nearest(row: number): HTMLElement[] {
     const { data } = this.state;
     if (row >= data.count) return [];
+    const known = data.nearest(row);
+    if (known.length) return this.wallOf(known, `Nearest of ${data.header.title}`);
     const { places } = data;
     const at = places.row.indexOf(row);
     const gaps: [number, number][] = [];
@@ -166,13 +168,21 @@ export class Detail {
     }
     gaps.sort((a, b) => a[0] - b[0]);
     if (!gaps.length) return [];
+    return this.wallOf(
+      gaps.slice(0, NEAREST).map(([, of]) => of),
+      `Nearest of ${data.header.title} in this plane`,
+    );
+  }
+
+  private wallOf(rows: number[], title: string): HTMLElement[] {
+    const { data } = this.state;
     const wall = h("div", { class: "near" });
-    for (const [, of] of gaps.slice(0, NEAREST)) {
+    for (const of of rows) {
       const open = button("", () => this.open(of), { "aria-label": data.name(of), title: data.name(of) });
       open.append(tile(this.pictures, of, data.name(of)));
       wall.append(open);
     }
-    return [h("h4", {}, `Nearest of ${data.header.title} in this plane`), wall];
+    return [h("h4", {}, title), wall];
   }
 
   private marks(): void {

@@ -114,19 +114,27 @@ function download(name: string, type: string, content: string): void {
   window.setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
+/** The name of each image; where they are of several datasets, whose images may share names, with its dataset's before it. */
+export function names(data: Data, rows: number[]): string[] {
+  const several = new Set(rows.map((row) => data.datasetOf(row).name)).size > 1;
+  return rows.map((row) => (several ? `${data.datasetOf(row).name}/${data.name(row)}` : data.name(row)));
+}
+
 /** One name a line; control characters, which would break lines, are spaces. */
 export function text(data: Data, rows: number[]): string {
-  return rows.map((row) => `${data.name(row).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ")}\n`).join("");
+  return names(data, rows).map((name) => `${name.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ")}\n`).join("");
 }
 
 function values(data: Data, row: number): Record<string, string | number | boolean | null> {
   const record: Record<string, string | number | boolean | null> = { dataset: data.datasetOf(row).name, image: data.name(row) };
-  for (const { name, kind, values, categories } of data.columns) {
+  for (const { name, title, kind, values, categories } of data.columns) {
     if (name === "smoothed") continue;
+    // A distance over P's own is what howfar calls relative everywhere else.
+    const key = name === "distance" && title !== "distance" ? "relative" : name;
     const value = values[row]!;
-    if (kind === "category") record[name] = categories[value] ?? null;
-    else if (kind === "flag") record[name] = value === 1;
-    else record[name] = Number.isNaN(value) ? null : Number(value.toPrecision(7));
+    if (kind === "category") record[key] = categories[value] ?? null;
+    else if (kind === "flag") record[key] = value === 1;
+    else record[key] = Number.isNaN(value) ? null : Number(value.toPrecision(7));
   }
   return record;
 }
@@ -149,12 +157,16 @@ export function csv(data: Data, rows: number[]): string {
 }
 
 export function cocoOf(data: Data, picks: { row: number; size: [number, number] }[]): string {
+  const called = names(
+    data,
+    picks.map(({ row }) => row),
+  );
   const document = {
     info: { description: `images collected from a comparison with ${data.header.title}` },
     licenses: [],
     images: picks.map(({ row, size }, index) => ({
       id: index + 1,
-      file_name: data.name(row),
+      file_name: called[index],
       width: size[0],
       height: size[1],
       dataset: data.datasetOf(row).name,

@@ -85,7 +85,8 @@ def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]
     header, rows = cells
     if not rows:
         return
-    to.print("\nBy slice, the worst first", style="bold", markup=False)
+    to.print("")
+    to.print("By slice, the worst first", style="bold", markup=False)
     print_table(to, header, rows[:SHOWN])
     if len(rows) > SHOWN:
         to.print(f"{len(rows) - SHOWN} more slices are in the JSON and in the report", markup=False)

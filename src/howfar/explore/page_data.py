@@ -63,6 +63,7 @@ def _described(
         "served": None if served is None else dict(served),
     }
     arrays: dict[str, Any] = {"dataset": np.array(where, dtype=np.uint16)}
+    arrays |= {"nearest": points.nearest.ravel()}
     arrays |= {"place_row": points.place_row, "place_panel": points.place_panel}
     arrays |= {"x": points.x.astype(np.float64), "y": points.y.astype(np.float64)}
     arrays |= {f"column_{index}": column.values for index, column in enumerate(points.columns)}

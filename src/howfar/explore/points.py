@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -14,14 +15,16 @@ from howfar.figures.style import PRIMARY, look
 from howfar.results import Comparison, Relation
 
 Kind: TypeAlias = Literal["number", "category", "flag"]
+NOBODY = 0xFFFFFFFF
 MOST_CATEGORIES = 500
 """Values up to which a column of text can be coloured and filtered by; one with more names images."""
-KNOWN = {"dataset", "image", "path", "content", "i_dist", "i_dist_mean", "i_dist_scaled"} | {
+KNOWN = {"dataset", "image", "path", "content", "i_dist", "i_dist_mean", "i_dist_scaled", "x", "y"} | {
     "knn",
     "mahalanobis",
     "percentile",
     "p_value",
 }
+_NEAREST = re.compile(r"nearest(\d+)(_distance)?")
 """Columns of a run's images that the page shows in a form of its own, or that are no property of an image."""
 
 
@@ -68,6 +71,9 @@ class Points:
         subspace of its own there is a panel for each secondary, in each of which all images of the primary lie.
     panels
         The dataset of each panel; "" for one plane that all share.
+    nearest
+        (count, k) rows of the primary's images that are nearest to each image of a secondary, by all components; `NOBODY` where
+        it is not known, and k = 0 for runs of earlier versions.
     """
 
     rows: pd.DataFrame
@@ -80,6 +86,7 @@ class Points:
     x: NDArray[np.float32]
     y: NDArray[np.float32]
     panels: tuple[str, ...]
+    nearest: NDArray[np.uint32]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -116,8 +123,17 @@ def points_of(comparison: Comparison, relation: Relation | None) -> Points:
         datasets=(*names, comparison.primary.name),
         colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
         columns=columns,
+        nearest=_nearest(images, own),
         **_places(comparison, images, own, names),
     )
+
+
+def _nearest(images: pd.DataFrame, own: pd.DataFrame) -> NDArray[np.uint32]:
+    """Find the rows of the primary's images that the columns nearest1, nearest2 … name."""
+    row_of = {str(name): len(images) + index for index, name in enumerate(own["image"])}
+    names = [name for name in map(str, images.columns) if (found := _NEAREST.fullmatch(name)) and not found[2]]
+    rows = [[row_of.get(str(value), NOBODY) for value in images[name]] for name in names]
+    return np.array(rows, dtype=np.uint32).reshape(len(names), len(images)).T
 
 
 def _texts(column: pd.Series) -> list[str]:
@@ -149,7 +165,7 @@ def _columns(
     yield _number("percentile", "percentile", images["percentile"], np.full(len(own), np.nan), "among P's own images")
     yield _number("mahalanobis", "Mahalanobis distance", images["mahalanobis"], np.full(len(own), np.nan))
     about = "conformal, of “it is like P's own”"
-    yield _number("p_value", "p", images["p_value"], np.full(len(own), np.nan), about)
+    yield _number("p_value", "conformal p", images["p_value"], np.full(len(own), np.nan), about)
     yield from _further(images.drop(columns=list(KNOWN), errors="ignore"), len(own))
 
 
@@ -169,6 +185,9 @@ def _performance(relation: Relation, known: pd.DataFrame, own: int) -> Iterator[
     blank = np.full(own, np.nan)
     if known["performance"].notna().any():
         yield _number("performance", "measured performance", known["performance"], blank, relation.metric)
+    known = _believable(relation, known)
+    if relation.gates:
+        yield _gate(relation, known["dataset"], own)
     if known["estimate"].notna().any():
         about = f"by {relation.estimator}, without labels of the dataset" if relation.estimator else ""
         yield _number("estimate", "predicted performance", known["estimate"], blank, about)
@@ -183,11 +202,31 @@ def _performance(relation: Relation, known: pd.DataFrame, own: int) -> Iterator[
         yield _number("smoothed", "smoothed performance", known["smoothed"], blank, "moving average by distance")
 
 
+def _believable(relation: Relation, known: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the estimates of images of datasets without labels that lie outside the gate: they are not to be believed."""
+    new = {row.dataset for row in relation.estimates if row.measured is None}
+    outside = known["dataset"].isin({gate.dataset for gate in relation.gates if gate.inside is False and gate.dataset in new})
+    blank = dict.fromkeys(("estimate", "estimate_low", "estimate_high"), np.nan)
+    return known.assign(
+        **{name: known[name].mask(outside, value) for name, value in blank.items()},
+        listed=known["listed"].fillna(value=False).astype(bool) & ~outside,
+    )
+
+
+def _gate(relation: Relation, datasets: pd.Series, own: int) -> Column:
+    words = {True: "inside", False: "OUTSIDE", None: "not known"}
+    said = {gate.dataset: words[gate.inside] for gate in relation.gates}
+    codes, categories = pd.factorize(datasets.map(said).fillna(words[None]), sort=True)
+    about = "outside, no estimate is to be believed: where nothing was measured either, none is shown"
+    padded = np.concatenate([codes, np.full(own, -1)]).astype(np.int16)
+    return Column("gate", "gate", "category", padded, about, tuple(map(str, categories)))
+
+
 def _further(images: pd.DataFrame, own: int) -> Iterator[Column]:
     """Make columns of whatever else the images' table holds: numbers, truth values, and texts of not too many values."""
     for name in map(str, images.columns):
         values = images[name]
-        if name[:2] == "pc" and name[2:].isdigit():
+        if (name[:2] == "pc" and name[2:].isdigit()) or _NEAREST.fullmatch(name):
             continue
         if pd.api.types.is_bool_dtype(values):
             yield Column(name, name, "flag", np.concatenate([values.to_numpy(dtype=np.uint8), np.zeros(own, np.uint8)]))
