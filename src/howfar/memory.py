@@ -66,7 +66,7 @@ def parse_size(size: str | int, name: str = "memory") -> int:
     >>> parse_size("512MB"), parse_size("2g"), parse_size("1.5 GiB"), parse_size(4096)
     (512000000, 2000000000, 1610612736, 4096)
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(size).strip().lower())
+    match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([a-z]*)", str(size).strip().lower())
     if not match or match[2] not in UNITS or not (count := int(float(match[1]) * UNITS[match[2]])):
         raise InputError.of(name, "must be a size", size, "write 512MB, 2GB, 1.5GiB, or bytes")
     return count

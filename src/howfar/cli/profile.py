@@ -9,6 +9,7 @@ import typer
 
 from howfar.cli import options
 from howfar.cli.terminal import SHOWN, console, print_json, print_paths, print_skipped, print_table
+from howfar.errors import InputError
 from howfar.keywords import ProfileOptions
 from howfar.numbers import format_number
 from howfar.options import DEFAULT_BACKBONE
@@ -16,6 +17,9 @@ from howfar.options import DEFAULT_BACKBONE
 if TYPE_CHECKING:
     from howfar.pipeline.reference_profile import Profile
     from howfar.results import Judgement
+
+
+ENDING = ".howfar"
 
 
 @options.command(ProfileOptions)
@@ -38,6 +42,8 @@ def profile(
     from howfar.pipeline.profile_file import document
     from howfar.studies.profile import profile as study
 
+    if out.suffix.lower() != ENDING:
+        raise InputError.of("out", f"must end in {ENDING}", str(out), "so that no other file is written over")
     options.prepare_file("out", out)
     reference = study(primary, backbone, labelled=labelled or None, performance=performance or None, **chosen)
     reference.save(out)

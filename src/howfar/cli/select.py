@@ -77,9 +77,11 @@ def hand_over(run: Path, dataset: str | None, out: Path | None, json: bool, othe
     for name, value in others.items():
         if value is not None:
             raise InputError.of(name, "must be left out with --picked, which takes every image that was picked", value)
-    made = []
+    made: list[tuple[Selection, Path, tuple[str, ...]]] = []
     for name, choose in selections(run, dataset).items():
         folder = out if out and dataset else (out or run) / f"select-{folder_name(name)}"
+        if folder in {written for _, written, _ in made}:
+            folder = folder.with_name(f"{folder.name}-{len(made) + 1}")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             selection = choose(folder)

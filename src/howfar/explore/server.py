@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -9,6 +10,7 @@ from howfar.explore.site import NOT_FOUND, Answer, Site
 
 HOST = "127.0.0.1"
 MOST_BYTES = 4_000_000
+MOST_DIGITS = 10
 """Longest body of a request: more picks than that are refused."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -40,6 +42,11 @@ class Server(ThreadingHTTPServer):
         """Return the address to open."""
         return f"http://{HOST}:{self.server_port}/"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went away while it was answered; all else is told as the base class does."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def names(self) -> set[str]:
         """Return the hosts that a request may name: a page elsewhere that leads its own name here is refused by it."""
         return {f"{HOST}:{self.server_port}", f"localhost:{self.server_port}"}
@@ -69,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != "/picks":
             return NOT_FOUND
         length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit()) or int(length) > MOST_BYTES:
+        if not (length.isascii() and length.isdigit() and len(length) < MOST_DIGITS) or int(length) > MOST_BYTES:
             return Answer(413, "text/plain; charset=utf-8", b"a body of that length is not taken")
         return self.server.site.keep(self.rfile.read(int(length)))
 

@@ -212,6 +212,8 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
         return None
     if not str(folder):
         raise InputError.of(argument, "must name a folder", str(folder))
+    if is_url(str(folder)):
+        raise InputError.of(argument, "must be a folder on this machine", str(folder), "copy it there afterwards")
     path = absolute(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -196,6 +196,8 @@ def _adapted(model: Any, images: Dataset, given: PredictOptions) -> Checkpoint:
     if not isinstance(model, Checkpoint):
         raise InputError.of("adapt", "must be none for what is no checkpoint of howfar train", given["adapt"], "leave it out")
     if given["size"] is not None:
+        if given["size"] < 1:
+            raise InputError.of("size", "must be at least 1", given["size"])
         _check_side(given["size"], model)
     return adapt_statistics(model, images, share=given["share"], size=given["size"], tiled=given["tiled"], seed=given["seed"])
 

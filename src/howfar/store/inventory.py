@@ -70,7 +70,7 @@ class StoredFeature:
         return ""
 
 
-def features_in(root: Path | str | None = None, only: Sequence[str] = ()) -> list[StoredFeature]:
+def features_in(root: Path | str | None = None, only: Sequence[str] = (), *, whole: bool = False) -> list[StoredFeature]:
     """List the features in a store, sorted by their folders' names; what is not a feature's folder is not looked into.
 
     Parameters
@@ -79,6 +79,8 @@ def features_in(root: Path | str | None = None, only: Sequence[str] = ()) -> lis
         The store's folder or URL; by default `howfar.store.default_root`, which may not be there yet.
     only
         Names of the features that are wanted: of the backbone, or of the folder or its beginning; all of them by default.
+    whole
+        Whether the beginning of a folder's name is not enough.
 
     Raises
     ------
@@ -104,16 +106,21 @@ def features_in(root: Path | str | None = None, only: Sequence[str] = ()) -> lis
         parent, _, name = str(folder.path).rpartition("/")
         raise InputError.of("store", "must be a store, not the folder of one feature in it", str(folder.path),
                             f"pass {parent} and --feature {name}")  # fmt: skip
+    if root is not None and not any(_FOLDER.fullmatch(name) for name in below) and (below or folder.names()):
+        raise InputError.of(
+            "store", "must hold folders of features", str(folder.path), "name the folder that --store was given"
+        )
     found = [feature for name in sorted(below) if _FOLDER.fullmatch(name) and (feature := _read(folder.child(name), name))]
     for wanted in only:
-        if not any(_is(feature, wanted) for feature in found):
+        if not any(_is(feature, wanted, whole) for feature in found):
             known = ", ".join(sorted({feature.backbone for feature in found})) or "none"
             raise InputError.of("feature", f"must be one of the store's ({known})", wanted, "howfar store size lists them")
-    return [feature for feature in found if not only or any(_is(feature, wanted) for wanted in only)]
+    return [feature for feature in found if not only or any(_is(feature, wanted, whole) for wanted in only)]
 
 
-def _is(feature: StoredFeature, wanted: str) -> bool:
-    return wanted == feature.backbone or (bool(wanted) and feature.name.startswith(wanted))
+def _is(feature: StoredFeature, wanted: str, whole: bool) -> bool:
+    begun = bool(wanted) and not whole and feature.name.startswith(wanted)
+    return begun or wanted in (feature.backbone, feature.name)
 
 
 def _read(home: Folder, name: str) -> StoredFeature | None:

@@ -85,7 +85,7 @@ def prune(
     store
         Its folder or URL; by default that of ``HOWFAR_STORE``, else the user's cache.
     feature
-        Names of the features that may go, as in `howfar.store.check`; all by default.
+        Names of the features that may go, of backbones or of folders, each in full; all by default.
     older_than
         Let go what no run has opened for so many days; behind a URL, what nothing was added to.
     max_size
@@ -117,7 +117,7 @@ def prune(
         raise InputError("prune must be told what is to go: a feature, older_than days, or the max_size of the store")
     if older_than is not None and not older_than >= 0:
         raise InputError.of("older_than", "must be a number of days from 0 on", older_than)
-    wanted = {found.name for found in features_in(store, feature)}
+    wanted = {found.name for found in features_in(store, feature, whole=True)}
     found = features_in(store)
     sizes = {each.name: size_of(each) for each in found}
     total = sum(each.bytes for each in sizes.values())
@@ -146,8 +146,17 @@ def _limit(size: str | int) -> int:
         raise InputError.of("max_size", "must be a size", size, "write 20GB, 500MB, or bytes") from error
 
 
+def _link_in(home: Folder) -> str:
+    """Name a folder of a feature's that is a link to elsewhere; nothing where none is."""
+    if not isinstance(home.path, Path):
+        return ""
+    return next((name for name in (SHARDS, SUMS, CLAIMS) if (home.path / name).is_symlink()), "")
+
+
 def _removed(feature: StoredFeature) -> str:
     """Remove a feature; return why it is left, or nothing where it is gone."""
+    if link := _link_in(feature.home):
+        return f"its folder {link} is a link, which is not followed"
     try:
         with feature.home.alone(LOCK) as first:
             # Nobody begins to pack it from here on; who has begun to write it has claimed images.

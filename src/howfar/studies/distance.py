@@ -40,7 +40,7 @@ from howfar.studies.copies import Looked, hashing, without_leaks
 from howfar.studies.preallocated_table import Columns
 from howfar.studies.run_folder import write_run
 from howfar.studies.slices import check_columns, columns_of, with_slices
-from howfar.studies.study_inputs import BASELINES, Execution, limited, loaded, read_datasets, sources_of, views
+from howfar.studies.study_inputs import BASELINES, Execution, check_out, limited, loaded, read_datasets, sources_of, views
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
@@ -85,6 +85,7 @@ def compare(
     folder, loading = ready_folder("out", given["out"]), picked(BackboneOptions, options)
     with within(given["memory"]):
         read = read_datasets(primary, secondaries)
+        check_out(folder, read)
         datasets = [limited(dataset, settings) for dataset in read]
         check_columns(settings.by, datasets[1:])
         model = loaded(datasets, backbone, loading, execution.runner)

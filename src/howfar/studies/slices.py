@@ -134,9 +134,27 @@ def _by_column(
         draws = {"bootstrap": settings.bootstrap, "permutations": settings.permutations}
         means = slice_means(rows["i_dist_mean"].to_numpy(dtype=np.float64), numbers, rng=rng, **draws)
         found += [(dataset, names[number], rows[numbers == number], mean) for number, mean in means.items()]
-    adjusted = holm([mean.p_value for *_, mean in found])
+    adjusted = corrected([(dataset.name, mean.p_value) for dataset, *_, mean in found])
     for (dataset, value, rows, mean), p_value in zip(found, adjusted, strict=True):
         yield _slice(dataset, column, value, rows, mean, p_value)
+
+
+def corrected(tests: Sequence[tuple[str, float | None]]) -> list[float | None]:
+    """Correct the p-values of slices, each with its dataset, after Holm; two slices that make up their dataset are one test.
+
+    Examples
+    --------
+    >>> corrected([("a", 0.03), ("a", 0.03), ("b", 0.02), ("b", 0.5), ("b", None)])
+    [0.06, 0.06, 0.06, 0.5, None]
+    """
+    of_dataset = Counter(dataset for dataset, _ in tests)
+    once: dict[object, float | None] = {}
+    keys: list[object] = []
+    for position, (dataset, p_value) in enumerate(tests):
+        keys.append(dataset if of_dataset[dataset] == 2 and p_value is not None else position)
+        once.setdefault(keys[-1], p_value)
+    adjusted = dict(zip(once, holm(once.values()), strict=True))
+    return [adjusted[key] for key in keys]
 
 
 def slice_numbers(rows: pd.DataFrame, column: str) -> tuple[list[str], np.ndarray[Any, np.dtype[np.int64]]]:

@@ -77,6 +77,21 @@ def parse_images(argument: Any) -> Dataset:
     return dataset
 
 
+def check_out(out: Path | None, datasets: Sequence[Dataset | Features]) -> None:
+    """Raise `InputError` where a run would be written among the images of a dataset, and be taken for some of them later.
+
+    A folder with images/ in it holds images there alone, and may hold a run beside it.
+    """
+    for dataset in datasets if out is not None else ():
+        root = dataset.root if isinstance(dataset, Dataset) else None
+        if not isinstance(root, Path) or not root.is_dir():
+            continue
+        images = root / "images" if (root / "images").is_dir() else root
+        if out is not None and (out.resolve() == images.resolve() or images.resolve() in out.resolve().parents):
+            rule = f"must not lie among the images of {dataset.name}, of which its figures would become some"
+            raise InputError.of("out", rule, str(out), "name another folder")
+
+
 def check_names(datasets: Sequence[Dataset | Features]) -> None:
     """Raise `InputError` where a dataset's name cannot be printed, or two datasets have one name."""
     names = [dataset.name for dataset in datasets]

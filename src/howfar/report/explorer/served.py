@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from howfar.errors import StoreError
 from howfar.explore.site import Answer, Site
 from howfar.report.explorer import bundle
 from howfar.report.page import fill
@@ -65,5 +66,7 @@ def _relation(folder: Path, comparison: Comparison) -> Relation | None:
     if not (folder / Relation.DOCUMENT).is_file():
         return None
     relation = Relation.load(folder)
+    if relation.parents and comparison.run_id not in relation.parents:
+        raise StoreError(f"{folder} holds the relation of another run: run howfar relate {folder} again")
     ours = [dataset.name for dataset in comparison.datasets] == list(dict.fromkeys(relation.images["dataset"]))
     return relation if ours else None

@@ -20,7 +20,7 @@ from howfar.results import Evaluation, Provenance
 from howfar.results.certificate import Certificate
 from howfar.settings import checked, with_options
 from howfar.studies.certification.begin import MAPS, ORDER, Asked, Begun, begin, go_on, made_by, tolerance_of
-from howfar.studies.certification.estimates import Question, look, marked, parse_until, sample_of
+from howfar.studies.certification.estimates import SHORT, Question, look, marked, parse_until, sample_of
 from howfar.studies.certification.labelled import MASKS, expected_parts, foregrounds, mask_files, take_labels
 from howfar.studies.certification.measures import Measured, measure_of
 from howfar.studies.certification.site import images_of
@@ -175,7 +175,7 @@ def _question(given: Mapping[str, Any], written: Mapping[str, Any], earlier: Cer
         before = {"metric": earlier.metric, "until": earlier.until, "level": earlier.level}
         now |= {name: value for name, value in before.items() if written.get(name) is None}
     measure = measure_of(now["metric"], as_tolerance(tolerance_of(given, written, earlier)))
-    goal = parse_until(now["until"])
+    goal = parse_until(now["until"], measure.name, SHORT.get(measure.name, measure.name))
     if goal is not None and measure.kind != "mean":
         remedy = "certify mean_f, mean_iou, mean_precision, mean_recall or ois, or leave it out"
         raise InputError.of("until", "can be asked of a mean over images only", measure.name, remedy)

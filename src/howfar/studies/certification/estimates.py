@@ -33,10 +33,17 @@ class Goal:
     text: str
 
 
-def parse_until(text: str | float | None) -> Goal | None:
+SHORT = {
+    "mean_f": "F", "mean_iou": "IoU", "mean_precision": "precision", "mean_recall": "recall", "ois": "OIS", "mean_f1": "F1",
+}  # fmt: skip
+"""What people call a metric in a question."""
+
+
+def parse_until(text: str | float | None, metric: str | None = None, short: str = "F") -> Goal | None:
     """Read what `howfar.certify` is asked to label until; None where nothing is asked.
 
-    Raises `InputError` where it is no half width and no level of performance between 0 and 1.
+    A level is that of the `metric`, which may be called by its name, by `short`, or not at all; without one it may have any
+    name. Raises `InputError` where it is no half width and no level of performance between 0 and 1, or names another measure.
 
     Examples
     --------
@@ -52,7 +59,10 @@ def parse_until(text: str | float | None) -> Goal | None:
         raise InputError.of("until", "must be a half width or a performance between 0 and 1", text, _FORMS) from error
     if rule.kind == "half width":
         return Goal(rule, f"±{rule.value:g}")
-    name = (re.match(r"[A-Za-z]\w*", written) or ["F"])[0]
+    name = (re.match(r"[A-Za-z]\w*", written) or [short])[0]
+    if metric is not None and name.lower() not in (metric.lower(), short.lower()):
+        remedy = f"write '{short} >= 0.6', or certify another metric"
+        raise InputError.of("until", f"must be asked of what is certified ({metric})", text, remedy)
     return Goal(rule, f"{name} {'>=' if rule.kind == 'at least' else '<='} {rule.value:g}")
 
 

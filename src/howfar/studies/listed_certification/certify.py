@@ -30,7 +30,7 @@ from howfar.studies.certification.begin import (
     extended,
     recorded,
 )
-from howfar.studies.certification.estimates import Question, look, marked, parse_until, sample_of
+from howfar.studies.certification.estimates import SHORT, Question, look, marked, parse_until, sample_of
 from howfar.studies.certification.labelled import in_order
 from howfar.studies.certification.measures import Measured
 from howfar.studies.certification.site import added_note, images_of
@@ -127,7 +127,8 @@ def _question(answers: Answers, given: Mapping[str, Any], written: Mapping[str, 
     if before is not None:
         kept = {"metric": before.metric, "until": before.until, "level": before.level}
         now |= {name: value for name, value in kept.items() if written.get(name) is None}
-    measure, goal = answers.measure(now["metric"]), parse_until(now["until"])
+    measure = answers.measure(now["metric"])
+    goal = parse_until(now["until"], measure.name, SHORT.get(measure.name, measure.name))
     if goal is not None and measure.kind != "mean":
         raise InputError.of(
             "until", "can be asked of a mean over images only", measure.name, "certify mean_f1, or leave it out"

@@ -14,9 +14,8 @@ from howfar.errors import InputError
 from howfar.results import RelationSettings
 from howfar.results.slices import PerformanceSlice
 from howfar.settings import nearest
-from howfar.significance import holm
 from howfar.significance.slice_means import FEWEST, SliceMean, slice_means
-from howfar.studies.slices import OWN_COLUMNS, PREFIX, slice_numbers
+from howfar.studies.slices import OWN_COLUMNS, PREFIX, corrected, slice_numbers
 
 PERMUTATIONS: Final = 999
 _STREAM: Final = 5
@@ -68,7 +67,7 @@ def _by_column(images: pd.DataFrame, run: pd.DataFrame, settings: RelationSettin
             continue  # this dataset's table has no such column
         means = _means(images[own], numbers, settings, f"{dataset}\n{column}")
         found += [(str(dataset), names[number], images[own][numbers == number], means[number]) for number in means]
-    adjusted = holm([mean.p_value for *_, mean in found])
+    adjusted = corrected([(dataset, mean.p_value) for dataset, *_, mean in found])
     for (dataset, value, rows, mean), p_value in zip(found, adjusted, strict=True):
         yield _slice(dataset, column, value, rows, mean, p_value)
 

@@ -1,0 +1,71 @@
+"""What would write over something else, or ask another question than is answered, is refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from howfar.cli.main import run
+from howfar.errors import InputError
+from howfar.memory import parse_size
+from howfar.store import Store, prune
+from howfar.studies.certification.estimates import parse_until
+
+
+def test_a_profile_ends_in_howfar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = tmp_path / "picture.png"
+    kept.write_bytes(b"kept")
+    assert run(["profile", str(tmp_path), "-o", str(kept)]) == 2
+    assert "out must end in .howfar" in capsys.readouterr().err
+    assert kept.read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "short"),
+    [("IoU >= 0.3", "mean_f", "F"), ("nonsense >= 0.4", "mean_f", "F"), ("F >= 0.6", "accuracy", "accuracy")],
+)
+def test_labels_are_asked_for_what_is_certified(text: str, metric: str, short: str) -> None:
+    with pytest.raises(InputError, match=rf"^until must be asked of what is certified \({metric}\), got '{text}'"):
+        parse_until(text, metric, short)
+
+
+def test_a_metric_goes_by_its_name_or_what_people_call_it() -> None:
+    for text in ("F >= 0.3", "mean_f >= 0.3", "f>=0.3", ">= 0.3"):
+        goal = parse_until(text, "mean_f", "F")
+        assert goal is not None
+        assert goal.rule.value == 0.3
+
+
+def test_pruning_takes_whole_names_and_follows_no_link(tmp_path: Path) -> None:
+    for name in ("pixels", "perceptual_hash"):
+        Store(tmp_path / "one").open({"name": name}, 3)
+    with pytest.raises(InputError, match=r"^feature must be one of the store's"):
+        prune(tmp_path / "one", ["p"])
+    other = Store(tmp_path / "two").open({"name": "pixels"}, 3)
+    shards = Path(other.folder) / "shards"
+    kept = tmp_path / "kept"
+    shards.rename(kept)
+    (kept / "0123456789abcdef0123456789abcdef.npy").write_bytes(b"another's")
+    shards.symlink_to(kept, target_is_directory=True)
+    found = prune(tmp_path / "two", ["pixels"])
+    assert not found.removed
+    assert "is a link" in found.left[0].reason
+    assert [file.name for file in kept.iterdir()] == ["0123456789abcdef0123456789abcdef.npy"]
+
+
+@pytest.mark.parametrize("size", ["9" * 400 + "GB", "\u0663GB", "1" * 19])
+def test_a_size_beyond_all_measure_is_a_line(size: str) -> None:
+    with pytest.raises(InputError, match=r"^memory must be a size"):
+        parse_size(size)
+
+
+def test_a_run_goes_to_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", "a", "b", "--out", "s3://bucket/run"]) == 2
+    assert "out must be a folder on this machine" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_store_is_not_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.txt").write_text("no store")
+    assert run(["store", "check", str(tmp_path)]) == 2
+    assert "store must hold folders of features" in capsys.readouterr().err
