@@ -25,7 +25,7 @@ SIDE = 32
 WRITTEN = {"relation.json", "relation.parquet", "curves.parquet", "thresholds.parquet", "report.html", "figures"}
 KEYS = [
     "format", "primary", "metric", "settings", "datasets", "pooled", "pooled_verdict", "judgements", "choices", "estimator",
-    "estimates", "failures", "gates", "notes", "provenance",
+    "estimates", "failures", "gates", "slices", "notes", "provenance",
 ]  # fmt: skip
 FIGURES = {"performance", "parts", "estimates", "judgements", "failures"}
 
@@ -156,7 +156,13 @@ def test_every_option_reaches_the_study(made: Path, place: Path, capsys: pytest.
     assert code == 0, err
     document = json.loads(out)
     files = [str(made / name) for name in ("near.parquet", "far.parquet")]
-    assert document["settings"] == {**options, "threshold_source": "given", "performance": files, "estimator": "i_dist"}
+    assert document["settings"] == {
+        **options,
+        "threshold_source": "given",
+        "performance": files,
+        "estimator": "i_dist",
+        "by": [],
+    }
     assert document["estimator"] == "i_dist"
     assert {one["estimator"] for one in document["estimates"]} == {"i_dist"}
 
@@ -172,7 +178,7 @@ def test_defaults_are_those_of_python(made: Path, place: Path, capsys: pytest.Ca
     assert {**found, "provenance": None} == {**wanted, "provenance": None}
     assert found["settings"] == {
         "threshold": 0.5, "threshold_source": "not tuned on any set", "tau": 0.5, "flat": 0.2, "level": 0.9, "error_rate": 0.2,
-        "bootstrap": 1000, "seed": 0, "group": None, "estimator": "auto",
+        "bootstrap": 1000, "seed": 0, "group": None, "estimator": "auto", "by": [],
         "performance": [str(made / "near.parquet"), str(made / "far.parquet")],
     }  # fmt: skip
 

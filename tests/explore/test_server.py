@@ -191,7 +191,13 @@ def test_a_folder_without_a_run_is_a_line(tmp_path: Path, capsys: pytest.Capture
 
 def test_the_command_says_its_address_and_ends_with_ctrl_c(run: Path) -> None:
     start = [sys.executable, "-c", "from howfar.cli.main import main; main()", "explore", str(run)]
-    with subprocess.Popen(start, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+    def hears_interrupts() -> None:
+        # What runs in the background of a shell without job control is started deaf to them.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    listening: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(start, preexec_fn=hears_interrupts, **listening) as process:  # no thread is running
         assert process.stderr is not None
         line = process.stderr.readline()
         assert line.startswith("http://127.0.0.1:")

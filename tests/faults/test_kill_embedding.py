@@ -39,8 +39,9 @@ def command(folders: list[Path], store: Path) -> list[str]:
 
 
 def stored(store: Path) -> int:
-    backbone = load_backbone("efficientnet_lite0")
-    return len(Store(store).open(backbone.identity, 1280))
+    """Count the images of which every feature of the run is stored: the network's, and the hash that finds copies."""
+    kinds = [load_backbone(name) for name in ("efficientnet_lite0", "perceptual_hash")]
+    return min(len(Store(store).open(kind.identity, sum(kind.layers))) for kind in kinds)
 
 
 def numbers(text: str) -> dict[str, object]:

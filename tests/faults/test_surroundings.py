@@ -86,6 +86,7 @@ def test_the_clock_goes_back(seconds: float, ask: Ask, place: Callable[[str], Pa
     folder = place("clock")
     matrix = ["matrix", "roads", "near", "far", *COLOUR, "--bootstrap", "9", "--store", "store", "--out", "new", "--json"]
     compare = ["compare", "roads", "near", "far", *COLOUR, *QUICK, "--out", "new", "--json"]
+    assert ask(folder, [*compare[:-2], "before", "--json"]).code == 0
     assert ask(folder, matrix).code == 0
     for name in ("new", "store", "roads"):
         age(folder / name, seconds)

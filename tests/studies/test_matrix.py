@@ -360,7 +360,7 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
         assert word in page
     known = sets()
     measure({name: known[name] for name in "abc"}).pairs.to_parquet(tmp_path / "pairs.parquet")
-    with pytest.raises(StoreError, match="the matrix is damaged"):
+    with pytest.raises(StoreError, match=r"the matrix is of two runs, pairs\.parquet and matrix\.json: run matrix again"):
         Matrix.load(tmp_path)
     (tmp_path / "matrix.json").write_text("{}")
     with pytest.raises(StoreError, match="the matrix is damaged"):

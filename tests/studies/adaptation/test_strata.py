@@ -169,6 +169,7 @@ def test_the_tables_come_back_and_an_earlier_folder_has_none(done: tuple[Adaptat
     pd.testing.assert_frame_equal(again.strata, found.strata)
     pd.testing.assert_frame_equal(again.slopes, found.slopes)
     document = {name: value for name, value in found.to_dict().items() if name not in ("strata", "slopes")}
+    document["run"] = found.run_id
     for name in ("strata.parquet", "slopes.parquet"):
         (folder / name).unlink()
     (folder / "adaptation.json").write_text(json.dumps(document), encoding="utf-8")

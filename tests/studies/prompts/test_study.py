@@ -247,7 +247,8 @@ def test_the_figure_shows_at_least_a_dataset(made: tuple[Prompting, Path]) -> No
 
 
 def test_the_page(made: tuple[Prompting, Path], tmp_path: Path) -> None:
-    found, out = made
+    out = made[1]
+    found = Prompting.load(out)
     text = write_prompting_report(found, out).read_text()
     assert lead(found) in text.replace("&nbsp;", " ").replace("\u00a0", " ")
     assert 'id="figure-prompting_rows"' in text
