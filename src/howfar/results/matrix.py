@@ -81,7 +81,7 @@ class Matrix(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each two datasets, without what is for a later run alone."""
-        return self.pairs.drop(columns=["key", "turned"])
+        return self.pairs.drop(columns=["key", "turned"], errors="ignore")
 
     def square(self, measure: Measure = "inhomogeneity") -> pd.DataFrame:
         """Make a square table of one measure, with the datasets as index and columns.

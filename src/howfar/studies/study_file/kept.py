@@ -69,7 +69,7 @@ def done_in(folder: Path) -> Done | None:
         written = json.loads((folder / DONE).read_text(encoding="utf-8"))
         seconds = float(written["seconds"])
         return Done(str(written["key"]), seconds) if math.isfinite(seconds) else None
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return None
 
 
