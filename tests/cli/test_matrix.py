@@ -76,7 +76,12 @@ def test_a_budget_that_is_too_small_is_one_line_before_any_work(
     demo_folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sets, store = [str(folder) for folder in demo_folders[:2]], ("--store", str(tmp_path / "store"))
-    for command in (["matrix", *sets], ["compare", *sets], ["embed", *sets], ["profile", sets[0], "-o", str(tmp_path / "p.howfar")]):
+    for command in (
+        ["matrix", *sets],
+        ["compare", *sets],
+        ["embed", *sets],
+        ["profile", sets[0], "-o", str(tmp_path / "p.howfar")],
+    ):
         assert run([*command, "--backbone", "colour_moments", *store, "--memory", "1MB"]) == 2
         line = capsys.readouterr().err.strip()
         assert "memory must be at least" in line

@@ -46,7 +46,7 @@ def test_it_is_left_out_without_answers_or_relation(six: Comparison, related: Re
 
 
 def test_answers_of_an_earlier_relation_are_not_shown(related: Relation, tmp_path: Path) -> None:
-    from howfar.report.comparison import _assessment_of
+    from howfar.report.run_results import _assessment_of
 
     found = assessment()
     estimates = tuple(replace(related.estimates[0], dataset=site.dataset, predicted=site.estimate) for site in found.sites[:3])

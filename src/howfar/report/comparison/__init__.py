@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from howfar.errors import InputError, StoreError
 from howfar.figures.datasets import nearest_first
 from howfar.figures.performance import is_scored
-from howfar.report.assessment.sites_alone import gates_as_answered, related_without_corrupted, without_corrupted
 from howfar.report.comparison import tables, text
 from howfar.report.estimates import text as estimates
 from howfar.report.figures import draw_figures
@@ -17,6 +15,7 @@ from howfar.report.page import write_page
 from howfar.report.performance import text as performance
 from howfar.report.performance.tables import settings
 from howfar.report.rerun import rerun
+from howfar.report.run_results import RunResults
 from howfar.report.sections import Section, fill_sections
 from howfar.report.tables import name_cell
 from howfar.report.text import listing
@@ -24,7 +23,6 @@ from howfar.results import Comparison, Relation
 from howfar.results.assessment import Assessment
 
 TEMPLATE = "comparison/page.html.j2"
-RELATION = "relation.json"
 
 
 def write_report(
@@ -58,36 +56,11 @@ def write_report(
     StoreError, MissingPathError
         The one in the folder is damaged.
     """
-    related = _relation_of(comparison, Path(folder), relation)
-    answers = _assessment_of(related, Path(folder), assessment)
-    related = gates_as_answered(related, answers)
-    whole = comparison, related
-    comparison, related = without_corrupted(comparison, answers), related_without_corrupted(related, answers)
-    results = {"figures": comparison, "relation_figures": related, "assessment_figures": answers}
+    run = RunResults.of(comparison, Path(folder), relation, assessment)
+    results = {"figures": run.comparison, "relation_figures": run.relation, "assessment_figures": run.assessment}
     figures = draw_figures(results, folder)
-    content = {"c": comparison, "sections": fill_sections(comparison, related, figures, answers, whole)}
-    return write_page(TEMPLATE, content, folder, figures)
-
-
-def _relation_of(comparison: Comparison, folder: Path, relation: Relation | None) -> Relation | None:
-    if relation is None and (folder / RELATION).is_file():
-        relation = Relation.load(folder)
-    if relation is None:
-        return None
-    if relation.parents and comparison.run_id not in relation.parents:
-        raise StoreError(f"{folder}: relation.json is of another run than result.json: run relate again")
-    own, other = [dataset.name for dataset in comparison.datasets], list(dict.fromkeys(relation.images["dataset"]))
-    if own != other:
-        raise InputError.of("relation", f"must be of this run, whose datasets are {', '.join(own)}", ", ".join(map(str, other)))
-    return relation
-
-
-def _assessment_of(relation: Relation | None, folder: Path, assessment: Assessment | None) -> Assessment | None:
-    if assessment is None and (folder / Assessment.DOCUMENT).is_file():
-        assessment = Assessment.load(folder)
-    if assessment is None or relation is None or not assessment.fits(relation):
-        return None
-    return assessment if not assessment.parents or relation.run_id in assessment.parents else None
+    sections = fill_sections(run.comparison, run.relation, figures, run.assessment, run.whole)
+    return write_page(TEMPLATE, {"c": run.comparison, "sections": sections}, folder, figures)
 
 
 def _answer(comparison: Comparison, relation: Relation | None, assessment: Assessment | None) -> Mapping[str, Any]:
