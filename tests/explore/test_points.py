@@ -10,6 +10,7 @@ import howfar
 from explore_names import SITES
 from howfar.explore.points import MOST_CATEGORIES, points_of
 from howfar.results import Comparison, Relation
+from howfar.results.gate import Gate, GateReading
 
 
 def test_rows_are_secondaries_then_the_primary(comparison: Comparison, relation: Relation) -> None:
@@ -66,3 +67,36 @@ def test_further_columns_of_the_table_are_shown(comparison: Comparison) -> None:
     assert len(columns["note"].categories) == 24
     assert "pc1" not in columns
     assert MOST_CATEGORIES > 24
+
+
+def test_estimates_outside_the_gate_are_not_shown_where_nothing_was_measured(
+    comparison: Comparison, relation: Relation
+) -> None:
+    estimated = relation.images.dropna(subset=["estimate"])
+    names = list(dict.fromkeys(estimated["dataset"]))
+    outside = tuple(Gate(name, (GateReading("distance", 9.0, None, 1.0, False, "far"),)) for name in names)
+    unmeasured = tuple(replace(row, measured=None) for row in relation.estimates if row.dataset == names[0])
+    measured = tuple(replace(row, measured=0.5) for row in relation.estimates if row.dataset != names[0])
+    images = relation.images.assign(listed=True)
+    doubted = replace(relation, gates=outside, estimates=(*unmeasured, *measured), images=images)
+    points = points_of(comparison, doubted)
+    columns = {column.name: column for column in points.columns}
+    of_first = (points.rows["dataset"] == names[0]).to_numpy()
+    others = points.rows["dataset"].isin(names[1:]).to_numpy()
+    for name in ("estimate", "estimate_low", "estimate_high"):
+        assert np.isnan(columns[name].values[of_first]).all()
+    assert not columns["listed"].values[of_first].any()
+    assert np.isfinite(columns["estimate"].values[others]).any() == others.any()
+    assert [columns["gate"].categories[code] for code in columns["gate"].values[of_first]] == ["OUTSIDE"] * int(of_first.sum())
+
+
+def test_the_nearest_images_of_the_primary_are_those_that_the_run_names(comparison: Comparison) -> None:
+    points = points_of(comparison, None)
+    assert points.nearest.shape[0] == points.count
+    for row in (0, points.count - 1):
+        named = [comparison.images.iloc[row][f"nearest{k}"] for k in range(1, points.nearest.shape[1] + 1)]
+        assert list(points.rows["image"].iloc[points.nearest[row]]) == named
+        assert (points.nearest[row] >= points.count).all()
+    without = comparison.images.drop(columns=[name for name in comparison.images if name.startswith("nearest")])
+    assert points_of(replace(comparison, images=without), None).nearest.size == 0
+    assert not {"x", "y", "nearest1", "nearest1_distance"} & {column.name for column in points.columns}
