@@ -1,4 +1,4 @@
-"""Measure what a model gains on new sites without any label: batch norm statistics, another threshold, tiles, and together.
+"""Measure what a model gains on new sites without any label: by batch norm statistics, by another threshold, and by both.
 
 Reads the models that benchmarks/trained_performance.py makes (--out). For each model, seed and foreign set the maps of the
 model and of its adapted versions are scored at P's threshold, tuned on P's held-out images by the model, and at thresholds
@@ -39,10 +39,10 @@ class Subject:
     sets: tuple[howfar.Dataset, ...]
     precision: str
 
-    def maps(self, checkpoint: howfar.Checkpoint, one: howfar.Dataset, way: str, tiled: bool = False) -> Path:
+    def maps(self, checkpoint: howfar.Checkpoint, one: howfar.Dataset, way: str) -> Path:
         """Predict a set by a checkpoint; maps that are there are kept."""
-        folder = self.out / "zero" / f"{self.model}-{self.seed}" / way.replace(" ", "-") / f"{one.name}{'-tiled' * tiled}"
-        howfar.predict(load_model(checkpoint, precision=self.precision, tiled=tiled), one, folder, progress=False)
+        folder = self.out / "zero" / f"{self.model}-{self.seed}" / way.replace(" ", "-") / one.name
+        howfar.predict(load_model(checkpoint, precision=self.precision), one, folder, progress=False)
         return folder
 
 
@@ -77,22 +77,20 @@ def measured(
 ) -> Iterator[tuple[pd.DataFrame, dict[str, Any]]]:
     """Score every set by every way: rows of images, and what P's held-out images score by the same weights."""
     own = howfar.evaluate(subject.own, subject.maps(checkpoint, subject.own, "model"), progress=False)
-    tuned = float(own.threshold or 0.5)
+    assert own.threshold is not None  # P's held-out images have masks
+    tuned = own.threshold
     share = predicted_share(own, tuned)
     for one in subject.sets:
         for way in ("model", *(f"norm {value:g}" for value in shares)):
             adapted = checkpoint if way == "model" else adapt_statistics(checkpoint, one, share=float(way.split()[1]))
             folder = subject.maps(adapted, one, f"{way} of {one.name}" if way != "model" else way)
             scored = howfar.evaluate(one, folder, threshold=tuned, progress=False)
-            kept = (
-                own
-                if way == "model"
-                else howfar.evaluate(
-                    subject.own, subject.maps(adapted, subject.own, f"{way} of {one.name}"), threshold=tuned, progress=False
-                )
-            )
+            kept = own
+            if way != "model":
+                unseen = subject.maps(adapted, subject.own, f"{way} of {one.name}")
+                kept = howfar.evaluate(subject.own, unseen, threshold=tuned, progress=False)
             about = {"model": subject.model, "seed": subject.seed, "dataset": one.name}
-            held = {**about, "way": way, "ods": kept.scores["ods"], "mean F": mean_f(kept, tuned)}
+            held = {**about, "way": way, "ods": kept.scores["ods"], "mean F": mean_f(kept)}
             thresholds = {"P's": tuned, "P's share": threshold_of(scored, share), "Otsu's": otsu(scored)}
             for name, threshold in thresholds.items():
                 yield frame(one, folder, threshold, scored, {**about, "way": way, "threshold": name}), held
@@ -134,7 +132,7 @@ def otsu(scored: howfar.Evaluation) -> float:
     return float(min(np.nanargmax(between) / 255, 0.99))
 
 
-def mean_f(scored: howfar.Evaluation, _: float) -> float:
+def mean_f(scored: howfar.Evaluation) -> float:
     return float(np.nanmean(scored.images["performance"].to_numpy(dtype=np.float64)))
 
 
