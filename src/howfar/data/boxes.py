@@ -9,6 +9,7 @@ from typing import Any
 
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
+from howfar.printable import printable
 
 FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], …], "scores": [0.9, …], "labels": ["car", …]}, …]'
 
@@ -33,7 +34,7 @@ def read_boxes(path: str | Path, what: str = "predictions") -> dict[str, dict[st
     for number, entry in enumerate(document, start=1):
         name, boxes = _entry(file, number, entry)
         if name in boxes_of:
-            raise InputError(f"{file}: image {name} is there twice: join its boxes in one object")
+            raise InputError(f"{file}: image {printable(name)} is there twice: join its boxes in one object")
         boxes_of[name] = boxes
     return boxes_of
 
@@ -45,5 +46,7 @@ def _entry(file: Path, number: int, entry: Any) -> tuple[str, dict[str, Any]]:
     rest = {str(key): value for key, value in entry.items() if key != "image"}
     labels = rest.get("labels", [0] * len(rest["boxes"]))
     if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
-        raise InputError(f"{position} ({entry['image']}) must have a list of names or numbers as labels: write {FORM}")
+        raise InputError(
+            f"{position} ({printable(entry['image'])}) must have a list of names or numbers as labels: write {FORM}"
+        )
     return entry["image"], {**rest, "labels": [str(label) for label in labels]}

@@ -130,7 +130,9 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
     else:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
         if not {IMAGE, LABEL} <= set(table):
-            raise InputError(f"its columns are {', '.join(map(str, table.columns))}: it needs {IMAGE} and {LABEL}")
+            raise InputError(
+                f"its columns are {', '.join(map(printable, map(str, table.columns)))}: it needs {IMAGE} and {LABEL}"
+            )
         named = zip(*(table[name].str.strip().map(unguarded) for name in (IMAGE, LABEL)), strict=True)
         yield from ((name, label) for name, label in named if label)
 

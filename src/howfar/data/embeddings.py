@@ -18,6 +18,7 @@ from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import Location, as_location
 from howfar.io.npy import map_array, read_array
 from howfar.memory import check_file
+from howfar.printable import printable
 from howfar.protocols import Rows
 from howfar.results import Features, Skipped
 
@@ -150,7 +151,7 @@ def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]
     columns = list(file.schema.names)
     if "embedding" not in columns:
         raise InputError(
-            f"{file.location} has no column embedding; its columns: {', '.join(columns)}: name the column of vectors embedding"
+            f"{file.location} has no column embedding; its columns: {', '.join(map(printable, columns))}: name the column of vectors embedding"
         )
     table = file.read([name for name in ("image", "embedding") if name in columns])
     column = table.column("embedding")

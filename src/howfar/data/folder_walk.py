@@ -47,14 +47,15 @@ def natural_key(name: str) -> tuple[list[str | tuple[int, str]], str]:
 
 
 def stem(path: str) -> str:
-    """Return a path without its last ending, with ``/``.
+    """Return a path without its last ending, with ``/``; one that names no file stays.
 
     Examples
     --------
-    >>> stem("a/1.v2.jpg")
-    'a/1.v2'
+    >>> stem("a/1.v2.jpg"), stem(".")
+    ('a/1.v2', '.')
     """
-    return PurePosixPath(path).with_suffix("").as_posix()
+    pure = PurePosixPath(path)
+    return (pure.with_suffix("") if pure.name else pure).as_posix()
 
 
 def printable(path: Path | str) -> str:

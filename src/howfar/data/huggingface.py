@@ -15,6 +15,7 @@ from howfar.data.dataset import Dataset
 from howfar.data.folder_walk import is_text
 from howfar.errors import InputError, MissingExtraError, one_line
 
+ARROW = ".arrow"
 STATE, SPLITS = "state.json", "dataset_dict.json"
 """Files that tell a saved ``Dataset``, and a saved ``DatasetDict``."""
 
@@ -49,7 +50,7 @@ def read_saved(folder: Path, name: str | None = None) -> Dataset:
     state = _json(folder / STATE)
     try:
         names = [file["filename"] for file in state["_data_files"]]
-        files = [folder / name for name in names if _is_file_name(name)]
+        files = [folder / name for name in names if _is_file_name(name) and name.lower().endswith(ARROW)]
         if len(files) < len(names):
             raise TypeError("no file is called so")
     except (KeyError, TypeError) as error:

@@ -15,7 +15,7 @@ from howfar.data.read import exists
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.cell_urls import cell_location
 from howfar.io.location import Location, as_location, is_url, open_binary
-from howfar.printable import unguarded
+from howfar.printable import printable, unguarded
 from howfar.results import Skipped
 
 Columns: TypeAlias = Mapping[str, Sequence[str | None]]
@@ -130,7 +130,7 @@ def _read_csv(path: Location) -> Columns:
 
 def _wanted(path: Location, header: Sequence[str]) -> list[str]:
     if "image" not in header:
-        columns = ", ".join(name or "(unnamed)" for name in header) or "none"
+        columns = ", ".join(printable(name) or "(unnamed)" for name in header) or "none"
         raise InputError(f"{path} has no column image; its columns: {columns}: name the column of image paths image")
     # A column without a name, or the second of one name, is none that anybody could ask for.
     return [name for name in dict.fromkeys(header) if name]

@@ -70,7 +70,7 @@ def load(path: Path, kind: type[R]) -> R:
         )
     try:
         return _profile(manifest, arrays, kind)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {one_line(error, 120)}"
         raise StoreError(f"{path}: profile is damaged ({reason}): make it again") from error
 

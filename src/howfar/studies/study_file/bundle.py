@@ -181,7 +181,7 @@ def read_bundle(file: str | Path, folder: Path) -> tuple[Path, Manifest]:
     except (
         zipfile.BadZipFile,
         zlib.error,
-        KeyError,
+        LookupError,
         ValueError,
         TypeError,
         EOFError,
