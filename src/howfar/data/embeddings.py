@@ -150,9 +150,8 @@ def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]
     """Read the embeddings, the names of their rows, and the names of the rows that have none."""
     columns = list(file.schema.names)
     if "embedding" not in columns:
-        raise InputError(
-            f"{file.location} has no column embedding; its columns: {', '.join(map(printable, columns))}: name the column of vectors embedding"
-        )
+        named = ", ".join(map(printable, columns))
+        raise InputError(f"{file.location} has no column embedding; its columns: {named}: name the column of vectors embedding")
     table = file.read([name for name in ("image", "embedding") if name in columns])
     column = table.column("embedding")
     cells = table.column("image").to_pylist() if "image" in columns else [None] * len(column)
