@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from adaptation import dataset, primary
 from record import leave, parser
 from scipy import stats
 from trained_performance import SECONDARIES, photograph, rest
 
 import howfar
+from adaptation import dataset, primary
 from howfar.data import content_hash
 from howfar.relation.calibrated_estimator import Calibrated
 from howfar.relation.failure_list import failures

@@ -10,10 +10,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from adaptation import dataset, primary
 from record import leave, parser
 
 import howfar
+from adaptation import dataset, primary
 from howfar.segmenters.checkpoint import Checkpoint
 
 SECONDARIES = ("shadowcrack_tiles", "aiglern_tiles", "gaps384_tiles", "cfd", "crack500_tiles")

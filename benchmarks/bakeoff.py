@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adaptation import SECONDARIES, dataset, primary, view
 from record import leave, parser
 
 import howfar
+from adaptation import SECONDARIES, dataset, primary, view
 
 
 def main() -> None:

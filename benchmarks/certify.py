@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from adaptation import dataset, primary
 from record import leave, parser
 from scipy import stats
 from trained_performance import SECONDARIES, photograph, rest
 
 import howfar
+from adaptation import dataset, primary
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.performance_estimators import named
 from howfar.sampling import Estimate, draw, mean, ods, order, ratio, sequence

@@ -88,10 +88,10 @@ def simulated(error: float) -> Images:
 
 def real(model: str, arguments: argparse.Namespace) -> dict[str, Images]:
     """Evaluate a model's maps of every dataset, and predict each by trees fitted on the others."""
-    from adaptation import primary
     from trained_performance import REST, rest
 
     import howfar
+    from adaptation import primary
 
     tables = {}
     for name in SETS:

@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from adaptation import PRIMARY
 from gate_readings import Trained, distances, seen
 from gate_rules import (
     LABELLED,
@@ -43,6 +42,7 @@ from record import leave, parser
 from scipy import stats
 
 import howfar
+from adaptation import PRIMARY
 from howfar.relation.gate import values_by_set
 from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from adaptation import PRIMARY
 from gate_sets import HARMED_SETS, HARMS, STOPPED
 from scipy import stats
 from trained_performance import REST, SECONDARIES
 
+from adaptation import PRIMARY
 from howfar.relation.gate import CHECKS, fit
 from howfar.relation.performance_estimators import SIGNALS
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from adaptation import dataset, primary
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 from trained_performance import SECONDARIES, rest
 
 import howfar
+from adaptation import dataset, primary
 from howfar.data import decode, read_bytes
 from howfar.data.masks import read_mask, resize_mask
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from adaptation import dataset, primary
 from record import leave, parser
 from trained_performance import FOUR, SECONDARIES, rest
 
 import howfar
+from adaptation import dataset, primary
 from howfar import registry
 from howfar.data.groups import guess_photographs
 from howfar.perturb import labelled_every

@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from adaptation import PRIMARY, dataset, primary
 from crack_performance import DISTANCES, LABEL_FREE, PHOTO_OF_TILE, view
 from record import leave, parser
 
 import howfar
+from adaptation import PRIMARY, dataset, primary
 from howfar.data import content_hash
 from howfar.pipeline.prediction import load_model
 from howfar.relation.distance_performance_points import Points

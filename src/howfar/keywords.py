@@ -325,6 +325,10 @@ class TrainSettings(TrainingOptions, total=False):
     """Declare the settings that change a training's outcome."""
 
     seed: Annotated[options.Seed, options.But({"rule": {"ge": 0, "lt": 2**32}})]
+    steps: options.TrainingSteps
+    balance: options.Balance
+    rescale: options.Rescale
+    tune: options.Tune
 
 
 class TrainOptions(TrainSettings, SegmenterOptions, total=False):
@@ -336,6 +340,8 @@ class AdaptationOptions(TrainingOptions, SegmenterOptions, total=False):
 
     background_shots: options.BackgroundShots
     start: options.Start
+    way: options.Way
+    without_labels: options.WithoutLabels
     components: options.Components
     bootstrap: Annotated[
         options.Bootstrap,

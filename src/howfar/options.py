@@ -207,6 +207,16 @@ Augment = Annotated[bool, Option(True, "Flip, turn, recolour and blur pictures."
 Holdout = Annotated[float, Option(0.1, "Hold out this share of the photographs, to tune and stop by.", {"ge": 0, "lt": 1})]
 Patience = Annotated[_Count, Option(None, "Stop after this many epochs without a better held-out ODS.", _POSITIVE)]
 Keep = Annotated[Literal["best", "last"], Option("best", "Keep the weights of the best epoch by held-out ODS, or of the last.")]
+TrainingSteps = Annotated[
+    _Count, Option(None, "Learn in so many steps in all, spread over the epochs, however many images there are.", _POSITIVE)
+]
+Balance = Annotated[
+    _Number, Option(None, "Let added images be this share of every batch; by default their natural one.", {"gt": 0, "lt": 1})
+]
+Rescale = Annotated[float, Option(0.0, "Enlarge and shrink pictures at random by up to this share.", {"ge": 0, "le": 0.5})]
+Tune = Annotated[
+    Literal["all", "norm"], Option("all", "Learn all weights, or only the scales and offsets of normalisation layers (norm).")
+]
 TrainingPrecision = Annotated[Literal["32", "bf16"], Option("32", "Train in 32 bits, or in mixed precision (bf16).")]
 
 # What an adaptation study trains.
@@ -226,6 +236,18 @@ PoolShare = Annotated[
 BackgroundShots = Annotated[Sequence[int], Option((), "Add this many background images to the models with the most shots.")]
 Beginnings = Literal["anew", "tuned"]
 Start = Annotated[Beginnings, Option("anew", "Go on from the baseline's weights (tuned), or train anew.", flags=("--tuned",))]
+Way = Annotated[
+    str,
+    Option(
+        "retrain",
+        "Learn from labelled images in this way: retrain, finetune, norm-tune, scale, selftrain, or several: finetune+norm.",
+        free=True,
+    ),
+]
+WithoutLabels = Annotated[
+    Sequence[str],
+    Option(("norm",), "Adapt to each dataset so too, without labels: norm, selftrain.", free=True),
+]
 
 # How networks are prompted.
 Words = Sequence[str] | str | None

@@ -57,6 +57,14 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "deepcrack": "howfar.segmenters.deepcrack:DEEPCRACK",
         "adsam": "howfar.segmenters.sam_adapter:SAM_ADAPTER",
     },
+    "adaptation_ways": {
+        "retrain": "howfar.adaptation.retrain:RETRAIN",
+        "finetune": "howfar.adaptation.finetune:FINETUNE",
+        "norm": "howfar.adaptation.norm:NORM",
+        "norm-tune": "howfar.adaptation.norm_tune:NORM_TUNE",
+        "selftrain": "howfar.adaptation.selftrain:SELFTRAIN",
+        "scale": "howfar.adaptation.scale:SCALE",
+    },
     "losses": {
         "bce": "howfar.training.losses:bce",
         "dice": "howfar.training.losses:dice",

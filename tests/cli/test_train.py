@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from howfar.adaptation.training_again import TUNED
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.segmenters import build_segmenter
@@ -193,4 +194,70 @@ def test_bad_input_is_one_line(
     assert err.count("\n") == 1
     for word in words:
         assert word in err
+    assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def model(roads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("m") / "m.safetensors"
+    assert run(["train", str(roads), "-o", str(file), *TINY, "--epochs", "1"]) == 0
+    return file
+
+
+@pytest.fixture(scope="module")
+def added(tmp_path_factory: pytest.TempPathFactory) -> str:
+    site = write_dataset(tmp_path_factory.mktemp("add") / "site", 5, seed=7, size=32)
+    listed = site.parent / "chosen.csv"
+    listed.write_text("image\n0001.jpg\n0003.jpg\n")
+    return f"{site}:{listed}"
+
+
+def test_a_way_adapts_the_model_of_start(
+    roads: Path, model: Path, added: str, out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("howfar.adaptation.training_again.TUNED", {**TUNED, "steps": 2, "epochs": 1})
+    capsys.readouterr()
+    code, _, err = howfar(
+        capsys, roads, "-o", out, "--start", model, "--add", added, "--way", "finetune+norm", "--device", "cpu"
+    )
+    assert code == 0, err
+    found, before = Checkpoint.load(out), Checkpoint.load(model)
+    assert found.card.data["started_from"] == before.card.weights
+    assert found.card.data["extra"] == ["site/0001.jpg", "site/0003.jpg"]
+    entry = dict(found.card.data["adapted"])
+    assert len(entry.pop("contents")) == 5
+    assert entry == {"way": "finetune+norm", "share": 0.3, "dataset": "site", "size": 32, "tiled": False, "labels": 2}
+    assert [file.name for file in out.parent.iterdir()] == [out.name]
+
+
+def test_a_way_without_labels_needs_only_the_site(
+    roads: Path, model: Path, added: str, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = added.rpartition(":")[0]
+    code, _, err = howfar(capsys, roads, "-o", out, "--start", model, "--way", "norm", "--site", site)
+    assert code == 0, err
+    assert Checkpoint.load(out).card.data["adapted"]["labels"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--way", "norm"), "needs the model to adapt"),
+        (("--site", "x"), "is of use only with"),
+        (("--start", "MODEL", "--way", "norm"), "needs images of the site"),
+        (("--start", "MODEL", "--way", "finetune", "--site", "SITE"), "must be one that needs no label where none is given"),
+        (("--start", "MODEL", "--way", "nrm", "--site", "SITE"), "did you mean 'norm'?"),
+        (("--start", "MODEL", "--way", "norm", "--site", "SITE", "--epochs", "3"), "must not be given with --way"),
+        (("--start", "MODEL", "--way", "norm", "--site", "SITE", "--background", "SITE"), "not be given with --way"),
+    ],
+)
+def test_what_a_way_lacks_is_one_line(
+    roads: Path, model: Path, added: str, out: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], line: str
+) -> None:
+    capsys.readouterr()
+    places = {"MODEL": str(model), "SITE": added.rpartition(":")[0]}
+    code, _, err = howfar(capsys, roads, "-o", out, *(places.get(each, each) for each in options))
+    assert code == 2
+    assert line in err
+    assert len(err.strip().splitlines()) == 1
     assert not out.exists()

@@ -37,7 +37,7 @@ def test_models_are_in_order_of_their_images_and_not_of_their_rows(study: Adapta
     turned = replace(study, models=study.models.iloc[::-1])
     assert by_shots(turned, "far") == ["far-1", "far-3", "far-7"]
     assert by_background(turned, "random") == ["random-7", "random-7-B3", "random-7-B7"]
-    assert len(arms(study)) == 10
+    assert len(arms(study)) == 1 + 10
 
 
 def test_without_background_there_is_no_such_row_of_models(bakeoff: Adaptation) -> None:

@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from howfar.training.data_loading import Order, held_out_batches, training_batches
+from howfar.errors import InputError
+from howfar.segmenters import segmenter_family
+from howfar.training.data_loading import Balanced, Order, held_out_batches, training_batches
 from howfar.training.image_mask_pairs import Pairs
+from howfar.training.settings import TrainSettings, settings_for
 
 SIDE = 8
 
@@ -21,6 +24,14 @@ def pairs(count: int) -> Pairs:
     pictures[:, 0, 0, 0] = np.arange(count)
     masks = rng.random((count, 1, SIDE, SIDE)) < 0.5
     return Pairs(pictures, masks, tuple(map(str, range(count))), "sha256:0")
+
+
+def settings(batch: int, seed: int = 0, augment: bool = False, **given: Any) -> TrainSettings:
+    return settings_for(segmenter_family("deepcrack"), batch=batch, seed=seed, augment=augment, **given)
+
+
+def loaded(data: Pairs, batch: int, seed: int, augment: bool, workers: int) -> Any:
+    return training_batches(data, 0, settings(batch, seed, augment), workers)
 
 
 def fed(loader: Any, epoch: int) -> list[tuple[Tensor, Tensor]]:
@@ -55,7 +66,7 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
 
 def test_pictures_and_masks_are_of_0_and_1_and_belong_together() -> None:
     data = pairs(5)
-    batches = fed(training_batches(data, 2, 0, False, 0), 0)
+    batches = fed(loaded(data, 2, 0, False, 0), 0)
     order = places(batches)
     assert sorted(order) != order
     pictures, masks = (torch.cat(parts) for parts in zip(*batches, strict=True))
@@ -66,26 +77,26 @@ def test_pictures_and_masks_are_of_0_and_1_and_belong_together() -> None:
 
 def test_augmentation_depends_on_seed_epoch_and_place_alone() -> None:
     data = pairs(6)
-    one = fed(training_batches(data, 2, 0, True, 0), 3)
+    one = fed(loaded(data, 2, 0, True, 0), 3)
     torch.manual_seed(5)
-    loader = training_batches(data, 2, 0, True, 0)
+    loader = loaded(data, 2, 0, True, 0)
     fed(loader, 0)
     assert same(fed(loader, 3), one)
     # In the same order, each picture is changed otherwise in another epoch and by another seed.
-    dataset = training_batches(data, 2, 0, True, 0).dataset
-    other = training_batches(data, 2, 1, True, 0).dataset
+    dataset = loaded(data, 2, 0, True, 0).dataset
+    other = loaded(data, 2, 1, True, 0).dataset
     for place in range(6):
         assert not torch.equal(dataset[3, place][0], dataset[4, place][0])
         assert not torch.equal(dataset[3, place][0], other[3, place][0])
     blank = Pairs(np.repeat(data.pictures[:1], 2, 0), data.masks[:2], ("0", "1"), "sha256:0")
-    twins = training_batches(blank, 2, 0, True, 0).dataset
+    twins = loaded(blank, 2, 0, True, 0).dataset
     assert not torch.equal(twins[0, 0][0], twins[0, 1][0])
 
 
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_workers_feed_the_same(epoch: int) -> None:
     data = pairs(6)
-    alone, beside = training_batches(data, 2, 0, True, 0), training_batches(data, 2, 0, True, 1)
+    alone, beside = loaded(data, 2, 0, True, 0), loaded(data, 2, 0, True, 1)
     assert same(fed(alone, epoch), fed(beside, epoch))
 
 
@@ -94,9 +105,56 @@ def test_workers_feed_the_same(epoch: int) -> None:
     [(6, 4, [4, 2]), (5, 4, [4]), (9, 4, [4, 4]), (4, 4, [4]), (1, 4, [1]), (3, 1, [1, 1, 1]), (1, 1, [1]), (7, 3, [3, 3])],
 )
 def test_a_batch_of_one_is_left_out_where_there_are_others(count: int, size: int, fed_sizes: list[int]) -> None:
-    loader = training_batches(pairs(count), size, 0, False, 0)
+    loader = loaded(pairs(count), size, 0, False, 0)
     assert [len(pictures) for pictures, _ in fed(loader, 0)] == fed_sizes
     assert len(loader) == len(fed_sizes)
+
+
+@pytest.mark.parametrize(("balance", "added"), [(0.5, 2), (0.25, 1), (0.01, 1), (0.99, 3)])
+def test_every_batch_has_its_share_of_added_images(balance: float, added: int) -> None:
+    # 9 images of P, the last 3 of 12 are added ones; steps of their own are as many as P's images fill.
+    loader = training_batches(pairs(12), 3, settings(4, balance=balance), 0)
+    batches = fed(loader, 0)
+    assert [sum(place >= 9 for place in places([batch])) for batch in batches] == [added] * len(batches)
+    assert len(loader) == len(batches) == -(-9 // (4 - added))
+    seen = places(batches)
+    assert set(range(9)) <= set(seen)
+    counts = [seen.count(place) for place in (9, 10, 11)]
+    assert max(counts) - min(counts) <= 1
+
+
+def test_steps_are_spread_over_the_epochs_and_fill_every_batch() -> None:
+    loader = training_batches(pairs(5), 0, settings(4, steps=10, epochs=4), 0)
+    batches = fed(loader, 0)
+    assert [len(pictures) for pictures, _ in batches] == [4, 4, 4]
+    counts = [places(batches).count(place) for place in range(5)]
+    assert set(counts) == {2, 3}
+    assert places(fed(loader, 1)) != places(batches)
+
+
+def test_a_balanced_order_depends_on_seed_and_epoch_alone_and_counts_repeats() -> None:
+    order = Balanced(10, 2, 4, 2, 5, 3)
+    order.set_epoch(2)
+    first = list(order)
+    torch.manual_seed(1)
+    assert list(order) == first
+    assert len(order) == len(first) == 20
+    of_nine = [key for key in first if key[1] == 9]
+    assert sorted(again for *_, again in of_nine) == [0, 1, 2, 3, 4]
+    order.set_epoch(1)
+    assert [index for _, index, _ in order] != [index for _, index, _ in first]
+
+
+def test_an_image_that_comes_again_is_changed_otherwise_and_the_first_time_as_ever() -> None:
+    dataset = training_batches(pairs(3), 1, settings(2, augment=True, balance=0.5), 0).dataset
+    assert torch.equal(dataset[0, 2, 0][0], dataset[0, 2][0])
+    assert not torch.equal(dataset[0, 2, 1][0], dataset[0, 2, 0][0])
+
+
+@pytest.mark.parametrize("added", [0, 5])
+def test_balance_needs_images_of_both_kinds(added: int) -> None:
+    with pytest.raises(InputError, match="balance needs added images beside those of the primary dataset"):
+        training_batches(pairs(5), added, settings(4, balance=0.5), 0)
 
 
 def test_held_out_pictures_come_in_order_and_unchanged() -> None:

@@ -135,3 +135,19 @@ def test_a_base_in_the_hubs_cache_tells_it_too(tmp_path: Path, monkeypatch: pyte
 def test_a_wrong_option_is_refused_with_the_settings() -> None:
     with pytest.raises(InputError, match="option must be one of adsam, got 'bas': did you mean base"):
         settings_for(segmenter_family("adsam"), {"bas": "x"})
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"steps": 2, "epochs": 3}, "steps must be at least 1 in each of the 3 epochs, got 2: pass 3, or fewer epochs"),
+        ({"balance": 0.5, "batch": 1}, "balance needs a batch of at least two images, got 1: pass batch=2 or more"),
+        ({"balance": 1.0}, "balance must be below 1, got 1.0"),
+        ({"rescale": 0.6}, "rescale must be at most 0.5, got 0.6"),
+        ({"tune": "bias"}, "tune must be one of all, norm, got 'bias'"),
+    ],
+)
+def test_settings_of_adapting_are_checked(given: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        settings_for(segmenter_family("deepcrack"), **given)
+    assert line in str(caught.value)

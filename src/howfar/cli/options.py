@@ -61,6 +61,13 @@ _SHAPES: Mapping[str, _Shape] = {
     "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
     "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),
     "by": _Shape(list[str], lambda _: None, lambda names, _: tuple(names), "COLUMN"),
+    "without_labels": _Shape(
+        list[str],
+        lambda _: None,
+        lambda names, _: () if names == ["none"] else tuple(names),
+        "WAY",
+        "Adapt to each dataset so too, without labels: norm (the default), selftrain, or none for no such model.",
+    ),
     "shots": _Shape(str, lambda shots: ",".join(map(str, shots)), lambda text, _: shots_of(text)),
     "background_shots": _Shape(str, lambda _: "", lambda text, _: numbers("background_shots", text)),
     "seeds": _Shape(int, len, lambda count, _: range(count), help="Do all this many times, with the seeds 0, 1 …"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
@@ -40,6 +41,17 @@ def train(
         typer.Option("--background", metavar="DATASET", help="Learn from these images without foreground too; repeat it."),
     ] = None,
     start: Annotated[Path | None, typer.Option(metavar="CKPT", help="Begin with the weights of this checkpoint.")] = None,
+    way: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WAY",
+            help="Adapt the model of --start so: retrain, finetune, norm, norm-tune, scale, selftrain, or finetune+norm.",
+        ),
+    ] = None,
+    site: Annotated[
+        str | None,
+        typer.Option(metavar="DATASET", help="Images of the site, for a way that reads some without labels; else --add's."),
+    ] = None,
     json: options.Json = False,
     **chosen: Unpack[TrainOptions],
 ) -> None:
@@ -50,11 +62,41 @@ def train(
     if out.suffix.lower() != ENDING:
         raise InputError.of("out", f"must end in {ENDING}", str(out), "nothing in such a file can be executed")
     options.prepare_file("out", out)
-    checkpoint = study(primary, model, out, add=add or (), background=background or (), start=start, **chosen)
+    if way is not None or site is not None:
+        given = {"background": background, **chosen}
+        checkpoint = _adapted(primary, out, add or (), start, way, site, given)
+    else:
+        checkpoint = study(primary, model, out, add=add or (), background=background or (), start=start, **chosen)
     if json:
         print_json(checkpoint.card.to_dict())
     else:
         _show(checkpoint, out)
+
+
+def _adapted(
+    primary: str,
+    out: Path,
+    add: Sequence[str],
+    start: Path | None,
+    way: str | None,
+    site: str | None,
+    given: Mapping[str, Any],
+) -> Checkpoint:
+    """Adapt the checkpoint of --start; what it is trained by are its own settings."""
+    from howfar.adaptation import adapt_model
+    from howfar.errors import InputError
+
+    if way is None:
+        raise InputError.of("site", "is of use only with --way", site, "pass --way norm, or leave it out")
+    if start is None:
+        raise InputError.of("way", "needs the model to adapt", way, "pass its checkpoint as --start")
+    place = {name: given[name] for name in ("device", "workers", "progress") if name in given}
+    for name, value in given.items():
+        if name not in place and value is not None:
+            raise InputError.of(
+                name, "must not be given with --way, since the model's own settings are kept", value, "leave it out"
+            )
+    return adapt_model(start, primary, out, way=way, add=add, site=site, **place)
 
 
 def _show(checkpoint: Checkpoint, out: Path) -> None:

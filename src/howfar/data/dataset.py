@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from howfar.data.folder import counted, list_folder
@@ -117,6 +117,10 @@ class Dataset:
         'dry'
         """
         return cls(*list_table(as_location(path), name))
+
+    def without_masks(self) -> Dataset:
+        """Hide all masks, from whatever may not look at them."""
+        return replace(self, items=tuple(replace(item, mask=None) for item in self.items))
 
     def __len__(self) -> int:
         return len(self.items)

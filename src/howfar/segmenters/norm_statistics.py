@@ -58,7 +58,7 @@ def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Netwo
     if squares.ndim != 4 or not len(squares):
         raise InputError.of("squares", "must be (n, 3, h, w), of at least one image", squares.shape)
     adapted = copy.deepcopy(network).eval()
-    layers = [layer for layer in adapted.modules() if isinstance(layer, _BatchNorm) and layer.running_mean is not None]
+    layers = norm_layers(adapted)
     if not layers:
         rule = "must have batch norm layers, whose statistics are what is adapted"
         raise InputError.of("model", rule, type(network).__name__, "train unetplusplus or deepcrack, which have some")
@@ -70,6 +70,11 @@ def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Netwo
     for hook in hooks:
         hook.remove()
     return adapted
+
+
+def norm_layers(network: nn.Module) -> list[_BatchNorm]:
+    """List a network's batch norm layers that keep statistics."""
+    return [layer for layer in network.modules() if isinstance(layer, _BatchNorm) and layer.running_mean is not None]
 
 
 def _statistics(layer: _BatchNorm) -> Mapping[str, Tensor]:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from howfar.testing.adaptation_way_suite import AdaptationWayTests
     from howfar.testing.backbone_suite import BackboneTests
     from howfar.testing.distance_suite import DistanceTests
     from howfar.testing.labelled_perturbation_suite import LabelledPerturbationTests
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from howfar.testing.strategy_suite import StrategyTests
 
 _NAMES = {
+    "AdaptationWayTests": "howfar.testing.adaptation_way_suite",
     "BackboneTests": "howfar.testing.backbone_suite",
     "DistanceTests": "howfar.testing.distance_suite",
     "LabelledPerturbationTests": "howfar.testing.labelled_perturbation_suite",
@@ -30,8 +32,8 @@ _NAMES = {
 }
 
 __all__ = [
-    "BackboneTests", "DistanceTests", "LabelledPerturbationTests", "MetricTests", "RunnerTests", "SegmenterTests", "StoreTests",
-    "StrategyTests",
+    "AdaptationWayTests", "BackboneTests", "DistanceTests", "LabelledPerturbationTests", "MetricTests", "RunnerTests",
+    "SegmenterTests", "StoreTests", "StrategyTests",
 ]  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from howfar.io.checkpoint import STATE, part_key
 from howfar.io.lock import locked
 from howfar.segmenters import build_segmenter, restore_segmenter, segmenter_family
 from howfar.segmenters.checkpoint import Card, Checkpoint
+from howfar.segmenters.norm_parameters import only_norms
 from howfar.training.image_mask_pairs import Example, Pairs, read_pairs, split
 from howfar.training.settings import TrainSettings, check_size, only_side
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
@@ -83,7 +84,7 @@ def fit(
     state = Path(folder) / f"{_identity(task, network, pairs, held)[:16]}{STATE}"
     state.parent.mkdir(parents=True, exist_ok=True)
     with locked(state.parent, shared=True):
-        module, keep = _run(network, task.settings, pairs, held, state, torch_device, workers, progress)
+        module, keep = _run(network, task.settings, pairs, len(task.extra), held, state, torch_device, workers, progress)
         best = keep.weights if task.settings.keep == "best" else None
         weights = module.weights() if best is None else best
         architecture = {} if family.describe is None else family.describe(network)
@@ -105,6 +106,8 @@ def _initial_network(task: Task) -> Any:
             architecture = start.card.architecture if start.card.segmenter == task.segmenter else {}
             network = restore_segmenter(task.segmenter, task.options, architecture)
             fit_state_dict(network, start.state, (), "the checkpoint to begin with")
+    if task.settings.tune == "norm":
+        only_norms(network)
     return network.to(memory_format=torch.channels_last)
 
 
@@ -112,6 +115,7 @@ def _run(
     network: Any,
     settings: TrainSettings,
     pairs: Pairs,
+    added: int,
     held: Pairs | None,
     state: Path,
     device: torch.device,
@@ -144,7 +148,7 @@ def _run(
         with _interruptible():
             trainer.fit(
                 module,
-                training_batches(pairs, settings.batch, settings.seed, settings.augment, workers),
+                training_batches(pairs, added, settings, workers),
                 None if held is None else held_out_batches(held, settings.batch),
                 ckpt_path=state if state.is_file() else None,
                 weights_only=True,

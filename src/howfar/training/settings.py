@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from howfar import keywords, options, registry
 from howfar.errors import InputError
@@ -13,7 +13,7 @@ from howfar.segmenters import SegmenterFamily
 from howfar.settings import checked, declared, picked, refuse_unknown
 
 if TYPE_CHECKING:
-    from howfar.segmenters.checkpoint import Checkpoint
+    from howfar.segmenters.checkpoint import Card, Checkpoint
 
 _FROM_FAMILY = ("size", "epochs", "batch", "loss", "schedule", "rate", "decay")
 
@@ -40,6 +40,10 @@ class TrainSettings(BaseModel):
     keep: options.Keep
     precision: options.TrainingPrecision
     seed: options.Seed
+    steps: options.TrainingSteps = None
+    balance: options.Balance = None
+    rescale: options.Rescale = 0.0
+    tune: options.Tune = "all"
 
 
 def settings_for(
@@ -72,7 +76,20 @@ def settings_for(
         raise InputError.of("patience", rule, settings.patience, remedy)
     registry.load("losses", settings.loss)
     registry.load("schedules", settings.schedule)
+    if settings.steps is not None and settings.steps < settings.epochs:
+        rule = f"must be at least 1 in each of the {settings.epochs} epochs"
+        raise InputError.of("steps", rule, settings.steps, f"pass {settings.epochs}, or fewer epochs")
+    if settings.balance is not None and settings.batch < 2:
+        raise InputError.of("balance", "needs a batch of at least two images", settings.batch, "pass batch=2 or more")
     return settings
+
+
+def settings_of(card: Card) -> TrainSettings | None:
+    """Read the settings of a checkpoint's training, those of earlier versions with defaults; None if it has none."""
+    try:
+        return TrainSettings(**card.settings)
+    except ValidationError:
+        return None
 
 
 def only_side(family: SegmenterFamily, architecture: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:

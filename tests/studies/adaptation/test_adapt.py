@@ -14,6 +14,7 @@ from PIL import Image
 
 import howfar
 from howfar import registry
+from howfar.adaptation.training_again import TUNED
 from howfar.data import Dataset, content_hash
 from howfar.data.hashed_dataset import HashedDataset
 from howfar.demo import write_dataset
@@ -253,9 +254,9 @@ def test_random_has_seeds_of_its_own_in_a_bake_off(folders: list[Path], tmp_path
     }
     found = bakeoff(folders[0], folders[1:3], "deepcrack", out=tmp_path, **chosen)
     assert found.models.groupby("seed")["model"].agg(list).to_dict() == {
-        0: ["M", "near-2", "herding-2", "random-2"],
-        1: ["M", "random-2"],
-        2: ["M", "random-2"],
+        0: ["M", "norm", "near-2", "herding-2", "random-2"],
+        1: ["M", "norm", "random-2"],
+        2: ["M", "norm", "random-2"],
     }
     assert set(found.picks.loc[found.picks["seed"] == 1, "strategy"]) == {"random"}
     assert "1 seed, 3 of random" in found.caption()
@@ -268,7 +269,7 @@ def test_random_has_seeds_of_its_own_in_a_bake_off(folders: list[Path], tmp_path
         "At 2 images of each dataset one seed does not tell whether near or herding beats random: take three or more."
     )
     judged = found.gains[found.gains["dataset"] == "all"].set_index("model")
-    assert judged["over_random"].isna().to_dict() == {"near-2": False, "herding-2": False, "random-2": True}
+    assert judged["over_random"].isna().to_dict() == {"norm": True, "near-2": False, "herding-2": False, "random-2": True}
     assert judged["beats_random"].isna().all()
 
 
@@ -387,3 +388,70 @@ def test_the_folder_may_be_named_from_here(folders: list[Path], tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     found = run(folders, "study", shots=(1,), strategies=("random",), pool=0.5)
     assert all((tmp_path / "study" / name).is_file() for name in found.images["map"])
+
+
+def test_labels_learnt_by_another_way_share_a_model_and_norm_is_each_sites_own(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("howfar.adaptation.training_again.TUNED", {**TUNED, "steps": 2, "epochs": 1})
+    chosen: dict[str, Any] = {"shots": (2,), "strategies": ("random",), "pool_share": 0.5, "way": "finetune+norm"}
+    chosen["without_labels"] = ("norm", "selftrain")
+    found = run(folders, tmp_path, **chosen)
+    assert list(found.models["model"]) == ["M", "norm", "selftrain", "random-2"]
+    assert list(found.models["shots"]) == [0, 0, 0, 2]
+    assert found.models["strategy"].isna().tolist() == [True, True, True, False]
+    models = {
+        file.relative_to(tmp_path / "models/seed0").as_posix(): file
+        for file in sorted((tmp_path / "models").rglob("*.safetensors"))
+    }
+    sites = ("site", "tiles")
+    assert set(models) == {"M.safetensors", "random-2.safetensors", *(
+        f"{model}/{site}.safetensors" for model in ("norm", "selftrain", "random-2") for site in sites
+    )}  # fmt: skip
+    shared = Checkpoint.load(models["random-2.safetensors"])
+    picked = set(found.picks["content"])
+    assert picked <= shared.card.learnt
+    for site in sites:
+        own = Checkpoint.load(models[f"random-2/{site}.safetensors"]).card.data
+        assert own["started_from"] == shared.card.data["started_from"]
+        pool = set(own["adapted"]["contents"])
+        scored = set(found.images.loc[found.images["dataset"] == site, "image"])
+        assert not pool & {contents(folders[1 + sites.index(site)])[name] for name in scored}
+    gains = found.gains[found.gains["dataset"] == "all"].set_index("model")
+    assert set(gains.index) == {"norm", "selftrain", "random-2"}
+    assert gains["gain"].notna().all()
+    before = {name: file.stat().st_mtime_ns for name, file in models.items()}
+    again = run(folders, tmp_path, **chosen)
+    assert {name: file.stat().st_mtime_ns for name, file in models.items()} == before
+    pd.testing.assert_frame_equal(again.gains, found.gains)
+
+
+def test_an_architecture_without_batch_norm_has_no_norm_model(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("howfar.studies.adaptation.study.norm_layers", lambda network: [])
+    found = run(folders, tmp_path, shots=(1,), strategies=("random",))
+    assert list(found.models["model"]) == ["M", "random-1"]
+    assert "deepcrack has no batch norm, so that there is no model that norm adapted" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"way": "finetun"}, "did you mean 'finetune'?"),
+        (
+            {"without_labels": ("finetune",), "pool_share": 0.5},
+            "without_labels must be ways that need no label",
+        ),
+        ({"without_labels": ("selftrain",)}, "pool_share must be given for selftrain"),
+        ({"way": "selftrain"}, "pool_share must be given for selftrain"),
+        ({"way": "finetune", "start": "tuned"}, "start must be anew where the way is not retrain"),
+    ],
+)
+def test_ways_that_do_not_fit_are_refused_before_any_training(
+    folders: list[Path], tmp_path: Path, given: dict[str, Any], line: str
+) -> None:
+    with pytest.raises(HowfarError) as caught:
+        run(folders, tmp_path / "never", **given)
+    assert line in str(caught.value)
+    assert not (tmp_path / "never").exists()

@@ -107,7 +107,7 @@ def test_parts_are_scored_as_if_each_were_a_dataset(
 def test_every_model_has_a_slope_of_both_fs(done: tuple[Adaptation, Path]) -> None:
     found = done[0]
     assert found.slopes[["model", "dataset", "measure"]].to_numpy().tolist() == [
-        [model, "site", measure] for model in ("M", "far-1") for measure in ("f", "f_ods")
+        [model, "site", measure] for model in ("M", "norm", "far-1") for measure in ("f", "f_ods")
     ]
     for row in found.slopes.to_dict("records"):
         images = of(found.images, model=row["model"], dataset="site")

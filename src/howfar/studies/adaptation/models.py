@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from howfar.adaptation import Given, adapted
+from howfar.adaptation.training_again import TUNED
 from howfar.data import Dataset, content_hash, read_bytes
 from howfar.data.hashed_dataset import HashedDataset
 from howfar.errors import HowfarError
+from howfar.io.checkpoint import part_key
 from howfar.pipeline.prediction import Model, load_model, predict
 from howfar.results import Evaluation
 from howfar.segmenters import segmenter_family
@@ -19,7 +22,10 @@ from howfar.studies.adaptation.leak_guard import check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.training.fit import Task, fit
 from howfar.training.image_mask_pairs import Example, fingerprint_of, split
-from howfar.training.settings import TrainSettings
+from howfar.training.settings import TrainSettings, settings_of
+
+MADE_BY = "made_by"
+"""The entry of an adapted checkpoint's data from which a study knows that it need not be made again."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +72,41 @@ class StudyFolder:
             return checkpoint
         return fit(task, self.folder / "models", file, device=self.device, workers=self.workers, progress=self.progress)
 
+    def adapted(self, label: str, way: str, checkpoint: Checkpoint, given: Given) -> Checkpoint:
+        """Load the model of a label if the same way made it of the same weights and images, and adapt otherwise."""
+        site = () if given.site is None else tuple(item.path for item in given.site.items)
+        described = {
+            "way": way,
+            "from": checkpoint.card.weights,
+            "settings": dict(TUNED),
+            "primary": fingerprint_of(given.examples),
+            "picks": [fingerprint_of([pick]) for pick in given.picks],
+            "site": sorted(content_hash(read_bytes(path)) for path in site),
+        }
+        key, file = part_key(described), self.file(label)
+        existing = _load(file)
+        if existing is not None and existing.card.data.get(MADE_BY) == key:
+            return existing
+        found = adapted(checkpoint, way, given)
+        kept = Checkpoint(replace(found.card, data={**found.card.data, MADE_BY: key}), found.state)
+        kept.save(file)
+        return kept
+
+    def given(self, site: Dataset | None, picks: Sequence[Example]) -> Given:
+        """Say what a way of adapting may learn from, beside this folder's other settings."""
+        hidden = None if site is None else site.without_masks()
+        states = self.folder / "models"
+        return Given(
+            self.examples, hidden, tuple(picks), states, device=self.device, workers=self.workers, progress=self.progress
+        )
+
     def loaded(self, checkpoint: Checkpoint) -> Model:
         """Prepare a checkpoint's model for prediction."""
         return load_model(checkpoint, device=self.device)
 
     def signals(self, label: str, model: Model, hashed: HashedDataset) -> Evaluation:
         """Compute label-free signals from the model's maps of a dataset, without looking at its masks."""
-        blind = replace(hashed.dataset, items=tuple(replace(item, mask=None) for item in hashed.dataset.items))
+        blind = hashed.dataset.without_masks()
         maps = [self._maps(label, model, blind, flipped) for flipped in (False, True)]
         return evaluate(blind, maps[0], flipped=maps[1], threshold=0.5, progress=False)
 
@@ -120,7 +154,7 @@ def _same(checkpoint: Checkpoint, task: Task) -> bool:
     return (
         card.segmenter == task.segmenter
         and dict(card.options) == dict(segmenter_family(task.segmenter).checked(task.options))
-        and card.settings == task.settings.model_dump()
+        and settings_of(card) == task.settings
         and card.data["started_from"] == start
         and card.data.get("pretrained", pretrained) == pretrained
         and Counter(card.data["held_out"]) == Counter(content_hash(read_bytes(example.path)) for example in held)

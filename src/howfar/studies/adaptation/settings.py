@@ -13,6 +13,7 @@ from howfar.selection import named
 
 ANEW, TUNED = "anew", "tuned"
 RANDOM = "random"
+RETRAIN = "retrain"
 
 
 class AdaptSettings(BaseModel):
@@ -27,6 +28,8 @@ class AdaptSettings(BaseModel):
     background_shots: options.BackgroundShots
     pool: options.PoolShare
     start: options.Start
+    way: options.Way = RETRAIN
+    without_labels: options.WithoutLabels = ()
     components: options.Components
     bootstrap: options.Bootstrap
     group: options.Group
@@ -53,22 +56,40 @@ class AdaptSettings(BaseModel):
                 raise InputError.of(name, "must be at least 1", list(getattr(settings, name)), remedy)
         for strategy in settings.strategies:
             named(strategy)
+        settings._check_ways()
         return settings
 
+    def _check_ways(self) -> None:
+        from howfar.adaptation import steps_of  # with torch, which whoever only names an arm does not need
+
+        steps_of(self.way)
+        if self.start == TUNED and self.way != RETRAIN:
+            rule = f"must be {ANEW} where the way is not {RETRAIN}"
+            raise InputError.of("start", rule, self.start, "leave it out: the way says what training begins with")
+        learning = [way for way in (self.way, *self.without_labels) if any(step.learns for step in steps_of(way))]
+        if learning and self.pool is None:
+            rule = f"must be given for {learning[0]}, which learns from unlabelled images that may not be scored too"
+            raise InputError.of("pool_share", rule, None, "pass 0.5")
+        for way in self.without_labels:
+            if any(step.needs == "labels" for step in steps_of(way)):
+                raise InputError.of("without_labels", "must be ways that need no label", way, "pass it as way")
+
     def arms(self, seed: int | None = None) -> tuple[Arm, ...]:
-        """List every adapted model: strategies by shots, then background on the most shots; with a seed, those of that seed.
+        """List every adapted model, or a seed's: without labels, strategies by shots, background on the most shots.
 
         Examples
         --------
         >>> from howfar.settings import checked
         >>> given = {"strategies": ("far", "random"), "shots": (1, 7), "background_shots": (3,)}
         >>> [arm.label for arm in AdaptSettings.of(checked(AdaptOptions, given)).arms()]
-        ['far-1', 'far-7', 'random-1', 'random-7', 'far-7-B3', 'random-7-B3']
+        ['norm', 'far-1', 'far-7', 'random-1', 'random-7', 'far-7-B3', 'random-7-B3']
         """
         strategies = self.strategies if seed is None else self.strategies_of(seed)
-        plain = [Arm(strategy, shots) for strategy in strategies for shots in self.shots]
+        zero = [Arm(None, 0, way=way) for way in self.without_labels]
+        plain = [Arm(strategy, shots, way=self.way) for strategy in strategies for shots in self.shots]
         most = max(self.shots)
-        return (*plain, *(Arm(strategy, most, count) for strategy in strategies for count in self.background_shots))
+        blank = [Arm(strategy, most, count, self.way) for strategy in strategies for count in self.background_shots]
+        return (*zero, *plain, *blank)
 
     def strategies_of(self, seed: int) -> tuple[str, ...]:
         """Return the strategies that choose in this seed."""
@@ -82,13 +103,19 @@ class AdaptSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Arm:
-    """Describe an adapted model: trained on the primary dataset, `shots` images of each secondary, and `background` ones."""
+    """Describe an adapted model: by a way, from `shots` images of each secondary that a strategy chose, and `background` ones.
 
-    strategy: str
+    Without a strategy there are no labelled images.
+    """
+
+    strategy: str | None
     shots: int
     background: int = 0
+    way: str = RETRAIN
 
     @property
     def label(self) -> str:
-        """Return the model's name in folders and tables."""
+        """Return the model's name in folders and tables; the way of labelled images is the study's, and not in it."""
+        if self.strategy is None:
+            return self.way
         return f"{self.strategy}-{self.shots}" + (f"-B{self.background}" if self.background else "")

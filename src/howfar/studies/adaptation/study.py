@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from howfar.adaptation import AdaptationWay, steps_of
+from howfar.adaptation.way import THEN
 from howfar.data import Dataset, content_hash, read_bytes
 from howfar.data.hashed_dataset import HashedDataset
 from howfar.errors import InputError
@@ -16,16 +19,19 @@ from howfar.pipeline.prediction import Model
 from howfar.results import Comparison, Provenance
 from howfar.results.adaptation import BASELINE, STRATA, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
+from howfar.segmenters.norm_statistics import norm_layers
 from howfar.studies.adaptation.false_positive_suppression import suppression_of
 from howfar.studies.adaptation.leak_guard import Part
 from howfar.studies.adaptation.models import StudyFolder
-from howfar.studies.adaptation.settings import ANEW, AdaptSettings, Arm
+from howfar.studies.adaptation.settings import ANEW, RETRAIN, AdaptSettings, Arm
 from howfar.studies.adaptation.strata import slopes_of, strata_of
 from howfar.studies.adaptation.tables import gains_of, images_of, model_row, score_row
 from howfar.studies.distance import compare
 from howfar.studies.selection import select
 from howfar.training.image_mask_pairs import Example, examples_of
 from howfar.training.settings import TrainSettings
+
+NORM = "norm"
 
 
 @dataclass
@@ -55,6 +61,7 @@ class Study:
             for each in datasets
             if self.config.group is not None and each.group is None
         ]
+        self._leave_out_ways()
         for seed in self.config.all_seeds:
             self._choose(seed)
         parts = self._parts()
@@ -88,6 +95,16 @@ class Study:
             provenance=Provenance.now(),
             notes=tuple(dict.fromkeys(self.notes)),
         )
+
+    def _leave_out_ways(self) -> None:
+        """Leave out a way without labels that the architecture does not have, such as batch norm statistics, with a note."""
+        network = self._baseline(self.config.all_seeds[0]).build()
+        if norm_layers(network):
+            return
+        kept = tuple(way for way in self.config.without_labels if NORM not in way.split(THEN))
+        if len(kept) < len(self.config.without_labels):
+            self.notes.append(f"{self.storage.segmenter} has no batch norm, so that there is no model that norm adapted")
+        self.config = self.config.model_copy(update={"without_labels": kept})
 
     def _baseline(self, seed: int) -> Checkpoint:
         return self.storage.trained(f"seed{seed}/{BASELINE}", self._settings(seed), ())
@@ -150,8 +167,7 @@ class Study:
         if self.background is not None:
             unseen = self.background.apart_from({example.name for example in drawn}).without(learnt).dataset
             if unseen.items:
-                blank = tuple(replace(item, mask=None) for item in unseen.items)
-                parts.append(Part(self.background, replace(unseen, items=blank), blank=True))
+                parts.append(Part(self.background, unseen.without_masks(), blank=True))
             else:
                 line = "every image was learnt from, so that none is left to measure false positives on"
                 self.notes.append(f"{unseen.name}: {line}")
@@ -181,8 +197,34 @@ class Study:
         order = np.random.default_rng([0, 5]).permutation(len(empty))
         return [empty[index] for index in order[:count]]
 
+    def _adapted(self, seed: int, arm: Arm, path: str) -> Checkpoint:
+        """Give the model that learnt from the labelled images of all datasets, before what is done for each dataset alone."""
+        baseline = self._baseline(seed)
+        if arm.way == RETRAIN:
+            begin = baseline if self.config.start != ANEW else None
+            return self.storage.trained(path, self._settings(seed), self._examples(seed, arm), begin)
+        way = THEN.join(step.name for step in _shared(arm))
+        if not way:
+            return baseline
+        return self.storage.adapted(path, way, baseline, self.storage.given(None, self._examples(seed, arm)))
+
+    def _adapted_to(self, checkpoint: Checkpoint, seed: int, arm: Arm, part: Part, path: str) -> Checkpoint:
+        """Adapt a model to a dataset's unlabelled images: those that may be chosen from, where there is such a share."""
+        way = THEN.join(step.name for step in steps_of(arm.way)[len(_shared(arm)) :])
+        if not way:
+            return checkpoint
+        name = part.hashed.dataset.name
+        site = part.dataset
+        if self.config.pool is not None and part.hashed in self.secondaries:
+            inside = set(part.hashed.divided(self.config.pool, 0)[0])
+            site = replace(part.hashed.dataset, items=tuple(i for i in part.hashed.dataset.items if i.name in inside))
+        picks = [example for example in self._examples(seed, arm) if example.dataset == name] if arm.strategy else []
+        return self.storage.adapted(f"{path}/{name}", way, checkpoint, self.storage.given(site, picks))
+
     def _examples(self, seed: int, arm: Arm) -> list[Example]:
         """Return the examples that an arm adds to the primary dataset's."""
+        if arm.strategy is None:
+            return []
         wanted = {(pick["dataset"], pick["image"]) for pick in self._picked(seed, arm.strategy, arm.shots)}
         labelled = [example for hashed in self.secondaries for example in examples_of(hashed.dataset, hashed.group)]
         chosen = [example for example in labelled if (example.dataset, example.name) in wanted]
@@ -195,20 +237,24 @@ class Study:
         """Train one model, and score it on every part."""
         label, settings = BASELINE if arm is None else arm.label, self._settings(seed)
         path = f"seed{seed}/{label}"
-        if arm is None:
-            checkpoint = self._baseline(seed)
-        else:
-            begin = self._baseline(seed) if self.config.start != ANEW else None
-            checkpoint = self.storage.trained(path, settings, self._examples(seed, arm), begin)
+        checkpoint = self._baseline(seed) if arm is None else self._adapted(seed, arm, path)
         model = self.storage.loaded(checkpoint)
         own = self.storage.held_out(path, model, checkpoint, settings, self.primary) if settings.holdout else None
         threshold = 0.5 if own is None else float(own.scores["ods_threshold"] or 0.5)
         self.models.append(model_row(seed, label, arm, checkpoint, threshold, own))
-        taken = {pick["content"] for pick in self.picks} | set(checkpoint.card.data["contents"])
         for part in parts:
+            own_to_site = checkpoint if arm is None else self._adapted_to(checkpoint, seed, arm, part, path)
+            model = model if own_to_site is checkpoint else self.storage.loaded(own_to_site)
+            taken = {pick["content"] for pick in self.picks} | set(own_to_site.card.learnt)
             evaluation = self.storage.scored(path, model, part.hashed, part.dataset, taken, threshold)
             images = images_of(evaluation, part, self.distances[seed], seed, label, self.storage.folder)
             self.images.append(images)
             self.strata += strata_of(evaluation, images, threshold)
             if part.blank or any(item.mask is not None for item in part.dataset.items):
                 self.scores.append({"seed": seed, "model": label, **score_row(evaluation, images)})
+
+
+def _shared(arm: Arm) -> tuple[AdaptationWay, ...]:
+    """List the first steps of an arm's way that learn from labelled images, of all datasets together."""
+    steps = steps_of(arm.way) if arm.strategy else ()
+    return tuple(itertools.takewhile(lambda step: step.needs != "images", steps))

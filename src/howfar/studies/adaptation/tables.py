@@ -113,7 +113,9 @@ def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptSett
 
 
 def _rival(arm: Arm, config: AdaptSettings) -> str | None:
-    return None if RANDOM not in config.strategies or arm.strategy == RANDOM else Arm(RANDOM, arm.shots, arm.background).label
+    if RANDOM not in config.strategies or arm.strategy in (None, RANDOM):
+        return None
+    return Arm(RANDOM, arm.shots, arm.background, arm.way).label
 
 
 def _spread(images: pd.DataFrame, one: str, other: str | None, dataset: str, config: AdaptSettings) -> Spread | None:

@@ -47,7 +47,7 @@ def images_of(site: Any) -> Dataset:
     parsed = parse(site)
     if not isinstance(parsed, Dataset):
         raise InputError.of("site", "must hold images", f"embeddings: {parsed.name}", "pass the folder of the images")
-    return replace(parsed, items=tuple(replace(item, mask=None) for item in parsed.items))
+    return parsed.without_masks()
 
 
 def read_site(dataset: Dataset, given: Mapping[str, Any], predictions: str | Path, profile: Profile | None) -> ReadSite:

@@ -1,0 +1,186 @@
+"""Summarise the cells of benchmarks/few_labels.py: gains over the model, harm, and the best way chosen on other sites."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from howfar.adaptation import NO_LABEL
+from howfar.studies.adaptation.gains import interval
+
+CELL = ["model", "seed", "site", "draw"]
+CONDITION = ["way", "labels", "tiled"]
+DRAWS = 2_000
+THRESHOLDS = {"f": "its own", "f_share": "P's share", "f_otsu": "Otsu's"}
+RETRAIN_7, RETRAIN_14, FINETUNE_14 = ("retrain", 7, False), ("retrain", 14, False), ("finetune", 14, False)
+
+
+def summary(rows: pd.DataFrame) -> dict[str, Any]:
+    """Compare every way, number of labels and threshold with the model itself, on the images that both were scored on."""
+    found: dict[str, Any] = {"cells": int(rows.groupby([*CELL, *CONDITION]).ngroups)}
+    for model in [*sorted(rows["model"].unique()), "all"]:
+        part = rows if model == "all" else rows[rows["model"] == model]
+        if model == "all" and rows["model"].nunique() == 1:
+            continue
+        found[str(model)] = {
+            "trainings": sorted({f"{name}-{seed}" for name, seed in zip(part["model"], part["seed"], strict=True)}),
+            "sites": sorted(part["site"].unique()),
+            "ways": ways(part),
+            "by site": by_site(part),
+            "without labels against retrain by seven": ratios(part),
+            "seven by the way chosen on the other sites": chosen_blindly(part),
+        }
+    return found
+
+
+def label_of(way: str, labels: int, tiled: bool) -> str:
+    """Name a way with its number of labels."""
+    return f"{labels} labels: {way}" + (", by tiles" if tiled else "")
+
+
+def ways(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give a row for every way and number of labels: mean F, ODS, gains over M by threshold, and harm."""
+    table = []
+    for (labels, way, tiled), part in rows.groupby(["labels", "way", "tiled"], sort=True):
+        site, base = part[part["of"] == "site"], of_model(rows)
+        row: dict[str, Any] = {"labels": int(labels), "way": way, "tiled": bool(tiled), "cells": part.groupby(CELL).ngroups}
+        there = within(base[base["of"] == "site"], common(site, base))
+        row["trainings"] = int(part.groupby(["model", "seed"]).ngroups)
+        row["mean F"], row["mean F of M there"] = round(over_cells(site, "f"), 4), round(over_cells(there, "f"), 4)
+        row["ODS"] = round(over_cells(site, "ods"), 4)
+        row["seconds"] = round(float(part.groupby(CELL)["seconds"].first().median()), 1)
+        for column, name in THRESHOLDS.items():
+            row[f"gain of mean F at {name} threshold"] = gain(base[base["of"] == "site"], site, "f", column)
+        row["gain of ODS"] = ods_gain(base, site)
+        row["P's held-out ODS"] = harm(base, part, "P", "ods")
+        row["other sets' mean F"] = harm(base, part, "other", "f")
+        table.append(row)
+    return table
+
+
+def of_model(rows: pd.DataFrame) -> pd.DataFrame:
+    """Take the rows of the model as it is, predicted whole."""
+    return rows[(rows["way"] == NO_LABEL) & ~rows["tiled"]]
+
+
+def over_cells(rows: pd.DataFrame, column: str) -> float:
+    """Average over images, then draws, then sites and trainings, which count alike."""
+    return float(rows.groupby(CELL)[column].mean().groupby(["model", "seed", "site"]).mean().mean())
+
+
+def differences(base: pd.DataFrame, part: pd.DataFrame, was: str, column: str) -> pd.DataFrame:
+    """Subtract image by image, after averaging over draws, which pick other images for the same training."""
+    keys = ["model", "seed", "site", "image", "photograph"]
+    first, second = base.groupby(keys)[was].mean(), part.groupby(keys)[column].mean()
+    both = (second - first).dropna().rename("difference").reset_index()
+    return both.assign(seed=both["model"] + "-" + both["seed"].astype(str), dataset=both["site"])
+
+
+def gain(base: pd.DataFrame, part: pd.DataFrame, was: str, column: str) -> dict[str, float] | None:
+    """Compute the mean gain and its 95 % interval over photographs and trainings, by the rule of adaptation studies."""
+    both = differences(base, part, was, column)
+    if both.empty:
+        return None
+    low_high = interval(both, DRAWS, np.random.default_rng(zlib.crc32(column.encode())))
+    return {name: round(float(value), 4) for name, value in zip(("mean", "low", "high"), low_high, strict=True)}
+
+
+def ods_gain(base: pd.DataFrame, site: pd.DataFrame) -> dict[str, float] | None:
+    """Compute the mean gain of a site's ODS over sites and trainings, and the worst."""
+    keys = ["model", "seed", "site"]
+    one = site.groupby([*keys, "draw"])["ods"].first()
+    was = base[base["of"] == "site"].groupby(keys)["ods"].first()
+    change = (one - was).dropna()
+    return None if change.empty else {"mean": round(float(change.mean()), 4), "worst": round(float(change.min()), 4)}
+
+
+def harm(base: pd.DataFrame, part: pd.DataFrame, of: str, column: str) -> dict[str, float] | None:
+    """Say how far P's held-out score, or that of the other sets, changes by adapting to a site: mean and worst."""
+    keys = ["model", "seed", "site"]
+    one = part[part["of"] == of].groupby([*keys, "draw", "dataset"])[column].mean()
+    was = base[base["of"] == of].groupby([*keys, "dataset"])[column].mean()
+    change = (one - was).dropna()
+    return None if change.empty else {"mean": round(float(change.mean()), 4), "worst": round(float(change.min()), 4)}
+
+
+def by_site(rows: pd.DataFrame) -> dict[str, Any]:
+    """List mean F and ODS on every site by every way, means over trainings and draws."""
+    site = rows[rows["of"] == "site"]
+    found: dict[str, Any] = {}
+    for (name, labels, way, tiled), part in site.groupby(["site", "labels", "way", "tiled"]):
+        scores = {"mean F": round(over_cells(part, "f"), 4), "ODS": round(over_cells(part, "ods"), 4)}
+        found.setdefault(str(name), {})[label_of(way, labels, tiled)] = scores
+    return found
+
+
+def condition(rows: pd.DataFrame, key: tuple[str, int, bool]) -> pd.DataFrame:
+    """Take the rows of one way, number of labels, and whole or by tiles."""
+    way, labels, tiled = key
+    return rows[(rows["way"] == way) & (rows["labels"] == labels) & (rows["tiled"] == tiled) & (rows["of"] == "site")]
+
+
+def ratios(rows: pd.DataFrame) -> dict[str, Any]:
+    """Divide what each way without labels gains by what seven random labels gain by `retrain`, over the same cells."""
+    retrained = condition(rows, RETRAIN_7)
+    if retrained.empty:
+        return {}
+    found = {}
+    zero = rows[(rows["labels"] == 0) & (rows["of"] == "site")]
+    for (way, tiled), part in zero.groupby(["way", "tiled"]):
+        cells = common(part, retrained)
+        base = within(of_model(rows), cells)
+        mine = gain(base[base["of"] == "site"], within(part, cells), "f", "f")
+        theirs = gain(base[base["of"] == "site"], within(retrained, cells), "f", "f")
+        if (way == NO_LABEL and not tiled) or mine is None or theirs is None:
+            continue
+        ratio = None if theirs["mean"] <= 0 else round(mine["mean"] / theirs["mean"], 2)
+        found[label_of(str(way), 0, bool(tiled))] = {"gain": mine, "gain of retrain": theirs, "ratio": ratio}
+    return found
+
+
+def common(one: pd.DataFrame, other: pd.DataFrame) -> pd.MultiIndex:
+    """List the trainings and sites that both have."""
+    keys = ["model", "seed", "site"]
+    first, second = (pd.MultiIndex.from_frame(part[keys].drop_duplicates()) for part in (one, other))
+    return first.intersection(second)
+
+
+def within(rows: pd.DataFrame, cells: pd.MultiIndex) -> pd.DataFrame:
+    """Keep the rows of some trainings and sites."""
+    return rows[pd.MultiIndex.from_frame(rows[["model", "seed", "site"]]).isin(cells)]
+
+
+def chosen_blindly(rows: pd.DataFrame) -> dict[str, Any]:
+    """Choose for every site the way with seven labels that is best on the other sites, and set it against fourteen labels.
+
+    Ways are compared over the cells that all of them have.
+    """
+    seven = rows[(rows["labels"] == 7) & (rows["of"] == "site") & ~rows["tiled"]]
+    candidates = [part for _, part in seven.groupby("way")]
+    if not candidates:
+        return {}
+    cells = candidates[0].pipe(lambda part: common(part, part))
+    for part in candidates[1:]:
+        cells = cells.intersection(common(part, part))
+    shared = within(seven, cells)
+    means = shared.groupby(["way", "site", "model", "seed", "draw"])["f"].mean().groupby(["way", "site"]).mean().unstack()
+    if means.shape[1] < 2:
+        return {}
+    choices: Mapping[str, str] = {site: str(means.drop(columns=site).mean(axis=1).idxmax()) for site in means.columns}
+    picked = pd.concat([shared[(shared["site"] == site) & (shared["way"] == way)] for site, way in choices.items()])
+    found: dict[str, Any] = {"chosen": choices, "mean F": round(over_cells(picked, "f"), 4)}
+    found["ODS"] = round(over_cells(picked, "ods"), 4)
+    for key in (RETRAIN_14, FINETUNE_14, RETRAIN_7):
+        rival = condition(rows, key)
+        both = common(picked, rival)
+        if len(both):
+            found[f"over {label_of(*key)}"] = {
+                "cells": len(both),
+                "mean F": gain(within(rival, both), within(picked, both), "f", "f"),
+                "ODS": round(over_cells(within(picked, both), "ods") - over_cells(within(rival, both), "ods"), 4),
+            }
+    return found

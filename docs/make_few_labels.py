@@ -1,0 +1,80 @@
+"""Write docs/few-labels.md from the record benchmarks/results/few_labels.json; --check fails where it is not current."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+HERE = Path(__file__).parent
+PAGE, TEMPLATE = HERE / "few-labels.md", HERE / "few-labels.md.j2"
+RECORD = HERE.parent / "benchmarks" / "results" / "few_labels.json"
+TITLES = {"unetplusplus": "UNet++", "deepcrack": "DeepCrack", "frozen": "Frozen encoder", "all": "All architectures"}
+
+
+def gain(value: Mapping[str, float] | None) -> str:
+    """Format a gain with its interval; bold where that lies above 0."""
+    if value is None:
+        return "–"
+    if value["low"] == value["high"] == value["mean"] == 0:
+        return "0"
+    text = f"{value['mean']:+.3f} [{value['low']:+.3f}, {value['high']:+.3f}]".replace("-", "−")
+    return f"**{text}**" if value["low"] > 0 else text
+
+
+def change(value: Mapping[str, float] | None) -> str:
+    """Format a change: its mean, and the worst."""
+    return "–" if value is None else f"{value['mean']:+.3f}, {value['worst']:+.3f}".replace("-", "−")
+
+
+def way(row: Mapping[str, Any]) -> str:
+    """Name a way of adapting, and how the site was predicted."""
+    return f"`{row['way']}`" + (", by tiles" if row["tiled"] else "")
+
+
+def pair(scores: Mapping[str, float]) -> str:
+    return f"{scores['mean F']:.2f} / {scores['ODS']:.2f}"
+
+
+def columns(part: Mapping[str, Any]) -> list[str]:
+    """List the conditions of a model's table by site, in the order of the leaderboard."""
+    rows = [row for row in part["ways"] if row["cells"] > 1]
+    names = [f"{row['labels']} labels: {row['way']}" + (", by tiles" if row["tiled"] else "") for row in rows]
+    return [name for name in names if any(name in scores for scores in part["by site"].values())]
+
+
+def page(record: Mapping[str, Any]) -> str:
+    """Fill the template of the page."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
+    environment.filters |= {"gain": gain, "change": change, "way": way, "pair": pair}
+    results, hardware, libraries = record["results"], record["hardware"], record["libraries"]
+    models = {name: part for name, part in results.items() if isinstance(part, dict)}
+    made = (
+        f"Made by `{record['command']}` of {results['cells']} cells, on {hardware['processor']}, "
+        f"with Python {record['python']} and torch {libraries['torch']}."
+    )
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    sites = sorted({site for part in models.values() for site in part["sites"]})
+    return template.render(models=models, titles=TITLES, sites=sites, columns=columns, made=made)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only compare with the page that is there")
+    text = page(json.loads(RECORD.read_text(encoding="utf-8")))
+    if parser.parse_args().check:
+        if PAGE.read_text(encoding="utf-8") != text:
+            print("docs/few-labels.md is not current: run python docs/make_few_labels.py", file=sys.stderr)
+            return 1
+        return 0
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

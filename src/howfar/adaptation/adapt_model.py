@@ -1,0 +1,100 @@
+"""Adapt one trained model to one site in a call, as `howfar train --way` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from howfar.adaptation.way import Given, adapted, steps_of
+from howfar.data import Dataset, parse
+from howfar.errors import InputError
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.training.added_images import Added, added_examples, check_new
+from howfar.training.image_mask_pairs import examples_of
+
+
+def adapt_model(
+    model: Checkpoint | str | Path,
+    primary: Dataset | str | Path,
+    out: str | Path | None = None,
+    *,
+    way: str = "finetune+norm",
+    add: str | Sequence[Added] = (),
+    site: Dataset | str | Path | None = None,
+    state: str | Path | None = None,
+    tiled: bool = False,
+    device: str = "auto",
+    workers: int = 0,
+    progress: bool = True,
+) -> Checkpoint:
+    """Adapt a trained segmenter to a site by a registered way, from unlabelled images of it, labelled ones, or both.
+
+    Parameters
+    ----------
+    model
+        M, a checkpoint of `howfar.train` or its path. Its own settings of training are kept.
+    primary
+        The dataset that M was trained on, with masks: every way that trains learns from it too.
+    out
+        Where to save the adapted checkpoint; None: nowhere.
+    way
+        A registered way, or several with ``+`` between them, done one after another.
+    add
+        Labelled images of the site, as `howfar.train` takes them: ``SITE:LIST``, or pairs of a dataset and a list or a
+        `Selection`.
+    site
+        Unlabelled images of the site, whose masks are not read; by default the dataset of `add`, where that is one.
+    state
+        Folder of the state that a killed training resumes from; by default ``OUT.state``.
+    tiled
+        Whether the site will be predicted by tiles, so that unlabelled images are read as such.
+    device, workers, progress
+        Where the network runs, how many processes prepare batches, and whether bars are shown.
+
+    Returns
+    -------
+    Checkpoint
+        Its card's data says by which way, to which site and by how many labels it was adapted (``adapted``).
+
+    Raises
+    ------
+    HowfarError
+        An unknown way, one that needs labels or images that are not given, a dataset without masks, images that M was not
+        trained by but holds out, or what the way itself refuses.
+    """
+    steps_of(way)
+    checkpoint = model if isinstance(model, Checkpoint) else Checkpoint.load(model)
+    own = _images(primary, "primary")
+    examples = examples_of(own, checkpoint.card.data.get("group"))
+    picks = added_examples(add)
+    check_new(picks, examples)
+    names = sorted({pick.dataset for pick in picks})
+    if site is None and len(names) > 1:
+        rule = "must be given where images of several datasets are added"
+        raise InputError.of("site", rule, ", ".join(names), "pass the one to adapt to")
+    unlabelled = _images(site, "site") if site is not None else _site_of(add) if picks else None
+    if state is None and out is None:
+        raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
+    folder = Path(state) if state is not None else Path(f"{out}.state")
+    hidden = None if unlabelled is None else unlabelled.without_masks()
+    found = adapted(checkpoint, way, Given(examples, hidden, picks, folder, tiled, device, workers, progress))
+    if out is not None:
+        found.save(out)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+    return found
+
+
+def _images(argument: Dataset | str | Path, name: str) -> Dataset:
+    dataset = argument if isinstance(argument, Dataset) else parse(argument)
+    if not isinstance(dataset, Dataset):
+        raise InputError.of(name, "must be images, not embeddings", dataset.name)
+    return dataset
+
+
+def _site_of(add: str | Sequence[Added]) -> Dataset:
+    """Take the dataset whose images are added for the site."""
+    from howfar.training.added_images import dataset_and_list
+
+    first = add if isinstance(add, str) else add[0]
+    return _images(dataset_and_list(first)[0], "add")

@@ -1,0 +1,18 @@
+"""Adapt as fine-tuning does, with pictures enlarged and shrunk at random."""
+
+from __future__ import annotations
+
+from howfar.adaptation.training_again import trained_on
+from howfar.adaptation.way import AdaptationWay, Given
+from howfar.segmenters.checkpoint import Checkpoint
+
+RESCALE = 0.4
+
+
+def scale(checkpoint: Checkpoint, given: Given) -> Checkpoint:
+    """Go on from M as `finetune` does, with every picture shown 0.6 to 1.4 times as large; without picks on P alone."""
+    balance = {} if given.picks else {"balance": None}
+    return trained_on(checkpoint, given, given.picks, rescale=RESCALE, **balance)
+
+
+SCALE = AdaptationWay("scale", "Go on from M, with pictures shown 0.6 to 1.4 times as large.", "either", scale)

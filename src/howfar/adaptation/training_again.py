@@ -1,0 +1,65 @@
+"""Train a checkpoint's architecture again: anew, or on from its weights, by settings that are its own but for a few."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from howfar.adaptation.way import Given
+from howfar.errors import InputError
+from howfar.pipeline.norm_adaptation import ADAPTED
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.training.fit import Task, fit
+from howfar.training.image_mask_pairs import Example
+from howfar.training.settings import TrainSettings, settings_of
+
+STEPS, EPOCHS = 240, 6
+BALANCE = 0.5
+TUNED: Mapping[str, Any] = {"steps": STEPS, "epochs": EPOCHS, "balance": BALANCE, "keep": "last", "patience": None}
+"""Settings of every way that goes on from M: so many steps, half of each batch images of P, and the last weights kept.
+
+Which weights are best *on the site* cannot be seen on P's held-out photographs, so none are chosen by them; these only tune the
+threshold. The seed stays that of M, whose held-out photographs no way learns from either.
+"""
+
+
+def trained_on(checkpoint: Checkpoint, given: Given, extra: tuple[Example, ...], **changes: Any) -> Checkpoint:
+    """Go on from a checkpoint's weights on P and `extra` images by `TUNED` settings, changed by `changes`."""
+    settings = own_settings(checkpoint).model_copy(update={**TUNED, **changes})
+    return _fitted(checkpoint, given, extra, settings, checkpoint)
+
+
+def trained_anew(checkpoint: Checkpoint, given: Given, extra: tuple[Example, ...]) -> Checkpoint:
+    """Train on P and `extra` images by the settings that the checkpoint itself was trained by, from first weights."""
+    return _fitted(checkpoint, given, extra, own_settings(checkpoint), None)
+
+
+def own_settings(checkpoint: Checkpoint) -> TrainSettings:
+    """Read the settings that a checkpoint was trained by; `InputError` where they are not those of howfar train."""
+    settings = settings_of(checkpoint.card)
+    if settings is None:
+        raise InputError.of("model", "must be a checkpoint of howfar train, with its settings", dict(checkpoint.card.settings))
+    return settings
+
+
+def _fitted(
+    checkpoint: Checkpoint, given: Given, extra: tuple[Example, ...], settings: TrainSettings, start: Checkpoint | None
+) -> Checkpoint:
+    card = checkpoint.card
+    task = Task(
+        segmenter=card.segmenter,
+        options=card.options,
+        primary=str(card.data["primary"]),
+        examples=given.examples,
+        settings=settings,
+        extra=extra,
+        pretrained=card.data.get("pretrained", True),
+        start=start,
+        group=card.data.get("group"),
+    )
+    found = fit(task, given.folder, device=given.device, workers=given.workers, progress=given.progress)
+    if start is not None and ADAPTED in card.data:
+        data = {**found.card.data, ADAPTED: card.data[ADAPTED]}
+        return Checkpoint(replace(found.card, data=data), found.state)
+    return found

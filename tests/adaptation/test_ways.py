@@ -1,0 +1,186 @@
+"""Every registered way of adapting keeps the contract, and ways in a row do what each does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from howfar import registry
+from howfar.adaptation import AdaptationWay, Given, adapted, steps_of
+from howfar.adaptation.finetune import FINETUNE
+from howfar.adaptation.norm import NORM
+from howfar.adaptation.norm_tune import NORM_TUNE
+from howfar.adaptation.retrain import RETRAIN
+from howfar.adaptation.scale import SCALE
+from howfar.adaptation.selftrain import SELFTRAIN
+from howfar.adaptation.training_again import TUNED
+from howfar.data import Dataset
+from howfar.demo import write_dataset
+from howfar.errors import InputError, UnknownNameError
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.testing import AdaptationWayTests
+from howfar.training.image_mask_pairs import examples_of
+from howfar.training.train import train
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_steps() -> object:
+    """Six steps are enough to see that weights change."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("howfar.adaptation.training_again.TUNED", {**TUNED, "steps": 4, "epochs": 2})
+        yield
+
+
+class TestRetrain(AdaptationWayTests):
+    way = RETRAIN
+
+
+class TestFinetune(AdaptationWayTests):
+    way = FINETUNE
+
+
+class TestNorm(AdaptationWayTests):
+    way = NORM
+
+
+class TestNormTune(AdaptationWayTests):
+    way = NORM_TUNE
+
+    def test_only_norms_change(self, ground: object, tmp_path: Path) -> None:
+        found = self.way.adapt(ground.checkpoint, self.given(ground, tmp_path))  # type: ignore[attr-defined]  # the suite's own
+        network = found.build()
+        norms = {
+            f"{name}.{parameter}"
+            for name, layer in network.named_modules()
+            if isinstance(layer, torch.nn.BatchNorm2d)
+            for parameter in layer.state_dict()
+        }
+        changed = {
+            name
+            for name, values in found.state.items()
+            if not torch.equal(values, ground.checkpoint.state[name])  # type: ignore[attr-defined]  # the suite's own
+        }
+        assert changed
+        assert changed <= norms
+
+
+class TestSelftrain(AdaptationWayTests):
+    way = SELFTRAIN
+
+
+class TestScale(AdaptationWayTests):
+    way = SCALE
+
+
+def test_every_way_is_tested_here() -> None:
+    tested = {case.way.name for case in AdaptationWayTests.__subclasses__() if case.__module__ == __name__}
+    assert tested == set(registry.names("adaptation_ways"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ways")
+
+
+@pytest.fixture(scope="module")
+def site(folder: Path) -> Dataset:
+    return Dataset.from_folder(write_dataset(folder / "site", 6, seed=5, size=64))
+
+
+@pytest.fixture(scope="module")
+def primary(folder: Path) -> Dataset:
+    return Dataset.from_folder(write_dataset(folder / "roads", 8, seed=0, size=64))
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path, primary: Dataset) -> Checkpoint:
+    return train(
+        primary, "deepcrack", state=folder / "state", options={"width": 4}, size=32, batch=4, epochs=2, holdout=0.25,
+        pretrained=False, device="cpu", progress=False,
+    )  # fmt: skip
+
+
+def given(primary: Dataset, site: Dataset, folder: Path, picks: int = 2) -> Given:
+    return Given(examples_of(primary), site, examples_of(site)[:picks], folder, device="cpu", progress=False)
+
+
+def test_several_ways_go_on_from_one_another(model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path) -> None:
+    what = given(primary, site, tmp_path)
+    both = adapted(model, "finetune+norm", what)
+    one = NORM.adapt(FINETUNE.adapt(model, what), what)
+    assert both.card.weights == one.card.weights
+    assert both.card.data["adapted"] | {"contents": None} == {
+        "way": "finetune+norm", "share": 0.3, "dataset": "site", "size": 32, "tiled": False, "labels": 2, "contents": None,
+    }  # fmt: skip
+
+
+def test_a_card_says_by_which_way_and_how_many_labels(
+    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
+) -> None:
+    card = adapted(model, "finetune", given(primary, site, tmp_path)).card
+    assert card.data["adapted"] == {"way": "finetune", "dataset": "site", "labels": 2}
+    assert card.data["extra"] == ["site/0001.jpg", "site/0002.jpg"]
+    assert card.settings["balance"] == 0.5
+    assert card.settings["keep"] == "last"
+
+
+def test_after_norm_training_keeps_the_entry(model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path) -> None:
+    card = adapted(model, "norm+finetune", given(primary, site, tmp_path)).card
+    assert card.data["adapted"]["share"] == 0.3
+    assert card.data["adapted"]["way"] == "norm+finetune"
+
+
+def test_fine_tuning_learns_the_site(model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path) -> None:
+    found = FINETUNE.adapt(model, given(primary, site, tmp_path, picks=6))
+    losses = [epoch["loss"] for epoch in found.card.history]
+    assert losses[-1] < losses[0]
+
+
+def test_selftrain_refuses_where_the_model_finds_nothing(
+    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
+) -> None:
+    blind = Checkpoint(replace(model.card, threshold=1.0), model.state)
+    with pytest.raises(InputError, match="way needs images in which the model finds foreground, got 'selftrain'"):
+        SELFTRAIN.adapt(blind, given(primary, site, tmp_path, picks=0))
+
+
+def test_selftrain_learns_from_its_own_masks_and_leaves_labelled_images_their_labels(
+    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
+) -> None:
+    sure = Checkpoint(replace(model.card, threshold=0.01), model.state)
+    what = given(primary, site, tmp_path)
+    card = SELFTRAIN.adapt(sure, what).card
+    names = card.data["extra"]
+    assert names[:2] == ["site/0001.jpg", "site/0002.jpg"]
+    assert len(names) == len(set(names))
+    written = list((tmp_path / "pseudo-masks").iterdir())
+    assert len(written) == len(names) - 2 > 0
+
+
+@pytest.mark.parametrize("way", ["finetune + norm", "norm"])
+def test_names_are_found(way: str) -> None:
+    assert all(isinstance(step, AdaptationWay) for step in steps_of(way))
+
+
+def test_unknown_and_doubled_names_are_one_line() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'finetune'"):
+        steps_of("finetun+norm")
+    with pytest.raises(InputError, match="way must name each way once, got 'norm\\+norm': leave one out"):
+        steps_of("norm+norm")
+
+
+def test_a_way_of_another_package_is_found(monkeypatch: pytest.MonkeyPatch, model: Checkpoint, tmp_path: Path) -> None:
+    twice = AdaptationWay("twice", "Leave everything as it is.", "either", lambda checkpoint, _: checkpoint)
+    monkeypatch.setattr(registry, "load", lambda kind, name: twice)
+    what = Given((), None, (), tmp_path)
+    with pytest.raises(InputError, match="way needs images of the site, with labels or without, got 'twice'"):
+        adapted(model, "twice", what)
+
+
+def test_numbers_are_those_of_the_record() -> None:
+    assert {name: TUNED[name] for name in ("steps", "balance", "keep")} == {"steps": 240, "balance": 0.5, "keep": "last"}
+    assert np.isclose(TUNED["steps"] % TUNED["epochs"], 0)
