@@ -37,7 +37,7 @@ FUNCTIONS = {
     "load_backbone": keywords.BackboneOptions,
 }
 # A network that predicts takes one square where a backbone takes two sides, and one that is trained one precision less; what is
-# read of mirrored maps in one function is made of mirrored images in another; PerSAM's weights take so many steps, a training may.
+# read of mirrored maps in one function is made of mirrored images in another; PerSAM takes steps, a training may.
 TWOFOLD = {"size", "precision", "pretrained", "batch", "flipped", "steps"}
 
 
