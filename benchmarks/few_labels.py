@@ -1,14 +1,15 @@
 """Measure what every way of adapting gains on new sites, with no label, with 1, 3, 7 and 14, over models, seeds and draws.
 
-Reads the models that benchmarks/trained_performance.py makes (--out). Half of each foreign set's photographs may be learnt
-from: as unlabelled images, and, drawn at random one a photograph, as picks; up to 60 images of the other half are scored, by
-every way the same. Each way's maps are scored at the adapted model's own threshold, which P's held-out images tune, and at two
-that are chosen without labels: the one at which the site's predicted share is that of P, and Otsu's. P's held-out images, and
-15 images of each other foreign set, are scored by the adapted weights too: a gain on the site that costs these is harm.
+Reads the models that benchmarks/trained_performance.py makes (--out; benchmarks/vessels.py for --ground vessels). Half of each
+site's photographs may be learnt from: as unlabelled images, and, drawn at random one a photograph, as picks; up to 60 images
+of the other half are scored, by every way the same. Each way's maps are scored at the adapted model's own threshold, which P's
+held-out images tune, and at two that are chosen without labels: the one at which the site's predicted share is that of P, and
+Otsu's. P's held-out images, and 15 images of each other site, are scored by the adapted weights too: a gain on the site that
+costs these is harm.
 
-A cell is a model, a seed, a site, a draw, a way and a number of labels. Cells are kept below --out and, where --rows names a
-file, in that table, so that a measurement of many hours goes on after a kill and on another day: a cell is measured once for
-the same weights. `--summary` reads the table alone. `leaderboard.py` makes the docs' page of the record.
+A cell is a model, a seed, a site, a draw, a way and a number of labels. Cells are kept in the table --rows, so that a
+measurement of many hours goes on after a kill and on another day: a cell is measured once for the same weights. `--summary`
+reads the table alone. docs/make_few_labels.py makes the documentation's page of the record.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import torch
 from few_labels_summary import summary
 from record import leave, parser
 from trained_performance import SECONDARIES
+from vessels import sets as vessel_sets
 
 import howfar
 from adaptation import dataset, primary
@@ -52,7 +54,7 @@ TILED = (NO_LABEL, "norm")
 SCORED, OTHERS = 60, 15
 WITHOUT_SITE = (FURTHER, "scale")
 Made: TypeAlias = dict[tuple[str, int, bool], tuple[howfar.Checkpoint, float]]
-KEYS = ["model", "seed", "site", "draw", "way", "labels", "tiled"]
+KEYS = ["ground", "model", "seed", "site", "draw", "way", "labels", "tiled"]
 
 
 def main() -> None:
@@ -60,10 +62,11 @@ def main() -> None:
     options.add_argument("--data", type=Path)
     options.add_argument("--out", type=Path, help="folder of models; maps and states are kept below it while they are needed")
     options.add_argument("--rows", type=Path, required=True, help="table of all cells' images (.parquet), added to")
+    options.add_argument("--ground", choices=("cracks", "vessels"), default="cracks")
     options.add_argument("--models", nargs="+", default=("unetplusplus", "deepcrack"))
     options.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
     options.add_argument("--draws", type=int, nargs="+", default=(0,))
-    options.add_argument("--sites", nargs="+", default=SECONDARIES)
+    options.add_argument("--sites", nargs="+", help="only these")
     options.add_argument("--labels", type=int, nargs="+", default=tuple(WAYS))
     options.add_argument("--ways", nargs="+", help="of those that are measured by default, only these")
     options.add_argument("--precision", default="bf16", help="of predicting: 32, bf16 or fp16")
@@ -86,7 +89,8 @@ class Table:
 
     def __post_init__(self) -> None:
         if self.file.is_file():
-            self.parts.append(pd.read_parquet(self.file))
+            known = pd.read_parquet(self.file)
+            self.parts.append(known if "ground" in known else known.assign(ground="cracks"))
 
     def rows(self) -> pd.DataFrame:
         """Join all cells' rows."""
@@ -109,6 +113,7 @@ class Table:
 class Subject:
     """Hold a trained model, a site's two halves, and what harm is measured on."""
 
+    ground: str
     model: str
     seed: int
     checkpoint: howfar.Checkpoint
@@ -124,17 +129,18 @@ class Subject:
 
 def subjects(arguments: Any) -> Iterator[Subject]:
     """List models, seeds and sites, the seeds outermost, so that a measurement that is cut short has whole seeds."""
-    p = primary(arguments.data, 300)
-    hashed = {name: HashedDataset.of(dataset(name, arguments.data), None) for name in SECONDARIES}
+    p, sets = ground(arguments)
+    hashed = {one.name: HashedDataset.of(one, None) for one in sets}
     for seed in arguments.seeds:
         for model in arguments.models:
             checkpoint = howfar.Checkpoint.load(arguments.out / "models" / f"{model}-{seed}.safetensors")
             held = set(checkpoint.card.data["held_out"])
             own = replace(p, items=tuple(item for item in p.items if content_hash(item.path.read_bytes()) in held))
-            for site in arguments.sites:
+            for site in arguments.sites or hashed:
                 one = hashed[site]
                 pool, scored = (parted(one, half) for half in one.divided(0.5, 0))
                 yield Subject(
+                    ground=arguments.ground,
                     model=model,
                     seed=seed,
                     checkpoint=checkpoint,
@@ -147,6 +153,13 @@ def subjects(arguments: Any) -> Iterator[Subject]:
                     work=arguments.out / "few" / f"{model}-{seed}-{site}",
                     precision=arguments.precision,
                 )
+
+
+def ground(arguments: Any) -> tuple[howfar.Dataset, tuple[howfar.Dataset, ...]]:
+    """List P and the sites: 300 tiles of DeepCrack and five foreign crack sets, or DRIVE's training photographs and HRF's."""
+    if arguments.ground == "vessels":
+        return vessel_sets(arguments.data)[0], (howfar.Dataset.from_folder(arguments.data / "hrf"),)
+    return primary(arguments.data, 300), tuple(dataset(name, arguments.data) for name in SECONDARIES)
 
 
 def parted(one: HashedDataset, names: Sequence[str]) -> howfar.Dataset:
@@ -180,7 +193,13 @@ def measure(subject: Subject, draw: int, table: Table, arguments: Any) -> None:
             if (arguments.ways and way not in arguments.ways) or (labels == 0 and draw != 0):
                 continue  # without labels there is nothing to draw
             for tiled in (False, True) if labels == 0 and way in TILED else (False,):
-                about = {"model": subject.model, "seed": subject.seed, "site": subject.pool.name, "draw": draw}
+                about = {
+                    "ground": subject.ground,
+                    "model": subject.model,
+                    "seed": subject.seed,
+                    "site": subject.pool.name,
+                    "draw": draw,
+                }
                 about |= {"way": way, "labels": labels, "tiled": tiled, "weights": subject.checkpoint.card.weights}
                 if table.has(about):
                     continue

@@ -22,18 +22,26 @@ RETRAIN_7, RETRAIN_14, FINETUNE_14 = ("retrain", 7, False), ("retrain", 14, Fals
 def summary(rows: pd.DataFrame) -> dict[str, Any]:
     """Compare every way, number of labels and threshold with the model itself, on the images that both were scored on."""
     found: dict[str, Any] = {"cells": int(rows.groupby([*CELL, *CONDITION]).ngroups)}
-    for model in [*sorted(rows["model"].unique()), "all"]:
-        part = rows if model == "all" else rows[rows["model"] == model]
-        if model == "all" and rows["model"].nunique() == 1:
-            continue
-        found[str(model)] = {
-            "trainings": sorted({f"{name}-{seed}" for name, seed in zip(part["model"], part["seed"], strict=True)}),
+    for name, part in parts(rows).items():
+        found[name] = {
+            "trainings": sorted({f"{model}-{seed}" for model, seed in zip(part["model"], part["seed"], strict=True)}),
             "sites": sorted(part["site"].unique()),
             "ways": ways(part),
             "by site": by_site(part),
             "without labels against retrain by seven": ratios(part),
             "seven by the way chosen on the other sites": chosen_blindly(part),
         }
+    return found
+
+
+def parts(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Part the rows by ground and architecture, with all architectures of a ground where there are several."""
+    found = {}
+    for ground, there in rows.groupby("ground"):
+        for model, own in there.groupby("model"):
+            found[f"{model} on {ground}"] = own
+        if there["model"].nunique() > 1:
+            found[f"all on {ground}"] = there
     return found
 
 
@@ -52,7 +60,7 @@ def ways(rows: pd.DataFrame) -> list[dict[str, Any]]:
         row["trainings"] = int(part.groupby(["model", "seed"]).ngroups)
         row["mean F"], row["mean F of M there"] = round(over_cells(site, "f"), 4), round(over_cells(there, "f"), 4)
         row["ODS"] = round(over_cells(site, "ods"), 4)
-        row["seconds"] = round(float(part.groupby(CELL)["seconds"].first().median()), 1)
+        row["seconds"] = round(float(part.groupby(CELL)["seconds"].first().min()), 1)
         for column, name in THRESHOLDS.items():
             row[f"gain of mean F at {name} threshold"] = gain(base[base["of"] == "site"], site, "f", column)
         row["gain of ODS"] = ods_gain(base, site)

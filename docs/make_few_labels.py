@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 PAGE, TEMPLATE = HERE / "few-labels.md", HERE / "few-labels.md.j2"
 RECORD = HERE.parent / "benchmarks" / "results" / "few_labels.json"
 TITLES = {"unetplusplus": "UNet++", "deepcrack": "DeepCrack", "frozen": "Frozen encoder", "all": "All architectures"}
+GROUNDS = {"cracks": "cracks", "vessels": "vessels of the eye"}
 
 
 def gain(value: Mapping[str, float] | None) -> str:
@@ -41,6 +42,12 @@ def pair(scores: Mapping[str, float]) -> str:
     return f"{scores['mean F']:.2f} / {scores['ODS']:.2f}"
 
 
+def title(name: str) -> str:
+    """Name a part of the record: an architecture on a ground."""
+    model, ground = name.split(" on ")
+    return f"{TITLES.get(model, model)} on {GROUNDS.get(ground, ground)}"
+
+
 def columns(part: Mapping[str, Any]) -> list[str]:
     """List the conditions of a model's table by site, in the order of the leaderboard."""
     rows = [row for row in part["ways"] if row["cells"] > 1]
@@ -59,8 +66,7 @@ def page(record: Mapping[str, Any]) -> str:
         f"with Python {record['python']} and torch {libraries['torch']}."
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    sites = sorted({site for part in models.values() for site in part["sites"]})
-    return template.render(models=models, titles=TITLES, sites=sites, columns=columns, made=made)
+    return template.render(models=models, title=title, columns=columns, made=made)
 
 
 def main() -> int:
