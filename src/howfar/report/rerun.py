@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from howfar.keywords import TrainingOptions
 from howfar.relation.model_selection import worth_using
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation import Adaptation
@@ -120,7 +121,7 @@ def rerun_adaptation(adaptation: Adaptation) -> str:
     """
     chosen = dict(adaptation.settings)
     options, training = chosen.pop("options", {}), dict(chosen.pop("training", {}))
-    training.pop("seed", None)
+    training = {name: value for name, value in training.items() if name in TrainingOptions.__annotations__}
     lines = ["import howfar", "", "adaptation = howfar.adapt(", f"    {argument(adaptation.primary, adaptation.sources)},"]
     lines += [_adapted_datasets(adaptation, "", adaptation.secondaries), f"    {adaptation.segmenter!r},", f"    out={OUT!r},"]
     lines += [f"    {name}={value!r}," for name, value in chosen.items()]

@@ -231,3 +231,9 @@ def test_changes_that_round_to_nothing_do_not_disagree() -> None:
 
 def test_without_scores_no_disagreement_is_claimed(study: Adaptation) -> None:
     assert words.disagreement(replace(study, scores=study.scores.assign(ods=np.nan))) == "Neither could be measured."
+
+
+def test_a_model_without_labels_is_told_of_first(study: Adaptation) -> None:
+    model, line = words.by_number(told(study, "norm", gain=0.05, low=0.02, high=0.08))[0]
+    assert model == "norm"
+    assert line.startswith("no label, M adapted to the unlabelled images of each: +0.050 [+0.020, +0.080], wholly above 0.")

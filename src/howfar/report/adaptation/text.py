@@ -143,9 +143,9 @@ def any_beats(adaptation: Adaptation) -> str:
 
 
 def by_number(adaptation: Adaptation) -> list[tuple[str, str]]:
-    """Write a sentence for every number of images of the chosen strategy."""
+    """Write a sentence for every way without labels, and for every number of images of the chosen strategy."""
     sentences = []
-    for model in by_shots(adaptation, strategy_of(adaptation)):
+    for model in (*_without_labels(adaptation), *by_shots(adaptation, strategy_of(adaptation))):
         change = gain(adaptation, model)
         if change is None or not change.known:
             continue
@@ -155,8 +155,14 @@ def by_number(adaptation: Adaptation) -> list[tuple[str, str]]:
         if not change.bounded:
             lies = "too few photographs for an interval"
         rest = f"{_best(adaptation, model)}{_beside(adaptation, model)}"
-        sentences.append((model, f"{count} of each, {_images(total)} in all: {change}, {lies}.{rest}"))
+        of = f"{count} of each, {_images(total)} in all" if count else "no label, M adapted to the unlabelled images of each"
+        sentences.append((model, f"{of}: {change}, {lies}.{rest}"))
     return sentences
+
+
+def _without_labels(adaptation: Adaptation) -> list[str]:
+    models = arms(adaptation)
+    return [str(name) for name in models.loc[models["strategy"].isna(), "model"]]
 
 
 def suppressed(adaptation: Adaptation) -> str:
