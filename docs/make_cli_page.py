@@ -44,7 +44,14 @@ def row(parameter: Any) -> str:
     else:
         names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
         default = default_of(parameter)
-    return f"| {names} | {(getattr(parameter, 'help', None) or '').replace('|', chr(92) + '|')} | {default} |"
+    meaning = f"{getattr(parameter, 'help', None) or ''}{choices(parameter)}"
+    return f"| {names} | {meaning.replace('|', chr(92) + '|')} | {default} |"
+
+
+def choices(parameter: Any) -> str:
+    """Say which words a parameter may be, where the terminal shows them beside its name."""
+    shown = parameter.metavar or ""
+    return f" One of {', '.join(shown.strip('<>').split('|'))}." if shown.startswith("<") and "|" in shown else ""
 
 
 def default_of(option: Any) -> str:

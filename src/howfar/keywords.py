@@ -75,10 +75,7 @@ class MatrixOptions(StudyExecution, BackboneOptions, total=False):
     """Declare the options of `howfar.matrix`."""
 
     components: options.Components
-    projection: Annotated[
-        options.Projection,
-        options.But({"help": "Fit the components to each pair of datasets (pair), to all together (joint), or to none."}),
-    ]
+    projection: Annotated[options.Projection, options.NO_PRIMARY]
     scale: options.Scale
     seed: options.Seed
     bootstrap: Annotated[options.Bootstrap, options.But({"default": 0})]

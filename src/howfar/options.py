@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from howfar import protocols
+from howfar import protocols, registry
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,8 @@ class Option:
         Names on the command line, where they do not follow from the name in Python.
     was
         An earlier name, which is understood too.
+    choices
+        Words that a text may be, where its type does not list them; other packages may add some.
     """
 
     default: Any
@@ -43,6 +45,7 @@ class Option:
     free: bool = False
     flags: tuple[str, ...] = ()
     was: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,13 @@ Components = Annotated[int, Option(DEFAULT_COMPONENTS, "Keep this many principal
 Projection = Annotated[
     Space, Option("pair", "Fit components to each pair of datasets, to the primary, to all (joint), or to none.")
 ]
+NO_PRIMARY: Final = But(
+    {
+        "help": "Fit the components to each pair of datasets (pair), to all together (joint), or to none.",
+        "choices": ("pair", "joint", "none"),
+    }
+)
+"""Changes the projection where no dataset is the primary one."""
 Scales = Literal["none", "layers"]
 Scale = Annotated[Scales, Option("none", "Divide each layer of a feature by its spread (layers), or do not.")]
 Seed = Annotated[int, Option(0, "Draw all that is random with this seed.", _NATURAL)]
@@ -103,7 +113,10 @@ Stored = protocols.Store | str | Path | None
 Store = Annotated[
     Stored, Option(None, "Keep features in this folder or URL (s3://, gs://, az://), not in the cache.", free=True)
 ]
-Runner = Annotated[str | protocols.Runner, Option("local", "Compute here (local), or on a cluster (ray).", free=True)]
+Runner = Annotated[
+    str | protocols.Runner,
+    Option("local", "Compute here (local), or on a cluster (ray).", free=True, choices=tuple(registry.OURS["runners"])),
+]
 BatchSize = Annotated[
     _Count, Option(None, "Compute this many images at once; by default 16, or what a GPU fits.", _COUNT, free=True)
 ]
@@ -113,7 +126,7 @@ Progress = Annotated[bool, Option(True, "Show progress on stderr, or in the note
 Memory = Annotated[
     str | int | None, Option(None, "Keep howfar's own arrays below this size: 512MB, 1.5GiB, or bytes.", free=True)
 ]
-Device = Annotated[str, Option("auto", "Run the network there: auto, cpu or cuda.", free=True)]
+Device = Annotated[str, Option("auto", "Run the network there.", free=True, choices=("auto", "cpu", "cuda"))]
 
 # Which URLs datasets may hold.
 Hosts = Sequence[str] | str
@@ -161,9 +174,19 @@ Group = Annotated[
     _Text, Option(None, "Name photographs by the first group of this regular expression: '(.+)-[0-9]+' for tiles.")
 ]
 Estimator = Annotated[
-    str, Option("auto", "Estimate by this; auto takes the best judged, if choosing beats predicting the mean.")
-]
-Task = Annotated[str, Option("segmentation", "Evaluate a segmentation, a classification or a detection.", free=True)]
+    str,
+    Option(
+        "auto", "Estimate by this; auto takes the best judged, if choosing beats predicting the mean.",
+        choices=("auto", *registry.OURS["estimators"]),
+    ),
+]  # fmt: skip
+Task = Annotated[
+    str,
+    Option(
+        "segmentation", "Evaluate a segmentation, a classification or a detection.", free=True,
+        choices=tuple(registry.OURS["metrics"]),
+    ),
+]  # fmt: skip
 Tolerance = Annotated[float, Option(0.0, "Let prediction and mask agree within this distance.", unit="pixels", free=True)]
 Iou = Annotated[_Number, Option(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
 MinScore = Annotated[_Number, Option(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
@@ -182,7 +205,12 @@ Truth = Annotated[_Path, Option(None, "Read true boxes (detection): JSON as the 
 # How a certificate is made.
 Measure = Annotated[
     _Text,
-    Option(None, "Certify this: mean_f (the default), f or iou of the summed pixels, ods, ois …; accuracy; mean_f1, f1 …"),
+    Option(
+        None,
+        "Certify this; by default mean_f, accuracy or mean_f1, as the task is. Segmentation: one of mean_f, mean_iou, "
+        "mean_precision, mean_recall, ois, false_positive_rate (means over images), f, iou, precision, recall, "
+        "false_positive_share, ods (of summed pixels). Detection: one of mean_f1, f1, precision, recall.",
+    ),
 ]
 Until = Annotated[
     _Text,
@@ -199,8 +227,10 @@ Pretrained = Annotated[bool | str | Path, Begin]
 Side = Annotated[_Count, Option(None, "Resize pictures to a square of this side.", _POSITIVE, "pixels")]
 Epochs = Annotated[_Count, Option(None, "Pass over the images this many times.", _POSITIVE)]
 Batch = Annotated[_Count, Option(None, "Learn from this many images at a time.", _POSITIVE)]
-Loss = Annotated[_Text, Option(None, "Minimise this loss: bce, dice, bce_dice, soft_iou, bce_iou or deepcrack.")]
-Schedule = Annotated[_Text, Option(None, "Let the learning rate follow this schedule: constant, cosine, poly or step.")]
+Loss = Annotated[_Text, Option(None, "Minimise this loss.", choices=tuple(registry.OURS["losses"]))]
+Schedule = Annotated[
+    _Text, Option(None, "Let the learning rate follow this schedule.", choices=tuple(registry.OURS["schedules"]))
+]
 Rate = Annotated[_Number, Option(None, "Learn at this rate where it is highest.", {**_POSITIVE, **_FINITE})]
 Decay = Annotated[_Number, Option(None, "Let weights decay by this.", {**_NATURAL, **_FINITE})]
 Augment = Annotated[bool, Option(True, "Flip, turn, recolour and blur pictures.")]
@@ -222,8 +252,12 @@ TrainingPrecision = Annotated[Literal["32", "bf16"], Option("32", "Train in 32 b
 # What an adaptation study trains.
 Shots = Annotated[Sequence[int], Option((1, 3, 7), "Add this many images of each secondary; 0 is the baseline.", _SOME)]
 Strategies = Annotated[
-    Sequence[str], Option(("far",), "Choose images by this strategy, or by all.", _SOME, flags=("--strategy",))
-]
+    Sequence[str],
+    Option(
+        ("far",), "Choose images by this strategy, or by all.", _SOME, flags=("--strategy",),
+        choices=(*registry.OURS["strategies"], "all"),
+    ),
+]  # fmt: skip
 Seeds = Annotated[Sequence[int], Option((0,), "Train and choose anew with each of these seeds.", _SOME)]
 RandomSeeds = Annotated[Sequence[int], Option((), "Train only the baseline and the strategy random with these further seeds.")]
 PoolShare = Annotated[

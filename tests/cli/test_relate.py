@@ -86,7 +86,12 @@ def test_verdicts_estimates_and_notes_are_printed_and_the_run_completed(
     lines, text = out.splitlines(), " ".join(out.split())
     assert lines[0] == found.caption()
     assert lines[0].startswith("F at threshold 0.")
-    assert lines[1].split()[:5] == ["dataset", "n", "mean", "near", "half"]
+    assert lines[1].split()[:6] == ["dataset", "n", "mean", "mean,", "near", "half"]
+    for line, one in zip(lines[2:4], found.datasets, strict=True):
+        near, far = one.halves
+        own = found.images[found.images["dataset"] == one.name]["performance"].mean()
+        assert (near.n * near.mean + far.n * far.mean) / (near.n + far.n) == pytest.approx(own)
+        assert line.split()[3:5] == [format_number(near.mean, 3), format_number(far.mean, 3)]
     assert [line.split()[:3] for line in lines[2:4]] == [list(cells[:3]) for cells in found.table()[1]]
     assert found.pooled_verdict is not None
     verdicts = [f"{one.name}: {one.verdict.text}" for one in found.datasets]

@@ -7,6 +7,8 @@ import pytest
 
 import howfar
 from howfar.figures.matrix import arranged, matrix_map, matrix_relative
+from howfar.figures.style import ON_DARK, ON_LIGHT
+from howfar.report.svg import PAGE_COLOURS
 from howfar.results.matrix import Matrix
 
 
@@ -37,6 +39,13 @@ def test_numbers_and_names_are_those_of_the_table(draw: object) -> None:
     np.testing.assert_array_equal(axes.images[0].get_array(), square.to_numpy())
     assert [text.get_text() for text in axes.texts] == [f"{value:.2f}" for value in square.to_numpy().ravel()]
     figure.canvas.draw()
+
+
+def test_numbers_on_cells_keep_their_colour_on_a_dark_page() -> None:
+    axes = next(one for one in matrix_map(made(4)).axes if one.images)
+    colours = {text.get_color() for text in axes.texts}
+    assert colours == {ON_DARK, ON_LIGHT}
+    assert not colours & set(PAGE_COLOURS)
 
 
 @pytest.mark.parametrize(("count", "named", "numbered"), [(2, True, True), (13, True, False), (61, False, False)])

@@ -94,6 +94,23 @@ def test_tables_sort_by_number_and_back(heard: tuple[Any, list[str]]) -> None:
     assert noise == []
 
 
+def test_a_table_says_where_it_goes_on_beyond_the_edge(heard_related: tuple[Any, list[str]]) -> None:
+    page, noise = heard_related
+    hint = "getComputedStyle(document.querySelector('{} .wide:has(table)'), '::before').content"
+    assert page.evaluate(hint.format("#distances")) == "none"
+    page.set_viewport_size({"width": 390, "height": 900})
+    for section in ("#distances", "#performance", "#estimates"):
+        page.wait_for_function(f"document.querySelector('{section} .wide:has(table)').classList.contains('overflowing')")
+        assert page.evaluate(hint.format(section)) == '"Swipe sideways for the rest."'
+    assert noise == []
+
+
+def test_the_code_of_a_rerun_fits_a_phone(heard: tuple[Any, list[str]]) -> None:
+    page, _ = heard
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert page.evaluate("(code => code.scrollWidth <= code.clientWidth)(document.querySelector('#made pre'))")
+
+
 def test_follows_the_dark(heard: tuple[Any, list[str]]) -> None:
     page, _ = heard
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -129,7 +146,7 @@ def test_a_study_sorts_by_gain_and_follows_the_dark(heard_study: tuple[Any, list
     button = page.locator("#gains table").first.get_by_role("button", name="all", exact=True)
     button.click()
     first = "document.querySelector('#gains table').tBodies[0].rows[{}].cells[0].textContent"
-    assert page.evaluate(first.format(0)) == "random-1"
+    assert page.evaluate(first.format(0)) == "norm"
     button.click()
     assert page.evaluate(first.format(0)) == "far-7"
     page.emulate_media(color_scheme="dark")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.spatial.distance import cdist
 
 import howfar
 from howfar.cli.main import run
 from howfar.errors import InputError
+from howfar.pipeline.slice_energies import slice_energies
 from howfar.results import Comparison, Relation
+from howfar.significance import holm
+from howfar.studies.slices import distance_slices
 
 QUICK = {"progress": False, "baselines": False, "rivals": False}
 
@@ -81,6 +86,54 @@ def test_the_far_camera_stands_first_and_the_small_one_last(found: Comparison) -
     days = {each.value for each in found.slices if each.column == "day"}
     assert days == {"", "monday"}
     assert {each.dataset for each in found.slices} == {"site"}
+
+
+def test_energy_by_slice_is_that_of_the_slice_alone_in_the_space_of_its_dataset(found: Comparison) -> None:
+    site, cameras = found.datasets[0], [each for each in found.slices if each.column == "camera"]
+    rows = found.images[found.images["dataset"] == "site"]
+    space = rows[[f"pc{number}" for number in range(1, site.components + 1)]].to_numpy()
+    assert site.self_distance is not None
+    within_p = site.self_distance * 29 / 30
+    for each in cameras:
+        inside = (rows["camera"] == each.value).to_numpy()
+        between = 2 * rows["i_dist_mean"].to_numpy()[inside].mean()
+        assert each.energy == pytest.approx(between - within_p - cdist(space[inside], space[inside]).mean())
+    far, near, small = cameras
+    for each in (far, near):
+        assert each.energy is not None
+        assert each.energy_ci is not None
+        assert each.energy_ci[0] < each.energy < each.energy_ci[1]
+        assert (each.energy_p_value or 0) >= (each.energy_p_value_raw or 1)
+    assert (far.energy or 0) > (near.energy or 0)
+    assert (far.energy_p_value or 1) < 0.05
+    raw = [each.energy_p_value_raw for each in cameras]
+    assert [each.energy_p_value for each in cameras] == holm(raw)
+    assert (small.energy_ci, small.energy_p_value, small.energy_p_value_raw) == (None, None, None)
+
+
+def test_a_slice_that_is_its_whole_dataset_has_the_energy_of_the_dataset(found: Comparison) -> None:
+    site = found.datasets[0]
+    rows = found.images[found.images["dataset"] == "site"].assign(camera="A")
+    (whole,) = distance_slices(rows, [site], replace(found.settings, by=("camera",)), found.primary.n)
+    assert whole.energy == pytest.approx(site.energy)
+    assert whole.energy_ci is not None
+    assert whole.energy_p_value is None
+
+
+def test_the_test_of_energies_finds_slices_that_differ_and_seldom_others() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.normal(size=(40, 3))
+    small = []
+    for _ in range(60):
+        s = rng.normal(size=(40, 3))
+        given = (s, cdist(s, p).mean(axis=1), cdist(p, p).mean(), np.repeat([0, 1], 20))
+        first, second = slice_energies(*given, bootstrap=0, permutations=99, rng=rng).values()
+        assert first.p_value == pytest.approx(second.p_value, abs=0.2)
+        small.append(first.p_value is not None and first.p_value <= 0.1)
+    assert np.mean(small) < 0.22
+    s[20:] *= 4.0
+    spread = slice_energies(s, cdist(s, p).mean(axis=1), cdist(p, p).mean(), np.repeat([0, 1], 20), bootstrap=0, rng=rng)
+    assert spread[1].p_value == 0.001
 
 
 def test_the_run_comes_back_with_its_slices(found: Comparison, sites: Path) -> None:

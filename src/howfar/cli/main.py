@@ -9,17 +9,19 @@ import typer
 
 import howfar
 from howfar import registry
+from howfar.cli.command_groups import HeadedGroup, head_of
 from howfar.cli.outcomes import INTERRUPTED, STOPPED, fail, outcome
 
 app = typer.Typer(
     name="howfar",
+    cls=HeadedGroup,
     help="How far are new images from what a vision model was trained on?",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 for _name in registry.OURS["commands"]:
-    app.command(_name)(registry.load("commands", _name))
+    app.command(_name, rich_help_panel=head_of(_name))(registry.load("commands", _name))
 
 
 def _print_version(wanted: bool) -> None:
@@ -79,6 +81,6 @@ def _add_installed() -> None:
                 function = registry.load("commands", name)
                 if not callable(function):
                     raise TypeError(f"{function!r} is no function")
-                app.command(name)(function)
+                app.command(name, rich_help_panel=head_of(name))(function)
             except Exception as error:
                 fail(f"the command {name} cannot be loaded ({type(error).__name__}: {error})", 1)

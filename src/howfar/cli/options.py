@@ -25,6 +25,8 @@ DATASET = (
     "A folder of images (or with images/ inside), a CSV or Parquet table, .tar shards, Parquet with image bytes, a Hugging "
     "Face dataset (a saved folder, or hf://owner/name), the URL of any, .npy embeddings; NAME=PATH names it."
 )
+BESIDE = 48
+"""Characters up to which the words that an option may be stand beside its name."""
 NEEDED = ("howfar.pipeline", "torch", "timm", "onnxruntime")
 """What takes a cluster's workers some seconds to load, which they have while the backbone is loaded here."""
 BACKBONE = "Measure by this one of `howfar backbones`, or by timm:MODEL, transformers:MODEL or onnx:FILE."
@@ -127,8 +129,38 @@ def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     shape = _SHAPES.get(name) or _Shape(_text(kind), lambda default: default, lambda value, _: value)
     sentence = shape.help or option.help.removesuffix(".") + ("; repeat it." if shape.kind == list[str] else ".")
     default = shape.shown(option.default)
-    shown = typer.Option(*option.flags, metavar=shape.metavar, help=sentence)
+    metavar, listed = (shape.metavar, "") if shape.kind is bool else choices_shown(shape.metavar, choices_of(kind, option))
+    shown = typer.Option(*option.flags, metavar=metavar, help=f"{sentence}{listed}")
     return _named(name, Annotated[shape.kind | None if default is None else shape.kind, shown], default)
+
+
+def choices_of(kind: Any, option: Option) -> tuple[str, ...]:
+    """Return the words that an option may be: those it declares, else those of its type where that lists them.
+
+    Examples
+    --------
+    >>> from howfar.options import Space
+    >>> choices_of(Space, Option("pair", "Fit components."))
+    ('pair', 'primary', 'joint', 'none')
+    """
+    words = get_args(kind)
+    return option.choices or (words if all(isinstance(word, str) for word in words) else ())
+
+
+def choices_shown(metavar: str | None, choices: Sequence[str]) -> tuple[str | None, str]:
+    """Show the words that an option may be: beside its name where they are few, else in a sentence after its help.
+
+    Examples
+    --------
+    >>> choices_shown(None, ["local", "ray"]), choices_shown("FILE", [])
+    (('<local|ray>', ''), ('FILE', ''))
+    >>> choices_shown(None, ["constant", "cosine", "polynomial", "exponential", "warm restarts"])
+    (None, ' One of constant, cosine, polynomial, exponential, warm restarts.')
+    """
+    beside = f"<{'|'.join(choices)}>"
+    if not choices or len(beside) <= BESIDE:
+        return (beside if choices else metavar), ""
+    return metavar, f" One of {', '.join(choices)}."
 
 
 def _text(kind: Any) -> Any:

@@ -24,7 +24,9 @@ def predict(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write the maps to this folder, one PNG an image.")],
     mean: Annotated[Triple | None, typer.Option(help="Subtract this of each channel of 0-1, for an .onnx network.")] = None,
     std: Annotated[Triple | None, typer.Option(help="Divide each channel by this, for an .onnx network.")] = None,
-    output: Annotated[str | None, typer.Option(help="Read logits or probabilities of an .onnx network.")] = None,
+    output: Annotated[
+        str | None, typer.Option(metavar="<logits|probabilities>", help="Read these of an .onnx network; by default logits.")
+    ] = None,
     channel: Annotated[int | None, typer.Option(help="Take this channel of an .onnx network for the foreground.")] = None,
     json: options.Json = False,
     **chosen: Unpack[PredictOptions],

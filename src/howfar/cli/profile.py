@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 
 ENDING = ".howfar"
+OTHER_ERRORS = (
+    "Estimators by distance may have other errors here than in `howfar relate`: a profile measures in a subspace fitted to the "
+    "primary alone, as `howfar compare --projection primary`, which by default fits one to each pair of datasets."
+)
 
 
 @options.command(ProfileOptions)
@@ -61,6 +65,7 @@ def _show(reference: Profile, out: Path) -> None:
     if reference.expected is not None and reference.expected.judgements:
         header = ("estimator", "kind", "sets", "images", "MAE (image)", "MAE (set)", "coverage", "AUROC", "AURC")
         print_table(to, header, [_cells(judgement) for judgement in reference.expected.judgements], ("AURC", "kind"))
+        to.print(OTHER_ERRORS, markup=False, soft_wrap=True)
     print_skipped(to, reference.skipped[:SHOWN], "")
     print_paths(to, {"profile": out})
 

@@ -82,12 +82,14 @@ def show(result: Shown, files: Mapping[str, Path | None], optional: Sequence[str
 
 def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]]], small: str) -> None:
     """Print the first slices, which are the worst, and say where the rest are and how many are too small to say anything."""
+    from howfar.results.slices import ENERGY
+
     header, rows = cells
     if not rows:
         return
     to.print("")
     to.print("By slice, the worst first", style="bold", markup=False)
-    print_table(to, header, rows[:SHOWN])
+    print_table(to, header, rows[:SHOWN], [name for name in ENERGY if name in header])
     if len(rows) > SHOWN:
         to.print(f"{len(rows) - SHOWN} more slices are in the JSON and in the report", markup=False)
     if small:

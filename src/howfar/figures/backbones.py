@@ -14,7 +14,22 @@ from matplotlib.figure import Figure
 from howfar.figures.frame import log_ticks, name_legend, without_edges
 from howfar.figures.registration import Caption, registered
 from howfar.figures.relative_distance import AXIS, SHAPES
-from howfar.figures.style import INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, look, name_rows, name_text, plain
+from howfar.figures.style import (
+    INK,
+    MUTED,
+    ON_DARK,
+    ON_LIGHT,
+    PAPER,
+    WIDTH,
+    Look,
+    blank,
+    drawing,
+    head,
+    look,
+    name_rows,
+    name_text,
+    plain,
+)
 from howfar.numbers import format_number, signed
 from howfar.results.backbones import BackboneComparison
 
@@ -135,7 +150,8 @@ def _triangle(axes: Axes, names: Sequence[str], values: Mapping[tuple[str, str],
     for column, row in combinations(range(size), 2):
         value = values[names[row], names[column]]
         cells[row, column] = np.nan if value is None else value
-        colour = PAPER if abs(cells[row, column]) > 0.65 else INK
+        # A cell without a value is as the page behind it.
+        colour = INK if value is None else ON_DARK if abs(value) > 0.65 else ON_LIGHT
         axes.text(column, row, signed(cells[row, column]), ha="center", va="center", fontsize=8.5, color=colour)
     axes.imshow(cells, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
     name_rows(axes, [name_text(name, 24) for name in names])

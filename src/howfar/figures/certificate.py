@@ -45,10 +45,15 @@ def certificate_steps(certificate: Certificate) -> Figure:
             axes.axhline(asked, color=COLOURS[1], linestyle="--", linewidth=1)
         axes.set_ylim(0, 1)
         axes.set_xlabel("labels")
-        axes.set_ylabel("performance")
+        axes.set_ylabel("share" if certificate.of_false_positives else "performance")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(visible=True, axis="both")
     return figure
+
+
+def _has_predictions(certificate: Certificate) -> bool:
+    # What is predicted is performance, which false positives are not.
+    return len(_pairs(certificate)) > 1 and not certificate.of_false_positives
 
 
 def _sample_caption(certificate: Certificate) -> Caption:
@@ -62,7 +67,7 @@ def _sample_caption(certificate: Certificate) -> Caption:
     )
 
 
-@registered(_sample_caption, shows=lambda certificate: len(_pairs(certificate)) > 1)
+@registered(_sample_caption, shows=_has_predictions)
 def certificate_sample(certificate: Certificate) -> Figure:
     """Draw predicted against measured performance of the labelled images."""
     known = np.array(_pairs(certificate))

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from howfar.arrays import Float64Array
 from howfar.figures.frame import without_edges
 from howfar.figures.registration import Caption, registered
-from howfar.figures.style import INK, MUTED, PAPER, WIDTH, blank, drawing, head, name_text, plain
+from howfar.figures.style import INK, MUTED, ON_DARK, ON_LIGHT, PAPER, WIDTH, blank, drawing, head, name_text, plain
 from howfar.numbers import format_number
 from howfar.results.matrix import Matrix
 
@@ -145,7 +145,7 @@ def _map(axes: Axes, square: pd.DataFrame, low: float, high: float) -> Any:
         for (row, column), value in np.ndenumerate(values):
             text = "–" if np.isnan(value) else f"{value:.2f}"
             dark = not np.isnan(value) and value > low + 0.6 * (high - low)
-            axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=PAPER if dark else INK)
+            axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=ON_DARK if dark else ON_LIGHT)
     without_edges(axes)
     axes.tick_params(colors=INK if count <= NAMED else MUTED)
     return image

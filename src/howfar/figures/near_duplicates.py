@@ -34,9 +34,14 @@ def _caption(comparison: Comparison) -> Caption:
 
 def shown_pairs(comparison: Comparison) -> pd.DataFrame:
     """Return the pairs that are nearly equal and have files to show: the primary's first, then those that agree least."""
+    table = ordered_pairs(comparison)
+    return table[(table["kind"] == "near") & table["path"].astype(bool) & table["other_path"].astype(bool)]
+
+
+def ordered_pairs(comparison: Comparison) -> pd.DataFrame:
+    """Order all pairs as figure and table show them: the primary's first, and of these those that agree least first."""
     table = comparison.near_duplicates
-    near = table[(table["kind"] == "near") & table["path"].astype(bool) & table["other_path"].astype(bool)]
-    order = near.assign(_of_primary=near["other_dataset"] != comparison.primary.name)
+    order = table.assign(_of_primary=table["other_dataset"] != comparison.primary.name)
     return order.sort_values(["_of_primary", "agreement"], kind="stable").drop(columns="_of_primary")
 
 

@@ -21,6 +21,8 @@ MUTED = "#59636e"
 GRID = "#d8dee4"
 PAPER = "#ffffff"
 PRIMARY = "#8b949e"
+ON_DARK, ON_LIGHT = "#fefefe", "#1e2227"
+"""Numbers on coloured cells, which stay as they are where a dark page gives ink and paper other colours."""
 WIDTH = 9.0
 I_DIST = r"I$^{\mathrm{dist}}$"
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 LONG = 12
+_OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 
 
@@ -71,7 +72,8 @@ def _raised(text: str) -> Markup:
     return Markup(str(escape(text)).replace("^dist", "<sup>dist</sup>"))
 
 
-def _bound(text: str) -> str:
-    """Hold numbers to their signs and intervals together, so that no line breaks between."""
+def _bound(text: str) -> Markup:
+    """Hold numbers to their signs, intervals and the options of commands together, so that no line breaks between."""
     held = re.sub(r"(?<=\d) (?=%)|(?<=\b[pτ]) (?=[=<] )|(?<=\b[pτ] [=<]) |(?<=%) (?=CI)", "\u00a0", text)
-    return _INTERVAL.sub(lambda interval: interval[0].replace(" ", "\u00a0"), held)
+    whole = _INTERVAL.sub(lambda interval: interval[0].replace(" ", "\u00a0"), held)
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', str(escape(whole))))

@@ -1,5 +1,5 @@
 "use strict";
-// Everything can be read without this: it lets tables be sorted, and opens what is folded before printing.
+// Everything can be read without this: it lets tables be sorted, says which are wider than the page, and opens what is folded before printing.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const key = (row, column) => {
@@ -25,6 +25,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+// Says where a table goes on beyond the edge, which overlaid scroll bars do not show.
+const watch = new ResizeObserver((entries) => {
+  for (const { target } of entries) target.classList.toggle("overflowing", target.scrollWidth > target.clientWidth + 1);
+});
+for (const wide of document.querySelectorAll(".wide")) watch.observe(wide);
 window.addEventListener("beforeprint", () => {
   for (const folded of document.querySelectorAll("details")) folded.open = true;
 });

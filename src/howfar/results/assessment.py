@@ -55,6 +55,8 @@ class SiteAnswer:
         What to do.
     to_label
         Images to label first, where that is what to do; the command of `next` names the same.
+    false_positive_share
+        Share of the pixels that are predicted, of a site whose masks hold no foreground, where F is undefined; None of others.
     """
 
     dataset: str
@@ -77,6 +79,7 @@ class SiteAnswer:
     answer: str
     next: NextStep
     to_label: tuple[str, ...] = ()
+    false_positive_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -171,12 +174,13 @@ def gate_word(inside: bool | None) -> str:
 
 
 def _cells(site: SiteAnswer) -> tuple[str, ...]:
+    blank = site.false_positive_share is not None
     return (
         site.dataset,
         str(site.n),
         gate_word(site.inside),
-        format_interval(site.estimate, site.low, site.high),
-        "–" if site.estimate is None else f"{100 * site.level:.0f} %",
+        "undefined" if blank else format_interval(site.estimate, site.low, site.high),
+        "–" if site.estimate is None or blank else f"{100 * site.level:.0f} %",
         "–" if site.measured is None else f"{site.measured:.2f}",
         _listed(site),
         site.next.action,
@@ -185,7 +189,7 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
 
 def _listed(site: SiteAnswer) -> str:
     """Count the probable failures, in brackets where that is not to be believed."""
-    if site.listed is None:
+    if site.listed is None or site.false_positive_share is not None:
         return "–"
     counted = f"{site.listed} of {site.n}"
     return f"({counted})" if site.inside is False and site.measured is None else counted

@@ -170,6 +170,11 @@ class Certificate(Result):
     def __len__(self) -> int:
         return len(self.sample)
 
+    @property
+    def of_false_positives(self) -> bool:
+        """Tell whether it is certified how much is predicted where there is nothing, of which less is better."""
+        return self.metric.startswith("false_positive")
+
     def save(self, file: str | Path) -> Path:
         """Write one JSON file, or ``certificate.json`` into a folder, and return the path of what was named."""
         path = self._file(file)
@@ -226,7 +231,8 @@ class Certificate(Result):
         of = f"{self.labelled} of {len(self.sample)} drawn images labelled, {self.n:,} in all"
         if self.value is None:
             thing = "an object" if self.task == "detection" else "foreground"
-            why = f"undefined on the labelled images, as where none holds {thing}" if self.labelled else "not known yet"
+            blank = "each" if self.of_false_positives else "none"
+            why = f"undefined on the labelled images, as where {blank} holds {thing}" if self.labelled else "not known yet"
             return f"{self.dataset}: {self.words}, {why}; {of}"
         interval = format_interval(self.value, self.low, self.high, ".3f")
         return f"{self.dataset}: {self.words}: {interval}, {100 * self.level:g} % interval; {of}"

@@ -287,8 +287,17 @@ class Relation(Result):
     slices: tuple[PerformanceSlice, ...] = ()
 
     def table(self) -> Cells:
-        """Return header and formatted cells, one row a labelled set."""
-        header = ("dataset", "n", "mean", "near half", "far half", "Spearman [95 % CI]", "slope [95 % CI]", "verdict")
+        """Return header and formatted cells, one row a labelled set; halves have the mean of their images, as the set has."""
+        header = (
+            "dataset",
+            "n",
+            "mean",
+            "mean, near half",
+            "mean, far half",
+            "Spearman [95 % CI]",
+            "slope [95 % CI]",
+            "verdict",
+        )
         return header, [_cells(dataset) for dataset in self.datasets]
 
     def caption(self) -> str:
@@ -314,7 +323,7 @@ class Relation(Result):
 
 def _cells(dataset: DatasetRelation) -> tuple[str, ...]:
     numbers = (None, None) if dataset.trend is None else (dataset.trend.spearman, dataset.trend.slope)
-    halves = [format_number(part.performance_common, 3) for part in dataset.halves] or ["–", "–"]
+    halves = [format_number(part.mean, 3) for part in dataset.halves] or ["–", "–"]
     return (
         dataset.name,
         str(dataset.scored),

@@ -10,6 +10,7 @@ from howfar.results.tables import Cells
 
 EMPTY = "(empty)"
 SMALL = "too small"
+ENERGY = ("energy [95 % CI]", "p of energy")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class DistanceSlice:
     bootstrap interval over the slice's images, the primary's held fixed; `beyond_95` the share of images whose percentile among
     the primary's own is above 95; `difference` the slice's `relative` less that of the rest of its dataset; `p_value` that of a
     permutation test of "this slice is as far as the rest", after Holm's correction over the column's slices, `p_value_raw`
-    before it. None stands where a value is undefined, or the slice is `small`: too small to say anything.
+    before it. `energy` is the slice's energy distance from the primary, with `energy_ci` and the p-values of its own test of
+    the same, alike. None stands where a value is undefined, or the slice is `small`: too small to say anything.
     """
 
     dataset: str
@@ -36,6 +38,10 @@ class DistanceSlice:
     p_value: float | None
     p_value_raw: float | None
     small: bool
+    energy: float | None = None
+    energy_ci: tuple[float, float] | None = None
+    energy_p_value: float | None = None
+    energy_p_value_raw: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,19 @@ def distance_table(slices: Sequence[DistanceSlice]) -> Cells:
     [('camera = B', 'site', '4', '1.250', '50 %', '–', 'too small')]
     """
     header = ("slice", "dataset", "n", "relative [95 % CI]", "over 95th percentile", "less the rest", "p")
+    # Slices that an earlier version made have none.
+    known = any(each.energy is not None for each in slices)
     rows: list[tuple[str, ...]] = []
     for each in slices:
         distance = _with_interval(each.relative, each.relative_ci)
         far = "–" if each.beyond_95 is None else share(each.beyond_95)
-        rows.append((_name(each), each.dataset, str(each.n), distance, far, signed(each.difference, 3), _p(each)))
-    return header, rows
+        energy = (format_number(each.energy), SMALL if each.small else format_p(each.energy_p_value))
+        if each.energy is not None and each.energy_ci is not None:
+            low, high = (format_number(end) for end in each.energy_ci)
+            energy = (f"{energy[0]} [{low}, {high}]", energy[1])
+        numbers = (str(each.n), distance, far, signed(each.difference, 3), _p(each))
+        rows.append((_name(each), each.dataset, *numbers, *(energy if known else ())))
+    return (*header, *(ENERGY if known else ())), rows
 
 
 def performance_table(slices: Sequence[PerformanceSlice]) -> Cells:

@@ -10,9 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from howfar.data import Dataset
 from howfar.errors import InputError
+from howfar.pipeline.pairs import KEPT
+from howfar.pipeline.slice_energies import SliceEnergy, slice_energies
 from howfar.results import Comparison, DatasetSummary, Features, Settings
 from howfar.results.slices import DistanceSlice
 from howfar.settings import nearest
@@ -78,7 +81,7 @@ def with_slices(comparisons: Iterable[Comparison], secondaries: Sequence[Dataset
     made = []
     for comparison in comparisons:
         images = with_further_columns(comparison.images, further)
-        slices = distance_slices(images, comparison.datasets, comparison.settings)
+        slices = distance_slices(images, comparison.datasets, comparison.settings, comparison.primary.n)
         made.append(replace(comparison, images=images, slices=slices))
     return tuple(made)
 
@@ -108,12 +111,14 @@ def table_column(images: pd.DataFrame, column: str) -> str:
     return f"{PREFIX}{column}" if column in OWN_COLUMNS or column in images else column
 
 
-def distance_slices(images: pd.DataFrame, datasets: Sequence[DatasetSummary], settings: Settings) -> tuple[DistanceSlice, ...]:
+def distance_slices(
+    images: pd.DataFrame, datasets: Sequence[DatasetSummary], settings: Settings, primary: int
+) -> tuple[DistanceSlice, ...]:
     """Compute the distances of each slice, the farthest first and those too small to say anything last.
 
-    Holm's correction is over all slices of a column, whatever the dataset.
+    Holm's correction is over all slices of a column, whatever the dataset. `primary` counts P's images.
     """
-    rows = [row for column in settings.by for row in _by_column(images, datasets, settings, column)]
+    rows = [row for column in settings.by for row in _by_column(images, datasets, settings, column, primary)]
     return tuple(sorted(rows, key=lambda row: (settings.by.index(row.column), row.small, -_order(row), row.dataset, row.value)))
 
 
@@ -122,9 +127,9 @@ def _order(row: DistanceSlice) -> float:
 
 
 def _by_column(
-    images: pd.DataFrame, datasets: Sequence[DatasetSummary], settings: Settings, column: str
+    images: pd.DataFrame, datasets: Sequence[DatasetSummary], settings: Settings, column: str, primary: int
 ) -> Iterator[DistanceSlice]:
-    found = []
+    found, energies = [], list[SliceEnergy | None]()
     for dataset in datasets:
         rows = images[images["dataset"] == dataset.name]
         names, numbers = slice_numbers(rows, column)
@@ -134,9 +139,34 @@ def _by_column(
         draws = {"bootstrap": settings.bootstrap, "permutations": settings.permutations}
         means = slice_means(rows["i_dist_mean"].to_numpy(dtype=np.float64), numbers, rng=rng, **draws)
         found += [(dataset, names[number], rows[numbers == number], mean) for number, mean in means.items()]
+        measured = _energies(rows, numbers, dataset, primary, draws, rng.spawn(1)[0])
+        energies += [measured.get(number) for number in means]
     adjusted = corrected([(dataset.name, mean.p_value) for dataset, *_, mean in found])
-    for (dataset, value, rows, mean), p_value in zip(found, adjusted, strict=True):
-        yield _slice(dataset, column, value, rows, mean, p_value)
+    of_energy = corrected([(row[0].name, each and each.p_value) for row, each in zip(found, energies, strict=True)])
+    for (dataset, value, rows, mean), energy, p_value, p_energy in zip(found, energies, adjusted, of_energy, strict=True):
+        made = _slice(dataset, column, value, rows, mean, p_value)
+        if energy is not None:
+            raw = energy.p_value
+            made = replace(made, energy=energy.energy, energy_ci=energy.ci, energy_p_value=p_energy, energy_p_value_raw=raw)
+        yield made
+
+
+def _energies(
+    rows: pd.DataFrame,
+    numbers: NDArray[np.int64],
+    dataset: DatasetSummary,
+    primary: int,
+    draws: Mapping[str, int],
+    rng: np.random.Generator,
+) -> dict[int, SliceEnergy]:
+    """Measure the energy distances of a dataset's slices; none where the table of images does not hold all its components."""
+    columns = [f"pc{number}" for number in range(1, dataset.components + 1)]
+    if dataset.components > KEPT or not set(columns) <= set(rows):
+        return {}
+    scores = rows[columns].to_numpy(dtype=np.float64)
+    # A single image has no distance from others; of all pairs of P's images 1/n are an image with itself.
+    within = 0.0 if dataset.self_distance is None else dataset.self_distance * (primary - 1) / primary
+    return slice_energies(scores, rows["i_dist_mean"].to_numpy(dtype=np.float64), within, numbers, rng=rng, **draws)
 
 
 def corrected(tests: Sequence[tuple[str, float | None]]) -> list[float | None]:
@@ -157,7 +187,7 @@ def corrected(tests: Sequence[tuple[str, float | None]]) -> list[float | None]:
     return [adjusted[key] for key in keys]
 
 
-def slice_numbers(rows: pd.DataFrame, column: str) -> tuple[list[str], np.ndarray[Any, np.dtype[np.int64]]]:
+def slice_numbers(rows: pd.DataFrame, column: str) -> tuple[list[str], NDArray[np.int64]]:
     """Number the values of a column in order, and say which each row has; an absent one is "".
 
     Examples

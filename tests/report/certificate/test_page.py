@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -44,6 +45,20 @@ def test_before_there_are_labels(tmp_path: Path) -> None:
 def test_too_few_labels_for_every_stratum(tmp_path: Path) -> None:
     text = words(made(1), tmp_path)
     assert "1 of 16 drawn images is labelled: too few for an estimate" in text
+
+
+def test_false_positives_are_no_performance(tmp_path: Path) -> None:
+    given = {"metric": "false_positive_rate", "words": "share of images"}
+    text = words(replace(made(12), **given), tmp_path)
+    assert "On values the share of images is 0." in text
+    assert "was predicted to reach" not in text
+    assert figures(tmp_path) == {"steps.svg", "steps.png"}
+
+
+def test_labels_of_images_in_which_nothing_is_defined(tmp_path: Path) -> None:
+    none = tuple(replace(one, performance=None) for one in made(16).sample)
+    text = words(replace(made(16), sample=none, value=None, low=None, high=None), tmp_path)
+    assert "16 of 16 drawn images are labelled, in none of which the mean performance is defined." in text
 
 
 def test_some_labels(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_pairs_are_counted_and_listed(copied: Comparison) -> None:
         [copied.primary.name, "1", "1", "0"],
         [f"{copied.datasets[0].name} itself", "0", "1", "0"],
     ]
-    equal, mirrored, own = ([cell.text for cell in row[2:]] for row in tables.pairs(copied).rows)
+    mirrored, equal, own = ([cell.text for cell in row[2:]] for row in tables.pairs(copied).rows)
     assert equal == ["equal to", "p1.png", copied.primary.name, "100 %", "content"]
     assert mirrored == ["nearly, mirrored,", "p2.png", copied.primary.name, "90 %", "hash"]
     assert own[-2:] == ["70 %", "features"]
@@ -55,6 +55,8 @@ def test_the_figure_shows_nearly_equal_pairs_of_p_first(copied: Comparison, six:
     assert words.shows(copied)
     assert not words.shows(six)
     assert shown_pairs(copied)["agreement"].tolist() == [0.9, 0.7]
+    listed = [row[0].text for row in tables.pairs(copied).rows if row[2].text.startswith("nearly")]
+    assert shown_pairs(copied)["image"].tolist() == listed
     figure = near_duplicates(copied, limit=1)
     figure.draw_without_rendering()
     seen = "\n".join(text.get_text() for text in figure.findobj(Text))

@@ -115,7 +115,7 @@ def test_parts_are_the_papers_f_mu_sigma(related: Relation) -> None:
         "0.444 at 0.41",
         "−0.040",
     ]
-    assert [one.title for one in table.columns][1:3] == ["nearest half", "nearest half, re\u2011tuned"]
+    assert [one.title for one in table.columns][1:3] == ["nearest half (pooled)", "nearest half, re\u2011tuned"]
 
 
 def test_without_thresholds_nothing_is_re_tuned(related: Relation) -> None:

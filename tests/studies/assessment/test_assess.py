@@ -13,11 +13,13 @@ from PIL import Image
 
 import howfar
 from howfar.errors import HowfarError, InputError, MissingPathError
-from howfar.results import Comparison, Relation
+from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.assessment import Assessment
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.studies.assessment import assess as module
+from howfar.studies.assessment.blank_sites import blank_site
+from howfar.studies.assessment.next_step import Commands, next_of_blank
 from howfar.weights.state_dicts import hash_state_dict
 
 QUICK: dict[str, Any] = {
@@ -136,6 +138,46 @@ def test_a_killed_run_goes_on_with_the_maps_that_it_made(places: Path, tmp_path:
     again = made(places, tmp_path / "run", model=network())
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "maps").rglob("*.png")} == before
     assert [site.dataset for site in again.sites] == list(SITES)
+
+
+def test_a_site_without_foreground_has_no_f_and_is_told_how_often_some_is_predicted(places: Path, tmp_path: Path) -> None:
+    blank = Path(shutil.copytree(places / "walls", tmp_path / "blank"))
+    files = sorted((blank / "images").iterdir())
+    (blank / "masks").mkdir()
+    for file in files[1:]:
+        Image.new("L", (48, 48)).save(blank / "masks" / f"{file.stem}.png")
+    maps = Path(shutil.copytree(places / "maps", tmp_path / "maps"))
+    shutil.copytree(maps / "walls", maps / "blank")
+    sites = [places / "near", places / "mid", blank]
+    found = howfar.assess(places / "road", sites, tmp_path / "run", predictions=maps, partial=True, **QUICK).sites[-1]
+    truth = howfar.evaluate(blank, maps / "blank", threshold=0.5, partial=True, progress=False)
+    assert (found.measured, found.scored) == (None, 0)
+    assert found.answer.startswith(
+        "blank: none of its 5 masks holds foreground: F is undefined. Some is predicted in 5 of them"
+    )
+    assert truth.scores["false_positive_share"] is not None
+    assert found.false_positive_share is not None
+    assert 0 < found.false_positive_share < 1
+    assert found.next.command.split("--predictions")[1].split()[1:5] == ["-k", "8", "--metric", "false_positive_rate"]
+    assert Assessment.load(tmp_path / "run").table()[1][0][3:5] == ("undefined", "–")
+    Image.new("L", (48, 48)).save(blank / "masks" / f"{files[0].stem}.png")
+    whole = blank_site(howfar.evaluate(blank, maps / "blank", threshold=0.5, progress=False))
+    assert whole is not None
+    assert (whole.n, whole.masked, whole.whole) == (6, 6, True)
+    commands = Commands("p=/p", {"blank": "blank=/b"}, "", Path("maps"), Path("run"))
+    assert next_of_blank("blank", whole, commands).action == "check"
+    assert blank_site(howfar.evaluate(places / "near", maps / "near", threshold=0.5, progress=False)) is None
+
+
+def test_a_limit_is_drawn_of_the_primary_images_that_have_maps(places: Path, tmp_path: Path) -> None:
+    maps = Path(shutil.copytree(places / "maps", tmp_path / "maps"))
+    for file in sorted((maps / "road").iterdir())[:4]:
+        file.unlink()
+    sites = [places / "near", places / "mid"]
+    howfar.assess(places / "road", sites, tmp_path / "run", predictions=maps, limit=3, **QUICK)
+    own = Evaluation.load(tmp_path / "run" / "performance" / "road.parquet")
+    assert (own.n, own.scored) == (3, 3)
+    assert set(own.images["image"].map(lambda name: Path(name).stem)) <= {file.stem for file in (maps / "road").iterdir()}
 
 
 def test_another_comparison_in_the_folder_takes_the_answers_away(places: Path, tmp_path: Path) -> None:

@@ -17,11 +17,13 @@ from certified_site import write_site
 from howfar.data import content_hash
 from howfar.data.probability_map_files import write_map
 from howfar.errors import InputError, LeakError
+from howfar.keywords import CertifyOptions
 from howfar.pipeline.prediction import Model, load_model
 from howfar.results import Provenance
 from howfar.results.certificate import Certificate
 from howfar.sampling import Sample, draw, mean
 from howfar.segmenters.checkpoint import Card
+from howfar.settings import declared
 from howfar.studies.certification.estimates import first, parse_until, sample_of
 from howfar.studies.certification.measures import MEASURES
 
@@ -54,7 +56,10 @@ def values(count: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return predicted, np.clip(predicted**2 + rng.normal(0, 0.1, count), 0, 1)
 
 
-@pytest.mark.parametrize("metric", MEASURES)
+FALSE = [name for name in MEASURES if name.startswith("false_positive")]
+
+
+@pytest.mark.parametrize("metric", [name for name in MEASURES if name not in FALSE])
 def test_with_all_labels_it_is_the_evaluation(metric: str, place: Path) -> None:
     found = certify(place, COUNT, labels=place / "truth", metric=metric, threshold=0.4)
     measured = evaluation(place, threshold=0.4)
@@ -62,6 +67,56 @@ def test_with_all_labels_it_is_the_evaluation(metric: str, place: Path) -> None:
     wanted = {**measured.scores, **means}[metric]
     assert found.value == found.low == found.high == pytest.approx(wanted, abs=1e-12)
     assert (found.metric, found.threshold, found.labelled) == (metric, 0.4, COUNT)
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site whose masks are blank but for one, and some of whose maps show nothing."""
+    folder = tmp_path_factory.mktemp("blank")
+    _, truth, maps = write_site(folder, COUNT, seed=1)
+    for file in sorted(truth.iterdir())[1:]:
+        Image.new("L", (32, 32)).save(file)
+    for file in sorted(maps.iterdir())[::3]:
+        Image.new("L", (32, 32)).save(file)
+    return folder
+
+
+@pytest.mark.parametrize("metric", FALSE)
+def test_false_positives_are_those_of_the_evaluation(metric: str, blank: Path) -> None:
+    found = certify(blank, COUNT, labels=blank / "truth", metric=metric, threshold=0.4)
+    measured = evaluation(blank, threshold=0.4)
+    own = measured.images[measured.images["true"] == 0]
+    wanted = {
+        "false_positive_share": measured.scores["false_positive_share"],
+        "false_positive_rate": (own["predicted_foreground"] > 0).mean(),
+    }[metric]
+    assert 0 < wanted < 1
+    assert found.value == found.low == found.high == pytest.approx(wanted, abs=1e-12)
+    some = certify(blank, 12, labels=blank / "truth", metric=metric, threshold=0.4)
+    assert some.low is not None
+    assert some.high is not None
+    assert some.low <= wanted <= some.high
+
+
+def test_labels_that_are_blank_certify_false_positives_when_f_is_undefined(blank: Path, place: Path, tmp_path: Path) -> None:
+    given = {"labels": blank / "truth", "threshold": 0.4, "out": tmp_path, "seed": 1}
+    first_look = certify(blank, 8, **given)
+    assert first_look.value is None
+    assert "none holds foreground" in first_look.caption()
+    assert "--metric false_positive_rate, the same labels" in first_look.notes[-1]
+    second = certify(blank, 8, **given, metric="false_positive_rate")
+    assert [one.image for one in second.sample] == [one.image for one in first_look.sample]
+    assert second.value is not None
+    assert all(one.performance in (0.0, 1.0) for one in second.sample)
+    none = certify(place, 8, labels=place / "truth", metric="false_positive_rate")
+    assert none.value is None
+    assert "each holds foreground" in none.caption()
+
+
+def test_the_help_names_every_metric() -> None:
+    said = declared(CertifyOptions)["metric"].option.help
+    listed = said.replace("(means over images)", "").replace("(of summed pixels)", "").replace(".", ",").split("one of ")[1]
+    assert {name.strip() for name in listed.split(",")} - {"Detection: "} >= set(MEASURES)
 
 
 def test_it_is_the_estimate_of_the_sampling_module(place: Path) -> None:

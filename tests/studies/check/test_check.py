@@ -99,6 +99,11 @@ def test_a_certificate_counts_for_its_dataset(file: Path, estimated: dict[str, A
     assert found.batches[0].source == "certified"
     assert found.batches[0].value == certificate.value
     assert howfar.check(file, rows(5, 30), RULES, certificate=[replace(certificate, dataset="new")]).exit_code == 3
+    false = replace(certificate, dataset="new", metric="false_positive_rate")
+    with pytest.raises(
+        InputError, match="certificate must be of performance, of which more is better, got 'false_positive_rate'"
+    ):
+        howfar.check(file, rows(5, 30), RULES, certificate=false)
     with pytest.raises(InputError, match="certificate must be of one of new, got 'other'"):
         howfar.check(file, rows(5, 30), RULES, certificate=replace(certificate, dataset="other"))
     with pytest.raises(InputError, match="must be of the 29 images of new, got 'one of 30'"):

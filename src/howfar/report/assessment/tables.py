@@ -53,18 +53,19 @@ def sites(assessment: Assessment) -> Table:
 
 
 def _row(site: SiteAnswer, place: int) -> tuple[Cell, ...]:
-    known = site.estimate is not None and site.low is not None and site.high is not None
+    blank = site.false_positive_share is not None
+    known = site.estimate is not None and site.low is not None and site.high is not None and not blank
     interval = Cell(f"{site.low:.2f} – {site.high:.2f} ({100 * site.level:.0f} %)", site.low) if known else UNDEFINED
     return (
         name_cell(site.dataset, place),
         count(site.n),
         Cell(gate_word(site.inside), strong=site.inside is False),
-        _doubted(decimal(site.estimate, 2), site),
+        Cell("undefined") if blank else _doubted(decimal(site.estimate, 2), site),
         interval,
         Cell(f"{site.held} of {site.left_out}", site.held / site.left_out) if site.left_out else UNDEFINED,
         decimal(site.error),
         decimal(site.measured, 2),
-        _doubted(percentage(site.listed_share), site),
+        UNDEFINED if blank else _doubted(percentage(site.listed_share), site),
     )
 
 

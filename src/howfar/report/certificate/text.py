@@ -14,6 +14,9 @@ def lead(certificate: Certificate) -> str:
     if certificate.value is None or certificate.low is None or certificate.high is None:
         if not labelled:
             return f"Nothing is known yet: {drawn} of {certificate.n:,} images were drawn and wait for their labels."
+        if all(one.performance is None for one in certificate.sample):
+            are = plural(labelled, "is", "are")
+            return f"{labelled} of {drawn} drawn images {are} labelled, in none of which the {certificate.words} is defined."
         return (
             f"{labelled} of {drawn} drawn images {plural(labelled, 'is', 'are')} labelled: too few for an "
             "estimate, since a part of the site has no label yet."
@@ -21,6 +24,8 @@ def lead(certificate: Certificate) -> str:
     sure = f"between {certificate.low:.3f} and {certificate.high:.3f} with {100 * certificate.level:g} % confidence"
     exact = certificate.low == certificate.high
     whole = "which is exact: every image of the site is labelled" if exact else f"{sure}, whatever the shift"
+    if certificate.of_false_positives:
+        return f"On {certificate.dataset} the {certificate.words} is {certificate.value:.3f}, {whole}."
     return f"On {certificate.dataset} the model reaches a {certificate.words} of {certificate.value:.3f}, {whole}."
 
 
@@ -49,7 +54,7 @@ def sentences(certificate: Certificate) -> list[str]:
             "random, so that they show as much as any others; the rest would make the interval narrower."
         )
     predicted = [proxy for proxy in certificate.site.proxies if proxy is not None]
-    if predicted and certificate.value is not None:
+    if predicted and certificate.value is not None and not certificate.of_false_positives:
         guess = sum(predicted) / len(predicted)
         lines.append(
             f"Without labels it was predicted to reach {guess:.3f} ({certificate.proxy}). The prediction makes the interval "

@@ -189,12 +189,15 @@ def farthest(comparison: Comparison, most: int = FARTHEST) -> Table:
 def settings(comparison: Comparison) -> Table:
     """List what the caller chose."""
     named = {"components": "components (z)", "bootstrap": "bootstrap resamples", "neighbours": "neighbours (kNN)"}
-    return facts(
-        {
-            named.get(name, name): "none set" if value is None else f"{value:,}" if isinstance(value, int) else value
-            for name, value in asdict(comparison.settings).items()
-        }
-    )
+    return facts({named.get(name, name): _setting(value) for name, value in asdict(comparison.settings).items()})
+
+
+def _setting(value: object) -> str:
+    if value is None or value == ():
+        return "none set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else _fact(value)
 
 
 def backbone(comparison: Comparison) -> Table:

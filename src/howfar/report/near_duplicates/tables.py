@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from howfar.figures.near_duplicates import ordered_pairs
 from howfar.report.tables import Cell, Column, Table, count, percentage
 from howfar.results import Comparison
 
@@ -26,7 +27,7 @@ def counts(comparison: Comparison) -> Table:
 
 
 def pairs(comparison: Comparison, most: int = MOST) -> Table:
-    """List pairs, those with the primary dataset first, at most so many."""
+    """List pairs in the order of the figure: those with the primary dataset first, the least alike first; at most so many."""
     columns = (
         Column("image"),
         Column("dataset"),
@@ -37,7 +38,7 @@ def pairs(comparison: Comparison, most: int = MOST) -> Table:
         Column("found by", "content: the same bytes; hash: of all pairs; features: among the five nearest images of P too"),
     )
     rows = []
-    for row in comparison.near_duplicates.head(most).to_dict("records"):
+    for row in ordered_pairs(comparison).head(most).to_dict("records"):
         kind = "equal to" if row["kind"] == "equal" else "nearly, mirrored," if row["mirrored"] else "nearly"
         names = (Cell(row["image"]), Cell(row["dataset"]), Cell(kind), Cell(row["other"]), Cell(row["other_dataset"]))
         rows.append((*names, percentage(row["agreement"]), Cell(row["found_by"])))

@@ -76,7 +76,7 @@ def parts(relation: Relation, attribute: str) -> Table:
     retuned = any(part.threshold is not None for _, cut in cuts for part in cut)
     columns = [Column("dataset")]
     for label in labels:
-        columns.append(Column(label, _EXPLAINED if label == labels[0] else ""))
+        columns.append(Column(f"{label} (pooled)" if retuned else label, _explained(retuned) if label == labels[0] else ""))
         if retuned:
             columns.append(Column(f"{label}, re\u2011tuned", _RETUNED if label == labels[0] else ""))
     columns.append(Column("change", f"{labels[-1]} less {labels[0]}, at the common threshold"))
@@ -88,10 +88,13 @@ def parts(relation: Relation, attribute: str) -> Table:
     return Table(tuple(columns), tuple(rows))
 
 
-_EXPLAINED = (
-    "F (μ, σ): performance of the part's summed counts at the common threshold, then mean and standard deviation of its "
-    "scaled distances"
-)
+def _explained(pooled: bool) -> str:
+    """Say what a part's cell holds: the paper's F of summed counts, or, of a task without thresholds, its images' mean."""
+    of_sums = "of the counts summed over the part's images at the common threshold, as in the paper: not the mean of its images"
+    what = of_sums if pooled else "mean over the part's images"
+    return f"performance (μ, σ): {what}; in brackets mean and standard deviation of its scaled distances"
+
+
 _RETUNED = "performance at the threshold that is best for the part, as in the paper, and that threshold; it looks at labels"
 
 

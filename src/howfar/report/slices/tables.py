@@ -19,6 +19,9 @@ EXPLAINED = {
     "mean [95 % CI]": "mean performance of the scored images; the interval is over photographs",
     "less the rest": "the slice's mean less that of the rest of its dataset",
     "p": "permutation test of “this slice is like the rest of its dataset”, Holm-corrected over the slices of the column",
+    "energy [95 % CI]": "energy distance of the slice from P, which is 0 only where they are spread alike; P's images are held "
+    "fixed in the interval",
+    "p of energy": "the same test by the energy distance, corrected alike",
     "estimate": "mean performance that is estimated without the labels of the slice's dataset",
     "listed": "images that are listed as probable failures",
 }
@@ -26,7 +29,12 @@ EXPLAINED = {
 
 def distance(comparison: Comparison) -> Table:
     """List the slices by distance, the farthest first."""
-    sorts = [(each.n, each.relative, each.beyond_95, each.difference, each.p_value) for each in comparison.slices]
+    known = any(each.energy is not None for each in comparison.slices)
+    sorts = [
+        (each.n, each.relative, each.beyond_95, each.difference, each.p_value)
+        + ((each.energy, each.energy_p_value) if known else ())
+        for each in comparison.slices
+    ]
     return _table(*distance_table(comparison.slices), sorts, [dataset.name for dataset in comparison.datasets])
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from howfar.relation.model_selection import EVERY
 from howfar.results import Relation, SetEstimate
-from howfar.results.assessment import Basis, LabelledSet, NextStep, SiteAnswer
+from howfar.results.assessment import Basis, LabelledSet, SiteAnswer
 from howfar.results.gate import Gate
-from howfar.studies.assessment.next_step import Commands, next_step
+from howfar.studies.assessment.blank_sites import BlankSite
+from howfar.studies.assessment.next_step import Commands, next_of_blank, next_step
 from howfar.studies.assessment.words import answer, says_nothing
 
 KINDS: Mapping[Basis, str] = {"sites": "labelled sets", "corrupted": "corrupted sets", "both": "labelled and corrupted sets"}
@@ -19,13 +20,14 @@ KINDS: Mapping[Basis, str] = {"sites": "labelled sets", "corrupted": "corrupted 
 class Answers:
     """Answer for each site of a relation, whose other datasets are corrupted versions of the primary's images.
 
-    `scored` counts the images of each site that have a performance.
+    `scored` counts the images of each site that have a performance; `blank` are the sites whose masks hold no foreground.
     """
 
     relation: Relation
     commands: Commands
     basis: Basis
     scored: Mapping[str, int]
+    blank: Mapping[str, BlankSite] = field(default_factory=dict)
 
     def site(self, name: str) -> SiteAnswer:
         """Gather estimate, interval, gate, probable failures and what to do about one site."""
@@ -34,8 +36,11 @@ class Answers:
         listed = next((row for row in relation.failures if row.dataset == name), None)
         gate = self.gate(name)
         held, left_out = self.held(estimate, name)
-        words = answer(name, estimate, gate, listed, (held, left_out), tau, KINDS[self.basis])
-        following: NextStep = next_step(name, estimate, gate, listed, tau, self.commands)
+        if name in self.blank:
+            words, following = self.blank[name].words(name), next_of_blank(name, self.blank[name], self.commands)
+        else:
+            words = answer(name, estimate, gate, listed, (held, left_out), tau, KINDS[self.basis])
+            following = next_step(name, estimate, gate, listed, tau, self.commands)
         return SiteAnswer(
             dataset=name,
             n=int((relation.images["dataset"] == name).sum()),
@@ -56,6 +61,7 @@ class Answers:
             error=self.error(estimate),
             answer=words,
             next=following,
+            false_positive_share=self.blank[name].false_positive_share if name in self.blank else None,
         )
 
     def gate(self, name: str) -> Gate | None:

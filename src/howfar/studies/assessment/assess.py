@@ -19,6 +19,7 @@ from howfar.results import Comparison, Provenance, Relation
 from howfar.results.assessment import Assessment, SiteAnswer
 from howfar.settings import checked, command_words, with_options
 from howfar.studies.assessment.answers import Answers, basis_of
+from howfar.studies.assessment.blank_sites import blank_sites
 from howfar.studies.assessment.maps import check_folders
 from howfar.studies.assessment.next_step import LABELS, Commands
 from howfar.studies.assessment.parts import Parts, Preparation, preparation
@@ -206,7 +207,7 @@ def _assessed(
     corrupted = () if parts.corrupted is None else tuple(dataset.name for dataset in parts.corrupted.datasets)
     basis = basis_of(parts.labelled, corrupted)
     scored = {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations}
-    answers = Answers(relation, commands, basis, scored)
+    answers = Answers(relation, commands, basis, scored, blank_sites(parts.evaluations))
     notes = [basis_note(basis, parts.labelled, len(corrupted), comparison.primary.name), *_notes(relation), *parts.notes]
     return Assessment(
         primary=comparison.primary.name,

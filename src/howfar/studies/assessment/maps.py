@@ -71,11 +71,19 @@ class GivenMaps:
         """
         return [self._one(dataset) for dataset in datasets]
 
+    def mapped(self, dataset: Dataset) -> Dataset:
+        """Leave out the images of a dataset that have no map; raises as `of`."""
+        files = match_maps(dataset, self._main(dataset)).files
+        return replace(dataset, items=tuple(item for item in dataset.items if item.name in files))
+
+    def _main(self, dataset: Dataset) -> Path:
+        folder = self.folder / folder_of(dataset.name)
+        if not folder.is_dir():
+            raise MissingPathError(f"predictions: no folder {folder}: put the maps of {dataset.name} there, one for each image")
+        return folder
+
     def _one(self, dataset: Dataset) -> Maps:
-        name = folder_of(dataset.name)
-        main = self.folder / name
-        if not main.is_dir():
-            raise MissingPathError(f"predictions: no folder {main}: put the maps of {dataset.name} there, one for each image")
+        name, main = folder_of(dataset.name), self._main(dataset)
         beside = [self.folder / f"{name}{ending}" for ending in (FLIPPED, TILED)]
         flipped, tiled = (folder if folder.is_dir() else None for folder in beside)
         for folder in (main, flipped, tiled):

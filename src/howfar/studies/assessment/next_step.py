@@ -9,13 +9,16 @@ from pathlib import Path
 from howfar.results import Failures, SetEstimate
 from howfar.results.assessment import NextStep
 from howfar.results.gate import Gate
+from howfar.studies.assessment.blank_sites import BlankSite
 from howfar.studies.assessment.maps import folder_of
+from howfar.studies.certification.measures import FALSE_ALARMS
 
 LABELS, MORE = 8, 16
 WIDE = 0.2
 """An interval longer than this says too little to act on."""
 TILE_FLAG = "--tile"
 SHOTS = "0,3,7"
+IF_BLANK = f"Should they hold no foreground, F is undefined: add --metric {FALSE_ALARMS}, with the same labels."
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,10 @@ class Commands:
         """Write the command that measures a site by a few labels."""
         return self._certify(site, "-k", str(count))
 
+    def certify_blank(self, site: str, count: int) -> str:
+        """Write the command that measures by a few labels how often foreground is predicted where there is none."""
+        return self._certify(site, "-k", str(count), "--metric", FALSE_ALARMS)
+
     def settle(self, site: str, tau: float) -> str:
         """Write the command that asks for labels until it is settled whether a site's performance is at least `tau`."""
         return self._certify(site, "--until", f"F >= {tau:g}")
@@ -96,6 +103,16 @@ class Commands:
         return _command("howfar", "assess", *again, *tiled, *self.chosen, "--out", f"{self.run}-new")
 
 
+def next_of_blank(site: str, blank: BlankSite, commands: Commands) -> NextStep:
+    """Choose what to do about a site whose masks hold no foreground: certify false alarms where some images have no mask."""
+    if blank.whole:
+        return NextStep(
+            "check", "nothing now; F takes images with foreground. Ask again when new images come.", commands.check(site)
+        )
+    text = f"label {LABELS} images drawn at random, which say how often foreground is predicted where there is none."
+    return NextStep("certify", text, commands.certify_blank(site, LABELS))
+
+
 def next_step(
     site: str, estimate: SetEstimate | None, gate: Gate | None, listed: Failures | None, tau: float, commands: Commands
 ) -> NextStep:
@@ -126,8 +143,7 @@ def next_step(
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
         return NextStep(
             "certify",
-            f"label {LABELS} images drawn at random: what they say holds whatever the shift (of images without foreground F is "
-            "undefined).",
+            f"label {LABELS} images drawn at random: what they say holds whatever the shift. {IF_BLANK}",
             commands.certify(site, LABELS),
         )
     if estimate is None:

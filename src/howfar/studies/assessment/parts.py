@@ -99,8 +99,11 @@ class Preparation:
         """Leave out what a checkpoint learnt from; without one all labelled images are taken, those without a map left out."""
         limit, seed = self.given["limit"], self.given["seed"]
         card = None if self.model is None else self.model.card
+        if self.model is None:
+            # Of images without a map none can be scored: a limit is drawn of the others.
+            return primary if limit is None else drawn(GivenMaps(self.maps).mapped(primary), limit, seed), ()
         if card is None:
-            return primary if self.model is None else drawn(primary, limit, seed), ()
+            return drawn(primary, limit, seed), ()
         seen = Seen.of(primary, card, group=self.given["group"])
         unseen = replace(seen.unseen(primary), skipped=primary.skipped)
         return drawn(unseen, limit, seed), tuple(_left_out(primary.name, seen))

@@ -22,7 +22,7 @@ from howfar.settings import checked, with_options
 from howfar.studies.certification.begin import MAPS, ORDER, Asked, Begun, begin, go_on, made_by, tolerance_of
 from howfar.studies.certification.estimates import SHORT, Question, look, marked, parse_until, sample_of
 from howfar.studies.certification.labelled import MASKS, expected_parts, foregrounds, mask_files, take_labels
-from howfar.studies.certification.measures import Measured, measure_of
+from howfar.studies.certification.measures import FALSE_ALARMS, Measured, measure_of
 from howfar.studies.certification.site import images_of
 from howfar.studies.certification.values import certify_values, is_values
 from howfar.studies.evaluation.learnt_images import Seen
@@ -251,10 +251,15 @@ def _undefined(question: Question, labelled: int, value: float | None) -> tuple[
     """Say why there is no value though there are labels."""
     if not labelled or value is not None:
         return ()
-    return (
-        f"{question.measure.name} is not defined in any of the {labelled} labelled images (of F: their masks are blank): label "
-        "more of the sample",
-    )
+    name = question.measure.name
+    if name.startswith("false_positive"):
+        return (f"{name} is not defined in any of the {labelled} labelled images, which all hold foreground: certify mean_f",)
+    remedy = "label more of the sample"
+    if question.measure.kind == "mean":
+        remedy += (
+            f", or, where none has foreground, certify how often some is predicted (--metric {FALSE_ALARMS}, the same labels)"
+        )
+    return (f"{name} is not defined in any of the {labelled} labelled images (of F: their masks are blank): {remedy}",)
 
 
 def _places(labels: Any, folder: Path | None) -> list[str | Path]:

@@ -15,7 +15,8 @@ from howfar.metrics import Counts, at_threshold, best_per_image, threshold_index
 from howfar.metrics.probability_maps import as_levels
 from howfar.settings import nearest
 
-MEAN_F = "mean_f"
+MEAN_F, FALSE_ALARMS = "mean_f", "false_positive_rate"
+_AT = "at threshold {threshold:.2f}"
 Pair = tuple[Float64Array, Float64Array]
 
 
@@ -105,18 +106,21 @@ def _mean(name: str, words: str, column: str) -> Measure:
     def measured(counts: Counts, threshold: float) -> Measured:
         return Measured(getattr(at_threshold(counts, threshold), f"per_image_{column}"))
 
-    return Measure(name, f"{words} at threshold {{threshold:.2f}}", "mean", measured)
+    return Measure(name, f"{words} {_AT}", "mean", measured)
 
 
 def _ratio(name: str, words: str, parts: Callable[[Counts], Pair], tolerant: bool = False) -> Measure:
     """Make the ratio of two sums over images at the threshold."""
+    return Measure(name, f"{words} of the summed pixels {_AT}", "ratio", _summed(parts), tolerant)
 
+
+def _summed(parts: Callable[[Counts], Pair]) -> Callable[[Counts, float], Measured]:
     def measured(counts: Counts, threshold: float) -> Measured:
         index = threshold_index(threshold)
         above, below = (part[:, [index]].astype(np.float64) for part in parts(counts))
         return Measured(quotient(above, below)[:, 0], (above, below))
 
-    return Measure(name, f"{words} of the summed pixels at threshold {{threshold:.2f}}", "ratio", measured, tolerant)
+    return measured
 
 
 def _f_parts(counts: Counts) -> Pair:
@@ -134,6 +138,19 @@ def _precision_parts(counts: Counts) -> Pair:
 def _recall_parts(counts: Counts) -> Pair:
     true = np.broadcast_to(counts.true[:, None], counts.predicted.shape)
     return counts.hits_true.astype(np.float64), true.astype(np.float64)
+
+
+def _false_alarms(counts: Counts, threshold: float) -> Measured:
+    """Say of each image without foreground whether some is predicted (1) or none (0); nan of one with foreground."""
+    predicted = counts.predicted[:, threshold_index(threshold)] > 0
+    return Measured(np.where(counts.true == 0, predicted.astype(np.float64), np.nan))
+
+
+def _false_parts(counts: Counts) -> Pair:
+    """Count the predicted and all pixels of images without foreground: `howfar.metrics.false_positive_share` by image."""
+    blank = (counts.true == 0)[:, None]
+    whole = np.broadcast_to(counts.pixels[:, None], counts.predicted.shape)
+    return np.where(blank, counts.predicted, 0.0), np.where(blank, whole, 0.0)
 
 
 def _best(counts: Counts, threshold: float) -> Measured:
@@ -158,6 +175,15 @@ MEASURES: Mapping[str, Measure] = {
         _ratio("iou", "IoU", _iou_parts),
         _ratio("precision", "precision", _precision_parts, tolerant=True),
         _ratio("recall", "recall", _recall_parts, tolerant=True),
+        Measure(
+            FALSE_ALARMS, f"share of the images without foreground in which some is predicted {_AT}", "mean", _false_alarms
+        ),
+        Measure(
+            "false_positive_share",
+            f"share of the pixels of images without foreground that are predicted {_AT}",
+            "ratio",
+            _summed(_false_parts),
+        ),
         Measure("ods", "best F of the summed pixels at one threshold (ODS)", "best", _ods, tolerant=False),
     )
 }

@@ -331,9 +331,11 @@ def _row(primary: str, batch: Batch, scores: Scores, decisions: Sequence[Decisio
 def _certificate(given: Any) -> Certified:
     from howfar.results.certificate import Certificate
 
-    if isinstance(given, (str, Path)):
-        return Certificate.load(given)
-    if not isinstance(given, Certificate):
+    read = Certificate.load(given) if isinstance(given, (str, Path)) else given
+    if not isinstance(read, Certificate):
         rule = "must be what howfar certify made, or its file"
         raise InputError.of("certificate", rule, type(given).__name__, "pass certificate.json")
-    return given
+    if read.of_false_positives:
+        # Much of it would pass for good.
+        raise InputError.of("certificate", "must be of performance, of which more is better", read.metric, "certify mean_f")
+    return read
