@@ -62,9 +62,22 @@ def main() -> None:
     if arguments.child is not None:
         np.savez(arguments.child, **usual())
         return
+    _be_of_one_thread()
     from record import leave
 
     leave("numerics", {"cases": {name: list(sizes) for name, sizes in CASES.items()}, **table()}, arguments.json)
+
+
+def _be_of_one_thread() -> None:
+    """Begin anew with variables that give libraries one thread each, where they are not set, and let howfar see one core.
+
+    What is called usual is computed here, and the columns are what differs from it.
+    """
+    if any(os.environ.get(name) != value for name, value in ONE_THREAD.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ONE_THREAD})
+    import howfar.cores
+
+    howfar.cores.available_cores = lambda: 1
 
 
 def table() -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import howfar
+from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.keywords import CompareSettings
@@ -259,3 +260,21 @@ def test_pairs_that_are_tasks_are_planned_within_their_part(monkeypatch: pytest.
             check_plan(sizes, 64, 1, settings, executor=runner)
         check_plan(sizes, 64, 1, replace(settings, projection="joint"), executor=runner)
         check_plan(sizes, 64, 1, settings, executor=LocalRunner(workers=3))
+
+
+@pytest.mark.parametrize("value", ["lots", "-1", "2XB"])
+def test_a_variable_that_is_no_size_is_told_once_and_at_once(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roads = write_dataset(tmp_path / "roads", 2, seed=0, size=32)
+    monkeypatch.setenv("HOWFAR_MEMORY", value)
+    line = f"HOWFAR_MEMORY must be a size, got '{value}': write 512MB, 2GB, 1.5GiB, or bytes"
+    for command in (["compare", str(roads), str(roads)], ["store", "size"], ["report", str(roads)], ["data"]):
+        assert run(command) == 2
+        assert capsys.readouterr().err == f"howfar: {line}\n"
+    with pytest.raises(InputError) as caught:
+        howfar.compare(roads, roads)
+    assert str(caught.value) == line
+    assert run(["--version"]) == run(["compare", "--help"]) == 0
+    monkeypatch.setenv("HOWFAR_MEMORY", "")
+    assert run(["data"]) == 0

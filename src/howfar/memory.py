@@ -186,8 +186,16 @@ def file_limit(size: int = 0) -> int:
     whole = _set.get() or (_entered[-1] if _entered else None)
     if whole is not None:
         return max(1, whole.total - whole.reserved)
+    return by_variable() or max(FILE_BYTES, FILE_RATIO * size)
+
+
+def by_variable() -> int | None:
+    """Return the size that the environment variable ``HOWFAR_MEMORY`` holds, None where it is not set or empty.
+
+    Raises `InputError`, which names the variable, where it holds no size.
+    """
     given = os.environ.get(FILE_VARIABLE)
-    return parse_size(given, FILE_VARIABLE) if given else max(FILE_BYTES, FILE_RATIO * size)
+    return parse_size(given, FILE_VARIABLE) if given else None
 
 
 def check_file(needed: int, file: object, size: int = 0) -> None:
@@ -209,6 +217,26 @@ def check_file(needed: int, file: object, size: int = 0) -> None:
         option = f"--memory {megabytes}MB; {FILE_VARIABLE}={megabytes}MB where there is no such option"
         remedy = f"if the file is to be trusted give more ({option})"
         raise InputError.of("memory", f"must be at least {megabytes:,} MB to read {file}", f"{limit // 10**6:,} MB", remedy)
+
+
+def check_held(needed: int, what: str, remedy: str) -> None:
+    """Refuse arrays that would take more memory than `file_limit` allows, before they take it.
+
+    `needed` are their bytes, `what` names them and `remedy` what makes them smaller, for the error line. Raises `InputError`.
+
+    Examples
+    --------
+    >>> check_held(3 * 10**9, "8 squares of 4,096 pixels", "pass a smaller --size")
+    Traceback (most recent call last):
+    howfar.errors.InputError: memory must be at least 3,000 MB for 8 squares of 4,096 pixels, got '2,147 MB': pass a smaller
+    --size, or give more (HOWFAR_MEMORY=3000MB)
+    """
+    limit = file_limit()
+    if needed > limit:
+        megabytes = -(-needed // 10**6)
+        rule = f"must be at least {megabytes:,} MB for {what}"
+        more = f"{remedy}, or give more ({FILE_VARIABLE}={megabytes}MB)"
+        raise InputError.of("memory", rule, f"{limit // 10**6:,} MB", more)
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from types import GenericAlias, NoneType, UnionType
 from typing import Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from howfar.errors import InputError
+from howfar.memory import by_variable
 from howfar.options import FOLDED, HIDDEN, REQUIRED, But, Option
-from howfar.url_hosts import allowing
+from howfar.url_hosts import allowing, named_by_variable
 
 Keywords = TypeVar("Keywords", bound=Mapping[str, Any])
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -165,7 +166,8 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
         @wraps(function)
         def call(*arguments: Any, **given: Any) -> Any:
             refuse_unknown(given, names)
-            with allowing(given.get("allow_urls") or ()):
+            check_variables()
+            with allowing(given.get("allow_urls", ())):
                 return function(*arguments, **given)
 
         parameters = [
@@ -177,6 +179,19 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
         return cast("Function", call)
 
     return decorate
+
+
+def check_variables() -> None:
+    """Check the environment variables that files are read by, once and before any is read.
+
+    Raises `InputError`, which names the variable, its value and the remedy.
+
+    Examples
+    --------
+    >>> check_variables()
+    """
+    by_variable()
+    named_by_variable()
 
 
 def _documented(text: str, options: Mapping[str, Declared]) -> str:

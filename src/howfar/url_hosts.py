@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_address
 from threading import Lock
 from typing import Final
 
@@ -14,19 +16,22 @@ from howfar.errors import InputError
 VARIABLE: Final = "HOWFAR_ALLOW_URLS"
 """Environment variable that names hosts as `--allow-urls` does, for processes that no option reaches (workers of a cluster)."""
 
+_HOST: Final = re.compile(r"\w+(?:(?:-+|\.)\w+)*")
+_PORT: Final = re.compile(r"(?<=[\w\]:]):\d{1,5}$")
 _lock = Lock()
 # Threads that read images see it, which a context variable would not let them.
 _allowed: Counter[str] = Counter()
 
 
-def hosts_of(given: str | Sequence[str]) -> tuple[str, ...]:
+def hosts_of(given: str | Sequence[str], name: str = "allow_urls") -> tuple[str, ...]:
     """Read the hosts that URLs may have: names or buckets, with commas between them, or one by one.
 
-    Raises `InputError` for what is no host, as a URL or a pattern.
+    `name` is what the caller calls them in error lines. Raises `InputError` for what is no host, as a URL or a pattern, and for
+    a text that names none.
 
     Examples
     --------
-    >>> hosts_of("images.example.org, Bucket"), hosts_of(["a.org"]), hosts_of("")
+    >>> hosts_of("images.example.org, Bucket"), hosts_of(["a.org"]), hosts_of(())
     (('images.example.org', 'bucket'), ('a.org',), ())
     >>> hosts_of("https://a.org/x")
     Traceback (most recent call last):
@@ -34,11 +39,27 @@ def hosts_of(given: str | Sequence[str]) -> tuple[str, ...]:
     """
     texts = given.split(",") if isinstance(given, str) else list(given)
     hosts = tuple(host for text in texts if (host := str(text).strip().lower()))
+    if texts and not hosts:
+        raise InputError.of(name, "must name a host or bucket", given, "write images.example.org, or leave it out")
     for host in hosts:
-        if "/" in host or "*" in host or any(letter.isspace() for letter in host):
-            bare = host.partition("://")[2].partition("/")[0]
-            raise InputError.of("allow_urls", "must be hosts or buckets", host, f"write {bare or 'images.example.org'}")
+        if not _is_host(host):
+            bare = host.rpartition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
+            remedy = f"write {bare if _is_host(bare) else 'images.example.org'}"
+            raise InputError.of(name, "must be hosts or buckets", host, remedy)
     return hosts
+
+
+def _is_host(text: str) -> bool:
+    """Return whether a text could be a host's name or address, with a port or without, or a bucket's name."""
+    bare = _PORT.sub("", text)
+    return bool(_HOST.fullmatch(bare)) or _is_address(bare.removeprefix("[").removesuffix("]")) or _is_address(text)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
 
 
 @contextmanager
@@ -67,4 +88,13 @@ def allowed() -> frozenset[str]:
     """Return the hosts that the user named by `allowing` or by the variable `VARIABLE`."""
     with _lock:
         named = {host for host, count in _allowed.items() if count > 0}
-    return frozenset(named | set(hosts_of(os.environ.get(VARIABLE, ""))))
+    return frozenset(named | set(named_by_variable()))
+
+
+def named_by_variable() -> tuple[str, ...]:
+    """Return the hosts that the environment variable `VARIABLE` names, none where it is not set or empty.
+
+    Raises `InputError`, which names the variable, for what is no host.
+    """
+    given = os.environ.get(VARIABLE)
+    return hosts_of(given, VARIABLE) if given else ()

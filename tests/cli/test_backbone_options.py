@@ -37,10 +37,10 @@ def test_options_reach_the_backbone(command: list[str], target: str, tmp_path: A
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("size", ["backbone_option must be NAME=VALUE, got 'size'", "write --backbone-option size=448"]),
-        ("side=3", ["backbone_option must be one of size, mean, std, output, prompt, engine, precision, got 'side'"]),
-        ("size=big", ["backbone_option size must be numbers with commas between them, got 'big'", "write 448 or 448,224"]),
-        ("std=1;2;3", ["backbone_option std must be numbers", "write 0.5,0.5,0.5"]),
+        ("size", ["--backbone-option must be NAME=VALUE, got 'size'", "write --backbone-option size=448"]),
+        ("side=3", ["--backbone-option must be one of size, mean, std, output, prompt, engine, precision, got 'side'"]),
+        ("size=big", ["--backbone-option size must be numbers with commas between them, got 'big'", "write 448 or 448,224"]),
+        ("std=1;2;3", ["--backbone-option std must be numbers", "write 0.5,0.5,0.5"]),
         ("prompt=cracks", ["pixels takes no prompt, got 'cracks'"]),
     ],
 )

@@ -274,4 +274,4 @@ def test_a_detector_asks_for_boxes(tmp_path: Path, capsys: pytest.CaptureFixture
     document = json.loads(capsys.readouterr().out)
     assert (document["task"], document["metric"], document["min_score"], document["labelled"]) == ("detection", "f1", 0.5, 8)
     assert run([*command, "--min-score", "0.4"]) == 2
-    assert "min_score must be what it was when the sample was drawn (0.5)" in capsys.readouterr().err
+    assert "--min-score must be what it was when the sample was drawn (0.5)" in capsys.readouterr().err

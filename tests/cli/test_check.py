@@ -110,5 +110,5 @@ def test_a_folder_in_place_of_a_file_is_refused_before_the_log_gets_a_row(
     log = tmp_path / "log.jsonl"
     given = ["check", str(file), str(demo_folders[1]), "--rules", str(rules), "--log", str(log)]
     assert run([*given, f"--{option}", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith(f"howfar: {option} must be a file, not a folder")
+    assert capsys.readouterr().err.startswith(f"howfar: --{option} must be a file, not a folder")
     assert not log.exists()

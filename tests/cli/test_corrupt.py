@@ -74,5 +74,5 @@ def test_a_failure_is_one_line(roads: Path, tmp_path: Path, capsys: pytest.Captu
     failing = f"{sys.executable} -c 'raise SystemExit(3)' {{images}} {{out}}"
     code, out, err = howfar(capsys, roads, "-o", tmp_path / "sets", "--only", "invert", "--predict-command", failing)
     assert (code, out) == (2, "")
-    assert err.splitlines()[-1].startswith("howfar: predict_command must exit with 0 on ")
+    assert err.splitlines()[-1].startswith("howfar: --predict-command must exit with 0 on ")
     assert "it printed nothing" in err

@@ -92,7 +92,7 @@ def test_partial_lists_what_is_left_out(roads: Path, tmp_path: Path, capsys: pyt
     assert (code, out) == (2, "")
     assert err == (
         f"howfar: 23 of 27 images of roads have no prediction; the first is 4.png: no prediction (no map 4.* below "
-        f"{tmp_path}/maps): predict them, or pass partial=True (--partial) to score only the other 4\n"
+        f"{tmp_path}/maps): predict them, or pass --partial to score only the other 4\n"
     )
     code, out, _ = howfar(capsys, roads, "--predictions", tmp_path / "maps", "--partial")
     assert code == 0

@@ -57,7 +57,7 @@ def test_options_reach_the_study(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "datasets must be at least two, got 1"),
+        ((), "DATASET must be at least two, got 1"),
         (("no-such-folder",), "no-such-folder"),
         (("{other}", "--projection", "primary"), "projection must be pair, joint or none in a matrix"),
     ],

@@ -184,7 +184,7 @@ def test_every_option_of_an_onnx_network(
         (["{model}", "{roads}", "-o", "{roads}/masks"], 2, ["out must hold no maps that howfar predict did not write"]),
         (["{model}", "{roads}", "-o", "{maps}", "--size", "50"], 2, ["size must be a multiple of 32 for deepcrack, got 50"]),
         (["{model}", "{roads}", "-o", "{maps}", "--size", "0"], 2, ["size must be at least 1, got 0"]),
-        (["{model}", "{roads}", "-o", "{maps}", "--batch-size", "0"], 2, ["batch must be at least 1"]),
+        (["{model}", "{roads}", "-o", "{maps}", "--batch-size", "0"], 2, ["--batch-size must be at least 1"]),
         (
             ["{model}", "{roads}", "-o", "{maps}", "--channel", "1"],
             2,

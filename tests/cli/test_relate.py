@@ -258,7 +258,7 @@ def test_a_relation_of_before_is_replaced(made: Path, place: Path, capsys: pytes
         (["{run}", "--performance", "{near}", "--tau", "2"], ["tau is refused", "2"]),
         (["{run}", "--performance", "{near}", "--flat", "0"], ["flat is refused"]),
         (["{run}", "--performance", "{near}", "--level", "1"], ["level is refused"]),
-        (["{run}", "--performance", "{near}", "--error-rate", "0"], ["error_rate is refused"]),
+        (["{run}", "--performance", "{near}", "--error-rate", "0"], ["--error-rate is refused"]),
         (["{run}", "--performance", "{near}", "--bootstrap", "1"], ["bootstrap must be 0 (no intervals) or at least 2"]),
         (["{run}", "--performance", "{near}", "--seed", "-1"], ["seed is refused"]),
         (["{run}", "--performance", "{near}", "--group", "("], ["group must be a regular expression"]),

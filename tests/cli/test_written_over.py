@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from howfar.cli.main import run
+from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.memory import parse_size
 from howfar.store import Store, prune
@@ -69,3 +71,27 @@ def test_a_folder_that_is_no_store_is_not_sound(tmp_path: Path, capsys: pytest.C
     (tmp_path / "notes.txt").write_text("no store")
     assert run(["store", "check", str(tmp_path)]) == 2
     assert "store must hold folders of features" in capsys.readouterr().err
+
+
+def test_an_evaluation_replaces_an_evaluation_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    roads = write_dataset(tmp_path / "roads", 2, seed=0, size=32)
+    scoring = ["evaluate", str(roads), "--predictions", str(roads / "masks"), "-o"]
+    others = tmp_path / "others.parquet"
+    pd.DataFrame({"camera": ["a"]}).to_parquet(others)
+    spoilt = tmp_path / "spoilt.parquet"
+    spoilt.write_bytes(b"mine")
+    for file in (others, spoilt):
+        before = file.read_bytes()
+        assert run([*scoring, str(file)]) == 2
+        assert "must not replace what is no evaluation of howfar" in capsys.readouterr().err
+        assert file.read_bytes() == before
+    own = tmp_path / "own.parquet"
+    assert run([*scoring, str(own)]) == 0
+    first = own.read_bytes()
+    assert run([*scoring, str(own)]) == 0
+    assert own.read_bytes() != b""
+    capsys.readouterr()
+    # An evaluation can be the dataset: its table names images.
+    assert run(["evaluate", f"again={own}", "--predictions", str(roads / "masks"), "-o", str(own)]) == 2
+    assert "must not replace the dataset's own table" in capsys.readouterr().err
+    assert len(own.read_bytes()) == len(first)

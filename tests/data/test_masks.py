@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from howfar.data import read_mask
 from howfar.data.masks import decode_mask, resize_mask
@@ -202,3 +202,35 @@ def test_growing_to_a_multiple_is_pillows_nearest(case: tuple[np.ndarray, int, i
 def test_the_own_size_changes_nothing(case: tuple[np.ndarray, int, int]) -> None:
     mask = case[0]
     assert np.array_equal(resize_mask(mask, *mask.shape), mask)
+
+
+def photograph(rng: np.random.Generator, channels: int) -> Image.Image:
+    """Grey or coloured noise over a gradient, as asphalt is."""
+    shade = np.linspace(80, 150, 64)[:, None, None] + rng.normal(0, 20, (64, 64, channels))
+    return Image.fromarray(shade.clip(0, 255).astype(np.uint8).squeeze())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_a_photograph_is_no_mask(tmp_path: Path, channels: int, ending: str) -> None:
+    with pytest.raises(ImageError, match=r"^a picture and no mask: \d+% of it is near neither black nor white, on \d+ levels"):
+        foreground(tmp_path, photograph(np.random.default_rng(0), channels), f"m.{ending}")
+
+
+@pytest.mark.parametrize("quality", [10, 75])
+def test_masks_with_soft_edges_are_masks(tmp_path: Path, quality: int) -> None:
+    shape = Image.new("L", (64, 64))
+    for line in range(0, 64, 21):
+        shape.paste(255, (line, 0, line + 2, 64))
+    soft = shape.filter(ImageFilter.GaussianBlur(1.5)).resize((96, 96), Image.Resampling.BICUBIC)
+    red = Image.merge("RGB", (soft, Image.new("L", soft.size), Image.new("L", soft.size)))
+    for number, mask in enumerate((soft, red, shape)):
+        for ending, options in (("png", {}), ("jpg", {"quality": quality})):
+            mask.save(tmp_path / f"{number}.{ending}", **options)
+            read_mask(tmp_path / f"{number}.{ending}")
+
+
+def test_a_mask_of_many_classes_is_a_mask(tmp_path: Path) -> None:
+    classes = np.random.default_rng(0).integers(0, 20, (64, 64)).astype(np.uint8) * 12
+    Image.fromarray(classes).save(tmp_path / "m.png")
+    assert (read_mask(tmp_path / "m.png") == (classes > 127)).all()

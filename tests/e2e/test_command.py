@@ -115,7 +115,7 @@ def test_backbones_are_listed() -> None:
         (["compare", "{roads}", "{other}", "--components", "0"], ["components", "0"]),
         (["compare", "{roads}", "{other}", "--components", "many"], ["--components", "integer"]),
         (["compare", "{roads}", "{other}", "--projection", "pear"], ["projection", "pear", "pair"]),
-        (["compare", "{roads}", "{other}", "--batch-size", "0"], ["batch_size", "0"]),
+        (["compare", "{roads}", "{other}", "--batch-size", "0"], ["--batch-size", "0"]),
         (["compare", "{roads}", "{other}", "--workers", "0"], ["workers", "0"]),
         (["compare", "{roads}", "{other}", "--runner", "abacus"], ["abacus", "local"]),
         (["compare", "{roads}", "{other}", "--device", "abacus"], ["device", "abacus"]),
@@ -148,7 +148,7 @@ def test_an_unusable_out_folder_is_refused_before_any_work(demo_folders: list[Pa
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         done = howfar("compare", demo_folders[0], demo_folders[1], "--out", out, "--json")
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("howfar: out must be a folder that can be made")
+        assert done.stderr.startswith("howfar: --out must be a folder that can be made")
 
 
 def test_ctrl_c_says_how_to_go_on(demo_folders: list[Path], tmp_path: Path) -> None:

@@ -167,6 +167,8 @@ def test_picks_that_are_no_rows_are_refused(server: Server, rows: Any) -> None:
 def test_bodies_that_are_no_picks(server: Server) -> None:
     token = {"X_Howfar_Token": server.site.token}
     assert ask(server, "/picks", "POST", b"[" * 99_999, **token)[0] == 400
+    for rows in (b"{}", b'""', b"null", b"3"):
+        assert ask(server, "/picks", "POST", b'{"rows": ' + rows + b"}", **token)[0] == 400
     assert ask(server, "/elsewhere", "POST", b"{}", **token)[0] == 404
     assert ask(server, "/picks", "POST", b"", **token, Content_Length="5000000")[0] == 413
 
@@ -181,7 +183,7 @@ def test_a_port_that_is_taken_is_a_line(run: Path, capsys: pytest.CaptureFixture
         other.bind(("127.0.0.1", 0))
         other.listen()
         assert command(["explore", str(run), "--port", str(other.getsockname()[1])]) == 2
-    assert "howfar: port cannot be listened on" in capsys.readouterr().err
+    assert "howfar: --port cannot be listened on" in capsys.readouterr().err
 
 
 def test_a_folder_without_a_run_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

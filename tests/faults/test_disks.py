@@ -90,7 +90,7 @@ def test_a_disk_that_fills_up_keeps_the_earlier_run(ask: Ask, place: Callable[[s
         told = line(failed.err)
         assert "no space is left on the disk of" in told
         assert str(small / "run") in told
-        assert "make room, or name another disk by --out and --store" in told
+        assert "make room; then run the same command again" in told
         assert Comparison.load(small / "run").to_dict() == before
         kept.unlink()
         again = ask(folder, [*DISTANCES, "--seed", "3", "--out", "disk/run"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import howfar
 from faults.conftest import COLOUR, QUICK, Ask, numbers
 from howfar.backbones import load_backbone
 from howfar.results import Comparison
-from recorded_faults import Recorded
+from recorded_faults import RECORD, Recorded
 
 SMALL_DEMO = """
 import sys
@@ -27,6 +28,20 @@ howfar.demo.write_demo = partial(howfar.demo.write_demo, n_primary=24, n_seconda
 from howfar.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
+PRUNE_IN_A_LOOP = """
+import sys
+from contextlib import suppress
+from pathlib import Path
+from howfar.errors import MissingPathError
+from howfar.store import prune
+removed = 0
+while not Path(sys.argv[2]).exists():
+    with suppress(MissingPathError):
+        removed += len(prune(sys.argv[1], max_size=0).removed)
+print(removed)
+"""
+NETWORKED = ("io", "data", "store", "weights", "backbones", "explore")
+ROOT = Path(__file__).resolve().parents[2]
 YEARS = 20 * 365 * 86_400
 
 
@@ -113,3 +128,39 @@ def test_the_demo_runs_without_any_network(tmp_path: Path, recorded: Recorded) -
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "demo" / "run" / "report.html").is_file()
     recorded("no network", "demo", 1, "it ends as it does with one")
+
+
+def test_the_fast_tests_pass_without_any_network(recorded: Recorded) -> None:
+    """Those of the folders that know of URLs, buckets, hubs and servers; where nothing is recorded, of one file.
+
+    Servers of their own, on the machine itself, are all that they reach.
+    """
+    unshared = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    if shutil.which("unshare") is None or subprocess.run([*unshared, "true"], capture_output=True).returncode:
+        pytest.skip("no process can be started without a network here")
+    places = [f"tests/{name}" for name in NETWORKED] if RECORD in os.environ else ["tests/io/test_cell_urls.py"]
+    command = [*unshared, sys.executable, "-m", "pytest", "-q", "-n", "0", "-m", "not slow", "-p", "no:cacheprovider", *places]
+    environment = {name: value for name, value in os.environ.items() if name != RECORD}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stdout[-3000:]
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None
+    recorded("no network", f"the fast tests of {', '.join(NETWORKED)}", 1, f"{int(passed[1]):,} tests pass as they do with one")
+
+
+def test_pruning_in_a_loop_takes_nothing_from_a_run(ask: Ask, place: Callable[[str], Path], recorded: Recorded) -> None:
+    folder, runs = place("pruned"), 3
+    compare = ["compare", "roads", "near", "far", *COLOUR, *QUICK, "--json"]
+    expected = numbers(ask(folder, compare).out)
+    pruning = [sys.executable, "-c", PRUNE_IN_A_LOOP, str(folder / "store"), str(folder / "enough")]
+    with subprocess.Popen(pruning, stdout=subprocess.PIPE, text=True) as pruner:
+        try:
+            done = [ask(folder, compare) for _ in range(runs)]
+        finally:
+            (folder / "enough").touch()
+        removed = int(pruner.communicate()[0])
+    assert [one.err for one in done if one.code] == []
+    assert [numbers(one.out) for one in done] == [expected] * runs
+    # It did remove features, once and again, between the runs.
+    assert removed > 1
+    recorded("prune in a loop", "compare", runs, "features in use are left; the numbers are those of an undisturbed run")

@@ -114,6 +114,7 @@ NOT_FUZZED = {
     "pipeline/embedding.py": "opens stores",
     "pipeline/embedding_batch.py": IMAGES,
     "pipeline/pairs.py": "parses a text out of io/checkpoint's arrays",
+    "adaptation/selftrain.py": IMAGES,
     "pipeline/norm_adaptation.py": IMAGES,
     "pipeline/prediction.py": IMAGES,
     "pipeline/scorer.py": IMAGES,

@@ -260,3 +260,27 @@ def test_a_host_is_local_where_one_of_its_addresses_is(monkeypatch: pytest.Monke
     assert is_local("two.example")
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both[:1])
     assert not is_local("one.example")
+
+
+@pytest.mark.parametrize(
+    "given", ["", "  ", ",", "*", "*.example.org", "http://x", "a.org:", "a.org:x", "a b", "a..org", "-", ".", "a.org/x"]
+)
+def test_what_is_no_host_is_refused(given: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from howfar.cli.main import run
+
+    with pytest.raises(InputError, match=r"^allow_urls must (be hosts or buckets|name a host or bucket), got"):
+        howfar.compare("a", "b", allow_urls=given)
+    assert run(["compare", "a", "b", "--allow-urls", given]) == 2
+    assert "must be hosts or buckets" in (told := capsys.readouterr().err) or "must name a host or bucket" in told
+    monkeypatch.setenv(VARIABLE, given)
+    if given:
+        assert run(["store", "size"]) == 2
+        assert capsys.readouterr().err.startswith(f"howfar: {VARIABLE} must ")
+
+
+@pytest.mark.parametrize(
+    "given", ["a.org", "my-bucket_1", "bücher.example", "93.184.216.34", "2001:db8::1", "[::1]:80", "a--b.org", "a.org:80"]
+)
+def test_names_addresses_and_buckets_are_hosts(given: str) -> None:
+    with allowing(f" {given} "):
+        assert given in cell_urls.allowed()

@@ -149,7 +149,8 @@ GOOD: dict[str, Any] = {"boxes": [[0, 0, 1, 1]], "scores": [0.5], "labels": [0]}
         ({"boxes": [[0, 0, 1]]}, r"must be \(k, 4\) numbers: x0, y0, x1, y1, got 'int64 of shape \(1, 3\)'"),
         ({"boxes": [["a", "b", "c", "d"]]}, r"must be \(k, 4\) numbers"),
         ({"scores": [0.5, 0.5]}, r"^prediction\['scores'\] must be one for each of the 1 boxes, got \(2,\)"),
-        ({"scores": [float("inf")]}, r"^prediction\['scores'\] must be finite, got \[inf\]"),
+        ({"scores": [float("inf")]}, r"^prediction\['scores'\] must lie between 0 and 1, got inf"),
+        ({"scores": [1.25]}, r"^prediction\['scores'\] must lie between 0 and 1, got 1.25: a score is a probability"),
         ({"labels": []}, r"^prediction\['labels'\] must be one for each of the 1 boxes, got \(0,\)"),
         ({"labels": [0.5]}, r"^prediction\['labels'\] must be class indices, whole numbers, got 'float64'"),
     ],
@@ -180,12 +181,16 @@ def test_other_refusals() -> None:
 
 
 def test_boxes_below_the_least_score_count_for_nothing_but_map() -> None:
-    prediction = {"boxes": [[0, 0, 10, 10], [50, 50, 60, 60]], "scores": [-1.2, -3.0], "labels": [0, 0]}
+    prediction = {"boxes": [[0, 0, 10, 10], [50, 50, 60, 60]], "scores": [0.3, 0.1], "labels": [0, 0]}
     truth = {"boxes": [[0, 0, 10, 10]], "labels": [0]}
     assert [DETECTION.tally(prediction, truth).hits, DETECTION.tally(prediction, truth).false] == [1, 1]
-    strict = Detection(min_score=-2.0)
+    strict = Detection(min_score=0.2)
     assert [strict.tally(prediction, truth).hits, strict.tally(prediction, truth).false] == [1, 0]
-    assert strict.score([strict.tally(prediction, truth)]).metric == "F1 at IoU 0.5 of boxes scored -2 or more"
+    assert strict.score([strict.tally(prediction, truth)]).metric == "F1 at IoU 0.5 of boxes scored 0.2 or more"
+
+
+def test_a_score_may_be_above_one_by_rounding() -> None:
+    assert DETECTION.tally({**GOOD, "scores": [1.0000001]}, GOOD).scores.tolist() == [1.0]
 
 
 def test_it_is_registered() -> None:

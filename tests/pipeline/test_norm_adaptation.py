@@ -102,3 +102,19 @@ def test_what_cannot_be_adapted_is_refused(trained: Checkpoint, site: Dataset, t
     with pytest.raises(InputError, match=r"^share is refused"):
         predict(trained, site, tmp_path, adapt="norm", share=2.0)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("adapt", ["none", "norm"])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_squares_that_no_memory_holds_are_refused_before_they_are_made(
+    trained: Checkpoint, site: Dataset, tmp_path: Path, adapt: Any, tiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = (
+        r"^memory must be at least 4,050,000,000 MB for 6 squares of 5,000,000 pixels, got '2,147 MB': pass a smaller --size"
+    )
+    monkeypatch.setattr(norm_adaptation, "_squares", None)
+    with pytest.raises(InputError, match=refused):
+        predict(trained, site, tmp_path, size=5_000_000, adapt=adapt, tiled=tiled, progress=False)
+    monkeypatch.setenv("HOWFAR_MEMORY", "100kB")
+    with pytest.raises(InputError, match=r"^memory must be at least 1 MB for 6 squares of 32 pixels, got '0 MB'"):
+        predict(trained, site, tmp_path, adapt=adapt, tiled=tiled, progress=False)

@@ -128,8 +128,8 @@ def relation() -> Relation:
         estimates=(SetEstimate("site", "mean", 12, 0.5, 0.25, 0.75, 0.9, None),),
         failures=(Failures("site", 0.5, 0.2, "mean", 12, 0),),
         images=images,
-        curves=pd.DataFrame({"dataset": ["site"], "distance": [0.0]}),
-        thresholds=pd.DataFrame({"threshold": [0.0], "dataset": ["site"]}),
+        curves=pd.DataFrame({"dataset": ["site"], "image": ["1"], "distance": [0.0], "performance": [0.5], "smoothed": [0.5]}),
+        thresholds=pd.DataFrame({"threshold": [0.0], "dataset": ["site"], "precision": [0.5], "recall": [0.5], "f": [0.5]}),
         provenance=MADE,
         notes=("a note",),
     )

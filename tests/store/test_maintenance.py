@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from howfar import store as stores
 from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.io.lock import locked
-from howfar.store import Store
+from howfar.store import Store, local_folder
 from howfar.store.folder import folder_at
 from howfar.testing.store_writers import IDENTITY, LENGTH, add, content, expected, read
 
@@ -338,9 +339,41 @@ class TestCommand:
 
     def test_options_of_prune_are_refused_elsewhere(self, on_disk, capsys):
         assert run(["store", "size", str(on_disk), "--dry-run"]) == 2
-        assert "dry_run is of no use to size" in capsys.readouterr().err
+        assert "--dry-run is of no use to size" in capsys.readouterr().err
         assert run(["store", "clean"]) == 2
 
 
 def names_of(sizes):
     return [each["backbone"] for each in sizes]
+
+
+@pytest.mark.parametrize("action", ["check", "repair", "size", "prune"])
+def test_a_bucket_without_keys_is_one_line_that_names_it(action, monkeypatch, capsys, tmp_path):
+    for name in [name for name in os.environ if name.startswith(("AWS_", "BOTO"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    more = ["--max-size", "1GB"] if action == "prune" else []
+    # Another test may have left a client that has keys.
+    monkeypatch.setattr(fsspec.get_filesystem_class("s3"), "_cache", {})
+    assert run(["store", action, "s3://no-such-bucket/shelf", *more]) == 2
+    told = capsys.readouterr().err
+    assert "must be a store that can be read (Unable to locate credentials), got 's3://no-such-bucket/shelf'" in told
+    assert "by which keys (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE)" in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.ENOSPC, "the disk is full: make room"), (errno.EDQUOT, "the quota is used")]
+)
+def test_a_full_disk_is_named(on_disk, monkeypatch, number, words):
+    def full(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(local_folder, "appearing", full)
+    with pytest.raises(StoreError, match=rf"the store cannot use .*; {words}.*--store"):
+        Store(on_disk).open({"name": "another"}, 3)
+    features = Store(on_disk).open({"name": "old"}, LENGTH)
+    with pytest.raises(StoreError, match=rf"the store cannot write to .*; {words}"):
+        features.add(["zz"], ["z.png"], np.ones((1, LENGTH), np.float32))

@@ -113,7 +113,7 @@ def test_a_disk_that_refuses_is_reported_and_nothing_is_left(tmp_path, monkeypat
     for step in ("fsync", "replace"):
         with monkeypatch.context() as patch:
             patch.setattr(f"os.{step}", full)
-            with pytest.raises(StoreError, match=r"No space left on device.*; free space, or give another folder"):
+            with pytest.raises(StoreError, match=r"No space left on device.*; the disk is full: make room, or name"):
                 add(features, [1])
         assert len(list(features.folder.glob("shards/*"))) == 2
     add(features, [1])

@@ -60,6 +60,20 @@ def test_columns_travel_into_the_run(found: Comparison, sites: Path) -> None:
     assert images.loc[images["dataset"] == "other", "camera"].isna().all()
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_column_without_a_value_is_told_from_one_that_is_not_there(sites: Path, suffix: str) -> None:
+    file = sites / "site" / f"empty.{suffix}"
+    table = pd.DataFrame({"image": ["00.png", "01.png"], "camera": pd.array([None, None], "string"), "boxes": [[1, 2], [3]]})
+    table.to_csv(file, index=False) if suffix == "csv" else table.to_parquet(file)
+    with pytest.raises(InputError) as caught:
+        howfar.compare(sites / "roads", file, "colour_moments", by="camera", store=sites / "store", **QUICK)
+    rule = "by must be a column with a value for some image, and it"
+    assert str(caught.value) == f"{rule} is empty in every row of {file}, got 'camera': write one value a cell"
+    if suffix == "parquet":
+        with pytest.raises(InputError, match=rf"^{rule} holds list<.*int64>, no single values, in .*'boxes'"):
+            howfar.compare(sites / "roads", file, "colour_moments", by="boxes", store=sites / "store", **QUICK)
+
+
 def test_parquet_gives_what_can_be_written_as_text(sites: Path) -> None:
     first = howfar.Dataset.from_table(sites / "site" / "site.parquet").items[1]
     assert dict(first.further) == {"camera": "A", "x": "1", "day": "monday", "taken": "2026-05-01 00:00:00"}

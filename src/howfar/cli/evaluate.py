@@ -44,7 +44,7 @@ def evaluate(
     """Score the predictions of DATASET against its masks (ODS, OIS, AP, F of each image), labels or boxes."""
     from howfar.studies.evaluation.evaluate import evaluate as study
 
-    _prepare_file(out)
+    _prepare_file(out, dataset)
     evaluation = study(dataset, predictions, model=model, tuned_on=tuned_on, **chosen)
     if out is not None:
         evaluation.save(out)
@@ -54,14 +54,22 @@ def evaluate(
         show(evaluation, {"per image": out}, others="--json and the file of -o list all")
 
 
-def _prepare_file(file: Path | None) -> None:
-    """Make the folder of the file that is to be written, before any work is done."""
+def _prepare_file(file: Path | None, dataset: str) -> None:
+    """Make the folder of the file that is to be written, before any work is done; it replaces an evaluation at most."""
     if file is None:
         return
+    from howfar.data.dataset_argument import location_and_name
     from howfar.errors import InputError
+    from howfar.results import Evaluation
 
     if file.suffix.lower() not in ENDINGS:
         raise InputError.of("out", f"must end in {' or '.join(ENDINGS)}", str(file), "it is a Parquet table")
     if file.is_dir():
         raise InputError.of("out", "must be a file", f"the folder {file}", "name a file in it")
+    if file.exists():
+        table = location_and_name(dataset)[0]
+        own = isinstance(table, Path) and table.exists() and table.samefile(file)
+        if own or not Evaluation.is_in(file):
+            rule = "must not replace the dataset's own table" if own else "must not replace what is no evaluation of howfar"
+            raise InputError.of("out", rule, str(file), "name another file, or move that one away")
     options.prepare_folder("out", file.parent)

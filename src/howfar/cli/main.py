@@ -10,8 +10,12 @@ import typer
 import howfar
 from howfar import registry
 from howfar.cli.command_groups import HeadedGroup, head_of
+from howfar.cli.flag_names import flags_of
 from howfar.cli.outcomes import INTERRUPTED, STOPPED, fail, outcome
+from howfar.settings import check_variables
 
+_ABOUT = {"--help", "--version"}
+"""What asks about the command line alone."""
 app = typer.Typer(
     name="howfar",
     cls=HeadedGroup,
@@ -59,17 +63,31 @@ def run(arguments: list[str]) -> int:
     if not arguments or not registry.is_ours("commands", arguments[0]):
         _add_installed()
     try:
+        if not _ABOUT & set(arguments):
+            check_variables()
         code = app(arguments, prog_name="howfar", standalone_mode=False)
         # What cannot be printed is told now, and not by Python at its end.
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        return outcome(error, arguments)
+        return outcome(error, arguments, _flags(arguments))
     except SystemExit as end:
         # typer leaves without a word where the reader of the output has ended.
         if isinstance(end.__context__, BrokenPipeError):
             return outcome(end.__context__, arguments)
         raise
     return fail(STOPPED, INTERRUPTED) if code == INTERRUPTED else code if isinstance(code, int) else 0
+
+
+def _flags(arguments: list[str]) -> dict[str, str]:
+    """Return what the command line calls the parameters of the command that was typed; nothing where there is none."""
+    commands = getattr(typer.main.get_command(app), "commands", {})
+    name = next((word for word in arguments if word in commands), None)
+    flags = {} if name is None else flags_of(commands[name])
+    if name != "study":
+        return flags
+    # A study file has keys of the same names: meant are only the flags that were typed.
+    typed = {word.partition("=")[0] for word in arguments}
+    return {parameter: flag for parameter, flag in flags.items() if flag in typed}
 
 
 def _add_installed() -> None:

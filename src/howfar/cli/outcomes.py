@@ -15,24 +15,29 @@ from typing import Final
 
 import typer
 
+from howfar.cli.flag_names import in_flags
 from howfar.errors import HowfarError, RunnerError, StoreError, one_line
 from howfar.printable import printable, printable_lines
 
 INTERRUPTED: Final = 130
+UNREAD: Final = 141
+"""The exit code of a command whose output is no longer read, as of `head`: that of a Unix tool which the signal ends."""
 STOPPED: Final = "stopped; run the same command to go on: what was done is kept"
 DEBUG: Final = "HOWFAR_DEBUG"
 """The environment variable that makes every error print its traceback too, where it is set to anything but 0."""
 _AGAIN: Final = "then run the same command again: what was done is kept"
+_ELSEWHERE: Final = "<elsewhere>"
+"""Stands in a remedy for the options of the command that name another disk."""
 _DISK: Final[Mapping[int, tuple[str, str]]] = {
-    errno.ENOSPC: ("no space is left on the disk of {}", f"make room, or name another disk by --out and --store; {_AGAIN}"),
-    errno.EDQUOT: ("the quota of the disk of {} is used up", f"make room, or name another disk by --out and --store; {_AGAIN}"),
-    errno.EROFS: ("{} lies on a disk that can only be read", "name a folder elsewhere by --out and --store"),
+    errno.ENOSPC: ("no space is left on the disk of {}", f"make room{_ELSEWHERE}; {_AGAIN}"),
+    errno.EDQUOT: ("the quota of the disk of {} is used up", f"make room{_ELSEWHERE}; {_AGAIN}"),
+    errno.EROFS: ("{} lies on a disk that can only be read", _ELSEWHERE),
     errno.EFBIG: ("{} would be larger than the system lets a file be", f"raise the limit (ulimit -f unlimited); {_AGAIN}"),
     errno.EMFILE: ("too many files are open to open {}", "raise the limit (ulimit -n 4096), or pass fewer --workers"),
     errno.ENFILE: ("too many files are open on this machine to open {}", f"end other programs; {_AGAIN}"),
     errno.EACCES: ("{} must not be opened by this user", "change its permissions, or name another"),
     errno.EPERM: ("{} must not be changed by this user", "change its permissions, or name another"),
-    errno.EIO: ("{} cannot be read or written, as the disk or network behind it fails", f"check that; {_AGAIN}"),
+    errno.EIO: ("{} cannot be read or written, as the disk or network behind it fails ({})", f"check that; {_AGAIN}"),
 }
 _MEMORY: Final = "memory ran out{}: pass a smaller --batch-size, fewer --workers or --memory (2GB say), or end other programs"
 
@@ -44,34 +49,47 @@ def fail(line: str, code: int) -> int:
     return code
 
 
-def outcome(error: BaseException, arguments: Sequence[str]) -> int:
+def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, str] | None = None) -> int:
     """Print the one line that an error of a command gets, and return the exit code: 2 for bad input, 1 for a failure.
 
-    With HOWFAR_DEBUG=1 the traceback is printed before it. Of what nobody foresaw the traceback goes to a file of its own.
+    Where the program that read the output has ended, as `head` does, nothing is printed.
+
+    `flags` are what the command line calls the parameters that lines name. With HOWFAR_DEBUG=1 the traceback is printed before
+    the line. Of what nobody foresaw the traceback goes to a file of its own.
     """
     if isinstance(error, typer.TyperException):
         return fail(error.format_message(), 2)
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         return fail(STOPPED, INTERRUPTED)
+    if isinstance(error, BrokenPipeError):
+        _close_output()
+        return UNREAD
     if os.environ.get(DEBUG, "0") not in ("", "0"):
         with suppress(OSError, ValueError):
             typer.echo(printable_lines("".join(traceback.format_exception(error)).rstrip()), err=True)
     if isinstance(error, HowfarError):
-        return fail(str(error), 1 if isinstance(error, (StoreError, RunnerError)) else 2)
-    return fail(_foreseen(error) or _unforeseen(error, arguments), 1)
+        return fail(in_flags(str(error), flags or {}), 1 if isinstance(error, (StoreError, RunnerError)) else 2)
+    return fail(_foreseen(error, flags or {}) or _unforeseen(error, arguments), 1)
 
 
-def _foreseen(error: BaseException) -> str:
+def _foreseen(error: BaseException, flags: Mapping[str, str]) -> str:
     """Say what the system refused, where, and what to do; "" for an error that is no refusal of the system's."""
-    if isinstance(error, BrokenPipeError):
-        _close_output()
-        return "stopped, as the program that read the output has ended; what was done is kept"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
         return _MEMORY.format(f" ({one_line(error)})" if str(error) else "")
     if not isinstance(error, OSError) or error.errno is None:
         return ""
     words, remedy = _DISK.get(error.errno, ("", ""))
-    return f"{words.format(error.filename or 'the output')}: {remedy}" if words else f"{type(error).__name__}: {error}"
+    if not words:
+        return f"{type(error).__name__}: {error}"
+    return f"{words.format(error.filename or 'the output', one_line(error.strerror or error))}: {_with_places(remedy, flags)}"
+
+
+def _with_places(remedy: str, flags: Mapping[str, str]) -> str:
+    """Name in a remedy the options by which a command is told of another disk; without any, the folder is to be copied."""
+    places = " and ".join(flag for flag in ("--out", "--store") if flag in flags.values())
+    if remedy == _ELSEWHERE:
+        return f"name a folder elsewhere by {places}" if places else "copy it to a disk that can be written to"
+    return remedy.replace(_ELSEWHERE, f", or name another disk by {places}" if places else "")
 
 
 def _unforeseen(error: BaseException, arguments: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from howfar.io.location import absolute
 Boxes = Sequence[tuple[str, Sequence[float]]]
 """The class and the corners x0, y0, x1, y1, in pixels, of the boxes of one image."""
 KINDS = "boxes in JSON as predictions are written, or a file that COCO (.json), CVAT (.xml) or Label Studio (.json) exported"
+_SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "cuboid", "skeleton", "mask")
 _DAMAGED = (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError, ElementTree.ParseError)
 
 
@@ -194,6 +195,8 @@ def _read(path: Path) -> tuple[dict[str, Boxes], bool]:
 
 
 def _coco(document: Mapping[str, Any]) -> dict[str, Boxes]:
+    for what in ("images", "annotations"):
+        check_ids(document[what], what)
     names = {image["id"]: str(image["file_name"]) for image in document["images"]}
     classes = {category["id"]: str(category["name"]) for category in document["categories"]}
     boxes: dict[str, list[tuple[str, Sequence[float]]]] = {name: [] for name in names.values()}
@@ -204,8 +207,29 @@ def _coco(document: Mapping[str, Any]) -> dict[str, Boxes]:
     return dict(boxes)
 
 
+def check_ids(entries: Sequence[Mapping[str, Any]], what: str) -> None:
+    """Raise `ValueError` where two entries of a COCO file have one id: which of them is meant, nobody can tell.
+
+    Examples
+    --------
+    >>> check_ids([{"id": 1}, {"id": 2}, {"id": 1}], "images")
+    Traceback (most recent call last):
+    ValueError: two of its images have the id 1: number them anew
+    """
+    seen = set()
+    for entry in entries:
+        # Annotations that other tools wrote may have none.
+        number = entry.get("id")
+        if number is not None and number in seen:
+            raise ValueError(f"two of its {what} have the id {number}: number them anew")
+        seen.add(number)
+
+
 def _cvat(root: ElementTree.Element) -> Iterator[tuple[str, Boxes]]:
     for image in root.iter("image"):
+        unnamed = next((element.tag for element in image if element.tag in _SHAPES and not element.attrib.get("label")), None)
+        if unnamed is not None:
+            raise ValueError(f"a {unnamed} of {image.attrib['name']} has no label: give it one, or delete it")
         shapes = [element for element in image if "label" in element.attrib and element.tag != "tag"]
         other = next((shape.tag for shape in shapes if shape.tag != "box" or float(shape.attrib.get("rotation", 0))), None)
         if other is not None:

@@ -21,6 +21,16 @@ LOSSY = frozenset({"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF"})
 """Pillow's names of the formats that may alter values."""
 
 
+_PIXELS = 1024
+"""Pixels from which on a file shows whether it is a picture and no mask."""
+_NEITHER = slice(32, 224)
+"""Levels that are near neither black nor white."""
+_COMMON = 8
+"""The levels most in use: those of the ground and a class or two, and what JPEG makes of them."""
+_CLASSES = 32
+"""Levels that a mask of many classes may have."""
+
+
 class Mask(NamedTuple):
     """Hold a mask's foreground, (h, w), and whether its file held grey levels that no lossy format explains."""
 
@@ -34,8 +44,10 @@ def read_mask(path: str | Path) -> NDArray[np.bool_]:
     A colour or palette mask counts by its brightest channel, so that red on black is foreground; transparent pixels are
     background. 16-bit values are scaled to 0-255 first, unless none is above 255, when they are 8-bit values already.
 
-    Raises `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`; or for a lossless mask whose brightest value is
-    from 1 to 127 (0 and 1, class numbers), which would else be read as wholly background.
+    Raises `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`; for a lossless mask whose brightest value is from
+    1 to 127 (0 and 1, class numbers), which would else be read as wholly background; and for a picture that is no mask, such as
+    the photograph itself: the eight levels most in use cover less than half of it, and more than half of it is near neither
+    black nor white. Grey levels of edges, and those that JPEG makes, are far fewer.
     """
     return decode_mask(read_bytes(path)).foreground
 
@@ -51,8 +63,20 @@ def decode_mask(data: bytes) -> Mask:
         raise ImageError("a mask of 0 and 1: foreground is above 127, so multiply it by 255")
     if 1 < top <= ABOVE and not lossy:
         raise ImageError(f"a mask whose brightest value is {top}: foreground is above {ABOVE}, so write it as 255")
-    levels = np.count_nonzero(np.bincount(values.ravel(), minlength=256))
+    counts = np.bincount(values.ravel(), minlength=256)
+    _refuse_picture(counts)
+    levels = np.count_nonzero(counts)
     return Mask(values > ABOVE, bool(levels > 2) and not lossy)
+
+
+def _refuse_picture(counts: NDArray[np.int64]) -> None:
+    """Raise `ImageError` where the counts of the 256 levels are those of a photograph."""
+    pixels = int(counts.sum())
+    common, neither = int(np.sort(counts)[-_COMMON:].sum()), int(counts[_NEITHER].sum())
+    levels = np.count_nonzero(counts)
+    if pixels >= _PIXELS and levels > _CLASSES and 2 * common < pixels < 2 * neither:
+        line = f"a picture and no mask: {neither / pixels:.0%} of it is near neither black nor white, on {levels} levels"
+        raise ImageError(f"{line}; name the mask's file, with 255 for the foreground and 0 for all else")
 
 
 def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:

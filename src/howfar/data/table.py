@@ -64,6 +64,28 @@ def read_columns(table: Location | ParquetFile) -> Columns:
         raise InputError(f"{table} is not a readable table ({one_line(error, 120)}): pass UTF-8 CSV or Parquet") from error
 
 
+def why_no_text(table: Location, column: str) -> str:
+    r"""Say why a column of a table gives no image a text: it holds lists or bytes, or is empty; "" where there is none.
+
+    Raises as `read_columns`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "roads.csv"
+    >>> _ = file.write_text("image,camera\n1.png,\n")
+    >>> why_no_text(file, "camera"), why_no_text(file, "site")
+    ('is empty in every row of', '')
+    """
+    if table.suffix.lower() != ".csv":
+        schema = (file := ParquetFile(table, "table")).schema
+        position = schema.get_field_index(column)
+        if position >= 0 and not _is_plain(file, column):
+            return f"holds {schema.field(position).type}, no single values, in"
+    cells = read_columns(table).get(column)
+    return "is empty in every row of" if cells is not None and not any(cells) else ""
+
+
 def _item(table: Location, number: int, row: Mapping[str, str | None]) -> tuple[Item, list[tuple[Location, str]]]:
     """Make an image of a row, and list those of its files that are missing, with the reasons."""
     image = row["image"]

@@ -87,7 +87,7 @@ class Site:
         """Write the rows that the page sends as the run's picks; 400 where they are no rows of secondary datasets."""
         try:
             rows = json.loads(body)["rows"]
-            if not all(type(row) is int and 0 <= row < self.points.count for row in rows):
+            if not isinstance(rows, list) or not all(type(row) is int and 0 <= row < self.points.count for row in rows):
                 raise ValueError
         except (ValueError, TypeError, LookupError, RecursionError):
             return Answer(400, "text/plain; charset=utf-8", b"rows must be numbers of images of secondary datasets")

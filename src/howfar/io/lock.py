@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import finalize
 
 try:
     import fcntl
@@ -38,10 +39,11 @@ def locked(path: Path, shared: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def alone(path: Path, otherwise: bool = True) -> Iterator[bool]:
+def alone(path: Path, otherwise: bool = True, make: bool = True) -> Iterator[bool]:
     """Return at once whether nobody else holds the lock of a file or folder, which is then held until the block ends.
 
-    A file is made where there is none. `otherwise` is the answer where files cannot be locked.
+    A file is made where there is none; without `make`, `FileNotFoundError` is raised then. `otherwise` is the answer where
+    files cannot be locked.
 
     Examples
     --------
@@ -51,7 +53,7 @@ def alone(path: Path, otherwise: bool = True) -> Iterator[bool]:
     ...     first, second
     (True, False)
     """
-    with _opened(path) as descriptor:
+    with _opened(path, make) as descriptor:
         free = _try(descriptor)
         yield otherwise if free is None else free
 
@@ -76,9 +78,49 @@ def held(path: Path) -> str | None:
     return None
 
 
+class Share:
+    """Share the lock of a folder until this object is gone; waits while somebody has it alone.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> share = Share(folder)
+    >>> with alone(folder) as first:
+    ...     first
+    False
+    >>> share.give()
+    >>> with alone(folder) as first:
+    ...     first
+    True
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._descriptor = os.open(folder, os.O_RDONLY)
+        self._closed = finalize(self, os.close, self._descriptor)
+        self.take()
+
+    def status(self) -> os.stat_result:
+        """Return the status of the folder that was opened, which may have been removed since."""
+        return os.fstat(self._descriptor)
+
+    def take(self) -> None:
+        """Share the lock again after `give`."""
+        if fcntl is not None:
+            with suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+
+    def give(self) -> None:
+        """Share the lock no longer, for now."""
+        if fcntl is not None:
+            with suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+def _opened(path: Path, make: bool = True) -> Iterator[int]:
+    reading = not make or path.is_dir()
+    descriptor = os.open(path, os.O_RDONLY if reading else os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         yield descriptor
     finally:

@@ -15,6 +15,8 @@ from howfar.errors import InputError, MissingExtraError
 from howfar.metrics.probability_maps import IntArray
 from howfar.metrics.protocol import MetricScore
 
+_ROUNDING = 1e-6
+"""By so much may the sum of a softmax in 32 bits lie above 1."""
 _WORDS = re.compile(r"F1 at IoU (\S+)(?: of boxes scored (\S+) or more)?")
 
 
@@ -105,16 +107,19 @@ class Detection:
         Raises
         ------
         InputError
-            A missing key, lengths that differ, a box that is not finite or ends before it begins, or labels that are not
-            whole numbers.
+            A missing key, lengths that differ, a box that is not finite or ends before it begins, a score outside of 0 to 1,
+            or labels that are not whole numbers.
         """
         boxes, labels = _boxes(prediction, "prediction")
         scores = _row(prediction, "scores", "prediction", len(boxes))
         if scores.size and scores.dtype.kind not in "iuf":
             raise InputError.of("prediction['scores']", "must be numbers", scores.dtype.name)
         scores = scores.astype(np.float64)
-        if not np.isfinite(scores).all():
-            raise InputError.of("prediction['scores']", "must be finite", scores.tolist())
+        wrong = ~((scores >= -_ROUNDING) & (scores <= 1.0 + _ROUNDING))
+        if wrong.any():
+            remedy = "a score is a probability, and not a logit or a percentage"
+            raise InputError.of("prediction['scores']", "must lie between 0 and 1", float(scores[wrong][0]), remedy)
+        scores = scores.clip(0.0, 1.0)
         true, true_labels = _boxes(truth, "truth")
         scored = scores >= self.min_score
         hits = _matches(boxes[scored], scores[scored], labels[scored], true, true_labels, self.iou)

@@ -12,7 +12,7 @@ from howfar.data import Dataset, content_hash, decode, read_bytes
 from howfar.errors import ImageError, InputError
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_statistics import mixed
-from howfar.segmenters.predictor import resized
+from howfar.segmenters.predictor import check_squares, resized
 from howfar.weights.state_dicts import hash_state_dict
 
 SHARE = 0.3
@@ -53,10 +53,12 @@ def adapt_statistics(
     Raises
     ------
     InputError
-        No image can be read, a share outside 0-1, or a network without batch norm.
+        No image can be read, a share outside 0-1, squares that take more memory than is allowed, or a network without batch
+        norm.
     """
     side = checkpoint.card.size if size is None else size
     count = max(FEWEST, min(MOST, MOST * USUAL**2 // side**2))
+    check_squares(min(count, len(site)), side)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(site.items))
     read = [(content, square) for content, square in _squares(site, order, side, tiled, rng, count)]

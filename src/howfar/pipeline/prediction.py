@@ -30,7 +30,7 @@ from howfar.results.json_values import plain
 from howfar.runners import available_cores
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Card, Checkpoint
-from howfar.segmenters.predictor import Predictor
+from howfar.segmenters.predictor import Predictor, check_squares
 from howfar.segmenters.probability_models import Probabilities, Reading, of_module, of_onnx, of_segmenter
 from howfar.settings import checked, picked, with_options
 from howfar.weights.state_dicts import hash_state_dict
@@ -171,6 +171,7 @@ def predict(
         names = ", ".join([*loading, *([] if reading is None else ["reading"])])
         raise InputError.of("model", "must not be loaded already", names, "pass these to load_model")
     loaded = model if isinstance(model, Model) else load_model(model, reading=reading, **loading)
+    check_squares(min(loaded.predictor.batch, len(images)), loaded.predictor.size)
     maps = _Maps(images, loaded, given["flipped"])
     written = kept = 0
     skipped: list[Skipped] = list(images.skipped)

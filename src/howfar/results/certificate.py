@@ -230,12 +230,18 @@ class Certificate(Result):
         """Say in one line what is certified, or that labels are awaited."""
         of = f"{self.labelled} of {len(self.sample)} drawn images labelled, {self.n:,} in all"
         if self.value is None:
-            thing = "an object" if self.task == "detection" else "foreground"
-            blank = "each" if self.of_false_positives else "none"
-            why = f"undefined on the labelled images, as where {blank} holds {thing}" if self.labelled else "not known yet"
-            return f"{self.dataset}: {self.words}, {why}; {of}"
+            return f"{self.dataset}: {self.words}, {self._why_unknown()}; {of}"
         interval = format_interval(self.value, self.low, self.high, ".3f")
         return f"{self.dataset}: {self.words}: {interval}, {100 * self.level:g} % interval; {of}"
+
+    def _why_unknown(self) -> str:
+        """Say why nothing can be said: no label yet, too few of them, or images of which the measure is undefined."""
+        if not self.labelled:
+            return "not known yet"
+        if self.task == "classification" or any(drawn.labelled and drawn.performance is not None for drawn in self.sample):
+            return f"not known from {self.labelled} {'label' if self.labelled == 1 else 'labels'} yet: label more images"
+        thing = "an object" if self.task == "detection" else "foreground"
+        return f"undefined on the labelled images, {'each' if self.of_false_positives else 'none'} of which holds {thing}"
 
     def answer(self) -> str:
         """Say whether the question of `until` is settled, and how many more labels it may take; "" where nothing was asked."""

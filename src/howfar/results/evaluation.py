@@ -90,6 +90,18 @@ class Evaluation(Result):
         return path
 
     @classmethod
+    def is_in(cls, file: str | Path) -> bool:
+        """Return whether a file says of itself that `save` wrote it; False where it is damaged or of another kind."""
+        import pyarrow.parquet as pq
+        from pyarrow import ArrowException
+
+        try:
+            document = json.loads((pq.read_schema(absolute(file)).metadata or {})[KEY])
+        except (ArrowException, OSError, ValueError, LookupError, RecursionError):
+            return False
+        return isinstance(document, dict) and {"format", "dataset", "task", "scores"} <= document.keys()
+
+    @classmethod
     def load(cls, file: str | Path) -> Self:
         """Read such a file back.
 

@@ -59,6 +59,7 @@ class Matrix(Result):
     DOCUMENT: ClassVar = "matrix.json"
     TABLES: ClassVar = {"pairs": PAIRS}
     COLUMNS: ClassVar = {"pairs": holding("one other key", "o_dist_mean relative_one relative_other energy inhomogeneity")}
+    FILLED: ClassVar = ("datasets",)
     COMMAND: ClassVar = "matrix"
     MISSING: ClassVar = "name a folder that howfar matrix wrote"
     SUBJECT: ClassVar = ": the matrix"

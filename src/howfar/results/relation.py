@@ -259,9 +259,10 @@ class Relation(Result):
     TABLES: ClassVar = {"images": "relation.parquet", "curves": "curves.parquet", "thresholds": "thresholds.parquet"}
     COLUMNS: ClassVar = {
         "images": holding("dataset image", "performance"),
-        "curves": holding("dataset", "distance"),
-        "thresholds": holding("dataset", "threshold"),
+        "curves": holding("dataset image", "distance performance smoothed"),
+        "thresholds": holding("dataset", "threshold precision recall f"),
     }
+    FILLED: ClassVar = ("datasets",)
     COMMAND: ClassVar = "relate"
     MISSING: ClassVar = "run howfar relate on this folder first"
     SUBJECT: ClassVar = ": the relation"

@@ -48,6 +48,8 @@ class Result(Shown):
         Fields that are tables and that folders of earlier versions lack: without one the field has its default.
     COLUMNS
         What each field that is a table holds at least: names of columns, float for numbers and str for texts.
+    FILLED
+        Fields that hold something in every document.
     TIMED
         Fields that depend on how long something took here, which no other run repeats.
     COMMAND, MISSING
@@ -64,6 +66,7 @@ class Result(Shown):
     COLUMNS: ClassVar[Mapping[str, Mapping[str, type]]] = {}
     BESIDE: ClassVar[tuple[str, ...]] = ()
     LATER: ClassVar[tuple[str, ...]] = ()
+    FILLED: ClassVar[tuple[str, ...]] = ()
     TIMED: ClassVar[tuple[str, ...]] = ()
     COMMAND: ClassVar[str]
     MISSING: ClassVar[str]
@@ -247,6 +250,9 @@ class Result(Shown):
         """
         from pydantic import ValidationError
 
+        for name in cls.FILLED:
+            if name in document and not document[name]:
+                raise TypeError(f"{name}: must hold something")
         model = _model(cls)
         declared = json.dumps({name: value for name, value in document.items() if name in model.model_fields})
         try:

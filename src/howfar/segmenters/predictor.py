@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.errors import InputError
+from howfar.memory import check_held
 from howfar.segmenters.probability_models import Probabilities
 
 OVERLAP = 0.25
 """Share of a tile's side that overlaps with the next tile."""
+_PIXEL: Final = 27
+"""Bytes of a pixel of a network's input at the least: three colours of 8 bits, and twice of 32 while they are scaled."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,22 @@ class Predictor:
                 total[y : y + self.size, x : x + self.size] += weight * _resized_map(p, self.size, self.size)
                 weights[y : y + self.size, x : x + self.size] += weight
         return (total / weights)[:height, :width].astype(np.float32)
+
+
+def check_squares(count: int, size: int) -> None:
+    """Refuse squares that are fed to a network at once where they alone take more memory than is allowed.
+
+    The network takes more than they do: this is what a mistaken size is found by, before it ends the process. Raises
+    `InputError`.
+
+    Examples
+    --------
+    >>> check_squares(8, 1024)
+    >>> check_squares(8, 5_000_000)
+    Traceback (most recent call last):
+    howfar.errors.InputError: memory must be at least 5,400,000,000 MB for 8 squares of 5,000,000 pixels, got '2,147 MB': ...
+    """
+    check_held(_PIXEL * count * size**2, f"{count} squares of {size:,} pixels", "pass a smaller --size or --batch-size")
 
 
 def _starts(length: int, size: int) -> list[int]:

@@ -12,12 +12,13 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from howfar.errors import InputError, StoreError
+from howfar.errors import InputError
 from howfar.store import shards
 from howfar.store.compaction import pack
 from howfar.store.folder import folder_at
 from howfar.store.identity_key import canonical, feature_key
 from howfar.store.manifest import SHARDS, Manifest, ensure
+from howfar.store.refusals import refusal
 from howfar.store.row_selection import Selection
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ShardFormat
@@ -65,8 +66,13 @@ class FeatureStore:
         self.identity: dict[str, Any] = json.loads(canonical(identity))
         self._calls = 0
         self._looked, self._took = -math.inf, 0.0
+        try:
+            use = self._home.hold()
+        except OSError as error:
+            raise refusal(self._home, "use", error) from error
         ensure(self._home, Manifest(self.identity, dtype, length))
-        self._catalog = ShardCatalog(self._home.child(SHARDS), ShardFormat(dtype, length, feature_key(identity, dtype)))
+        layout = ShardFormat(dtype, length, feature_key(identity, dtype))
+        self._catalog = ShardCatalog(self._home.child(SHARDS), layout, use=use)
 
     @property
     def folder(self) -> Path | str:
@@ -122,7 +128,7 @@ class FeatureStore:
             try:
                 granted = stack.enter_context(self._home.claim(contents, self._refreshed))
             except OSError as error:
-                raise self._refused(error) from error
+                raise refusal(self._home, "write to", error) from error
             yield granted
 
     def free(self, contents: Sequence[str]) -> tuple[str, ...]:
@@ -168,7 +174,7 @@ class FeatureStore:
         try:
             shard = shards.write(self._catalog.folder, shards.new_id(), [stored], self._catalog.layout, contents, paths)
         except OSError as error:
-            raise self._refused(error) from error
+            raise refusal(self._home, "write to", error) from error
         self._catalog.insert(shard)
 
     def tidy(self) -> None:
@@ -179,9 +185,6 @@ class FeatureStore:
         self._calls += 1
         if self._home.near and self._calls % TIDY_EVERY == 0:
             self.pack()
-
-    def _refused(self, error: OSError) -> StoreError:
-        return StoreError(f"the store cannot write to {self.folder}: {error}; free space, or give another folder")
 
     def select(self, contents: Sequence[str]) -> Selection:
         """Select the features of some contents, in their order, to be read by rows or columns; contents may repeat.

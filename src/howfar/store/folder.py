@@ -102,6 +102,14 @@ class Folder(Protocol):
         """Return whether nobody else holds the lock of that name, which is held until the block ends."""
         ...
 
+    def hold(self) -> object:
+        """Make the folder where it is not there, and keep others from removing it until what is returned is gone."""
+        ...
+
+    def unused(self) -> AbstractContextManager[bool]:
+        """Return whether no other process holds the folder; none can until the block ends."""
+        ...
+
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
         """Yield the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
         ...

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from howfar.errors import InputError, MissingPathError
+from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.store import shards
 from howfar.store.folder import Folder, folder_at
 from howfar.store.identity_key import DIGITS, feature_key
 from howfar.store.manifest import NAME, SHARDS, ManifestDamagedError, parse
+from howfar.store.refusals import reason_and_remedy
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ShardFormat
 from howfar.store.store import default_root
@@ -23,6 +26,7 @@ SUMS: Final = "sums"
 """Folder below a feature's where means and inner products of datasets are kept (`howfar.pipeline.sufficient_statistics`)."""
 JUST_NOW: Final = 600.0
 """Seconds for which features behind a URL, where nobody can lock, count as being written after the last was."""
+IN_USE: Final = "another process uses it: prune it later"
 _FOLDER: Final = re.compile(rf"(?:[a-z0-9][a-z0-9-]*-)?[0-9a-f]{{{DIGITS}}}")
 
 
@@ -47,24 +51,37 @@ class StoredFeature:
         return named if isinstance(named, str) else self.name[: -DIGITS - 1]
 
     def catalog(self) -> ShardCatalog | None:
-        """Read the indexes of its shards, and say nothing in the log; None where it is not known how rows are stored."""
-        return None if self.layout is None else ShardCatalog(self.home.child(SHARDS), self.layout, quiet=True)
+        """Read the indexes of its shards, and say nothing in the log.
+
+        None where it is not known how rows are stored, or another process has removed it, or has only begun to make it.
+        """
+        try:
+            return None if self.layout is None else ShardCatalog(self.home.child(SHARDS), self.layout, quiet=True)
+        except StoreError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
 
     def written(self) -> float:
         """Return when features were last added, in seconds since 1970, by the shards' names; 0 where there are none."""
-        return max((int(shard_id[:16], 16) / 1e9 for shard_id in shards.ids(self.home.child(SHARDS))), default=0.0)
+        try:
+            return max((int(shard_id[:16], 16) / 1e9 for shard_id in shards.ids(self.home.child(SHARDS))), default=0.0)
+        except FileNotFoundError:
+            return 0.0
 
     def used(self) -> float:
         """Return when a run last opened it, in seconds since 1970; behind a URL, where nothing tells, when it was written."""
-        if not self.home.near or NAME not in self.home.names():
-            return self.written()
-        return max(self.written(), self.home.written(NAME))
+        moment = self.home.written(NAME) if self.home.near else 0.0
+        return max(self.written(), 0.0 if math.isinf(moment) else moment)
 
     def in_use(self) -> str:
-        """Say why the features must be left alone, as others are writing them; nothing where nobody is."""
+        """Say why the features must be left alone, as others write or read them; nothing where nobody does."""
         claimed = len(self.home.claimed())
         if claimed:
             return f"another process is embedding {claimed:,} images of it"
+        with suppress(FileNotFoundError), self.home.unused() as unused:
+            if not unused:
+                return IN_USE
         if not self.home.near and time.time() - self.written() < JUST_NOW:
             return "features were added within the last ten minutes, and nobody can lock what lies behind a URL"
         return ""
@@ -85,7 +102,7 @@ def features_in(root: Path | str | None = None, only: Sequence[str] = (), *, who
     Raises
     ------
     InputError
-        The folder is one feature's, or holds none of a name.
+        The folder is one feature's, holds none of a name, or cannot be read: a service that refuses, or lacks its keys.
     MissingPathError
         There is no such folder.
 
@@ -99,14 +116,24 @@ def features_in(root: Path | str | None = None, only: Sequence[str] = (), *, who
     [('pixels', 27648)]
     """
     folder = folder_at(default_root() if root is None else root)
-    if root is not None and isinstance(folder.path, Path) and not folder.path.is_dir():
+    try:
+        return _features_in(folder, root is not None, only, whole)
+    except MissingPathError:
+        raise
+    except OSError as error:
+        reason, remedy = reason_and_remedy(folder, error)
+        raise InputError.of("store", f"must be a store that can be read ({reason})", str(folder.path), remedy) from error
+
+
+def _features_in(folder: Folder, named: bool, only: Sequence[str], whole: bool) -> list[StoredFeature]:
+    if named and isinstance(folder.path, Path) and not folder.path.is_dir():
         raise MissingPathError(f"no store at {folder.path}: name the folder that --store was given")
     below = folder.folders()
     if SHARDS in below:
         parent, _, name = str(folder.path).rpartition("/")
         raise InputError.of("store", "must be a store, not the folder of one feature in it", str(folder.path),
                             f"pass {parent} and --feature {name}")  # fmt: skip
-    if root is not None and not any(_FOLDER.fullmatch(name) for name in below) and (below or folder.names()):
+    if named and not any(_FOLDER.fullmatch(name) for name in below) and (below or folder.names()):
         raise InputError.of(
             "store", "must hold folders of features", str(folder.path), "name the folder that --store was given"
         )
@@ -125,13 +152,18 @@ def _is(feature: StoredFeature, wanted: str, whole: bool) -> bool:
 
 def _read(home: Folder, name: str) -> StoredFeature | None:
     """Read what a folder's manifest says; None where it is no feature's folder."""
-    has_manifest, has_shards = NAME in home.names(), SHARDS in home.folders()
+    try:
+        has_manifest, has_shards = NAME in home.names(), SHARDS in home.folders()
+    except FileNotFoundError:  # removed meanwhile
+        return None
     if not has_shards and not has_manifest:
         return None
     manifest, fault = None, "it is missing"
     if has_manifest:
         try:
             manifest, fault = _whole(parse(home.read(NAME)), name), ""
+        except FileNotFoundError:
+            return None
         except ManifestDamagedError as error:
             fault = str(error)
     if manifest is not None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from howfar.io.atomic import appearing
 from howfar.io.lock import alone
+from howfar.store.folder_use import FolderUse, unused
 from howfar.store.leases import CLAIMS, Claims
 
 # About as much of a matrix is in memory at a time, beside the block that is filled.
@@ -47,7 +48,8 @@ class LocalFolder:
 
     def make(self) -> None:
         """Make the folder, and those above it."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.path.is_dir():
+            self.path.mkdir(parents=True, exist_ok=True)
 
     def names(self) -> set[str]:
         """List the files in it; links do not count."""
@@ -112,6 +114,20 @@ class LocalFolder:
     def alone(self, name: str) -> AbstractContextManager[bool]:
         """Return whether nobody else holds the lock of that name, which is held until the block ends."""
         return alone(self.path / name)
+
+    def hold(self) -> FolderUse:
+        """Make the folder where it is not there, and keep others from removing it until what is returned is gone."""
+        while True:
+            self.make()
+            # Gone again where somebody has removed it between the two.
+            with suppress(FileNotFoundError):
+                use = FolderUse(self.path)
+                if use.current:
+                    return use
+
+    def unused(self) -> AbstractContextManager[bool]:
+        """Return whether no other process holds the folder; none can until the block ends."""
+        return unused(self.path)
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
         """Yield the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""

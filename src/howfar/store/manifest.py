@@ -16,6 +16,7 @@ from howfar.errors import StoreError, one_line
 from howfar.store.folder import Folder
 from howfar.store.identity_key import canonical
 from howfar.store.index_file import CHECKSUM
+from howfar.store.refusals import refusal
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -52,8 +53,7 @@ def ensure(folder: Folder, wanted: Manifest) -> None:
         # After the manifest, so that a folder with shards and no manifest is a damaged one and never a young one.
         folder.child(SHARDS).make()
     except OSError as error:
-        remedy = "give another folder or mend its rights" if folder.near else "see that it can be reached, and by which keys"
-        raise StoreError(f"the store cannot use {folder.path}: {error}; {remedy}") from error
+        raise refusal(folder, "use", error) from error
     try:
         _compare(folder.path, parse(data), wanted)
     except ManifestDamagedError as error:

@@ -7,6 +7,7 @@ such store, both may compute them, and nothing is lost.
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -146,6 +147,13 @@ class RemoteFolder:
         """Return True: two processes that pack at once compute the same twice, and lose nothing."""
         return nullcontext(True)
 
+    def hold(self) -> None:
+        """Do nothing: nobody can lock an object."""
+
+    def unused(self) -> AbstractContextManager[bool]:
+        """Return True, since nothing tells."""
+        return nullcontext(True)
+
     @contextmanager
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
         """Yield all contents that are not stored."""
@@ -239,4 +247,4 @@ def _as_os_errors(url: str) -> Iterator[None]:
         raise
     # Each service has errors of its own.
     except Exception as error:
-        raise OSError(f"{url}: {one_line(error, 200)}") from error
+        raise OSError(errno.EIO, one_line(error, 200), url) from error

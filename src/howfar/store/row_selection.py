@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from howfar.errors import StoreError
 from howfar.store.damage import ShardGoneError
 from howfar.store.index import RowPositions
+from howfar.store.refusals import refusal
 from howfar.store.shard_catalog import TRIES, ShardCatalog
 
 
@@ -47,7 +48,7 @@ class Selection:
                 self._catalog.refresh()
                 self._row_positions = self._catalog.locate(self._contents)
             except OSError as error:
-                raise StoreError(f"the store cannot read {self._catalog.folder.path}: {error}") from error
+                raise refusal(self._catalog.folder, "read", error) from error
         raise StoreError(
             f"the shards of {self._catalog.folder.path} vanish faster than they can be read: let one process pack at a time"
         )

@@ -17,6 +17,7 @@ from howfar.store.damage import ShardDamagedError, ShardGoneError
 from howfar.store.folder import Folder, Matrix
 from howfar.store.index import Index, RowPositions
 from howfar.store.mmap_cache import MmapCache
+from howfar.store.refusals import refusal
 from howfar.store.row_checks import RowChecks, State, damaged_rows
 from howfar.store.shards import Shard, ShardFormat
 
@@ -27,10 +28,14 @@ _log = logging.getLogger("howfar.store")
 
 
 class ShardCatalog:
-    """Serve one folder of shards, to which other processes add and which they pack. Safe to call from several threads."""
+    """Serve one folder of shards, to which other processes add and which they pack. Safe to call from several threads.
 
-    def __init__(self, folder: Folder, layout: ShardFormat, quiet: bool = False) -> None:
-        self.folder, self.layout, self._quiet = folder, layout, quiet
+    `use` is what keeps others from removing the feature's folder (`howfar.store.folder.Folder.hold`) for as long as something
+    is to be read here. A copy in another process, whose work ends before this one's, has none.
+    """
+
+    def __init__(self, folder: Folder, layout: ShardFormat, quiet: bool = False, use: object = None) -> None:
+        self.folder, self.layout, self._quiet, self._use = folder, layout, quiet, use
         self._lock = RLock()
         self._index = Index()
         self._damaged: dict[str, str] = {}
@@ -97,7 +102,7 @@ class ShardCatalog:
                     if self._look():
                         return
         except OSError as error:
-            raise StoreError(f"the store cannot read {self.folder.path}: {error}") from error
+            raise refusal(self.folder, "read", error) from error
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
         """Find shard and row of each content; the folder is read again before one is said to be missing.
@@ -132,7 +137,7 @@ class ShardCatalog:
                 # Another row of a content may stand in for the damaged one, which is then checked in its turn.
                 self.refresh()
             except OSError as error:
-                raise StoreError(f"the store cannot read {self.folder.path}: {error}") from error
+                raise refusal(self.folder, "read", error) from error
         return tuple(content for content in wanted if content not in self._index)
 
     def check(self, shard_id: str, rows: NDArray[np.int64]) -> None:
@@ -179,7 +184,7 @@ class ShardCatalog:
             self._warn(f"shard {shard_id}", str(error))
             raise ShardGoneError(shard_id) from error
         except OSError as error:
-            raise StoreError(f"the store cannot read shard {shard_id} of {self.folder.path}: {error}") from error
+            raise refusal(self.folder, f"read shard {shard_id} of", error) from error
 
     def _look(self) -> bool:
         """Read the folder once; False where it changed meanwhile, so that a shard may have been missed."""

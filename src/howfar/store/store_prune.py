@@ -9,15 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from howfar.errors import InputError, StoreError
+from howfar.errors import InputError
 from howfar.io.atomic import TEMPORARY
 from howfar.memory import parse_size
 from howfar.store import shards
 from howfar.store.compaction import LOCK
 from howfar.store.folder import Folder, folder_at
-from howfar.store.inventory import SUMS, StoredFeature, features_in
+from howfar.store.inventory import IN_USE, SUMS, StoredFeature, features_in
 from howfar.store.leases import CLAIMS
 from howfar.store.manifest import NAME, SHARDS
+from howfar.store.refusals import refusal
 from howfar.store.shards import ARRAY, INDEX
 from howfar.store.store import default_root
 from howfar.store.store_size import FeatureSize, size_of
@@ -77,7 +78,7 @@ def prune(
 ) -> StorePrune:
     """Remove features from a store: those of some names, those unused for long, or those used longest ago beyond a size.
 
-    Conditions add up: only a feature that fulfils all of them goes. Features that another process is writing are left, and so
+    Conditions add up: only a feature that fulfils all of them goes. Features that another process uses are left, and so
     is every file that howfar did not write.
 
     Parameters
@@ -158,16 +159,23 @@ def _removed(feature: StoredFeature) -> str:
     if link := _link_in(feature.home):
         return f"its folder {link} is a link, which is not followed"
     try:
-        with feature.home.alone(LOCK) as first:
-            # Nobody begins to pack it from here on; who has begun to write it has claimed images.
-            reason = feature.in_use() if first else "another process packs it"
-            if reason:
-                return reason
-            _remove(feature.home)
-        feature.home.remove(LOCK)
-        feature.home.discard()
+        reason = feature.in_use()
+        if reason:
+            return reason
+        # Nobody begins to use it from here on; who has begun to is seen.
+        with feature.home.unused() as unused:
+            if not unused:
+                return IN_USE
+            with feature.home.alone(LOCK) as first:
+                if not first:
+                    return "another process packs it"
+                _remove(feature.home)
+            feature.home.remove(LOCK)
+            feature.home.discard()
+    except FileNotFoundError:
+        return ""  # another process has removed it
     except OSError as error:
-        raise StoreError(f"the store cannot remove {feature.home.path}: {error}; mend its rights") from error
+        raise refusal(feature.home, "remove", error) from error
     return ""
 
 

@@ -16,6 +16,7 @@ from howfar.store.folder import folder_at
 from howfar.store.index_file import ABSENT
 from howfar.store.inventory import StoredFeature, features_in, recovered
 from howfar.store.manifest import NAME, Manifest, write
+from howfar.store.refusals import refusal
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.store import default_root
 from howfar.store.store_check import Damage, check_rows, damaged_sums
@@ -117,7 +118,7 @@ def _repaired(feature: StoredFeature) -> FeatureRepair:
     except (ShardGoneError, ShardDamagedError) as error:
         raise StoreError(f"{feature.home.path} changes faster than it can be repaired: try again ({error})") from error
     except OSError as error:
-        raise StoreError(f"the store cannot write to {feature.home.path}: {error}; mend its rights or free space") from error
+        raise refusal(feature.home, "write to", error) from error
 
 
 def _rows_repaired(feature: StoredFeature, catalog: ShardCatalog, spoilt: list[Damage], left: str) -> FeatureRepair:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from howfar import registry
+from howfar.errors import HowfarError, StoreError, one_line
 from howfar.io.location import absolute
 from howfar.io.staging import cut_off
 from howfar.results import Comparison
@@ -41,7 +42,7 @@ def write_report(run: str | Path) -> Path:
     MissingPathError
         The folder holds no result.
     StoreError
-        Its result is damaged, or of another format.
+        Its result is damaged, of another format, or cannot be drawn.
 
     Examples
     --------
@@ -59,4 +60,14 @@ def write_report(run: str | Path) -> Path:
     # Where none is whole, the one whose writing was cut off says so.
     begun = next((kind for kind in kinds if kind.DOCUMENT in cut_off(folder)), Comparison)
     latest = max(written, key=lambda kind: (folder / kind.DOCUMENT).stat().st_mtime_ns, default=begun)
-    return draw(latest.load(folder), folder)
+    result = latest.load(folder)
+    try:
+        return draw(result, folder)
+    except HowfarError:
+        raise
+    # What drawing stumbles over in a folder that was whole when it was written.
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        what = f"{folder} cannot be drawn ({one_line(f'{type(error).__name__}: {error}')})"
+        why = "its files are not as they were written, or this is a fault of howfar"
+        on = f"run {latest.COMMAND} again, and where that does not help send in what HOWFAR_DEBUG=1 prints"
+        raise StoreError(f"{what}: {why}; {on}") from error

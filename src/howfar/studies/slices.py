@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -13,9 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.data import Dataset
+from howfar.data.table import why_no_text
 from howfar.errors import InputError
+from howfar.io.location import Url
 from howfar.pipeline.pairs import KEPT
 from howfar.pipeline.slice_energies import SliceEnergy, slice_energies
+from howfar.printable import printable
 from howfar.results import Comparison, DatasetSummary, Features, Settings
 from howfar.results.slices import DistanceSlice
 from howfar.settings import nearest
@@ -24,6 +28,7 @@ from howfar.significance.slice_means import FEWEST, SliceMean, slice_means
 
 BEYOND: Final = 95
 """Percentile among P's own images above which an image is counted as far."""
+_TABLES: Final = (".csv", ".parquet", ".pq")
 LABEL: Final = "label"
 PREFIX: Final = "table_"
 """Begins the name, in a table of images, of a dataset's column that has the name of one of howfar's."""
@@ -67,10 +72,15 @@ def further_columns(dataset: Dataset | Features) -> dict[str, dict[str, str]]:
 
 
 def check_columns(by: Sequence[str], secondaries: Iterable[Dataset | Features]) -> None:
-    """Raise `InputError` where no secondary's table has a column that slices are to be made by."""
-    known = {column: None for dataset in (secondaries if by else ()) for column in further_columns(dataset)}
+    """Raise `InputError` where no secondary's table has a column, with a value somewhere, that slices are to be made by."""
+    tables = [dataset for dataset in (secondaries if by else ()) if isinstance(dataset, Dataset)]
+    known = {column: None for dataset in tables for column in further_columns(dataset)}
     for column in by:
         if column not in known:
+            for table in (dataset.root for dataset in tables):
+                if isinstance(table, (Path, Url)) and table.suffix.lower() in _TABLES and (why := why_no_text(table, column)):
+                    rule = f"must be a column with a value for some image, and it {why} {printable(table)}"
+                    raise InputError.of("by", rule, column, "write one value a cell")
             remedy = nearest(column, list(known), "columns") if known else "name a CSV or Parquet table with that column"
             raise InputError.of("by", "must be a column of a secondary's table", column, remedy)
 

@@ -102,7 +102,7 @@ def test_labels_that_are_blank_certify_false_positives_when_f_is_undefined(blank
     given = {"labels": blank / "truth", "threshold": 0.4, "out": tmp_path, "seed": 1}
     first_look = certify(blank, 8, **given)
     assert first_look.value is None
-    assert "none holds foreground" in first_look.caption()
+    assert "none of which holds foreground" in first_look.caption()
     assert "--metric false_positive_rate, the same labels" in first_look.notes[-1]
     second = certify(blank, 8, **given, metric="false_positive_rate")
     assert [one.image for one in second.sample] == [one.image for one in first_look.sample]

@@ -322,7 +322,9 @@ def test_grey_masks_are_told(roads: Path, maps: Path) -> None:
     soft[0, 0], soft[1, 1] = 90, 127
     save(roads / "masks", "0.png", soft)
     assert run(roads, maps).notes == ("1 mask holds grey levels: what is above 127 counts as foreground",)
-    save(roads / "masks", "1.png", np.arange(SIDE * (SIDE + 1)).reshape(SIDE, SIDE + 1).astype(np.uint8))
+    grey = np.zeros((SIDE, SIDE + 1), np.uint8)
+    grey[0] = np.arange(SIDE + 1) * 255 // SIDE
+    save(roads / "masks", "1.png", grey)
     assert run(roads, maps).notes == ("2 masks hold grey levels: what is above 127 counts as foreground",)
 
 

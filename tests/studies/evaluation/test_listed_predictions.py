@@ -160,7 +160,7 @@ def test_options_of_segmentation_are_refused(roads: Path) -> None:
         assert line(roads, probabilities(roads), **options).startswith(f"{name} is of no use to classification, got ")
 
 
-BOX, OTHER = [0, 0, 10, 10], [20, 20, 30, 30]
+BOX, OTHER = [0, 0, 10, 10], [7, 7, 30, 30]
 
 
 def boxes(file: Path, *entries: dict[str, Any]) -> Path:

@@ -11,7 +11,8 @@ import numpy as np
 
 from howfar import registry
 from howfar.data import Dataset
-from howfar.errors import InputError
+from howfar.data.folder_walk import EXTENSIONS
+from howfar.errors import InputError, StoreError
 from howfar.io.location import ready_folder
 from howfar.keywords import CertifyOptions
 from howfar.metrics.pixel_tolerance import as_tolerance
@@ -27,7 +28,7 @@ from howfar.studies.certification.site import images_of
 from howfar.studies.certification.values import certify_values, is_values
 from howfar.studies.evaluation.learnt_images import Seen
 from howfar.studies.evaluation.threshold_choice import choose
-from howfar.studies.listed_certification.certify import certify_listed
+from howfar.studies.listed_certification.certify import LABEL_FILES, certify_listed
 from howfar.studies.run_folder import draw as draw_page
 
 TASKS = ("segmentation", "classification", "detection")
@@ -116,7 +117,7 @@ def certify(
     _check_paths({"predictions": predictions, "labels": labels, "profile": profile, "out": out}, (str, Path))
     _check_paths({"sample": sample}, (str, Path, Certificate))
     folder = ready_folder("out", out)
-    earlier = Certificate.load(folder) if folder is not None and (folder / Certificate.DOCUMENT).is_file() else None
+    earlier = _earlier(folder)
     over = sample if sample is None or isinstance(sample, Certificate) else Certificate.load(sample)
     before = earlier or over
     given = _of_task(given, options, before)
@@ -140,6 +141,25 @@ def certify(
         certificate.save(folder)
         draw_page(certificate, folder)
     return certificate
+
+
+def _earlier(folder: Path | None) -> Certificate | None:
+    """Read the certificate in a folder, None where there is none.
+
+    Raises `StoreError` where it is damaged: the line says which labels are there all the same, and how to go on with them.
+    """
+    if folder is None or not (folder / Certificate.DOCUMENT).is_file():
+        return None
+    try:
+        return Certificate.load(folder)
+    except StoreError as error:
+        what = str(error).removesuffix(f": run {Certificate.COMMAND} again")
+        masks = sum(file.suffix.lower() in EXTENSIONS for file in (folder / MASKS).rglob("*"))
+        kept = [f"{folder / MASKS} ({masks} {'file' if masks == 1 else 'files'})"] if masks else []
+        kept += [str(folder / name) for name in LABEL_FILES.values() if (folder / name).is_file()]
+        labels = f"the labels in {' and '.join(kept)} are kept" if kept else "no labels are in its folder"
+        on = "move certificate.json away and run the same command again: it draws the same images, and takes their labels"
+        raise StoreError(f"{what}: {labels}; {on}") from error
 
 
 def _of_task(given: CertifyOptions, written: CertifyOptions, before: Certificate | None) -> CertifyOptions:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from howfar.data import Dataset
+from howfar.data.box_places import outside
 from howfar.data.boxes import read_boxes
 from howfar.data.entry_matching import entries_of
 from howfar.data.folder_walk import printable
@@ -52,7 +53,8 @@ def evaluate_boxes(
         boxes["labels"] = [index[label] for label in boxes["labels"]]
     disturbed = None if mirror is None or flipped is None else _flipped(dataset, Path(flipped), mirror, metric)
     entries = {} if truth is None else entries_of(dataset, "entry", Path(truth), list(true))
-    strangers = () if truth is None else tuple(unmatched(entries, "entry", Path(truth), list(true)))
+    beside = () if truth is None else unmatched(entries, "entry", Path(truth), list(true))
+    places = outside(dataset, {image: true[entry]["boxes"] for image, entry in entries.items()}, "true boxes")
     listing = Listing(
         task="detection",
         metric=metric,
@@ -63,7 +65,7 @@ def evaluate_boxes(
         unknown={"boxes": [], "labels": []},
         columns=partial_of(_columns, metric=metric, disturbed=disturbed),
     )
-    return evaluate_listing(dataset, listing, partial, progress, strangers)
+    return evaluate_listing(dataset, listing, partial, progress, (*beside, *places))
 
 
 def _columns(tallied: Sequence[Tallied], metric: Detection, disturbed: Disturbed | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from howfar.arrays import Float64Array, quotient
 from howfar.data import Dataset
 from howfar.data.box_labelling import Boxes, read_box_labels
+from howfar.data.box_places import outside
 from howfar.data.boxes import read_boxes
 from howfar.data.class_labelling import read_class_labels
 from howfar.data.class_predictions import read_classes
@@ -128,7 +129,8 @@ class BoxAnswers:
     ) -> tuple[dict[str, Any], list[str]]:
         """Read the boxes that somebody drew; the model's own, unchanged, in a file that lists all images are no label."""
         read = read_box_labels(dataset, place)
-        notes = [_strange(read.strangers, dataset)] if read.strangers else []
+        corners = {name: [box for _, box in boxes] for name, boxes in read.boxes.items()}
+        notes = [*([_strange(read.strangers, dataset)] if read.strangers else []), *outside(dataset, corners, "true boxes")]
         untouched = [
             name for name, boxes in read.boxes.items() if read.unsure and name in answers and self._own(answers[name], boxes)
         ]
