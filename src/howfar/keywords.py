@@ -153,6 +153,19 @@ class SelectOptions(TypedDict, total=False):
     """Declare the options of `howfar.select`."""
 
     seed: options.Seed
+    label_names: options.LabelNames
+    with_images: options.WithImages
+    threshold: options.HandedOverAbove
+    min_score: options.HandedOverFrom
+
+
+class LabelImportOptions(DatasetOptions, total=False):
+    """Declare the options of `howfar.import_labels`."""
+
+    task: options.LabelledTask
+    label_names: options.LabelNames
+    complete: options.Complete
+    with_images: options.WithImages
 
 
 class EvaluateOptions(DatasetOptions, total=False):
@@ -160,15 +173,7 @@ class EvaluateOptions(DatasetOptions, total=False):
 
     task: options.Task
     tolerance: options.Tolerance
-    threshold: Annotated[
-        options.Threshold,
-        options.But(
-            {
-                "help": "Score each image at this threshold; by default at the best for this set, which needs masks.",
-                "free": True,
-            }
-        ),
-    ]
+    threshold: options.ScoredAt
     flipped: options.FlippedMaps
     ensemble: options.Ensemble
     truth: options.Truth
@@ -176,16 +181,7 @@ class EvaluateOptions(DatasetOptions, total=False):
     min_score: options.MinScore
     partial: options.Partial
     learnt: options.Learnt
-    group: Annotated[
-        options.Group,
-        options.But(
-            {
-                "help": "Name photographs by the first group of this regular expression, so that no tile of one that the model "
-                "learnt from is scored; by default as the training did.",
-                "free": True,
-            }
-        ),
-    ]
+    group: options.LearntGroup
     progress: options.Progress
 
 

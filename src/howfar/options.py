@@ -166,12 +166,26 @@ Threshold = Annotated[
     _Number,
     Option(None, "Score all images at this threshold, in hundredths; by default the primary's, else 0.5.", {"ge": 0, "lt": 1}),
 ]
+ScoredAt = Annotated[
+    Threshold,
+    But({"help": "Score each image at this threshold; by default at the best for this set, which needs masks.", "free": True}),
+]
 Tau = Annotated[float, Option(0.5, "Count an image as failed where its performance is below this.", {"ge": 0, "le": 1})]
 Flat = Annotated[float, Option(0.2, "Take a change up to this over a set's distances for none.", {**_POSITIVE, **_FINITE})]
 Level = Annotated[float, Option(0.9, "Give intervals of this level.", _SHARE)]
 ErrorRate = Annotated[float, Option(0.2, "Let at most this share of a failure list be wrong.", _SHARE)]
 Group = Annotated[
     _Text, Option(None, "Name photographs by the first group of this regular expression: '(.+)-[0-9]+' for tiles.")
+]
+LearntGroup = Annotated[
+    Group,
+    But(
+        {
+            "help": "Name photographs by the first group of this regular expression, so that no tile of one that the model "
+            "learnt from is scored; by default as the training did.",
+            "free": True,
+        }
+    ),
 ]
 Estimator = Annotated[
     str,
@@ -201,6 +215,24 @@ FlippedMaps = Annotated[
 Members = Sequence[str | Path] | str | Path
 Ensemble = Annotated[Members, Option((), "Read maps of further models for the same images.", free=True)]
 Truth = Annotated[_Path, Option(None, "Read true boxes (detection): JSON as the predictions, without scores.", free=True)]
+
+# How images are handed to labelling tools, and labels taken back.
+Names = Sequence[str] | str | Mapping[str, str]
+LabelNames = Annotated[
+    Names,
+    Option((), "Call a label NAME in the tool, MODEL=NAME where the model calls it MODEL; import leaves out =NAME.", free=True),
+]
+ImagesBeside = Literal["none", "copy", "link"]
+WithImages = Annotated[ImagesBeside, Option("none", "Put the images beside their labels, by copy or link; else point to them.")]
+Complete = Annotated[
+    bool, Option(False, "Take images for labelled that have no label, or the model's alone.", flags=("--complete",))
+]
+HandedOverAbove = Annotated[
+    Threshold, But({"help": "Hand over as foreground what a map has above this; by default at relate's threshold, else 0.5."})
+]
+HandedOverFrom = Annotated[MinScore, But({"help": "Hand over the predicted boxes that are scored at least this."})]
+Tasks = Literal["segmentation", "classification", "detection"]
+LabelledTask = Annotated[Tasks | None, Option(None, "Import this; by default what was handed over, else a segmentation.")]
 
 # How a certificate is made.
 Measure = Annotated[

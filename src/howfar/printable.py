@@ -95,11 +95,22 @@ def unguarded(text: str) -> str:
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
-def _escaped(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def written_out(character: str) -> str:
+    r"""Write one character as Python would, as ``\x1b``; a byte of a file's name that is not UTF-8 as ``\xff``.
+
+    Examples
+    --------
+    >>> written_out("\n"), written_out("\udcff")
+    ('\\n', '\\xff')
+    """
+    code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as Python keeps it in names of files
         return f"\\x{code - 0xDC00:02x}"
-    return found[0].encode("unicode_escape").decode("ascii")
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return written_out(found[0])
 
 
 def _json_escape(character: str) -> str:

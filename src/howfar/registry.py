@@ -292,6 +292,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "evaluate": "howfar.cli.evaluate:evaluate",
         "relate": "howfar.cli.relate:relate",
         "select": "howfar.cli.select:select",
+        "labels": "howfar.cli.labels:labels",
         "certify": "howfar.cli.certify:certify",
         "train": "howfar.cli.train:train",
         "predict": "howfar.cli.predict:predict",

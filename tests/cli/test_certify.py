@@ -20,7 +20,9 @@ from howfar.results.certificate import Certificate
 from listed_site import write_boxes, write_classes, write_true_boxes
 from run_ids import written
 
-HANDED_OUT = {"chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "masks"}
+HANDED_OUT = {
+    "chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "label_studio.xml", "masks",
+}  # fmt: skip
 WRITTEN = {*HANDED_OUT, "certificate.json", "report.html", "figures"}
 
 

@@ -17,8 +17,15 @@ from howfar.results import Selection
 from run_ids import rewrite, written
 
 COUNTS = {"roads": 10, "site a": 12, "new": 6}
-WRITTEN = {"chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "selection.json"}
-KEYS = ["format", "primary", "dataset", "strategy", "nested", "seed", "n", "labelled", "picks", "notes", "provenance"]
+WRITTEN = {
+    "chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "label_studio.xml",
+    "selection.json",
+}  # fmt: skip
+KEYS = [
+    "format", "primary", "dataset", "strategy", "nested", "seed", "n", "labelled", "picks", "why", "task", "label_names",
+    "notes", "provenance",
+]  # fmt: skip
+WHY = "auto took random: howfar relate has not said of this run that performance falls with distance"
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +67,15 @@ def test_the_list_is_printed_and_written_into_the_run(made: Path, place: Path, c
     folder = place / "select-site a"
     found = Selection.load(folder)
     lines = out.splitlines()
-    assert lines[0] == found.caption() == "3 of 12 images of site a, chosen by far, seed 0"
+    assert lines[0] == found.caption() == "3 of 12 images of site a, chosen by random, seed 0"
     assert lines[1].split() == ["image", "rank", "distance", "reason"]
     for line, pick in zip(lines[2:5], found.picks, strict=True):
         assert line.split()[:3] == [pick.image, str(pick.rank), f"{pick.distance:.3f}"]
         assert line.endswith(pick.reason)
+    assert " ".join(lines[5:-2]) == found.why == WHY
     assert lines[-2] == f"list: {folder / 'chosen.txt'}"
-    assert lines[-1] == "beside it: chosen.csv, contact_sheet.png, coco.json, cvat.xml, label_studio.json, selection.json"
+    beside = "chosen.csv, contact_sheet.png, coco.json, cvat.xml, label_studio.json, label_studio.xml, selection.json"
+    assert lines[-1] == f"beside it: {beside}"
     assert {path.name for path in folder.iterdir()} == WRITTEN
     assert [Path(line).is_file() for line in (folder / "chosen.txt").read_text().splitlines()] == [True] * 3
     assert {path: path.read_bytes() for path in before} == before
@@ -97,6 +106,24 @@ def test_every_option_reaches_the_study(made: Path, place: Path, tmp_path: Path,
     assert not (place / "select-site a").exists()
 
 
+def test_what_the_model_predicted_and_the_images_are_handed_over(
+    made: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    names = ("--label-names", "Riß", "--label-names", "joint")
+    maps = ("--predictions", made / "maps", "--threshold", "0.6")
+    code, printed, err = howfar(
+        capsys, place, "--dataset", "site a", "-k", 12, *maps, *names, "--with-images", "copy", "--out", out
+    )
+    assert (code, err) == (0, "")
+    assert printed.rstrip().endswith("label_studio.xml, selection.json, coco.zip, cvat.zip")
+    assert {path.name for path in out.iterdir()} == WRITTEN | {"coco.zip", "cvat.zip"}
+    document = json.loads((out / "coco.json").read_text(encoding="utf-8"))
+    assert [category["name"] for category in document["categories"]] == ["Riß", "joint"]
+    assert len(document["annotations"]) == 5  # maps of 160, 180 … 240 are above 0.6
+    assert Selection.load(out).label_names == {"Riß": "foreground", "joint": "foreground"}
+
+
 def test_its_own_list_is_what_is_labelled_next(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = howfar(capsys, place, "--dataset", "site a", "-k", 7, "--strategy", "kcenter", "--json")
     assert code == 0
@@ -116,7 +143,7 @@ def test_notes_are_printed(place: Path, made: Path, capsys: pytest.CaptureFixtur
     assert gone.sum() == 1
     images.loc[gone, "path"] = "/no/such/0001.jpg"
     rewrite(images, place / "images.parquet")
-    code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 6)
+    code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 6, "--strategy", "far")
     assert (code, err) == (0, "")
     notes = out.replace("\n", " ").split("note: ")[1:]
     assert "fewer than the 6 asked for; the farthest of the others are taken too" in notes[0]
@@ -160,6 +187,9 @@ def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place: Path, capsy
         (["{run}", "--dataset", "new", "-k", "2", "--performance", "none.parquet"], ["nothing at none.parquet"]),
         (["{run}", "--dataset", "new", "-k", "2", "--out", "{run}/result.json"], ["out must be a folder"]),
         (["{run}/figures", "--dataset", "new", "-k", "2"], ["result.json"]),
+        (["{run}", "--dataset", "new", "-k", "2", "--predictions", "none"], ["predictions must be a folder of maps"]),
+        (["{run}", "--dataset", "new", "-k", "2", "--with-images", "zip"], ["with_images is refused"]),
+        (["{run}", "--dataset", "new", "-k", "2", "--label-names", " "], ["label_names must name each label"]),
     ],
 )
 def test_bad_input_is_one_clear_line_and_exit_2(

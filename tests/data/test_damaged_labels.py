@@ -72,7 +72,7 @@ def test_run_lengths_alone() -> None:
 
 
 def test_two_images_of_one_id_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="one id"):
+    with pytest.raises(InputError, match="two of its images have the id 1: number them anew"):
         read(tmp_path, coco(ids=(1, 1)))
 
 

@@ -31,6 +31,15 @@ def test_only_what_all_images_share_is_left_out() -> None:
     assert match_names(roads(*names), {"1"}) == dict(zip(names, ("a/x/1", "a/y/1"), strict=True))
 
 
+def test_a_part_of_the_shared_folders_is_left_out_where_that_finds_predictions() -> None:
+    names = ("/data/site/below/1.jpg", "/data/site/below/2.jpg")
+    found = match_names(roads(*names), {"below/1", "below/2", "other/3"})
+    assert found == dict(zip(names, ("below/1", "below/2"), strict=True))
+    assert match_names(roads(*names[:1]), {"site/below/1"}) == {names[0]: "site/below/1"}
+    # Whole names and names without all of the folders count before that.
+    assert match_names(roads(*names), {"1", "below/1", "below/2"}) == dict(zip(names, ("1", "2"), strict=True))
+
+
 def test_a_stem_keeps_all_but_the_last_ending() -> None:
     assert [stem(name) for name in ("1.tar.gz", "a.b/1", ".hidden", "1")] == ["1.tar", "a.b/1", ".hidden", "1"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,19 @@ def read_labels_file(folder: Path) -> object:
 
     roads = Dataset("roads", (Item("1.png", Path("1.png")), Item("2.png", Path("2.png"))))
     return read_labels(roads, first(folder))
+
+
+def read_imported(folder: Path) -> object:
+    """Import an export of two images that lie beside it, as masks."""
+    from howfar.studies.label_import.import_labels import import_labels
+
+    file = first(folder)
+    with TemporaryDirectory() as out:
+        site = Path(out) / "site"
+        for name in ("1.png", "2.png"):
+            (site / name).parent.mkdir(exist_ok=True)
+            (site / name).write_bytes(IMAGES["1.png"])
+        return import_labels(file, site, Path(out) / "labels", complete=True).to_dict()
 
 
 def read_box_labels(folder: Path) -> object:
@@ -310,6 +324,7 @@ READERS = (
     Reader("coco", lambda: [seeds.exported()["coco.json"]], read_labels_file),
     Reader("cvat", lambda: [seeds.exported()["cvat.xml"]], read_labels_file),
     Reader("label_studio", lambda: [seeds.exported()["studio.json"]], read_labels_file),
+    Reader("label_import", lambda: [*seeds.exported().values(), seeds.packed_labels()], read_imported),
     Reader("box_labels", seeds.box_labels, read_box_labels),
     Reader("class_labels", seeds.class_labels, read_class_labels),
     Reader("tar", lambda: [{"s.tar": seeds.tar_file()}], lambda folder: touched(first(folder))),

@@ -135,6 +135,15 @@ def exported() -> dict[str, Folder]:
     return {name: {name: text.encode()} for name, text in texts.items()}
 
 
+def packed_labels() -> Folder:
+    """Pack labels as CVAT does, with an image beside them."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("annotations.xml", exported()["cvat.xml"]["cvat.xml"])
+        made.writestr("images/1.png", IMAGES["1.png"])
+    return {"cvat.zip": buffer.getvalue()}
+
+
 def box_labels() -> list[Folder]:
     """Write boxes of images as COCO, CVAT and Label Studio do."""
     in_coco = {

@@ -30,10 +30,12 @@ ADDED = {
     *("sides", "notes"),
     *("set_coverage", "set_width", "home_error", "gates", "gate", "roads", "own_residual"),
     *("near_duplicates", "slices"),
+    *("why", "task", "label_names"),
 }
 """Keys that may hold, or be, what earlier versions did not record: all that a run needs to be made again, what is left out of a
 checkpoint's evaluation, of an adaptation the paper's F and its tables by distance, the sizes of the images learnt from, notes
-on a prediction, how an estimator did on the means of sets and on P's own kind (roads), the gate, near duplicates, slices."""
+on a prediction, how an estimator did on the means of sets and on P's own kind (roads), the gate, near duplicates, slices, why a
+strategy was taken, what is labelled and how labels are called."""
 RESULTS = {
     "comparison": (Comparison, "run"),
     "relation": (Relation, "run"),
@@ -59,7 +61,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "evaluate": ("evaluate", "far", *MAPS),
     "relate": ("relate", "run", *PERFORMANCE, "--bootstrap", "20", "--tau", "0.6"),
-    "select": ("select", "run", "--dataset", "far", "-k", "3"),
+    "select": ("select", "run", "--dataset", "far", "-k", "3", "--strategy", "far"),
     "matrix": ("matrix", "roads", "near", "far", *COLOUR, "--bootstrap", "20", "--store", "store"),
     "profile": (
         "profile", "roads", *COLOUR, "-o", "new.howfar", "--labelled", "near", "--labelled", "far", *PERFORMANCE,

@@ -89,8 +89,8 @@ def test_every_strategy_that_a_run_is_enough_for(strategy: str, run: Comparison,
 def test_far_is_chosen_by_the_scaled_distance_of_the_dataset_alone(run: Comparison, site: pd.DataFrame) -> None:
     by_name = site.sort_values("image").reset_index(drop=True)
     wanted = by_name["image"].iloc[far(by_name["i_dist_scaled"], 3)].tolist()
-    assert names(howfar.select(run, "site", 3)) == wanted
-    assert all(0.6 <= pick.distance <= 1.0 for pick in howfar.select(run, "site", 3).picks)
+    assert names(howfar.select(run, "site", 3, "far")) == wanted
+    assert all(0.6 <= pick.distance <= 1.0 for pick in howfar.select(run, "site", 3, "far").picks)
 
 
 def test_feature_strategies_read_every_component(run: Comparison, site: pd.DataFrame) -> None:
@@ -232,7 +232,7 @@ def test_entries_that_are_no_image_of_the_dataset_are_noted(run: Comparison, sit
 
 
 def test_too_few_far_away_is_a_note_and_no_warning(run: Comparison) -> None:
-    found = howfar.select(run, "site", M)
+    found = howfar.select(run, "site", M, "far")
     (note,) = found.notes
     assert note.startswith("site: ")
     assert "fewer than the 30 asked for; the farthest of the others are taken too" in note
@@ -292,7 +292,7 @@ def test_a_run_folder_is_read(run: Comparison, tmp_path: Path) -> None:
         (("site", 0), "k is refused .* got 0"),
         (("site", 2.0), "k is refused"),
         (("site", True), "k is refused"),
-        (("site", M + 1), f"k must be at most {M}, as many images as far has left"),
+        (("site", M + 1), f"k must be at most {M}, as many images as random has left"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments: tuple[Any, ...], message: str, run: Comparison) -> None:

@@ -62,6 +62,7 @@ _SHAPES: Mapping[str, _Shape] = {
     "predictions": _Shape(str, lambda _: None, lambda folder, _: folder, "DIR"),
     "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
     "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),
+    "label_names": _Shape(list[str], lambda _: None, lambda names, _: tuple(names), "NAME"),
     "by": _Shape(list[str], lambda _: None, lambda names, _: tuple(names), "COLUMN"),
     "without_labels": _Shape(
         list[str],

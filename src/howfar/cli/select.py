@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
@@ -28,9 +29,18 @@ def select(
         str,
         typer.Option(
             help="Choose by far, near, random, stratified, kcenter, typiclust, kmedoids, probcover, kmeanspp, herding, "
-            "uncertainty, flip_disagreement or foreground; the last three read --performance."
+            "uncertainty, flip_disagreement or foreground; the last three read --performance. auto is far where relate says "
+            "that performance falls with distance, else random."
         ),
-    ] = "far",
+    ] = "auto",
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE",
+            help="Begin the files for labelling tools with these maps, boxes (.json) or classes (.csv); "
+            "by default with the maps that relate has read.",
+        ),
+    ] = None,
     labelled: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Leave out the images of this list: a name or path a line, or a table with image."),
@@ -47,8 +57,9 @@ def select(
     from howfar.studies.selection import select as study
 
     if picked:
-        others = {"k": k, "labelled": labelled, "performance": performance, **chosen}
-        hand_over(run, dataset, out, json, others | ({} if strategy == "far" else {"strategy": strategy}))
+        others: dict[str, Any] = {"k": k, "labelled": labelled, "performance": performance, "seed": chosen.pop("seed", None)}
+        others |= {} if strategy == "auto" else {"strategy": strategy}
+        hand_over(run, dataset, out, json, others, {"predictions": predictions, **chosen})
         return
     if dataset is None or k is None:
         missing = "dataset" if dataset is None else "k"
@@ -57,7 +68,8 @@ def select(
     folder = out or run / f"select-{folder_name(dataset)}"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        selection = study(run, dataset, k, strategy, labelled=labelled, performance=performance, out=folder, **chosen)
+        read: dict[str, Any] = {"predictions": predictions, "labelled": labelled, "performance": performance}
+        selection = study(run, dataset, k, strategy, **read, out=folder, **chosen)
     remarks = tuple(str(warning.message) for warning in caught)
     if json:
         print_json(selection.to_dict())
@@ -67,10 +79,13 @@ def select(
         show(selection, folder, remarks)
 
 
-def hand_over(run: Path, dataset: str | None, out: Path | None, json: bool, others: Mapping[str, Any]) -> None:
+def hand_over(
+    run: Path, dataset: str | None, out: Path | None, json: bool, others: Mapping[str, Any], beside: Mapping[str, Any]
+) -> None:
     """Write a selection for each dataset that images of a run were picked from, or for one of them alone.
 
-    `others` are the options that choose images, of which none is given where they were picked.
+    `others` are the options that choose images, of which none is given where they were picked; `beside` says what is handed
+    over with them.
     """
     from howfar.explore.hand_over import selections
 
@@ -78,7 +93,7 @@ def hand_over(run: Path, dataset: str | None, out: Path | None, json: bool, othe
         if value is not None:
             raise InputError.of(name, "must be left out with --picked, which takes every image that was picked", value)
     made: list[tuple[Selection, Path, tuple[str, ...]]] = []
-    for name, choose in selections(run, dataset).items():
+    for name, choose in selections(run, dataset, beside).items():
         folder = out if out and dataset else (out or run) / f"select-{folder_name(name)}"
         if folder in {written for _, written, _ in made}:
             folder = folder.with_name(f"{folder.name}-{len(made) + 1}")
@@ -108,11 +123,12 @@ def folder_name(dataset: str) -> str:
 
 def show(selection: Selection, folder: Path, remarks: tuple[str, ...] = ()) -> None:
     """Print which images were chosen and why, what a reader should know, and where the files lie."""
-    from howfar.report.selection import FILES
+    from howfar.report.selection import ARCHIVES, FILES
 
     to = print_result(selection)
     for line in (*selection.remarks(), *(f"note: {remark}" for remark in remarks)):
         to.print(line, markup=False)
     print_paths(to, {"list": folder / "chosen.txt"})
-    others = [name for name in FILES[1:] if (folder / name).is_file()]
+    archives = (f"{kind}.zip" for kind in ARCHIVES), (f"{kind}/" for kind in ARCHIVES)
+    others = [name for name in (*FILES[1:], *chain(*archives)) if (folder / name).exists()]
     to.print(f"beside it: {', '.join(others)}", markup=False, soft_wrap=True)

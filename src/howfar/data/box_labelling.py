@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from howfar.data.boxes import read_boxes
 from howfar.data.cvat_document import Frame, cvat_document
 from howfar.data.dataset import Dataset
 from howfar.data.folder_walk import printable, stem
+from howfar.data.label_exports import DAMAGED, LabelledImage, read_export
+from howfar.data.label_exports.coco import check_ids
 from howfar.data.labelling import Picture, address
 from howfar.data.prediction_matching import match_names
 from howfar.errors import InputError, MissingPathError, one_line
@@ -24,8 +25,6 @@ from howfar.io.location import absolute
 Boxes = Sequence[tuple[str, Sequence[float]]]
 """The class and the corners x0, y0, x1, y1, in pixels, of the boxes of one image."""
 KINDS = "boxes in JSON as predictions are written, or a file that COCO (.json), CVAT (.xml) or Label Studio (.json) exported"
-_SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "cuboid", "skeleton", "mask")
-_DAMAGED = (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError, ElementTree.ParseError)
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,7 @@ def cvat_boxes(pictures: Sequence[Picture], boxes: Sequence[Boxes], classes: Seq
     Examples
     --------
     >>> text = cvat_boxes([Picture("a.png", "/roads/a.png", (9, 9))], [[("car", (1, 2, 5, 4))]], ["car"], "roads")
+    >>> from xml.etree import ElementTree
     >>> ElementTree.fromstring(text).find("image/box").attrib["xbr"]
     '5'
     """
@@ -142,7 +142,7 @@ def read_box_labels(dataset: Dataset, source: str | Path) -> BoxLabels:
         named, unsure = _read(path)
     except InputError:
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"{printable(path)} cannot be read ({one_line(error)}): pass {KINDS}") from error
     by_key = {stem(name): boxes for name, boxes in named.items()}
     keys = match_names(dataset, by_key)
@@ -183,74 +183,25 @@ def _rectangle(label: str, box: Sequence[float], width: int, height: int) -> dic
 
 def _read(path: Path) -> tuple[dict[str, Boxes], bool]:
     """Return the boxes of each image by its name in the file, and whether nobody may have looked at some."""
-    if path.suffix.lower() == ".xml":
-        return dict(_cvat(ElementTree.parse(path).getroot())), True
-    document = json.loads(path.read_text(encoding="utf-8-sig"))
-    if isinstance(document, Mapping):
-        return _coco(document), True
-    if document and "boxes" in document[0]:
-        own = read_boxes(path, "true boxes")
-        return {name: list(zip(entry["labels"], entry["boxes"], strict=True)) for name, entry in own.items()}, False
-    return dict(_label_studio(document)), False
+    if path.suffix.lower() == ".json":
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        if isinstance(document, list) and document and "boxes" in document[0]:
+            own = read_boxes(path, "true boxes")
+            return {name: list(zip(entry["labels"], entry["boxes"], strict=True)) for name, entry in own.items()}, False
+        if isinstance(document, Mapping):
+            check_ids(document["annotations"], "annotations")
+    export = read_export(path)
+    images = [image for image in export.images if image.looked_at is not False]
+    return {image.name: list(_drawn(image)) for image in images}, export.unsure
 
 
-def _coco(document: Mapping[str, Any]) -> dict[str, Boxes]:
-    for what in ("images", "annotations"):
-        check_ids(document[what], what)
-    names = {image["id"]: str(image["file_name"]) for image in document["images"]}
-    classes = {category["id"]: str(category["name"]) for category in document["categories"]}
-    boxes: dict[str, list[tuple[str, Sequence[float]]]] = {name: [] for name in names.values()}
-    for annotation in document["annotations"]:
-        left, top, width, height = map(float, annotation["bbox"])
-        label = classes[annotation["category_id"]]
-        boxes[names[annotation["image_id"]]].append((label, (left, top, left + width, top + height)))
-    return dict(boxes)
-
-
-def check_ids(entries: Sequence[Mapping[str, Any]], what: str) -> None:
-    """Raise `ValueError` where two entries of a COCO file have one id: which of them is meant, nobody can tell.
-
-    Examples
-    --------
-    >>> check_ids([{"id": 1}, {"id": 2}, {"id": 1}], "images")
-    Traceback (most recent call last):
-    ValueError: two of its images have the id 1: number them anew
-    """
-    seen = set()
-    for entry in entries:
-        # Annotations that other tools wrote may have none.
-        number = entry.get("id")
-        if number is not None and number in seen:
-            raise ValueError(f"two of its {what} have the id {number}: number them anew")
-        seen.add(number)
-
-
-def _cvat(root: ElementTree.Element) -> Iterator[tuple[str, Boxes]]:
-    for image in root.iter("image"):
-        unnamed = next((element.tag for element in image if element.tag in _SHAPES and not element.attrib.get("label")), None)
-        if unnamed is not None:
-            raise ValueError(f"a {unnamed} of {image.attrib['name']} has no label: give it one, or delete it")
-        shapes = [element for element in image if "label" in element.attrib and element.tag != "tag"]
-        other = next((shape.tag for shape in shapes if shape.tag != "box" or float(shape.attrib.get("rotation", 0))), None)
-        if other is not None:
-            raise ValueError(f"{other} of {image.attrib['name']} is no upright box")
-        sides = ("xtl", "ytl", "xbr", "ybr")
-        yield image.attrib["name"], [(box.attrib["label"], [float(box.attrib[side]) for side in sides]) for box in shapes]
-
-
-def _label_studio(tasks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Boxes]]:
-    """Yield the boxes of every task that somebody has annotated; predictions count for nothing."""
-    for task in tasks:
-        kept = [annotation for annotation in task.get("annotations", []) if not annotation.get("was_cancelled")]
-        if kept:
-            name = str(task.get("meta", {}).get("image") or task["data"]["image"])
-            yield name, [_corners(result) for result in kept[-1]["result"] if "original_width" in result]
-
-
-def _corners(result: Mapping[str, Any]) -> tuple[str, Sequence[float]]:
-    value, width, height = result["value"], result["original_width"], result["original_height"]
-    if "rectanglelabels" not in value or float(value.get("rotation", 0)):
-        raise ValueError("a shape is no upright box")
-    left, top = value["x"] * width / 100, value["y"] * height / 100
-    across, down = value["width"] * width / 100, value["height"] * height / 100
-    return str(value["rectanglelabels"][0]), (left, top, left + across, top + down)
+def _drawn(image: LabelledImage) -> Iterator[tuple[str, Sequence[float]]]:
+    """Yield the boxes of an image; `ValueError` for a shape that is none, or has no label."""
+    for mark in image.marks:
+        if mark.draw is None:
+            continue
+        if not mark.label:
+            raise ValueError(f"a {mark.kind} of {image.name} has no label: give it one, or delete it")
+        if mark.box is None:
+            raise ValueError(f"a {mark.kind} of {image.name} is no upright box")
+        yield mark.label, list(mark.box)

@@ -11,22 +11,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pandas as pd
 
 from howfar.data.cvat_document import Frame, cvat_document
 from howfar.data.dataset import Dataset
 from howfar.data.folder_walk import printable, stem
+from howfar.data.label_exports import DAMAGED, read_export
 from howfar.data.labelling import Picture, address
 from howfar.data.prediction_matching import match_names
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
 from howfar.printable import unguarded
 
-IMAGE, LABEL = "image", "label"
+IMAGE, LABEL, NAME = "image", "label", "name"
+EXPORTED = (".xml", ".json", ".zip")
 KINDS = "a CSV table with the columns image and label, or a file that CVAT (.xml) or Label Studio (.json) exported"
-_DAMAGED = (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError, ElementTree.ParseError)
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class ClassLabels:
 def class_choices(pictures: Sequence[Picture], predicted: Sequence[str], title: str) -> str:
     """Write images as tasks of Label Studio, each with the model's class as a prediction by ``Choices`` called ``label``.
 
+    An image whose predicted class is "" has none.
+
     Examples
     --------
     >>> (task,) = json.loads(class_choices([Picture("a.png", "/roads/a.png")], ["wet"], "roads"))
@@ -50,7 +52,7 @@ def class_choices(pictures: Sequence[Picture], predicted: Sequence[str], title: 
         {
             "data": {"image": address(picture.path)},
             "meta": {"title": title, "image": picture.name, "rank": rank},
-            "predictions": [{"model_version": "model", "result": [_choice(label)]}],
+            **({"predictions": [{"model_version": "model", "result": [_choice(label)]}]} if label else {}),
         }
         for rank, (picture, label) in enumerate(zip(pictures, predicted, strict=True), start=1)
     ]
@@ -63,6 +65,7 @@ def class_tags(pictures: Sequence[Picture], classes: Sequence[str], title: str) 
     Examples
     --------
     >>> text = class_tags([Picture("a.png", "/roads/a.png", (4, 3))], ["dry", "wet"], "roads")
+    >>> from xml.etree import ElementTree
     >>> [label.findtext("name") for label in ElementTree.fromstring(text).iter("label")]
     ['dry', 'wet']
     """
@@ -78,7 +81,8 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> ClassLabels:
     dataset
         Its images are matched by their paths without the endings.
     source
-        A CSV table with the columns image and label; or an export of CVAT for images 1.1 (tags) or Label Studio (choices).
+        A CSV table with the columns image and label, and name where images are paths from elsewhere; or an export of CVAT for
+        images 1.1 (tags) or Label Studio (choices).
 
     Raises
     ------
@@ -103,8 +107,14 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> ClassLabels:
         pairs = list(_pairs(path))
     except InputError as error:
         raise InputError(f"{printable(path)}: {error}") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"{printable(path)} cannot be read ({one_line(error)}): pass {KINDS}") from error
+    matched = _matched(dataset, pairs, path)
+    return matched if matched.labels or path.suffix.lower() in EXPORTED else _matched(dataset, list(_pairs(path, NAME)), path)
+
+
+def _matched(dataset: Dataset, pairs: Sequence[tuple[str, str]], path: Path) -> ClassLabels:
+    """Match the labels in a file with the images of a dataset."""
     by_key: dict[str, str] = {}
     for name, label in pairs:
         if by_key.setdefault(stem(name), label) != label:
@@ -119,29 +129,18 @@ def _choice(label: str) -> dict[str, Any]:
     return {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [label]}}
 
 
-def _pairs(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the image and class of each label."""
-    if path.suffix.lower() == ".xml":
-        for image in ElementTree.parse(path).getroot().iter("image"):
-            yield from ((image.attrib["name"], tag.attrib["label"].strip()) for tag in image.iter("tag"))
-    elif path.suffix.lower() == ".json":
-        for task in json.loads(path.read_text(encoding="utf-8-sig")):
-            yield from _choices(task)
+def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
+    """Yield the image and class of each label; of a table, the image by a column, none where it lacks that."""
+    if path.suffix.lower() in EXPORTED:
+        for image in read_export(path).images:
+            yield from ((image.name, mark.label) for mark in image.marks if mark.draw is None)
     else:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
         if not {IMAGE, LABEL} <= set(table):
             raise InputError(
                 f"its columns are {', '.join(map(printable, map(str, table.columns)))}: it needs {IMAGE} and {LABEL}"
             )
-        named = zip(*(table[name].str.strip().map(unguarded) for name in (IMAGE, LABEL)), strict=True)
+        if column not in table:
+            return
+        named = zip(*(table[name].str.strip().map(unguarded) for name in (column, LABEL)), strict=True)
         yield from ((name, label) for name, label in named if label)
-
-
-def _choices(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the class of one task of Label Studio, where somebody has chosen one; predictions count for nothing."""
-    kept = [annotation for annotation in task.get("annotations", []) if not annotation.get("was_cancelled")]
-    if not kept:
-        return
-    name = str(task.get("meta", {}).get("image") or task["data"]["image"])
-    chosen = [choice for result in kept[-1]["result"] for choice in result["value"].get("choices", [])]
-    yield from ((name, str(choice).strip()) for choice in chosen)

@@ -18,10 +18,12 @@ from howfar.data.cvat_document import Frame, cvat_document
 from howfar.data.run_lengths import to_brush, to_columns, to_rows
 from howfar.io.location import is_url
 
-__all__ = ["Picture", "coco", "cvat", "label_studio"]
+__all__ = ["CATEGORY", "Picture", "coco", "cvat", "label_studio"]
 
 CATEGORY = "foreground"
-"""The only category that is to be labelled."""
+"""What is to be labelled, where nobody calls it otherwise."""
+NAMES = (CATEGORY,)
+"""The names of the labels that a tool offers; the first is that of the model's foreground."""
 LOCAL_FILES = "/data/local-files/?d="
 
 
@@ -39,12 +41,12 @@ class Picture:
     foreground: Callable[[], NDArray[np.bool_]] | None = field(default=None, compare=False, repr=False)
 
 
-def coco(pictures: Sequence[Picture], title: str) -> str:
+def coco(pictures: Sequence[Picture], title: str, names: Sequence[str] = NAMES) -> str:
     """Write images as a COCO file: info, licenses, images, annotations, categories (cocodataset.org/#format-data).
 
     ``file_name`` is the image's name in its dataset, a path below the dataset's folder of images. Ids count from 1, as 0 is
     taken for the background by some readers. An image without a size is left out, since COCO has to state it. A foreground is
-    one annotation of uncompressed run lengths.
+    one annotation of uncompressed run lengths, of the first category; the categories are `names`.
 
     Examples
     --------
@@ -59,17 +61,18 @@ def coco(pictures: Sequence[Picture], title: str) -> str:
             for number, (name, width, height, _) in enumerate(_sized(pictures), start=1)
         ],
         "annotations": list(_annotations(pictures)),
-        "categories": [{"id": 1, "name": CATEGORY, "supercategory": ""}],
+        "categories": [{"id": number, "name": name, "supercategory": ""} for number, name in enumerate(names, start=1)],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def cvat(pictures: Sequence[Picture], title: str) -> str:
+def cvat(pictures: Sequence[Picture], title: str, names: Sequence[str] = NAMES) -> str:
     r"""Write images as annotations in the format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format).
 
     ``name`` is the image's name in its dataset: CVAT looks for the frame whose path ends with it. Frames count from 0. An
-    image without a size is left out, since the format states it. A foreground is one mask, in its box. What a name holds
-    and XML cannot hold is written out, as ``\x1b``; `howfar.data.label_imports` finds the image again.
+    image without a size is left out, since the format states it. A foreground is one mask, in its box, called as the first of
+    `names`, which are the task's labels. What a name holds and XML cannot hold is written out, as ``\x1b``;
+    `howfar.data.label_imports` finds the image again.
 
     Examples
     --------
@@ -78,16 +81,16 @@ def cvat(pictures: Sequence[Picture], title: str) -> str:
     >>> ElementTree.fromstring(text).find("image").attrib
     {'id': '0', 'name': 'a.png', 'width': '4', 'height': '3'}
     """
-    frames = [Frame(name, width, height, _masks(foreground)) for name, width, height, foreground in _sized(pictures)]
-    return cvat_document(title, [CATEGORY], "any", frames)
+    frames = [Frame(name, width, height, _masks(foreground, names[0])) for name, width, height, foreground in _sized(pictures)]
+    return cvat_document(title, names, "any", frames)
 
 
-def label_studio(pictures: Sequence[Picture], title: str) -> str:
+def label_studio(pictures: Sequence[Picture], title: str, names: Sequence[str] = NAMES) -> str:
     """Write images as tasks for import (labelstud.io, basic Label Studio JSON format), each with its file or URL.
 
     ``/data/local-files/?d=PATH`` is a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, which is ``/`` where it is not
     set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and rank in the list. A foreground is a prediction
-    by a brush, which a labelling interface shows whose ``BrushLabels`` are called ``label`` and whose ``Image`` is ``image``.
+    by a brush, called as the first of `names`, which the interface of `howfar.data.label_studio_interface` shows.
 
     Examples
     --------
@@ -98,7 +101,7 @@ def label_studio(pictures: Sequence[Picture], title: str) -> str:
         {
             "data": {"image": address(picture.path)},
             "meta": {"title": title, "image": picture.name, "rank": rank},
-            **_prediction(picture),
+            **_prediction(picture, names[0]),
         }
         for rank, picture in enumerate(pictures, start=1)
     ]
@@ -147,21 +150,21 @@ def _annotations(pictures: Sequence[Picture]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _masks(foreground: Callable[[], NDArray[np.bool_]] | None) -> list[tuple[str, dict[str, str]]]:
+def _masks(foreground: Callable[[], NDArray[np.bool_]] | None, label: str) -> list[tuple[str, dict[str, str]]]:
     shape = _shape(foreground)
-    return [] if shape is None else [("mask", _mask(shape))]
+    return [] if shape is None else [("mask", _mask(shape, label))]
 
 
-def _mask(foreground: NDArray[np.bool_]) -> dict[str, str]:
+def _mask(foreground: NDArray[np.bool_], label: str) -> dict[str, str]:
     """Return the attributes of CVAT's element ``mask``."""
     left, top, width, height = box(foreground)
     runs = to_rows(foreground[top : top + height, left : left + width])
     place = {"left": left, "top": top, "width": width, "height": height}
-    fixed = {"label": CATEGORY, "source": "auto", "occluded": "0", "rle": ", ".join(map(str, runs))}
+    fixed = {"label": label, "source": "auto", "occluded": "0", "rle": ", ".join(map(str, runs))}
     return {**fixed, **{name: str(value) for name, value in place.items()}, "z_order": "0"}
 
 
-def _prediction(picture: Picture) -> dict[str, Any]:
+def _prediction(picture: Picture, label: str) -> dict[str, Any]:
     """Return the predictions of a Label Studio task, none where the model takes nothing for foreground."""
     shape = _shape(picture.foreground)
     if picture.size is None or shape is None:
@@ -174,7 +177,7 @@ def _prediction(picture: Picture) -> dict[str, Any]:
         "original_width": width,
         "original_height": height,
         "image_rotation": 0,
-        "value": {"format": "rle", "rle": to_brush(shape), "brushlabels": [CATEGORY]},
+        "value": {"format": "rle", "rle": to_brush(shape), "brushlabels": [label]},
     }
     return {"predictions": [{"model_version": "model", "result": [result]}]}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from howfar.data.dataset import Dataset
@@ -14,7 +14,7 @@ def match_names(dataset: Dataset, prediction_paths: Collection[str]) -> dict[str
 
     It is the image's name in its dataset; or, where that finds more of the predictions' paths, which have no ending either,
     that name without the folders that all the images share, so that ``images/1.jpg`` and ``images/2.jpg`` of a table find ``1``
-    and ``2``.
+    and ``2``; or without some of them.
 
     Examples
     --------
@@ -26,7 +26,16 @@ def match_names(dataset: Dataset, prediction_paths: Collection[str]) -> dict[str
     """
     whole = {item.name: stem(item.name) for item in dataset.items}
     short = {name: stem(below) for name, below in unshared(list(whole)).items()}
-    return max(whole, short, key=lambda keys: sum(key in prediction_paths for key in keys.values()))
+    found = max(whole, short, key=lambda keys: _hits(keys, prediction_paths))
+    if _hits(found, prediction_paths):
+        return found
+    paths = {name: PurePosixPath(name) for name in whole}
+    shared = _shared([path.parent.parts for path in paths.values()])
+    between = (
+        {name: stem(PurePosixPath(*path.parts[count:]).as_posix()) for name, path in paths.items()}
+        for count in range(1, shared)
+    )
+    return max((found, *between), key=lambda keys: _hits(keys, prediction_paths))
 
 
 def unshared(names: Sequence[str]) -> dict[str, str]:
@@ -74,6 +83,10 @@ def examples(names: Sequence[str], most: int = 3) -> str:
     ('a.png, b.png', 'a, b, c …')
     """
     return ", ".join(names[:most]) + (" …" if len(names) > most else "")
+
+
+def _hits(keys: Mapping[str, str], prediction_paths: Collection[str]) -> int:
+    return sum(key in prediction_paths for key in keys.values())
 
 
 def _shared(parents: Sequence[tuple[str, ...]]) -> int:

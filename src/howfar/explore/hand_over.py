@@ -39,8 +39,12 @@ class ByHand:
         return "picked by hand"
 
 
-def selections(run: str | Path, dataset: str | None = None) -> dict[str, Callable[[Path], Selection]]:
+def selections(
+    run: str | Path, dataset: str | None = None, beside: Mapping[str, Any] | None = None
+) -> dict[str, Callable[[Path], Selection]]:
     """Return for each dataset that images were picked from, or for one, what writes their selection into a folder.
+
+    `beside` are options of `howfar.select` that say what is handed over with the images: predictions, label_names, with_images.
 
     Raises
     ------
@@ -57,11 +61,11 @@ def selections(run: str | Path, dataset: str | None = None) -> dict[str, Callabl
     if not grouped:
         raise InputError.of("picks", "must hold an image", 0, f"pick some with howfar explore {run}")
     return {
-        name: partial(_write, comparison, name, images)
+        name: partial(_write, run, name, images, beside or {})
         for name, images in grouped.items()
         if dataset is None or name == dataset
     }
 
 
-def _write(comparison: Comparison, dataset: str, images: Sequence[str], folder: Path) -> Selection:
-    return select(comparison, dataset, len(images), ByHand(images), out=folder)
+def _write(run: str | Path, dataset: str, images: Sequence[str], beside: Mapping[str, Any], folder: Path) -> Selection:
+    return select(run, dataset, len(images), ByHand(images), out=folder, **beside)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from howfar.results.records import Provenance
@@ -40,6 +41,11 @@ class Selection(Result):
         Images of the dataset in the run; how many of them had labels already.
     picks
         The chosen images, in the order of choice.
+    why
+        Why that strategy, where it was left to `auto`; else "".
+    task, label_names
+        What the first labels in the files for labelling tools are of ("segmentation", "classification", "detection"), and what
+        the tools call each label, with what the model calls it.
     notes, provenance
         What a reader should know, what made it.
     """
@@ -61,6 +67,9 @@ class Selection(Result):
     picks: tuple[Pick, ...]
     provenance: Provenance
     notes: tuple[str, ...] = ()
+    why: str = ""
+    task: str = "segmentation"
+    label_names: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.picks)
@@ -80,6 +89,14 @@ class Selection(Result):
         """Return header and formatted cells, one row a chosen image."""
         rows: list[tuple[str, ...]] = [(pick.image, str(pick.rank), f"{pick.distance:.3f}", pick.reason) for pick in self.picks]
         return ("image", "rank", "distance", "reason"), rows
+
+    def footer(self) -> list[str]:
+        """Return why the strategy was taken, and the notes."""
+        return [*filter(None, [self.why]), *self.notes]
+
+    def remarks(self) -> list[str]:
+        """Return why the strategy was taken, and the notes, as the terminal shows them under the table."""
+        return [*filter(None, [self.why]), *super().remarks()]
 
     def caption(self) -> str:
         """Say in one line what the table is about."""

@@ -13,16 +13,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar import registry
+from howfar.data.first_labels import FirstLabels
 from howfar.data.image_list import match_list, read_list
+from howfar.data.label_archives import Images
 from howfar.errors import InputError
-from howfar.io.location import ready_folder
+from howfar.io.location import absolute, ready_folder
 from howfar.keywords import SelectOptions
 from howfar.pipeline.pairs import KEPT
 from howfar.protocols import Strategy
-from howfar.results import Comparison, Pick, Provenance, Selection
+from howfar.results import Comparison, Pick, Provenance, Relation, Selection
 from howfar.selection import named
 from howfar.selection.pool import FEATURES, NAME
 from howfar.settings import checked, with_options
+from howfar.studies.auto_strategy import AUTO, chosen_strategy, relation_of
+from howfar.studies.first_labels import first_labels
 from howfar.studies.performance.image_performance import signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
 
@@ -42,8 +46,9 @@ def select(
     run: Comparison | str | Path,
     dataset: str,
     k: int,
-    strategy: str | Strategy = "far",
+    strategy: str | Strategy = AUTO,
     *,
+    predictions: str | Path | None = None,
     labelled: Labelled | None = None,
     among: Sequence[str] | None = None,
     performance: Performances | Sequence[Performances] | None = None,
@@ -61,8 +66,13 @@ def select(
     k
         How many images.
     strategy
-        A registered name (far, near, random, stratified, kcenter, typiclust, kmedoids, probcover, kmeanspp, herding,
-        uncertainty, flip_disagreement, foreground) or a strategy.
+        ``auto``; a registered name (far, near, random, stratified, kcenter, typiclust, kmedoids, probcover, kmeanspp, herding,
+        uncertainty, flip_disagreement, foreground); or a strategy. ``auto`` takes far where `howfar.relate` has said of the run
+        folder that performance falls with distance, else random, which no strategy beat; `Selection.why` says which and why.
+    predictions
+        What the model says of the dataset, for the files that `out` gets: a folder of probability maps, a table of classes
+        (.csv, .parquet) or a file of boxes (.json), as for `howfar.evaluate`. It stands there as first labels to correct. By
+        default the maps that `howfar.relate` has on record in the run folder.
     labelled
         Images that have labels already, which are not chosen and count as covered: names or paths, or a list of them (a text
         file with one a line, a table with a column image). What is no image of the dataset is left out with a note.
@@ -73,8 +83,8 @@ def select(
         strategies read. It needs no masks.
     out
         A folder to write, as the command does: the list (chosen.txt, chosen.csv), a contact sheet, files for labelling tools
-        and selection.json. Images are pointed to, never copied. What cannot be written (ready-made embeddings have no files
-        of images, a file may be gone) is left out with a warning. None writes nothing.
+        and selection.json. Images are pointed to; `with_images` copies or links them. What cannot be written (ready-made
+        embeddings have no files of images, a file may be gone) is left out with a warning. None writes nothing.
 
     Returns
     -------
@@ -92,45 +102,75 @@ def select(
     >>> import howfar
     >>> rng = np.random.default_rng(0)
     >>> run = howfar.compare(rng.normal(size=(50, 8)), {"site": rng.normal(1, 1, size=(40, 8))}, bootstrap=0, permutations=0)
-    >>> [round(pick.distance, 2) for pick in select(run, "site", 3).picks]
+    >>> [round(pick.distance, 2) for pick in select(run, "site", 3, "far").picks]
     [0.79, 0.65, 0.82]
     """
-    seed = checked(SelectOptions, options)["seed"]
+    given = checked(SelectOptions, options)
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise InputError.of("k", "is refused (it should be a whole number of at least 1)", k, "pass 7")
-    chosen_by = named(strategy)
-    comparison = run if isinstance(run, Comparison) else Comparison.load(run)
+    comparison, relation, chosen_by, why = _resolved(run, dataset, strategy)
     images = _images(comparison, dataset)
     columns = _columns(comparison, dataset, images, chosen_by, performance)
     if among is not None:
-        rows = np.flatnonzero(images["image"].isin(among))
-        if len(rows) < len(set(among)):
-            stranger = next(name for name in among if name not in set(images["image"]))
-            raise InputError.of("among", f"must name images of {dataset}", stranger)
+        rows = _rows_among(images, among, dataset)
         images, columns = images.iloc[rows].reset_index(drop=True), {name: values[rows] for name, values in columns.items()}
     mask, strangers = _labelled(images, labelled, dataset)
-    rng = np.random.default_rng([seed, zlib.crc32(dataset.encode()), 4])
+    rng = np.random.default_rng([given["seed"], zlib.crc32(dataset.encode()), 4])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         positions = chosen_by.pick(columns, int(k), rng, mask)
+    picks = tuple(_picks(images, columns, positions, chosen_by))
+    handed = given["label_names"], given["threshold"], given["min_score"]
+    first, remarks = first_labels(images, picks, predictions, None if out is None else relation, *handed)
     selection = Selection(
         primary=comparison.primary.name,
         dataset=dataset,
         strategy=chosen_by.name,
         nested=chosen_by.nested,
-        seed=seed,
+        seed=given["seed"],
         n=len(images),
         labelled=int(mask.sum()),
-        picks=tuple(_picks(images, columns, positions, chosen_by)),
+        picks=picks,
         provenance=Provenance.now(),
         notes=(*(f"{dataset}: {warning.message}" for warning in caught), *_notes(columns, chosen_by, strangers, dataset)),
-    )
-    selection = selection.made_from(comparison)
-    folder = ready_folder("out", out)
-    if folder is not None:
-        for remark in registry.load("reports", selection.REPORT)(selection, folder):
-            warnings.warn(remark, UserWarning, stacklevel=2)
+        why=why,
+        task=first.task,
+        label_names=first.names.given,
+    ).made_from(comparison)
+    for remark in (*remarks, *_write(selection, out, first, given["with_images"])):
+        warnings.warn(remark, UserWarning, stacklevel=2)
     return selection
+
+
+def _write(selection: Selection, out: str | Path | None, first: FirstLabels, with_images: Images) -> tuple[str, ...]:
+    """Write a selection where it is to be written, and return what could not be written of it."""
+    folder = ready_folder("out", out)
+    if folder is None:
+        return ()
+    remarks: tuple[str, ...] = registry.load("reports", selection.REPORT)(selection, folder, first, with_images)
+    return remarks
+
+
+def _rows_among(images: pd.DataFrame, among: Sequence[str], dataset: str) -> NDArray[np.intp]:
+    """Return the rows of the images that may be chosen; `InputError` for a name of none."""
+    rows = np.flatnonzero(images["image"].isin(among))
+    if len(rows) < len(set(among)):
+        stranger = next(name for name in among if name not in set(images["image"]))
+        raise InputError.of("among", f"must name images of {dataset}", stranger)
+    return rows
+
+
+def _resolved(
+    run: Comparison | str | Path, dataset: str, strategy: str | Strategy
+) -> tuple[Comparison, Relation | None, Strategy, str]:
+    """Return the run, the relation on record in its folder, what chooses, and why where that was left to `auto`."""
+    chosen_by = named("random" if strategy == AUTO else strategy)
+    comparison = run if isinstance(run, Comparison) else Comparison.load(run)
+    relation = relation_of(comparison, None if isinstance(run, Comparison) else absolute(run))
+    if strategy != AUTO:
+        return comparison, relation, chosen_by, ""
+    name, why = chosen_strategy(relation, dataset)
+    return comparison, relation, named(name), why
 
 
 def _images(comparison: Comparison, dataset: str) -> pd.DataFrame:

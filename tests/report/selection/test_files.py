@@ -96,7 +96,8 @@ def test_round_trip(three: Selection, tmp_path: Path) -> None:
     written = json.loads((tmp_path / "out" / "selection.json").read_text(encoding="utf-8"))
     assert {**back.to_dict(), "run": three.run_id} == written
     assert list(three.to_dict()) == [
-        "format", "primary", "dataset", "strategy", "nested", "seed", "n", "labelled", "picks", "notes", "provenance",
+        "format", "primary", "dataset", "strategy", "nested", "seed", "n", "labelled", "picks",
+        "why", "task", "label_names", "notes", "provenance",
     ]  # fmt: skip
 
 

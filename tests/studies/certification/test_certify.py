@@ -110,7 +110,7 @@ def test_labels_that_are_blank_certify_false_positives_when_f_is_undefined(blank
     assert all(one.performance in (0.0, 1.0) for one in second.sample)
     none = certify(place, 8, labels=place / "truth", metric="false_positive_rate")
     assert none.value is None
-    assert "each holds foreground" in none.caption()
+    assert "each of which holds foreground" in none.caption()
 
 
 def test_the_help_names_every_metric() -> None:

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from howfar.figures.contact_sheet import Cell, sheet
 from howfar.figures.style import name_text
 from howfar.io.atomic import replace, replace_text
-from howfar.printable import printable
-from howfar.report.selection import as_picture, guarded, write_for_tools
+from howfar.report.selection import as_picture, guarded, write_for_tools, write_list_file
 from howfar.report.svg import save
 from howfar.results.certificate import Certificate
 
@@ -35,17 +34,17 @@ def write_to_label(
     """
     (folder / MASKS).mkdir(parents=True, exist_ok=True)
     replace_text(folder / MASKS / "README.txt", HINT)
-    write_list(certificate, folder)
+    remarks = write_list(certificate, folder)
     read = [as_picture(one.image, one.path) for one in certificate.sample]
     begun = [(with_changes(picture, foreground=foregrounds[picture.name]), why) for picture, why in read]
-    return tuple(write_for_tools(begun, f"{certificate.dataset}, drawn to certify", folder))
+    return (*remarks, *write_for_tools(begun, f"{certificate.dataset}, drawn to certify", folder))
 
 
-def write_list(certificate: Certificate, folder: Path) -> None:
-    """Write the drawn images as a list, as a table, and as a contact sheet."""
-    replace_text(folder / "chosen.txt", "".join(f"{printable(one.path)}\n" for one in certificate.sample))
+def write_list(certificate: Certificate, folder: Path) -> tuple[str, ...]:
+    """Write the drawn images as a list, as a table, and as a contact sheet, and return what the list cannot hold."""
     replace(folder / "chosen.csv", partial(_table, certificate))
     replace(folder / "contact_sheet.png", partial(_draw, certificate))
+    return tuple(write_list_file([one.path for one in certificate.sample], folder))
 
 
 def _table(certificate: Certificate, path: Path) -> None:

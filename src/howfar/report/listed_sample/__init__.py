@@ -13,11 +13,12 @@ import pandas as pd
 
 from howfar.data.box_labelling import Boxes, coco_boxes, cvat_boxes, label_studio_boxes
 from howfar.data.class_labelling import IMAGE, LABEL, class_choices, class_tags
+from howfar.data.label_studio_interface import label_studio_interface
 from howfar.data.labelling import Picture
 from howfar.io.atomic import replace, replace_text
 from howfar.printable import unguarded
 from howfar.report.certificate.to_label import write_list
-from howfar.report.selection import as_picture, guarded, unwritten
+from howfar.report.selection import INTERFACE, as_picture, guarded, unwritten
 from howfar.results.certificate import Certificate
 
 PREDICTED = "predicted"
@@ -32,14 +33,15 @@ def write_class_sample(
     `predicted` is the model's class by an image's name, `classes` are all of the model's.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_list(certificate, folder)
+    remarks = write_list(certificate, folder)
     _write_classes(classes, folder)
     replace(folder / "labels.csv", partial(_to_fill_in, certificate, predicted, folder / "labels.csv"))
     read = [as_picture(one.image, one.path) for one in certificate.sample]
     pictures, title = [picture for picture, _ in read], _title(certificate)
     replace_text(folder / "label_studio.json", class_choices(pictures, [predicted[one.name] for one in pictures], title))
+    replace_text(folder / INTERFACE, label_studio_interface("classification", classes))
     replace_text(folder / "cvat.xml", class_tags(pictures, classes, title))
-    return tuple(unwritten(read))
+    return (*remarks, *unwritten(read))
 
 
 def write_box_sample(
@@ -51,15 +53,16 @@ def write_box_sample(
     all of the model's.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_list(certificate, folder)
+    remarks = write_list(certificate, folder)
     _write_classes(classes, folder)
     read = [as_picture(one.image, one.path) for one in certificate.sample]
     pictures: list[Picture] = [picture for picture, _ in read]
     begun, title = [boxes[picture.name] for picture in pictures], _title(certificate)
+    replace_text(folder / INTERFACE, label_studio_interface("detection", classes))
     replace_text(folder / "coco.json", coco_boxes(pictures, begun, classes, title))
     replace_text(folder / "cvat.xml", cvat_boxes(pictures, begun, classes, title))
     replace_text(folder / "label_studio.json", label_studio_boxes(pictures, begun, title))
-    return tuple(unwritten(read))
+    return (*remarks, *unwritten(read))
 
 
 def _title(certificate: Certificate) -> str:

@@ -89,7 +89,7 @@ def in_order(drawn: Sequence[str], labelled: Collection[str]) -> tuple[list[str]
 def foregrounds(begun: Begun) -> dict[str, Callable[[], NDArray[np.bool_]]]:
     """Return functions that read what the model takes for foreground in each drawn image, by name: labels to begin with."""
     files = begun.sources.main.files
-    return {one.image: partial(_foreground, files[one.image], begun.threshold) for one in begun.drawn}
+    return {one.image: partial(read_foreground, files[one.image], begun.threshold) for one in begun.drawn}
 
 
 def expected_parts(begun: Begun, measure: Measure) -> Pair:
@@ -139,12 +139,13 @@ def _collected(
 
 def _as_drawn(mask: NDArray[np.bool_], prediction: Path, threshold: float) -> tuple[NDArray[np.bool_], bool]:
     """Return a mask that an export describes at the map's size where it is empty, and whether it is the model's foreground."""
-    own = _foreground(prediction, threshold)
+    own = read_foreground(prediction, threshold)
     whole = np.zeros_like(own) if mask.size == 0 else mask
     return whole, bool(np.array_equal(whole, own))
 
 
-def _foreground(prediction: Path, threshold: float) -> NDArray[np.bool_]:
+def read_foreground(prediction: Path, threshold: float) -> NDArray[np.bool_]:
+    """Read what a probability map takes for foreground, (h, w), where p is above a threshold."""
     levels, lowest = as_levels(read_prediction(prediction).values)
     return np.asarray(levels >= lowest[threshold_index(threshold)])
 

@@ -1,0 +1,133 @@
+"""Put images and their annotations together as CVAT and COCO lay out archives: packed as .zip, or as a folder of links."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Literal
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+
+from howfar.data.prediction_matching import unshared
+from howfar.data.read import read_bytes
+from howfar.errors import ImageError, InputError
+from howfar.io.atomic import replace, replace_text
+from howfar.io.location import is_url
+from howfar.printable import xml_text
+
+Images = Literal["none", "copy", "link"]
+LAYOUTS = {
+    "coco": ("annotations/instances_default.json", "images/default"),
+    "cvat": ("annotations.xml", "images"),
+}
+"""Where annotations and images lie within an archive of each kind (docs.cvat.ai, dataset formats)."""
+
+
+def write_archive(kind: str, text: str, images: Mapping[str, str], folder: Path, how: Images) -> Path:
+    """Write annotations and the images that they name, and return the archive: KIND.zip with copies, or KIND/ with links.
+
+    Parameters
+    ----------
+    kind
+        "coco" or "cvat".
+    text
+        The annotations.
+    images
+        The location of each image, by its name in the annotations.
+    folder, how
+        Where the archive goes, and whether images are copied or linked.
+
+    Raises
+    ------
+    InputError
+        An image that cannot be read or cannot be linked, a name that leads out of the archive, a folder that is in the way.
+    """
+    place, below = LAYOUTS[kind]
+    # What XML cannot hold of a name is written out there, and so in the archive.
+    written = {name: xml_text(within(name)) if kind == "cvat" else within(name) for name in images}
+    places = {name: PurePosixPath(below, path) for name, path in written.items()}
+    if how == "link":
+        root = folder / kind
+        remove_archive(kind, folder)
+        for name, path in places.items():
+            put(images[name], root / path, "link")
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        replace_text(root / place, text)
+        return root
+
+    def pack(path: Path) -> None:
+        with ZipFile(path, "w", ZIP_STORED) as archive:
+            archive.writestr(place, text, ZIP_DEFLATED)
+            for name, inside in places.items():
+                archive.writestr(str(inside), _bytes(images[name]))
+
+    replace(folder / f"{kind}.zip", pack)
+    return folder / f"{kind}.zip"
+
+
+def remove_archive(kind: str, folder: Path) -> None:
+    """Remove what an earlier `write_archive` wrote; a folder that is none of its own stays and raises `InputError`."""
+    (folder / f"{kind}.zip").unlink(missing_ok=True)
+    root = folder / kind
+    if not root.exists():
+        return
+    if root.is_symlink() or not (root / LAYOUTS[kind][0]).is_file():
+        raise InputError.of("out", f"must hold no folder {kind} of another kind", str(root), "choose another folder")
+    shutil.rmtree(root)
+
+
+def put(source: Path | str, target: Path, how: Images) -> None:
+    """Copy or link one image to a place, by a hard link where it lies on the same disk.
+
+    Raises `InputError` where it cannot be read, or is no file that a link could point to.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if how == "copy":
+        data = _bytes(source)
+        replace(target, lambda path: path.write_bytes(data))
+        return
+    if is_url(source) or not Path(source).is_file():
+        raise InputError.of("with_images", "links to files on this machine only", str(source), "pass copy")
+    target.unlink(missing_ok=True)
+    try:
+        # datumaro refuses symbolic links that lead out of a COCO folder; hard ones lead nowhere.
+        target.hardlink_to(Path(source).resolve())
+    except OSError:  # another disk
+        target.symlink_to(Path(source).absolute())
+
+
+def within(name: str) -> str:
+    """Return an image's name as a path that stays below a folder; `InputError` where it leads out of it.
+
+    Examples
+    --------
+    >>> within("a/1.jpg")
+    'a/1.jpg'
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.name:
+        raise InputError.of(
+            "with_images", "needs names that stay below a folder", name, "choose from a dataset with such names"
+        )
+    return path.as_posix()
+
+
+def kept_below(names: Mapping[str, str]) -> dict[str, str]:
+    """Return each name's path below a folder, without the folders that all share where a name leads out.
+
+    Examples
+    --------
+    >>> kept_below({"/data/a/1.jpg": "", "/data/b/1.jpg": ""})
+    {'/data/a/1.jpg': 'a/1.jpg', '/data/b/1.jpg': 'b/1.jpg'}
+    """
+    leads_out = any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in names)
+    return {name: within(path) for name, path in (unshared(list(names)) if leads_out else {n: n for n in names}).items()}
+
+
+def _bytes(location: Path | str) -> bytes:
+    try:
+        return bytes(read_bytes(location))
+    except ImageError as error:
+        raise InputError.of(
+            "with_images", f"needs every image ({error})", str(location), "leave it out, or mend the file"
+        ) from error

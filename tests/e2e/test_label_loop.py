@@ -1,0 +1,168 @@
+"""Choose images, label them with a tool, import the labels, and measure with them: the whole loop, by the commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import howfar
+from howfar.cli.main import run
+from howfar.data import read_mask
+from howfar.demo import write_dataset
+from label_tools import Masks, export_coco, export_cvat, export_label_studio
+
+N = 6
+LABEL = "Riß <&>"
+TINY = ("--model", "deepcrack", "--option", "width=1", "--size", "32", "--epochs", "1", "--device", "cpu", "--weights", "none")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of roads against a site whose masks nobody has drawn yet (they lie in true/), and maps of both."""
+    folder = tmp_path_factory.mktemp("loop")
+    for seed, name in enumerate(("roads", "site")):
+        write_dataset(folder / name, N, seed=seed, shift=0.4 * seed, size=32)
+        (folder / "maps" / name).mkdir(parents=True)
+        for file in sorted((folder / name / "masks").iterdir()):
+            shown = np.roll(read_mask(file), 1, axis=0).astype(np.uint8) * np.uint8(200)
+            Image.fromarray(shown).save(folder / "maps" / name / file.name)
+    shutil.move(folder / "site" / "masks", folder / "true")
+    quiet = ["--bootstrap", "0", "--permutations", "0", "--no-baselines", "--store", str(folder / "store")]
+    names = [str(folder / name) for name in ("roads", "site")]
+    assert run(["compare", *names, "--backbone", "colour_moments", "--out", str(folder / "run"), *quiet]) == 0
+    return folder
+
+
+def masks_of(folder: Path, names: list[str]) -> Masks:
+    return {name: read_mask(folder / "true" / f"{Path(name).stem}.png") for name in names}
+
+
+def by_folder(masks: Masks, label: str, file: Path) -> Path:
+    file.mkdir()
+    for name, mask in masks.items():
+        Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(file / f"{Path(name).stem}.png")
+    return file
+
+
+TOOLS: dict[str, Callable[[Masks, str, Path], Path]] = {
+    "exported.json": export_coco,
+    "exported.xml": export_cvat,
+    "tasks.json": export_label_studio,
+    "drawn": by_folder,
+}
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, object]:
+    capsys.readouterr()
+    code = run([*map(str, arguments), "--json"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    found: dict[str, object] = json.loads(captured.out)
+    return found
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_what_is_chosen_and_labelled_is_evaluated_and_certified(
+    tool: str, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maps = ("--predictions", made / "maps" / "site")
+    chosen = tmp_path / "chosen"
+    named = ("--label-names", LABEL)
+    printed(capsys, "select", made / "run", "--dataset", "site", "-k", N, *maps, *named, "--out", chosen)
+    begun = json.loads((chosen / "coco.json").read_text(encoding="utf-8"))
+    assert [category["name"] for category in begun["categories"]] == [LABEL]
+    assert len(begun["annotations"]) == N
+    exported = TOOLS[tool](masks_of(made, [image["file_name"] for image in begun["images"]]), LABEL, tmp_path / tool)
+    done = printed(capsys, "labels", "import", exported, "--images", chosen, "-o", tmp_path / "labelled")
+    assert len(done["images"]) == N  # type: ignore[arg-type]
+
+    measured = printed(capsys, "evaluate", tmp_path / "labelled" / "labels.csv", *maps)
+    truth = shutil.copytree(made / "site", tmp_path / "site")
+    shutil.copytree(made / "true", truth / "masks")
+    assert measured["scores"] == dict(howfar.evaluate(str(truth), made / "maps" / "site", progress=False).scores)
+
+    sample = ("certify", made / "site", *maps, "-k", N, "--out", tmp_path / "certified")
+    certificate = printed(capsys, *sample, "--labels", tmp_path / "labelled" / "masks")
+    assert certificate["labelled"] == N
+    scores = measured["scores"]
+    assert isinstance(scores, dict)
+    ods = printed(capsys, "evaluate", tmp_path / "labelled" / "labels.csv", *maps, "--threshold", "0.5")["scores"]
+    assert isinstance(ods, dict)
+    assert certificate["value"] == pytest.approx(ods["mean_f"])
+
+
+def test_boxes_go_the_whole_way(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"{k:04}.jpg" for k in range(1, N + 1)]
+    boxes = [{"image": name, "boxes": [[2, 3, 20, 12]], "scores": [0.9], "labels": ["0"]} for name in names]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    given = ("--predictions", tmp_path / "boxes.json")
+    chosen = tmp_path / "chosen"
+    printed(
+        capsys, "select", made / "run", "--dataset", "site", "-k", N, *given, "--label-names", f"0={LABEL}", "--out", chosen
+    )
+    exported = json.loads((chosen / "coco.json").read_text(encoding="utf-8"))
+    assert [category["name"] for category in exported["categories"]] == [LABEL]
+    for annotation in exported["annotations"]:
+        annotation["bbox"] = [2, 3, 18, 10]
+    (tmp_path / "back.json").write_text(json.dumps(exported), encoding="utf-8")
+    done = printed(capsys, "labels", "import", tmp_path / "back.json", "--images", chosen, "-o", tmp_path / "labelled")
+    assert (done["task"], done["names"]) == ("detection", {LABEL: "0"})
+    truth = ("--task", "detection", "--truth", tmp_path / "labelled" / "boxes.json")
+    scores = printed(capsys, "evaluate", tmp_path / "labelled" / "labels.csv", *given, *truth)["scores"]
+    assert scores["f1"] == 1.0  # type: ignore[index]
+
+
+def test_classes_go_the_whole_way(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"{k:04}.jpg" for k in range(1, N + 1)]
+    said = dict(zip(names, ["w", "d"] * (N // 2), strict=True))
+    table = "\n".join(["image,predicted,confidence", *(f"{name},{label},0.8" for name, label in said.items())])
+    (tmp_path / "classes.csv").write_text(table)
+    given = ("--predictions", tmp_path / "classes.csv")
+    named = ("--label-names", "w=naß", "--label-names", "d=trocken")
+    chosen = tmp_path / "chosen"
+    printed(capsys, "select", made / "run", "--dataset", "site", "-k", N, *given, *named, "--out", chosen)
+    tasks = json.loads((chosen / "label_studio.json").read_text(encoding="utf-8"))
+    for task in tasks:
+        task["annotations"] = task.pop("predictions")
+    tasks[0]["annotations"][0]["result"][0]["value"]["choices"] = ["naß"]
+    (tmp_path / "back.json").write_text(json.dumps(tasks), encoding="utf-8")
+    printed(capsys, "labels", "import", tmp_path / "back.json", "--images", chosen, "-o", tmp_path / "labelled")
+    right = sum(said[task["meta"]["image"]] == "w" if task is tasks[0] else True for task in tasks) / N
+    labels = tmp_path / "labelled" / "labels.csv"
+    scores = printed(capsys, "evaluate", labels, *given, "--task", "classification")["scores"]
+    assert scores["accuracy"] == pytest.approx(right)  # type: ignore[index]
+    sample = ("certify", made / "site", *given, "--task", "classification", "-k", N, "--out", tmp_path / "certified")
+    certificate = printed(capsys, *sample, "--labels", labels)
+    assert (certificate["labelled"], certificate["value"]) == (N, pytest.approx(right))
+
+
+@pytest.fixture(scope="module")
+def labelled(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of four imported labels, as a table."""
+    folder = tmp_path_factory.mktemp("labelled")
+    selection = howfar.select(made / "run", "site", 4, out=folder / "chosen")
+    exported = export_cvat(masks_of(made, [pick.image for pick in selection.picks]), LABEL, folder / "cvat.xml")
+    howfar.import_labels(exported, folder / "chosen" / "chosen.csv", folder / "labelled")
+    return folder / "labelled" / "labels.csv"
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_with_imported_labels(made: Path, labelled: Path, tmp_path: Path) -> None:
+    added = ("--add", f"{labelled}:{labelled}", "--holdout", "0")
+    assert run(["train", str(made / "roads"), "-o", str(tmp_path / "m.safetensors"), *TINY, *added]) == 0
+    assert howfar.Checkpoint.load(tmp_path / "m.safetensors")
+
+
+@pytest.mark.slow
+def test_a_model_is_adapted_with_imported_labels(
+    made: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = ("adapt", made / "roads", labelled, *TINY, "--shots", "1", "--strategy", "random", "--bootstrap", "20")
+    adapted = printed(capsys, *study, "-o", tmp_path / "adapted")
+    assert adapted["secondaries"] == ["labels"]

@@ -1,0 +1,91 @@
+"""Exports that the tools' own libraries write are imported as they were drawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import howfar
+from howfar.data import Dataset, read_mask
+from howfar.data.run_lengths import from_brush, to_brush
+
+SIDES = (12, 17)
+NAMES = ("ünï 1.png", "2.png")
+INSTALL = "which howfar's extras do not bring, at half a gigabyte: pip install "
+
+
+def mask_of(number: int) -> NDArray[np.bool_]:
+    mask = np.zeros(SIDES, np.bool_)
+    mask[2 : 5 + number, 3 : 9 + number] = True
+    mask[3, 4] = False
+    return mask
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "site").mkdir()
+    for name in NAMES:
+        Image.fromarray(np.full((*SIDES, 3), 90, np.uint8)).save(tmp_path / "site" / name)
+    return tmp_path / "site"
+
+
+def imported(file: Path, site: Path, out: Path, **options: Any) -> dict[str, list[list[bool]]]:
+    howfar.import_labels(file, site, out, **options)
+    items = Dataset.from_table(out / "labels.csv").items
+    return {Path(item.path).name: read_mask(item.mask).tolist() for item in items if item.mask}
+
+
+@pytest.mark.filterwarnings("ignore")  # of that library and of what it imports
+@pytest.mark.parametrize(("form", "pattern"), [("coco_instances", "annotations/*.json"), ("cvat", "*.xml")])
+def test_what_datumaro_exports_is_imported(form: str, pattern: str, site: Path, tmp_path: Path) -> None:
+    datumaro: Any = pytest.importorskip("datumaro", reason=f"needs datumaro, {INSTALL}datumaro")
+    items = [
+        datumaro.DatasetItem(
+            id=Path(name).stem,
+            media=datumaro.Image.from_file(path=str(site / name)),
+            annotations=[
+                datumaro.Mask(mask_of(number).astype(np.uint8), label=0, id=1, group=1),
+                datumaro.Polygon([10, 8, 14, 8, 14, 11, 10, 11], label=0, id=2, group=2),
+            ],
+            attributes={"id": number},
+        )
+        for number, name in enumerate(NAMES, start=1)
+    ]
+    dataset = datumaro.Dataset.from_iterable(items, categories=["Riß <&>"])
+    dataset.export(str(tmp_path / "exported"), form, save_media=False)
+    (file,) = (tmp_path / "exported").glob(pattern)
+    found = imported(file, site, tmp_path / "out", label_names="Riß <&>")
+    for number, name in enumerate(NAMES, start=1):
+        mask = np.array(found[name])
+        drawn = mask_of(number)
+        if form == "coco_instances":  # the CVAT writer of datumaro leaves masks out
+            assert (mask[drawn]).all()
+            assert not mask[3, 4]
+        assert mask[8:11, 10:14].all()
+        assert mask.sum() <= drawn.sum() + 20
+
+
+@pytest.mark.filterwarnings("ignore")  # of that library and of what it imports
+def test_brushes_are_those_of_label_studio_s_own_library(site: Path, tmp_path: Path) -> None:
+    brush: Any = pytest.importorskip(
+        "label_studio_sdk.converter.brush", reason=f"needs label-studio-sdk, {INSTALL}label-studio-sdk"
+    )
+    tasks = []
+    for number, name in enumerate(NAMES):
+        mask = mask_of(number)
+        theirs = brush.mask2rle(mask.astype(np.uint8) * 255)
+        assert from_brush(theirs, *SIDES).tolist() == mask.tolist()
+        decoded = brush.decode_rle(to_brush(mask)).reshape(*SIDES, 4)[..., 3]
+        assert (decoded > 127).tolist() == mask.tolist()
+        value = {"format": "rle", "rle": theirs, "brushlabels": ["x"]}
+        result = {"original_width": SIDES[1], "original_height": SIDES[0], "type": "brushlabels", "value": value}
+        tasks.append({"data": {"image": name}, "annotations": [{"result": [result]}]})
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks), encoding="utf-8")
+    found = imported(tmp_path / "tasks.json", site, tmp_path / "out")
+    assert found == {name: mask_of(number).tolist() for number, name in enumerate(NAMES)}
