@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from howfar.studies.performance.relate import relate
     from howfar.studies.profile import profile
     from howfar.studies.prompts.study import prompts
-    from howfar.studies.run_folder import write_report
+    from howfar.studies.run_folder import load, write_report
     from howfar.studies.selection import select
     from howfar.studies.study_file.study import study
     from howfar.training.train import train
@@ -78,6 +78,7 @@ _NAMES = {
     "embed": "howfar.pipeline",
     "evaluate": "howfar.studies.evaluation.evaluate",
     "import_labels": "howfar.studies.label_import.import_labels",
+    "load": "howfar.studies.run_folder",
     "load_backbone": "howfar.backbones",
     "matrix": "howfar.studies.matrix",
     "predict": "howfar.pipeline.prediction",
@@ -95,7 +96,7 @@ __all__ = [
     "Adaptation", "Assessment", "BackboneComparison", "Certificate", "Check", "Checkpoint", "Comparison", "Dataset",
     "Evaluation", "Features", "HowfarError", "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun",
     "__version__", "adapt", "assess", "bakeoff", "certify", "check", "compare", "compare_backbones", "corrupt", "distances",
-    "embed", "evaluate", "import_labels", "load_backbone", "matrix", "metrics", "predict", "profile", "projection",
+    "embed", "evaluate", "import_labels", "load", "load_backbone", "matrix", "metrics", "predict", "profile", "projection",
     "prompts", "relate", "relation", "sampling", "select", "selection", "significance", "store", "study", "train",
     "write_report",
 ]  # fmt: skip

@@ -68,7 +68,15 @@ class CompareOptions(CompareSettings, StudyExecution, BackboneOptions, total=Fal
 
     baselines: options.Baselines
     by: options.By
+    map: options.Map
     out: options.Out
+
+
+class PageOptions(TypedDict, total=False):
+    """Declare the options of `howfar.write_report` and of `howfar explore`."""
+
+    map: options.Map
+    store: options.Store
 
 
 class MatrixOptions(StudyExecution, BackboneOptions, total=False):

@@ -107,6 +107,16 @@ By = Annotated[
     ColumnNames, Option((), "Give every number by slice too: by this column of the datasets' tables, as camera.", free=True)
 ]
 
+Maps = Literal["pca", "umap"]
+Map = Annotated[
+    Maps | None,
+    Option(
+        None,
+        "Open the map of images with the first two components, or with a UMAP of all, which the run keeps.",
+        choices=("pca", "umap"),
+    ),
+]
+
 # Where and by what the computing is done.
 Out = Annotated[_Path, Option(None, "Write the run to this folder, where a run that was killed goes on.", free=True)]
 Stored = protocols.Store | str | Path | None

@@ -229,6 +229,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "pool": "howfar.results.pool:Pool",
         "certificate": "howfar.results.certificate:Certificate",
     },
+    "explorers": {"comparison": "howfar.report.explorer.notebook:explore"},
     "reports": {
         "html": "howfar.report.comparison:write_report",
         "selection": "howfar.report.selection:write_selection",

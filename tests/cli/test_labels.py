@@ -75,7 +75,10 @@ def test_json_is_one_document_and_options_reach_the_study(
         (["{file}", "-o", "{out}"], ["--images"]),
         (["{file}", "--images", "{site}", "-o", "{site}"], ["out must be a new or empty folder"]),
         (["{file}", "--images", "{site}", "-o", "{out}", "--task", "depth"], ["task is refused"]),
-        (["{file}", "--images", "{site}", "-o", "{out}", "--label-names", "y"], ["must be named in label_names (y), got 'x'"]),
+        (
+            ["{file}", "--images", "{site}", "-o", "{out}", "--label-names", "y"],
+            ["must be named in --label-names (y), got 'x'"],
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line_and_exit_2(

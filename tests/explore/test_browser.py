@@ -5,30 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from explore_names import FORMULA, HOSTILE, SITES
+from explore_pages import Opened, drag, eventually, heading, listen, saved, served, violations
 from howfar import registry
 from howfar.explore.picks import read_picks
-from howfar.explore.server import Server
-from howfar.report.explorer.served import site_of
 from howfar.studies.run_folder import write_report
-
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-
-
-class Opened(NamedTuple):
-    """An open page, all that it complained of or asked for beside its own address, and its run folder."""
-
-    page: Any
-    noise: list[str]
-    folder: Path
 
 
 @pytest.fixture(scope="module")
@@ -42,22 +29,6 @@ def report(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return write_report(folder)
 
 
-def listen(browser: Any, address: str, folder: Path, **options: Any) -> Opened:
-    page = browser.new_page(**{"viewport": {"width": 1400, "height": 900}, **options})
-    noise: list[str] = []
-    page.on("console", lambda message: noise.append(message.text))
-    page.on("pageerror", lambda error: noise.append(str(error)))
-    home = address if address.startswith("http") else None
-    ours = ("data:", "blob:") if home is None else ("data:", "blob:", home)
-    page.on("request", lambda request: None if request.url.startswith(ours) else noise.append(request.url))
-    page.set_default_timeout(20_000)
-    page.goto(address)
-    if home is None:
-        noise.remove(address)
-    page.wait_for_selector("#explore-app[data-ready]", state="attached")
-    return Opened(page, noise, folder)
-
-
 @pytest.fixture(params=["report", "served"])
 def opened(request: pytest.FixtureRequest, browser: Any) -> Iterator[Opened]:
     if request.param == "report":
@@ -66,39 +37,8 @@ def opened(request: pytest.FixtureRequest, browser: Any) -> Iterator[Opened]:
         yield found
         found.page.close()
         return
-    folder = request.getfixturevalue("run")
-    with Server(site_of(folder)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        found = listen(browser, server.address, folder)
+    with served(browser, request.getfixturevalue("run")) as found:
         yield found
-        found.page.close()
-        server.shutdown()
-        thread.join()
-
-
-def drag(page: Any, stage: Any, *places: tuple[float, float]) -> None:
-    """Drag over a view, by places from 0 to 1 from its upper left corner."""
-    stage.scroll_into_view_if_needed()
-    box = stage.bounding_box()
-    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
-    page.mouse.move(*points[0])
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*point, steps=4)
-    page.mouse.up()
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until something holds; the page's policy forbids the browser's own way, which evaluates text."""
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.03)
-
-
-def heading(page: Any) -> str:
-    return str(page.locator(".view-wall h3").inner_text())
 
 
 def test_brush_filter_look_collect_and_save(opened: Opened) -> None:
@@ -133,12 +73,6 @@ def test_brush_filter_look_collect_and_save(opened: Opened) -> None:
         page.reload()
         page.locator(".tray h3", has_text="7 images collected").wait_for()
     assert noise == []
-
-
-def saved(page: Any, ending: str) -> Path:
-    with page.expect_download() as download:
-        page.get_by_role("button", name=f"Save as {ending}").click()
-    return Path(download.value.path())
 
 
 def test_views_filter_each_other(opened: Opened) -> None:
@@ -205,13 +139,12 @@ def test_keys_reach_everything(opened: Opened) -> None:
     assert noise == []
 
 
+@pytest.mark.parametrize("width", [390, 1400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(opened: Opened, scheme: str) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: npm ci in web/")
+def test_axe_finds_nothing(opened: Opened, scheme: str, width: int) -> None:
     page = opened.page
+    page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)
-    page.evaluate(AXE.read_text(encoding="utf-8"))
     page.locator(".tile .collect").first.click()
     assert violations(page) == []
     page.get_by_role("button", name="list", exact=True).click()
@@ -220,10 +153,42 @@ def test_axe_finds_nothing(opened: Opened, scheme: str) -> None:
     assert violations(page) == []
 
 
-def violations(page: Any) -> list[str]:
-    page.wait_for_timeout(50)
-    found = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
-    return [f"{one['id']}: {node['html'][:200]}" for one in found["violations"] for node in one["nodes"]]
+def test_the_tray_of_a_report_survives_a_reload(browser: Any, report: Path) -> None:
+    page = (found := listen(browser, report.as_uri(), report.parent)).page
+    for place in (3, 1):
+        page.locator(".tile .collect").nth(place).click()
+    page.get_by_text("This browser keeps the collection for this page").wait_for()
+    page.reload()
+    page.locator(".tray h3", has_text="2 images collected").wait_for()
+    names = page.locator(".tile .file").all_inner_texts()
+    assert saved(page, "TXT").read_text().splitlines() == ordered(page, names[3], names[1])
+    run = page.locator('meta[name="howfar run"]').get_attribute("content").split()[0]
+    assert page.evaluate("Object.keys(localStorage)") == [f"howfar picks {run}"]
+    page.get_by_role("button", name="Empty").click()
+    page.reload()
+    assert page.locator(".tray").is_hidden()
+    assert set(found.noise) == {report.as_uri()}
+    page.close()
+
+
+def ordered(page: Any, *names: str) -> list[str]:
+    """Return names as a list that is saved has them: with their datasets before them where those are several."""
+    shown = page.locator(".pick .open").evaluate_all("all => all.map(e => e.title)")
+    datasets = [title.rsplit(", ", 1)[1] for title in shown]
+    assert [title.rsplit(", ", 1)[0] for title in shown] == list(names)
+    return [name if len(set(datasets)) == 1 else f"{dataset}/{name}" for dataset, name in zip(datasets, names, strict=True)]
+
+
+def test_where_storage_is_denied_the_tray_says_so_and_works(browser: Any, report: Path) -> None:
+    page = browser.new_page()
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('denied', 'SecurityError'); }})"
+    )
+    page.goto(report.as_uri())
+    page.locator(".tile .collect").first.click()
+    page.get_by_text("This browser keeps nothing for this page: save the list").wait_for()
+    assert len(saved(page, "TXT").read_text().splitlines()) == 1
+    page.close()
 
 
 @pytest.mark.parametrize("width", [390, 1400])

@@ -35,14 +35,14 @@ def test_columns_agree_with_the_tables(comparison: Comparison, relation: Relatio
 
 def test_each_pair_has_a_panel_with_all_of_the_primary(comparison: Comparison) -> None:
     points = points_of(comparison, None)
-    assert points.panels == SITES
+    assert points.places.panels == SITES
     for panel, count in enumerate((14, 10)):
-        rows = points.place_row[points.place_panel == panel]
+        rows = points.places.row[points.places.panel == panel]
         assert (rows < 24).sum() == count
         assert sorted(rows[rows >= 24]) == list(range(24, 36))
     second = comparison.primary_images[comparison.primary_images["against"] == SITES[1]]
-    here = (points.place_panel == 1) & (points.place_row >= 24)
-    assert np.allclose(points.x[here], second["pc1"])
+    here = (points.places.panel == 1) & (points.places.row >= 24)
+    assert np.allclose(points.places.planes[0].x[here], second["pc1"])
 
 
 def test_a_shared_space_is_one_panel() -> None:
@@ -50,8 +50,8 @@ def test_a_shared_space_is_one_panel() -> None:
     sites = {name: rng.normal(size=(9, 4)) for name in ("a", "b")}
     run = howfar.compare(rng.normal(size=(8, 4)), sites, projection="joint", bootstrap=0, permutations=0)
     points = points_of(run, None)
-    assert points.panels == ("",)
-    assert len(points.place_row) == 26
+    assert points.places.panels == ("",)
+    assert len(points.places.row) == 26
 
 
 def test_further_columns_of_the_table_are_shown(comparison: Comparison) -> None:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from howfar.cli.main import run as command
 from howfar.explore.picks import read_picks
 from howfar.explore.server import POLICY, Server
 from howfar.report.explorer.served import site_of
+from howfar.results import Comparison
 
 
 @pytest.fixture
@@ -35,10 +37,12 @@ def server(run: Path) -> Iterator[Server]:
         thread.join()
 
 
-def ask(server: Server, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> tuple[int, bytes, Any]:
-    """Send a request whose path is written as it stands."""
+def ask(
+    server: Server, path: str, method: str = "GET", body: bytes = b"", below: bool = True, **headers: str
+) -> tuple[int, bytes, Any]:
+    """Send a request whose path is written as it stands, below the token or without it."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
-    connection.putrequest(method, path, skip_host="Host" in headers)
+    connection.putrequest(method, f"/{server.site.token}{path}" if below else path, skip_host="Host" in headers)
     written = {name.replace("_", "-"): value for name, value in headers.items()}
     for name, value in {"Content-Length": str(len(body)), **written}.items():
         connection.putheader(name, value)
@@ -62,6 +66,7 @@ def test_the_page_and_its_parts(server: Server) -> None:
     assert headers["Cache-Control"] == "no-store"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert server.site.token.encode() not in page
+    assert headers["Referrer-Policy"] == "no-referrer"
     for path in ("/bundle.js", "/page.css", "/data"):
         assert ask(server, path)[0] == 200
 
@@ -81,7 +86,7 @@ def test_images_are_given_at_full_size_by_number(server: Server) -> None:
         assert (picture.size, picture.mode) == ((40, 40), mode)
     mask = np.asarray(Image.open(io.BytesIO(ask(server, "/mask/3")[1])))
     key = (SITES[0], server.site.points.rows.loc[3, "image"])
-    source = Path(server.site.comparison.sources[key[0]]) / "masks" / f"{Path(key[1]).stem}.png"
+    source = Path(Comparison.load(server.site.folder).sources[key[0]]) / "masks" / f"{Path(key[1]).stem}.png"
     assert np.array_equal(mask > 127, np.asarray(Image.open(source).convert("L")) > 127)
 
 
@@ -108,12 +113,24 @@ def test_images_are_given_at_full_size_by_number(server: Server) -> None:
         "/_paths/0",
         "/data/",
         "/%64ata",
-        "*",
+        "/*",
         "/picks",
     ],
 )
 def test_all_else_is_not_found(server: Server, path: str) -> None:
     assert ask(server, path)[:2] == (404, b"not found")
+
+
+@pytest.mark.parametrize("path", ["/", "/data", "/image/3", "/thumbnail/3", "/bundle.js", "/guess/image/3", "/guess/", ""])
+def test_nothing_is_given_without_the_token(server: Server, path: str) -> None:
+    status, said, _ = ask(server, path, below=False)
+    assert (status, said) == (403, b"refused: open the address that howfar explore printed")
+    assert ask(server, f"/{server.site.token[:-1]}{path}", below=False)[0] == 403
+    assert ask(server, f"/{server.site.token}", below=False)[0] == 403
+
+
+def test_predictions_are_of_models_that_there_are(server: Server) -> None:
+    assert [ask(server, path)[0] for path in ("/prediction/3/0", "/prediction/3/1", "/image/3/0")] == [200, 404, 404]
 
 
 def test_digits_of_other_scripts_are_no_numbers(server: Server) -> None:
@@ -175,7 +192,7 @@ def test_bodies_that_are_no_picks(server: Server) -> None:
 
 def test_it_listens_on_this_machine_alone(server: Server) -> None:
     assert server.server_address[0] == "127.0.0.1"
-    assert server.address == f"http://127.0.0.1:{server.server_port}/"
+    assert server.address == f"http://127.0.0.1:{server.server_port}/{server.site.token}/"
 
 
 def test_a_port_that_is_taken_is_a_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,9 +220,9 @@ def test_the_command_says_its_address_and_ends_with_ctrl_c(run: Path) -> None:
         assert process.stderr is not None
         line = process.stderr.readline()
         assert line.startswith("http://127.0.0.1:")
-        port = int(line.split(":")[2].split("/")[0])
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("GET", "/image/0")
+        address = urlsplit(line.split()[0])
+        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=5)
+        connection.request("GET", f"{address.path}image/0")
         with connection.getresponse() as response:
             assert response.status == 200
         connection.close()

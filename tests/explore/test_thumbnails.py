@@ -19,7 +19,7 @@ def test_all_three_pictures_of_an_image(comparison: Comparison, relation: Relati
     assert len(masks) == 36
     small = thumbnails(points, masks)
     assert [one.row for one in small] == list(range(36))
-    assert all(one.mask and one.prediction for one in small[:24])
+    assert all(one.mask and one.predictions[0] for one in small[:24])
     assert {(one.width, one.height) for one in small} == {(40, 40)}
     picture = Image.open(io.BytesIO(small[0].photograph))
     assert picture.format == "WEBP"

@@ -107,6 +107,7 @@ NOT_FUZZED = {
     "demo/crack_detector.py": IMAGES,
     "explore/container.py": "reads back what it wrote, for its own tests",
     "explore/pictures.py": IMAGES,
+    "explore/widget.py": "numbers of rows that the page in the notebook sends, which tests/explore/test_notebook.py tries",
     "explore/site.py": "parses what the page sends, of which tests/explore/test_site.py tries what it may be",
     "figures/pictures.py": IMAGES,
     "figures/prompting.py": IMAGES,

@@ -49,6 +49,7 @@ from howfar.results.distance_table import DistanceTable
 from howfar.results.edges import Edges
 from howfar.results.evaluation import KEY
 from howfar.results.identity import Identity
+from howfar.results.image_map import ImageMap
 from howfar.results.matrix import Matrix
 from howfar.results.performance_by_distance import PerformanceByDistance
 from howfar.results.pool import Pool
@@ -318,6 +319,19 @@ def certificate() -> Certificate:
     )
 
 
+def image_map() -> ImageMap:
+    places = pd.DataFrame(
+        {
+            "against": ["site", "site"],
+            "dataset": ["roads", "site"],
+            "image": ["a.png", "b.png"],
+            "x": [0.5, 1.5],
+            "y": [2.0, -1.0],
+        }
+    )
+    return ImageMap(places, True, 6, 15, 0, MADE, "pca")
+
+
 MAKERS: dict[type[Result], Callable[[], Any]] = {
     Comparison: comparison,
     BackboneComparison: backbones,
@@ -336,6 +350,7 @@ MAKERS: dict[type[Result], Callable[[], Any]] = {
     Selection: selection,
     Evaluation: evaluation,
     Certificate: certificate,
+    ImageMap: image_map,
 }
 ELSEWHERE = {DistanceTable, Edges, Identity, StudyRun}
 """Results whose making needs images or other studies: the tests of their studies read them back."""

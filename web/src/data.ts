@@ -18,24 +18,37 @@ export interface Dataset {
   colour: string;
 }
 
-interface Served {
+/** What a page asks for its pictures: which rows have them, and what was picked before. */
+export interface Asked {
+  /** What a request that writes has to show to a server; "" where a kernel answers. */
   token: string;
   picks: number[];
   masks: number[];
-  predictions: number[];
+  /** Rows that have a prediction, for each model; of a run without models for the one whose predictions it knows. */
+  predictions: number[][];
 }
 
+/** Ways to lay images out in a plane, which share their rows and panels. */
 export interface Places {
   row: Uint32Array;
   panel: Uint16Array;
-  x: Float32Array;
-  y: Float32Array;
+  planes: { name: string; title: string; axes: [string, string]; about: string; x: Float32Array; y: Float32Array }[];
+}
+
+/** One trained model of an adaptation study, whose performances and predictions can be looked at in place of another's. */
+export interface Model {
+  name: string;
+  seed: number;
+  threshold: number | null;
+  performance: Float32Array;
+  distance: Float32Array;
 }
 
 export interface Small {
   photograph: string;
   mask: string;
-  prediction: string;
+  /** One for each model. */
+  predictions: string[];
   width: number;
   height: number;
 }
@@ -55,9 +68,11 @@ interface Header {
   names: string[];
   datasets: Dataset[];
   panels: string[];
+  planes: { name: string; title: string; axes: [string, string]; about: string }[];
+  models: { name: string; seed: number; threshold: number | null }[];
   columns: { name: string; title: string; kind: Kind; about: string; categories?: string[] }[];
   ramp: string[];
-  served: Served | null;
+  asked: Asked | null;
   arrays: Record<string, Entry>;
 }
 
@@ -67,6 +82,7 @@ export class Data {
   readonly dataset: Uint16Array;
   readonly columns: Column[];
   readonly places: Places;
+  readonly models: Model[];
   /** Rows of P's images that are nearest to each image of a secondary dataset, `near` of them for each. */
   private readonly nearby: Uint32Array;
   private readonly small = new Map<number, number>();
@@ -86,9 +102,17 @@ export class Data {
     this.places = {
       row: Uint32Array.from(this.array("place_row")),
       panel: Uint16Array.from(this.array("place_panel")),
-      x: Float32Array.from(this.array("x")),
-      y: Float32Array.from(this.array("y")),
+      planes: header.planes.map((plane) => ({
+        ...plane,
+        x: Float32Array.from(this.array(`${plane.name}_x`)),
+        y: Float32Array.from(this.array(`${plane.name}_y`)),
+      })),
     };
+    this.models = header.models.map((model, index) => ({
+      ...model,
+      performance: Float32Array.from(this.array(`model_${index}_performance`)),
+      distance: Float32Array.from(this.array(`model_${index}_distance`)),
+    }));
     this.nearby = Uint32Array.from(this.array("nearest"));
     this.array("small_row").forEach((row, index) => this.small.set(row, index));
   }
@@ -127,13 +151,13 @@ export class Data {
     return {
       photograph: this.address("photograph", index),
       mask: this.address("mask", index),
-      prediction: this.address("prediction", index),
+      predictions: Array.from({ length: Math.max(1, this.models.length) }, (_, model) => this.address(`prediction_${model}`, index)),
       width: this.array("small_width")[index] ?? 0,
       height: this.array("small_height")[index] ?? 0,
     };
   }
 
-  private address(kind: "photograph" | "mask" | "prediction", index: number): string {
+  private address(kind: string, index: number): string {
     const key = `${kind} ${index}`;
     const known = this.kept.get(key);
     if (known !== undefined) return known;

@@ -1,5 +1,5 @@
 // One image, large: with mask, prediction and their overlap, its numbers, and the images of P that are nearest to it.
-import { button, h, shown } from "./dom";
+import { button, h, shown, unique } from "./dom";
 import { type Look, OVERLAP, overlap, type Pictures, tile } from "./pictures";
 import type { State } from "./state";
 
@@ -10,8 +10,9 @@ export class Detail {
   private row = -1;
   private look: Look = "image";
   private back: Element | null = null;
-  private readonly title = h("h3", { id: "explore-detail-title" });
+  private readonly title = h("h3", { id: unique("title") });
   private readonly looks = h("div", { class: "looks", role: "group", "aria-label": "Show" });
+  private readonly models = h("div", { class: "looks by-model", role: "group", "aria-label": "Prediction of" });
   private readonly picture = h("div", { class: "picture" });
   private readonly facts = h("div", { class: "side" });
   private readonly collector: HTMLButtonElement;
@@ -26,7 +27,7 @@ export class Detail {
       "dialog",
       { class: "detail", "aria-labelledby": this.title.id },
       h("div", { class: "head" }, this.title, button("×", () => this.element.close(), { class: "close", "aria-label": "Close" })),
-      h("div", { class: "split" }, h("div", { class: "main" }, this.looks, this.picture), this.facts),
+      h("div", { class: "split" }, h("div", { class: "main" }, this.looks, this.models, this.picture), this.facts),
       h(
         "div",
         { class: "foot" },
@@ -46,11 +47,14 @@ export class Detail {
     this.element.addEventListener("close", () => {
       this.state.point(-1);
       // The wall may have been laid anew meanwhile: then the tile of the image that was shown last takes the focus.
-      const tile = document.querySelector<HTMLElement>(`#explore-app .tile[data-row="${this.row}"] .open`);
+      const tile = this.element.parentElement?.querySelector<HTMLElement>(`.tile[data-row="${this.row}"] .open`);
       const back = this.back instanceof HTMLElement && this.back.isConnected ? this.back : tile;
       back?.focus();
     });
-    state.listen((change) => change === "tray" && this.marks());
+    state.listen((change) => {
+      if (change === "tray") this.marks();
+      else if (change === "model" && this.element.open) this.render();
+    });
   }
 
   open(row: number): void {
@@ -89,42 +93,55 @@ export class Detail {
         }, { "aria-pressed": String(look === this.look) }),
       ),
     );
+    this.switch(row);
     void this.paint(row, this.look);
     this.facts.replaceChildren(this.numbers(row), ...this.nearest(row));
     this.marks();
   }
 
+  /** Buttons for the models of the seed that is shown, each with its performance on this image beside it. */
+  private switch(row: number): void {
+    const { data, model: chosen } = this.state;
+    const seed = data.models[chosen]?.seed;
+    const beside = data.models.map((model, index) => ({ ...model, index })).filter((model) => model.seed === seed);
+    this.models.hidden = beside.length < 2;
+    this.models.replaceChildren(
+      ...beside.map(({ name, index, performance }) =>
+        button(`${name}: F ${shown(performance[row]!)}`, () => {
+          this.state.choose(index);
+          this.models.querySelector<HTMLElement>("[aria-pressed=true]")?.focus();
+        }, { "aria-pressed": String(index === chosen) }),
+      ),
+    );
+  }
+
   private async paint(row: number, look: Look): Promise<void> {
     const alt = `${look} of ${this.state.data.name(row)}`;
+    const { threshold, model } = this.state;
     if (look === "overlap") {
       try {
-        const canvas = await overlap(this.pictures, row, this.threshold);
-        if (this.row !== row || this.look !== look) return;
+        const canvas = await overlap(this.pictures, row, threshold);
+        if (this.row !== row || this.look !== look || this.state.model !== model) return;
         canvas.setAttribute("role", "img");
         canvas.setAttribute("aria-label", alt);
         const key = (colour: string, text: string) => h("span", {}, h("span", { class: "dot", style: `background:${colour}` }), text);
         this.picture.replaceChildren(
           canvas,
-          h("p", { class: "key" }, key(OVERLAP.hit, "in both"), key(OVERLAP.missed, "in the mask alone"), key(OVERLAP.extra, `predicted alone (above ${shown(this.threshold)})`)),
+          h("p", { class: "key" }, key(OVERLAP.hit, "in both"), key(OVERLAP.missed, "in the mask alone"), key(OVERLAP.extra, `predicted alone (above ${shown(threshold)})`)),
         );
       } catch {
         this.picture.replaceChildren(h("p", {}, "The overlap cannot be drawn: a picture of it cannot be read."));
       }
       return;
     }
-    const source = this.pictures.large(row, look);
-    if (!source) {
+    if (!this.pictures.has(row, look)) {
       this.picture.replaceChildren(h("p", { class: "none" }, this.why()));
       return;
     }
-    const image = h("img", { src: source, alt });
+    const image = h("img", { alt });
     image.addEventListener("error", () => this.picture.replaceChildren(h("p", { class: "none" }, "The file cannot be read.")), { once: true });
+    this.pictures.show(image, row, look);
     this.picture.replaceChildren(image, ...(this.pictures.full ? [] : [h("p", { class: "small" }, "At the size that this page holds; howfar explore shows it whole.")]));
-  }
-
-  /** Where a prediction counts as foreground: as for the performances of the run, by default one half. */
-  private get threshold(): number {
-    return this.state.data.header.threshold ?? 0.5;
   }
 
   private why(): string {
@@ -158,12 +175,14 @@ export class Detail {
     const known = data.nearest(row);
     if (known.length) return this.wallOf(known, `Nearest of ${data.header.title}`);
     const { places } = data;
+    const plane = places.planes[0];
+    if (!plane) return [];
     const at = places.row.indexOf(row);
     const gaps: [number, number][] = [];
     for (let other = 0; other < places.row.length; other++) {
       const of = places.row[other]!;
       if (of < data.count || places.panel[other] !== places.panel[at]) continue;
-      const gap = Math.hypot(places.x[other]! - places.x[at]!, places.y[other]! - places.y[at]!);
+      const gap = Math.hypot(plane.x[other]! - plane.x[at]!, plane.y[other]! - plane.y[at]!);
       if (!Number.isNaN(gap)) gaps.push([gap, of]);
     }
     gaps.sort((a, b) => a[0] - b[0]);

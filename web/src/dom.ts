@@ -41,3 +41,11 @@ export function shown(value: number): string {
 export function counted(count: number, noun: string): string {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+let made = 0;
+
+/** A name for an element that no other on the page has, where several of these pages stand in one notebook. */
+export function unique(stem: string): string {
+  made += 1;
+  return `howfar-${stem}-${made}`;
+}

@@ -1,42 +1,47 @@
-// Pictures of an image: those that the page holds, or those of the server, and the overlap of mask and prediction.
-import type { Data } from "./data";
+// Pictures of an image, by whatever keeps them, and the overlap of mask and prediction.
 import { h } from "./dom";
+import type { Host, Kind } from "./host";
+import type { State } from "./state";
 
 export type Look = "image" | "mask" | "prediction" | "overlap";
 
-/** Where the pictures of images come from. */
+/** The pictures of images; predictions are those of the model that is shown. */
 export class Pictures {
-  private readonly masks: Set<number>;
-  private readonly predictions: Set<number>;
-
-  constructor(private readonly data: Data) {
-    this.masks = new Set(data.header.served?.masks);
-    this.predictions = new Set(data.header.served?.predictions);
-  }
+  constructor(
+    private readonly state: State,
+    private readonly host: Host,
+  ) {}
 
   get full(): boolean {
-    return this.data.header.served !== null;
+    return this.host.full;
   }
 
-  thumbnail(row: number): string {
-    if (this.full) return `thumbnail/${row}`;
-    return this.data.smallOf(row)?.photograph ?? "";
+  has(row: number, kind: Kind): boolean {
+    return this.host.has(row, kind, this.state.model);
   }
 
-  large(row: number, kind: "image" | "mask" | "prediction"): string {
-    if (this.full) {
-      if (kind === "mask" && !this.masks.has(row)) return "";
-      if (kind === "prediction" && !this.predictions.has(row)) return "";
-      return `${kind}/${row}`;
-    }
-    const small = this.data.smallOf(row);
-    return (kind === "image" ? small?.photograph : small?.[kind]) ?? "";
+  /** Shows a picture in an element; where it cannot be had the element hears of an error, as of a file that cannot be read. */
+  show(image: HTMLImageElement, row: number, kind: Kind): void {
+    const address = this.host.address(row, kind, this.state.model);
+    if (typeof address === "string") image.src = address;
+    else
+      address.then(
+        (text) => (image.src = text),
+        () => image.dispatchEvent(new Event("error")),
+      );
+  }
+
+  async loaded(row: number, kind: Kind): Promise<HTMLImageElement> {
+    const image = new Image();
+    image.src = await this.host.address(row, kind, this.state.model);
+    await image.decode();
+    return image;
   }
 
   looks(row: number): Look[] {
     const looks: Look[] = ["image"];
-    const mask = this.large(row, "mask") !== "";
-    const prediction = this.large(row, "prediction") !== "";
+    const mask = this.has(row, "mask");
+    const prediction = this.has(row, "prediction");
     if (mask) looks.push("mask");
     if (prediction) looks.push("prediction");
     if (mask && prediction) looks.push("overlap");
@@ -46,18 +51,11 @@ export class Pictures {
 
 /** A small picture, or a box with the name where there is none. */
 export function tile(pictures: Pictures, row: number, name: string): HTMLElement {
-  const source = pictures.thumbnail(row);
   const blank = () => h("span", { class: "blank", "aria-hidden": "true" }, name.split("/").pop() ?? "");
-  if (!source) return blank();
-  const image = h("img", { src: source, alt: "", decoding: "async", ...(pictures.full ? { loading: "lazy" } : {}) });
+  if (!pictures.has(row, "thumbnail")) return blank();
+  const image = h("img", { alt: "", decoding: "async", ...(pictures.full ? { loading: "lazy" } : {}) });
   image.addEventListener("error", () => image.replaceWith(blank()), { once: true });
-  return image;
-}
-
-async function loaded(source: string): Promise<HTMLImageElement> {
-  const image = new Image();
-  image.src = source;
-  await image.decode();
+  pictures.show(image, row, "thumbnail");
   return image;
 }
 
@@ -69,7 +67,7 @@ export const OVERLAP = { hit: "#26a65b", extra: "#e050a0", missed: "#f09614" };
 
 /** Draws image, mask and prediction over each other: what both have, what only one has, over a pale copy of the image. */
 export async function overlap(pictures: Pictures, row: number, threshold: number): Promise<HTMLCanvasElement> {
-  const [image, mask, prediction] = await Promise.all((["image", "mask", "prediction"] as const).map((kind) => loaded(pictures.large(row, kind))));
+  const [image, mask, prediction] = await Promise.all((["image", "mask", "prediction"] as const).map((kind) => pictures.loaded(row, kind)));
   const canvas = h("canvas");
   const width = image!.naturalWidth;
   const height = image!.naturalHeight;

@@ -1,7 +1,8 @@
 // A plane of points that can be pointed at, brushed, zoomed and walked over by keys. Views say where their points lie.
-import { button, h } from "./dom";
+import { button, h, unique } from "./dom";
+import { Polygon, radiusOf, shuffled } from "./geometry";
 import { Raster } from "./raster";
-import { packed, type State } from "./state";
+import { isDark, packed, type State } from "./state";
 
 export type Brush = "lasso" | "box" | "range";
 type Point = [x: number, y: number];
@@ -66,9 +67,13 @@ export abstract class Plot {
   private screenX = new Float32Array(0);
   private screenY = new Float32Array(0);
   private screenRow = new Uint32Array(0);
+  private screenPixel = new Int32Array(0);
   private bands = new Uint16Array(0);
   private order = new Uint32Array(0);
-  private parts: [Uint32Array, Uint32Array, Uint32Array] = [new Uint32Array(0), new Uint32Array(0), new Uint32Array(0)];
+  /** Points of the primary's images, those that are filtered out, those that pass, and both of these. */
+  private parts = Array.from({ length: 4 }, () => new Uint32Array(0)) as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
+  private own = 0;
+  private others = 0;
   private shape: Point[] = [];
   private drag: { from: Point; last: Point; kind: "brush" | "pan"; moved: boolean } | null = null;
   private cross: Point | null = null;
@@ -88,7 +93,7 @@ export abstract class Plot {
     this.contexts = this.canvases.map((canvas, at) => canvas.getContext("2d", { willReadFrequently: at === 1 })!) as typeof this.contexts;
     this.raster = new Raster(this.contexts[1]);
     this.clear = button("Clear selection", () => this.forget(), { class: "quiet", hidden: true });
-    const help = h("p", { id: `explore-${id}-help`, class: "unseen" }, HELP);
+    const help = h("p", { id: unique(`${id}-help`), class: "unseen" }, HELP);
     this.stage = h(
       "div",
       { class: "stage", tabindex: 0, role: "application", "aria-label": title, "aria-describedby": help.id },
@@ -138,7 +143,7 @@ export abstract class Plot {
     const points = this.scene.row.length;
     if (this.order.length !== points) {
       this.order = shuffled(points);
-      this.parts = [new Uint32Array(points), new Uint32Array(points), new Uint32Array(points)];
+      this.parts = [new Uint32Array(points), new Uint32Array(points), new Uint32Array(points), new Uint32Array(points)];
     }
     this.window = this.scene.whole;
     this.place();
@@ -224,6 +229,7 @@ export abstract class Plot {
       this.screenX = new Float32Array(points);
       this.screenY = new Float32Array(points);
       this.screenRow = new Uint32Array(points);
+      this.screenPixel = new Int32Array(points);
       this.bands = new Uint16Array(points);
     }
     const last = Math.ceil((height * this.ratio) / BAND) + 1;
@@ -236,12 +242,27 @@ export abstract class Plot {
     }
     for (let band = 0; band <= last; band++) begin[band + 1]! += begin[band]!;
     const { row } = this.scene;
+    const { count } = this.state.data;
+    const pixels = this.canvases[1].width;
+    const lines = this.canvases[1].height;
+    const reach = Math.ceil(radiusOf(points) * this.ratio);
     for (let step = 0; step < points; step++) {
       const at = this.order[step]!;
       const to = begin[this.bands[at]!]!++;
-      this.screenX[to] = (x[at]! - x0) * across;
-      this.screenY[to] = (y1 - y[at]!) * up;
+      const px = (x[at]! - x0) * across;
+      const py = (y1 - y[at]!) * up;
+      this.screenX[to] = px;
+      this.screenY[to] = py;
       this.screenRow[to] = row[at]!;
+      // Written so that a place that is no number fails it.
+      const whole = px >= reach && py >= reach && px < pixels - reach - 1 && py < lines - reach - 1;
+      this.screenPixel[to] = whole ? Math.round(py) * pixels + Math.round(px) : -1;
+    }
+    this.own = 0;
+    this.others = 0;
+    for (let at = 0; at < points; at++) {
+      if (this.screenRow[at]! >= count) this.parts[0][this.own++] = at;
+      else this.parts[3][this.others++] = at;
     }
   }
 
@@ -259,7 +280,7 @@ export abstract class Plot {
       muted: colour("--muted"),
       grid: colour("--grid"),
       paper: colour("--paper"),
-      dark: window.matchMedia("(prefers-color-scheme: dark)").matches,
+      dark: isDark(colour("--paper")),
       at: (x, y) => [
         inner.left + ((x - x0) / (x1 - x0)) * inner.width,
         inner.top + ((y1 - y) / (y1 - y0)) * inner.height,
@@ -287,14 +308,12 @@ export abstract class Plot {
   private points(frame: Painter): void {
     const { state } = this;
     const row = this.screenRow;
-    const { count } = state.data;
-    // The primary's, those that are filtered out, and those that pass.
-    const [own, faded, passing] = this.parts;
-    let [a, b, c] = [0, 0, 0];
-    for (let at = 0; at < row.length; at++) {
-      const of = row[at]!;
-      if (of >= count) own[a++] = at;
-      else if (state.pass[of]) passing[c++] = at;
+    const [own, faded, passing, others] = this.parts;
+    const { pass } = state;
+    let [b, c] = [0, 0];
+    for (let index = 0; index < this.others; index++) {
+      const at = others[index]!;
+      if (pass[row[at]!]) passing[c++] = at;
       else faded[b++] = at;
     }
     const { raster, ratio } = this;
@@ -305,14 +324,14 @@ export abstract class Plot {
     const { left, top } = this.inner;
     for (const x of lines.x) raster.line((frame.at(x, 0)[0] - left) * ratio, true, grid);
     for (const y of lines.y) raster.line((frame.at(0, y)[1] - top) * ratio, false, grid);
-    const base = { x: this.screenX, y: this.screenY };
+    // Of many points whole pixels are drawn: each is small, and need not be mixed.
+    const many = row.length > 20_000;
+    const base = { x: this.screenX, y: this.screenY, pixel: this.screenPixel, hard: many };
     const grey = packed(frame.dark ? "#7d8894" : "#8b949e");
     const pale = packed(frame.dark ? "#39424c" : "#d3d9df");
-    raster.draw({ ...base, points: own, count: a, colour: grey, radius: radius * 0.8, opacity: row.length > 20_000 ? 1 : 0.7 });
+    raster.draw({ ...base, points: own, count: this.own, colour: grey, radius: radius * 0.8, opacity: many ? 1 : 0.7 });
     raster.draw({ ...base, points: faded, count: b, colour: pale, radius, opacity: 1 });
-    // Of many points whole ones are drawn: each is small, and need not be mixed.
-    const opacity = row.length > 20_000 ? 1 : 0.88;
-    raster.draw({ ...base, points: passing, count: c, colour: { of: state.colours, row }, radius, opacity });
+    raster.draw({ ...base, points: passing, count: c, colour: { of: state.colours, row }, radius, opacity: many ? 1 : 0.88 });
     raster.show();
   }
 
@@ -463,18 +482,18 @@ export abstract class Plot {
   private choose(): void {
     const mask = new Uint8Array(this.state.data.count);
     const { x, y, row } = this.scene;
-    const xs = Float64Array.from(this.shape, ([px]) => px);
-    const ys = Float64Array.from(this.shape, ([, py]) => py);
+    const xs = this.shape.map(([px]) => px);
+    const ys = this.shape.map(([, py]) => py);
     const left = Math.min(...xs);
     const right = Math.max(...xs);
     const low = Math.min(...ys);
     const high = Math.max(...ys);
-    const plain = this.brush !== "lasso" || this.held !== null;
+    const lasso = this.brush === "lasso" && this.held === null ? new Polygon(this.shape) : null;
     for (let at = 0; at < row.length; at++) {
       const of = row[at]!;
       const px = x[at]!;
       const py = y[at]!;
-      if (of < mask.length && px >= left && px <= right && py >= low && py <= high && (plain || within(px, py, xs, ys))) mask[of] = 1;
+      if (of < mask.length && px >= left && px <= right && py >= low && py <= high && (!lasso || lasso.holds(px, py))) mask[of] = 1;
     }
     this.state.filter(this.id, mask);
     this.render();
@@ -565,44 +584,4 @@ export abstract class Plot {
     const [x0, x1, y0, y1] = this.window;
     return [left + ((x - x0) / (x1 - x0)) * width, top + ((y1 - y) / (y1 - y0)) * height];
   }
-}
-
-function radiusOf(points: number): number {
-  return points < 400 ? 4 : points < 2_500 ? 3 : points < 20_000 ? 2.2 : 1.4;
-}
-
-/** Whether a place lies inside a polygon, by the parity of the edges to its right. */
-function within(x: number, y: number, xs: Float64Array, ys: Float64Array): boolean {
-  let inside = false;
-  for (let at = 0, before = xs.length - 1; at < xs.length; before = at++) {
-    const ya = ys[at]!;
-    const yb = ys[before]!;
-    if (ya > y !== yb > y && x < ((xs[before]! - xs[at]!) * (y - ya)) / (yb - ya) + xs[at]!) inside = !inside;
-  }
-  return inside;
-}
-
-/** An order of points, the same each time, in which no dataset lies on top of all others. */
-function shuffled(count: number): Uint32Array<ArrayBuffer> {
-  const order = Uint32Array.from({ length: count }, (_, index) => index);
-  let seed = 12345;
-  for (let at = count - 1; at > 0; at--) {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-    const other = seed % (at + 1);
-    const kept = order[at]!;
-    order[at] = order[other]!;
-    order[other] = kept;
-  }
-  return order;
-}
-
-/** About `count` round numbers from low to high. */
-export function ticks(low: number, high: number, count: number): number[] {
-  const rough = (high - low) / Math.max(1, count);
-  if (!(rough > 0)) return [];
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough) ?? 10);
-  const made: number[] = [];
-  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at++) made.push(Number((at * step).toPrecision(12)));
-  return made;
 }

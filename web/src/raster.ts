@@ -5,6 +5,8 @@ export interface Layer {
   /** Positions in pixels, one a point; a point that is not finite is left out. */
   x: Float32Array;
   y: Float32Array;
+  /** Position of the pixel of each point, where all that is drawn of it lies on the canvas; below 0 else. */
+  pixel: Int32Array;
   /** Which points to draw, in this order: the first `count` of these. */
   points: Uint32Array;
   count: number;
@@ -12,6 +14,8 @@ export interface Layer {
   colour: number | { of: Uint32Array; row: Uint32Array };
   radius: number;
   opacity: number;
+  /** Whether pixels are drawn wholly or not at all, as befits very many small points: nothing is read or mixed. */
+  hard: boolean;
 }
 
 interface Stamp {
@@ -24,8 +28,8 @@ interface Stamp {
 
 const stamps = new Map<string, Stamp>();
 
-function stamp(radius: number, opacity: number): Stamp {
-  const key = `${radius} ${opacity}`;
+function stamp(radius: number, opacity: number, hard: boolean): Stamp {
+  const key = `${radius} ${opacity} ${hard}`;
   const known = stamps.get(key);
   if (known) return known;
   const reach = Math.ceil(radius);
@@ -35,10 +39,10 @@ function stamp(radius: number, opacity: number): Stamp {
   for (let y = -reach; y <= reach; y++) {
     for (let x = -reach; x <= reach; x++) {
       const inside = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(x, y)));
-      if (inside > 0) {
+      if (hard ? inside >= 0.5 : inside > 0) {
         dx.push(x);
         dy.push(y);
-        cover.push(Math.round(256 * inside * opacity));
+        cover.push(hard ? 256 : Math.round(256 * inside * opacity));
       }
     }
   }
@@ -79,15 +83,21 @@ export class Raster {
   draw(layer: Layer): void {
     const { width, height } = this.image;
     const { pixels } = this;
-    const { dx, dy, cover, reach } = stamp(layer.radius, layer.opacity);
+    const { dx, dy, cover, reach } = stamp(layer.radius, layer.opacity, layer.hard);
     const step = Int32Array.from(dx, (x, index) => dy[index]! * width + x);
     const parts = step.length;
-    const { x: xs, y: ys, points, colour, count } = layer;
+    const { x: xs, y: ys, pixel, points, colour, count, hard } = layer;
     const one = typeof colour === "number" ? colour | 0 : null;
     const of = typeof colour === "number" ? points : colour.of;
     const row = typeof colour === "number" ? points : colour.row;
     for (let at = 0; at < count; at++) {
       const point = points[at]!;
+      const here = pixel[point]!;
+      if (hard && here >= 0) {
+        const value = one === null ? of[row[point]!]! | 0 : one;
+        for (let part = 0; part < parts; part++) pixels[here + step[part]!] = value;
+        continue;
+      }
       const px = xs[point]!;
       const py = ys[point]!;
       // Written so that a place that is no number fails it.

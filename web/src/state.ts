@@ -1,7 +1,7 @@
 // What all views share: which images pass the filters, how they are coloured, what is pointed at, and what is collected.
 import type { Column, Data } from "./data";
 
-export type Change = "filter" | "colour" | "point" | "tray" | "look";
+export type Change = "filter" | "colour" | "point" | "tray" | "look" | "model";
 const ABSENT = 0xff9aa3ad;
 
 export class State {
@@ -12,6 +12,8 @@ export class State {
   readonly colours: Uint32Array;
   colourBy = "dataset";
   pointed = -1;
+  /** Position of the model whose performances and predictions are shown; 0 where the run has none to choose from. */
+  model = 0;
   readonly tray: number[] = [];
   private readonly filters = new Map<string, Uint8Array>();
   private readonly listeners: ((change: Change) => void)[] = [];
@@ -20,6 +22,7 @@ export class State {
     this.pass = new Uint8Array(data.count).fill(1);
     this.passing = data.count;
     this.colours = new Uint32Array(data.rows);
+    if (data.models.length) this.fill();
     this.paint();
   }
 
@@ -60,6 +63,29 @@ export class State {
     this.tell("colour");
   }
 
+  /** Shows another model: its performances, and its gain over the first of the same seed, take the place of those before. */
+  choose(model: number): void {
+    if (model === this.model) return;
+    this.model = model;
+    this.fill();
+    this.paint();
+    this.tell("model");
+  }
+
+  private fill(): void {
+    const { data } = this;
+    const shown = data.models[this.model]!;
+    const base = data.models.find(({ seed }) => seed === shown.seed)!;
+    data.column("performance")?.values.set(shown.performance);
+    data.column("distance")?.values.set(shown.distance);
+    data.column("gain")?.values.set(shown.performance.map((value, row) => value - base.performance[row]!));
+  }
+
+  /** The value above which a pixel of the shown prediction counts as foreground, by default one half. */
+  get threshold(): number {
+    return this.data.models[this.model]?.threshold ?? this.data.header.threshold ?? 0.5;
+  }
+
   point(row: number): void {
     if (row === this.pointed) return;
     this.pointed = row;
@@ -68,6 +94,11 @@ export class State {
 
   collected(row: number): boolean {
     return this.tray.includes(row);
+  }
+
+  /** Takes what was collected elsewhere, in its order, in place of what is held. */
+  hold(rows: number[]): void {
+    this.tray.splice(0, this.tray.length, ...rows.filter((row) => row >= 0 && row < this.data.count));
   }
 
   collect(rows: number[], wanted: boolean): void {
@@ -129,7 +160,7 @@ export const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "
 
 /** The colours of a category's values: the first six have one each, the others are grey. */
 export function categoryColours(column: Column, data: Data): string[] {
-  if (column.kind === "flag") return ["#9aa3ad", "#d55e00"];
+  if (column.kind === "flag") return ["#0072b2", "#d55e00"];
   const counts = new Uint32Array(column.categories.length);
   for (let row = 0; row < data.count; row++) if (column.values[row]! >= 0) counts[column.values[row]!]!++;
   const rank = [...counts.keys()].sort((a, b) => counts[b]! - counts[a]! || a - b);
@@ -153,4 +184,10 @@ export function range(values: Float32Array, from = 0, to = values.length): [numb
 export function packed(colour: string): number {
   const value = Number.parseInt(colour.slice(1), 16);
   return (0xff000000 | ((value & 0xff) << 16) | (value & 0xff00) | (value >> 16)) >>> 0;
+}
+
+/** Whether a ground "#rrggbb" is a dark one. */
+export function isDark(ground: string): boolean {
+  const value = Number.parseInt(ground.slice(1), 16);
+  return 0.3 * (value >> 16) + 0.6 * ((value >> 8) & 0xff) + 0.1 * (value & 0xff) < 128;
 }

@@ -1,6 +1,7 @@
 // The images that were collected, and the files that they are handed over as.
 import type { Data } from "./data";
 import { button, counted, h } from "./dom";
+import type { Host } from "./host";
 import { type Pictures, tile } from "./pictures";
 import type { State } from "./state";
 
@@ -12,10 +13,12 @@ export class Tray {
   private readonly body = h("div", { class: "held" });
   private readonly status = h("p", { class: "small", role: "status" });
   private saving = Promise.resolve();
+  private taking = false;
 
   constructor(
     private readonly state: State,
     private readonly pictures: Pictures,
+    private readonly host: Host,
     private readonly open: (row: number) => void,
   ) {
     const { data } = state;
@@ -41,27 +44,24 @@ export class Tray {
       this.status,
     );
     state.listen((change) => change === "tray" && this.changed());
-    const { served } = data.header;
-    if (served?.picks.length) state.tray.push(...served.picks);
+    state.hold(host.picked());
     this.render();
+  }
+
+  /** Takes rows that were collected elsewhere, which are kept there already, in place of what is held. */
+  take(rows: number[]): void {
+    this.state.hold(rows);
+    this.taking = true;
+    this.state.tell("tray");
+    this.taking = false;
   }
 
   private changed(): void {
     this.render();
-    const { served } = this.state.data.header;
-    if (!served) return;
+    if (this.taking) return;
     const rows = [...this.state.tray];
     this.saving = this.saving.then(async () => {
-      try {
-        const answer = await fetch("picks", {
-          method: "POST",
-          headers: { "Content-Type": "application/json", "X-Howfar-Token": served.token },
-          body: JSON.stringify({ rows }),
-        });
-        this.status.textContent = answer.ok ? "Saved in the run folder as picks.json: howfar select RUN --picked hands them over." : `Not saved: ${await answer.text()}`;
-      } catch {
-        this.status.textContent = "Not saved: howfar explore no longer answers.";
-      }
+      this.status.textContent = await this.host.keep(rows);
     });
   }
 
@@ -95,9 +95,7 @@ export class Tray {
       return small ? [small.width, small.height] : [0, 0];
     }
     try {
-      const image = new Image();
-      image.src = this.pictures.large(row, "image");
-      await image.decode();
+      const image = await this.pictures.loaded(row, "image");
       return [image.naturalWidth, image.naturalHeight];
     } catch {
       return [0, 0];

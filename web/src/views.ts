@@ -1,19 +1,34 @@
 // The three views of points: the plane of two components, one number against another, and a number by dataset.
 import { choice, counted, shown } from "./dom";
-import { Plot, ticks, type Hands, type Painter, type Scene } from "./plot";
+import { ticks } from "./geometry";
+import { Plot, type Hands, type Painter, type Scene } from "./plot";
 import { range, type State } from "./state";
 
 const PAD = 10;
 const TITLE = 20;
 
-/** The first two components: a panel for each secondary dataset where each pair has a subspace of its own. */
+/** A plane of all images, by components or by another map: a panel for each secondary dataset where each pair has a subspace of its own. */
 export class Plane extends Plot {
   private focus = -1;
+  private chosen = 0;
   private cells: { left: number; bottom: number; width: number; height: number; name: string }[] = [];
 
   constructor(state: State, hands: Hands) {
-    super(state, hands, "plane", "First two components", "lasso", { left: 1, right: 1, top: 1, bottom: 1 });
+    const { planes } = state.data.places;
+    super(state, hands, "plane", planes.length > 1 ? "Map" : planes[0]!.title, "lasso", { left: 1, right: 1, top: 1, bottom: 1 });
     const { panels } = state.data.header;
+    if (planes.length > 1) {
+      const options = planes.map(({ title }, index): [string, string] => [String(index), title]);
+      this.controls.append(
+        choice("By", options, "0", (value) => {
+          this.chosen = Number(value);
+          this.forget();
+          this.lay();
+          this.words();
+          this.render();
+        }),
+      );
+    }
     if (panels.length > 1) {
       const options: [string, string][] = [["-1", "all datasets, a panel each"], ...panels.map((name, index): [string, string] => [String(index), name])];
       this.controls.append(
@@ -25,25 +40,29 @@ export class Plane extends Plot {
         }),
       );
     }
-    this.note.textContent =
-      panels[0] === ""
-        ? "P grey. Distances are measured in all components: what overlaps here may be apart in others."
-        : "P grey. Each panel is a subspace of its own, fitted on P and that dataset: places in two panels cannot be compared. " +
-          "Distances are measured in all components.";
+    this.words();
+  }
+
+  private words(): void {
+    const { panels } = this.state.data.header;
+    const { about } = this.state.data.places.planes[this.chosen]!;
+    const own = panels[0] === "" ? "" : " Each panel is a subspace of its own, fitted on P and that dataset: places in two panels cannot be compared.";
+    this.note.textContent = `P grey.${own} ${about}`;
   }
 
   protected arrange(width: number, height: number): Scene {
     const { places, header } = this.state.data;
+    const plane = places.planes[this.chosen]!;
     const shownPanels = this.focus < 0 ? header.panels.map((_, index) => index) : [this.focus];
     const columns = columnsFor(shownPanels.length, width, height);
     const lines = Math.ceil(shownPanels.length / columns);
     const [across, up] = [width / columns, height / lines];
-    const x = new Float32Array(places.x.length).fill(Number.NaN);
-    const y = new Float32Array(places.y.length).fill(Number.NaN);
+    const x = new Float32Array(plane.x.length).fill(Number.NaN);
+    const y = new Float32Array(plane.y.length).fill(Number.NaN);
     const bounds = header.panels.map(() => [Infinity, -Infinity, Infinity, -Infinity]);
     places.panel.forEach((panel, at) => {
       const box = bounds[panel]!;
-      const [px, py] = [places.x[at]!, places.y[at]!];
+      const [px, py] = [plane.x[at]!, plane.y[at]!];
       if (px < box[0]!) box[0] = px;
       if (px > box[1]!) box[1] = px;
       if (py < box[2]!) box[2] = py;
@@ -68,8 +87,8 @@ export class Plane extends Plot {
     places.panel.forEach((panel, at) => {
       const to = shift.get(panel);
       if (!to) return;
-      x[at] = to.x + to.scale * places.x[at]!;
-      y[at] = to.y + to.scale * places.y[at]!;
+      x[at] = to.x + to.scale * plane.x[at]!;
+      y[at] = to.y + to.scale * plane.y[at]!;
     });
     return { x, y, row: places.row, whole: [0, width, 0, height] };
   }
@@ -87,8 +106,27 @@ export class Plane extends Plot {
     context.strokeRect(inner.left - 0.5, inner.top - 0.5, inner.width + 1, inner.height + 1);
   }
 
+  /** Names the axes along the lower and the left edge. */
+  private axes(painter: Painter): void {
+    const { context, inner } = painter;
+    const [across, up] = this.state.data.places.planes[this.chosen]!.axes;
+    context.textBaseline = "bottom";
+    context.textAlign = "right";
+    label(painter, `${across} →`, inner.left + inner.width - 6, inner.top + inner.height - 4, painter.muted);
+    context.save();
+    context.translate(inner.left + 4, inner.top + inner.height - 26);
+    context.rotate(-Math.PI / 2);
+    context.textAlign = "left";
+    context.textBaseline = "top";
+    label(painter, `${up} →`, 0, 0, painter.muted);
+    context.restore();
+  }
+
   protected override over(painter: Painter): void {
     const { context } = painter;
+    context.textAlign = "left";
+    this.axes(painter);
+    context.textAlign = "left";
     context.textBaseline = "top";
     context.font = `600 ${context.font}`;
     for (const cell of this.cells) {
@@ -160,6 +198,7 @@ export class Against extends Plot {
       choice("Up", numbers(state), this.vertical, (value) => ((this.vertical = value), changed())),
       choice("Across", numbers(state), this.horizontal, (value) => ((this.horizontal = value), changed())),
     );
+    state.listen((change) => change === "model" && changed());
     this.words();
   }
 
@@ -295,6 +334,11 @@ export class Strips extends Plot {
         this.render();
       }),
     );
+    state.listen((change) => {
+      if (change !== "model") return;
+      this.forget();
+      this.lay();
+    });
     this.note.textContent = "Bars: the middle half of the images that pass, and their median.";
     this.list();
     this.stage.style.height = `${this.strips.length * STRIP + 44}px`;
@@ -302,7 +346,8 @@ export class Strips extends Plot {
 
   private list(): void {
     const { datasets } = this.state.data.header;
-    const order = [datasets.length - 1, ...datasets.keys()].slice(0, datasets.length);
+    const present = new Set(this.state.data.dataset);
+    const order = [datasets.length - 1, ...datasets.keys()].slice(0, datasets.length).filter((dataset) => present.has(dataset));
     this.strips = order.map((dataset, at) => ({
       name: datasets[dataset]!.name,
       dataset,

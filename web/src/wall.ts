@@ -61,6 +61,10 @@ export class Wall {
         this.count();
         this.waiting = window.setTimeout(() => this.first(), 120);
       } else if (change === "tray") this.marks();
+      else if (change === "model") {
+        this.rows = this.state.ordered(this.by, this.descending);
+        this.render();
+      }
     });
     this.first();
   }

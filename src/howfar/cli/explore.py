@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Unpack
 
 import typer
 
+from howfar.cli import options
 from howfar.cli.terminal import say
+from howfar.keywords import PageOptions
 
 
+@options.command(PageOptions)
 def explore(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `howfar compare --out` wrote.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `howfar compare --out` or `howfar adapt` wrote.")],
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Listen on this port of 127.0.0.1; 0 takes any that is free.")
     ] = 0,
+    **chosen: Unpack[PageOptions],
 ) -> None:
     """Serve a page to look at the images of RUN at full size and to pick some, on this machine alone, until Ctrl-C."""
     from howfar.errors import InputError
     from howfar.explore.server import Server
     from howfar.report.explorer.served import site_of
 
-    site = site_of(run)
+    site = site_of(run, **chosen)
     try:
         server = Server(site, port)
     except OSError as error:

@@ -18,7 +18,7 @@ _IMAGES = "The images that were labelled: the folder that `howfar select` wrote,
 
 @options.command(LabelImportOptions)
 def labels(
-    action: Annotated[Action, typer.Argument(metavar="import", help="import: write a dataset of the labels in FILE.")],
+    action: Annotated[Action, typer.Argument(metavar="ACTION", help="import: write a dataset of the labels in FILE.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE)],
     images: Annotated[str, typer.Option(metavar="DATASET", help=_IMAGES)],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Write the labels into this new or empty folder.")],

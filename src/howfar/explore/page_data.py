@@ -8,66 +8,62 @@ from typing import Any
 import numpy as np
 
 from howfar.explore.container import EXACT_ROWS, joined, pack
-from howfar.explore.points import Points, points_of
+from howfar.explore.points import Points
 from howfar.explore.thumbnails import Small
-from howfar.results import Comparison, Relation
 
 RAMP = 24
 
 
-def page_data(
-    comparison: Comparison,
-    relation: Relation | None,
-    *,
-    small: Sequence[Small] = (),
-    served: Mapping[str, Any] | None = None,
-) -> bytes:
+def page_data(points: Points, *, small: Sequence[Small] = (), asked: Mapping[str, Any] | None = None) -> bytes:
     """Pack a run for the page.
 
     Parameters
     ----------
-    comparison, relation
-        The run, and how performance goes with distance in it, where that is known.
+    points
+        The images of the run.
     small
         The small pictures that the page holds.
-    served
-        What a page needs that asks a server for its pictures; None for one that asks for nothing.
+    asked
+        What a page needs that asks a server or a kernel for its pictures; None for one that asks for nothing.
 
     Returns
     -------
     bytes
         What `howfar.explore.container.pack` makes of it.
     """
-    points = points_of(comparison, relation)
-    return pack(*_described(points, comparison, relation, small, served), exact=len(points) <= EXACT_ROWS)
+    return pack(*_described(points, small, asked), exact=len(points) <= EXACT_ROWS)
 
 
 def _described(
-    points: Points,
-    comparison: Comparison,
-    relation: Relation | None,
-    small: Sequence[Small],
-    served: Mapping[str, Any] | None,
+    points: Points, small: Sequence[Small], asked: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     names = {name: index for index, name in enumerate(points.datasets)}
     where = [*points.rows["dataset"][: points.count].map(names), *([len(names) - 1] * (len(points) - points.count))]
+    places = points.places
     header = {
-        "title": comparison.primary.name,
-        "threshold": None if relation is None else relation.settings.threshold,
+        "title": points.title,
+        "threshold": points.threshold,
         "count": points.count,
         "names": points.rows["image"].tolist(),
         "datasets": [{"name": name, "colour": colour} for name, colour in zip(points.datasets, points.colours, strict=True)],
-        "panels": list(points.panels),
+        "panels": list(places.panels),
+        "planes": [
+            {"name": plane.name, "title": plane.title, "axes": plane.axes, "about": plane.about} for plane in places.planes
+        ],
+        "models": [{"name": model.name, "seed": model.seed, "threshold": model.threshold} for model in points.models],
         "columns": [_column(column) for column in points.columns],
         "ramp": ramp(),
-        "served": None if served is None else dict(served),
+        "asked": None if asked is None else dict(asked),
     }
     arrays: dict[str, Any] = {"dataset": np.array(where, dtype=np.uint16)}
     arrays |= {"nearest": points.nearest.ravel()}
-    arrays |= {"place_row": points.place_row, "place_panel": points.place_panel}
-    arrays |= {"x": points.x.astype(np.float64), "y": points.y.astype(np.float64)}
+    arrays |= {"place_row": places.row, "place_panel": places.panel}
+    for plane in places.planes:
+        arrays |= {f"{plane.name}_x": plane.x.astype(np.float64), f"{plane.name}_y": plane.y.astype(np.float64)}
+    for index, model in enumerate(points.models):
+        arrays |= {f"model_{index}_performance": model.performance, f"model_{index}_distance": model.distance}
     arrays |= {f"column_{index}": column.values for index, column in enumerate(points.columns)}
-    return header, arrays | _pictures(small)
+    return header, arrays | _pictures(small, max(1, len(points.models)))
 
 
 def _column(column: Any) -> dict[str, Any]:
@@ -75,15 +71,17 @@ def _column(column: Any) -> dict[str, Any]:
     return about | ({"categories": list(column.categories)} if column.kind == "category" else {})
 
 
-def _pictures(small: Sequence[Small]) -> dict[str, Any]:
+def _pictures(small: Sequence[Small], models: int) -> dict[str, Any]:
     arrays: dict[str, Any] = {
         "small_row": np.array([one.row for one in small], dtype=np.uint32),
         "small_width": np.array([one.width for one in small], dtype=np.uint32),
         "small_height": np.array([one.height for one in small], dtype=np.uint32),
     }
-    for kind in ("photograph", "mask", "prediction"):
-        data, ends = joined([getattr(one, kind) for one in small])
-        arrays |= {kind: data, f"{kind}_ends": ends}
+    files = {"photograph": [one.photograph for one in small], "mask": [one.mask for one in small]}
+    files |= {f"prediction_{model}": [one.predictions[model] for one in small] for model in range(models)}
+    for name, blobs in files.items():
+        data, ends = joined(blobs)
+        arrays |= {name: data, f"{name}_ends": ends}
     return arrays
 
 

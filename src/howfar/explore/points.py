@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from howfar.explore.planes import Places, places_of
 from howfar.figures.style import PRIMARY, look
 from howfar.results import Comparison, Relation
+from howfar.results.image_map import ImageMap
 
 Kind: TypeAlias = Literal["number", "category", "flag"]
 NOBODY = 0xFFFFFFFF
@@ -66,14 +68,16 @@ class Points:
         Names of the secondary datasets, then the primary's, and the colour of each in every figure.
     columns
         Properties of the images.
-    place_row, place_panel, x, y
-        Where images lie in a plane of two components: the row, the panel and the place. Where each pair of datasets has a
-        subspace of its own there is a panel for each secondary, in each of which all images of the primary lie.
-    panels
-        The dataset of each panel; "" for one plane that all share.
+    places
+        Where images lie: the row, the panel, and the place by each plane. Where each pair of datasets has a subspace of its
+        own there is a panel for each secondary, in each of which all images of the primary lie; else one, called "".
     nearest
         (count, k) rows of the primary's images that are nearest to each image of a secondary, by all components; `NOBODY` where
         it is not known, and k = 0 for runs of earlier versions.
+    title, threshold
+        The primary's name, and where a prediction counts as foreground (None: one half).
+    models
+        The trained models whose predictions can be looked at in place of each other; empty where the run knows one alone.
     """
 
     rows: pd.DataFrame
@@ -81,19 +85,30 @@ class Points:
     datasets: tuple[str, ...]
     colours: tuple[str, ...]
     columns: tuple[Column, ...]
-    place_row: NDArray[np.uint32]
-    place_panel: NDArray[np.uint16]
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
-    panels: tuple[str, ...]
+    places: Places
     nearest: NDArray[np.uint32]
+    title: str
+    threshold: float | None = None
+    models: tuple[ModelRows, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
-def points_of(comparison: Comparison, relation: Relation | None) -> Points:
-    """Make the rows, columns and places of a run, with what its relation knows of the same images.
+@dataclass(frozen=True, eq=False)
+class ModelRows:
+    """Hold what a trained model of a study makes of every row: its performance, the distance by its seed's M, and the file."""
+
+    name: str
+    seed: int
+    threshold: float | None
+    performance: NDArray[np.float64]
+    distance: NDArray[np.float64]
+    predictions: tuple[str, ...]
+
+
+def points_of(comparison: Comparison, relation: Relation | None, image_map: ImageMap | None = None) -> Points:
+    """Make the rows, columns and places of a run, with what its relation and its map know of the same images.
 
     Examples
     --------
@@ -101,7 +116,7 @@ def points_of(comparison: Comparison, relation: Relation | None) -> Points:
     >>> rng = np.random.default_rng(0)
     >>> run = howfar.compare(rng.normal(size=(20, 4)), {"site": rng.normal(size=(30, 4))}, bootstrap=0, permutations=0)
     >>> points = points_of(run, None)
-    >>> len(points), points.count, points.datasets, points.panels
+    >>> len(points), points.count, points.datasets, points.places.panels
     (50, 30, ('site', 'primary'), ('site',))
     """
     names = [dataset.name for dataset in comparison.datasets]
@@ -124,7 +139,9 @@ def points_of(comparison: Comparison, relation: Relation | None) -> Points:
         colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
         columns=columns,
         nearest=_nearest(images, own),
-        **_places(comparison, images, own, names),
+        places=places_of(comparison, images, own, image_map),
+        title=comparison.primary.name,
+        threshold=None if relation is None else relation.settings.threshold,
     )
 
 
@@ -242,26 +259,3 @@ def _further(images: pd.DataFrame, own: int) -> Iterator[Column]:
 def _number(name: str, title: str, values: Any, own: NDArray[np.float64], about: str = "") -> Column:
     joined = np.concatenate([np.asarray(values, dtype=np.float64), own])
     return Column(name, title, "number", joined, about)
-
-
-def _places(comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, names: list[str]) -> dict[str, Any]:
-    """Place all images in the plane of the first two components, the primary's once in each panel."""
-    panelled = comparison.settings.projection == "pair"
-    order = {name: index for index, name in enumerate(names)}
-    row_of = {name: len(images) + index for index, name in enumerate(own["image"])}
-    primary = comparison.primary_images
-    if not panelled:
-        primary = primary[primary["against"] == names[0]]
-    panels = [*images["dataset"].map(order), *primary["against"].map(order)] if panelled else [0] * (len(images) + len(primary))
-    return {
-        "place_row": np.array([*range(len(images)), *primary["image"].map(row_of)], dtype=np.uint32),
-        "place_panel": np.array(panels, dtype=np.uint16),
-        "x": np.concatenate([_component(images, 1), _component(primary, 1)]),
-        "y": np.concatenate([_component(images, 2), _component(primary, 2)]),
-        "panels": tuple(names) if panelled else ("",),
-    }
-
-
-def _component(frame: pd.DataFrame, number: int) -> NDArray[np.float32]:
-    name = f"pc{number}"
-    return frame[name].to_numpy(np.float32) if name in frame else np.zeros(len(frame), np.float32)

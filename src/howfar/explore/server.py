@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -39,8 +40,8 @@ class Server(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Return the address to open."""
-        return f"http://{HOST}:{self.server_port}/"
+        """Return the address to open, which holds the token of this run of the server."""
+        return f"http://{HOST}:{self.server_port}/{self.site.token}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a browser that went away while it was answered; all else is told as the base class does."""
@@ -60,7 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        self._send(self.server.site.get(self.path) if self._is_ours() else _REFUSED)
+        path = self._below_token()
+        self._send(_REFUSED if path is None or not self._is_ours() else self.server.site.get(path))
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -71,14 +73,24 @@ class _Handler(BaseHTTPRequestHandler):
     def _posted(self) -> Answer:
         # A body that is not read would be taken for the next request.
         self.close_connection = True
-        if not self._is_ours() or self.headers.get("X-Howfar-Token") != self.server.site.token:
+        path = self._below_token()
+        if path is None or not self._is_ours() or not self._is_token(self.headers.get("X-Howfar-Token", "")):
             return _REFUSED
-        if self.path != "/picks":
+        if path != "/picks":
             return NOT_FOUND
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit() and len(length) < MOST_DIGITS) or int(length) > MOST_BYTES:
             return Answer(413, "text/plain; charset=utf-8", b"a body of that length is not taken")
         return self.server.site.keep(self.rfile.read(int(length)))
+
+    def _below_token(self) -> str | None:
+        """Return the path that a request asks for below the token; None for one without it, which is nobody's to answer."""
+        length = len(self.server.site.token) + 1
+        begin, rest = self.path[:length], self.path[length:]
+        return rest if begin[:1] == "/" == rest[:1] and self._is_token(begin[1:]) else None
+
+    def _is_token(self, given: str) -> bool:
+        return secrets.compare_digest(given.encode("utf-8", "surrogateescape"), self.server.site.token.encode())
 
     def _is_ours(self) -> bool:
         """Return whether a request is of this page, or of somebody who typed its address."""
@@ -90,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         # A link on another page may open this one, but no other page may load its parts.
         whence, purpose = self.headers.get("Sec-Fetch-Site"), self.headers.get("Sec-Fetch-Mode")
-        return whence in (None, "same-origin", "none") or (purpose == "navigate" and self.path == "/")
+        return whence in (None, "same-origin", "none") or (purpose == "navigate" and self._below_token() == "/")
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from howfar.errors import HowfarError
+from howfar.explore.image_files import ImageFiles
 from howfar.explore.page_data import page_data
 from howfar.explore.picks import FILE, Picked, read_picks, write_picks
-from howfar.explore.pictures import SHOWN, encoded, mask, masks_of, photograph, probabilities
-from howfar.explore.points import Points, points_of
-from howfar.results import Comparison, Relation
+from howfar.explore.points import Points
 
-SIDE = 224
-CACHED = 4_000
-"""Small pictures that are kept in memory, about 10 kB each."""
+TEXT = "text/plain; charset=utf-8"
+KEPT = f"Saved in the run folder as {FILE}."
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Answer:
     body: bytes
 
 
-NOT_FOUND = Answer(404, "text/plain; charset=utf-8", b"not found")
+NOT_FOUND = Answer(404, TEXT, b"not found")
 
 
 @dataclass(eq=False)
@@ -41,47 +38,36 @@ class Site:
     ----------
     folder
         The run folder, in which picks are kept.
+    pictures
+        The images of the run, and their pictures.
     files
         The page and what it loads, by path.
+    kept
+        What the page says when it has handed over picks.
     token
-        What a request that writes has to show; the page knows it, pages of other addresses do not.
+        What a request has to show: it is part of the address that the command prints, so that nobody else on this machine who
+        can open connections sees the images. One that writes shows it in a header too.
     """
 
     folder: Path
-    comparison: Comparison
-    relation: Relation | None
+    pictures: ImageFiles
     files: Mapping[str, Answer]
+    kept: str = KEPT
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
-    def __post_init__(self) -> None:
-        self.points: Points = points_of(self.comparison, self.relation)
-        masks = masks_of(self.comparison.sources)
-        rows = self.points.rows
-        keys = zip(rows["dataset"], rows["image"], strict=True)
-        self._paths = {
-            "image": list(rows["path"]),
-            "mask": [masks.get(key, "") for key in keys],
-            "prediction": list(rows["prediction"]),
-        }
-        self._thumbnail: Callable[[int], Answer] = lru_cache(CACHED)(self._make_thumbnail)
+    @property
+    def points(self) -> Points:
+        """Return the images of the run."""
+        return self.pictures.points
 
     def get(self, path: str) -> Answer:
-        """Answer a GET of a path as it stands in the request's first line; 404 for whatever is not known."""
+        """Answer a GET of a path below the token, as it stands in the request's first line; 404 for whatever is not known."""
         if path in self.files:
             return self.files[path]
         if path == "/data":
             return Answer(200, "application/octet-stream", self._data())
-        kind, _, number = path.removeprefix("/").partition("/")
-        if not (number.isascii() and number.isdigit() and len(number) < 10 and int(number) < len(self.points)):
-            return NOT_FOUND
-        try:
-            if kind == "thumbnail":
-                return self._thumbnail(int(number))
-            if kind in self._paths:
-                return self._full(kind, self._paths[kind][int(number)])
-        except (HowfarError, OSError):
-            pass
-        return NOT_FOUND
+        picture = self.pictures.read(path[1:]) if path.startswith("/") else None
+        return NOT_FOUND if picture is None else Answer(200, *picture)
 
     def keep(self, body: bytes) -> Answer:
         """Write the rows that the page sends as the run's picks; 400 where they are no rows of secondary datasets."""
@@ -90,23 +76,16 @@ class Site:
             if not isinstance(rows, list) or not all(type(row) is int and 0 <= row < self.points.count for row in rows):
                 raise ValueError
         except (ValueError, TypeError, LookupError, RecursionError):
-            return Answer(400, "text/plain; charset=utf-8", b"rows must be numbers of images of secondary datasets")
+            return Answer(400, TEXT, b"rows must be numbers of images of secondary datasets")
         names = self.points.rows[["dataset", "image"]]
         try:
             write_picks(self.folder, [Picked(*map(str, names.iloc[row])) for row in dict.fromkeys(rows)])
         except OSError as error:
-            line = f"{FILE} cannot be written: {error.strerror or error}"
-            return Answer(500, "text/plain; charset=utf-8", line.encode())
-        return Answer(200, "application/json", b'{"kept": true}')
+            return Answer(500, TEXT, f"{FILE} cannot be written: {error.strerror or error}".encode())
+        return Answer(200, TEXT, self.kept.encode())
 
     def _data(self) -> bytes:
-        served = {
-            "token": self.token,
-            "picks": self._picked(),
-            "masks": [row for row, path in enumerate(self._paths["mask"]) if path],
-            "predictions": [row for row, path in enumerate(self._paths["prediction"]) if path],
-        }
-        return page_data(self.comparison, self.relation, served=served)
+        return page_data(self.points, asked={"token": self.token, "picks": self._picked(), **self.pictures.known()})
 
     def _picked(self) -> list[int]:
         """Find the rows of the picks that the folder holds; what is no image of this run any more is left out."""
@@ -118,15 +97,3 @@ class Site:
         row_of = {key: row for row, key in enumerate(zip(rows["dataset"], rows["image"], strict=True))}
         found = [row_of.get((pick.dataset, pick.image)) for pick in picks]
         return [row for row in found if row is not None]
-
-    def _make_thumbnail(self, row: int) -> Answer:
-        return Answer(200, "image/webp", encoded(photograph(self._paths["image"][row], SIDE), "WEBP", 75))
-
-    def _full(self, kind: str, path: str) -> Answer:
-        """Return a picture at full size, decoded and written anew, so that no bytes of a file reach the browser unread."""
-        if not path:
-            return NOT_FOUND
-        if kind == "image":
-            return Answer(200, SHOWN["JPEG"], encoded(photograph(path), "JPEG"))
-        picture = mask(path) if kind == "mask" else probabilities(path)
-        return Answer(200, SHOWN["PNG"], encoded(picture, "PNG"))

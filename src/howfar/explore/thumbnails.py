@@ -23,8 +23,9 @@ QUALITY = 62
 
 @dataclass(frozen=True)
 class Small:
-    """Hold the small pictures of one image as files: photograph, mask and prediction, b"" where there is none.
+    """Hold the small pictures of one image as files: photograph, mask and predictions, b"" where there is none.
 
+    There is a prediction for each model of the run, or one where it knows one alone.
     `width` and `height` are those of the image at full size, upright.
     """
 
@@ -33,7 +34,7 @@ class Small:
     height: int
     photograph: bytes
     mask: bytes = field(default=b"", repr=False)
-    prediction: bytes = field(default=b"", repr=False)
+    predictions: tuple[bytes, ...] = field(default=(b"",), repr=False)
 
 
 def thumbnails(points: Points, masks: Mapping[tuple[str, str], str], budget: int = BUDGET) -> list[Small]:
@@ -42,14 +43,17 @@ def thumbnails(points: Points, masks: Mapping[tuple[str, str], str], budget: int
     The sample holds the farthest images, those that are listed as probable failures, and ones drawn evenly from each
     dataset. Where the pictures become larger than expected the last of the sample have none.
     """
-    chosen = sample(points, MOST_ROWS)
-    side = next((side for side, cost in SIDES if cost * len(chosen) <= budget), SIDES[-1][0])
+    # A study has several predictions of each image, all of which are read.
+    chosen = sample(points, MOST_ROWS // max(1, len(points.models)))
+    # Each further prediction takes about a third of what an image with its mask and one prediction does.
+    share = 1 + max(0, len(points.models) - 1) / 3
+    side = next((side for side, cost in SIDES if cost * share * len(chosen) <= budget), SIDES[-1][0])
     made, spent = [], 0
     for row in chosen:
         small = _small(points, row, masks, side)
         if small is None:
             continue
-        spent += len(small.photograph) + len(small.mask) + len(small.prediction)
+        spent += len(small.photograph) + len(small.mask) + sum(map(len, small.predictions))
         if spent > budget:
             break
         made.append(small)
@@ -100,8 +104,15 @@ def _small(points: Points, row: int, masks: Mapping[tuple[str, str], str], side:
         height,
         encoded(image, "WEBP", QUALITY),
         _beside(truth, image, "mask"),
-        _beside(str(record["prediction"]), image, "prediction"),
+        tuple(_beside(path, image, "prediction") for path in predictions_of(points, row)),
     )
+
+
+def predictions_of(points: Points, row: int) -> list[str]:
+    """Return the files of a row's predictions, one for each model, "" where there is none."""
+    if points.models:
+        return [model.predictions[row] for model in points.models]
+    return [str(points.rows["prediction"].iloc[row])]
 
 
 def _beside(path: str, image: Image.Image, kind: str) -> bytes:

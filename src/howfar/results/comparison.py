@@ -7,9 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from howfar import registry
 from howfar.numbers import format_interval, format_number, format_p
+from howfar.options import Maps
 from howfar.results.assessment import Assessment
 from howfar.results.copies import no_copies
+from howfar.results.image_map import ImageMap
 from howfar.results.json_values import plain
 from howfar.results.records import Leak, Provenance, Skipped
 from howfar.results.relation import Relation
@@ -175,12 +178,37 @@ class Comparison(Result):
         """Return the JSON document of ``howfar compare --json`` and of ``result.json``; per-image tables are left out."""
         return self._json(seed=self.settings.seed, near_duplicates=plain(self.near_duplicates))
 
+    def explore(self, relation: Relation | None = None, *, map: Maps | None = None) -> Any:  # noqa: A002  # its name
+        """Show the images in a notebook, to be pointed at, filtered, looked at and collected; see `howfar explore`.
+
+        The pictures come from the kernel, by the notebook's own channel: no port is opened.
+
+        Parameters
+        ----------
+        relation
+            How performance goes with distance in this run; by default the one in its run folder, where it has one.
+        map
+            Open with a UMAP of all components (umap) or with the first two (pca), as ``howfar compare --map`` does.
+
+        Returns
+        -------
+        howfar.explore.widget.Explorer
+            Shows itself where it ends a cell. Its ``picked`` and ``selected`` are pandas DataFrames of what was collected and
+            of what passes all filters.
+
+        Raises
+        ------
+        MissingExtraError
+            anywidget is absent, or for a UMAP umap-learn.
+        """
+        return registry.load("explorers", "comparison")(self, relation, map)
+
     @classmethod
     def discard(cls, folder: str | Path) -> None:
-        """Remove a run from a folder, with its relation and its assessment, which are of no use to another run."""
+        """Remove a run from a folder, with its relation, assessment and map, which are of no use to another run."""
         super().discard(folder)
-        Relation.discard(folder)
-        Assessment.discard(folder)
+        for kind in (Relation, Assessment, ImageMap):
+            kind.discard(folder)
 
     def _frames(self) -> dict[str, pd.DataFrame]:
         return {**super()._frames(), "datasets.parquet": self.to_frame()}

@@ -86,6 +86,11 @@ class Result(Shown):
         """Return the ids of the results that this one was made of, so that it is not taken for one of another run's."""
         return ()
 
+    @cached_property
+    def folder(self) -> Path | None:
+        """Return the run folder that it was last saved to or loaded from; None where there is none."""
+        return None
+
     def made_from(self, *results: Result) -> Self:
         """Return this result with the note that it was made of others, which its document keeps."""
         noted = copy.copy(self)
@@ -95,7 +100,7 @@ class Result(Shown):
     def part_of(self, whole: Result) -> Self:
         """Return this result under the ids of another that it shows a part of, for figures and pages of that one's run."""
         shown = copy.copy(self)
-        shown.__dict__.update(run_id=whole.run_id, parents=whole.parents)
+        shown.__dict__.update(run_id=whole.run_id, parents=whole.parents, folder=whole.folder)
         return shown
 
     @property
@@ -140,6 +145,7 @@ class Result(Shown):
                     file.unlink(missing_ok=True)
                 move_in(folder_beside, root, [*frames, self.DOCUMENT])
                 make_latest(root / self.DOCUMENT)
+        self.__dict__["folder"] = root
         return root
 
     @classmethod
@@ -190,6 +196,7 @@ class Result(Shown):
         own, parts = _text_of(document, RUN), self._parts()
         self.__dict__["run_id"] = own or hashlib.sha256(text).hexdigest()[:16]
         self.__dict__["parents"] = tuple(map(str, document.get("parents", ())))
+        self.__dict__["folder"] = root
         for name, run in document.get("runs_of", {}).items():
             if name not in parts or parts[name].run_id != run:
                 raise StoreError(f"{root}{self.SUBJECT} is of two runs, {name} and {self.DOCUMENT}: run {self.COMMAND} again")

@@ -80,6 +80,9 @@ def compare_backbones(
     settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
     execution = Execution.of(given)
     folder = ready_folder("out", given["out"])
+    if given["map"] is not None:
+        rule = "must be left out where there are several backbones"
+        raise InputError.of("map", rule, given["map"], "run howfar report OUT/BACKBONE --map umap afterwards")
     read = read_datasets(primary, secondaries)
     datasets = [limited(dataset, settings) for dataset in read]
     ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]

@@ -37,8 +37,9 @@ from howfar.settings import checked, picked, with_options
 from howfar.significance import holm
 from howfar.studies.comparison_caveats import CONFORMAL, notes
 from howfar.studies.copies import Looked, hashing, without_leaks
+from howfar.studies.image_map import check_map, keep_map
 from howfar.studies.preallocated_table import Columns
-from howfar.studies.run_folder import write_run
+from howfar.studies.run_folder import draw
 from howfar.studies.slices import check_columns, columns_of, with_slices
 from howfar.studies.study_inputs import BASELINES, Execution, check_out, limited, loaded, read_datasets, sources_of, views
 
@@ -83,6 +84,7 @@ def compare(
     settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
     execution = Execution.of(given)
     folder, loading = ready_folder("out", given["out"]), picked(BackboneOptions, options)
+    check_map(given["map"], folder)
     with within(given["memory"]):
         read = read_datasets(primary, secondaries)
         check_out(folder, read)
@@ -98,7 +100,9 @@ def compare(
     described = {} if model is None else as_loaded(backbone, loading)
     result = replace(result, options=described, sources=sources_of(read, primary, secondaries))
     if folder is not None:
-        write_run(result, folder)
+        result.save(folder)
+        keep_map(result, given["map"], lambda: features_of(datasets, backbone, loading, settings, execution)[0])
+        draw(result, folder)
         forget_pairs(folder)
     return result
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 from howfar import registry
-from howfar.errors import HowfarError, StoreError, one_line
+from howfar.errors import HowfarError, InputError, StoreError, one_line
 from howfar.io.location import absolute
 from howfar.io.staging import cut_off
+from howfar.keywords import PageOptions
 from howfar.results import Comparison
 from howfar.results.result import Result
+from howfar.settings import checked, with_options
 
 
 def write_run(result: Result, folder: str | Path) -> Path:
@@ -28,7 +31,8 @@ def draw(result: Result, folder: Path, **beside: Result) -> Path:
     return page
 
 
-def write_report(run: str | Path) -> Path:
+@with_options(PageOptions)
+def write_report(run: str | Path, **options: Unpack[PageOptions]) -> Path:
     """Write figures/ and report.html of a run folder anew from its tables, and return the page's path.
 
     Parameters
@@ -43,6 +47,8 @@ def write_report(run: str | Path) -> Path:
         The folder holds no result.
     StoreError
         Its result is damaged, of another format, or cannot be drawn.
+    InputError
+        A map is asked for that cannot be made.
 
     Examples
     --------
@@ -54,13 +60,10 @@ def write_report(run: str | Path) -> Path:
     >>> write_report(run.save(tempfile.mkdtemp())).name
     'report.html'
     """
+    given = checked(PageOptions, options)
+    result = load(run)
+    with_map(result, given)
     folder = absolute(run)
-    kinds: list[type[Result]] = [registry.load("results", name) for name in registry.ordered("results")]
-    written = [kind for kind in kinds if (folder / kind.DOCUMENT).is_file()]
-    # Where none is whole, the one whose writing was cut off says so.
-    begun = next((kind for kind in kinds if kind.DOCUMENT in cut_off(folder)), Comparison)
-    latest = max(written, key=lambda kind: (folder / kind.DOCUMENT).stat().st_mtime_ns, default=begun)
-    result = latest.load(folder)
     try:
         return draw(result, folder)
     except HowfarError:
@@ -69,5 +72,57 @@ def write_report(run: str | Path) -> Path:
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         what = f"{folder} cannot be drawn ({one_line(f'{type(error).__name__}: {error}')})"
         why = "its files are not as they were written, or this is a fault of howfar"
-        on = f"run {latest.COMMAND} again, and where that does not help send in what HOWFAR_DEBUG=1 prints"
+        on = f"run {result.COMMAND} again, and where that does not help send in what HOWFAR_DEBUG=1 prints"
         raise StoreError(f"{what}: {why}; {on}") from error
+
+
+def load(run: str | Path) -> Result:
+    """Read the result that a run folder holds, of whatever kind; of several the one that was written last.
+
+    Parameters
+    ----------
+    run
+        A folder that a command wrote, or the `save` of a result.
+
+    Returns
+    -------
+    Result
+        As `howfar.Comparison.load` and the like return it; a comparison's ``explore()`` shows it in a notebook.
+
+    Raises
+    ------
+    MissingPathError
+        The folder holds no result.
+    StoreError
+        Its result is damaged, or of another format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import howfar
+    >>> rng = np.random.default_rng(0)
+    >>> run = howfar.compare(rng.normal(size=(20, 4)), {"site": rng.normal(size=(20, 4))}, bootstrap=0, permutations=0)
+    >>> type(howfar.load(run.save(tempfile.mkdtemp()))).__name__
+    'Comparison'
+    """
+    folder = absolute(run)
+    kinds: list[type[Result]] = [registry.load("results", name) for name in registry.ordered("results")]
+    written = [kind for kind in kinds if (folder / kind.DOCUMENT).is_file()]
+    # Where none is whole, the one whose writing was cut off says so.
+    begun = next((kind for kind in kinds if kind.DOCUMENT in cut_off(folder)), Comparison)
+    latest = max(written, key=lambda kind: (folder / kind.DOCUMENT).stat().st_mtime_ns, default=begun)
+    return latest.load(folder)
+
+
+def with_map(result: Result, given: PageOptions) -> None:
+    """Keep the map that the pages of a run are to open with; `InputError` where the result is no comparison."""
+    chosen = given["map"]
+    if chosen is None:
+        return
+    if not isinstance(result, Comparison):
+        raise InputError.of("map", "is of runs of howfar compare alone", chosen, "leave it out")
+    # It loads what embeds images, which a report needs not.
+    from howfar.studies.image_map import keep_map
+
+    keep_map(result, chosen, store=given["store"])

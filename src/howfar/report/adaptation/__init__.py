@@ -7,6 +7,7 @@ from typing import Any
 
 from howfar.figures.adaptation_models import seeds_text, strategies, strategy_of
 from howfar.report.adaptation import tables, text
+from howfar.report.explorer import adaptation_section
 from howfar.report.figures import draw_figures
 from howfar.report.page import write_page
 from howfar.report.rerun import rerun_adaptation
@@ -21,7 +22,8 @@ def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:
     study's, below which the models' maps lie; what is in it by these names is replaced.
     """
     figures = draw_figures({"adaptation_figures": adaptation}, folder, prefix="adaptation_")
-    return write_page("adaptation/page.html.j2", _content(adaptation), folder, figures)
+    content = {**_content(adaptation), "explore": adaptation_section(adaptation, Path(folder))}
+    return write_page("adaptation/page.html.j2", content, folder, figures)
 
 
 def _content(adaptation: Adaptation) -> dict[str, Any]:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from howfar.explore.adaptation_points import adaptation_points, masks_in
 from howfar.explore.page_data import page_data
 from howfar.explore.pictures import masks_of
-from howfar.explore.points import points_of
+from howfar.explore.points import Points, points_of
 from howfar.explore.thumbnails import thumbnails
+from howfar.report.page import fill
 from howfar.report.sections import Section
 from howfar.results import Comparison, Relation
+from howfar.results.adaptation import Adaptation
+from howfar.results.image_map import ImageMap
+
+MODELS = 6
+"""Models of a study whose predictions a report holds."""
 
 
 def bundle(name: str) -> Markup:
@@ -23,14 +31,27 @@ def bundle(name: str) -> Markup:
 
 
 def _content(comparison: Comparison, relation: Relation | None) -> Mapping[str, Any]:
-    small = thumbnails(points_of(comparison, relation), masks_of(comparison.sources))
-    data = page_data(comparison, relation, small=small)
+    points = points_of(comparison, relation, ImageMap.of(comparison))
+    return section(points, masks_of(comparison.sources))
+
+
+def section(points: Points, masks: Mapping[tuple[str, str], str]) -> Mapping[str, Any]:
+    """Gather what ``section.html.j2`` reads: the block of data with small pictures, the script and its style."""
+    data = page_data(points, small=thumbnails(points, masks))
     return {
         "data": Markup(base64.b64encode(data).decode("ascii")),
         "script": bundle("bundle.js"),
         "style": bundle("bundle.css"),
-        "pictured": len(small),
     }
+
+
+def adaptation_section(adaptation: Adaptation, folder: Path) -> Markup:
+    """Fill the section for the images of an adaptation study, with the models of its first seed to switch between.
+
+    It is empty for a study that scored no image.
+    """
+    points = adaptation_points(adaptation, folder, MODELS)
+    return fill("explorer/section.html.j2", section(points, masks_in(adaptation))) if len(points) else Markup("")
 
 
 SECTION = Section("explore", "Explore", "explorer/section.html.j2", _content)

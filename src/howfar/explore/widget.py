@@ -1,0 +1,101 @@
+"""Show the page in a notebook as a widget: pictures come from the kernel, and what is chosen is there as DataFrames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from howfar.errors import MissingExtraError
+from howfar.explore.image_files import ImageFiles
+from howfar.explore.page_data import page_data
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PERFORMANCES = ("performance", "estimate", "listed")
+"""Columns of the page that stand in the DataFrames beside those of the images' table, where the run's relation knows them."""
+
+
+class Explorer:
+    """Show the images of a run in a notebook, and hold what is chosen there; `Comparison.explore` makes it.
+
+    It shows itself where it ends a cell. Every picture is read by the kernel and sent over the notebook's own channel.
+
+    Attributes
+    ----------
+    widget
+        The anywidget, for `ipywidgets` that lay out several; its traits `picked_rows` and `selected_bytes` follow the page.
+    """
+
+    def __init__(self, pictures: ImageFiles, images: pd.DataFrame, bundle: tuple[str, str]) -> None:
+        self._pictures = pictures
+        self._table = _table(pictures, images)
+        asked = {"token": "", "picks": [], **pictures.known()}
+        self.widget = _widget_class(*bundle)(block=page_data(pictures.points, asked=asked))
+        self.widget.on_msg(self._answer)
+
+    @property
+    def picked(self) -> pd.DataFrame:
+        """Return the collected images in the order of collecting: the rows of the run's `images`, with their index."""
+        return self._table.iloc[list(self.widget.picked_rows)]
+
+    @property
+    def selected(self) -> pd.DataFrame:
+        """Return the images that pass all filters, in the run's order; all of them before anything is drawn around."""
+        packed = self.widget.selected_bytes
+        return self._table if packed is None else self._table.iloc[np.frombuffer(packed, "<u4")]
+
+    def pick(self, rows: Sequence[int]) -> None:
+        """Collect images from Python, by their positions in the run's `images`, in place of those that are collected."""
+        count = self._pictures.points.count
+        self.widget.picked_rows = [int(row) for row in rows if 0 <= int(row) < count]
+
+    def observe(self, handler: Callable[[Explorer], None]) -> None:
+        """Call a function with this explorer each time that something else is collected or passes the filters."""
+        self.widget.observe(lambda _: handler(self), names=["picked_rows", "selected_bytes"])
+
+    def _answer(self, widget: Any, content: Any, _: Any) -> None:
+        """Send the picture that the page asks for by row; without bytes where it cannot be had."""
+        name = content.get("picture") if isinstance(content, dict) else None
+        if not isinstance(name, str):
+            return
+        found = self._pictures.read(name)
+        if found is None:
+            widget.send({"picture": name})
+        else:
+            widget.send({"picture": name, "type": found.type}, buffers=[found.data])
+
+    def _repr_mimebundle_(self, **given: Any) -> Any:
+        return self.widget._repr_mimebundle_(**given)
+
+    def __repr__(self) -> str:
+        return f"Explorer of {self._pictures.points.count:,} images: {len(self.widget.picked_rows):,} collected"
+
+
+def _table(pictures: ImageFiles, images: pd.DataFrame) -> pd.DataFrame:
+    columns = {column.name: column for column in pictures.points.columns if column.name in PERFORMANCES}
+    found = {name: column.values[: len(images)] for name, column in columns.items() if name not in images}
+    flags = {name: values.astype(bool) for name, values in found.items() if columns[name].kind == "flag"}
+    return images.assign(**(found | flags))
+
+
+def _widget_class(script: str, style: str) -> Any:
+    """Make the widget's class, whose traits the notebook keeps equal here and in the page."""
+    try:
+        import anywidget
+        import traitlets
+    except ImportError as error:
+        raise MissingExtraError(f"explore() needs anywidget: pip install 'howfar[notebook]' ({error})") from error
+
+    def as_bytes(value: Any, _: Any) -> bytes | None:
+        # What comes from the page is a view of the message.
+        return None if value is None else bytes(value)
+
+    traits = {
+        "block": traitlets.Bytes().tag(sync=True),
+        "picked_rows": traitlets.List(traitlets.Int()).tag(sync=True),
+        "selected_bytes": traitlets.Bytes(None, allow_none=True).tag(sync=True, from_json=as_bytes),
+    }
+    return type("ExplorerWidget", (anywidget.AnyWidget,), {"_esm": str(script), "_css": str(style), **traits})

@@ -1,0 +1,203 @@
+"""Make a UMAP of a run's images, and keep it in the run folder, so that report and explorer do not compute it again."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from howfar.arrays import ArrayRows, Float64Array
+from howfar.backbones import load_backbone
+from howfar.data import parse
+from howfar.errors import InputError, MissingExtraError
+from howfar.options import Maps, Stored
+from howfar.pipeline.pairs import KEPT, projector_of, quietly
+from howfar.results import Comparison, Features, Settings
+from howfar.results.image_map import ImageMap
+from howfar.results.records import Provenance
+from howfar.studies.study_inputs import Execution, limited, views
+
+NEIGHBOURS: Final = 15
+"""Images that make up the surroundings of one, UMAP's own default."""
+_SPREAD: Final = 10.0
+_AGAIN: Final = "run howfar compare again with --map umap and --out"
+_Named = tuple[str, tuple[str, ...]]
+
+
+def check_map(chosen: Maps | None, folder: Path | None) -> None:
+    """See that a map can be kept and made, before anything is computed.
+
+    Raises `InputError` where a run is to have no folder, and `MissingExtraError` where umap-learn is absent.
+    """
+    if chosen is None:
+        return
+    if folder is None:
+        raise InputError.of("map", "is kept in a run folder, and there is none", chosen, "name one (out)")
+    if chosen == "umap":
+        _check_installed()
+
+
+def keep_map(
+    comparison: Comparison,
+    chosen: Maps | None,
+    features: Callable[[], Sequence[Features]] | None = None,
+    store: Stored = None,
+) -> None:
+    """Let the pages of a run open with a map: a UMAP, which is made where the run folder keeps none, or the two components.
+
+    Parameters
+    ----------
+    comparison
+        A run that was saved to a folder or loaded from one.
+    chosen
+        "umap", "pca", or None, which leaves the run as it is.
+    features
+        Gives the primary's features and those of each secondary; by default they are read again from the run's datasets.
+    store
+        Where those are kept that are read again; by default the cache.
+
+    Raises
+    ------
+    MissingExtraError
+        umap-learn is absent.
+    InputError
+        The features cannot be had again, or are not those that were compared.
+    """
+    folder = comparison.folder
+    if chosen is None or folder is None:
+        return
+    known = ImageMap.of(comparison)
+    if known is not None and known.first != chosen:
+        replace(known, first=chosen).made_from(comparison).save(folder)
+    elif known is None and chosen == "umap":
+        image_map(comparison, features or (lambda: _again(comparison, store))).save(folder)
+
+
+def image_map(comparison: Comparison, features: Callable[[], Sequence[Features]]) -> ImageMap:
+    """Make a UMAP of the images of a run, by the components that its distances were measured in.
+
+    Where each pair of datasets has a subspace of its own, each has a map of its own. It begins at the two first components
+    (Kobak and Linderman 2021, https://doi.org/10.1038/s41587-020-00809-z), so that it lies as they do, and is drawn with the
+    run's seed by one thread, so that it is the same each time. UMAP: McInnes, Healy and Melville 2018,
+    https://arxiv.org/abs/1802.03426.
+
+    Raises
+    ------
+    MissingExtraError
+        umap-learn is absent.
+    InputError
+        The features cannot be had again, or are not those that were compared.
+    """
+    _check_installed()
+    found = _those_of(comparison, features())
+    settings, count = comparison.settings, comparison.datasets[0].components
+    if count > KEPT:
+        raise InputError.of("map", f"needs images of at most {KEPT:,} components", count, "compare with --projection pair")
+    panels = list(_panels(found, settings))
+    frames = [_frame(against, members, umap_of(scores, settings.seed)) for against, members, scores in panels]
+    return ImageMap(
+        places=pd.concat(frames, ignore_index=True),
+        panelled=settings.projection == "pair",
+        components=max(scores.shape[1] for _, _, scores in panels),
+        neighbours=NEIGHBOURS,
+        seed=settings.seed,
+        provenance=Provenance.now(),
+    ).made_from(comparison)
+
+
+def umap_of(scores: Float64Array, seed: int) -> Float64Array:
+    """Place rows (n, z) in a plane by UMAP from their first two columns on, (n, 2); of fewer than four, those columns."""
+    begin = np.zeros((len(scores), 2))
+    begin[:, : min(2, scores.shape[1])] = scores[:, :2]
+    if len(scores) <= 3:
+        return begin
+    largest = np.abs(begin).max()
+    begin *= _SPREAD / largest if largest > 0 else 1.0
+    with warnings.catch_warnings():
+        # It warns of what is not installed, that one seed means one thread, and of what libraries below it will change.
+        warnings.simplefilter("ignore")
+        from umap import UMAP
+
+        made = UMAP(n_neighbors=min(NEIGHBOURS, len(scores) - 1), init=begin, random_state=seed, n_jobs=1)
+        return np.asarray(made.fit_transform(scores.astype(np.float32)), dtype=np.float64)
+
+
+def _check_installed() -> None:
+    if find_spec("umap") is None:
+        raise MissingExtraError("a UMAP needs umap-learn: pip install 'howfar[umap]'")
+
+
+def _again(comparison: Comparison, store: Any) -> Sequence[Features]:
+    """Read the features of a run again: from the store, or from the images where that has them no more."""
+    names = [comparison.primary.name, *(dataset.name for dataset in comparison.datasets)]
+    lacking = [name for name in names if name not in comparison.sources]
+    if lacking:
+        raise InputError.of("map", "needs datasets that can be read again", ", ".join(lacking), _AGAIN)
+    datasets = [limited(parse(comparison.sources[name], name), comparison.settings) for name in names]
+    ready = [dataset for dataset in datasets if isinstance(dataset, Features)]
+    options = dict(comparison.options)
+    if ready:
+        return ready
+    if not options:
+        raise InputError.of("map", "needs a backbone that can be loaded again", comparison.backbone.name, _AGAIN)
+    execution = Execution.of({"store": store, "runner": "local", "batch_size": None, "workers": None, "progress": True})
+    return views(datasets, [load_backbone(**options)], [], comparison.settings, execution)[0]
+
+
+def _those_of(comparison: Comparison, features: Sequence[Features]) -> list[Features]:
+    """Choose the images that were compared, in their order; `InputError` where one is not there or has changed."""
+    frames = [comparison.primary_images.drop_duplicates("image")]
+    frames += [comparison.images[comparison.images["dataset"] == dataset.name] for dataset in comparison.datasets]
+    chosen = []
+    for frame, dataset in zip(frames, features, strict=True):
+        row_of = {key: row for row, key in enumerate(zip(dataset.images, dataset.contents, strict=True))}
+        rows = [row_of.get(key) for key in zip(frame["image"], frame["content"], strict=True)]
+        if None in rows:
+            received = f"{dataset.name}, where {rows.count(None)} of {len(rows)} images are not there or have changed"
+            raise InputError.of("map", "needs the images that were compared", received, _AGAIN)
+        chosen.append(_part(dataset, [row for row in rows if row is not None]))
+    return chosen
+
+
+def _part(dataset: Features, rows: list[int]) -> Features:
+    if rows == list(range(len(dataset))):
+        return dataset
+    names, paths, contents = (tuple(values[i] for i in rows) for values in (dataset.images, dataset.paths, dataset.contents))
+    chosen = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in rows]))
+    return replace(dataset, rows=chosen, images=names, paths=paths, contents=contents)
+
+
+def _panels(features: list[Features], settings: Settings) -> Iterator[tuple[str, list[_Named], Float64Array]]:
+    """Give the images of each panel, by dataset, and their components: P with one secondary, or all that share a space."""
+    primary, *others = features
+    own = (primary.name, tuple(primary.images))
+    pairs = quietly(projector_of(primary, settings).project([other.rows for other in others], settings.projection))
+    shared: list[Float64Array] = []
+    for other, pair in zip(others, pairs, strict=True):
+        theirs = np.asarray(pair.secondary, dtype=np.float64)
+        if settings.projection == "pair":
+            members = [own, (other.name, tuple(other.images))]
+            yield other.name, members, np.concatenate([np.asarray(pair.primary, dtype=np.float64), theirs])
+        else:
+            shared += [theirs] if shared else [np.asarray(pair.primary, dtype=np.float64), theirs]
+    if shared:
+        yield "", [(dataset.name, tuple(dataset.images)) for dataset in features], np.concatenate(shared)
+
+
+def _frame(against: str, members: Sequence[_Named], places: Float64Array) -> pd.DataFrame:
+    names = [(name, image) for name, images in members for image in images]
+    return pd.DataFrame(
+        {
+            "against": against,
+            "dataset": [name for name, _ in names],
+            "image": [image for _, image in names],
+            "x": places[:, 0],
+            "y": places[:, 1],
+        }
+    )

@@ -1,0 +1,150 @@
+// Puts views, wall, tray and the large picture together over one run, wherever its pictures come from.
+import type { Column, Data } from "./data";
+import { Detail } from "./detail";
+import { button, choice, h, shown } from "./dom";
+import type { Host } from "./host";
+import { Pictures, tile } from "./pictures";
+import type { Hands } from "./plot";
+import { categoryColours, range, State } from "./state";
+import { Tray } from "./tray";
+import { Against, Plane, Strips } from "./views";
+import { Wall } from "./wall";
+
+function describe(data: Data, pictures: Pictures, row: number): HTMLElement {
+  const { name, colour } = data.datasetOf(row);
+  const fact = (column: string) => {
+    const found = data.column(column);
+    const value = found?.values[row] ?? Number.NaN;
+    return found && !Number.isNaN(value) ? h("span", {}, `${found.title} ${shown(value)}`) : null;
+  };
+  return h(
+    "div",
+    {},
+    ...(pictures.has(row, "thumbnail") ? [tile(pictures, row, data.name(row))] : []),
+    h("span", { class: "file" }, data.name(row)),
+    h("span", {}, h("span", { class: "dot", style: `background:${colour}` }), name),
+    fact("distance"),
+    fact("performance"),
+    fact("estimate"),
+  );
+}
+
+/** Switches that show and hide datasets, and what the colours mean. */
+class Legend {
+  readonly element = h("div", { class: "legend" });
+  private readonly hidden = new Set<number>();
+
+  constructor(private readonly state: State) {
+    state.listen((change) => (change === "colour" || change === "model") && this.render());
+    this.render();
+  }
+
+  reset(): void {
+    this.hidden.clear();
+    this.apply();
+    this.render();
+  }
+
+  private render(): void {
+    const { data, colourBy } = this.state;
+    const column = data.column(colourBy);
+    const plain = column !== undefined;
+    const chips = data.header.datasets.slice(0, -1).map(({ name, colour }, index) => this.chip(name, plain ? "" : colour, index));
+    this.element.replaceChildren(h("span", { class: "chips", role: "group", "aria-label": "Show datasets" }, ...chips));
+    if (column?.kind === "number") this.element.append(this.bar(column));
+    else if (column) {
+      const colours = categoryColours(column, data);
+      const names = column.kind === "flag" ? ["no", "yes"] : column.categories;
+      const key = names.map((name, index) => ({ name, colour: colours[index]! })).filter(({ colour }) => colour !== "#9aa3ad" || column.kind === "flag");
+      if (key.length < names.length) key.push({ name: "others", colour: "#9aa3ad" });
+      this.element.append(
+        ...key.map(({ name, colour }) => h("span", { class: "entry" }, h("span", { class: "dot", style: `background:${colour}` }), name)),
+      );
+    }
+  }
+
+  private chip(name: string, colour: string, index: number): HTMLElement {
+    const chip = button("", () => {
+      if (!this.hidden.delete(index)) this.hidden.add(index);
+      chip.setAttribute("aria-pressed", String(!this.hidden.has(index)));
+      this.apply();
+    }, { class: "chip", "aria-pressed": String(!this.hidden.has(index)) });
+    if (colour) chip.append(h("span", { class: "dot", style: `background:${colour}` }));
+    chip.append(name);
+    return chip;
+  }
+
+  private bar(column: Column): HTMLElement {
+    const [low, high] = range(column.values);
+    const ramp = h("span", { class: "ramp", style: `background:linear-gradient(to right,${this.state.data.header.ramp.join(",")})` });
+    return h("span", { class: "entry" }, shown(low), ramp, shown(high));
+  }
+
+  private apply(): void {
+    const { data } = this.state;
+    const mask = this.hidden.size ? Uint8Array.from({ length: data.count }, (_, row) => Number(!this.hidden.has(data.dataset[row]!))) : null;
+    this.state.filter("datasets", mask);
+  }
+}
+
+/** Switches between the models of a study, and between its seeds where it has several. */
+function modelChoices(state: State): HTMLElement[] {
+  const { models } = state.data;
+  if (models.length < 2) return [];
+  const seeds = [...new Set(models.map(({ seed }) => seed))];
+  const names = [...new Set(models.map(({ name }) => name))];
+  let { name, seed } = models[state.model]!;
+  const changed = () => {
+    // A model that a seed lacks gives way to that seed's first.
+    const exact = models.findIndex((model) => model.name === name && model.seed === seed);
+    state.choose(exact >= 0 ? exact : models.findIndex((model) => model.seed === seed));
+  };
+  const model = choice("Model", names.map((each) => [each, each]), name, (value) => ((name = value), changed()));
+  const of = choice("Seed", seeds.map((each) => [String(each), String(each)]), String(seed), (value) => ((seed = Number(value)), changed()));
+  state.listen((change) => {
+    if (change !== "model") return;
+    ({ name, seed } = models[state.model]!);
+    model.querySelector("select")!.value = name;
+    of.querySelector("select")!.value = String(seed);
+  });
+  return seeds.length > 1 ? [model, of] : [model];
+}
+
+/** What the owner of a page may do to it. */
+export interface App {
+  state: State;
+  /** Takes rows that were collected elsewhere. */
+  take(rows: number[]): void;
+}
+
+export function build(root: HTMLElement, data: Data, host: Host): App {
+  const state = new State(data);
+  const pictures = new Pictures(state, host);
+  const live = h("p", { class: "unseen", role: "status" });
+  const detail = new Detail(state, pictures, () => wall.rows);
+  const hands: Hands = {
+    open: (row) => detail.open(row),
+    say: (text) => (live.textContent = text),
+    describe: (row) => describe(data, pictures, row),
+  };
+  const legend = new Legend(state);
+  const plane = data.places.planes.length ? new Plane(state, hands) : null;
+  const others = [new Against(state, hands), new Strips(state, hands)];
+  const wall = new Wall(state, pictures, hands, () => {
+    for (const view of [plane, ...others]) view?.forget();
+    legend.reset();
+  });
+  const tray = new Tray(state, pictures, host, (row) => detail.open(row));
+  const colours: [string, string][] = [
+    ["dataset", "dataset"],
+    ...data.columns.filter(({ name }) => name !== "smoothed").map(({ name, title }): [string, string] => [name, title]),
+  ];
+  const colour = choice("Colour by", colours, "dataset", (value) => state.colour(value));
+  const bar = h("div", { class: "controls bar" }, ...modelChoices(state), colour, legend.element);
+  const right = others.map((view) => view.element);
+  const views = h("div", { class: "views" }, ...(plane ? [plane.element, h("div", { class: "right" }, ...right)] : right));
+  root.replaceChildren(bar, views, wall.element, tray.element, detail.element, live);
+  root.hidden = false;
+  root.dataset["ready"] = "";
+  return { state, take: (rows) => tray.take(rows) };
+}
