@@ -335,6 +335,13 @@ class TrainSettings(TrainingOptions, total=False):
 class TrainOptions(TrainSettings, SegmenterOptions, total=False):
     """Declare the options of `howfar.train`."""
 
+    memory: Annotated[
+        options.Memory,
+        options.But(
+            {"help": "Keep a frozen encoder's features in what the images leave of this size: 512MB, 1.5GiB, or bytes."}
+        ),
+    ]
+
 
 class AdaptationOptions(TrainingOptions, SegmenterOptions, total=False):
     """Declare the options of every adaptation study."""

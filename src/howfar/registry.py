@@ -37,6 +37,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "unetplusplus": "howfar.backbones.trained_segmenter:UNETPLUSPLUS",
         "deepcrack": "howfar.backbones.trained_segmenter:DEEPCRACK",
         "adsam": "howfar.backbones.trained_segmenter:ADSAM",
+        "frozen": "howfar.backbones.trained_segmenter:FROZEN",
         "embeddings": "howfar.backbones.precomputed_embeddings:EMBEDDINGS",
     },
     "image_distances": {
@@ -56,6 +57,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "unetplusplus": "howfar.segmenters.unetplusplus:UNETPLUSPLUS",
         "deepcrack": "howfar.segmenters.deepcrack:DEEPCRACK",
         "adsam": "howfar.segmenters.sam_adapter:SAM_ADAPTER",
+        "frozen": "howfar.segmenters.frozen:FROZEN",
     },
     "adaptation_ways": {
         "retrain": "howfar.adaptation.retrain:RETRAIN",

@@ -13,7 +13,7 @@ from howfar.segmenters import segmenter_family
 from howfar.training.settings import settings_for
 
 
-@pytest.mark.parametrize("name", ["unetplusplus", "deepcrack", "adsam"])
+@pytest.mark.parametrize("name", ["unetplusplus", "deepcrack", "adsam", "frozen"])
 def test_what_is_not_given_is_the_segmenters_own(name: str) -> None:
     family = segmenter_family(name)
     found = settings_for(family, rate=None, seed=None)
@@ -28,6 +28,7 @@ def test_what_is_given_is_kept() -> None:
     given = {
         "size": 64, "epochs": 3, "batch": 2, "loss": "dice", "schedule": "poly", "rate": 0.5, "decay": 0.0, "augment": False,
         "holdout": 0.2, "patience": 4, "keep": "last", "precision": "bf16", "seed": 7,
+        "steps": 12, "balance": 0.5, "rescale": 0.4, "tune": "norm",
     }  # fmt: skip
     assert settings_for(segmenter_family("deepcrack"), **given).model_dump() == given
 
@@ -142,9 +143,9 @@ def test_a_wrong_option_is_refused_with_the_settings() -> None:
     [
         ({"steps": 2, "epochs": 3}, "steps must be at least 1 in each of the 3 epochs, got 2: pass 3, or fewer epochs"),
         ({"balance": 0.5, "batch": 1}, "balance needs a batch of at least two images, got 1: pass batch=2 or more"),
-        ({"balance": 1.0}, "balance must be below 1, got 1.0"),
-        ({"rescale": 0.6}, "rescale must be at most 0.5, got 0.6"),
-        ({"tune": "bias"}, "tune must be one of all, norm, got 'bias'"),
+        ({"balance": 1.0}, "balance is refused (Input should be less than 1), got 1.0"),
+        ({"rescale": 0.6}, "rescale is refused (Input should be less than or equal to 0.5), got 0.6"),
+        ({"tune": "bias"}, "tune is refused (Input should be 'all' or 'norm'), got 'bias'"),
     ],
 )
 def test_settings_of_adapting_are_checked(given: dict[str, Any], line: str) -> None:

@@ -131,6 +131,11 @@ class TorchBackbone:
         )
 
     @property
+    def network(self) -> nn.Module:
+        """Return the frozen network itself, for what reads more of it than the feature."""
+        return self._network
+
+    @property
     def engine(self) -> str:
         """Name what runs it: ``torch``, ``onnxruntime``, ``torch.compile``, or ``not yet chosen`` before the first batch."""
         return "torch" if self._compiled is None else self._compiled.engine

@@ -68,3 +68,4 @@ def _family(name: str, side: int, summary: str) -> BackboneFamily:
 UNETPLUSPLUS: Final = _family("unetplusplus", 448, "UNet++'s five encoder maps (2,740,864 values with EfficientNet-B3 at 448)")
 DEEPCRACK: Final = _family("deepcrack", 448, "DeepCrack's five pooled maps (6,121,472 values at 448)")
 ADSAM: Final = _family("adsam", 1024, "SAM-Adapter's image embedding (1,048,576 values at 1024)")
+FROZEN: Final = _family("frozen", 448, "the maps of the frozen encoder of a segmenter that you trained")

@@ -31,7 +31,7 @@ NEEDED = ("howfar.pipeline", "torch", "timm", "onnxruntime")
 """What takes a cluster's workers some seconds to load, which they have while the backbone is loaded here."""
 BACKBONE = "Measure by this one of `howfar backbones`, or by timm:MODEL, transformers:MODEL or onnx:FILE."
 Backbone = Annotated[str, typer.Option(help=BACKBONE)]
-Segmenter = Annotated[str, typer.Option(help="Train this segmenter: unetplusplus, deepcrack or adsam.")]
+Segmenter = Annotated[str, typer.Option(help="Train this segmenter: unetplusplus, deepcrack, adsam or frozen.")]
 Performance = Annotated[
     list[Path] | None,
     typer.Option("--performance", metavar="FILE", help="Read what `howfar evaluate -o` wrote, or a table image, performance."),

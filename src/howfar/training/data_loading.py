@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from howfar.errors import InputError
-from howfar.training.augment import augment
+from howfar.training.augment import augment, turned
 from howfar.training.image_mask_pairs import Pairs
 from howfar.training.settings import TrainSettings
 
@@ -69,10 +69,11 @@ class Training(Dataset[tuple[Tensor, Tensor]]):
     """Give images (3, s, s) of 0-1 and masks (1, s, s) of 0 and 1 by epoch and index, augmented if wanted.
 
     An image that comes more than once in an epoch has a third number, how often it came before, and is augmented otherwise.
+    With `views` augmentation draws from that many flips and turns and changes nothing else.
     """
 
-    def __init__(self, pairs: Pairs, seed: int, augmented: bool, rescale: float = 0.0) -> None:
-        self._pairs, self._seed, self._augmented, self._rescale = pairs, seed, augmented, rescale
+    def __init__(self, pairs: Pairs, seed: int, augmented: bool, rescale: float = 0.0, views: int | None = None) -> None:
+        self._pairs, self._seed, self._augmented, self._rescale, self._views = pairs, seed, augmented, rescale, views
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -83,7 +84,10 @@ class Training(Dataset[tuple[Tensor, Tensor]]):
         if self._augmented:
             repeats = [count for count in again if count]
             seed = int(np.random.SeedSequence((self._seed, epoch, index, *repeats)).generate_state(1)[0])
-            picture, mask = augment(picture, mask, seed, self._rescale)
+            if self._views is not None:
+                picture, mask = turned(picture, mask, seed, self._views)
+            else:
+                picture, mask = augment(picture, mask, seed, self._rescale)
         return picture.float() / 255, mask.float()
 
 
@@ -100,7 +104,9 @@ class HeldOut(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(self._pairs.pictures[index]).float() / 255, torch.from_numpy(self._pairs.masks[index])
 
 
-def training_batches(pairs: Pairs, added: int, settings: TrainSettings, workers: int) -> DataLoader[Any]:
+def training_batches(
+    pairs: Pairs, added: int, settings: TrainSettings, workers: int, views: int | None = None
+) -> DataLoader[Any]:
     """Make the training loader; the last `added` of the pairs are the added images.
 
     By default all images come once an epoch, without a last batch of a single image: batch normalisation cannot learn from one
@@ -113,7 +119,7 @@ def training_batches(pairs: Pairs, added: int, settings: TrainSettings, workers:
     else:
         order, drop = _balanced(count, added, settings), False
     return DataLoader(
-        Training(pairs, seed, settings.augment, settings.rescale), batch_size=size, sampler=order, drop_last=drop,
+        Training(pairs, seed, settings.augment, settings.rescale, views), batch_size=size, sampler=order, drop_last=drop,
         num_workers=workers, persistent_workers=workers > 0,
     )  # fmt: skip
 

@@ -128,6 +128,7 @@ def _run(
         raise MissingExtraError(f"training needs lightning: pip install 'howfar[train]' ({error})") from error
     from howfar.training.callbacks import Keep, Progress
     from howfar.training.data_loading import held_out_batches, training_batches
+    from howfar.training.kept_features import keeping_features
     from howfar.training.lightning_module import Fitting
 
     module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)
@@ -145,10 +146,12 @@ def _run(
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        with _interruptible():
+        # Pictures of a random scale never come again, so that there is nothing to keep.
+        views = None if settings.rescale else getattr(network, "views", None)
+        with _interruptible(), keeping_features(network if views else None, [pairs, *([] if held is None else [held])]):
             trainer.fit(
                 module,
-                training_batches(pairs, added, settings, workers),
+                training_batches(pairs, added, settings, workers, views),
                 None if held is None else held_out_batches(held, settings.batch),
                 ckpt_path=state if state.is_file() else None,
                 weights_only=True,

@@ -10,6 +10,7 @@ from howfar.data import Dataset, parse
 from howfar.errors import InputError
 from howfar.io.checkpoint import remove_abandoned
 from howfar.keywords import TrainOptions, TrainSettings
+from howfar.memory import within
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.settings import checked, picked, with_options
@@ -42,7 +43,7 @@ def train(
         The primary dataset: a folder with ``images/`` and ``masks/``, or any dataset argument; images without a mask are left
         out.
     model
-        A registered segmenter: ``unetplusplus``, ``deepcrack``, ``adsam``.
+        A registered segmenter: ``unetplusplus``, ``deepcrack``, ``adsam``, ``frozen``.
     out
         Where to save the checkpoint; None: nowhere.
     add
@@ -93,7 +94,8 @@ def train(
         raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
     check_new(added, (*examples, *blank))
     folder = Path(state) if state is not None else Path(f"{out}.state")
-    checkpoint = fit(task, folder, out, device=given["device"], workers=given["workers"] or 0, progress=given["progress"])
+    with within(given["memory"]):
+        checkpoint = fit(task, folder, out, device=given["device"], workers=given["workers"] or 0, progress=given["progress"])
     if state is None:
         remove_abandoned(folder)
     if folder.is_dir() and not any(folder.iterdir()):

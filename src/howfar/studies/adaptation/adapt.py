@@ -46,7 +46,7 @@ def adapt(
     primary, secondaries
         P with masks; the secondaries with masks: dataset arguments, or datasets.
     model
-        A registered segmenter: ``unetplusplus``, ``deepcrack``, ``adsam``.
+        A registered segmenter: ``unetplusplus``, ``deepcrack``, ``adsam``, ``frozen``.
     out
         Folder of the study: checkpoints, maps, and at the end its tables, figures and report.
     background

@@ -1,0 +1,271 @@
+"""A frozen encoder: its maps are the library's own, it never changes, and what is kept of it changes nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from transformers import (
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+    ConvNextV2Config,
+    ConvNextV2Model,
+    Dinov2Config,
+    Dinov2Model,
+    Swinv2Config,
+    Swinv2Model,
+    ViTConfig,
+    ViTModel,
+)
+
+from howfar.errors import InputError, MissingPathError, UnknownNameError
+from howfar.segmenters import build_segmenter, restore_segmenter
+from howfar.segmenters.frozen import FROZEN
+from howfar.segmenters.frozen.encoder import Encoder, restore_encoder
+from howfar.segmenters.norm_statistics import mixed
+from howfar.testing import SegmenterTests
+from howfar.weights.state_dicts import hash_state_dict
+
+SIDE = 64
+
+
+def saved(folder: Path) -> Path:
+    """DINOv2 in small, in the hub's format: two blocks, patches of 8, made for images of 32."""
+    config = Dinov2Config(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        Dinov2Model(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(tmp_path_factory.mktemp("vit"))
+
+
+def pictures(count: int = 2, side: int = SIDE) -> torch.Tensor:
+    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+class TestLite0(SegmenterTests):
+    family = FROZEN
+    length = 16 * 32**2 + 24 * 16**2 + 40 * 8**2 + 112 * 4**2 + 320 * 2**2
+
+
+class TestLinear(SegmenterTests):
+    family = FROZEN
+
+    def options(self) -> Mapping[str, Any]:
+        return {"decoder": "linear"}
+
+
+class TestTransformer(SegmenterTests):
+    """A ViT from a folder of the hub's format, at twice the side that it was made for."""
+
+    family = FROZEN
+    length = 16 * 8**2
+
+    @pytest.fixture(autouse=True)
+    def _base(self, folder: Path) -> None:
+        self.folder = folder
+
+    def options(self) -> Mapping[str, Any]:
+        return {"encoder": str(self.folder), "width": 8}
+
+
+def test_a_vits_map_is_the_grid_of_its_patches(folder: Path) -> None:
+    network = build_segmenter("frozen", {"encoder": str(folder)})
+    x = pictures()
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    with torch.no_grad():
+        tokens = Dinov2Model.from_pretrained(folder).eval()(pixel_values=(x - mean) / std).last_hidden_state
+    (grid,) = network.encode(x)
+    assert grid.shape == (2, 16, 8, 8)
+    for row in range(8):
+        for column in range(8):
+            # The first token is the class.
+            torch.testing.assert_close(grid[:, :, row, column], tokens[:, 1 + 8 * row + column], rtol=1e-4, atol=1e-5)
+    assert (network.multiple, network.encoder.strides) == (8, (8,))
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "vit_small_patch16_dinov3"])
+def test_a_vit_of_timm_takes_other_sizes_as_timm_itself_lets_it(name: str) -> None:
+    network = build_segmenter("frozen", {"encoder": f"timm:{name}"}, pretrained=False)
+    made = timm.create_model(name, pretrained=False, num_classes=0, dynamic_img_size=True).eval()
+    made.load_state_dict(network.encoder.network.state_dict())
+    x = pictures(1, 96)
+    (grid,) = network.encode(x)
+    with torch.no_grad():
+        wanted = made.forward_intermediates(network.encoder.normalise(x), indices=1, norm=True, intermediates_only=True)[-1]
+    assert grid.shape[2:] == (6, 6)
+    torch.testing.assert_close(grid, wanted, rtol=1e-4, atol=1e-5)
+
+
+def hierarchical(kind: str, folder: Path) -> Path:
+    if kind == "convnextv2":
+        model: Any = ConvNextV2Model(ConvNextV2Config(hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], image_size=64))
+    else:
+        config = Swinv2Config(embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4, image_size=64)
+        model = Swinv2Model(config)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "strides"), [("convnextv2", (4, 8, 16, 32)), ("swinv2", (4, 8))])
+def test_networks_of_several_strides(kind: str, strides: tuple[int, ...], tmp_path: Path) -> None:
+    network = build_segmenter("frozen", {"encoder": str(hierarchical(kind, tmp_path)), "width": 8})
+    assert network.encoder.strides == strides
+    assert [map_.shape[2] for map_ in network.encode(pictures())] == [SIDE // stride for stride in strides]
+    assert network(pictures()).shape == (2, 1, SIDE, SIDE)
+
+
+@pytest.mark.parametrize("name", ["timm:resnet18", "enet"])
+def test_networks_of_convolutions_by_name(name: str) -> None:
+    network = build_segmenter("frozen", {"encoder": name}, pretrained=False)
+    assert network.encoder.strides == (2, 4, 8, 16, 32)
+
+
+def test_lite0s_weights_are_the_packages() -> None:
+    theirs = build_segmenter("unetplusplus").network.encoder.model.state_dict()
+    ours = build_segmenter("frozen").encoder.network.state_dict()
+    shared = [name for name in ours if name in theirs]
+    assert len(shared) > 200
+    assert all(torch.equal(ours[name], theirs[name]) for name in shared)
+    maps = zip(
+        build_segmenter("frozen").encode(pictures()), build_segmenter("unetplusplus").eval().encode(pictures()), strict=True
+    )
+    for one, other in maps:
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_only_the_decoder_is_trained_and_the_encoder_stays_as_it_is() -> None:
+    network = build_segmenter("frozen", pretrained=False).train()
+    assert {name.split(".")[0] for name, one in network.named_parameters() if one.requires_grad} == {"decoder"}
+    assert network.decoder.training
+    assert not any(module.training for module in network.encoder.modules())
+    before = hash_state_dict(network.encoder.state_dict())
+    optimiser = torch.optim.AdamW(network.parameters(), lr=0.1)
+    start = network.decoder.last.weight.clone()
+    network(pictures()).square().mean().backward()
+    optimiser.step()
+    assert hash_state_dict(network.encoder.state_dict()) == before
+    assert not torch.equal(network.decoder.last.weight, start)
+
+
+def test_statistics_of_new_images_are_mixed_into_the_encoder() -> None:
+    network = build_segmenter("frozen").eval()
+    found = mixed(network, pictures(4).numpy() * np.float32(0.3), 0.5)
+    before, after = (one.encoder.network.bn1.running_mean for one in (network, found))
+    stem = network.encoder.network.conv_stem(network.encoder.normalise(pictures(4) * 0.3))
+    torch.testing.assert_close(after, (0.5 * before + 0.5 * stem.mean((0, 2, 3))).detach(), rtol=1e-3, atol=1e-3)
+    assert not torch.equal(network(pictures()), found(pictures()))
+
+
+def counting(network: Any) -> list[int]:
+    """Count how many images the encoder is given from now on."""
+    seen: list[int] = []
+    network.encoder.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    return seen
+
+
+def test_each_image_is_encoded_once_and_what_is_kept_changes_no_bit(caplog: pytest.LogCaptureFixture) -> None:
+    network = build_segmenter("frozen", pretrained=False).eval()
+    seen, x = counting(network), pictures(3)
+    size = sum(map_[0].nbytes for map_ in network.encode(x))
+    seen.clear()
+    found, encoded = [], []
+    for limit in (10 * size, 2 * size, 0):
+        with caplog.at_level(logging.WARNING, "howfar"), network.keeping_features(limit), torch.no_grad():
+            found.append([network(x[order]) for order in ([0, 1, 2], [1, 2], [0], [2, 0])])
+        encoded.append(sum(seen))
+        seen.clear()
+    assert encoded == [3, 3 + 2, 8]
+    assert all(torch.equal(a, b) for others in found[1:] for a, b in zip(found[0], others, strict=True))
+    fills = [record.message for record in caplog.records if "fill the memory" in record.message]
+    assert [message.split()[3] for message in fills] == ["2", "0"]
+    torch.testing.assert_close(network(x), found[0][0], rtol=1e-3, atol=1e-3)
+    assert seen == [3], "features are kept after the block"
+
+
+def test_features_kept_in_inference_mode_can_be_learnt_from() -> None:
+    network = build_segmenter("frozen", pretrained=False).train()
+    with network.keeping_features(1 << 20):
+        with torch.inference_mode():
+            network(pictures(1))
+        network(pictures(1)).mean().backward()
+    assert network.decoder.last.weight.grad is not None
+
+
+@pytest.mark.parametrize("name", ["folder", "timm:resnet18"])
+def test_a_description_suffices(name: str, folder: Path) -> None:
+    options = {"encoder": str(folder) if name == "folder" else name, "width": 4}
+    network = build_segmenter("frozen", options, pretrained=name == "folder").eval()
+    described = json.loads(json.dumps(FROZEN.describe(network)))  # type: ignore[misc]  # it has one
+    assert (described["encoder_weights"] is None) is (name != "folder")
+    assert str(folder) not in json.dumps(described)
+    restored = restore_segmenter("frozen", {**options, "encoder": "nowhere"}, described).eval()
+    restored.load_state_dict(network.state_dict())
+    assert torch.equal(restored(pictures()), network(pictures()))
+    assert FROZEN.describe(restored) == described  # type: ignore[misc]  # it has one
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        {"size": [64, 64]},
+        {"size": 64, "timm": "resnet18"},
+        {"size": [64, 0], "timm": "resnet18"},
+        {"size": [9, 9], "timm": 3},
+        {"size": [9, 9], "transformers": "Dinov2Model"},
+        {"size": [9, 9], "transformers": "logging", "config": {}},
+    ],
+)
+def test_a_damaged_description_is_one_line(described: Mapping[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"^the checkpoint does not hold the description of a frozen encoder: train again$"):
+        restore_segmenter("frozen", {}, described)
+
+
+def test_a_configuration_that_cannot_be_is_one_line() -> None:
+    described = {"size": [32, 32], "transformers": "Dinov2Model", "config": {"hidden_size": "many"}}
+    with pytest.raises(InputError, match=r"^the configuration of the checkpoint's encoder cannot be read") as caught:
+        restore_segmenter("frozen", {}, described)
+    assert "\n" not in str(caught.value)
+
+
+def test_heads_of_transformers_come_back_and_poolers_are_left_out() -> None:
+    small: Any = {
+        "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 32,
+        "patch_size": 8,
+    }  # fmt: skip
+    clip, vit = CLIPVisionModelWithProjection(CLIPVisionConfig(**small)), ViTModel(ViTConfig(**small))
+    for network in (clip, vit):
+        encoder = Encoder(network, {"mean": (0.0,) * 3, "std": (1.0,) * 3}, (32, 32), None)
+        restored = restore_encoder(encoder.describe())
+        restored.load_state_dict(encoder.state_dict())
+        x = pictures(2, 48)
+        assert torch.equal(encoder(x)[0], restored(x)[0])
+        assert encoder(x)[0].shape == (2, 16, 6, 6)
+        assert not [name for name in encoder.state_dict() if "pooler" in name]
+
+
+def test_encoders_that_are_none(tmp_path: Path) -> None:
+    for name, error, text in (
+        ("pixels", InputError, r"frozen's encoder must be a network of timm or transformers .*, got 'pixels'"),
+        ("lite7", UnknownNameError, "no backbones named 'lite7'"),
+        ("timm:resnet1800", InputError, "timm must name a network of timm"),
+        ("./no/such/folder", MissingPathError, "must be a backbone's name, a folder, or a hub id"),
+        (str(tmp_path), MissingPathError, r"must be a folder with config\.json"),
+    ):
+        with pytest.raises(error, match=text) as caught:
+            build_segmenter("frozen", {"encoder": name})
+        assert "\n" not in str(caught.value)
+    for options in ({"views": 3}, {"decoder": "deep"}, {"width": 0}):
+        with pytest.raises(InputError, match=f"frozen's {next(iter(options))} is refused"):
+            FROZEN.checked(options)

@@ -1,0 +1,164 @@
+"""A frozen encoder is trained by the same command as others: to the same weights however much memory it has, and resumed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import Dinov2Config, Dinov2Model
+
+import howfar
+from howfar.cli.main import run
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.segmenters.frozen.encoder import Encoder
+from howfar.segmenters.frozen.kept_features import KeptFeatures
+from howfar.training.augment import turned
+from howfar.training.callbacks import Keep
+from howfar.weights.state_dicts import hash_state_dict
+
+Train = Callable[..., Checkpoint]
+
+
+@pytest.fixture(scope="module")
+def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """DINOv2 in small, in the hub's format."""
+    folder = tmp_path_factory.mktemp("frozen") / "vit"
+    config = Dinov2Config(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        Dinov2Model(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def train(roads: Path, vit: Path, tmp_path: Path) -> Train:
+    def call(out: str = "m", **given: Any) -> Checkpoint:
+        options = {"encoder": str(vit), "width": 4, **given.pop("options", {})}
+        usual = {"size": 32, "epochs": 3, "batch": 3, "holdout": 0.25, "device": "cpu", "progress": False}
+        return howfar.train(roads, "frozen", tmp_path / f"{out}.safetensors", options=options, **{**usual, **given})
+
+    return call
+
+
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the images that encoders are given."""
+    seen: list[int] = []
+    usual = Encoder.forward
+
+    def forward(self: Encoder, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        seen.append(len(pictures))
+        return usual(self, pictures)
+
+    monkeypatch.setattr(Encoder, "forward", forward)
+    return seen
+
+
+def test_a_vit_of_the_hubs_format_trains_and_predicts_by_the_command_line(
+    roads: Path, vit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = vit.rename(tmp_path / "base")
+    ckpt, again = tmp_path / "m.safetensors", tmp_path / "again.safetensors"
+    tiny = ["--model", "frozen", "--option", "width=4", "--size", "32", "--batch", "4", "--epochs", "2", "--device", "cpu"]
+    chosen = ["--option", f"encoder={base}", "--option", "decoder=conv", "--memory", "200MB", "--json"]
+    assert run(["train", str(roads), "-o", str(ckpt), *tiny, *chosen]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert (card["segmenter"], card["options"]["decoder"], card["options"]["views"]) == ("frozen", "conv", 4)
+    assert card["architecture"]["encoder_weights"] == hash_state_dict(Dinov2Model.from_pretrained(base).state_dict())
+    # What follows needs the checkpoint alone.
+    base.rename(vit)
+    assert run(["predict", str(ckpt), str(roads), "-o", str(tmp_path / "maps"), "--device", "cpu"]) == 0
+    names = sorted(file.stem for file in (tmp_path / "maps").glob("*.png"))
+    assert names == sorted(file.stem for file in (roads / "images").iterdir())
+    assert np.asarray(Image.open(tmp_path / "maps" / f"{names[0]}.png")).std() > 0
+    assert run(["predict", str(ckpt), str(roads), "-o", str(tmp_path / "n"), "--adapt", "norm", "--device", "cpu"]) == 0
+    assert run(["train", str(roads), "-o", str(again), *tiny, "--start", str(ckpt)]) == 0
+    assert Checkpoint.load(again).card.data["started_from"] == card["weights"]
+    backbone = howfar.load_backbone("frozen", weights=ckpt, device="cpu")
+    assert howfar.embed(roads, backbone, progress=False).layers == (16 * 4 * 4,)
+
+
+def test_only_the_decoder_changes(train: Train, vit: Path) -> None:
+    state, base = train().state, Dinov2Model.from_pretrained(vit).state_dict()
+    assert all(torch.equal(state[f"encoder.network.{name}"], values) for name, values in base.items())
+
+
+def test_batch_norm_of_the_encoder_keeps_its_statistics(train: Train) -> None:
+    trained = train(options={"encoder": "efficientnet_lite0"}, epochs=1).state
+    published = howfar.segmenters.build_segmenter("frozen", {"width": 4}).state_dict()
+    names = [name for name in trained if name.startswith("encoder.")]
+    assert any(name.endswith("running_mean") for name in names)
+    assert all(torch.equal(trained[name], published[name]) for name in names)
+    assert not torch.equal(trained["decoder.norms.0.running_mean"], published["decoder.norms.0.running_mean"])
+
+
+def test_memory_and_workers_change_no_bit(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, found, counts = encoded(monkeypatch), [], []
+    for name, limit, workers in (("all", 1 << 20, 0), ("none", 0, 0), ("workers", 1 << 20, 1)):
+        monkeypatch.setattr("howfar.training.kept_features.LIMIT", limit)
+        seen.clear()
+        found.append(train(name, epochs=6, options={"views": 2}, workers=workers).card.weights)
+        counts.append(sum(seen))
+    assert len(set(found)) == 1
+    # One for the encoder's making, six images of at most two views, two held out; without memory all in each of six epochs.
+    assert counts[0] == counts[2] <= 1 + 6 * 2 + 2
+    assert counts[1] == 1 + 6 * (6 + 2)
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = train("whole")
+    usual = Keep.on_train_epoch_end
+
+    def stop(self: Keep, trainer: Any, module: Any) -> None:
+        usual(self, trainer, module)
+        if len(module.history) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keep, "on_train_epoch_end", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train("killed")
+    resumed = train("killed")
+    assert (resumed.card.weights, resumed.card.history) == (wanted.card.weights, wanted.card.history)
+
+
+def test_without_augmentation_each_image_has_one_view(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = encoded(monkeypatch)
+    train(augment=False)
+    assert sum(seen) == 1 + 6 + 2
+
+
+def test_pictures_of_random_scale_are_not_kept(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = encoded(monkeypatch)
+    train(rescale=0.2, epochs=2)
+    assert sum(seen) == 1 + 2 * (6 + 2)
+
+
+def test_the_limit_is_what_the_images_leave_of_the_memory(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[int] = []
+    usual = KeptFeatures.__init__
+    monkeypatch.setattr(
+        KeptFeatures, "__init__", lambda self, encode, limit: (limits.append(limit), usual(self, encode, limit))[1]
+    )
+    train("usual", epochs=1)
+    train("little", epochs=1, memory="1MB")
+    # Eight images of 32 × 32 pixels: three bytes each, and one of the mask.
+    assert limits == [2 << 30, 10**6 - 8 * 32 * 32 * 4]
+
+
+@pytest.mark.parametrize("views", [1, 2, 4, 8])
+def test_views_are_flips_and_turns_of_image_and_mask_alike(views: int) -> None:
+    picture = torch.arange(27).view(3, 3, 3)
+    mask = picture[:1] % 2 == 0
+    seen = [turned(picture, mask, seed, views) for seed in range(200)]
+    kinds = {tuple(turned_.flatten().tolist()) for turned_, _ in seen}
+    assert len(kinds) == views
+    flips = [picture, picture.flip(2), picture.flip(1), picture.flip((1, 2))]
+    group = [*flips, *(one.rot90(1, (1, 2)) for one in flips)]
+    assert kinds == {tuple(one.flatten().tolist()) for one in group[:views]}
+    assert all(torch.equal(turned_[:1] % 2 == 0, mask_) for turned_, mask_ in seen)
