@@ -1,4 +1,4 @@
-"""Compare twelve strategies of choosing seven images to label with a random choice, by training UNet++ for four crack datasets.
+"""Compare every strategy of choosing seven images to label with a random choice, by training UNet++ for four crack datasets.
 
 P, datasets, halves and settings are those of adaptation.py. In the folder of its study M and the models of `far` and `random`
 are used again. Every strategy has as many seeds as --seeds, random some more. The study resumes: run the same command
@@ -27,6 +27,7 @@ def main() -> None:
     options.add_argument("--epochs", type=int, default=8)
     options.add_argument("--precision", default="32", help="32 or bf16")
     options.add_argument("--shots", type=int, default=7)
+    options.add_argument("--way", default="retrain", help="of adapting, such as finetune+norm")
     options.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
     options.add_argument("--random-seeds", type=int, nargs="*", default=(3, 4))
     options.add_argument("--strategies", nargs="+", default=(), help="beside random; by default all")
@@ -36,6 +37,7 @@ def main() -> None:
         [dataset(name, arguments.data) for name in SECONDARIES],
         out=arguments.out,
         shots=(arguments.shots,),
+        way=arguments.way,
         strategies=arguments.strategies,
         seeds=arguments.seeds,
         random_seeds=arguments.random_seeds,

@@ -188,8 +188,8 @@ def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place: Path, capsy
         (["{run}", "--dataset", "new", "-k", "2", "--out", "{run}/result.json"], ["out must be a folder"]),
         (["{run}/figures", "--dataset", "new", "-k", "2"], ["result.json"]),
         (["{run}", "--dataset", "new", "-k", "2", "--predictions", "none"], ["predictions must be a folder of maps"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--with-images", "zip"], ["with_images is refused"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--label-names", " "], ["label_names must name each label"]),
+        (["{run}", "--dataset", "new", "-k", "2", "--with-images", "zip"], ["--with-images is refused"]),
+        (["{run}", "--dataset", "new", "-k", "2", "--label-names", " "], ["--label-names must name each label"]),
     ],
 )
 def test_bad_input_is_one_clear_line_and_exit_2(

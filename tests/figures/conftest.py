@@ -94,7 +94,7 @@ def study(studies: ModuleType, study_folder: Path) -> Adaptation:
 
 @pytest.fixture(scope="session")
 def bakeoff(studies: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Adaptation:
-    """Thirteen strategies of which the first does better, without background and without files."""
+    """Every strategy, of which the first does better, without background and without files."""
     names = [name for name in registry.names("strategies") if name != "random"]
     options = {"shots": (7,), "background_shots": (), "edge": 0.05, "files": False, "blind": {}}
     made: Adaptation = studies.make(tmp_path_factory.mktemp("bakeoff"), strategies=(*names, "random"), **options)

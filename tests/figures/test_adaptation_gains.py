@@ -7,6 +7,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from howfar import registry
 from howfar.figures.adaptation_gains import adaptation_gains, sorted_gains
 from howfar.figures.adaptation_models import change_text
 from howfar.figures.style import PAPER
@@ -30,7 +31,7 @@ def test_as_many_images_stand_together_and_the_largest_gain_first(study: Adaptat
         assert kinds == sorted(kinds)
         for _, rows in found.groupby(["shots", "background"]):
             assert rows["gain"].is_monotonic_decreasing
-    assert len(sorted_gains(bakeoff)) == 1 + 13
+    assert len(sorted_gains(bakeoff)) == 1 + len(registry.names("strategies"))
     assert list(sorted_gains(bakeoff)["model"].iloc[:2]) == ["norm", "far-7"]
 
 

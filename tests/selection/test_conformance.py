@@ -6,11 +6,16 @@ from howfar import registry
 from howfar.selection.by_column import FLIP_DISAGREEMENT, NEAR, UNCERTAINTY
 from howfar.selection.clusters import KMEDOIDS, TYPICLUST
 from howfar.selection.far import FAR
+from howfar.selection.foreground_random import FOREGROUND_RANDOM
 from howfar.selection.herding import HERDING
 from howfar.selection.kcenter import KCENTER
 from howfar.selection.kmeanspp import KMEANSPP
+from howfar.selection.objects import OBJECTS
 from howfar.selection.probcover import PROBCOVER
 from howfar.selection.random_draws import FOREGROUND, RANDOM, STRATIFIED
+from howfar.selection.ridge_response import RIDGE_RESPONSE
+from howfar.selection.share_quantiles import SHARE_QUANTILES
+from howfar.selection.stratified_entropy import STRATIFIED_ENTROPY
 from howfar.testing.strategy_suite import StrategyTests
 
 
@@ -64,6 +69,26 @@ class TestFlipDisagreement(StrategyTests):
 
 class TestForeground(StrategyTests):
     strategy = FOREGROUND
+
+
+class TestForegroundRandom(StrategyTests):
+    strategy = FOREGROUND_RANDOM
+
+
+class TestObjects(StrategyTests):
+    strategy = OBJECTS
+
+
+class TestStratifiedEntropy(StrategyTests):
+    strategy = STRATIFIED_ENTROPY
+
+
+class TestShareQuantiles(StrategyTests):
+    strategy = SHARE_QUANTILES
+
+
+class TestRidgeResponse(StrategyTests):
+    strategy = RIDGE_RESPONSE
 
 
 def test_no_registered_strategy_is_left_out() -> None:

@@ -56,7 +56,8 @@ def test_names_are_strategies_and_strategies_stay_what_they_are() -> None:
     assert named(NEAR) is NEAR
     assert [one.name for one in every()] == [
         "far", "near", "random", "stratified", "kcenter", "typiclust", "kmedoids", "probcover", "kmeanspp", "herding",
-        "uncertainty", "flip_disagreement", "foreground",
+        "uncertainty", "flip_disagreement", "foreground", "foreground_random", "objects", "stratified_entropy",
+        "share_quantiles", "ridge_response",
     ]  # fmt: skip
     with pytest.raises(UnknownNameError, match="did you mean 'kcenter'"):
         named("kcentre")

@@ -17,6 +17,7 @@ QUICK = settings(max_examples=40, deadline=None, derandomize=True)
 EVERY = pytest.mark.parametrize("strategy", every(), ids=lambda one: one.name)
 # Whether the first picks, labelled, and then more are the same as all at once: where nothing but the order decides.
 GOES_ON = {"far", "near", "random", "kcenter", "herding", "uncertainty", "flip_disagreement", "foreground"}
+GOES_ON |= {"foreground_random", "objects", "share_quantiles", "ridge_response"}
 
 
 @st.composite
@@ -31,6 +32,10 @@ def pools(draw: st.DrawFn) -> tuple[dict[str, Any], np.ndarray[Any, Any], int]:
         "uncertainty": draw(column),
         "flip_agreement": draw(column),
         "predicted_foreground": draw(column),
+        "regions": np.stack([np.stack([draw(column) for _ in range(2)], axis=1) for _ in range(3)], axis=2),
+        "foreground_entropy": draw(column),
+        "background_entropy": draw(column),
+        "ridge_response": draw(column),
         "name": [f"{place:02}" for place in draw(st.permutations(range(count)))],
     }
     labelled = np.array(draw(st.lists(st.booleans(), min_size=count, max_size=count)), dtype=np.bool_)
@@ -83,5 +88,6 @@ def test_with_its_picks_labelled_it_goes_on(strategy: Strategy, pool: Any) -> No
     most = picks(strategy, columns, int((~labelled).sum()), labelled)
     known = labelled.copy()
     known[most[: k - 1]] = True
-    if strategy.name != "far" or not labelled.any():  # other labels in far's band may stand for its picks
+    # Other labels in far's band, and among the ranks of shares, may stand for its picks.
+    if strategy.name not in ("far", "share_quantiles") or not labelled.any():
         assert picks(strategy, columns, 1, known) == [most[k - 1]]

@@ -15,7 +15,7 @@ HEADS: Mapping[str, tuple[str, ...]] = {
     "Begin here": ("demo", "assess"),
     "Distance": ("compare", "matrix", "embed", "backbones"),
     "Performance": ("evaluate", "relate", "corrupt", "certify"),
-    "Look, choose and label": ("explore", "select", "labels"),
+    "Look, choose and label": ("explore", "strategies", "select", "labels"),
     "New images as they arrive": ("profile", "score", "check"),
     "Train and predict": ("train", "predict", "adapt", "prompts"),
     "Studies and reports": ("study", "report"),

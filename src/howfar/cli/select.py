@@ -28,9 +28,8 @@ def select(
     strategy: Annotated[
         str,
         typer.Option(
-            help="Choose by far, near, random, stratified, kcenter, typiclust, kmedoids, probcover, kmeanspp, herding, "
-            "uncertainty, flip_disagreement or foreground; the last three read --performance. auto is far where relate says "
-            "that performance falls with distance, else random."
+            help="Choose by far, random, kmedoids or another that howfar strategies lists; some read --performance. auto is "
+            "far where relate says that performance falls with distance, else random."
         ),
     ] = "auto",
     predictions: Annotated[

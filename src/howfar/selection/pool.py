@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, as_features
+from howfar.arrays import LARGEST, Float64Array, as_features
 from howfar.errors import InputError
 
 Mask: TypeAlias = NDArray[np.bool_]
 Positions: TypeAlias = NDArray[np.intp]
 
-NAME, FEATURES = "name", "features"
+NAME, FEATURES, REGIONS = "name", "features", "regions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,8 @@ class Pool:
     labelled
         (n,) whether it has labels already.
     columns
-        What the strategy needs of them: (n,) float64 each, `features` (n, z).
+        What the strategy needs of them: (n,) float64 each, `features` (n, z), `regions` (n, r, f): of at most r predicted
+        regions an image f features each, of which the first, the area, is 0 where there is no such region.
     """
 
     strategy: str
@@ -117,8 +118,19 @@ def _column(values: ArrayLike, name: str, m: int) -> Float64Array:
         column = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"column {name} must be numeric: {error}") from error
+    if name == REGIONS:
+        return _region_features(column, m)
     if column.shape != (m,):
         raise InputError.of(f"column {name}", f"must have shape {(m,)}", column.shape)
+    return column
+
+
+def _region_features(column: Float64Array, m: int) -> Float64Array:
+    if column.ndim != 3 or len(column) != m or 0 in column.shape:
+        raise InputError.of(f"column {REGIONS}", f"must have shape ({m}, regions, features)", column.shape)
+    finite = column[np.isfinite(column)]
+    if len(finite) and np.abs(finite).max() > LARGEST:
+        raise InputError.of(f"column {REGIONS}", f"must lie within ±{LARGEST:g}", float(np.abs(finite).max()), "rescale")
     return column
 
 

@@ -21,14 +21,17 @@ from howfar.io.location import absolute, ready_folder
 from howfar.keywords import SelectOptions
 from howfar.pipeline.pairs import KEPT
 from howfar.protocols import Strategy
+from howfar.relation.label_free_columns import HISTOGRAM
 from howfar.results import Comparison, Pick, Provenance, Relation, Selection
 from howfar.selection import named
 from howfar.selection.pool import FEATURES, NAME
+from howfar.selection.ridge_response import RIDGE
 from howfar.settings import checked, with_options
 from howfar.studies.auto_strategy import AUTO, chosen_strategy, relation_of
 from howfar.studies.first_labels import first_labels
-from howfar.studies.performance.image_performance import signals_at
+from howfar.studies.performance.image_performance import UNTUNED, signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
+from howfar.studies.selection_columns import OF_MAPS, map_columns, missing_in, ridge_column
 
 Labelled: TypeAlias = str | Path | Sequence[str | Path]
 
@@ -39,6 +42,7 @@ SIGNALS = {
     "flip_agreement": ("flip_agreement", " --flipped DIR"),
     "predicted_foreground": ("predicted_foreground", ""),
 }
+EVALUATED = {**SIGNALS, **OF_MAPS}
 
 
 @with_options(SelectOptions)
@@ -66,9 +70,9 @@ def select(
     k
         How many images.
     strategy
-        ``auto``; a registered name (far, near, random, stratified, kcenter, typiclust, kmedoids, probcover, kmeanspp, herding,
-        uncertainty, flip_disagreement, foreground); or a strategy. ``auto`` takes far where `howfar.relate` has said of the run
-        folder that performance falls with distance, else random, which no strategy beat; `Selection.why` says which and why.
+        ``auto``; a registered name (``howfar strategies`` lists them: far, random, kmedoids …); or a strategy. ``auto`` takes
+        far where `howfar.relate` has said of the run folder that performance falls with distance, else random, which no
+        strategy beat; `Selection.why` says which and why.
     predictions
         What the model says of the dataset, for the files that `out` gets: a folder of probability maps, a table of classes
         (.csv, .parquet) or a file of boxes (.json), as for `howfar.evaluate`. It stands there as first labels to correct. By
@@ -79,8 +83,8 @@ def select(
     among
         Names of the images that may be chosen; by default all. Distances stay scaled over the whole dataset.
     performance
-        As for `howfar.relate`: the predictions' entropy, flip agreement and predicted foreground, which the last three
-        strategies read. It needs no masks.
+        As for `howfar.relate`: the predictions' entropy, flip agreement, predicted foreground, histograms and maps, of which
+        some strategies read what they need. It needs no masks.
     out
         A folder to write, as the command does: the list (chosen.txt, chosen.csv), a contact sheet, files for labelling tools
         and selection.json. Images are pointed to; `with_images` copies or links them. What cannot be written (ready-made
@@ -196,10 +200,14 @@ def _columns(
     if FEATURES in strategy.needs:
         columns[FEATURES] = _features(comparison, dataset, images, strategy)
     if performance is not None:
-        columns |= _signals(comparison, dataset, performance)
-    for name in set(strategy.needs) - set(columns):
-        if name in SIGNALS:
-            signal, option = SIGNALS[name]
+        columns |= _signals(comparison, dataset, performance, strategy)
+    if RIDGE in strategy.needs:
+        columns |= ridge_column(images)
+    for name in sorted(set(strategy.needs) - set(columns)):
+        if name == RIDGE:
+            raise InputError(f"the strategy {strategy.name} needs the images of {dataset}, and no file of the run can be read")
+        if name in EVALUATED:
+            signal, option = EVALUATED[name]
             raise InputError(
                 f"the strategy {strategy.name} needs the {signal} of images of {dataset}: pass as performance what howfar "
                 f"evaluate{option} -o FILE writes of {dataset}"
@@ -225,14 +233,18 @@ def _features(comparison: Comparison, dataset: str, images: pd.DataFrame, strate
 
 
 def _signals(
-    comparison: Comparison, dataset: str, performance: Performances | Sequence[Performances]
+    comparison: Comparison, dataset: str, performance: Performances | Sequence[Performances], strategy: Strategy
 ) -> dict[str, NDArray[np.float64]]:
     """Collect the label-free signals of the dataset's images, by the names that strategies use; only what some image has."""
     own, others = split_performances(read_performances(performance), comparison.primary.name, f"evaluate {dataset}")
     threshold = None if own is None else own.scores.get("ods_threshold")
-    signals = signals_at(match(comparison.images, others).rows, threshold)
     in_dataset = (comparison.images["dataset"] == dataset).to_numpy()
-    columns = {name: signals[signal][in_dataset] for name, (signal, _) in SIGNALS.items() if signal in signals}
+    rows = match(comparison.images, others).rows[in_dataset]
+    signals = signals_at(rows, threshold)
+    columns = {name: signals[signal] for name, (signal, _) in SIGNALS.items() if signal in signals}
+    paths = comparison.images["path"][in_dataset].tolist()
+    cut = UNTUNED if threshold is None else threshold
+    columns |= map_columns(strategy.needs, rows, paths, signals.get(HISTOGRAM), cut)
     return {name: values for name, values in columns.items() if np.isfinite(values).any()}
 
 
@@ -263,9 +275,9 @@ def _picks(
 
 def _notes(columns: dict[str, NDArray[Any]], strategy: Strategy, strangers: int, dataset: str) -> Iterator[str]:
     for name in strategy.needs:
-        lacking = int((~np.isfinite(columns[name])).sum()) if columns[name].ndim == 1 else 0
+        lacking = missing_in(columns[name])
         if lacking:
-            signal = SIGNALS.get(name, (name,))[0]
+            signal = EVALUATED.get(name, (name,))[0]
             yield f"{lacking} of {len(columns[name])} images of {dataset} have no {signal}: they cannot be chosen"
     if strangers:
         noun, verb = ("entry", "is") if strangers == 1 else ("entries", "are")

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from howfar.errors import InputError
-from howfar.selection.pool import FEATURES, NAME
+from howfar.selection.pool import FEATURES, NAME, REGIONS
 
 _NO_COUNTS: tuple[Any, ...] = (0, -1, 1.5, "2", None, True)
 
@@ -55,6 +55,10 @@ class StrategyTests:
             "uncertainty": rng.uniform(0.0, 0.69, count),
             "flip_agreement": rng.uniform(0.5, 1.0, count),
             "predicted_foreground": rng.uniform(0.001, 0.2, count),
+            REGIONS: rng.uniform(0.001, 1.0, (count, 3, 4)) * (rng.uniform(size=(count, 3, 1)) < 0.6),
+            "foreground_entropy": rng.uniform(0.0, 0.1, count),
+            "background_entropy": rng.uniform(0.0, 0.3, count),
+            "ridge_response": rng.uniform(0.0, 0.2, count),
         }
         return {NAME: [f"{number:04}.png" for number in rng.permutation(count)], **{name: values[name] for name in self.needs}}
 

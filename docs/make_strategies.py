@@ -1,0 +1,80 @@
+"""Write what benchmarks/results/bakeoff.json shows of the strategies into the package and into docs/concepts/selection.md.
+
+The package has no benchmarks, so `howfar strategies` reads src/howfar/selection/evidence.json, which is made here. With --check
+nothing is written, and it fails where a file is not current.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+RECORD = HERE.parent / "benchmarks" / "results" / "bakeoff.json"
+EVIDENCE = HERE.parent / "src" / "howfar" / "selection" / "evidence.json"
+PAGE = HERE / "concepts" / "selection.md"
+BEGIN, END = "<!-- made by docs/make_strategies.py: begin -->", "<!-- made by docs/make_strategies.py: end -->"
+
+
+def taken(record: Mapping[str, Any]) -> str:
+    """Take from a record what is said of strategies, as a JSON document."""
+    results = record["results"]
+    settings = results["settings"]
+    model = {row["model"]: row for row in results["models"]}
+    pooled = [row for row in results["gains"] if row["dataset"] == "all" and row["over_random"] is not None]
+    kept = {
+        "shots": max(settings["shots"]),
+        "sites": sorted({row["dataset"] for row in results["scores"]}),
+        "way": settings.get("way", "retrain"),
+        "seeds": len(settings["seeds"]),
+        "random_seeds": len(settings["seeds"]) + len(settings["random_seeds"]),
+        "strategies": {
+            model[row["model"]]["strategy"]: {
+                "over_random": round(row["over_random"], 4),
+                "low": round(row["over_random_low"], 4),
+                "high": round(row["over_random_high"], 4),
+                "beats_random": bool(row["beats_random"]),
+            }
+            for row in pooled
+            if model[row["model"]]["shots"] == max(settings["shots"]) and not model[row["model"]]["background"]
+        },
+    }
+    return json.dumps(kept, indent=1) + "\n"
+
+
+def listed() -> str:
+    """Write the list of strategies and what the record shows of each, as the command does."""
+    from howfar.selection import every
+    from howfar.selection.evidence import evidence, summary
+
+    rows = [f"| `{strategy.name}` | {evidence(strategy.name).line.replace('-', '−')} |" for strategy in every()]
+    return "\n".join([BEGIN, "", summary(), "", "| name | against random |", "|---|---|", *rows, "", END])
+
+
+def page(text: str) -> str:
+    """Put the list in its place on the page."""
+    before, _, rest = text.partition(BEGIN)
+    return before + listed() + rest.partition(END)[2]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only compare with the files that are there")
+    check = parser.parse_args().check
+    for file in (EVIDENCE, PAGE):
+        # The page reads the first file, so it comes after it.
+        text = taken(json.loads(RECORD.read_text("utf-8"))) if file == EVIDENCE else page(PAGE.read_text("utf-8"))
+        if check and (not file.is_file() or file.read_text(encoding="utf-8") != text):
+            print(f"{file.relative_to(HERE.parent)} is not current: run python docs/make_strategies.py", file=sys.stderr)
+            return 1
+        if not check:
+            file.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
