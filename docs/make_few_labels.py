@@ -18,14 +18,14 @@ TITLES = {"unetplusplus": "UNet++", "deepcrack": "DeepCrack", "frozen": "Frozen 
 GROUNDS = {"cracks": "cracks", "vessels": "vessels of the eye"}
 
 
-def gain(value: Mapping[str, float] | None) -> str:
-    """Format a gain with its interval; bold where that lies above 0."""
+def gain(value: Mapping[str, float] | None, sure: bool = True) -> str:
+    """Format a gain with its interval; bold where that lies above 0 and is of several trainings."""
     if value is None:
         return "–"
     if value["low"] == value["high"] == value["mean"] == 0:
         return "0"
     text = f"{value['mean']:+.3f} [{value['low']:+.3f}, {value['high']:+.3f}]".replace("-", "−")
-    return f"**{text}**" if value["low"] > 0 else text
+    return f"**{text}**" if value["low"] > 0 and sure else text
 
 
 def change(value: Mapping[str, float] | None) -> str:
@@ -66,7 +66,9 @@ def page(record: Mapping[str, Any]) -> str:
         f"with Python {record['python']} and torch {libraries['torch']}."
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(models=models, title=title, columns=columns, made=made)
+    return template.render(
+        models=models, title=title, columns=columns, made=made, vessels=any("vessels" in name for name in models)
+    )
 
 
 def main() -> int:

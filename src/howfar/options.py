@@ -280,7 +280,10 @@ Holdout = Annotated[float, Option(0.1, "Hold out this share of the photographs, 
 Patience = Annotated[_Count, Option(None, "Stop after this many epochs without a better held-out ODS.", _POSITIVE)]
 Keep = Annotated[Literal["best", "last"], Option("best", "Keep the weights of the best epoch by held-out ODS, or of the last.")]
 TrainingSteps = Annotated[
-    _Count, Option(None, "Learn in so many steps in all, spread over the epochs, however many images there are.", _POSITIVE)
+    _Count,
+    Option(
+        None, "Learn in so many steps in all, spread over the epochs, however many images there are.", {"gt": 0, "lt": 2**31}
+    ),
 ]
 Balance = Annotated[
     _Number, Option(None, "Let added images be this share of every batch; by default their natural one.", {"gt": 0, "lt": 1})

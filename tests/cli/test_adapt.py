@@ -38,7 +38,7 @@ def test_the_table_the_verdict_and_the_folder_are_printed(
     found = Adaptation.load(tmp_path / "study")
     lines = stdout.splitlines()
     assert lines[0] == found.caption()
-    assert [line.split()[0] for line in lines[2:5]] == ["M", "far-1", "random-1"]
+    assert [line.split()[0] for line in lines[2:6]] == ["M", "norm", "far-1", "random-1"]
     assert found.verdict()
     assert found.verdict() in " ".join(stdout.split())
     assert lines[-2:] == [f"study: {tmp_path / 'study'}", f"report: {tmp_path / 'study' / 'report.html'}"]

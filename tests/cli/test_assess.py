@@ -51,7 +51,7 @@ def test_json_is_one_document_with_an_answer_for_each_site(
     places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("howfar.studies.assessment.assess.draw", lambda *_, **__: None)
-    monkeypatch.setattr("howfar.studies.distance.write_run", lambda result, folder: result.save(folder))
+    monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
     assert run([*arguments(places, tmp_path / "run"), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [site["dataset"] for site in document["sites"]] == list(SITES)
@@ -100,4 +100,4 @@ def test_neither_maps_nor_model_or_both_is_one_line(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1
-    assert "model and predictions" in captured.err
+    assert "--model and --predictions" in captured.err

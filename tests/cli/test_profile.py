@@ -186,7 +186,7 @@ def test_a_reader_that_leaves_early_is_no_failure(file: Path, demo_folders: list
         (["score", "{file}", "{absent}"], 2, ["nothing at"]),
         (["score", "{file}", "{site}", "--estimator", "mean"], 2, ["holds no estimators"]),
         (["score", "{file}", "{site}", "--predictions", "{site}"], 2, ["holds no estimators"]),
-        (["score", "{file}", "{site}", "--batch-size", "0"], 2, ["batch_size"]),
+        (["score", "{file}", "{site}", "--batch-size", "0"], 2, ["batch-size"]),
         (["score", "{file}", "{site}", "--device", "cuda"], 2, ["colour_moments takes no device"]),
         (["profile", "{site}"], 2, ["--out"]),
         (["profile", "{site}", "-o", "{text}/below.howfar"], 2, ["out must be a folder that can be made"]),

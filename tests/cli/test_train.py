@@ -88,7 +88,7 @@ def test_every_option_reaches_the_training(roads: Path, out: Path, tmp_path: Pat
     code, _, err = howfar(capsys, roads, "-o", out, *TINY, *spelt, *more)
     assert code == 0, err
     card = Checkpoint.load(out).card
-    assert dict(card.settings) == {**chosen, "augment": False}
+    assert dict(card.settings) == {**chosen, "augment": False, "steps": None, "balance": None, "rescale": 0.0, "tune": "all"}
     assert card.options == {"width": 4}
     assert card.data["extra"] == ["site/0002.jpg", "bare/1.png"]
     # All eight are tiles of the photograph "00": one photograph stays, and none is held out.
@@ -261,3 +261,20 @@ def test_what_a_way_lacks_is_one_line(
     assert line in err
     assert len(err.strip().splitlines()) == 1
     assert not out.exists()
+
+
+def test_a_file_that_is_no_checkpoint_and_the_start_itself_are_not_replaced(
+    roads: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    photo = tmp_path / "photo.safetensors"
+    Image.new("RGB", (4, 4)).save(photo, format="png")
+    before = photo.read_bytes(), model.read_bytes()
+    code, _, err = howfar(capsys, roads, "-o", photo, *TINY, "--epochs", "1")
+    assert (code, photo.read_bytes()) == (2, before[0])
+    assert "--out must be new, or a checkpoint of howfar train to replace" in err
+    for more in ((), ("--way", "norm", "--site", roads)):
+        code, _, err = howfar(capsys, roads, "-o", model, *(TINY if not more else ()), "--start", model, *more)
+        assert code == 2
+        assert "must not be the checkpoint that training begins with" in err
+    assert model.read_bytes() == before[1]

@@ -205,7 +205,9 @@ def test_a_study_goes_on_from_the_models_of_before(old: Path, monkeypatch: pytes
     monkeypatch.setattr("howfar.studies.adaptation.models.fit", fit)
     assert run([*COMMANDS["adapt"]]) == 0
     before = EXPECTED["results"]["adaptation"]["document"]
-    assert_holds(Adaptation.load("adaptation").to_dict()["gains"], before["gains"])
+    # A model without labels is a row of every study now.
+    gains = [row for row in Adaptation.load("adaptation").to_dict()["gains"] if row["model"] != "norm"]
+    assert_holds(gains, before["gains"])
 
 
 @pytest.mark.parametrize("folder", ["run", "run-backbones", "matrix", "adaptation", "prompting"])

@@ -97,7 +97,7 @@ def test_each_segmenter_is_adapted_in_a_folder_of_its_name(gain: Adaptations, do
     for name, each in gain.runs().items():
         card = Checkpoint.load(folder / "mine/gain" / name / "models/seed0/M.safetensors").card
         assert (card.segmenter, dict(card.options)) == ("deepcrack", dict(each.settings["options"]))
-        assert set(each.models["model"]) == {"M", "far-1", "far-2", "far-2-B2"}
+        assert set(each.models["model"]) == {"M", "norm", "far-1", "far-2", "far-2-B2"}
         maps = [folder / "mine/gain" / name / str(file) for file in each.images["map"]]
         assert maps
         assert all(file.is_file() for file in maps)

@@ -11,6 +11,7 @@ from howfar.errors import InputError
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.added_images import Added, added_examples, check_new
 from howfar.training.image_mask_pairs import examples_of
+from howfar.training.train import check_out
 
 
 def adapt_model(
@@ -75,6 +76,8 @@ def adapt_model(
     unlabelled = _images(site, "site") if site is not None else _site_of(add) if picks else None
     if state is None and out is None:
         raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
+    if out is not None:
+        check_out(out, None if isinstance(model, Checkpoint) else model)
     folder = Path(state) if state is not None else Path(f"{out}.state")
     hidden = None if unlabelled is None else unlabelled.without_masks()
     found = adapted(checkpoint, way, Given(examples, hidden, picks, folder, tiled, device, workers, progress))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from howfar.data.json_text import parsed
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
 from howfar.printable import printable
@@ -25,7 +25,7 @@ def read_boxes(path: str | Path, what: str = "predictions") -> dict[str, dict[st
     if not file.is_file():
         raise MissingPathError(f"no file of {what} at {file}: check the path")
     try:
-        document = json.loads(file.read_text(encoding="utf-8-sig"))
+        document = parsed(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} is not readable JSON ({one_line(error, 120)}): write {what} as {FORM}") from error
     if not isinstance(document, list) or not document:

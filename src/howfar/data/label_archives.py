@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from howfar.data.prediction_matching import unshared
 from howfar.data.read import read_bytes
@@ -21,6 +21,8 @@ LAYOUTS = {
     "cvat": ("annotations.xml", "images"),
 }
 """Where annotations and images lie within an archive of each kind (docs.cvat.ai, dataset formats)."""
+COMMENT, MARK = b"written by howfar", ".written-by-howfar"
+"""What an archive, or a folder in the place of one, has that howfar wrote: only such are ever removed or replaced."""
 
 
 def write_archive(kind: str, text: str, images: Mapping[str, str], folder: Path, how: Images) -> Path:
@@ -53,6 +55,7 @@ def write_archive(kind: str, text: str, images: Mapping[str, str], folder: Path,
             put(images[name], root / path, "link")
         (root / place).parent.mkdir(parents=True, exist_ok=True)
         replace_text(root / place, text)
+        (root / MARK).touch()
         return root
 
     def pack(path: Path) -> None:
@@ -60,20 +63,38 @@ def write_archive(kind: str, text: str, images: Mapping[str, str], folder: Path,
             archive.writestr(place, text, ZIP_DEFLATED)
             for name, inside in places.items():
                 archive.writestr(str(inside), _bytes(images[name]))
+            archive.comment = COMMENT
 
+    check_archive(kind, folder)
     replace(folder / f"{kind}.zip", pack)
     return folder / f"{kind}.zip"
 
 
 def remove_archive(kind: str, folder: Path) -> None:
-    """Remove what an earlier `write_archive` wrote; a folder that is none of its own stays and raises `InputError`."""
+    """Remove what an earlier `write_archive` wrote; what it did not write stays, and raises `InputError`."""
+    check_archive(kind, folder)
     (folder / f"{kind}.zip").unlink(missing_ok=True)
-    root = folder / kind
-    if not root.exists():
-        return
-    if root.is_symlink() or not (root / LAYOUTS[kind][0]).is_file():
+    if (folder / kind).exists():
+        shutil.rmtree(folder / kind)
+
+
+def check_archive(kind: str, folder: Path) -> None:
+    """Raise `InputError` where an archive, or a folder of its name, lies there that howfar did not write."""
+    packed, root = folder / f"{kind}.zip", folder / kind
+    if packed.exists() and not _is_own(packed):
+        raise InputError.of(
+            "out", f"must hold no {packed.name} that howfar did not write", str(packed), "choose another folder"
+        )
+    if (root.exists() or root.is_symlink()) and (root.is_symlink() or not (root / MARK).is_file()):
         raise InputError.of("out", f"must hold no folder {kind} of another kind", str(root), "choose another folder")
-    shutil.rmtree(root)
+
+
+def _is_own(packed: Path) -> bool:
+    try:
+        with ZipFile(packed) as archive:
+            return archive.comment == COMMENT
+    except (OSError, BadZipFile):
+        return False
 
 
 def put(source: Path | str, target: Path, how: Images) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from howfar.data import Dataset, parse
-from howfar.errors import InputError
+from howfar.errors import HowfarError, InputError
 from howfar.io.checkpoint import remove_abandoned
 from howfar.keywords import TrainOptions, TrainSettings
 from howfar.memory import within
@@ -88,8 +88,8 @@ def train(
         group=given["group"],
     )
     family.checked(task.options)
-    if out is not None and Path(out).is_dir():
-        raise InputError.of("out", "must be a file, not a folder", str(out))
+    if out is not None:
+        check_out(out, start)
     if state is None and out is None:
         raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
     check_new(added, (*examples, *blank))
@@ -101,6 +101,22 @@ def train(
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
     return checkpoint
+
+
+def check_out(out: str | Path, start: Checkpoint | str | Path | None) -> None:
+    """Refuse to replace a folder, a file that is no checkpoint of howfar's, or the checkpoint that training begins with."""
+    path = Path(out)
+    if path.is_dir():
+        raise InputError.of("out", "must be a file, not a folder", str(out))
+    if not path.exists():
+        return
+    if isinstance(start, (str, Path)) and Path(start).exists() and path.samefile(start):
+        raise InputError.of("out", "must not be the checkpoint that training begins with", str(out), "choose another file")
+    try:
+        Checkpoint.load(path)
+    except HowfarError:
+        rule = "must be new, or a checkpoint of howfar train to replace"
+        raise InputError.of("out", rule, str(out), "choose another file") from None
 
 
 def _dataset(argument: Dataset | str | Path) -> Dataset:

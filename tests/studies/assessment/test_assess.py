@@ -32,7 +32,7 @@ SITES = ("near", "mid", "far", "new", "walls")
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages take seconds to draw, and have tests of their own."""
     monkeypatch.setattr(module, "draw", lambda *_, **__: None)
-    monkeypatch.setattr("howfar.studies.distance.write_run", lambda result, folder: result.save(folder))
+    monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
 
 
 def made(places: Path, out: Path, sites: Sequence[str] = SITES, **given: Any) -> Assessment:

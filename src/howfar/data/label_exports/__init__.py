@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import lzma
 import zlib
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
+from howfar.data.json_text import parsed
 from howfar.data.label_exports.coco import read_coco
 from howfar.data.label_exports.cvat import read_cvat
 from howfar.data.label_exports.label_studio import read_label_studio
@@ -63,7 +63,7 @@ def read_export(path: Path) -> Export:
     if suffix == ".xml":
         return read_cvat(ElementTree.parse(path if data is None else io.BytesIO(data)).getroot())
     text = path.read_text(encoding="utf-8-sig") if data is None else data.decode("utf-8-sig")
-    document: Any = json.loads(text)
+    document: Any = parsed(text)
     return read_label_studio(document) if isinstance(document, list) else read_coco(document)
 
 

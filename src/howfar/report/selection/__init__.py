@@ -14,11 +14,11 @@ from howfar.data.class_labelling import class_choices, class_tags
 from howfar.data.first_labels import FirstLabels
 from howfar.data.image_list import list_line
 from howfar.data.images import size
-from howfar.data.label_archives import Images, kept_below, remove_archive, write_archive
+from howfar.data.label_archives import Images, check_archive, kept_below, remove_archive, write_archive
 from howfar.data.label_studio_interface import label_studio_interface
 from howfar.data.labelling import CATEGORY, Picture, coco, cvat, label_studio
 from howfar.data.read import is_member
-from howfar.errors import ImageError
+from howfar.errors import HowfarError, ImageError, InputError
 from howfar.figures.contact_sheet import contact_sheet
 from howfar.io.atomic import replace, replace_text
 from howfar.printable import cell
@@ -50,6 +50,9 @@ def write_selection(
         "none" points to the images; "copy" and "link" make archives of the images with their annotations.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _check_replaced(folder)
+    for kind in ARCHIVES:
+        check_archive(kind, folder)
     for kind in ARCHIVES:
         remove_archive(kind, folder)
     for name in FILES:
@@ -59,6 +62,18 @@ def write_selection(
     remarks += tuple(_write_pictures(selection, folder, first or FirstLabels(), with_images))
     selection.save(folder)
     return remarks
+
+
+def _check_replaced(folder: Path) -> None:
+    """Raise `InputError` where files would be replaced that are no earlier selection's."""
+    there = [name for name in FILES if (folder / name).exists()]
+    if not there:
+        return
+    try:
+        Selection.load(folder)
+    except HowfarError:
+        rule = f"must be a folder without {there[0]}, or that of an earlier selection"
+        raise InputError.of("out", rule, str(folder), "choose another folder") from None
 
 
 def write_list_file(paths: Sequence[str], folder: Path) -> Iterator[str]:

@@ -68,12 +68,13 @@ class Preparation:
         where neither a site is labelled nor corrupted sets can be made.
         """
         held_out, notes = self._held_out(labelled_part(primary))
+        sites, further = self._fair(sites)
         maps = self._source().of([held_out, *sites])
         # What a model could not read has no map; it is listed among the files that were skipped.
         partial = self.given["partial"] or self.model is not None
         scoring = Scoring(self.run, self.given["tolerance"], partial, self.given["progress"])
         own = scoring.own(held_out, maps[0])
-        parts = Parts(own, tuple(scoring.others(sites, maps[1:], own)), None, notes)
+        parts = Parts(own, tuple(scoring.others(sites, maps[1:], own)), None, (*notes, *further))
         if self.model is not None and self.given["corrupted"] and parts.labelled < ENOUGH:
             return replace(parts, corrupted=self._corrupted(held_out))
         if not parts.labelled:
@@ -107,6 +108,25 @@ class Preparation:
         seen = Seen.of(primary, card, group=self.given["group"])
         unseen = replace(seen.unseen(primary), skipped=primary.skipped)
         return drawn(unseen, limit, seed), tuple(_left_out(primary.name, seen))
+
+    def _fair(self, sites: Sequence[Dataset]) -> tuple[list[Dataset], tuple[str, ...]]:
+        """Hide the masks of site images that the model learnt from, and say so, and what it was adapted to."""
+        card = None if self.model is None else self.model.card
+        if card is None:
+            return list(sites), ()
+        from howfar.pipeline.norm_adaptation import ADAPTED, WARNING  # with torch, which given maps do not need
+
+        adapted = card.data.get(ADAPTED)
+        notes = [] if adapted is None else [WARNING.format(adapted["dataset"])]
+        fair = []
+        for site in sites:
+            seen = Seen.of(site, card)
+            known = seen.contents | {name for name, _ in seen.tiles}
+            items = tuple(replace(item, mask=None) if item.name in known else item for item in site.items)
+            fair.append(replace(site, items=items))
+            if known:
+                notes.append(f"{len(known)} images of {site.name} were not scored: the model learnt from them.")
+        return fair, tuple(notes)
 
     def _corrupted(self, held_out: Dataset) -> CorruptedSets:
         from howfar.studies.corruption.corrupt import corrupt
