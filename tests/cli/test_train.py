@@ -234,8 +234,12 @@ def test_a_way_without_labels_needs_only_the_site(
     roads: Path, model: Path, added: str, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site = added.rpartition(":")[0]
-    code, _, err = howfar(capsys, roads, "-o", out, "--start", model, "--way", "norm", "--site", site)
+    code, shown, err = howfar(capsys, roads, "-o", out, "--start", model, "--way", "norm", "--site", site)
     assert code == 0, err
+    lines = shown.splitlines()
+    assert lines[0] == "Checkpoint of deepcrack, 32 px, adapted to site by norm, no label"
+    assert "its confidence no longer tells its performance" in " ".join(lines[1:])
+    assert "epoch" not in shown
     assert Checkpoint.load(out).card.data["adapted"]["labels"] == 0
 
 

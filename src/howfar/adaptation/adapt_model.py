@@ -63,17 +63,17 @@ def adapt_model(
         An unknown way, one that needs labels or images that are not given, a dataset without masks, images that M was not
         trained by but holds out, or what the way itself refuses.
     """
-    steps_of(way)
+    reads = any(step.needs == "images" for step in steps_of(way))
     checkpoint = model if isinstance(model, Checkpoint) else Checkpoint.load(model)
     own = _images(primary, "primary")
     examples = examples_of(own, checkpoint.card.data.get("group"))
     picks = added_examples(add)
     check_new(picks, examples)
     names = sorted({pick.dataset for pick in picks})
-    if site is None and len(names) > 1:
+    if site is None and reads and len(names) > 1:
         rule = "must be given where images of several datasets are added"
         raise InputError.of("site", rule, ", ".join(names), "pass the one to adapt to")
-    unlabelled = _images(site, "site") if site is not None else _site_of(add) if picks else None
+    unlabelled = _images(site, "site") if site is not None else _site_of(add) if picks and reads else None
     if state is None and out is None:
         raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
     if out is not None:

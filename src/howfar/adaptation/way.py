@@ -53,7 +53,7 @@ class Given:
     @property
     def name(self) -> str:
         """Name the site."""
-        return self.site.name if self.site is not None else self.picks[0].dataset
+        return self.site.name if self.site is not None else ", ".join(dict.fromkeys(pick.dataset for pick in self.picks))
 
 
 @dataclass(frozen=True)

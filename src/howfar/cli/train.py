@@ -99,10 +99,26 @@ def _adapted(
     return adapt_model(start, primary, out, way=way, add=add, site=site, **place)
 
 
+def _adapted_line(checkpoint: Checkpoint) -> str:
+    """Say to what a checkpoint was adapted, by which way and how many labels."""
+    entry, card = checkpoint.card.data["adapted"], checkpoint.card
+    count = int(entry.get("labels", 0))
+    labels = "no label" if not count else "1 label" if count == 1 else f"{count} labels"
+    return f"Checkpoint of {card.segmenter}, {card.size} px, adapted to {entry['dataset']} by {entry['way']}, {labels}"
+
+
 def _show(checkpoint: Checkpoint, out: Path) -> None:
     """Print how the epochs went, and where the checkpoint lies."""
     to = console()
-    to.print(repr(checkpoint), style="bold", markup=False)
+    adapted = checkpoint.card.data.get("adapted")
+    to.print(_adapted_line(checkpoint) if adapted else repr(checkpoint), style="bold", markup=False)
+    if adapted:
+        from howfar.pipeline.norm_adaptation import WARNING
+
+        to.print(f"note: {WARNING.format(adapted['dataset'])}", markup=False)
+    if adapted and adapted["way"] == "norm":
+        print_paths(to, {"checkpoint": out})
+        return
     numbers = (("loss", 3), ("ods", 3), ("threshold", 2))
     rows = [
         (str(epoch["epoch"]), *(format_number(epoch.get(name), digits) for name, digits in numbers))

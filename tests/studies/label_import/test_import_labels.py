@@ -68,12 +68,18 @@ WRITERS: dict[str, Callable[..., Path]] = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@pytest.mark.parametrize("given", ["selection", "chosen.csv", "folder"])
+@pytest.mark.parametrize("given", ["selection", "chosen.csv", "certify's folder", "folder"])
 def test_masks_of_every_tool_become_a_dataset(name: str, given: str, site: Path, selected: Path, tmp_path: Path) -> None:
     file = WRITERS[name](MASKS, "Riß", tmp_path / name)
-    listed = pd.DataFrame({"image": [str(site / "images" / name) for name in NAMES], "name": NAMES})
-    listed.to_csv(tmp_path / "chosen.csv", index=False)
-    images = {"selection": selected, "chosen.csv": tmp_path / "chosen.csv", "folder": site}[given]
+    listed, beside = (
+        pd.DataFrame({"image": [str(site / "images" / name) for name in NAMES], "name": NAMES}),
+        tmp_path / "beside",
+    )
+    beside.mkdir()
+    listed.to_csv(beside / "chosen.csv", index=False)
+    Image.new("RGB", (4, 4)).save(beside / "contact_sheet.png")
+    places = {"selection": selected, "chosen.csv": beside / "chosen.csv", "certify's folder": beside, "folder": site}
+    images = places[given]
     done = howfar.import_labels(file, images, tmp_path / "out")
     assert masks_at(tmp_path / "out") == WANTED
     assert {one.image: one.marks for one in done.images} == dict.fromkeys(NAMES, 1)

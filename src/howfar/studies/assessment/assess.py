@@ -159,6 +159,7 @@ def _compared(
 
 def _commands(read: Sequence[Dataset], sources: Mapping[str, str], model: Any, prepared: Preparation) -> Commands:
     named = {dataset.name: f"{dataset.name}={sources.get(dataset.name, dataset.name)}" for dataset in read}
+    card = None if prepared.model is None else prepared.model.card
     return Commands(
         primary=named[read[0].name],
         sites={dataset.name: named[dataset.name] for dataset in read[1:]},
@@ -167,6 +168,7 @@ def _commands(read: Sequence[Dataset], sources: Mapping[str, str], model: Any, p
         run=Path(os.path.normpath(prepared.run)),
         tiled=prepared.model is not None and prepared.model.predictor.tiled,
         seed=prepared.given["seed"],
+        segmenter="unetplusplus" if card is None else card.segmenter,
     )
 
 

@@ -47,6 +47,8 @@ class Commands:
         Options by which a foreign network is fed and read.
     chosen
         The further options of the assessment that differ from their defaults, backbone and store among them.
+    segmenter
+        The architecture of the model, where it is a checkpoint of howfar train.
     """
 
     primary: str
@@ -59,6 +61,7 @@ class Commands:
     scored: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
+    segmenter: str = "unetplusplus"
 
     def certify(self, site: str, count: int) -> str:
         """Write the command that measures a site by a few labels."""
@@ -91,7 +94,8 @@ class Commands:
 
     def adapt(self, site: str) -> str:
         """Write the command that trains on a few labelled images of a site and measures what that is worth."""
-        chosen = ("--model", "unetplusplus", "--shots", SHOTS, "--out", f"{self.run}-adapted")
+        # Going on from the model did best of what was measured (docs/few-labels.md).
+        chosen = ("--model", self.segmenter, "--way", "finetune", "--shots", SHOTS, "--out", f"{self.run}-adapted")
         return _command("howfar", "adapt", self.primary, self.sites[site], *chosen)
 
     def check(self, site: str) -> str:

@@ -51,7 +51,9 @@ def site_of(images: Any, task: str | None, names: Named) -> Site:
         named = label_names(names, task)
         named = named if named.given else LabelNames(selection.label_names)
         return Site(Dataset(selection.dataset, items), _checked(task), named, _begun(folder / _HANDED_OVER))
-    dataset = parse(images)
+    # The folder that howfar certify wrote has its images in the same list, beside pictures that are none of the site's.
+    listed = None if folder is None else folder / "chosen.csv"
+    dataset = parse(listed if listed is not None and listed.is_file() else images)
     if not isinstance(dataset, Dataset):
         raise InputError.of("images", "must be images, not embeddings", dataset.name)
     task = _checked(task or TASKS[0])
