@@ -136,10 +136,19 @@ def from_brush(stream: Sequence[int], height: int, width: int) -> NDArray[np.boo
     return np.asarray(values.reshape(height, width, CHANNELS)[..., -1] > 127)
 
 
+_MOST_BYTES = 8
+"""A value of a brush takes no more bytes than this, itself and the head of a run of its own together."""
+
+
 def _read_brush(data: bytes, values: NDArray[np.uint8]) -> None:
     """Fill `values` from a brush's stream of bits."""
+    total = int.from_bytes(data[:4], "big")
+    if total != len(values):
+        raise ValueError(f"{total // CHANNELS} pixels, and the image has {len(values) // CHANNELS}")
+    if len(data) > _MOST_BYTES * (total + 16):
+        raise ValueError(f"{len(data)} bytes are more than any brush of {total // CHANNELS} pixels takes")
     bits = "".join(f"{byte:08b}" for byte in data)
-    place = 0
+    place = 32
 
     def take(count: int) -> int:
         nonlocal place
@@ -147,9 +156,6 @@ def _read_brush(data: bytes, values: NDArray[np.uint8]) -> None:
         place += count
         return int(part, 2)
 
-    total = take(32)
-    if total != len(values):
-        raise ValueError(f"{total // CHANNELS} pixels, and the image has {len(values) // CHANNELS}")
     word = take(5) + 1
     sizes = [take(4) + 1 for _ in range(4)]
     start = 0

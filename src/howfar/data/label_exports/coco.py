@@ -14,6 +14,7 @@ from howfar.errors import InputError
 def read_coco(document: Mapping[str, Any]) -> Export:
     """Read a COCO document; it never says whether somebody looked at an image without annotations."""
     check_ids(document["images"], "images")
+    check_ids(document.get("categories", []), "categories")
     images = {image["id"]: image for image in document["images"]}
     categories = {category["id"]: str(category["name"]) for category in document.get("categories", [])}
     marks: dict[Any, list[Mark]] = {number: [] for number in images}

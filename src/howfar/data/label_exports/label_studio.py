@@ -71,8 +71,16 @@ def _shape(result: Mapping[str, Any]) -> NDArray[np.bool_]:
 
 def _corners(result: Mapping[str, Any]) -> Corners:
     (width, height), value = _size(result), result["value"]
-    left, top = value["x"] * width / 100, value["y"] * height / 100
-    return left, top, left + value["width"] * width / 100, top + value["height"] * height / 100
+    x, y, across, down = (_number(value[name]) for name in ("x", "y", "width", "height"))
+    left, top = x * width / 100, y * height / 100
+    return left, top, left + across * width / 100, top + down * height / 100
+
+
+def _number(value: Any) -> float:
+    # A text would be repeated as often as the image is wide.
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputError.of("side of a rectangle", "must be a number", value)
+    return float(value)
 
 
 def _upright(result: Mapping[str, Any]) -> Corners | None:

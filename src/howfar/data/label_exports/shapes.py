@@ -32,7 +32,7 @@ def polygon(points: Sequence[tuple[float, float]], height: int, width: int) -> N
     """Fill a polygon given by its corners (x, y) in pixels."""
     canvas = Image.new("1", blank(height, width).shape[::-1])
     ImageDraw.Draw(canvas).polygon(checked_points(points, height, width), fill=1, outline=1)
-    return np.asarray(canvas)
+    return _covering(np.asarray(canvas), "polygon", points)
 
 
 def rectangle(
@@ -50,6 +50,14 @@ def rectangle(
         return polygon([(corner.real, corner.imag) for corner in corners], height, width)
     shape = blank(height, width)
     shape[max(round(top), 0) : max(round(bottom), 0), max(round(left), 0) : max(round(right), 0)] = True
+    return _covering(shape, "box", sides)
+
+
+def _covering(shape: NDArray[np.bool_], what: str, corners: Sequence[Any]) -> NDArray[np.bool_]:
+    """Refuse a shape that covers nothing, which would turn a mark into "nothing there"."""
+    if not shape.any():
+        height, width = shape.shape
+        raise InputError.of(what, f"must cover a pixel of its image of {width} × {height}", list(corners), "draw it anew")
     return shape
 
 
