@@ -157,8 +157,8 @@ def test_selftrain_learns_from_its_own_masks_and_leaves_labelled_images_their_la
     names = card.data["extra"]
     assert names[:2] == ["site/0001.jpg", "site/0002.jpg"]
     assert len(names) == len(set(names))
-    written = list((tmp_path / "pseudo-masks").iterdir())
-    assert len(written) == len(names) - 2 > 0
+    assert len(names) > 2
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("way", ["finetune + norm", "norm"])

@@ -91,3 +91,13 @@ def test_bad_input_is_one_clear_line_and_exit_2(
     assert err.startswith("howfar: ")
     for word in words:
         assert word in err
+
+
+@pytest.mark.parametrize("command", [["labels", "import", "x.json", "--images", "x"], ["train", "x"], ["adapt", "x", "y"]])
+def test_results_never_go_to_a_folder_that_is_called_as_a_url(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run([*command, "--out", "s3://bucket/w.safetensors"]) == 2
+    assert "on this machine" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

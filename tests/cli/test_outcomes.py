@@ -142,3 +142,8 @@ def test_a_reader_that_ends_is_no_error() -> None:
     with os.fdopen(writing, "wb") as pipe:
         done = subprocess.run([HOWFAR, "backbones", "--json"], stdout=pipe, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_stdout_that_the_caller_closed_is_no_fault() -> None:
+    done = subprocess.run([HOWFAR, "backbones"], stderr=subprocess.PIPE, text=True, preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (0, "")

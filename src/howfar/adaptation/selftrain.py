@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,9 @@ def selftrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
     if not kept:
         raise InputError.of("way", "needs images in which the model finds foreground", "selftrain", "label some, or pass norm")
     labelled = {content_hash(read_bytes(pick.path)) for pick in given.picks}
-    pseudo = tuple(_example(view, given) for view in kept if view.content not in labelled)
-    return trained_on(checkpoint, given, (*given.picks, *pseudo))
+    with TemporaryDirectory(prefix="howfar-pseudo-masks-") as folder:
+        pseudo = tuple(_example(view, given.site, Path(folder)) for view in kept if view.content not in labelled)
+        return trained_on(checkpoint, given, (*given.picks, *pseudo))
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,11 @@ def _views(checkpoint: Checkpoint, site: Dataset, given: Given) -> list[_View]:
     return views
 
 
-def _example(view: _View, given: Given) -> Example:
-    """Write a pseudo-mask beside the state of the training, and make an example of it."""
-    assert given.site is not None  # `AdaptationWay.check` asks for it
-    file: Path = given.folder / "pseudo-masks" / f"{view.content.split(':')[-1]}.png"
-    file.parent.mkdir(parents=True, exist_ok=True)
+def _example(view: _View, site: Dataset, folder: Path) -> Example:
+    """Write a pseudo-mask into a folder, and make an example of it."""
+    file = folder / f"{view.content.split(':')[-1]}.png"
     Image.fromarray(np.where(view.mask, np.uint8(255), np.uint8(0))).save(file)
-    name = f"{given.site.name}/{view.item.name}"
-    return Example(given.site.name, view.item.name, view.item.path, file, name)
+    return Example(site.name, view.item.name, view.item.path, file, f"{site.name}/{view.item.name}")
 
 
 SELFTRAIN = AdaptationWay(

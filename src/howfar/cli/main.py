@@ -67,7 +67,8 @@ def run(arguments: list[str]) -> int:
             check_variables()
         code = app(arguments, prog_name="howfar", standalone_mode=False)
         # What cannot be printed is told now, and not by Python at its end.
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is where the caller closed it
+            sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         return outcome(error, arguments, _flags(arguments))
     except SystemExit as end:

@@ -17,6 +17,8 @@ from howfar.errors import InputError, MissingExtraError, one_line
 
 # Two letters at least: a single one is a drive.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_ONCE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""A URL, or the path that one became: `Path` makes one slash of two."""
 PROBE: Final = 65_536
 """Bytes that are written into a folder to see that it takes any."""
 EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az", "hf": "hub"}
@@ -212,7 +214,7 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
         return None
     if not str(folder):
         raise InputError.of(argument, "must name a folder", str(folder))
-    if is_url(str(folder)):
+    if _ONCE_URL.match(str(folder)):
         raise InputError.of(argument, "must be a folder on this machine", str(folder), "copy it there afterwards")
     path = absolute(folder)
     try:
@@ -247,6 +249,8 @@ def ready_file(argument: str, file: str | Path | None) -> Path | None:
     """
     if file is None:
         return None
+    if _ONCE_URL.match(str(file)):
+        raise InputError.of(argument, "must be a file on this machine", str(file), "copy it there afterwards")
     path = absolute(file)
     if not str(file) or path.is_dir():
         raise InputError.of(argument, "must be a file, not a folder", str(file), "name a file in it")
