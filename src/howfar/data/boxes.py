@@ -9,6 +9,7 @@ from typing import Any
 from howfar.data.json_text import parsed
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
+from howfar.memory import check_file
 from howfar.printable import printable
 
 FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], …], "scores": [0.9, …], "labels": ["car", …]}, …]'
@@ -25,7 +26,9 @@ def read_boxes(path: str | Path, what: str = "predictions") -> dict[str, dict[st
     if not file.is_file():
         raise MissingPathError(f"no file of {what} at {file}: check the path")
     try:
-        document = parsed(file.read_text(encoding="utf-8-sig"))
+        size = file.stat().st_size
+        check_file(2 * size, file, size)
+        document = parsed(file.read_text(encoding="utf-8-sig"), file)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} is not readable JSON ({one_line(error, 120)}): write {what} as {FORM}") from error
     if not isinstance(document, list) or not document:

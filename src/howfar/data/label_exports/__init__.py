@@ -41,6 +41,8 @@ DAMAGED = (
     ElementTree.ParseError,
 )
 """What reading a damaged export may raise."""
+_TAG, _ATTRIBUTE = 130, 150
+"""Bytes that a tag and an attribute of XML take at the most."""
 
 
 def read_export(path: Path) -> Export:
@@ -60,10 +62,14 @@ def read_export(path: Path) -> Export:
     suffix, data = path.suffix.lower(), None
     if is_zipfile(path):
         suffix, data = _packed(path)
+    size = path.stat().st_size
+    if data is None:
+        check_file(2 * size, path, size)
+        data = path.read_bytes()
     if suffix == ".xml":
-        return read_cvat(ElementTree.parse(path if data is None else io.BytesIO(data)).getroot())
-    text = path.read_text(encoding="utf-8-sig") if data is None else data.decode("utf-8-sig")
-    document: Any = parsed(text)
+        check_file(len(data) + _TAG * data.count(b"<") + _ATTRIBUTE * data.count(b"="), path, size)
+        return read_cvat(ElementTree.parse(io.BytesIO(data)).getroot())
+    document: Any = parsed(data.decode("utf-8-sig"), path)
     return read_label_studio(document) if isinstance(document, list) else read_coco(document)
 
 
