@@ -52,8 +52,8 @@ def checked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
     Examples
     --------
     >>> from howfar.keywords import SelectOptions
-    >>> checked(SelectOptions, {})
-    {'seed': 0}
+    >>> checked(SelectOptions, {})["seed"]
+    0
     >>> checked(SelectOptions, {"seed": -1})
     Traceback (most recent call last):
     howfar.errors.InputError: seed is refused (Input should be greater than or equal to 0), got -1: the default is 0

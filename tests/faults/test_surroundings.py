@@ -130,7 +130,7 @@ def test_the_demo_runs_without_any_network(tmp_path: Path, recorded: Recorded) -
     recorded("no network", "demo", 1, "it ends as it does with one")
 
 
-def test_the_fast_tests_pass_without_any_network(recorded: Recorded) -> None:
+def test_the_fast_tests_pass_without_any_network(tmp_path: Path, recorded: Recorded) -> None:
     """Those of the folders that know of URLs, buckets, hubs and servers; where nothing is recorded, of one file.
 
     Servers of their own, on the machine itself, are all that they reach.
@@ -140,7 +140,9 @@ def test_the_fast_tests_pass_without_any_network(recorded: Recorded) -> None:
         pytest.skip("no process can be started without a network here")
     places = [f"tests/{name}" for name in NETWORKED] if RECORD in os.environ else ["tests/io/test_cell_urls.py"]
     command = [*unshared, sys.executable, "-m", "pytest", "-q", "-n", "0", "-m", "not slow", "-p", "no:cacheprovider", *places]
-    environment = {name: value for name, value in os.environ.items() if name != RECORD}
+    # What these tests were started with is not for those: a folder for temporary files, say, which would be emptied.
+    command += ["--basetemp", str(tmp_path / "nested")]
+    environment = {name: value for name, value in os.environ.items() if name != RECORD and not name.startswith("PYTEST_")}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stdout[-3000:]
     passed = re.search(r"(\d+) passed", done.stdout)

@@ -64,6 +64,8 @@ def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, 
     if isinstance(error, BrokenPipeError):
         _close_output()
         return UNREAD
+    if isinstance(error, OSError):
+        _give_up_output()
     if os.environ.get(DEBUG, "0") not in ("", "0"):
         with suppress(OSError, ValueError):
             typer.echo(printable_lines("".join(traceback.format_exception(error)).rstrip()), err=True)
@@ -115,6 +117,15 @@ def _report(error: BaseException, arguments: Sequence[str]) -> str:
     made = "\n".join(f"{name}: {value}" for name, value in asdict(Provenance.now()).items())
     when = datetime.now(UTC).isoformat(timespec="seconds")
     return f"{when}\nhowfar {shlex.join(arguments)}\n{made}\n\n{''.join(traceback.format_exception(error))}"
+
+
+def _give_up_output() -> None:
+    """Lead what Python still holds for an output that takes nothing to nowhere, so that its end prints nothing."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        _close_output()
 
 
 def _close_output() -> None:
