@@ -313,12 +313,7 @@ class SegmenterOptions(DatasetOptions, total=False):
     pretrained: options.Pretrained
     group: options.Group
     device: options.Device
-    workers: Annotated[
-        options.Workers,
-        options.But(
-            {"help": "Prepare this many batches at once in processes of their own; by default none.", "rule": {"ge": 0}}
-        ),
-    ]
+    workers: options.BatchWorkers
     progress: options.Progress
 
 
@@ -335,12 +330,7 @@ class TrainSettings(TrainingOptions, total=False):
 class TrainOptions(TrainSettings, SegmenterOptions, total=False):
     """Declare the options of `howfar.train`."""
 
-    memory: Annotated[
-        options.Memory,
-        options.But(
-            {"help": "Keep a frozen encoder's features in what the images leave of this size: 512MB, 1.5GiB, or bytes."}
-        ),
-    ]
+    memory: options.FeatureMemory
 
 
 class AdaptationOptions(TrainingOptions, SegmenterOptions, total=False):

@@ -294,6 +294,13 @@ Tune = Annotated[
 ]
 TrainingPrecision = Annotated[Literal["32", "bf16"], Option("32", "Train in 32 bits, or in mixed precision (bf16).")]
 
+BatchWorkers = Annotated[
+    Workers, But({"help": "Prepare this many batches at once in processes of their own; by default none.", "rule": _NATURAL})
+]
+FeatureMemory = Annotated[
+    Memory, But({"help": "Keep a frozen encoder's features in what the images leave of this size: 512MB, 1.5GiB, or bytes."})
+]
+
 # What an adaptation study trains.
 Shots = Annotated[Sequence[int], Option((1, 3, 7), "Add this many images of each secondary; 0 is the baseline.", _SOME)]
 Strategies = Annotated[

@@ -227,7 +227,9 @@ def test_masks_with_soft_edges_are_masks(tmp_path: Path, quality: int) -> None:
     for number, mask in enumerate((soft, red, shape)):
         for ending, options in (("png", {}), ("jpg", {"quality": quality})):
             mask.save(tmp_path / f"{number}.{ending}", **options)
-            read_mask(tmp_path / f"{number}.{ending}")
+            found = read_mask(tmp_path / f"{number}.{ending}")
+            assert found.shape == mask.size[::-1]
+            assert 0 < found.mean() < 0.5
 
 
 def test_a_mask_of_many_classes_is_a_mask(tmp_path: Path) -> None:
