@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-import howfar
 from howfar.demo import write_dataset
 from recorded_faults import Recorded
 
@@ -48,12 +47,11 @@ def test_kill_and_train_again(how: signal.Signals, tmp_path: Path, recorded: Rec
         assert process.returncode == -signal.SIGKILL
         again = subprocess.run(command(roads, out), capture_output=True, text=True, check=True)
         document = json.loads(again.stdout)
-        found = howfar.train(
-            roads, "deepcrack", state=tmp_path / "other", options={"width": 4}, pretrained=False, size=32, epochs=EPOCHS,
-            batch=4, holdout=0.25, device="cpu", progress=False,
-        )  # fmt: skip
-        assert document["weights"] == found.card.weights
-        assert document["history"] == list(found.card.history)
+        # In a process of its own too: this one may give torch another number of threads, and sums then end otherwise.
+        other = subprocess.run(command(roads, tmp_path / "other.safetensors"), capture_output=True, text=True, check=True)
+        undisturbed = json.loads(other.stdout)
+        assert document["weights"] == undisturbed["weights"]
+        assert document["history"] == undisturbed["history"]
         assert len(document["history"]) == EPOCHS
         assert out.exists()
         assert not state.exists()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """Describe one training completely: the same task on the same machine gives the same weights.
+    """Describe one training completely: the same task on the same machine, with as many threads, gives the same weights.
 
     By `settings.holdout` some photographs of `examples` are held out; the images of `extra` (a few of each secondary dataset,
     or background) are always learnt from. `options` are the architecture's, `primary` is the dataset's name, for the
