@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,6 +128,7 @@ def _run(
         raise MissingExtraError(f"training needs lightning: pip install 'howfar[train]' ({error})") from error
     from howfar.training.callbacks import Keep, Progress
     from howfar.training.data_loading import held_out_batches, training_batches
+    from howfar.training.depthwise import depthwise_in_float32
     from howfar.training.kept_features import keeping_features
     from howfar.training.lightning_module import Fitting
 
@@ -148,7 +149,9 @@ def _run(
         )
         # Pictures of a random scale never come again, so that there is nothing to keep.
         views = None if settings.rescale else getattr(network, "views", None)
-        with _interruptible(), keeping_features(network if views else None, [pairs, *([] if held is None else [held])]):
+        slow_layers = device.type == "cpu" and settings.precision == "bf16"
+        kept = keeping_features(network if views else None, [pairs, *([] if held is None else [held])])
+        with _interruptible(), kept, depthwise_in_float32(network) if slow_layers else nullcontext():
             trainer.fit(
                 module,
                 training_batches(pairs, added, settings, workers, views),
