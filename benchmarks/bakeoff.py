@@ -1,4 +1,4 @@
-"""Compare every strategy of choosing seven images to label with a random choice, by training UNet++ for four crack datasets.
+"""Compare every strategy of choosing seven images to label with a random choice, by adapting a model to four crack datasets.
 
 P, datasets, halves and settings are those of adaptation.py. In the folder of its study M and the models of `far` and `random`
 are used again. Every strategy has as many seeds as --seeds, random some more. The study resumes: run the same command
@@ -22,6 +22,7 @@ def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("--data", type=Path, required=True)
     options.add_argument("--out", type=Path, required=True, help="folder of the study, gone on with when it is there")
+    options.add_argument("--model", default="unetplusplus")
     options.add_argument("--images", type=int, default=300, help="of P")
     options.add_argument("--size", type=int, default=160)
     options.add_argument("--epochs", type=int, default=8)
@@ -35,6 +36,7 @@ def main() -> None:
     found = howfar.bakeoff(
         primary(arguments.data, arguments.images),
         [dataset(name, arguments.data) for name in SECONDARIES],
+        arguments.model,
         out=arguments.out,
         shots=(arguments.shots,),
         way=arguments.way,

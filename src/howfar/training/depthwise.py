@@ -14,8 +14,9 @@ from torch import Tensor, nn
 def depthwise_in_float32(network: nn.Module) -> Iterator[None]:
     """Let every depthwise convolution of a network compute in float32 inside; afterwards each computes as it did.
 
-    In bfloat16 the gradient of a depthwise convolution takes 3 to 6 times as long on a CPU as in float32, and a step of UNet++
-    a third longer (``benchmarks/training_step.py``): it has too few products a number for the processor's units.
+    In bfloat16 the gradient of a depthwise convolution takes 3 to 6 times as long on a CPU as in float32, as it has too few
+    products a number for the processor's units, and so a step of UNet++ takes 1.2 times as long
+    (``benchmarks/training_step.py``).
 
     Examples
     --------
