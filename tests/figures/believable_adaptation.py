@@ -14,7 +14,7 @@ from PIL import Image
 from howfar.keywords import AdaptOptions
 from howfar.relation.strata import parts
 from howfar.results import Provenance
-from howfar.results.adaptation import BASELINE, STRATA, Adaptation
+from howfar.results.adaptation import BASELINE, CONTRIBUTIONS, STRATA, Adaptation
 from howfar.results.adaptations import Adaptations
 from howfar.settings import checked
 from howfar.studies.adaptation.false_positive_suppression import suppression_of
@@ -77,6 +77,7 @@ def make(
         picks=_picks(chosen, names),
         gains=gains_of(images, names, chosen),
         suppression=suppression_of(images, next(iter(BACKGROUND)), names, chosen),
+        contributions=_contributions(chosen),
         provenance=Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"}),
         notes=("far: fewer than 7 images of walls lie in the band <&>",),
         strata=_strata(images, names),
@@ -263,3 +264,14 @@ def _better(study: Adaptation, by: float) -> Adaptation:
         scores=raised(study.scores, "ods", "f", "mean_f", "mean_f_ods"),
         gains=raised(study.gains, "gain", "low", "high"),
     )
+
+
+def _contributions(chosen: AdaptSettings) -> pd.DataFrame:
+    """Numbers such as a fit gives them, where there is enough to fit."""
+    if len(chosen.strategies) < 2 or len(chosen.seeds) < 2:
+        return pd.DataFrame(columns=list(CONTRIBUTIONS))
+    names = ("adapting", "sites", "M's training", "choosing", "choosing by site", "training", "rest")
+    values = [(0.1, 0.05, 0.15), (0.02, 0.0, 0.08), (0.0, 0.0, 0.03), (0.0, 0.0, 0.01), (0.01, 0.0, 0.02)]
+    values += [(0.02, 0.01, 0.04), (0.03, 0.02, 0.04)]
+    rows = [(shots, name, *each) for shots in chosen.shots for name, each in zip(names, values, strict=True)]
+    return pd.DataFrame(rows, columns=list(CONTRIBUTIONS))

@@ -21,7 +21,8 @@ F_OWN, F_ODS = "f", "f_ods"
 """F of an image at the model's own threshold, tuned on P's held-out photographs, and at the dataset's best, as the paper's."""
 STRATA = ("seed", "model", "dataset", "part", "n", "ods", "ods_threshold", "f", "mean_f", "distance_mean", "distance_std")
 SLOPES = ("seed", "model", "dataset", "measure", "n", "photographs", "slope", "low", "high")
-_LATER = ("strata", "slopes")
+CONTRIBUTIONS = ("shots", "source", "value", "low", "high")
+_LATER = ("strata", "slopes", "contributions")
 _TABLES = ("models", "scores", "images", "picks", "gains", "suppression", *_LATER)
 
 
@@ -35,6 +36,12 @@ def _no_slopes() -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(columns=list(SLOPES))
+
+
+def _no_contributions() -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(CONTRIBUTIONS))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,6 +84,11 @@ class Adaptation(Result):
         One row a seed, model, secondary dataset and measure ("f" or "f_ods", a column of `images`): n images with an F of
         so many photographs, the slope of F on scaled distance, which is the change from the nearest image to the farthest, and
         low and high of its 95 % interval over photographs. Studies that were written before this table have no rows.
+    contributions
+        One row a number of shots and source, from one mixed model over sites, trainings and strategies: "adapting", whose value
+        is the mean gain of all strategies, and what gains differ by ("sites", "M's training", "M's training by site",
+        "choosing", "choosing by site", "training", "rest"), whose value is a standard deviation; low and high of the 95 %
+        intervals. Without at least two sites, seeds and strategies, and in studies that were written before this table, no row.
     notes
         What a reader should know.
     sources
@@ -118,6 +130,7 @@ class Adaptation(Result):
     sources: Mapping[str, str] = field(default_factory=dict)
     strata: pd.DataFrame = field(default_factory=_no_strata)
     slopes: pd.DataFrame = field(default_factory=_no_slopes)
+    contributions: pd.DataFrame = field(default_factory=_no_contributions)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar adapt --json`` and of ``adaptation.json``; the images' rows are left out."""
@@ -152,6 +165,10 @@ class Adaptation(Result):
         judged = pooled[pooled["over_random"].notna() & (pooled["background"] == 0)]
         return " ".join(_judged(count, judged[judged["shots"] == count]) for count in sorted(set(judged["shots"].tolist())))
 
+    def contributed(self) -> str:
+        """Say what adapting gains, and how much that differs by strategy, training and dataset; empty where it is unknown."""
+        return " ".join(_contributed(int(str(count)), rows) for count, rows in self.contributions.groupby("shots"))
+
     def _gain(self, model: str) -> str:
         rows = self.gains[(self.gains["model"] == model) & (self.gains["dataset"] == ALL)]
         if not len(rows):
@@ -160,12 +177,12 @@ class Adaptation(Result):
         return format_interval(gain, low, high, "+.3f")
 
     def footer(self) -> list[str]:
-        """Return the verdict and the notes."""
-        return [*filter(None, [self.verdict()]), *self.notes]
+        """Return the verdict, what gains differ by, and the notes."""
+        return [*filter(None, [self.verdict(), self.contributed()]), *self.notes]
 
     def remarks(self) -> list[str]:
-        """Return the verdict and the notes, as the terminal shows them under the table."""
-        return [*filter(None, [self.verdict()]), *super().remarks()]
+        """Return the verdict, what gains differ by, and the notes, as the terminal shows them under the table."""
+        return [*filter(None, [self.verdict(), self.contributed()]), *super().remarks()]
 
 
 def _judged(shots: int, rows: pd.DataFrame) -> str:
@@ -180,3 +197,18 @@ def _judged(shots: int, rows: pd.DataFrame) -> str:
         return f"{at} {', '.join(better)} beat{'s' if len(better) == 1 else ''} random{behind}."
     who = rows["strategy"].iloc[0] if len(rows) == 1 else f"any of {len(rows)} strategies"
     return f"{at} there is no evidence that {who} beats random{behind}."
+
+
+def _contributed(shots: int, rows: pd.DataFrame) -> str:
+    """Say what adapting by one number of shots gains, and what gains differ by."""
+    by = {str(row["source"]): row for row in rows.to_dict("records")}
+
+    def written(source: str, form: str) -> str:
+        value, low, high = (float(by[source][name]) for name in ("value", "low", "high"))
+        return format_interval(value, low, high, form)
+
+    words = {"choosing": "strategies", "training": "trainings of the adapted model", "sites": "datasets"}
+    parts = [f"{written(name, '.3f')} between {word}" for name, word in words.items() if name in by]
+    image = f"{shots} image{'' if shots == 1 else 's'}"
+    gained = written("adapting", "+.3f")
+    return f"Adapting by {image} of each gains {gained} over strategies; standard deviations of gains: {', '.join(parts)}."

@@ -48,6 +48,7 @@ def _content(adaptation: Adaptation) -> dict[str, Any]:
         "strata": tables.strata(adaptation),
         "gains": tables.gains(adaptation),
         "over_random": tables.against_random(adaptation),
+        "contributions": tables.contributions(adaptation),
         "suppression": tables.suppression(adaptation),
         "trained": tables.trained(adaptation),
         "chosen": tables.chosen(adaptation),

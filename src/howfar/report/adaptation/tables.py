@@ -14,6 +14,18 @@ from howfar.report.adaptation.text import CHANGE, COST, Change, both_scores, gai
 from howfar.report.tables import UNDEFINED, Cell, Column, Table, change, count, decimal, facts, with_interval
 from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation
 
+ADAPTING = "adapting"
+MEANINGS = {
+    ADAPTING: "mean gain over M, of all strategies, on a dataset like these and by another training",
+    "sites": "another dataset",
+    "M's training": "another training of M, on all datasets alike",
+    "M's training by site": "another training of M, on each dataset by itself",
+    "choosing": "another strategy, on all datasets alike",
+    "choosing by site": "another strategy, on each dataset by itself",
+    "training": "another training of the adapted model, and another draw where the strategy draws",
+    "rest": "another training of the adapted model, on each dataset by itself",
+}
+
 
 def models(adaptation: Adaptation) -> list[str]:
     """List the unadapted model, then every adapted model."""
@@ -151,6 +163,23 @@ def against_random(adaptation: Adaptation) -> Table:
             continue
         own = (_change(over_random(adaptation, model, name)) for name in adaptation.secondaries)
         rows.append((_model(adaptation, model), _change(change), Cell(standing(row)), *own))
+    return Table(columns, tuple(rows))
+
+
+def contributions(adaptation: Adaptation) -> Table:
+    """List what gains differ by, as standard deviations, with the mean gain first; empty where that could not be told."""
+    columns = (
+        Column("images of each"),
+        Column("source", "what is different between two gains"),
+        Column("gain, or standard deviation of gains", "with its 95 % interval, which begins at 0 where 0 is not excluded"),
+        Column("meaning"),
+    )
+    rows = []
+    for row in adaptation.contributions.to_dict("records"):
+        name, shots = str(row["source"]), int(row["shots"])
+        write = signed if name == ADAPTING else "{:.3f}".format
+        number = with_interval(float(row["value"]), float(row["low"]), float(row["high"]), write)
+        rows.append((Cell(f"{shots}", shots), Cell(name), number, Cell(MEANINGS.get(name, ""))))
     return Table(columns, tuple(rows))
 
 

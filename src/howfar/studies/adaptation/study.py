@@ -20,6 +20,7 @@ from howfar.results import Comparison, Provenance
 from howfar.results.adaptation import BASELINE, STRATA, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_statistics import norm_layers
+from howfar.studies.adaptation.contributions import contributions_of
 from howfar.studies.adaptation.false_positive_suppression import suppression_of
 from howfar.studies.adaptation.leak_guard import Part
 from howfar.studies.adaptation.models import StudyFolder
@@ -92,6 +93,7 @@ class Study:
             suppression=suppression_of(images, background, names, self.config),
             strata=pd.DataFrame(self.strata, columns=list(STRATA)),
             slopes=slopes_of(images, self.config.bootstrap),
+            contributions=contributions_of(images, names, self.config),
             provenance=Provenance.now(),
             notes=tuple(dict.fromkeys(self.notes)),
         )

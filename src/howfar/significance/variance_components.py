@@ -1,0 +1,213 @@
+"""Estimate how much each of several crossed sources makes a measurement vary, by a linear mixed model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.optimize import brentq, minimize
+from scipy.stats import chi2, t
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+
+REST = "rest"
+"""The name of what no source explains, the residual."""
+LEAST = 1e-6
+"""The least variance of the rest, as a share of that of all values: an exact fit would have no likelihood."""
+WIDEST = 100.0
+"""Where an interval's upper end is sought: no further than so many times the standard deviation of all values."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Hold a number with the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class VarianceComponents:
+    """Hold the mean of a measurement, and the standard deviation of what each source adds to it, `REST` last."""
+
+    mean: Estimate
+    deviations: Mapping[str, Estimate]
+
+
+def variance_components(
+    values: Sequence[float] | NDArray[np.floating],
+    sources: Mapping[str, Sequence[int] | NDArray[np.integer]],
+    level: float = 0.95,
+) -> VarianceComponents:
+    """Fit yᵢ = μ + Σₛ uₛ[cₛᵢ] + eᵢ with independent normal uₛ and e, by restricted maximum likelihood (REML).
+
+    Standard deviations have profile-likelihood intervals, which end at 0 where 0 is not excluded; μ has ± t·se, with
+    Satterthwaite's degrees of freedom, so that it holds for other levels of every source (another site, another training).
+    In a balanced design whose analysis of variance has no negative estimate the variances are those of that analysis. Sources:
+    Patterson & Thompson, "Recovery of inter-block information when block sizes are unequal" (Biometrika 58, 1971);
+    Satterthwaite, "An approximate distribution of estimates of variance components" (Biometrics Bulletin 2, 1946).
+
+    Parameters
+    ----------
+    values
+        (n,) measurements; their unit is that of the mean and of the deviations.
+    sources
+        For each source by name, (n,) whole numbers: which of its levels each measurement has. An interaction is a source too.
+    level
+        The probability with which an interval should contain the true number.
+
+    Raises
+    ------
+    InputError
+        A source of another length than `values`, with one level or with a level of its own for each measurement; fewer than
+        three values; values that are not finite; `level` outside (0, 1).
+
+    Examples
+    --------
+    >>> site, noise = np.repeat([-1.0, 0.0, 1.0], 8), np.tile([0.1, -0.1], 12)
+    >>> found = variance_components(2 + site + noise, {"site": np.repeat([0, 1, 2], 8)})
+    >>> round(found.mean.value, 3), {name: round(one.value, 2) for name, one in found.deviations.items()}
+    (2.0, {'site': 1.0, 'rest': 0.11})
+    """
+    y, levels = _checked(values, sources, level)
+    scale = float(y.std()) or 1.0
+    likelihood = Likelihood(y / scale, levels)
+    best = likelihood.maximum()
+    mean = likelihood.mean(best, level)
+    names = (*sources, REST)
+    ends = [likelihood.interval(best, place, level) for place in range(len(names))]
+    deviations = {
+        name: Estimate(scale * float(np.sqrt(best[place])), scale * low, scale * high)
+        for place, (name, (low, high)) in enumerate(zip(names, ends, strict=True))
+    }
+    return VarianceComponents(Estimate(*(scale * number for number in mean)), deviations)
+
+
+def _checked(
+    values: Sequence[float] | NDArray[np.floating], sources: Mapping[str, Sequence[int] | NDArray[np.integer]], level: float
+) -> tuple[Float64Array, list[Float64Array]]:
+    """Check the arguments, and give for every source a matrix with a column for each level: 1 where a measurement has it."""
+    y = np.asarray(values, dtype=np.float64)
+    if y.ndim != 1 or len(y) < 3:
+        raise InputError.of("values", "must be at least three numbers", y.shape)
+    if not np.isfinite(y).all():
+        raise InputError.of("values", "must be finite", float(y[~np.isfinite(y)][0]))
+    if not 0 < level < 1:
+        raise InputError.of("level", "must lie between 0 and 1", level)
+    levels = []
+    for name, codes in sources.items():
+        given = np.asarray(codes)
+        if given.shape != y.shape:
+            raise InputError.of(f"sources[{name!r}]", f"must have one level for each of the {len(y)} values", given.shape)
+        distinct = np.unique(given)
+        if not 1 < len(distinct) < len(y):
+            raise InputError.of(f"sources[{name!r}]", f"must have 2 to {len(y) - 1} levels", len(distinct), "leave it out")
+        levels.append((given[:, None] == distinct).astype(np.float64))
+    return y, levels
+
+
+class Likelihood:
+    """Compute the restricted likelihood of variances, the rest's last, and what follows from its maximum.
+
+    V = v I + Z D Zᵀ, where Z has a column for each level of each source and D their variances.
+    """
+
+    def __init__(self, y: Float64Array, levels: Sequence[Float64Array]) -> None:
+        self._y = y
+        self._z = np.hstack([*levels, np.empty((len(y), 0))])
+        self._source = np.repeat(np.arange(len(levels)), [each.shape[1] for each in levels])
+        self._count = len(levels) + 1
+        self._constant = float(np.ptp(y)) == 0.0
+
+    def maximum(self, held: Mapping[int, float] | None = None, start: Float64Array | None = None) -> Float64Array:
+        """Find the variances of the greatest likelihood, (sources + 1,), with those of `held` as they are given."""
+        held = held or {}
+        free = [place for place in range(self._count) if place not in held]
+        whole = np.full(self._count, 0.0)
+        whole[list(held)] = list(held.values())
+        if self._constant or not free:
+            return whole
+
+        def loss(part: Float64Array) -> tuple[float, Float64Array]:
+            whole[free] = part
+            value, slope = self.loss(whole)
+            return value, slope[free]
+
+        few = np.array([0.05 if place < self._count - 1 else 0.9 for place in range(self._count)])
+        starts = [start] if start is not None else [np.full(self._count, 1 / self._count), few]
+        bounds = [(LEAST if place == self._count - 1 else 0.0, WIDEST**2) for place in free]
+        options = {"ftol": 1e-11, "gtol": 1e-6}
+        fits: list[Any] = [
+            minimize(loss, one[free], jac=True, method="L-BFGS-B", bounds=bounds, options=options)  # type: ignore[call-overload]  # the stubs know no slope beside the value
+            for one in starts
+        ]
+        whole[free] = min(fits, key=lambda fit: float(fit.fun)).x
+        return whole
+
+    def mean(self, variances: Float64Array, level: float) -> tuple[float, float, float]:
+        """Estimate the mean by generalised least squares, with its interval."""
+        if self._constant:
+            return (float(self._y[0]),) * 3
+        groups = [part @ part.T for part in (self._z[:, self._source == place] for place in range(self._count - 1))]
+        groups.append(np.eye(len(self._y)))
+        inverse = cho_solve(cho_factor(self._covariance(variances)), np.eye(len(self._y)))
+        of_ones = inverse.sum(axis=1)
+        spread = 1 / float(of_ones.sum())
+        value = spread * float(of_ones @ self._y)
+        there = [place for place, variance in enumerate(variances) if variance > LEAST]
+        slope = np.array([spread**2 * float(of_ones @ groups[place] @ of_ones) for place in there])
+        projection = inverse - spread * np.outer(of_ones, of_ones)
+        products = [projection @ groups[place] for place in there]
+        information = np.array([[0.5 * np.sum(one * other.T) for other in products] for one in products])
+        uncertainty = float(slope @ np.linalg.pinv(information) @ slope)
+        half = float(t.ppf((1 + level) / 2, max(1.0, 2 * spread**2 / uncertainty)) * np.sqrt(spread))
+        return value, value - half, value + half
+
+    def interval(self, best: Float64Array, place: int, level: float) -> tuple[float, float]:
+        """Find the standard deviations of one source between which the likelihood falls by less than χ² allows."""
+        if self._constant:
+            return 0.0, 0.0
+        most, allowed = self.loss(best)[0], float(chi2.ppf(level, 1)) / 2
+        nearby = best
+
+        def excess(deviation: float) -> float:
+            nonlocal nearby
+            nearby = self.maximum({place: deviation**2}, nearby)
+            return self.loss(nearby)[0] - most - allowed
+
+        middle = float(np.sqrt(best[place]))
+        lowest = float(np.sqrt(LEAST)) if place == self._count - 1 else 0.0
+        low = lowest if excess(lowest) <= 0 else float(brentq(excess, lowest, middle, xtol=1e-4))
+        nearby, high = best, max(1.5 * middle, 0.05)
+        while excess(high) < 0 and high < WIDEST:
+            high *= 1.5
+        return low, float(brentq(excess, middle, high, xtol=1e-4)) if high < WIDEST else float("inf")
+
+    def loss(self, variances: Float64Array) -> tuple[float, Float64Array]:
+        """Compute −log of the restricted likelihood, without its constant, and its slope by each variance.
+
+        With V = L Lᵀ all is a sum of squares of what L⁻¹ makes of the mean's column, y and Z, so that nothing cancels.
+        """
+        lower = cholesky(self._covariance(variances), lower=True)
+        inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
+        ones, z = inverse.sum(axis=1), inverse @ self._z
+        total = float(ones @ ones)
+        residual = inverse @ self._y
+        residual = residual - float(ones @ residual) / total * ones
+        value = np.log(np.diag(lower)).sum() + 0.5 * np.log(total) + 0.5 * float(residual @ residual)
+        by_level = (z**2).sum(axis=0) - (ones @ z) ** 2 / total - (residual @ z) ** 2
+        slope = np.bincount(self._source, by_level, self._count)
+        trace = float((inverse**2).sum()) - float(((ones @ inverse) ** 2).sum()) / total
+        slope[-1] = trace - float(((residual @ inverse) ** 2).sum())
+        return float(value), np.asarray(0.5 * slope, dtype=np.float64)
+
+    def _covariance(self, variances: Float64Array) -> Float64Array:
+        total: Float64Array = (self._z * variances[self._source]) @ self._z.T
+        total.flat[:: len(total) + 1] += variances[-1]
+        return total
