@@ -345,6 +345,9 @@ class AdaptationOptions(TrainingOptions, SegmenterOptions, total=False):
         options.Bootstrap,
         options.But({"default": 2000, "rule": {"ge": 2}, "help": "Draw this many resamples for the intervals."}),
     ]
+    runner: Annotated[
+        options.Runner, options.But({"help": "Train here, one by one, or on a cluster (ray), --workers at once."})
+    ]
 
 
 class AdaptOptions(AdaptationOptions, total=False):

@@ -180,6 +180,21 @@ def test_ready_made_embeddings_by_the_command(tmp_path: Path) -> None:
         assert one["p_value"] == other["p_value"]
 
 
+def test_a_study_of_adaptation_on_ray_is_that_of_this_process(tmp_path: Path) -> None:
+    roads = [write_dataset(tmp_path / f"r{k}", 12, seed=k, shift=0.3 * k, size=40) for k in range(3)]
+    settings = {
+        "size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False, "shots": (1,),
+        "strategies": ("random",), "seeds": (0,), "pool_share": 0.5,
+    }  # fmt: skip
+    runner = RayRunner(workers=2)
+    spread, alone = (
+        howfar.adapt(roads[0], roads[1:], "deepcrack", out=tmp_path / name, **settings, **more)
+        for name, more in (("spread", {"runner": runner}), ("alone", {}))
+    )
+    assert spread.to_dict()["scores"] == alone.to_dict()["scores"]
+    assert list(spread.models["weights"]) == list(alone.models["weights"])
+
+
 def test_embeddings_that_a_task_cannot_find_are_one_line(tmp_path: Path) -> None:
     """As on a machine that does not see the file."""
     import ray

@@ -12,6 +12,7 @@ from howfar.errors import InputError
 from howfar.io.checkpoint import remove_abandoned
 from howfar.keywords import AdaptOptions, TrainingOptions
 from howfar.results.adaptation import Adaptation
+from howfar.runners import make_runner
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, picked, with_options
 from howfar.studies.adaptation.models import StudyFolder
@@ -68,6 +69,7 @@ def adapt(
         raise InputError.of("background_shots", "are of no use without background", list(config.background_shots))
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
+    runner = make_runner(given["runner"], given["workers"])
     p = HashedDataset.of(parse_images(primary), group)
     study_folder = StudyFolder(
         folder=Path(out).expanduser().absolute(),
@@ -77,7 +79,7 @@ def adapt(
         primary=p.dataset.name,
         examples=examples_of(p.dataset, p.group),
         device=given["device"],
-        workers=given["workers"] or 0,
+        workers=0 if runner.processes else given["workers"] or 0,  # with processes, their number
         progress=given["progress"],
         group=group,
     )
@@ -92,7 +94,7 @@ def adapt(
     datasets = [hashed.dataset for hashed in every]
     check_names(datasets)
     arguments = (primary, list(secondaries), list(blind), [] if background is None else [background])
-    adaptation = Study(config, study_folder, settings, p, others, unseen, empty).run()
+    adaptation = Study(config, study_folder, settings, p, others, unseen, empty, runner).run()
     adaptation = replace(adaptation, sources=sources_of(datasets, *arguments))
     write_run(adaptation, study_folder.folder)
     remove_abandoned(study_folder.folder / "models")

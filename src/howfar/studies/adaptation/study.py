@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from howfar.data import Dataset, content_hash, read_bytes
 from howfar.data.hashed_dataset import HashedDataset
 from howfar.errors import InputError
 from howfar.pipeline.prediction import Model
+from howfar.progress import bar
+from howfar.protocols import Runner
 from howfar.results import Comparison, Provenance
 from howfar.results.adaptation import BASELINE, STRATA, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
@@ -33,11 +36,15 @@ from howfar.training.image_mask_pairs import Example, examples_of
 from howfar.training.settings import TrainSettings
 
 NORM = "norm"
+T = TypeVar("T")
 
 
 @dataclass
 class Study:
-    """Hold the datasets and settings of an adaptation study, and the rows of its tables so far."""
+    """Hold the datasets and settings of an adaptation study, and the rows of its tables so far.
+
+    A `runner` of several processes trains the models, side by side.
+    """
 
     config: AdaptSettings
     storage: StudyFolder
@@ -46,6 +53,7 @@ class Study:
     secondaries: list[HashedDataset]
     blind: list[HashedDataset]
     background: HashedDataset | None
+    runner: Runner | None = None
     picks: list[dict[str, Any]] = field(default_factory=list)
     distances: dict[int, pd.DataFrame] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -63,12 +71,15 @@ class Study:
             if self.config.group is not None and each.group is None
         ]
         self._leave_out_ways()
-        for seed in self.config.all_seeds:
+        seeds = self.config.all_seeds
+        self._made_ahead(_chosen_by, seeds)
+        for seed in seeds:
             self._choose(seed)
         parts = self._parts()
-        for seed in self.config.all_seeds:
-            for arm in (None, *self.config.arms(seed)):
-                self._score(seed, arm, parts)
+        models = [(seed, arm) for seed in seeds for arm in (None, *self.config.arms(seed))]
+        self._made_ahead(partial(_scored, parts), models)
+        for seed, arm in models:
+            self._score(seed, arm, parts)
         images = pd.concat(self.images, ignore_index=True)
         names = [hashed.dataset.name for hashed in self.secondaries]
         background = None if self.background is None else self.background.dataset.name
@@ -97,6 +108,18 @@ class Study:
             provenance=Provenance.now(),
             notes=tuple(dict.fromkeys(self.notes)),
         )
+
+    def _made_ahead(self, make: Callable[[Study, T], None], tasks: Sequence[T]) -> None:
+        """Let a runner of several processes leave models, features and maps in the study's folder, which are then found there.
+
+        Every process must see the folder. What is made of them is computed here, so that no number depends on the runner.
+        """
+        if self.runner is None or not self.runner.processes:
+            return
+        quiet = replace(self, storage=replace(self.storage, progress=False), runner=None)
+        made = self.runner.run(partial(make, quiet), tasks)
+        for _ in bar(made, total=len(tasks), desc="models", unit="model", progress=self.storage.progress):
+            continue
 
     def _leave_out_ways(self) -> None:
         """Leave out a way without labels that the architecture does not have, such as batch norm statistics, with a note."""
@@ -254,6 +277,30 @@ class Study:
             self.strata += strata_of(evaluation, images, threshold)
             if part.blank or any(item.mask is not None for item in part.dataset.items):
                 self.scores.append({"seed": seed, "model": label, **score_row(evaluation, images)})
+
+
+def _chosen_by(study: Study, seed: int) -> None:
+    """Train a seed's base model, and leave the features and maps by which images are chosen."""
+    _copied(study)._choose(seed)
+
+
+def _scored(parts: list[Part], study: Study, task: tuple[int, Arm | None]) -> None:
+    """Make one model of a study, and leave its maps of all parts."""
+    _copied(study)._score(*task, parts)
+
+
+def _copied(study: Study) -> Study:
+    """Copy a study, so that the rows that a task adds to its tables are lost with the copy."""
+    return replace(
+        study,
+        picks=list(study.picks),
+        distances=dict(study.distances),
+        notes=list(study.notes),
+        models=list(study.models),
+        scores=list(study.scores),
+        images=list(study.images),
+        strata=list(study.strata),
+    )
 
 
 def _shared(arm: Arm) -> tuple[AdaptationWay, ...]:
