@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from howfar.results.adaptation import BASELINE, CONTRIBUTIONS
-from howfar.significance.variance_components import REST, VarianceComponents, variance_components
+from howfar.significance.variance_components import REST, variance_components
 from howfar.studies.adaptation.gains import LEVEL, paired
 from howfar.studies.adaptation.settings import AdaptSettings
 
@@ -41,7 +41,7 @@ def contributions_of(images: pd.DataFrame, secondaries: Sequence[str], config: A
     for shots in config.shots:
         gains = _gains(scored, shots, config)
         if all(gains[column].nunique() > 1 for column in ("dataset", "seed", "strategy")):
-            rows += [{"shots": shots, **row} for row in _rows(_fitted(gains))]
+            rows += [{"shots": shots, **row} for row in contributions(gains)]
     return pd.DataFrame(rows, columns=list(CONTRIBUTIONS))
 
 
@@ -56,13 +56,11 @@ def _gains(scored: pd.DataFrame, shots: int, config: AdaptSettings) -> pd.DataFr
     return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
-def _fitted(gains: pd.DataFrame) -> VarianceComponents:
+def contributions(gains: pd.DataFrame) -> list[dict[str, Any]]:
+    """Fit the mixed model to gains (dataset, seed, strategy, difference); returns a row a source with value, low and high."""
     levels = {name: gains.groupby(list(columns)).ngroup().to_numpy() for name, columns in SOURCES.items()}
     apart = {name: codes for name, codes in levels.items() if 1 < len(np.unique(codes)) < len(gains)}
-    return variance_components(gains["difference"].to_numpy(dtype=np.float64), apart, LEVEL)
-
-
-def _rows(found: VarianceComponents) -> list[dict[str, Any]]:
+    found = variance_components(gains["difference"].to_numpy(dtype=np.float64), apart, LEVEL)
     estimates = {ADAPTING: found.mean, **found.deviations}
     order = (ADAPTING, *SOURCES, REST)
     return [
