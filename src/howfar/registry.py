@@ -295,6 +295,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "commands": {
         "demo": "howfar.cli.demo:demo",
         "assess": "howfar.cli.assess:assess",
+        "explain": "howfar.cli.explain:explain",
         "compare": "howfar.cli.compare:compare",
         "matrix": "howfar.cli.matrix:matrix",
         "evaluate": "howfar.cli.evaluate:evaluate",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 OTHERS = "Of other packages"
 HEADS: Mapping[str, tuple[str, ...]] = {
-    "Begin here": ("demo", "assess"),
+    "Begin here": ("demo", "assess", "explain"),
     "Distance": ("compare", "matrix", "embed", "backbones"),
     "Performance": ("evaluate", "relate", "corrupt", "certify"),
     "Look, choose and label": ("explore", "strategies", "select", "labels"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from howfar.glossary import terms_in
 from howfar.io.atomic import replace_text
 from howfar.io.lock import locked
 from howfar.numbers import format_number
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 LONG = 12
+TERMS = "<!-- terms -->"
+"""Stands where the page explains its words, until it is known which there are."""
+_HIDDEN = re.compile(r"<(style|script|svg)\b.*?</\1>|<[^>]*>", re.DOTALL)
 _OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 
@@ -32,11 +37,17 @@ def write_page(template: str | Path, content: Mapping[str, Any], folder: str | P
     names the runs that it shows; `StoreError` tells that another one was written into the folder meanwhile.
     """
     root = Path(folder)
-    text = printable_lines(fill(template, {**content, "figures": figures}))
+    text = printable_lines(fill(template, {**content, "figures": figures, "terms": Markup(TERMS)}))
+    text = text.replace(TERMS, fill("terms.html.j2", {"terms": terms_in(_visible(text))}), 1)
     with locked(root):
         check_unchanged(root, figures.runs)
         replace_text(root / PAGE, text)
     return root / PAGE
+
+
+def _visible(page: str) -> str:
+    """Return the text that a page shows, without styles, scripts, figures and tags."""
+    return unescape(_HIDDEN.sub(" ", page.replace("<sup>dist</sup>", "^dist")))
 
 
 def fill(template: str | Path, content: Mapping[str, Any], block: str = "") -> Markup:

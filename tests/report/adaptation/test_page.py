@@ -37,6 +37,14 @@ def test_writes_the_page_and_the_figures(study_report: Path) -> None:
     assert study_report.stat().st_size < 3_000_000
 
 
+def test_explains_the_words_that_it_uses_and_no_others(study_report: Path) -> None:
+    words = study_report.read_text().split('<section id="terms">')[1]
+    explained = re.findall(r"<dt>(.*?)</dt>", words)
+    assert {"ODS", "primary dataset", "M", "shots", "I<sup>dist</sup>"} <= set(explained)
+    assert "reference profile" not in explained
+    assert len(explained) > 8
+
+
 def test_is_registered() -> None:
     assert registry.load("reports", "adaptation") is write_adaptation_report
 

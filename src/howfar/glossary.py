@@ -1,0 +1,95 @@
+"""Explain the words of howfar's tables and reports, each in the sentences of one file, ``glossary.toml``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+from howfar.errors import UnknownNameError
+
+FILE = Path(__file__).with_suffix(".toml")
+
+
+@dataclass(frozen=True)
+class Term:
+    """Hold a word, its other spellings, what it means, how it is computed, and where the documentation says more."""
+
+    name: str
+    text: str
+    page: str
+    also: tuple[str, ...] = ()
+    formula: str = ""
+    see: tuple[str, ...] = ()
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Return all spellings, the name first."""
+        return (self.name, *self.also)
+
+
+@cache
+def glossary() -> tuple[Term, ...]:
+    """Read all terms, in the order of the file.
+
+    Examples
+    --------
+    >>> [term.name for term in glossary()][:2]
+    ['primary dataset', 'secondary dataset']
+    """
+    entries = tomllib.loads(FILE.read_text(encoding="utf-8"))["term"]
+    return tuple(
+        Term(
+            one["name"], one["text"], one["page"], tuple(one.get("also", ())), one.get("formula", ""), tuple(one.get("see", ()))
+        )
+        for one in entries
+    )
+
+
+@cache
+def _by_spelling() -> Mapping[str, Term]:
+    return {_folded(spelling): term for term in reversed(glossary()) for spelling in reversed(term.spellings)}
+
+
+def explain(word: str) -> Term:
+    """Find the term of a word, whatever its case, by any of its spellings; `UnknownNameError` names the nearest.
+
+    Examples
+    --------
+    >>> explain("i_dist").name, explain("ods").formula
+    ('I^dist', 'max over t of F(t) of the counts summed over images')
+    """
+    exact = next((term for term in glossary() if word in term.spellings), None)  # p is not P
+    terms = _by_spelling()
+    if (found := exact or terms.get(_folded(word))) is not None:
+        return found
+    near = dict.fromkeys(terms[name].name for name in get_close_matches(_folded(word), terms, 3))
+    hint = f"did you mean {' or '.join(near)}?" if near else "howfar explain lists all"
+    raise UnknownNameError(f"no term named {word!r}; {hint}")
+
+
+def terms_in(text: str) -> list[Term]:
+    """List the terms whose name or another spelling stands in a text as a word, in the order of the glossary.
+
+    One letter, such as P or F, is found where it stands alone, and words whatever their case.
+
+    Examples
+    --------
+    >>> [term.name for term in terms_in("ODS of the secondaries, by O^dist")]
+    ['secondary dataset', 'O^dist', 'ODS']
+    """
+    return [term for term in glossary() if any(_pattern(spelling).search(text) for spelling in term.spellings)]
+
+
+@cache
+def _pattern(spelling: str) -> re.Pattern[str]:
+    plain = spelling.isalpha() and spelling.islower()
+    return re.compile(rf"(?<![\w^-]){re.escape(spelling)}(?![\w^-])", re.IGNORECASE if plain and len(spelling) > 3 else 0)
+
+
+def _folded(word: str) -> str:
+    return re.sub(r"[\s_^-]+", "", word).casefold()
