@@ -52,3 +52,8 @@ def test_the_remedy_is_the_one_folder_in_which_names_match() -> None:
 def test_examples() -> None:
     assert examples(["1", "2", "3"]) == "1, 2, 3"
     assert examples(["1", "2", "3", "4"]) == "1, 2, 3 …"
+
+
+def test_a_dataset_in_the_place_of_maps_is_told() -> None:
+    line = no_match(roads("1.jpg", "2.jpg"), "map", "site", ["images/1.jpg", "masks/1.png"])
+    assert line.endswith("the first map images/1.jpg: site is a dataset, name the folder of the model's maps")

@@ -140,8 +140,7 @@ def damaged(file: Path, place: int, byte: int) -> Path:
     return file
 
 
-def test_a_folder_a_text_and_a_cut_file_are_no_archives(file: Path) -> None:
-    assert "IsADirectoryError" in line(file.parent)
+def test_a_text_and_a_cut_file_are_no_archives(file: Path) -> None:
     data = file.read_bytes()
     for length in (0, 10, len(data) // 2, len(data) - 3):
         file.write_bytes(data[:length])
@@ -181,3 +180,10 @@ def test_a_long_reason_is_cut_and_kept_to_one_line(tmp_path: Path) -> None:
         archive.writestr("x.npy", npy(columns).replace(b"'descr'", b"'d\nscr'"))
     told = line(tmp_path / "odd.zip")
     assert 100 < len(told.partition("(ValueError: ")[2]) <= 121
+
+
+def test_a_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"file must be a profile or another archive of howfar, got '.*, a folder': name the file"
+    ):
+        read(tmp_path)

@@ -149,12 +149,19 @@ def test_a_url_of_this_machine_is_a_path(tmp_path: Path) -> None:
     assert Store(f"file://{tmp_path}").root == tmp_path
 
 
+@pytest.mark.parametrize("name", ["s3", "gs", "hf"])
+def test_a_folder_may_have_the_name_of_a_scheme(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert folder_at(name).near
+
+
 @pytest.mark.parametrize(
     ("odd", "words"),
     [
         ("", "must be a folder or a URL with one in it"),
         ("s3://", "must be a folder or a URL with one in it"),
         ("file://shelf", "must have three slashes after file:"),
+        ("s3:/bucket/shelf", "must have two slashes after the colon of a URL"),
     ],
 )
 def test_odd_places_are_refused(odd: str, words: str) -> None:

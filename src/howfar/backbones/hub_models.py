@@ -63,10 +63,17 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
     first = None if "state_dict" in options else source
     try:
         with _quiet():
-            network, info = read(first, local_files_only=True, dtype=torch.float32, output_loading_info=True, **options)
+            reading = {"local_files_only": True, "dtype": torch.float32, "output_loading_info": True}
+            # What does not fit is told below, in one line, where transformers would print a table.
+            network, info = read(first, **reading, ignore_mismatched_sizes=True, **options)
     # Damaged text, shapes that do not fit, strict configurations: errors of several libraries' own kinds.
     except Exception as error:
         raise InputError(f"weights of {name} cannot be read: {source} ({one_line(error)})") from error
+    if wrong := sorted(info["mismatched_keys"]):
+        key, held, wanted = wrong[0]
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        line = f"{key} is {tuple(held)} there and {tuple(wanted)} by its config.json{more}"
+        raise InputError(f"weights of {name} do not fit the network: {source}: {line}: take both from one model")
     missing = sorted(info["missing_keys"])
     if optional and missing and all(key.startswith(f"{optional}.") for key in missing):
         setattr(network, optional, None)

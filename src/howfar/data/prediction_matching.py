@@ -69,6 +69,8 @@ def no_match(dataset: Dataset, what: str, source: str, paths: Iterable[str]) -> 
         f"no {what} of {source} matches an image of {dataset.name}: their paths must be the same but for the ending; "
         f"the first image is {dataset.items[0].name}, the first {what} {paths[0]}"
     )
+    if {path.partition("/")[0] for path in paths} == {"images", "masks"}:
+        return f"{line}: {source} is a dataset, name the folder of the model's {what}s"
     last = {PurePosixPath(stem(item.name)).name for item in dataset.items}
     within = {PurePosixPath(path).parent.as_posix() for path in paths if PurePosixPath(stem(path)).name in last} - {"."}
     return f"{line}: pass {source}/{within.pop()}" if len(within) == 1 else f"{line}: name them after the images"

@@ -68,6 +68,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """
     if not path.exists():
         raise MissingPathError(f"nothing at {path}: check the path")
+    if path.is_dir():
+        raise InputError.of("file", "must be a profile or another archive of howfar", f"{path}, a folder", "name the file")
     try:
         with zipfile.ZipFile(path) as archive:
             check_file(unpacked_bytes(archive), path, path.stat().st_size)

@@ -135,7 +135,7 @@ def folder_at(folder: str | Path) -> Folder:
     text = str(folder)
     if not text.strip() or (not text.partition("://")[2].strip("/") and is_url(text)):
         raise InputError.of("store", "must be a folder or a URL with one in it", folder, "write DIR or s3://BUCKET/FOLDER")
-    if isinstance(folder, str) and not is_url(text) and text.partition(":/")[0].lower() in EXTRAS:
+    if isinstance(folder, str) and not is_url(text) and ":/" in text and text.partition(":/")[0].lower() in EXTRAS:
         raise InputError.of("store", "must have two slashes after the colon of a URL", folder, "write s3://BUCKET/FOLDER")
     location = as_location(folder, "store")
     if isinstance(location, Path):
