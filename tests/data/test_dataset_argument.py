@@ -93,7 +93,7 @@ def test_arrays() -> None:
         ("roads/1.png", InputError, "put images into a folder"),
         ("x" * 5000, InputError, "cannot be read: File name too long"),
         ("~no-such-user-here/x", MissingPathError, "nothing at"),
-        (42, InputError, "must be a folder of images, .* got 'int'"),
+        (42, InputError, "must be a path or a list of image paths, .* got int"),
     ],
 )
 @pytest.mark.usefixtures("here")

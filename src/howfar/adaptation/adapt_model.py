@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from howfar.adaptation.way import Given, adapted, steps_of
-from howfar.data import Dataset, parse
+from howfar.data import Dataset, DatasetArgument, parse
 from howfar.errors import InputError
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.added_images import Added, added_examples, check_new
@@ -16,12 +16,12 @@ from howfar.training.train import check_out
 
 def adapt_model(
     model: Checkpoint | str | Path,
-    primary: Dataset | str | Path,
+    primary: DatasetArgument,
     out: str | Path | None = None,
     *,
     way: str = "finetune+norm",
     add: str | Sequence[Added] = (),
-    site: Dataset | str | Path | None = None,
+    site: DatasetArgument | None = None,
     state: str | Path | None = None,
     tiled: bool = False,
     device: str = "auto",
@@ -88,8 +88,8 @@ def adapt_model(
     return found
 
 
-def _images(argument: Dataset | str | Path, name: str) -> Dataset:
-    dataset = argument if isinstance(argument, Dataset) else parse(argument)
+def _images(argument: DatasetArgument, name: str) -> Dataset:
+    dataset = parse(argument, unnamed=name)
     if not isinstance(dataset, Dataset):
         raise InputError.of(name, "must be images, not embeddings", dataset.name)
     return dataset

@@ -82,7 +82,9 @@ class TorchBackbone:
         self._dtype = dtype_of(precision, self._device)
         self._feature = feature
         self._preprocess = preprocess
-        self._network = network.float().eval().requires_grad_(False)
+        self._network = network.float().eval()
+        for parameter in self._network.parameters():  # one by one, since a module of TorchScript has no requires_grad_
+            parameter.requires_grad_(False)
         self._identity = {
             "name": kind or name,
             "model": model,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-import hashlib
+import io
 import threading
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.preprocessing import Preprocess
+from howfar.backbones.structure_hash import hash_structure
+from howfar.data.pixel_values import named
 from howfar.errors import InputError, MissingExtraError
 from howfar.options import Engines, Floats
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 # Each thread's outputs of the layers that it asked for, by their modules.
 _OUTPUTS = threading.local()
+REMEDY: Final = "name a layer by howfar.backbones.module, or pass a function of a batch that picks the tensor"
 
 
 def module(
@@ -42,8 +45,8 @@ def module(
     network
         Takes (b, 3, height, width) float32. It is copied, so that it is not changed.
     layer
-        A name of ``network.named_modules()``, or several. A layer that runs more than once counts with its last output; one
-        that returns several tensors counts with all of them.
+        A name of ``network.named_modules()``, or several; "" is the output of the network itself. A layer that runs more than
+        once counts with its last output; one that returns several tensors counts with all of them.
     preprocess
         How an image becomes the input; a side, or (height, width), for one bicubic resize.
     mean, std
@@ -64,8 +67,9 @@ def module(
     Returns
     -------
     Backbone
-        Its identity has the hash of the weights and of ``repr(network)``; changes that show in neither (in the body of
-        `forward`) do not change it, so give a changed network another `name`.
+        Its identity has a hash of the weights and one of the structure: classes, the code of their methods, plain attributes
+        (`howfar.backbones.structure_hash.hash_structure`). What a network reads from elsewhere does not change it, so give one
+        that changed so another `name`.
 
     Raises
     ------
@@ -93,12 +97,12 @@ def module(
             raise InputError.of("layer", "must be one of network.named_modules()", entry, _some(names))
     if not layers:
         raise InputError.of("layer", "must name at least one layer", layers)
-    copied = copy.deepcopy(network)
-    for entry in layers:
+    copied = _copied(network)
+    for entry in filter(None, layers):
         copied.get_submodule(entry).register_forward_hook(_record)
     return TorchBackbone(
         name=name,
-        model=f"{type(network).__name__} {hashlib.sha256(repr(network).encode()).hexdigest()[:16]}",
+        model=f"{type(network).__name__} {hash_structure(network)[:16]}",
         network=copied,
         feature=Feature(partial(_outputs, layers, pool), ", ".join(layers), "mean" if pool else "none"),
         preprocess=_as_preprocess(preprocess),
@@ -108,6 +112,19 @@ def module(
         engine=engine,
         precision=precision,
     )
+
+
+def _copied(network: nn.Module) -> nn.Module:
+    from torch import jit
+
+    if not isinstance(network, jit.ScriptModule):
+        return copy.deepcopy(network)
+    # A deep copy of TorchScript's has parameters that cannot be frozen.
+    buffer = io.BytesIO()
+    jit.save(network, buffer)
+    buffer.seek(0)
+    loaded: nn.Module = jit.load(buffer)  # type: ignore[no-untyped-call]  # torch's own
+    return loaded
 
 
 def _as_preprocess(value: Preprocess | int | tuple[int, int]) -> Preprocess:
@@ -129,11 +146,12 @@ def _record(layer: nn.Module, inputs: Any, output: Any) -> None:
 
 
 def _outputs(layers: tuple[str, ...], pool: bool, network: nn.Module, batch: Tensor) -> list[Tensor]:
-    modules = [network.get_submodule(layer) for layer in layers]
+    # A module of TorchScript gives no submodules, but its own output is no submodule's.
+    modules = [network.get_submodule(layer) if layer else network for layer in layers]
     outputs: dict[int, Any] = {id(module): None for module in modules}
     _OUTPUTS.by_module = outputs
     try:
-        network(batch)
+        outputs[id(network)] = network(batch)
     finally:
         _OUTPUTS.by_module = None
     maps = [map_ for module, layer in zip(modules, layers, strict=True) for map_ in _tensors(outputs[id(module)], layer)]
@@ -145,8 +163,9 @@ def _tensors(output: Any, layer: str) -> list[Tensor]:
 
     tensors = [output] if isinstance(output, Tensor) else list(output) if isinstance(output, (list, tuple)) else []
     if not tensors or not all(isinstance(tensor, Tensor) and tensor.ndim > 1 for tensor in tensors):
-        received = "nothing: it was not run" if output is None else type(output).__name__
-        raise InputError.of(f"layer {layer}", "must give tensors of (b, ...)", received, "name a layer below or above it")
+        received = "nothing: it was not run" if output is None else named(output)
+        what, remedy = (f"layer {layer}", "name a layer below or above it") if layer else ("the network", REMEDY)
+        raise InputError.of(what, "must give tensors of (b, ...)", received, remedy)
     return tensors
 
 

@@ -22,7 +22,7 @@ def embed(
 ) -> None:
     """Compute the features of every DATASET and keep them in the store, where `compare` finds them."""
     from howfar.backbones import load_backbone
-    from howfar.data import Dataset, parse
+    from howfar.data import Dataset, each_dataset, parse
     from howfar.errors import InputError
     from howfar.keywords import BackboneOptions
     from howfar.memory import within
@@ -32,7 +32,7 @@ def embed(
 
     given = checked(StoredEmbedOptions, chosen)
     with within(given["memory"]):
-        parsed = [parse(dataset) for dataset in datasets]
+        parsed = [parse(dataset, name, unnamed) for name, unnamed, dataset in each_dataset(datasets, "dataset")]
     ready = [dataset.name for dataset in parsed if not isinstance(dataset, Dataset)]
     if ready:
         remedy = "compare takes embeddings as they are"

@@ -11,14 +11,18 @@ from howfar.data.huggingface import read_saved
 from howfar.data.images import Decoded, decode
 from howfar.data.item import Item
 from howfar.data.masks import read_mask
+from howfar.data.python_objects import DatasetArgument, DatasetsArgument, each_dataset
 from howfar.data.read import content_hash, exists, read_bytes
 
 __all__ = [
     "Dataset",
+    "DatasetArgument",
+    "DatasetsArgument",
     "Decoded",
     "Item",
     "content_hash",
     "decode",
+    "each_dataset",
     "exists",
     "load_embeddings",
     "parse",

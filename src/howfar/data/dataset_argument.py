@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from howfar.data.container_datasets import has_braces, read_pattern, read_shards, shards_in
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
@@ -16,8 +13,9 @@ from howfar.data.containers.image_column import IMAGE, kind_of
 from howfar.data.containers.parquet_file import ParquetFile
 from howfar.data.containers.tar import compressed
 from howfar.data.dataset import Dataset
-from howfar.data.embeddings import from_array, from_parquet, load_embeddings
+from howfar.data.embeddings import from_parquet, load_embeddings
 from howfar.data.huggingface import is_hub_name, is_saved, read_hub, read_saved
+from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.data.table import list_table
 from howfar.errors import HowfarError, InputError, MissingPathError, one_line
 from howfar.io.cell_urls import name_place
@@ -34,21 +32,31 @@ FILES = {".npy", ".csv", *KINDS_OF_CONTAINERS}
 _COMPRESSED = re.compile(r"\.(tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst|zstd|lz4))$")
 
 
-def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | None = None) -> Dataset | Features:
+def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "") -> Dataset | Features:
     """Turn a dataset argument into a `Dataset` of images, or into the `Features` that it already is.
 
     Parameters
     ----------
     argument
-        A `Dataset` or `Features`, as it is; an (n, q) array; a folder of images; ``NAME=PATH`` (but a path that exists is a
+        A `Dataset` or `Features`, as it is; a folder of images; ``NAME=PATH`` (but a path that exists is a
         path, whatever it is called); a ``.csv`` or ``.parquet`` table with a column ``image`` of paths (a column
         ``embedding`` makes it embeddings); a ``.npy`` file of embeddings. Images within files: a ``.tar`` shard, a
         ``.parquet`` or ``.arrow`` file whose column ``image`` holds bytes, a folder of such files alone, or a pattern
         (``shard-{000..011}.tar``); a folder that Hugging Face's ``save_to_disk`` wrote, or
         ``hf://owner/name[@revision][/config][:split]``. Of all but the last the URL serves, too (``s3://``, ``gs://``,
         ``az://``, ``memory://`` … by fsspec).
+
+        A mapping of one name to any of these names it, as ``NAME=PATH`` does.
+
+        Objects: an (n, q) array of embeddings; a list of image paths, Pillow images or arrays (h, w[, 3]); an array (n, h, w),
+        (n, h, w, 3) or (n, 3, h, w) of pictures, uint8 or floating of 0-1; a pandas or polars data frame with a column
+        ``image`` of paths or pictures, and where wished ``mask``, ``label`` and further ones; torchvision's ``ImageFolder``, or
+        any torch dataset that gives images by number, alone, with a class or with a mask; a loaded Hugging Face dataset.
+        Pictures in memory are read one at a time, by one thread at a time, and never in another process.
     name
         The dataset's name, above every other.
+    unnamed
+        What to call an object that has no name of its own; by default ``array`` or ``images``.
 
     Raises
     ------
@@ -59,8 +67,11 @@ def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | 
 
     Examples
     --------
+    >>> import numpy as np
     >>> parse(np.eye(2), name="ours").rows.shape
     (2, 2)
+    >>> parse([np.zeros((8, 8, 3), np.uint8)] * 2, name="ours")
+    Dataset('ours': 2 images)
     >>> parse("roads=no/such/folder")
     Traceback (most recent call last):
     howfar.errors.MissingPathError: nothing at ...
@@ -77,9 +88,10 @@ def parse(argument: str | Path | Dataset | Features | NDArray[Any], name: str | 
             raise MissingPathError(f"nothing at {argument}: check it") from error
         except OSError as error:
             raise InputError(f"{argument} cannot be read: {error.strerror or error}") from error
-    if hasattr(argument, "__array__"):
-        return from_array(np.asarray(argument), name or "array")
-    raise InputError.of("dataset", f"must be {KINDS}", type(argument).__name__)
+    if isinstance(argument, Mapping) and len(argument) == 1 and not is_several(argument):
+        ((own_name, only),) = argument.items()
+        return parse(only, name or str(own_name))
+    return read_object(argument, name, unnamed or ("array" if hasattr(argument, "__array__") else "images"))
 
 
 def location_and_name(argument: str | Path) -> tuple[Location, str | None]:

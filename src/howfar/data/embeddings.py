@@ -155,7 +155,7 @@ def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]
     table = file.read([name for name in ("image", "embedding") if name in columns])
     column = table.column("embedding")
     cells = table.column("image").to_pylist() if "image" in columns else [None] * len(column)
-    names = _unique([str(image) if image is not None else f"row-{row}" for row, image in enumerate(cells)])
+    names = unique_names([str(image) if image is not None else f"row-{row}" for row, image in enumerate(cells)])
     filled = [bool(valid) for valid in column.is_valid().to_pylist()]
     filled_names = [name for name, valid in zip(names, filled, strict=True) if valid]
     empty = [name for name, valid in zip(names, filled, strict=True) if not valid]
@@ -181,8 +181,14 @@ def _stack(file: Location, column: Any, names: Sequence[str]) -> NDArray[Any]:
     return values.reshape(len(lengths), int(lengths[0]))
 
 
-def _unique(names: Sequence[str]) -> list[str]:
-    """Make names unique, the second ``a`` as ``a#2``: crops of one photograph may share its name."""
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Make names unique, the second ``a`` as ``a#2``: crops of one photograph may share its name.
+
+    Examples
+    --------
+    >>> unique_names(["a", "b", "a"])
+    ['a', 'b', 'a#2']
+    """
     used: set[str] = set()
     counts: dict[str, int] = {}
     unique = []

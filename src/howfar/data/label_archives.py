@@ -12,7 +12,7 @@ from howfar.data.prediction_matching import unshared
 from howfar.data.read import read_bytes
 from howfar.errors import ImageError, InputError
 from howfar.io.atomic import replace, replace_text
-from howfar.io.location import is_url
+from howfar.io.location import is_in_memory, is_url
 from howfar.printable import xml_text
 
 Images = Literal["none", "copy", "link"]
@@ -107,6 +107,7 @@ def put(source: Path | str, target: Path, how: Images) -> None:
         data = _bytes(source)
         replace(target, lambda path: path.write_bytes(data))
         return
+    _see_file(source)
     if is_url(source) or not Path(source).is_file():
         raise InputError.of("with_images", "links to files on this machine only", str(source), "pass copy")
     target.unlink(missing_ok=True)
@@ -145,7 +146,13 @@ def kept_below(names: Mapping[str, str]) -> dict[str, str]:
     return {name: within(path) for name, path in (unshared(list(names)) if leads_out else {n: n for n in names}).items()}
 
 
+def _see_file(location: Path | str) -> None:
+    if is_in_memory(location):
+        raise InputError.of("with_images", "needs images in files", "one in memory", "save them, and choose from their folder")
+
+
 def _bytes(location: Path | str) -> bytes:
+    _see_file(location)
     try:
         return bytes(read_bytes(location))
     except ImageError as error:

@@ -1,4 +1,4 @@
-"""Read the bytes of images from a file, from behind a URL, or from within a tar, Parquet or Arrow file."""
+"""Read the bytes of images from a file, from behind a URL, from within a tar, Parquet or Arrow file, or from memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from howfar.data.containers import find
+from howfar.data.memory_images import held, read_memory
 from howfar.errors import ImageError, one_line
 from howfar.io.cell_urls import recorded
-from howfar.io.location import Location, Url, as_location, is_url
+from howfar.io.location import Location, Url, as_location, is_in_memory, is_url
 
 MAX_BYTES = 1 << 31
 """Largest file that is read into memory."""
@@ -52,6 +53,9 @@ def content_hash(data: bytes) -> str:
 @contextmanager
 def opened_file(path: str | Path) -> Iterator[BinaryIO]:
     """Open a file, a container's member or an object behind a URL for reading, unless it is empty. Raises as `read_bytes`."""
+    if is_in_memory(path):
+        yield io.BytesIO(read_memory(str(path)))
+        return
     file = _location(path) if is_url(path) else Path(path)
     try:
         status = _status(file) if isinstance(file, Path) else None
@@ -81,6 +85,8 @@ def exists(path: str | Path) -> bool:
     >>> exists("no/such.png"), exists("memory://no/such.png")
     (False, False)
     """
+    if is_in_memory(path):
+        return held(str(path))
     try:
         location = _location(path)
         member = find(location)
@@ -98,7 +104,7 @@ def is_member(path: str | Path) -> bool:
     False
     """
     try:
-        return find(_location(path)) is not None
+        return not is_in_memory(path) and find(_location(path)) is not None
     except Exception:  # a file system's library may raise anything
         return False
 

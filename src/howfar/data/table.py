@@ -26,24 +26,31 @@ def list_table(table: Location | ParquetFile, name: str | None = None) -> Datase
     """List the images that a table names, as `howfar.data.Dataset.from_table` says; a Parquet file may be open already."""
     location = table.location if isinstance(table, ParquetFile) else table
     name = name or location.stem
-    columns = read_columns(table)
+    return list_rows(read_columns(table), location, str(location), name)
+
+
+def list_rows(columns: Columns, table: Location, what: str, name: str) -> DatasetFields:
+    """List the images that the columns of a table name, as `howfar.data.Dataset.from_table` says.
+
+    `table` is where the table lies, from whose folder paths count, and `what` is what error lines call it. Raises `InputError`.
+    """
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     items: list[Item] = []
     skipped: list[Skipped] = []
     first_row: dict[str, int] = {}
     for number, row in enumerate(rows, start=1):
-        item, faults = _item(location, number, row)
+        item, faults = _item(table, what, number, row)
         if item.name in first_row:
-            name = one_line(item.name, 200)
-            raise InputError(f"{location}: image {name} is in rows {first_row[item.name]} and {number}: drop one of them")
+            shown = one_line(item.name, 200)
+            raise InputError(f"{what}: image {shown} is in rows {first_row[item.name]} and {number}: drop one of them")
         first_row[item.name] = number
         skipped.extend(Skipped(name, str(file), reason) for file, reason in faults)
         if not any(file == item.path for file, _ in faults):
             items.append(item)
     if not items:
         first = f"; the first: {skipped[0].path}: {skipped[0].reason}" if skipped else ""
-        raise InputError(f"{location} names no image that is there ({len(rows)} rows{first}): paths are relative to its folder")
-    return name, tuple(items), tuple(skipped), location
+        raise InputError(f"{what} names no image that is there ({len(rows)} rows{first}): paths are relative to its folder")
+    return name, tuple(items), tuple(skipped), table
 
 
 def read_columns(table: Location | ParquetFile) -> Columns:
@@ -55,7 +62,7 @@ def read_columns(table: Location | ParquetFile) -> Columns:
     if isinstance(table, ParquetFile):
         wanted = _wanted(table.location, [name for name in table.schema.names if name in WANTED or _is_plain(table, name)])
         cells = table.read(wanted)
-        return {name: [_text(value) for value in cells.column(name).to_pylist()] for name in wanted}
+        return {name: [cell_text(value) for value in cells.column(name).to_pylist()] for name in wanted}
     if not table.is_file():
         raise MissingPathError(f"no table at {table}: check the path")
     try:
@@ -86,18 +93,18 @@ def why_no_text(table: Location, column: str) -> str:
     return "is empty in every row of" if cells is not None and not any(cells) else ""
 
 
-def _item(table: Location, number: int, row: Mapping[str, str | None]) -> tuple[Item, list[tuple[Location, str]]]:
+def _item(table: Location, what: str, number: int, row: Mapping[str, str | None]) -> tuple[Item, list[tuple[Location, str]]]:
     """Make an image of a row, and list those of its files that are missing, with the reasons."""
     image = row["image"]
     if not image:
-        raise InputError(f"{table}: row {number} has no image: fill in its path or drop the row")
+        raise InputError(f"{what}: row {number} has no image: fill in its path or drop the row")
     name = image if is_url(image) else PurePath(image).as_posix()
     path = _beside(table, image)
-    fault = _fault(path)
+    fault = why_no_file(path)
     faults = [(path, fault)] if fault else []
     cell = row.get("mask")
     mask = _beside(table, cell) if cell else None
-    fault = _fault(mask) if mask is not None else None
+    fault = why_no_file(mask) if mask is not None else None
     if mask is not None and fault:
         if not faults:
             faults = [(mask, f"mask: {fault}; the image is kept without it")]
@@ -120,8 +127,14 @@ def _beside(table: Location, cell: str) -> Location:
     return cell_location(table, f"{scheme}://{posixpath.normpath(posixpath.join(rest, cell))}")
 
 
-def _fault(location: Location) -> str | None:
-    """Return why there is no image, if so; what lies behind a URL is asked for when it is read."""
+def why_no_file(location: Location) -> str | None:
+    """Return why there is no image at a location, if so; what lies behind a URL is asked for when it is read.
+
+    Examples
+    --------
+    >>> why_no_file(Path("no/such.png"))
+    'no such file'
+    """
     try:
         if not isinstance(location, Path) or location.is_file():
             return None
@@ -171,5 +184,12 @@ def _is_plain(table: ParquetFile, column: str) -> bool:
     return any(test(kind) for test in tests)
 
 
-def _text(value: Any) -> str | None:
+def cell_text(value: Any) -> str | None:
+    """Write one value of a table as text; None stands for an empty cell, which is NaN in pandas.
+
+    Examples
+    --------
+    >>> cell_text(3), cell_text(float("nan")), cell_text(None)
+    ('3', None, None)
+    """
     return None if value is None or value != value else str(value)  # NaN is pandas' empty cell

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from howfar.errors import HowfarError
 from howfar.figures.style import GRID, MUTED
+from howfar.io.location import is_in_memory
 
 SIDE = 144
 NONE = "none"
@@ -50,7 +51,7 @@ def thumbnail(path: str) -> Thumbnail:
     if not path:
         return Thumbnail(None, "no file")
     if not exists(path):
-        return Thumbnail(None, "not found")
+        return Thumbnail(None, "was in memory" if is_in_memory(path) else "not found")
     try:
         image = decode(read_bytes(path)).image
     except (HowfarError, OSError):

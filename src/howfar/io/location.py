@@ -25,6 +25,10 @@ EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "
 """Which extra of howfar brings the library behind a URL's scheme."""
 
 
+IN_MEMORY: Final = "python://"
+"""What the text of an image in the memory of this process begins with; `howfar.data.memory_images` reads it."""
+
+
 class Url(str):
     """Treat the text of a URL as `pathlib.Path` treats a local path; a `Path` itself would fold ``//``.
 
@@ -137,6 +141,17 @@ def is_url(location: object) -> bool:
     (True, False, False)
     """
     return isinstance(location, str) and _URL.match(location) is not None
+
+
+def is_in_memory(location: object) -> bool:
+    """Return whether this is the text of an image in the memory of a process, held or let go.
+
+    Examples
+    --------
+    >>> is_in_memory("python://0a/1"), is_in_memory("roads/1.png")
+    (True, False)
+    """
+    return isinstance(location, str) and location.startswith(IN_MEMORY)
 
 
 def as_location(argument: str | Path, name: str = "dataset") -> Location:

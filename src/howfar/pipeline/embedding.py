@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from howfar import protocols
-from howfar.backbones import load_backbone
+from howfar.backbones import BackboneArgument, as_backbone, is_stored
 from howfar.backbones.torch_threads import one_torch_thread_each
-from howfar.data import Dataset, parse
+from howfar.data import Dataset, DatasetArgument, parse
+from howfar.data.memory_images import place_of
 from howfar.errors import InputError
+from howfar.io.location import is_in_memory
 from howfar.keywords import BackboneOptions, EmbedOptions
 from howfar.memory import at_a_time, is_set, within
 from howfar.options import DEFAULT_BACKBONE
@@ -42,8 +45,8 @@ _FLOAT = 4
 
 @with_options(EmbedOptions)
 def embed(
-    dataset: Any,
-    backbone: str | Backbone = DEFAULT_BACKBONE,
+    dataset: DatasetArgument,
+    backbone: BackboneArgument = DEFAULT_BACKBONE,
     store: Store | str | Path | None = None,
     **options: Unpack[EmbedOptions],
 ) -> Features:
@@ -52,9 +55,11 @@ def embed(
     Parameters
     ----------
     dataset
-        What `howfar.data.parse` takes: a folder, ``NAME=PATH``, a table, a `Dataset`, or ready-made embeddings.
+        What `howfar.data.parse` takes: a folder, ``NAME=PATH``, a table, a `Dataset`, ready-made embeddings, or images in
+        memory (a list, an array, a data frame, a dataset of torch or Hugging Face).
     backbone
-        A registered name (see ``howfar backbones``) or a loaded backbone.
+        A registered name (see ``howfar backbones``), a torch module, a function of a batch, or a loaded backbone
+        (`howfar.backbones.as_backbone`).
     store
         A `Store` or its folder; by default the user's cache.
 
@@ -74,9 +79,7 @@ def embed(
     (3, 6)
     """
     given, loading = checked(EmbedOptions, options), picked(BackboneOptions, options)
-    if loading and not isinstance(backbone, str):
-        raise InputError.of("options", "are of no use to a backbone that is loaded already", ", ".join(loading))
-    loaded = load_backbone(backbone, **loading) if isinstance(backbone, str) else backbone
+    loaded = as_backbone(backbone, loading)
     with within(given["memory"]):
         how = (given["runner"], given["batch_size"], given["workers"], given["progress"])
         return embed_all([parse(dataset)], [loaded], store, *how)[0][0]
@@ -100,13 +103,14 @@ def embed_all(
     gpus = bool(getattr(executor, "gpus", 0))
     size = (ON_GPUS if gpus else _batch_size(backbones)) if batch_size is None else batch_size
     size = _fitting(size, backbones, workers or available_cores())
-    stores = tuple(shelf.open(backbone.identity, sum(backbone.layers)) for backbone in backbones)
+    stores = tuple(_opened(shelf, backbone, executor) for backbone in backbones)
     _see_shared(stores, executor)
+    check_reach(datasets, executor)
     task = EmbedBatch(tuple(backbones), stores, "cuda" if gpus else None)
     alone = executor.processes or (workers or available_cores()) == 1
     with nullcontext() if alone else one_torch_thread_each():
         outcomes = _outcomes(executor, task, datasets, size, progress)
-    notes = [features.faults() for features in task.stores]
+    notes = [(*features.faults(), *_unstored(backbone)) for features, backbone in zip(task.stores, backbones, strict=True)]
     for features in task.stores:
         features.refresh()
         features.pack()
@@ -118,11 +122,41 @@ def embed_all(
     ]
 
 
+def _opened(shelf: protocols.Store, backbone: Backbone, executor: Runner) -> FeatureStore:
+    """Open the features of a backbone; of one that nothing tells from another those of this run alone."""
+    length = sum(backbone.layers)
+    if is_stored(backbone):
+        opened: FeatureStore = shelf.open(backbone.identity, length)
+        return opened
+    if executor.processes:
+        rule = "must have a name that stands for it, for a runner of other processes"
+        raise InputError.of("backbone", rule, backbone.name, "pass howfar.backbones.function(f, name)")
+    features = Store(tempfile.mkdtemp(prefix="howfar-")).open(backbone.identity, length)
+    features.remove_when_unused()
+    return features
+
+
+def _unstored(backbone: Backbone) -> tuple[str, ...]:
+    if is_stored(backbone):
+        return ()
+    remedy = "howfar.backbones.function(f, name) gives it a name that does"
+    return (f"features of the function {backbone.name} were not stored, as nothing tells it from another: {remedy}",)
+
+
 def _see_shared(stores: Sequence[FeatureStore], executor: Runner) -> None:
     if executor.processes and any(str(store.folder).startswith("memory://") for store in stores):
         raise InputError.of(
             "store", "must be where other processes find it", str(stores[0].folder), "name a folder or a bucket"
         )
+
+
+def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> None:
+    """Raise `InputError` where a runner's tasks have processes of their own, and a dataset is in the memory of this one."""
+    images = [dataset for dataset in datasets if isinstance(dataset, Dataset)] if executor.processes else []
+    held = next((dataset.name for dataset in images if any(is_in_memory(item.path) for item in dataset.items)), None)
+    if held is not None:
+        rule = "must be local for images in the memory of this process"
+        raise InputError.of("runner", rule, held, "save them as files, which other processes can read")
 
 
 def _batch_size(backbones: Sequence[Backbone]) -> int:
@@ -251,7 +285,7 @@ def _features(
     notes: tuple[str, ...],
     executor: Runner,
 ) -> Features:
-    bad = tuple(Skipped(dataset.name, str(done.item.path), done.reason) for done in outcomes if done.reason)
+    bad = tuple(Skipped(dataset.name, place_of(done.item), done.reason) for done in outcomes if done.reason)
     skipped = (*dataset.skipped, *bad)
     good = [done for done in outcomes if not done.reason]
     if not good:

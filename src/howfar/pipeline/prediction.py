@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, TypeAlias, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from howfar.backbones.torch_backbone import resolve_device
-from howfar.data import Dataset, content_hash, decode, parse, read_bytes
+from howfar.data import Dataset, DatasetArgument, content_hash, decode, parse, read_bytes
 from howfar.data.folder_walk import printable
 from howfar.data.item import Item
 from howfar.data.probability_map_files import map_paths, signature_of, write_map
@@ -36,6 +36,8 @@ from howfar.settings import checked, picked, with_options
 from howfar.weights.state_dicts import hash_state_dict
 
 ONNX = ".onnx"
+ModelArgument: TypeAlias = "Model | Checkpoint | nn.Module | str | Path"
+"""A model that predicts maps: a checkpoint or its file, an ``.onnx`` file, a torch module, or what `load_model` made."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ class Model:
 
 
 @with_options(ModelOptions)
-def load_model(model: Any, *, reading: Reading | None = None, **options: Unpack[ModelOptions]) -> Model:
+def load_model(
+    model: Checkpoint | nn.Module | str | Path, *, reading: Reading | None = None, **options: Unpack[ModelOptions]
+) -> Model:
     """Make a predictor of a checkpoint, an ONNX file or a torch module.
 
     Parameters
@@ -130,8 +134,8 @@ def _foreign(
 
 @with_options(PredictOptions)
 def predict(
-    model: Any,
-    dataset: Dataset | str | Path,
+    model: ModelArgument,
+    dataset: DatasetArgument,
     out: str | Path,
     *,
     reading: Reading | None = None,
@@ -158,7 +162,7 @@ def predict(
     HowfarError
         As `load_model`; no image can be read; a file at a map's place that no howfar wrote.
     """
-    images = dataset if isinstance(dataset, Dataset) else parse(dataset)
+    images = parse(dataset)
     if not isinstance(images, Dataset):
         raise InputError.of("dataset", "must be images, not embeddings", images.name)
     given, loading = checked(PredictOptions, options), picked(ModelOptions, options)
@@ -190,7 +194,7 @@ def predict(
     return Predicted(Path(out), written, kept, tuple(skipped), _notes(images, loaded, [path for path, _ in wanted]))
 
 
-def _adapted(model: Any, images: Dataset, given: PredictOptions) -> Checkpoint:
+def _adapted(model: ModelArgument, images: Dataset, given: PredictOptions) -> Checkpoint:
     """Adapt a checkpoint to the images that are to be predicted."""
     if isinstance(model, (str, Path)) and Path(model).suffix.lower() != ONNX:
         model = Checkpoint.load(model)

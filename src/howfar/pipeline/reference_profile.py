@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
 
+from howfar.backbones import BackboneArgument, as_backbone
 from howfar.keywords import BackboneOptions, ScorerOptions, ScoringOptions
 from howfar.pipeline import profile_file
 from howfar.pipeline.reference import Reference
-from howfar.pipeline.score_inputs import arrivals
+from howfar.pipeline.score_inputs import NewImages, arrivals
 from howfar.pipeline.scorer import Scorer, collect, load_again
-from howfar.protocols import Backbone
 from howfar.results.scores import Scores
 from howfar.settings import picked, with_options
 
@@ -44,33 +44,36 @@ class Profile(Reference):
     """
 
     @with_options(ScorerOptions)
-    def scorer(self, backbone: Backbone | None = None, **options: Unpack[ScorerOptions]) -> Scorer:
+    def scorer(self, backbone: BackboneArgument | None = None, **options: Unpack[ScorerOptions]) -> Scorer:
         """Load the backbone, once, to score images as they arrive.
 
         Parameters
         ----------
         backbone
-            A loaded one; by default the profile's own is loaded again, by its own options where none are given here: the
-            device, or weights that have moved.
+            A loaded one, a torch module or a named function; by default the profile's own is loaded again, by its own options
+            where none are given here: the device, or weights that have moved.
 
         Raises
         ------
         HowfarError
             The backbone cannot be loaded, or gives other features than the profile's; or an option is wrong.
         """
-        model = load_again(self, **picked(BackboneOptions, options)) if backbone is None else backbone
+        loading = picked(BackboneOptions, options)
+        model = load_again(self, **loading) if backbone is None else as_backbone(backbone, loading)
         return Scorer(self, model, picked(ScoringOptions, options))
 
     @with_options(ScorerOptions)
-    def score(self, new: Any, backbone: Backbone | None = None, **options: Unpack[ScorerOptions]) -> Scores:
+    def score(self, new: NewImages, backbone: BackboneArgument | None = None, **options: Unpack[ScorerOptions]) -> Scores:
         """Score new images: how far is each from the primary dataset, and will a model trained on that probably fail on it?
 
         Parameters
         ----------
         new
-            An image file, a folder or any other dataset argument, ready-made embeddings, or a list of such.
+            An image file or a picture in memory, a folder or any other dataset argument, ready-made embeddings, or a list of
+            such.
         backbone
-            A loaded one; by default the profile's own is loaded again as by `scorer`, unless all images are embeddings.
+            A loaded one, a torch module or a named function; by default the profile's own is loaded again as by `scorer`,
+            unless all images are embeddings.
 
         Raises
         ------
@@ -87,10 +90,11 @@ class Profile(Reference):
         >>> [(f"{score.relative:.1f}", score.flag) for score in scores.images]
         [('1.1', False), ('6.4', True)]
         """
-        groups = arrivals(new)
-        if backbone is None and any(group.items for group in groups):
-            backbone = load_again(self, **picked(BackboneOptions, options))
-        return collect(Scorer(self, backbone, picked(ScoringOptions, options)), groups)
+        groups, loading = arrivals(new), picked(BackboneOptions, options)
+        model = None if backbone is None else as_backbone(backbone, loading)
+        if model is None and any(group.items for group in groups):
+            model = load_again(self, **loading)
+        return collect(Scorer(self, model, picked(ScoringOptions, options)), groups)
 
     def save(self, file: str | Path) -> Path:
         """Write the profile to one file, whole or not at all, and return its path; the ending is free, ``.howfar`` the custom.

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
 
-from howfar.data import Dataset, parse
+from howfar.data import Dataset, DatasetsArgument, parse
 from howfar.data.folder import home_of
-from howfar.data.folder_walk import EXTENSIONS, printable
+from howfar.data.folder_walk import printable
+from howfar.data.image_sequences import ImageArgument, is_image_path, is_picture
+from howfar.data.memory_images import place_of
 from howfar.errors import InputError
-from howfar.io.location import Url, absolute, as_location, is_url
+from howfar.io.location import as_location
 from howfar.results import Features, Skipped
+
+NewImages: TypeAlias = "ImageArgument | DatasetsArgument"
+"""What is to be scored: images, datasets, or a list of these."""
+NEW: Final = "new"
+"""The dataset that images without a name of their own count to."""
+FILES, PICTURES = "files", "pictures"
 
 
 @dataclass(frozen=True)
@@ -54,54 +63,56 @@ class Group:
     features: Features | None = None
 
 
-def arrivals(new: Any) -> list[Group]:
+def arrivals(new: NewImages) -> list[Group]:
     """Turn what is to be scored into groups, in its order; image files that follow each other are one group.
 
-    `new` is an image file (by its ending, there or not), anything that `howfar.data.parse` takes, or a list of these. Raises
-    `HowfarError` where a folder is missing or empty, or a table is not well formed.
+    `new` is an image file (by its ending, there or not), a picture in memory, anything that `howfar.data.parse` takes, or a
+    list of these. Raises `HowfarError` where a folder is missing or empty, or a table is not well formed.
     """
-    several = new if isinstance(new, Sequence) and not isinstance(new, str) else [new]
+    several = new if isinstance(new, Sequence) and not isinstance(new, (str, bytes)) else [new]
     if not len(several):
         raise InputError.of("new", "must name at least one image or dataset", new)
     return list(_groups(several))
 
 
-def arrival(path: str | Path) -> Arrival:
-    """Describe one image file to score; it counts to the dataset that its folder would be."""
+def arrival(image: ImageArgument) -> Arrival:
+    """Describe one image to score; a file counts to the dataset that its folder would be, a picture in memory to `NEW`.
+
+    Raises `InputError` for what is neither.
+    """
+    if not isinstance(image, (str, Path)):
+        return _group(parse([image], unnamed=NEW)).items[0]
+    return _of_file(image)
+
+
+def _of_file(path: str | Path) -> Arrival:
     file = as_location(path)
     folder = home_of(file.parent)
     return Arrival(printable(folder.name or "."), printable(path), file)
 
 
 def _groups(several: Sequence[Any]) -> Iterator[Group]:
-    lone: list[Arrival] = []
-    for argument in several:
-        if _is_image(argument):
-            lone.append(arrival(argument))
-            continue
-        if lone:
-            yield Group(tuple(lone))
-            lone = []
-        yield _group(parse(argument, name="new" if hasattr(argument, "__array__") else None))
-    if lone:
-        yield Group(tuple(lone))
+    for kind, members in groupby(several, _kind):
+        if kind == FILES:
+            yield Group(tuple(arrival(argument) for argument in members))
+        elif kind == PICTURES:
+            yield _group(parse(list(members), unnamed=NEW))
+        else:
+            yield from (_group(parse(argument, unnamed=NEW)) for argument in members)
 
 
-def _is_image(argument: Any) -> bool:
-    if is_url(argument):
-        return Url(argument).suffix.lower() in EXTENSIONS
-    return (
-        isinstance(argument, (str, Path))
-        and Path(argument).suffix.lower() in EXTENSIONS
-        and not absolute(argument).is_dir()
-        and (isinstance(argument, Path) or "=" not in argument or absolute(argument).exists())
-    )
+def _kind(argument: Any) -> str:
+    return FILES if is_image_path(argument) else PICTURES if is_picture(argument) else ""
 
 
 def _group(parsed: Dataset | Features) -> Group:
     if isinstance(parsed, Features):
         return Group((), parsed.skipped, features=parsed)
-    items = tuple(Arrival(parsed.name, printable(item.path), item.path) for item in parsed.items)
+    items = tuple(
+        # A picture in memory has no path that anybody could look for.
+        Arrival(parsed.name, printable(place_of(item)), item.path)
+        for item in parsed.items
+    )
     # Scoring reads no masks, so their faults do not matter.
     skipped = tuple(fault for fault in parsed.skipped if not fault.reason.startswith("mask: "))
     return Group(items, skipped, dataset=parsed)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from howfar import protocols
 from howfar.arrays import ArrayRows, Float64Array
-from howfar.backbones import load_backbone
+from howfar.backbones import is_stored, load_backbone
 from howfar.backbones.torch_threads import one_torch_thread_each
 from howfar.data import content_hash, decode, read_bytes
-from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.data.image_sequences import ImageArgument
+from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
 from howfar.io.location import absolute
 from howfar.keywords import ScoringOptions
 from howfar.pipeline.embedding import check_work
@@ -88,8 +89,8 @@ class Scorer:
             check_same(profile.identity, backbone.identity, profile.primary, f"backbone {backbone.name}")
             self._store = _opened(self.work["store"], backbone)
 
-    def one(self, image: str | Path) -> Score | Skipped:
-        """Score one image file, or say why it cannot be read."""
+    def one(self, image: ImageArgument) -> Score | Skipped:
+        """Score one image file, or a picture in memory (Pillow's, an array), or say why it cannot be read."""
         (outcome,) = self._batch(_Chunk((arrival(image),)))
         return outcome
 
@@ -219,6 +220,9 @@ def load_again(profile: Reference, **options: Any) -> Backbone:
         raise _needs_embeddings(profile)
     try:
         return load_backbone(profile.backbone, **{**profile.options, **options})
+    except UnknownNameError as error:
+        line = f"{profile.primary} was profiled with {profile.backbone}, which is no registered backbone"
+        raise UnknownNameError(f"{line}: score in Python, and pass it as backbone") from error
     except MissingPathError as error:
         remedy = "name the file with weights" if "weights" in profile.options else "the profile itself holds no weights"
         raise MissingPathError(
@@ -280,7 +284,7 @@ def _needs_embeddings(profile: Reference) -> InputError:
 
 
 def _opened(store: protocols.Store | str | Path | None, backbone: Backbone) -> FeatureStore | None:
-    if store is None:
+    if store is None or not is_stored(backbone):
         return None
     opened = Store(store) if isinstance(store, (str, Path)) else store
     return opened.open(backbone.identity, sum(backbone.layers))

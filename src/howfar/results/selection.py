@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from howfar.io.location import is_in_memory
 from howfar.results.records import Provenance
 from howfar.results.result import Result
 from howfar.results.tables import Cells
@@ -76,8 +77,8 @@ class Selection(Result):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Return the files of the chosen images; their names where there are none (ready-made embeddings)."""
-        return tuple(pick.path or pick.image for pick in self.picks)
+        """Return the files of the chosen images; their names where there are none (in memory, or ready-made embeddings)."""
+        return tuple(pick.image if is_in_memory(pick.path) else pick.path or pick.image for pick in self.picks)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a chosen image: rank, image, path, distance, reason."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -78,6 +80,10 @@ class FeatureStore:
     def folder(self) -> Path | str:
         """Return where the features lie: a path, or a URL."""
         return self._home.path
+
+    def remove_when_unused(self) -> None:
+        """Remove the store's whole folder, which must be a local one, once neither this nor rows selected of it are there."""
+        weakref.finalize(self._catalog, shutil.rmtree, Path(self.folder).parent, ignore_errors=True)
 
     def __repr__(self) -> str:
         return f"FeatureStore({str(self.folder)!r}, {len(self)} contents, q = {self.length:,}, {self.dtype})"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 import numpy as np
 import pandas as pd
 
-from howfar.backbones import as_loaded, load_backbone, takes
-from howfar.data import Dataset
+from howfar.backbones import BackboneArgument, as_backbone, as_loaded, load_backbone, takes
+from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.errors import InputError
 from howfar.io.location import ready_folder
 from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
@@ -28,7 +28,7 @@ from howfar.studies.copies import Looked, hashing, without_leaks
 from howfar.studies.distance import baseline, compared
 from howfar.studies.run_folder import write_run
 from howfar.studies.slices import check_columns, columns_of, with_slices
-from howfar.studies.study_inputs import BASELINES, Execution, limited, read_datasets, sources_of, views
+from howfar.studies.study_inputs import BASELINES, Execution, keep_pictures, limited, read_datasets, sources_of, views
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
@@ -42,7 +42,10 @@ ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
 
 @with_options(CompareOptions)
 def compare_backbones(
-    primary: Any, secondaries: Any, backbones: Sequence[str | Backbone], **options: Unpack[CompareOptions]
+    primary: DatasetArgument,
+    secondaries: DatasetsArgument,
+    backbones: Sequence[BackboneArgument],
+    **options: Unpack[CompareOptions],
 ) -> BackboneComparison:
     """Measure the distances of `howfar.compare` by several backbones, and how far these agree.
 
@@ -54,7 +57,7 @@ def compare_backbones(
     primary, secondaries
         As `howfar.compare`; images, as embeddings have one backbone.
     backbones
-        At least two, by registered names or loaded, each of a name of its own.
+        At least two, each as `howfar.compare` takes it and of a name of its own.
 
     Returns
     -------
@@ -102,12 +105,12 @@ def compare_backbones(
     with within(given["memory"]):
         found = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
         result = replace(results[-1], comparisons=found)
-    sources = sources_of(read, primary, secondaries)
+    sources = sources_of(read, [primary], secondaries)
     comparisons = tuple(
         replace(comparison, options=as_loaded(backbone, _own(backbone, loading)), sources=sources)
         for comparison, backbone in zip(result.comparisons, backbones, strict=True)
     )
-    result = replace(result, comparisons=comparisons)
+    result = keep_pictures(replace(result, comparisons=comparisons), read)
     if folder is not None:
         write_run(result, folder)
         forget_pairs(folder)
@@ -169,7 +172,7 @@ def _loaded(backbones: Any, given: BackboneOptions) -> list[Backbone]:
     for option in options:
         if not any(option in takes(name) for name in named) and (option, options[option]) not in ANYWHERE:
             raise InputError.of(option, f"must be an option of one of the backbones, {', '.join(named)}", options[option])
-    models = [load_backbone(model, **_own(model, given)) if isinstance(model, str) else model for model in backbones]
+    models = [as_backbone(model, _own(model, given)) for model in backbones]
     _refuse_repeated([model.name for model in models])
     return models
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import pandas as pd
 
-from howfar.backbones import as_loaded, load_backbone
-from howfar.data import Dataset
+from howfar.backbones import BackboneArgument, as_loaded, load_backbone
+from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.distances.dataset import self_distance
 from howfar.errors import InputError
 from howfar.io.location import ready_folder
@@ -41,7 +41,17 @@ from howfar.studies.image_map import check_map, keep_map
 from howfar.studies.preallocated_table import Columns
 from howfar.studies.run_folder import draw
 from howfar.studies.slices import check_columns, columns_of, with_slices
-from howfar.studies.study_inputs import BASELINES, Execution, check_out, limited, loaded, read_datasets, sources_of, views
+from howfar.studies.study_inputs import (
+    BASELINES,
+    Execution,
+    check_out,
+    keep_pictures,
+    limited,
+    loaded,
+    read_datasets,
+    sources_of,
+    views,
+)
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
@@ -49,18 +59,23 @@ if TYPE_CHECKING:
 
 @with_options(CompareOptions)
 def compare(
-    primary: Any, secondaries: Any, backbone: str | Backbone = DEFAULT_BACKBONE, **options: Unpack[CompareOptions]
+    primary: DatasetArgument,
+    secondaries: DatasetsArgument,
+    backbone: BackboneArgument = DEFAULT_BACKBONE,
+    **options: Unpack[CompareOptions],
 ) -> Comparison:
     """Measure how far each secondary dataset is from the primary one (I^dist and O^dist, eq. 2-7), and how sure that is.
 
     Parameters
     ----------
     primary
-        P: a folder of images, ``NAME=PATH``, a table, a `Dataset`, ready-made embeddings (file or array).
+        P, as `howfar.data.parse` takes it: a folder of images, ``NAME=PATH``, a table, a `Dataset`, ready-made embeddings (file
+        or array), or images in memory: a list, an array, a data frame, a dataset of torch or Hugging Face.
     secondaries
-        One such, a list of them, or a mapping from name to them.
+        One such, a list of them, or a mapping from name to them. A list of images is one dataset.
     backbone
-        A registered name (see ``howfar backbones``) or a loaded backbone. Not used where all are embeddings.
+        A registered name (see ``howfar backbones``), a torch module, a function of a batch, or a loaded backbone
+        (`howfar.backbones.as_backbone`). Not used where all are embeddings.
 
     Returns
     -------
@@ -98,7 +113,7 @@ def compare(
 
         (result,) = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
     described = {} if model is None else as_loaded(backbone, loading)
-    result = replace(result, options=described, sources=sources_of(read, primary, secondaries))
+    result = keep_pictures(replace(result, options=described, sources=sources_of(read, [primary], secondaries)), read)
     if folder is not None:
         result.save(folder)
         keep_map(result, given["map"], lambda: features_of(datasets, backbone, loading, settings, execution)[0])
@@ -127,7 +142,7 @@ def _measured(
 
 def features_of(
     datasets: Sequence[Dataset | Features],
-    backbone: str | Backbone,
+    backbone: BackboneArgument,
     options: BackboneOptions,
     settings: Settings,
     execution: Execution,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import pandas as pd
 
-from howfar.backbones import as_loaded
-from howfar.data import Dataset
+from howfar.backbones import BackboneArgument, as_loaded
+from howfar.data import Dataset, DatasetsArgument
 from howfar.errors import InputError
 from howfar.io.checkpoint import digest, part_key
 from howfar.io.location import ready_folder
@@ -35,7 +35,7 @@ from howfar.studies.run_folder import write_run
 from howfar.studies.study_inputs import Execution, check_names, limited, parse_all, sources_of
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone, Runner
+    from howfar.protocols import Runner
 
 SUMS: Final = ".sums"
 """Folder of each dataset's own sums while pairs are measured."""
@@ -44,7 +44,9 @@ _FORMAT: Final = 2
 
 
 @with_options(MatrixOptions)
-def matrix(datasets: Any, backbone: str | Backbone = DEFAULT_BACKBONE, **options: Unpack[MatrixOptions]) -> Matrix:
+def matrix(
+    datasets: DatasetsArgument, backbone: BackboneArgument = DEFAULT_BACKBONE, **options: Unpack[MatrixOptions]
+) -> Matrix:
     """Measure how far every dataset is from every other: no one of them is the primary one, each is in its turn.
 
     Parameters
@@ -52,7 +54,7 @@ def matrix(datasets: Any, backbone: str | Backbone = DEFAULT_BACKBONE, **options
     datasets
         At least two, each as `howfar.compare` takes them: a list, or a mapping from name to dataset.
     backbone
-        A registered name (see ``howfar backbones``) or a loaded backbone. Not used where all are embeddings.
+        As `howfar.compare` takes it. Not used where all are embeddings.
 
     Returns
     -------
@@ -103,12 +105,12 @@ def matrix(datasets: Any, backbone: str | Backbone = DEFAULT_BACKBONE, **options
     return result
 
 
-def _read(datasets: Any) -> list[Dataset | Features]:
+def _read(datasets: DatasetsArgument) -> list[Dataset | Features]:
     if isinstance(datasets, str) or not isinstance(datasets, (Mapping, Sequence)):
         raise InputError.of("datasets", "must be a list of datasets or a mapping from names", type(datasets).__name__)
-    if len(datasets) < 2:
-        raise InputError.of("datasets", "must be at least two", len(datasets))
-    parsed = parse_all(datasets, "dataset")
+    parsed = parse_all(datasets, "dataset") if len(datasets) > 1 else []
+    if len(parsed) < 2:
+        raise InputError.of("datasets", "must be at least two", len(parsed) or len(datasets))
     check_names(parsed)
     return parsed
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from howfar.arrays import Float64Array
-from howfar.backbones import as_loaded
-from howfar.data import Dataset
+from howfar.backbones import BackboneArgument, as_loaded, is_stored
+from howfar.data import Dataset, DatasetArgument, DatasetsArgument, parse
 from howfar.data.groups import pattern_of
 from howfar.distances.dataset import leave_one_out
 from howfar.distances.subspace_residual import leave_one_out_residual, subspace_residual
@@ -27,15 +27,15 @@ from howfar.studies.profile_calibration import expected_of
 from howfar.studies.study_inputs import Execution, check_names, loaded, parse_all
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone
+    pass
 
 
 @with_options(ProfileOptions)
 def profile(
-    primary: Any,
-    backbone: str | Backbone = DEFAULT_BACKBONE,
+    primary: DatasetArgument,
+    backbone: BackboneArgument = DEFAULT_BACKBONE,
     *,
-    labelled: Any = None,
+    labelled: DatasetsArgument | None = None,
     performance: Performances | Sequence[Performances] | None = None,
     **options: Unpack[ProfileOptions],
 ) -> Profile:
@@ -46,9 +46,10 @@ def profile(
     Parameters
     ----------
     primary
-        P: a folder of images, ``NAME=PATH``, a table, a `Dataset`, ready-made embeddings (file or array).
+        P, as `howfar.compare` takes it.
     backbone
-        A registered name (see ``howfar backbones``), so that scoring can load it again; or a loaded backbone.
+        A registered name (see ``howfar backbones``), so that scoring can load it again; or a torch module, a function or a
+        loaded backbone, which scoring is then to be given too.
     labelled
         Secondary datasets whose performance is known: one dataset argument or a list. With them the profile predicts.
     performance
@@ -80,6 +81,9 @@ def profile(
         performances = _performances(datasets[1:], performance)
     model = loaded(datasets, backbone, loading, execution.runner)
     features = [dataset for dataset in datasets if isinstance(dataset, Features)]
+    if model is not None and not is_stored(model):
+        rule = "must have a name that stands for it, since new images are to be scored by the same"
+        raise InputError.of("backbone", rule, model.name, "pass howfar.backbones.function(f, name)")
     with within(given["memory"]):
         if model is not None:
             check_plan([len(datasets[0]), 0], sum(model.layers), len(model.layers), settings, basis=True)
@@ -129,9 +133,9 @@ def _own_residual(features: Features, basis: Basis, rows: Float64Array, scale: s
     return float(off.mean())
 
 
-def _datasets(primary: Any, labelled: Any) -> list[Dataset | Features]:
+def _datasets(primary: DatasetArgument, labelled: DatasetsArgument | None) -> list[Dataset | Features]:
     others = [] if labelled is None else parse_all(labelled, "labelled")
-    datasets = [*parse_all(primary, "primary"), *others]
+    datasets = [parse(primary, unnamed="primary"), *others]
     check_names(datasets)
     return datasets
 
@@ -146,6 +150,6 @@ def _performances(labelled: Sequence[Dataset | Features], performance: Any) -> l
     return read_performances(performance) if given else []
 
 
-def _reloading(backbone: str | Backbone, options: BackboneOptions) -> dict[str, Any]:
+def _reloading(backbone: BackboneArgument, options: BackboneOptions) -> dict[str, Any]:
     """Return the options to load the backbone again with; the device is left to where that is done."""
     return {name: value for name, value in as_loaded(backbone, options).items() if name not in ("name", "device")}

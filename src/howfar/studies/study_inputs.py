@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 import numpy as np
 
 from howfar.arrays import ArrayRows
-from howfar.backbones import load_backbone
-from howfar.data import Dataset, parse
+from howfar.backbones import BackboneArgument, as_backbone
+from howfar.data import Dataset, DatasetArgument, DatasetsArgument, each_dataset, parse
 from howfar.data.dataset_argument import location_and_name
+from howfar.data.memory_images import keep_with
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import BackboneOptions, StudyExecution
 from howfar.options import DEFAULT_BACKBONE
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from howfar.protocols import Backbone, Runner, Store
 
 Images = TypeVar("Images", bound=Dataset | Features)
+Result = TypeVar("Result")
 BASELINES: Final = ("pixels", "colour_moments")
 
 
@@ -47,7 +49,7 @@ class Execution(NamedTuple):
         return cls(given["store"], runner, given["batch_size"], given["workers"], given["progress"])
 
 
-def read_datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:
+def read_datasets(primary: DatasetArgument, secondaries: DatasetsArgument) -> list[Dataset | Features]:
     """Read the primary dataset and the secondaries, each with a name of its own.
 
     Raises `HowfarError` for no secondary, a dataset that is missing or empty, or two of one name.
@@ -55,23 +57,19 @@ def read_datasets(primary: Any, secondaries: Any) -> list[Dataset | Features]:
     others = parse_all(secondaries, "secondary")
     if not others:
         raise InputError.of("secondaries", "must name at least one dataset", secondaries)
-    datasets = [_parsed(primary, "primary"), *others]
+    datasets = [parse(primary, unnamed="primary"), *others]
     check_names(datasets)
     return datasets
 
 
-def parse_all(arguments: Any, unnamed: str) -> list[Dataset | Features]:
-    """Read a dataset argument, a list of them, or a mapping from names; arrays are called `unnamed` and their number."""
-    if isinstance(arguments, Mapping):
-        return [parse(argument, name=str(name)) for name, argument in arguments.items()]
-    if isinstance(arguments, Sequence) and not isinstance(arguments, str):
-        return [_parsed(argument, f"{unnamed}-{number}") for number, argument in enumerate(arguments, start=1)]
-    return [_parsed(arguments, unnamed)]
+def parse_all(arguments: DatasetsArgument, unnamed: str) -> list[Dataset | Features]:
+    """Read a dataset argument, a list of them, or a mapping from names; what has no name is called `unnamed` and its number."""
+    return [parse(argument, name, other) for name, other, argument in each_dataset(arguments, unnamed)]
 
 
-def parse_images(argument: Any) -> Dataset:
-    """Read a dataset of images; ready-made embeddings raise `InputError`."""
-    dataset = parse(argument)
+def parse_images(argument: DatasetArgument, unnamed: str = "") -> Dataset:
+    """Read a dataset of images, called `unnamed` where it has no name; ready-made embeddings raise `InputError`."""
+    dataset = parse(argument, unnamed=unnamed)
     if not isinstance(dataset, Dataset):
         raise InputError.of("dataset", "must be images, not embeddings", dataset.name)
     return dataset
@@ -100,26 +98,29 @@ def check_names(datasets: Sequence[Dataset | Features]) -> None:
         raise InputError.of("datasets", "must have names that can be printed", odd[0], "name them as NAME=PATH")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH")
+        raise InputError.of("datasets", "must have names of their own", twice, "name them as NAME=PATH, or by a mapping")
 
 
 def sources_of(datasets: Sequence[Dataset | Features], *arguments: Any) -> dict[str, str]:
     """Name by dataset the path or URL that it can be read from again, where there is one.
 
-    `arguments` are what `datasets` were read from, in their order: dataset arguments, or lists or mappings of several.
+    `arguments` are what `datasets` were read from, in their order: lists of dataset arguments, or what named several.
     """
-    each: list[Any] = []
-    for argument in arguments:
-        if isinstance(argument, Mapping):
-            each += argument.values()
-        else:
-            each += argument if isinstance(argument, (list, tuple)) else [argument]
+    each = [part for argument in arguments for _, _, part in each_dataset(argument, "")]
     sources = {dataset.name: _source(argument) for dataset, argument in zip(datasets, each, strict=True)}
     return {name: source for name, source in sources.items() if source}
 
 
+def keep_pictures(result: Result, datasets: Sequence[Dataset | Features]) -> Result:
+    """Return a result; as long as it lives, its figures can show images of the datasets that are in memory alone."""
+    keep_with(result, (item.path for dataset in datasets if isinstance(dataset, Dataset) for item in dataset.items))
+    return result
+
+
 def _source(argument: Any) -> str:
     """Return the absolute path or URL of a dataset argument; "" for what is in memory, or holds a choice of its images."""
+    if isinstance(argument, Mapping) and len(argument) == 1:
+        return _source(next(iter(argument.values())))
     if isinstance(argument, (str, Path)):
         return str(location_and_name(argument)[0])
     if not isinstance(argument, Dataset) or argument.root is None:
@@ -132,13 +133,8 @@ def _source(argument: Any) -> str:
     return str(argument.root) if same else ""
 
 
-def _parsed(argument: Any, unnamed: str) -> Dataset | Features:
-    """Read a dataset argument; an array, which has no name of its own, is called `unnamed`."""
-    return parse(argument, name=unnamed if hasattr(argument, "__array__") else None)
-
-
 def loaded(
-    datasets: Sequence[Dataset | Features], backbone: str | Backbone, options: BackboneOptions, runner: Runner
+    datasets: Sequence[Dataset | Features], backbone: BackboneArgument, options: BackboneOptions, runner: Runner
 ) -> Backbone | None:
     """Load the backbone to run; None where all datasets are ready-made embeddings.
 
@@ -147,19 +143,16 @@ def loaded(
     ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
     if ready and len(ready) < len(datasets):
         raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
-    if not ready and isinstance(backbone, str):
-        return load_backbone(backbone, **options)
-    if ready and bool(getattr(runner, "gpus", 0)):
+    if not ready:
+        return as_backbone(backbone, options)
+    if bool(getattr(runner, "gpus", 0)):
         # The device is that of the runner's tasks: the command line says so, not the user.
         options = options.copy()
         if options.get("device") == "cpu":
             del options["device"]
     if options:
-        reason = "ready-made embeddings" if ready else "a backbone that is loaded already"
-        raise InputError.of("options", f"are of no use to {reason}", ", ".join(options), "leave them out")
-    if not isinstance(backbone, str):
-        return None if ready else backbone
-    if backbone not in (DEFAULT_BACKBONE, "embeddings"):
+        raise InputError.of("options", "are of no use to ready-made embeddings", ", ".join(options), "leave them out")
+    if isinstance(backbone, str) and backbone not in (DEFAULT_BACKBONE, "embeddings"):
         raise InputError.of("backbone", "must be left out where all datasets are embeddings", backbone)
     return None
 

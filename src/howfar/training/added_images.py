@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from howfar.data import Dataset, content_hash, parse, read_bytes
+from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
 from howfar.data.folder_walk import printable
 from howfar.data.image_list import match_list, read_list
 from howfar.errors import ImageError, InputError
@@ -16,7 +16,7 @@ from howfar.results import Selection
 from howfar.training.image_mask_pairs import Example, examples_of
 
 Picked: TypeAlias = Selection | str | Path
-Added: TypeAlias = str | tuple[Dataset | str | Path, Picked]
+Added: TypeAlias = "str | tuple[DatasetArgument, Picked]"
 
 _FORM = "must be SITE:LIST, a dataset and the list that howfar select wrote of it"
 
@@ -32,7 +32,7 @@ def added_examples(add: str | Sequence[Added]) -> tuple[Example, ...]:
     )
 
 
-def dataset_and_list(entry: Added) -> tuple[Dataset | str | Path, Picked]:
+def dataset_and_list(entry: Added) -> tuple[DatasetArgument, Picked]:
     """Divide an entry into its dataset and its list; raises `InputError` where it has no list that is there.
 
     Examples
@@ -79,8 +79,8 @@ def _contents(examples: Sequence[Example]) -> Iterator[tuple[Example, str]]:
             continue
 
 
-def _examples(argument: Dataset | str | Path, picked: Picked) -> tuple[Example, ...]:
-    dataset = parse(argument)
+def _examples(argument: DatasetArgument, picked: Picked) -> tuple[Example, ...]:
+    dataset = parse(argument, unnamed="site")
     if not isinstance(dataset, Dataset):
         raise InputError.of("add", "must name images with masks, not embeddings", dataset.name)
     if isinstance(picked, Selection):

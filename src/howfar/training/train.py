@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
-from howfar.data import Dataset, parse
+from howfar.data import Dataset, DatasetArgument, parse
 from howfar.errors import HowfarError, InputError
 from howfar.io.checkpoint import remove_abandoned
 from howfar.keywords import TrainOptions, TrainSettings
@@ -22,12 +22,12 @@ from howfar.training.settings import settings_for
 
 @with_options(TrainOptions)
 def train(
-    primary: Dataset | str | Path,
+    primary: DatasetArgument,
     model: str = "unetplusplus",
     out: str | Path | None = None,
     *,
     add: str | Sequence[Added] = (),
-    background: Sequence[Dataset | str | Path] = (),
+    background: Sequence[DatasetArgument] = (),
     start: Checkpoint | str | Path | None = None,
     state: str | Path | None = None,
     **options: Unpack[TrainOptions],
@@ -75,7 +75,7 @@ def train(
     start_checkpoint = Checkpoint.load(start) if isinstance(start, (str, Path)) else start
     dataset = _dataset(primary)
     examples, added = examples_of(dataset, given["group"]), added_examples(add)
-    blank = tuple(example for argument in background for example in examples_of(_dataset(argument), blank=True))
+    blank = tuple(example for argument in background for example in examples_of(_dataset(argument, "background"), blank=True))
     task = Task(
         segmenter=model,
         options=architecture,
@@ -119,8 +119,8 @@ def check_out(out: str | Path, start: Checkpoint | str | Path | None) -> None:
         raise InputError.of("out", rule, str(out), "choose another file") from None
 
 
-def _dataset(argument: Dataset | str | Path) -> Dataset:
-    dataset = argument if isinstance(argument, Dataset) else parse(argument)
+def _dataset(argument: DatasetArgument, unnamed: str = "primary") -> Dataset:
+    dataset = parse(argument, unnamed=unnamed)
     if not isinstance(dataset, Dataset):
         raise InputError.of("dataset", "must be images with masks, not embeddings", dataset.name)
     return dataset

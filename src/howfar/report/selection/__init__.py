@@ -21,6 +21,7 @@ from howfar.data.read import is_member
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.figures.contact_sheet import contact_sheet
 from howfar.io.atomic import replace, replace_text
+from howfar.io.location import is_in_memory
 from howfar.printable import cell
 from howfar.report.svg import save
 from howfar.report.text import plural
@@ -159,6 +160,10 @@ def unwritten(read: Sequence[tuple[Picture, str]]) -> Iterator[str]:
     if within:
         noun = plural(len(within), "image lies", "images lie")
         yield f"{len(within)} {noun} within a tar, Parquet or Arrow file ({within[0]}): take them out for a labelling tool"
+    held = [picture.name for picture, fault in read if not fault and is_in_memory(picture.path)]
+    if held:
+        noun = plural(len(held), "image is", "images are")
+        yield f"{len(held)} {noun} in memory alone ({held[0]}): save them under these names for a labelling tool"
     faults = [(picture.path, fault) for picture, fault in read if fault]
     if faults:
         path, fault = faults[0]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
+from howfar.data import DatasetArgument
 from howfar.data.hashed_dataset import HashedDataset
 from howfar.errors import InputError
 from howfar.io.checkpoint import remove_abandoned
 from howfar.keywords import AdaptOptions, TrainingOptions
+from howfar.pipeline import check_reach
 from howfar.results.adaptation import Adaptation
 from howfar.runners import make_runner
 from howfar.segmenters import segmenter_family
@@ -19,20 +21,20 @@ from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import AdaptSettings
 from howfar.studies.adaptation.study import Study
 from howfar.studies.run_folder import write_run
-from howfar.studies.study_inputs import check_names, parse_images, sources_of
+from howfar.studies.study_inputs import check_names, keep_pictures, parse_images, sources_of
 from howfar.training.image_mask_pairs import examples_of
 from howfar.training.settings import settings_for
 
 
 @with_options(AdaptOptions)
 def adapt(
-    primary: Any,
-    secondaries: Sequence[Any],
+    primary: DatasetArgument,
+    secondaries: Sequence[DatasetArgument],
     model: str = "unetplusplus",
     *,
     out: str | Path,
-    background: Any = None,
-    blind: Sequence[Any] = (),
+    background: DatasetArgument | None = None,
+    blind: Sequence[DatasetArgument] = (),
     **options: Unpack[AdaptOptions],
 ) -> Adaptation:
     """Train a segmenter on the primary dataset alone and with a few images of each secondary, and measure what those gain.
@@ -70,7 +72,7 @@ def adapt(
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
     runner = make_runner(given["runner"], given["workers"])
-    p = HashedDataset.of(parse_images(primary), group)
+    p = HashedDataset.of(parse_images(primary, "primary"), group)
     study_folder = StudyFolder(
         folder=Path(out).expanduser().absolute(),
         segmenter=model,
@@ -84,18 +86,21 @@ def adapt(
         group=group,
     )
     own = set(p.contents.values())
-    others = [HashedDataset.of(parse_images(argument), group).without(own) for argument in secondaries]
-    unseen = [HashedDataset.of(parse_images(argument), group).without(own) for argument in blind]
-    empty = None if background is None else HashedDataset.of(parse_images(background), group).without(own)
+    others, unseen = (
+        [HashedDataset.of(parse_images(argument, f"{unnamed}-{number}"), group).without(own) for number, argument in each]
+        for unnamed, each in (("secondary", enumerate(secondaries, start=1)), ("blind", enumerate(blind, start=1)))
+    )
+    empty = None if background is None else HashedDataset.of(parse_images(background, "background"), group).without(own)
     every = [p, *others, *unseen, *([] if empty is None else [empty])]
     if group is not None and all(hashed.group is None for hashed in every):
         example = next(iter(p.photographs))
         raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
     datasets = [hashed.dataset for hashed in every]
     check_names(datasets)
-    arguments = (primary, list(secondaries), list(blind), [] if background is None else [background])
+    check_reach(datasets, runner)
+    arguments = (primary, *secondaries, *blind, *([] if background is None else [background]))
     adaptation = Study(config, study_folder, settings, p, others, unseen, empty, runner).run()
-    adaptation = replace(adaptation, sources=sources_of(datasets, *arguments))
+    adaptation = replace(adaptation, sources=sources_of(datasets, *([argument] for argument in arguments)))
     write_run(adaptation, study_folder.folder)
     remove_abandoned(study_folder.folder / "models")
-    return adaptation
+    return keep_pictures(adaptation, datasets)

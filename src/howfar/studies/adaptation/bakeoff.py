@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from howfar import registry
+from howfar.data import DatasetArgument
 from howfar.keywords import BakeoffOptions
 from howfar.results.adaptation import Adaptation
 from howfar.settings import checked, with_options
@@ -16,13 +17,13 @@ from howfar.studies.adaptation.settings import RANDOM
 
 @with_options(BakeoffOptions)
 def bakeoff(
-    primary: Any,
-    secondaries: Sequence[Any],
+    primary: DatasetArgument,
+    secondaries: Sequence[DatasetArgument],
     model: str = "unetplusplus",
     *,
     out: str | Path,
-    background: Any = None,
-    blind: Sequence[Any] = (),
+    background: DatasetArgument | None = None,
+    blind: Sequence[DatasetArgument] = (),
     **options: Unpack[BakeoffOptions],
 ) -> Adaptation:
     """Adapt with images that every strategy chose, and say whether any beats random (`Adaptation.verdict`).

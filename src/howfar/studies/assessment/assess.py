@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
-from howfar.data import Dataset
+from howfar.backbones import BackboneArgument
+from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.errors import InputError
 from howfar.io.location import ready_folder
 from howfar.keywords import AssessOptions
@@ -29,16 +30,18 @@ from howfar.studies.distance import compare
 from howfar.studies.performance.relate import relate
 from howfar.studies.run_folder import draw
 from howfar.studies.selection import select
-from howfar.studies.study_inputs import drawn, read_datasets, sources_of
+from howfar.studies.study_inputs import drawn, keep_pictures, read_datasets, sources_of
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone
+    from howfar.pipeline.prediction import ModelArgument
     from howfar.segmenters.probability_models import Reading
 
 _COMPARING = (
     "components", "projection", "neighbours", "limit", "seed", "bootstrap", "permutations", "rivals", "baselines",
     "runner", "batch_size", "workers", "progress", "memory", "store", "device", "weights",
 )  # fmt: skip
+UNKNOWN: Final = "FOLDER"
+"""What a command has in place of where a dataset lies, where it is in memory alone."""
 _WRITTEN_APART = ("tiled", "size")
 """Options that are written with the model's."""
 _RELATING = ("tau", "level", "error_rate", "bootstrap", "seed", "group", "estimator")
@@ -46,13 +49,13 @@ _RELATING = ("tau", "level", "error_rate", "bootstrap", "seed", "group", "estima
 
 @with_options(AssessOptions)
 def assess(
-    primary: Any,
-    sites: Any,
+    primary: DatasetArgument,
+    sites: DatasetsArgument,
     out: str | Path,
     *,
-    model: Any = None,
+    model: ModelArgument | None = None,
     predictions: str | Path | None = None,
-    backbone: str | Backbone = DEFAULT_BACKBONE,
+    backbone: BackboneArgument = DEFAULT_BACKBONE,
     reading: Reading | None = None,
     **options: Unpack[AssessOptions],
 ) -> Assessment:
@@ -79,7 +82,7 @@ def assess(
         In place of a model a folder with a folder of probability maps for each dataset by its name, and where known
         ``NAME-flipped`` with those of the mirrored images and ``NAME-tiled`` with those by tiles.
     backbone
-        What distances are measured by.
+        What distances are measured by, as `howfar.compare` takes it.
     reading
         How a foreign network is fed and read.
 
@@ -117,7 +120,7 @@ def assess(
     asked = [drawn(dataset, given["limit"], given["seed"]) for dataset in read[1:]]
     parts = prepared.parts(read[0], asked)
     comparison = _compared(read[0], asked, parts, backbone, folder, given, options)
-    comparison = replace(comparison, sources={**comparison.sources, **sources_of(read, primary, sites)})
+    comparison = replace(comparison, sources={**comparison.sources, **sources_of(read, [primary], sites)})
     relating: Any = {name: given[name] for name in _RELATING}  # type: ignore[literal-required]  # names of options
     with bar(
         progress=given["progress"], total=1, unit="step", desc=f"estimates of {len(comparison.datasets)} datasets"
@@ -131,7 +134,8 @@ def assess(
         chosen=_chosen(backbone, given),
     )
     assessment = _assessed(comparison, relation, parts, commands, [site.name for site in asked], given["seed"])
-    return _written(replace(assessment, model=_called(model, predictions)), comparison, relation, folder)
+    written = _written(replace(assessment, model=_called(model, predictions)), comparison, relation, folder)
+    return keep_pictures(written, read)
 
 
 def _images(read: Sequence[Any]) -> list[Dataset]:
@@ -145,7 +149,7 @@ def _compared(
     primary: Dataset,
     sites: Sequence[Dataset],
     parts: Parts,
-    backbone: str | Backbone,
+    backbone: BackboneArgument,
     out: Path,
     given: AssessOptions,
     options: AssessOptions,
@@ -157,8 +161,10 @@ def _compared(
     return without_copies_of(found, [dataset.name for dataset in corrupted])
 
 
-def _commands(read: Sequence[Dataset], sources: Mapping[str, str], model: Any, prepared: Preparation) -> Commands:
-    named = {dataset.name: f"{dataset.name}={sources.get(dataset.name, dataset.name)}" for dataset in read}
+def _commands(
+    read: Sequence[Dataset], sources: Mapping[str, str], model: ModelArgument | None, prepared: Preparation
+) -> Commands:
+    named = {dataset.name: f"{dataset.name}={sources.get(dataset.name, UNKNOWN)}" for dataset in read}
     card = None if prepared.model is None else prepared.model.card
     return Commands(
         primary=named[read[0].name],
@@ -190,14 +196,14 @@ def _read(reading: Reading | None, given: AssessOptions) -> tuple[str, ...]:
     return tuple(written)
 
 
-def _chosen(backbone: str | Backbone, given: AssessOptions) -> tuple[str, ...]:
+def _chosen(backbone: BackboneArgument, given: AssessOptions) -> tuple[str, ...]:
     """Write the other options of an assessment, so that asking again asks the same."""
     named = ("--backbone", backbone) if isinstance(backbone, str) and backbone != DEFAULT_BACKBONE else ()
     rest = {name: value for name, value in given.items() if name not in _WRITTEN_APART}
     return (*named, *command_words(AssessOptions, rest))
 
 
-def _called(model: Any, predictions: str | Path | None) -> str:
+def _called(model: ModelArgument | None, predictions: str | Path | None) -> str:
     if predictions is not None:
         return f"the model of {predictions}"
     return Path(model).name if isinstance(model, (str, Path)) else "the model"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from howfar import registry
-from howfar.data import Dataset
+from howfar.data import Dataset, DatasetArgument
 from howfar.data.folder_walk import EXTENSIONS
 from howfar.errors import InputError, StoreError
 from howfar.io.location import ready_folder
@@ -31,6 +31,9 @@ from howfar.studies.evaluation.threshold_choice import choose
 from howfar.studies.listed_certification.certify import LABEL_FILES, certify_listed
 from howfar.studies.run_folder import draw as draw_page
 
+if TYPE_CHECKING:
+    from howfar.pipeline.prediction import ModelArgument
+
 TASKS = ("segmentation", "classification", "detection")
 FEW = 16
 """Labels below which intervals of ratios of sums are doubted."""
@@ -38,13 +41,13 @@ FEW = 16
 
 @with_options(CertifyOptions)
 def certify(
-    site: Any,
+    site: DatasetArgument | Sequence[float | None],
     predictions: str | Path | None = None,
     k: int | None = None,
     *,
     labels: Any = None,
     profile: str | Path | None = None,
-    model: Any = None,
+    model: ModelArgument | None = None,
     tuned_on: Evaluation | str | Path | None = None,
     sample: Certificate | str | Path | None = None,
     out: str | Path | None = None,
@@ -225,7 +228,7 @@ def _begun(
 
 
 def _maps(
-    dataset: Dataset, predictions: str | Path | None, model: Any, folder: Path | None, given: Mapping[str, Any]
+    dataset: Dataset, predictions: str | Path | None, model: ModelArgument | None, folder: Path | None, given: Mapping[str, Any]
 ) -> tuple[str | Path, Seen, str | None]:
     """Return the folder of maps, which a model writes where none is given, what it has seen of the site, and its weights.
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.data import Dataset, content_hash, parse, read_bytes
+from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
 from howfar.data.folder_walk import printable
 from howfar.data.groups import photographs_of
+from howfar.data.memory_images import check_files
 from howfar.data.prediction_matching import examples
 from howfar.errors import ImageError, InputError
 from howfar.metrics.label_free_signals import foreground_confidence
@@ -42,11 +43,12 @@ class ReadSite:
         return np.array(self.record.proxies, dtype=np.float64)
 
 
-def images_of(site: Any) -> Dataset:
-    """Turn the site into a dataset without masks; `HowfarError` where it is missing, empty, or ready-made embeddings."""
-    parsed = parse(site)
+def images_of(site: DatasetArgument) -> Dataset:
+    """Turn the site into a dataset without masks; `HowfarError` where it is missing, empty, embeddings, or without files."""
+    parsed = parse(site, unnamed="site")
     if not isinstance(parsed, Dataset):
         raise InputError.of("site", "must hold images", f"embeddings: {parsed.name}", "pass the folder of the images")
+    check_files(parsed, "site", "its images are handed out to be labelled, and looked up again by a later call")
     return parsed.without_masks()
 
 

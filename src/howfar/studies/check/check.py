@@ -19,7 +19,7 @@ from howfar.io.location import ready_folder
 from howfar.keywords import ScorerOptions
 from howfar.pipeline.failure_flag import CONSTANT, FAR
 from howfar.pipeline.reference_profile import Profile
-from howfar.pipeline.score_inputs import Group, arrivals
+from howfar.pipeline.score_inputs import Group, NewImages, arrivals
 from howfar.results.check import Batch, Check, Decision, LogRow, Outcome, worst
 from howfar.results.scores import Score, Scores
 from howfar.settings import with_options
@@ -31,7 +31,7 @@ from howfar.studies.performance.image_performance import scores_of
 from howfar.studies.performance.performance_files import Performances, match, read_performances
 
 if TYPE_CHECKING:
-    from howfar.protocols import Backbone
+    from howfar.backbones import BackboneArgument
 
 _OF_MAE = float(np.sqrt(np.pi / 2))
 """A normal error's standard deviation over its mean absolute value."""
@@ -40,7 +40,7 @@ _OF_MAE = float(np.sqrt(np.pi / 2))
 @with_options(ScorerOptions)
 def check(
     profile: Profile | str | Path,
-    new: Any = None,
+    new: NewImages | None = None,
     rules: Rules | Mapping[str, Any] | str | Path | None = None,
     *,
     certificate: Any = None,
@@ -48,7 +48,7 @@ def check(
     keep: bool = False,
     log: str | Path | None = None,
     since: str | None = None,
-    backbone: Backbone | None = None,
+    backbone: BackboneArgument | None = None,
     **options: Unpack[ScorerOptions],
 ) -> Check:
     """Check new datasets by a profile against rules on harm: pass, breach, or undecided until a few images are labelled.
@@ -72,7 +72,7 @@ def check(
         Date or time (ISO 8601) from which on the log's rows are shown and judged by the alarm, in place of the rules' own;
         alone it adds no row.
     backbone
-        A loaded backbone; by default the profile's own is loaded.
+        A loaded backbone, a torch module or a named function; by default the profile's own is loaded.
 
     Raises
     ------

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from howfar.data import Dataset, Item, parse
+from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, each_dataset, parse
 from howfar.errors import HowfarError, InputError
 from howfar.io.location import ready_folder
 from howfar.io.lock import locked
@@ -25,6 +25,9 @@ from howfar.studies.corruption.set_predictions import ByCommand, ByHand, ByModel
 from howfar.studies.corruption.user_command import PredictCommand
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.evaluation.learnt_images import Seen
+
+if TYPE_CHECKING:
+    from howfar.pipeline.prediction import ModelArgument
 
 UNCHANGED = "unchanged"
 FILE = "performance.parquet"
@@ -68,13 +71,13 @@ class CorruptedSets:
 
 @with_options(CorruptOptions)
 def corrupt(
-    primary: Any,
+    primary: DatasetArgument,
     out: str | Path,
     *,
-    model: Any = None,
+    model: ModelArgument | None = None,
     predict_command: str | None = None,
     reading: Reading | None = None,
-    others: Any = None,
+    others: DatasetsArgument | None = None,
     **options: Unpack[CorruptOptions],
 ) -> CorruptedSets:
     """Make labelled sets of corrupted versions of a dataset's own labelled images, and score a model on each.
@@ -197,7 +200,7 @@ def _as_given(images: Dataset, written: Dataset) -> Dataset:
     return replace(images, items=items, skipped=(*images.skipped, *written.skipped))
 
 
-def _predictor(model: Any, command: str | None, reading: Reading | None, loading: ModelOptions) -> Predictor:
+def _predictor(model: ModelArgument | None, command: str | None, reading: Reading | None, loading: ModelOptions) -> Predictor:
     if model is not None and command is not None:
         raise InputError.of("predict_command", "is of no use beside a model", command, "leave one of them out")
     if model is None:
@@ -216,8 +219,8 @@ def _predictor(model: Any, command: str | None, reading: Reading | None, loading
     return ByModel(load_model(model, reading=reading, **loading))
 
 
-def _images(dataset: Any, argument: str) -> Dataset:
-    parsed = parse(dataset)
+def _images(dataset: DatasetArgument, argument: str) -> Dataset:
+    parsed = parse(dataset, unnamed=argument)
     if not isinstance(parsed, Dataset):
         raise InputError.of(argument, "must be images, not embeddings", parsed.name)
     return parsed
@@ -238,13 +241,9 @@ def _labelled(images: Dataset) -> Dataset:
     return replace(images, items=items)
 
 
-def _pool(own: Sequence[Item], others: Any, seed: int) -> tuple[Item, ...]:
+def _pool(own: Sequence[Item], others: DatasetsArgument | None, seed: int) -> tuple[Item, ...]:
     """List the images that perturbations may draw from: the caller's, else some of the dataset's own."""
     if others is not None:
-        return tuple(item for dataset in _each(others) for item in _images(dataset, "others").items)
+        return tuple(item for _, _, each in each_dataset(others, "others") for item in _images(each, "others").items)
     drawn = np.random.default_rng(seed).permutation(len(own))[:POOL]
     return tuple(own[at] for at in sorted(drawn.tolist()))
-
-
-def _each(others: Any) -> Iterator[Any]:
-    yield from others if isinstance(others, (list, tuple)) else [others]

@@ -12,6 +12,7 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset
 from howfar.data.class_predictions import ClassPredictions, read_classes
 from howfar.data.folder_walk import printable
+from howfar.data.map_style import labelled
 from howfar.data.prediction_matching import examples
 from howfar.errors import InputError
 from howfar.metrics.class_signals import class_signals
@@ -26,7 +27,7 @@ def evaluate_classes(dataset: Dataset, predictions: str | Path, partial: bool, p
     Raises `HowfarError` where the table cannot be read or matches no image, images cannot be scored, or a label has no
     probabilities in the table.
     """
-    table = read_classes(predictions)
+    table, dataset = read_classes(predictions), labelled(dataset)
     labels = {item.name: item.label for item in dataset.items if item.label is not None}
     classes = _classes(table, labels, dataset.name)
     index = {name: number for number, name in enumerate(classes)}

@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from howfar.data import Dataset, parse
+from howfar.data import Dataset, DatasetArgument, parse
 from howfar.errors import InputError
 from howfar.keywords import EvaluateOptions
 from howfar.metrics.detection import Detection
@@ -21,6 +21,9 @@ from howfar.studies.evaluation.map_scores import find_sources
 from howfar.studies.evaluation.segmentation import evaluate_maps
 from howfar.studies.evaluation.threshold_choice import choose
 
+if TYPE_CHECKING:
+    from howfar.pipeline.prediction import ModelArgument
+
 # Options that a single task has a use for.
 _OWN = {
     "segmentation": ("tolerance", "threshold", "tuned_on", "flipped", "ensemble"),
@@ -31,10 +34,10 @@ _OWN = {
 
 @with_options(EvaluateOptions)
 def evaluate(
-    dataset: Any,
+    dataset: DatasetArgument,
     predictions: str | Path | None = None,
     *,
-    model: Any = None,
+    model: ModelArgument | None = None,
     tuned_on: Evaluation | str | Path | None = None,
     **options: Unpack[EvaluateOptions],
 ) -> Evaluation:
@@ -108,7 +111,12 @@ def evaluate(
 
 
 def _predicted(
-    images: Dataset, predictions: Any, model: Any, task: str, own: Mapping[str, Any], given: Mapping[str, Any]
+    images: Dataset,
+    predictions: str | Path | None,
+    model: ModelArgument,
+    task: str,
+    own: Mapping[str, Any],
+    given: Mapping[str, Any],
 ) -> Evaluation:
     """Predict what a model has not learnt from and score the maps, which lie in a folder that is deleted afterwards."""
     from howfar.pipeline.prediction import Model, load_model, predict
@@ -140,7 +148,7 @@ def _check_options(task: str, given: Mapping[str, Any]) -> None:
         raise InputError.of(idle[0], f"is of no use to {task}", given[idle[0]], "leave it out")
 
 
-def _images(dataset: Any) -> Dataset:
+def _images(dataset: DatasetArgument) -> Dataset:
     parsed = parse(dataset)
     if not isinstance(parsed, Dataset):
         raise InputError.of("dataset", "must hold images", f"embeddings: {parsed.name}", "pass the folder of the images")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from howfar.data import Dataset, Item, parse
+from howfar.data import Dataset, DatasetArgument, Item, parse
 from howfar.data.label_exports import LabelledImage, damage_as_input_error, read_export
 from howfar.data.label_names import LabelNames, Named, label_names
+from howfar.data.memory_images import check_files
 from howfar.errors import InputError
 from howfar.io.location import absolute
 from howfar.results import Selection
@@ -31,7 +31,7 @@ class Site:
     begun: Mapping[str, LabelledImage]
 
 
-def site_of(images: Any, task: str | None, names: Named) -> Site:
+def site_of(images: DatasetArgument, task: str | None, names: Named) -> Site:
     """Read the images; task and names are by default those of the selection.
 
     A table with a column ``name``, as chosen.csv, is of images of these names.
@@ -56,6 +56,7 @@ def site_of(images: Any, task: str | None, names: Named) -> Site:
     dataset = parse(listed if listed is not None and listed.is_file() else images)
     if not isinstance(dataset, Dataset):
         raise InputError.of("images", "must be images, not embeddings", dataset.name)
+    check_files(dataset, "images", "labels are written beside them")
     task = _checked(task or TASKS[0])
     return Site(_renamed(dataset), task, label_names(names, task), {})
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from howfar import registry
 from howfar.arrays import Float64Array
-from howfar.data import Dataset
+from howfar.data import Dataset, DatasetArgument
 from howfar.data.folder_walk import printable
 from howfar.errors import InputError
 from howfar.io.location import absolute
@@ -55,7 +55,7 @@ class _Begun:
 
 
 def certify_listed(
-    site: Any,
+    site: DatasetArgument,
     predictions: str | Path | None,
     k: int | None,
     beside: Mapping[str, Any],

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.data import Dataset, Item, content_hash, decode, read_bytes, read_mask
+from howfar.data import Dataset, DatasetsArgument, Item, content_hash, decode, read_bytes, read_mask
 from howfar.data.folder_walk import printable
 from howfar.data.probability_map_files import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError
@@ -52,7 +52,7 @@ FOLDERS: Final = "maps"
 
 @with_options(PromptOptions)
 def prompts(
-    datasets: Any,
+    datasets: DatasetsArgument,
     kinds: Sequence[str] | str = ("points", "box", "text"),
     *,
     out: str | Path,
@@ -102,7 +102,7 @@ def prompts(
 
 
 def prompted(
-    datasets: Any,
+    datasets: DatasetsArgument,
     kinds: Sequence[str] | str,
     root: Path,
     reference: tuple[str | Path, str | Path] | None,
@@ -141,7 +141,7 @@ def prompt_settings(kinds: Sequence[str] | str, given: PromptOptions) -> Prompte
     return settings
 
 
-def _images(datasets: Any) -> list[Dataset]:
+def _images(datasets: DatasetsArgument) -> list[Dataset]:
     parsed = parse_all(datasets, "dataset")
     if not parsed:
         raise InputError.of("datasets", "must name at least one", datasets)

@@ -1,0 +1,156 @@
+"""Turn a backbone argument into a backbone: a registered name, a torch module, a function of a batch, or a backbone itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.backbones.family import Options
+from howfar.backbones.function_backbone import SIDE, FunctionBackbone, function
+from howfar.backbones.named import load_backbone
+from howfar.backbones.preprocessing import Preprocess, mean_colour
+from howfar.backbones.torch_module import module
+from howfar.errors import InputError
+from howfar.keywords import BackboneOptions
+from howfar.protocols import Backbone
+from howfar.results.json_values import plain
+from howfar.settings import picked
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BackboneArgument: TypeAlias = "str | Backbone | nn.Module | Callable[[NDArray[np.uint8]], Any]"
+"""One backbone: `as_backbone` says what serves."""
+OF_MODULES: Final = ("device", "size", "mean", "std", "fit", "via", "pool", "engine", "precision")
+OF_FUNCTIONS: Final = ("size", "fit", "via")
+"""The options of `howfar.load_backbone` that a module, and a function, takes."""
+MUST_BE: Final = "backbone must be a registered name, a torch module, a function of a batch, or a loaded backbone"
+_MEMBERS: Final = ("name", "layers", "identity", "prepare", "embed")
+
+
+def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = None) -> Backbone:
+    """Return the backbone that an argument stands for.
+
+    Parameters
+    ----------
+    backbone
+        A registered name (see ``howfar backbones``).
+
+        A torch module. It is copied, put in evaluation mode, and given (b, 3, 224, 224) float32 RGB of 0-1; `size`, `mean` and
+        `std` say otherwise, and a network of timm's tells its own. Its output, a tensor of (b, ...) or several, is the feature,
+        flattened; `pool` takes the mean over positions. Its identity is a hash of its weights and of its structure. Use
+        `howfar.backbones.module` for the outputs of inner layers.
+
+        A function that takes a NumPy array (b, 224, 224, 3) of uint8, RGB (`size` says otherwise), and returns an array or
+        tensor (b, q). Nothing tells one function from another, so that its features are not stored; `howfar.backbones.function`
+        gives it a name that stands for it.
+
+        A loaded backbone, which is returned as it is.
+    options
+        Those of `howfar.load_backbone` that the kind takes.
+
+    Raises
+    ------
+    HowfarError
+        It is none of these, cannot be loaded, gives no features, or takes no such option.
+
+    Examples
+    --------
+    >>> as_backbone(lambda batch: batch.mean(axis=(1, 2)), {"size": 32}).layers
+    (3,)
+    >>> as_backbone(3)
+    Traceback (most recent call last):
+    howfar.errors.InputError: backbone must be a registered name, a torch module, a function of a batch, or a loaded ...
+    """
+    given = picked(BackboneOptions, cast("Mapping[str, Any]", options or {}))
+    if isinstance(backbone, str):
+        return load_backbone(backbone, **given)
+    if is_torch_module(backbone):
+        return _of_module(backbone, _taken("a torch module", given, OF_MODULES), given.get("pool") is True)
+    if not isinstance(backbone, type) and all(hasattr(backbone, member) for member in _MEMBERS):
+        _taken("a backbone that is loaded already", given, ())
+        return cast(Backbone, backbone)
+    if isinstance(backbone, type) or not callable(backbone):
+        what = f"the class {backbone.__name__}: pass an instance" if isinstance(backbone, type) else type(backbone).__name__
+        raise InputError(f"{MUST_BE}, got {what}")
+    taken = _taken("a function", given, OF_FUNCTIONS)
+    return function(backbone, size=SIDE if taken.size is None else taken.size, fit=taken.fit, via=taken.via)
+
+
+def as_loaded(backbone: BackboneArgument, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a call of `load_backbone` as JSON values with absolute paths, so that it can be made again from anywhere.
+
+    Of a backbone that was loaded elsewhere nothing is known, so it gives an empty mapping.
+
+    Examples
+    --------
+    >>> as_loaded("timm:resnet18", {"via": 448, "size": (96, 128), "weights": None})
+    {'name': 'timm:resnet18', 'via': 448, 'size': [96, 128]}
+    """
+    if not isinstance(backbone, str):
+        return {}
+    family, colon, model = backbone.partition(":")
+    # A timm model's name is never a path, whatever lies in this folder.
+    if colon and family != "timm" and Path(model).expanduser().exists():
+        model = str(Path(model).expanduser().absolute())
+    chosen = {name: value for name, value in options.items() if value is not None}
+    if "weights" in chosen:
+        chosen["weights"] = str(Path(chosen["weights"]).expanduser().absolute())
+    return {"name": f"{family}{colon}{model}", **plain(chosen)}
+
+
+def is_torch_module(argument: object) -> bool:
+    """Return whether an argument is a torch module; torch is not imported for the question.
+
+    Examples
+    --------
+    >>> is_torch_module(3)
+    False
+    """
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(argument, torch.nn.Module)
+
+
+def is_stored(backbone: Backbone) -> bool:
+    """Return whether features of a backbone may be taken again later: all but those of a function without a name.
+
+    Examples
+    --------
+    >>> is_stored(as_backbone("pixels")), is_stored(as_backbone(lambda batch: batch.mean(axis=(1, 2))))
+    (True, False)
+    """
+    return not isinstance(backbone, FunctionBackbone) or backbone.stored
+
+
+def _taken(kind: str, given: BackboneOptions, known: tuple[str, ...]) -> Options:
+    idle = [name for name in given if name not in known]
+    if idle:
+        remedy = f"it takes {', '.join(known)}" if known else "leave them out"
+        raise InputError.of("options", f"are of no use to {kind}", ", ".join(idle), remedy)
+    return Options(**given)  # type: ignore[arg-type]  # the same names, checked there
+
+
+def _of_module(network: Any, options: Options, pool: bool) -> Backbone:
+    whole = getattr(network, "_orig_mod", network)  # torch.compile's and DataParallel's own modules hold the network
+    whole = getattr(whole, "module", whole) if "DataParallel" in type(whole).__name__ else whole
+    own: Mapping[str, Any] = getattr(whole, "pretrained_cfg", None) or {}
+    sides = options.sides or tuple(own.get("input_size", ())[1:]) or (SIDE, SIDE)
+    mean = options.mean or own.get("mean") or (0.0, 0.0, 0.0)
+    preprocess = Preprocess((int(sides[0]), int(sides[1])), options.fit, options.via, fill=mean_colour(mean))
+    return module(
+        whole,
+        "",
+        preprocess,
+        mean=mean,
+        std=options.std or own.get("std") or (1.0, 1.0, 1.0),
+        pool=pool,
+        name=type(whole).__name__,
+        device=options.device,
+        engine="torch" if options.engine == "auto" else options.engine,
+        precision=options.precision,
+    )

@@ -1,0 +1,185 @@
+"""Turn a picture in memory (Pillow's, an array, a tensor, a file's bytes) into the bytes of an image file, without loss.
+
+Pixels are written as PPM or PGM, which are a short header and the pixels themselves, so that the content hash of an image in
+memory is one of its pixels: it does not depend on how a version of a library compresses.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImageOps
+
+from howfar.data.colour_modes import to_rgb
+from howfar.data.read import read_bytes
+from howfar.errors import ImageError, one_line
+
+CHANNELS: Final = (1, 3, 4)
+_PICTURE: Final = "a picture is uint8 of 0-255, or floating values of 0-1"
+_NORMALISED: Final = "give images as they are before they are normalised"
+_ROUNDING: Final = 1e-4
+_BYTES: Final = 25
+"""A largest value from which on floating values are taken for those of bytes."""
+
+
+def file_bytes(value: object, mask: bool = False) -> bytes:
+    r"""Return the bytes of an image file for one picture in memory.
+
+    `value` is a Pillow image; an array or tensor of (h, w), (h, w, c) or (c, h, w), c being 1, 3 or 4, uint8 or floating values
+    of 0-1; the bytes of a file, or its path; or Hugging Face's mapping of ``bytes`` and ``path``. Of a `mask` integers of any
+    type up to 255 serve, too, and truth values are written as 0 and 255.
+
+    Raises `ImageError` with the reason in one short line where it is no picture.
+
+    Examples
+    --------
+    >>> file_bytes(np.full((4, 4, 3), 7, np.uint8))[:11], file_bytes(np.zeros((4, 5)))[:11]
+    (b'P6\n4 4\n255\n', b'P5\n5 4\n255\n')
+    >>> file_bytes(np.full((3, 4, 4), -1.5))
+    Traceback (most recent call last):
+    howfar.errors.ImageError: floating values from -1.5 to -1.5, ...: give images as they are before they are normalised
+    """
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if isinstance(value, (str, Path)):
+        return read_bytes(value)
+    if isinstance(value, Image.Image):
+        return _of_picture(value, mask)
+    if isinstance(value, Mapping) and (value.get("bytes") is not None or value.get("path")):
+        content = value.get("bytes")
+        return read_bytes(str(value["path"])) if content is None else bytes(content)
+    array = as_array(value)
+    if array is None:
+        raise ImageError(f"{named(value)} and no picture")
+    return _of_array(array, mask)
+
+
+def as_array(value: object) -> NDArray[Any] | None:
+    """Return an array or tensor as a NumPy array on the CPU; None for anything else.
+
+    Examples
+    --------
+    >>> as_array([1.0]), as_array(np.ones(2)).tolist()
+    (None, [1.0, 1.0])
+    """
+    if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor, which may want a gradient or lie on a GPU
+        tensor: Any = value
+        tensor = tensor.detach().cpu()
+        return np.asarray(tensor.float() if "bfloat16" in str(tensor.dtype) else tensor)
+    return np.asarray(value) if hasattr(value, "__array__") else None
+
+
+def shape_of(value: object) -> tuple[int, ...]:
+    """Return the shape of an array or tensor; of anything else the empty one.
+
+    Examples
+    --------
+    >>> shape_of(np.zeros((2, 3))), shape_of("roads")
+    ((2, 3), ())
+    """
+    shape = getattr(value, "shape", ())
+    return tuple(shape) if hasattr(value, "dtype") and isinstance(shape, tuple) else ()
+
+
+def named(value: object) -> str:
+    """Say in a few words what a value is, for an error line.
+
+    Examples
+    --------
+    >>> named(np.zeros((2, 3), np.float32)), named({"a": 1, "b": 2}), named((1, "x")), named(None)
+    ('float32 values of shape (2, 3)', 'a dict of a, b', 'a tuple of int, str', 'None')
+    """
+    kind = type(value).__name__
+    if value is None:
+        return "None"
+    if isinstance(value, Mapping):
+        return f"a {kind} of {', '.join(map(str, list(value)[:5])) or 'nothing'}"
+    if isinstance(value, (list, tuple)):
+        return f"a {kind} of {', '.join(type(part).__name__ for part in value[:5]) or 'nothing'}"
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{str(value.dtype).removeprefix('torch.')} values of shape {tuple(value.shape)}"
+    return kind
+
+
+def _of_picture(picture: Image.Image, mask: bool) -> bytes:
+    whole = _file_of(picture)
+    if whole is not None:
+        return whole
+    try:
+        upright = ImageOps.exif_transpose(picture)
+        upright.format = picture.format
+        if upright.mode == "1":
+            upright = upright.convert("L")
+        if mask and upright.mode != "L":
+            return _png(upright)
+        if upright.mode != "L" or upright.has_transparency_data:
+            upright = to_rgb(upright)
+    except ImageError:
+        raise
+    except Exception as error:  # a picture that was opened and not yet loaded may be damaged in any way
+        raise ImageError(f"a picture that cannot be loaded ({one_line(error, 100)})") from error
+    return _netpbm(np.asarray(upright))
+
+
+def _file_of(picture: Image.Image) -> bytes | None:
+    """Return the file of a picture that was opened and not yet loaded, so that no list of such pictures fills the memory."""
+    if not (isinstance(picture, ImageFile.ImageFile) and picture.tile and isinstance(picture.filename, (str, Path))):
+        return None
+    try:
+        return read_bytes(picture.filename) if picture.filename and not picture.tell() else None
+    except ImageError:
+        return None
+
+
+def _png(picture: Image.Image) -> bytes:
+    """Write a mask whose mode has a meaning of its own (palette, 16 bits, transparency), which the reader of masks decides."""
+    buffer = io.BytesIO()
+    plain = picture if picture.mode in ("P", "RGB", "RGBA", "LA", "I;16", "I") else to_rgb(picture)
+    plain.save(buffer, "png")
+    return buffer.getvalue()
+
+
+def _of_array(array: NDArray[Any], mask: bool) -> bytes:
+    if array.ndim == 3:
+        if array.shape[2] not in CHANNELS and array.shape[0] in CHANNELS:
+            array = array.transpose(1, 2, 0)
+        if array.shape[2] not in CHANNELS:
+            raise ImageError(f"an array of shape {array.shape}: a picture is (h, w), (h, w, 3) or (3, h, w)")
+        array = array[:, :, 0] if array.shape[2] == 1 else array
+    elif array.ndim != 2:
+        raise ImageError(f"an array of shape {array.shape}: a picture is (h, w), (h, w, 3) or (3, h, w)")
+    if not array.size:
+        raise ImageError(f"an array of shape {array.shape}: no pixels")
+    levels = _levels(array, mask)
+    if levels.ndim == 3 and levels.shape[2] == 4:
+        levels = np.asarray(to_rgb(Image.fromarray(levels, "RGBA")))
+    return _netpbm(levels)
+
+
+def _levels(array: NDArray[Any], mask: bool) -> NDArray[np.uint8]:
+    """Bring the values of a picture to 0-255."""
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    if array.dtype == np.bool_:
+        return np.where(array, np.uint8(255), np.uint8(0))
+    if array.dtype.kind == "f":
+        low, high = float(array.min()), float(array.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise ImageError(f"floating values that are not finite: {_PICTURE}")
+        if low < -_ROUNDING or high > 1 + _ROUNDING:
+            remedy = "cast values of 0-255 to uint8" if low >= 0 and _BYTES < high <= 255 else _NORMALISED
+            raise ImageError(f"floating values from {low:.3g} to {high:.3g}, where {_PICTURE}: {remedy}")
+        return np.asarray(np.rint(np.clip(array, 0.0, 1.0).astype(np.float64) * 255), dtype=np.uint8)
+    if mask and array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= 255:
+        return np.asarray(array, dtype=np.uint8)
+    raise ImageError(f"{array.dtype} values, where {_PICTURE}")
+
+
+def _netpbm(levels: NDArray[np.uint8]) -> bytes:
+    kind, (height, width) = b"P5" if levels.ndim == 2 else b"P6", levels.shape[:2]
+    return b"%s\n%d %d\n255\n" % (kind, width, height) + levels.tobytes()

@@ -1,0 +1,209 @@
+"""What gives images by number, as torch's datasets do, is read one image at a time and only when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, StackDataset, Subset, TensorDataset
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from howfar.data import Dataset, decode, parse, read_bytes, read_mask
+from howfar.data.map_style import labelled
+from howfar.errors import ImageError, InputError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 10, 12, 3), dtype=np.uint8)
+TENSORS = torch.from_numpy(PIXELS).permute(0, 3, 1, 2)
+
+
+class Items:
+    """A dataset of a user's own, which counts what it is asked for."""
+
+    def __init__(self, items: list[Any], **attributes: Any) -> None:
+        self._items, self.asked = items, list[int]()
+        self.__dict__.update(attributes)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, number: int) -> Any:
+        self.asked.append(number)
+        item = self._items[number]
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+
+def dataset_of(argument: Any) -> Dataset:
+    dataset = parse(argument)
+    assert isinstance(dataset, Dataset)
+    return dataset
+
+
+def pixels(dataset: Dataset) -> list[Any]:
+    return [np.asarray(decode(read_bytes(item.path)).image) for item in dataset.items]
+
+
+def test_nothing_but_the_first_item_is_asked_for_before_it_is_needed() -> None:
+    items = Items(list(PIXELS))
+    dataset = dataset_of(items)
+    assert items.asked == [0, 0]  # twice, to see whether it is the same each time
+    assert np.array_equal(pixels(dataset), PIXELS)
+    assert items.asked == [0, 0, *range(6)]
+
+
+def test_an_item_is_asked_for_once_for_its_image_and_its_mask() -> None:
+    items = Items([(picture, picture[:, :, 0] > 99) for picture in PIXELS])
+    dataset = dataset_of(items)
+    for number in (3, 0, 3):
+        mask = dataset.items[number].mask
+        assert np.array_equal(np.asarray(decode(read_bytes(dataset.items[number].path)).image), PIXELS[number])
+        assert np.array_equal(read_mask(str(mask)), PIXELS[number][:, :, 0] > 99)
+    assert items.asked == [0, 0, 3, 0, 3]
+
+
+GIVEN: dict[str, Any] = {
+    "Pillow": [Image.fromarray(picture) for picture in PIXELS],
+    "uint8": list(TENSORS),
+    "floating": list(TENSORS / 255),
+    "alone in a tuple": [(picture,) for picture in PIXELS],
+    "a mapping": [{"image": picture} for picture in PIXELS],
+    "another mapping": [{"img": picture, "label": 1} for picture in PIXELS],
+    "boxes": [(picture, {"boxes": torch.zeros(1, 4)}) for picture in TENSORS],
+    "a float beside": [(picture, 0.5) for picture in PIXELS],
+}
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_images_of_every_form(kind: str) -> None:
+    dataset = dataset_of(Items(GIVEN[kind]))
+    assert np.array_equal(pixels(dataset), PIXELS)
+    assert all(item.mask is None for item in dataset.items)
+
+
+@pytest.mark.parametrize(
+    "numbers", [[0, 1, 0, 1, 0, 1], np.array([0, 1] * 3), torch.tensor([0, 1] * 3)], ids=["list", "array", "tensor"]
+)
+def test_classes_that_are_listed(numbers: Any) -> None:
+    pairs = [(picture, int(number)) for picture, number in zip(PIXELS, numbers, strict=True)]
+    named = dataset_of(Items(pairs, targets=numbers, classes=["dry", "wet"]))
+    assert [item.label for item in named.items] == ["dry", "wet"] * 3
+    assert [item.label for item in dataset_of(Items(pairs, labels=numbers)).items] == ["0", "1"] * 3
+    tensors = TensorDataset(TENSORS, torch.tensor([0, 1] * 3))
+    assert [item.label for item in dataset_of(tensors).items] == ["0", "1"] * 3
+    assert [item.label for item in dataset_of(Subset(tensors, [1, 2])).items] == ["1", "0"]
+
+
+@pytest.mark.parametrize("target", [3, np.int64(3), torch.tensor(3), "wet"])
+def test_classes_that_come_with_images_alone_are_read_when_they_are_asked_for(target: Any) -> None:
+    items = Items([(picture, target) for picture in PIXELS], classes=list("abcd"))
+    dataset = dataset_of(items)
+    assert {item.label for item in dataset.items} == {None}
+    assert items.asked == [0, 0]
+    assert {item.label for item in labelled(dataset).items} == {"wet" if target == "wet" else "d"}
+    assert labelled(dataset_of(Items(list(PIXELS)))).items[0].label is None
+    assert [item.label for item in labelled(dataset_of(Items([(PIXELS[0], target), OSError("gone")]))).items][1] is None
+
+
+def test_masks() -> None:
+    masks = PIXELS[..., 0] > 99
+    for second in (list(masks), list(map(Image.fromarray, masks)), list(torch.from_numpy(masks)[:, None].float())):
+        dataset = dataset_of(Items(list(zip(PIXELS, second, strict=True))))
+        assert np.array_equal([read_mask(str(item.mask)) for item in dataset.items], masks)
+    named = dataset_of(Items([{"image": picture, "mask": mask} for picture, mask in zip(PIXELS, masks, strict=True)]))
+    assert np.array_equal([read_mask(str(item.mask)) for item in named.items], masks)
+    stacked = dataset_of(StackDataset(list(PIXELS), list(masks)))
+    assert np.array_equal([read_mask(str(item.mask)) for item in stacked.items], masks)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number, picture in enumerate(PIXELS):
+        file = tmp_path / "roads" / ("dry" if number < 2 else "wet") / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(file)
+    return tmp_path / "roads"
+
+
+def test_an_image_folder_is_its_files_without_its_transform(folder: Path) -> None:
+    normalise = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.2] * 3)])
+    dataset = dataset_of(ImageFolder(folder, normalise))
+    assert (dataset.name, dataset.root) == ("roads", folder)
+    assert [item.name for item in dataset.items] == [
+        "dry/0.png",
+        "dry/1.png",
+        "wet/2.png",
+        "wet/3.png",
+        "wet/4.png",
+        "wet/5.png",
+    ]
+    assert [item.label for item in dataset.items] == ["dry"] * 2 + ["wet"] * 4
+    assert dataset.items[0].path == folder / "dry" / "0.png"
+    chosen = dataset_of(Subset(Subset(ImageFolder(folder), [5, 3, 1]), [2, 0]))
+    assert [item.name for item in chosen.items] == ["dry/1.png", "wet/5.png"]
+
+
+def test_a_class_that_makes_something_else_of_an_image_folder_is_asked(folder: Path) -> None:
+    class Cropped(ImageFolder):
+        def __getitem__(self, index: int) -> Any:
+            picture, target = super().__getitem__(index)
+            return picture.crop((2, 2, 10, 8)), target
+
+    dataset = dataset_of(Cropped(folder))
+    assert np.array_equal(pixels(dataset), PIXELS[:, 2:8, 2:10])
+    assert [item.label for item in dataset.items] == ["dry"] * 2 + ["wet"] * 4
+
+
+def test_datasets_one_after_another(folder: Path) -> None:
+    joined = dataset_of(ConcatDataset([Items(list(PIXELS[:2])), Items(list(PIXELS[2:]))]))
+    assert np.array_equal(pixels(joined), PIXELS)
+
+
+class Stream(IterableDataset[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        return iter([])
+
+
+class Unsized(torch.utils.data.Dataset[Any]):
+    def __getitem__(self, number: int) -> Any:
+        return PIXELS[number]
+
+
+class Augmented(Items):
+    def __getitem__(self, number: int) -> Any:
+        return np.roll(super().__getitem__(number), len(self.asked), axis=0)
+
+
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        (Items([]), "at least one image, got a Items of none"),
+        (Items([ValueError("no\ndisk")]), r"item 0 of the Items cannot be had \(ValueError: no disk\)"),
+        (Items([7]), "item 0 of the Items is no picture: int and no picture"),
+        (Items([(None, 1)]), "item 0 of the Items is no picture: None and no picture"),
+        (Items([{"a": 1}]), "no picture: a dict of a and no picture"),
+        (TensorDataset(TENSORS / 100), "give images as they are before they are normalised"),
+        (Augmented(list(PIXELS)), "the same image each time, got 'Augmented with a random transform': pass it without"),
+        (DataLoader(TensorDataset(TENSORS)), "must be images, not batches of them, got 'DataLoader': pass loader.dataset"),
+        (Stream(), "must give its images by number and have a length, got 'Stream'"),
+        (Unsized(), "got Unsized"),
+    ],
+    ids=str,
+)
+def test_what_gives_no_images_is_refused_in_one_line(argument: Any, line: str) -> None:
+    with pytest.raises(InputError, match=line) as caught:
+        parse(argument)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_item_that_fails_later_costs_itself_alone() -> None:
+    dataset = dataset_of(Items([PIXELS[0], OSError("gone"), PIXELS[2]]))
+    read_bytes(dataset.items[2].path)
+    with pytest.raises(ImageError, match=r"item 1 cannot be had \(OSError: gone\)"):
+        read_bytes(dataset.items[1].path)

@@ -1,0 +1,222 @@
+"""Lists, arrays and data frames become the datasets that the same images in files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from PIL import Image
+
+from howfar.data import Dataset, content_hash, each_dataset, parse, read_bytes, read_mask
+from howfar.data.memory_images import MemoryPath
+from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.results import Features
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (4, 10, 12, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Four lossless pictures, in roads/images."""
+    folder = tmp_path / "roads" / "images"
+    folder.mkdir(parents=True)
+    paths = [folder / f"{number}.png" for number in range(4)]
+    for path, picture in zip(paths, PIXELS, strict=True):
+        Image.fromarray(picture).save(path)
+    return paths
+
+
+def dataset_of(argument: Any, **names: str) -> Dataset:
+    dataset = parse(argument, **names)
+    assert isinstance(dataset, Dataset)
+    return dataset
+
+
+def contents(dataset: Dataset) -> list[str]:
+    return [content_hash(read_bytes(item.path)) for item in dataset.items]
+
+
+def test_a_list_of_paths_is_the_folder_that_holds_them(files: list[Path]) -> None:
+    folder = dataset_of(files[0].parent)
+    for given in (files, tuple(files), [str(path) for path in files], np.array([str(path) for path in files])):
+        listed = dataset_of(given)
+        assert (listed.name, [item.name for item in listed.items]) == ("roads", [item.name for item in folder.items])
+        assert [item.path for item in listed.items] == files
+    assert dataset_of(pd.Series([str(path) for path in files])).items == dataset_of(files).items
+    assert dataset_of(pl.Series([str(path) for path in files])).items == dataset_of(files).items
+
+
+def test_paths_of_several_folders(files: list[Path], tmp_path: Path) -> None:
+    other = tmp_path / "site" / "0.png"
+    other.parent.mkdir()
+    other.write_bytes(files[1].read_bytes())
+    listed = dataset_of([files[0], other, tmp_path / "site" / "absent.png"], unnamed="primary")
+    assert [item.name for item in listed.items] == ["roads/images/0.png", "site/0.png"]
+    assert listed.name == tmp_path.name
+    assert [(fault.path, fault.reason) for fault in listed.skipped] == [(str(tmp_path / "site" / "absent.png"), "no such file")]
+    with pytest.raises(InputError, match="must name each image once"):
+        parse([files[0], files[0]])
+    with pytest.raises(InputError, match=r"no image that is there \(1 paths; the first: .*absent.png: no such file"):
+        parse([tmp_path / "absent.png"])
+
+
+def test_a_url_in_a_list(files: list[Path]) -> None:
+    import fsspec
+
+    fsspec.filesystem("memory").put(str(files[0]), "/listed/0.png")
+    listed = dataset_of(["memory://listed/0.png"])
+    assert (listed.name, contents(listed)) == ("listed", contents(dataset_of([files[0]])))
+
+
+ONE_BY_ONE: dict[str, Any] = {
+    "arrays": list(PIXELS),
+    "an array": PIXELS,
+    "channels first": PIXELS.transpose(0, 3, 1, 2),
+    "tensors": list(torch.from_numpy(PIXELS)),
+    "a tensor": torch.from_numpy(PIXELS),
+    "0 to 1": torch.from_numpy(PIXELS).permute(0, 3, 1, 2) / 255,
+    "Pillow": [Image.fromarray(picture) for picture in PIXELS],
+    "mixed": [Image.fromarray(PIXELS[0]), *PIXELS[1:]],
+    "a data frame": pd.DataFrame({"image": list(PIXELS)}),
+    "one of polars": pl.DataFrame({"image": pl.Series(list(map(Image.fromarray, PIXELS)), dtype=pl.Object)}),
+}
+
+
+@pytest.mark.parametrize("kind", ONE_BY_ONE)
+def test_images_in_memory_are_called_by_their_numbers_and_have_the_content_of_their_pixels(kind: str) -> None:
+    dataset = dataset_of(ONE_BY_ONE[kind], unnamed="secondary-2")
+    assert (dataset.name, dataset.root, len(dataset)) == ("secondary-2", None, 4)
+    assert [item.name for item in dataset.items] == ["0", "1", "2", "3"]
+    assert contents(dataset) == contents(dataset_of(PIXELS))
+    assert dataset_of(ONE_BY_ONE[kind], name="site").name == "site"
+
+
+def test_nothing_of_an_array_is_copied_before_it_is_read() -> None:
+    pixels = PIXELS.copy()
+    dataset = dataset_of(pixels)
+    before = contents(dataset)
+    pixels[2] = 0
+    assert [one == other for one, other in zip(before, contents(dataset), strict=True)] == [True, True, False, True]
+
+
+def test_opened_pictures_are_their_files_and_called_like_them(files: list[Path]) -> None:
+    pictures = [Image.open(path) for path in files]
+    dataset = dataset_of(pictures)
+    assert [item.name for item in dataset.items] == ["0.png", "1.png", "2.png", "3.png"]
+    assert contents(dataset) == contents(dataset_of(files))
+    for picture in pictures:
+        picture.close()
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
+def test_a_data_frame_of_paths_is_the_table_of_its_rows(kind: Any, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files[0].parent.parent)
+    columns = {
+        "image": ["images/0.png", "images/1.png", str(files[2])],
+        "mask": ["images/1.png", None, None],
+        "label": ["dry", "wet", None],
+        "camera": ["left", None, "right"],
+        "day": [1, 2, 3],
+    }
+    pd.DataFrame(columns).to_csv("list.csv", index=False)
+    table, dataset = dataset_of("list.csv"), dataset_of(kind(columns), unnamed="primary")
+    assert dataset.items == table.items
+    assert (dataset.name, dataset.root) == ("primary", None)
+    assert dataset.items[0].further == (("camera", "left"), ("day", "1"))
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, ""])
+def test_a_data_frame_of_pictures_with_masks(missing: Any) -> None:
+    masks = [PIXELS[0][:, :, 0] > 99, missing, missing, missing]
+    frame = pd.DataFrame(
+        {"image": list(PIXELS), "mask": masks, "label": ["dry", missing, "wet", "wet"], "vector": [[1], [2], [3], [4]]}
+    )
+    dataset = dataset_of(frame)
+    assert [item.mask is not None for item in dataset.items] == [True, False, False, False]
+    assert [item.label for item in dataset.items] == ["dry", None, "wet", "wet"]
+    assert dataset.items[0].further == ()
+    mask = dataset.items[0].mask
+    assert mask is not None
+    assert np.array_equal(read_mask(mask), masks[0])
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
+def test_data_frames_of_embeddings(kind: Any) -> None:
+    rows = np.random.default_rng(0).normal(size=(5, 3))
+    numbers, vectors = kind(rows), kind({"image": list("aabcd"), "embedding": rows.tolist()})
+    for frame, names in ((numbers, ("row-0", "row-1", "row-2", "row-3", "row-4")), (vectors, ("a", "a#2", "b", "c", "d"))):
+        features = parse(frame)
+        assert isinstance(features, Features)
+        assert np.allclose(features.rows.rows(0, 5), rows)
+        assert features.images == names
+
+
+def test_arrays_of_two_axes_are_embeddings_as_ever() -> None:
+    for array in (np.eye(3), np.eye(3, dtype=np.uint8), torch.eye(3), pd.DataFrame(np.eye(3))):
+        assert isinstance(parse(array), Features)
+
+
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        (PIXELS[0], r"array must be several pictures, got one of shape \(10, 12, 3\): put it into a list"),
+        (PIXELS[:0], r"array must hold at least one picture, got an array of shape \(0, 10, 12, 3\)"),
+        (PIXELS.astype(np.int64), "array: image 0 is no picture: int64 values"),
+        (np.concatenate([PIXELS[:3] / 255, PIXELS[3:] / 9]), "array: image 3 is no picture: floating values from 0"),
+        (np.zeros((2, 3, 4, 5, 6)), "array must have two axes"),
+        ([], "at least one image, got an empty list"),
+        ([PIXELS[0].tolist()], "got a list of list, list, list, list, list at position 0"),
+        ([PIXELS[0] * -1.0], "dataset: image 0 of the list is no picture: floating values"),
+        (pd.DataFrame({"path": ["a.png"]}), "has no column image; its columns: path: name the column"),
+        (pd.DataFrame({"image": [PIXELS[0], None]}), "row 2 has no image"),
+        (pd.DataFrame({"image": ["", "a.png"]}), "the data frame: row 1 has no image"),
+        (pd.DataFrame({"image": ["a.png", "a.png"]}), "the data frame: image a.png is in rows 1 and 2"),
+        (pd.DataFrame({"image": ["no.png"]}), "the data frame names no image that is there"),
+        (pd.DataFrame({"embedding": [[1.0], [1.0, 2.0]]}), "column embedding must hold lists of numbers of one length"),
+        (Image.fromarray(PIXELS[0]), "must hold several images, got 'Image': put it into a list"),
+        ({"a": "roads", "b": "site"}, "one dataset, got a dict of a, b: a mapping of several is for what takes several"),
+        ({}, "one dataset, got a dict of nothing"),
+        (object(), "must be a path or a list of image paths, .* got object"),
+        (iter([]), "must give its images by number and have a length, got 'list_iterator': pass list"),
+        (Dataset, "got type"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_dataset_is_refused_in_one_line_that_names_it(argument: Any, line: str) -> None:
+    with pytest.raises(HowfarError, match=line) as caught:
+        parse(argument)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_in_a_list_of_images(files: list[Path]) -> None:
+    with pytest.raises(InputError, match=r"must be a list of image files, got the folder .*: pass the folder alone"):
+        parse([files[0], files[0].parent])
+    with pytest.raises(MissingPathError):
+        parse("nowhere")
+
+
+def test_where_several_datasets_are_meant_a_list_of_images_is_one() -> None:
+    def count(argument: Any) -> int:
+        return len(each_dataset(argument, "secondary"))
+
+    assert [count(["a.png", "b.png"]), count([Path("a.png")]), count([PIXELS[0], PIXELS[1]])] == [1, 1, 1]
+    assert [count([Image.fromarray(PIXELS[0])] * 3), count(PIXELS), count("roads")] == [1, 1, 1]
+    assert [
+        count(["a.png", "roads"]),
+        count([PIXELS, PIXELS]),
+        count([np.eye(3), np.eye(3)]),
+        count([["a.png"], ["b.png"]]),
+    ] == [2] * 4
+    assert each_dataset({"a": PIXELS, "b": ["c.png"]}, "secondary")[1] == ("b", "secondary", ["c.png"])
+
+
+def test_the_images_live_as_long_as_the_dataset() -> None:
+    dataset = parse(PIXELS.copy())
+    assert isinstance(dataset, Dataset)
+    assert isinstance(dataset.items[0].path, MemoryPath)
+    assert read_bytes(str(dataset.items[3].path)).endswith(PIXELS[3].tobytes())
