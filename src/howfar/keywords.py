@@ -176,27 +176,35 @@ class LabelImportOptions(DatasetOptions, total=False):
     with_images: options.WithImages
 
 
-class EvaluateOptions(DatasetOptions, total=False):
-    """Declare the options of `howfar.evaluate`."""
+class PredictionOptions(DatasetOptions, total=False):
+    """Declare the options that say how predictions of a task are read and compared with the truth."""
 
-    task: options.Task
     tolerance: options.Tolerance
-    threshold: options.ScoredAt
     flipped: options.FlippedMaps
     ensemble: options.Ensemble
-    truth: options.Truth
+    columns: options.ColumnRoles
+    classes: options.ClassNames
+    ignore_index: options.IgnoreIndex
     iou: options.Iou
     min_score: options.MinScore
     partial: options.Partial
-    learnt: options.Learnt
-    group: options.LearntGroup
     progress: options.Progress
 
 
-class CertifyOptions(DatasetOptions, total=False):
+class EvaluateOptions(PredictionOptions, total=False):
+    """Declare the options of `howfar.evaluate`."""
+
+    task: options.Task
+    threshold: options.ScoredAt
+    truth: options.Truth
+    learnt: options.Learnt
+    group: options.LearntGroup
+
+
+class CertifyOptions(PredictionOptions, total=False):
     """Declare the options of `howfar.certify`."""
 
-    task: Annotated[options.Task, options.But({"help": "Certify a segmentation, a classification or a detection."})]
+    task: Annotated[options.Task, options.But({"help": "Certify a model of this task."})]
     metric: options.Measure
     level: Annotated[options.Level, options.But({"help": "Give an interval of this level."})]
     until: options.Until
@@ -204,9 +212,6 @@ class CertifyOptions(DatasetOptions, total=False):
         options.Threshold,
         options.But({"help": "Take foreground above this, in hundredths; by default the profile's, else 0.5.", "free": True}),
     ]
-    tolerance: options.Tolerance
-    flipped: options.FlippedMaps
-    ensemble: options.Ensemble
     estimator: Annotated[
         options.Estimator, options.But({"help": "Predict by this estimator of the profile; auto takes the best."})
     ]
@@ -216,11 +221,7 @@ class CertifyOptions(DatasetOptions, total=False):
             {"help": "Draw from as many photographs as there are labels: the first group of this expression names an image's."}
         ),
     ]
-    iou: options.Iou
-    min_score: options.MinScore
-    partial: options.Partial
     seed: options.Seed
-    progress: options.Progress
 
 
 class ModelOptions(TypedDict, total=False):
@@ -341,13 +342,8 @@ class AdaptationOptions(TrainingOptions, SegmenterOptions, total=False):
     way: options.Way
     without_labels: options.WithoutLabels
     components: options.Components
-    bootstrap: Annotated[
-        options.Bootstrap,
-        options.But({"default": 2000, "rule": {"ge": 2}, "help": "Draw this many resamples for the intervals."}),
-    ]
-    runner: Annotated[
-        options.Runner, options.But({"help": "Train here, one by one, or on a cluster (ray), --workers at once."})
-    ]
+    bootstrap: options.GainBootstrap
+    runner: options.TrainingRunner
 
 
 class AdaptOptions(AdaptationOptions, total=False):

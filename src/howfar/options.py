@@ -207,10 +207,13 @@ Estimator = Annotated[
 Task = Annotated[
     str,
     Option(
-        "segmentation", "Evaluate a segmentation, a classification or a detection.", free=True,
+        "segmentation", "Evaluate a segmentation (multiclass: of several classes), a classification or a detection.", free=True,
         choices=tuple(registry.OURS["metrics"]),
     ),
 ]  # fmt: skip
+IgnoreIndex = Annotated[
+    _Count, Option(None, "Leave out pixels whose mask has this class, which stands for void: 255 (multiclass).", _NATURAL)
+]
 Tolerance = Annotated[float, Option(0.0, "Let prediction and mask agree within this distance.", unit="pixels", free=True)]
 Iou = Annotated[_Number, Option(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
 MinScore = Annotated[_Number, Option(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
@@ -224,7 +227,17 @@ FlippedMaps = Annotated[
 ]
 Members = Sequence[str | Path] | str | Path
 Ensemble = Annotated[Members, Option((), "Read maps of further models for the same images.", free=True)]
-Truth = Annotated[_Path, Option(None, "Read true boxes (detection): JSON as the predictions, without scores.", free=True)]
+Truth = Annotated[
+    _Path, Option(None, "Read true boxes (detection): COCO, a folder of YOLO's .txt or VOC's .xml, JSON, a table.", free=True)
+]
+Roles = Sequence[str] | str | Mapping[str, str]
+ColumnRoles = Annotated[
+    Roles, Option((), "Read a table of predictions by these columns: image=filename,label=pred,score=prob,x0=left.", free=True)
+]
+ClassNames = Annotated[
+    Sequence[str] | str | Path,
+    Option((), "Name the classes 0, 1, 2 …: road,car,sky, or a file (a name a line, data.yaml, COCO's .json).", free=True),
+]
 
 # How images are handed to labelling tools, and labels taken back.
 Names = Sequence[str] | str | Mapping[str, str]
@@ -296,6 +309,12 @@ TrainingPrecision = Annotated[Literal["32", "bf16"], Option("32", "Train in 32 b
 
 BatchWorkers = Annotated[
     Workers, But({"help": "Prepare this many batches at once in processes of their own; by default none.", "rule": _NATURAL})
+]
+TrainingRunner = Annotated[
+    Runner, But({"help": "Train models here, one by one, or on a cluster (ray), as many at once as --workers says."})
+]
+GainBootstrap = Annotated[
+    Bootstrap, But({"default": 2000, "rule": {"ge": 2}, "help": "Draw this many resamples for the intervals."})
 ]
 FeatureMemory = Annotated[
     Memory, But({"help": "Keep a frozen encoder's features in what the images leave of this size: 512MB, 1.5GiB, or bytes."})

@@ -159,6 +159,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "segmentation": "howfar.metrics.segmentation:SEGMENTATION",
         "classification": "howfar.metrics.classification:CLASSIFICATION",
         "detection": "howfar.metrics.detection:DETECTION",
+        "multiclass": "howfar.metrics.multiclass:MULTICLASS",
     },
     "estimators": {
         "mean": "howfar.relation.performance_estimators:MEAN",
@@ -250,6 +251,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "to_label": "howfar.report.certificate.to_label:write_to_label",
         "to_label_classification": "howfar.report.listed_sample:write_class_sample",
         "to_label_detection": "howfar.report.listed_sample:write_box_sample",
+        "to_label_multiclass": "howfar.report.listed_sample:write_class_map_sample",
     },
     "components_figures": {},
     "identity_figures": {},

@@ -7,6 +7,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from PIL import Image
 
 from howfar.data import Dataset, Item
 from howfar.data.box_labelling import read_box_labels
@@ -79,3 +80,15 @@ def test_label_studio_says_who_looked(tmp_path: Path) -> None:
 def test_classes_of_a_table_that_points_elsewhere_are_found_by_name(tmp_path: Path) -> None:
     table = written(tmp_path / "labels.csv", "image,label,name\n/other/place/1/a.jpg,wet,a.jpg\n")
     assert read_class_labels(SITE, table).labels == {"a.jpg": "wet"}
+
+
+def test_images_that_were_sorted_into_folders_are_labelled(tmp_path: Path) -> None:
+    for name in ("wet/a.jpg", "dry/b.jpg", "dry/c.jpg"):
+        (tmp_path / "sorted" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "sorted" / name)
+    found = read_class_labels(Dataset("s", tuple(Item(name, Path(name)) for name in ("a.jpg", "b.jpg"))), tmp_path / "sorted")
+    assert (found.labels, found.strangers) == ({"a.jpg": "wet", "b.jpg": "dry"}, ("c",))
+    whole = Dataset("s", (Item("wet/a.jpg", Path("a.jpg")),))
+    assert read_class_labels(whole, tmp_path / "sorted").labels == {"wet/a.jpg": "wet"}
+    with pytest.raises(InputError, match="labels must be a folder with two folders or more, one a class"):
+        read_class_labels(whole, tmp_path / "sorted" / "dry")

@@ -151,6 +151,19 @@ def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, words: str)
     assert refusal(tmp_path, array).startswith(words)
 
 
+def test_an_npz_of_one_array_is_a_map(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "1.npz", np.full((3, 4), 0.25))
+    assert read_prediction(tmp_path / "1.npz").values.tolist() == [[0.25] * 4] * 3
+    np.savez(tmp_path / "2.npz", a=np.zeros((3, 4)), b=np.zeros((3, 4)))
+    (tmp_path / "3.npz").write_bytes((tmp_path / "1.npz").read_bytes()[:-30])
+    for name, words in (
+        ("2", r"no \.npz of one array: it holds 2 arrays \(a\.npy, b\.npy\)"),
+        ("3", "no .npz of one array: it is"),
+    ):
+        with pytest.raises(ImageError, match=words):
+            read_prediction(tmp_path / f"{name}.npz")
+
+
 def test_unreadable_maps_carry_the_reason(tmp_path: Path) -> None:
     (tmp_path / "p.png").write_text("text")
     (tmp_path / "p.npy").write_text("text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +148,35 @@ def read_box_list(folder: Path) -> object:
     return [DETECTION.tally(boxes, boxes) for boxes in entries.values()]
 
 
+def read_true_box_files(folder: Path) -> object:
+    from howfar.data.box_files import read_true_boxes
+
+    return read_true_boxes(_pictured(folder), folder / "b").boxes
+
+
+def read_predicted_box_files(folder: Path) -> object:
+    from howfar.data.box_files import read_predicted_boxes
+
+    given = next(path for path in sorted(folder.iterdir()) if path.stem == "b")
+    return read_predicted_boxes(_pictured(folder), given).boxes
+
+
+def _pictured(folder: Path) -> Dataset:
+    return Dataset("roads", tuple(Item(name, folder / name) for name in ("1.png", "2.png")))
+
+
+def read_class_map_file(folder: Path) -> object:
+    from howfar.data.class_maps import read_class_map
+
+    return read_class_map(first(folder))
+
+
+def read_class_names(folder: Path) -> object:
+    from howfar.data.class_names import class_names
+
+    return class_names(first(folder))
+
+
 def read_performance_file(folder: Path) -> object:
     from howfar.studies.performance.performance_files import read_performances
 
@@ -270,6 +300,17 @@ def read_relation(folder: Path) -> object:
     return relation.to_dict(), relation.table(), relation.footer()
 
 
+VOC = b"<object><name>a</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>3</xmax><ymax>2</ymax></bndbox></object>"
+ULTRALYTICS = b'[{"name": "a", "class": 0, "confidence": 0.5, "box": {"x1": 0, "y1": 0, "x2": 2.5, "y2": 2}}]'
+RESULTS = b'[{"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2], "score": 0.5}]'
+BOX_ROWS = {
+    "image": ["1.png", "2.png"],
+    "x0": [0.0, 1.0],
+    "y0": [0.0, 1.0],
+    "x1": [2.0, 2.5],
+    "y1": [2.0, 2.0],
+    "score": [0.5, 1.0],
+}
 BOXES = b'[{"image": "1.png", "boxes": [[0, 0, 2, 2]], "scores": [0.5], "labels": ["a"]}]'
 CLASSES = {"image": ["1.png", "2.png"], "predicted": ["dry", "wet"], "confidence": [0.5, 0.75]}
 SHARES = {"image": ["1.png", "2.png"], "dry": [0.5, 0.25], "wet": [0.5, 0.75]}
@@ -298,7 +339,10 @@ def arrays() -> list[Folder]:
 
 def maps() -> list[Folder]:
     floats = np.linspace(0, 1, 24).reshape(4, 6)
-    return [*seeds.pictures(), {"1.npy": npy(floats)}, {"1.npy": npy((floats * 255).astype(np.uint8))}]
+    packed = io.BytesIO()
+    np.savez_compressed(packed, floats)
+    arrays = [{"1.npy": npy(floats)}, {"1.npy": npy((floats * 255).astype(np.uint8))}, {"1.npz": packed.getvalue()}]
+    return [*seeds.pictures(), *arrays]
 
 
 def of_golden(folder: str, document: str = "") -> Callable[[], list[Folder]]:
@@ -307,6 +351,13 @@ def of_golden(folder: str, document: str = "") -> Callable[[], list[Folder]]:
         return [dict(sorted(files.items(), key=lambda pair: pair[0] != document))]
 
     return make
+
+
+def class_maps() -> list[Folder]:
+    p = np.full((3, 4, 6), 1 / 3, np.float32)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, p)
+    return [*seeds.pictures(), {"1.npy": npy(p)}, {"1.npz": packed.getvalue()}, {"1.npy": npy(np.ones((4, 6), np.int64))}]
 
 
 PICKS = b'{"format": 1, "picks": [{"dataset": "cracks", "image": "1.jpg"}, {"dataset": "cracks", "image": "2.jpg"}]}'
@@ -337,6 +388,26 @@ READERS = (
     ),
     Reader("class_predictions", lambda: [*both("p", CLASSES), *both("p", SHARES)], read_class_table),
     Reader("box_predictions", lambda: [{"b.json": BOXES}], read_box_list),
+    Reader(
+        "true_box_files",
+        lambda: [
+            {"b/1.txt": b"0 0.5 0.5 0.2 0.2\n1 0.5 0.5 0.1 0.1\n", "b/classes.txt": b"a\nb\n", **IMAGES},
+            {"b/1.xml": b"<annotation>" + VOC + b"</annotation>", **IMAGES},
+        ],
+        read_true_box_files,
+    ),
+    Reader(
+        "predicted_box_files",
+        lambda: [
+            {"b/1.txt": b"0 0.5 0.5 0.2 0.2 0.9\n", "b/data.yaml": b"names: [a, b]\n", **IMAGES},
+            {"b/1.json": ULTRALYTICS, **IMAGES},
+            {"b.json": RESULTS, **IMAGES},
+            *both("b", BOX_ROWS, IMAGES),
+        ],
+        read_predicted_box_files,
+    ),
+    Reader("class_map", class_maps, read_class_map_file),
+    Reader("class_names", lambda: [{"a.yaml": b"names:\n  0: a\n  1: b\n"}, {"a.txt": b"a\nb\n"}], read_class_names),
     Reader(
         "performance",
         lambda: [*both("p", PERFORMANCE), {"far.parquet": seeds.golden()["evaluated/far.parquet"]}],

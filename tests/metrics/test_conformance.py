@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from howfar import registry
-from howfar.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Classification, Detection, Segmentation
+from howfar.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Classification, Detection, Multiclass, Segmentation
 from howfar.testing.metric_suite import MetricTests
 
 
@@ -57,7 +57,21 @@ class TestDetection(MetricTests):
         return {**truth, "scores": np.ones(len(truth["labels"]))}
 
 
+class TestMulticlass(MetricTests):
+    metric = Multiclass(ignore=255)
+    malformed = (([[0.5]], [[0]]), ([[0]], [[0, 1]]), ([[-1]], [[0]]), (np.full((2, 1, 1), 0.9), [[0]]), ([[0]], [[2000]]))
+
+    def example(self, rng: np.random.Generator) -> tuple[Any, Any]:
+        truth = rng.integers(0, 4, rng.integers(2, 40, size=2))
+        truth[0, 0] = 255
+        found = np.where(rng.random(truth.shape) < 0.3, rng.integers(0, 4, truth.shape), truth)
+        return np.where(found == 255, 3, found), truth
+
+    def perfect(self, truth: Any) -> Any:
+        return np.where(truth == 255, 1, truth)
+
+
 def test_no_registered_metric_is_left_out() -> None:
-    tested = {type(suite.metric) for suite in (TestSegmentation, TestClassification, TestDetection)}
+    tested = {type(suite.metric) for suite in (TestSegmentation, TestClassification, TestDetection, TestMulticlass)}
     assert tested == {type(registry.load("metrics", name)) for name in registry.OURS["metrics"]}
-    assert tested == {Segmentation, Classification, Detection}
+    assert tested == {Segmentation, Classification, Detection, Multiclass}

@@ -61,6 +61,8 @@ _SHAPES: Mapping[str, _Shape] = {
     "allow_urls": _Shape(str, lambda _: None, lambda hosts, _: hosts, "HOST,..."),
     "predictions": _Shape(str, lambda _: None, lambda folder, _: folder, "DIR"),
     "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
+    "columns": _Shape(str, lambda _: None, lambda text, _: text, "ROLE=COLUMN,..."),
+    "classes": _Shape(str, lambda _: None, lambda text, _: text, "NAME,...|FILE"),
     "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),
     "label_names": _Shape(list[str], lambda _: None, lambda names, _: tuple(names), "NAME"),
     "by": _Shape(list[str], lambda _: None, lambda names, _: tuple(names), "COLUMN"),

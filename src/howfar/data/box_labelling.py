@@ -6,17 +6,15 @@ The model's boxes stand there as first labels to correct.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from howfar.data.boxes import read_boxes
+from howfar.data.box_files import KINDS, read_true_boxes
 from howfar.data.cvat_document import Frame, cvat_document
 from howfar.data.dataset import Dataset
 from howfar.data.folder_walk import printable, stem
-from howfar.data.label_exports import DAMAGED, LabelledImage, read_export
-from howfar.data.label_exports.coco import check_ids
 from howfar.data.labelling import Picture, address
 from howfar.data.prediction_matching import match_names
 from howfar.errors import InputError, MissingPathError, one_line
@@ -24,7 +22,6 @@ from howfar.io.location import absolute
 
 Boxes = Sequence[tuple[str, Sequence[float]]]
 """The class and the corners x0, y0, x1, y1, in pixels, of the boxes of one image."""
-KINDS = "boxes in JSON as predictions are written, or a file that COCO (.json), CVAT (.xml) or Label Studio (.json) exported"
 
 
 @dataclass(frozen=True)
@@ -116,8 +113,8 @@ def read_box_labels(dataset: Dataset, source: str | Path) -> BoxLabels:
     dataset
         Its images are matched by their paths without the endings.
     source
-        A JSON list as predictions are written (image, boxes, labels); or an export of COCO (bbox), CVAT for images 1.1 (boxes)
-        or Label Studio (rectangles).
+        What `howfar.data.box_files.read_true_boxes` reads: a JSON list as predictions are written (image, boxes, labels), COCO
+        (bbox), a folder of YOLO's or Pascal VOC's files, a table, CVAT for images 1.1 (boxes) or Label Studio (rectangles).
 
     Raises
     ------
@@ -136,19 +133,17 @@ def read_box_labels(dataset: Dataset, source: str | Path) -> BoxLabels:
     {'1.jpg': [('car', [0, 0, 2, 2])]}
     """
     path = absolute(source)
-    if not path.is_file():
+    if not path.exists():
         raise MissingPathError(f"no labels at {path}: pass {KINDS}")
+    read = read_true_boxes(dataset, path)
     try:
-        named, unsure = _read(path)
-    except InputError:
-        raise
-    except DAMAGED as error:
-        raise InputError(f"{printable(path)} cannot be read ({one_line(error)}): pass {KINDS}") from error
-    by_key = {stem(name): boxes for name, boxes in named.items()}
+        by_key = {stem(name): list(zip(entry["labels"], entry["boxes"], strict=True)) for name, entry in read.boxes.items()}
+    except ValueError as error:
+        raise InputError(f"{printable(path)}: an image must have as many labels as boxes ({one_line(error)})") from error
     keys = match_names(dataset, by_key)
     boxes = {name: by_key[key] for name, key in keys.items() if key in by_key}
     used = set(keys.values())
-    return BoxLabels(boxes, tuple(key for key in by_key if key not in used), unsure)
+    return BoxLabels(boxes, tuple(key for key in by_key if key not in used), read.unsure)
 
 
 def _extent(box: Sequence[float]) -> dict[str, Any]:
@@ -179,29 +174,3 @@ def _rectangle(label: str, box: Sequence[float], width: int, height: int) -> dic
         "image_rotation": 0,
         "value": {**{name: 100.0 * share for name, share in sides.items()}, "rotation": 0, "rectanglelabels": [label]},
     }
-
-
-def _read(path: Path) -> tuple[dict[str, Boxes], bool]:
-    """Return the boxes of each image by its name in the file, and whether nobody may have looked at some."""
-    if path.suffix.lower() == ".json":
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-        if isinstance(document, list) and document and "boxes" in document[0]:
-            own = read_boxes(path, "true boxes")
-            return {name: list(zip(entry["labels"], entry["boxes"], strict=True)) for name, entry in own.items()}, False
-        if isinstance(document, Mapping):
-            check_ids(document["annotations"], "annotations")
-    export = read_export(path)
-    images = [image for image in export.images if image.looked_at is not False]
-    return {image.name: list(_drawn(image)) for image in images}, export.unsure
-
-
-def _drawn(image: LabelledImage) -> Iterator[tuple[str, Sequence[float]]]:
-    """Yield the boxes of an image; `ValueError` for a shape that is none, or has no label."""
-    for mark in image.marks:
-        if mark.draw is None:
-            continue
-        if not mark.label:
-            raise ValueError(f"a {mark.kind} of {image.name} has no label: give it one, or delete it")
-        if mark.box is None:
-            raise ValueError(f"a {mark.kind} of {image.name} is no upright box")
-        yield mark.label, list(mark.box)

@@ -16,21 +16,43 @@ FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], â€¦], "scores": [0.9, â€
 
 
 def read_boxes(path: str | Path, what: str = "predictions") -> dict[str, dict[str, Any]]:
-    """Read a JSON list with one object an image: image, boxes (corners in pixels), labels, and scores where predicted.
+    """Read boxes from a JSON file, as `boxes_in` says.
 
-    Returns image names with their boxes, labels as texts (names or numbers; where there are none all boxes are of class 0) and
-    what else the objects hold. `what` says in error lines what the file holds. Raises `MissingPathError` where there is no such
-    file, and `InputError` where it is not of this form or names an image twice.
+    Raises `MissingPathError` where there is no such file, and `InputError` where it is of another form or names an image twice.
     """
     file = absolute(path)
+    return boxes_in(read_document(file, what), file, what)
+
+
+def read_document(file: Path, what: str) -> Any:
+    """Parse a JSON file; raises `MissingPathError` where there is none, and `InputError` where it is no JSON.
+
+    `what` says in error lines what the file holds.
+    """
     if not file.is_file():
         raise MissingPathError(f"no file of {what} at {file}: check the path")
     try:
         size = file.stat().st_size
         check_file(2 * size, file, size)
-        document = parsed(file.read_text(encoding="utf-8-sig"), file)
+        return parsed(file.read_text(encoding="utf-8-sig"), file)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} is not readable JSON ({one_line(error, 120)}): write {what} as {FORM}") from error
+
+
+def boxes_in(document: Any, file: Path, what: str) -> dict[str, dict[str, Any]]:
+    """Take the boxes of a list with one object an image: image, boxes (corners in pixels), labels, and scores where predicted.
+
+    A mapping from the names of images to such objects, as torchvision's detectors return them, is understood too. Returns image
+    names with their boxes, labels as texts (names or numbers; where there are none all boxes are of class 0) and what else the
+    objects hold. Raises `InputError` where the document is not of this form or names an image twice.
+
+    Examples
+    --------
+    >>> boxes_in({"1.jpg": {"boxes": [[0, 0, 2, 2]], "labels": [3], "scores": [0.9]}}, Path("boxes.json"), "predictions")
+    {'1.jpg': {'boxes': [[0, 0, 2, 2]], 'labels': ['3'], 'scores': [0.9]}}
+    """
+    if isinstance(document, Mapping) and all(isinstance(entry, Mapping) for entry in document.values()):
+        document = [{**entry, "image": name} for name, entry in document.items()]
     if not isinstance(document, list) or not document:
         raise InputError(f"{file} must hold a list with one object an image: write {what} as {FORM}")
     boxes_of: dict[str, dict[str, Any]] = {}

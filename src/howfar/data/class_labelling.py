@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from howfar.data.class_folders import labelled_by_folders
 from howfar.data.cvat_document import Frame, cvat_document
 from howfar.data.dataset import Dataset
 from howfar.data.folder_walk import printable, stem
@@ -26,7 +27,9 @@ from howfar.printable import unguarded
 
 IMAGE, LABEL, NAME = "image", "label", "name"
 EXPORTED = (".xml", ".json", ".zip")
-KINDS = "a CSV table with the columns image and label, or a file that CVAT (.xml) or Label Studio (.json) exported"
+KINDS = (
+    "class folders, a CSV table with the columns image and label, or a file that CVAT (.xml) or Label Studio (.json) exported"
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> ClassLabels:
         Its images are matched by their paths without the endings.
     source
         A CSV table with the columns image and label, and name where images are paths from elsewhere; or an export of CVAT for
-        images 1.1 (tags) or Label Studio (choices).
+        images 1.1 (tags) or Label Studio (choices); or a folder whose folders are classes, into which images were sorted.
 
     Raises
     ------
@@ -101,6 +104,8 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> ClassLabels:
     {'1.jpg': 'wet'}
     """
     path = absolute(source)
+    if path.is_dir():
+        return _sorted_into_folders(dataset, path)
     if not path.is_file():
         raise MissingPathError(f"no labels at {path}: pass {KINDS}")
     try:
@@ -111,6 +116,17 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> ClassLabels:
         raise InputError(f"{printable(path)} cannot be read ({one_line(error)}): pass {KINDS}") from error
     matched = _matched(dataset, pairs, path)
     return matched if matched.labels or path.suffix.lower() in EXPORTED else _matched(dataset, list(_pairs(path, NAME)), path)
+
+
+def _sorted_into_folders(dataset: Dataset, folder: Path) -> ClassLabels:
+    """Take the folders that copies of the images were sorted into, under their names in the dataset or without its folders."""
+    items = labelled_by_folders(Dataset.from_folder(folder)).items
+    pairs = [(item.name, item.label) for item in items if item.label is not None]
+    if not pairs:
+        rule = "must be a folder with two folders or more, one a class"
+        raise InputError.of("labels", rule, printable(folder), f"or pass {KINDS}")
+    whole = _matched(dataset, pairs, folder)
+    return whole if whole.labels else _matched(dataset, [(name.partition("/")[2], label) for name, label in pairs], folder)
 
 
 def _matched(dataset: Dataset, pairs: Sequence[tuple[str, str]], path: Path) -> ClassLabels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import numpy as np
 import pandas as pd
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.data.class_names import named
+from howfar.data.column_roles import check_columns
+from howfar.data.tabular_file import read_tabular
+from howfar.errors import InputError, MissingPathError
 from howfar.io.location import absolute
-from howfar.io.parquet import read_frame
 
 IMAGE, PREDICTED, CONFIDENCE = "image", "predicted", "confidence"
+_CALLED = {"image": IMAGE, "label": PREDICTED, "score": CONFIDENCE}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,50 +39,49 @@ class ClassPredictions:
     confidence: Float64Array
 
 
-def read_classes(path: str | Path) -> ClassPredictions:
+def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, classes: Sequence[str] = ()) -> ClassPredictions:
     r"""Read a CSV or Parquet table with the column image and one column of probabilities for each class, named after it.
 
     With a column ``predicted`` that is taken for the class's name, and a column ``confidence``, where there is one, for its
-    probability; other columns are left alone then. Raises `MissingPathError` where there is no such file, and `InputError`
+    probability; other columns are left alone then. `columns` says which column is the image, the label (``predicted``) and the
+    score (``confidence``), where they are called otherwise; `classes` are the names of classes that the table gives by their
+    numbers. Raises `MissingPathError` where there is no such file, and `InputError`
     where it is no such table, lacks columns, holds text for numbers, leaves an image empty, or names one twice.
     """
     file = absolute(path)
     if not file.is_file():
         raise MissingPathError(f"no table of predictions at {file}: check the path")
-    table = _read(file)
+    table = _by_role(file, read_tabular(file), columns or {})
     if IMAGE not in table or len(table.columns) < 2 or table.empty:
-        columns = ", ".join(map(str, table.columns)) or "none"
+        listed = ", ".join(map(str, table.columns)) or "none"
         rule = "it needs rows with the column image, and predicted or a column of probabilities for each class"
-        raise InputError(f"{file} has {len(table)} rows and the columns {columns}: {rule}")
+        raise InputError(f"{file} has {len(table)} rows and the columns {listed}: {rule}")
     images = _images(file, table)
     if PREDICTED in table:
-        predicted = tuple(_texts(table[PREDICTED]))
+        predicted = tuple(named(label, classes) for label in _texts(table[PREDICTED]))
         unknown = np.full(len(table), np.nan)
         confidence = _numbers(file, table, CONFIDENCE) if CONFIDENCE in table else unknown
         if bool(((confidence < 0) | (confidence > 1)).any()):
             raise InputError(f"{file}: column confidence must lie in 0-1: write the predicted class's probability")
         return ClassPredictions(file, images, tuple(sorted(set(predicted) - {""})), None, predicted, confidence)
-    classes = tuple(str(name) for name in table.columns if name != IMAGE)
-    if len(classes) < 2:
-        raise InputError(f"{file} has probabilities of one class only ({classes[0]}): give each class its column")
-    probabilities: Float64Array = np.stack([_numbers(file, table, name) for name in classes], axis=1)
+    given = tuple(str(name) for name in table.columns if name != IMAGE)
+    if len(given) < 2:
+        raise InputError(f"{file} has probabilities of one class only ({given[0]}): give each class its column")
+    probabilities: Float64Array = np.stack([_numbers(file, table, name) for name in given], axis=1)
     finite = np.asarray(np.isfinite(probabilities).all(axis=1))
     best = np.nan_to_num(probabilities).argmax(axis=1)
-    predicted = tuple(classes[k] if whole else "" for k, whole in zip(best, finite, strict=True))
+    names = tuple(named(name, classes) for name in given)
+    predicted = tuple(names[k] if whole else "" for k, whole in zip(best, finite, strict=True))
     largest = np.where(finite, probabilities[np.arange(len(best)), best], np.nan)
-    return ClassPredictions(file, images, classes, probabilities, predicted, largest)
+    return ClassPredictions(file, images, names, probabilities, predicted, largest)
 
 
-def _read(file: Path) -> pd.DataFrame:
-    try:
-        if file.suffix.lower() == ".csv":
-            # Texts as they stand: a class may be called NA.
-            return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
-        return read_frame(file).rename(columns=str)
-    except InputError:
-        raise
-    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
-        raise InputError(f"{file} is not a readable table ({one_line(error, 120)}): pass UTF-8 CSV or Parquet") from error
+def _by_role(file: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Call the columns that are given a role as they are called here; one that is called so already and has no role goes."""
+    check_columns(columns, list(table.columns), file)
+    called = {columns[role]: name for role, name in _CALLED.items() if role in columns}
+    kept = [name for name in table.columns if name in called or name not in called.values()]
+    return table[kept].rename(columns=called)
 
 
 def _images(file: Path, table: pd.DataFrame) -> tuple[str, ...]:

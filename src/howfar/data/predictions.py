@@ -24,9 +24,11 @@ from howfar.data.prediction_matching import match_names, no_match
 from howfar.data.read import read_bytes
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.location import absolute
-from howfar.io.npy import read_array
+from howfar.io.npy import read_array, read_packed_array
+from howfar.memory import check_file
 
-ARRAY = ".npy"
+ARRAYS = (".npy", ".npz")
+"""Endings of files that hold one array."""
 
 
 class Prediction(NamedTuple):
@@ -58,7 +60,7 @@ class MatchedMaps:
 
 
 def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
-    """Find the map of every image: the image file or ``.npy`` array below `folder` with the same path but for the ending.
+    """Find the map of every image: the image file or array below `folder` with the same path but for the ending.
 
     An image's path is its name in the dataset, or what `howfar.data.prediction_matching.match_names` makes of it. Of several
     maps for one image the PNG is taken, else the first by name. Raises `MissingPathError` where there is no such folder, and
@@ -81,7 +83,7 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
         raise InputError.of("predictions", "must be a folder of probability maps", str(root), "name the folder that holds them")
     maps, faults = _list(root)
     if not maps and not faults:
-        raise InputError(f"no map below {root}: predictions are 8-bit grey images (or {ARRAY} arrays), one for each image")
+        raise InputError(f"no map below {root}: predictions are 8-bit grey images (or .npy arrays), one for each image")
     keys = match_names(dataset, maps)
     files = {name: maps[key][0] for name, key in keys.items() if key in maps}
     if not files:
@@ -100,7 +102,7 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
 
 def _list(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
     """List maps below a folder by path without ending, the preferred one first; and the same for what cannot be read."""
-    walked = walk(root, endings={*EXTENSIONS, ARRAY})
+    walked = walk(root, endings={*EXTENSIONS, *ARRAYS})
     maps: dict[str, list[Path]] = {}
     ordered = sorted(walked.images, key=lambda file: (file.suffix.lower() != ".png", file.name))
     for file in sorted(ordered, key=lambda file: natural_key(stem(_below(file, root)))):
@@ -114,10 +116,10 @@ def _below(file: Path, root: Path) -> str:
 
 
 def read_prediction(path: str | Path) -> Prediction:
-    """Read a probability map from an image file or ``.npy``: 8-bit grey, p = value / 255.
+    """Read a probability map from an image file, ``.npy`` or ``.npz``: 8-bit grey, p = value / 255.
 
     Colour pictures count where their three channels are equal, 1-bit ones as 0 and 1. 16-bit grey keeps its precision, p =
-    value / 65535, as do floating TIFF pictures and ``.npy`` arrays, p = value; arrays of bytes are 8-bit grey. Raises
+    value / 65535, as do floating TIFF pictures and arrays, p = value; arrays of bytes are 8-bit grey. Raises
     `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`, and for colours, transparency or values outside the
     range.
 
@@ -130,8 +132,8 @@ def read_prediction(path: str | Path) -> Prediction:
     array([  0,  51, 102, 255], dtype=uint8)
     """
     data = read_bytes(path)
-    if Path(path).suffix.lower() == ARRAY:
-        values, lossy = _array(data), False
+    if Path(path).suffix.lower() in ARRAYS:
+        values, lossy = _array(array_in(data, path)), False
     else:
         with pictures_in_use():
             image = load(data).image
@@ -174,13 +176,29 @@ def _see_through(image: Image.Image) -> bool:
     return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
 
 
-def _array(data: bytes) -> NDArray[Any]:
+def array_in(data: bytes, path: str | Path, copies: int = 1) -> NDArray[Any]:
+    """Make the array that the bytes of a ``.npy`` or ``.npz`` file hold, which is held `copies` times afterwards.
+
+    Raises `ImageError` where they are damaged or hold several arrays, and `InputError` where it takes more memory than is
+    allowed.
+    """
+    if Path(path).suffix.lower() == ARRAYS[1]:
+        try:
+            return read_packed_array(data, lambda needed: check_file((1 + copies) * needed, path, len(data)))
+        except InputError:
+            raise
+        except ValueError as error:
+            raise ImageError(f"no .npz of one array: {error}") from error
+    check_file(copies * len(data), path, len(data))
     try:
-        array = read_array(data)
+        return read_array(data)
     except ValueError as error:
         if is_zipfile(BytesIO(data)):
-            raise ImageError("an archive of arrays (.npz): save one array as .npy") from error
+            raise ImageError("an archive of arrays: call it .npz") from error
         raise ImageError("not a .npy array of numbers, or damaged") from error
+
+
+def _array(array: NDArray[Any]) -> NDArray[Any]:
     shape = array.shape
     array = array.reshape([side for side in shape if side != 1]) if array.ndim > 2 else array
     if array.ndim != 2 or array.size == 0:

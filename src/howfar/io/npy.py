@@ -1,11 +1,15 @@
-"""Read arrays in NumPy's format ``.npy`` whose headers may be damaged or lie, and say what they take before they take it."""
+"""Read arrays of NumPy (``.npy``, ``.npz``) whose headers may be damaged or lie, and say what they take before they take it."""
 
 from __future__ import annotations
 
 import io
+import lzma
+import zlib
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +77,31 @@ def read_array(data: bytes) -> NDArray[Any]:
     header = read_header(io.BytesIO(data), len(data))
     flat = np.frombuffer(data, header.dtype, count=prod(header.shape), offset=header.offset)
     return flat.reshape(header.shape, order="F" if header.by_columns else "C").copy(order="K")
+
+
+def read_packed_array(data: bytes, check: Callable[[int], None]) -> NDArray[Any]:
+    """Make the one array in a ``.npz`` file; `ValueError` where it is damaged, or holds none or several.
+
+    `check` is called with the bytes that the array takes before they are unpacked.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> np.savez_compressed(file, np.eye(2))
+    >>> read_packed_array(file.getvalue(), lambda needed: None).shape
+    (2, 2)
+    """
+    try:
+        with ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            if len(members) != 1:
+                names = ", ".join(member.filename for member in members[:3])
+                raise ValueError(f"it holds {len(members)} arrays ({names}), and one is wanted")
+            check(members[0].file_size)
+            with archive.open(members[0]) as file:
+                return read_array(file.read(members[0].file_size + 1))
+    except (BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, LookupError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"it is damaged: {one_line(error, 80)}") from error
 
 
 def map_array(path: Path) -> NDArray[Any]:

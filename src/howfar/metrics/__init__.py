@@ -1,10 +1,12 @@
 """Score predictions against ground truth (segmentation, classification, detection), and read label-free signals of them."""
 
+from howfar.metrics.class_map_signals import class_map_signals
 from howfar.metrics.classification import CLASSIFICATION, Classification
 from howfar.metrics.detection import DETECTION, Detection
 from howfar.metrics.flip_overlap import flip_overlap
 from howfar.metrics.foreground_shape import foreground_shape
 from howfar.metrics.label_free_signals import ensemble_agreement, flip_agreement, histogram, signals, soft_dice
+from howfar.metrics.multiclass import MULTICLASS, Multiclass
 from howfar.metrics.probability_maps import THRESHOLDS
 from howfar.metrics.protocol import Metric, MetricScore, tallies
 from howfar.metrics.segmentation import (
@@ -35,6 +37,7 @@ from howfar.metrics.threshold_counts import (
 __all__ = [
     "CLASSIFICATION",
     "DETECTION",
+    "MULTICLASS",
     "SEGMENTATION",
     "THRESHOLDS",
     "Classification",
@@ -42,12 +45,14 @@ __all__ = [
     "Detection",
     "Metric",
     "MetricScore",
+    "Multiclass",
     "Segmentation",
     "SegmentationScore",
     "ThresholdScore",
     "at_threshold",
     "average_precision",
     "best_per_image",
+    "class_map_signals",
     "count",
     "ensemble_agreement",
     "f",

@@ -115,7 +115,17 @@ def _classes(file: Path) -> Listed:
 
 
 def _boxes(file: Path, flipped: Path | None, metric: Detection) -> Listed:
-    predicted, mirror = read_boxes(file), None if flipped is None else read_boxes(flipped, "boxes of the flipped images")
+    mirror = None if flipped is None else read_boxes(flipped, "boxes of the flipped images")
+    return listed_boxes(file, read_boxes(file), mirror, metric)
+
+
+def listed_boxes(
+    file: Path, predicted: Mapping[str, Mapping[str, Any]], mirror: Mapping[str, Mapping[str, Any]] | None, metric: Detection
+) -> Listed:
+    """List boxes by the names of their entries, with those of the flipped images where there are any.
+
+    Raises `InputError` for boxes that cannot be scored, when their signals are computed.
+    """
     words = sorted({word for side in (predicted, mirror or {}) for boxes in side.values() for word in boxes["labels"]})
     index = {word: number for number, word in enumerate(words)}
     by_stem = {} if mirror is None else {stem(name): boxes for name, boxes in mirror.items()}

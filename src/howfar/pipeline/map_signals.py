@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from howfar.data import Dataset
 from howfar.data.folder_walk import EXTENSIONS, printable
-from howfar.data.predictions import ARRAY, match_maps, read_prediction
+from howfar.data.predictions import ARRAYS, match_maps, read_prediction
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.location import absolute
 from howfar.metrics import (
@@ -35,7 +35,7 @@ from howfar.relation.label_free_columns import (
     VALUES,
 )
 
-_ENDINGS = (".png", *sorted({*EXTENSIONS, ARRAY} - {".png"}))
+_ENDINGS = (".png", *sorted({*EXTENSIONS, *ARRAYS} - {".png"}))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,10 @@ from howfar.data.image_sequences import ImageArgument
 from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
 from howfar.io.location import absolute
 from howfar.keywords import ScoringOptions
+from howfar.metrics.detection import Detection
+from howfar.metrics.multiclass import METRIC
+from howfar.pipeline.box_listing import BoxListing
+from howfar.pipeline.class_map_listing import class_maps_in
 from howfar.pipeline.embedding import check_work
 from howfar.pipeline.failure_flag import flagged
 from howfar.pipeline.feature_identity import check_same
@@ -38,6 +42,8 @@ from howfar.settings import checked
 from howfar.store import FeatureStore, Store
 
 _ROWS = 256
+BOXES = "F1 at IoU"
+"""How the words begin that say what a detector's performance is."""
 _Predicted: TypeAlias = tuple[float | None, float | None, float | None, str | None]
 _NOTHING: _Predicted = (None, None, None, None)
 
@@ -255,17 +261,26 @@ def _read(signals: Mapping[str, Any]) -> dict[str, float]:
     return values | ({PIXELS: float(np.sum(signals[HISTOGRAM]))} if HISTOGRAM in signals else {})
 
 
-def _sources(profile: Reference, work: ScoringOptions) -> Folders | Listed:
+def _sources(profile: Reference, work: ScoringOptions) -> Folders | Listed | BoxListing:
     """Find the folders of maps; or the file of predictions, where that is what was given."""
     predictions = None if work["predictions"] is None else absolute(work["predictions"])
+    metric = "" if profile.expected is None else profile.expected.metric
+    if predictions is not None and predictions.exists() and metric.startswith(BOXES) and not work["ensemble"]:
+        flipped = None if work["flipped"] is None else absolute(work["flipped"])
+        return BoxListing(predictions, flipped, Detection.named(metric))
+    if predictions is not None and predictions.is_dir() and metric == METRIC:
+        for name in ("flipped", "ensemble"):
+            if work[name]:
+                raise InputError.of(name, "is of no use to maps of several classes", str(work[name]), "leave it out")
+        return class_maps_in(predictions)
     if predictions is None or not predictions.is_file() or predictions.suffix.lower() not in ENDINGS:
         return Folders.of(work["predictions"], work["flipped"], work["ensemble"])
     if work["ensemble"]:
         raise InputError.of("ensemble", "is of use only to maps", str(work["ensemble"]), "leave it out")
-    return Listed.of(predictions, work["flipped"], "" if profile.expected is None else profile.expected.metric)
+    return Listed.of(predictions, work["flipped"], metric)
 
 
-def _trust(profile: Reference, folders: Folders | Listed, estimator: str) -> tuple[str, ...]:
+def _trust(profile: Reference, folders: Folders | Listed | BoxListing, estimator: str) -> tuple[str, ...]:
     """Say how far the predictions of performance are to be trusted; refuse what is of no use or cannot be done."""
     if profile.expected is not None:
         distances = () if profile.self_distance is None else DISTANCES

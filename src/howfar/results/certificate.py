@@ -128,7 +128,7 @@ class Certificate(Result):
     notes, provenance
         What a reader should know, what made it.
     task
-        "segmentation", "classification" or "detection".
+        "segmentation", "multiclass", "classification" or "detection".
     iou, min_score
         Of a detection: the overlap from which two boxes match, and the score below which boxes are left out; None else.
     """
@@ -240,7 +240,7 @@ class Certificate(Result):
             return "not known yet"
         if self.task == "classification" or any(drawn.labelled and drawn.performance is not None for drawn in self.sample):
             return f"not known from {self.labelled} {'label' if self.labelled == 1 else 'labels'} yet: label more images"
-        thing = "an object" if self.task == "detection" else "foreground"
+        thing = {"detection": "an object", "multiclass": "a class"}.get(self.task, "foreground")
         return f"undefined on the labelled images, {'each' if self.of_false_positives else 'none'} of which holds {thing}"
 
     def answer(self) -> str:

@@ -30,7 +30,7 @@ class Evaluation(Result):
     dataset
         The dataset's name.
     task
-        "segmentation", "classification" or "detection".
+        "segmentation", "multiclass" (of several classes), "classification" or "detection".
     metric
         What `images.performance` holds, in words: "F at threshold 0.43".
     threshold
@@ -42,7 +42,8 @@ class Evaluation(Result):
     scores
         Dataset scores by name, None where undefined. Segmentation: ods, ods_threshold, ois, ois_aggregate, ap, and at the
         threshold f, mean_f, precision, recall, iou, false_positive_share; classification: accuracy, f1; detection: map,
-        map_50, f1.
+        map_50, f1; multiclass: f and iou (means over classes of summed pixels), mean_f and mean_iou (means over images),
+        accuracy, and f_NAME and iou_NAME of each class.
     images
         One row an image: dataset, image, path, content, prediction (its file), performance (nan where undefined).
         Segmentation adds best, best_threshold, precision, recall, iou, foreground (true share), predicted_foreground,
@@ -53,7 +54,9 @@ class Evaluation(Result):
         Without a mask the counts are None and true is nan. Classification adds label, predicted_label,
         average_confidence, class_confidence (the same), and where there are probabilities margin, entropy, nuclear_norm, mano;
         detection hits, misses, false, average_confidence (mean score of the boxes), box_score (0 where there is no box),
-        box_count, box_entropy, and where asked for box_stability and box_consistency.
+        box_count, box_entropy, and where asked for box_stability and box_consistency; multiclass iou, accuracy, the counts by
+        class class_hits, class_predicted and class_true, and where there are probabilities average_confidence, margin, entropy
+        and soft_f.
     skipped, notes, provenance
         What was left out and why, what a reader should know, what made it.
     """

@@ -18,13 +18,15 @@ from howfar.data.images import size
 from howfar.data.label_names import Named, label_names
 from howfar.data.labelling import CATEGORY
 from howfar.data.prediction_matching import examples
-from howfar.data.predictions import ARRAY, match_maps, read_prediction
+from howfar.data.predictions import ARRAYS, match_maps, read_prediction
 from howfar.errors import ImageError, InputError
 from howfar.io.location import absolute
 from howfar.metrics import threshold_index
+from howfar.metrics.multiclass import METRIC
 from howfar.results import Pick, Relation
 from howfar.studies.certification.labelled import read_foreground
-from howfar.studies.listed_certification.answers import BoxAnswers, answers_of
+from howfar.studies.listed_certification.answers import BoxAnswers
+from howfar.studies.listed_certification.read_answers import answers_of
 
 DEFAULT_THRESHOLD = 0.5
 _TASKS = {".json": "detection", ".csv": "classification", ".parquet": "classification", ".pq": "classification"}
@@ -85,13 +87,13 @@ def _dataset(images: pd.DataFrame) -> Dataset:
 
 def _recorded(picks: Sequence[Pick], relation: Relation | None) -> dict[str, Path]:
     """Return the maps that the evaluations of a relation have read, of the images that have one."""
-    if relation is None:
+    if relation is None or relation.metric == METRIC:  # maps of several classes are no foreground
         return {}
     rows = relation.images
     wanted = {(pick.image, pick.path) for pick in picks}
     known = zip(rows["image"], rows["path"], rows["prediction"], strict=True)
     found = {str(image): Path(file) for image, path, file in known if isinstance(file, str) and (image, path) in wanted}
-    return {image: file for image, file in found.items() if file.suffix.lower() in {*EXTENSIONS, ARRAY} and file.is_file()}
+    return {image: file for image, file in found.items() if file.suffix.lower() in {*EXTENSIONS, *ARRAYS} and file.is_file()}
 
 
 def _foregrounds(
@@ -123,7 +125,7 @@ def _listed(
         forms = "must be a folder of maps, a table of classes (.csv, .parquet) or a file of boxes (.json)"
         raise InputError.of("predictions", forms, str(file))
     task = _TASKS[file.suffix.lower()]
-    named, answers = label_names(names, task), answers_of(task, file, None, min_score)
+    named, answers = label_names(names, task), answers_of(task, dataset, file, {"min_score": min_score})
     entries = entries_of(dataset, "row", file, list(answers.entries))
     found = {
         pick.image: answer

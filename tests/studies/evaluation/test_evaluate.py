@@ -243,7 +243,7 @@ def test_a_threshold_tuned_on_the_same_images_is_told(roads: Path, maps: Path) -
         ({"threshold": 0.5, "tuned_on": "e.parquet"}, "threshold and tuned_on cannot both be given"),
         ({"tuned_on": 0.5}, "tuned_on must be an Evaluation or its file, got 'float'"),
         ({"tolerance": -1}, "tolerance must be a finite number of pixels of at least 0, got -1"),
-        ({"task": "depth"}, "task must be one of segmentation, classification, detection, got 'depth'"),
+        ({"task": "depth"}, "task must be one of segmentation, multiclass, classification, detection, got 'depth'"),
         ({"truth": "boxes.json"}, "truth is of no use to segmentation, got 'boxes.json': leave it out"),
     ],
 )

@@ -230,7 +230,7 @@ def test_a_site_or_model_that_has_changed_is_refused(classes: ListedSet, tmp_pat
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"task": "depth"}, "task must be one of segmentation, classification, detection"),
+        ({"task": "depth"}, "task must be one of segmentation, multiclass, classification, detection"),
         ({"metric": "acuracy"}, "metric must be a known one, got 'acuracy': did you mean accuracy?"),
         ({"iou": 0.5}, "iou is of no use to classification"),
         ({"threshold": 0.5}, "threshold is of no use to classification"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import lzma
 import zlib
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from howfar.data.label_exports.coco import read_coco
 from howfar.data.label_exports.cvat import read_cvat
 from howfar.data.label_exports.label_studio import read_label_studio
 from howfar.data.label_exports.records import Corners, Export, LabelledImage, Mark
+from howfar.data.xml_text import parsed_xml
 from howfar.errors import InputError, MissingExtraError, one_line
 from howfar.memory import check_file
 from howfar.printable import printable
@@ -41,8 +41,6 @@ DAMAGED = (
     ElementTree.ParseError,
 )
 """What reading a damaged export may raise."""
-_TAG, _ATTRIBUTE = 130, 150
-"""Bytes that a tag and an attribute of XML take at the most."""
 
 
 def read_export(path: Path) -> Export:
@@ -67,8 +65,7 @@ def read_export(path: Path) -> Export:
         check_file(2 * size, path, size)
         data = path.read_bytes()
     if suffix == ".xml":
-        check_file(len(data) + _TAG * data.count(b"<") + _ATTRIBUTE * data.count(b"="), path, size)
-        return read_cvat(ElementTree.parse(io.BytesIO(data)).getroot())
+        return read_cvat(parsed_xml(data, path, size))
     document: Any = parsed(data.decode("utf-8-sig"), path)
     return read_label_studio(document) if isinstance(document, list) else read_coco(document)
 

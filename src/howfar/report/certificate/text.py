@@ -5,7 +5,7 @@ from __future__ import annotations
 from howfar.report.text import plural
 from howfar.results.certificate import Certificate
 
-_OWN = {"segmentation": "map", "classification": "class", "detection": "boxes"}
+_OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "detection": "boxes"}
 
 
 def lead(certificate: Certificate) -> str:

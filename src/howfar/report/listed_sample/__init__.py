@@ -1,4 +1,4 @@
-"""Hand out the sample of a classifier or a detector to be labelled: lists, and files for labelling tools.
+"""Hand out the sample of a classifier, a detector or a segmenter of classes to be labelled: lists, files for labelling tools.
 
 Images are pointed to, never copied.
 """
@@ -17,11 +17,15 @@ from howfar.data.label_studio_interface import label_studio_interface
 from howfar.data.labelling import Picture
 from howfar.io.atomic import replace, replace_text
 from howfar.printable import unguarded
-from howfar.report.certificate.to_label import write_list
+from howfar.report.certificate.to_label import MASKS, write_list
 from howfar.report.selection import INTERFACE, as_picture, guarded, unwritten
 from howfar.results.certificate import Certificate
 
 PREDICTED = "predicted"
+MASK_HINT = (
+    "Put one mask here for each image of ../chosen.txt, in that order: a grey or palette PNG with the image's name and size, "
+    "whose values are the numbers of the classes. Then run the same howfar certify again.\n"
+)
 
 
 def write_class_sample(
@@ -63,6 +67,24 @@ def write_box_sample(
     replace_text(folder / "cvat.xml", cvat_boxes(pictures, begun, classes, title))
     replace_text(folder / "label_studio.json", label_studio_boxes(pictures, begun, title))
     return (*remarks, *unwritten(read))
+
+
+def write_class_map_sample(
+    certificate: Certificate, maps: Mapping[str, Path], classes: Sequence[str], folder: Path
+) -> tuple[str, ...]:
+    """Write what it takes to draw the classes of drawn images, and return what could not be written of it, as sentences.
+
+    ``first-maps.csv`` names the model's own map of each image, from which labelling may begin; `classes` are the names of the
+    classes 0, 1, 2 …
+    """
+    (folder / MASKS).mkdir(parents=True, exist_ok=True)
+    replace_text(folder / MASKS / "README.txt", MASK_HINT)
+    remarks = write_list(certificate, folder)
+    if classes:
+        _write_classes(classes, folder)
+    rows = {IMAGE: [one.image for one in certificate.sample], "map": [str(maps[one.image]) for one in certificate.sample]}
+    replace(folder / "first-maps.csv", partial(guarded(pd.DataFrame(rows)).to_csv, index=False))
+    return remarks
 
 
 def _title(certificate: Certificate) -> str:

@@ -29,12 +29,13 @@ from howfar.studies.certification.values import certify_values, is_values
 from howfar.studies.evaluation.learnt_images import Seen
 from howfar.studies.evaluation.threshold_choice import choose
 from howfar.studies.listed_certification.certify import LABEL_FILES, certify_listed
+from howfar.studies.listed_certification.read_answers import OPTIONS, refuse_idle_options
 from howfar.studies.run_folder import draw as draw_page
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
 
-TASKS = ("segmentation", "classification", "detection")
+TASKS = tuple(OPTIONS)
 FEW = 16
 """Labels below which intervals of ratios of sums are doubted."""
 
@@ -178,9 +179,7 @@ def _of_task(given: CertifyOptions, written: CertifyOptions, before: Certificate
         return given
     if before is not None and before.task != TASKS[0]:
         raise InputError.of("task", f"must be what it was when the sample was drawn ({before.task})", TASKS[0])
-    for name, value in (("iou", given["iou"]), ("min_score", given["min_score"])):
-        if value is not None:
-            raise InputError.of(name, "is of no use to segmentation", value, "leave it out")
+    refuse_idle_options(TASKS[0], given)
     return given
 
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.data import Dataset
+from howfar.data.class_folders import folder_notes, labelled_by_folders
+from howfar.data.class_names import named
 from howfar.data.class_predictions import ClassPredictions, read_classes
 from howfar.data.folder_walk import printable
 from howfar.data.map_style import labelled
@@ -21,17 +23,27 @@ from howfar.results import Evaluation
 from howfar.studies.evaluation.listed_predictions import Listing, Tallied, evaluate_listing
 
 
-def evaluate_classes(dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
+def evaluate_classes(
+    given: Dataset,
+    predictions: str | Path,
+    partial: bool,
+    progress: bool,
+    columns_of: Mapping[str, str] | None = None,
+    names: Sequence[str] = (),
+) -> Evaluation:
     """Score predicted classes against the dataset's labels; `howfar.evaluate` says what its arguments mean.
+
+    Where the dataset has no labels, the names of its class folders are taken. `columns_of` gives the column of each role of the
+    table, `names` those of the classes 0, 1, 2 …
 
     Raises `HowfarError` where the table cannot be read or matches no image, images cannot be scored, or a label has no
     probabilities in the table.
     """
-    table, dataset = read_classes(predictions), labelled(dataset)
-    labels = {item.name: item.label for item in dataset.items if item.label is not None}
+    table, dataset = read_classes(predictions, columns_of, names), labelled_by_folders(labelled(given))
+    labels = {item.name: named(item.label, names) for item in dataset.items if item.label is not None}
     classes = _classes(table, labels, dataset.name)
     index = {name: number for number, name in enumerate(classes)}
-    given: Any = [index.get(name) for name in table.predicted] if table.probabilities is None else table.probabilities
+    answers: Any = [index.get(name) for name in table.predicted] if table.probabilities is None else table.probabilities
     row = {image: number for number, image in enumerate(table.images)}
 
     def columns(tallied: Sequence[Tallied]) -> dict[str, Any]:
@@ -47,13 +59,13 @@ def evaluate_classes(dataset: Dataset, predictions: str | Path, partial: bool, p
         task="classification",
         metric=CLASSIFICATION,
         file=table.file,
-        predictions=dict(zip(table.images, given, strict=True)),
+        predictions=dict(zip(table.images, answers, strict=True)),
         truths={image: index[label] for image, label in labels.items()},
         truth_word="label",
         unknown=0,
         columns=columns,
     )
-    return evaluate_listing(dataset, listing, partial, progress)
+    return evaluate_listing(dataset, listing, partial, progress, tuple(folder_notes(given, dataset)))
 
 
 def _signals(confidence: Float64Array, probabilities: Float64Array | None) -> dict[str, Float64Array]:

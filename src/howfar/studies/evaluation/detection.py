@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial as partial_of
 from pathlib import Path
@@ -12,11 +12,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from howfar.data import Dataset
+from howfar.data.box_files import BoxFile, read_predicted_boxes, read_true_boxes
+from howfar.data.box_files.box_file import BoxesOf
 from howfar.data.box_places import outside
-from howfar.data.boxes import read_boxes
 from howfar.data.entry_matching import entries_of
 from howfar.data.folder_walk import printable
 from howfar.data.images import size
+from howfar.data.prediction_matching import examples
 from howfar.errors import InputError
 from howfar.metrics.box_signals import box_consistency, box_signals, box_stability, mirrored
 from howfar.metrics.detection import Boxes, Detection
@@ -36,16 +38,22 @@ def evaluate_boxes(
     partial: bool,
     progress: bool,
     flipped: str | Path | None = None,
+    roles: Mapping[str, str] | None = None,
+    names: Sequence[str] = (),
 ) -> Evaluation:
     """Score predicted boxes against true ones; `howfar.evaluate` says what its arguments mean.
 
-    Without `truth` there are signals alone. `flipped` are boxes of the mirrored images.
+    Without `truth` there are signals alone. `flipped` are boxes of the mirrored images, `roles` the columns of tables, and
+    `names` those of the classes 0, 1, 2 …
 
     Raises `HowfarError` where a file of boxes cannot be read or matches no image, images cannot be scored, or no image has true
     boxes.
     """
-    predicted, true = read_boxes(predictions), {} if truth is None else read_boxes(truth, "true boxes")
-    mirror = None if flipped is None else read_boxes(flipped, "boxes of the flipped images")
+    true_file = BoxFile({}) if truth is None else read_true_boxes(dataset, truth, roles, names)
+    given = read_predicted_boxes(dataset, predictions, None if truth is None else true_file, roles, names)
+    predicted, true = given.boxes, true_file.boxes
+    mirror = None if flipped is None else _mirror(dataset, flipped, true_file, roles, names)
+    said = [*true_file.notes, *given.notes, *_unknown_classes(predicted, true)]
     sides = [side for side in (predicted, true, mirror) if side is not None]
     labels = sorted({label for side in sides for boxes in side.values() for label in boxes["labels"]})
     index = {label: number for number, label in enumerate(labels)}
@@ -65,7 +73,21 @@ def evaluate_boxes(
         unknown={"boxes": [], "labels": []},
         columns=partial_of(_columns, metric=metric, disturbed=disturbed),
     )
-    return evaluate_listing(dataset, listing, partial, progress, (*beside, *places))
+    return evaluate_listing(dataset, listing, partial, progress, (*said, *beside, *places))
+
+
+def _mirror(
+    dataset: Dataset, flipped: str | Path, truth: BoxFile, roles: Mapping[str, str] | None, names: Sequence[str]
+) -> BoxesOf:
+    return read_predicted_boxes(dataset, flipped, truth, roles, names, "boxes of the flipped images").boxes
+
+
+def _unknown_classes(predicted: BoxesOf, true: BoxesOf) -> Iterator[str]:
+    """Say where no class is both predicted and true, so that nothing can match."""
+    given, wanted = ({label for entry in side.values() for label in entry["labels"]} for side in (predicted, true))
+    if given and wanted and not given & wanted:
+        classes = f"predicted: {examples(sorted(given))}; true: {examples(sorted(wanted))}"
+        yield f"no class is both predicted and true ({classes}), so that no box matches: name them alike, or pass --classes"
 
 
 def _columns(tallied: Sequence[Tallied], metric: Detection, disturbed: Disturbed | None) -> dict[str, Any]:

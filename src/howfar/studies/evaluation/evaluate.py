@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from howfar.data import Dataset, DatasetArgument, parse
+from howfar.data.class_names import class_names
+from howfar.data.column_roles import column_roles
+from howfar.data.predictions import match_maps
 from howfar.errors import InputError
 from howfar.keywords import EvaluateOptions
 from howfar.metrics.detection import Detection
+from howfar.metrics.multiclass import Multiclass
 from howfar.metrics.pixel_tolerance import as_tolerance
 from howfar.results import Evaluation
 from howfar.settings import checked, with_options
 from howfar.studies.evaluation.classification import evaluate_classes
 from howfar.studies.evaluation.detection import evaluate_boxes
 from howfar.studies.evaluation.map_scores import find_sources
+from howfar.studies.evaluation.multiclass import evaluate_class_maps
 from howfar.studies.evaluation.segmentation import evaluate_maps
 from howfar.studies.evaluation.threshold_choice import choose
 
@@ -27,8 +32,9 @@ if TYPE_CHECKING:
 # Options that a single task has a use for.
 _OWN = {
     "segmentation": ("tolerance", "threshold", "tuned_on", "flipped", "ensemble"),
-    "classification": (),
-    "detection": ("truth", "iou", "min_score", "flipped"),
+    "multiclass": ("classes", "ignore_index"),
+    "classification": ("columns", "classes"),
+    "detection": ("truth", "iou", "min_score", "flipped", "columns", "classes"),
 }
 
 
@@ -54,9 +60,12 @@ def evaluate(
         `Dataset`. Images without mask are kept, without performance.
     predictions
         Segmentation: a folder of probability maps, 8-bit grey with p = value / 255 (16-bit, floating TIFF and ``.npy`` too),
-        one for each image, under the same path but for the ending. Classification: a table with the column image and a
-        column of probabilities for each class, or the columns predicted and, where known, confidence. Detection: a JSON
-        list of ``{"image", "boxes", "scores", "labels"}``, boxes as corners x0, y0, x1, y1 in pixels.
+        one for each image, under the same path but for the ending. Several classes (``task="multiclass"``): the same folder
+        with numbers of classes (grey or palette), or ``.npy`` or ``.npz`` of (classes, h, w) probabilities. Classification: a
+        table with the column image and a column of probabilities for each class, or the columns predicted and, where known,
+        confidence; without labels the dataset's class folders count. Detection: a JSON list of ``{"image", "boxes", "scores",
+        "labels"}``, boxes as corners x0, y0, x1, y1 in pixels; COCO's results; a folder of YOLO's ``.txt`` with confidences or
+        of Ultralytics' ``.json``; a table with one row a box.
     model
         A model in place of predictions: a checkpoint, or what `howfar.pipeline.prediction.load_model` made of one, of an
         ``.onnx`` file or of a torch module. Its maps of the images, and where `flipped` is not given of the mirrored images,
@@ -90,7 +99,9 @@ def evaluate(
     task, partial, progress = given["task"], given["partial"], given["progress"]
     flipped, truth, ensemble = given["flipped"], given["truth"], given["ensemble"]
     members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
+    columns, classes = column_roles(given["columns"]), class_names(given["classes"])
     own: dict[str, Any] = {**given, "tolerance": given["tolerance"] or None, "tuned_on": tuned_on, "ensemble": members or None}
+    own |= {"columns": columns or None, "classes": classes or None}
     own = {name: own[name] for names in _OWN.values() for name in names if own[name] is not None}
     _check_options(task, own)
     images = _images(dataset)
@@ -102,10 +113,13 @@ def evaluate(
     if predictions is None:
         raise InputError.of("predictions", "must be given, or a model", None, "pass one (--predictions DIR, --model CKPT)")
     if task == "classification":
-        return evaluate_classes(images, predictions, partial, progress)
+        return evaluate_classes(images, predictions, partial, progress, columns, classes)
     if task == "detection":
         chosen = {name: own[name] for name in ("iou", "min_score") if name in own}
-        return evaluate_boxes(images, predictions, truth, Detection(**chosen), partial, progress, flipped)
+        return evaluate_boxes(images, predictions, truth, Detection(**chosen), partial, progress, flipped, columns, classes)
+    if task == "multiclass":
+        metric = Multiclass(given["ignore_index"], classes)
+        return evaluate_class_maps(images, match_maps(images, predictions), metric, partial, progress)
     radius, cut = as_tolerance(given["tolerance"]), choose(given["threshold"], tuned_on)
     return evaluate_maps(images, find_sources(images, predictions, flipped, members), cut, radius, partial, progress)
 

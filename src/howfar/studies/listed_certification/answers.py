@@ -6,15 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from howfar.arrays import Float64Array, quotient
 from howfar.data import Dataset
+from howfar.data.box_files import read_predicted_boxes
 from howfar.data.box_labelling import Boxes, read_box_labels
 from howfar.data.box_places import outside
-from howfar.data.boxes import read_boxes
 from howfar.data.class_labelling import read_class_labels
 from howfar.data.class_predictions import read_classes
 from howfar.data.prediction_matching import examples
@@ -48,9 +48,9 @@ class ClassAnswers:
     proxy: str = "confidence of the predicted class"
 
     @classmethod
-    def read(cls, file: str | Path) -> ClassAnswers:
-        """Read a table of class predictions, as for `howfar.evaluate`."""
-        table = read_classes(file)
+    def read(cls, file: str | Path, roles: Mapping[str, str] | None = None, names: Sequence[str] = ()) -> ClassAnswers:
+        """Read a table of class predictions, as for `howfar.evaluate`: `roles` of its columns, `names` of classes by number."""
+        table = read_classes(file, roles, names)
         sure = table.confidence.tolist()
         rows = [[value] for value in sure] if table.probabilities is None else table.probabilities.tolist()
         known = zip(table.images, table.predicted, sure, rows, strict=True)
@@ -59,7 +59,7 @@ class ClassAnswers:
 
     def measure(self, name: str | None) -> Measure:
         """Return the measure of a name."""
-        return _named(name, (Measure("accuracy", "accuracy", "mean", VALUES.measured),))
+        return named_measure(name, (Measure("accuracy", "accuracy", "mean", VALUES.measured),))
 
     def expected(self, measure: Measure, answers: Sequence[Answer]) -> Pair | None:
         """Return None: accuracy is a mean over images."""
@@ -71,7 +71,7 @@ class ClassAnswers:
         """Read the classes that somebody gave the images."""
         read = read_class_labels(dataset, place)
         unknown = sorted(set(read.labels.values()) - set(self.classes))
-        notes = [_strange(read.strangers, dataset)] if read.strangers else []
+        notes = [strange(read.strangers, dataset)] if read.strangers else []
         if unknown:
             notes.append(
                 f"labels that the model never gives count as its mistakes ({examples(unknown)}): check how they are written"
@@ -94,10 +94,17 @@ class BoxAnswers:
     proxy: str = "mean score of the boxes"
 
     @classmethod
-    def read(cls, file: str | Path, metric: Detection) -> BoxAnswers:
-        """Read a file of boxes, as for `howfar.evaluate`; raises `InputError` for an image whose boxes cannot be scored."""
+    def read(
+        cls,
+        dataset: Dataset,
+        file: str | Path,
+        metric: Detection,
+        roles: Mapping[str, str] | None = None,
+        names: Sequence[str] = (),
+    ) -> BoxAnswers:
+        """Read predicted boxes, as for `howfar.evaluate`; raises `InputError` for an image whose boxes cannot be scored."""
         entries: dict[str, Answer | None] = {}
-        for name, boxes in read_boxes(file).items():
+        for name, boxes in read_predicted_boxes(dataset, file, None, roles, names).boxes.items():
             try:
                 metric.tally({**boxes, "labels": [0] * len(boxes["labels"])}, _nothing())
             except InputError as error:
@@ -113,7 +120,7 @@ class BoxAnswers:
         at = f"at IoU {self.metric.iou:g}"
         ratios = {"f1": "F1", "precision": "precision", "recall": "recall"}
         summed = (Measure(key, f"{word} {at} of the summed boxes", "ratio", VALUES.measured) for key, word in ratios.items())
-        return _named(name, (Measure("mean_f1", f"mean F1 {at}", "mean", VALUES.measured), *summed))
+        return named_measure(name, (Measure("mean_f1", f"mean F1 {at}", "mean", VALUES.measured), *summed))
 
     def expected(self, measure: Measure, answers: Sequence[Answer]) -> Pair | None:
         """Expect as many matched boxes as the scores sum to, and none missed."""
@@ -130,7 +137,7 @@ class BoxAnswers:
         """Read the boxes that somebody drew; the model's own, unchanged, in a file that lists all images are no label."""
         read = read_box_labels(dataset, place)
         corners = {name: [box for _, box in boxes] for name, boxes in read.boxes.items()}
-        notes = [*([_strange(read.strangers, dataset)] if read.strangers else []), *outside(dataset, corners, "true boxes")]
+        notes = [*([strange(read.strangers, dataset)] if read.strangers else []), *outside(dataset, corners, "true boxes")]
         untouched = [
             name for name, boxes in read.boxes.items() if read.unsure and name in answers and self._own(answers[name], boxes)
         ]
@@ -179,21 +186,8 @@ class BoxAnswers:
         return bool(np.allclose([box for _, box in own], [box for _, box in theirs], rtol=0.0, atol=_SAME))
 
 
-Answers: TypeAlias = ClassAnswers | BoxAnswers
-
-
-def answers_of(task: str, file: str | Path, iou: float | None, min_score: float | None) -> Answers:
-    """Read a file of predictions of a task; raises `InputError` for an option that the task has no use for."""
-    if task == "detection":
-        chosen = {name: value for name, value in (("iou", iou), ("min_score", min_score)) if value is not None}
-        return BoxAnswers.read(file, Detection(**chosen))
-    for name, value in (("iou", iou), ("min_score", min_score)):
-        if value is not None:
-            raise InputError.of(name, f"is of no use to {task}", value, "leave it out")
-    return ClassAnswers.read(file)
-
-
-def _named(name: str | None, measures: Sequence[Measure]) -> Measure:
+def named_measure(name: str | None, measures: Sequence[Measure]) -> Measure:
+    """Return the measure of a name, by default the first; raises `InputError` where there is none."""
     by_name = {measure.name: measure for measure in measures}
     if name is None:
         return measures[0]
@@ -214,5 +208,6 @@ def _nothing() -> dict[str, list[Any]]:
     return {"boxes": [], "labels": []}
 
 
-def _strange(names: Sequence[str], dataset: Dataset) -> str:
+def strange(names: Sequence[str], dataset: Dataset) -> str:
+    """Say how many labels are of no image."""
     return f"{label_count(len(names))} of no image of {dataset.name} ({examples(names)})"

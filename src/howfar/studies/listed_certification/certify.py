@@ -31,15 +31,18 @@ from howfar.studies.certification.begin import (
     recorded,
 )
 from howfar.studies.certification.estimates import SHORT, Question, look, marked, parse_until, sample_of
-from howfar.studies.certification.labelled import in_order
+from howfar.studies.certification.labelled import in_order, mask_files
 from howfar.studies.certification.measures import Measured
 from howfar.studies.certification.site import added_note, images_of
-from howfar.studies.listed_certification.answers import Answers, BoxAnswers, answers_of
+from howfar.studies.listed_certification.answers import BoxAnswers
+from howfar.studies.listed_certification.read_answers import Answers, answers_of
 from howfar.studies.listed_certification.site import ListedSite, check_same, read_listed
 from howfar.studies.run_folder import draw as draw_page
 
 LABEL_FILES = {"classification": "labels.csv", "detection": "labels.json"}
 """The file in `out` that labels are looked for in, by task."""
+MASKS = "masks"
+"""The folder in `out` that masks of classes are looked for in."""
 _IDLE = ("threshold", "tolerance", "ensemble")
 
 
@@ -82,11 +85,11 @@ def certify_listed(
         getattr(before, name) if before is not None and written.get(name) is None else given[name]
         for name in ("iou", "min_score")
     )
-    answers = answers_of(given["task"], predictions, iou, least)
+    dataset, file = images_of(site), absolute(predictions)
+    answers = answers_of(given["task"], dataset, predictions, {**given, "iou": iou, "min_score": least})
     question = _question(answers, given, written, before)
     profile = None if beside["profile"] is None or earlier is not None else Profile.load(beside["profile"])
     asked = Asked(predictions, k, profile, None, question.measure, question.goal, given, written)
-    dataset, file = images_of(site), absolute(predictions)
     begun = (
         _go_on(dataset, answers, file, asked, earlier) if earlier is not None else _begin(dataset, answers, file, asked, over)
     )
@@ -178,6 +181,8 @@ def _sizes(site: ListedSite, answers: Answers, asked: Asked) -> Float64Array | N
 def _places(labels: Any, folder: Path | None, task: str) -> list[str | Path]:
     """List where labels are looked for: what was given, then the file in the folder."""
     places = [] if labels is None else [labels]
+    if folder is not None and task not in LABEL_FILES:
+        return [*places, folder / MASKS] if mask_files(folder / MASKS) else places
     own = None if folder is None else folder / LABEL_FILES[task]
     return [*places, own] if own is not None and own.is_file() else places
 

@@ -20,7 +20,8 @@ from howfar.results.certificate import Certificate, Site
 from howfar.studies.certification.site import by_profile, changed
 from howfar.studies.evaluation.map_scores import with_bar
 from howfar.studies.evaluation.unscored_images import Fault, read_all, settle
-from howfar.studies.listed_certification.answers import Answer, Answers
+from howfar.studies.listed_certification.answers import Answer
+from howfar.studies.listed_certification.read_answers import Answers
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,206 @@
+"""Score segmentations of several classes: F and IoU of each class and their means, of a dataset and of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array, quotient
+from howfar.errors import InputError
+from howfar.metrics.probability_maps import IntArray
+from howfar.metrics.protocol import MetricScore
+
+MOST_CLASSES: Final = 1024
+"""Classes that are told apart at most: the pairs of more would take more memory than a picture."""
+METRIC: Final = "F, mean over classes"
+"""What an image's performance is, in words."""
+_SUM_SLACK: Final = 1e-2
+
+
+@dataclass(frozen=True, eq=False)
+class ClassCounts:
+    """Hold one image's pixels by class, (k,) each: predicted rightly, predicted, and true; of k classes from 0 on.
+
+    Pixels whose truth is the ignored class count nowhere.
+    """
+
+    hits: IntArray = field(repr=False)
+    predicted: IntArray = field(repr=False)
+    true: IntArray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Multiclass:
+    """Score segmentations of several classes: an image's performance is F, the mean over its classes.
+
+    With the pixels of class c that are predicted rightly (TP), wrongly (FP) and missed (FN), F = 2TP / (2TP + FP + FN) and
+    IoU = TP / (TP + FP + FN). The mean is over the classes that are true or predicted somewhere: in the image for its own
+    performance, in the dataset for ``f`` and ``iou``, which are of pixels summed over the images; ``mean_f`` and ``mean_iou``
+    are means over images. Counts are torchmetrics' confusion matrix.
+
+    Attributes
+    ----------
+    ignore
+        Pixels of this class in the truth count nowhere.
+    names
+        Names of the classes 0, 1, 2 …; by default their numbers.
+
+    Examples
+    --------
+    >>> metric = Multiclass(names=("road", "car"))
+    >>> result = metric.score([metric.tally([[0, 0, 1]], [[0, 1, 1]])])
+    >>> result.metric, {name: round(value, 3) for name, value in result.scores.items()}
+    ('F, mean over classes', {'f': 0.667, 'iou': 0.5, 'mean_f': 0.667, 'mean_iou': 0.5, 'accuracy': 0.667, 'f_road': 0.667,
+    'f_car': 0.667, 'iou_road': 0.5, 'iou_car': 0.5})
+    """
+
+    ignore: int | None = None
+    names: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the task's name, "multiclass"."""
+        return "multiclass"
+
+    def tally(self, prediction: ArrayLike, truth: ArrayLike) -> ClassCounts:
+        """Count one image's pixels by class.
+
+        Parameters
+        ----------
+        prediction
+            (h, w) class indices, or (k, h, w) probabilities of k classes, of which the first largest counts.
+        truth
+            (h, w) class indices.
+
+        Raises
+        ------
+        InputError
+            Shapes that differ, indices that are no whole numbers from 0 to `MOST_CLASSES` or have no name, where others have
+            one, probabilities that do not sum to 1.
+        """
+        given, wanted = np.asarray(prediction), _as_indices(truth, "truth")
+        predicted = as_probabilities(given).argmax(axis=0) if given.ndim == 3 else _as_indices(given, "prediction")
+        if predicted.shape != wanted.shape:
+            raise InputError.of("prediction", f"must be of the truth's size {wanted.shape}", predicted.shape)
+        kept = np.ones(wanted.shape, np.bool_) if self.ignore is None else wanted != self.ignore
+        top = max(int(predicted[kept].max(initial=0)), int(wanted[kept].max(initial=0)))
+        if self.names and top >= len(self.names):
+            remedy = "name it, or pass it as ignore_index where it stands for void"
+            raise InputError.of("class", f"must be one of the {len(self.names)} named ones", top, remedy)
+        count = max(1 + top, len(self.names))
+        if count > MOST_CLASSES:
+            raise InputError.of("classes", f"must be at most {MOST_CLASSES:,}", count, "pass the class that stands for void")
+        pairs = _confusion(predicted[kept], wanted[kept], count)
+        return ClassCounts(np.diagonal(pairs).copy(), pairs.sum(axis=0), pairs.sum(axis=1))
+
+    def score(self, tallies: Iterable[ClassCounts]) -> MetricScore:
+        """Compute the scores of the dataset and of each image; raises `InputError` where there is no image."""
+        counts = _stacked(list(tallies))
+        whole = ClassCounts(*(side.sum(axis=0, keepdims=True) for side in (counts.hits, counts.predicted, counts.true)))
+        f, iou = class_f(counts), class_iou(counts)
+        by_class = {"f": class_f(whole)[0], "iou": class_iou(whole)[0]}
+        names = [*self.names, *map(str, range(len(self.names), len(by_class["f"])))]
+        columns = {"iou": mean_over(iou), "accuracy": quotient(counts.hits.sum(axis=1), counts.true.sum(axis=1))}
+        per_image = mean_over(f)
+        return MetricScore(
+            metric=METRIC,
+            scores={
+                **{name: _mean(values) for name, values in by_class.items()},
+                "mean_f": _mean(per_image),
+                "mean_iou": _mean(columns["iou"]),
+                "accuracy": float(quotient(whole.hits.sum(), whole.true.sum())),
+                **{f"{what}_{name}": float(by_class[what][k]) for what in by_class for k, name in enumerate(names)},
+            },
+            per_image=per_image,
+            columns=columns,
+        )
+
+
+def class_f(counts: ClassCounts) -> Float64Array:
+    """Compute F of each class, (n, k); nan of one that is neither true nor predicted.
+
+    Examples
+    --------
+    >>> class_f(ClassCounts(np.array([[1, 0]]), np.array([[2, 0]]), np.array([[1, 0]]))).tolist()
+    [[0.667, nan]]
+    """
+    return quotient(2.0 * counts.hits, counts.predicted + counts.true)
+
+
+def class_iou(counts: ClassCounts) -> Float64Array:
+    """Compute IoU of each class, (n, k); nan of one that is neither true nor predicted."""
+    return quotient(counts.hits, counts.predicted + counts.true - counts.hits)
+
+
+def mean_over(values: Float64Array) -> Float64Array:
+    """Average each row over the classes that it has, (n, k) -> (n,); nan where it has none."""
+    known = np.isfinite(values)
+    return quotient(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1))
+
+
+def as_probabilities(values: ArrayLike) -> Float64Array:
+    """Check (k, h, w) probabilities of k classes; bytes are p = value / 255.
+
+    Raises `InputError` where there are fewer than two classes, or values outside of 0 to 1 or that do not sum to 1.
+    """
+    p = np.asarray(values)
+    p = p / np.float32(255) if p.dtype == np.uint8 else p
+    if p.ndim != 3 or len(p) < 2 or p.size == 0 or p.dtype.kind != "f":
+        rule = "must be (k, h, w) floating probabilities of k ≥ 2 classes"
+        raise InputError.of("prediction", rule, f"{p.dtype} of shape {p.shape}")
+    if not np.isfinite(p).all():
+        raise InputError.of("prediction", "must be finite", "nan or infinity")
+    low, high = float(p.min()), float(p.max())
+    off = float(np.abs(p.sum(axis=0, dtype=np.float64) - 1.0).max())
+    slack = _SUM_SLACK + (len(p) / 510 if np.asarray(values).dtype == np.uint8 else 0.0)
+    if low < -_SUM_SLACK or high > 1 + _SUM_SLACK or off > slack:
+        remedy = "apply a softmax to logits; classes are the first axis"
+        raise InputError.of(
+            "prediction", "must be probabilities that sum to 1 over the classes", f"{low:.4g} to {high:.4g}", remedy
+        )
+    return np.asarray(p, dtype=np.float64)
+
+
+def _confusion(predicted: IntArray, true: IntArray, count: int) -> IntArray:
+    """Count the pixels of each pair of true and predicted class, (k, k)."""
+    # Imported here, so that importing this module does not load torch.
+    import torch
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+    given, wanted = (torch.from_numpy(np.ascontiguousarray(side, dtype=np.int64)) for side in (predicted, true))
+    pairs: Any = multiclass_confusion_matrix(given, wanted, num_classes=max(count, 2), validate_args=False)
+    return np.asarray(pairs.numpy()[:count, :count], dtype=np.int64)
+
+
+def _stacked(tallies: list[ClassCounts]) -> ClassCounts:
+    """Stack the counts of n images, (n, k) each, with zeros for classes that an image knows nothing of."""
+    if not tallies:
+        raise InputError("tallies must hold at least one image, got none")
+    most = max(len(counts.true) for counts in tallies)
+
+    def stack(side: str) -> IntArray:
+        return np.stack([np.pad(getattr(counts, side), (0, most - len(getattr(counts, side)))) for counts in tallies])
+
+    return ClassCounts(stack("hits"), stack("predicted"), stack("true"))
+
+
+def _as_indices(values: ArrayLike, name: str) -> IntArray:
+    indices = np.asarray(values)
+    if indices.ndim != 2 or indices.dtype.kind not in "iub" or indices.size == 0:
+        raise InputError.of(name, "must be (h, w) class indices", f"{indices.dtype} of shape {indices.shape}")
+    indices = indices.astype(np.int64)
+    if int(indices.min()) < 0:
+        raise InputError.of(name, "must be class indices of at least 0", int(indices.min()))
+    return indices
+
+
+def _mean(values: Float64Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+MULTICLASS = Multiclass()

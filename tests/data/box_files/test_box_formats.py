@@ -1,0 +1,204 @@
+"""True and predicted boxes in every format are the same boxes, and what is none of a format is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.box_files import scene
+from data.box_files.scene import NAMES, PREDICTED, TRUE, written
+from howfar.data.box_files import BoxFile, read_predicted_boxes, read_true_boxes
+from howfar.data.class_names import class_names
+from howfar.data.column_roles import column_roles
+from howfar.data.entry_matching import entries_of
+from howfar.errors import InputError, MissingPathError
+
+ROLES = column_roles(scene.COLUMNS)
+
+
+def flat(read: BoxFile, dataset: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """Return label, corners and score of the boxes of each image, in the file's order."""
+    entries = entries_of(dataset, "entry", Path("file"), list(read.boxes))
+    found = {}
+    for image, entry in entries.items():
+        boxes = read.boxes[entry]
+        columns = [boxes["labels"], [tuple(round(float(x), 6) for x in box) for box in boxes["boxes"]]]
+        found[image] = list(zip(*columns, *([boxes["scores"]] if "scores" in boxes else []), strict=True))
+    return found
+
+
+@pytest.mark.parametrize("form", scene.TRUTHS)
+def test_true_boxes_are_the_same_in_every_format(form: str, tmp_path: Path) -> None:
+    dataset = scene.pictures(tmp_path)
+    read = read_true_boxes(dataset, scene.TRUTHS[form](tmp_path), ROLES)
+    assert flat(read, dataset) == TRUE
+
+
+@pytest.mark.parametrize("form", scene.PREDICTIONS)
+def test_predicted_boxes_are_the_same_in_every_format(form: str, tmp_path: Path) -> None:
+    """Ids of COCO and torchvision are named by the truth; YOLO's numbers by the truth in its own format."""
+    dataset = scene.pictures(tmp_path)
+    truth = read_true_boxes(dataset, scene.yolo(tmp_path) if form == "yolo" else scene.coco(tmp_path))
+    read = read_predicted_boxes(dataset, scene.PREDICTIONS[form](tmp_path), truth, ROLES)
+    assert flat(read, dataset) == PREDICTED
+
+
+def test_an_image_that_a_format_does_not_list_has_no_box_and_that_is_said(tmp_path: Path) -> None:
+    dataset = scene.pictures(tmp_path)
+    truth = read_true_boxes(dataset, scene.coco(tmp_path))
+    read = read_predicted_boxes(dataset, scene.coco_results(tmp_path), truth)
+    assert read.notes == (f"1 image has no box in {tmp_path / 'results.json'}: taken for images without detections",)
+    labels = read_true_boxes(dataset, scene.yolo(tmp_path))
+    assert labels.notes == (f"1 image has no file below {tmp_path / 'labels'}: taken for images without objects",)
+
+
+def test_classes_by_number_are_named(tmp_path: Path) -> None:
+    dataset = scene.pictures(tmp_path)
+    folder = scene.yolo_predictions(tmp_path)
+    assert {label for entry in read_predicted_boxes(dataset, folder).boxes.values() for label in entry["labels"]} == {"0", "1"}
+    assert flat(read_predicted_boxes(dataset, folder, names=NAMES), dataset) == PREDICTED
+    written(folder / "classes.txt", "road\ncar\n")
+    assert flat(read_predicted_boxes(dataset, folder), dataset) == PREDICTED
+
+
+def test_a_file_of_coco_names_images_and_categories_where_there_is_no_truth(tmp_path: Path) -> None:
+    dataset, names = scene.pictures(tmp_path), class_names(scene.coco(tmp_path))
+    assert names == ("category 0", *NAMES)
+    assert flat(read_predicted_boxes(dataset, scene.coco_results(tmp_path), names=names), dataset) == PREDICTED
+    assert flat(read_predicted_boxes(dataset, scene.torchvision(tmp_path), names=names), dataset) == PREDICTED
+    with pytest.raises(InputError, match="classes must count from 0 for YOLO's numbers"):
+        read_predicted_boxes(dataset, scene.yolo_predictions(tmp_path), names=names)
+    with pytest.raises(InputError, match=r"classes must be COCO's file, whose ids the results have, got 'road, car'"):
+        read_predicted_boxes(dataset, scene.coco_results(tmp_path), names=NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("c.json", "{}", "it has no categories: pass COCO annotations"),
+        ("c.json", '{"categories": [{"id": -1, "name": "a"}]}', "an id of its categories is no whole number below 100,000"),
+        ("c.yaml", "path: .", "it has no names"),
+        ("c.yaml", "names: {0: a, 2: b}", "it has no names"),
+        ("c.txt", "a\na\n", "classes must give each class a name of its own, got \"'a' is there twice\""),
+    ],
+)
+def test_what_is_no_file_of_names(name: str, text: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        class_names(str(written(tmp_path / name, text)))
+    assert words in str(caught.value)
+    with pytest.raises(MissingPathError, match="no file of class names at"):
+        class_names(tmp_path / "none.txt")
+
+
+def test_the_order_of_yolos_names_is_not_taken_for_cocos_ids(tmp_path: Path) -> None:
+    dataset = scene.pictures(tmp_path)
+    rows = [{"image_id": "1", "category_id": 1, "bbox": [0, 0, 4, 4], "score": 0.5}]
+    truth = read_true_boxes(dataset, scene.yolo(tmp_path))
+    read = read_predicted_boxes(dataset, written(tmp_path / "r.json", json.dumps(rows)), truth)
+    assert (truth.names, read.boxes["1.jpg"]["labels"]) == ({"0": "road", "1": "car"}, ["1"])
+
+
+def test_images_of_results_are_found_by_their_stems_without_a_truth(tmp_path: Path) -> None:
+    dataset = scene.pictures(tmp_path)
+    rows = [{"image_id": n, "category_id": 1, "bbox": [0, 0, 4, 4], "score": 0.5} for n in ("0001", 2)]
+    rows.append({**rows[0], "image_id": "no image"})
+    read = read_predicted_boxes(dataset, written(tmp_path / "r.json", json.dumps(rows)))
+    assert read.notes[0] == "1 image_id is of no image (the first: no image)"
+    assert read.notes[1].startswith("1 image has no box in")
+    assert {image for image, entry in read.boxes.items() if entry["boxes"]} == {"1.jpg", "2.jpg"}
+
+
+def test_crowds_and_difficult_objects_are_left_out_and_noted(tmp_path: Path) -> None:
+    dataset = scene.pictures(tmp_path)
+    document = json.loads(scene.coco(tmp_path).read_text())
+    document["annotations"][0]["iscrowd"] = 1
+    read = read_true_boxes(dataset, written(tmp_path / "crowd.json", json.dumps(document)))
+    assert (len(read.boxes["1.jpg"]["boxes"]), read.notes[0][:19]) == (1, "1 crowd is left out")
+    file = scene.voc(tmp_path) / "2.xml"
+    file.write_text(file.read_text().replace("<difficult>0", "<difficult>1"))
+    read = read_true_boxes(dataset, tmp_path / "xml")
+    assert (read.boxes["2"]["boxes"], read.notes[0][:30]) == ([], "1 object marked difficult is l")
+
+
+LINE = "0 0.5 0.5 0.2 0.2"
+VOC = "<annotation><object><name>{}</name><bndbox>{}</bndbox></object></annotation>"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("t/1.txt", "0 0.5 0.5 0.2", "line 1 has 4 numbers: write an upright box as `class x y width height`"),
+        ("t/1.txt", "0 .1 .1 .2 .1 .2 .2 .1 .2", "line 1 has corners of a polygon or a turned box"),
+        ("t/1.txt", f"{LINE}\n\nx 0.5 0.5 0.2 0.2", "line 3 has a text that is no number"),
+        ("t/1.txt", "0 400 300 20 20", "must hold shares of the image's width and height, 0 to 1, got '0 400 300 20 20'"),
+        ("t/1.txt", "0.5 0.5 0.5 0.2 0.2", "has no class number"),
+        ("t/other.txt", LINE, "matches an image of site"),
+        (
+            "t/1.xml",
+            VOC.format("car", "<xmin>1</xmin>"),
+            "1.xml: an object needs bndbox with the numbers xmin, ymin, xmax, ymax",
+        ),
+        ("t/1.xml", "<annotations/>", "1.xml is no Pascal VOC annotation, but annotations"),
+        ("t/1.xml", "<annotation>", "1.xml is no readable XML"),
+        ("t/1.md", "", "must be boxes in JSON as predictions are written, COCO (.json)"),
+        ("t.csv", "image,x0,y0,x1\n1.jpg,0,0,2\n", "has no column y1; its columns: image, x0, y0, x1"),
+        ("t.csv", "image,x0,y0,x1,y1\n1.jpg,a,0,2,2\n", "column x0 must hold numbers"),
+        ("t.csv", "image,x0,y0,x1,y1\n,0,0,2,2\n", "row 1 has no image"),
+        ("t.json", '{"images": [{"id": 1}], "annotations": []}', "t.json cannot be read ('file_name')"),
+        ("t.json", "[]", "must hold a list with one object an image"),
+    ],
+)
+def test_what_is_no_file_of_true_boxes(name: str, text: str, words: str, tmp_path: Path) -> None:
+    dataset = scene.pictures(tmp_path)
+    file = written(tmp_path / name, text)
+    with pytest.raises(InputError) as caught:
+        read_true_boxes(dataset, file.parent if name.startswith("t/") else file)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("p/1.txt", LINE, "line 1 has no confidence: write `class x y width height confidence` (Ultralytics: save_txt=True"),
+        ("p/1.json", '[{"name": "car", "confidence": 0.5}]', "1.json is of another form"),
+        ("p/1.json", "{}", "must hold a list with one object a box"),
+        ("p.json", '[{"image_id": 1, "bbox": [0, 0, 1, 1]}]', "result 1 lacks image_id, category_id, bbox or score"),
+        ("p.json", '[{"image_id": 1, "category_id": 1, "bbox": [0, 0, "1", 1], "score": 1}]', "result 1 is of another form"),
+        ("p.json", '[{"image_id": 77, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 1}]', "no image_id is one of an image"),
+        ("p.csv", "image,x0,y0,x1,y1\n1.jpg,0,0,2,2\n", "has no column score"),
+    ],
+)
+def test_what_is_no_file_of_predicted_boxes(name: str, text: str, words: str, tmp_path: Path) -> None:
+    dataset = scene.pictures(tmp_path)
+    file = written(tmp_path / name, text)
+    with pytest.raises(InputError) as caught:
+        read_predicted_boxes(dataset, file.parent if name.startswith("p/") else file)
+    assert words in str(caught.value)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(MissingPathError, match="no file of true boxes at"):
+        read_true_boxes(scene.pictures(tmp_path), tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("image=a,image=b", "columns must give each role one column"),
+        ("label", "columns must give each role one column"),
+        ("lable=x", "columns must name a role, got 'lable': did you mean label?"),
+    ],
+)
+def test_roles_that_are_none(given: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        column_roles(given)
+    assert words in str(caught.value)
+
+
+def test_roles_of_columns_that_are_not_there(tmp_path: Path) -> None:
+    dataset = scene.pictures(tmp_path)
+    with pytest.raises(InputError, match=r"columns must be columns of .*, got 'label=klass': its columns are filename, pred"):
+        read_predicted_boxes(dataset, scene.predicted_table(tmp_path), roles={"image": "filename", "label": "klass"})
