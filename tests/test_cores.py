@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from howfar.cores import WAIT
+from howfar.cores import SLEEP, WAIT
 
 
 @pytest.mark.parametrize(("set_to", "wanted"), [(None, "20"), ("7", "7")])
@@ -26,3 +26,14 @@ def test_python_s_user_is_asked_for_nothing() -> None:
     environment = {name: value for name, value in os.environ.items() if name != WAIT}
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert found.stdout.strip() == "None"
+
+
+@pytest.mark.parametrize(
+    ("set_to", "wanted"), [({}, "passive"), ({SLEEP: "active"}, "active"), ({"GOMP_SPINCOUNT": "9"}, "None")]
+)
+def test_the_command_line_has_the_threads_of_torch_sleep(set_to: dict[str, str], wanted: str) -> None:
+    """Before torch is loaded; how they wait is the user's where the user says so."""
+    code = f"import os, sys, howfar.cli.main; assert 'torch' not in sys.modules; print(os.environ.get({SLEEP!r}))"
+    plain = {name: value for name, value in os.environ.items() if name not in (SLEEP, "GOMP_SPINCOUNT", "KMP_BLOCKTIME")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=plain | set_to, check=True)
+    assert done.stdout.strip() == wanted

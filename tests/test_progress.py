@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import ModuleType
 
 import pytest
 
-from howfar.progress import bar
+from howfar import progress
+from howfar.progress import bar, begin, end, silence, stage, tell
 
 
 @pytest.mark.parametrize(
@@ -67,3 +69,92 @@ def test_a_patient_bar_is_silent_on_short_work(
     for _ in bar(range(3), patient=True, desc="counting"):
         time.sleep(seconds / 2)
     assert ("counting" in capsys.readouterr().err) is (seconds > 1)
+
+
+def test_what_is_done_has_a_name_at_once_and_leaves_nothing_behind(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    begin("compare: loading")
+    assert "compare: loading" in capsys.readouterr().err
+    with stage("drawing the report"):
+        time.sleep(0.25)
+    time.sleep(0.25)
+    drawn = capsys.readouterr().err
+    assert "drawing the report" in drawn
+    # What was done before goes on.
+    assert "compare: loading" in drawn.rpartition("drawing the report")[2]
+    end()
+    last = capsys.readouterr().err
+    assert last.rpartition("\r")[2] == ""
+    assert last.rstrip("\r").rpartition("\r")[2].isspace()
+    time.sleep(0.25)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_is_drawn_alone(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    begin("compare: loading")
+    for number in bar(range(3), desc="counting"):
+        if number == 0:
+            capsys.readouterr()
+        time.sleep(0.15)
+    assert "loading" not in capsys.readouterr().err.partition("3/3")[0]
+    end()
+
+
+def test_a_bar_that_is_about_to_be_made_stops_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While tqdm is being loaded, its module has no bars; while a bar is being made, it does not say whether it is shown."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setitem(sys.modules, "tqdm.std", ModuleType("tqdm.std"))
+    begin("compare: loading")
+    end()
+    half = ModuleType("tqdm.std")
+    half.tqdm = type("tqdm", (), {"_instances": {object()}})  # type: ignore[attr-defined]  # what it has then
+    monkeypatch.setitem(sys.modules, "tqdm.std", half)
+    begin("compare: loading")
+    end()
+    assert capsys.readouterr().err.count("compare: loading") == 2
+
+
+def test_in_a_log_a_long_stage_is_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    with stage("drawing the report"):
+        time.sleep(0.3)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "SELDOM", 0.05)
+    with stage("drawing the report"):
+        time.sleep(0.3)
+    assert capsys.readouterr().err.startswith("drawing the report: 0 s\n")
+
+
+def test_silence_is_silence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    silence(True)
+    try:
+        begin("compare: loading")
+        with stage("drawing the report"):
+            list(bar(range(3), desc="counting"))
+            tell("3 steps")
+            time.sleep(0.15)
+    finally:
+        silence(False)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system starts processes otherwise")
+def test_a_forked_process_can_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    begin("compare: loading")
+    for _ in range(5):
+        child = os.fork()
+        if child == 0:
+            end()
+            os._exit(7 if progress._Spinner.stages or progress._Spinner._thread else 0)
+        assert os.waitpid(child, 0)[1] == 0
+    end()
+    assert "compare: loading" in capsys.readouterr().err

@@ -89,16 +89,16 @@ def test_values_are_checked_and_defaults_filled_in() -> None:
 @pytest.mark.parametrize(
     ("kind", "given", "line"),
     [
-        (CompareSettings, {"components": 0}, "components is refused (Input should be greater than or equal to 1), got 0: the"),
-        (CompareSettings, {"scale": "z"}, "scale is refused (Input should be 'none' or 'layers'), got 'z': the default is"),
-        (CompareSettings, {"limit": 0}, "limit is refused (Input should be greater than or equal to 1), got 0"),
+        (CompareSettings, {"components": 0}, "components must be at least 1, got 0: the"),
+        (CompareSettings, {"scale": "z"}, "scale must be none or layers, got 'z': the default is"),
+        (CompareSettings, {"limit": 0}, "limit must be at least 1, got 0"),
         (CompareSettings, {"component": 3}, "option must be a known one, got 'component': did you mean components?"),
-        (AdaptOptions, {"pool": 2}, "pool_share is refused (Input should be less than 1), got 2"),
-        (AdaptOptions, {"shots": ()}, "shots is refused"),
-        (AdaptOptions, {"strategies": "far"}, "strategies is refused"),
-        (AdaptOptions, {"bootstrap": 1}, "bootstrap is refused"),
-        (TrainSettings, {"seed": 2**32}, "seed is refused"),
-        (TrainSettings, {"rate": float("nan")}, "rate is refused"),
+        (AdaptOptions, {"pool": 2}, "pool_share must be below 1, got 2"),
+        (AdaptOptions, {"shots": ()}, "shots must"),
+        (AdaptOptions, {"strategies": "far"}, "strategies must"),
+        (AdaptOptions, {"bootstrap": 1}, "bootstrap must"),
+        (TrainSettings, {"seed": 2**32}, "seed must"),
+        (TrainSettings, {"rate": float("nan")}, "rate must"),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_one_line(kind: Any, given: dict[str, Any], line: str) -> None:

@@ -2,6 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
+_BOUNDS: Final = {
+    "greater_than": ("be above", "gt"),
+    "greater_than_equal": ("be at least", "ge"),
+    "less_than": ("be below", "lt"),
+    "less_than_equal": ("be at most", "le"),
+    "too_short": ("hold at least", "min_length"),
+    "too_long": ("hold at most", "max_length"),
+    "string_too_short": ("have a length of at least", "min_length"),
+}
+_KINDS: Final = {
+    "finite_number": "a finite number",
+    "int_": "a whole number",
+    "float_": "a number",
+    "bool_": "true or false",
+    "string_type": "text",
+    "path_type": "a path",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a table of names and values",
+    "mapping_type": "a table of names and values",
+    "model_": "a table of names and values",
+    "dataclass_": "a table of names and values",
+}
+"""What a value has to be, by how pydantic's name of the error begins."""
+
 
 class HowfarError(Exception):
     """Report an error that howfar raises on purpose, in one clear line; base of all others."""
@@ -65,3 +93,30 @@ def one_line(error: object, most: int = 160) -> str:
     text = "".join(character if character.isprintable() else " " for character in str(error))
     line = " ".join(text.split()) or type(error).__name__
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def rule_broken(error: Mapping[str, Any]) -> str:
+    """Say which rule a value broke, to follow the name of an argument.
+
+    `error` is an entry of pydantic's ``ValidationError.errors()``, whose own words are not those of the other lines.
+
+    Examples
+    --------
+    >>> rule_broken({"type": "greater_than_equal", "ctx": {"ge": 0}, "msg": ""})
+    'must be at least 0'
+    >>> rule_broken({"type": "literal_error", "ctx": {"expected": "'none' or 'layers'"}, "msg": ""})
+    'must be none or layers'
+    >>> rule_broken({"type": "value_error", "ctx": {}, "msg": "Value error, a rule of one's own"})
+    "is refused (a rule of one's own)"
+    """
+    context, text = error.get("ctx", {}), str(error["msg"])
+    if error["type"] in _BOUNDS:
+        words, bound = _BOUNDS[error["type"]]
+        limit = context[bound]
+        return f"must {words} {int(limit) if float(limit).is_integer() else limit}"
+    if error["type"] == "literal_error":
+        return f"must be {str(context['expected']).replace(chr(39), '')}"
+    for start, words in _KINDS.items():
+        if str(error["type"]).startswith(start):
+            return f"must be {words}"
+    return f"is refused ({text.removeprefix('Value error, ')})"

@@ -279,15 +279,30 @@ Architecture = Annotated[
 ]
 Begin = Option(True, "Begin with published weights, a local file's, or none.", free=True, flags=("--pretrained", "--weights"))
 Pretrained = Annotated[bool | str | Path, Begin]
-Side = Annotated[_Count, Option(None, "Resize pictures to a square of this side.", _POSITIVE, "pixels")]
-Epochs = Annotated[_Count, Option(None, "Pass over the images this many times.", _POSITIVE)]
-Batch = Annotated[_Count, Option(None, "Learn from this many images at a time.", _POSITIVE)]
-Loss = Annotated[_Text, Option(None, "Minimise this loss.", choices=tuple(registry.OURS["losses"]))]
-Schedule = Annotated[
-    _Text, Option(None, "Let the learning rate follow this schedule.", choices=tuple(registry.OURS["schedules"]))
+Side = Annotated[
+    _Count, Option(None, "Resize pictures to a square of this side; by default 448, adsam 1024.", _POSITIVE, "pixels")
 ]
-Rate = Annotated[_Number, Option(None, "Learn at this rate where it is highest.", {**_POSITIVE, **_FINITE})]
-Decay = Annotated[_Number, Option(None, "Let weights decay by this.", {**_NATURAL, **_FINITE})]
+Epochs = Annotated[_Count, Option(None, "Pass over the images this many times; by default 20, deepcrack 50.", _POSITIVE)]
+Batch = Annotated[_Count, Option(None, "Learn from this many images at a time; by default 8, deepcrack 4, adsam 2.", _POSITIVE)]
+Loss = Annotated[
+    _Text,
+    Option(
+        None,
+        "Minimise this loss; by default bce_dice, deepcrack deepcrack, adsam bce_iou.",
+        choices=tuple(registry.OURS["losses"]),
+    ),
+]
+Schedule = Annotated[
+    _Text,
+    Option(None, "Let the learning rate follow this schedule; by default cosine.", choices=tuple(registry.OURS["schedules"])),
+]
+Rate = Annotated[
+    _Number,
+    Option(
+        None, "Learn at this rate where it is highest; by default 0.001, adsam 0.0002, frozen 0.01.", {**_POSITIVE, **_FINITE}
+    ),
+]
+Decay = Annotated[_Number, Option(None, "Let weights decay by this; by default 0.0001.", {**_NATURAL, **_FINITE})]
 Augment = Annotated[bool, Option(True, "Flip, turn, recolour and blur pictures.")]
 Holdout = Annotated[float, Option(0.1, "Hold out this share of the photographs, to tune and stop by.", {"ge": 0, "lt": 1})]
 Patience = Annotated[_Count, Option(None, "Stop after this many epochs without a better held-out ODS.", _POSITIVE)]
@@ -310,11 +325,9 @@ TrainingPrecision = Annotated[Literal["32", "bf16"], Option("32", "Train in 32 b
 BatchWorkers = Annotated[
     Workers, But({"help": "Prepare this many batches at once in processes of their own; by default none.", "rule": _NATURAL})
 ]
-TrainingRunner = Annotated[
-    Runner, But({"help": "Train models here, one by one, or on a cluster (ray), as many at once as --workers says."})
-]
+TrainingRunner = Annotated[Runner, But({"help": "Train models here, one by one, or on a cluster (ray), --workers at once."})]
 GainBootstrap = Annotated[
-    Bootstrap, But({"default": 2000, "rule": {"ge": 2}, "help": "Draw this many resamples for the intervals."})
+    Bootstrap, But({"default": 2000, "rule": {"ge": 2}, "help": "Draw this many resamples for intervals."})
 ]
 FeatureMemory = Annotated[
     Memory, But({"help": "Keep a frozen encoder's features in what the images leave of this size: 512MB, 1.5GiB, or bytes."})

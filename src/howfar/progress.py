@@ -1,15 +1,41 @@
-"""Show progress bars on stderr, with rate and time left; in a file or pipe, a line every half minute."""
+"""Show on stderr what is being done: bars with rate and time left, and a spinner where no end is known; in a log, few lines."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from howfar.printable import printable
 
 SELDOM: Final = 30.0
 """Seconds between two lines in a file or a pipe."""
+_TURN: Final = 0.1
+_MARKS: Final = "|/-\\"
+_LOCK: Final = threading.RLock()
+
+
+class _Silence:
+    """Hold whether the user asked for silence."""
+
+    wanted = False
+
+
+def silence(wanted: bool) -> None:
+    """Show no bars, spinners or lines from now on, or show them again.
+
+    Examples
+    --------
+    >>> silence(True)
+    >>> list(bar([1, 2]))
+    [1, 2]
+    >>> silence(False)
+    """
+    _Silence.wanted = wanted
 
 
 def bar(
@@ -35,4 +61,170 @@ def bar(
     pace: dict[str, Any] = {"delay": delay, "mininterval": often, "maxinterval": max(10.0, often)}
     if "desc" in options:
         options["desc"] = printable(options["desc"])
-    return tqdm(iterable, disable=not progress, dynamic_ncols=True, **pace, **options)
+    # What was shown for want of patience is of no use to who reads the answer.
+    options.setdefault("leave", not (patient and watched))
+    with _LOCK:
+        _Spinner.wipe()
+        return tqdm(iterable, disable=not progress or _Silence.wanted, dynamic_ncols=True, **pace, **options)
+
+
+class _Spinner:
+    """Draw the name of the stage that is on and its seconds, from a thread of its own, while no bar is there to be seen."""
+
+    stages: list[tuple[str, float]] = []  # noqa: RUF012  # the one stack of the process
+    _drawn = 0
+    _last = 0.0
+    _thread: threading.Thread | None = None
+
+    @classmethod
+    def start(cls) -> None:
+        """Draw from now on, unless that is being done."""
+        if cls._thread is None or not cls._thread.is_alive():
+            cls._thread = threading.Thread(target=cls._turn, name="howfar-progress", daemon=True)
+            cls._thread.start()
+
+    @classmethod
+    def wipe(cls) -> None:
+        """Take away what is drawn, so that something else can be printed."""
+        if cls._drawn:
+            _write(f"\r{' ' * cls._drawn}\r")
+            cls._drawn = 0
+
+    @classmethod
+    def draw(cls, now: float) -> None:
+        """Draw the stage that is on; in a file or a pipe a line every half minute."""
+        if not cls.stages or _Silence.wanted or _bars():
+            return
+        name, begun = cls.stages[-1]
+        seconds = int(now - begun)
+        if sys.stderr.isatty():
+            text = f"{_MARKS[int(now / _TURN) % len(_MARKS)]} {name}{f' {seconds} s' if seconds else ''}"
+            _write(f"\r{text.ljust(cls._drawn)}")
+            cls._drawn = len(text)
+        elif now - max(begun, cls._last) >= SELDOM:
+            cls._last = now
+            _write(f"{name}: {seconds} s\n")
+
+    @classmethod
+    def _turn(cls) -> None:
+        while True:
+            with _LOCK:
+                if not cls.stages:
+                    cls._thread = None
+                    return
+                # Where stderr is closed meanwhile there is nobody to tell.
+                with suppress(OSError, ValueError, AttributeError):
+                    cls.draw(time.monotonic())
+            time.sleep(_TURN)
+
+    @classmethod
+    def forget(cls) -> None:
+        """Draw nothing in a process that was forked: the thread stayed behind."""
+        cls.stages.clear()
+        cls._drawn, cls._thread = 0, None
+        _LOCK.release()
+
+
+if hasattr(os, "register_at_fork"):
+    # Held over the fork, so that no copy of it stays locked for good.
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_Spinner.forget)
+
+
+def _bars() -> bool:
+    """Tell whether a bar may be drawn at present, which tqdm knows where it is loaded."""
+    # Another thread may be about to load tqdm, or to make a bar of it.
+    bars = getattr(sys.modules.get("tqdm.std"), "tqdm", None)
+    try:
+        return any(not getattr(shown, "disable", True) for shown in list(getattr(bars, "_instances", ())))
+    except RuntimeError:
+        return True
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        # Nobody sees it: stderr is closed, or takes nothing.
+        _Silence.wanted = True
+
+
+def begin(name: str) -> None:
+    """Name what is being done from now on, until `end`; a `stage` or `doing` says more. Drawn at once at a terminal."""
+    if _Silence.wanted or sys.stderr is None:
+        return
+    with _LOCK:
+        _Spinner.wipe()
+        _Spinner.stages[:] = [(printable(name), time.monotonic())]
+        _Spinner.draw(time.monotonic())
+        _Spinner.start()
+
+
+def doing(name: str) -> None:
+    """Say what is being done from now on, where `begin` has begun something; in Python, where nothing has, show nothing.
+
+    Examples
+    --------
+    >>> doing("drawing the report")
+    """
+    with _LOCK:
+        if _Spinner.stages:
+            _Spinner.wipe()
+            _Spinner.stages[0] = (printable(name), time.monotonic())
+
+
+def end() -> None:
+    """Name nothing any more, and take away what is drawn, since results are to be printed.
+
+    Examples
+    --------
+    >>> end()
+    """
+    with _LOCK:
+        _Spinner.wipe()
+        _Spinner.stages.clear()
+
+
+@contextmanager
+def stage(name: str, progress: bool = True) -> Iterator[None]:
+    """Name what is done inside the block; nothing is shown where `progress` is False, or a bar is.
+
+    Examples
+    --------
+    >>> with stage("counting", progress=False):
+    ...     len([1, 2])
+    2
+    """
+    if not progress or _Silence.wanted or sys.stderr is None:
+        yield
+        return
+    entry = (printable(name), time.monotonic())
+    with _LOCK:
+        _Spinner.stages.append(entry)
+        _Spinner.start()
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _Spinner.wipe()
+            if entry in _Spinner.stages:
+                _Spinner.stages.remove(entry)
+
+
+def tell(line: str, progress: bool = True) -> None:
+    """Print one line on stderr, above the bar where there is one; none where `progress` is False.
+
+    Examples
+    --------
+    >>> tell("2 steps of 3 s", progress=False)
+    """
+    if not progress or _Silence.wanted or sys.stderr is None:
+        return
+    with _LOCK:
+        _Spinner.wipe()
+        if _bars():
+            from tqdm.auto import tqdm
+
+            tqdm.write(printable(line), file=sys.stderr)
+        else:
+            _write(f"{printable(line)}\n")

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import GenericAlias, NoneType, UnionType
 from typing import Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from howfar.errors import InputError
+from howfar.errors import InputError, rule_broken
 from howfar.memory import by_variable
 from howfar.options import FOLDED, HIDDEN, REQUIRED, But, Option
 from howfar.url_hosts import allowing, named_by_variable
@@ -56,7 +56,7 @@ def checked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
     0
     >>> checked(SelectOptions, {"seed": -1})
     Traceback (most recent call last):
-    howfar.errors.InputError: seed is refused (Input should be greater than or equal to 0), got -1: the default is 0
+    howfar.errors.InputError: seed must be at least 0, got -1: the default is 0
     """
     from pydantic import ValidationError
 
@@ -73,7 +73,7 @@ def checked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
         name = str(first["loc"][0])
         default = options[name].option.default
         remedy = "" if default in (REQUIRED, None) else f"the default is {default!r}"
-        raise InputError.of(name, f"is refused ({first['msg']})", first["input"], remedy) from error
+        raise InputError.of(name, rule_broken(first), first["input"], remedy) from error
     return keywords(**{name: getattr(model, name) for name in options})
 
 

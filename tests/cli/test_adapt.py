@@ -44,6 +44,24 @@ def test_the_table_the_verdict_and_the_folder_are_printed(
     assert lines[-2:] == [f"study: {tmp_path / 'study'}", f"report: {tmp_path / 'study' / 'report.html'}"]
 
 
+def test_how_long_all_will_take_is_said_once(
+    sets: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("howfar.training.estimate.STEPS", 1)
+    monkeypatch.setattr("howfar.training.estimate.SECONDS", 0)
+    arguments = (sets["roads"], sets["site"], "-o", tmp_path, *TINY, "--shots", "1,2", "--json")
+    _, _, err = howfar(capsys, *arguments)
+    said = [line for line in err.splitlines() if line.startswith("training takes at least ")]
+    assert len(said) == 1
+    assert "; 3 models like this at least " in said[0]
+    # One of them is trained again: the others lie in the folder.
+    (tmp_path / "models" / "seed0" / "far-2.safetensors").unlink()
+    _, _, err = howfar(capsys, *arguments)
+    said = [line for line in err.splitlines() if line.startswith("training takes at least ")]
+    assert len(said) == 1
+    assert "models like this" not in said[0]
+
+
 def test_json_is_one_document(sets: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, stdout, err = howfar(capsys, sets["roads"], sets["site"], "-o", tmp_path, *TINY, "--shots", "1", "--json")
     assert code == 0, err

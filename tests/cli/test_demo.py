@@ -23,6 +23,11 @@ def test_the_whole_story_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert all(name in printed.out for name in names)
     # Fabric has no masks, so that its performance is estimated alone.
     assert {dataset.name: dataset.scored for dataset in Relation.load(out / "run").datasets} == dict.fromkeys(names[:-1], 3)
-    assert f"report: {out / 'run' / 'report.html'}" in printed.out.replace("\n", "")
-    assert f"howfar score {out / 'pavement.howfar'}" in printed.err
+    lines = printed.out.splitlines()
+    assert len(lines) <= 22
+    # It ends with what to do next.
+    ahead = lines[lines.index("What next") + 1 :]
+    assert ahead[0] == f"open the report: {out / 'run' / 'report.html'}"
+    assert f"howfar score {out / 'pavement.howfar'} {out / 'data/fabric/images/0001.jpg'}" in ahead[2]
+    assert [line.partition(":")[0] for line in ahead[3:]] == ["your own images", "your own model"]
     assert (out / "pavement.howfar").is_file()

@@ -96,10 +96,18 @@ def test_partial_lists_what_is_left_out(roads: Path, tmp_path: Path, capsys: pyt
     )
     code, out, _ = howfar(capsys, roads, "--predictions", tmp_path / "maps", "--partial")
     assert code == 0
+    assert out.splitlines()[-1] == "23 images have no prediction: left out (--json lists them)"
+    file = tmp_path / "roads.parquet"
+    _, out, _ = howfar(capsys, roads, "--predictions", tmp_path / "maps", "--partial", "-o", file)
+    assert f"23 images have no prediction: left out (names in {file})" in out.splitlines()
+    assert len(Evaluation.load(file).skipped) == 23
+    _, out, _ = howfar(capsys, roads, "--predictions", tmp_path / "maps", "--partial", "--verbose")
     skipped = [line for line in out.splitlines() if line.startswith("skipped: ")]
-    assert len(skipped) == 21
+    assert len(skipped) == 23
     assert skipped[0] == f"skipped: {roads}/images/4.png: no prediction (no map 4.* below {tmp_path}/maps)"
-    assert skipped[-1] == "skipped: 3 more; --json and the file of -o list all"
+    _, out, _ = howfar(capsys, roads, "--predictions", tmp_path / "maps", "--partial", "--quiet")
+    assert "left out" not in out
+    assert "skipped" not in out
 
 
 def test_classification_and_detection(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,7 +174,10 @@ def test_a_checkpoint_in_place_of_predictions(tmp_path: Path, capsys: pytest.Cap
     assert run(["evaluate", str(roads), "--model", str(model)]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[0].startswith("roads: 1 images, 1 scored")
-    assert "note: 5 images that the model learnt from were left out: learnt=True (--learnt) scores them too" in shown
+    assert "note: 5 images that the model learnt from were left out: --learnt scores them too" in shown
+    assert "5 images were left out: the model learnt from it (--json lists them)" in shown
+    assert run(["evaluate", str(roads), "--model", str(model), "--verbose"]) == 0
+    shown = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("skipped: ") and line.endswith(": the model learnt from it") for line in shown) == 5
     for arguments, words in (
         (["--model", str(model), "--predictions", str(maps)], "model is of no use beside predictions"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, get_args
 
 import pytest
@@ -9,7 +10,10 @@ import typer
 
 from howfar import keywords, registry
 from howfar.cli import command_groups, main, options
+from howfar.cli.command_examples import EXAMPLES, SEE_ALSO
+from howfar.cli.option_topics import ORDER, TOPICS
 from howfar.options import HIDDEN
+from howfar.segmenters import segmenter_family
 from howfar.settings import declared
 
 WORDS = ["assess", "compare", "matrix", "relate", "certify", "train", "adapt", "predict", "evaluate", "profile"]
@@ -60,3 +64,49 @@ def test_a_type_that_lists_words_is_no_choice_in_vain() -> None:
     assert get_args(declared(keywords.CompareOptions)["leaks"].kind) == ("warn", "drop", "refuse")
     projection = declared(keywords.MatrixOptions)["projection"]
     assert options.choices_of(*projection) == ("pair", "joint", "none")
+
+
+@pytest.mark.parametrize("name", sorted(registry.OURS["commands"]))
+def test_every_help_ends_with_an_example_that_parses_and_what_to_see_also(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(name, capsys)
+    for line in EXAMPLES[name]:
+        program, command, *arguments = shlex.split(line)
+        assert (program, command) == ("howfar", name)
+        typer.main.get_command(main.app).commands[name].make_context(name, arguments)  # type: ignore[attr-defined]  # a group has commands
+        assert f"Example: {line}" in text
+    assert set(SEE_ALSO[name]) <= set(registry.OURS["commands"]) - {name}
+    assert text.endswith(f"See also: {', '.join(f'howfar {other}' for other in SEE_ALSO[name])}")
+
+
+def test_a_long_help_has_its_options_under_heads(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["compare", "--help"]) == 0
+    heads = [line[:-1] for line in capsys.readouterr().out.splitlines() if line.endswith(":") and line[0] != " "]
+    topics = ["Options", "Distance", "How sure it is", "Network", "Where it runs", "Output and defaults"]
+    assert heads == ["Arguments", *topics, "Example", "See also"]
+    assert [head for head in ORDER if head in topics] == topics
+    assert main.run(["report", "--help"]) == 0
+    assert "Output and defaults" not in capsys.readouterr().out
+
+
+def test_every_declared_option_has_one_topic() -> None:
+    under = [name for names in TOPICS.values() for name in names]
+    assert len(under) == len(set(under))
+    every = {
+        name for each in vars(keywords).values() if isinstance(each, type) for name in vars(each).get("__annotations__", ())
+    }
+    # What the command line takes as NAME=VALUE, or not at all, stands under none.
+    folded = {"engine", "mean", "std", "output", "prompt", "progress", "background", "start", "steps", "way"}
+    assert every - set(under) <= folded
+
+
+@pytest.mark.parametrize("name", ["size", "epochs", "batch", "loss", "schedule", "rate", "decay"])
+def test_the_defaults_of_a_training_are_those_of_the_segmenters(name: str) -> None:
+    said = declared(keywords.TrainOptions)[name].option.help.rpartition("; by default ")[2].rstrip(".")
+    first, *others = said.split(", ")
+    wanted = {family: getattr(segmenter_family(family).training, name) for family in registry.OURS["segmenters"]}
+    exceptions = dict(each.split(" ", 1) for each in others)
+    for family, value in wanted.items():
+        told = exceptions.get(family, first).replace("its own", family)
+        assert told == (f"{value:g}" if isinstance(value, float) else str(value)), family

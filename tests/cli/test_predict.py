@@ -196,7 +196,7 @@ def test_every_option_of_an_onnx_network(
         (
             ["{network}", "{roads}", "-o", "{maps}", "--size", "32", "--channel", "0", "--output", "probabilities"],
             2,
-            ["the network's output must lie within 0-1", "pass output='logits'"],
+            ["the network's output must lie within 0-1", "pass --output logits"],
         ),
         (["{network}", "{roads}", "-o", "{maps}", "--size", "32", "--output", "scores"], 2, ["output must be logits or prob"]),
         (["{network}", "{roads}", "-o", "{maps}", "--size", "32", "--std", "1", "1", "0"], 2, ["std must be above 0"]),

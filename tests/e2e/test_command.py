@@ -45,7 +45,8 @@ def test_compare_prints_the_table_and_writes_the_run(
     assert done.returncode == 0, done.stderr
     for folder in demo_folders[1:]:
         assert folder.name in done.stdout
-    assert "O^dist (sum)" in done.stdout
+    assert f"beyond 95 % of {demo_folders[0].name}" in done.stdout
+    assert "O^dist" not in done.stdout
     assert f"report: {out / 'report.html'}" in done.stdout
     assert "image/s" in done.stderr
     assert {path.name for path in out.iterdir()} >= {
@@ -113,7 +114,7 @@ def test_backbones_are_listed() -> None:
         (["compare", "{roads}"], ["SECONDARY"]),
         (["compare", "{roads}", "{other}", "--backbone", "efficientnet_lite"], ["efficientnet_lite0"]),
         (["compare", "{roads}", "{other}", "--components", "0"], ["components", "0"]),
-        (["compare", "{roads}", "{other}", "--components", "many"], ["--components", "integer"]),
+        (["compare", "{roads}", "{other}", "--components", "many"], ["--components must be a whole number, got 'many'"]),
         (["compare", "{roads}", "{other}", "--projection", "pear"], ["projection", "pear", "pair"]),
         (["compare", "{roads}", "{other}", "--batch-size", "0"], ["--batch-size", "0"]),
         (["compare", "{roads}", "{other}", "--workers", "0"], ["workers", "0"]),

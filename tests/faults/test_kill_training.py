@@ -52,6 +52,7 @@ def test_kill_and_train_again(how: signal.Signals, tmp_path: Path, recorded: Rec
         undisturbed = json.loads(other.stdout)
         assert document["weights"] == undisturbed["weights"]
         assert document["history"] == undisturbed["history"]
+        assert document["data"]["threads"] == undisturbed["data"]["threads"]
         assert len(document["history"]) == EPOCHS
         assert out.exists()
         assert not state.exists()

@@ -223,6 +223,17 @@ def read_rules_file(folder: Path) -> object:
     return read_rules(first(folder))
 
 
+def read_defaults(folder: Path) -> object:
+    import typer
+
+    from howfar.cli.config_file import Config
+    from howfar.cli.main import app
+
+    config = Config.read(str(first(folder)))
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
+    return [config.defaults(commands[name]) for name in ("compare", "train", "study")]
+
+
 def read_study_file(folder: Path) -> object:
     from howfar.studies.study_file.document import read_document
 
@@ -427,6 +438,7 @@ READERS = (
     Reader("checkpoint", lambda: [seeds.checkpoint()], read_checkpoint),
     Reader("study", lambda: [seeds.study()], read_study_file),
     Reader("rules", seeds.rules, read_rules_file),
+    Reader("defaults", lambda: [seeds.defaults()], read_defaults),
     Reader("certificate", lambda: [seeds.certificate()], read_certificate),
     Reader("bundle", lambda: [seeds.bundle()], read_bundle_file),
     Reader("pair_journal", lambda: [seeds.pair_journal()], read_pair_journal),

@@ -216,6 +216,13 @@ def rules() -> list[Folder]:
     return [{"rules.yaml": text}, {"rules.toml": toml}]
 
 
+def defaults() -> Folder:
+    """Write a file of defaults of a project."""
+    shared = b'store = "features"\nseed = 3\nbaselines = false\n'
+    own = b'[compare]\nlimit = 30\nout = "run"\n[train]\noption = {encoder = "b3"}\nadd = ["a:b"]\n[study]\nworkers = 2\n'
+    return {"howfar.toml": shared + own}
+
+
 def study() -> Folder:
     """Return the study file that howfar writes as a start."""
     return {"study.toml": (START / "study_file" / "start.toml").read_bytes()}

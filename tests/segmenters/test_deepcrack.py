@@ -200,7 +200,7 @@ def test_files_of_another_network(tmp_path: Path) -> None:
     save_file({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, file)
     with pytest.raises(InputError, match=r"lacks features\.1\.weight of a vgg16_bn"):
         build_segmenter("deepcrack", pretrained=file)
-    with pytest.raises(InputError, match="deepcrack's width is refused"):
+    with pytest.raises(InputError, match="deepcrack's width must"):
         small(width=0)
     with pytest.raises(InputError, match="width must be 64 where the encoder begins with VGG-16's weights, got 8"):
         build_segmenter("deepcrack", {"width": 8}, pretrained=file)

@@ -31,8 +31,8 @@ def test_options_are_checked_and_filled_up() -> None:
     [
         ({"dept": 3}, "option must be one of plain, got 'dept': did you mean depth?"),
         ({"zzz": 3}, "option must be one of plain, got 'zzz': its options are depth, kind"),
-        ({"depth": "deep"}, "plain's depth is refused (Input should be a valid integer"),
-        ({"kind": 3}, "plain's kind is refused (Input should be a valid string), got 3"),
+        ({"depth": "deep"}, "plain's depth must be a whole number"),
+        ({"kind": 3}, "plain's kind must be text, got 3"),
     ],
 )
 def test_a_wrong_option_is_one_line(given: dict[str, Any], line: str) -> None:

@@ -255,7 +255,7 @@ def test_views(found: Comparison) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"components": 0}, r"components .*greater than or equal to 1.*got 0"),
+        ({"components": 0}, r"components must be at least 1, got 0"),
         ({"projection": "pairs"}, r"projection .*got 'pairs'"),
         ({"scale": "z"}, r"scale .*got 'z'"),
         ({"neighbours": 0}, "neighbours"),
@@ -356,7 +356,7 @@ def test_what_the_settings_do_to_the_numbers_is_said() -> None:
     assert any("in the pair projection" in note for note in found.notes)
     assert not any("moves its relative distance" in note for note in found.notes)
     paired = howfar.compare(rows(0, 30), {"few": rows(1, 12), "many": rows(2, 40)}, permutations=9, bootstrap=0)
-    assert any("limit = 12 measures all at one size" in note for note in paired.notes)
+    assert any("limit=12 (--limit 12) measures all at one size" in note for note in paired.notes)
     assert not any("in the pair projection" in note or "neighbours" in note for note in paired.notes)
 
 

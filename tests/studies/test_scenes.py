@@ -104,7 +104,7 @@ def test_named_categories_are_shown_in_the_place_of_the_ends(folder: Path, tmp_p
     ("body", "line"),
     [
         ('primaries = ["campus"]\nk = 3', "k must be at most half of the 4 categories beside campus"),
-        ('primaries = ["campus"]\nk = 0', "studies.scenes.k is refused"),
+        ('primaries = ["campus"]\nk = 0', "studies.scenes.k must"),
         ('primaries = ["campus"]\nk = 1\nsets = ["campus"]', "sets must hold a category beside the primary campus"),
         ('primaries = ["campsu"]', r"studies.scenes.primaries must be one of datasets, got 'campsu'.*campus"),
     ],

@@ -194,7 +194,7 @@ def test_a_start_from_a_file_or_in_memory(roads: Path, tmp_path: Path) -> None:
     [
         ({}, InputError, "state must be given where out is not, got None: name a folder for the state of the training"),
         ({"out": "{tmp}"}, InputError, "out must be a file, not a folder"),
-        ({"out": "{tmp}/m", "options": {"width": 0}}, InputError, "deepcrack's width is refused"),
+        ({"out": "{tmp}/m", "options": {"width": 0}}, InputError, "deepcrack's width must"),
         ({"out": "{tmp}/m", "options": {"encoder": "b3"}}, InputError, "option must be one of deepcrack, got 'encoder'"),
         ({"out": "{tmp}/m", "size": 33}, InputError, "size must be a multiple of 32"),
         ({"out": "{tmp}/m", "epoch": 3}, InputError, "option must be a known one, got 'epoch': did you mean epochs?"),

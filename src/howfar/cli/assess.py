@@ -9,14 +9,12 @@ import typer
 
 from howfar.cli import options
 from howfar.cli.predict import Triple, reading_of
-from howfar.cli.terminal import console, print_json, print_paths, print_table
+from howfar.cli.terminal import console, print_json, print_paths, print_remarks, print_table
 from howfar.keywords import AssessOptions
 from howfar.options import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
     from howfar.results.assessment import Assessment
-
-FEW = 3
 
 
 @options.command(AssessOptions)
@@ -73,6 +71,5 @@ def show(assessment: Assessment, page: Path) -> None:
         to.print(f"  Next: {site.next.text}", markup=False)
         to.print(f"    {site.next.command}", markup=False, soft_wrap=True)
     print_table(to, *assessment.table(), ("level",))
-    for note in assessment.notes[:FEW]:
-        to.print(f"note: {note}", markup=False)
+    print_remarks(to, [f"note: {note}" for note in assessment.notes])
     print_paths(to, {"report": page})

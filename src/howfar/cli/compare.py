@@ -8,16 +8,30 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import console, print_json, print_paths, print_slices, report_in, show
+from howfar.cli.terminal import (
+    console,
+    print_hint,
+    print_json,
+    print_paths,
+    print_remarks,
+    print_skipped,
+    print_slices,
+    print_table,
+    report_in,
+    show,
+)
+from howfar.cli.verbosity import quiet
 from howfar.keywords import CompareOptions
+from howfar.numbers import share
 from howfar.options import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
     from howfar.results import Comparison
     from howfar.results.backbones import BackboneComparison
 
-# Columns that a narrow terminal does without.
-WIDE = ("O^dist (sum)", "O^dist (mean)", "row-scaled", "expl. var.")
+RELATIVE = "relative [95 % CI]"
+NO_REPORT = "no report was written: --out RUN writes one, with a row for each image"
+MORE = "--all prints every column"
 
 
 @options.command(CompareOptions)
@@ -25,8 +39,14 @@ def compare(
     primary: Annotated[str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on. {options.DATASET}")],
     secondaries: Annotated[list[str], typer.Argument(metavar="SECONDARY", help="Images it has not seen; as many as you like.")],
     backbone: Annotated[
-        list[str] | None, typer.Option(help=f"{options.BACKBONE} Repeat it to set several side by side.")
+        list[str] | None,
+        typer.Option(
+            help=f"{options.BACKBONE} Repeat it to set several side by side.", autocompletion=options.complete_backbone
+        ),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Print every column: O^dist, row-scaled, energy, p, variance kept.")
+    ] = False,
     json: options.Json = False,
     **chosen: Unpack[CompareOptions],
 ) -> None:
@@ -44,16 +64,50 @@ def compare(
     if json:
         print_json(result.to_dict())
     else:
-        print_comparison(result, chosen.get("out"))
+        print_comparison(result, chosen.get("out"), every)
 
 
-def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None) -> None:
-    """Print the table of a comparison, what was skipped, and where its report lies."""
+def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None, every: bool = False) -> None:
+    """Print how far each dataset is, in a sentence and in four columns or all, what was skipped, and where the report is."""
     from howfar.results.backbones import BackboneComparison
     from howfar.results.slices import distance_table, too_small
 
-    show(result, {}, WIDE, "all are in result.json and the report")
+    others = "all are in result.json and the report"
+    if isinstance(result, BackboneComparison):
+        show(result, {}, others=others)
+    else:
+        if every:
+            console().print(result.caption(), style="bold", markup=False)
+            print_table(console(whole=True), *result.table())
+        else:
+            print_answer(result)
+        print_remarks(console(), result.remarks())
+        print_skipped(console(), () if quiet() else result.skipped, others)
     to = console()
     for comparison in result.comparisons if isinstance(result, BackboneComparison) else (result,):
         print_slices(to, distance_table(comparison.slices), too_small(comparison.slices))
+    if out is None:
+        print_hint(to, NO_REPORT if every else f"{NO_REPORT}; {MORE}")
     print_paths(to, {"report": report_in(out)})
+
+
+def print_answer(comparison: Comparison) -> None:
+    """Print four columns that a newcomer can read, and a sentence a dataset."""
+    from howfar.report.comparison.text import plain
+
+    to, home = console(), comparison.primary.name
+    to.print(
+        f"Distance from {home} ({comparison.primary.n} images) by {comparison.backbone.name}; "
+        f"relative 1 is as far as images of {home} lie apart",
+        style="bold",
+        markup=False,
+    )
+    header, texts = comparison.table()
+    shown = [header.index(name) for name in ("dataset", "n", RELATIVE)]
+    rows = [
+        (*(cells[i] for i in shown), "–" if dataset.beyond is None else share(dataset.beyond))
+        for dataset, cells in zip(comparison.datasets, texts, strict=True)
+    ]
+    print_table(to, (*(header[i] for i in shown), f"beyond 95 % of {home}"), rows)
+    for dataset in comparison.datasets:
+        to.print(plain(comparison.primary, dataset), markup=False)

@@ -9,7 +9,7 @@ import typer
 
 from howfar.cli import options
 from howfar.cli.predict import Triple, reading_of
-from howfar.cli.terminal import console, print_json, print_paths, print_skipped, print_table
+from howfar.cli.terminal import console, print_json, print_paths, print_remarks, print_skipped, print_table
 from howfar.keywords import CorruptOptions
 from howfar.numbers import format_number
 
@@ -90,7 +90,6 @@ def _show(sets: CorruptedSets) -> None:
     to.print(line, style="bold", markup=False)
     rows = [(row["dataset"], str(row["n"]), str(row["scored"] or "–"), format_number(row["mean_f"])) for row in _rows(sets)]
     print_table(to, ("dataset", "n", "scored", "mean F"), rows)
-    for note in sets.notes:
-        to.print(f"note: {note}", markup=False)
+    print_remarks(to, [f"note: {note}" for note in sets.notes])
     print_skipped(to, sets.skipped, "--json lists all")
     print_paths(to, {"sets": sets.folder})

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from howfar.cli import compare, options, relate
-from howfar.cli.terminal import say
+from howfar.cli import options
+from howfar.cli.terminal import console, print_paths, print_table
+from howfar.numbers import format_interval, format_number, share
+from howfar.progress import stage
 
 if TYPE_CHECKING:
     from howfar.data import Dataset
     from howfar.demo.crack_detector import Detector
-    from howfar.results import Evaluation
+    from howfar.results import Comparison, DatasetSummary, Evaluation, Relation
+
+SCALES = "relative 1: as far as images of {} lie apart; F 1: every crack is found, and nothing else"
+WIDE = ("beyond 95 %", "F by distance")
+"""Columns that a narrow terminal does without."""
+VERDICTS = {"none": "not known"}
+"""What a verdict is called in one word, where that is another than its kind."""
 
 
 def demo(
@@ -29,18 +37,19 @@ def demo(
     from howfar.studies.performance.relate import relate as study
 
     options.prepare_folder("out", out)
-    say(f"drawing synthetic pavement pictures with exact crack masks in {out / 'data'}", err=True)
-    folders = write_demo(out / "data", seed=seed)
+    with stage(f"drawing synthetic pavement with exact crack masks in {out / 'data'}"):
+        folders = write_demo(out / "data", seed=seed)
     primary, *secondaries = (Dataset.from_folder(folder) for folder in folders)
     comparison = distance.compare(primary, secondaries, store=out / "store", seed=seed)
     run = comparison.save(out / "run")
-    compare.print_comparison(comparison, None)
-    say("fitting a crack detector on half of the pavement pictures, and evaluating it on all others", err=True)
-    performances = _evaluate(primary, secondaries, out, seed)
-    related = study(run, performances, seed=seed)
-    say("")
-    relate.show(related, run / "report.html")
-    _profile(primary, secondaries, performances, out)
+    with stage("fitting a crack detector on half of the pavement pictures, and evaluating it on all others"):
+        performances = _evaluate(primary, secondaries, out, seed)
+    with stage("relating its performance to distance, and drawing the report"):
+        related = study(run, performances, seed=seed)
+    with stage("writing the profile by which new pictures are scored"):
+        profile = _profile(primary, secondaries, performances, out)
+    _print_answers(comparison, related)
+    _print_next(out, profile)
 
 
 def _evaluate(primary: Dataset, secondaries: list[Dataset], out: Path, seed: int) -> list[Evaluation]:
@@ -66,14 +75,67 @@ def _scored(dataset: Dataset, detector: Detector, out: Path, own: Evaluation | N
     return evaluation
 
 
-def _profile(primary: Dataset, secondaries: Sequence[Dataset], performances: Sequence[Evaluation], out: Path) -> None:
-    """Keep what scoring new pictures takes, and say how to go on."""
+def _profile(primary: Dataset, secondaries: Sequence[Dataset], performances: Sequence[Evaluation], out: Path) -> Path:
+    """Keep what scoring new pictures takes, and return its file."""
     from howfar.studies.profile import profile
 
     labelled = [dataset for dataset, own in zip(secondaries, performances[1:], strict=True) if own.scored]
     scored = [evaluation for evaluation in performances if evaluation.scored]
     pavement = profile(primary, store=out / "store", labelled=labelled, performance=scored, progress=False)
-    file = pavement.save(out / "pavement.howfar")
-    picture = out / "data" / "fabric" / "images" / "0001.jpg"
-    say(f"profile: {file}; score any picture with it: howfar score {file} {picture}", err=True)
-    say("Open the report, then: howfar compare YOUR_TRAINING_IMAGES NEW_IMAGES... --out RUN", err=True)
+    return pavement.save(out / "pavement.howfar")
+
+
+def _print_answers(comparison: Comparison, related: Relation) -> None:
+    """Print one table, how far each set is and how well the detector does there, and what it says in sentences."""
+    from howfar.report.comparison.text import lead
+
+    to, primary = console(), comparison.primary
+    title = f"{len(comparison.datasets)} sets of synthetic pictures against {primary.name}, and a crack detector fitted to it"
+    to.print(title, style="bold", markup=False)
+    header = ("dataset", "relative [95 % CI]", "beyond 95 %", "mean F", "F by distance", "F without labels", "believe it")
+    print_table(to, header, [_row(dataset, related) for dataset in comparison.datasets], WIDE)
+    to.print(SCALES.format(primary.name), markup=False)
+    to.print(f"Distance: {lead(comparison)}", markup=False)
+    if related.pooled_verdict is not None:
+        to.print(f"Performance: {related.pooled_verdict.text.partition(' (')[0]}.", markup=False)
+    doubted = [each.dataset for each in related.estimates if each.measured is None and not _inside(related, each.dataset)]
+    for name in doubted:
+        doubt = "no labels, and no labelled set is like it: do not believe its estimate, label 8 of its images"
+        to.print(f"{name}: {doubt}.", markup=False)
+
+
+def _row(dataset: DatasetSummary, related: Relation) -> tuple[str, ...]:
+    """Write a set's row: distance, share of unusual images, measured F and how it goes with distance, F to expect."""
+    scored = next((each for each in related.datasets if each.name == dataset.name), None)
+    expected = next((each for each in related.estimates if each.dataset == dataset.name), None)
+    low, high = dataset.relative_ci or (None, None)
+    return (
+        dataset.name,
+        format_interval(dataset.relative, low, high),
+        "–" if dataset.beyond is None else share(dataset.beyond),
+        format_number(None if scored is None else scored.mean, 2),
+        "–" if scored is None else VERDICTS.get(scored.verdict.kind, scored.verdict.kind),
+        "–" if expected is None else format_interval(expected.predicted, expected.low, expected.high),
+        "–" if expected is None else "yes" if _inside(related, dataset.name) else "no",
+    )
+
+
+def _inside(related: Relation, name: str) -> bool:
+    gate = related.gate(name)
+    return gate is not None and bool(gate.inside)
+
+
+def _print_next(out: Path, profile: Path) -> None:
+    """Print how to go on: what to open, and three commands."""
+    to = console()
+    picture, data = out / "data" / "fabric" / "images" / "0001.jpg", out / "data"
+    ahead: dict[str, Path | str] = {
+        "open the report": out / "run" / "report.html",
+        "every number": f"howfar compare {data / 'pavement'} {data / 'fabric'} --store {out / 'store'} --all",
+        "score a picture": f"howfar score {profile} {picture}",
+        "your own images": "howfar compare YOUR_TRAINING_IMAGES NEW_IMAGES... --out RUN",
+        "your own model": "howfar assess TRAINING_IMAGES NEW_IMAGES... --model CKPT|ONNX",
+    }
+    to.print()
+    to.print("What next", style="bold", markup=False)
+    print_paths(to, ahead)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, show
+from howfar.cli.terminal import console, print_json, print_paths, print_skipped, show
+from howfar.cli.verbosity import quiet, verbose
 from howfar.keywords import EvaluateOptions
+
+if TYPE_CHECKING:
+    from howfar.results import Evaluation
 
 ENDINGS = (".parquet", ".pq")
 
@@ -51,7 +56,22 @@ def evaluate(
     if json:
         print_json(evaluation.to_dict())
     else:
-        show(evaluation, {"per image": out}, others="--json and the file of -o list all")
+        show(evaluation, {})
+        print_left_out(evaluation, out)
+        print_paths(console(), {"per image": out})
+
+
+def print_left_out(evaluation: Evaluation, out: Path | None) -> None:
+    """Print a line for each reason why images were left out, and where their names are; with --verbose a line an image."""
+    to, kinds = console(), Counter(file.reason.partition(" (")[0] for file in evaluation.skipped)
+    where = "--json lists them" if out is None else f"names in {out}"
+    single = [file for file in evaluation.skipped if kinds[file.reason.partition(" (")[0]] == 1]
+    for kind, count in () if quiet() or verbose() else kinds.items():
+        if count > 1:
+            what = f"have {kind}: left out" if kind.startswith("no ") else f"were left out: {kind}"
+            to.print(f"{count} images {what} ({where})", markup=False, soft_wrap=True)
+    if not quiet():
+        print_skipped(to, evaluation.skipped if verbose() else single, where)
 
 
 def _prepare_file(file: Path | None, dataset: str) -> None:

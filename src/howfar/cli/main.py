@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 import howfar
 from howfar import registry
 from howfar.cli.command_groups import HeadedGroup, head_of
+from howfar.cli.command_help import ToldCommand
+from howfar.cli.common_options import with_common
+from howfar.cli.config_file import Config
 from howfar.cli.flag_names import flags_of
 from howfar.cli.outcomes import INTERRUPTED, STOPPED, fail, outcome
+from howfar.cli.verbosity import set_level
 from howfar.settings import check_variables
 
 _ABOUT = {"--help", "--version"}
@@ -20,12 +25,18 @@ app = typer.Typer(
     name="howfar",
     cls=HeadedGroup,
     help="How far are new images from what a vision model was trained on?",
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _add(name: str, function: Callable[..., Any]) -> None:
+    app.command(name, cls=ToldCommand, rich_help_panel=head_of(name))(with_common(name, function))
+
+
 for _name in registry.OURS["commands"]:
-    app.command(_name, rich_help_panel=head_of(_name))(registry.load("commands", _name))
+    _add(_name, registry.load("commands", _name))
 
 
 def _print_version(wanted: bool) -> None:
@@ -60,6 +71,8 @@ def run(arguments: list[str]) -> int:
     0.1.0
     0
     """
+    set_level()
+    Config.current = Config()
     if not arguments or not registry.is_ours("commands", arguments[0]):
         _add_installed()
     try:
@@ -100,6 +113,6 @@ def _add_installed() -> None:
                 function = registry.load("commands", name)
                 if not callable(function):
                     raise TypeError(f"{function!r} is no function")
-                app.command(name, rich_help_panel=head_of(name))(function)
+                _add(name, function)
             except Exception as error:
                 fail(f"the command {name} cannot be loaded ({type(error).__name__}: {error})", 1)

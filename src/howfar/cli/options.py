@@ -29,9 +29,27 @@ BESIDE = 48
 """Characters up to which the words that an option may be stand beside its name."""
 NEEDED = ("howfar.pipeline", "torch", "timm", "onnxruntime")
 """What takes a cluster's workers some seconds to load, which they have while the backbone is loaded here."""
+
+
+def complete_backbone(incomplete: str) -> list[str]:
+    """Complete the name of a backbone in a shell."""
+    return [name for name in registry.names("backbones") if name.startswith(incomplete)]
+
+
+def complete_segmenter(incomplete: str) -> list[str]:
+    """Complete the name of a segmenter in a shell."""
+    return [name for name in registry.names("segmenters") if name.startswith(incomplete)]
+
+
 BACKBONE = "Measure by this one of `howfar backbones`, or by timm:MODEL, transformers:MODEL or onnx:FILE."
-Backbone = Annotated[str, typer.Option(help=BACKBONE)]
-Segmenter = Annotated[str, typer.Option(help="Train this segmenter: unetplusplus, deepcrack, adsam or frozen.")]
+Backbone = Annotated[str, typer.Option(help=BACKBONE, autocompletion=complete_backbone)]
+Segmenter = Annotated[
+    str,
+    typer.Option(
+        help="Train this segmenter: unetplusplus, deepcrack, adsam or frozen.",
+        autocompletion=complete_segmenter,
+    ),
+]
 Performance = Annotated[
     list[Path] | None,
     typer.Option("--performance", metavar="FILE", help="Read what `howfar evaluate -o` wrote, or a table image, performance."),
@@ -132,9 +150,26 @@ def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     shape = _SHAPES.get(name) or _Shape(_text(kind), lambda default: default, lambda value, _: value)
     sentence = shape.help or option.help.removesuffix(".") + ("; repeat it." if shape.kind == list[str] else ".")
     default = shape.shown(option.default)
-    metavar, listed = (shape.metavar, "") if shape.kind is bool else choices_shown(shape.metavar, choices_of(kind, option))
-    shown = typer.Option(*option.flags, metavar=metavar, help=f"{sentence}{listed}")
+    words = () if shape.kind is bool else choices_of(kind, option)
+    metavar, listed = (shape.metavar, "") if shape.kind is bool else choices_shown(shape.metavar, words)
+    shown = typer.Option(*option.flags, metavar=metavar, help=f"{sentence}{listed}", autocompletion=completing(words))
     return _named(name, Annotated[shape.kind | None if default is None else shape.kind, shown], default)
+
+
+def completing(words: Sequence[str]) -> Callable[[str], list[str]] | None:
+    """Complete one of these words in a shell; None, by which a shell completes files, where there are none.
+
+    Examples
+    --------
+    >>> complete = completing(["pair", "primary", "none"])
+    >>> complete("p")
+    ['pair', 'primary']
+    """
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete if words else None
 
 
 def choices_of(kind: Any, option: Option) -> tuple[str, ...]:

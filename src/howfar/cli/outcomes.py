@@ -15,9 +15,11 @@ from typing import Final
 
 import typer
 
-from howfar.cli.flag_names import in_flags
+from howfar.cli.config_file import Config
+from howfar.cli.flag_names import in_flags, mistyped
 from howfar.errors import HowfarError, RunnerError, StoreError, one_line
 from howfar.printable import printable, printable_lines
+from howfar.progress import end
 
 INTERRUPTED: Final = 130
 UNREAD: Final = 141
@@ -44,6 +46,7 @@ _MEMORY: Final = "memory ran out{}: pass a smaller --batch-size, fewer --workers
 
 def fail(line: str, code: int) -> int:
     """Print a line on stderr and return the exit code; a stderr that takes nothing changes nothing."""
+    end()
     with suppress(OSError, ValueError):
         typer.echo(f"howfar: {printable(' '.join(line.split()))}", err=True)
     return code
@@ -58,7 +61,7 @@ def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, 
     the line. Of what nobody foresaw the traceback goes to a file of its own.
     """
     if isinstance(error, typer.TyperException):
-        return fail(error.format_message(), 2)
+        return fail(Config.current.blamed(mistyped(error, arguments), arguments), 2)
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         return fail(STOPPED, INTERRUPTED)
     if isinstance(error, BrokenPipeError):
@@ -70,7 +73,10 @@ def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, 
         with suppress(OSError, ValueError):
             typer.echo(printable_lines("".join(traceback.format_exception(error)).rstrip()), err=True)
     if isinstance(error, HowfarError):
-        return fail(in_flags(str(error), flags or {}), 1 if isinstance(error, (StoreError, RunnerError)) else 2)
+        return fail(
+            Config.current.blamed(in_flags(str(error), flags or {}), arguments),
+            1 if isinstance(error, (StoreError, RunnerError)) else 2,
+        )
     return fail(_foreseen(error, flags or {}) or _unforeseen(error, arguments), 1)
 
 

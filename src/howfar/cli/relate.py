@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, print_paths, print_result, print_slices, print_table
+from howfar.cli.terminal import print_json, print_paths, print_remarks, print_result, print_slices, print_table
 from howfar.keywords import RelateOptions
 from howfar.numbers import format_number
 
@@ -51,8 +51,7 @@ def show(relation: Relation, page: Path | None) -> None:
         print_table(to, *_judgements(relation))
     _show_estimates(to, relation)
     print_slices(to, performance_table(relation.slices), too_small(relation.slices))
-    for line in (*filter(None, _findings(relation)), *relation.remarks()):
-        to.print(line, markup=False)
+    print_remarks(to, [*filter(None, _findings(relation)), *relation.remarks()])
     print_paths(to, {"report": page})
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from howfar.printable import printable
+from howfar.progress import end
 
 
 class SafeConsole(Console):
@@ -21,6 +22,11 @@ class SafeConsole(Console):
 
     def __init__(self, width: int | None = None) -> None:
         super().__init__(highlight=False, emoji=False, markup=False, width=width)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, where the name of what is being done has stood until now."""
+        end()
+        super().print(*objects, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Turn what is printed, or stands in a cell, into text of this console; rich calls it for every string."""

@@ -14,6 +14,7 @@ from howfar.cli import options
 from howfar.cli.terminal import json_text, say
 from howfar.keywords import BackboneOptions, ScoreOptions, ScoringOptions
 from howfar.printable import printable
+from howfar.progress import end
 
 if TYPE_CHECKING:
     from howfar.pipeline.reference import Reference
@@ -113,6 +114,7 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: Reference)
 
 
 def _print(line: str) -> None:
+    end()
     sys.stdout.write(f"{printable(line)}\n")
     sys.stdout.flush()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, print_paths, print_result, say
+from howfar.cli.terminal import print_json, print_paths, print_remarks, print_result, say
 from howfar.errors import InputError
 from howfar.keywords import SelectOptions
 
@@ -125,8 +125,7 @@ def show(selection: Selection, folder: Path, remarks: tuple[str, ...] = ()) -> N
     from howfar.report.selection import ARCHIVES, FILES
 
     to = print_result(selection)
-    for line in (*selection.remarks(), *(f"note: {remark}" for remark in remarks)):
-        to.print(line, markup=False)
+    print_remarks(to, [*selection.remarks(), *(f"note: {remark}" for remark in remarks)])
     print_paths(to, {"list": folder / "chosen.txt"})
     archives = (f"{kind}.zip" for kind in ARCHIVES), (f"{kind}/" for kind in ARCHIVES)
     others = [name for name in (*FILES[1:], *chain(*archives)) if (folder / name).exists()]

@@ -1,4 +1,4 @@
-"""Print what commands found: tables as wide as the terminal, or 200 columns where there is none, or one JSON document."""
+"""Print what commands found: tables and sentences as wide as the terminal, unbroken in a pipe, or one JSON document."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from howfar.cli.flag_names import without_keywords
+from howfar.cli.verbosity import quiet, verbose
 from howfar.printable import printable, printable_json
+from howfar.progress import end
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,20 +20,27 @@ if TYPE_CHECKING:
     from howfar.results import Skipped
     from howfar.results.tables import Shown
 
-PIPED_WIDTH = 200
+PIPED_WIDTH = 100_000
+"""Columns where there is no terminal: a table has all its columns, and a sentence stays one line, which `grep` finds whole."""
 SHOWN = 20
+NOTES = 3
+"""Notes that are printed; the others are counted, unless --verbose asks for all."""
 
 
-def console() -> Console:
-    """Make a console on stdout that colours nothing by guess, and prints no name as a command to the terminal."""
+def console(whole: bool = False) -> Console:
+    """Make a console on stdout that colours nothing by guess, and prints no name as a command to the terminal.
+
+    A `whole` one breaks no line, so that a terminal does it.
+    """
     from howfar.cli.safe_console import SafeConsole
 
     terminal = SafeConsole()
-    return terminal if terminal.is_terminal else SafeConsole(width=PIPED_WIDTH)
+    return terminal if terminal.is_terminal and not whole else SafeConsole(width=PIPED_WIDTH)
 
 
 def say(line: str, err: bool = False) -> None:
     """Print one line on stdout, or on stderr, in which names do nothing to the terminal."""
+    end()
     typer.echo(printable(line), err=err)
 
 
@@ -73,11 +83,38 @@ def show(result: Shown, files: Mapping[str, Path | None], optional: Sequence[str
     those beyond the first are listed.
     """
     to = print_result(result, optional)
-    for line in result.remarks():
-        to.print(line, markup=False)
-    if others:
+    print_remarks(to, result.remarks())
+    if others and not quiet():
         print_skipped(to, getattr(result, "skipped", ()), others)
     print_paths(to, files)
+
+
+def print_remarks(to: Console, remarks: Sequence[str]) -> None:
+    """Print the lines below a table; of notes the first, which weigh most, and how many more there are.
+
+    Examples
+    --------
+    >>> print_remarks(console(), ["falls with distance", *(f"note: {name}" for name in "abcde")])
+    falls with distance
+    note: a
+    note: b
+    note: c
+    and 2 more notes: --verbose prints them
+    """
+    remarks = [without_keywords(line) for line in remarks]
+    notes = [line for line in remarks if line.startswith("note: ")]
+    left_out = set() if verbose() else set(notes if quiet() else notes[NOTES + 1 :] and notes[NOTES:])
+    for line in remarks:
+        if line not in left_out:
+            to.print(line, markup=False)
+    if left_out and not quiet():
+        to.print(f"and {len(left_out)} more notes: --verbose prints them", markup=False)
+
+
+def print_hint(to: Console, line: str) -> None:
+    """Print what a user can do next, unless results alone are asked for."""
+    if not quiet():
+        to.print(line, markup=False, soft_wrap=True)
 
 
 def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]]], small: str) -> None:
@@ -96,8 +133,8 @@ def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]
         to.print(small, markup=False)
 
 
-def print_paths(to: Console, files: Mapping[str, Path | None]) -> None:
-    """Print where files lie, a line each that is never wrapped."""
+def print_paths(to: Console, files: Mapping[str, Path | str | None]) -> None:
+    """Print where files lie, or what to type, a line each that is never wrapped."""
     for name, file in files.items():
         if file is not None:
             to.print(f"{name}: {file}", markup=False, soft_wrap=True)
@@ -110,10 +147,11 @@ def report_in(folder: str | Path | None) -> Path | None:
 
 def print_skipped(to: Console, skipped: Sequence[Skipped], others: str) -> None:
     """Print the first files that were skipped and why; `others` says where the rest are listed."""
-    for file in skipped[:SHOWN]:
+    shown = len(skipped) if verbose() else SHOWN
+    for file in skipped[:shown]:
         to.print(f"skipped: {file.path}: {file.reason}", markup=False, soft_wrap=True)
-    if len(skipped) > SHOWN:
-        to.print(f"skipped: {len(skipped) - SHOWN} more; {others}", markup=False)
+    if len(skipped) > shown:
+        to.print(f"skipped: {len(skipped) - shown} more; {others}", markup=False)
 
 
 def json_text(document: Any) -> str:
@@ -123,4 +161,5 @@ def json_text(document: Any) -> str:
 
 def print_json(document: Any) -> None:
     """Print one JSON document on one line of stdout."""
+    end()
     typer.echo(json_text(document))

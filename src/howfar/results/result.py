@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from howfar import registry
-from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line
+from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line, rule_broken
 from howfar.io.atomic import naming
 from howfar.io.location import absolute
 from howfar.io.lock import locked
@@ -266,7 +266,7 @@ class Result(Shown):
             return dict(model.model_validate_json(declared))
         except ValidationError as error:
             first = error.errors()[0]
-            raise TypeError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+            raise TypeError(f"{'.'.join(map(str, first['loc']))}: {rule_broken(first)}") from error
 
     @classmethod
     def _checked(cls, text: str | bytes, path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from howfar.errors import InputError
+from howfar.errors import InputError, rule_broken
 
 
 class Options(BaseModel):
@@ -106,4 +106,4 @@ class SegmenterFamily:
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
-            raise InputError.of(f"{self.name}'s {name}", f"is refused ({first['msg']})", first["input"]) from error
+            raise InputError.of(f"{self.name}'s {name}", rule_broken(first), first["input"]) from error

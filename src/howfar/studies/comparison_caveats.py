@@ -91,7 +91,8 @@ def _about_size(primary: Features, secondaries: Sequence[Features], settings: Se
     if settings.projection == "pair" and max(sizes) > UNEQUAL * min(sizes) and min(sizes) >= FEW_IMAGES:
         yield (
             f"the secondaries hold {min(sizes)} to {max(sizes)} images, and a small one has little say in the components that "
-            f"it shares with {primary.name}, which moves its relative distance: limit = {min(sizes)} measures all at one size"
+            f"it shares with {primary.name}, which moves its relative distance: "
+            f"limit={min(sizes)} (--limit {min(sizes)}) measures all at one size"
         )
 
 
@@ -114,7 +115,7 @@ def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]]
     sizes = [len(dataset) for dataset in features]
     if max(sizes) > UNEQUAL * min(sizes):
         say = ", and in a pair's space it has little say" if settings.projection == "pair" else ""
-        cure = f": limit = {min(sizes)} measures all at one size" if min(sizes) >= FEW_IMAGES else ""
+        cure = f": limit={min(sizes)} (--limit {min(sizes)}) measures all at one size" if min(sizes) >= FEW_IMAGES else ""
         yield (
             f"the datasets hold {min(sizes)} to {max(sizes)} images, and a small sample is never quite like a large one of its "
             f"kind{say}{cure}"

@@ -20,7 +20,7 @@ from howfar.memory import beside, within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
 from howfar.pipeline.memory_plan import check_plan, kept
-from howfar.progress import bar
+from howfar.progress import bar, doing
 from howfar.projection import Projector
 from howfar.results import (
     BackboneSummary,
@@ -101,16 +101,19 @@ def compare(
     folder, loading = ready_folder("out", given["out"]), picked(BackboneOptions, options)
     check_map(given["map"], folder)
     with within(given["memory"]):
+        doing("reading the datasets")
         read = read_datasets(primary, secondaries)
         check_out(folder, read)
         datasets = [limited(dataset, settings) for dataset in read]
         check_columns(settings.by, datasets[1:])
+        doing("loading the backbone")
         model = loaded(datasets, backbone, loading, execution.runner)
         trivial = [load_backbone(name) for name in BASELINES if model and given["baselines"] and name != model.name]
 
         def measured(chosen: Sequence[Dataset | Features]) -> Looked:
             return _measured(chosen, model, trivial, settings, execution, folder)
 
+        doing("measuring distances, and looking for copies")
         (result,) = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
     described = {} if model is None else as_loaded(backbone, loading)
     result = keep_pictures(replace(result, options=described, sources=sources_of(read, [primary], secondaries)), read)

@@ -19,6 +19,7 @@ from howfar.pipeline import embed_all, projector_of
 from howfar.pipeline.feature_identity import check_same
 from howfar.pipeline.memory_plan import check_plan
 from howfar.pipeline.reference_profile import Profile
+from howfar.progress import doing
 from howfar.projection import Basis
 from howfar.results import Evaluation, Features, Provenance, Settings
 from howfar.settings import checked, picked, with_options
@@ -79,7 +80,9 @@ def profile(
     with within(given["memory"]):
         datasets = _datasets(primary, labelled)
         performances = _performances(datasets[1:], performance)
+    doing("loading the backbone")
     model = loaded(datasets, backbone, loading, execution.runner)
+    doing("measuring what the profile holds")
     features = [dataset for dataset in datasets if isinstance(dataset, Features)]
     if model is not None and not is_stored(model):
         rule = "must have a name that stands for it, since new images are to be scored by the same"

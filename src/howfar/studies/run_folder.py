@@ -10,6 +10,7 @@ from howfar.errors import HowfarError, InputError, StoreError, one_line
 from howfar.io.location import absolute
 from howfar.io.staging import cut_off
 from howfar.keywords import PageOptions
+from howfar.progress import doing
 from howfar.results import Comparison
 from howfar.results.result import Result
 from howfar.settings import checked, with_options
@@ -25,6 +26,7 @@ def draw(result: Result, folder: Path, **beside: Result) -> Path:
 
     `beside` names further results that stand on the page: the relation of a run.
     """
+    doing("drawing figures and the report")
     for name, run in result.runs().items():
         draw(run, folder / name)
     page: Path = registry.load("reports", result.REPORT)(result, folder, **beside)

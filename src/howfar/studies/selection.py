@@ -111,7 +111,7 @@ def select(
     """
     given = checked(SelectOptions, options)
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise InputError.of("k", "is refused (it should be a whole number of at least 1)", k, "pass 7")
+        raise InputError.of("k", "must be a whole number of at least 1", k, "pass 7")
     comparison, relation, chosen_by, why = _resolved(run, dataset, strategy)
     images = _images(comparison, dataset)
     columns = _columns(comparison, dataset, images, chosen_by, performance)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from howfar.io.atomic import replace
 from howfar.progress import bar
+from howfar.training.estimate import Estimate
 from howfar.training.lightning_module import Fitting
 
 
@@ -58,18 +59,21 @@ class Keep(lightning.Callback):
 
 
 class Progress(lightning.Callback):
-    """Show one progress bar over all steps on stderr, with the last loss and the last held-out ODS."""
+    """Show one progress bar over all steps on stderr, with the last loss and held-out ODS, and say how long they will take."""
 
-    def __init__(self) -> None:
+    def __init__(self, estimate: Estimate) -> None:
         self._bar: Any = None
+        self._estimate = estimate
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Open the bar, at the step where a resumed training begins."""
         steps = int(trainer.estimated_stepping_batches)
+        self._estimate.begin(steps - trainer.global_step)
         self._bar = bar(total=steps, initial=trainer.global_step, desc="training", unit="step")
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
-        """Advance the bar to the current step."""
+        """Advance the bar to the current step, and say after some how long all will take."""
+        self._estimate.step()
         self._bar.update(trainer.global_step - self._bar.n)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

@@ -17,11 +17,14 @@ from howfar.backbones.torch_backbone import resolve_device
 from howfar.errors import InputError, MissingExtraError
 from howfar.io.checkpoint import STATE, part_key
 from howfar.io.lock import locked
+from howfar.progress import stage
 from howfar.segmenters import build_segmenter, restore_segmenter, segmenter_family
 from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.segmenters.norm_parameters import only_norms
+from howfar.training.estimate import Estimate
 from howfar.training.image_mask_pairs import Example, Pairs, read_pairs, split
 from howfar.training.settings import TrainSettings, check_size, only_side
+from howfar.training.threads import ENTRY, threads_of
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
 if TYPE_CHECKING:
@@ -59,13 +62,16 @@ def fit(
     device: str = "auto",
     workers: int = 0,
     progress: bool = True,
+    models: int = 1,
 ) -> Checkpoint:
     """Train a segmenter, or resume the same training where it was killed, and return the best or last epoch's checkpoint.
 
     The state is kept in `folder` between epochs, and removed at the end, once the checkpoint is saved to `out` if that is
     given. `device` (``auto``, ``cpu``, ``cuda`` or ``cuda:N``) and `workers`, the processes that prepare batches beside this
-    one, are no part of the task. An image or mask that cannot be read, an option or size that is wrong, and weights or
-    libraries that are absent raise `HowfarError`.
+    one, are no part of the task, nor are the `models` that the caller is about to train, this one among them: how long they
+    will take is told after the first steps, or not at all where they are 0. A training that goes on has as many threads as
+    before it was killed, unless the user chose another number (`howfar.training.threads`). An image or mask that cannot be
+    read, an option or size that is wrong, and weights or libraries that are absent raise `HowfarError`.
     """
     if workers < 0:
         raise InputError.of("workers", "must be at least 0", workers)
@@ -80,11 +86,22 @@ def fit(
         raise InputError(
             f"examples: {len(shared)} images to learn from are held out too, under another name: remove the doubles"
         )
-    network = _initial_network(task)
+    with stage(f"building {task.segmenter}", progress):
+        network = _initial_network(task)
     state = Path(folder) / f"{_identity(task, network, pairs, held)[:16]}{STATE}"
     state.parent.mkdir(parents=True, exist_ok=True)
-    with locked(state.parent, shared=True):
-        module, keep = _run(network, task.settings, pairs, len(task.extra), held, state, torch_device, workers, progress)
+    with locked(state.parent, shared=True), threads_of(state):
+        module, keep = _run(
+            network,
+            task.settings,
+            pairs,
+            len(task.extra),
+            held,
+            state,
+            torch_device,
+            workers,
+            Estimate(models) if progress else None,
+        )
         best = keep.weights if task.settings.keep == "best" else None
         weights = module.weights() if best is None else best
         architecture = {} if family.describe is None else family.describe(network)
@@ -120,7 +137,7 @@ def _run(
     state: Path,
     device: torch.device,
     workers: int,
-    progress: bool,
+    shown: Estimate | None,
 ) -> tuple[Fitting, Keep]:
     try:
         import lightning
@@ -139,7 +156,7 @@ def _run(
             devices=1 if device.type == "cpu" else [device.index or 0],
             precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
             max_epochs=settings.epochs,
-            callbacks=[keep, *([Progress()] if progress else [])],
+            callbacks=[keep, *([] if shown is None else [Progress(shown)])],
             deterministic="warn",
             num_sanity_val_steps=0,
             logger=False,
@@ -249,6 +266,7 @@ def _card(
             "started_from": None if task.start is None else task.start.card.weights,
             "group": task.group,
             "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained),
+            ENTRY: torch.get_num_threads(),
         },
         history=tuple(history),
         threshold=None if epoch is None else float(epoch["threshold"]),

@@ -14,6 +14,7 @@ from howfar.errors import InputError
 from howfar.metrics.threshold_counts import Counts, count, ods, stack
 from howfar.training import losses, schedule
 from howfar.training.settings import TrainSettings
+from howfar.training.threads import ENTRY
 
 
 class Fitting(lightning.LightningModule):
@@ -84,8 +85,9 @@ class Fitting(lightning.LightningModule):
         return {name: value.detach().cpu().clone() for name, value in self.segmenter.state_dict().items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the history with the state from which a killed training resumes."""
+        """Save the history, and the number of torch's threads, with the state from which a killed training resumes."""
         checkpoint["history"] = self.history
+        checkpoint[ENTRY] = torch.get_num_threads()
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Restore the history."""

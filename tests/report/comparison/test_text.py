@@ -109,6 +109,29 @@ def test_without_a_yardstick() -> None:
     assert text == "lies at a mean distance of 3.3 from P; whether the two sets differ was not tested."
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "fabric lies 2.00× as far as images of roads lie apart; 62 % of its images are unusual there."),
+        ({"relative": 0.9, "relative_ci": (0.8, 0.95), "p_value": 0.01}, "lie apart, as a set of little variety can; "),
+        ({"relative": 1.0, "relative_ci": (0.9, 1.1), "p_value": 0.4}, "so that it is not shown to be farther; "),
+        ({"relative": 1.0, "relative_ci": (0.9, 1.1), "p_value": 0.4}, "; no evidence that the two sets differ (p = 0.400)."),
+        ({"relative": 1.0, "relative_ci": (0.9, 1.1), "p_value": 0.001}, "; even so the two sets differ (p = 0.001)."),
+        ({"relative_ci": None, "p_value": None}, "fabric lies 2.00× as far as images of roads lie apart; 62 % of"),
+        ({"beyond": 0.0}, "; none of its images is unusual there."),
+        ({"beyond": 1.0}, "; all of its images are unusual there."),
+        ({"beyond": 1.0, "n": 1}, "; this one image is farther than 95 % of roads's own."),
+        ({"beyond": None}, "fabric lies 2.00× as far as images of roads lie apart."),
+        ({"relative": None, "relative_ci": None}, " from roads, with no yardstick to read that by; 62 % of"),
+    ],
+)
+def test_a_newcomer_s_sentence(changes: dict[str, object], expected: str) -> None:
+    given: dict[str, object] = {"name": "fabric", "relative": 2.0, "relative_ci": (1.9, 2.1), "beyond": 0.62, "p_value": 0.005}
+    sentence = words.plain(replace(P, name="roads"), replace(ROADS, **(given | changes)))  # type: ignore[arg-type]  # by name
+    assert expected in sentence
+    assert sentence.endswith(".")
+
+
 def test_no_sentence_speaks_of_performance(six: Comparison) -> None:
     every = [words.lead(six), *(words.sentence(six.primary, dataset).text for dataset in six.datasets)]
     for text in every:

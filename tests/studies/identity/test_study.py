@@ -199,7 +199,7 @@ def test_other_projections_measure_in_one_space(people: Path, tmp_path: Path, sp
         ('perturbations = ["blurr"]', "perturbations: no perturbations named 'blurr'"),
         ('perturbations = ["blur", "blur"]', "perturbations must not repeat one"),
         ('columns = ["person", "view"]', "columns must be of a dataset that is a CSV or Parquet table"),
-        ("references = 0", "studies.identity.references is refused"),
+        ("references = 0", "studies.identity.references must"),
     ],
 )
 def test_what_is_wrong_is_one_line_before_any_work(people: Path, tmp_path: Path, change: str, line: str) -> None:

@@ -161,11 +161,11 @@ def test_saves_and_comes_back(made: tuple[Prompting, Path], tmp_path: Path) -> N
     ("kinds", "others", "words"),
     [
         ("clicks", {}, "prompts must be of points, box, text, persam, got 'clicks'"),
-        ((), {}, "kinds is refused"),
+        ((), {}, "kinds must"),
         ("persam", {}, "reference must be an image and its mask for persam"),
         ("box", {"reference": ("a", "b")}, "reference is of use to persam alone"),
         ("persam", {"reference": ("a", "b")}, "reference must name files, and a is none"),
-        ("points", {"foreground": 0}, "foreground is refused"),
+        ("points", {"foreground": 0}, "foreground must"),
         ("text", {"texts": [" "]}, "texts must hold words"),
         ("text", {"texts": []}, "texts must hold words"),
         ("box", {"texts": ["a"]}, "texts is of use to text alone"),

@@ -41,6 +41,29 @@ def sentence(primary: PrimarySummary, dataset: DatasetSummary) -> Sentence:
     return Sentence(dataset.name, "; ".join(part for part in parts if part) + ".")
 
 
+def plain(primary: PrimarySummary, dataset: DatasetSummary) -> str:
+    """Say in one sentence, in a newcomer's words, how far a secondary is; its number stands in the table above it."""
+    home = primary.name
+    low, high = (None, None) if dataset.relative_ci is None else dataset.relative_ci
+    if dataset.relative is None:
+        text = f"{dataset.name} {_raw(dataset, home)}, with no yardstick to read that by"
+    else:
+        text = f"{dataset.name} lies {times(dataset.relative)} as far as images of {home} lie apart"
+    if low is not None and high is not None and low <= 1:
+        text += ", as a set of little variety can" if high < 1 else ", so that it is not shown to be farther"
+    unusual = _unusual(primary, dataset)
+    differs = "" if dataset.p_value is None or (low is not None and low > 1) else _test(dataset)
+    return f"{'; '.join(part for part in (text, unusual, differs) if part)}."
+
+
+def _unusual(primary: PrimarySummary, dataset: DatasetSummary) -> str:
+    if dataset.beyond is None or primary.n < _FEWEST_FOR_CONFORMAL or dataset.n == 1:
+        return _beyond(primary, dataset, primary.name)
+    if dataset.beyond == 0:
+        return "none of its images is unusual there"
+    return f"{share(dataset.beyond) if dataset.beyond < 1 else 'all'} of its images are unusual there"
+
+
 def smallest_p(permutations: int, secondaries: int) -> float | None:
     """Compute the smallest p-value that Holm's correction of a permutation test can give."""
     return min(1.0, secondaries / (permutations + 1)) if permutations else None
@@ -112,9 +135,13 @@ def _overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> bo
     return a is not None and b is not None and a[0] <= b[1] and b[0] <= a[1]
 
 
+def _raw(dataset: DatasetSummary, home: str) -> str:
+    return f"lies at a mean distance of {format_number(dataset.o_dist_mean)} from {home}"
+
+
 def _distance(dataset: DatasetSummary) -> str:
     if dataset.relative is None:
-        return f"lies at a mean distance of {format_number(dataset.o_dist_mean)} from P"
+        return _raw(dataset, "P")
     text = f"lies {times(dataset.relative)} as far from P as P's own images from each other"
     if dataset.relative_ci is None:
         return f"{text} (no interval)"
@@ -127,12 +154,12 @@ def _distance(dataset: DatasetSummary) -> str:
     return f"{text} ({interval})"
 
 
-def _beyond(primary: PrimarySummary, dataset: DatasetSummary) -> str:
+def _beyond(primary: PrimarySummary, dataset: DatasetSummary, home: str = "P") -> str:
     if dataset.beyond is None:
         return ""
     if primary.n < _FEWEST_FOR_CONFORMAL:
-        return f"P has too few images ({primary.n}) to say which single images are unusual"
-    own = "farther than 95 % of P's own"
+        return f"{home} has too few images ({primary.n}) to say which single images are unusual"
+    own = f"farther than 95 % of {home}'s own"
     if dataset.n == 1:
         return f"this one image is {'' if dataset.beyond else 'not '}{own}"
     if dataset.beyond == 0:

@@ -52,9 +52,12 @@ class StudyFolder:
         return self.folder / "models" / f"{label}.safetensors"
 
     def trained(
-        self, label: str, settings: TrainSettings, extra: Sequence[Example], start: Checkpoint | None = None
+        self, label: str, settings: TrainSettings, extra: Sequence[Example], start: Checkpoint | None = None, ahead: int = 0
     ) -> Checkpoint:
-        """Load the model of a label if it was trained on the same images with the same settings, and train it otherwise."""
+        """Load the model of a label if it was trained on the same images with the same settings, and train it otherwise.
+
+        How long `ahead` such trainings will take is told where one of them begins.
+        """
         task = Task(
             segmenter=self.segmenter,
             options=self.options,
@@ -70,7 +73,8 @@ class StudyFolder:
         checkpoint = _load(file)
         if checkpoint is not None and _same(checkpoint, task):
             return checkpoint
-        return fit(task, self.folder / "models", file, device=self.device, workers=self.workers, progress=self.progress)
+        folder, device, workers = self.folder / "models", self.device, self.workers
+        return fit(task, folder, file, device=device, workers=workers, progress=self.progress, models=ahead)
 
     def adapted(self, label: str, way: str, checkpoint: Checkpoint, given: Given) -> Checkpoint:
         """Load the model of a label if the same way made it of the same weights and images, and adapt otherwise."""

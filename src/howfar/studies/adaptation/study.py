@@ -61,6 +61,7 @@ class Study:
     scores: list[dict[str, Any]] = field(default_factory=list)
     images: list[pd.DataFrame] = field(default_factory=list)
     strata: list[dict[str, Any]] = field(default_factory=list)
+    ahead: int = 0
 
     def run(self) -> Adaptation:
         """Choose, train and score; what lies in the study's folder already is not made again."""
@@ -70,6 +71,7 @@ class Study:
             for each in datasets
             if self.config.group is not None and each.group is None
         ]
+        self.ahead = self._count()
         self._leave_out_ways()
         seeds = self.config.all_seeds
         self._made_ahead(_chosen_by, seeds)
@@ -132,7 +134,24 @@ class Study:
         self.config = self.config.model_copy(update={"without_labels": kept})
 
     def _baseline(self, seed: int) -> Checkpoint:
-        return self.storage.trained(f"seed{seed}/{BASELINE}", self._settings(seed), ())
+        return self._trained(f"seed{seed}/{BASELINE}", seed, ())
+
+    def _trained(self, path: str, seed: int, extra: Sequence[Example], start: Checkpoint | None = None) -> Checkpoint:
+        """Train a model or load it; before the first one that is trained the time of all is told."""
+        loads = self.storage.file(path).exists()
+        trained = self.storage.trained(path, self._settings(seed), extra, start, ahead=0 if loads else self.ahead)
+        self.ahead = self.ahead if loads else 0
+        return trained
+
+    def _count(self) -> int:
+        """Count the models that are trained from the first step on and do not lie in the study's folder yet."""
+        labels = [
+            f"seed{seed}/{BASELINE if arm is None else arm.label}"
+            for seed in self.config.all_seeds
+            for arm in (None, *self.config.arms(seed))
+            if arm is None or (arm.strategy and arm.way == RETRAIN)
+        ]
+        return sum(not self.storage.file(label).exists() for label in labels)
 
     def _settings(self, seed: int) -> TrainSettings:
         return self.settings.model_copy(update={"seed": seed})
@@ -227,7 +246,7 @@ class Study:
         baseline = self._baseline(seed)
         if arm.way == RETRAIN:
             begin = baseline if self.config.start != ANEW else None
-            return self.storage.trained(path, self._settings(seed), self._examples(seed, arm), begin)
+            return self._trained(path, seed, self._examples(seed, arm), begin)
         way = THEN.join(step.name for step in _shared(arm))
         if not way:
             return baseline

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.errors import InputError, MissingPathError, one_line, rule_broken
 from howfar.io.location import absolute
 from howfar.settings import nearest
 from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
@@ -236,7 +236,7 @@ def _refused(error: Any) -> InputError:
         return InputError(f"{place} must be given in the rules, and is missing: {_START}")
     if place == "distance.severity":
         return InputError.of(place, "must be warn", error["input"], "distance is no harm: put a rule on performance beside it")
-    return InputError.of(place, f"is refused ({error['msg'].removeprefix('Value error, ')})", error["input"])
+    return InputError.of(place, rule_broken(error), error["input"])
 
 
 def _fields(rule: str) -> list[str]:

@@ -16,6 +16,7 @@ from howfar.data.groups import pattern_of
 from howfar.errors import InputError
 from howfar.io.location import ready_folder
 from howfar.keywords import RelateOptions, RelateSettings
+from howfar.progress import doing
 from howfar.relation.distance_performance_points import Points
 from howfar.relation.performance_curve import curve
 from howfar.relation.strata import parts
@@ -100,6 +101,7 @@ def relate(
     settings = RelationSettings(
         threshold_source=scores.source, performance=files_of(performance), estimator=given["estimator"], by=by, **numbers
     )
+    doing("judging estimators of performance, each labelled dataset left out in turn")
     home = home_of(own, scores.threshold, given["group"])
     relation = _related(comparison, evaluations, matched, scores, settings, home).made_from(comparison)
     if not isinstance(run, Comparison):

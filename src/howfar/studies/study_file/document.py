@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from howfar import options as declared
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.errors import InputError, MissingPathError, one_line, rule_broken
 from howfar.io.location import absolute, is_url
 from howfar.studies.study_file.kind import setting
 
@@ -173,7 +173,7 @@ def _refused(model: type[BaseModel], error: Any, before: str) -> InputError:
         return InputError.of(f"key of {above}", "must be a known one", location[-1], nearest(location[-1], known, "keys"))
     if error["type"] == "missing":
         return InputError(f"{place} must be given, and is missing: see howfar study --new")
-    return InputError.of(place, f"is refused ({error['msg']})", error["input"])
+    return InputError.of(place, rule_broken(error), error["input"])
 
 
 def _keys(model: type[BaseModel], location: list[str]) -> list[str]:

@@ -1,0 +1,203 @@
+"""Read a project's defaults for options from howfar.toml, in the words of the command line."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+from howfar import keywords
+from howfar.errors import InputError, MissingPathError, one_line
+from howfar.options import FOLDED, HIDDEN
+from howfar.settings import declared, nearest
+
+NAME = "howfar.toml"
+NONE = "none"
+_OF_A_COMMAND = ("out", "model", "predictions", "flipped", "ensemble", "truth", "weights", "background", "keep", "way")
+"""Options that mean another thing in each command, or in each call: only a command's own table may hold them."""
+_BY_ITSELF = ("study",)
+"""Commands that read a file of settings of their own, which defaults for all commands must not set aside."""
+_NOT_HERE = ("config", "help")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Hold the defaults of one file: those of all commands, and those of each command's own table.
+
+    `used` holds the defaults of the command that runs, by its options as `--flag`.
+    """
+
+    file: Path | None = None
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    used: dict[str, Any] = field(default_factory=dict)
+    current: ClassVar[Config]
+    """The file of the command that runs."""
+
+    @classmethod
+    def read(cls, name: str | None, folder: Path | None = None) -> Config:
+        """Read the named file, or the nearest one from `folder` (the current one) up to the root of its repository.
+
+        ``none`` reads no file. Raises `MissingPathError` where the named file is absent, and `InputError` for what is no TOML,
+        or an unknown key, with the nearest known one.
+        """
+        if name == NONE:
+            return cls()
+        file = _found(folder or Path.cwd()) if name is None else Path(name).expanduser()
+        if file is None:
+            return cls()
+        if not file.is_file():
+            raise MissingPathError(f"--config must be a file of defaults, got {str(file)!r}: name one, or pass none")
+        try:
+            document = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+            remedy = "mend it, or pass --config none"
+            raise InputError(f"{file} must be a file of defaults in TOML ({one_line(error)}): {remedy}") from error
+        return cls(file, *_divided(file, document))
+
+    def defaults(self, command: Any) -> dict[str, Any]:
+        """Return the defaults of one command by its parameters' names, in the form that the command line would give.
+
+        Raises `InputError` for a key of the command's own table that it does not have.
+        """
+        options = {key_of(parameter): parameter for parameter in command.params if parameter.param_type_name == "option"}
+        options = {key: parameter for key, parameter in options.items() if key not in _NOT_HERE}
+        own = self.tables.get(command.name or "", {})
+        for key in own:
+            if key not in options:
+                where = f"{self.file} [{command.name}]"
+                raise InputError.of(where, "must hold options of the command", key, nearest(key, options, "options"))
+        shared = {} if command.name in _BY_ITSELF else self.shared
+        given = {key: value for key, value in shared.items() if key in options} | dict(own)
+        self.used.clear()
+        self.used.update({flag_of(options[key]): value for key, value in given.items()})
+        return {options[key].name: self._written(key, options[key], value) for key, value in given.items()}
+
+    def without(self, typed: Collection[str]) -> None:
+        """Forget the defaults that the command line set aside, by the flags of these options."""
+        for flag in typed:
+            self.used.pop(flag, None)
+
+    def told(self) -> Iterator[str]:
+        """Say which defaults came from the file, a line each."""
+        for flag, value in self.used.items():
+            yield f"{flag} {value if isinstance(value, str) else repr(value)} by default ({self.file})"
+
+    def blamed(self, line: str, arguments: Sequence[str] = ()) -> str:
+        """Add to an error line that begins with an option of the file where that came from, unless it was typed.
+
+        Examples
+        --------
+        >>> Config(Path("howfar.toml"), used={"--seed": -1}).blamed("--seed must be at least 0, got -1")
+        '--seed must be at least 0, got -1 (--seed is of howfar.toml)'
+        """
+        flag = line.partition(" ")[0]
+        typed = any(word.partition("=")[0] == flag for word in arguments)
+        return f"{line} ({flag} is of {self.file})" if flag in self.used and not typed else line
+
+    def _written(self, key: str, parameter: Any, value: Any) -> Any:
+        """Turn a value of TOML into what the command line would hold."""
+        if isinstance(value, Mapping):
+            value = [f"{name}={each}" for name, each in value.items()]
+        several = isinstance(value, list)
+        if bool(getattr(parameter, "is_flag", False)) != isinstance(value, bool):
+            wanted = "must be true or false" if not isinstance(value, bool) else "must be text or a number"
+            raise InputError.of(f"{key} in {self.file}", wanted, value)
+        texts = [self._placed(key, each) for each in value] if several else [self._placed(key, value)]
+        if getattr(parameter, "multiple", False):
+            return texts
+        return ",".join(map(str, texts)) if several else texts[0]
+
+    def _placed(self, key: str, value: Any) -> Any:
+        """Take a relative path from the file's own folder; after NAME= too."""
+        if not isinstance(value, str) or self.file is None or key not in paths() or value == NONE:
+            return value
+        name, mark, path = value.rpartition("=")
+        return value if "://" in path or path == "" else f"{name}{mark}{self.file.resolve().parent / Path(path).expanduser()}"
+
+
+Config.current = Config()
+
+
+def key_of(parameter: Any) -> str:
+    """Return what a file of defaults calls an option: its longest flag without dashes in front, the others as underscores."""
+    return flag_of(parameter).lstrip("-").replace("-", "_")
+
+
+def flag_of(parameter: Any) -> str:
+    """Return an option's longest flag."""
+    return str(max(parameter.opts, key=len))
+
+
+def _found(folder: Path) -> Path | None:
+    """Find the nearest file from a folder up to the root of its repository; without a repository in the folder alone."""
+    folders = [folder, *folder.parents]
+    roots = [each for each in folders if (each / ".git").exists()]
+    for each in folders[: folders.index(roots[0]) + 1] if roots else folders[:1]:
+        if (each / NAME).is_file():
+            return each / NAME
+    return None
+
+
+@cache
+def _declared() -> dict[str, bool]:
+    """Collect the options of all functions by the names of their flags, and whether each is a path."""
+    found: dict[str, bool] = {}
+    for keyword in vars(keywords).values():
+        if isinstance(keyword, type) and keyword.__module__ == keywords.__name__:
+            for name, (kind, option) in declared(keyword).items():
+                if option.flags not in (HIDDEN, FOLDED):
+                    flag = max(option.flags, key=len) if option.flags else name
+                    is_path = Path in get_args(kind) or any(Path in get_args(part) for part in get_args(kind))
+                    found[flag.lstrip("-").replace("-", "_")] = is_path
+    return found
+
+
+def paths() -> set[str]:
+    """Name the options that hold a path.
+
+    Examples
+    --------
+    >>> sorted(paths() & {"store", "seed", "predictions"})
+    ['predictions', 'store']
+    """
+    return {key for key, is_path in _declared().items() if is_path} | {"out"}
+
+
+def shared_keys() -> list[str]:
+    """Name the options that a file may give to all commands at once: those of `howfar.options`, and the backbone.
+
+    Examples
+    --------
+    >>> [key in shared_keys() for key in ("store", "seed", "backbone", "out", "performance")]
+    [True, True, True, False, False]
+    """
+    return [key for key in (*_declared(), "backbone", "quiet", "verbose", "json") if key not in _OF_A_COMMAND]
+
+
+def _divided(file: Path, document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
+    """Divide a document into what all commands share and the commands' own tables; `InputError` for an unknown key."""
+    from howfar import registry
+
+    commands, known = registry.names("commands"), shared_keys()
+    shared: dict[str, Any] = {}
+    tables: dict[str, Mapping[str, Any]] = {}
+    for key, value in document.items():
+        plain = key.replace("-", "_")
+        if key in commands and isinstance(value, Mapping):
+            tables[key] = {name.replace("-", "_"): each for name, each in value.items()}
+        elif plain in known:
+            shared[plain] = value
+        elif plain in _OF_A_COMMAND:
+            raise InputError.of(
+                str(file),
+                "must hold it in a command's own table",
+                key,
+                "write it below [compare], or the command that it is for",
+            )
+        else:
+            raise InputError.of(str(file), "must hold options or commands", key, nearest(key, [*known, *commands], "names"))
+    return shared, tables

@@ -1,0 +1,114 @@
+"""A project's howfar.toml: where it is found, what it may hold, and that the command line wins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from howfar.cli.config_file import Config, shared_keys
+from howfar.cli.main import app, run
+from howfar.keywords import CompareOptions
+from howfar.options import FOLDED, HIDDEN
+from howfar.settings import declared
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a repository with two sets of embeddings in a folder of it, and go there."""
+    rng, folder = np.random.default_rng(0), tmp_path / "project" / "work"
+    folder.mkdir(parents=True)
+    (tmp_path / "project" / ".git").mkdir()
+    np.save(folder / "roads.npy", rng.normal(size=(30, 4)))
+    np.save(folder / "site.npy", rng.normal(1, 1, size=(24, 4)))
+    monkeypatch.chdir(folder)
+    return folder.parent
+
+
+def compared(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+    assert run(["compare", "roads.npy", "site.npy", *words, "--json"]) == 0, capsys.readouterr().err
+    settings: dict[str, object] = json.loads(capsys.readouterr().out)["settings"]
+    return settings
+
+
+def test_it_is_found_above_up_to_the_root_of_the_repository(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project.parent / "howfar.toml").write_text("seed = 9\n")
+    assert compared(capsys)["seed"] == 0
+    (project / "howfar.toml").write_text("seed = 3\n[compare]\nlimit = 20\nbootstrap = 10\npermutations = 9\n")
+    found = compared(capsys)
+    assert (found["seed"], found["limit"], found["bootstrap"], found["permutations"]) == (3, 20, 10, 9)
+    # The command line wins, a named file stands in place of the one that is found, and none reads none.
+    assert compared(capsys, "--seed", "4", "--limit", "10") | {"seed": 4, "limit": 10} == found | {"seed": 4, "limit": 10}
+    (project / "other.toml").write_text("components = 2\n")
+    other = compared(capsys, "--config", str(project / "other.toml"))
+    assert (other["components"], other["seed"]) == (2, 0)
+    assert compared(capsys, "--config", "none")["seed"] == 0
+    (project / ".git").rmdir()
+    assert compared(capsys)["seed"] == 0
+
+
+def test_verbose_says_what_came_from_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = project / "howfar.toml"
+    file.write_text("seed = 3\nlimit = 20\nbootstrap = 0\npermutations = 0\n")
+    assert run(["compare", "roads.npy", "site.npy", "--verbose", "--seed", "5"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "by default" in line]
+    assert said == [f"{flag} by default ({file})" for flag in ("--limit 20", "--bootstrap 0", "--permutations 0")]
+    assert run(["compare", "roads.npy", "site.npy"]) == 0
+    assert "by default" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("sed = 3", "{file} must hold options or commands, got 'sed': did you mean seed?"),
+        ("[compare]\nlimti = 3", "{file} [compare] must hold options of the command, got 'limti': did you mean limit?"),
+        ("[compar]\nlimit = 3", "{file} must hold options or commands, got 'compar': did you mean compare?"),
+        ('out = "x"', "{file} must hold it in a command's own table, got 'out': write it below [compare]"),
+        ("seed = -1", "--seed must be at least 0, got -1: the default is 0 (--seed is of {file})"),
+        ('limit = "x"', "--limit must be a whole number (--limit is of {file})"),
+        ("baselines = 3", "baselines in {file} must be true or false, got 3"),
+        ("seed = true", "seed in {file} must be text or a number, got True"),
+        ("seed = ", "{file} must be a file of defaults in TOML (Invalid value"),
+    ],
+)
+def test_what_it_may_not_hold_is_one_line(text: str, line: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = project / "howfar.toml"
+    file.write_text(text)
+    assert run(["compare", "roads.npy", "site.npy"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1
+    assert printed.err.startswith(f"howfar: {line.format(file=file)}")
+
+
+def test_a_file_that_is_not_there_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", "roads.npy", "site.npy", "--config", "no.toml"]) == 2
+    assert capsys.readouterr().err.startswith("howfar: --config must be a file of defaults, got 'no.toml'")
+    assert (project / "howfar.toml").exists() is False
+
+
+def test_paths_are_taken_from_the_folder_of_the_file(project: Path) -> None:
+    (project / "howfar.toml").write_text(
+        'store = "features"\n[train]\nout = "m.safetensors"\noption = {encoder = "b3"}\n[adapt]\nshots = [1, 3]\n'
+        '[embed]\nstore = "s3://bucket/features"\nweights = ["dinov2=w"]\n'
+    )
+    import typer
+
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
+    config = Config.read(None)
+    assert config.defaults(commands["compare"]) == {"store": f"{project}/features"}
+    assert config.defaults(commands["train"]) == {"out": f"{project}/m.safetensors", "options": ["encoder=b3"]}
+    assert config.defaults(commands["adapt"]) == {"shots": "1,3"}
+    embed = config.defaults(commands["embed"])
+    assert embed == {"store": "s3://bucket/features", "weights": [f"dinov2={project}/w"]}
+    # A study file has its own store.
+    assert config.defaults(commands["study"]) == {}
+
+
+def test_its_keys_are_those_of_the_one_table_of_options() -> None:
+    shared = shared_keys()
+    for name, entry in declared(CompareOptions).items():
+        if entry.option.flags not in (HIDDEN, FOLDED) and name not in ("out", "weights"):
+            assert name in shared

@@ -1,0 +1,92 @@
+"""How much a command prints: the answer alone, what most readers need, or everything; and what a shell completes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from howfar.cli.main import run
+from howfar.cli.terminal import NOTES
+
+HOWFAR = str(Path(sys.executable).parent / "howfar")
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> list[str]:
+    """Write a primary set and five sets that hold images of it, each of which is a note."""
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(30, 4))
+    np.save(tmp_path / "roads.npy", own)
+    for number in range(5):
+        np.save(tmp_path / f"site{number}.npy", rng.normal(number, 1, size=(5, 4)))
+    return [str(tmp_path / "roads.npy"), *(str(tmp_path / f"site{number}.npy") for number in range(5))]
+
+
+def printed(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    assert run(["compare", *words, "--bootstrap", "50", "--permutations", "99"]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_first_answer_is_four_columns_and_a_sentence_a_dataset(sets: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, *sets)
+    assert lines[0] == ("Distance from roads (30 images) by embeddings; relative 1 is as far as images of roads lie apart")
+    assert " ".join(lines[1].split()) == "dataset n relative [95 % CI] beyond 95 % of roads"
+    sentences = lines[7:12]
+    assert [sentence.split()[0] for sentence in sentences] == [f"site{number}" for number in range(5)]
+    assert sentences[4].startswith("site4 lies ")
+    assert "all of its images are unusual there" in sentences[4]
+    assert "is not shown to be farther" in sentences[0]
+    assert any(line.startswith("no report was written: --out RUN") for line in lines)
+
+
+def test_every_column_is_printed_where_it_is_asked_for(sets: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, *sets, "--all")
+    assert (
+        " ".join(lines[1].split()) == "dataset n O^dist (sum) O^dist (mean) row-scaled relative [95 % CI] energy p expl. var."
+    )
+    assert not any("--all" in line for line in lines)
+
+
+def test_notes_are_condensed_and_verbose_prints_all(sets: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    usual, every, none = (printed(capsys, *sets, *words) for words in ([], ["--verbose"], ["--quiet"]))
+    assert sum(line.startswith("note: ") for line in usual) == NOTES
+    assert "and 3 more notes: --verbose prints them" in usual
+    assert sum(line.startswith("note: ") for line in every) == 6
+    assert not any("--verbose" in line for line in every)
+    assert none == usual[:12]
+
+
+def test_quiet_prints_nothing_on_stderr(sets: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", *sets, "--bootstrap", "0", "--permutations", "0", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    assert run(["compare", *sets, "--quiet", "--verbose"]) == 2
+    assert "--quiet must not be given with --verbose" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("howfar comp", ["compare"]),
+        ("howfar compare a b --projection p", ["pair", "primary"]),
+        ("howfar compare a b --backbone pix", ["pixels"]),
+        ("howfar train a --model deep", ["deepcrack"]),
+        ("howfar compare a b --conf", ["--config"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_words(typed: str, wanted: list[str]) -> None:
+    asked = {"_HOWFAR_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    done = subprocess.run([HOWFAR], env=os.environ | asked, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == wanted
+
+
+def test_completion_installs_itself(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [HOWFAR, "--install-completion", "bash"], env=os.environ | {"HOME": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / ".bash_completions" / "howfar.sh").is_file()
