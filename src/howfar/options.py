@@ -1,7 +1,6 @@
 """Declare every option once: its type, default, help, rule and unit.
 
-`howfar.keywords` says which function takes which options, `howfar.settings` checks their values, and `howfar.cli.options` makes
-the command line of them.
+`howfar.keywords` says which function takes which, `howfar.settings` checks values, `howfar.cli.options` makes the command line.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Final
 EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "demo": ("howfar demo --out howfar-demo",),
     "assess": ("howfar assess roads site-a site-b --model model.safetensors --out assessment",),
+    "explain": ("howfar explain relative",),
     "compare": ("howfar compare roads site-a new=photos/2024 --limit 200 --out run",),
     "matrix": ("howfar matrix roads site-a site-b --out alike",),
     "evaluate": ("howfar evaluate site-a --predictions maps/site-a --tuned-on roads.parquet -o site-a.parquet",),
@@ -36,6 +37,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
 SEE_ALSO: Final[Mapping[str, tuple[str, ...]]] = {
     "demo": ("assess", "compare"),
     "assess": ("compare", "evaluate", "relate", "certify"),
+    "explain": ("compare", "relate"),
     "compare": ("matrix", "relate", "select", "explore"),
     "matrix": ("compare",),
     "evaluate": ("relate", "predict", "certify"),
