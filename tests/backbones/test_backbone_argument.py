@@ -131,7 +131,6 @@ class Scalar(nn.Module):
         ),
         (net(), {"size": -1}, "size must be a side in pixels"),
     ],
-    ids=str,
 )
 def test_what_is_no_backbone_is_refused_in_one_line(argument: Any, options: Any, line: str) -> None:
     with pytest.raises(InputError, match=line) as caught:

@@ -194,7 +194,6 @@ class Augmented(Items):
         (Stream(), "must give its images by number and have a length, got 'Stream'"),
         (Unsized(), "got Unsized"),
     ],
-    ids=str,
 )
 def test_what_gives_no_images_is_refused_in_one_line(argument: Any, line: str) -> None:
     with pytest.raises(InputError, match=line) as caught:

@@ -98,7 +98,6 @@ MASK = PIXELS[:, :, 0] > 127
         Image.fromarray(np.uint8(255) * MASK),
         Image.fromarray(np.uint8(255) * MASK).convert("RGB"),
     ],
-    ids=str,
 )
 def test_masks(mask: Any) -> None:
     assert np.array_equal(decode_mask(file_bytes(mask, mask=True)).foreground, MASK)
@@ -120,7 +119,6 @@ def test_masks(mask: Any) -> None:
         (np.linspace(0, 255, 25).reshape(5, 5), "from 0 to 255, .*: cast values of 0-255 to uint8"),
         (np.array([["a"] * 5] * 5), "values, where a picture is"),
     ],
-    ids=str,
 )
 def test_what_is_no_picture_is_one_line(value: Any, line: str) -> None:
     with pytest.raises(ImageError, match=line) as caught:

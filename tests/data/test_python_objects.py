@@ -185,7 +185,6 @@ def test_arrays_of_two_axes_are_embeddings_as_ever() -> None:
         (iter([]), "must give its images by number and have a length, got 'list_iterator': pass list"),
         (Dataset, "got type"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_is_no_dataset_is_refused_in_one_line_that_names_it(argument: Any, line: str) -> None:
     with pytest.raises(HowfarError, match=line) as caught:
