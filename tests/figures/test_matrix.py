@@ -33,7 +33,7 @@ def test_numbers_and_names_are_those_of_the_table(draw: object) -> None:
     figure = draw(found)  # type: ignore[operator]  # a figure's function
     axes = next(one for one in figure.axes if one.images)
     order, _ = arranged(found)
-    square = found.square("inhomogeneity" if draw is matrix_map else "relative").iloc[order, order]
+    square = found.square("mutual" if draw is matrix_map else "relative").iloc[order, order]
     assert [label.get_text() for label in axes.get_yticklabels()] == list(square.index)
     assert [label.get_text() for label in axes.get_xticklabels()] == list(square.columns)
     np.testing.assert_array_equal(axes.images[0].get_array(), square.to_numpy())
@@ -62,7 +62,7 @@ def test_the_tree_is_scipys() -> None:
     depths = sorted(float(np.max(line.get_xdata())) for line in tree.lines)
     np.testing.assert_allclose(depths, np.sort(arranged(found)[1][:, 2]))
     # Leaves lie at the rows of the map beside them.
-    ends = {float(y) for line in tree.lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True) if x == 0}
+    ends = {float(y) for line in tree.lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True) if x == 1}
     assert ends == {0.0, 1.0, 2.0, 3.0, 4.0}
 
 

@@ -101,17 +101,31 @@ def test_square(name: Any) -> None:
         assert (square.loc["b", "d"], square.loc["d", "b"]) == (row["relative_one"], row["relative_other"])
         assert (np.diag(square) == 1).all()
     else:
-        assert square.loc["b", "d"] == square.loc["d", "b"] == row[name]
+        wanted = max(row["relative_one"], row["relative_other"]) if name == "mutual" else row[name]
+        assert square.loc["b", "d"] == square.loc["d", "b"] == wanted
         assert np.array_equal(square, square.T, equal_nan=True)
 
 
 def test_an_unknown_measure_is_refused() -> None:
-    with pytest.raises(InputError, match="measure must be one of inhomogeneity, relative, energy, o_dist_mean, got 'far'"):
+    with pytest.raises(
+        InputError, match="measure must be one of mutual, relative, inhomogeneity, energy, o_dist_mean, got 'far'"
+    ):
         measure().square("far")  # type: ignore[arg-type]  # on purpose
 
 
 def test_arrays_in_a_list_are_named_by_their_place() -> None:
     assert measure(list(sets().values())).names == ("dataset-1", "dataset-2", "dataset-3", "dataset-4")
+
+
+def test_a_dataset_that_varies_much_is_near_to_nothing() -> None:
+    rng = np.random.default_rng(0)
+    known = {name: rng.normal(place, 0.3, (60, 4)) for name, place in (("a", 0.0), ("b", 1.0), ("c", 2.0))}
+    known["wide"] = rng.normal(0, 6.0, (60, 4))
+    found = measure(known)
+    alike = found.square("inhomogeneity").drop(index="wide")
+    assert (alike["wide"] < alike["a"].drop("a").min()).all()  # as if it were the nearest to all
+    assert set(found.nearest().set_index("dataset")["farthest"][["a", "b", "c"]]) == {"wide"}
+    assert found.nearest().set_index("dataset").loc["b", "nearest"] in ("a", "c")
 
 
 def test_nearest_and_farthest() -> None:
@@ -356,7 +370,7 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
         assert getattr(read, name) == getattr(found, name)
     assert repr(read) == repr(found)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    for word in ("Which datasets are alike?", "0: equal", "half of 1/n + 1/m", "howfar.matrix("):
+    for word in ("Which datasets are alike?", "1: as far as", "half of 1/n + 1/m", "howfar.matrix("):
         assert word in page
     known = sets()
     measure({name: known[name] for name in "abc"}).pairs.to_parquet(tmp_path / "pairs.parquet")
@@ -380,7 +394,7 @@ def test_json_has_no_nan(tmp_path: Path) -> None:
 def test_equal_images_alone(tmp_path: Path) -> None:
     found = measure({"one": np.ones((4, 3)), "two": np.ones((5, 3))})
     assert found.pairs["inhomogeneity"].isna().all()
-    assert "all images are equal" in howfar.write_report(found.save(tmp_path)).read_text(encoding="utf-8")
+    assert "all images of one of each two are equal" in howfar.write_report(found.save(tmp_path)).read_text(encoding="utf-8")
     assert found.table()[1] == [("one", "4", "–", "–", "–", "–"), ("two", "5", "–", "–", "–", "–")]
 
 

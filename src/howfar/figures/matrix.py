@@ -19,18 +19,20 @@ from howfar.results.matrix import Matrix
 
 NAMED: Final = 60  # datasets up to which each row has its name
 NUMBERED: Final = 12  # datasets up to which each cell has its number
+MUTUAL: Final = "mutual distance"
 LISTED: Final = 30  # datasets whose nearest other the alternative text names
 
 
 def _map_caption(matrix: Matrix) -> Caption:
     nearest = "; ".join(
-        f"{row['dataset']}: nearest {row['nearest']} {format_number(row['nearest_value'], 3)}"
+        f"{row['dataset']}: nearest {row['nearest']} {format_number(row['nearest_value'], 2)}"
         for row in matrix.nearest().head(LISTED).to_dict("records")
     )
     return Caption(
         "Which datasets are alike",
-        "Inhomogeneity of every two datasets: their energy distance over twice their mean distance, which is 0 for equal "
-        "sets and free of any unit. The tree joins what is most alike first (average linkage); rows and columns follow it.",
+        "Mutual distance of every two datasets: their mean distance over the self-distance of the one that varies less; "
+        "1 is as far as its own images lie apart. The tree joins what is most alike first (average linkage); rows and columns "
+        "follow it.",
         f"A tree and a map. {nearest}.",
     )
 
@@ -51,7 +53,7 @@ def _few_cells(matrix: Matrix) -> bool:
 
 @registered(_map_caption, vector=_few_cells)
 def matrix_map(matrix: Matrix) -> Figure:
-    """Draw the inhomogeneity of every two datasets, 0 for equal ones, beside the tree that it makes.
+    """Draw the mutual distance of every two datasets, 1 for as far as their own images, beside the tree that it makes.
 
     Rows and columns are in the tree's order (average linkage), so that what is near stands together. The tree on the left, the
     map on the right; cells with numbers up to 12 datasets, names up to 60.
@@ -62,9 +64,11 @@ def matrix_map(matrix: Matrix) -> Figure:
         figure = blank(WIDTH, _height(len(order)))
         left, axes = figure.subplots(1, 2, width_ratios=(1, 4.6))
         _tree(left, tree, len(order))
-        image = _map(axes, square, 0.0, max(float(np.nanmax(square.to_numpy())), 1e-9))
-        figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, label="inhomogeneity")
-        head(figure, "Which datasets are alike", "0: equal; what is near in the tree stands together")
+        values = square.to_numpy()
+        low, high = min(1.0, float(np.nanmin(values))), max(float(np.nanquantile(values, 0.98)), 1.0 + 1e-6)
+        image = _map(axes, square, low, high)
+        figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, extend="max", label=MUTUAL)
+        head(figure, "Which datasets are alike", "1: as far as their own images; what is near in the tree stands together")
     return figure
 
 
@@ -91,7 +95,7 @@ def matrix_relative(matrix: Matrix) -> Figure:
 def arranged(matrix: Matrix) -> tuple[list[int], Float64Array]:
     """Find the order of the datasets at the tree's leaves, and the tree, as `scipy.cluster.hierarchy.linkage` gives it.
 
-    Where an inhomogeneity is undefined the largest one stands in its place.
+    Where a mutual distance is undefined the largest one stands in its place.
     """
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
@@ -111,16 +115,17 @@ def _tree(axes: Axes, tree: Float64Array, count: int) -> None:
     from scipy.cluster.hierarchy import dendrogram
 
     drawn = dendrogram(tree, no_plot=True)
+    base = min(1.0, float(tree[:, 2].min()))
     for depths, places in zip(drawn["dcoord"], drawn["icoord"], strict=True):
-        # scipy puts leaf k at 10 k + 5.
-        axes.plot(depths, (np.asarray(places) - 5) / 10, color=INK, lw=1.1, label="_branch")
+        # scipy puts leaf k at 10 k + 5, and leaves at 0, where here a dataset is as far from itself as its images are.
+        axes.plot(np.maximum(depths, base), (np.asarray(places) - 5) / 10, color=INK, lw=1.1, label="_branch")
     axes.set_ylim(count - 0.5, -0.5)
     axes.invert_xaxis()
-    axes.set_xlim(right=0.0)
+    axes.set_xlim(right=base)
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("inhomogeneity")
+    axes.set_xlabel(MUTUAL)
 
 
 def _map(axes: Axes, square: pd.DataFrame, low: float, high: float) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from howfar.errors import InputError
+from howfar.numbers import format_number
 from howfar.results.comparison import BackboneSummary, Settings
 from howfar.results.json_values import plain
 from howfar.results.records import Provenance, Skipped
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAIRS: Final = "pairs.parquet"
-Measure: TypeAlias = Literal["inhomogeneity", "relative", "energy", "o_dist_mean"]
-MEASURES: Final[tuple[Measure, ...]] = ("inhomogeneity", "relative", "energy", "o_dist_mean")
-DIAGONAL: Final = {"inhomogeneity": 0.0, "relative": 1.0, "energy": 0.0, "o_dist_mean": float("nan")}
+Measure: TypeAlias = Literal["mutual", "relative", "inhomogeneity", "energy", "o_dist_mean"]
+MEASURES: Final[tuple[Measure, ...]] = ("mutual", "relative", "inhomogeneity", "energy", "o_dist_mean")
+DIAGONAL: Final = {"mutual": 1.0, "relative": 1.0, "inhomogeneity": 0.0, "energy": 0.0, "o_dist_mean": float("nan")}
 """What stands where a dataset meets itself; its self-distance is another one in every pair's space."""
 
 
@@ -46,10 +47,10 @@ class Matrix(Result):
         What was measured, how, and by what. Of the settings `permutations`, `neighbours` and `rivals` are of no use here.
     pairs
         A row for each two datasets (one, other): o_dist_mean; self_one and self_other, each one's self-distance in that pair's
-        space; relative_one and relative_other, o_dist_mean over them; energy; inhomogeneity, energy over twice o_dist_mean, 0
-        for equal datasets and at most 1; low and high of 95 % intervals where there was a bootstrap; components,
-        explained_variance; nan where a value is undefined. `key` stands for the images and settings of the
-        row, `turned` for the order in which it was measured.
+        space; relative_one and relative_other, o_dist_mean over them, the larger of which is `mutual`; energy; inhomogeneity,
+        energy over twice o_dist_mean, 0 for equal datasets and at most 1; low and high of 95 % intervals where there was a
+        bootstrap; components, explained_variance; nan where a value is undefined. `key` stands for the images and settings of
+        the row, `turned` for the order in which it was measured.
     options
         What `howfar.load_backbone` was given, its `name` among it; without that where it is not known.
     skipped, notes
@@ -84,13 +85,21 @@ class Matrix(Result):
         """Return one row for each two datasets, without what is for a later run alone."""
         return self.pairs.drop(columns=["key", "turned"], errors="ignore")
 
-    def square(self, measure: Measure = "inhomogeneity") -> pd.DataFrame:
+    def mutual(self) -> pd.Series:
+        """Compute how far the two datasets of each row of `pairs` lie apart, by either's yardstick: the larger relative.
+
+        1 is as far as the images of both lie from each other. A dataset that varies much has a long yardstick, by which all
+        others are near; by theirs it is far. Where one of the two has none, all its images being equal, it is nan.
+        """
+        return self.pairs[["relative_one", "relative_other"]].max(axis=1, skipna=False).rename("mutual")
+
+    def square(self, measure: Measure = "mutual") -> pd.DataFrame:
         """Make a square table of one measure, with the datasets as index and columns.
 
         Parameters
         ----------
         measure
-            ``inhomogeneity``, ``energy`` and ``o_dist_mean`` are symmetric. ``relative`` is not: the row is taken as P.
+            ``relative`` takes the row as P. The others are symmetric; ``mutual`` is the larger of the two relatives.
 
         Raises
         ------
@@ -105,8 +114,11 @@ class Matrix(Result):
         positions = {name: position for position, name in enumerate(self.names)}
         values = np.full((len(positions), len(positions)), np.nan)
         one, other = (self.pairs[side].map(positions).to_numpy() for side in ("one", "other"))
-        both = ("relative_one", "relative_other") if measure == "relative" else (measure, measure)
-        values[one, other], values[other, one] = (self.pairs[name] for name in both)
+        if measure == "mutual":
+            values[one, other] = values[other, one] = self.mutual()
+        else:
+            both = ("relative_one", "relative_other") if measure == "relative" else (measure, measure)
+            values[one, other], values[other, one] = (self.pairs[name] for name in both)
         np.fill_diagonal(values, DIAGONAL[measure])
         return pd.DataFrame(values, index=list(positions), columns=list(positions))
 
@@ -125,7 +137,7 @@ class Matrix(Result):
         return matrix
 
     def nearest(self) -> pd.DataFrame:
-        """Return one row a dataset: n, and by inhomogeneity the nearest and farthest other; None and nan where undefined."""
+        """Return one row a dataset: n, and by `mutual` the nearest and farthest other; None and nan where undefined."""
         import numpy as np
         import pandas as pd
 
@@ -140,27 +152,24 @@ class Matrix(Result):
         return pd.DataFrame(rows)
 
     def table(self) -> Cells:
-        """Return the header and cells, a row a dataset: its nearest and its farthest other, by inhomogeneity."""
+        """Return the header and cells, a row a dataset: its nearest and its farthest other, by `mutual`."""
         rows: list[tuple[str, ...]] = [
             (
                 str(row["dataset"]),
                 str(row["n"]),
                 str(row["nearest"] or "–"),
-                _three(row["nearest_value"]),
+                format_number(row["nearest_value"], 2),
                 str(row["farthest"] or "–"),
-                _three(row["farthest_value"]),
+                format_number(row["farthest_value"], 2),
             )
             for row in self.nearest().to_dict("records")
         ]
-        return ("dataset", "n", "nearest", "inhomogeneity", "farthest", "inhomogeneity"), rows
+        return ("dataset", "n", "nearest", "at", "farthest", "at"), rows
 
     def caption(self) -> str:
         """Say in one line what the table is about."""
         return (
             f"{len(self.datasets)} datasets, {len(self.pairs):,} pairs; {self.backbone.name} (q = {self.backbone.length:,}), "
-            f"{self.settings.projection} projection, seed {self.settings.seed}"
+            f"{self.settings.projection} projection, seed {self.settings.seed}; "
+            "at: distance over self-distance, the larger of two"
         )
-
-
-def _three(value: float) -> str:
-    return f"{value:.3f}" if value == value else "–"

@@ -16,6 +16,7 @@ from howfar.report.tables import Cell, Column, Table, count, decimal, facts, wit
 from howfar.results.matrix import PAIRS, Matrix
 
 SETTINGS: Final = ("components", "projection", "scale", "seed", "bootstrap", "limit")
+MUTUAL: Final = "mean distance over self-distance, the larger of both directions: 1 is as far as their own images lie apart"
 SHOWN: Final = 66  # pairs that are listed: those of 12 datasets; of more the nearest and the farthest half of so many
 
 
@@ -31,7 +32,7 @@ def _content(matrix: Matrix) -> dict[str, Any]:
     return {
         "m": matrix,
         "lead": text.lead(matrix),
-        "sentences": list(filter(None, [text.primary_sentence(matrix)])),
+        "sentences": list(filter(None, [text.beside_compare(matrix), text.primary_sentence(matrix)])),
         "limitations": text.limits(matrix),
         "datasets": _datasets(matrix),
         "pairs": _pairs(matrix),
@@ -47,17 +48,17 @@ def _datasets(matrix: Matrix) -> Table:
     columns = (
         Column("dataset"),
         Column("images"),
-        Column("nearest", "the other dataset of the lowest inhomogeneity"),
-        Column("inhomogeneity", "energy over twice the mean distance: 0 for equal datasets, at most 1"),
+        Column("nearest", "the other dataset at the smallest mutual distance"),
+        Column("mutual", MUTUAL),
         Column("farthest"),
-        Column("inhomogeneity"),
+        Column("mutual"),
     )
     order, _ = arranged(matrix)
     nearest = matrix.nearest()
     rows = []
     for row in (nearest.iloc[position] for position in order):
         ends = [(row[end], row[f"{end}_value"]) for end in ("nearest", "farthest")]
-        cells = [cell for name, value in ends for cell in (Cell(name or "–"), decimal(value))]
+        cells = [cell for name, value in ends for cell in (Cell(name or "–"), decimal(value, 2))]
         rows.append((Cell(row["dataset"]), count(int(row["n"])), *cells))
     return Table(columns, tuple(rows))
 
@@ -66,6 +67,7 @@ def _pairs(matrix: Matrix) -> Table:
     """List each two datasets, the most alike first."""
     columns = (
         Column("datasets"),
+        Column("mutual", MUTUAL),
         Column("inhomogeneity", "energy over twice the mean distance: 0 for equal datasets, at most 1"),
         Column("energy", "2E d(s, p) − E d(p, p′) − E d(s, s′) [95 % interval]"),
         Column("mean distance", "over all pairs of an image of the one and one of the other [95 % interval]"),
@@ -73,12 +75,13 @@ def _pairs(matrix: Matrix) -> Table:
         Column("relative, second as P", "mean distance over the second one's self-distance [95 % interval]"),
         Column("expl. var.", "share of the variance that the components keep"),
     )
-    ordered = matrix.pairs.sort_values("inhomogeneity", kind="stable")
+    ordered = matrix.pairs.assign(mutual=matrix.mutual()).sort_values("mutual", kind="stable")
     if len(ordered) > SHOWN:
         ordered = pd.concat([ordered.head(SHOWN // 2), ordered.tail(SHOWN // 2)])
     rows = [
         (
             Cell(f"{row['one']} and {row['other']}"),
+            decimal(row["mutual"], 2),
             decimal(row["inhomogeneity"]),
             *(_measured(row, name) for name in ("energy", "o_dist_mean", "relative_one", "relative_other")),
             Cell(f"{100 * row['explained_variance']:.1f} %", float(row["explained_variance"])),

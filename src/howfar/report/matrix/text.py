@@ -7,16 +7,27 @@ from howfar.results.matrix import Matrix
 
 def lead(matrix: Matrix) -> str:
     """Name the two datasets that are nearest to each other, and the two that are farthest apart."""
-    pairs = matrix.pairs.dropna(subset="inhomogeneity").sort_values("inhomogeneity", kind="stable")
+    pairs = matrix.pairs.assign(mutual=matrix.mutual()).dropna(subset="mutual").sort_values("mutual", kind="stable")
     if not len(pairs):
-        return "No two datasets have distances that differ from 0: all images are equal."
+        return "No two datasets can be compared: all images of one of each two are equal."
     near, far = pairs.iloc[0], pairs.iloc[-1]
+    yardstick = "as images of the one that varies less lie from each other"
     if len(pairs) == 1:
-        return f"{near['one']} and {near['other']}: inhomogeneity {near['inhomogeneity']:.3f}, where 0 is equal."
+        return f"{near['one']} and {near['other']} lie {near['mutual']:.2f} times as far apart {yardstick}."
     return (
-        f"Of {len(matrix.datasets)} datasets {near['one']} and {near['other']} are the most alike (inhomogeneity "
-        f"{near['inhomogeneity']:.3f}, where 0 is equal), {far['one']} and {far['other']} the least "
-        f"({far['inhomogeneity']:.3f})."
+        f"Of {len(matrix.datasets)} datasets {near['one']} and {near['other']} are the most alike ({near['mutual']:.2f} times "
+        f"as far apart {yardstick}), {far['one']} and {far['other']} the least ({far['mutual']:.2f} times)."
+    )
+
+
+def beside_compare(matrix: Matrix) -> str:
+    """Say how the numbers here go with those of howfar compare."""
+    if matrix.settings.projection != "pair":
+        return ""
+    return (
+        "howfar compare gives one of the two relative distances of a pair, by the primary dataset's yardstick; this page "
+        "orders by the larger of the two. Both agree on which datasets are near unless the primary one varies more than they "
+        "do: then they lie within its spread, and it far outside theirs."
     )
 
 
