@@ -14,7 +14,6 @@ from howfar.arrays import Float64Array
 from howfar.figures.frame import without_edges
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import INK, MUTED, ON_DARK, ON_LIGHT, PAPER, WIDTH, blank, drawing, head, name_text, plain
-from howfar.numbers import format_number
 from howfar.results.matrix import Matrix
 
 NAMED: Final = 60  # datasets up to which each row has its name
@@ -25,7 +24,7 @@ LISTED: Final = 30  # datasets whose nearest other the alternative text names
 
 def _map_caption(matrix: Matrix) -> Caption:
     nearest = "; ".join(
-        f"{row['dataset']}: nearest {row['nearest']} {format_number(row['nearest_value'], 2)}"
+        f"{row['dataset']}: nearest {row['nearest']} {row['nearest_value']:.2f}"
         for row in matrix.nearest().head(LISTED).to_dict("records")
     )
     return Caption(

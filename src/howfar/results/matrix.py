@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from howfar.errors import InputError
-from howfar.numbers import format_number
 from howfar.results.comparison import BackboneSummary, Settings
 from howfar.results.json_values import plain
 from howfar.results.records import Provenance, Skipped
@@ -137,14 +136,17 @@ class Matrix(Result):
         return matrix
 
     def nearest(self) -> pd.DataFrame:
-        """Return one row a dataset: n, and by `mutual` the nearest and farthest other; None and nan where undefined."""
+        """Return one row a dataset: n, and the nearest and farthest other with their relative distances; None and nan if none.
+
+        The dataset is taken as the primary one, so that these are the numbers of `howfar.compare`.
+        """
         import numpy as np
         import pandas as pd
 
-        square = self.square()
+        by_primary = self.square("relative").T
         rows = []
         for dataset in self.datasets:
-            others = square[dataset.name].drop(dataset.name).dropna().sort_values(kind="stable")
+            others = by_primary[dataset.name].drop(dataset.name).dropna().sort_values(kind="stable")
             ordered = [(str(name), float(value)) for name, value in others.items()]
             near, far = (ordered[0], ordered[-1]) if ordered else ((None, np.nan), (None, np.nan))
             ends = {"nearest": near[0], "nearest_value": near[1], "farthest": far[0], "farthest_value": far[1]}
@@ -152,24 +154,27 @@ class Matrix(Result):
         return pd.DataFrame(rows)
 
     def table(self) -> Cells:
-        """Return the header and cells, a row a dataset: its nearest and its farthest other, by `mutual`."""
+        """Return the header and cells, a row a dataset: its nearest and its farthest other, by its own yardstick."""
         rows: list[tuple[str, ...]] = [
             (
                 str(row["dataset"]),
                 str(row["n"]),
                 str(row["nearest"] or "–"),
-                format_number(row["nearest_value"], 2),
+                _two(row["nearest_value"]),
                 str(row["farthest"] or "–"),
-                format_number(row["farthest_value"], 2),
+                _two(row["farthest_value"]),
             )
             for row in self.nearest().to_dict("records")
         ]
-        return ("dataset", "n", "nearest", "at", "farthest", "at"), rows
+        return ("dataset", "n", "nearest", "relative", "farthest", "relative"), rows
 
     def caption(self) -> str:
         """Say in one line what the table is about."""
         return (
             f"{len(self.datasets)} datasets, {len(self.pairs):,} pairs; {self.backbone.name} (q = {self.backbone.length:,}), "
-            f"{self.settings.projection} projection, seed {self.settings.seed}; "
-            "at: distance over self-distance, the larger of two"
+            f"{self.settings.projection} projection, seed {self.settings.seed}; relative 1: as far as the row's own images"
         )
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}" if value == value else "–"

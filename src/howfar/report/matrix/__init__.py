@@ -48,10 +48,12 @@ def _datasets(matrix: Matrix) -> Table:
     columns = (
         Column("dataset"),
         Column("images"),
-        Column("nearest", "the other dataset at the smallest mutual distance"),
-        Column("mutual", MUTUAL),
+        Column("nearest", "the other dataset of the smallest relative distance, the row taken as the primary dataset"),
+        Column(
+            "relative", "mean distance over the row's self-distance, as howfar compare gives it: 1 is as far as its own images"
+        ),
         Column("farthest"),
-        Column("mutual"),
+        Column("relative"),
     )
     order, _ = arranged(matrix)
     nearest = matrix.nearest()

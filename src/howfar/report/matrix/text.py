@@ -25,9 +25,9 @@ def beside_compare(matrix: Matrix) -> str:
     if matrix.settings.projection != "pair":
         return ""
     return (
-        "howfar compare gives one of the two relative distances of a pair, by the primary dataset's yardstick; this page "
-        "orders by the larger of the two. Both agree on which datasets are near unless the primary one varies more than they "
-        "do: then they lie within its spread, and it far outside theirs."
+        "The table of datasets takes each row as the primary one and says what howfar compare says. The tree and the map order "
+        "by the mutual distance, the larger of a pair's two relative ones. They differ from the table where one of the two "
+        "varies much more than the other: by its yardstick the other is near, and by the other's it is far."
     )
 
 
