@@ -12,8 +12,8 @@ from howfar.glossary import Term, explain, glossary
 PAGE = Path(__file__).parent / "glossary.md"
 HEAD = """# Glossary
 
-Every word that howfar's tables, pages and sentences use, each with one meaning. `howfar explain TERM` prints the same, and
-every report ends with the words that it uses. `python docs/make_glossary.py` makes this page of `src/howfar/glossary.toml`.
+The words of howfar's tables, pages and sentences, each with one meaning. `howfar explain TERM` prints the same, and every
+report ends with those that it uses. `python docs/make_glossary.py` makes this page of `src/howfar/glossary.toml`.
 
 """
 

@@ -130,6 +130,8 @@ class Scalar(nn.Module):
             "are of no use to a backbone that is loaded already, got 'size': leave them out",
         ),
         (net(), {"size": -1}, "size must be a side in pixels"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3, device="meta")), {}, "must be a module with weights, got '0.weight without values'"),
+        (nn.Sequential(nn.LazyConv2d(4, 3)), {}, "must be a module with weights, got '0.weight without values'"),
     ],
 )
 def test_what_is_no_backbone_is_refused_in_one_line(argument: Any, options: Any, line: str) -> None:

@@ -241,12 +241,14 @@ def test_folders_that_are_refused(hub_model: Folder, tmp_path: Path) -> None:
     refused(tmp_path, InputError, r"weights of dinov2 do not fit the network: .* lacks encoder.layer.2\..* and \d+ more")
     (tmp_path / "config.json").write_text(json.dumps(config | {"mlp_ratio": 2 * config["mlp_ratio"]}))
     refused(
-        tmp_path, InputError, r"weights of dinov2 do not fit the network: .* is \(.* there and \(.* and \d+ more: take both"
+        tmp_path, InputError, r"weights of dinov2 do not fit the network: .* is \(.* there and \(.* and \d+ more: both must be"
     )
 
 
 def test_a_state_dict_must_be_of_the_published_configuration(hub_model: Folder) -> None:
-    with pytest.raises(InputError, match=r"weights of dinov2 cannot be read: .*model\.safetensors"):
+    with pytest.raises(
+        InputError, match=r"weights of dinov2 do not fit the network: .*model\.safetensors: .* by the configuration"
+    ):
         load_backbone("dinov2", weights=hub_model("dinov2") / "model.safetensors")
 
 

@@ -91,6 +91,7 @@ def test_every_option_reaches_the_study(
     strategies = seen.pop("strategies")
     assert {"far", "random", "probcover"} <= set(strategies)
     assert list(strategies) == list(registry.names("strategies"))
+    assert seen.pop("runner").processes is False
     assert {name: list(value) if isinstance(value, range) else value for name, value in seen.items() if name != "names"} == {
         "out": tmp_path, "shots": [2, 4], "seeds": [0, 1], "random_seeds": [2, 3, 4], "pool_share": 0.4, "background": "bg",
         "background_shots": [3, 7], "blind": ["x", "y"], "options": {"base": "sam"}, "pretrained": False, "start": "tuned",

@@ -47,7 +47,8 @@ def test_the_first_answer_is_four_columns_and_a_sentence_a_dataset(sets: list[st
 def test_every_column_is_printed_where_it_is_asked_for(sets: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(capsys, *sets, "--all")
     assert (
-        " ".join(lines[1].split()) == "dataset n O^dist (sum) O^dist (mean) row-scaled relative [95 % CI] energy p expl. var."
+        " ".join(lines[1].split())
+        == "dataset n O^dist (sum) O^dist (mean) row-scaled relative [95 % CI] energy p expl. var. beyond 95 %"
     )
     assert not any("--all" in line for line in lines)
 
@@ -90,3 +91,15 @@ def test_completion_installs_itself(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / ".bash_completions" / "howfar.sh").is_file()
+
+
+def test_the_typed_one_wins_over_the_file(
+    sets: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "howfar.toml").write_text("quiet = true\n")
+    quiet = printed(capsys, *sets)
+    verbose = printed(capsys, *sets, "--verbose")
+    assert len(verbose) > len(quiet)
+    assert run(["compare", *sets, "--verbose", "--quiet"]) == 2
+    assert "--verbose" in capsys.readouterr().err

@@ -193,6 +193,7 @@ class Augmented(Items):
         (DataLoader(TensorDataset(TENSORS)), "must be images, not batches of them, got 'DataLoader': pass loader.dataset"),
         (Stream(), "must give its images by number and have a length, got 'Stream'"),
         (Unsized(), "got Unsized"),
+        (Subset(Items(PIXELS), [0, 99]), "must choose among the .* items of its dataset, got 99"),
     ],
 )
 def test_what_gives_no_images_is_refused_in_one_line(argument: Any, line: str) -> None:

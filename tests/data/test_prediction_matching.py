@@ -57,3 +57,7 @@ def test_examples() -> None:
 def test_a_dataset_in_the_place_of_maps_is_told() -> None:
     line = no_match(roads("1.jpg", "2.jpg"), "map", "site", ["images/1.jpg", "masks/1.png"])
     assert line.endswith("the first map images/1.jpg: site is a dataset, name the folder of the model's maps")
+
+
+def test_no_predictions_at_all_are_told() -> None:
+    assert no_match(roads("1.jpg"), "map", "maps", []).endswith("it holds none: name what the model's maps are in")

@@ -26,7 +26,7 @@ HERE = Path(__file__).with_name("written_before_0_1")
 EXPECTED = json.loads((HERE / "expected.json").read_text(encoding="utf-8"))
 ADDED = {
     *("settings", "options", "sources", "group", "contents_before", "all_contents_known"),
-    *("mean_f_ods", "strata", "slopes", "contributions"),
+    *("mean_f_ods", "strata", "slopes", "contributions", "threads"),
     *("sides", "notes"),
     *("set_coverage", "set_width", "home_error", "gates", "gate", "roads", "own_residual"),
     *("near_duplicates", "slices"),

@@ -134,7 +134,7 @@ def test_a_section_stands_after_ours_and_in_the_contents(
         broken=Section("broken", "Broken", tmp_path / "gone.html.j2", content),
     )
     parsed = type(page)(write_report(one, tmp_path / "run").read_text())
-    assert [attributes["id"] for attributes in parsed.of("section")][-3:] == ["made", "edges", "further"]
+    assert [attributes["id"] for attributes in parsed.of("section")][-4:] == ["made", "edges", "further", "terms"]
     assert {"href": "#edges"} in parsed.of("a")
     assert "training & <set> and <None>" in parsed.text
     assert {"href": "#nothing"} not in parsed.of("a")

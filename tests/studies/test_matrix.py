@@ -18,6 +18,7 @@ from sklearn.decomposition import PCA
 import howfar
 from howfar.arrays import as_rows
 from howfar.data import parse
+from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.results import Features
 from howfar.results.matrix import MEASURES, Matrix
@@ -446,3 +447,10 @@ def test_images_by_a_backbone(demo_folders: list[Path], tmp_path: Path) -> None:
     assert [one.n for one in found.datasets] == [12, 12, 12]
     assert [one.source for one in found.datasets] == [str(folder) for folder in demo_folders[:3]]
     assert found.backbone.name == "colour_moments"
+
+
+def test_a_run_among_the_images_is_refused(tmp_path: Path) -> None:
+    roads, site = (write_dataset(tmp_path / name, 4, seed=k, size=16) / "images" for k, name in enumerate(("a", "b")))
+    with pytest.raises(InputError, match="out must not lie among the images of"):
+        howfar.matrix([roads, site], "colour_moments", out=roads / "run", progress=False)
+    assert not (roads / "run" / "matrix.json").exists()

@@ -178,9 +178,11 @@ def test_files_that_are_no_profile(tmp_path: Path) -> None:
         Profile.load(tmp_path / "absent.howfar")
     (tmp_path / "text.howfar").write_text("a text")
     np.savez(tmp_path / "arrays.npz", x=np.arange(3))
-    for name in ("text.howfar", "arrays.npz", ""):
+    for name in ("text.howfar", "arrays.npz"):
         with pytest.raises(StoreError):
             Profile.load(tmp_path / name)
+    with pytest.raises(InputError, match=r"must be a profile or another archive of howfar, got .*, a folder"):
+        Profile.load(tmp_path)
 
 
 def test_a_file_that_cannot_be_written_is_refused(made: Profile, tmp_path: Path) -> None:

@@ -135,9 +135,19 @@ def _taken(kind: str, given: BackboneOptions, known: tuple[str, ...]) -> Options
     return Options(**given)  # type: ignore[arg-type]  # the same names, checked there
 
 
+def _is_unmade(weight: Any) -> bool:
+    """Tell whether a parameter has no values yet: on the device meta, or of a lazy layer that has not run."""
+    return bool(weight.is_meta) or type(weight).__name__ == "UninitializedParameter"
+
+
 def _of_module(network: Any, options: Options, pool: bool) -> Backbone:
     whole = getattr(network, "_orig_mod", network)  # torch.compile's and DataParallel's own modules hold the network
     whole = getattr(whole, "module", whole) if "DataParallel" in type(whole).__name__ else whole
+    unmade = next((key for key, weight in whole.named_parameters() if _is_unmade(weight)), None)
+    if unmade is not None:
+        raise InputError.of(
+            "backbone", "must be a module with weights", f"{unmade} without values", "load them, or run it once"
+        )
     own: Mapping[str, Any] = getattr(whole, "pretrained_cfg", None) or {}
     sides = options.sides or tuple(own.get("input_size", ())[1:]) or (SIDE, SIDE)
     mean = options.mean or own.get("mean") or (0.0, 0.0, 0.0)

@@ -72,8 +72,8 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
     if wrong := sorted(info["mismatched_keys"]):
         key, held, wanted = wrong[0]
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        line = f"{key} is {tuple(held)} there and {tuple(wanted)} by its config.json{more}"
-        raise InputError(f"weights of {name} do not fit the network: {source}: {line}: take both from one model")
+        line = f"{key} is {tuple(held)} there and {tuple(wanted)} by the configuration{more}"
+        raise InputError(f"weights of {name} do not fit the network: {source}: {line}: both must be of one model")
     missing = sorted(info["missing_keys"])
     if optional and missing and all(key.startswith(f"{optional}.") for key in missing):
         setattr(network, optional, None)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from howfar.cli.config_file import Config, flag_of
+from howfar.cli.terminal import say
 from howfar.cli.verbosity import set_level, verbose
 from howfar.progress import begin, end
 
@@ -67,11 +68,15 @@ def with_common(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def call(**given: Any) -> Any:
         level = {key: given.pop(key) for key in added if key != "config"}
         given = {key: value for key, value in given.items() if key not in added}
+        if all(level.get(key) for key in ("quiet", "verbose")):
+            # One of them may be a default of howfar.toml, over which the typed one wins.
+            typed = {flag.removeprefix("--") for flag in _typed()} & set(level)
+            level |= {key: key in typed for key in level if len(typed) == 1}
         set_level(**level)
         Config.current.without([*_typed()])
         if verbose():
             for line in Config.current.told():
-                typer.echo(line, err=True)
+                say(line, err=True)
         begin(f"howfar {name}")
         try:
             return function(**given)

@@ -78,7 +78,11 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
     else:
         if every:
             console().print(result.caption(), style="bold", markup=False)
-            print_table(console(whole=True), *result.table())
+            header, rows = result.table()
+            beyond = ["–" if dataset.beyond is None else share(dataset.beyond) for dataset in result.datasets]
+            print_table(
+                console(whole=True), (*header, "beyond 95 %"), [(*row, one) for row, one in zip(rows, beyond, strict=True)]
+            )
         else:
             print_answer(result)
         print_remarks(console(), result.remarks())

@@ -14,6 +14,7 @@ TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
     "Performance": (
         *("task", "metric", "threshold", "tolerance", "tau", "flat", "iou", "min_score", "estimator", "until"),
         *("predictions", "flipped", "ensemble", "truth", "partial", "learnt", "corrupted", "only"),
+        *("columns", "classes", "ignore_index"),
     ),
     "How sure it is": ("seed", "bootstrap", "permutations", "level", "error_rate"),
     "Photographs and labels": ("group", "label_names", "with_images", "complete"),

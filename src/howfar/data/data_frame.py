@@ -112,8 +112,8 @@ def _is_number(column: Any) -> bool:
 
 def _is_plain(column: Any) -> bool:
     """Return whether the cells of a column are single values, which can be written as text."""
-    cells = (cell for cell in column.to_list() if not _is_empty(cell))
-    return isinstance(next(cells, ""), (str, Path, int, float, bool, np.generic)) or hasattr(next(cells, ""), "isoformat")
+    first = next((cell for cell in column.to_list() if not _is_empty(cell)), "")
+    return isinstance(first, (str, Path, int, float, bool, np.generic)) or hasattr(first, "isoformat")
 
 
 def _is_empty(cell: object) -> bool:

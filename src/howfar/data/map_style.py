@@ -204,13 +204,16 @@ def _whole(dataset: Any) -> tuple[Any, list[int]]:
     """Return the dataset that a choice was made of, and the numbers that were chosen."""
     try:
         numbers = list(range(len(dataset)))
-    except (TypeError, NotImplementedError) as error:
+    except (TypeError, ValueError, NotImplementedError) as error:
         raise InputError.of("dataset", "must have a length", type(dataset).__name__, "give its class __len__") from error
     for _ in range(_DEEPEST):
         inner, indices = getattr(dataset, "dataset", None), getattr(dataset, "indices", None)
         if inner is None or indices is None or not is_map_style(inner) or "Subset" not in type(dataset).__name__:
             break
         numbers = [int(indices[number]) for number in numbers]
+        outside = next((number for number in numbers if not -len(inner) <= number < len(inner)), None)
+        if outside is not None:
+            raise InputError.of("dataset", f"must choose among the {len(inner)} items of its dataset", outside)
         dataset = inner
     return dataset, numbers
 

@@ -65,6 +65,8 @@ def no_match(dataset: Dataset, what: str, source: str, paths: Iterable[str]) -> 
     first map fold/1.png: pass maps/fold'
     """
     paths = list(paths)
+    if not paths:
+        return f"no {what} of {source} matches an image of {dataset.name}: it holds none: name what the model's {what}s are in"
     line = (
         f"no {what} of {source} matches an image of {dataset.name}: their paths must be the same but for the ending; "
         f"the first image is {dataset.items[0].name}, the first {what} {paths[0]}"

@@ -24,8 +24,9 @@ LISTED: Final = 30  # datasets whose nearest other the alternative text names
 
 def _map_caption(matrix: Matrix) -> Caption:
     nearest = "; ".join(
-        f"{row['dataset']}: nearest {row['nearest']} {row['nearest_value']:.2f}"
-        for row in matrix.nearest().head(LISTED).to_dict("records")
+        f"{name}: nearest {values.idxmin()} {values.min():.2f}"
+        for name, row in list(matrix.square().iterrows())[:LISTED]
+        if len(values := row.drop(name).dropna())
     )
     return Caption(
         "Which datasets are alike",

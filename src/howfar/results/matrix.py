@@ -136,9 +136,10 @@ class Matrix(Result):
         return matrix
 
     def nearest(self) -> pd.DataFrame:
-        """Return one row a dataset: n, and the nearest and farthest other with their relative distances; None and nan if none.
+        """Return each dataset's nearest and farthest other by its own yardstick, a row each, with their relative distances.
 
-        The dataset is taken as the primary one, so that these are the numbers of `howfar.compare`.
+        The dataset is taken as the primary one, so that these are the numbers of `howfar.compare`; None and nan where it has
+        no yardstick, all its images being equal.
         """
         import numpy as np
         import pandas as pd
@@ -159,9 +160,9 @@ class Matrix(Result):
             (
                 str(row["dataset"]),
                 str(row["n"]),
-                str(row["nearest"] or "–"),
+                row["nearest"] if isinstance(row["nearest"], str) else "–",
                 _two(row["nearest_value"]),
-                str(row["farthest"] or "–"),
+                row["farthest"] if isinstance(row["farthest"], str) else "–",
                 _two(row["farthest_value"]),
             )
             for row in self.nearest().to_dict("records")
@@ -172,7 +173,8 @@ class Matrix(Result):
         """Say in one line what the table is about."""
         return (
             f"{len(self.datasets)} datasets, {len(self.pairs):,} pairs; {self.backbone.name} (q = {self.backbone.length:,}), "
-            f"{self.settings.projection} projection, seed {self.settings.seed}; relative 1: as far as the row's own images"
+            f"{self.settings.projection} projection, seed {self.settings.seed}; "
+            "relative 1: as far as the row's images lie apart"
         )
 
 

@@ -32,7 +32,7 @@ from howfar.studies.distance import features_of
 from howfar.studies.matrix_journal import PairJournal, turned
 from howfar.studies.matrix_pairs import in_one_space, in_own_spaces
 from howfar.studies.run_folder import write_run
-from howfar.studies.study_inputs import Execution, check_names, limited, parse_all, sources_of
+from howfar.studies.study_inputs import Execution, check_names, check_out, limited, parse_all, sources_of
 
 if TYPE_CHECKING:
     from howfar.protocols import Runner
@@ -84,6 +84,7 @@ def matrix(
     execution, loading, sources = Execution.of(given), picked(BackboneOptions, options), sources_of(read, datasets)
     # Absolute, since a cluster's tasks run in folders of their own.
     folder = ready_folder("out", given["out"])
+    check_out(folder, read)
     with within(given["memory"]):
         drawn = [limited(dataset, settings) for dataset in read]
         features, name = features_of(drawn, backbone, loading, settings, execution)

@@ -21,10 +21,12 @@ def test_they_choose_and_what_they_chose_is_learnt_from_and_not_scored(tmp_path:
     learnt: dict[str, set[str]] = {}
     train = StudyFolder.trained
 
-    def trained(self: StudyFolder, label: str, settings: Any, extra: Sequence[Example], start: Any = None) -> Checkpoint:
+    def trained(
+        self: StudyFolder, label: str, settings: Any, extra: Sequence[Example], start: Any = None, ahead: int = 0
+    ) -> Checkpoint:
         # Five trainings take half a minute; what is tested here is what they are given.
         if not extra:
-            return train(self, label, settings, extra, start)
+            return train(self, label, settings, extra, start, ahead)
         learnt[label.partition("/")[2]] = {example.name for example in extra}
         return Checkpoint.load(self.file("seed0/M"))
 

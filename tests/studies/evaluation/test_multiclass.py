@@ -160,5 +160,5 @@ def test_options_of_other_tasks_are_refused(site: Path, tmp_path: Path) -> None:
     assert "tolerance is of no use to multiclass" in line(site, tmp_path, tolerance=2)
     with pytest.raises(InputError, match="ignore_index is of no use to segmentation"):
         evaluate(site, tmp_path, ignore_index=255, progress=False)
-    with pytest.raises(InputError, match="ignore_index is refused"):
+    with pytest.raises(InputError, match="ignore_index must be at least 0, got -1"):
         run(site, tmp_path, ignore_index=-1)

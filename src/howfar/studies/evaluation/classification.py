@@ -39,7 +39,8 @@ def evaluate_classes(
     Raises `HowfarError` where the table cannot be read or matches no image, images cannot be scored, or a label has no
     probabilities in the table.
     """
-    table, dataset = read_classes(predictions, columns_of, names), labelled_by_folders(labelled(given))
+    given = labelled(given)
+    table, dataset = read_classes(predictions, columns_of, names), labelled_by_folders(given)
     labels = {item.name: named(item.label, names) for item in dataset.items if item.label is not None}
     classes = _classes(table, labels, dataset.name)
     index = {name: number for number, name in enumerate(classes)}
