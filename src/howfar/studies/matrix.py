@@ -72,7 +72,7 @@ def matrix(
     >>> rng = np.random.default_rng(0)
     >>> sets = {"a": rng.normal(size=(50, 8)), "b": rng.normal(size=(40, 8)), "c": rng.normal(3, 1, size=(30, 8))}
     >>> matrix(sets, progress=False).square().round(2).loc["a"].tolist()
-    [0.0, 0.02, 0.6]
+    [1.0, 1.0, 2.6]
     """
     given = checked(MatrixOptions, options)
     if given["projection"] == "primary":
