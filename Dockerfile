@@ -1,6 +1,6 @@
 # howfar on a CPU, from a wheel of this checkout:
 #   docker build -t howfar .
-#   docker run --rm --user "$(id -u)" -v "$PWD:/work" howfar compare roads site-a --out run
+#   docker run --rm --user "$(id -u)" -v "$PWD:/here" howfar compare roads site-a --out run
 FROM python:3.11-slim AS wheel
 RUN pip install --no-cache-dir build
 COPY pyproject.toml README.md LICENSE /source/
@@ -16,7 +16,7 @@ COPY --from=wheel /wheels /wheels
 RUN if [ -n "$TORCH_INDEX" ]; then pip install --no-cache-dir --index-url "$TORCH_INDEX" torch torchvision; fi \
  && pip install --no-cache-dir "$(ls /wheels/*.whl)$EXTRAS" && rm -r /wheels
 # Features and settings of whoever runs it, below the mounted folder.
-ENV HOWFAR_STORE=/work/.howfar HOME=/tmp
-WORKDIR /work
+ENV HOWFAR_STORE=/here/.howfar HOME=/tmp
+WORKDIR /here
 ENTRYPOINT ["howfar"]
 CMD ["--help"]

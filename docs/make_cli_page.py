@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from generated_page import leave
 
 from howfar.cli.main import app
 
@@ -67,14 +68,7 @@ def default_of(option: Any) -> str:
 
 
 def main() -> int:
-    text = page()
-    if "--check" in sys.argv[1:]:
-        if PAGE.read_text(encoding="utf-8") != text:
-            print(f"{PAGE} is not current: run python docs/make_cli_page.py", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return leave(__doc__, {PAGE: page})
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from generated_page import leave
 
 HERE = Path(__file__).parent
 PAGES = ("findings.md", "reproduce.md")
@@ -49,17 +50,8 @@ def page(name: str, found: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    check, found = parser.parse_args().check, record()
-    for name in PAGES:
-        text, file = page(name, found), HERE / name
-        if not check:
-            file.write_text(text, encoding="utf-8")
-        elif not file.is_file() or file.read_text(encoding="utf-8") != text:
-            print(f"{file} is not what the record says: run python docs/make_findings.py", file=sys.stderr)
-            return 1
-    return 0
+    found = record()
+    return leave(__doc__, {HERE / name: partial(page, name, found) for name in PAGES})
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from pathlib import Path
+
+from generated_page import leave
 
 from howfar.glossary import Term, explain, glossary
 
@@ -32,17 +33,13 @@ def entry(term: Term) -> str:
     return f'<a id="{anchor(term.name)}"></a>**{term.name}**{also}: {term.text}{formula} {more[0].upper()}{more[1:]}.'
 
 
+def page() -> str:
+    """Write all terms in the order of the alphabet."""
+    return HEAD + "\n\n".join(entry(term) for term in sorted(glossary(), key=lambda term: term.name.casefold())) + "\n"
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only compare with the page that is there")
-    text = HEAD + "\n\n".join(entry(term) for term in sorted(glossary(), key=lambda term: term.name.casefold())) + "\n"
-    if parser.parse_args().check:
-        if not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
-            print("docs/glossary.md is not current: run python docs/make_glossary.py", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return leave(__doc__, {PAGE: page})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from generated_page import leave
 
 HERE = Path(__file__).parent
 PAGE, TEMPLATE = HERE / "numerics.md", HERE / "numerics.md.j2"
@@ -53,16 +53,7 @@ def page(record: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only compare with the page that is there")
-    text = page(json.loads(RECORD.read_text(encoding="utf-8")))
-    if parser.parse_args().check:
-        if PAGE.read_text(encoding="utf-8") != text:
-            print("docs/numerics.md is not current: run python docs/make_numerics.py", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return leave(__doc__, {PAGE: lambda: page(json.loads(RECORD.read_text(encoding="utf-8")))})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any
 
 import jinja2
 import matplotlib
+from generated_page import checking, leave
 from matplotlib.figure import Figure
 
 from howfar.figures.style import COLOURS, INK, MUTED, blank, drawing
@@ -94,19 +94,12 @@ def picture(compared: list[Group]) -> Figure:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
     found = records()
-    text = page(found)
-    if parser.parse_args().check:
-        current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
-        if not current:
-            print(f"{PAGE} is not what the records say: run python docs/make_performance.py", file=sys.stderr)
-        return 0 if current else 1
-    PAGE.write_text(text, encoding="utf-8")
-    with drawing(), matplotlib.rc_context({"svg.hashsalt": "speed", "savefig.pad_inches": 0.05}):
-        picture(groups(found)).savefig(PICTURE, bbox_inches="tight", metadata={"Date": None})
-    return 0
+    code = leave(__doc__, {PAGE: lambda: page(found)})
+    if not checking():
+        with drawing(), matplotlib.rc_context({"svg.hashsalt": "speed", "savefig.pad_inches": 0.05}):
+            picture(groups(found)).savefig(PICTURE, bbox_inches="tight", metadata={"Date": None})
+    return code
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from generated_page import leave
 
 HERE = Path(__file__).parent
 PAGE, TEMPLATE = HERE / "reliability.md", HERE / "reliability.md.j2"
@@ -29,16 +29,7 @@ def page(found: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    text = page(record())
-    if parser.parse_args().check:
-        current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
-        if not current:
-            print(f"{PAGE} is not what the record says: run python docs/make_reliability.py", file=sys.stderr)
-        return 0 if current else 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return leave(__doc__, {PAGE: lambda: page(record())})
 
 
 if __name__ == "__main__":

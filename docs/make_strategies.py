@@ -6,12 +6,13 @@ nothing is written, and it fails where a file is not current.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from generated_page import leave
 
 HERE = Path(__file__).parent
 RECORD = HERE.parent / "benchmarks" / "results" / "bakeoff.json"
@@ -62,18 +63,14 @@ def page(text: str) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only compare with the files that are there")
-    check = parser.parse_args().check
-    for file in (EVIDENCE, PAGE):
-        # The page reads the first file, so it comes after it.
-        text = taken(json.loads(RECORD.read_text("utf-8"))) if file == EVIDENCE else page(PAGE.read_text("utf-8"))
-        if check and (not file.is_file() or file.read_text(encoding="utf-8") != text):
-            print(f"{file.relative_to(HERE.parent)} is not current: run python docs/make_strategies.py", file=sys.stderr)
-            return 1
-        if not check:
-            file.write_text(text, encoding="utf-8")
-    return 0
+    # The page reads the first file, so it comes after it.
+    return leave(
+        __doc__,
+        {
+            EVIDENCE: lambda: taken(json.loads(RECORD.read_text("utf-8"))),
+            PAGE: lambda: page(PAGE.read_text("utf-8")),
+        },
+    )
 
 
 if __name__ == "__main__":

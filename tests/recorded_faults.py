@@ -1,4 +1,4 @@
-"""Collect what tests of faults saw, so that docs/reliability.md is made by them: `python docs/make_reliability.py --run`."""
+"""Collect what tests of faults saw, so that docs/reliability.md is made by them: `python benchmarks/faults.py`."""
 
 from __future__ import annotations
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import datasets
 import numpy as np
 import pytest
 from PIL import Image
 
-from howfar.data import Dataset, content_hash, parse, read_bytes, read_mask
+from data.read_arguments import contents, dataset_of
+from howfar.data import parse, read_mask
 from howfar.errors import InputError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 10, 12, 3), dtype=np.uint8)
@@ -30,16 +30,6 @@ def files(tmp_path: Path) -> list[Path]:
 def of_files(files: list[Path]) -> datasets.Dataset:
     rows = {"image": [str(path) for path in files], "label": [0, 1, -1, 1], "day": [3, 4, 5, None]}
     return datasets.Dataset.from_dict(rows, features=FEATURES)
-
-
-def dataset_of(argument: Any, **names: str) -> Dataset:
-    dataset = parse(argument, **names)
-    assert isinstance(dataset, Dataset)
-    return dataset
-
-
-def contents(dataset: Dataset) -> list[str]:
-    return [content_hash(read_bytes(item.path)) for item in dataset.items]
 
 
 def test_images_classes_and_further_columns(files: list[Path]) -> None:
@@ -86,6 +76,7 @@ def test_what_is_no_dataset_of_images(files: list[Path]) -> None:
     made = of_files(files)
     several = datasets.DatasetDict(train=made, test=made)
     for argument, line in (
+        (datasets.DatasetDict(), "must be one split, got a DatasetDict without any: pass a dataset with images"),
         (several, r"must be one split, got a DatasetDict of train, test: pass dataset\['train'\]"),
         (made.to_iterable_dataset(), "must give its images by number, got 'IterableDataset': load it without streaming"),
         (made.remove_columns("image"), "has no column of images; its columns: label, day: cast_column"),

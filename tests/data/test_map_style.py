@@ -14,6 +14,7 @@ from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, StackDa
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from data.read_arguments import dataset_of
 from howfar.data import Dataset, decode, parse, read_bytes, read_mask
 from howfar.data.map_style import labelled
 from howfar.errors import ImageError, InputError
@@ -38,12 +39,6 @@ class Items:
         if isinstance(item, Exception):
             raise item
         return item
-
-
-def dataset_of(argument: Any) -> Dataset:
-    dataset = parse(argument)
-    assert isinstance(dataset, Dataset)
-    return dataset
 
 
 def pixels(dataset: Dataset) -> list[Any]:

@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from howfar.data import Dataset, content_hash, each_dataset, parse, read_bytes, read_mask
+from data.read_arguments import contents, dataset_of
+from howfar.data import Dataset, each_dataset, parse, read_bytes, read_mask
 from howfar.data.memory_images import MemoryPath
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.results import Features
@@ -29,16 +30,6 @@ def files(tmp_path: Path) -> list[Path]:
     for path, picture in zip(paths, PIXELS, strict=True):
         Image.fromarray(picture).save(path)
     return paths
-
-
-def dataset_of(argument: Any, **names: str) -> Dataset:
-    dataset = parse(argument, **names)
-    assert isinstance(dataset, Dataset)
-    return dataset
-
-
-def contents(dataset: Dataset) -> list[str]:
-    return [content_hash(read_bytes(item.path)) for item in dataset.items]
 
 
 def test_a_list_of_paths_is_the_folder_that_holds_them(files: list[Path]) -> None:
@@ -176,6 +167,7 @@ def test_arrays_of_two_axes_are_embeddings_as_ever() -> None:
         (pd.DataFrame({"image": [PIXELS[0], None]}), "row 2 has no image"),
         (pd.DataFrame({"image": ["", "a.png"]}), "the data frame: row 1 has no image"),
         (pd.DataFrame({"image": ["a.png", "a.png"]}), "the data frame: image a.png is in rows 1 and 2"),
+        (pd.DataFrame([["a.png", "b.png"]], columns=["image", "image"]), "the data frame has the column image twice"),
         (pd.DataFrame({"image": ["no.png"]}), "the data frame names no image that is there"),
         (pd.DataFrame({"embedding": [[1.0], [1.0, 2.0]]}), "column embedding must hold lists of numbers of one length"),
         (Image.fromarray(PIXELS[0]), "must hold several images, got 'Image': put it into a list"),

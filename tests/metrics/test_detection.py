@@ -173,6 +173,9 @@ def test_other_refusals() -> None:
         DETECTION.tally({"boxes": [[0, 0, 1, 1], [0, 0]], "scores": [1, 1], "labels": [0, 0]}, NONE)
     with pytest.raises(InputError, match=r"^min_score must be a number, got nan$"):
         Detection(min_score=float("nan"))
+    for least in (1.5, float("inf")):
+        with pytest.raises(InputError, match=r"^min_score must be at most 1, as scores are, got"):
+            Detection(min_score=least)
     with pytest.raises(InputError, match="at least one image, got none"):
         DETECTION.score([])
     for iou in (0.0, 1.5, float("nan")):

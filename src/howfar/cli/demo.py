@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from howfar.demo.crack_detector import Detector
     from howfar.results import Comparison, DatasetSummary, Evaluation, Relation
 
-SCALES = "relative 1: as far as images of {} lie apart; F 1: every crack is found, and nothing else"
+SCALES = (
+    "relative 1: as far as images of {} lie apart; F 1: every crack is found, and nothing else; F without labels: with a 90 % "
+    "interval, to be believed at most inside the gate, where some labelled set is like this one"
+)
 WIDE = ("beyond 95 %", "F by distance")
 """Columns that a narrow terminal does without."""
 VERDICTS = {"none": "not known"}
@@ -92,7 +95,7 @@ def _print_answers(comparison: Comparison, related: Relation) -> None:
     to, primary = console(), comparison.primary
     title = f"{len(comparison.datasets)} sets of synthetic pictures against {primary.name}, and a crack detector fitted to it"
     to.print(title, style="bold", markup=False)
-    header = ("dataset", "relative [95 % CI]", "beyond 95 %", "mean F", "F by distance", "F without labels", "believe it")
+    header = ("dataset", "relative [95 % CI]", "beyond 95 %", "mean F", "F by distance", "F without labels", "gate")
     print_table(to, header, [_row(dataset, related) for dataset in comparison.datasets], WIDE)
     to.print(SCALES.format(primary.name), markup=False)
     to.print(f"Distance: {lead(comparison)}", markup=False)
@@ -116,7 +119,7 @@ def _row(dataset: DatasetSummary, related: Relation) -> tuple[str, ...]:
         format_number(None if scored is None else scored.mean, 2),
         "–" if scored is None else VERDICTS.get(scored.verdict.kind, scored.verdict.kind),
         "–" if expected is None else format_interval(expected.predicted, expected.low, expected.high),
-        "–" if expected is None else "yes" if _inside(related, dataset.name) else "no",
+        "–" if expected is None else "inside" if _inside(related, dataset.name) else "OUTSIDE",
     )
 
 

@@ -55,6 +55,8 @@ def class_names(given: Classes) -> tuple[str, ...]:
     if isinstance(given, Path) or (isinstance(given, str) and given.lower().endswith(_FILES)):
         names = read_names(given)
     else:
+        if isinstance(given, str) and ("/" in given or Path(given).is_file()):
+            raise InputError.of("classes", f"must be names, or a file of them ({', '.join(_FILES)})", given)
         names = tuple(given.split(",")) if isinstance(given, str) and given.strip() else tuple(given)
     if not all(isinstance(name, str) for name in names):
         raise InputError.of("classes", "must be names, or a file of them", list(names), "write a,b,c")

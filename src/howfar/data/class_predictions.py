@@ -12,7 +12,7 @@ import pandas as pd
 
 from howfar.arrays import Float64Array
 from howfar.data.class_names import named
-from howfar.data.column_roles import check_columns
+from howfar.data.column_roles import check_columns, check_known
 from howfar.data.tabular_file import read_tabular
 from howfar.errors import InputError, MissingPathError
 from howfar.io.location import absolute
@@ -78,6 +78,7 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
 
 def _by_role(file: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """Call the columns that are given a role as they are called here; one that is called so already and has no role goes."""
+    check_known(columns, tuple(_CALLED), "a table of classes")
     check_columns(columns, list(table.columns), file)
     called = {columns[role]: name for role, name in _CALLED.items() if role in columns}
     kept = [name for name in table.columns if name in called or name not in called.values()]

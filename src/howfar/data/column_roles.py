@@ -18,7 +18,7 @@ ROLES: Final = ("image", "label", "score", *CORNERS, *SIDES)
 def column_roles(given: Roles) -> dict[str, str]:
     """Return the column of each role that is given one, as a mapping, ``ROLE=COLUMN`` texts, or one text with commas between.
 
-    Raises `InputError` for a role that there is none of, or that is given twice.
+    Raises `InputError` for a role that there is none of or that is given twice, two of one column, or both ways to end a box.
 
     Examples
     --------
@@ -38,8 +38,19 @@ def column_roles(given: Roles) -> dict[str, str]:
             raise InputError.of(
                 "columns", "must give each role one column", f"{role}={column}", "write ROLE=COLUMN,ROLE=COLUMN"
             )
+        if column in roles.values():
+            raise InputError.of("columns", "must give each role a column of its own", f"{role}={column}")
         roles[role] = column
+    if set(SIDES) & set(roles) and set(CORNERS[2:]) & set(roles):
+        raise InputError.of("columns", "must name x1 and y1, or width and height", ", ".join(roles), "leave out one pair")
     return roles
+
+
+def check_known(roles: Mapping[str, str], known: Sequence[str], what: str) -> None:
+    """Raise `InputError` where a role is given that what is read has no use for."""
+    idle = next((role for role in roles if role not in known), None)
+    if idle is not None:
+        raise InputError.of("columns", f"must be of {', '.join(known)} for {what}", f"{idle}={roles[idle]}", "leave it out")
 
 
 def check_columns(roles: Mapping[str, str], present: Sequence[str], file: Path) -> None:

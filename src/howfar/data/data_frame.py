@@ -50,6 +50,9 @@ def read_frame(frame: Any, name: str) -> Dataset | Features:
     >>> read_frame(pd.DataFrame({"image": [np.zeros((8, 8, 3), np.uint8)], "label": ["dry"]}), "roads").items[0].label
     'dry'
     """
+    called = list(map(str, frame.columns))
+    if doubled := next((column for column in called if called.count(column) > 1), None):
+        raise InputError(f"the data frame has the column {printable(doubled)} twice: drop or rename one")
     columns = {str(column): frame[column] for column in frame.columns}
     if EMBEDDING in columns:
         return _embeddings(columns, name)

@@ -24,6 +24,8 @@ STREAMED = (("datasets", "IterableDataset"),)
 def refuse_splits(datasets: Any) -> None:
     """Raise `InputError` for several splits where one dataset is wanted."""
     splits = list(datasets)
+    if not splits:
+        raise InputError(f"dataset must be one split, got a {type(datasets).__name__} without any: pass a dataset with images")
     raise InputError(
         f"dataset must be one split, got a {type(datasets).__name__} of {', '.join(splits)}: pass dataset[{splits[0]!r}]"
     )

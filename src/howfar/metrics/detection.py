@@ -76,6 +76,8 @@ class Detection:
             raise InputError.of("iou", "must lie in (0, 1]", self.iou)
         if np.isnan(self.min_score):
             raise InputError.of("min_score", "must be a number", self.min_score)
+        if self.min_score > 1.0:
+            raise InputError.of("min_score", "must be at most 1, as scores are", self.min_score)
 
     @property
     def name(self) -> str:

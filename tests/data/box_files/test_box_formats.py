@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ def flat(read: BoxFile, dataset: Any) -> dict[str, list[tuple[Any, ...]]]:
         columns = [boxes["labels"], [tuple(round(float(x), 6) for x in box) for box in boxes["boxes"]]]
         found[image] = list(zip(*columns, *([boxes["scores"]] if "scores" in boxes else []), strict=True))
     return found
+
+
+def refusal(read: Callable[..., BoxFile], name: str, text: str, folder: Path) -> str:
+    """The line that refuses a file of this text; one in a folder is read with that folder."""
+    file = written(folder / name, text)
+    with pytest.raises(InputError) as caught:
+        read(scene.pictures(folder), file.parent if "/" in name else file)
+    return str(caught.value)
 
 
 @pytest.mark.parametrize("form", scene.TRUTHS)
@@ -152,11 +161,7 @@ VOC = "<annotation><object><name>{}</name><bndbox>{}</bndbox></object></annotati
     ],
 )
 def test_what_is_no_file_of_true_boxes(name: str, text: str, words: str, tmp_path: Path) -> None:
-    dataset = scene.pictures(tmp_path)
-    file = written(tmp_path / name, text)
-    with pytest.raises(InputError) as caught:
-        read_true_boxes(dataset, file.parent if name.startswith("t/") else file)
-    assert words in str(caught.value)
+    assert words in refusal(read_true_boxes, name, text, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -172,11 +177,7 @@ def test_what_is_no_file_of_true_boxes(name: str, text: str, words: str, tmp_pat
     ],
 )
 def test_what_is_no_file_of_predicted_boxes(name: str, text: str, words: str, tmp_path: Path) -> None:
-    dataset = scene.pictures(tmp_path)
-    file = written(tmp_path / name, text)
-    with pytest.raises(InputError) as caught:
-        read_predicted_boxes(dataset, file.parent if name.startswith("p/") else file)
-    assert words in str(caught.value)
+    assert words in refusal(read_predicted_boxes, name, text, tmp_path)
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -190,6 +191,8 @@ def test_nothing_there(tmp_path: Path) -> None:
         ("image=a,image=b", "columns must give each role one column"),
         ("label", "columns must give each role one column"),
         ("lable=x", "columns must name a role, got 'lable': did you mean label?"),
+        ("x0=a,y0=a", "columns must give each role a column of its own, got 'y0=a'"),
+        ("x1=a,width=b", "columns must name x1 and y1, or width and height, got 'x1, width': leave out one pair"),
     ],
 )
 def test_roles_that_are_none(given: str, words: str) -> None:
@@ -202,3 +205,19 @@ def test_roles_of_columns_that_are_not_there(tmp_path: Path) -> None:
     dataset = scene.pictures(tmp_path)
     with pytest.raises(InputError, match=r"columns must be columns of .*, got 'label=klass': its columns are filename, pred"):
         read_predicted_boxes(dataset, scene.predicted_table(tmp_path), roles={"image": "filename", "label": "klass"})
+
+
+def test_width_and_height_that_are_named_go_before_columns_called_as_corners(tmp_path: Path) -> None:
+    dataset = scene.pictures(tmp_path)
+    file = written(tmp_path / "t.csv", "image,x0,y0,x1,y1,label\n1.jpg,10,5,20,8,car\n")
+    read = read_true_boxes(dataset, file, column_roles("width=x1,height=y1"))
+    assert read.boxes["1.jpg"]["boxes"] == [[10.0, 5.0, 30.0, 13.0]]
+    assert read_true_boxes(dataset, file).boxes["1.jpg"]["boxes"] == [[10.0, 5.0, 20.0, 8.0]]
+
+
+@pytest.mark.parametrize("given", ["names/road", "classes.py"])
+def test_a_path_is_no_name_of_a_class(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "classes.py").touch()
+    with pytest.raises(InputError, match=r"classes must be names, or a file of them \(.txt, "):
+        class_names(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,38 @@ def test_classes_that_never_meet_are_noted(tmp_path: Path) -> None:
     site = scene.pictures(tmp_path)
     found = evaluated(site, scene.yolo_predictions(tmp_path), "detection", truth=scene.voc(tmp_path))
     assert "no class is both predicted and true (predicted: 0, 1; true: car, road)" in " ".join(found.notes)
+
+
+def test_boxes_of_classes_without_a_name_are_noted(tmp_path: Path) -> None:
+    site, file = scene.pictures(tmp_path), scene.coco(tmp_path)
+    row = {"image_id": 10, "category_id": 99, "bbox": [0, 0, 9, 9], "score": 0.5}
+    results = scene.written(tmp_path / "results.json", json.dumps([row, {**row, "category_id": 2}]))
+    notes = " ".join(evaluated(site, results, "detection", truth=file).notes)
+    assert "1 class of the predicted boxes has no name (99): those with one are car, road" in notes
+    whole = scene.PREDICTIONS["coco_results"](tmp_path)
+    assert "no name" not in " ".join(evaluated(site, whole, "detection", truth=file).notes)
+
+
+def test_a_truth_without_boxes_is_told(tmp_path: Path) -> None:
+    site = scene.pictures(tmp_path)
+    predictions = scene.PREDICTIONS["coco_results"](tmp_path)
+    document = json.loads(scene.coco(tmp_path).read_text())
+    blank = scene.written(tmp_path / "blank.json", json.dumps({**document, "annotations": []}))
+    found = evaluated(site, predictions, "detection", truth=blank)
+    assert "no image has a true box: there is nothing to find, so that there are no scores" in found.notes
+    with pytest.raises(InputError, match="truth must hold the boxes of images"):
+        none = scene.written(tmp_path / "none.json", json.dumps({**document, "images": [], "annotations": []}))
+        evaluated(site, predictions, "detection", truth=none)
+    with pytest.raises(InputError, match=r"mapping.json cannot be read \(annotations is no list\)"):
+        mapping = scene.written(tmp_path / "mapping.json", json.dumps({**document, "annotations": {}}))
+        evaluated(site, predictions, "detection", truth=mapping)
+
+
+def test_columns_without_a_table_are_of_no_use(tmp_path: Path) -> None:
+    site, truth = scene.pictures(tmp_path), scene.coco(tmp_path)
+    predictions = scene.PREDICTIONS["coco_results"](tmp_path)
+    with pytest.raises(InputError, match="columns is of no use where no file of boxes is a table"):
+        evaluated(site, predictions, "detection", truth=truth, columns="image=name")
 
 
 def pets(folder: Path) -> Path:

@@ -85,6 +85,17 @@ def test_classes_by_name(roads: Path, tmp_path: Path) -> None:
     assert "average_confidence" not in bare.images
 
 
+def test_classes_that_never_meet_are_noted_and_roles_of_boxes_are_refused(roads: Path, tmp_path: Path) -> None:
+    rows = [f"images/{k}.png,Dry" for k in range(4)]
+    file = write(tmp_path / "p.csv", "image,predicted", *rows)
+    found = run(roads, file)
+    assert found.scores["accuracy"] == 0
+    assert "no class is both predicted and true (predicted: Dry; true: dry" in found.notes[-1]
+    assert "columns must be of image, label, score for a table of classes, got 'x0=predicted'" in line(
+        roads, file, columns="x0=predicted"
+    )
+
+
 def test_images_without_label_are_kept(roads: Path, tmp_path: Path) -> None:
     write(roads, "image,label", "images/0.png,dry", "images/1.png,", "images/2.png,wet", "images/3.png,ice")
     found = run(roads, probabilities(roads))

@@ -31,7 +31,8 @@ def read_box_table(file: Path, roles: Mapping[str, str], predicted: bool) -> Box
     given = roles if predicted else {role: column for role, column in roles.items() if column in present}
     check_columns(given, present, file)
     columns = {role: given.get(role, role) for role in ("image", "label", "score", *CORNERS, *SIDES)}
-    ends = SIDES if columns["x1"] not in present and columns["width"] in present else CORNERS[2:]
+    by_size = bool(set(SIDES) & set(given)) or (columns["x1"] not in present and columns["width"] in present)
+    ends = SIDES if by_size else CORNERS[2:]
     needed = ["image", *CORNERS[:2], *ends, *(["score"] if predicted else [])]
     missing = [columns[role] for role in needed if columns[role] not in present]
     if missing:

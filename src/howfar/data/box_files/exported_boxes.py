@@ -20,6 +20,8 @@ def of_coco(path: Path, document: Mapping[str, Any]) -> BoxFile:
     """
     try:
         annotations = document["annotations"]
+        if not isinstance(annotations, list):
+            raise ValueError("annotations is no list")
         check_ids(annotations, "annotations")
         single = [annotation for annotation in annotations if not annotation.get("iscrowd")]
         boxes = _boxes(read_coco({**document, "annotations": single}))

@@ -82,6 +82,10 @@ class Study:
         self._made_ahead(partial(_scored, parts), models)
         for seed, arm in models:
             self._score(seed, arm, parts)
+        return self._result()
+
+    def _result(self) -> Adaptation:
+        """Put the rows so far together, with what follows from them."""
         images = pd.concat(self.images, ignore_index=True)
         names = [hashed.dataset.name for hashed in self.secondaries]
         background = None if self.background is None else self.background.dataset.name

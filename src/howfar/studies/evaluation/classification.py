@@ -20,7 +20,7 @@ from howfar.errors import InputError
 from howfar.metrics.class_signals import class_signals
 from howfar.metrics.classification import CLASSIFICATION
 from howfar.results import Evaluation
-from howfar.studies.evaluation.listed_predictions import Listing, Tallied, evaluate_listing
+from howfar.studies.evaluation.listed_predictions import Listing, Tallied, evaluate_listing, no_common_class
 
 
 def evaluate_classes(
@@ -66,7 +66,11 @@ def evaluate_classes(
         unknown=0,
         columns=columns,
     )
-    return evaluate_listing(dataset, listing, partial, progress, tuple(folder_notes(given, dataset)))
+    notes = (
+        *folder_notes(given, dataset),
+        *no_common_class(set(table.predicted) - {""}, set(labels.values()), "none is right"),
+    )
+    return evaluate_listing(dataset, listing, partial, progress, notes)
 
 
 def _signals(confidence: Float64Array, probabilities: Float64Array | None) -> dict[str, Float64Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial as partial_of
 from pathlib import Path
@@ -19,12 +19,13 @@ from howfar.data.entry_matching import entries_of
 from howfar.data.folder_walk import printable
 from howfar.data.images import size
 from howfar.data.prediction_matching import examples
+from howfar.data.tabular_file import TABLES
 from howfar.errors import InputError
 from howfar.metrics.box_signals import box_consistency, box_signals, box_stability, mirrored
 from howfar.metrics.detection import Boxes, Detection
 from howfar.relation.label_free_columns import BOX_AGREEMENTS
 from howfar.results import Evaluation
-from howfar.studies.evaluation.listed_predictions import Listing, Tallied, evaluate_listing, unmatched
+from howfar.studies.evaluation.listed_predictions import Listing, Tallied, evaluate_listing, no_common_class, unmatched
 
 Disturbed: TypeAlias = Callable[[Tallied], Boxes | None]
 """From an image to its boxes where the picture was mirrored."""
@@ -49,11 +50,16 @@ def evaluate_boxes(
     Raises `HowfarError` where a file of boxes cannot be read or matches no image, images cannot be scored, or no image has true
     boxes.
     """
+    if roles and not any(Path(file).suffix.lower() in TABLES for file in (predictions, truth, flipped) if file is not None):
+        raise InputError.of("columns", "is of no use where no file of boxes is a table", dict(roles), "leave it out")
     true_file = BoxFile({}) if truth is None else read_true_boxes(dataset, truth, roles, names)
     given = read_predicted_boxes(dataset, predictions, None if truth is None else true_file, roles, names)
     predicted, true = given.boxes, true_file.boxes
     mirror = None if flipped is None else _mirror(dataset, flipped, true_file, roles, names)
-    said = [*true_file.notes, *given.notes, *_unknown_classes(predicted, true)]
+    if truth is not None and not true:
+        raise InputError.of("truth", "must hold the boxes of images, or say of some that they have none", str(truth))
+    said = [*true_file.notes, *given.notes, *no_common_class(_labels(predicted), _labels(true), "no box matches")]
+    said += [*_nameless(predicted, true, {*names, *true_file.names.values()}), *_nothing_true(truth, true)]
     sides = [side for side in (predicted, true, mirror) if side is not None]
     labels = sorted({label for side in sides for boxes in side.values() for label in boxes["labels"]})
     index = {label: number for number, label in enumerate(labels)}
@@ -82,12 +88,23 @@ def _mirror(
     return read_predicted_boxes(dataset, flipped, truth, roles, names, "boxes of the flipped images").boxes
 
 
-def _unknown_classes(predicted: BoxesOf, true: BoxesOf) -> Iterator[str]:
-    """Say where no class is both predicted and true, so that nothing can match."""
-    given, wanted = ({label for entry in side.values() for label in entry["labels"]} for side in (predicted, true))
-    if given and wanted and not given & wanted:
-        classes = f"predicted: {examples(sorted(given))}; true: {examples(sorted(wanted))}"
-        yield f"no class is both predicted and true ({classes}), so that no box matches: name them alike, or pass --classes"
+def _labels(boxes: BoxesOf) -> set[str]:
+    return {label for entry in boxes.values() for label in entry["labels"]}
+
+
+def _nameless(predicted: BoxesOf, true: BoxesOf, known: Collection[str]) -> Iterator[str]:
+    """Say where boxes have a class that is none of those that are known by name, where any are."""
+    for what, boxes in (("predicted", predicted), ("true", true)):
+        strange = sorted(_labels(boxes) - set(known)) if known else []
+        if strange:
+            count = "1 class of the {} boxes has" if len(strange) == 1 else f"{len(strange)} classes of the {{}} boxes have"
+            named = f"those with one are {examples(sorted(known), 8)}"
+            yield f"{count.format(what)} no name ({examples(strange)}): {named}"
+
+
+def _nothing_true(truth: str | Path | None, true: BoxesOf) -> Iterator[str]:
+    if truth is not None and not any(entry["boxes"] for entry in true.values()):
+        yield "no image has a true box: there is nothing to find, so that there are no scores"
 
 
 def _columns(tallied: Sequence[Tallied], metric: Detection, disturbed: Disturbed | None) -> dict[str, Any]:

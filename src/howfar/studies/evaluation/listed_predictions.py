@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial as bound
 from pathlib import Path
@@ -60,6 +60,13 @@ def unmatched(entries: Mapping[str, str], what: str, file: Path, names: Sequence
     if extra:
         plural, verb = ("", "matches") if len(extra) == 1 else ("s", "match")
         yield f"{len(extra)} {what}{plural} of {printable(file)} {verb} no image ({examples(extra)})"
+
+
+def no_common_class(predicted: Collection[str], true: Collection[str], so: str) -> Iterator[str]:
+    """Yield a note where no class is both predicted and true, so that nothing can be right."""
+    if predicted and true and not set(predicted) & set(true):
+        classes = f"predicted: {examples(sorted(predicted))}; true: {examples(sorted(true))}"
+        yield f"no class is both predicted and true ({classes}), so that {so}: name them alike, or pass --classes"
 
 
 def evaluate_listing(
