@@ -52,6 +52,12 @@ def test_boxes_of_classes_without_a_name_are_noted(tmp_path: Path) -> None:
     assert "no name" not in " ".join(evaluated(site, whole, "detection", truth=file).notes)
 
 
+def refused(site: Dataset, predictions: Path, truth: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        evaluated(site, predictions, "detection", truth=truth)
+    return str(caught.value)
+
+
 def test_a_truth_without_boxes_is_told(tmp_path: Path) -> None:
     site = scene.pictures(tmp_path)
     predictions = scene.PREDICTIONS["coco_results"](tmp_path)
@@ -59,12 +65,12 @@ def test_a_truth_without_boxes_is_told(tmp_path: Path) -> None:
     blank = scene.written(tmp_path / "blank.json", json.dumps({**document, "annotations": []}))
     found = evaluated(site, predictions, "detection", truth=blank)
     assert "no image has a true box: there is nothing to find, so that there are no scores" in found.notes
-    with pytest.raises(InputError, match="truth must hold the boxes of images"):
-        none = scene.written(tmp_path / "none.json", json.dumps({**document, "images": [], "annotations": []}))
-        evaluated(site, predictions, "detection", truth=none)
-    with pytest.raises(InputError, match=r"mapping.json cannot be read \(annotations is no list\)"):
-        mapping = scene.written(tmp_path / "mapping.json", json.dumps({**document, "annotations": {}}))
-        evaluated(site, predictions, "detection", truth=mapping)
+    none, mapping = (
+        scene.written(tmp_path / f"{name}.json", json.dumps({**document, **changes}))
+        for name, changes in (("none", {"images": [], "annotations": []}), ("mapping", {"annotations": {}}))
+    )
+    assert "none.json" in refused(site, predictions, none)
+    assert "mapping.json cannot be read (annotations is no list)" in refused(site, predictions, mapping)
 
 
 def test_columns_without_a_table_are_of_no_use(tmp_path: Path) -> None:

@@ -53,11 +53,11 @@ def evaluate_boxes(
     if roles and not any(Path(file).suffix.lower() in TABLES for file in (predictions, truth, flipped) if file is not None):
         raise InputError.of("columns", "is of no use where no file of boxes is a table", dict(roles), "leave it out")
     true_file = BoxFile({}) if truth is None else read_true_boxes(dataset, truth, roles, names)
+    if truth is not None and not true_file.boxes:
+        raise InputError.of("truth", "must hold the boxes of images, or say of some that they have none", str(truth))
     given = read_predicted_boxes(dataset, predictions, None if truth is None else true_file, roles, names)
     predicted, true = given.boxes, true_file.boxes
     mirror = None if flipped is None else _mirror(dataset, flipped, true_file, roles, names)
-    if truth is not None and not true:
-        raise InputError.of("truth", "must hold the boxes of images, or say of some that they have none", str(truth))
     said = [*true_file.notes, *given.notes, *no_common_class(_labels(predicted), _labels(true), "no box matches")]
     said += [*_nameless(predicted, true, {*names, *true_file.names.values()}), *_nothing_true(truth, true)]
     sides = [side for side in (predicted, true, mirror) if side is not None]
