@@ -33,6 +33,12 @@ def test_every_parameter_of_every_command_is_called_by_its_flag(name: str) -> No
         )
 
 
+def test_what_a_command_writes_is_named_alike_everywhere() -> None:
+    for name, command in COMMANDS.items():
+        written = [parameter.opts for parameter in command.params if "--out" in parameter.opts]
+        assert written in ([], [["--out", "-o"]]), name
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -213,6 +213,18 @@ def test_a_fit_that_is_no_such_document_is_refused(fits: dict[str, Calibrated]) 
         Expected.from_dict(made.to_dict(), broken)
 
 
+def test_where_the_best_judged_is_passed_over_for_boosted_it_says_why(fits: dict[str, Calibrated]) -> None:
+    fits = {**fits, "boosted": fits["i_dist"]}
+    two = [judgement(name, error, sets=2) for name, error in (("mean", 0.2), ("i_dist", 0.05), ("boosted", 0.1))]
+    line = of(fits, *two).lines()[1]
+    assert line.startswith("estimators  used: boosted (error of a dataset's mean 0.100); fixed beforehand, as fewer than three")
+    three = [judgement(row.estimator, row.mae_set) for row in two]
+    chosen = of(fits, *three, choice=choice(0.1, "boosted")).lines()[1]
+    assert chosen.endswith("; i_dist (error of a dataset's mean 0.050) is better by no more than chance may account for")
+    best = of(fits, *three[:1], judgement("boosted", 0.01), choice=choice(0.1, "boosted")).lines()[1]
+    assert best == "estimators  used: boosted (error of a dataset's mean 0.010)"
+
+
 def test_where_the_best_judged_is_passed_over_for_the_mean_it_says_why(fits: dict[str, Calibrated]) -> None:
     why = "; choosing the best judged, flip_agreement, missed a dataset's mean by 0.210 on sets that had no say in the choice"
     passed_over = judged(fits, choice=choice(0.21))

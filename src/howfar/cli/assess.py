@@ -33,7 +33,9 @@ def assess(
         Path | None,
         typer.Option(metavar="DIR", help="Read maps in DIR/NAME of each dataset, and DIR/NAME-flipped, DIR/NAME-tiled."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="RUN", help="Write this run folder; by default assess-PRIMARY.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="RUN", help="Write this run folder; by default assess-PRIMARY.")
+    ] = None,
     backbone: options.Backbone = DEFAULT_BACKBONE,
     mean: Annotated[Triple | None, typer.Option(help="Subtract this of each channel of 0-1, for an .onnx network.")] = None,
     std: Annotated[Triple | None, typer.Option(help="Divide each channel by this, for an .onnx network.")] = None,

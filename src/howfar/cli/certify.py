@@ -44,7 +44,8 @@ def certify(
         typer.Option(metavar="FILE", help="Take the sample of this certificate, of another model on the same images."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep sample and labels in this folder; by default certify-SITE.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Keep sample and labels in this folder; by default certify-SITE."),
     ] = None,
     json: options.Json = False,
     **chosen: Unpack[CertifyOptions],

@@ -30,7 +30,7 @@ VERDICTS = {"none": "not known"}
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the pictures and the run.")] = Path("howfar-demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures and the run.")] = Path("howfar-demo"),
     seed: Annotated[int, typer.Option(help="Seed of the pictures, the detector, the intervals and the p-values.")] = 0,
 ) -> None:
     """Make a pavement dataset and five unlike it, measure how far they are, and where a crack detector fails on them."""

@@ -42,7 +42,7 @@ def evaluate(
     tuned_on: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the best threshold of this evaluation (PRIMARY's).")
     ] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write this Parquet file.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write this Parquet file.")] = None,
     json: options.Json = False,
     **chosen: Unpack[EvaluateOptions],
 ) -> None:

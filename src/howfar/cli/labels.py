@@ -21,7 +21,7 @@ def labels(
     action: Annotated[Action, typer.Argument(metavar="ACTION", help="import: write a dataset of the labels in FILE.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE)],
     images: Annotated[str, typer.Option(metavar="DATASET", help=_IMAGES)],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Write the labels into this new or empty folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write the labels into this new or empty folder.")],
     json: options.Json = False,
     **chosen: Unpack[LabelImportOptions],
 ) -> None:

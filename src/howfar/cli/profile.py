@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
-from howfar.cli import options
+from howfar.cli import judgement_table, options
 from howfar.cli.terminal import SHOWN, console, print_json, print_paths, print_skipped, print_table
 from howfar.errors import InputError
 from howfar.keywords import ProfileOptions
-from howfar.numbers import format_number
 from howfar.options import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
     from howfar.pipeline.reference_profile import Profile
-    from howfar.results import Judgement
 
 
 ENDING = ".howfar"
@@ -63,14 +61,10 @@ def _show(reference: Profile, out: Path) -> None:
     for line in repr(reference).split("\n"):
         to.print(line, markup=False, soft_wrap=True)
     if reference.expected is not None and reference.expected.judgements:
-        header = ("estimator", "kind", "sets", "images", "MAE (image)", "MAE (set)", "coverage", "AUROC", "AURC")
-        print_table(to, header, [_cells(judgement) for judgement in reference.expected.judgements], ("AURC", "kind"))
+        expected = reference.expected
+        to.print()
+        to.print(judgement_table.title(expected.threshold), style="bold", markup=False)
+        print_table(to, judgement_table.HEADER, judgement_table.rows(expected.judgements, expected.ranked()[0]))
         to.print(OTHER_ERRORS, markup=False, soft_wrap=True)
     print_skipped(to, reference.skipped[:SHOWN], "")
     print_paths(to, {"profile": out})
-
-
-def _cells(judgement: Judgement) -> tuple[str, ...]:
-    names = (judgement.estimator, judgement.kind, str(judgement.sets), str(judgement.images))
-    numbers = (judgement.mae_image, judgement.mae_set, judgement.coverage, judgement.auroc, judgement.aurc)
-    return (*names, *(format_number(value, 3) for value in numbers))

@@ -16,7 +16,7 @@ from howfar.keywords import PromptOptions
 def prompts(
     datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help="Images with masks; as many datasets as you like.")],
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="DIR", help="Keep maps, tables, figures and report in this folder.")
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Keep maps, tables, figures and report in this folder.")
     ],
     kind: Annotated[
         list[str] | None,

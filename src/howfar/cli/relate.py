@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
-from howfar.cli import options
+from howfar.cli import judgement_table, options
 from howfar.cli.terminal import print_json, print_paths, print_remarks, print_result, print_slices, print_table
 from howfar.keywords import RelateOptions
 from howfar.numbers import format_number
@@ -45,10 +45,9 @@ def show(relation: Relation, page: Path | None) -> None:
     if relation.pooled_verdict is not None:
         to.print(f"all sets: {relation.pooled_verdict.text}", style="bold", markup=False)
     if relation.judgements:
-        called = "F" if relation.settings.threshold is not None else "performance"
         to.print()
-        to.print(f"Estimators, each dataset left out in turn ({called} without labels)", style="bold", markup=False)
-        print_table(to, *_judgements(relation))
+        to.print(judgement_table.title(relation.settings.threshold), style="bold", markup=False)
+        print_table(to, judgement_table.HEADER, judgement_table.rows(relation.judgements, relation.estimator))
     _show_estimates(to, relation)
     print_slices(to, performance_table(relation.slices), too_small(relation.slices))
     print_remarks(to, [*filter(None, _findings(relation)), *relation.remarks()])
@@ -68,24 +67,6 @@ def _findings(relation: Relation) -> list[str]:
 def _gate(relation: Relation, dataset: str) -> str:
     gate = relation.gate(dataset)
     return "–" if gate is None or gate.inside is None else ("inside" if gate.inside else "OUTSIDE")
-
-
-def _judgements(relation: Relation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    header = ("estimator", "kind", "sets", "error, set", "error, image", "coverage", "AUROC", "AURC")
-    rows: list[tuple[str, ...]] = [
-        (
-            f"{judged.estimator} *" if judged.estimator == relation.estimator else judged.estimator,
-            judged.kind,
-            str(judged.sets),
-            format_number(judged.mae_set, 3),
-            format_number(judged.mae_image, 3),
-            "–" if judged.coverage is None else f"{100 * judged.coverage:.0f} %",
-            format_number(judged.auroc, 3),
-            format_number(judged.aurc, 3),
-        )
-        for judged in relation.judgements
-    ]
-    return header, rows
 
 
 def _show_estimates(to: Console, relation: Relation) -> None:

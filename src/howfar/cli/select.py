@@ -48,7 +48,9 @@ def select(
     picked: Annotated[
         bool, typer.Option("--picked", help="Hand over the images that were picked with `howfar explore`, in place of -k.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write this folder; by default RUN/select-NAME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write this folder; by default RUN/select-NAME.")
+    ] = None,
     json: options.Json = False,
     **chosen: Unpack[SelectOptions],
 ) -> None:

@@ -13,7 +13,7 @@ from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import Calibrated
 from howfar.relation.gate import GateRange
 from howfar.relation.label_free_columns import Columns, rows, take
-from howfar.relation.model_selection import MEAN, in_order
+from howfar.relation.model_selection import MEAN, PREFERRED, fixed_beforehand, in_order
 from howfar.results import Choice, Judgement
 from howfar.results.json_values import plain
 
@@ -166,8 +166,15 @@ class Expected:
         return name if judgement is None else f"{name} (error of a dataset's mean {judgement.mae_set:.3f})"
 
     def _passed_over(self, used: str) -> str:
-        """Say why the mean is used though another estimator is judged better; "" where that is not so."""
-        mean = self._judgement(MEAN)
+        """Say why the mean, or "boosted", is used though another estimator is judged better; "" where that is not so."""
+        mean, preferred = self._judgement(MEAN), self._judgement(PREFERRED)
+        if used == PREFERRED and preferred is not None:
+            best = min(self.judgements, key=lambda judged: judged.mae_set)
+            if best.mae_set == preferred.mae_set:
+                return ""
+            if fixed_beforehand(self.judgements):
+                return "; fixed beforehand, as fewer than three labelled datasets cannot tell estimators apart"
+            return f"; {self._with_error(best.estimator)} is better by no more than chance may account for"
         if self.choice is None or mean is None or self.choice.winner == MEAN or used != MEAN:
             return ""
         if self.choice.mae_set < mean.mae_set:

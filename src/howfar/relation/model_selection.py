@@ -107,11 +107,23 @@ def worth_using(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> s
     mean = next((row for row in judgements if row.estimator == MEAN), None)
     if mean is None:
         return None
-    choice = next((choice for choice in choices if choice.among == EVERY), None)
-    fixed = next((row for row in judgements if row.estimator == PREFERRED and row.sets == mean.sets), None)
-    if mean.sets < _ENOUGH and fixed is not None and fixed.mae_set < mean.mae_set:
+    if fixed_beforehand(judgements):
         return PREFERRED
+    choice = next((choice for choice in choices if choice.among == EVERY), None)
     return choice.winner if choice is not None and choice.mae_set < mean.mae_set else MEAN
+
+
+def fixed_beforehand(judgements: Sequence[Judgement]) -> bool:
+    """Tell whether "boosted" is used for want of datasets to choose by: two cannot tell estimators apart.
+
+    Examples
+    --------
+    >>> fixed_beforehand([])
+    False
+    """
+    mean = next((row for row in judgements if row.estimator == MEAN), None)
+    fixed = next((row for row in judgements if row.estimator == PREFERRED), None)
+    return mean is not None and fixed is not None and fixed.sets == mean.sets < _ENOUGH and fixed.mae_set < mean.mae_set
 
 
 def in_order(judgements: Sequence[Judgement], choices: Sequence[Choice]) -> list[str]:

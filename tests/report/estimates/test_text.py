@@ -134,6 +134,16 @@ def test_which_estimator_is_in_use_and_why(related: Relation) -> None:
     assert words.in_use(mixed).endswith("Where a dataset lacks what it reads, “mean” stands in.")
 
 
+def test_two_datasets_are_too_few_to_leave_the_estimator_that_was_fixed_beforehand(related: Relation) -> None:
+    boosted = replace(KNN, estimator="boosted", mae_set=MEAN.mae_set / 2)
+    few = [replace(row, sets=2) for row in (MEAN, boosted, BEST)]
+    text = words.in_use(replace(of(related, *few, estimator="boosted"), estimates=_by(related, "boosted")))
+    assert "fixed beforehand: fewer than three datasets" in text
+    assert "“flip_agreement” may be luck" in text
+    enough = replace(of(related, MEAN, boosted, BEST, estimator="boosted"), estimates=_by(related, "boosted"))
+    assert "fixed beforehand" not in words.in_use(enough)
+
+
 def test_a_choice_that_is_worth_no_more_than_the_mean_is_not_made(related: Relation) -> None:
     blind = choices_of((MEAN, KNN, replace(BEST, mae_image=0.21)))
     relation = replace(of(related, MEAN, KNN, BEST, estimator="mean"), estimates=_by(related, "mean"), choices=blind)

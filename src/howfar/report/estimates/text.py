@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from howfar.numbers import share
+from howfar.relation.model_selection import PREFERRED, fixed_beforehand
 from howfar.report.text import listing, plural
 from howfar.results import Choice, Judgement, Relation
 
@@ -162,6 +163,11 @@ def in_use(relation: Relation) -> str:
     if estimator == MEAN != first.estimator and mean is not None and choice is not None and choice.mae_set >= mean.mae_set:
         return f"The estimates are the mean: choosing the best did no better on datasets that had no say in it.{instead}"
     if estimator != first.estimator:
+        if estimator == PREFERRED and fixed_beforehand(relation.judgements):
+            return (
+                f"The estimates are by “{estimator}”, which was fixed beforehand: fewer than three datasets cannot tell "
+                f"estimators apart, and the smaller error of “{first.estimator}” may be luck.{instead}"
+            )
         if choice is not None and estimator == choice.winner:
             return (
                 f"The estimates are by “{estimator}”, which “{first.estimator}” beats by no more than chance may account "
