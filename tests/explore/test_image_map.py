@@ -15,12 +15,12 @@ import howfar
 from explore_names import SITES
 from explore_pages import served
 from howfar.cli.main import run as command
-from howfar.errors import InputError, MissingExtraError
+from howfar.errors import InputError, MissingExtraError, StoreError
 from howfar.explore.points import points_of
 from howfar.results import Comparison
 from howfar.results.image_map import ImageMap
 from howfar.studies import image_map
-from howfar.studies.image_map import keep_map, umap_of
+from howfar.studies.image_map import check_map, keep_map, umap_of
 
 QUICK: dict[str, Any] = {"bootstrap": 0, "permutations": 0, "rivals": False, "progress": False}
 
@@ -98,6 +98,21 @@ def test_it_is_kept_and_the_pages_remember_what_they_open_with(fake: type[Record
     assert not (run / "map.parquet").exists()
 
 
+def test_a_damaged_map_is_made_anew_where_one_is_asked_for(fake: type[Recorded], run: Path) -> None:
+    again = ["report", str(run), "--map", "umap", "--store", str(run / "store")]
+    assert command(again) == 0
+    document = run / ImageMap.DOCUMENT
+    whole = document.read_bytes()
+    document.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StoreError, match=r"the map of its images is damaged .*: run report --map umap again"):
+        ImageMap.of(Comparison.load(run))
+    assert command(again) == 0
+    assert ImageMap.of(Comparison.load(run)) is not None
+    document.write_bytes(whole[:9])
+    assert command(["report", str(run), "--map", "pca"]) == 0
+    assert ImageMap.of(Comparison.load(run)) is None
+
+
 def test_a_page_says_what_its_map_is_and_switches(run: Path, browser: Any) -> None:
     comparison = Comparison.load(run)
     names = [("", name, image) for name, image in zip(comparison.images["dataset"], comparison.images["image"], strict=True)]
@@ -117,6 +132,8 @@ def test_a_page_says_what_its_map_is_and_switches(run: Path, browser: Any) -> No
 def test_what_cannot_be_mapped_is_a_line(fake: type[Recorded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"map is kept in a run folder, and there is none, got 'umap'"):
         compared(map="umap")
+    with pytest.raises(InputError, match=r"map must be pca or umap, got 'tsne'"):
+        check_map("tsne", tmp_path)  # type: ignore[arg-type]  # what a notebook may say
     run = compared(out=tmp_path / "run")
     with pytest.raises(InputError, match=r"map needs datasets that can be read again, got 'primary, near, far'"):
         keep_map(run, "umap")

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import howfar
-from howfar.errors import MissingPathError, StoreError
+from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.io.lock import locked
 from howfar.io.staging import staging
 from howfar.report.certificate import write_certificate_report
@@ -151,3 +151,9 @@ def test_a_reader_waits_for_a_writer_that_moves_its_files_in(run: Comparison, tm
                 reading.result(0.2)
             (tmp_path / "result.json").write_bytes(whole)
         assert reading.result(30).run_id == run.run_id
+
+
+def test_what_is_no_path_is_refused() -> None:
+    for read in (howfar.load, Comparison.load):
+        with pytest.raises(InputError, match=r"a path must be a text or a pathlib\.Path, got None"):
+            read(None)  # type: ignore[arg-type]

@@ -121,6 +121,8 @@ def file_system(url: str, argument: str = "dataset") -> tuple[Any, str]:
 def absolute(path: str | Path) -> Path:
     """Return the path from the root, with ``~`` filled in where it stands for a known home; links stay links.
 
+    Raises `InputError` where it is neither a text nor a path.
+
     Examples
     --------
     >>> absolute("roads").is_absolute()
@@ -130,6 +132,8 @@ def absolute(path: str | Path) -> Path:
         return Path(path).expanduser().absolute()
     except RuntimeError:  # no such user: then it may be a file whose name begins with ~
         return Path(path).absolute()
+    except TypeError:
+        raise InputError.of("a path", "must be a text or a pathlib.Path", path) from None
 
 
 def is_url(location: object) -> bool:

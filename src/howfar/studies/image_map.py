@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ import pandas as pd
 from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import load_backbone
 from howfar.data import parse
-from howfar.errors import InputError, MissingExtraError
+from howfar.errors import InputError, MissingExtraError, StoreError
 from howfar.options import Maps, Stored
 from howfar.pipeline.pairs import KEPT, projector_of, quietly
 from howfar.results import Comparison, Features, Settings
@@ -33,10 +33,13 @@ _Named = tuple[str, tuple[str, ...]]
 def check_map(chosen: Maps | None, folder: Path | None) -> None:
     """See that a map can be kept and made, before anything is computed.
 
-    Raises `InputError` where a run is to have no folder, and `MissingExtraError` where umap-learn is absent.
+    Raises `InputError` where there is no such map or a run is to have no folder, and `MissingExtraError` where umap-learn is
+    absent.
     """
     if chosen is None:
         return
+    if chosen not in get_args(Maps):
+        raise InputError.of("map", f"must be {' or '.join(get_args(Maps))}", chosen)
     if folder is None:
         raise InputError.of("map", "is kept in a run folder, and there is none", chosen, "name one (out)")
     if chosen == "umap":
@@ -72,7 +75,11 @@ def keep_map(
     folder = comparison.folder
     if chosen is None or folder is None:
         return
-    known = ImageMap.of(comparison)
+    try:
+        known = ImageMap.of(comparison)
+    except StoreError:  # damaged: it is made anew, as the line about it says
+        ImageMap.discard(folder)
+        known = None
     if known is not None and known.first != chosen:
         replace(known, first=chosen).made_from(comparison).save(folder)
     elif known is None and chosen == "umap":
