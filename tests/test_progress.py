@@ -38,7 +38,18 @@ def test_where_it_is_seen(
     assert list(bar(range(3), progress=progress, desc="counting")) == [0, 1, 2]
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert ("counting: 100%" in captured.err) is seen
+    assert ("counting: " in captured.err) is seen
+
+
+@pytest.mark.parametrize(("longest", "stays"), [(60.0, False), (0.0, True)])
+def test_a_short_bar_does_not_stay_at_a_terminal(
+    longest: float, stays: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    monkeypatch.setattr(progress, "BRIEF", longest)
+    assert list(bar(range(3), desc="counting")) == [0, 1, 2]
+    assert capsys.readouterr().err.rstrip(" ").endswith("\n") is stays
 
 
 def test_what_is_said_is_said_in_a_log_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

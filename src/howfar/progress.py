@@ -8,12 +8,15 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any, Final
 
 from howfar.printable import printable
 
 SELDOM: Final = 30.0
 """Seconds between two lines in a file or a pipe."""
+BRIEF: Final = 5.0
+"""Seconds that a bar has to take to stay at a terminal after its end."""
 _TURN: Final = 0.1
 _MARKS: Final = "|/-\\"
 _LOCK: Final = threading.RLock()
@@ -45,15 +48,13 @@ def bar(
 
     In a file or a pipe shorter loops print nothing, unless `always` asks for their beginning and end. `iterable` is None where
     `update` is called. No bar is shown where `progress` is False, or where `patient` is set and the loop takes less than a
-    second. `options` are tqdm's: total, desc, unit, leave …
+    second; one of less than five seconds does not stay at a terminal. `options` are tqdm's: total, desc, unit, leave …
 
     Examples
     --------
     >>> list(bar([1, 2], progress=False))
     [1, 2]
     """
-    from tqdm.auto import tqdm
-
     # A notebook's stderr is no terminal, but it shows bars.
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
     delay, often = (1.0 if patient else 0.0, 0.1) if watched else (0.0 if always else SELDOM, SELDOM)
@@ -65,7 +66,31 @@ def bar(
     options.setdefault("leave", not (patient and watched))
     with _LOCK:
         _Spinner.wipe()
-        return tqdm(iterable, disable=not progress or _Silence.wanted, dynamic_ncols=True, **pace, **options)
+        kind = _vanishing() if watched else _tqdm()
+        return kind(iterable, disable=not progress or _Silence.wanted, dynamic_ncols=True, **pace, **options)
+
+
+def _tqdm() -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm
+
+
+@cache
+def _vanishing() -> Any:
+    """Make the kind of bar that does not stay where it was short: ten of them would push the answer off the screen."""
+
+    class Bar(_tqdm()):  # type: ignore[misc]  # which class it is tqdm decides
+        def __init__(self, *given: Any, **options: Any) -> None:
+            self.begun = time.monotonic()
+            super().__init__(*given, **options)
+
+        def close(self) -> None:
+            if not self.disable and time.monotonic() - self.begun < BRIEF:
+                self.leave = False
+            super().close()
+
+    return Bar
 
 
 class _Spinner:
