@@ -144,3 +144,16 @@ def test_a_progress_bar_prints_no_escape(capfd: pytest.CaptureFixture[str]) -> N
     printed = capfd.readouterr().err
     assert r"a\x1b[31m\n" in printed
     assert harmless(printed)
+
+
+def test_a_table_that_is_too_wide_drops_what_it_can_do_without_one_column_after_another(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    header, row = ("set", "aaaaaaaa", "bbbbbbbb", "cccccccc"), ("roads", "1", "2", "3")
+    for width, dropped in ((35, ()), (34, header[2:3]), (25, header[2:3]), (24, header[2:])):
+        to = console()
+        to.width = width
+        print_table(to, header, [row], ("bbbbbbbb", "cccccccc"))
+        first, _, *said = capsys.readouterr().out.splitlines()
+        assert first.split() == [name for name in header if name not in dropped]
+        assert " ".join(" ".join(said).split()) == (f"left out for want of width: {', '.join(dropped)}" if dropped else "")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from howfar.results import Judgement
 
 HEADER = ("estimator", "kind", "sets", "error, set", "error, image", "coverage", "AUROC", "AURC")
+OPTIONAL = ("kind", "AURC")
 
 
 def title(threshold: float | None) -> str:

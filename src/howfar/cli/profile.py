@@ -64,7 +64,12 @@ def _show(reference: Profile, out: Path) -> None:
         expected = reference.expected
         to.print()
         to.print(judgement_table.title(expected.threshold), style="bold", markup=False)
-        print_table(to, judgement_table.HEADER, judgement_table.rows(expected.judgements, expected.ranked()[0]))
+        print_table(
+            to,
+            judgement_table.HEADER,
+            judgement_table.rows(expected.judgements, expected.ranked()[0]),
+            judgement_table.OPTIONAL,
+        )
         to.print(OTHER_ERRORS, markup=False, soft_wrap=True)
     print_skipped(to, reference.skipped[:SHOWN], "")
     print_paths(to, {"profile": out})

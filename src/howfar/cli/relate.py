@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from howfar.results import Relation
 
 
+IN_SENTENCES = ("slope [95 % CI]", "Spearman [95 % CI]")
+"""Columns that a narrow terminal can do without, as the sentences below the table say the same."""
+
+
 @options.command(RelateOptions)
 def relate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `howfar compare --out` wrote.")],
@@ -39,7 +43,7 @@ def show(relation: Relation, page: Path | None) -> None:
     """Print a relation's verdicts, estimators, estimates, slices and failure lists, and where the report lies."""
     from howfar.results.slices import performance_table, too_small
 
-    to = print_result(relation)
+    to = print_result(relation, IN_SENTENCES)
     for dataset in relation.datasets:
         to.print(f"{dataset.name}: {dataset.verdict.text}", markup=False)
     if relation.pooled_verdict is not None:
@@ -47,7 +51,9 @@ def show(relation: Relation, page: Path | None) -> None:
     if relation.judgements:
         to.print()
         to.print(judgement_table.title(relation.settings.threshold), style="bold", markup=False)
-        print_table(to, judgement_table.HEADER, judgement_table.rows(relation.judgements, relation.estimator))
+        print_table(
+            to, judgement_table.HEADER, judgement_table.rows(relation.judgements, relation.estimator), judgement_table.OPTIONAL
+        )
     _show_estimates(to, relation)
     print_slices(to, performance_table(relation.slices), too_small(relation.slices))
     print_remarks(to, [*filter(None, _findings(relation)), *relation.remarks()])
@@ -93,4 +99,4 @@ def _show_estimates(to: Console, relation: Relation) -> None:
     if rows:
         to.print()
         to.print("Mean performance expected without a set's labels", style="bold", markup=False)
-        print_table(to, header, rows)
+        print_table(to, header, rows, ("of them wrong", "estimator"))

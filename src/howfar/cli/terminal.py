@@ -45,7 +45,7 @@ def say(line: str, err: bool = False) -> None:
 
 
 def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> None:
-    """Print a table, its first column to the left; where it is too wide, without the optional columns, and say so.
+    """Print a table, its first column to the left; where it is too wide, without optional columns, the first first, and say so.
 
     Examples
     --------
@@ -56,16 +56,21 @@ def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]
     from rich.table import Table
 
     rows = [[printable(cell) for cell in row] for row in rows]
-    fits = sum(max(len(row[i]) for row in (header, *rows)) + 2 for i in range(len(header))) <= to.width
-    columns = [i for i, name in enumerate(header) if fits or name not in optional]
+    widths = {name: max(len(row[i]) for row in (header, *rows)) + 2 for i, name in enumerate(header)}
+    dropped: list[str] = []
+    for name in optional:
+        if sum(widths.values()) - 2 > to.width:
+            dropped.append(name)
+            del widths[name]
+    columns = [i for i, name in enumerate(header) if name not in dropped]
     table = Table(header_style="bold", box=None, pad_edge=False)
     for i in columns:
         table.add_column(header[i], justify="right" if i else "left", overflow="fold")
     for row in rows:
         table.add_row(*(row[i] for i in columns))
     to.print(table, markup=False)
-    if not fits and optional:
-        to.print(f"left out for want of width: {', '.join(optional)}", markup=False)
+    if dropped:
+        to.print(f"left out for want of width: {', '.join(dropped)}", markup=False)
 
 
 def print_result(result: Shown, optional: Sequence[str] = ()) -> Console:
