@@ -35,13 +35,14 @@ def summary(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def parts(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Part the rows by ground and architecture, with all architectures of a ground where there are several."""
+    """Part the rows by ground and architecture, and where there are several put together what was measured with more than one."""
     found = {}
     for ground, there in rows.groupby("ground"):
         for model, own in there.groupby("model"):
             found[f"{model} on {ground}"] = own
-        if there["model"].nunique() > 1:
-            found[f"all on {ground}"] = there
+        several = there[there.groupby(CONDITION)["model"].transform("nunique") > 1]
+        if len(several):
+            found[f"all on {ground}"] = several
     return found
 
 
