@@ -126,12 +126,25 @@ def test_which_estimator_is_in_use_and_why(related: Relation) -> None:
 
     assert words.in_use(only("flip_agreement")) == "The estimates are by “flip_agreement”."
     assert words.in_use(only("knn")) == "The estimates are by “knn”, not by the best, “flip_agreement”."
+    asked = replace(only("knn"), settings=replace(related.settings, estimator="knn"))
+    assert words.in_use(asked) == "The estimates are by “knn”, as was asked for, not by the best, “flip_agreement”."
     unjudged = replace(related, judgements=(), estimator="mean", estimates=_by(related, "mean"))
     assert words.in_use(unjudged) == "The estimates are by “mean”, which nothing here could test."
     assert words.in_use(replace(related, estimates=())) == ""
     first, *rest = _by(related, "flip_agreement")
     mixed = replace(of(related, MEAN, BEST), estimates=(replace(first, estimator="mean"), *rest))
     assert words.in_use(mixed).endswith("Where a dataset lacks what it reads, “mean” stands in.")
+
+
+def test_two_labelled_datasets_are_too_few_to_choose_by(related: Relation) -> None:
+    mean, best = judged("mean", "baseline", 0.2, 0.1, 2), judged("atc", "confidence", 0.1, 0.05, 2)
+    boosted = judged("boosted", "combined", 0.15, 0.07, 2)
+    relation = replace(of(related, mean, best, boosted, estimator="boosted"), estimates=_by(related, "boosted"))
+    relation = replace(relation, choices=choices_of((best,)))
+    assert words.in_use(relation) == (
+        "The estimates are by “boosted”, fixed beforehand and better than the mean, and not by the best, “atc”: 2 labelled "
+        "datasets are too few to choose by."
+    )
 
 
 def test_a_choice_that_is_worth_no_more_than_the_mean_is_not_made(related: Relation) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from howfar.numbers import share
+from howfar.relation.model_selection import PREFERRED, worth_using
 from howfar.report.text import listing, plural
 from howfar.results import Choice, Judgement, Relation
 
@@ -167,7 +168,14 @@ def in_use(relation: Relation) -> str:
                 f"The estimates are by “{estimator}”, which “{first.estimator}” beats by no more than chance may account "
                 f"for.{instead}"
             )
-        return f"The estimates are by “{estimator}”, not by the best, “{first.estimator}”.{instead}"
+        if mean is not None and estimator == PREFERRED and estimator == worth_using(relation.judgements, relation.choices):
+            few = plural(mean.sets, "1 labelled dataset is", f"{mean.sets} labelled datasets are")
+            return (
+                f"The estimates are by “{estimator}”, fixed beforehand and better than the mean, and not by the best, "
+                f"“{first.estimator}”: {few} too few to choose by.{instead}"
+            )
+        asked = ", as was asked for" if relation.settings.estimator == estimator else ""
+        return f"The estimates are by “{estimator}”{asked}, not by the best, “{first.estimator}”.{instead}"
     return f"The estimates are by “{estimator}”.{instead}"
 
 
