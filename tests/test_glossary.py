@@ -37,6 +37,8 @@ def test_a_text_is_sentences_and_short() -> None:
         ("P", "primary dataset"),
         ("p", "p-value"),
         ("95 % ci", "interval"),
+        *((word, word) for word in ("slope", "Spearman", "coverage", "AUROC", "AURC")),
+        ("error, set", "error of an estimator"),
     ],
 )
 def test_a_word_is_found_by_any_spelling(word: str, name: str) -> None:

@@ -64,6 +64,7 @@ FOLDED: Final = ("--backbone-option",)
 _POSITIVE: Final = {"gt": 0}
 _COUNT: Final = {"ge": 1}
 _NATURAL: Final = {"ge": 0}
+_DRAWS: Final = {"ge": 0, "le": 1_000_000}
 _SHARE: Final = {"gt": 0, "lt": 1}
 _SOME: Final = {"min_length": 1}
 _FINITE: Final = {"allow_inf_nan": False}
@@ -90,8 +91,8 @@ NO_PRIMARY: Final = But(
 Scales = Literal["none", "layers"]
 Scale = Annotated[Scales, Option("none", "Divide each layer of a feature by its spread (layers), or do not.")]
 Seed = Annotated[int, Option(0, "Draw all that is random with this seed.", _NATURAL)]
-Bootstrap = Annotated[int, Option(1000, "Draw this many resamples for the intervals; 0 leaves them out.", _NATURAL)]
-Permutations = Annotated[int, Option(999, "Draw this many relabellings for the p-values; 0 leaves them out.", _NATURAL)]
+Bootstrap = Annotated[int, Option(1000, "Draw this many resamples for the intervals; 0 leaves them out.", _DRAWS)]
+Permutations = Annotated[int, Option(999, "Draw this many relabellings for the p-values; 0 leaves them out.", _DRAWS)]
 Neighbours = Annotated[int, Option(5, "Average the nearest-neighbour distance over this many images (k).", _COUNT)]
 Limit = Annotated[_Count, Option(None, "Draw at most this many images of each dataset, with the seed.", _COUNT)]
 Rivals = Annotated[bool, Option(True, "Measure Fréchet, KID, MMD and sliced Wasserstein distances too, slow for large sets.")]
@@ -326,7 +327,7 @@ BatchWorkers = Annotated[
 ]
 TrainingRunner = Annotated[Runner, But({"help": "Train models here, one by one, or on a cluster (ray), --workers at once."})]
 GainBootstrap = Annotated[
-    Bootstrap, But({"default": 2000, "rule": {"ge": 2}, "help": "Draw this many resamples for intervals."})
+    Bootstrap, But({"default": 2000, "rule": {**_DRAWS, "ge": 2}, "help": "Draw this many resamples for intervals."})
 ]
 FeatureMemory = Annotated[
     Memory, But({"help": "Keep a frozen encoder's features in what the images leave of this size: 512MB, 1.5GiB, or bytes."})
@@ -352,12 +353,14 @@ PoolShare = Annotated[
 ]  # fmt: skip
 BackgroundShots = Annotated[Sequence[int], Option((), "Add this many background images to the models with the most shots.")]
 Beginnings = Literal["anew", "tuned"]
-Start = Annotated[Beginnings, Option("anew", "Go on from the baseline's weights (tuned), or train anew.", flags=("--tuned",))]
+Start = Annotated[
+    Beginnings, Option("anew", "Go on from the baseline's weights; without it every model is trained anew.", flags=("--tuned",))
+]
 Way = Annotated[
     str,
     Option(
         "retrain",
-        "Learn from labelled images in this way: retrain, finetune, norm-tune, scale, selftrain, or several: finetune+norm.",
+        "Learn from labelled images by retrain, finetune, norm-tune, scale or selftrain, or by several in turn: finetune+norm.",
         free=True,
     ),
 ]

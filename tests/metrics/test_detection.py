@@ -143,7 +143,7 @@ GOOD: dict[str, Any] = {"boxes": [[0, 0, 1, 1]], "scores": [0.5], "labels": [0]}
     [
         (
             {"boxes": [[5, 5, 2, 9]]},
-            r"\['boxes'\] must be finite, with x1 ≥ x0 and y1 ≥ y0, got \[5.0, 5.0, 2.0, 9.0\]: convert x",
+            r"\['boxes'\] must be finite, with x1 ≥ x0 and y1 ≥ y0, got \[5.0, 5.0, 2.0, 9.0\]: give left",
         ),
         ({"boxes": [[0, 0, 1, float("nan")]]}, r"^prediction\['boxes'\] must be finite"),
         ({"boxes": [[0, 0, 1]]}, r"must be \(k, 4\) numbers: x0, y0, x1, y1, got 'int64 of shape \(1, 3\)'"),

@@ -42,6 +42,15 @@ def test_image_files_that_follow_each_other_are_one_group(site: Path) -> None:
     assert [group.dataset is None for group in groups] == [True, False, True]
 
 
+def test_images_of_a_folder_are_named_as_the_folder_was_given(site: Path) -> None:
+    relative = [("site", "site/images/1.png"), ("site", "site/images/2.jpg")]
+    assert names(arrivals(["site", Path("site/images")])) == [relative, relative]
+    assert names(arrivals("new=site")) == [[("new", image) for _, image in relative]]
+    absolute = [[("site", str(site / "images/1.png")), ("site", str(site / "images/2.jpg"))]]
+    assert names(arrivals(str(site))) == names(arrivals(f"site={site}")) == absolute
+    assert [one.path for one in arrivals("site")[0].items] == [site / "images/1.png", site / "images/2.jpg"]
+
+
 def test_one_argument_is_as_good_as_a_list_of_one(site: Path) -> None:
     for argument in ("site/images/1.png", Path("site/images/1.png"), ["site/images/1.png"], ("site/images/1.png",)):
         assert names(arrivals(argument)) == [[("site", str(Path("site/images/1.png")))]]

@@ -103,6 +103,24 @@ def test_the_page_and_the_figures_of_an_earlier_run_go_with_it(run: Comparison, 
     assert [file.name for file in (tmp_path / "figures").iterdir()] == ["mine.png"]
 
 
+def test_a_page_of_somebody_else_is_neither_removed_nor_replaced(run: Comparison, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("<!doctype html><title>my own</title>")
+    rows = np.random.default_rng(0).normal(size=(20, 4))
+    with pytest.raises(
+        InputError, match=r"out must not hold a report.html that howfar did not write, got .*: name another folder"
+    ):
+        howfar.compare(rows, {"site": rows + 1}, out=tmp_path, bootstrap=0, permutations=0, progress=False)
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    with pytest.raises(InputError, match=r"must not hold a report.html"):
+        write_report(run.save(tmp_path))
+    assert page.read_text().endswith("my own</title>")
+    page.write_text("")
+    write_report(tmp_path)
+    howfar.relate(tmp_path, performances(run), bootstrap=0)
+    assert 'id="performance"' in page.read_text(encoding="utf-8")
+
+
 def test_a_run_whose_writing_was_cut_off_says_so(run: Comparison, tmp_path: Path) -> None:
     run.save(tmp_path)
     with pytest.raises(KeyboardInterrupt), staging(tmp_path) as beside:  # noqa: PT012  # the folder is left by a kill

@@ -225,7 +225,7 @@ def _boxes(side: Mapping[str, ArrayLike], name: str) -> tuple[Float64Array, IntA
     boxes = boxes.astype(np.float64)
     wrong = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
     if wrong.any():
-        remedy = "convert x, y, width, height to corners"
+        remedy = "give left, top, right and bottom edges, not x, y, width and height; in COCO's form no width may be negative"
         raise InputError.of(key, "must be finite, with x1 ≥ x0 and y1 ≥ y0", boxes[wrong][0].tolist(), remedy)
     labels = _row(side, "labels", name, len(boxes))
     if labels.size and labels.dtype.kind not in "iu":

@@ -14,7 +14,7 @@ from howfar.data.folder_walk import printable
 from howfar.data.image_sequences import ImageArgument, is_image_path, is_picture
 from howfar.data.memory_images import place_of
 from howfar.errors import InputError
-from howfar.io.location import as_location
+from howfar.io.location import as_location, is_url
 from howfar.results import Features, Skipped
 
 NewImages: TypeAlias = "ImageArgument | DatasetsArgument"
@@ -33,7 +33,7 @@ class Arrival:
     dataset
         Name of the dataset that the image counts to.
     image
-        The image's name in its result: its path.
+        The image's name in its result: its path, relative to the current folder where it was given so.
     path
         The file, or the text of its URL.
     """
@@ -98,21 +98,35 @@ def _groups(several: Sequence[Any]) -> Iterator[Group]:
         elif kind == PICTURES:
             yield _group(parse(list(members), unnamed=NEW))
         else:
-            yield from (_group(parse(argument, unnamed=NEW)) for argument in members)
+            yield from (_group(parse(argument, unnamed=NEW), _is_relative(argument)) for argument in members)
 
 
 def _kind(argument: Any) -> str:
     return FILES if is_image_path(argument) else PICTURES if is_picture(argument) else ""
 
 
-def _group(parsed: Dataset | Features) -> Group:
+def _is_relative(argument: Any) -> bool:
+    """Tell whether a dataset was given by a path relative to the current folder, alone or as NAME=PATH."""
+    if not isinstance(argument, (str, Path)) or is_url(argument):
+        return False
+    path = str(argument).partition("=")[2] or str(argument)
+    return not is_url(path) and not path.startswith("~") and not Path(path).is_absolute()
+
+
+def _group(parsed: Dataset | Features, relative: bool = False) -> Group:
     if isinstance(parsed, Features):
         return Group((), parsed.skipped, features=parsed)
     items = tuple(
         # A picture in memory has no path that anybody could look for.
-        Arrival(parsed.name, printable(place_of(item)), item.path)
+        Arrival(parsed.name, printable(_from_here(place_of(item)) if relative else place_of(item)), item.path)
         for item in parsed.items
     )
     # Scoring reads no masks, so their faults do not matter.
     skipped = tuple(fault for fault in parsed.skipped if not fault.reason.startswith("mask: "))
     return Group(items, skipped, dataset=parsed)
+
+
+def _from_here(place: str) -> str:
+    """Write a path relative to the current folder where it lies below that."""
+    path = Path(place)
+    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else place

@@ -17,7 +17,7 @@ from howfar.io.lock import locked
 from howfar.numbers import format_number
 from howfar.printable import printable_lines
 from howfar.report.figures import Figures, check_unchanged
-from howfar.results.run_files import PAGE
+from howfar.results.run_files import PAGE, check_page
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -41,6 +41,7 @@ def write_page(template: str | Path, content: Mapping[str, Any], folder: str | P
     text = text.replace(TERMS, fill("terms.html.j2", {"terms": terms_in(_visible(text))}), 1)
     with locked(root):
         check_unchanged(root, figures.runs)
+        check_page(root)
         replace_text(root / PAGE, text)
     return root / PAGE
 

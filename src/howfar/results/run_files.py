@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from howfar.errors import one_line
+from howfar.errors import InputError, one_line
 from howfar.io.atomic import naming
+from howfar.io.location import ready_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +22,8 @@ MARK: Final = "howfar run"
 PAGE: Final = "report.html"
 PICTURES: Final = "figures"
 _MARKED: Final = re.compile(rb"howfar run(?:\0| |\" content=\")([0-9a-f]{16}(?: [0-9a-f]{16})*)")
+_WRITER: Final = b'<meta name="generator" content="howfar'
+"""Stands at the beginning of each page that howfar wrote, of every version."""
 _HEAD: Final = 65_536
 """Bytes at the beginning of a picture or page in which its mark stands."""
 
@@ -79,10 +82,43 @@ def runs_of_picture(file: Path) -> tuple[str, ...]:
 def stale_pictures(root: Path, runs: Iterable[str]) -> list[Path]:
     """List the page and the figures in a run folder that show another run than those of the given ids.
 
-    A page of an earlier version, which has no id, is among them; a picture without one may be anybody's.
+    A page of an earlier version, which has no id, is among them; a picture without one may be anybody's, as is a page that
+    howfar did not write.
     """
-    shown = {file: runs_of_picture(file) for file in (root / PAGE, *sorted((root / PICTURES).glob("*.*"))) if file.is_file()}
+    pages = [] if _is_foreign(root / PAGE) else [root / PAGE]
+    shown = {file: runs_of_picture(file) for file in (*pages, *sorted((root / PICTURES).glob("*.*"))) if file.is_file()}
     return [file for file, ids in shown.items() if not set(ids) <= set(runs) or (not ids and file.name == PAGE)]
+
+
+def page_folder(argument: str, folder: str | Path | None) -> Path | None:
+    """Make the folder that a result and its page are to go to, before anything is computed, and return its absolute path.
+
+    Raises `InputError` as `howfar.io.location.ready_folder`, and where a page in it is not howfar's.
+
+    Examples
+    --------
+    >>> page_folder("out", None)
+    """
+    root = ready_folder(argument, folder)
+    if root is not None:
+        check_page(root, argument)
+    return root
+
+
+def check_page(root: Path, argument: str = "out") -> None:
+    """Raise `InputError` where a folder holds a ``report.html`` that howfar did not write, which its own would replace."""
+    if _is_foreign(root / PAGE):
+        rule = f"must not hold a {PAGE} that howfar did not write"
+        raise InputError.of(argument, rule, str(root), "name another folder, or move that page")
+
+
+def _is_foreign(page: Path) -> bool:
+    """Tell whether a page is there that is not howfar's; an empty one, as a full disk leaves it, is nobody's."""
+    if not page.is_file():
+        return False
+    with page.open("rb") as opened:
+        head = opened.read(_HEAD)
+    return bool(head.strip()) and _WRITER not in head
 
 
 def make_latest(document: Path) -> None:

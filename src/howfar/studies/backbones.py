@@ -15,13 +15,13 @@ import pandas as pd
 from howfar.backbones import BackboneArgument, as_backbone, as_loaded, load_backbone, takes
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.errors import InputError
-from howfar.io.location import ready_folder
 from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import within
 from howfar.pipeline import forget_pairs
 from howfar.relation.spearman import correlation, rank_sums, spearman
 from howfar.results import Comparison, Features, Settings
 from howfar.results.backbones import SETS, BackboneComparison
+from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.significance import resample_weights
 from howfar.studies.copies import Looked, hashing, without_leaks
@@ -82,7 +82,7 @@ def compare_backbones(
     given = checked(CompareOptions, options)
     settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
     execution = Execution.of(given)
-    folder = ready_folder("out", given["out"])
+    folder = page_folder("out", given["out"])
     if given["map"] is not None:
         rule = "must be left out where there are several backbones"
         raise InputError.of("map", rule, given["map"], "run howfar report OUT/BACKBONE --map umap afterwards")

@@ -14,7 +14,6 @@ from howfar.backbones import BackboneArgument, as_loaded, load_backbone
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.distances.dataset import self_distance
 from howfar.errors import InputError
-from howfar.io.location import ready_folder
 from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import beside, within
 from howfar.options import DEFAULT_BACKBONE
@@ -33,6 +32,7 @@ from howfar.results import (
     Provenance,
     Settings,
 )
+from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.significance import holm
 from howfar.studies.comparison_caveats import CONFORMAL, notes
@@ -98,7 +98,7 @@ def compare(
     given = checked(CompareOptions, options)
     settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
     execution = Execution.of(given)
-    folder, loading = ready_folder("out", given["out"]), picked(BackboneOptions, options)
+    folder, loading = page_folder("out", given["out"]), picked(BackboneOptions, options)
     check_map(given["map"], folder)
     with within(given["memory"]):
         doing("reading the datasets")

@@ -17,7 +17,6 @@ from howfar.backbones import BackboneArgument, as_loaded
 from howfar.data import Dataset, DatasetsArgument
 from howfar.errors import InputError
 from howfar.io.checkpoint import digest, part_key
-from howfar.io.location import ready_folder
 from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
@@ -26,6 +25,7 @@ from howfar.progress import bar
 from howfar.projection.cached import CachedRows
 from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.matrix import Matrix, MatrixDataset
+from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.studies.comparison_caveats import matrix_notes
 from howfar.studies.distance import features_of
@@ -83,7 +83,7 @@ def matrix(
     read = _read(datasets)
     execution, loading, sources = Execution.of(given), picked(BackboneOptions, options), sources_of(read, datasets)
     # Absolute, since a cluster's tasks run in folders of their own.
-    folder = ready_folder("out", given["out"])
+    folder = page_folder("out", given["out"])
     check_out(folder, read)
     with within(given["memory"]):
         drawn = [limited(dataset, settings) for dataset in read]

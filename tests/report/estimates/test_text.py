@@ -126,6 +126,8 @@ def test_which_estimator_is_in_use_and_why(related: Relation) -> None:
 
     assert words.in_use(only("flip_agreement")) == "The estimates are by “flip_agreement”."
     assert words.in_use(only("knn")) == "The estimates are by “knn”, not by the best, “flip_agreement”."
+    asked = replace(only("knn"), settings=replace(related.settings, estimator="knn"))
+    assert words.in_use(asked) == "The estimates are by “knn”, as was asked for, not by the best, “flip_agreement”."
     unjudged = replace(related, judgements=(), estimator="mean", estimates=_by(related, "mean"))
     assert words.in_use(unjudged) == "The estimates are by “mean”, which nothing here could test."
     assert words.in_use(replace(related, estimates=())) == ""

@@ -281,3 +281,19 @@ def test_signals_of_boxes_and_of_their_mirrored_pictures(roads: Path, tmp_path: 
     assert "box_stability" not in run(roads, p, "detection").images
     wrong = boxes(tmp_path / "w.json", *({"image": f"{k}.png", "boxes": [[0, 0, 4, 4]]} for k in range(4)))
     assert line(roads, p, "detection", flipped=wrong).startswith(f"the entry 0.png of {wrong}: prediction must be a mapping")
+
+
+def test_a_fault_of_a_true_box_is_not_blamed_on_the_prediction(roads: Path, tmp_path: Path) -> None:
+    names = [f"images/{k}.png" for k in range(4)]
+    good = [{"image": name, "boxes": [[1, 1, 5, 5]], "labels": ["hole"]} for name in names]
+    bad = [{**good[0], "boxes": [[5, 5, 1, 1]]}, *good[1:]]
+    scored, reversed_scores = ([{**box, "scores": [p]} for box in good] for p in (0.5, 7.0))
+    files = {name: tmp_path / f"{name}.json" for name in ("truth", "bad", "predicted", "wrong")}
+    for file, value in zip(files.values(), (good, bad, scored, reversed_scores), strict=True):
+        file.write_text(json.dumps(value))
+    said = line(roads, files["predicted"], "detection", truth=files["bad"])
+    assert f"the first is images/0.png: the truth of images/0.png in {files['bad']}: truth['boxes'] must be finite" in said
+    assert str(files["predicted"]) not in said
+    assert "in COCO's form no width may be negative" in said
+    said = line(roads, files["wrong"], "detection", truth=files["bad"])
+    assert f"the row images/0.png of {files['wrong']}: prediction['scores'] must lie between 0 and 1" in said

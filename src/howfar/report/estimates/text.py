@@ -173,7 +173,8 @@ def in_use(relation: Relation) -> str:
                 f"The estimates are by “{estimator}”, which “{first.estimator}” beats by no more than chance may account "
                 f"for.{instead}"
             )
-        return f"The estimates are by “{estimator}”, not by the best, “{first.estimator}”.{instead}"
+        asked = ", as was asked for" if relation.settings.estimator == estimator else ""
+        return f"The estimates are by “{estimator}”{asked}, not by the best, “{first.estimator}”.{instead}"
     return f"The estimates are by “{estimator}”.{instead}"
 
 

@@ -14,6 +14,7 @@ from howfar.io.checkpoint import remove_abandoned
 from howfar.keywords import AdaptOptions, TrainingOptions
 from howfar.pipeline import check_reach
 from howfar.results.adaptation import Adaptation
+from howfar.results.run_files import page_folder
 from howfar.runners import make_runner
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, picked, with_options
@@ -72,6 +73,7 @@ def adapt(
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
     runner = make_runner(given["runner"], given["workers"])
+    page_folder("out", out)
     p = HashedDataset.of(parse_images(primary, "primary"), group)
     study_folder = StudyFolder(
         folder=Path(out).expanduser().absolute(),

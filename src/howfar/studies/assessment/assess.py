@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 from howfar.backbones import BackboneArgument
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.errors import InputError
-from howfar.io.location import ready_folder
 from howfar.keywords import AssessOptions
 from howfar.options import DEFAULT_BACKBONE
 from howfar.progress import bar
 from howfar.relation.model_selection import MEAN
 from howfar.results import Comparison, Provenance, Relation
 from howfar.results.assessment import Assessment, SiteAnswer
+from howfar.results.run_files import page_folder
 from howfar.settings import checked, command_words, with_options
 from howfar.studies.assessment.answers import Answers, basis_of
 from howfar.studies.assessment.blank_sites import blank_sites
@@ -114,7 +114,7 @@ def assess(
     given = checked(AssessOptions, options)
     read = _images(read_datasets(primary, sites))
     check_folders(read)
-    folder = ready_folder("out", out)
+    folder = page_folder("out", out)
     assert folder is not None  # for the type checker: a folder is always given
     prepared = preparation(folder, model, predictions, reading, given)
     asked = [drawn(dataset, given["limit"], given["seed"]) for dataset in read[1:]]

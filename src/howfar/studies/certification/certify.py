@@ -13,12 +13,12 @@ from howfar import registry
 from howfar.data import Dataset, DatasetArgument
 from howfar.data.folder_walk import EXTENSIONS
 from howfar.errors import InputError, StoreError
-from howfar.io.location import ready_folder
 from howfar.keywords import CertifyOptions
 from howfar.metrics.pixel_tolerance import as_tolerance
 from howfar.pipeline.reference_profile import Profile
 from howfar.results import Evaluation, Provenance
 from howfar.results.certificate import Certificate
+from howfar.results.run_files import page_folder
 from howfar.settings import checked, with_options
 from howfar.studies.certification.begin import MAPS, ORDER, Asked, Begun, begin, go_on, made_by, tolerance_of
 from howfar.studies.certification.estimates import SHORT, Question, look, marked, parse_until, sample_of
@@ -120,7 +120,7 @@ def certify(
         return certify_values(site, k, labels, beside, given)
     _check_paths({"predictions": predictions, "labels": labels, "profile": profile, "out": out}, (str, Path))
     _check_paths({"sample": sample}, (str, Path, Certificate))
-    folder = ready_folder("out", out)
+    folder = page_folder("out", out)
     earlier = _earlier(folder)
     over = sample if sample is None or isinstance(sample, Certificate) else Certificate.load(sample)
     before = earlier or over

@@ -78,6 +78,7 @@ def evaluate_boxes(
         truth_word="entry among the true boxes",
         unknown={"boxes": [], "labels": []},
         columns=partial_of(_columns, metric=metric, disturbed=disturbed),
+        truth_file=None if truth is None else Path(truth),
     )
     return evaluate_listing(dataset, listing, partial, progress, (*said, *beside, *places))
 

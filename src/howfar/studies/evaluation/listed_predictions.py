@@ -38,7 +38,8 @@ class Tallied:
 class Listing:
     """Hold a file's predictions of images, and the truths of those images.
 
-    `predictions` are by entry name, None where the entry is empty; `truths` by image name. `truth_word` names a truth in
+    `predictions` are by entry name, None where the entry is empty; `truths` by image name. `truth_file` is the file or folder
+    that the truths were read from, None where it was no file of their own. `truth_word` names a truth in
     sentences about images without one ("label"); `unknown` stands in for a truth, so that a prediction is checked and used
     without one; `columns` makes further columns of the table of images.
     """
@@ -51,6 +52,7 @@ class Listing:
     truth_word: str
     unknown: Any
     columns: Callable[[Sequence[Tallied]], dict[str, Any]]
+    truth_file: Path | None = None
 
 
 def unmatched(entries: Mapping[str, str], what: str, file: Path, names: Sequence[str]) -> Iterator[str]:
@@ -125,8 +127,20 @@ def _tally(item: Item, listing: Listing, entries: Mapping[str, str]) -> Tallied 
     except ImageError as error:
         return Fault(item.name, printable(item.path), f"the image {printable(item.path)}: {error}")
     except InputError as error:
-        return Fault(item.name, printable(item.path), f"the row {entry} of {printable(listing.file)}: {error}")
+        return Fault(item.name, printable(item.path), f"{_blamed(item, listing, entry)}: {error}")
     return Tallied(item, content, entry, tally, item.name in listing.truths)
+
+
+def _blamed(item: Item, listing: Listing, entry: str) -> str:
+    """Name what holds the fault: the truth, where the prediction can be tallied without it."""
+    try:
+        if listing.predictions[entry] is not None:
+            listing.metric.tally(listing.predictions[entry], listing.unknown)
+            where = "" if listing.truth_file is None else f" in {printable(listing.truth_file)}"
+            return f"the truth of {item.name}{where}"
+    except InputError:
+        pass  # the prediction's own, or of both: it is mended first
+    return f"the row {entry} of {printable(listing.file)}"
 
 
 def _frame(name: str, listing: Listing, tallied: Sequence[Tallied], performance: Any) -> pd.DataFrame:

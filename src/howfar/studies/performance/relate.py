@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from howfar.data.groups import pattern_of
 from howfar.errors import InputError
-from howfar.io.location import ready_folder
 from howfar.keywords import RelateOptions, RelateSettings
 from howfar.progress import doing
 from howfar.relation.distance_performance_points import Points
@@ -23,6 +22,7 @@ from howfar.relation.strata import parts
 from howfar.relation.trend import pooled_trend, trend
 from howfar.relation.trend_verdict import verdict
 from howfar.results import Comparison, DatasetRelation, Evaluation, Part, Provenance, Relation, RelationSettings, Trend, Verdict
+from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.caveats import relation_notes
 from howfar.studies.performance.estimates import Home, expect
@@ -88,7 +88,7 @@ def relate(
     by = columns_of(given["by"])
     check_sliceable(by, comparison.images)
     if not isinstance(run, Comparison):
-        ready_folder("run", run)
+        page_folder("run", run)
     evaluations = read_performances(performance)
     own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
     matched = match(comparison.images, others)

@@ -25,6 +25,7 @@ from howfar.keywords import PromptOptions, PromptSettings
 from howfar.progress import bar
 from howfar.results import Provenance, Skipped
 from howfar.results.prompting import RANDOM_WEIGHTS, Prompting
+from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.prompts.prompters import (
@@ -96,6 +97,7 @@ def prompts(
     ('text: a crack',)
     """
     root = Path(out).expanduser().absolute()
+    page_folder("out", root)
     result = prompted(datasets, kinds, root, reference, options)
     write_run(result, root)
     return result

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from howfar.errors import HowfarError, InputError, one_line
-from howfar.io.location import absolute, is_url, ready_folder
+from howfar.io.location import absolute, is_url
 from howfar.io.lock import alone
 from howfar.keywords import StudyFileOptions
 from howfar.memory import within
 from howfar.progress import bar
 from howfar.results.records import Provenance
 from howfar.results.result import Result
+from howfar.results.run_files import page_folder
 from howfar.results.study_run import StudyDataset, StudyRecord, StudyRun
 from howfar.settings import checked, with_options
 from howfar.studies.run_folder import draw
@@ -80,7 +81,7 @@ def study(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyRun:
 
 def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
     """Run what is missing of a checked study file, while no other run works in its folder; raises as `study`."""
-    ready_folder("out", plan.root)
+    page_folder("out", plan.root)
     with within(given["memory"]), _locked(plan.root):
         return _run(plan, given)
 
