@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
-from howfar.arrays import Float64Array, as_pair
+from howfar.arrays import Float64Array, as_features, as_pair
+
+LONG = 96
+"""Components from which on covariances are formed: of fewer the roots of all images, which keep the last digits, cost little."""
+_ROWS = 1024
+_CANCELLATION = 1e-6
+_SINGULAR = 1e-6
+_EIGENVALUE = 1e-14
 
 
 def frechet(s: ArrayLike, p: ArrayLike) -> float:
@@ -40,6 +49,8 @@ def frechet(s: ArrayLike, p: ArrayLike) -> float:
     16.0
     """
     secondary, primary = as_pair(s, p)
+    if primary.shape[1] >= LONG and min(len(secondary), len(primary)) > primary.shape[1]:
+        return between(gaussian(secondary), gaussian(primary))
     mean_s, root_s = _gaussian(secondary - primary[0].astype(np.float64))
     mean_p, root_p = _gaussian(primary - primary[0].astype(np.float64))
     rows = max(len(root_s), len(root_p))
@@ -47,6 +58,70 @@ def frechet(s: ArrayLike, p: ArrayLike) -> float:
     left, _, right = np.linalg.svd(a @ b.T)
     apart = mean_s - mean_p
     return float(apart @ apart + np.sum((a - left @ (right @ b)) ** 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """Hold a dataset's mean (z,) and covariance (z, z) in float64: all that the Fréchet distance needs of it.
+
+    They can be kept in place of the features: 13 MB for 1,280 features of a million images.
+    """
+
+    mean: Float64Array
+    covariance: Float64Array
+
+
+def gaussian(rows: ArrayLike) -> Gaussian:
+    """Compute the mean and covariance of a dataset's features, (n, z), some rows at a time.
+
+    The mean is taken away first, so that a large common offset costs no digits. Raises `InputError` for features that are empty
+    or not finite.
+
+    Examples
+    --------
+    >>> of_s, of_p = gaussian([[4.0], [6.0]]), gaussian([[0.0], [2.0]])
+    >>> between(of_s, of_p)
+    16.0
+    """
+    features = as_features(rows, "rows")
+    n, z = features.shape
+    mean: Float64Array = features.mean(axis=0, dtype=np.float64)
+    scatter, step = np.zeros((z, z)), max(z, _ROWS)
+    for start in range(0, n, step):
+        apart = features[start : start + step] - mean
+        scatter += apart.T @ apart
+    scatter /= max(n - 1, 1)
+    return Gaussian(mean, scatter)
+
+
+def between(s: Gaussian, p: Gaussian) -> float:
+    """Compute the squared Fréchet distance between two Gaussians, the quicker way where that costs no digits.
+
+    tr (Σ_S Σ_P)^½ is the sum of the singular values of A Bᵀ, which takes less time than Q. Where the distance is so small that
+    its terms would cancel, Q is computed.
+    """
+    apart, a, b = s.mean - p.mean, _root(s.covariance), _root(p.covariance)
+    traces = float(np.trace(s.covariance) + np.trace(p.covariance))
+    cross = a @ b.T
+    spread = traces - 2.0 * float(linalg.svdvals(cross, check_finite=False).sum())
+    if spread < _CANCELLATION * traces:
+        left, _, right = np.linalg.svd(cross)
+        spread = float(np.sum((a - left @ (right @ b)) ** 2))
+    return float(apart @ apart) + spread
+
+
+def _root(covariance: Float64Array) -> Float64Array:
+    """Return a root A of the covariance AᵀA: a triangle, or where that is singular or nearly so, by its eigenvectors."""
+    try:
+        root: Float64Array = np.linalg.cholesky(covariance).T
+        diagonal = np.diagonal(root)
+        if diagonal.min() > _SINGULAR * diagonal.max():
+            return root
+    except np.linalg.LinAlgError:
+        pass
+    variances, axes = np.linalg.eigh(covariance)
+    variances[variances < _EIGENVALUE * variances[-1]] = 0.0
+    return np.asarray(np.sqrt(variances)[:, None] * axes.T)
 
 
 def _gaussian(rows: Float64Array) -> tuple[Float64Array, Float64Array]:
