@@ -112,7 +112,7 @@ class SquaredDistances:
             self._kept = kept
 
     def median(self) -> float | None:
-        """Find the median, of an even number the lower of the middle two; None where a sample of rows misjudged where it lies."""
+        """Find the median, of an even number the lower of the middle two; None where a sample of rows misjudged its place."""
         low, high = self._bracket()
         pairs = self.images * (self.images - 1) // 2
         rank, between = (pairs - 1) // 2, []

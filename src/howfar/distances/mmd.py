@@ -126,20 +126,30 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
     return _different_pairs(cubic, s64, p64, (own_s, own_p))
 
 
-def _of_many(
-    s: FloatArray, p: FloatArray, bandwidth: float | Literal["median"], unbiased: bool, pairs_per_tile: int
-) -> float:
+def median_bandwidth(s: FloatArray, p: FloatArray) -> float:
+    """Compute the σ that `mmd` takes where none is given."""
+    if compiles(s, p):
+        return _median_of_many(SquaredDistances(s, p), s, p, PAIRS_PER_TILE)
+    return _median(np.concatenate([s, p]), PAIRS_PER_TILE)
+
+
+def _median_of_many(squared: SquaredDistances, s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
+    median = squared.median()
+    return float(squared.unit * np.sqrt(median)) if median else _median(np.concatenate([s, p]), pairs_per_tile)
+
+
+def _of_many(s: FloatArray, p: FloatArray, bandwidth: float | Literal["median"], unbiased: bool, pairs_per_tile: int) -> float:
     """Compute the MMD of so many pairs that float32 saves time; of one set and its copy it is exactly 0 here, too."""
     squared = SquaredDistances(s, p)
-    if bandwidth == "median":
-        median = squared.median()
-        width = squared.unit * np.sqrt(median) if median else _median(np.concatenate([s, p]), pairs_per_tile)
-    else:
-        width = _positive(bandwidth)
-    m, n, means = len(s), len(p), squared.gaussian(float(width))
-    own_s, own_p = (means.within_s, means.within_p) if unbiased else (
-        (1 - 1 / m) * means.within_s + 1 / m,
-        (1 - 1 / n) * means.within_p + 1 / n,
+    width = _median_of_many(squared, s, p, pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
+    m, n, means = len(s), len(p), squared.gaussian(width)
+    own_s, own_p = (
+        (means.within_s, means.within_p)
+        if unbiased
+        else (
+            (1 - 1 / m) * means.within_s + 1 / m,
+            (1 - 1 / n) * means.within_p + 1 / n,
+        )
     )
     discrepancy = (own_s - means.between) + (own_p - means.between)
     return discrepancy if unbiased else max(0.0, discrepancy)

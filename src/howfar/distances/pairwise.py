@@ -118,9 +118,7 @@ def _weight(u: NDArray[Any]) -> Float64Array:
     return np.asarray(sums, dtype=np.float64)
 
 
-def _single_forms(
-    kernel: Kernel | ProductKernel, u: NDArray[Any], v: NDArray[Any], same: bool, step: int
-) -> Float64Array:
+def _single_forms(kernel: Kernel | ProductKernel, u: NDArray[Any], v: NDArray[Any], same: bool, step: int) -> Float64Array:
     """Weigh the distances in float32, `step` rows of S at a time, and add these tiles up in float64."""
     total, right = np.zeros(u.shape[1]), v.astype(np.float32, copy=False)
     for start in range(0, len(u), step):

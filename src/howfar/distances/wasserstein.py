@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,6 +13,7 @@ from howfar.errors import InputError
 _VALUES = 1 << 22
 """Images along lines that are sorted at once."""
 _SINGLE_FROM = 1 << 22
+_CACHED, _FEWEST_DRAWS = 1 << 15, 8
 
 
 def sliced_wasserstein(s: ArrayLike, p: ArrayLike, projections: int = 256, seed: int = 0) -> float:
@@ -122,3 +125,65 @@ def _coupling(m: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Flo
     edges = np.union1d(np.arange(m + 1, dtype=np.int64) * n, np.arange(n + 1, dtype=np.int64) * m)
     starts = edges[:-1]
     return starts // n, starts // m, np.diff(edges) / (m * n)
+
+
+class Slices:
+    """Keep the images of S and of P along some lines, in order, to measure resamples and relabellings of them.
+
+    `s` and `p` are (m, z) and (n, z) features. Squares of the sliced Wasserstein distance are returned, over `LINES` lines: the
+    first of those that `sliced_wasserstein` takes.
+    """
+
+    LINES = 32
+
+    def __init__(self, s: ArrayLike, p: ArrayLike) -> None:
+        secondary, primary = (x.astype(np.float64, copy=False) for x in as_pair(s, p))
+        centre = primary.mean(axis=0)
+        lines = _directions(self.LINES, primary.shape[1], np.random.default_rng(0)).T
+        self._s, self._p = lines @ (secondary - centre).T, lines @ (primary - centre).T
+        self._coupling = _coupling(len(secondary), len(primary))
+
+    def resampled(self, of_s: NDArray[np.uint8], of_p: NDArray[np.uint8]) -> Float64Array:
+        """Measure bootstrap draws, (draws,), by how often each takes each image: (m, draws) and (n, draws) counts."""
+
+        def of_lines(part: slice) -> Iterator[Float64Array]:
+            s, p = np.ascontiguousarray(of_s.T[part]), np.ascontiguousarray(of_p.T[part])
+            for along_s, along_p in zip(self._s, self._p, strict=True):
+                yield self._squares(_drawn(along_s, s), _drawn(along_p, p))
+
+        return self._averaged(of_lines, of_s.shape[1])
+
+    def relabelled(self, labels: NDArray[np.uint8]) -> Float64Array:
+        """Measure labellings of S's images, then P's, (draws,), by (m + n, draws) labels: 1 for those that are called S."""
+        pooled = np.concatenate([self._s, self._p], axis=1)
+        orders = np.argsort(pooled, axis=1, kind="stable")
+
+        def of_lines(part: slice) -> Iterator[Float64Array]:
+            called = np.ascontiguousarray(labels.T[part]).astype(bool)
+            for along, order in zip(pooled, orders, strict=True):
+                ordered, values = np.take(called, order, axis=1), np.tile(along[order], len(called))
+                sides = (values[np.flatnonzero(mask)].reshape(len(called), -1) for mask in (ordered, ~ordered))
+                yield self._squares(*sides)
+
+        return self._averaged(of_lines, labels.shape[1])
+
+    def _averaged(self, of_lines: Callable[[slice], Iterator[Float64Array]], draws: int) -> Float64Array:
+        """Average over lines, of so many draws at a time that they stay in the processor's cache."""
+        step = max(_FEWEST_DRAWS, _CACHED // (self._s.shape[1] + self._p.shape[1]))
+        parts = [slice(start, start + step) for start in range(0, draws, step)]
+        return np.concatenate([np.sum(list(of_lines(part)), axis=0) for part in parts]) / self.LINES
+
+    def _squares(self, s: Float64Array, p: Float64Array) -> Float64Array:
+        """Compute W₂² of each draw from its images in order, (draws, m) and (draws, n)."""
+        if s.shape == p.shape:
+            apart = s - p
+            return np.asarray(np.einsum("di,di->d", apart, apart) / s.shape[1])
+        at_s, at_p, share = self._coupling
+        apart = np.take(s, at_s, axis=1) - np.take(p, at_p, axis=1)
+        return np.asarray(np.square(apart, out=apart) @ share)
+
+
+def _drawn(along: Float64Array, counts: NDArray[np.uint8]) -> Float64Array:
+    """Return the images that each draw takes, in order, (draws, n), by (draws, n) counts."""
+    order = np.argsort(along, kind="stable")
+    return np.repeat(np.tile(along[order], len(counts)), np.take(counts, order, axis=1).ravel()).reshape(counts.shape)
