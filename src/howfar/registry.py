@@ -52,6 +52,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "kid": "howfar.distances.mmd:kid",
         "mmd": "howfar.distances.mmd:mmd",
         "sliced_wasserstein": "howfar.distances.wasserstein:sliced_wasserstein",
+        "mind": "howfar.distances.wasserstein:mind",
     },
     "segmenters": {
         "unetplusplus": "howfar.segmenters.unetplusplus:UNETPLUSPLUS",

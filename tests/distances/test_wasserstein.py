@@ -74,7 +74,7 @@ def test_the_number_of_lines_at_once_changes_nothing(
 ) -> None:
     s, p = rng.normal(0.3, 2.0, size=(31, 25)), rng.normal(size=(47, 25))
     wanted = sliced_wasserstein(s, p, projections=50)
-    monkeypatch.setattr(wasserstein, "_LINES_AT_ONCE", at_once)
+    monkeypatch.setattr(wasserstein, "_VALUES", at_once * 78)
     assert sliced_wasserstein(s, p, projections=50) == pytest.approx(wanted, rel=1e-9)
 
 

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array, FloatArray, as_pair
 from howfar.distances.bandwidth import median_distance
-from howfar.distances.pairwise import PAIRS_PER_TILE, distance_blocks, row_sums
+from howfar.distances.kernel_means import SquaredDistances, cubic_discrepancy
+from howfar.distances.pairwise import PAIRS_PER_TILE, compiles, distance_blocks, row_sums
 from howfar.errors import InputError
 
 KernelSum = Callable[[Float64Array, Float64Array], float]
@@ -60,6 +61,10 @@ def mmd(
     0.7869386805747332
     """
     secondary, primary = as_pair(s, p)
+    if unbiased:
+        _need_pairs(secondary, primary)
+    if compiles(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE:
+        return _of_many(secondary, primary, bandwidth, unbiased, pairs_per_tile)
     s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
     width = _median(np.concatenate([s64, p64]), pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
 
@@ -69,7 +74,6 @@ def mmd(
 
     if not unbiased:
         return max(0.0, _all_pairs(gaussian, s64, p64))
-    _need_pairs(s64, p64)
     return _different_pairs(gaussian, s64, p64, (float(len(s64)), float(len(p64))))
 
 
@@ -103,10 +107,14 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
     7.0
     """
     secondary, primary = as_pair(s, p)
-    s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
     if pairs_per_tile < 1:
         raise InputError.of("pairs_per_tile", "must be at least 1", pairs_per_tile)
-    _need_pairs(s64, p64)
+    _need_pairs(secondary, primary)
+    if compiles(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE:
+        discrepancy = cubic_discrepancy(secondary, primary)
+        if discrepancy is not None:
+            return discrepancy
+    s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
     z = s64.shape[1]
 
     def cubic(a: Float64Array, b: Float64Array) -> float:
@@ -116,6 +124,35 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
 
     own_s, own_p = (_sum_of_cubes(np.einsum("ij,ij->i", x, x), z) for x in (s64, p64))
     return _different_pairs(cubic, s64, p64, (own_s, own_p))
+
+
+def median_bandwidth(s: FloatArray, p: FloatArray) -> float:
+    """Compute the σ that `mmd` takes where none is given."""
+    if compiles(s, p):
+        return _median_of_many(SquaredDistances(s, p), s, p, PAIRS_PER_TILE)
+    return _median(np.concatenate([s, p]), PAIRS_PER_TILE)
+
+
+def _median_of_many(squared: SquaredDistances, s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
+    median = squared.median()
+    return float(squared.unit * np.sqrt(median)) if median else _median(np.concatenate([s, p]), pairs_per_tile)
+
+
+def _of_many(s: FloatArray, p: FloatArray, bandwidth: float | Literal["median"], unbiased: bool, pairs_per_tile: int) -> float:
+    """Compute the MMD of so many pairs that float32 saves time; of one set and its copy it is exactly 0 here, too."""
+    squared = SquaredDistances(s, p)
+    width = _median_of_many(squared, s, p, pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
+    m, n, means = len(s), len(p), squared.gaussian(width)
+    own_s, own_p = (
+        (means.within_s, means.within_p)
+        if unbiased
+        else (
+            (1 - 1 / m) * means.within_s + 1 / m,
+            (1 - 1 / n) * means.within_p + 1 / n,
+        )
+    )
+    discrepancy = (own_s - means.between) + (own_p - means.between)
+    return discrepancy if unbiased else max(0.0, discrepancy)
 
 
 def _sum_of_cubes(products: Float64Array, z: int) -> float:

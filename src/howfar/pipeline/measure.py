@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,9 @@ from howfar.distances.pairwise import compiles, quadratic_forms
 from howfar.errors import InputError
 from howfar.pipeline.bootstrap import DistanceDraws, RowSums, above_rounding
 from howfar.pipeline.memory_plan import relabellings_at_once
+from howfar.pipeline.rival_significance import FEWEST, MOST_DRAWS, MOST_RELABELLINGS, rival_intervals, rival_null
 from howfar.projection import Projection
-from howfar.significance import interval, p_value, p_values, percentiles, relabellings
+from howfar.significance import interval, p_value, p_values, percentiles, relabellings, resample_counts
 from howfar.significance.permutation import ROUNDING, SINGLE_ROUNDING
 
 # What has a column or a field of its own; every other registered distance stands among the rivals.
@@ -41,8 +42,9 @@ class PairMeasures:
         (n,) leave-one-out distances of P's images.
     relative, energy, rivals
         O^dist over P's self-distance; energy distance; the literature's distances by name.
-    o_dist_ci, relative_ci, energy_ci
-        95 % bootstrap intervals, over the images of S and of P, the projection held fixed.
+    o_dist_ci, relative_ci, energy_ci, rivals_ci
+        95 % bootstrap intervals, over the images of S and of P, the projection held fixed; of the rivals that are means over
+        the images of S, over these alone.
     nearest, nearest_distances
         (m, k) rows of the nearest images of P, at most `NAMED` of them, and their distances, rising.
     """
@@ -61,6 +63,7 @@ class PairMeasures:
     energy_ci: tuple[float, float] | None
     nearest: NDArray[np.int64]
     nearest_distances: Float64Array
+    rivals_ci: dict[str, tuple[float, float]]
 
 
 def measure(
@@ -84,6 +87,7 @@ def measure(
     spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
     mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
     others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
+    means = {name: float(np.mean(value)) for name, value in others.items() if value is not None}
     sums = RowSums.of(p, s)
     i_dist = sums.between / len(p)
     own = sums.within_p / (len(p) - 1) if len(p) > 1 else None
@@ -98,12 +102,13 @@ def measure(
         own=own,
         relative=None if own is None or not above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
         energy=energy_of_sums(*sums),
-        rivals={name: float(np.mean(value)) for name, value in others.items() if value is not None},
+        rivals=means,
         o_dist_ci=None if resampled is None else interval(resampled.between),
         relative_ci=None if resampled is None else resampled.relative_ci(),
         energy_ci=None if resampled is None else resampled.energy_ci(),
         nearest=near.rows[:, :NAMED],
         nearest_distances=near.distances[:, :NAMED],
+        rivals_ci=_rival_intervals(pair, others, means, bootstrap, seed, primary_draws),
     )
 
 
@@ -114,18 +119,63 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
     p of B = `permutations` random relabellings is 1 / (B + 1).
     """
     pooled = np.concatenate([pair.secondary, pair.primary])
-    m, n = len(pair.secondary), len(pair.primary)
-    labels = np.repeat(np.array([1, 0], np.uint8), [m, n])[:, None]
-    rng, step = np.random.default_rng(list(seed)), relabellings_at_once(permutations, n, m, pair.components)
-    energies = []
-    for start in range(0, permutations, step):
-        drawn = relabellings(m, n, min(step, permutations - start), rng)
-        # The true labels stand before the first of the drawn ones. 1/m and −1/n, times m n: no weight is rounded then.
-        weights = np.where(drawn if start else np.concatenate([labels, drawn], axis=1), np.float32(n), np.float32(-m))
+    m, n, energies = len(pair.secondary), len(pair.primary), []
+    for labels in _labellings(pair, permutations, seed):
+        # 1/m and −1/n, times m n: no weight is rounded then.
+        weights = np.where(labels, np.float32(n), np.float32(-m))
         energies.append(quadratic_forms(pooled, pooled, weights, weights) / -((m * n) ** 2))
     values = np.concatenate(energies)
     rounding = SINGLE_ROUNDING if compiles(pooled, pooled) else ROUNDING
     return p_value(float(values[0]), values[1:], rounding=rounding)
+
+
+def rival_p_values(
+    pair: Projection, rivals: Mapping[str, float], permutations: int, seed: Sequence[int] = (0,)
+) -> dict[str, float]:
+    """Test the same by howfar's other dataset distances among `rivals`, with at most `MOST_RELABELLINGS` labellings.
+
+    Where `permutations` and `seed` are those of `permutation_p_value`, so are the labellings.
+    """
+    names = [name for name in rivals if name in registry.OURS["dataset_distances"]]
+    parts = list[dict[str, Float64Array]]()
+    for labels in _labellings(pair, min(permutations, MOST_RELABELLINGS), seed):
+        parts.append(rival_null(pair.secondary, pair.primary, names, labels))
+    null = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {
+        name: p_value(float(values[0]), values[1:], rounding=SINGLE_ROUNDING)
+        for name, values in null.items()
+        if np.isfinite(values).all()
+    }
+
+
+def _labellings(pair: Projection, permutations: int, seed: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+    """Yield labels of S's images, then P's, (m + n, draws), some at a time; before the first drawn ones stand the true ones."""
+    m, n = len(pair.secondary), len(pair.primary)
+    true = np.repeat(np.array([1, 0], np.uint8), [m, n])[:, None]
+    rng, step = np.random.default_rng(list(seed)), relabellings_at_once(permutations, n, m, pair.components)
+    for start in range(0, permutations, step):
+        drawn = relabellings(m, n, min(step, permutations - start), rng)
+        yield drawn if start else np.concatenate([true, drawn], axis=1)
+
+
+def _rival_intervals(
+    pair: Projection,
+    others: Mapping[str, Any],
+    means: Mapping[str, float],
+    bootstrap: int,
+    seed: Sequence[int],
+    primary_draws: NDArray[np.uint8] | None,
+) -> dict[str, tuple[float, float]]:
+    """Draw the rivals anew: those of images over the images of S, those of datasets over both."""
+    s, p = pair.secondary, pair.primary
+    if not bootstrap or len(s) < FEWEST:
+        return {}
+    draws, rng = min(bootstrap, MOST_DRAWS), np.random.default_rng([*seed, 1])
+    of_s = resample_counts(len(s), draws, rng)
+    of_p = resample_counts(len(p), draws, rng) if primary_draws is None else primary_draws[:, :draws]
+    of_images = {name: values for name, values in others.items() if np.ndim(values) == 1}
+    found = {name: interval(np.asarray(values, np.float64) @ of_s / len(s)) for name, values in of_images.items()}
+    return found | rival_intervals(s, p, means, of_s, of_p)
 
 
 def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.io.checkpoint import KeptArrays, digest, part_key
-from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value
+from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value, rival_p_values
 from howfar.projection import Projection, Projector
 from howfar.protocols import Runner
 from howfar.results import Features, Settings
@@ -29,14 +29,14 @@ KEPT = 1024
 """Most components that are kept of the images of S; of a longer space (mode "none") the first two are."""
 FOLDER: Final = ".pairs"
 """Within a run folder, until its result is there: the pairs that are measured."""
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _OTHER: Final = "other"
 """The array of a kept pair that holds its values that are no arrays, as JSON."""
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPair:
-    """Hold the measures of one pair, its p-value, and of its projection the first two components of P's images.
+    """Hold the measures of one pair, p-values by energy and rivals, and of its projection the first two components of P's images.
 
     `secondary_scores` holds all components of the images of S, (m, z), or the first two where there are more than `KEPT`.
     """
@@ -47,6 +47,7 @@ class MeasuredPair:
     explained_variance: float
     primary_plane: Float64Array
     secondary_scores: Float64Array
+    rivals_p: dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +100,16 @@ class MeasurePairs:
 
     def _measured(self, name: str, pair: Projection, tested: Projection) -> MeasuredPair:
         settings, seed = self.settings, (self.settings.seed, zlib.crc32(name.encode()))
+        found = measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals, self.draws)
+        tests = settings.permutations and settings.rivals
         return MeasuredPair(
-            found=measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals, self.draws),
+            found=found,
             p_value=permutation_p_value(tested, settings.permutations, (*seed, 1)) if settings.permutations else None,
             components=pair.components,
             explained_variance=pair.explained_variance,
             primary_plane=_plane(pair.primary),
             secondary_scores=_plane(pair.secondary) if pair.components > KEPT else _padded(pair.secondary),
+            rivals_p=rival_p_values(tested, found.rivals, settings.permutations, (*seed, 1)) if tests else {},
         )
 
 
@@ -176,6 +180,7 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]] | None) -> MeasuredPair | None:
         values: dict[str, Any] = {**json.loads(str(arrays[_OTHER])), **arrays}
         # JSON has no tuples.
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        values["rivals_ci"] = {name: (low, high) for name, (low, high) in values["rivals_ci"].items()}
         measures = PairMeasures(**{field.name: values[field.name] for field in fields(PairMeasures)})
         own = {field.name: values[field.name] for field in fields(MeasuredPair) if field.name != "found"}
         return MeasuredPair(measures, **own)

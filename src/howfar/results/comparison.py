@@ -69,7 +69,8 @@ class DatasetSummary:
     `relative` is `o_dist_mean` over it; `energy` is 2E d(s,p) − E d(p,p') − E d(s,s'); `p_value` is the permutation
     p-value after Holm's correction over the secondaries, `p_value_raw` before it; `beyond` is the share of images whose
     conformal p-value is at most 0.05; intervals are 95 % bootstrap intervals, low then high. None stands where a value is
-    undefined.
+    undefined. `rivals` are the literature's distances by name, `rivals_ci` and `rivals_p` their intervals and p-values (Holm's
+    correction is of one rival at a time), where they have one.
     """
 
     name: str
@@ -89,6 +90,8 @@ class DatasetSummary:
     components: int
     explained_variance: float
     rivals: Mapping[str, float] = field(default_factory=dict)
+    rivals_ci: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    rivals_p: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -263,5 +266,8 @@ def _flat(dataset: DatasetSummary) -> dict[str, Any]:
     for name in ("o_dist_mean_ci", "relative_ci", "energy_ci"):
         low, high = row.pop(name) or (None, None)
         row[f"{name}_low"], row[f"{name}_high"] = low, high
-    row.update(row.pop("rivals"))
+    intervals, p_values = row.pop("rivals_ci"), row.pop("rivals_p")
+    for name, value in row.pop("rivals").items():
+        low, high = intervals.get(name, (None, None))
+        row.update({name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_p": p_values.get(name)})
     return row

@@ -202,8 +202,8 @@ def compared(
     total = sum(float(pair.found.i_dist.mean()) for pair in measured)
     adjusted = holm([pair.p_value for pair in measured])
     summaries = [
-        _summary(s, len(primary), pair, p_value, total)
-        for s, pair, p_value in zip(secondaries, measured, adjusted, strict=True)
+        _summary(s, len(primary), pair, p_value, total, of_rivals)
+        for s, pair, p_value, of_rivals in zip(secondaries, measured, adjusted, _adjusted_rivals(measured), strict=True)
     ]
     leaks = tuple(leak for s in secondaries for leak in _leaks(primary, s))
     of_primary = Columns(len(primary) * len(secondaries))
@@ -246,7 +246,18 @@ def _self_distance(projector: Projector, measured: Sequence[MeasuredPair], setti
     return self_distance(projector.own())
 
 
-def _summary(s: Features, n: int, pair: MeasuredPair, p_value: float | None, total: float) -> DatasetSummary:
+def _adjusted_rivals(measured: Sequence[MeasuredPair]) -> list[dict[str, float]]:
+    """Correct the p-values of each rival over the secondaries, as those of energy are."""
+    adjusted: list[dict[str, float]] = [{} for _ in measured]
+    for name in dict.fromkeys(name for pair in measured for name in pair.rivals_p):
+        for found, p_value in zip(adjusted, holm([pair.rivals_p.get(name) for pair in measured]), strict=True):
+            found |= {} if p_value is None else {name: p_value}
+    return adjusted
+
+
+def _summary(
+    s: Features, n: int, pair: MeasuredPair, p_value: float | None, total: float, rivals_p: Mapping[str, float]
+) -> DatasetSummary:
     measures = pair.found
     mean = float(measures.i_dist.mean())
     return DatasetSummary(
@@ -267,6 +278,8 @@ def _summary(s: Features, n: int, pair: MeasuredPair, p_value: float | None, tot
         components=pair.components,
         explained_variance=pair.explained_variance,
         rivals=measures.rivals,
+        rivals_ci=measures.rivals_ci,
+        rivals_p=rivals_p,
     )
 
 

@@ -1,0 +1,80 @@
+"""Weigh a kernel between the images of two datasets by the weights of many resamples, in one pass over all pairs of images."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.arrays import Float64Array
+from howfar.distances.products import double_squared
+
+PAIRS_PER_TILE = 1 << 20
+SINGLE_FROM = 1 << 24
+"""Pairs from which on kernel values and weights are multiplied in float32."""
+_SAMPLED = 64
+
+
+class Kernel(Protocol):
+    """Compute a kernel between rows of two float64 arrays, (m, z), (n, z) -> (m, n)."""
+
+    def __call__(self, a: Float64Array, b: Float64Array, /) -> Float64Array:
+        """Return the kernel of each row of `a` with each of `b`."""
+        ...
+
+
+class Forms(NamedTuple):
+    """Hold weighted sums (draws,) of a kernel less a constant, and each row's sum (m,); of one dataset, of different rows."""
+
+    values: Float64Array
+    row_sums: Float64Array
+
+
+def cubic(a: Float64Array, b: Float64Array) -> Float64Array:
+    """Compute KID's kernel (a·b / z + 1)³."""
+    k: Float64Array = a @ b.T
+    k /= a.shape[1]
+    k += 1.0
+    return np.square(k) * k
+
+
+def gaussian(width: float) -> Kernel:
+    """Make the kernel exp(−‖a − b‖² / 2σ²) of σ = `width`."""
+
+    def kernel(a: Float64Array, b: Float64Array) -> Float64Array:
+        squared = double_squared(a, b, np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b))
+        squared *= -0.5 / width**2
+        return np.exp(squared, out=squared)
+
+    return kernel
+
+
+def typical(kernel: Kernel, x: Float64Array) -> float:
+    """Average the kernel over some pairs: less this constant, which cancels in a discrepancy, it keeps more digits."""
+    some = x[:: -(-len(x) // _SAMPLED)]
+    return float(kernel(some, some).mean())
+
+
+def kernel_forms(
+    kernel: Kernel, x: Float64Array, y: Float64Array, u: NDArray[np.uint8], v: NDArray[np.uint8], constant: float
+) -> Forms:
+    """Compute Σᵢⱼ u[i, d] (k(xᵢ, yⱼ) − constant) v[j, d] of each draw d; where `y` is `x` and `v` is `u`, over i ≠ j.
+
+    `x` and `y` are (m, z) and (n, z), `u` and `v` (m, draws) and (n, draws) counts. Each pair is computed once.
+    """
+    same, single = y is x and v is u, len(x) * len(y) >= SINGLE_FROM
+    right = v.astype(np.float32 if single else np.float64)
+    total, sums, step = np.zeros(u.shape[1]), np.zeros(len(x)), max(1, PAIRS_PER_TILE // len(y))
+    for start in range(0, len(x), step):
+        rows = x[start : start + step]
+        first = start if same else 0
+        k = kernel(rows, y[first:])
+        k -= constant
+        if same:
+            k[:, : len(rows)] = np.triu(k[:, : len(rows)], 1)
+            sums[first:] += k.sum(axis=0)
+        sums[start : start + len(rows)] += k.sum(axis=1)
+        products = k.astype(right.dtype, copy=False) @ right[first:]
+        total += np.einsum("id,id->d", products, u[start : start + len(rows)], dtype=np.float64)
+    return Forms(total * 2.0 if same else total, sums)

@@ -1,0 +1,140 @@
+"""Compute Euclidean distances of images from inner products, by BLAS: in float64, or in float32 with sums in float64.
+
+A tile of squared distances is ‖a‖² + ‖b‖² − 2 a·b. Where that is small beside the squared norms digits are lost, so such pairs
+are computed again by differences, and equal rows are at exactly 0. In float32 that costs about 1e-7 of a distance and at most
+2⁻¹⁷; rounding goes either way, so that a sum over many pairs is far closer. Long rows are where this is faster than the loops
+of `howfar.distances.compiled_euclidean`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.arrays import Float64Array
+from howfar.distances.scaling import Single, in_units
+
+TILE = 1000
+"""Rows of S, and of P, in one tile."""
+NEAR = 2.0**-6
+"""Squared distances below this share of the squared norms are computed by differences: above it at most 2⁻¹⁷ of one is lost."""
+_MANY = 50
+_CANCELLATION = 1e-6
+_NEAR_VALUES = 1 << 22
+
+
+class Tile(NamedTuple):
+    """Hold a tile of values: of rows of S from `row` on and rows of P from `column` on, (rows, columns) float32."""
+
+    row: int
+    column: int
+    values: Single
+
+    def ends(self) -> tuple[slice, slice]:
+        """Return the rows of S and of P that the tile is about."""
+        rows, columns = self.values.shape
+        return slice(self.row, self.row + rows), slice(self.column, self.column + columns)
+
+
+def product_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
+    """Yield inner products a·b of rows, tile by tile, in one array that the next tile overwrites.
+
+    Where `same`, `b` is `a`, and tiles left of the diagonal are left out: they mirror those to the right.
+    """
+    room = np.empty(min(TILE, len(a)) * min(TILE, len(b)), np.float32)
+    for row in range(0, len(a), TILE):
+        left = a[row : row + TILE]
+        for column in range(row if same else 0, len(b), TILE):
+            right = b[column : column + TILE]
+            values = room[: len(left) * len(right)].reshape(len(left), len(right))
+            yield Tile(row, column, np.matmul(left, right.T, out=values))
+
+
+def squared_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
+    """Yield squared distances of rows as `product_tiles` yields their inner products."""
+    norms_a, norms_b = _norms(a), _norms(b)
+    for tile in product_tiles(a, b, same):
+        rows, columns = tile.ends()
+        complete(tile.values, a[rows], b[columns], norms_a[rows], norms_b[columns], same and tile.row == tile.column)
+        yield tile
+
+
+def complete(values: Single, a: Single, b: Single, norms_a: Single, norms_b: Single, same: bool = False) -> None:
+    """Turn inner products of rows of `a` and `b` into squared distances, in place; `same` rows are at 0 from themselves."""
+    values *= np.float32(-2.0)
+    values += norms_a[:, None]
+    values += norms_b
+    if same:
+        np.fill_diagonal(values, np.inf)
+    if values.min() <= NEAR * (float(norms_a.max()) + float(norms_b.max())):
+        _mend(values, a, b, norms_a, norms_b)
+    if same:
+        np.fill_diagonal(values, 0.0)
+
+
+def _mend(values: Single, a: Single, b: Single, norms_a: Single, norms_b: Single) -> None:
+    near = np.flatnonzero(values <= np.float32(NEAR) * (norms_a[:, None] + norms_b))
+    if _MANY * len(near) > values.size:
+        left, right = a.astype(np.float64), b.astype(np.float64)
+        values[:] = double_squared(left, right, np.einsum("ij,ij->i", left, left), np.einsum("ij,ij->i", right, right))
+        return
+    _by_differences(values, a, b, near)
+
+
+def double_squared(a: Float64Array, b: Float64Array, norms_a: Float64Array, norms_b: Float64Array) -> Float64Array:
+    """Compute squared distances in float64, (m, n), from rows and their squared norms."""
+    scale = norms_a[:, None] + norms_b
+    squared: Float64Array = scale - 2.0 * (a @ b.T)
+    _by_differences(squared, a, b, np.flatnonzero(squared <= _CANCELLATION * scale))
+    return squared
+
+
+def _by_differences(squared: NDArray[Any], a: NDArray[Any], b: NDArray[Any], near: NDArray[np.intp]) -> None:
+    flat, step = squared.reshape(-1), max(1, _NEAR_VALUES // a.shape[1])
+    for start in range(0, len(near), step):
+        pairs = near[start : start + step]
+        i, j = np.divmod(pairs, len(b))
+        difference = a[i] - b[j]
+        flat[pairs] = np.einsum("ij,ij->i", difference, difference)
+
+
+def _norms(rows: Single) -> Single:
+    return np.einsum("ij,ij->i", rows, rows, dtype=np.float64).astype(np.float32)
+
+
+class ProductKernel:
+    """Compute distances of rows of S from those of P by products, both taken about P's centre and brought to a common unit.
+
+    `s` and `p` are (m, z) and (n, z) finite features; it does what `howfar.distances.compiled_euclidean.Kernel` does.
+    """
+
+    def __init__(self, s: NDArray[Any], p: NDArray[Any]) -> None:
+        self._same = s is p or (s.shape == p.shape and np.array_equal(s, p))
+        self._a, self._b, self.unit = in_units(s, p)
+        self._norms_a, self._norms_b = _norms(self._a), _norms(self._b)
+
+    def sums(self) -> Float64Array:
+        """Sum each row's distances from all rows of P, (m,) float64."""
+        out = np.zeros(len(self._a))
+        for tile in squared_tiles(self._a, self._b, self._same):
+            (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)
+            out[rows] += d.sum(axis=1)
+            if self._same and tile.column > tile.row:
+                out[columns] += d.sum(axis=0, dtype=np.float64)
+        out *= self.unit
+        return out
+
+    def distances(self, start: int, stop: int, first: int) -> Single:
+        """Compute distances of rows `start` to `stop` of S from P's from `first` on, float32, in `unit`s."""
+        a, b = self._a[start:stop], self._b[first:]
+        squared = a @ b.T
+        complete(squared, a, b, self._norms_a[start:stop], self._norms_b[first:])
+        return np.sqrt(squared, out=squared)
+
+    @property
+    def reach(self) -> float:
+        """Bound all distances, in units: the length of the longest row of S plus that of the longest of P."""
+        return float(np.sqrt(self._norms_a.max()) + np.sqrt(self._norms_b.max()))
