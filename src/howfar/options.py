@@ -132,6 +132,7 @@ BatchSize = Annotated[
 ImagesAtOnce = Annotated[int, Option(16, "Compute this many images at once.", _COUNT, free=True)]
 Workers = Annotated[_Count, Option(None, "Work on this many batches at once; by default one for each core.", _COUNT, free=True)]
 Progress = Annotated[bool, Option(True, "Show progress on stderr, or in the notebook.", flags=HIDDEN)]
+Log = Annotated[_Text, Option(None, "Log settings and scores to this tracker.", choices=tuple(registry.OURS["trackers"]))]
 Memory = Annotated[
     str | int | None, Option(None, "Keep howfar's own arrays below this size: 512MB, 1.5GiB, or bytes.", free=True)
 ]
@@ -325,9 +326,7 @@ BatchWorkers = Annotated[
     Workers, But({"help": "Prepare this many batches at once in processes of their own; by default none.", "rule": _NATURAL})
 ]
 TrainingRunner = Annotated[Runner, But({"help": "Train models here, one by one, or on a cluster (ray), --workers at once."})]
-GainBootstrap = Annotated[
-    Bootstrap, But({"default": 2000, "rule": {"ge": 2}, "help": "Draw this many resamples for intervals."})
-]
+GainBootstrap = Annotated[Bootstrap, But({"default": 2000, "rule": {"ge": 2}, "help": "Draw so many resamples for intervals."})]
 FeatureMemory = Annotated[
     Memory, But({"help": "Keep a frozen encoder's features in what the images leave of this size: 512MB, 1.5GiB, or bytes."})
 ]
