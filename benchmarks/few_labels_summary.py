@@ -35,7 +35,7 @@ def summary(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def parts(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Part the rows by ground and architecture, and where there are several put together what was measured with more than one."""
+    """Part the rows by ground and architecture, and of several architectures put together what more than one was tried with."""
     found = {}
     for ground, there in rows.groupby("ground"):
         for model, own in there.groupby("model"):

@@ -70,6 +70,7 @@ class CompareOptions(CompareSettings, StudyExecution, BackboneOptions, total=Fal
     by: options.By
     map: options.Map
     out: options.Out
+    log: options.Log
 
 
 class PageOptions(TypedDict, total=False):
@@ -132,6 +133,7 @@ class RelateOptions(RelateSettings, total=False):
 
     estimator: options.Estimator
     by: options.By
+    log: options.Log
 
 
 class ScoringOptions(DatasetOptions, total=False):
@@ -212,9 +214,7 @@ class CertifyOptions(PredictionOptions, total=False):
         options.Threshold,
         options.But({"help": "Take foreground above this, in hundredths; by default the profile's, else 0.5.", "free": True}),
     ]
-    estimator: Annotated[
-        options.Estimator, options.But({"help": "Predict by this estimator of the profile; auto takes the best."})
-    ]
+    estimator: Annotated[options.Estimator, options.But({"help": "Predict by this estimator of the profile; auto: the best."})]
     group: Annotated[
         options.Group,
         options.But(
@@ -316,6 +316,7 @@ class SegmenterOptions(DatasetOptions, total=False):
     device: options.Device
     workers: options.BatchWorkers
     progress: options.Progress
+    log: options.Log
 
 
 class TrainSettings(TrainingOptions, total=False):

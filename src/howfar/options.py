@@ -133,6 +133,7 @@ BatchSize = Annotated[
 ImagesAtOnce = Annotated[int, Option(16, "Compute this many images at once.", _COUNT, free=True)]
 Workers = Annotated[_Count, Option(None, "Work on this many batches at once; by default one for each core.", _COUNT, free=True)]
 Progress = Annotated[bool, Option(True, "Show progress on stderr, or in the notebook.", flags=HIDDEN)]
+Log = Annotated[_Text, Option(None, "Log settings and scores to this tracker.", choices=tuple(registry.OURS["trackers"]))]
 Memory = Annotated[
     str | int | None, Option(None, "Keep howfar's own arrays below this size: 512MB, 1.5GiB, or bytes.", free=True)
 ]
@@ -167,9 +168,7 @@ Engine = Annotated[
     Engines, Option("auto", "Run by onnxruntime on a CPU (auto), by torch, or compiled by torch first.", **_FURTHER)
 ]
 Floats = Literal["32", "bf16", "fp16"]
-Precision = Annotated[
-    Floats, Option("32", "Compute in 32 bits, or in mixed precision: quicker, a little different.", **_FURTHER)
-]
+Precision = Annotated[Floats, Option("32", "Compute in 32 bits, or mixed: quicker, a little different.", **_FURTHER)]
 
 # How performance is known and related to distance.
 Threshold = Annotated[
@@ -326,9 +325,7 @@ BatchWorkers = Annotated[
     Workers, But({"help": "Prepare this many batches at once in processes of their own; by default none.", "rule": _NATURAL})
 ]
 TrainingRunner = Annotated[Runner, But({"help": "Train models here, one by one, or on a cluster (ray), --workers at once."})]
-GainBootstrap = Annotated[
-    Bootstrap, But({"default": 2000, "rule": {**_DRAWS, "ge": 2}, "help": "Draw this many resamples for intervals."})
-]
+GainBootstrap = Annotated[Bootstrap, But({"default": 2000, "rule": {**_DRAWS, "ge": 2}, "help": "Draw so many resamples."})]
 FeatureMemory = Annotated[
     Memory, But({"help": "Keep a frozen encoder's features in what the images leave of this size: 512MB, 1.5GiB, or bytes."})
 ]

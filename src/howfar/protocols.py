@@ -217,6 +217,27 @@ class Store(Protocol):
         ...
 
 
+class TrackedRun(Protocol):
+    """Log to one run of a tracker of experiments.
+
+    Registered is the class: ``(name, group, settings, resumed)`` begins a run, or goes on with the one of that id, and its
+    static method ``check()`` raises `MissingExtraError` where the library is absent.
+    """
+
+    @property
+    def id(self) -> str:
+        """Return by what the tracker knows the run."""
+        ...
+
+    def log(self, numbers: Mapping[str, float], step: int) -> None:
+        """Log the numbers of a step."""
+        ...
+
+    def end(self, succeeded: bool) -> None:
+        """Mark the run as finished, or as stopped."""
+        ...
+
+
 class Runner(Protocol):
     """Run picklable tasks on this machine or a cluster, knowing nothing of what they do."""
 

@@ -148,6 +148,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "identity": "howfar.report.identity:section",
     },
     "runners": {"local": "howfar.runners.local:LocalRunner", "ray": "howfar.runners.ray:RayRunner"},
+    "trackers": {"mlflow": "howfar.tracking.mlflow_run:MlflowRun", "wandb": "howfar.tracking.wandb_run:WandbRun"},
     "figures": {
         "relative": "howfar.figures.relative_distance:relative",
         "violin": "howfar.figures.violin:violin",

@@ -9,6 +9,7 @@ from howfar.adaptation.way import Given, adapted, steps_of
 from howfar.data import Dataset, DatasetArgument, parse
 from howfar.errors import InputError
 from howfar.segmenters.checkpoint import Checkpoint
+from howfar.tracking import Log, check_tracker
 from howfar.training.added_images import Added, added_examples, check_new
 from howfar.training.image_mask_pairs import examples_of
 from howfar.training.train import check_out
@@ -27,6 +28,7 @@ def adapt_model(
     device: str = "auto",
     workers: int = 0,
     progress: bool = True,
+    log: str | None = None,
 ) -> Checkpoint:
     """Adapt a trained segmenter to a site by a registered way, from unlabelled images of it, labelled ones, or both.
 
@@ -51,6 +53,8 @@ def adapt_model(
         Whether the site will be predicted by tiles, so that unlabelled images are read as such.
     device, workers, progress
         Where the network runs, how many processes prepare batches, and whether bars are shown.
+    log
+        The tracker that what is trained is logged to: ``mlflow`` or ``wandb``.
 
     Returns
     -------
@@ -63,6 +67,7 @@ def adapt_model(
         An unknown way, one that needs labels or images that are not given, a dataset without masks, images that M was not
         trained by but holds out, or what the way itself refuses.
     """
+    check_tracker(log)
     reads = any(step.needs == "images" for step in steps_of(way))
     checkpoint = model if isinstance(model, Checkpoint) else Checkpoint.load(model)
     own = _images(primary, "primary")
@@ -80,7 +85,8 @@ def adapt_model(
         check_out(out, None if isinstance(model, Checkpoint) else model)
     folder = Path(state) if state is not None else Path(f"{out}.state")
     hidden = None if unlabelled is None else unlabelled.without_masks()
-    found = adapted(checkpoint, way, Given(examples, hidden, picks, folder, tiled, device, workers, progress))
+    logged = Log.of(log, way if out is None else Path(out).stem)
+    found = adapted(checkpoint, way, Given(examples, hidden, picks, folder, tiled, device, workers, progress, logged))
     if out is not None:
         found.save(out)
     if folder.is_dir() and not any(folder.iterdir()):

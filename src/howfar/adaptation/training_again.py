@@ -58,7 +58,7 @@ def _fitted(
         start=start,
         group=card.data.get("group"),
     )
-    found = fit(task, given.folder, device=given.device, workers=given.workers, progress=given.progress)
+    found = fit(task, given.folder, device=given.device, workers=given.workers, progress=given.progress, log=given.log)
     if start is not None and ADAPTED in card.data:
         data = {**found.card.data, ADAPTED: card.data[ADAPTED]}
         return Checkpoint(replace(found.card, data=data), found.state)

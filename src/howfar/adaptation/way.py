@@ -12,6 +12,7 @@ from howfar.data import Dataset
 from howfar.errors import InputError
 from howfar.pipeline.norm_adaptation import ADAPTED
 from howfar.segmenters.checkpoint import Checkpoint
+from howfar.tracking import Log
 from howfar.training.image_mask_pairs import Example
 
 KIND = "adaptation_ways"
@@ -39,6 +40,8 @@ class Given:
         Whether the site is to be predicted by tiles, so that unlabelled images are read as such.
     device, workers, progress
         Where the network runs, how many processes prepare batches, and whether bars are shown.
+    log
+        Where what is trained is logged; None: nowhere.
     """
 
     examples: tuple[Example, ...]
@@ -49,6 +52,7 @@ class Given:
     device: str = "auto"
     workers: int = 0
     progress: bool = True
+    log: Log | None = None
 
     @property
     def name(self) -> str:

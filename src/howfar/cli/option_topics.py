@@ -28,7 +28,7 @@ TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Network": ("options", "pretrained", "size", "tiled", "weights", "pool", "fit", "via", "backbone_option", "precision"),
     "Prompts": ("texts", "foreground", "sam", "clipseg"),
-    "Where it runs": ("device", "runner", "address", "workers", "batch_size", "memory", "store", "allow_urls"),
+    "Where it runs": ("device", "runner", "address", "workers", "batch_size", "memory", "store", "allow_urls", "log"),
     OUTPUT: ("every", "json", "quiet", "verbose", "config", "help"),
 }
 ORDER: Final = ("Arguments", *TOPICS)

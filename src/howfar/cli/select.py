@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -119,7 +120,7 @@ def folder_name(dataset: str) -> str:
     >>> folder_name("roads"), folder_name("site a/2024")
     ('roads', 'site a-2024')
     """
-    return re.sub(r"[/\\\0]", "-", dataset)
+    return re.sub(r'[/\\\0<>:"|?*]' if os.name == "nt" else r"[/\\\0]", "-", dataset)
 
 
 def show(selection: Selection, folder: Path, remarks: tuple[str, ...] = ()) -> None:

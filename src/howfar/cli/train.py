@@ -90,7 +90,7 @@ def _adapted(
         raise InputError.of("site", "is of use only with --way", site, "pass --way norm, or leave it out")
     if start is None:
         raise InputError.of("way", "needs the model to adapt", way, "pass its checkpoint as --start")
-    place = {name: given[name] for name in ("device", "workers", "progress") if name in given}
+    place = {name: given[name] for name in ("device", "workers", "progress", "log") if name in given}
     for name, value in given.items():
         if name not in place and value is not None:
             raise InputError.of(

@@ -115,7 +115,11 @@ def put(source: Path | str, target: Path, how: Images) -> None:
         # datumaro refuses symbolic links that lead out of a COCO folder; hard ones lead nowhere.
         target.hardlink_to(Path(source).resolve())
     except OSError:  # another disk
-        target.symlink_to(Path(source).absolute())
+        try:
+            target.symlink_to(Path(source).absolute())
+        except OSError as error:  # Windows asks for a privilege
+            rule = f"cannot be links here ({error.strerror or error})"
+            raise InputError.of("with_images", rule, str(source), "pass copy") from error
 
 
 def within(name: str) -> str:

@@ -6,6 +6,7 @@ Where a model's foreground is known it stands there as a first label to correct 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,7 +117,7 @@ def address(path: str) -> str:
     >>> address("/roads/a b.png"), address("s3://roads/a.png")
     ('/data/local-files/?d=roads/a%20b.png', 's3://roads/a.png')
     """
-    return path if is_url(path) else LOCAL_FILES + quote(path.lstrip("/"))
+    return path if is_url(path) else LOCAL_FILES + quote(path.replace(os.sep, "/").lstrip("/"))
 
 
 def box(foreground: NDArray[np.bool_]) -> tuple[int, int, int, int]:

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any, BinaryIO
 
 TEMPORARY = ".tmp"
 """Ending of a file that is being written; what a kill leaves under such a name is of no use."""
+PATIENCE = 2.0
+"""Seconds for which Windows is asked again to replace a file that is open."""
 STAGING = ".writing-"
 """Beginning of the name of a folder in which files that belong together are being written."""
 
@@ -79,13 +82,30 @@ def taking_place(path: Path) -> Iterator[Path]:
             yield temporary
             # The bytes are synced before the name is given, and the folder after: behind a name that is seen lie its bytes.
             synced(temporary)
-            temporary.replace(path)
+            put_in_place(temporary, path)
     except BaseException:
         with suppress(OSError):  # the reason is told, and not that a disk which refuses keeps a part
             temporary.unlink(missing_ok=True)
         raise
     with suppress(OSError):  # some systems do not sync folders
         synced(path.parent, os.O_RDONLY)
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Move a finished file over the one that is there.
+
+    Windows refuses that while another process has either open, as a reader or a virus scanner does for a moment, so there it is
+    tried for two seconds. Elsewhere a refusal is one of rights, and final.
+    """
+    last = time.monotonic() + (PATIENCE if os.name == "nt" else 0.0)
+    while True:
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            if time.monotonic() >= last:
+                raise
+            time.sleep(0.05)
 
 
 @contextmanager

@@ -25,6 +25,8 @@ from howfar.io.lock import alone
 
 STATE = ".state"
 """Ending of a file that holds the state of a run, to go on from."""
+TRACKED = ".tracked"
+"""Ending of a file that names the run of a tracker to which a training is logged."""
 
 
 def digest(value: Any) -> str:
@@ -125,6 +127,6 @@ def remove_abandoned(folder: Path) -> None:
         return
     with alone(folder, otherwise=False) as idle:
         # Earlier versions called a half of a state .part.
-        for ending in (STATE, TEMPORARY, ".part") if idle else ():
+        for ending in (STATE, TRACKED, TEMPORARY, ".part") if idle else ():
             for file in folder.glob(f"*{ending}"):
                 file.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Lock files and folders among processes and threads; a lock ends when the process that holds it ends.
 
-Where files cannot be locked (another system than POSIX, a file system that answers ENOLCK) everybody is let in.
+Where files cannot be locked (another system than POSIX, a file system that answers ENOLCK) everybody is let in. Without POSIX
+nothing is opened either: Windows opens no folder, and neither removes nor replaces a file that is open.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def locked(path: Path, shared: bool = False) -> Iterator[None]:
     True
     """
     with _opened(path) as descriptor:
-        if fcntl is not None:
+        if fcntl is not None and descriptor is not None:
             with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
@@ -96,30 +97,41 @@ class Share:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._descriptor = os.open(folder, os.O_RDONLY)
-        self._closed = finalize(self, os.close, self._descriptor)
+        self._status = folder.stat()
+        self._descriptor = None if fcntl is None else os.open(folder, os.O_RDONLY)
+        if self._descriptor is not None:
+            self._closed = finalize(self, os.close, self._descriptor)
         self.take()
 
     def status(self) -> os.stat_result:
         """Return the status of the folder that was opened, which may have been removed since."""
-        return os.fstat(self._descriptor)
+        return self._status if self._descriptor is None else os.fstat(self._descriptor)
 
     def take(self) -> None:
         """Share the lock again after `give`."""
-        if fcntl is not None:
-            with suppress(OSError):
-                fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        self._lock(shared=True)
 
     def give(self) -> None:
         """Share the lock no longer, for now."""
-        if fcntl is not None:
+        self._lock(shared=False)
+
+    def _lock(self, shared: bool) -> None:
+        if fcntl is not None and self._descriptor is not None:
             with suppress(OSError):
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+                fcntl.flock(self._descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_UN)
 
 
 @contextmanager
-def _opened(path: Path, make: bool = True) -> Iterator[int]:
+def _opened(path: Path, make: bool = True) -> Iterator[int | None]:
+    """Open a file or folder to lock it; a file is made. None where nothing can be locked."""
     reading = not make or path.is_dir()
+    if fcntl is None:
+        if reading:
+            path.stat()  # raises where there is nothing
+        else:
+            path.touch()
+        yield None
+        return
     descriptor = os.open(path, os.O_RDONLY if reading else os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         yield descriptor
@@ -127,9 +139,9 @@ def _opened(path: Path, make: bool = True) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _try(descriptor: int) -> bool | None:
+def _try(descriptor: int | None) -> bool | None:
     """Try to take the lock: True where it was free, False where another has it, None where there are no locks."""
-    if fcntl is None:
+    if fcntl is None or descriptor is None:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

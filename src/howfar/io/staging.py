@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 
-from howfar.io.atomic import STAGING, naming, synced
+from howfar.io.atomic import STAGING, naming, put_in_place, synced
 from howfar.io.lock import alone, locked
 
 
@@ -51,7 +51,7 @@ def move_in(folder: Path, root: Path, names: list[str]) -> None:
             synced(folder / name)
     for name in names:
         with naming(root / name):
-            (folder / name).replace(root / name)
+            put_in_place(folder / name, root / name)
     with suppress(OSError):  # some systems do not sync folders
         synced(root, os.O_RDONLY)
 

@@ -223,7 +223,8 @@ def _scratch() -> Iterator[tuple[BinaryIO, str]]:
         with tempfile.TemporaryFile() as unnamed:
             yield cast(BinaryIO, unnamed), str(_OPEN / str(unnamed.fileno()))
         return
-    with tempfile.NamedTemporaryFile(prefix="howfar-") as named:
+    # Windows would not open a temporary file of Python's by its name again while it is open.
+    with tempfile.TemporaryDirectory(prefix="howfar-") as folder, (Path(folder) / "object").open("w+b") as named:
         yield cast(BinaryIO, named), named.name
 
 

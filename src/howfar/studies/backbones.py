@@ -29,6 +29,7 @@ from howfar.studies.distance import baseline, compared
 from howfar.studies.run_folder import write_run
 from howfar.studies.slices import check_columns, columns_of, with_slices
 from howfar.studies.study_inputs import BASELINES, Execution, keep_pictures, limited, read_datasets, sources_of, views
+from howfar.tracking import Log, check_tracker, log_result
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
@@ -82,6 +83,7 @@ def compare_backbones(
     given = checked(CompareOptions, options)
     settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
     execution = Execution.of(given)
+    check_tracker(given["log"])
     folder = page_folder("out", given["out"])
     if given["map"] is not None:
         rule = "must be left out where there are several backbones"
@@ -114,6 +116,9 @@ def compare_backbones(
     if folder is not None:
         write_run(result, folder)
         forget_pairs(folder)
+    for each in result.comparisons:
+        log = Log.of(given["log"], f"compare {each.primary.name} by {each.backbone.name}", f"compare {each.primary.name}")
+        log_result(log, picked(CompareSettings, given), each.to_dict())
     return result
 
 

@@ -52,6 +52,7 @@ from howfar.studies.study_inputs import (
     sources_of,
     views,
 )
+from howfar.tracking import Log, check_tracker, log_result
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
@@ -98,6 +99,7 @@ def compare(
     given = checked(CompareOptions, options)
     settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
     execution = Execution.of(given)
+    check_tracker(given["log"])
     folder, loading = page_folder("out", given["out"]), picked(BackboneOptions, options)
     check_map(given["map"], folder)
     with within(given["memory"]):
@@ -122,6 +124,7 @@ def compare(
         keep_map(result, given["map"], lambda: features_of(datasets, backbone, loading, settings, execution)[0])
         draw(result, folder)
         forget_pairs(folder)
+    log_result(Log.of(given["log"], f"compare {result.primary.name}"), picked(CompareSettings, given), result.to_dict())
     return result
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from howfar.errors import HowfarError
+
 STATUS = Path("/proc/self/status")
 
 
@@ -12,7 +14,7 @@ def peak_mib() -> float:
     """Measure the most memory that this process has held at a time, in MiB.
 
     On Linux it is the kernel's high-water mark of this process, since `getrusage` there includes the parent's memory from
-    before the process was started. Other systems have `getrusage` alone.
+    before the process was started. Other systems have `getrusage` alone, and Windows has neither: `HowfarError`.
 
     Examples
     --------
@@ -23,7 +25,11 @@ def peak_mib() -> float:
         mark = re.search(r"VmHWM:\s*([0-9]+)", STATUS.read_text(encoding="ascii", errors="replace"))
         if mark:
             return int(mark[1]) / 1024
-    import resource
     import sys
+
+    try:
+        import resource
+    except ImportError as error:
+        raise HowfarError(f"peak memory can be measured on Linux and macOS alone, and this is {sys.platform}") from error
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

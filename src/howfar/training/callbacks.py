@@ -1,8 +1,8 @@
-"""Save a training's state after each epoch, remember the best weights, stop early, and show progress."""
+"""Save a training's state after each epoch, remember the best weights, stop early, show progress, and log."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from howfar.io.atomic import replace
 from howfar.progress import bar
+from howfar.tracking import Tracking
 from howfar.training.estimate import Estimate
 from howfar.training.lightning_module import Fitting
 
@@ -93,3 +94,21 @@ class Progress(lightning.Callback):
         """Close the bar at the step where training stopped."""
         if self._bar is not None:
             self._bar.close()
+
+
+class Logged(lightning.Callback):
+    """Log loss, held-out ODS and its threshold of each epoch, once its state is kept."""
+
+    def __init__(self, tracking: Tracking) -> None:
+        self._tracking = tracking
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Log the epoch, and those before it that were finished before a kill and are not logged."""
+        assert isinstance(pl_module, Fitting)
+        log_epochs(self._tracking, pl_module.history)
+
+
+def log_epochs(tracking: Tracking, history: Sequence[Mapping[str, Any]]) -> None:
+    """Log the epochs of a history that are not logged yet."""
+    for entry in history:
+        tracking.log({name: value for name, value in entry.items() if name != "epoch"}, entry["epoch"])

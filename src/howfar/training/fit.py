@@ -15,12 +15,13 @@ from torch import Tensor
 
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.errors import InputError, MissingExtraError
-from howfar.io.checkpoint import STATE, part_key
+from howfar.io.checkpoint import STATE, TRACKED, part_key
 from howfar.io.lock import locked
 from howfar.progress import stage
 from howfar.segmenters import build_segmenter, restore_segmenter, segmenter_family
 from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.segmenters.norm_parameters import only_norms
+from howfar.tracking import Log, Tracking, tracked
 from howfar.training.estimate import Estimate
 from howfar.training.image_mask_pairs import Example, Pairs, read_pairs, split
 from howfar.training.settings import TrainSettings, check_size, only_side
@@ -63,6 +64,7 @@ def fit(
     workers: int = 0,
     progress: bool = True,
     models: int = 1,
+    log: Log | None = None,
 ) -> Checkpoint:
     """Train a segmenter, or resume the same training where it was killed, and return the best or last epoch's checkpoint.
 
@@ -70,7 +72,8 @@ def fit(
     given. `device` (``auto``, ``cpu``, ``cuda`` or ``cuda:N``) and `workers`, the processes that prepare batches beside this
     one, are no part of the task, nor are the `models` that the caller is about to train, this one among them: how long they
     will take is told after the first steps, or not at all where they are 0. A training that goes on has as many threads as
-    before it was killed, unless the user chose another number (`howfar.training.threads`). An image or mask that cannot be
+    before it was killed, unless the user chose another number (`howfar.training.threads`). `log` says where settings and the
+    scores of each epoch are logged; a training that goes on goes on with its logged run. An image or mask that cannot be
     read, an option or size that is wrong, and weights or libraries that are absent raise `HowfarError`.
     """
     if workers < 0:
@@ -90,7 +93,8 @@ def fit(
         network = _initial_network(task)
     state = Path(folder) / f"{_identity(task, network, pairs, held)[:16]}{STATE}"
     state.parent.mkdir(parents=True, exist_ok=True)
-    with locked(state.parent, shared=True), threads_of(state):
+    note, described = state.with_suffix(TRACKED), _described(task, len(pairs))
+    with locked(state.parent, shared=True), threads_of(state), tracked(log, described, note) as tracking:
         module, keep = _run(
             network,
             task.settings,
@@ -101,6 +105,7 @@ def fit(
             torch_device,
             workers,
             Estimate(models) if progress else None,
+            tracking,
         )
         best = keep.weights if task.settings.keep == "best" else None
         weights = module.weights() if best is None else best
@@ -109,7 +114,21 @@ def fit(
         if out is not None:
             checkpoint.save(out)
         state.unlink(missing_ok=True)
+        tracking.conclude(_kept(checkpoint.card))
     return checkpoint
+
+
+def _described(task: Task, images: int) -> dict[str, Any]:
+    """Describe a training to who looks at its logged run."""
+    options = {f"option.{name}": value for name, value in task.options.items()}
+    named = {"segmenter": task.segmenter, "primary": task.primary, "images": images, "added": len(task.extra)}
+    return {**named, **options, **task.settings.model_dump(), "pretrained": str(task.pretrained)}
+
+
+def _kept(card: Card) -> dict[str, float | None]:
+    """Give the scores of the epoch whose weights are kept."""
+    epoch = _kept_epoch(card.history, str(card.settings["keep"]))
+    return {} if epoch is None else {f"kept/{name}": epoch.get(name) for name in ("epoch", "loss", "ods", "threshold")}
 
 
 def _initial_network(task: Task) -> Any:
@@ -138,12 +157,13 @@ def _run(
     device: torch.device,
     workers: int,
     shown: Estimate | None,
+    tracking: Tracking,
 ) -> tuple[Fitting, Keep]:
     try:
         import lightning
     except ImportError as error:
         raise MissingExtraError(f"training needs lightning: pip install 'howfar[train]' ({error})") from error
-    from howfar.training.callbacks import Keep, Progress
+    from howfar.training.callbacks import Keep, Logged, Progress, log_epochs
     from howfar.training.data_loading import held_out_batches, training_batches
     from howfar.training.depthwise import depthwise_in_float32
     from howfar.training.kept_features import keeping_features
@@ -156,7 +176,7 @@ def _run(
             devices=1 if device.type == "cpu" else [device.index or 0],
             precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
             max_epochs=settings.epochs,
-            callbacks=[keep, *([] if shown is None else [Progress(shown)])],
+            callbacks=[keep, *([] if shown is None else [Progress(shown)]), *([Logged(tracking)] if tracking.on else [])],
             deterministic="warn",
             num_sanity_val_steps=0,
             logger=False,
@@ -176,6 +196,8 @@ def _run(
                 ckpt_path=state if state.is_file() else None,
                 weights_only=True,
             )
+    # Where a training was killed after its last epoch no callback is called again.
+    log_epochs(tracking, module.history)
     return module, keep
 
 

@@ -14,6 +14,7 @@ from howfar.memory import within
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.settings import checked, picked, with_options
+from howfar.tracking import Log, check_tracker
 from howfar.training.added_images import Added, added_examples, check_new
 from howfar.training.fit import Task, fit
 from howfar.training.image_mask_pairs import examples_of
@@ -71,6 +72,7 @@ def train(
     """
     given = checked(TrainOptions, options)
     architecture, pretrained = dict(given["options"] or {}), given["pretrained"]
+    check_tracker(given["log"])
     family = segmenter_family(model)
     start_checkpoint = Checkpoint.load(start) if isinstance(start, (str, Path)) else start
     dataset = _dataset(primary)
@@ -95,7 +97,15 @@ def train(
     check_new(added, (*examples, *blank))
     folder = Path(state) if state is not None else Path(f"{out}.state")
     with within(given["memory"]):
-        checkpoint = fit(task, folder, out, device=given["device"], workers=given["workers"] or 0, progress=given["progress"])
+        checkpoint = fit(
+            task,
+            folder,
+            out,
+            device=given["device"],
+            workers=given["workers"] or 0,
+            progress=given["progress"],
+            log=Log.of(given["log"], model if out is None else Path(out).stem),
+        )
     if state is None:
         remove_abandoned(folder)
     if folder.is_dir() and not any(folder.iterdir()):

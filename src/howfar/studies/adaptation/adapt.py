@@ -21,8 +21,10 @@ from howfar.settings import checked, picked, with_options
 from howfar.studies.adaptation.models import StudyFolder
 from howfar.studies.adaptation.settings import AdaptSettings
 from howfar.studies.adaptation.study import Study
+from howfar.studies.adaptation.tables import numbers_of_study
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_inputs import check_names, keep_pictures, parse_images, sources_of
+from howfar.tracking import check_tracker, log_result
 from howfar.training.image_mask_pairs import examples_of
 from howfar.training.settings import settings_for
 
@@ -66,6 +68,7 @@ def adapt(
         from were about to be evaluated.
     """
     given = checked(AdaptOptions, options)
+    check_tracker(given["log"])
     given["shots"], given["background_shots"] = sorted(given["shots"]), sorted(given["background_shots"])
     config, group, pretrained = AdaptSettings.of(given), given["group"], given["pretrained"]
     if config.background_shots and background is None:
@@ -86,6 +89,7 @@ def adapt(
         workers=0 if runner.processes else given["workers"] or 0,  # with processes, their number
         progress=given["progress"],
         group=group,
+        tracker=given["log"],
     )
     own = set(p.contents.values())
     others, unseen = (
@@ -104,5 +108,6 @@ def adapt(
     adaptation = Study(config, study_folder, settings, p, others, unseen, empty, runner).run()
     adaptation = replace(adaptation, sources=sources_of(datasets, *([argument] for argument in arguments)))
     write_run(adaptation, study_folder.folder)
+    log_result(study_folder.log(study_folder.folder.name), config.model_dump(), numbers_of_study(adaptation))
     remove_abandoned(study_folder.folder / "models")
     return keep_pictures(adaptation, datasets)

@@ -20,6 +20,7 @@ from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.leak_guard import check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
+from howfar.tracking import Log
 from howfar.training.fit import Task, fit
 from howfar.training.image_mask_pairs import Example, fingerprint_of, split
 from howfar.training.settings import TrainSettings, settings_of
@@ -34,6 +35,7 @@ class StudyFolder:
 
     `segmenter` is the architecture's registered name; `pretrained` says whether it begins with published weights, or names a
     file; `examples` are the primary dataset's; `workers` processes prepare batches; `group` names photographs, for the card.
+    Trainings are logged to `tracker`, where there is one.
     """
 
     folder: Path
@@ -46,10 +48,15 @@ class StudyFolder:
     workers: int
     progress: bool
     group: str | None = None
+    tracker: str | None = None
 
     def file(self, label: str) -> Path:
         """Give the path of the checkpoint of a label."""
         return self.folder / "models" / f"{label}.safetensors"
+
+    def log(self, label: str) -> Log | None:
+        """Say where the training of a label is logged, as a part of the study."""
+        return Log.of(self.tracker, label, self.folder.name)
 
     def trained(
         self, label: str, settings: TrainSettings, extra: Sequence[Example], start: Checkpoint | None = None, ahead: int = 0
@@ -74,7 +81,9 @@ class StudyFolder:
         if checkpoint is not None and _same(checkpoint, task):
             return checkpoint
         folder, device, workers = self.folder / "models", self.device, self.workers
-        return fit(task, folder, file, device=device, workers=workers, progress=self.progress, models=ahead)
+        return fit(
+            task, folder, file, device=device, workers=workers, progress=self.progress, models=ahead, log=self.log(label)
+        )
 
     def adapted(self, label: str, way: str, checkpoint: Checkpoint, given: Given) -> Checkpoint:
         """Load the model of a label if the same way made it of the same weights and images, and adapt otherwise."""
@@ -91,7 +100,7 @@ class StudyFolder:
         existing = _load(file)
         if existing is not None and existing.card.data.get(MADE_BY) == key:
             return existing
-        found = adapted(checkpoint, way, given)
+        found = adapted(checkpoint, way, replace(given, log=self.log(label)))
         kept = Checkpoint(replace(found.card, data={**found.card.data, MADE_BY: key}), found.state)
         kept.save(file)
         return kept

@@ -14,7 +14,7 @@ from howfar.arrays import Float64Array
 from howfar.data.folder_walk import printable
 from howfar.metrics import at_threshold
 from howfar.results import Evaluation
-from howfar.results.adaptation import BASELINE, F_ODS, F_OWN
+from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
 from howfar.studies.adaptation.leak_guard import Part
@@ -50,6 +50,18 @@ def score_row(evaluation: Evaluation, images: pd.DataFrame) -> dict[str, Any]:
         **{name: evaluation.scores[name] for name in names},
         "mean_f_ods": _defined(float(images[F_ODS].mean())),
         "false_positive_share": _defined(share),
+    }
+
+
+def numbers_of_study(adaptation: Adaptation) -> dict[str, Any]:
+    """Collect what a study came to: mean F of each model and dataset over the seeds, and each gain with its interval."""
+    means = adaptation.scores.groupby(["model", "dataset"])["mean_f"].mean().reset_index()
+    return {
+        "mean_f": {f"{row['model']} on {row['dataset']}": float(row["mean_f"]) for row in means.to_dict("records")},
+        "gain": {
+            f"{row['model']} on {row['dataset']}": {end: float(row[end]) for end in ("gain", "low", "high")}
+            for row in adaptation.gains.to_dict("records")
+        },
     }
 
 

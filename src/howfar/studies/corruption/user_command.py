@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class PredictCommand:
         ('python', 'my model.py', '{images}', '--out={out}')
         """
         try:
-            words = tuple(shlex.split(text))
+            # Paths of Windows are written with the sign that quotes the next one elsewhere.
+            words = tuple(shlex.split(text.replace("\\", "\\\\") if os.name == "nt" else text))
         except ValueError as error:
             raise InputError.of(ARGUMENT, f"must be a command line ({one_line(error)})", text, f"write {_EXAMPLE}") from error
         for needed in ("{images}", "{out}"):

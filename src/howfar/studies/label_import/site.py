@@ -44,7 +44,9 @@ def site_of(images: DatasetArgument, task: str | None, names: Named) -> Site:
     folder = absolute(images) if isinstance(images, (str, Path)) else None
     if folder is not None and (folder / Selection.DOCUMENT).is_file():
         selection = Selection.load(folder)
-        items = tuple(Item(pick.image, Path(pick.path) if pick.path.startswith("/") else pick.path) for pick in selection.picks)
+        items = tuple(
+            Item(pick.image, Path(pick.path) if Path(pick.path).is_absolute() else pick.path) for pick in selection.picks
+        )
         if not all(pick.path for pick in selection.picks):
             raise InputError.of("images", "must be files (this selection is of ready-made embeddings)", str(images))
         task = task or selection.task

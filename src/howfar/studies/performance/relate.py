@@ -40,6 +40,7 @@ from howfar.studies.performance.performance_slices import check_sliceable, perfo
 from howfar.studies.performance.photograph_groups import groups_of
 from howfar.studies.run_folder import draw
 from howfar.studies.slices import columns_of
+from howfar.tracking import Log, check_tracker, log_result
 
 CURVE = ("dataset", "image", "distance", "performance", "smoothed")
 BY_THRESHOLD = ("threshold", "precision", "recall", "f", "dataset")
@@ -80,6 +81,7 @@ def relate(
     'falls'
     """
     given = checked(RelateOptions, options)
+    check_tracker(given["log"])
     if given["bootstrap"] == 1:
         raise InputError.of("bootstrap", "must be 0 (no intervals) or at least 2", 1, "pass 1000")
     if given["group"] is not None:
@@ -106,6 +108,7 @@ def relate(
     relation = _related(comparison, evaluations, matched, scores, settings, home).made_from(comparison)
     if not isinstance(run, Comparison):
         draw(comparison, relation.save(run), relation=relation)
+    log_result(Log.of(given["log"], f"relate {relation.primary}"), picked(RelateSettings, given), relation.to_dict())
     return relation
 
 
