@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg
 
 from howfar.arrays import Float64Array, as_pair
 
@@ -53,7 +52,8 @@ def _gaussian(rows: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return the mean (z,) and a root A (at most z rows) of the covariance AᵀA."""
     mean = rows.mean(axis=0)
     spread = (rows - mean) / np.sqrt(max(len(rows) - 1, 1))
-    return mean, linalg.qr(spread, mode="r", check_finite=False)[0][: len(mean)]
+    triangle = np.asarray(np.linalg.qr(spread, mode="r"), dtype=np.float64)
+    return mean, triangle[: len(mean)]
 
 
 def _padded(root: Float64Array, rows: int) -> Float64Array:
