@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from importlib import metadata
+from pathlib import Path
+
 import pytest
 
 from howfar import registry
@@ -33,3 +36,21 @@ def test_ours_are_loaded_without_a_look_at_what_is_installed(monkeypatch: pytest
     with pytest.raises(UnknownNameError):
         registry.load("image_distances", "theirs")
     assert asked == ["howfar.image_distances"]
+
+
+def test_what_is_installed_is_read_once_until_a_folder_of_packages_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+    read = metadata.entry_points
+    monkeypatch.setattr(metadata, "entry_points", lambda: reads.append(1) or read())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "theirs" not in registry.names("figures")
+    registry.names("backbones")
+    assert len(reads) == 1
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[howfar.figures]\ntheirs = theirs:figure\n")
+    assert "theirs" in registry.names("figures")
+    assert len(reads) == 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -46,3 +47,24 @@ def test_torch_is_not_loaded_for_it() -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_torch_that_is_loaded_within_has_one_thread_too() -> None:
+    code = (
+        "import sys, threading\n"
+        "from howfar.backbones.torch_threads import limit_loaded_later, one_torch_thread_each\n"
+        "limit_loaded_later()\n"
+        "assert 'torch' not in sys.modules\n"
+        "with one_torch_thread_each():\n"
+        "    worker = threading.Thread(target=limit_loaded_later)\n"
+        "    worker.start(); worker.join()\n"
+        "    import torch\n"
+        "    assert torch.get_num_threads() == 1\n"
+        "assert torch.get_num_threads() == 2, torch.get_num_threads()"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"},
+    )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 HEAVY = ("torch", "timm", "matplotlib", "pandas", "pyarrow", "scipy", "pydantic", "jinja2", "PIL", "sklearn")
+NETWORKS = ("torch", "torchvision", "timm", "onnxruntime", "transformers")
 
 
 def loaded(code: str) -> list[str]:
@@ -30,3 +32,18 @@ def test_the_lower_layers_load_neither_torch_nor_scikit_learn() -> None:
 
 def test_listing_backbones_does_not_load_torch() -> None:
     assert not {"torch", "timm"} & set(loaded("from howfar.cli.main import run; run(['backbones', '--json'])"))
+
+
+def test_a_run_whose_features_are_stored_loads_no_network(tmp_path: Path) -> None:
+    from howfar.cli.main import run
+    from howfar.demo import write_dataset
+
+    folders = [str(write_dataset(tmp_path / name, 3, seed=seed, size=48)) for seed, name in enumerate("ab")]
+    arguments = ["compare", *folders, "--json"]
+    assert run(arguments) == 0
+    code = f"""
+from howfar.cli.main import run
+assert run({arguments!r}) == 0
+print(*sorted(set({NETWORKS!r}) & set(sys.modules)))"""
+    done = subprocess.run([sys.executable, "-c", f"import sys{code}"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == ""

@@ -3,6 +3,7 @@
 from howfar.backbones.backbone_argument import BackboneArgument, as_backbone, as_loaded, is_stored
 from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.backbones.function_backbone import function
+from howfar.backbones.known_identity import known_backbone
 from howfar.backbones.named import card_of, cards, load_backbone, takes
 from howfar.backbones.torch_module import module
 
@@ -17,6 +18,7 @@ __all__ = [
     "cards",
     "function",
     "is_stored",
+    "known_backbone",
     "load_backbone",
     "module",
     "takes",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from howfar.backbones.family import Options
 from howfar.backbones.function_backbone import SIDE, FunctionBackbone, function
-from howfar.backbones.named import load_backbone
+from howfar.backbones.known_identity import known_backbone
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.backbones.torch_module import module
 from howfar.errors import InputError
@@ -39,7 +39,8 @@ def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = No
     Parameters
     ----------
     backbone
-        A registered name (see ``howfar backbones``).
+        A registered name (see ``howfar backbones``). One that was loaded before, of the same files and versions, is built when
+        it first embeds an image (`howfar.backbones.known_backbone`).
 
         A torch module. It is copied, put in evaluation mode, and given (b, 3, 224, 224) float32 RGB of 0-1; `size`, `mean` and
         `std` say otherwise, and a network of timm's tells its own. Its output, a tensor of (b, ...) or several, is the feature,
@@ -69,7 +70,7 @@ def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = No
     """
     given = picked(BackboneOptions, cast("Mapping[str, Any]", options or {}))
     if isinstance(backbone, str):
-        return load_backbone(backbone, **given)
+        return known_backbone(backbone, **given)
     if is_torch_module(backbone):
         return _of_module(backbone, _taken("a torch module", given, OF_MODULES), given.get("pool") is True)
     if not isinstance(backbone, type) and all(hasattr(backbone, member) for member in _MEMBERS):

@@ -107,6 +107,14 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Name the files that a backbone is read from, and the installed packages that decide what its identity says."""
+
+    files: tuple[Path, ...]
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class BackboneFamily:
     """Register a family of backbones under one name, in the registry or as an entry point.
 
@@ -122,6 +130,10 @@ class BackboneFamily:
         Fields of `Options` whose default differs for this family: ``{"pool": False}``, say.
     folder
         Whether `Options.weights` may be a folder.
+    origin
+        Names all that the identity depends on beside the options, without importing what is heavy, so that the identity can be
+        known from an earlier run (`howfar.backbones.known_backbone`); returns None for options of which that cannot be said,
+        and is None for a family that is always built.
 
     Examples
     --------
@@ -138,6 +150,7 @@ class BackboneFamily:
     takes: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     folder: bool = False
+    origin: Callable[[Options], Origin | None] | None = None
 
     def options(self, given: Mapping[str, Any]) -> Options:
         """Check the options that a caller passes to this family.

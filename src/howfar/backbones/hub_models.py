@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from howfar.backbones.family import Options, Origin
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.weights.hub import CONFIG_FILE, WEIGHTS_FILES, first_three, lacking
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 SEED: Final = 0
 REQUIRED_FILES: Final = ((CONFIG_FILE,), WEIGHTS_FILES)
 """The files of a model in the hub's format, in groups of which one must be there."""
+TRANSFORMERS_PACKAGES: Final = ("torch", "transformers", "safetensors")
+"""What decides on the names, shapes and bytes of a model's tensors, and on its configuration."""
+_READ: Final = frozenset({".json", ".safetensors", ".bin"})
 # Keys of a configuration that tell where and how it was written, and do not change a feature.
 _NO_EFFECT: Final = frozenset(
     {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "torch_dtype", "transformers_version"}
@@ -38,6 +42,18 @@ def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...
     if kinds and kind not in kinds:
         raise InputError.of(f"weights of {name}", f"must be a model of type {' or '.join(kinds)}", kind, f"see {folder}")
     return folder
+
+
+def folder_origin(options: Options) -> Origin | None:
+    """Name the files of a local model, a folder in the hub's format or a state dict; None of what comes from the hub."""
+    model = None if options.model is None else Path(options.model).expanduser()
+    folder = next((path for path in (options.weights, model) if path is not None and path.is_dir()), None)
+    state = options.weights if options.weights is not None and options.weights.is_file() else None
+    # A state dict needs a configuration: that of a model's name lies in the hub's cache, and may change there.
+    if (folder is None and (state is None or model is not None)) or not options.pretrained:
+        return None
+    beside = sorted(file for file in folder.iterdir() if file.suffix in _READ and file.is_file()) if folder is not None else []
+    return Origin(tuple(beside) if state is None else (state, *beside), TRANSFORMERS_PACKAGES)
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Unpack
 
 from howfar import registry
-from howfar.backbones.family import BackboneFamily, Card
+from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.errors import HowfarError, InputError, MissingExtraError, UnknownNameError, one_line
 from howfar.keywords import BackboneOptions
 from howfar.protocols import Backbone
@@ -45,11 +45,17 @@ def load_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
     >>> backbone.embed(backbone.prepare(Image.new("RGB", (640, 480), (255, 0, 51)))[None])
     array([[1. , 0. , 0.2, 0. , 0. , 0. ]], dtype=float32)
     """
+    family, checked = family_and_options(name, options)
+    return family.build(checked)
+
+
+def family_and_options(name: str, options: BackboneOptions) -> tuple[BackboneFamily, Options]:
+    """Return the family that a backbone's name is of, and the checked options; raises as `load_backbone` before it builds."""
     registered, _, model = name.partition(":")
     family = _family(registered)
     if model and options.setdefault("model", model) != model:
         raise InputError.of("model", f"must be named once, and {name!r} names {model!r}", options["model"])
-    return family.build(family.options(options))
+    return family, family.options(options)
 
 
 def takes(name: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from howfar.backbones.family import BackboneFamily, Card, Options
+from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
@@ -111,15 +111,27 @@ class OnnxBackbone:
         return (features.shape[1],)
 
 
+def onnx_origin(options: Options) -> Origin | None:
+    """Name the model's file and those of its tensors; None where there is no such file."""
+    file = _file(options)
+    if file is None or not file.is_file():
+        return None
+    return Origin((file, *_external(file, file.read_bytes())), ("onnxruntime", "onnxruntime-gpu"))
+
+
+def _file(options: Options) -> Path | None:
+    path = options.weights or options.model
+    return None if path is None else Path(path).expanduser()
+
+
 def build_onnx(options: Options) -> OnnxBackbone:
     """Build the backbone of the ONNX file that `options.weights`, or else the name, gives the path of.
 
     A path without a file raises `MissingPathError`; the other errors are those of `OnnxBackbone`.
     """
-    path = options.weights or options.model
-    if path is None:
+    file = _file(options)
+    if file is None:
         raise InputError.of("onnx", "must name a file", None, "write onnx:FILE, or pass weights=FILE")
-    file = Path(path).expanduser()
     if not file.is_file():
         raise MissingPathError(f"onnx must name a file, and {file} is none")
     return OnnxBackbone(f"onnx:{options.model or file}", file, options)
@@ -169,13 +181,17 @@ def _hash(file: Path) -> str:
     """Hash the model's bytes, and those of the files beside it that hold its tensors."""
     data = file.read_bytes()
     digest = hashlib.sha256(data)
-    external = {data[entry.end() : entry.end() + entry[1][0]] for entry in _EXTERNAL_FILE.finditer(data)}
-    for name in sorted(external):
-        path = file.parent / name.decode("utf-8", "replace")
-        if path.is_file():
-            with path.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    for path in _external(file, data):
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
     return f"sha256:{digest.hexdigest()}"
+
+
+def _external(file: Path, data: bytes) -> list[Path]:
+    """List the files beside a model, of these bytes, that hold its tensors."""
+    names = {data[entry.end() : entry.end() + entry[1][0]] for entry in _EXTERNAL_FILE.finditer(data)}
+    paths = [file.parent / name.decode("utf-8", "replace") for name in sorted(names)]
+    return [path for path in paths if path.is_file()]
 
 
 ONNX: Final = BackboneFamily(
@@ -189,4 +205,5 @@ ONNX: Final = BackboneFamily(
     ),
     build_onnx,
     takes=("model", "device", "weights", "fit", "via", "size", "mean", "std", "output"),
+    origin=onnx_origin,
 )

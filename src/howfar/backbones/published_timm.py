@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from howfar.backbones.family import BackboneFamily, Card, Options
-from howfar.backbones.timm import backbone_of, create_network, import_timm
+from howfar.backbones.timm import backbone_of, create_network, import_timm, weights_origin
 from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ ENET: Final = BackboneFamily(
     partial(build_timm_model, _B3),
     takes=("device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
     defaults={"pool": False},
+    origin=weights_origin,
 )
 MOBILECLIP: Final = BackboneFamily(
     Card(
@@ -78,4 +79,5 @@ MOBILECLIP: Final = BackboneFamily(
     ),
     partial(build_timm_model, _MOBILECLIP),
     takes=("device", "weights", "pretrained", "fit", "via", "engine", "precision"),
+    origin=weights_origin,
 )

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.family import BackboneFamily, Card, Options
-from howfar.backbones.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, random_model, read_model
+from howfar.backbones.hub_models import (
+    REQUIRED_FILES,
+    checked_folder,
+    describe_architecture,
+    folder_origin,
+    random_model,
+    read_model,
+)
 from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
@@ -144,7 +151,10 @@ def family_of(
     pools = ("pool",) if model.pooled else ()
     takes = ("device", "weights", "pretrained", *pools, "fit", "via", "engine", "precision", *more_options)
     # The paper takes the whole map where there is one, so pooling is off by default.
-    return BackboneFamily(model.card, partial(build, model), takes, {"pool": False} if pools else {}, folder=True)
+    defaults = {"pool": False} if pools else {}
+    # What another way of building reads besides is not known here: `clipseg` needs a tokenizer.
+    origin = folder_origin if build is build_published else None
+    return BackboneFamily(model.card, partial(build, model), takes, defaults, folder=True, origin=origin)
 
 
 def _model(

@@ -6,10 +6,10 @@ import difflib
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.family import BackboneFamily, Card, Options
+from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.hub_models import random_model
 from howfar.errors import InputError, MissingExtraError, one_line
-from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
+from howfar.weights.efficientnet_lite0 import installed_file, packaged_file, timm_name
 from howfar.weights.hub import SAFE_FILE, missing_weights, why_unreachable
 
 # torch and timm are imported when a network is built, so that listing the cards stays cheap.
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from howfar.backbones.torch_backbone import TorchBackbone
+
+TORCH_PACKAGES: Final = ("torch", "timm", "safetensors")
+"""What decides on the names and shapes of a timm network's tensors, and on the bytes that they are read as."""
 
 
 def build_lite0(options: Options) -> TorchBackbone:
@@ -48,6 +51,17 @@ def build_timm(options: Options) -> TorchBackbone:
     if config["input_size"][0] != 3:
         raise InputError.of(f"timm:{name}", "must take RGB pictures", f"{config['input_size'][0]} channels")
     return backbone_of(f"timm:{name}", name, network, config, options)
+
+
+def lite0_origin(_: Options) -> Origin | None:
+    """Name the package's file, which is compared with the published one when the network is built."""
+    file = installed_file()
+    return None if file is None else Origin((file,), TORCH_PACKAGES)
+
+
+def weights_origin(options: Options) -> Origin | None:
+    """Name the file of weights that a caller gives; of published and of random ones it cannot be said what they are."""
+    return Origin((options.weights,), TORCH_PACKAGES) if options.weights is not None and options.weights.is_file() else None
 
 
 def import_timm(family: str) -> Any:
@@ -162,6 +176,7 @@ EFFICIENTNET_LITE0: Final = BackboneFamily(
     ),
     build_lite0,
     takes=("device", "pool", "fit", "via", "engine", "precision"),
+    origin=lite0_origin,
 )
 TIMM: Final = BackboneFamily(
     Card(
@@ -174,4 +189,5 @@ TIMM: Final = BackboneFamily(
     ),
     build_timm,
     takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
+    origin=weights_origin,
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.family import BackboneFamily, Card, Options
+from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.errors import InputError
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
@@ -46,6 +46,13 @@ def build_segmenter_backbone(name: str, options: Options) -> TorchBackbone:
     )
 
 
+def checkpoint_origin(options: Options) -> Origin | None:
+    """Name the checkpoint, which holds the weights and what the network is built of; None where there is none."""
+    checkpoint = options.weights
+    packages = ("torch", "timm", "transformers", "safetensors")
+    return Origin((checkpoint,), packages) if checkpoint is not None and checkpoint.is_file() else None
+
+
 def _encoded(network: Any, pictures: Tensor) -> Sequence[Tensor]:
     maps: Sequence[Tensor] = network.encode(pictures)
     return maps
@@ -62,6 +69,8 @@ def _family(name: str, side: int, summary: str) -> BackboneFamily:
         partial(build_segmenter_backbone, name),
         takes=("device", "weights", "pool", "fit", "via", "engine", "precision"),
         defaults={"pool": False},
+        # The encoder of `frozen` is a backbone of its own, read from elsewhere.
+        origin=None if name == "frozen" else checkpoint_origin,
     )
 
 

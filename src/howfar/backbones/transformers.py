@@ -11,6 +11,7 @@ from howfar.backbones.hub_models import (
     REQUIRED_FILES,
     checked_folder,
     describe_architecture,
+    folder_origin,
     random_model,
     read_json,
     read_model,
@@ -147,4 +148,5 @@ TRANSFORMERS: Final = BackboneFamily(
     takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "size", "mean", "std", "engine", "precision"),
     defaults={"pool": False},
     folder=True,
+    origin=folder_origin,
 )

@@ -21,7 +21,7 @@ def embed(
     **chosen: Unpack[StoredEmbedOptions],
 ) -> None:
     """Compute the features of every DATASET and keep them in the store, where `compare` finds them."""
-    from howfar.backbones import load_backbone
+    from howfar.backbones import as_backbone
     from howfar.data import Dataset, each_dataset, parse
     from howfar.errors import InputError
     from howfar.keywords import BackboneOptions
@@ -37,7 +37,7 @@ def embed(
     if ready:
         remedy = "compare takes embeddings as they are"
         raise InputError.of("datasets", "must hold images", f"embeddings: {', '.join(ready)}", remedy)
-    model = load_backbone(backbone, **picked(BackboneOptions, chosen))
+    model = as_backbone(backbone, picked(BackboneOptions, chosen))
     store = Store(str(chosen["store"]) if "store" in chosen else None)
     with within(given["memory"]):
         features = [

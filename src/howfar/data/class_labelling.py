@@ -10,9 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from howfar.data.class_folders import labelled_by_folders
 from howfar.data.cvat_document import Frame, cvat_document
@@ -24,6 +22,9 @@ from howfar.data.prediction_matching import match_names
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
 from howfar.printable import unguarded
+
+if TYPE_CHECKING:
+    pass
 
 IMAGE, LABEL, NAME = "image", "label", "name"
 EXPORTED = (".xml", ".json", ".zip")
@@ -151,6 +152,8 @@ def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
         for image in read_export(path).images:
             yield from ((image.name, mark.label) for mark in image.marks if mark.draw is None)
     else:
+        import pandas as pd
+
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
         if not {IMAGE, LABEL} <= set(table):
             raise InputError(

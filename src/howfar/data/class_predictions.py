@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from howfar.arrays import Float64Array
 from howfar.data.class_names import named
@@ -16,6 +15,9 @@ from howfar.data.column_roles import check_columns, check_known
 from howfar.data.tabular_file import read_tabular
 from howfar.errors import InputError, MissingPathError
 from howfar.io.location import absolute
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 IMAGE, PREDICTED, CONFIDENCE = "image", "predicted", "confidence"
 _CALLED = {"image": IMAGE, "label": PREDICTED, "score": CONFIDENCE}

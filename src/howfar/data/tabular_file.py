@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from howfar.errors import InputError, one_line
 from howfar.io.parquet import read_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TABLES = (".csv", ".parquet", ".pq")
 
@@ -19,6 +21,8 @@ def read_tabular(file: Path) -> pd.DataFrame:
     """
     try:
         if file.suffix.lower() == ".csv":
+            import pandas as pd
+
             # Texts as they stand: a class may be called NA.
             return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
         return read_frame(file).rename(columns=str)

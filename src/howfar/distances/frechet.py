@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg
 
 from howfar.arrays import Float64Array, as_features, as_pair
 
@@ -105,7 +104,7 @@ def between(s: Gaussian, p: Gaussian) -> float:
     apart, a, b = s.mean - p.mean, _root(s.covariance), _root(p.covariance)
     traces = float(np.trace(s.covariance) + np.trace(p.covariance))
     cross = a @ b.T
-    spread = traces - 2.0 * float(linalg.svdvals(cross, check_finite=False).sum())
+    spread = traces - 2.0 * float(np.linalg.svd(cross, compute_uv=False).sum())
     if spread < _CANCELLATION * traces:
         left, _, right = np.linalg.svd(cross)
         spread = float(np.sum((a - left @ (right @ b)) ** 2))
@@ -130,7 +129,8 @@ def _gaussian(rows: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return the mean (z,) and a root A (at most z rows) of the covariance AᵀA."""
     mean = rows.mean(axis=0)
     spread = (rows - mean) / np.sqrt(max(len(rows) - 1, 1))
-    return mean, linalg.qr(spread, mode="r", check_finite=False)[0][: len(mean)]
+    triangle = np.asarray(np.linalg.qr(spread, mode="r"), dtype=np.float64)
+    return mean, triangle[: len(mean)]
 
 
 def _padded(root: Float64Array, rows: int) -> Float64Array:

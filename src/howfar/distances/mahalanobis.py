@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg
 
 from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
 from howfar.errors import InputError
@@ -90,7 +89,7 @@ class Fitted:
         spread /= largest
         delta = _ledoit_wolf(spread) if shrinkage == "ledoit_wolf" else _share(shrinkage)
         n, z = spread.shape
-        triangle = linalg.qr(spread, mode="r", check_finite=False)[0][: min(n, z)]
+        triangle = np.asarray(np.linalg.qr(spread, mode="r"), dtype=np.float64)[: min(n, z)]
         _, deviations, axes = np.linalg.svd(triangle, full_matrices=False)
         variances = deviations**2 / n
         shared = variances.sum() / z

@@ -48,10 +48,10 @@ def probabilities(path: str, size: tuple[int, int] | None = None) -> Image.Image
     return Image.fromarray(np.round(255 * values).astype(np.uint8))
 
 
-def encoded(image: Image.Image, kind: str, quality: int = QUALITY) -> bytes:
-    """Write a picture as the bytes of a file: "WEBP", "PNG" or "JPEG"."""
+def encoded(image: Image.Image, kind: str, quality: int = QUALITY, effort: int = 4) -> bytes:
+    """Write a picture as the bytes of a file: "WEBP", which takes longer and is smaller with more effort, "PNG" or "JPEG"."""
     buffer = io.BytesIO()
-    options = {"quality": quality, "method": 4} if kind == "WEBP" else {"quality": quality} if kind == "JPEG" else {}
+    options = {"quality": quality, "method": effort} if kind == "WEBP" else {"quality": quality} if kind == "JPEG" else {}
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 

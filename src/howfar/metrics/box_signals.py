@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
+from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
@@ -70,7 +71,7 @@ def box_stability(boxes: ArrayLike, others: ArrayLike) -> float:
     shared = overlaps(boxes, others)
     if not max(shared.shape):
         return 0.0
-    return float(shared[linear_sum_assignment(shared, maximize=True)].sum() / max(shared.shape))
+    return float(shared[_matched(shared)].sum() / max(shared.shape))
 
 
 def box_consistency(boxes: ArrayLike, labels: ArrayLike, others: ArrayLike, other_labels: ArrayLike, iou: float = 0.5) -> float:
@@ -104,7 +105,7 @@ def box_consistency(boxes: ArrayLike, labels: ArrayLike, others: ArrayLike, othe
     if not max(shared.shape):
         return 0.0
     matching = (shared >= iou) & (first[:, None] == second[None, :])
-    pairs = int(matching[linear_sum_assignment(matching, maximize=True)].sum())
+    pairs = int(matching[_matched(matching)].sum())
     return 2.0 * pairs / sum(shared.shape)
 
 
@@ -124,3 +125,11 @@ def _entropy(s: Float64Array) -> Float64Array:
     inner = np.clip(s, 1e-300, 1.0)
     outer = np.clip(1.0 - s, 1e-300, 1.0)
     return np.asarray(-s * np.log(inner) - (1.0 - s) * np.log(outer), dtype=np.float64)
+
+
+def _matched(gain: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Match rows with columns one to one, so that the sum of what they share is the largest: their positions."""
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(gain, maximize=True)
+    return rows, columns

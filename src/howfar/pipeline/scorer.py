@@ -6,20 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar import protocols
 from howfar.arrays import ArrayRows, Float64Array
-from howfar.backbones import is_stored, load_backbone
+from howfar.backbones import as_backbone, is_stored
 from howfar.backbones.torch_threads import one_torch_thread_each
 from howfar.data import content_hash, decode, read_bytes
 from howfar.data.image_sequences import ImageArgument
 from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
 from howfar.io.location import absolute
-from howfar.keywords import ScoringOptions
+from howfar.keywords import BackboneOptions, ScoringOptions
 from howfar.metrics.detection import Detection
 from howfar.metrics.multiclass import METRIC
 from howfar.pipeline.box_listing import BoxListing
@@ -225,7 +225,7 @@ def load_again(profile: Reference, **options: Any) -> Backbone:
     if profile.identity.get("kind") == "embeddings":
         raise _needs_embeddings(profile)
     try:
-        return load_backbone(profile.backbone, **{**profile.options, **options})
+        return as_backbone(profile.backbone, cast("BackboneOptions", {**profile.options, **options}))
     except UnknownNameError as error:
         line = f"{profile.primary} was profiled with {profile.backbone}, which is no registered backbone"
         raise UnknownNameError(f"{line}: score in Python, and pass it as backbone") from error

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas
 
 from howfar.arrays import Float64Array
 
@@ -22,6 +21,8 @@ def add_products(total: Float64Array, values: NDArray[Any]) -> None:
 
     `total` is (q, q) float64, column-major; `values` (b, q) float32 or float64, row-major.
     """
+    from scipy.linalg import blas
+
     if values.dtype == np.float32:
         total += blas.ssyrk(1.0, values.T)
     else:
@@ -30,6 +31,8 @@ def add_products(total: Float64Array, values: NDArray[Any]) -> None:
 
 def add_square(total: Float64Array, vector: Float64Array, weight: float) -> None:
     """Add weight·vector·vectorᵀ to the upper triangle of `total` (q, q), float64 and column-major, in place."""
+    from scipy.linalg import blas
+
     blas.dsyr(weight, vector, a=total, overwrite_a=1)
 
 
@@ -44,10 +47,14 @@ def mirror(total: Float64Array) -> None:
 
 def column_means(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Compute the means of the columns of (b, q) as one product: not to the last digit, but quick."""
+    from scipy.linalg import blas
+
     return np.asarray(blas.sgemv(1.0, values.T, np.full(len(values), 1 / len(values), np.float32)), np.float32)
 
 
 def product(values: Float64Array, matrix: Float64Array) -> Float64Array:
     """Multiply values (b, q), row-major, by matrix (q, z): (b, z), row-major."""
+    from scipy.linalg import blas
+
     # Row-major is the transpose of column-major, which the library wants: nothing is copied where `matrix` is column-major.
     return np.asarray(blas.dgemm(1.0, matrix, values.T, trans_a=1).T)

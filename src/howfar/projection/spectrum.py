@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg
 
 from howfar.arrays import Float64Array
 
@@ -42,6 +41,8 @@ def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float6
 
     Values that rounding alone can explain are set to 0: that of float64, or `rounding` where `matrix` is known less well.
     """
+    from scipy import linalg
+
     size = len(matrix)
     # The matrix is symmetric, so it is read in the order that needs no copy.
     own = matrix if matrix.flags.f_contiguous else matrix.T

@@ -15,7 +15,6 @@ few far images.
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from howfar.arrays import Float64Array
 from howfar.results import Coefficient
@@ -68,4 +67,7 @@ def _standard_error(draws: Float64Array) -> float | None:
 
 
 def _quantile(freedom: float) -> float:
-    return float(stats.t.ppf((1.0 + LEVEL) / 2.0, max(freedom, 1.0)))
+    # What scipy.stats.t.ppf calls; scipy.stats takes a second to load.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(max(freedom, 1.0), (1.0 + LEVEL) / 2.0))

@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
@@ -166,9 +165,11 @@ class Calibrated:
         """Compute by how much chance widens the squared half width for a set of few images that are right or wrong."""
         if not self.right_or_wrong or self.left_out < 2:
             return 0.0
+        from scipy.special import ndtri
+
         counts = np.unique(np.array(self.sets, dtype=np.str_), return_counts=True)[1]
         rarer = max(1.0 / len(estimates) - float(np.mean(1.0 / counts)), 0.0)
-        return float(special.ndtri((1.0 + self.level) / 2.0) ** 2 * np.mean(estimates * (1.0 - estimates)) * rarer)
+        return float(ndtri((1.0 + self.level) / 2.0) ** 2 * np.mean(estimates * (1.0 - estimates)) * rarer)
 
     def _image_half_width(self) -> float:
         """Compute half an image's interval in units of the spread at its estimate."""
@@ -317,4 +318,6 @@ def _spread(estimate: Float64Array) -> Float64Array:
 
 def _student(freedom: int, level: float) -> float:
     """Compute the (1 + level) / 2 quantile of Student's t."""
-    return float(special.stdtrit(freedom, (1.0 + level) / 2.0))
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1.0 + level) / 2.0))

