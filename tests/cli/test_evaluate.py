@@ -176,7 +176,7 @@ def test_a_checkpoint_in_place_of_predictions(tmp_path: Path, capsys: pytest.Cap
     shown = capsys.readouterr().out.splitlines()
     assert shown[0].startswith("roads: 1 images, 1 scored")
     assert "note: 5 images that the model learnt from were left out: --learnt scores them too" in shown
-    assert "5 images were left out: the model learnt from it (--json lists them)" in shown
+    assert sum("left out" in line for line in shown) == 1
     assert run(["evaluate", str(roads), "--model", str(model), "--verbose"]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("skipped: ") and line.endswith(": the model learnt from it") for line in shown) == 5
