@@ -90,15 +90,15 @@ _NAMES = {
     "train": "howfar.training.train",
     "write_report": "howfar.studies.run_folder",
 }
-_MODULES = ("distances", "metrics", "projection", "relation", "sampling", "selection", "significance", "store")
+_MODULES = ("backbones", "distances", "metrics", "projection", "relation", "sampling", "selection", "significance", "store")
 
 __all__ = [
     "Adaptation", "Assessment", "BackboneComparison", "Certificate", "Check", "Checkpoint", "Comparison", "Dataset",
     "Evaluation", "Features", "HowfarError", "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun",
-    "__version__", "adapt", "assess", "bakeoff", "certify", "check", "compare", "compare_backbones", "corrupt", "distances",
-    "embed", "evaluate", "import_labels", "load", "load_backbone", "matrix", "metrics", "predict", "profile", "projection",
-    "prompts", "relate", "relation", "sampling", "select", "selection", "significance", "store", "study", "train",
-    "write_report",
+    "__version__", "adapt", "assess", "backbones", "bakeoff", "certify", "check", "compare", "compare_backbones", "corrupt",
+    "distances", "embed", "evaluate", "import_labels", "load", "load_backbone", "matrix", "metrics", "predict", "profile",
+    "projection", "prompts", "relate", "relation", "sampling", "select", "selection", "significance", "store", "study",
+    "train", "write_report",
 ]  # fmt: skip
 
 

@@ -41,3 +41,13 @@ def test_shared_embeddings_are_not_called_shared_images() -> None:
     assert notes(p, np.concatenate([p[:2], draws(1)])) == [
         "primary holds embeddings of s too (2): they make those sets look nearer"
     ]
+
+
+def test_many_small_datasets_are_one_note() -> None:
+    def small(count: int) -> list[str]:
+        sets = {f"s{k}": draws(k)[:9] for k in range(count)}
+        found = howfar.compare(draws(99), sets, bootstrap=0, permutations=0, progress=False)
+        return [note for note in found.notes if "say little" in note]
+
+    assert small(2) == [f"s{k} has 9 images: its interval and p-value say little" for k in range(2)]
+    assert small(7) == ["s0, s1, s2, s3, s4 and 2 more have fewer than 10 images: their intervals and p-values say little"]

@@ -63,11 +63,13 @@ def evaluate(
 
 def print_left_out(evaluation: Evaluation, out: Path | None) -> None:
     """Print a line for each reason why images were left out, and where their names are; with --verbose a line an image."""
+    from howfar.studies.evaluation.learnt_images import LEARNT
+
     to, kinds = console(), Counter(file.reason.partition(" (")[0] for file in evaluation.skipped)
     where = "--json lists them" if out is None else f"names in {out}"
     single = [file for file in evaluation.skipped if kinds[file.reason.partition(" (")[0]] == 1]
     for kind, count in () if quiet() or verbose() else kinds.items():
-        if count > 1:
+        if count > 1 and not kind.startswith(LEARNT):  # a note says that already, and how to score them too
             what = f"have {kind}: left out" if kind.startswith("no ") else f"were left out: {kind}"
             to.print(f"{count} images {what} ({where})", markup=False, soft_wrap=True)
     if not quiet():

@@ -77,7 +77,9 @@ def print_result(result: Shown, optional: Sequence[str] = ()) -> Console:
     """Print the caption and the table of a result, and return the console for what is to follow."""
     to = console()
     to.print(result.caption(), style="bold", markup=False)
-    print_table(to, *result.table(), optional)
+    header, rows = result.table()
+    if rows:
+        print_table(to, header, rows, optional)
     return to
 
 

@@ -180,7 +180,8 @@ def predict(
     written = kept = 0
     skipped: list[Skipped] = list(images.skipped)
     wanted = list(map_paths(out, images).items())
-    with bar(progress=given["progress"], total=len(wanted), desc=f"predicting {images.name}", unit="image") as shown:
+    desc = f"predicting {images.name}{', mirrored' if given['flipped'] else ''}"
+    with bar(progress=given["progress"], total=len(wanted), desc=desc, unit="image") as shown:
         for group in maps.batches(wanted):
             done = maps.write(group)
             written += done.written

@@ -125,7 +125,9 @@ class Evaluation(Result):
             return cls(**cls._values(document), images=table.to_pandas())
 
     def table(self) -> Cells:
-        """Return header and formatted cells of the dataset scores."""
+        """Return header and formatted cells of the dataset scores; no row where there is none, for want of labels."""
+        if all(value is None for value in self.scores.values()):
+            return ("score", "value"), []
         return ("score", "value"), [(name, format_number(value)) for name, value in self.scores.items()]
 
     def caption(self) -> str:

@@ -82,9 +82,12 @@ def _has_files(dataset: Features) -> bool:
 
 
 def _about_size(primary: Features, secondaries: Sequence[Features], settings: Settings) -> Iterator[str]:
-    for s in secondaries:
-        if len(s) < FEW_IMAGES:
-            yield f"{s.name} has {len(s)} image{'s' if len(s) > 1 else ''}: its interval and p-value say little"
+    small = [s for s in secondaries if len(s) < FEW_IMAGES]
+    if len(small) > NAMED:
+        names = _listed([s.name for s in small])
+        yield f"{names} have fewer than {FEW_IMAGES} images: their intervals and p-values say little"
+    for s in small if len(small) <= NAMED else ():
+        yield f"{s.name} has {len(s)} image{'s' if len(s) > 1 else ''}: its interval and p-value say little"
     if settings.neighbours > len(primary):
         yield f"{settings.neighbours} neighbours were asked for, and {primary.name} has {len(primary)} images to be near to"
     sizes = [len(dataset) for dataset in secondaries]

@@ -53,6 +53,14 @@ def test_lead_says_where_nothing_beats_the_mean(related: Relation) -> None:
     )
 
 
+def test_lead_says_where_the_mean_alone_was_judged(related: Relation) -> None:
+    alone = of(related, judged("mean", "baseline", 0.2, 0.1, sets=1), estimator="mean")
+    assert words.lead(alone) == (
+        "Only predicting the mean could be judged, on 1 labelled dataset, left out: it misses a dataset's mean performance by "
+        "0.100 and an image's by 0.200."
+    )
+
+
 def test_lead_says_what_judging_takes(related: Relation) -> None:
     one, blank = related.datasets[0], replace(related.datasets[1], scored=0)
     for datasets, here in ((), "is none"), ((one, blank), "is one"):

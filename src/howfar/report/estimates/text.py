@@ -70,6 +70,9 @@ def lead(relation: Relation) -> str:
         )
     on = "1 labelled dataset, left out" if first.sets == 1 else f"{first.sets} labelled datasets, each left out in turn"
     judged = f"{len(relation.judgements)} estimators were judged on {on}."
+    if len(relation.judgements) == 1 and first.estimator == MEAN:
+        missed = f"{_error(mean.mae_set)} and an image's by {_error(mean.mae_image)}"
+        return f"Only predicting the mean could be judged, on {on}: it misses a dataset's mean performance by {missed}."
     if first.estimator == MEAN:
         return (
             f"{judged} None beats predicting the mean, which misses a dataset's mean performance by {_error(mean.mae_set)} and "

@@ -13,7 +13,7 @@ from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.errors import InputError
 from howfar.keywords import AssessOptions
 from howfar.options import DEFAULT_BACKBONE
-from howfar.progress import bar
+from howfar.progress import stage
 from howfar.relation.model_selection import MEAN
 from howfar.results import Comparison, Provenance, Relation
 from howfar.results.assessment import Assessment, SiteAnswer
@@ -122,11 +122,9 @@ def assess(
     comparison = _compared(read[0], asked, parts, backbone, folder, given, options)
     comparison = replace(comparison, sources={**comparison.sources, **sources_of(read, [primary], sites)})
     relating: Any = {name: given[name] for name in _RELATING}  # type: ignore[literal-required]  # names of options
-    with bar(
-        progress=given["progress"], total=1, unit="step", desc=f"estimates of {len(comparison.datasets)} datasets"
-    ) as shown:
+    # Not a bar of one step, which would stand still for minutes: this shows its seconds.
+    with stage(f"judging estimators of performance on {len(comparison.datasets)} datasets", given["progress"]):
         relation = relate(comparison, prepared.files(parts, [read[0], *asked]), **relating)
-        shown.update(1)
     commands = replace(
         _commands(read, comparison.sources, model, prepared),
         scored=_scored(relation, given["tolerance"]),
