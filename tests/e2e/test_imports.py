@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 HEAVY = ("torch", "timm", "matplotlib", "pandas", "pyarrow", "scipy", "pydantic", "jinja2", "PIL", "sklearn")
-NETWORKS = ("torch", "torchvision", "timm", "onnxruntime", "transformers")
+UNNEEDED = ("torch", "torchvision", "timm", "onnxruntime", "transformers", "numba", "sklearn", "scipy.stats", "matplotlib")
 
 
 def loaded(code: str) -> list[str]:
@@ -34,16 +35,23 @@ def test_listing_backbones_does_not_load_torch() -> None:
     assert not {"torch", "timm"} & set(loaded("from howfar.cli.main import run; run(['backbones', '--json'])"))
 
 
-def test_a_run_whose_features_are_stored_loads_no_network(tmp_path: Path) -> None:
+def unneeded(arguments: list[str], names: tuple[str, ...]) -> list[str]:
+    """Which of these modules a command loads in a process of its own."""
+    code = f"import sys\nfrom howfar.cli.main import run\nassert run({arguments!r}) == 0\n"
+    script = f"{code}print(*[name for name in {names!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1].split()
+
+
+def test_runs_whose_features_are_stored_load_no_network(tmp_path: Path) -> None:
     from howfar.cli.main import run
     from howfar.demo import write_dataset
 
     folders = [str(write_dataset(tmp_path / name, 3, seed=seed, size=48)) for seed, name in enumerate("ab")]
-    arguments = ["compare", *folders, "--json"]
-    assert run(arguments) == 0
-    code = f"""
-from howfar.cli.main import run
-assert run({arguments!r}) == 0
-print(*sorted(set({NETWORKS!r}) & set(sys.modules)))"""
-    done = subprocess.run([sys.executable, "-c", f"import sys{code}"], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == ""
+    profile = str(tmp_path / "a.howfar")
+    assert run(["compare", *folders, "--json"]) == 0
+    assert run(["profile", folders[0], "-o", profile]) == 0
+    assert unneeded(["compare", *folders, "--json"], UNNEEDED) == []
+    image = str(next((tmp_path / "b" / "images").iterdir()))
+    store = os.environ["HOWFAR_STORE"]
+    assert unneeded(["score", profile, image, "--store", store], (*UNNEEDED, "pandas", "rich")) == []
