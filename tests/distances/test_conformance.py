@@ -11,6 +11,7 @@ from howfar.distances import (
     kid,
     knn,
     mahalanobis,
+    mind,
     mmd,
     sliced_wasserstein,
 )
@@ -70,6 +71,13 @@ class TestMmd(DistanceTests):
 
 class TestSlicedWasserstein(DistanceTests):
     distance = staticmethod(sliced_wasserstein)
+    per_image = False
+    zero_on_itself = True
+    symmetric = True
+
+
+class TestMind(DistanceTests):
+    distance = staticmethod(mind)
     per_image = False
     zero_on_itself = True
     symmetric = True

@@ -5,7 +5,7 @@ import ot
 import pytest
 from scipy.stats import wasserstein_distance
 
-from howfar.distances import sliced_wasserstein, wasserstein
+from howfar.distances import mind, sliced_wasserstein, wasserstein
 from howfar.errors import InputError
 
 
@@ -76,6 +76,20 @@ def test_the_number_of_lines_at_once_changes_nothing(
     wanted = sliced_wasserstein(s, p, projections=50)
     monkeypatch.setattr(wasserstein, "_VALUES", at_once * 78)
     assert sliced_wasserstein(s, p, projections=50) == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [(40, 40), (31, 47)])
+def test_mind_as_defined(rng: np.random.Generator, sizes: tuple[int, int]) -> None:
+    s, p = rng.normal(0.3, 2.0, size=(sizes[0], 25)), rng.normal(size=(sizes[1], 25))
+    wanted = ot.sliced_wasserstein_distance(s, p, projections=lines(3, 1000, 25), p=2) ** 2
+    assert mind(s, p, seed=3) == pytest.approx(3 * 25 * float(wanted), rel=1e-9)
+
+
+def test_many_numbers_in_single_precision_as_in_double(rng: np.random.Generator) -> None:
+    s, p = (rng.normal(mean, 1.0, size=(5000, 450)).astype(np.float32) for mean in (1e3, 1e3 + 0.1))
+    wanted = sliced_wasserstein(s.astype(np.float64), p.astype(np.float64), 20)
+    assert sliced_wasserstein(s, p, 20) == pytest.approx(wanted, rel=1e-5)
+    assert sliced_wasserstein(s, p, 20) != wanted
 
 
 def test_no_lines_are_refused() -> None:

@@ -45,7 +45,10 @@ def compare(
         ),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Print every column: O^dist, row-scaled, energy, p, variance kept.")
+        bool,
+        typer.Option(
+            "--all", help="Print every column: O^dist, row-scaled, energy, p, variance kept; and the literature's distances."
+        ),
     ] = False,
     json: options.Json = False,
     **chosen: Unpack[CompareOptions],
@@ -83,6 +86,10 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
             print_table(
                 console(whole=True), (*header, "beyond 95 %"), [(*row, one) for row, one in zip(rows, beyond, strict=True)]
             )
+            header, rows = result.rivals_table()
+            if rows:
+                console().print("The literature's distances, in the same space", style="bold")
+                print_table(console(whole=True), header, rows)
         else:
             print_answer(result)
         print_remarks(console(), result.remarks())

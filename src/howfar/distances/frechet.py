@@ -86,7 +86,7 @@ def gaussian(rows: ArrayLike) -> Gaussian:
     """
     features = as_features(rows, "rows")
     n, z = features.shape
-    mean: Float64Array = features.mean(axis=0, dtype=np.float64)
+    mean = np.asarray(features.mean(axis=0, dtype=np.float64), np.float64)
     scatter, step = np.zeros((z, z)), max(z, _ROWS)
     for start in range(0, n, step):
         apart = features[start : start + step] - mean
@@ -114,7 +114,7 @@ def between(s: Gaussian, p: Gaussian) -> float:
 def _root(covariance: Float64Array) -> Float64Array:
     """Return a root A of the covariance AᵀA: a triangle, or where that is singular or nearly so, by its eigenvectors."""
     try:
-        root: Float64Array = np.linalg.cholesky(covariance).T
+        root = np.asarray(np.linalg.cholesky(covariance).T, np.float64)
         diagonal = np.diagonal(root)
         if diagonal.min() > _SINGULAR * diagonal.max():
             return root

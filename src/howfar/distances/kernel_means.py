@@ -53,7 +53,8 @@ def cubic_discrepancy(s: FloatArray, p: FloatArray) -> float | None:
 
     means = Means(mean(a, a, along_a, along_a, True), mean(b, b, along_b, along_b, True), mean(a, b, along_a, along_b, False))
     scale = unit**2 / z
-    return scale**3 * (_linear(a, b) * whole**2 / 3.0 + (means.within_s - means.between) + (means.within_p - means.between))
+    apart = _linear(a, b) * whole**2 / 3.0 + (means.within_s - means.between) + (means.within_p - means.between)
+    return float(scale**3 * apart)
 
 
 def _square_and_cube(tile: Tile, along_rows: Single, along_columns: Single, whole: np.float32, same: bool) -> float:

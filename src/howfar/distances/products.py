@@ -102,7 +102,7 @@ def _by_differences(squared: NDArray[Any], a: NDArray[Any], b: NDArray[Any], nea
 
 
 def _norms(rows: Single) -> Single:
-    return np.einsum("ij,ij->i", rows, rows, dtype=np.float64).astype(np.float32)
+    return np.asarray(np.einsum("ij,ij->i", rows, rows, dtype=np.float64), np.float32)
 
 
 class ProductKernel:
@@ -130,9 +130,9 @@ class ProductKernel:
     def distances(self, start: int, stop: int, first: int) -> Single:
         """Compute distances of rows `start` to `stop` of S from P's from `first` on, float32, in `unit`s."""
         a, b = self._a[start:stop], self._b[first:]
-        squared = a @ b.T
+        squared: Single = a @ b.T
         complete(squared, a, b, self._norms_a[start:stop], self._norms_b[first:])
-        return np.sqrt(squared, out=squared)
+        return np.asarray(np.sqrt(squared, out=squared))
 
     @property
     def reach(self) -> float:

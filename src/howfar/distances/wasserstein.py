@@ -83,7 +83,7 @@ def mind(s: ArrayLike, p: ArrayLike, projections: int = 1000, seed: int = 0) -> 
     27.0
     """
     square = _mean_square(s, p, projections, seed)
-    return 3.0 * np.shape(p)[1] * square
+    return 3.0 * int(np.shape(p)[1]) * square
 
 
 def _mean_square(s: ArrayLike, p: ArrayLike, projections: int, seed: int) -> float:

@@ -36,7 +36,7 @@ _OTHER: Final = "other"
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPair:
-    """Hold the measures of one pair, p-values by energy and rivals, and of its projection two components of the images of P.
+    """Hold the measures of one pair, p-values by energy and rivals, and of its projection two components of P's images.
 
     `secondary_scores` holds all components of the images of S, (m, z), or the first two where there are more than `KEPT`.
     """

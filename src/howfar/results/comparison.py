@@ -222,6 +222,13 @@ class Comparison(Result):
         header = ("dataset", "n", *o_dist, "relative [95 % CI]", "energy", "p", "expl. var.")
         return header, [_cells(dataset) for dataset in self.datasets]
 
+    def rivals_table(self) -> Cells:
+        """Return the header and cells of the literature's distances, one row a distance and secondary, with interval and p."""
+        names = dict.fromkeys(name for dataset in self.datasets for name in dataset.rivals)
+        return ("distance", "dataset", "value", "95 % CI", "p"), [
+            _rival_cells(name, dataset) for name in names for dataset in self.datasets if name in dataset.rivals
+        ]
+
     def caption(self) -> str:
         """Say in one line what the table is about."""
         own = "undefined (one image)" if self.primary.self_distance is None else f"{self.primary.self_distance:.4g}"
@@ -259,6 +266,13 @@ def _cells(dataset: DatasetSummary) -> tuple[str, ...]:
         format_p(dataset.p_value),
         f"{100 * dataset.explained_variance:.1f} %",
     )
+
+
+def _rival_cells(name: str, dataset: DatasetSummary) -> tuple[str, ...]:
+    interval = dataset.rivals_ci.get(name)
+    between = "–" if interval is None else " – ".join(map(format_number, interval))
+    p_value = dataset.rivals_p.get(name)
+    return (name, dataset.name, format_number(dataset.rivals[name]), between, format_p(p_value))
 
 
 def _flat(dataset: DatasetSummary) -> dict[str, Any]:

@@ -114,6 +114,10 @@ def _trivial(comparison: Comparison, _: Relation | None) -> Mapping[str, Any] | 
     }
 
 
+def _rivals(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
+    return {"rivals": tables.rivals(comparison), "rival_intervals": tables.rival_intervals(comparison)}
+
+
 def _files(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
     return {"skipped": tables.skipped(comparison), "leaks": tables.leaks(comparison)}
 
@@ -132,6 +136,6 @@ DISTANCES = Section("distances", "Distances", TEMPLATE, _distances)
 READING = Section("reading", "Reading them", TEMPLATE, _reading)
 TRIVIAL = Section("trivial", "Trivial backbones", TEMPLATE, _trivial)
 IMAGES = Section("images", "Images", TEMPLATE, lambda comparison, _: {"farthest": tables.farthest(comparison)})
-RIVALS = Section("rivals", "Other distances", TEMPLATE, lambda comparison, _: {"rivals": tables.rivals(comparison)})
+RIVALS = Section("rivals", "Other distances", TEMPLATE, _rivals)
 FILES = Section("files", "Files", TEMPLATE, _files)
 MADE = Section("made", "How it was made", TEMPLATE, _made, whole=True)

@@ -149,6 +149,7 @@ def rivals(comparison: Comparison) -> Table:
         "kid": ("KID", "maximum mean discrepancy with a cubic kernel, unbiased (may be below 0)"),
         "mmd": ("MMD", "maximum mean discrepancy with a Gaussian kernel"),
         "sliced_wasserstein": ("sliced Wasserstein", "mean Wasserstein distance of random one-dimensional projections"),
+        "mind": ("MIND", "square of the sliced Wasserstein distance over more lines, times three times their dimension"),
     }
     names = list(dict.fromkeys(name for dataset in comparison.datasets for name in dataset.rivals))
     titled = [explained.get(name, (name, "")) for name in names]
@@ -159,6 +160,17 @@ def rivals(comparison: Comparison) -> Table:
         cells = [_ranked(values[name][index], order[name][index]) for name in names]
         rows.append((name_cell(dataset.name, index), *cells))
     return Table((Column("dataset"), *(Column(*title) for title in titled)), tuple(rows))
+
+
+def rival_intervals(comparison: Comparison) -> Table:
+    """List interval and p-value of each of the literature's distances, by distance."""
+    header, texts = comparison.rivals_table()
+    explained = {
+        "95 % CI": "bootstrap over the images of both sets; of kNN and Mahalanobis over the secondary's alone",
+        "p": "permutation test of “S and P are one distribution” by this distance, Holm-corrected over the secondaries",
+    }
+    rows = [tuple(map(Cell, cells)) for cells in texts]
+    return Table(tuple(Column(title, explained.get(title, "")) for title in header), tuple(rows))
 
 
 def farthest(comparison: Comparison, most: int = FARTHEST) -> Table:

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from howfar.distances import frechet, kid, mmd, sliced_wasserstein
+from howfar.distances.frechet import Gaussian, between, frechet_of_draws, gaussian
+from howfar.distances.mmd import median_bandwidth
+from howfar.distances.wasserstein import Slices
+from howfar.pipeline.measure import measure, rival_p_values
+from howfar.pipeline.rival_significance import rival_intervals, rival_null
+from howfar.projection import Projection, joint_pca
+from howfar.significance import relabellings, resample_counts
+
+NAMES = ("frechet", "kid", "mmd", "sliced_wasserstein", "mind")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def drawn(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    return np.repeat(x, counts, axis=0)
+
+
+@pytest.fixture(params=[(23, 23), (17, 30)])
+def sets(rng: np.random.Generator, request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray]:
+    m, n = request.param
+    return rng.normal(0.4, 1.3, size=(m, 5)) + 3, rng.normal(size=(n, 5)) + 3
+
+
+def pair(s: np.ndarray, p: np.ndarray) -> Projection:
+    return joint_pca(p, s, n_components=5)
+
+
+def test_each_relabelling_is_the_distance_of_its_sets(sets: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> None:
+    s, p = sets
+    pooled, labels = np.concatenate([s, p]), relabellings(len(s), len(p), 7, rng)
+    null = rival_null(s, p, NAMES, labels)
+    width = median_bandwidth(s, p)
+    for draw, label in enumerate(labels.T.astype(bool)):
+        one, other = pooled[label], pooled[~label]
+        assert null["frechet"][draw] == pytest.approx(frechet(one, other), rel=1e-6)
+        assert null["kid"][draw] == pytest.approx(kid(one, other), rel=1e-9)
+        assert null["mmd"][draw] == pytest.approx(mmd(one, other, width), rel=1e-9)
+        assert null["mind"][draw] == pytest.approx(sliced_wasserstein(one, other, Slices.LINES) ** 2, rel=1e-9)
+
+
+def test_each_resample_is_the_distance_of_its_images(sets: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> None:
+    s, p = sets
+    of_s, of_p = resample_counts(len(s), 6, rng), resample_counts(len(p), 6, rng)
+    squares = Slices(s, p).resampled(of_s, of_p)
+    gaussians = frechet_of_draws(s, p, of_s, of_p, (len(s) - 1, len(p) - 1))
+    for draw in range(6):
+        one, other = drawn(s, of_s[:, draw]), drawn(p, of_p[:, draw])
+        assert squares[draw] == pytest.approx(sliced_wasserstein(one, other, Slices.LINES) ** 2, rel=1e-9)
+        assert gaussians[draw] == pytest.approx(frechet(one, other), rel=1e-6)
+
+
+def test_a_draw_of_every_image_once_is_the_distance_itself(sets: tuple[np.ndarray, np.ndarray]) -> None:
+    s, p = sets
+    once = np.ones((len(s), 3), np.uint8), np.ones((len(p), 3), np.uint8)
+    values = {"frechet": frechet(s, p), "kid": kid(s, p), "mmd": mmd(s, p), "sliced_wasserstein": sliced_wasserstein(s, p)}
+    for name, (low, high) in rival_intervals(s, p, values, *once).items():
+        assert (low, high) == pytest.approx((values[name],) * 2, rel=1e-6), name
+
+
+def test_intervals_hold_the_distance_and_narrow_with_more_images(rng: np.random.Generator) -> None:
+    widths = []
+    for count in (40, 640):
+        found = measure(pair(rng.normal(0.5, 1.0, size=(count, 8)), rng.normal(size=(count, 8))))
+        assert set(found.rivals_ci) == set(found.rivals)
+        for name, (low, high) in found.rivals_ci.items():
+            assert low < found.rivals[name] < high, name
+        widths.append({name: (high - low) / found.rivals[name] for name, (low, high) in found.rivals_ci.items()})
+    assert all(widths[1][name] < 0.5 * widths[0][name] for name in widths[0])
+
+
+def test_p_values_tell_sets_that_differ_from_sets_that_do_not(rng: np.random.Generator) -> None:
+    p = rng.normal(size=(60, 8))
+    names = dict.fromkeys(NAMES, 0.0)
+    far = rival_p_values(pair(rng.normal(0.6, 1.0, size=(50, 8)), p), names, 99)
+    assert far == dict.fromkeys(NAMES, 0.01)
+    alike = [rival_p_values(pair(rng.normal(size=(50, 8)), rng.normal(size=(60, 8))), names, 99) for _ in range(20)]
+    for name in NAMES:
+        values = [found[name] for found in alike]
+        assert min(values) > 0.01 or sum(value <= 0.05 for value in values) <= 4, name
+        assert 0.25 < np.mean(values) < 0.75, name
+
+
+def test_without_draws_there_is_neither(sets: tuple[np.ndarray, np.ndarray]) -> None:
+    assert measure(pair(*sets), bootstrap=0).rivals_ci == {}
+    assert measure(pair(sets[0][:2], sets[1])).rivals_ci == {}
+
+
+@pytest.mark.parametrize("n", [60, 200])
+def test_kept_moments_give_the_distance(rng: np.random.Generator, n: int) -> None:
+    s, p = rng.normal(0.1, 1.2, size=(150, 100)), rng.normal(size=(n, 100)) + 1e3
+    s += 1e3
+    assert between(gaussian(s), gaussian(p)) == pytest.approx(frechet(s, p), rel=1e-9)
+    assert between(gaussian(p), gaussian(p)) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_many_features_take_the_way_by_covariances(rng: np.random.Generator) -> None:
+    from scipy.linalg import sqrtm
+
+    s, p = rng.normal(0.1, 1.2, size=(150, 100)), rng.normal(size=(200, 100))
+    of_s, of_p = np.cov(s.T), np.cov(p.T)
+    wanted = np.sum((s.mean(0) - p.mean(0)) ** 2) + np.trace(of_s + of_p) - 2 * np.trace(sqrtm(of_s @ of_p)).real
+    assert frechet(s, p) == pytest.approx(float(wanted), rel=1e-9)
+    nearly = Gaussian(np.zeros(100), of_p * (1 + 1e-8))
+    # Half of a hundred-millionth of each deviation, squared.
+    assert between(nearly, Gaussian(np.zeros(100), of_p)) == pytest.approx(np.trace(of_p) * 0.25e-16, rel=1e-3)
