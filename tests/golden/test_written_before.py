@@ -31,11 +31,13 @@ ADDED = {
     *("set_coverage", "set_width", "home_error", "gates", "gate", "roads", "own_residual"),
     *("near_duplicates", "slices"),
     *("why", "task", "label_names"),
+    *("rivals_ci", "rivals_p", "mind"),
 }
 """Keys that may hold, or be, what earlier versions did not record: all that a run needs to be made again, what is left out of a
 checkpoint's evaluation, of an adaptation the paper's F and its tables by distance, the sizes of the images learnt from, notes
 on a prediction, how an estimator did on the means of sets and on P's own kind (roads), the gate, near duplicates, slices, why a
-strategy was taken, what is labelled and how labels are called."""
+strategy was taken, what is labelled and how labels are called, intervals and p-values of rival distances, and
+MIND among these."""
 RESULTS = {
     "comparison": (Comparison, "run"),
     "relation": (Relation, "run"),

@@ -97,7 +97,11 @@ def test_without_rivals_all_else_is_the_same(found: Comparison, tmp_path: Path) 
     plain = howfar.compare(rows(0, 80), secondaries, components=10, bootstrap=300, permutations=199, rivals=False)
     for one, other in zip(plain.datasets, found.datasets, strict=True):
         assert set(one.rivals) == {"knn_mean", "mahalanobis_mean"} < set(other.rivals)
-        assert replace(one, rivals={}) == replace(other, rivals={})
+        assert set(one.rivals_ci) == set(one.rivals)
+        assert set(other.rivals_ci) == set(other.rivals)
+        assert set(other.rivals_p) == set(other.rivals) - set(one.rivals)
+        bare = {"rivals": {}, "rivals_ci": {}, "rivals_p": {}}
+        assert replace(one, **bare) == replace(other, **bare)
     pd.testing.assert_frame_equal(plain.images, found.images, check_exact=True)
     page = howfar.write_report(plain.save(tmp_path)).read_text(encoding="utf-8")
     assert not Comparison.load(tmp_path).settings.rivals
