@@ -2,7 +2,7 @@
 
 P, datasets, halves and settings are those of adaptation.py. In the folder of its study M and the models of `far` and `random`
 are used again. Every strategy has as many seeds as --seeds, random some more. The study resumes: run the same command
-again after a kill.
+again after a kill. Where `foreground_random` is among the strategies, all are compared with it too.
 
 The images are research data and do not come with the project: --data names a folder that holds one folder a set. CFD's image
 042 carries another image's ground truth and is left out.
@@ -10,12 +10,19 @@ The images are research data and do not come with the project: --data names a fo
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from record import leave, parser
 
 import howfar
 from adaptation import SECONDARIES, dataset, primary, view
+from howfar.studies.adaptation.gains import LEVEL, half_width, paired, pooled, spread
+
+RIVAL = "foreground_random"
+DRAWS = 2_000
 
 
 def main() -> None:
@@ -48,7 +55,25 @@ def main() -> None:
         precision=arguments.precision,
     )
     print(found)
-    leave("bakeoff", view(found), arguments.json)
+    leave("bakeoff", {**view(found), f"over {RIVAL}": over_rival(found)}, arguments.json)
+
+
+def over_rival(found: howfar.Adaptation) -> list[dict[str, Any]]:
+    """Set every strategy against random choice among images with predicted foreground, by the rule of all studies."""
+    scored = found.images[found.images["f"].notna()]
+    names = [str(model) for model in dict.fromkeys(scored["model"]) if "-" in str(model)]
+    rivals = {name: f"{RIVAL}-{name.rsplit('-', 1)[1]}" for name in names}
+    tried = {name: rival for name, rival in rivals.items() if rival in names and rival != name}
+    spreads = [
+        spread(paired(scored, name, rival), DRAWS, np.random.default_rng(zlib.crc32(name.encode())))
+        for name, rival in tried.items()
+    ]
+    rows = []
+    for name, compared in zip(tried, pooled(spreads), strict=True):
+        assert compared is not None
+        mean, half = compared[0], half_width(compared[1], LEVEL)
+        rows.append({"model": name, "gain": round(mean, 4), "low": round(mean - half, 4), "high": round(mean + half, 4)})
+    return rows
 
 
 if __name__ == "__main__":
