@@ -1,8 +1,9 @@
 """Separate what adapting, choosing images and training contribute to the gains that earlier studies have on record.
 
-Reads the scores in results/bakeoff.json (thirteen strategies of choosing seven images, models trained anew) and
-results/adaptation.json (`far` and `random`, 1, 3 and 7 images), where a gain is the difference of mean F from M with the same
-seed on the same images, and fits howfar's mixed model to those of each number of images. Nothing is trained.
+Reads the scores in results/bakeoff.json (thirteen strategies of choosing seven images, models trained anew),
+results/adaptation.json (`far` and `random`, 1, 3 and 7 images) and results/bakeoff_objects.json (six strategies, finetune+norm),
+where a gain is the difference of mean F from M with the same seed on the same images, and fits howfar's mixed model to those of
+each number of images. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     options = parser(__doc__ or "")
-    options.add_argument("--records", nargs="+", default=("bakeoff", "adaptation"))
+    options.add_argument("--records", nargs="+", default=("bakeoff", "adaptation", "bakeoff_objects"))
     arguments = options.parse_args()
     leave("contributions", {name: separated(name) for name in arguments.records}, arguments.json)
 

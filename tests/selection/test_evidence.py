@@ -25,21 +25,21 @@ def maker() -> ModuleType:
 
 
 def test_the_file_and_the_page_are_made_of_the_record(maker: ModuleType) -> None:
-    record = json.loads(maker.RECORD.read_text(encoding="utf-8"))
-    assert maker.EVIDENCE.read_text(encoding="utf-8") == maker.taken(record), "run python docs/make_strategies.py"
+    assert maker.EVIDENCE.read_text(encoding="utf-8") == maker.taken(maker.records()), "run python docs/make_strategies.py"
     page = maker.PAGE.read_text(encoding="utf-8")
     assert page == maker.page(page), "run python docs/make_strategies.py"
     assert all(f"| `{strategy.name}` |" in maker.listed() for strategy in every())
 
 
 def test_a_strategy_that_beats_random_in_the_record_is_said_to(maker: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = json.loads(maker.RECORD.read_text(encoding="utf-8"))
-    gains = [row for row in record["results"]["gains"] if row["model"] == "near-7"]
+    found = maker.records()
+    gains = [row for row in found["bakeoff"]["results"]["gains"] if row["model"] == "near-7"]
     for row in gains:
         row["beats_random"] = True
-    monkeypatch.setattr(evidence, "record", lambda: json.loads(maker.taken(record)))
+    monkeypatch.setattr(evidence, "records", lambda: json.loads(maker.taken(found)))
     assert evidence.evidence("near").line.startswith("beats random in the record: 0.064 [")
-    assert evidence.summary().endswith("of 12 strategies near beats it.")
+    assert evidence.summaries()[0].endswith("of 12 strategies near beats it.")
+    assert evidence.summaries()[1].endswith("of 5 strategies none beats it, and ridge_response does worse.")
     assert evidence.evidence("far").line.startswith("no record shows that it beats random: -0.023 [")
     assert evidence.evidence("random").line == "what every other is compared with"
     assert evidence.evidence("mine").line.endswith("not measured")

@@ -1,8 +1,9 @@
-"""Say of each strategy what the committed record shows: whether it beat random choice where that was measured."""
+"""Say of each strategy what the committed records show: whether it beat random choice where that was measured."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -12,7 +13,7 @@ from howfar.numbers import format_interval
 
 RANDOM = "random"
 FILE = "evidence.json"
-"""What docs/make_strategies.py takes from benchmarks/results/bakeoff.json."""
+"""What docs/make_strategies.py takes from the bake-offs in benchmarks/results."""
 
 
 @dataclass(frozen=True)
@@ -42,41 +43,50 @@ def evidence(strategy: str) -> Evidence:
     Examples
     --------
     >>> evidence("kcenter").beats_random, evidence("kcenter").line
-    (False, 'no record shows that it beats random: -0.022 [-0.096, 0.053]')
+    (False, 'no record shows that it beats random: -0.022 [-0.096, 0.053] by retrain')
     >>> evidence("one_of_mine").line
     'no record shows that it beats random: not measured'
     """
     if strategy == RANDOM:
         return Evidence(None, None, None, False, "what every other is compared with")
-    row = record()["strategies"].get(strategy)
-    if row is None:
+    kept = next((kept for kept in records() if strategy in kept["strategies"]), None)
+    if kept is None:
         return Evidence(None, None, None, False, "no record shows that it beats random: not measured")
+    row = kept["strategies"][strategy]
     difference, low, high = (float(row[name]) for name in ("over_random", "low", "high"))
     beats = bool(row["beats_random"])
-    said = "beats random in the record" if beats else "no record shows that it beats random"
-    return Evidence(difference, low, high, beats, f"{said}: {format_interval(difference, low, high, '.3f')}")
+    worse = "worse than random in the record" if row["below_random"] else "no record shows that it beats random"
+    said = "beats random in the record" if beats else worse
+    return Evidence(difference, low, high, beats, f"{said}: {format_interval(difference, low, high, '.3f')} by {kept['way']}")
 
 
-def summary() -> str:
-    """Say in one sentence what was measured, and whether any strategy beat random.
+def summaries() -> list[str]:
+    """Say in a sentence a record what was measured, and whether any strategy beat random.
 
     Examples
     --------
-    >>> summary().partition(":")[2]
-    ' of 12 strategies none beats it.'
+    >>> [line.partition(": ")[2] for line in summaries()]
+    ['of 12 strategies none beats it.', 'of 5 strategies none beats it, and ridge_response does worse.']
     """
-    kept = record()
-    better = [name for name, row in kept["strategies"].items() if row["beats_random"]]
+    return [_summary(kept) for kept in records()]
+
+
+def _summary(kept: Mapping[str, Any]) -> str:
+    better, worse = (
+        [name for name, row in kept["strategies"].items() if row[said]] for said in ("beats_random", "below_random")
+    )
     who = f"{', '.join(better)} beat{'s' if len(better) == 1 else ''} it" if better else "none beats it"
+    less = f", and {', '.join(worse)} {'does' if len(worse) == 1 else 'do'} worse" if worse else ""
+    more = f" ({kept['random_seeds']} of random)" if kept["random_seeds"] != kept["seeds"] else ""
     return (
-        f"Measured against random at {kept['shots']} labels of each of {', '.join(kept['sites'])}, way {kept['way']}, "
-        f"{kept['seeds']} seeds ({kept['random_seeds']} of random), as a difference of mean F with its 95 % interval: of "
-        f"{len(kept['strategies'])} strategies {who}."
+        f"Measured against random with {kept['segmenter']} at {kept['shots']} labels of each of {', '.join(kept['sites'])}, "
+        f"way {kept['way']}, {kept['seeds']} seeds{more}, as a difference of mean F with its 95 % interval: of "
+        f"{len(kept['strategies'])} strategies {who}{less}."
     )
 
 
 @cache
-def record() -> dict[str, Any]:
-    """Read the file that lies beside this one."""
+def records() -> list[dict[str, Any]]:
+    """Read the file that lies beside this one: a document for each bake-off."""
     text = resources.files("howfar.selection").joinpath(FILE).read_text(encoding="utf-8")
-    return dict(json.loads(text))
+    return list(json.loads(text))
