@@ -1,8 +1,8 @@
 """Separate what adapting, choosing images and training contribute to the gains that earlier studies have on record.
 
 Reads the scores in results/bakeoff.json (thirteen strategies of choosing seven images, models trained anew),
-results/adaptation.json (`far` and `random`, 1, 3 and 7 images) and results/bakeoff_objects.json (six strategies, finetune+norm),
-where a gain is the difference of mean F from M with the same seed on the same images, and fits howfar's mixed model to those of
+results/adaptation.json (`far` and `random`, 1, 3 and 7 images) and results/bakeoff_objects.json (six strategies,
+finetune+norm), where a gain is the difference of mean F from M with the same seed on the same images, and fits howfar's mixed model to those of
 each number of images. Nothing is trained.
 """
 
