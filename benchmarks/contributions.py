@@ -2,8 +2,8 @@
 
 Reads the scores in results/bakeoff.json (thirteen strategies of choosing seven images, models trained anew),
 results/adaptation.json (`far` and `random`, 1, 3 and 7 images) and results/bakeoff_objects.json (six strategies,
-finetune+norm), where a gain is the difference of mean F from M with the same seed on the same images, and fits howfar's mixed model to those of
-each number of images. Nothing is trained.
+finetune+norm). A gain is the difference of mean F from M with the same seed on the same images; howfar's mixed model is fitted
+to those of each number of images. Nothing is trained.
 """
 
 from __future__ import annotations
