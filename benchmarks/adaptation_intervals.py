@@ -32,10 +32,10 @@ def main() -> None:
     arguments = options.parse_args()
     record = json.loads(arguments.record.read_text(encoding="utf-8"))
     found = record["results"]
-    if "earlier gains" in found:
-        options.error(f"{arguments.record} holds the intervals by today's rule already")
-    trained = {name: record[name] for name in ("command", "created", "hardware", "python", "libraries")}
-    renewed = {**found, "gains": by_pooled_trainings(found), "earlier gains": found["gains"], "trained": trained}
+    # A record that holds today's intervals keeps the earlier ones, so that they can be computed from again.
+    earlier = {**found, "gains": found.get("earlier gains", found["gains"])}
+    trained = found.get("trained") or {name: record[name] for name in ("command", "created", "hardware", "python", "libraries")}
+    renewed = {**found, "gains": by_pooled_trainings(earlier), "earlier gains": earlier["gains"], "trained": trained}
     leave("adaptation", renewed, arguments.json)
 
 

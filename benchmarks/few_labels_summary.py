@@ -189,6 +189,7 @@ def chosen_blindly(rows: pd.DataFrame) -> dict[str, Any]:
         if len(both):
             found[f"over {label_of(*key)}"] = {
                 "cells": len(both),
+                "trainings": within(picked, both).groupby(["model", "seed"]).ngroups,
                 "mean F": gain(within(rival, both), within(picked, both), "f", "f"),
                 "ODS": round(over_cells(within(picked, both), "ods") - over_cells(within(rival, both), "ods"), 4),
             }

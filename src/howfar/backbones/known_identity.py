@@ -169,7 +169,7 @@ def _made_of(name: str, family: BackboneFamily, options: Options) -> str | None:
 
 
 def _content(file: Path) -> str:
-    """Hash a file's bytes by XXH3, 128 bits, which takes less than a thousandth of the time that torch takes to load."""
+    """Hash a file's bytes by XXH3, 128 bits: a millisecond for the 19 MB of the default backbone, as long as reading it."""
     digest = xxhash.xxh3_128()
     with file.open("rb") as stream:
         while piece := stream.read(1 << 22):

@@ -80,6 +80,8 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
         show(result, {}, others=others)
     else:
         if every:
+            from howfar.report.comparison.text import of_rivals
+
             console().print(result.caption(), style="bold", markup=False)
             header, rows = result.table()
             beyond = ["–" if dataset.beyond is None else share(dataset.beyond) for dataset in result.datasets]
@@ -90,6 +92,7 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
             if rows:
                 console().print("The literature's distances, in the same space", style="bold")
                 print_table(console(whole=True), header, rows)
+                console().print(of_rivals(result), markup=False)
         else:
             print_answer(result)
         print_remarks(console(), result.remarks())

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 STDIN = "-"
 INTERRUPTED = 130
 WIDTHS = (9, 9, 10, 7, 18, 5)
+OWN_SUBSPACE = (
+    "distances are in the subspace of the primary alone: compare them with one another, not with those of `howfar compare`, "
+    "which by default fits a subspace to each pair of datasets"
+)
 
 
 @options.command(ScoreOptions)
@@ -62,7 +66,7 @@ def score(
     needed = stdin or any(group.items for group in groups)
     backbone = load_again(profile, **picked(BackboneOptions, chosen)) if needed else None
     scorer = Scorer(profile, backbone, picked(ScoringOptions, chosen))
-    for note in scorer.notes:
+    for note in (*scorer.notes, *(() if json else (OWN_SUBSPACE,))):
         say(f"note: {note}", err=True)
     _answer(_outcomes(scorer, groups, stdin), json, profile)
 

@@ -141,7 +141,7 @@ class Assessment(Result):
 
     def table(self) -> Cells:
         """Return header and formatted cells, one row a site, those that are not to be believed first."""
-        header = ("site", "n", "gate", "estimate", "level", "measured", "fail", "next")
+        header = ("site", "n", "gate", "estimate", "level", "measured", f"listed < {self.tau:g}", "next")
         return header, [_cells(site) for site in self.ordered()]
 
     def caption(self) -> str:

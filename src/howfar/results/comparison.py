@@ -270,7 +270,7 @@ def _cells(dataset: DatasetSummary) -> tuple[str, ...]:
 
 def _rival_cells(name: str, dataset: DatasetSummary) -> tuple[str, ...]:
     interval = dataset.rivals_ci.get(name)
-    between = "–" if interval is None else " – ".join(map(format_number, interval))
+    between = "–" if interval is None else f"[{', '.join(map(format_number, interval))}]"
     p_value = dataset.rivals_p.get(name)
     return (name, dataset.name, format_number(dataset.rivals[name]), between, format_p(p_value))
 

@@ -12,6 +12,7 @@ from howfar.errors import MissingExtraError
 EXPERIMENT: Final = "howfar"
 AT_ONCE: Final = 500
 """Numbers that are sent at a time; MLflow takes no more than 1,000."""
+SETTINGS_AT_ONCE: Final = 100
 LONGEST: Final = 500
 """Characters of a setting's value."""
 
@@ -31,7 +32,8 @@ class MlflowRun:
         tags = {"howfar.group": group} if group else {}
         self.id = str(self._client.create_run(self._experiment(), run_name=name, tags=tags).info.run_id)
         given = [Param(key, str(value)[:LONGEST]) for key, value in settings.items() if value is not None]
-        self._client.log_batch(self.id, params=given[:100])
+        for first in range(0, len(given), SETTINGS_AT_ONCE):
+            self._client.log_batch(self.id, params=given[first : first + SETTINGS_AT_ONCE])
 
     @staticmethod
     def check() -> None:

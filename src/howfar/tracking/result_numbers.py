@@ -8,8 +8,12 @@ from typing import Any, Final
 
 from howfar.tracking.tracking import Log, tracked
 
-LEFT_OUT: Final = frozenset({"provenance", "settings", "sources", "notes", "skipped", "options", "thresholds", "curves"})
+LEFT_OUT: Final = frozenset(
+    {"provenance", "settings", "sources", "notes", "skipped", "options", "thresholds", "curves", "identity", "format", "seed"}
+)
 """What of a document is no score."""
+INTERVAL: Final = "_ci"
+"""How the name of an interval ends."""
 _NAMES: Final = ("name", "dataset", "estimator", "metric")
 _ODD: Final = re.compile(r"[^A-Za-z0-9_. -]")
 
@@ -28,6 +32,8 @@ def numbers_of(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[s
     --------
     >>> dict(numbers_of({"primary": {"n": 8}, "datasets": [{"name": "site a", "relative": 1.5, "p_value": None}]}))
     {'primary/n': 8.0, 'datasets/site a/relative': 1.5}
+    >>> dict(numbers_of({"size": [224, 224], "relative_ci": [1.2, 1.8], "rivals_ci": {"kid": [0.1, 0.2]}}))
+    {'relative_ci/low': 1.2, 'relative_ci/high': 1.8, 'rivals_ci/kid/low': 0.1, 'rivals_ci/kid/high': 0.2}
     """
     for name, value in document.items():
         if name in LEFT_OUT:
@@ -45,7 +51,7 @@ def numbers_of(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[s
 
 def _of_list(values: list[Any] | tuple[Any, ...], path: str) -> Iterator[tuple[str, float]]:
     """Yield the numbers of entries that are records, or the two ends of an interval."""
-    if len(values) == 2 and all(isinstance(value, (int, float)) for value in values):
+    if f"{INTERVAL}/" in f"{path}/" and len(values) == 2 and all(isinstance(value, (int, float)) for value in values):
         yield from zip((f"{path}/low", f"{path}/high"), map(float, values), strict=True)
         return
     for number, entry in enumerate(values):

@@ -115,7 +115,11 @@ def _trivial(comparison: Comparison, _: Relation | None) -> Mapping[str, Any] | 
 
 
 def _rivals(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
-    return {"rivals": tables.rivals(comparison), "rival_intervals": tables.rival_intervals(comparison)}
+    return {
+        "rivals": tables.rivals(comparison),
+        "rival_intervals": tables.rival_intervals(comparison),
+        "of_rivals": text.of_rivals(comparison),
+    }
 
 
 def _files(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:

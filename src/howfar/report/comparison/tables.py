@@ -32,6 +32,16 @@ MAIN_COLUMNS = (
     ("p", "permutation test of “S and P are one distribution”, Holm-corrected over the secondaries"),
     ("expl. var.", "share of the features' variance that the components keep; what is left out is not measured"),
 )
+RIVALS = {
+    "knn_mean": ("kNN", "mean distance to the nearest images of P"),
+    "mahalanobis_mean": ("Mahalanobis", "mean distance from P's mean in units of P's covariance"),
+    "frechet": ("Fréchet", "between Gaussians fitted to the two sets"),
+    "kid": ("KID", "maximum mean discrepancy with a cubic kernel, unbiased (may be below 0)"),
+    "mmd": ("MMD", "maximum mean discrepancy with a Gaussian kernel"),
+    "sliced_wasserstein": ("sliced Wasserstein", "mean Wasserstein distance of random one-dimensional projections"),
+    "mind": ("MIND", "square of the sliced Wasserstein distance over more lines, times three times their dimension"),
+}
+"""How the literature's distances are called, and what each is."""
 
 
 def main(comparison: Comparison) -> Table:
@@ -142,17 +152,8 @@ def agreements_text(agreements: dict[str, float | None], count: int) -> list[str
 
 def rivals(comparison: Comparison) -> Table:
     """List the literature's dataset distances, each column with the rank it gives (1 is nearest)."""
-    explained = {
-        "knn_mean": ("kNN", "mean distance to the nearest images of P"),
-        "mahalanobis_mean": ("Mahalanobis", "mean distance from P's mean in units of P's covariance"),
-        "frechet": ("Fréchet", "between Gaussians fitted to the two sets"),
-        "kid": ("KID", "maximum mean discrepancy with a cubic kernel, unbiased (may be below 0)"),
-        "mmd": ("MMD", "maximum mean discrepancy with a Gaussian kernel"),
-        "sliced_wasserstein": ("sliced Wasserstein", "mean Wasserstein distance of random one-dimensional projections"),
-        "mind": ("MIND", "square of the sliced Wasserstein distance over more lines, times three times their dimension"),
-    }
     names = list(dict.fromkeys(name for dataset in comparison.datasets for name in dataset.rivals))
-    titled = [explained.get(name, (name, "")) for name in names]
+    titled = [RIVALS.get(name, (name, "")) for name in names]
     values = {name: [dataset.rivals.get(name, math.nan) for dataset in comparison.datasets] for name in names}
     order = {name: ranks(column) for name, column in values.items()}
     rows = []
@@ -169,7 +170,11 @@ def rival_intervals(comparison: Comparison) -> Table:
         "95 % CI": "bootstrap over the images of both sets; of kNN and Mahalanobis over the secondary's alone",
         "p": "permutation test of “S and P are one distribution” by this distance, Holm-corrected over the secondaries",
     }
-    rows = [tuple(map(Cell, cells)) for cells in texts]
+    index_of = {dataset.name: index for index, dataset in enumerate(comparison.datasets)}
+    rows = [
+        (Cell(RIVALS.get(distance, (distance, ""))[0]), name_cell(dataset, index_of[dataset]), *map(Cell, cells))
+        for distance, dataset, *cells in texts
+    ]
     return Table(tuple(Column(title, explained.get(title, "")) for title in header), tuple(rows))
 
 

@@ -69,6 +69,25 @@ def smallest_p(permutations: int, secondaries: int) -> float | None:
     return min(1.0, secondaries / (permutations + 1)) if permutations else None
 
 
+def of_rivals(comparison: Comparison) -> str:
+    """Say how the literature's distances are to be read: above 0 even for equal sets, and with how small a p."""
+    from howfar.pipeline.rival_significance import MOST_RELABELLINGS
+
+    read = (
+        "A Fréchet or Wasserstein distance of two samples of one distribution is above 0, and so is its interval: what tells "
+        "whether the sets differ is p."
+    )
+    permutations, secondaries = min(comparison.settings.permutations, MOST_RELABELLINGS), len(comparison.datasets)
+    least = smallest_p(permutations, secondaries)
+    if least is None:
+        return read
+    sets = "1 dataset" if secondaries == 1 else f"{secondaries} datasets"
+    return (
+        f"{read} {permutations:,} relabellings, as many as these distances take, and Holm's correction over {sets} cannot give "
+        f"a p below {least:.3g}."
+    )
+
+
 def same_farthest(model: Mapping[str, float], views: Mapping[str, Mapping[str, float]]) -> tuple[str, list[str]]:
     """Name the dataset that the backbone puts farthest, and the trivial backbones that put it farthest too."""
     farthest = max(model, key=lambda name: model[name])

@@ -95,7 +95,16 @@ class Commands:
     def adapt(self, site: str) -> str:
         """Write the command that trains on a few labelled images of a site and measures what that is worth."""
         # Going on from the model did best of what was measured (docs/few-labels.md).
-        chosen = ("--model", self.segmenter, "--way", "finetune", "--shots", SHOTS, "--out", f"{self.run}-adapted")
+        chosen = (
+            "--model",
+            self.segmenter,
+            "--way",
+            "finetune",
+            "--shots",
+            SHOTS,
+            "--out",
+            f"{self.run}-adapted-{folder_of(site)}",
+        )
         return _command("howfar", "adapt", self.primary, self.sites[site], *chosen)
 
     def check(self, site: str) -> str:
@@ -153,11 +162,13 @@ def next_step(
     if estimate is None:
         return NextStep("certify", f"label {MORE} images drawn at random.", commands.certify(site, MORE))
     if measured is not None and measured < tau:
-        return NextStep("adapt", "the model does badly here: train on a few of its labelled images.", commands.adapt(site))
+        return NextStep(
+            "adapt", f"the model scores below {tau:g} here: train on a few of its labelled images.", commands.adapt(site)
+        )
     if measured is None and estimate.high < tau:
         below = "" if listed is None or not listed.listed else f" ({listed.listed} probable failures are in the report)"
         count = min(LABELS, estimate.n)
-        text = f"the model does badly here: label {count} images and train on them{below}."
+        text = f"the model scores below {tau:g} here: label {count} images and train on them{below}."
         return NextStep("label", text, commands.select(site, count))
     if measured is None and estimate.predicted < tau:
         text = (
@@ -168,7 +179,11 @@ def next_step(
     if measured is None and estimate.high - estimate.low > WIDE:
         text = f"the interval is wide: label {MORE} images drawn at random to measure it."
         return NextStep("certify", text, commands.certify(site, MORE))
-    return NextStep("check", "nothing now; ask again when new images come.", commands.check(site))
+    return NextStep(
+        "check",
+        f"nothing now, as nothing says that it scores below {tau:g}; ask again when new images come.",
+        commands.check(site),
+    )
 
 
 def _command(*words: str) -> str:
