@@ -21,6 +21,7 @@ from PIL import Image
 from howfar import registry
 from howfar.backbones import as_backbone, known_backbone, load_backbone
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
+from howfar.backbones.hub_models import folder_origin
 from howfar.backbones.known_identity import FOLDER, KnownBackbone
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.pipeline import embed
@@ -64,9 +65,9 @@ FAMILY = BackboneFamily(
 )
 
 
-def save(path: Path) -> Path:
+def save(path: Path, seed: int = 0) -> Path:
     """An ONNX file of one convolution, its tensor beside it."""
-    weight = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32)
+    weight = np.random.default_rng(seed).normal(size=(4, 3, 3, 3)).astype(np.float32)
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("x", ["b", 3, 8, 8]), ("y", None))
     ]
@@ -117,6 +118,37 @@ def test_weights_that_changed_are_read_though_size_and_time_are_the_same(weights
     assert weights.stat().st_mtime_ns == stamp.st_mtime_ns
     assert known_backbone("scaling", weights=weights).identity["weights"] == "3.0"
     assert built == ["2.0", "3.0"]
+
+
+def test_weights_that_are_replaced_while_it_is_built_leave_no_record(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(options: Options) -> Scaling:
+        weights.write_text("3.0")
+        return _build(options)
+
+    load = registry.load
+    other = BackboneFamily(FAMILY.card, build, takes=FAMILY.takes, origin=FAMILY.origin)
+    monkeypatch.setattr(registry, "load", lambda kind, name: other if name == "scaling" else load(kind, name))
+    assert known_backbone("scaling", weights=weights).identity["weights"] == "3.0"
+    assert not (local_root() / FOLDER).exists() or not list((local_root() / FOLDER).iterdir())
+
+
+def test_tensors_of_an_onnx_file_are_read_whatever_the_length_of_their_files_name(tmp_path: Path) -> None:
+    identities = []
+    for seed in (0, 1):
+        file = save(tmp_path / f"{'n' * 140}.onnx", seed)
+        identities.append(known_backbone(f"onnx:{file}").identity["weights"])
+    assert identities[0] != identities[1]
+
+
+def test_a_folder_whose_index_names_weights_elsewhere_is_always_built(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    options = Options(model=str(tmp_path))
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "model-1.safetensors"}}))
+    assert folder_origin(options) is not None
+    for text in (json.dumps({"weight_map": {"a": "sub/model-1.safetensors"}}), json.dumps({"weight_map": [1]}), "{"):
+        index.write_text(text)
+        assert folder_origin(options) is None
 
 
 def test_weights_that_are_gone_are_told_at_once(weights: Path) -> None:

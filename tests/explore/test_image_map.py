@@ -108,6 +108,9 @@ def test_a_damaged_map_is_made_anew_where_one_is_asked_for(fake: type[Recorded],
         ImageMap.of(Comparison.load(run))
     assert command(again) == 0
     assert ImageMap.of(Comparison.load(run)) is not None
+    (run / "map.parquet").unlink()
+    assert command(again) == 0
+    assert (run / "map.parquet").is_file()
     document.write_bytes(whole[:9])
     assert command(["report", str(run), "--map", "pca"]) == 0
     assert ImageMap.of(Comparison.load(run)) is None

@@ -108,7 +108,7 @@ def test_a_page_of_somebody_else_is_neither_removed_nor_replaced(run: Comparison
     page.write_text("<!doctype html><title>my own</title>")
     rows = np.random.default_rng(0).normal(size=(20, 4))
     with pytest.raises(
-        InputError, match=r"out must not hold a report.html that howfar did not write, got .*: name another folder"
+        InputError, match=r"out must not hold a report.html that howfar did not write, as .* got .*: name another folder"
     ):
         howfar.compare(rows, {"site": rows + 1}, out=tmp_path, bootstrap=0, permutations=0, progress=False)
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
@@ -175,3 +175,35 @@ def test_what_is_no_path_is_refused() -> None:
     for read in (howfar.load, Comparison.load):
         with pytest.raises(InputError, match=r"a path must be a text or a pathlib\.Path, got None"):
             read(None)  # type: ignore[arg-type]
+
+
+def test_tables_and_documents_of_somebody_else_are_not_replaced(tmp_path: Path, run: Comparison) -> None:
+    table, document = pd.DataFrame({"path": ["a.jpg"]}), json.dumps({"mine": 1})
+    for name in ("images.parquet", "relation.parquet", "map.parquet"):
+        folder = tmp_path / f"with {name}"
+        folder.mkdir()
+        table.to_parquet(folder / name)
+        before = (folder / name).read_bytes()
+        with pytest.raises(InputError, match=rf"must not hold a {name} that howfar did not write, as its own would take"):
+            run.save(folder)
+        assert (folder / name).read_bytes() == before
+        assert [file.name for file in folder.iterdir()] == [name]
+    (tmp_path / "result.json").write_text(document)
+    with pytest.raises(InputError, match=r"must not hold a result.json"):
+        run.save(tmp_path)
+    (tmp_path / "result.json").unlink()
+    table.to_parquet(tmp_path / "mine.parquet")
+    run.save(tmp_path)
+    # A run whose document was damaged, or says something else, is known by its tables.
+    for text in (document, "{"):
+        (tmp_path / "result.json").write_text(text)
+        run.save(tmp_path)
+        assert Comparison.load(tmp_path).run_id == run.run_id
+    assert pd.read_parquet(tmp_path / "mine.parquet").equals(table)
+
+
+def test_a_folder_in_the_place_of_the_page_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(InputError, match=r"must not hold a report.html that howfar did not write"):
+        howfar.compare(np.eye(4), {"site": np.eye(4)}, out=tmp_path, bootstrap=0, permutations=0, progress=False)
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]

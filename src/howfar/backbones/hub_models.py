@@ -52,8 +52,20 @@ def folder_origin(options: Options) -> Origin | None:
     # A state dict needs a configuration: that of a model's name lies in the hub's cache, and may change there.
     if (folder is None and (state is None or model is not None)) or not options.pretrained:
         return None
+    if folder is not None and _has_shards_elsewhere(folder):
+        return None
     beside = sorted(file for file in folder.iterdir() if file.suffix in _READ and file.is_file()) if folder is not None else []
     return Origin(tuple(beside) if state is None else (state, *beside), TRANSFORMERS_PACKAGES)
+
+
+def _has_shards_elsewhere(folder: Path) -> bool:
+    """Tell whether an index in a model's folder names weights that do not lie beside it, or cannot be read."""
+    try:
+        named = [read_json(file).get("weight_map") for file in folder.glob("*.index.json")]
+        shards = {str(shard) for weights in named if weights is not None for shard in weights.values()}
+    except (InputError, AttributeError):
+        return True
+    return any(Path(shard).name != shard for shard in shards)
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -74,7 +74,9 @@ def known_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
     if known is not None:
         return KnownBackbone(known, lambda: family.build(checked), file)
     built = family.build(checked)
-    _keep(file, made_of, built)
+    # Files that were replaced while the network was built may not be those that it was built of.
+    if _made_of(name, family, checked) == made_of:
+        _keep(file, made_of, built)
     return built
 
 

@@ -20,7 +20,7 @@ from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.onnxruntime_sessions import import_onnxruntime, open_session
 
 # A model's file names each file of tensors beside it in an entry "location", a protobuf key and value.
-_EXTERNAL_FILE: Final = re.compile(rb"\n\x08location\x12([\x01-\x7f])", re.DOTALL)
+_EXTERNAL_FILE: Final = re.compile(rb"\n\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x7f])", re.DOTALL)
 
 
 class OnnxBackbone:
@@ -189,9 +189,18 @@ def _hash(file: Path) -> str:
 
 def _external(file: Path, data: bytes) -> list[Path]:
     """List the files beside a model, of these bytes, that hold its tensors."""
-    names = {data[entry.end() : entry.end() + entry[1][0]] for entry in _EXTERNAL_FILE.finditer(data)}
+    names = {data[entry.end() : entry.end() + _length(entry[1])] for entry in _EXTERNAL_FILE.finditer(data)}
     paths = [file.parent / name.decode("utf-8", "replace") for name in sorted(names)]
     return [path for path in paths if path.is_file()]
+
+
+def _length(digits: bytes) -> int:
+    """Read a length of one or two digits of seven bits, the lower one first (protobuf's varint).
+
+    >>> _length(bytes([7])), _length(bytes([128, 1]))
+    (7, 128)
+    """
+    return sum((digit & 0x7F) << (7 * place) for place, digit in enumerate(digits))
 
 
 ONNX: Final = BackboneFamily(

@@ -17,6 +17,7 @@ _RIDGE, _LEAST = 1e-13, 1e-200
 _CANCELLATION = 1e-6
 _SINGULAR = 1e-6
 _EIGENVALUE = 1e-14
+_ROOM = 1e60
 
 
 def frechet(s: ArrayLike, p: ArrayLike) -> float:
@@ -148,6 +149,10 @@ def frechet_of_draws(
     `divisors` are what covariances are divided by.
     """
     draws, z = of_s.shape[1], s.shape[1]
+    largest = max(float(np.abs(s).max()), float(np.abs(p).max()))
+    if largest > _ROOM:
+        # The product of two covariances has the fourth power of the features' unit.
+        return frechet_of_draws(s / largest, p / largest, of_s, of_p, divisors) * largest**2
     step, found = max(1, _VALUES // z**2), np.empty(draws)
     for start in range(0, draws, step):
         part = slice(start, start + step)

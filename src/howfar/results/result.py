@@ -21,7 +21,7 @@ from howfar.io.lock import locked
 from howfar.io.parquet import read_frame
 from howfar.io.staging import cut_off, move_in, staging
 from howfar.results.json_values import plain
-from howfar.results.run_files import RUN, make_latest, run_of_table, stale_pictures, write_table
+from howfar.results.run_files import RUN, check_files, make_latest, run_of_table, stale_pictures, write_table
 from howfar.results.tables import Shown
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ class Result(Shown):
         """
         root = absolute(folder)
         root.mkdir(parents=True, exist_ok=True)
+        check_files(root)
         for name, run in self._parts().items():
             run.save(root / name)
         text = json.dumps(self._marked(self._document()), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from howfar import registry
 from howfar.errors import InputError, one_line
 from howfar.io.atomic import naming
 from howfar.io.location import ready_folder
@@ -21,9 +23,13 @@ MARK: Final = "howfar run"
 """The id's name in the metadata of Parquet, PNG, SVG and PDF files and of pages."""
 PAGE: Final = "report.html"
 PICTURES: Final = "figures"
+BESIDE: Final = ("relation.parquet", "curves.parquet", "thresholds.parquet", "map.parquet", "map.json", "relation.json")
+"""What lies beside a comparison and goes with it."""
 _MARKED: Final = re.compile(rb"howfar run(?:\0| |\" content=\")([0-9a-f]{16}(?: [0-9a-f]{16})*)")
 _WRITER: Final = b'<meta name="generator" content="howfar'
 """Stands at the beginning of each page that howfar wrote, of every version."""
+_OWN: Final = re.compile(rb'"run": "[0-9a-f]{16}"|"provenance": \{')
+"""Stands in each document that howfar wrote, the first in those of this version, the second in nearly all of earlier ones."""
 _HEAD: Final = 65_536
 """Bytes at the beginning of a picture or page in which its mark stands."""
 
@@ -106,16 +112,58 @@ def page_folder(argument: str, folder: str | Path | None) -> Path | None:
 
 
 def check_page(root: Path, argument: str = "out") -> None:
-    """Raise `InputError` where a folder holds a ``report.html`` that howfar did not write, which its own would replace."""
-    if _is_foreign(root / PAGE):
-        rule = f"must not hold a {PAGE} that howfar did not write"
-        raise InputError.of(argument, rule, str(root), "name another folder, or move that page")
+    """Raise `InputError` where a folder holds a page, table or document that howfar did not write and would replace."""
+    _refuse(PAGE if _is_foreign(root / PAGE) else _foreign_file(root), root, argument)
+
+
+def check_files(root: Path, argument: str = "folder") -> None:
+    """Raise `InputError` where a folder holds a table or document that howfar did not write and would replace."""
+    _refuse(_foreign_file(root), root, argument)
+
+
+def _refuse(foreign: str, root: Path, argument: str) -> None:
+    if foreign:
+        rule = f"must not hold a {foreign} that howfar did not write, as its own would take that place"
+        raise InputError.of(argument, rule, str(root), "name another folder, or move that file")
+
+
+def _foreign_file(root: Path) -> str:
+    """Name a file that a result would replace in a folder that holds nothing of a run; "" where there is none.
+
+    Runs of earlier versions have documents with a provenance, those of this one an id in every file: a run whose document was
+    damaged is known by its tables. A document that is cut off is nobody's.
+    """
+    tables = [file for file in root.glob("*.parquet") if file.is_file() and file.stat().st_size]
+    documents = [file for file in root.glob("*.json") if file.is_file() and file.stat().st_size]
+    if not (tables or documents) or any(map(_is_of_run, tables)):
+        return ""
+    kinds = [registry.load("results", name) for name in registry.ordered("results")]
+    named = {name for kind in kinds for name in (kind.DOCUMENT, *kind.TABLES.values())} | set(BESIDE)
+    whole = [file for file in documents if file.name in named and _is_whole(file)]
+    if any(_OWN.search(file.read_bytes()) for file in whole):
+        return ""
+    return next((file.name for file in sorted([*whole, *tables]) if file.name in named), "")
+
+
+def _is_of_run(table: Path) -> bool:
+    try:
+        return bool(run_of_table(table))
+    except ValueError:
+        return False
+
+
+def _is_whole(document: Path) -> bool:
+    try:
+        json.loads(document.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_foreign(page: Path) -> bool:
     """Tell whether a page is there that is not howfar's; an empty one, as a full disk leaves it, is nobody's."""
     if not page.is_file():
-        return False
+        return page.exists()
     with page.open("rb") as opened:
         head = opened.read(_HEAD)
     return bool(head.strip()) and _WRITER not in head

@@ -15,7 +15,7 @@ import pandas as pd
 from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import load_backbone
 from howfar.data import parse
-from howfar.errors import InputError, MissingExtraError, StoreError
+from howfar.errors import InputError, MissingExtraError, MissingPathError, StoreError
 from howfar.options import Maps, Stored
 from howfar.pipeline.pairs import KEPT, projector_of, quietly
 from howfar.results import Comparison, Features, Settings
@@ -77,7 +77,7 @@ def keep_map(
         return
     try:
         known = ImageMap.of(comparison)
-    except StoreError:  # damaged: it is made anew, as the line about it says
+    except (StoreError, MissingPathError):  # damaged, or lost in part: it is made anew, as the line about it says
         ImageMap.discard(folder)
         known = None
     if known is not None and known.first != chosen:
