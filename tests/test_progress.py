@@ -54,6 +54,7 @@ def test_a_short_bar_does_not_stay_at_a_terminal(
 
 def test_what_is_said_is_said_in_a_log_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     with bar(always=True, total=7, desc="counting") as shown:
         shown.set_postfix({"kept": 3}, refresh=False)
         shown.update(7)

@@ -111,6 +111,7 @@ def test_images_that_are_too_large_are_warned_of_on_stderr(
 def test_progress_goes_to_stderr_alone(
     model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("howfar.progress.BRIEF", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     _, out, err = howfar(capsys, model, roads, "-o", tmp_path / "maps", "--json")
     json.loads(out)

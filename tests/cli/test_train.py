@@ -61,6 +61,7 @@ def test_progress_goes_to_stderr_alone(
     roads: Path, out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As at a terminal.
+    monkeypatch.setattr("howfar.progress.BRIEF", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     code, stdout, err = howfar(capsys, roads, "-o", out, *TINY, "--epochs", "2", "--json")
     assert code == 0

@@ -82,6 +82,18 @@ def read_signature(folder: Path) -> object:
     return signature_of(first(folder)), _side(first(folder))
 
 
+def read_identity_record(folder: Path) -> object:
+    from howfar.backbones.known_identity import _read
+
+    return _read(first(folder), "weights and options")
+
+
+def read_tracked_note(folder: Path) -> object:
+    from howfar.tracking.tracking import _noted
+
+    return _noted(first(folder), "mlflow")
+
+
 def read_labels_file(folder: Path) -> object:
     from howfar.data.label_imports import read_labels
 
@@ -364,6 +376,16 @@ def of_golden(folder: str, document: str = "") -> Callable[[], list[Folder]]:
     return make
 
 
+def identity_records() -> list[Folder]:
+    from howfar.backbones import load_backbone
+    from howfar.backbones.known_identity import _keep
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "record.json"
+        _keep(file, "weights and options", load_backbone("pixels"))
+        return [{file.name: file.read_bytes()}]
+
+
 def class_maps() -> list[Folder]:
     p = np.full((3, 4, 6), 1 / 3, np.float32)
     packed = io.BytesIO()
@@ -376,6 +398,8 @@ READERS = (
     Reader("image", seeds.pictures, read_image),
     Reader("mask", seeds.pictures, read_mask_file),
     Reader("probability_map", maps, read_map),
+    Reader("identity_record", identity_records, read_identity_record),
+    Reader("tracked_note", lambda: [{"note": b'{"tracker": "mlflow", "run": "0123", "step": 4}'}], read_tracked_note),
     Reader("map_signature", lambda: [{"1.png": IMAGES["1.png"]}], read_signature),
     Reader("folder", lambda: [{f"images/{name}": data for name, data in IMAGES.items()}], touched),
     Reader("table", lambda: both("list", LISTED, IMAGES), lambda folder: touched(_table(folder))),

@@ -79,6 +79,8 @@ FUZZED = {
     "segmenters/checkpoint.py": "checkpoint",
     "weights/state_dicts.py": "state_dict",
     "backbones/hub_models.py": "hub_config",
+    "backbones/known_identity.py": "identity_record",
+    "tracking/tracking.py": "tracked_note",
     "backbones/transformers.py": "hub_config",
     "explore/picks.py": "picks",
     "studies/check/log.py": "check_log",

@@ -150,8 +150,8 @@ def tracked(log: Log | None, settings: Mapping[str, Any], note: Path | None = No
 
 def _noted(note: Path | None, tracker: str) -> Mapping[str, Any]:
     """Read which run of the tracker a killed training began, and the last step that was logged; nothing where none did."""
-    with suppress(OSError, ValueError, AttributeError):
+    with suppress(OSError, ValueError, AttributeError, TypeError, RecursionError):
         found = json.loads(note.read_text(encoding="utf-8")) if note is not None else {}
         if found.get("tracker") == tracker and isinstance(found.get("run"), str):
-            return {"run": found["run"], "step": found.get("step", 0)}
+            return {"run": found["run"], "step": int(found.get("step", 0))}
     return {}
