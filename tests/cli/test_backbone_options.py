@@ -14,7 +14,7 @@ from howfar.cli.main import run
     [
         (["compare", "p", "s"], "howfar.studies.distance.compare"),
         (["profile", "p", "-o", "x.howfar"], "howfar.studies.profile.profile"),
-        (["embed", "{folder}"], "howfar.backbones.as_backbone"),
+        (["embed", "{folder}"], "howfar.backbones.backbone_argument.known_backbone"),
     ],
 )
 def test_options_reach_the_backbone(command: list[str], target: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
