@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import threading
 import zlib
 from collections.abc import Callable
 from math import prod
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from howfar.errors import one_line
 
 MAGIC = b"\x93NUMPY"
+_PARSING = threading.Lock()
 
 
 class Header(NamedTuple):
@@ -46,11 +48,8 @@ def read_header(stream: BinaryIO, size: int) -> Header:
     """
     if stream.read(len(MAGIC)) != MAGIC:
         raise ValueError("it does not begin as an .npy file does")
-    stream.seek(0)
     try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        header = Header(*read(stream), stream.tell())
+        header = _parsed(stream)
     except Exception as error:  # NumPy reads it as Python's source text: a tokenizer's errors, too, may come out of that
         raise ValueError(f"its header is damaged: {one_line(error, 80)}") from error
     if header.dtype.hasobject or header.dtype.itemsize == 0:
@@ -59,6 +58,25 @@ def read_header(stream: BinaryIO, size: int) -> Header:
     if any(type(side) is not int or side < 0 for side in header.shape) or header.offset + header.nbytes > size:
         raise ValueError(f"its header names {header.shape} of {header.dtype}, and {max(0, size - header.offset)} bytes follow")
     return header
+
+
+def _parsed(stream: BinaryIO) -> Header:
+    """Parse a header by NumPy, which reads it as Python's source text: one at a time.
+
+    Python 3.11 counts how deep such a text is nested for all threads together, and raises SystemError where two parse at once
+    (https://github.com/python/cpython/issues/106905); another library may do so beside us, so that it is tried again.
+    """
+    with _PARSING:
+        for last in (False, False, True):
+            stream.seek(0)
+            version = np.lib.format.read_magic(stream)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            try:
+                return Header(*read(stream), stream.tell())
+            except SystemError:
+                if last:
+                    raise
+    raise AssertionError
 
 
 def read_array(data: bytes) -> NDArray[Any]:
