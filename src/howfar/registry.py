@@ -8,13 +8,11 @@ the figures of a study of its own, is a group that it names.
 from __future__ import annotations
 
 import difflib
-import os
-import sys
 from collections.abc import Mapping
-from functools import lru_cache
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any
 
+from howfar.entry_points import entry_points
 from howfar.errors import InputError, UnknownNameError
 
 OURS: Mapping[str, Mapping[str, str]] = {
@@ -384,24 +382,6 @@ def load(kind: str, name: str) -> Any:
         raise UnknownNameError(f"no {kind} named {name!r}; known: {', '.join(sorted(table))}{hint}")
     module, _, attribute = table[name].partition(":")
     return getattr(import_module(module), attribute)
-
-
-def entry_points(group: str) -> metadata.EntryPoints:
-    """List the entry points of a group; what is installed is read once, and again where a folder of packages has changed."""
-    found: metadata.EntryPoints = _installed(tuple((folder, _changed(folder)) for folder in sys.path)).select(group=group)
-    return found
-
-
-@lru_cache(maxsize=1)
-def _installed(_: tuple[tuple[str, int], ...]) -> Any:
-    return metadata.entry_points()
-
-
-def _changed(folder: str) -> int:
-    try:
-        return os.stat(folder or ".").st_mtime_ns  # noqa: PTH116  # pathlib takes longer to load than this answer takes
-    except OSError:
-        return 0
 
 
 def _table(kind: str) -> dict[str, str]:

@@ -106,11 +106,16 @@ def train(
             progress=given["progress"],
             log=Log.of(given["log"], model if out is None else Path(out).stem),
         )
-    if state is None:
+    _clear_state(folder, own=state is None)
+    return checkpoint
+
+
+def _clear_state(folder: Path, own: bool) -> None:
+    """Remove a state that is of no more use: what killed trainings left in howfar's own folder, and a folder that is empty."""
+    if own:
         remove_abandoned(folder)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
-    return checkpoint
 
 
 def check_out(out: str | Path, start: Checkpoint | str | Path | None) -> None:

@@ -98,16 +98,26 @@ def adapt(
     )
     empty = None if background is None else HashedDataset.of(parse_images(background, "background"), group).without(own)
     every = [p, *others, *unseen, *([] if empty is None else [empty])]
-    if group is not None and all(hashed.group is None for hashed in every):
-        example = next(iter(p.photographs))
-        raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
+    _check_group(group, every)
     datasets = [hashed.dataset for hashed in every]
     check_names(datasets)
     check_reach(datasets, runner)
     arguments = (primary, *secondaries, *blind, *([] if background is None else [background]))
     adaptation = Study(config, study_folder, settings, p, others, unseen, empty, runner).run()
     adaptation = replace(adaptation, sources=sources_of(datasets, *([argument] for argument in arguments)))
+    _leave(adaptation, study_folder, config)
+    return keep_pictures(adaptation, datasets)
+
+
+def _check_group(group: str | None, every: Sequence[HashedDataset]) -> None:
+    """Refuse a pattern of photographs that fits the names of no dataset."""
+    if group is not None and all(hashed.group is None for hashed in every):
+        example = next(iter(every[0].photographs))
+        raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
+
+
+def _leave(adaptation: Adaptation, study_folder: StudyFolder, config: AdaptSettings) -> None:
+    """Write the study's result and page, log its numbers, and remove what killed trainings left."""
     write_run(adaptation, study_folder.folder)
     log_result(study_folder.log(study_folder.folder.name), config.model_dump(), numbers_of_study(adaptation))
     remove_abandoned(study_folder.folder / "models")
-    return keep_pictures(adaptation, datasets)
