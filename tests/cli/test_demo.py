@@ -25,6 +25,11 @@ def test_the_whole_story_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert {dataset.name: dataset.scored for dataset in Relation.load(out / "run").datasets} == dict.fromkeys(names[:-1], 3)
     lines = printed.out.splitlines()
     assert len(lines) <= 22
+    related = Relation.load(out / "run")
+    held = sum(each.held for each in related.estimates if each.measured is not None)
+    (told,) = [line for line in lines if line.startswith("F without labels: ")]
+    assert told.startswith(f"F without labels: {held} of 4 intervals held the mean F that labels give")
+    assert all((each.dataset in told) is not each.held for each in related.estimates if each.measured is not None)
     # It ends with what to do next.
     ahead = lines[lines.index("What next") + 1 :]
     assert ahead[0] == f"open the report: {out / 'run' / 'report.html'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -101,10 +101,24 @@ def _print_answers(comparison: Comparison, related: Relation) -> None:
     to.print(f"Distance: {lead(comparison)}", markup=False)
     if related.pooled_verdict is not None:
         to.print(f"Performance: {related.pooled_verdict.text.partition(' (')[0]}.", markup=False)
-    doubted = [each.dataset for each in related.estimates if each.measured is None and not _inside(related, each.dataset)]
-    for name in doubted:
-        doubt = "no labels, and no labelled set is like it: do not believe its estimate, label 8 of its images"
-        to.print(f"{name}: {doubt}.", markup=False)
+    for line in _of_estimates(related):
+        to.print(line, markup=False)
+
+
+def _of_estimates(related: Relation) -> Iterator[str]:
+    """Say of how many labelled sets the interval held, which it missed, and why sets lie outside the gate."""
+    labelled = [each for each in related.estimates if each.measured is not None]
+    missed = [each.dataset for each in labelled if not each.held]
+    held = f"F without labels: {len(labelled) - len(missed)} of {len(labelled)} intervals held the mean F that labels give"
+    yield f"{held}; missed: {', '.join(missed)}." if missed else f"{held}."
+    gates = [gate for gate in (related.gate(each.dataset) for each in labelled) if gate is not None and gate.outside]
+    reasons = [f"{gate.dataset} ({gate.outside[0].words.partition(' (')[0]})" for gate in gates]
+    if reasons:
+        yield f"OUTSIDE the gate, though labelled: {', '.join(reasons)}."
+    doubt = "no labels, and no labelled set is like it: do not believe its estimate, label 8 of its images"
+    for each in related.estimates:
+        if each.measured is None and not _inside(related, each.dataset):
+            yield f"{each.dataset}: {doubt}."
 
 
 def _row(dataset: DatasetSummary, related: Relation) -> tuple[str, ...]:
