@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from howfar import compare
 from howfar.distances import frechet, kid, mmd, sliced_wasserstein
 from howfar.distances.frechet import Gaussian, between, frechet_of_draws, gaussian
 from howfar.distances.mmd import median_bandwidth
@@ -120,3 +121,17 @@ def test_distances_of_resamples_of_huge_features_are_those_of_features_in_anothe
     of_s, of_p = (rng.multinomial(len(x), np.full(len(x), 1 / len(x)), size=6).T.astype(np.uint8) for x in (s, p))
     plain, huge = (frechet_of_draws(unit * s, unit * p, of_s, of_p, (11, 14)) / unit**2 for unit in (1.0, 1e90))
     np.testing.assert_allclose(huge, plain, rtol=1e-9)
+
+
+def test_kid_of_features_small_beside_one_keeps_its_digits_and_its_interval() -> None:
+    rng = np.random.default_rng(6)
+    s, p = rng.normal(1.0, 1.0, size=(40, 6)), rng.normal(size=(50, 6))
+    found = []
+    for unit in (1e-7, 1e-20):
+        run = compare(unit * p, {"s": unit * s}, bootstrap=100, permutations=99, progress=False)
+        (one,) = run.datasets
+        found.append([value / unit**2 for value in (one.rivals["kid"], *one.rivals_ci["kid"])])
+        assert one.rivals_p["kid"] == pytest.approx(0.01)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+    value, low, high = found[1]
+    assert low < value < high
