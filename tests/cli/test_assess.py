@@ -82,6 +82,7 @@ def test_what_is_printed_fits_a_screen(assessed: Path, capsys: pytest.CaptureFix
     from howfar.results.assessment import Assessment
 
     found = Assessment.load(assessed)
+    assert found.table()[0][-2:] == ("listed < 0.5", "next")
     show(found, assessed / "report.html")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 25

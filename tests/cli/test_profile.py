@@ -113,7 +113,10 @@ def test_an_unreadable_image_is_a_line_and_the_rest_goes_on(
     assert list(found[0]) == ["dataset", "image", "error"]
     assert [one["image"] for one in found] == arguments
     assert run(["score", str(file), *arguments]) == 0
-    shown = capsys.readouterr().out.splitlines()
+    answered = capsys.readouterr()
+    # A reader of JSON has the profile's notes alone.
+    assert "not with those of `howfar compare`" in answered.err
+    shown = answered.out.splitlines()
     assert shown[1] == f"{tmp_path / 'bad.png'}  error: not an image that Pillow can read"
     flagged = sum("FLAG" in line for line in shown)
     assert shown[-1] == f"1 image scored, {flagged} flagged, 2 could not be read"

@@ -228,6 +228,18 @@ def test_smallest_p() -> None:
     assert words.smallest_p(9, 20) == 1.0
 
 
+@pytest.mark.parametrize(
+    ("permutations", "told"), [(99, "99 relabellings"), (499, "499 relabellings"), (9999, "499 relabellings")]
+)
+def test_the_smallest_p_of_rivals_is_of_the_relabellings_that_they_take(six: Comparison, permutations: int, told: str) -> None:
+    run = replace(six, settings=replace(six.settings, permutations=permutations), datasets=six.datasets[:3])
+    least = 3 / (min(permutations, 499) + 1)
+    assert words.of_rivals(run).endswith(
+        f"{told}, as many as these distances take, and Holm's correction over 3 datasets cannot give a p below {least:.3g}."
+    )
+    assert "relabellings" not in words.of_rivals(replace(run, settings=replace(run.settings, permutations=0)))
+
+
 def test_trivial_backbones_that_find_the_same_dataset_farthest() -> None:
     views = {"pixels": {"a": 0.5, "b": 0.9}, "moments": {"a": 3.0, "b": 1.0}}
     assert words.same_farthest({"a": 1.0, "b": 2.0}, views) == ("b", ["pixels"])
