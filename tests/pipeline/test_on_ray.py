@@ -51,6 +51,17 @@ def _ended() -> Iterator[None]:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Train by one thread here, as a task on Ray does."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def places(tmp_path: Path) -> tuple[Path, Path, Path]:
     write_dataset(tmp_path / "roads", IMAGES, seed=0, size=32)
     (tmp_path / "diary").mkdir()
@@ -180,7 +191,7 @@ def test_ready_made_embeddings_by_the_command(tmp_path: Path) -> None:
         assert one["p_value"] == other["p_value"]
 
 
-def test_a_study_of_adaptation_on_ray_is_that_of_this_process(tmp_path: Path) -> None:
+def test_a_study_of_adaptation_on_ray_is_that_of_this_process(tmp_path: Path, one_thread: None) -> None:
     roads = [write_dataset(tmp_path / f"r{k}", 12, seed=k, shift=0.3 * k, size=40) for k in range(3)]
     settings = {
         "size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False, "shots": (1,),

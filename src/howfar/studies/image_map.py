@@ -126,7 +126,11 @@ def umap_of(scores: Float64Array, seed: int) -> Float64Array:
         return begin
     largest = np.abs(begin).max()
     begin *= _SPREAD / largest if largest > 0 else 1.0
-    with warnings.catch_warnings():
+    # Only this and scikit-learn need it.
+    from threadpoolctl import threadpool_limits
+
+    # Numba, which it computes by, leaves torch as many threads as there are cores, and a training after it other digits.
+    with threadpool_limits(limits=None), warnings.catch_warnings():
         # It warns of what is not installed, that one seed means one thread, and of what libraries below it will change.
         warnings.simplefilter("ignore")
         from umap import UMAP

@@ -118,7 +118,8 @@ class Study:
     def _made_ahead(self, make: Callable[[Study, T], None], tasks: Sequence[T]) -> None:
         """Let a runner of several processes leave models, features and maps in the study's folder, which are then found there.
 
-        Every process must see the folder. What is made of them is computed here, so that no number depends on the runner.
+        Every process must see the folder. What is made of them is computed here, so that no number depends on the runner where
+        training has as many threads here as there.
         """
         if self.runner is None or not self.runner.processes:
             return
