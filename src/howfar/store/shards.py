@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar.store.content_digests import HexContents, in_hex
 from howfar.store.damage import ShardDamagedError, ShardGoneError
 from howfar.store.folder import Folder, Matrix
-from howfar.store.index_file import ABSENT, Entries, checksums_of, decode, encode
+from howfar.store.index_file import ABSENT, Entries, checksums_of, decode, decode_columns, encode
 
 ARRAY, INDEX = ".npy", ".parquet"
 ID = re.compile(r"[0-9a-f]{32}")
@@ -66,13 +67,16 @@ class Shard:
     id: str
     count: int
     contents: Sequence[str]
-    rows: Sequence[int]
+    rows: Sequence[int] | NDArray[np.int64]
     checksums: NDArray[np.uint64]
 
     def without(self, lost: Container[int]) -> Shard:
         """Return the shard without the entries of some rows."""
-        left = [(content, row) for content, row in zip(self.contents, self.rows, strict=True) if row not in lost]
-        return replace(self, contents=[content for content, _ in left], rows=[row for _, row in left])
+        left = [k for k, row in enumerate(self.rows) if row not in lost]
+        chosen = np.array(left, np.int64)
+        if isinstance(self.contents, HexContents):
+            return replace(self, contents=HexContents(self.contents.digests[chosen]), rows=np.asarray(self.rows)[chosen])
+        return replace(self, contents=[self.contents[k] for k in left], rows=np.asarray(self.rows, np.int64)[chosen])
 
 
 def new_id() -> str:
@@ -138,7 +142,8 @@ def write(
             if index not in folder.names():
                 folder.remove(array)
         raise
-    return Shard(shard_id, len(contents), tuple(contents), range(len(contents)), np.array(kept, np.uint64))
+    held = in_hex(contents) or tuple(contents)
+    return Shard(shard_id, len(contents), held, np.arange(len(contents)), np.array(kept, np.uint64))
 
 
 def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
@@ -148,16 +153,16 @@ def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
     agree with each other or with `layout`; and `OSError` where a file cannot be read.
     """
     try:
-        entries = decode(folder.read(f"{shard_id}{INDEX}"), layout.key)
+        entries = decode_columns(folder.read(f"{shard_id}{INDEX}"), layout.key)
         count, _ = _layout(folder, f"{shard_id}{ARRAY}", layout)
     except FileNotFoundError as error:
         if f"{shard_id}{INDEX}" in folder.names():
             raise ShardDamagedError("its matrix is missing") from error
         raise ShardGoneError(shard_id) from error
-    if entries.rows and not (min(entries.rows) >= 0 and max(entries.rows) < count):
+    if len(entries.rows) and not (entries.rows.min() >= 0 and entries.rows.max() < count):
         raise ShardDamagedError(f"its index names rows beyond the {count} of its matrix")
     checksums = np.full(count, ABSENT, np.uint64)
-    checksums[list(entries.checksums)] = np.array(list(entries.checksums.values()), np.uint64)
+    checksums[entries.rows] = entries.checksums
     return Shard(shard_id, count, entries.contents, entries.rows, checksums)
 
 
