@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final, overload
 
@@ -84,10 +85,24 @@ def in_digits(text: bytes) -> HexContents | None:
     return HexContents(_numbers(data)) if data.hex().encode() == text else None
 
 
+def digest_of(content: str) -> tuple[int, int]:
+    """Compute both halves of the digest of one content.
+
+    Examples
+    --------
+    >>> digest_of("00000000000000010000000000000002")
+    (1, 2)
+    """
+    data = _digest(content)
+    return int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big")
+
+
 def _digest(content: str) -> bytes:
-    packed = in_hex([content])
-    if packed is not None:
-        return packed.digests.astype(_BIG).tobytes()
+    if len(content) == DIGITS:
+        with suppress(ValueError):
+            data = bytes.fromhex(content)
+            if data.hex() == content:
+                return data
     return blake2b(content.encode("utf-8", "surrogatepass"), digest_size=DIGITS // 2, person=_NAME).digest()
 
 

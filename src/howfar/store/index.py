@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.store.content_digests import digests_of
+from howfar.store.content_digests import digest_of, digests_of
 from howfar.store.shards import Shard
 from howfar.store.sorted_run import NONE, ROW_BITS, SortedRun, joined, merged, numbered, run_of, split
 
@@ -107,7 +107,10 @@ class Index:
         found = self._found
         if content in found.young:
             return True
-        return bool(found.runs) and isinstance(content, str) and bool(found.find(digests_of([content]))[0] >= 0)
+        if not found.runs or not isinstance(content, str):
+            return False
+        key, rest = digest_of(content)
+        return any(run.has(key, rest) for run in found.runs)
 
     @property
     def ids(self) -> KeysView[str]:

@@ -22,8 +22,8 @@ from howfar.store.mmap_cache import MmapCache
 from howfar.store.refusals import refusal
 from howfar.store.row_checks import RowChecks, State, damaged_rows
 from howfar.store.shards import Shard, ShardFormat
-from howfar.store.sorted_files import LOCK, SortedFiles, to_merge
-from howfar.store.sorted_run import RunDamagedError
+from howfar.store.sorted_files import LOCK, SortedFiles, to_join, to_merge
+from howfar.store.sorted_run import RunDamagedError, SortedRun
 
 TRIES = 10
 # Catalogs that a process keeps which were sent to it.
@@ -324,8 +324,8 @@ class ShardCatalog:
                     self._index.settle()
                     self._adopt(self._in_memory())
                     if self._index.unsaved >= SAVED_FROM:
-                        self._files.write(self._index.in_memory)
-                        self._adopt(self._in_memory())
+                        small = to_join(self._index.files, self._index.unsaved)
+                        self._replace([*small, *self._index.in_memory])
             self._save_from = self._index.unsaved + SAVED_FROM
         except OSError as error:
             _log.info("no sorted index is kept in %s: %s", self._files.folder.path, error)
@@ -339,27 +339,33 @@ class ShardCatalog:
 
         Raises `OSError` where the disk refuses.
         """
-        if not self._derived:
+        if not self._derived or not self._index.files:
             return
-        with self._lock:
-            old = to_merge(self._index.files)
+        with self._files.folder.alone(LOCK) as first:
+            if first:
+                self._replace(to_merge(self._index.files))
+                used = self._index.files
+                present = shards.ids(self.folder).difference(*(file.ids for file in used))
+                idle = [file for file in self._files.new({file.name for file in used}) if not present.intersection(file.ids)]
+                self._files.remove(file.name for file in idle)
+
+    def _replace(self, old: Sequence[SortedRun]) -> None:
+        """Write some runs into one file, which is used in their place."""
+        if not old:
+            return
         try:
-            if old:
-                # Outside the lock, as it takes its time; a file that is written never changes.
-                self._files.write(old)
+            # What is written never changes, so others may ask and add meanwhile.
+            self._files.write(old)
         except RunDamagedError as error:
             self._distrust(str(error))
             return
+        told = {shard_id for run in old for shard_id in run.ids}
         with self._lock:
-            if old:
-                self._adopt({shard_id for file in old for shard_id in file.ids}.intersection(self._index.ids))
+            self._adopt(told.intersection(self._index.ids))
             for file in old:
-                self._index.forget(file.name)
-            used = self._index.files
-        self._files.remove(file.name for file in old)
-        present = shards.ids(self.folder).difference(*(file.ids for file in used))
-        idle = [file for file in self._files.new({file.name for file in used}) if not present.intersection(file.ids)]
-        self._files.remove(file.name for file in idle)
+                if file.name:
+                    self._index.forget(file.name)
+        self._files.remove(file.name for file in old if file.name)
 
     def _ask(self, question: Callable[[], R]) -> R:
         """Answer from the index, and anew without a sorted file that turns out to be damaged meanwhile."""

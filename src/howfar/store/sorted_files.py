@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import mmap
 import struct
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import BinaryIO, Final
@@ -42,6 +43,8 @@ RUN: Final = ".run"
 LOCK: Final = "write.lock"
 GROWTH: Final = 4
 """Times as many entries a file has at least as all smaller ones together, once they are merged: so files stay few."""
+AT_ONCE: Final = 1 << 22
+"""Entries of a file that is merged on the way, as that takes a second or two; larger ones are merged when shards are."""
 _TRAILER: Final = struct.Struct("<8s5Q")
 _MAGIC: Final = b"howfar 1"
 _log = logging.getLogger("howfar.store")
@@ -66,7 +69,8 @@ class SortedFiles:
         self.folder = folder.child(SORTED)
         self._key = key
         self._ignored: set[str] = set()
-        self.usable = isinstance(self.folder, LocalFolder)
+        # The numbers of a file are used as they lie there.
+        self.usable = isinstance(self.folder, LocalFolder) and sys.byteorder == "little"
 
     def new(self, known: Collection[str]) -> list[SortedRun]:
         """Map the files that are not known yet, the largest first; those that are damaged are passed over."""
@@ -180,17 +184,28 @@ def _seal(table: bytes | memoryview, counts: tuple[int, ...], key: str) -> int:
     return seal.intdigest()
 
 
-def to_merge(runs: Sequence[SortedRun]) -> list[SortedRun]:
+def to_merge(files: Sequence[SortedRun]) -> list[SortedRun]:
     """Choose the files to be merged into one, so that each that is left is `GROWTH` times as large as all smaller ones.
 
-    One alone is chosen where half of its shards are gone.
+    One alone is chosen where half of its rows are gone.
     """
-    ordered = sorted(runs, key=lambda run: run.count)
+    ordered = sorted(files, key=lambda file: file.count)
     chosen: list[SortedRun] = []
     total = 0
-    for k, run in enumerate(ordered):
-        total += run.count
-        if k and run.count < GROWTH * (total - run.count):
+    for k, file in enumerate(ordered):
+        if k and file.count < GROWTH * total:
             chosen = ordered[: k + 1]
-    stale = [run for run in ordered if run not in chosen and 2 * run.rows[run.present].sum() < run.rows.sum()]
-    return [*chosen, *stale]
+        total += file.count
+    stale = [file for file in ordered if 2 * file.rows[file.present].sum() < file.rows.sum()]
+    return chosen or stale
+
+
+def to_join(files: Sequence[SortedRun], entries: int) -> list[SortedRun]:
+    """Choose the small files to be merged with so many new entries, while these are written."""
+    chosen = []
+    for file in sorted(files, key=lambda file: file.count):
+        if file.count >= min(GROWTH * entries, AT_ONCE):
+            break
+        chosen.append(file)
+        entries += file.count
+    return chosen

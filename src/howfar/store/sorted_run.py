@@ -9,9 +9,11 @@ holds the content too; which one counts is decided when it is asked for, among t
 from __future__ import annotations
 
 import mmap
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import xxhash
@@ -20,7 +22,9 @@ from numpy.typing import NDArray
 PAGE_BYTES: Final = 4096
 SLOTS: Final = 170
 """Entries of a page."""
-PAGE: Final = np.dtype([("sum", "<u8"), ("spare", "<u8"), *((name, "<u8", (SLOTS,)) for name in ("key", "rest", "place"))])
+PAGE: Final = np.dtype([("sum", "u8"), ("spare", "u8"), *((name, "u8", (SLOTS,)) for name in ("key", "rest", "place"))])
+"""A page: its checksum, and its entries in columns."""
+_NUMBERS: Final = PAGE_BYTES // 8
 ROW_BITS: Final = 32
 _ROW: Final = (1 << ROW_BITS) - 1
 NONE: Final = -1
@@ -59,8 +63,19 @@ class Entries(NamedTuple):
 
     def starts(self) -> NDArray[np.bool_]:
         """Return whether each of some sorted entries is the first one of its content."""
-        new = (self.key[1:] != self.key[:-1]) | (self.rest[1:] != self.rest[:-1])
-        return np.concatenate([[len(self.key) > 0], new])[: len(self.key)]
+        return _changes(self.key, self.rest)
+
+    def once(self) -> Entries:
+        """Return sorted entries without those that stand there twice, as two files may tell of one shard."""
+        new = _changes(self.key, self.rest, self.place)
+        return self if new.all() else Entries(self.key[new], self.rest[new], self.place[new])
+
+
+def _changes(*columns: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where one of some columns differs from the entry before."""
+    changes = np.ones(len(columns[0]), bool)
+    changes[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    return changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +124,32 @@ class SortedRun:
             part = order[start : start + ASKED]
             found[part] = self._find(digests[part, 0], digests[part, 1])
         return found
+
+    def has(self, key: int, rest: int) -> bool:
+        """Return whether a digest has a place, quicker than `find` does for one alone. Raises `RunDamagedError`."""
+        numbers = self._numbers
+        page = max(bisect_left(self._firsts, key) - 1, 0)
+        while page < len(self.pages):
+            if self.sound is not None and not self.sound[page]:
+                self._check(np.array([page]))
+            begin = page * _NUMBERS + 2
+            end = begin + min(SLOTS, self.count - page * SLOTS)
+            for at in range(bisect_left(numbers, key, begin, end), end):
+                if numbers[at] != key:
+                    return False
+                place = numbers[at + 2 * SLOTS]
+                if numbers[at + SLOTS] == rest and self.present[place >> ROW_BITS] and place not in self.lost:
+                    return True
+            page += 1
+        return False
+
+    @cached_property
+    def _numbers(self) -> memoryview:
+        return self.pages.view(np.uint8).reshape(-1).data.cast("B").cast("Q")
+
+    @cached_property
+    def _firsts(self) -> memoryview:
+        return self.first.view(np.uint8).data.cast("B").cast("Q")
 
     def _find(self, key: NDArray[np.uint64], rest: NDArray[np.uint64]) -> NDArray[np.int64]:
         found = np.full(len(key), NONE, np.int64)
@@ -235,11 +276,14 @@ def merged(runs: Sequence[SortedRun], numbers: Sequence[NDArray[np.int64]]) -> I
             (new[part.place >> ROW_BITS] << ROW_BITS) | (part.place & _ROW) for part, new in zip(parts, numbers, strict=True)
         ]
         block = together([Entries(part.key, part.rest, place) for part, place in zip(parts, places, strict=True)])
-        yield block.sort() if len(runs) > 1 else block
+        yield block.sort().once() if len(runs) > 1 else block
 
 
 def numbered(runs: Sequence[SortedRun]) -> tuple[tuple[str, ...], NDArray[np.int64], list[NDArray[np.int64]]]:
-    """Number the shards of several runs that are there: their sorted ids, how many rows each has, and each run's new numbers."""
+    """Number the shards of several runs that are there.
+
+    Returned are their sorted ids, how many rows each has, and for each run the new numbers of its shards.
+    """
     here = [[shard_id for shard_id, there in zip(run.ids, run.present.tolist(), strict=True) if there] for run in runs]
     ids = tuple(sorted(set().union(*here)))
     number = {shard_id: k for k, shard_id in enumerate(ids)}
