@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,25 +48,34 @@ class RowPositions:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """Hold where contents are found: in a dict of young ones, and in sorted runs. It is replaced as a whole.
-
-    `ids` are the sorted ids of the runs' shards, and `numbers` has for each run those of its own shards among them.
-    """
+    """Hold where contents are found: in a dict of young ones, and in sorted runs. It is replaced as a whole."""
 
     young: Positions
     runs: tuple[SortedRun, ...]
-    ids: tuple[str, ...]
-    numbers: Sequence[NDArray[np.int64]]
+
+    @cached_property
+    def numbered(self) -> tuple[tuple[str, ...], list[NDArray[np.int64]]]:
+        """Return the sorted ids of the runs' shards, and for each run the numbers of its own among them."""
+        ids, _, numbers = numbered(self.runs)
+        return ids, numbers
 
     def find(self, digests: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Find the oldest place of each digest in the runs, as number in `ids` << 32 | row; -1 where it has none."""
+        """Find the oldest place of each digest in the runs, as number of the shard << 32 | row; -1 where it has none."""
         oldest = np.full(len(digests), NONE, np.int64)
-        for run, number in zip(self.runs, self.numbers, strict=True):
+        for run, number in zip(self.runs, self.numbered[1], strict=True):
             place = run.find(digests)
             shard, row = split(place)
             here = np.where(place < 0, NONE, (number[shard] << ROW_BITS) | row)
             oldest = np.where((oldest < 0) | ((here >= 0) & (here < oldest)), here, oldest)
         return oldest
+
+    def holds(self, digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return which digests have a place in the runs."""
+        there = np.zeros(len(digests), bool)
+        for run in self.runs:
+            left = np.flatnonzero(~there)
+            there[left] = run.find(digests[left]) >= 0
+        return there
 
 
 class Index:
@@ -92,7 +102,7 @@ class Index:
         self._young: dict[str, Shard] = {}
         self._young_entries = 0
         self._lost: dict[str, frozenset[int]] = {}
-        self._found = _Found({}, (), (), ())
+        self._found = _Found({}, ())
 
     def __len__(self) -> int:
         found = self._found
@@ -160,7 +170,7 @@ class Index:
                 parts.append(sorted_ones.pop())
             sorted_ones.append(joined(parts) if len(parts) > 1 else run)
         self._young, self._young_entries = {}, 0
-        self._assign({}, [*files, *sorted_ones])
+        self._found = _Found({}, (*files, *sorted_ones))
 
     def adopt(self, file: SortedRun, ids: Collection[str]) -> None:
         """Take from a sorted file what it says of the shards of some ids, whose entries need not be in memory any more."""
@@ -197,18 +207,14 @@ class Index:
         self._build(self._found.runs)
 
     def _build(self, runs: Iterable[SortedRun]) -> None:
+        """Enter the young shards anew, and let of some runs count what is there."""
         # Built beside the old one and assigned at once: `in` is asked by other threads meanwhile.
         young: Positions = {}
         for shard in self._young.values():
             _enter(young, shard, self._lost.get(shard.id, ()))
         self._young_entries = sum(len(shard.rows) for shard in self._young.values())
-        self._assign(young, runs)
-
-    def _assign(self, young: Positions, runs: Iterable[SortedRun]) -> None:
         masked = [run.among(self._shards.keys(), self._lost) for run in runs]
-        useful = tuple(run for run in masked if run.present.any())
-        ids, _, numbers = numbered(useful)
-        self._found = _Found(young, useful, ids, numbers)
+        self._found = _Found(young, tuple(run for run in masked if run.present.any()))
 
     def _young_run(self) -> list[SortedRun]:
         """Sort the young entries; none where there are none."""
@@ -227,7 +233,7 @@ class Index:
         """Return which of many contents are in a shard."""
         found = self._found
         young = np.fromiter((content in found.young for content in contents), bool, len(contents))
-        return young | (found.find(digests_of(contents)) >= 0) if found.runs else young
+        return young | found.holds(digests_of(contents)) if found.runs else young
 
     def position(self, content: str) -> tuple[str, int]:
         """Find shard and row of a content; KeyError where it is in no shard."""
@@ -245,7 +251,7 @@ class Index:
             return RowPositions(tuple(ids), shard, np.fromiter((row for _, row in positions), np.int64, len(positions)))
         digests = digests_of(contents)
         shard, row = split(found.find(digests))
-        ids = list(found.ids)
+        ids = list(found.numbered[0])
         _prefer_young(found, contents, ids, shard, row)
         if (shard < 0).any():
             raise KeyError(contents[int(np.argmax(shard < 0))])
@@ -265,7 +271,7 @@ class Index:
         asked = [shard for shard in self._shards.values() if shard is not None]
         digests = np.concatenate([digests_of([]), *(digests_of(shard.contents) for shard in asked)])
         numbers = np.unique(split(self._found.find(digests))[0])
-        used = {self._found.ids[number] for number in numbers.tolist() if number >= 0}
+        used = {self._found.numbered[0][number] for number in numbers.tolist() if number >= 0}
         return sorted(shard.id for shard in asked if shard.id not in used)
 
 

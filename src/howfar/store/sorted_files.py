@@ -115,9 +115,10 @@ class SortedFiles:
     def _mapped(self, name: str) -> SortedRun:
         with (self.folder.path / name).open("rb") as file:  # type: ignore[operator]  # usable: a path
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        run = read_run(mapped, name, self._key)
         if hasattr(mmap, "MADV_RANDOM"):
-            mapped.madvise(mmap.MADV_RANDOM)
-        return read_run(mapped, name, self._key)
+            mapped.madvise(mmap.MADV_RANDOM, 0, len(run.pages) * PAGE_BYTES)
+        return run
 
 
 def write_run(file: BinaryIO, blocks: Iterable[Entries], ids: Sequence[str], rows: NDArray[np.int64], key: str) -> None:

@@ -28,8 +28,8 @@ _NUMBERS: Final = PAGE_BYTES // 8
 ROW_BITS: Final = 32
 _ROW: Final = (1 << ROW_BITS) - 1
 NONE: Final = -1
-ASKED: Final = 1 << 16
-"""Contents that are looked for at a time."""
+ASKED: Final = 1 << 15
+"""Contents that are looked for at a time: in a file about as many pages, 128 MiB, are in memory then."""
 BLOCK: Final = 1 << 20
 """About as many entries are merged at a time."""
 
@@ -123,6 +123,9 @@ class SortedRun:
         for start in range(0, len(order), ASKED):
             part = order[start : start + ASKED]
             found[part] = self._find(digests[part, 0], digests[part, 1])
+            if self.map is not None and len(part) == ASKED and hasattr(mmap, "MADV_DONTNEED"):
+                # They stay in the system's cache, and may be read again.
+                self.map.madvise(mmap.MADV_DONTNEED)
         return found
 
     def has(self, key: int, rest: int) -> bool:
