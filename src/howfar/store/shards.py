@@ -26,6 +26,7 @@ from howfar.store.index_file import ABSENT, Entries, checksums_of, decode, decod
 
 ARRAY, INDEX = ".npy", ".parquet"
 ID = re.compile(r"[0-9a-f]{32}")
+_NAME = re.compile(rf"[0-9a-f]{{32}}{re.escape(INDEX)}")
 # What numpy writes, and no more: its own reader evaluates the text as Python, so that one spoilt byte may raise anything.
 HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '(<f[24])', 'fortran_order': False, 'shape': \((\d{1,18}), (\d{1,18})\), \} *\n", re.DOTALL
@@ -103,7 +104,7 @@ def id_before(shard_id: str) -> str:
 
 def ids(folder: Folder) -> set[str]:
     """List the ids of the shards in a folder: those whose index is there. Raises `OSError` where it cannot be read."""
-    return {name[:32] for name in folder.names() if name.endswith(INDEX) and ID.fullmatch(name[: -len(INDEX)])}
+    return {name[:32] for name in folder.names() if _NAME.fullmatch(name)}
 
 
 def write(
