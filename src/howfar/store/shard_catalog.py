@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from threading import RLock
 from typing import Any, TypeVar
@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from howfar.errors import StoreError
 from howfar.store import shards
-from howfar.store.content_digests import digests_of
 from howfar.store.damage import ShardDamagedError, ShardGoneError
 from howfar.store.folder import Folder, Matrix
 from howfar.store.index import Index, RowPositions
 from howfar.store.mmap_cache import MmapCache
 from howfar.store.refusals import refusal
 from howfar.store.row_checks import RowChecks, State, damaged_rows
-from howfar.store.shards import Shard, ShardFormat
+from howfar.store.shards import Shard, ShardFormat, ShardsById
 from howfar.store.sorted_files import LOCK, SortedFiles, to_join, to_merge
 from howfar.store.sorted_run import RunDamagedError, SortedRun
 
@@ -49,7 +48,7 @@ class ShardCatalog:
         self, folder: Folder, layout: ShardFormat, quiet: bool = False, use: object = None, derived: bool = True
     ) -> None:
         self.folder, self.layout, self._quiet, self._use = folder, layout, quiet, use
-        self._files = SortedFiles(folder, layout.key)
+        self._files = SortedFiles(folder, layout.key, quiet)
         self._derived = derived and self._files.usable
         self._save_from = SAVED_FROM
         self._lately: OrderedDict[str, Shard] = OrderedDict()
@@ -87,7 +86,7 @@ class ShardCatalog:
     def shards(self) -> Mapping[str, Shard]:
         """Return the shards by id, as of now; one that is known by a sorted file is read when it is asked for (`shard`)."""
         with self._lock:
-            return _Shards(self, tuple(self._index.ids))
+            return ShardsById(self._index.ids, self.shard)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -221,7 +220,7 @@ class ShardCatalog:
         if not len(unchecked):
             return
         shard = self._whole(shard_id)
-        if digests is not None and not _are_of(shard, rows, digests):
+        if digests is not None and not shard.has(rows, digests):
             for file in self._index.files:
                 self._distrust(file.name)
             raise ShardGoneError(shard_id)
@@ -285,7 +284,7 @@ class ShardCatalog:
         for start in range(0, len(unread), READ_AT_ONCE):
             usable = []
             ids = unread[start : start + READ_AT_ONCE]
-            for shard_id, read in zip(ids, self._read(ids), strict=True):
+            for shard_id, read in zip(ids, shards.read_all(self.folder, ids, self.layout), strict=True):
                 if isinstance(read, Shard):
                     usable.append(read)
                 elif isinstance(read, ShardGoneError):
@@ -335,19 +334,18 @@ class ShardCatalog:
         return {shard_id for shard_id, shard in self._index.held.items() if shard is not None}
 
     def merge_files(self) -> None:
-        """Merge sorted files where there are many, and delete those that tell nothing any more; one process at a time does.
-
-        Raises `OSError` where the disk refuses.
-        """
-        if not self._derived or not self._index.files:
+        """Merge sorted files where there are many, and delete those that tell nothing any more; one process at a time does."""
+        if not self._derived or not self._files.names():
             return
-        with self._files.folder.alone(LOCK) as first:
-            if first:
-                self._replace(to_merge(self._index.files))
-                used = self._index.files
-                present = shards.ids(self.folder).difference(*(file.ids for file in used))
-                idle = [file for file in self._files.new({file.name for file in used}) if not present.intersection(file.ids)]
-                self._files.remove(file.name for file in idle)
+        try:
+            with self._files.folder.alone(LOCK) as first:
+                if first:
+                    self._replace(to_merge(self._index.files))
+                    used = self._index.files
+                    told = set().union(*(file.ids for file in used))
+                    self._files.clear({file.name for file in used}, shards.ids(self.folder) - told)
+        except OSError as error:
+            _log.info("the sorted index in %s is left as it is: %s", self._files.folder.path, error)
 
     def _replace(self, old: Sequence[SortedRun]) -> None:
         """Write some runs into one file, which is used in their place."""
@@ -381,47 +379,9 @@ class ShardCatalog:
             self._index.forget(name)
             self.refresh()
 
-    def _read(self, unread: Sequence[str]) -> list[Shard | ShardGoneError | ShardDamagedError]:
-        """Read the shards of some ids, or what is wrong with each."""
-
-        def read(shard_id: str) -> Shard | ShardGoneError | ShardDamagedError:
-            try:
-                return shards.read(self.folder, shard_id, self.layout)
-            except (ShardGoneError, ShardDamagedError) as error:
-                return error
-
-        return list(shards.several(self.folder, read, unread))
-
     def _warn(self, what: str, why: str) -> None:
         if not self._quiet:
             _log.warning("%s of %s: not used, the images will be embedded anew, since %s", what, self.folder.path, why)
-
-
-class _Shards(Mapping[str, Shard]):
-    """Give the shards of a catalog by id, each read when it is asked for. Raises as `ShardCatalog.shard`."""
-
-    def __init__(self, catalog: ShardCatalog, ids: Sequence[str]) -> None:
-        self._catalog, self._ids = catalog, dict.fromkeys(ids)
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._ids)
-
-    def __contains__(self, shard_id: object) -> bool:
-        return shard_id in self._ids
-
-    def __getitem__(self, shard_id: str) -> Shard:
-        return self._catalog.shard(shard_id)
-
-
-def _are_of(shard: Shard, rows: NDArray[np.int64], digests: NDArray[np.uint64]) -> bool:
-    """Return whether rows of a shard are those of some contents, as its own index says."""
-    entry = np.full(shard.count, -1, np.int64)
-    entry[np.asarray(shard.rows)] = np.arange(len(shard.rows))
-    asked = entry[rows]
-    return bool((asked >= 0).all() and (digests_of(shard.contents)[asked] == digests).all())
 
 
 @lru_cache(maxsize=KEPT)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.store.content_digests import HexContents, in_hex
+from howfar.store.content_digests import HexContents, digests_of, in_hex
 from howfar.store.damage import ShardDamagedError, ShardGoneError
 from howfar.store.folder import Folder, Matrix
 from howfar.store.index_file import ABSENT, Entries, checksums_of, decode, decode_columns, encode
@@ -78,6 +78,41 @@ class Shard:
         if isinstance(self.contents, HexContents):
             return replace(self, contents=HexContents(self.contents.digests[chosen]), rows=np.asarray(self.rows)[chosen])
         return replace(self, contents=[self.contents[k] for k in left], rows=np.asarray(self.rows, np.int64)[chosen])
+
+    def has(self, rows: NDArray[np.int64], digests: NDArray[np.uint64]) -> bool:
+        """Return whether rows are those of the contents with some digests (`howfar.store.content_digests`), (n, 2)."""
+        entry = np.full(self.count, -1, np.int64)
+        entry[np.asarray(self.rows)] = np.arange(len(self.rows))
+        asked = entry[rows]
+        return bool((asked >= 0).all() and (digests_of(self.contents)[asked] == digests).all())
+
+
+class ShardsById(Mapping[str, Shard]):
+    """Give the shards of some ids, each read when it is asked for; what reading it raises is raised then.
+
+    Examples
+    --------
+    >>> found = ShardsById(["a"], lambda shard_id: Shard(shard_id, 0, [], [], np.zeros(0, np.uint64)))
+    >>> found["a"].id, list(found), "b" in found
+    ('a', ['a'], False)
+    """
+
+    def __init__(self, ids: Iterable[str], read: Callable[[str], Shard]) -> None:
+        self._ids, self._read = dict.fromkeys(ids), read
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __contains__(self, shard_id: object) -> bool:
+        return shard_id in self._ids
+
+    def __getitem__(self, shard_id: str) -> Shard:
+        if shard_id not in self._ids:
+            raise KeyError(shard_id)
+        return self._read(shard_id)
 
 
 def new_id() -> str:
@@ -165,6 +200,18 @@ def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
     checksums = np.full(count, ABSENT, np.uint64)
     checksums[entries.rows] = entries.checksums
     return Shard(shard_id, count, entries.contents, entries.rows, checksums)
+
+
+def read_all(folder: Folder, ids: Sequence[str], layout: ShardFormat) -> list[Shard | ShardGoneError | ShardDamagedError]:
+    """Read the shards of some ids, or what is wrong with each. Raises `OSError` where a file cannot be read."""
+
+    def one(shard_id: str) -> Shard | ShardGoneError | ShardDamagedError:
+        try:
+            return read(folder, shard_id, layout)
+        except (ShardGoneError, ShardDamagedError) as error:
+            return error
+
+    return list(several(folder, one, ids))
 
 
 def read_entries(folder: Folder, shard_id: str, layout: ShardFormat) -> Entries:

@@ -53,6 +53,8 @@ _log = logging.getLogger("howfar.store")
 class SortedFiles:
     """Keep the sorted files of one folder of shards; `key` is the name of the feature's folder.
 
+    With `quiet` nothing is said in the log, and no file is deleted because it is damaged.
+
     Examples
     --------
     >>> import tempfile
@@ -65,9 +67,9 @@ class SortedFiles:
     [[0, 1]]
     """
 
-    def __init__(self, folder: Folder, key: str) -> None:
+    def __init__(self, folder: Folder, key: str, quiet: bool = False) -> None:
         self.folder = folder.child(SORTED)
-        self._key = key
+        self._key, self._quiet = key, quiet
         self._ignored: set[str] = set()
         # The numbers of a file are used as they lie there.
         self.usable = isinstance(self.folder, LocalFolder) and sys.byteorder == "little"
@@ -106,10 +108,16 @@ class SortedFiles:
             with suppress(OSError):  # Windows keeps a file that is mapped; it goes at the next merge
                 self.folder.remove(name)
 
+    def clear(self, used: Collection[str], untold: Collection[str]) -> None:
+        """Delete the files that are not used and tell of none of the shards that no other file tells of."""
+        self.remove(file.name for file in self.new(used) if not set(file.ids).intersection(untold))
+
     def distrust(self, name: str) -> None:
-        """Pass over a file that is damaged from now on, and delete it where that can be done."""
-        _log.warning("the sorted index %s/%s is damaged: the shards are read instead", self.folder.path, name)
+        """Pass over a file that is damaged from now on, and delete it, unless nothing is to be changed or said."""
         self._ignored.add(name)
+        if self._quiet:
+            return
+        _log.warning("the sorted index %s/%s is damaged: the shards are read instead", self.folder.path, name)
         self.remove([name])
 
     def _mapped(self, name: str) -> SortedRun:
