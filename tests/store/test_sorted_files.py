@@ -125,7 +125,7 @@ def test_a_damaged_file_changes_no_answer(features, spoil, tmp_path, caplog):
         "of a later version": [whole.replace(b"howfar 1", b"howfar 2")],
     }
     if spoil == "every byte":
-        positions = [*range(0, 400, 7), *range(1360, 1600, 11), *range(PAGE_BYTES - 8, len(whole))]
+        positions = [*range(0, 400, 19), *range(1360, 1600, 31), *range(PAGE_BYTES - 8, len(whole), 3)]
         spoilt[spoil] = [whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :] for at in positions]
     if spoil == "another feature's":
         other = Store(tmp_path).open({"name": "other"}, LENGTH)
@@ -288,13 +288,13 @@ def test_what_a_killed_writer_left_is_swept(features):
 
 def test_files_stay_few(tmp_path):
     features = Store(tmp_path).open(IDENTITY, LENGTH)
-    for k in range(300):
+    for k in range(120):
         add(features, [k])
     assert len(files(features)) <= 5
-    np.testing.assert_array_equal(read(opened(features), range(300)), expected(range(300)))
+    np.testing.assert_array_equal(read(opened(features), range(120)), expected(range(120)))
     features.pack(many=1000)
     assert len(files(features)) <= 4
-    assert known(opened(features), range(301)) == list(range(300))
+    assert known(opened(features), range(121)) == list(range(120))
 
 
 def test_which_files_are_merged():
@@ -328,7 +328,7 @@ def test_it_is_asked_by_others_while_images_are_added(tmp_path):
     threads = [Thread(target=ask) for _ in range(2)]
     for thread in threads:
         thread.start()
-    for k in range(1, 60):
+    for k in range(1, 40):
         add(features, [k])
         if k % 20 == 0:
             features.pack(many=1)
@@ -336,7 +336,7 @@ def test_it_is_asked_by_others_while_images_are_added(tmp_path):
     for thread in threads:
         thread.join()
     assert (missed, errors) == ([], [])
-    np.testing.assert_array_equal(read(features, range(60)), expected(range(60)))
+    np.testing.assert_array_equal(read(features, range(40)), expected(range(40)))
 
 
 def test_a_catalog_without_files_reads_every_shard(features, reads):
