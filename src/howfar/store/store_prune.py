@@ -153,7 +153,7 @@ def _link_in(home: Folder) -> str:
     """Name a folder of a feature's that is a link to elsewhere; nothing where none is."""
     if not isinstance(home.path, Path):
         return ""
-    return next((name for name in (SHARDS, SUMS, CLAIMS) if (home.path / name).is_symlink()), "")
+    return next((name for name in (SHARDS, f"{SHARDS}/{SORTED}", SUMS, CLAIMS) if (home.path / name).is_symlink()), "")
 
 
 def _removed(feature: StoredFeature) -> str:
