@@ -150,8 +150,9 @@ def measured(root: Path, entries: int, added: int, asked: int) -> dict[str, floa
         found[f"processor {name}"] = time.process_time() - processor
         assert (holds == there).all()
     begun = time.perf_counter()
-    assert all(content in features._catalog for content in known)
-    found["microseconds for one alone"] = (time.perf_counter() - begun) / asked * 1e6
+    alone = known[: max(1, asked // 10)]
+    assert all(content in features._catalog for content in alone)
+    found["microseconds for one alone"] = (time.perf_counter() - begun) / len(alone) * 1e6
     found["peak MiB above the imports"] = peak_mib() - before
     return {**found, **(adding(features, added) if added else {})}
 
