@@ -110,6 +110,24 @@ def test_another_process_takes_over_what_one_has_written(tmp_path):
     assert known(other, range(5)) == [0, 1, 2, 3]
 
 
+def test_a_file_that_tells_nothing_new_is_looked_into_once(features, monkeypatch):
+    other = opened(features)
+    shutil.copy(files(features)[0], files(features)[0].with_name(f"{'e' * 32}{RUN}"))
+    mapped = []
+    original = SortedFiles._mapped
+    monkeypatch.setattr(SortedFiles, "_mapped", lambda self, name: mapped.append(name) or original(self, name))
+    for k in (20, 21):
+        add(features, [k])
+        other.refresh()
+    assert known(other, [20, 21]) == [20, 21]
+    assert mapped.count(f"{'e' * 32}{RUN}") == 1
+    # It serves where the one that is in use turns out to be damaged.
+    (used,) = other._catalog._index.files
+    other._catalog._distrust(used.name)
+    assert [file.name for file in other._catalog._index.files] != [used.name]
+    np.testing.assert_array_equal(read(other, [*range(12), 20]), expected([*range(12), 20]))
+
+
 def test_a_kept_object_goes_to_another_process(features):
     catalog = pickle.loads(pickle.dumps(features))._catalog
     assert [content(3) in catalog, content(30) in catalog] == [True, False]

@@ -51,6 +51,7 @@ class ShardCatalog:
         self._files = SortedFiles(folder, layout.key, quiet)
         self._derived = derived and self._files.usable
         self._save_from = SAVED_FROM
+        self._passed: set[str] = set()
         self._lately: OrderedDict[str, Shard] = OrderedDict()
         self._lock = RLock()
         self._index = Index()
@@ -305,11 +306,14 @@ class ShardCatalog:
     def _adopt(self, unread: Collection[str]) -> set[str]:
         """Use the sorted files that tell of shards which are not known yet, and return which these are."""
         known: set[str] = set()
-        for file in self._files.new({file.name for file in self._index.files}):
+        for file in self._files.new({file.name for file in self._index.files} | self._passed):
             told = set(file.ids).intersection(unread) - known
             if told:
                 self._index.adopt(file, told)
                 known |= told
+            else:
+                # It never tells more, so it need not be looked into again.
+                self._passed.add(file.name)
         return known
 
     def _save(self) -> None:
@@ -376,6 +380,7 @@ class ShardCatalog:
     def _distrust(self, name: str) -> None:
         with self._lock:
             self._files.distrust(name)
+            self._passed.clear()
             self._index.forget(name)
             self.refresh()
 
