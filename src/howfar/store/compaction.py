@@ -23,6 +23,7 @@ from howfar.store.index_file import ABSENT
 from howfar.store.local_folder import PIECE_BYTES
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ARRAY, INDEX, Shard
+from howfar.store.sorted_files import SORTED
 
 LOCK = "pack.lock"
 STALE_SECONDS = 24 * 3600.0
@@ -43,7 +44,10 @@ def pack(home: Folder, catalog: ShardCatalog, target: int, many: int) -> int:
             catalog.refresh()
             sweep(home, catalog)
             drop_idle(catalog)
-            return rewrite(catalog, target, many)
+            merged = rewrite(catalog, target, many)
+            catalog.refresh()
+            catalog.merge_files()
+            return merged
     except (ShardGoneError, ShardDamagedError, OSError) as error:
         _log.info("%s is left unpacked: %s", catalog.folder.path, error)
         return 0
@@ -66,14 +70,18 @@ def rewrite(catalog: ShardCatalog, target: int, many: int, renew: bool = False) 
     With `renew` those whose rows have no checksums are written anew too, with checksums. Raises as `ShardCatalog.check`.
     """
     groups = _plan(catalog, target, many)
-    planned = {shard.id for group in groups for shard in group}
-    for shard_id, shard in catalog.shards.items():
-        without = renew and bool((shard.checksums[list(shard.rows)] == ABSENT).any())
-        if shard_id not in planned and (without or shard_id in catalog.lost):
-            groups.append([shard])
+    planned = {shard_id for group in groups for shard_id in group}
+    for shard_id in catalog.shards:
+        alone = shard_id not in planned
+        if alone and (shard_id in catalog.lost or (renew and _without_checksums(catalog.shards[shard_id]))):
+            groups.append([shard_id])
     for group in groups:
-        _merge(catalog, [shard.id for shard in group])
+        _merge(catalog, group)
     return sum(map(len, groups))
+
+
+def _without_checksums(shard: Shard) -> bool:
+    return bool((shard.checksums[list(shard.rows)] == ABSENT).any())
 
 
 def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS) -> list[str]:
@@ -95,8 +103,15 @@ def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS
 def leftovers(home: Folder, catalog: ShardCatalog) -> list[tuple[Folder, str]]:
     """List what nothing can use: temporary files, matrices without an index, damaged shards, each with its folder."""
     damaged = catalog.damaged
-    listed = ((folder, folder.names()) for folder in (home, catalog.folder))
+    listed = ((folder, _names(folder)) for folder in (home, catalog.folder, catalog.folder.child(SORTED)))
     return [(folder, name) for folder, names in listed for name in sorted(names) if _useless(name, names, damaged)]
+
+
+def _names(folder: Folder) -> set[str]:
+    try:
+        return folder.names()
+    except FileNotFoundError:
+        return set()
 
 
 def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bool:
@@ -106,19 +121,19 @@ def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bo
     return name.endswith(TEMPORARY) or (suffix == INDEX and shard_id in damaged)
 
 
-def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[Shard]]:
+def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[str]]:
     """Find runs of small shards that follow each other by id, cut where they reach the target."""
-    groups: list[list[Shard]] = [[]]
+    groups: list[list[str]] = [[]]
     filled = small = 0
-    for _, shard in sorted(catalog.shards.items()):
-        size = shard.count * catalog.layout.row_bytes
+    for shard_id, count in sorted(catalog.counts.items()):
+        size = count * catalog.layout.row_bytes
         if size >= target / 2 or filled >= target:
             groups.append([])
             filled = 0
         if size < target / 2:
             small += 1
             filled += size
-            groups[-1].append(shard)
+            groups[-1].append(shard_id)
     return [group for group in groups if len(group) > 1] if small > many else []
 
 

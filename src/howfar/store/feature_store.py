@@ -144,7 +144,9 @@ class FeatureStore:
         """
         claimed = self._home.claimed()
         self.refresh()
-        return tuple(content for content in dict.fromkeys(contents) if content not in claimed and content not in self._catalog)
+        free = [content for content in dict.fromkeys(contents) if content not in claimed]
+        stored = self._catalog.holds(free).tolist()
+        return tuple(content for content, there in zip(free, stored, strict=True) if not there)
 
     def _refreshed(self) -> ShardCatalog:
         """Read the catalog anew; behind a URL, where nobody can claim, so rarely that it takes a small part of the time."""

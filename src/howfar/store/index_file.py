@@ -8,7 +8,8 @@ gets as far as a parser, and an index that was copied from another feature's fol
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from howfar.store.content_digests import DIGITS, in_digits, in_hex
 from howfar.store.damage import ShardDamagedError
 
 CHECKSUM: Final = "xxh3"
@@ -34,6 +36,15 @@ class Entries:
     paths: Sequence[str]
     rows: Sequence[int]
     checksums: Mapping[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Hold what an index says but the paths, in columns: content, row and checksum of each entry."""
+
+    contents: Sequence[str]
+    rows: NDArray[np.int64]
+    checksums: NDArray[np.uint64]
 
 
 def checksum(data: Any) -> int:
@@ -75,16 +86,44 @@ def decode(data: bytes, key: str) -> Entries:
 
     Raises `ShardDamagedError` where the seal fits neither the bytes nor the feature's folder `key`, or the file is no index.
     """
-    at = data.rfind(_SEAL) + len(_SEAL)
-    sealed = at >= len(_SEAL)
-    if sealed and data[at : at + _DIGITS] != _sealed(data, at, key):
-        raise ShardDamagedError("its index does not match its checksum")
-    columns = _parse(data)
+    with _spoilt():
+        columns = {name: column.to_pylist() for name, column in _opened(data, key, ("content", "path", "row")).items()}
     contents, paths, rows = (columns[name] for name in ("content", "path", "row"))
-    # Both or neither: where one of them got lost the file is no longer as it was written.
-    if sealed != (CHECKSUM in columns):
-        raise ShardDamagedError("its index has lost its checksum")
-    return Entries(contents, paths, rows, dict(zip(rows, columns.get(CHECKSUM, ()), strict=sealed)))
+    return Entries(contents, paths, rows, dict(zip(rows, columns.get(CHECKSUM, ()), strict=CHECKSUM in columns)))
+
+
+def decode_columns(data: bytes, key: str) -> Columns:
+    """Read an index without its paths, as arrays: in a tenth of the time and the memory. Raises as `decode`."""
+    with _spoilt():
+        columns = _opened(data, key, ("content", "row"))
+        rows = _numbers(columns["row"], np.dtype(np.int64))
+        sums = np.full(len(rows), ABSENT, np.uint64)
+        if CHECKSUM in columns:
+            sums = _numbers(columns[CHECKSUM], np.dtype(np.uint64))
+        return Columns(_contents(columns["content"]), rows, sums)
+
+
+def _numbers(column: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Read a column of numbers without gaps. `to_numpy` would import pandas."""
+    import pyarrow as pa
+
+    array = column.combine_chunks().cast(pa.from_numpy_dtype(dtype))
+    values = array.buffers()[1]
+    return np.frombuffer(values, dtype, len(array), array.offset * dtype.itemsize) if len(array) else np.zeros(0, dtype)
+
+
+def _contents(column: Any) -> Sequence[str]:
+    """Hold the contents in a column of text as numbers, where that can be."""
+    array = column.combine_chunks()
+    if array.type == "string":
+        _, offsets, text = array.buffers()
+        ends = np.frombuffer(offsets or b"", np.int32)[array.offset : array.offset + len(array) + 1]
+        if len(array) and text is not None and (np.diff(ends) == DIGITS).all():
+            packed = in_digits(bytes(memoryview(text)[int(ends[0]) : int(ends[-1])]))
+            if packed is not None:
+                return packed
+    contents: list[str] = array.to_pylist()
+    return in_hex(contents) or contents
 
 
 def checksums_of(block: NDArray[Any]) -> list[int]:
@@ -107,22 +146,42 @@ def _sealed(data: bytes, at: int, key: str) -> bytes:
     return seal.hexdigest().encode()
 
 
-def _parse(data: bytes) -> dict[str, list[Any]]:
+def _opened(data: bytes, key: str, wanted: Sequence[str]) -> dict[str, Any]:
+    """Read some columns of an index, and the checksums where it has them. Raises as `decode`."""
+    at = data.rfind(_SEAL) + len(_SEAL)
+    sealed = at >= len(_SEAL)
+    if sealed and data[at : at + _DIGITS] != _sealed(data, at, key):
+        raise ShardDamagedError("its index does not match its checksum")
+    columns = _parse(data, wanted)
+    # Both or neither: where one of them got lost the file is no longer as it was written.
+    if sealed != (CHECKSUM in columns):
+        raise ShardDamagedError("its index has lost its checksum")
+    return columns
+
+
+def _parse(data: bytes, wanted: Sequence[str]) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    file = pq.ParquetFile(pa.BufferReader(data))
+    names = [*wanted, *([CHECKSUM] if CHECKSUM in file.schema_arrow.names else [])]
+    table = file.read(columns=names, use_threads=False)
+    columns = {name: table.column(name) for name in names}
+    if not all(_is_kind(name, column.type) and not column.null_count for name, column in columns.items() if name != "path"):
+        raise ValueError("its columns are of other types, or have gaps")
+    return columns
+
+
+@contextmanager
+def _spoilt() -> Iterator[None]:
+    """Raise whatever a parser raises as damage.
+
+    The bytes are in memory, so it is never a disk's refusal; which errors a parser has for spoilt bytes nobody has listed.
+    """
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
-        names = file.schema_arrow.names
-        wanted = ["content", "path", "row", *([CHECKSUM] if CHECKSUM in names else [])]
-        table = file.read(columns=wanted, use_threads=False)
-        columns = {name: table.column(name) for name in wanted}
-        whole = all(_is_kind(name, column.type) and not column.null_count for name, column in columns.items() if name != "path")
-        if not whole:
-            raise ValueError("its columns are of other types, or have gaps")
-        return {name: column.to_pylist() for name, column in columns.items()}
-    # The bytes are in memory, so whatever is raised is damage and never a disk's refusal; which errors a parser has for
-    # spoilt bytes nobody has listed.
+        yield
+    except ShardDamagedError:
+        raise
     except Exception as error:
         raise ShardDamagedError(f"its index cannot be read ({error})") from error
 

@@ -50,13 +50,14 @@ class StoredFeature:
         named = (self.manifest or {}).get("identity", {}).get("name")
         return named if isinstance(named, str) else self.name[: -DIGITS - 1]
 
-    def catalog(self) -> ShardCatalog | None:
-        """Read the indexes of its shards, and say nothing in the log.
+    def catalog(self, derived: bool = False) -> ShardCatalog | None:
+        """Read the indexes of its shards, or with `derived` what sorted files say of them; say nothing in the log.
 
         None where it is not known how rows are stored, or another process has removed it, or has only begun to make it.
         """
         try:
-            return None if self.layout is None else ShardCatalog(self.home.child(SHARDS), self.layout, quiet=True)
+            home = self.home.child(SHARDS)
+            return None if self.layout is None else ShardCatalog(home, self.layout, quiet=True, derived=derived)
         except StoreError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return None

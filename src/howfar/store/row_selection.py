@@ -56,5 +56,5 @@ class Selection:
 
 def _fill(block: NDArray[np.float32], catalog: ShardCatalog, row_positions: RowPositions, rows: slice, columns: slice) -> None:
     for shard_id, positions, row in row_positions.by_shard(rows):
-        catalog.check(shard_id, row)
+        catalog.check(shard_id, row, row_positions.digests_at(positions, rows))
         catalog.matrix(shard_id).fill(block, positions, row, columns)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from threading import RLock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,19 @@ from howfar.store.index import Index, RowPositions
 from howfar.store.mmap_cache import MmapCache
 from howfar.store.refusals import refusal
 from howfar.store.row_checks import RowChecks, State, damaged_rows
-from howfar.store.shards import Shard, ShardFormat
+from howfar.store.shards import Shard, ShardFormat, ShardsById
+from howfar.store.sorted_files import LOCK, SortedFiles, to_join, to_merge
+from howfar.store.sorted_run import RunDamagedError, SortedRun
 
 TRIES = 10
 # Catalogs that a process keeps which were sent to it.
 KEPT = 8
+# Entries in memory from which on they are written to a sorted file, for who opens the store next.
+SAVED_FROM = 1 << 17
+# Shards that are read together, and shards known by a sorted file alone of which the index is kept once it was read.
+READ_AT_ONCE = 1024
+READ_LATELY = 64
+R = TypeVar("R")
 _log = logging.getLogger("howfar.store")
 
 
@@ -31,11 +40,19 @@ class ShardCatalog:
     """Serve one folder of shards, to which other processes add and which they pack. Safe to call from several threads.
 
     `use` is what keeps others from removing the feature's folder (`howfar.store.folder.Folder.hold`) for as long as something
-    is to be read here. A copy in another process, whose work ends before this one's, has none.
+    is to be read here. A copy in another process, whose work ends before this one's, has none. Without `derived` every shard is
+    read, and no sorted file is trusted to tell what is in it (`howfar.store.sorted_files`).
     """
 
-    def __init__(self, folder: Folder, layout: ShardFormat, quiet: bool = False, use: object = None) -> None:
+    def __init__(
+        self, folder: Folder, layout: ShardFormat, quiet: bool = False, use: object = None, derived: bool = True
+    ) -> None:
         self.folder, self.layout, self._quiet, self._use = folder, layout, quiet, use
+        self._files = SortedFiles(folder, layout.key, quiet)
+        self._derived = derived and self._files.usable
+        self._save_from = SAVED_FROM
+        self._passed: set[str] = set()
+        self._lately: OrderedDict[str, Shard] = OrderedDict()
         self._lock = RLock()
         self._index = Index()
         self._damaged: dict[str, str] = {}
@@ -52,20 +69,62 @@ class ShardCatalog:
         with self._lock:
             self._checks.learn(state)
             for shard_id, rows in state[1].items():
-                if shard_id in self._index.shards:
+                if shard_id in self._index.ids:
                     self._index.lose(shard_id, rows)
 
     def __len__(self) -> int:
-        return len(self._index)
+        with self._lock:
+            return self._ask(lambda: len(self._index))
 
     def __contains__(self, content: object) -> bool:
-        return content in self._index
+        return self._ask(lambda: content in self._index)
+
+    def holds(self, contents: Sequence[str]) -> NDArray[np.bool_]:
+        """Return which of some contents have features here, as far as this process has looked."""
+        return self._ask(lambda: self._index.holds(contents))
 
     @property
     def shards(self) -> Mapping[str, Shard]:
-        """Return the shards by id, as of now."""
+        """Return the shards by id, as of now; one that is known by a sorted file is read when it is asked for (`shard`)."""
         with self._lock:
-            return dict(self._index.shards)
+            return ShardsById(self._index.ids, self.shard)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Return how many rows each shard has, as of now."""
+        with self._lock:
+            counts = {shard_id: shard.count for shard_id, shard in self._index.held.items() if shard is not None}
+            for file in self._index.files:
+                known = zip(file.ids, file.present.tolist(), file.rows.tolist(), strict=True)
+                counts.update({shard_id: rows for shard_id, there, rows in known if there})
+            return counts
+
+    def shard(self, shard_id: str) -> Shard:
+        """Return a shard without the rows that are lost.
+
+        Raises `ShardGoneError` where it is there no longer, or turns out to be damaged, and `OSError` where it cannot be read.
+        """
+        shard = self._whole(shard_id)
+        lost = self._checks.lost.get(shard_id)
+        return shard.without(lost) if lost else shard
+
+    def _whole(self, shard_id: str) -> Shard:
+        with self._lock:
+            if shard_id not in self._index.ids:
+                raise ShardGoneError(shard_id)
+            held = self._index.held[shard_id] or self._lately.get(shard_id)
+        if held is not None:
+            return held
+        try:
+            shard = shards.read(self.folder, shard_id, self.layout)
+        except ShardDamagedError as error:
+            self._spoilt(shard_id, error)
+            raise ShardGoneError(shard_id) from error
+        with self._lock:
+            self._lately[shard_id] = shard
+            while len(self._lately) > READ_LATELY:
+                self._lately.popitem(last=False)
+        return shard
 
     @property
     def damaged(self) -> Mapping[str, str]:
@@ -82,13 +141,14 @@ class ShardCatalog:
     def idle(self) -> list[str]:
         """Return the shards from which nothing is read (see `Index.idle`)."""
         with self._lock:
-            return self._index.idle()
+            return self._ask(self._index.idle)
 
     def insert(self, shard: Shard) -> None:
         """Add a shard that this process has written, whose rows need not be checked."""
         with self._lock:
             self._index.insert([shard])
             self._checks.mark(shard.id, shard.count, slice(None))
+            self._save()
 
     def refresh(self) -> None:
         """Follow the folder: add what others have written, drop what they have packed away.
@@ -110,10 +170,12 @@ class ShardCatalog:
         Raises `StoreError` where a content has no features here.
         """
         with self._lock:
-            if any(content not in self._index for content in contents):
+            try:
+                return self._ask(lambda: self._index.locate(contents))
+            except KeyError:
                 self.refresh()
             try:
-                return self._index.locate(contents)
+                return self._ask(lambda: self._index.locate(contents))
             except KeyError as error:
                 raise StoreError(
                     f"{self.folder.path} holds no features of content {error.args[0]!r}: embed its image (again) first"
@@ -124,36 +186,45 @@ class ShardCatalog:
 
         A row is read and checked once in a process. Raises `StoreError` where the folder cannot be read.
         """
-        with self._lock:
-            wanted = [content for content in dict.fromkeys(contents) if content in self._index]
+        wanted = self._stored(list(dict.fromkeys(contents)))
         for _ in range(TRIES):
             with self._lock:
-                positions = self._index.locate([content for content in wanted if content in self._index])
+                there = self._stored(wanted)
+                row_positions = self.locate(there)
             try:
-                for shard_id, _, rows in positions.by_shard():
-                    self.check(shard_id, rows)
+                for shard_id, positions, rows in row_positions.by_shard():
+                    self.check(shard_id, rows, row_positions.digests_at(positions))
                 break
             except (ShardGoneError, FileNotFoundError):
                 # Another row of a content may stand in for the damaged one, which is then checked in its turn.
                 self.refresh()
             except OSError as error:
                 raise refusal(self.folder, "read", error) from error
-        return tuple(content for content in wanted if content not in self._index)
+        left = self.holds(wanted)
+        return tuple(content for content, there in zip(wanted, left.tolist(), strict=True) if not there)
 
-    def check(self, shard_id: str, rows: NDArray[np.int64]) -> None:
+    def _stored(self, contents: Sequence[str]) -> list[str]:
+        return [content for content, there in zip(contents, self.holds(contents).tolist(), strict=True) if there]
+
+    def check(self, shard_id: str, rows: NDArray[np.int64], digests: NDArray[np.uint64] | None = None) -> None:
         """Check those of some rows of a shard, which do not fall, that this process has not checked yet.
 
-        Raises `ShardGoneError` where one is damaged, so that its content must be located anew, and as `matrix`.
+        With `digests` it is checked too that they are the rows of these contents. Raises `ShardGoneError` where one is damaged,
+        or another's, so that its content must be located anew, and as `matrix`.
         """
         if shard_id in self._checks.whole:
             return
         with self._lock:
-            shard = self._index.shards.get(shard_id)
-            if shard is None:
+            if shard_id not in self._index.ids:
                 raise ShardGoneError(shard_id)
             unchecked = self._checks.unchecked(shard_id, rows)
         if not len(unchecked):
             return
+        shard = self._whole(shard_id)
+        if digests is not None and not shard.has(rows, digests):
+            for file in self._index.files:
+                self._distrust(file.name)
+            raise ShardGoneError(shard_id)
         # Outside the lock: what takes long is that other threads may go on meanwhile.
         damaged = damaged_rows(self.matrix(shard_id), shard, unchecked)
         with self._lock:
@@ -162,7 +233,7 @@ class ShardCatalog:
                 return
             new = set(damaged) - set(self._checks.lost.get(shard_id, ()))
             self._checks.lose(shard_id, damaged)
-            if shard_id in self._index.shards:
+            if shard_id in self._index.ids:
                 self._index.lose(shard_id, set(damaged))
         if new:
             self._warn(f"{len(new)} rows of shard {shard_id}", "they do not match their checksums")
@@ -177,54 +248,141 @@ class ShardCatalog:
         try:
             return self._maps.get(shard_id)
         except ShardDamagedError as error:
-            with self._lock:
-                self._damaged[shard_id] = str(error)
-                if shard_id in self._index.shards:
-                    self._index.drop([shard_id])
-            self._warn(f"shard {shard_id}", str(error))
+            self._spoilt(shard_id, error)
             raise ShardGoneError(shard_id) from error
         except OSError as error:
             raise refusal(self.folder, f"read shard {shard_id} of", error) from error
 
+    def _spoilt(self, shard_id: str, error: ShardDamagedError) -> None:
+        """Leave out a shard whose files are damaged."""
+        with self._lock:
+            self._damaged[shard_id] = str(error)
+            if shard_id in self._index.ids:
+                self._index.drop([shard_id])
+        self._warn(f"shard {shard_id}", str(error))
+
     def _look(self) -> bool:
         """Read the folder once; False where it changed meanwhile, so that a shard may have been missed."""
         present = shards.ids(self.folder)
-        unread = sorted(present - self._index.shards.keys() - self._damaged.keys())
-        usable, whole = [], True
+        gone = self._index.ids - present
+        self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in present}
+        self._checks.keep(present)
+        unread = present - self._index.ids - self._damaged.keys()
+        if unread and self._derived:
+            unread -= self._adopt(unread)
+        whole = self._take(sorted(unread))
+        if gone:
+            self._index.drop(list(gone))
+            self._maps.drop(gone)
+        self._save()
+        # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
+        return whole and not gone and present == shards.ids(self.folder)
+
+    def _take(self, unread: Sequence[str]) -> bool:
+        """Read some shards; False where one is gone meanwhile."""
+        whole = True
         damaged: dict[str, str] = {}
-        for shard_id, read in zip(unread, self._read(unread), strict=True):
-            if isinstance(read, Shard):
-                lost = self._checks.lost.get(shard_id)
-                usable.append(read.without(lost) if lost else read)
-            elif isinstance(read, ShardGoneError):
-                whole = False
-            else:
-                damaged[shard_id] = str(read)
+        for start in range(0, len(unread), READ_AT_ONCE):
+            usable = []
+            ids = unread[start : start + READ_AT_ONCE]
+            for shard_id, read in zip(ids, shards.read_all(self.folder, ids, self.layout), strict=True):
+                if isinstance(read, Shard):
+                    usable.append(read)
+                elif isinstance(read, ShardGoneError):
+                    whole = False
+                else:
+                    damaged[shard_id] = str(read)
+            self._index.insert(usable)
+            for shard in usable:
+                if shard.id in self._checks.lost:
+                    self._index.lose(shard.id, self._checks.lost[shard.id])
         if damaged:
             first, why = next(iter(damaged.items()))
             more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
             self._warn(f"shard {first}{more}", why)
         self._damaged.update(damaged)
-        self._index.insert(usable)
-        gone = self._index.shards.keys() - present
-        if gone:
-            self._index.drop(list(gone))
-            self._maps.drop(gone)
-        self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in present}
-        self._checks.keep(present)
-        # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
-        return whole and not gone and present == shards.ids(self.folder)
+        return whole
 
-    def _read(self, unread: Sequence[str]) -> list[Shard | ShardGoneError | ShardDamagedError]:
-        """Read the shards of some ids, or what is wrong with each."""
+    def _adopt(self, unread: Collection[str]) -> set[str]:
+        """Use the sorted files that tell of shards which are not known yet, and return which these are."""
+        known: set[str] = set()
+        for file in self._files.new({file.name for file in self._index.files} | self._passed):
+            told = set(file.ids).intersection(unread) - known
+            if told:
+                self._index.adopt(file, told)
+                known |= told
+            else:
+                # It never tells more, so it need not be looked into again.
+                self._passed.add(file.name)
+        return known
 
-        def read(shard_id: str) -> Shard | ShardGoneError | ShardDamagedError:
+    def _save(self) -> None:
+        """Write what is in memory to a sorted file where it is much; where another process does, it is left to that."""
+        if not self._derived or self._quiet or self._index.unsaved < self._save_from:
+            return
+        try:
+            self._files.folder.make()
+            with self._files.folder.alone(LOCK) as first:
+                if first:
+                    self._index.settle()
+                    self._adopt(self._in_memory())
+                    if self._index.unsaved >= SAVED_FROM:
+                        small = to_join(self._index.files, self._index.unsaved)
+                        self._replace([*small, *self._index.in_memory])
+            self._save_from = self._index.unsaved + SAVED_FROM
+        except OSError as error:
+            _log.info("no sorted index is kept in %s: %s", self._files.folder.path, error)
+            self._derived = False
+
+    def _in_memory(self) -> set[str]:
+        return {shard_id for shard_id, shard in self._index.held.items() if shard is not None}
+
+    def merge_files(self) -> None:
+        """Merge sorted files where there are many, and delete those that tell nothing any more; one process at a time does."""
+        if not self._derived or not self._files.names():
+            return
+        try:
+            with self._files.folder.alone(LOCK) as first:
+                if first:
+                    self._replace(to_merge(self._index.files))
+                    used = self._index.files
+                    told = set().union(*(file.ids for file in used))
+                    self._files.clear({file.name for file in used}, shards.ids(self.folder) - told)
+        except OSError as error:
+            _log.info("the sorted index in %s is left as it is: %s", self._files.folder.path, error)
+
+    def _replace(self, old: Sequence[SortedRun]) -> None:
+        """Write some runs into one file, which is used in their place."""
+        if not old:
+            return
+        try:
+            # What is written never changes, so others may ask and add meanwhile.
+            self._files.write(old)
+        except RunDamagedError as error:
+            self._distrust(str(error))
+            return
+        told = {shard_id for run in old for shard_id in run.ids}
+        with self._lock:
+            self._adopt(told.intersection(self._index.ids))
+            for file in old:
+                if file.name:
+                    self._index.forget(file.name)
+        self._files.remove(file.name for file in old if file.name)
+
+    def _ask(self, question: Callable[[], R]) -> R:
+        """Answer from the index, and anew without a sorted file that turns out to be damaged meanwhile."""
+        while True:
             try:
-                return shards.read(self.folder, shard_id, self.layout)
-            except (ShardGoneError, ShardDamagedError) as error:
-                return error
+                return question()
+            except RunDamagedError as error:
+                self._distrust(str(error))
 
-        return list(shards.several(self.folder, read, unread))
+    def _distrust(self, name: str) -> None:
+        with self._lock:
+            self._files.distrust(name)
+            self._passed.clear()
+            self._index.forget(name)
+            self.refresh()
 
     def _warn(self, what: str, why: str) -> None:
         if not self._quiet:

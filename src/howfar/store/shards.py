@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,12 +19,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar.store.content_digests import HexContents, digests_of, in_hex
 from howfar.store.damage import ShardDamagedError, ShardGoneError
 from howfar.store.folder import Folder, Matrix
-from howfar.store.index_file import ABSENT, Entries, checksums_of, decode, encode
+from howfar.store.index_file import ABSENT, Entries, checksums_of, decode, decode_columns, encode
 
 ARRAY, INDEX = ".npy", ".parquet"
 ID = re.compile(r"[0-9a-f]{32}")
+_NAME = re.compile(rf"[0-9a-f]{{32}}{re.escape(INDEX)}")
 # What numpy writes, and no more: its own reader evaluates the text as Python, so that one spoilt byte may raise anything.
 HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '(<f[24])', 'fortran_order': False, 'shape': \((\d{1,18}), (\d{1,18})\), \} *\n", re.DOTALL
@@ -66,13 +68,51 @@ class Shard:
     id: str
     count: int
     contents: Sequence[str]
-    rows: Sequence[int]
+    rows: Sequence[int] | NDArray[np.int64]
     checksums: NDArray[np.uint64]
 
     def without(self, lost: Container[int]) -> Shard:
         """Return the shard without the entries of some rows."""
-        left = [(content, row) for content, row in zip(self.contents, self.rows, strict=True) if row not in lost]
-        return replace(self, contents=[content for content, _ in left], rows=[row for _, row in left])
+        left = [k for k, row in enumerate(self.rows) if row not in lost]
+        chosen = np.array(left, np.int64)
+        if isinstance(self.contents, HexContents):
+            return replace(self, contents=HexContents(self.contents.digests[chosen]), rows=np.asarray(self.rows)[chosen])
+        return replace(self, contents=[self.contents[k] for k in left], rows=np.asarray(self.rows, np.int64)[chosen])
+
+    def has(self, rows: NDArray[np.int64], digests: NDArray[np.uint64]) -> bool:
+        """Return whether rows are those of the contents with some digests (`howfar.store.content_digests`), (n, 2)."""
+        entry = np.full(self.count, -1, np.int64)
+        entry[np.asarray(self.rows)] = np.arange(len(self.rows))
+        asked = entry[rows]
+        return bool((asked >= 0).all() and (digests_of(self.contents)[asked] == digests).all())
+
+
+class ShardsById(Mapping[str, Shard]):
+    """Give the shards of some ids, each read when it is asked for; what reading it raises is raised then.
+
+    Examples
+    --------
+    >>> found = ShardsById(["a"], lambda shard_id: Shard(shard_id, 0, [], [], np.zeros(0, np.uint64)))
+    >>> found["a"].id, list(found), "b" in found
+    ('a', ['a'], False)
+    """
+
+    def __init__(self, ids: Iterable[str], read: Callable[[str], Shard]) -> None:
+        self._ids, self._read = dict.fromkeys(ids), read
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __contains__(self, shard_id: object) -> bool:
+        return shard_id in self._ids
+
+    def __getitem__(self, shard_id: str) -> Shard:
+        if shard_id not in self._ids:
+            raise KeyError(shard_id)
+        return self._read(shard_id)
 
 
 def new_id() -> str:
@@ -99,7 +139,7 @@ def id_before(shard_id: str) -> str:
 
 def ids(folder: Folder) -> set[str]:
     """List the ids of the shards in a folder: those whose index is there. Raises `OSError` where it cannot be read."""
-    return {name[:32] for name in folder.names() if name.endswith(INDEX) and ID.fullmatch(name[: -len(INDEX)])}
+    return {name[:32] for name in folder.names() if _NAME.fullmatch(name)}
 
 
 def write(
@@ -138,7 +178,8 @@ def write(
             if index not in folder.names():
                 folder.remove(array)
         raise
-    return Shard(shard_id, len(contents), tuple(contents), range(len(contents)), np.array(kept, np.uint64))
+    held = in_hex(contents) or tuple(contents)
+    return Shard(shard_id, len(contents), held, np.arange(len(contents)), np.array(kept, np.uint64))
 
 
 def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
@@ -148,17 +189,29 @@ def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
     agree with each other or with `layout`; and `OSError` where a file cannot be read.
     """
     try:
-        entries = decode(folder.read(f"{shard_id}{INDEX}"), layout.key)
+        entries = decode_columns(folder.read(f"{shard_id}{INDEX}"), layout.key)
         count, _ = _layout(folder, f"{shard_id}{ARRAY}", layout)
     except FileNotFoundError as error:
         if f"{shard_id}{INDEX}" in folder.names():
             raise ShardDamagedError("its matrix is missing") from error
         raise ShardGoneError(shard_id) from error
-    if entries.rows and not (min(entries.rows) >= 0 and max(entries.rows) < count):
+    if len(entries.rows) and not (entries.rows.min() >= 0 and entries.rows.max() < count):
         raise ShardDamagedError(f"its index names rows beyond the {count} of its matrix")
     checksums = np.full(count, ABSENT, np.uint64)
-    checksums[list(entries.checksums)] = np.array(list(entries.checksums.values()), np.uint64)
+    checksums[entries.rows] = entries.checksums
     return Shard(shard_id, count, entries.contents, entries.rows, checksums)
+
+
+def read_all(folder: Folder, ids: Sequence[str], layout: ShardFormat) -> list[Shard | ShardGoneError | ShardDamagedError]:
+    """Read the shards of some ids, or what is wrong with each. Raises `OSError` where a file cannot be read."""
+
+    def one(shard_id: str) -> Shard | ShardGoneError | ShardDamagedError:
+        try:
+            return read(folder, shard_id, layout)
+        except (ShardGoneError, ShardDamagedError) as error:
+            return error
+
+    return list(several(folder, one, ids))
 
 
 def read_entries(folder: Folder, shard_id: str, layout: ShardFormat) -> Entries:

@@ -146,7 +146,7 @@ def _of_feature(feature: StoredFeature) -> tuple[FeatureCheck, list[Damage]]:
 
 def check_rows(name: str, catalog: ShardCatalog) -> list[Damage]:
     """Check every row of every shard, those too of which another row is read, and say what is damaged."""
-    before = catalog.shards
+    before = dict(catalog.shards)
     for shard_id, shard in before.items():
         try:
             catalog.check(shard_id, np.sort(np.array(shard.rows, np.int64)))

@@ -20,6 +20,8 @@ from howfar.store.leases import CLAIMS
 from howfar.store.manifest import NAME, SHARDS
 from howfar.store.refusals import refusal
 from howfar.store.shards import ARRAY, INDEX
+from howfar.store.sorted_files import LOCK as WRITING
+from howfar.store.sorted_files import RUN, SORTED
 from howfar.store.store import default_root
 from howfar.store.store_size import FeatureSize, size_of
 
@@ -151,7 +153,7 @@ def _link_in(home: Folder) -> str:
     """Name a folder of a feature's that is a link to elsewhere; nothing where none is."""
     if not isinstance(home.path, Path):
         return ""
-    return next((name for name in (SHARDS, SUMS, CLAIMS) if (home.path / name).is_symlink()), "")
+    return next((name for name in (SHARDS, f"{SHARDS}/{SORTED}", SUMS, CLAIMS) if (home.path / name).is_symlink()), "")
 
 
 def _removed(feature: StoredFeature) -> str:
@@ -186,6 +188,10 @@ def _remove(home: Folder) -> None:
     for name in _names(rows):
         if name.endswith(TEMPORARY) or (name[32:] in (ARRAY, INDEX) and shards.ID.fullmatch(name[:32])):
             rows.remove(name)
+    for name in _names(rows.child(SORTED)):
+        if name.endswith((RUN, TEMPORARY)) or name == WRITING:
+            rows.child(SORTED).remove(name)
+    rows.child(SORTED).discard()
     sums = home.child(SUMS)
     for folder in sorted(name for name in sums.folders() if _SUMS.fullmatch(name)):
         for name in _names(sums.child(folder)):

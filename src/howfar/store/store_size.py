@@ -82,7 +82,7 @@ def size(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreS
 
 def size_of(feature: StoredFeature) -> FeatureSize:
     """Count the images and bytes of one feature."""
-    sums, catalog = _bytes(feature.home.child(SUMS)), feature.catalog()
+    sums, catalog = _bytes(feature.home.child(SUMS)), feature.catalog(derived=True)
     return FeatureSize(
         feature=feature.name,
         backbone=feature.backbone,
