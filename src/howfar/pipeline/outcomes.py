@@ -81,6 +81,7 @@ class Outcomes(Column[Outcome]):
         self._contents.replace(position, outcome.content)
         flags = _REUSED * outcome.reused | _ELSEWHERE * outcome.elsewhere | _FAILED * bool(outcome.reason)
         self._flags[position] = flags
+        self._reasons.pop(position, None)
         if outcome.reason:
             self._reasons[position] = outcome.reason
 
