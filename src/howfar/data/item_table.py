@@ -97,6 +97,7 @@ class ItemTable(Column[Item]):
         self._notes = TextColumn()
         self._columns: list[tuple[str, ...]] = []
         self._code_of: dict[tuple[str, ...], int] = {}
+        self._labelled = 0
         self._as_given: dict[int, Item] = {}
 
     @classmethod
@@ -118,6 +119,17 @@ class ItemTable(Column[Item]):
     def masks(self) -> int:
         """Count the images that have a mask."""
         return self._masks.count() + sum(item.mask is not None for item in self._as_given.values())
+
+    @property
+    def labelled(self) -> int:
+        """Count the images that have a label."""
+        return self._labelled + sum(item.label is not None for item in self._as_given.values())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the further columns that any image has a text in."""
+        given = (column for item in self._as_given.values() for column, _ in item.further)
+        return tuple(dict.fromkeys([*(column for columns in self._columns for column in columns), *given]))
 
     def __len__(self) -> int:
         return len(self._names)
@@ -153,6 +165,7 @@ class ItemTable(Column[Item]):
             return
         self._paths.add(item.name, item.path)
         self._masks.add(item.name, item.mask)
+        self._labelled += item.label is not None
         if item.label is not None or item.further:
             columns = tuple(column for column, _ in item.further)
             if columns not in self._code_of:
