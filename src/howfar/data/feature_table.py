@@ -6,17 +6,18 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from howfar.data.containers.parquet_file import ParquetFile
 from howfar.data.dataset import Dataset
 from howfar.data.folder_walk import printable
 from howfar.data.item import Item
 from howfar.data.item_table import ItemTable
-from howfar.data.lance_folder import import_lance, is_lance, schema_metadata
+from howfar.data.lance_folder import check_lance, is_lance, schema_notes
 from howfar.errors import HowfarError, InputError, one_line
 from howfar.io.atomic import appearing, naming, synced
 from howfar.io.staging import staging
@@ -24,7 +25,7 @@ from howfar.memory import at_a_time
 from howfar.results import Features
 
 FORMATS: Final = ("parquet", "lance")
-MARK: Final = b"howfar.identity"
+MARK: Final = "howfar.identity"
 """Note on the schema that says what the features depend on, and that howfar wrote the table."""
 OWN: Final = ("image", "path", "dataset", "content", "mask", "label", "embedding")
 _BLOCK: Final = 1 << 26
@@ -132,30 +133,25 @@ def check_target(out: Path, kind: str) -> None:
     Raises `MissingExtraError` where the library of the format is not installed.
     """
     if kind == "lance":
-        import_lance()
+        check_lance()
     if out.suffix.lower() != f".{kind}":
         raise InputError.of("out", f"must end in .{kind}", str(out), "then howfar reads it as what it is")
     if not os.path.lexists(out):
         return
     try:
-        own = not out.is_symlink() and MARK in (_notes_of_file(out) if kind == "parquet" else _notes_of_folder(out))
+        own = not out.is_symlink() and MARK in _notes(out, kind)
     except (HowfarError, OSError):
         own = False
     if not own:
         raise InputError.of("out", "must be new, or an earlier export of howfar", str(out), "name another")
 
 
-def _notes_of_file(path: Path) -> Mapping[bytes, bytes]:
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_schema(path).metadata or {}
-    except Exception:  # over another's file Arrow may raise anything
-        return {}
-
-
-def _notes_of_folder(path: Path) -> Mapping[bytes, bytes]:
-    return schema_metadata(path) if is_lance(path) else {}
+def _notes(path: Path, kind: str) -> Collection[str]:
+    """Name the notes on the schema of a table that lies there; none where it is no such table."""
+    if kind == "lance":
+        return schema_notes(path) if is_lance(path) else ()
+    file = ParquetFile(path, "table")
+    return [key.decode("utf-8", "replace") for key in file.schema.metadata or ()]
 
 
 def write(table: FeatureTable, out: Path, kind: str) -> None:
@@ -199,6 +195,7 @@ def _write_lance(table: FeatureTable, out: Path) -> None:
 
 def _to_lance(table: FeatureTable, target: Path, mode: str, out: Path) -> Any:
     """Write a Lance dataset, and raise what the reading of the rows raised, or `OSError` with the name of `out`."""
+    import lance
     import pyarrow as pa
 
     failed: list[BaseException] = []
@@ -212,11 +209,12 @@ def _to_lance(table: FeatureTable, target: Path, mode: str, out: Path) -> Any:
 
     try:
         reader = pa.RecordBatchReader.from_batches(table.schema(), blocks())
-        return import_lance().write_dataset(reader, str(target), mode=mode)
-    except (MemoryError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # a panic of its Rust library is no `Exception`
+        return lance.write_dataset(reader, str(target), mode=mode)
+    except BaseException as error:
         if failed:
             raise failed[0] from error
+        # A panic of its Rust library is no `Exception`.
+        if isinstance(error, MemoryError) or not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
+            raise
         quoted = re.search(r"os error (\d+)", str(error))
         raise OSError(int(quoted[1]) if quoted else errno.EIO, one_line(error, 200), str(out)) from error

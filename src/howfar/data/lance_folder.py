@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.errors import HowfarError, InputError, MissingExtraError, one_line
+from howfar.data import lance_process
+from howfar.errors import InputError, MissingExtraError, one_line
 from howfar.io.location import Location, Url
-from howfar.memory import check_file
+from howfar.memory import check_file, file_limit
 from howfar.printable import printable
 
 ENDING: Final = ".lance"
-VECTORS: Final = ("embedding", "vector")
-"""Columns that hold features, the first there is: howfar's name for it and LanceDB's."""
-_COPIES: Final = 3
-_ROWS: Final = 1024
-_NAME: Final = 100
 _READ: Final = ("_versions", "data", "_deletions")
 """Folders of a Lance dataset that are needed to read it."""
 
@@ -37,13 +35,14 @@ def is_lance(location: Location) -> bool:
     return location.suffix.lower() == ENDING and (location / "_versions").is_dir()
 
 
-def import_lance() -> Any:
-    """Import the library that reads and writes Lance. Raises `MissingExtraError` where it is not installed."""
+def check_lance() -> None:
+    """Raise `MissingExtraError` where the library that reads and writes Lance is not installed."""
     try:
-        import lance
-    except ImportError as error:
-        raise MissingExtraError("Lance datasets need pylance: pip install 'howfar[lance]'") from error
-    return lance
+        absent = find_spec("lance") is None
+    except ValueError:  # it is marked as absent
+        absent = True
+    if absent:
+        raise MissingExtraError("Lance datasets need pylance: pip install 'howfar[lance]'")
 
 
 class LanceRows(NamedTuple):
@@ -61,73 +60,57 @@ def read_lance(location: Location) -> LanceRows:
     behind a URL is copied to this machine first. Raises `InputError` where it is damaged, has no such column, refers to data
     elsewhere, or takes more memory than is allowed, and `MissingExtraError` where pylance is not installed.
     """
-    lance = import_lance()
-    with _at_hand(location) as folder, _refused(location):
-        dataset = lance.dataset(str(folder))
-        if dataset.base_paths():
-            # Such a copy names folders or hosts that nobody gave.
-            raise InputError(f"{location} refers to data outside of its folder: copy it with its data (deep_clone)")
-        size = sum(file.stat().st_size for file in (folder / "data").rglob("*") if file.is_file())
-        return _read(dataset, location, size, _vectors(dataset.schema, location))
+    check_lance()
+    with _at_hand(location) as folder, tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
+        out, size = Path(scratch), _bytes(folder)
+        lines, fault = lance_process.run(folder, size, file_limit(size), out)
+        about, *rest = lines or [{"fault": fault}]
+        _check(about, location)
+        for line in (about, *rest):
+            check_file(line.get("needed", 0), location, size)
+        end = rest[0] if rest else {"fault": fault}
+        if "fault" not in end and end["rows"] != about["count"]:
+            end = {"fault": f"{end['rows']} rows, where its manifest says {about['count']}"}
+        _check(end, location)
+        values = np.fromfile(out / lance_process.VALUES, about["dtype"]).reshape(-1, about["length"])
+        with (out / lance_process.NAMES).open(encoding="utf-8") as file:
+            batches = [json.loads(line) for line in file]
+    names, filled = ([cell for batch in batches for cell in batch[place]] for place in (0, 1))
+    return LanceRows(values, names, filled)
 
 
-def schema_metadata(folder: Path) -> dict[bytes, bytes]:
+def schema_notes(folder: Path) -> dict[str, str]:
     """Return the notes on the schema of a local Lance dataset. Raises as `read_lance`."""
-    lance = import_lance()
-    with _refused(folder):
-        return dict(lance.dataset(str(folder)).schema.metadata or {})
+    check_lance()
+    size = _bytes(folder)
+    lines, fault = lance_process.run(folder, size, file_limit(size))
+    about: dict[str, Any] = lines[0] if lines else {"fault": fault}
+    _refuse(about.get("fault"), folder)
+    notes: dict[str, str] = about["notes"]
+    return notes
 
 
-def _vectors(schema: Any, location: Location) -> Any:
-    import pyarrow.types as types
-
-    column = next((name for name in VECTORS if name in schema.names), None)
-    if column is None:
-        named = ", ".join(map(printable, schema.names))
+def _check(line: Mapping[str, Any], location: Location) -> None:
+    """Raise `InputError` for what a line of the reading process says is wrong."""
+    _refuse(line.get("fault"), location)
+    if line.get("elsewhere"):
+        # Such a copy names folders or hosts that nobody gave.
+        raise InputError(f"{location} refers to data outside of its folder: copy it with its data (deep_clone)")
+    if "columns" in line and line["column"] is None:
+        named = ", ".join(map(printable, line["columns"]))
         raise InputError(f"{location} has no column embedding or vector; its columns: {named}: name the column so")
-    field = schema.field(column)
-    kind = field.type
-    number = types.is_fixed_size_list(kind) and kind.list_size > 0 and kind.value_type
-    if not number or not (types.is_floating(number) or types.is_integer(number)):
-        raise InputError.of(f"{location}: column {column}", "must hold lists of numbers, all of one length", str(kind))
-    return field
+    if "columns" in line and not line["length"]:
+        rule = "must hold lists of numbers, all of one length"
+        raise InputError.of(f"{location}: column {line['column']}", rule, line["kind"])
 
 
-def _read(dataset: Any, location: Location, size: int, field: Any) -> LanceRows:
-    count, length = dataset.count_rows(), field.type.list_size
-    values: NDArray[Any] = np.empty((0, length), field.type.value_type.to_pandas_dtype())
-    check_file(count * (_COPIES * length * values.itemsize + _NAME), location, size)
-    values = np.empty((count, length), values.dtype)
-    names: list[str | None] = []
-    filled: list[bool] = []
-    columns = [name for name in ("image", field.name) if name in dataset.schema.names]
-    reading = {"batch_size": _ROWS, "batch_readahead": 1, "fragment_readahead": 1, "scan_in_order": True}
-    held, row = values.nbytes, 0
-    for batch in dataset.to_batches(columns=columns, **reading):
-        batch.validate(full=True)
-        vectors = batch.column(field.name)
-        # A text that the file has once may stand in every row.
-        held += batch.nbytes - vectors.nbytes + _NAME * len(batch)
-        check_file(held, location, size)
-        found = vectors.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(-1, length)
-        values[row : row + len(found)] = found
-        row += len(found)
-        filled += vectors.is_valid().to_pylist()
-        names += batch.column("image").to_pylist() if "image" in columns else [None] * len(batch)
-    if len(filled) != count:
-        raise ValueError(f"{len(filled)} rows, where its manifest says {count}")
-    return LanceRows(values[:row], names, filled)
+def _refuse(fault: str | None, location: Location) -> None:
+    if fault is not None:
+        raise InputError(f"{location} is not a readable Lance dataset ({one_line(fault or 'it ends early', 120)})")
 
 
-@contextmanager
-def _refused(location: Location) -> Iterator[None]:
-    """Turn whatever Lance raises over a damaged dataset into an `InputError`."""
-    try:
-        yield
-    except (HowfarError, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:  # a panic of its Rust library is no `Exception`
-        raise InputError(f"{location} is not a readable Lance dataset ({one_line(error, 120)})") from error
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for part in _READ for file in (folder / part).rglob("*") if file.is_file())
 
 
 @contextmanager

@@ -108,10 +108,10 @@ class Outcomes(Column[Outcome]):
         """Return names, paths and contents of the images that have features."""
         if not self._reasons:
             return self._items.names, PathTexts(self._items), self._contents
-        rows = array("q", np.flatnonzero((np.frombuffer(self._flags, np.uint8) & _FAILED) == 0).astype(np.int64).tobytes())
+        rows = array("q", np.flatnonzero((np.array(memoryview(self._flags)) & _FAILED) == 0).astype(np.int64).tobytes())
         names = TextColumn(self._items.names[row] for row in rows)
         return names, PathTexts(self._items, rows), HashColumn(self._contents[row] for row in rows)
 
     def _at(self, flag: int, start: int = 0, stop: int | None = None) -> list[int]:
-        flags = np.frombuffer(bytes(self._flags[start:stop]), np.uint8)
+        flags = np.array(memoryview(self._flags)[start:stop])
         return (start + np.flatnonzero(flags & flag)).tolist()
