@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import datasets
 import fsspec
+import lance
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -92,6 +93,8 @@ def write_samples(folder: Path) -> Path:
     np.save(folder / "features.npy", embeddings)
     np.save(folder / "base.npy", embeddings + 1)
     pd.DataFrame({"image": names, "embedding": embeddings.tolist()}).to_parquet(folder / "features.parquet")
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(embeddings.ravel()), 4)
+    lance.write_dataset(pa.table({"image": names, "vector": vectors}), str(folder / "features.lance"))
     fsspec.filesystem("memory").put(f"{folder / 'plain'}/", "/inputs/plain/", recursive=True)
     return folder
 
@@ -175,6 +178,7 @@ PATHS: Final = (
     Case("the URL of any of these", "memory://inputs/plain", lambda at: "memory://inputs/plain"),
     Case("embeddings (`.npy`)", "features.npy", lambda at: at / "features.npy"),
     Case("embeddings (Parquet, column `embedding`)", "features.parquet", lambda at: at / "features.parquet"),
+    Case("embeddings (Lance, column `embedding` or `vector`)", "features.lance", lambda at: at / "features.lance"),
     Case("image files, as a shell's pattern gives them", "plain/*.png", lambda at: sorted((at / "plain").glob("*.png"))),
     Case("a text file of paths", "list.txt", lambda at: at / "list.txt", False),
     Case("a JSON file", "coco.json", lambda at: at / "coco.json", False),

@@ -25,6 +25,7 @@ FUNCTIONS = {
     "compare_backbones": CompareOptions,
     "matrix": MatrixOptions,
     "embed": keywords.EmbedOptions,
+    "export": keywords.EmbedOptions,
     "profile": keywords.ProfileOptions,
     "relate": keywords.RelateOptions,
     "select": keywords.SelectOptions,

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from howfar.studies.corruption.corrupt import corrupt
     from howfar.studies.distance import compare
     from howfar.studies.evaluation.evaluate import evaluate
+    from howfar.studies.export import export
     from howfar.studies.label_import.import_labels import import_labels
     from howfar.studies.matrix import matrix
     from howfar.studies.performance.relate import relate
@@ -77,6 +78,7 @@ _NAMES = {
     "corrupt": "howfar.studies.corruption.corrupt",
     "embed": "howfar.pipeline",
     "evaluate": "howfar.studies.evaluation.evaluate",
+    "export": "howfar.studies.export",
     "import_labels": "howfar.studies.label_import.import_labels",
     "load": "howfar.studies.run_folder",
     "load_backbone": "howfar.backbones",
@@ -96,9 +98,9 @@ __all__ = [
     "Adaptation", "Assessment", "BackboneComparison", "Certificate", "Check", "Checkpoint", "Comparison", "Dataset",
     "Evaluation", "Features", "HowfarError", "Matrix", "Profile", "Prompting", "Relation", "Selection", "Store", "StudyRun",
     "__version__", "adapt", "assess", "backbones", "bakeoff", "certify", "check", "compare", "compare_backbones", "corrupt",
-    "distances", "embed", "evaluate", "import_labels", "load", "load_backbone", "matrix", "metrics", "predict", "profile",
-    "projection", "prompts", "relate", "relation", "sampling", "select", "selection", "significance", "store", "study",
-    "train", "write_report",
+    "distances", "embed", "evaluate", "export", "import_labels", "load", "load_backbone", "matrix", "metrics", "predict",
+    "profile", "projection", "prompts", "relate", "relation", "sampling", "select", "selection", "significance", "store",
+    "study", "train", "write_report",
 ]  # fmt: skip
 
 

@@ -321,6 +321,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "study": "howfar.cli.study:study",
         "data": "howfar.cli.data:data",
         "store": "howfar.cli.store:store",
+        "export": "howfar.cli.export:export",
         "report": "howfar.cli.report:report",
         "explore": "howfar.cli.explore:explore",
     },

@@ -132,14 +132,14 @@ def test_what_cannot_be_an_image_is_skipped_with_the_reason(tmp_path: Path) -> N
 
 def test_a_locked_folder_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "a.jpg", tmp_path / "locked" / "b.jpg")
-    listing = Path.iterdir
+    listing = os.scandir
 
-    def refuse(self: Path) -> object:
-        if self.name == "locked":
+    def refuse(folder: Path) -> object:
+        if Path(folder).name == "locked":
             raise PermissionError(13, "Permission denied")
-        return listing(self)
+        return listing(folder)
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     found = Dataset.from_folder(tmp_path)
     assert names(found) == ["a.jpg"]
     assert [(one.path, one.reason) for one in found.skipped] == [(str(tmp_path / "locked"), "no read permission")]

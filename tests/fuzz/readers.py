@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +18,8 @@ from howfar.data import Dataset, Item, decode, parse, read_bytes
 from howfar.errors import ImageError
 from howfar.results import Features
 from howfar.studies.study_file.kept import DONE
+
+LANCE = find_spec("lance")
 
 
 @dataclass(frozen=True)
@@ -421,6 +424,8 @@ READERS = (
     Reader(
         "embeddings_parquet", lambda: [{"e.parquet": table(".parquet", **EMBEDDING)}], lambda folder: touched(first(folder))
     ),
+    # Each case starts a process.
+    *([Reader("embeddings_lance", seeds.lance_dataset, lambda folder: touched(folder / "e.lance"), slow=True)] * bool(LANCE)),
     Reader("class_predictions", lambda: [*both("p", CLASSES), *both("p", SHARES)], read_class_table),
     Reader("box_predictions", lambda: [{"b.json": BOXES}], read_box_list),
     Reader(

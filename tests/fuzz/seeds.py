@@ -94,6 +94,24 @@ def arrow_stream(with_mask: bool = True) -> bytes:
     return sink.getvalue()
 
 
+@cache
+def lance_dataset() -> list[Folder]:
+    """Write embeddings as two versions of a Lance dataset with a deletion; either its data or its manifest is damaged most."""
+    import lance
+
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.arange(12, dtype=np.float32)), 3)
+    rows = pa.table({"image": ["a", "b", None, "d"], "embedding": vectors})
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "e.lance"
+        lance.write_dataset(rows, str(folder), max_rows_per_file=3)
+        lance.dataset(str(folder)).delete("image = 'b'")
+        files = {
+            file.relative_to(scratch).as_posix(): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()
+        }
+    first = [min(name for name in files if f"/{part}/" in name) for part in ("data", "_versions", "_deletions")]
+    return [{name: files[name], **files} for name in first]
+
+
 def image_parquet() -> bytes:
     """Write images, classes and masks as Parquet."""
     sink = io.BytesIO()

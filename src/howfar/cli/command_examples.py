@@ -30,6 +30,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "study": ("howfar study study.toml --out run",),
     "data": ("howfar data cfd CFD",),
     "store": ("howfar store check features",),
+    "export": ("howfar export roads site-a --to lance -o features.lance",),
     "report": ("howfar report run",),
     "explore": ("howfar explore run --port 8000",),
 }
@@ -53,12 +54,13 @@ SEE_ALSO: Final[Mapping[str, tuple[str, ...]]] = {
     "profile": ("score", "check"),
     "score": ("profile", "check"),
     "check": ("profile", "score"),
-    "embed": ("backbones", "compare", "store"),
+    "embed": ("backbones", "compare", "store", "export"),
     "backbones": ("compare", "embed"),
     "strategies": ("select", "adapt"),
     "study": ("report", "compare"),
     "data": ("compare", "study"),
     "store": ("embed", "compare"),
+    "export": ("embed", "compare"),
     "report": ("compare", "explore"),
     "explore": ("compare", "select"),
 }

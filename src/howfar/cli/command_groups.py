@@ -19,7 +19,7 @@ HEADS: Mapping[str, tuple[str, ...]] = {
     "New images as they arrive": ("profile", "score", "check"),
     "Train and predict": ("train", "predict", "adapt", "prompts"),
     "Studies and reports": ("study", "report"),
-    "Data and stored features": ("data", "store"),
+    "Data and stored features": ("data", "store", "export"),
 }
 
 

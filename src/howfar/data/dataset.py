@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from howfar.data.folder import counted, list_folder
 from howfar.data.item import Item
+from howfar.data.item_table import ItemTable
 from howfar.data.remote_folder import list_remote
 from howfar.data.table import list_table
+from howfar.data.text_column import first_repeat
 from howfar.errors import InputError
 from howfar.io.location import as_location
 from howfar.results import Skipped
@@ -24,7 +26,7 @@ class Dataset:
     name
         What tables and figures call it.
     items
-        Its images.
+        Its images. They are kept in columns, as a `howfar.data.item_table.ItemTable`, which can be used as a tuple of them.
     skipped
         What was found and cannot be an image: broken links, missing files.
     root
@@ -42,14 +44,17 @@ class Dataset:
     """
 
     name: str
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     skipped: tuple[Skipped, ...] = ()
     root: Path | str | None = None
 
     def __post_init__(self) -> None:
-        repeated = [name for name, count in Counter(item.name for item in self.items).items() if count > 1]
-        if repeated:
-            raise InputError.of(f"dataset {self.name}", "must name each image once", repeated[0], "drop or rename the repeats")
+        items = ItemTable.of(self.items)
+        object.__setattr__(self, "items", items)
+        repeat = first_repeat(items.names)
+        if repeat:
+            name = items.names[repeat[0]]
+            raise InputError.of(f"dataset {self.name}", "must name each image once", name, "drop or rename the repeats")
 
     @classmethod
     def from_folder(cls, path: str | Path, name: str | None = None) -> Dataset:
@@ -126,7 +131,7 @@ class Dataset:
         return len(self.items)
 
     def __repr__(self) -> str:
-        masks = sum(item.mask is not None for item in self.items)
+        masks = ItemTable.of(self.items).masks
         parts = [counted(len(self), "image")]
         if masks:
             parts.append(counted(masks, "mask"))

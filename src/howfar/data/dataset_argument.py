@@ -13,8 +13,9 @@ from howfar.data.containers.image_column import IMAGE, kind_of
 from howfar.data.containers.parquet_file import ParquetFile
 from howfar.data.containers.tar import compressed
 from howfar.data.dataset import Dataset
-from howfar.data.embeddings import from_parquet, load_embeddings
+from howfar.data.embeddings import from_lance, from_parquet, load_embeddings
 from howfar.data.huggingface import is_hub_name, is_saved, read_hub, read_saved
+from howfar.data.lance_folder import is_lance
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.data.table import list_table
 from howfar.errors import HowfarError, InputError, MissingPathError, one_line
@@ -24,7 +25,7 @@ from howfar.results import Features
 
 KINDS = (
     "a folder of images, NAME=PATH, a table (.csv, .parquet), images in .tar, .parquet or .arrow files, a Hugging Face dataset "
-    "(saved, or hf://owner/name), a URL of any, embeddings (.npy, .parquet or an array), or a Dataset"
+    "(saved, or hf://owner/name), a URL of any, embeddings (.npy, .parquet, .lance or an array), or a Dataset"
 )
 PARQUET = (".parquet", ".pq")
 FILES = {".npy", ".csv", *KINDS_OF_CONTAINERS}
@@ -40,9 +41,9 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
     argument
         A `Dataset` or `Features`, as it is; a folder of images; ``NAME=PATH`` (but a path that exists is a
         path, whatever it is called); a ``.csv`` or ``.parquet`` table with a column ``image`` of paths (a column
-        ``embedding`` makes it embeddings); a ``.npy`` file of embeddings. Images within files: a ``.tar`` shard, a
-        ``.parquet`` or ``.arrow`` file whose column ``image`` holds bytes, a folder of such files alone, or a pattern
-        (``shard-{000..011}.tar``); a folder that Hugging Face's ``save_to_disk`` wrote, or
+        ``embedding`` makes it embeddings); a ``.npy`` file or a ``.lance`` folder of embeddings. Images within files: a
+        ``.tar`` shard, a ``.parquet`` or ``.arrow`` file whose column ``image`` holds bytes, a folder of such files alone, or a
+        pattern (``shard-{000..011}.tar``); a folder that Hugging Face's ``save_to_disk`` wrote, or
         ``hf://owner/name[@revision][/config][:split]``. Of all but the last the URL serves, too (``s3://``, ``gs://``,
         ``az://``, ``memory://`` … by fsspec).
 
@@ -132,6 +133,8 @@ def _read_remote(url: Url, name: str | None) -> Dataset | Features:
             return _read_file(url, name)  # there is nothing to list
         if url.suffix.lower() in FILES and url.is_file():
             return _read_file(url, name)
+        if is_lance(url):
+            return from_lance(url, name)
         shards = shards_in(url) if url.is_dir() else []
         return read_shards(shards, name or url.name, url) if shards else Dataset.from_folder(url, name)
     except (HowfarError, FileNotFoundError):
@@ -147,6 +150,8 @@ def _read_local(path: Path, name: str | None) -> Dataset | Features:
         raise MissingPathError(f"nothing at {path}: pass {KINDS}")
     if not path.is_dir():
         return _read_file(path, name)
+    if is_lance(path):
+        return from_lance(path, name)
     if is_saved(path):
         return read_saved(path, name)
     shards = shards_in(path)

@@ -1,4 +1,4 @@
-"""Read ready-made embeddings from an array, a ``.npy`` file or a Parquet table as features."""
+"""Read ready-made embeddings from an array, a ``.npy`` file, a Parquet table or a Lance dataset as features."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, FloatArray
 from howfar.data.containers.parquet_file import ParquetFile
+from howfar.data.lance_folder import is_lance, read_lance
 from howfar.data.mapped_rows import ChosenRows, MappedRows, let_go, mapping_of
 from howfar.data.read import content_hash
 from howfar.errors import InputError, MissingPathError, one_line
@@ -32,7 +33,8 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
 
     ``.npy`` is an (n, q) array, which stays on disk (memory-mapped) where it holds native float32 or float64; behind a URL it
     is read into memory. ``.parquet`` has a column ``embedding`` of lists of q numbers and, where wished, a column ``image`` of
-    names. The dataset's name is by default the file's, without its ending.
+    names. ``.lance`` is a folder with these columns; where it has no ``embedding``, its ``vector`` is read. The
+    dataset's name is by default the file's, without its ending.
 
     Contents are the hashes of the rows' bytes. Rows with NaN or infinity, and empty rows, are left out and listed as skipped.
     The identity is the length q alone: whether two files come from the same model is the caller's to know. Raises
@@ -48,6 +50,8 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     ('roads', (3, 3), ('row-0', 'row-1', 'row-2'))
     """
     file = as_location(path)
+    if is_lance(file):
+        return from_lance(file, name)
     if not file.is_file():
         raise MissingPathError(f"no file of embeddings at {file}: check the path")
     if file.suffix.lower() == ".npy":
@@ -62,7 +66,31 @@ def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
     """
     source, name = str(table.location), name or table.location.stem
     array, images, empty = _read_parquet(table)
-    return from_array(array, name, source, images, tuple(Skipped(name, f"{source}: {row}", "no embedding") for row in empty))
+    return from_array(array, name, source, images, _without(empty, name, source))
+
+
+def from_lance(folder: Location, name: str | None = None) -> Features:
+    """Read a Lance dataset as `load_embeddings` does.
+
+    Raises `InputError` as `howfar.data.lance_folder.read_lance`, and where there is not one usable row.
+    """
+    source, name = str(folder), name or folder.stem
+    found = read_lance(folder)
+    images, empty = _named(found.names, found.filled, source)
+    return from_array(found.values, name, source, images, _without(empty, name, source))
+
+
+def _named(cells: Sequence[Any], filled: Sequence[bool], source: str) -> tuple[list[str], list[str]]:
+    """Name the rows of a table: those that have an embedding, and those that have none."""
+    names = unique_names([str(image) if image is not None else f"row-{row}" for row, image in enumerate(cells)])
+    filled_names = [name for name, valid in zip(names, filled, strict=True) if valid]
+    if not filled_names:
+        raise InputError(f"{source} holds no embedding ({len(names)} rows)")
+    return filled_names, [name for name, valid in zip(names, filled, strict=True) if not valid]
+
+
+def _without(empty: Sequence[str], name: str, source: str) -> tuple[Skipped, ...]:
+    return tuple(Skipped(name, f"{source}: {row}", "no embedding") for row in empty)
 
 
 def from_array(
@@ -155,12 +183,7 @@ def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]
     table = file.read([name for name in ("image", "embedding") if name in columns])
     column = table.column("embedding")
     cells = table.column("image").to_pylist() if "image" in columns else [None] * len(column)
-    names = unique_names([str(image) if image is not None else f"row-{row}" for row, image in enumerate(cells)])
-    filled = [bool(valid) for valid in column.is_valid().to_pylist()]
-    filled_names = [name for name, valid in zip(names, filled, strict=True) if valid]
-    empty = [name for name, valid in zip(names, filled, strict=True) if not valid]
-    if not filled_names:
-        raise InputError(f"{file.location} holds no embedding ({len(names)} rows)")
+    filled_names, empty = _named(cells, column.is_valid().to_pylist(), str(file.location))
     return _stack(file.location, column, filled_names), filled_names, empty
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
 from pathlib import Path
 
-from howfar.data.folder_walk import EXTENSIONS, FoundFiles, kind_of, natural_key, printable, stem, walk
+import numpy as np
+
+from howfar.data.folder_walk import EXTENSIONS, kind_of, natural_key, printable, stem, walk_names
 from howfar.data.item import DatasetFields, Item
+from howfar.data.item_table import ItemTable
+from howfar.data.text_column import TextColumn, sorted_texts
 from howfar.errors import InputError, MissingPathError
 from howfar.io.location import Location
 from howfar.results import Skipped
@@ -19,16 +26,20 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
         raise InputError.of("dataset", "must be a folder", str(folder), "pass the folder that holds the images")
     images = folder if folder.name == "images" or not (folder / "images").is_dir() else folder / "images"
     masks = (folder.parent if folder.name == "images" else folder) / "masks"
-    pictures, labelled = walk(images, leave_out=masks), walk(masks) if masks.is_dir() else FoundFiles([], [])
-    faults = [*pictures.faults, *((path, f"mask: {reason}") for path, reason in labelled.faults), *_beside(folder, images)]
-    return dataset_fields(
-        folder,
-        name,
-        images,
-        [path.relative_to(images).as_posix() for path in pictures.images],
-        [path.relative_to(masks).as_posix() for path in labelled.images],
-        [(printable(path), reason) for path, reason in faults],
-    )
+    found, labelled = _found(images, masks), _found(masks) if masks.is_dir() else (TextColumn(), [])
+    faults = [*found[1], *((path, f"mask: {reason}") for path, reason in labelled[1]), *_beside(folder, images)]
+    return dataset_fields(folder, name, images, found[0], labelled[0], [(printable(path), reason) for path, reason in faults])
+
+
+def _found(folder: Path, leave_out: Path | None = None) -> tuple[TextColumn, list[tuple[Path, str]]]:
+    """List the image files below a folder, by their paths there, and what is none, with the reasons."""
+    names, faults = TextColumn(), []
+    for name, reason in walk_names(folder, leave_out):
+        if reason:
+            faults.append((folder / name, reason))
+        else:
+            names.append(name)
+    return names, faults
 
 
 def home_of(folder: Location) -> Location:
@@ -43,7 +54,12 @@ def home_of(folder: Location) -> Location:
 
 
 def dataset_fields(
-    folder: Location, name: str | None, images_at: Location, images: list[str], masks: list[str], faults: list[tuple[str, str]]
+    folder: Location,
+    name: str | None,
+    images_at: Location,
+    images: Iterable[str],
+    masks: Iterable[str],
+    faults: list[tuple[str, str]],
 ) -> DatasetFields:
     """Pair the images of a folder with their masks, in natural order.
 
@@ -53,15 +69,44 @@ def dataset_fields(
     """
     home = home_of(folder)
     name = name or home.name or "dataset"
-    # Of several masks for one image the PNG is taken, since it has lost nothing, else the first by name.
-    ordered = sorted(masks, key=lambda path: (not path.lower().endswith(".png"), path), reverse=True)
-    mask_of = {stem(path): home / "masks" / path for path in ordered}
-    items = tuple(Item(path, images_at / path, mask_of.get(stem(path))) for path in sorted(images, key=natural_key))
+    mask_of, below = MaskIndex(masks), home / "masks"
+    named = ((path, mask_of.get(stem(path))) for path in sorted_texts(images, key=natural_key))
+    items = ItemTable.of(Item(path, images_at / path, None if mask is None else below / mask) for path, mask in named)
     skipped = tuple(Skipped(name, path, reason) for path, reason in sorted(faults, key=lambda fault: natural_key(fault[0])))
     if not items:
         first = f" ({counted(len(skipped), 'file')} skipped: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"no image below {images_at}{first}: pass a folder with .jpg, .png, .tif or other image files")
     return name, items, skipped, folder
+
+
+class MaskIndex:
+    """Find the mask of an image by its path without the ending: 12 bytes a mask beside its path.
+
+    Of several masks for one image the PNG is taken, since it has lost nothing, else the first by name.
+
+    Examples
+    --------
+    >>> masks = MaskIndex(["a/1.jpg", "a/1.png", "2.tif", "2.gif"])
+    >>> masks.get("a/1"), masks.get("2"), masks.get("3")
+    ('a/1.png', '2.gif', None)
+    """
+
+    def __init__(self, masks: Iterable[str]) -> None:
+        self._masks = masks if isinstance(masks, TextColumn) else TextColumn(masks)
+        hashes = np.fromiter((hash(stem(mask)) for mask in self._masks), np.int64, len(self._masks))
+        order = np.argsort(hashes)
+        self._hashes, self._rows = array("q", hashes[order].tobytes()), array("I", order.astype(np.uint32).tobytes())
+
+    def get(self, image: str) -> str | None:
+        """Return the mask of an image, by the image's path without its ending; None where there is none."""
+        wanted = hash(image)
+        place = bisect_left(self._hashes, wanted)
+        masks = []
+        while place < len(self._hashes) and self._hashes[place] == wanted:
+            masks.append(self._masks[self._rows[place]])
+            place += 1
+        same = (mask for mask in masks if stem(mask) == image)
+        return min(same, key=lambda mask: (not mask.lower().endswith(".png"), mask), default=None)
 
 
 def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:

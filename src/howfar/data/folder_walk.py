@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -81,43 +81,65 @@ def unread(suffix: str) -> str:
 
 
 def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> FoundFiles:
-    """Find every image file below `root`, in no order, and what could not be one; each real folder is entered once.
-
-    Hidden files and folders below it are left out, linked ones followed, and `leave_out` is not entered. `endings` says which
-    files are wanted, by their endings in lower case.
-    """
+    """Find every image file below `root`, in no order, and what could not be one, as `walk_names` does."""
     files = FoundFiles([], [])
+    for name, reason in walk_names(root, leave_out, endings):
+        if reason:
+            files.faults.append((root / name, reason))
+        else:
+            files.images.append(root / name)
+    return files
+
+
+def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> Iterator[tuple[str, str]]:
+    """Yield every image file below `root` by its path there, with ``/``, in no order, and what could not be one with a reason.
+
+    The reason is "" for an image file. Each real folder is entered once; hidden files and folders below `root` are left out,
+    linked ones followed, and `leave_out` is not entered. `endings` says which files are wanted, by their endings in lower case.
+    """
     entered: set[tuple[int, int]] = set()
-    real, linked = [root], deque[Path]()
+    real, linked = [""], deque[str]()
     while real or linked:
         # Links wait until all real folders are listed, so that a folder's own path wins over a link to it.
-        folder = real.pop() if real else linked.popleft()
+        below = real.pop() if real else linked.popleft()
+        folders: list[tuple[str, bool]] = []
         try:
-            status = folder.stat()
+            status = (root / below).stat()
             if (status.st_dev, status.st_ino) in entered:
                 continue
             entered.add((status.st_dev, status.st_ino))
-            entries = sorted(folder.iterdir())
+            with os.scandir(root / below) as entries:
+                for entry in entries:
+                    name = f"{below}/{entry.name}" if below else entry.name
+                    if entry.name.startswith(".") or (leave_out and entry.name == leave_out.name and root / name == leave_out):
+                        continue
+                    kind = kind_of(entry)
+                    if kind == "folder":
+                        folders.append((name, entry.is_symlink()))
+                    elif (reason := _fault(entry.name, kind, endings)) is not None:
+                        yield name, reason
         except OSError as error:
-            files.faults.append((folder, _why(error)))
-            continue
-        for path in entries:
-            if path.name.startswith(".") or path == leave_out:
-                continue
-            kind = kind_of(path)
-            if kind == "folder":
-                (linked if path.is_symlink() else real).append(path)
-            elif path.suffix.lower() in UNREAD:
-                files.faults.append((path, unread(path.suffix.lower())))
-            elif path.suffix.lower() not in endings:
-                continue
-            elif not is_text(path.name):
-                files.faults.append((path, NOT_TEXT))
-            elif kind == "file":
-                files.images.append(path)
-            else:
-                files.faults.append((path, kind))
-    return files
+            yield below, _why(error)
+        for name, is_link in sorted(folders):
+            (linked if is_link else real).append(name)
+
+
+def _fault(name: str, kind: str, endings: Collection[str]) -> str | None:
+    """Return why an entry of a folder is no image file, "" for one that is, and None where nobody would take it for one."""
+    ending = _ending(name)
+    if ending in UNREAD:
+        return unread(ending)
+    if ending not in endings:
+        return None
+    if not is_text(name):
+        return NOT_TEXT
+    return "" if kind == "file" else kind
+
+
+def _ending(name: str) -> str:
+    """Return the last ending of a file's name in lower case, as `Path.suffix` does: none of a lone dot."""
+    start = name.rfind(".")
+    return name[start:].lower() if 0 < start < len(name) - 1 else ""
 
 
 def is_text(name: str) -> bool:
@@ -131,7 +153,7 @@ def is_text(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def kind_of(path: Path) -> str:
+def kind_of(path: Path | os.DirEntry[str]) -> str:
     """Return "folder", "file", or the reason why it is neither."""
     try:
         mode = path.stat().st_mode

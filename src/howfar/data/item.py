@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -34,5 +35,5 @@ class Item:
     further: tuple[tuple[str, str], ...] = ()
 
 
-DatasetFields: TypeAlias = tuple[str, tuple[Item, ...], tuple[Skipped, ...], Path | str]
+DatasetFields: TypeAlias = tuple[str, Sequence[Item], tuple[Skipped, ...], Path | str]
 """Fields of a `howfar.data.Dataset` in their order, as a reader returns them: name, items, skipped, root."""

@@ -17,6 +17,7 @@ from howfar.data.huggingface_objects import read_loaded, refuse_splits
 from howfar.data.image_sequences import ImageArgument, from_pixels, is_one_dataset, list_images
 from howfar.data.map_style import MapStyle, is_map_style, read_map_style, refuse_streams
 from howfar.data.pixel_values import as_array, named
+from howfar.data.text_column import Column
 from howfar.errors import InputError
 from howfar.results import Features
 
@@ -57,7 +58,7 @@ def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | F
     array = as_array(argument)
     if array is not None:
         return _of_array(array, name, unnamed)
-    if isinstance(argument, (list, tuple)):
+    if isinstance(argument, (list, tuple, Column)):
         return list_images(argument, name, unnamed)
     refuse_streams(argument)
     if is_map_style(argument):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Final, TypeAlias
 
 from howfar.data.containers.parquet_file import ParquetFile
 from howfar.data.item import DatasetFields, Item
+from howfar.data.item_table import ItemTable
 from howfar.data.read import exists
+from howfar.data.text_column import TextColumn, first_repeat
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.cell_urls import cell_location
 from howfar.io.location import Location, as_location, is_url, open_binary
@@ -20,6 +22,7 @@ from howfar.results import Skipped
 
 Columns: TypeAlias = Mapping[str, Sequence[str | None]]
 WANTED: Final = ("image", "mask", "label")
+_ROWS: Final = 1 << 14
 
 
 def list_table(table: Location | ParquetFile, name: str | None = None) -> DatasetFields:
@@ -34,27 +37,39 @@ def list_rows(columns: Columns, table: Location, what: str, name: str) -> Datase
 
     `table` is where the table lies, from whose folder paths count, and `what` is what error lines call it. Raises `InputError`.
     """
-    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-    items: list[Item] = []
     skipped: list[Skipped] = []
-    first_row: dict[str, int] = {}
-    for number, row in enumerate(rows, start=1):
-        item, faults = _item(table, what, number, row)
-        if item.name in first_row:
-            shown = one_line(item.name, 200)
-            raise InputError(f"{what}: image {shown} is in rows {first_row[item.name]} and {number}: drop one of them")
-        first_row[item.name] = number
-        skipped.extend(Skipped(name, str(file), reason) for file, reason in faults)
-        if not any(file == item.path for file, _ in faults):
-            items.append(item)
+    names = TextColumn()
+
+    def listed() -> Iterator[Item]:
+        for number, cells in enumerate(zip(*columns.values(), strict=True), start=1):
+            item, faults = _item(table, what, number, dict(zip(columns, cells, strict=True)))
+            names.append(item.name)
+            skipped.extend(Skipped(name, str(file), reason) for file, reason in faults)
+            if not any(file == item.path for file, _ in faults):
+                yield item
+
+    try:
+        items = ItemTable.of(listed())
+    except InputError:
+        _check_once(names, what)  # a repeat above the row that is refused comes first
+        raise
+    _check_once(names, what)
     if not items:
         first = f"; the first: {skipped[0].path}: {skipped[0].reason}" if skipped else ""
-        raise InputError(f"{what} names no image that is there ({len(rows)} rows{first}): paths are relative to its folder")
-    return name, tuple(items), tuple(skipped), table
+        raise InputError(f"{what} names no image that is there ({len(names)} rows{first}): paths are relative to its folder")
+    return name, items, tuple(skipped), table
+
+
+def _check_once(names: TextColumn, what: str) -> None:
+    repeat = first_repeat(names)
+    if repeat is not None:
+        earlier, later = repeat
+        shown = one_line(names[later], 200)
+        raise InputError(f"{what}: image {shown} is in rows {earlier + 1} and {later + 1}: drop one of them")
 
 
 def read_columns(table: Location | ParquetFile) -> Columns:
-    """Read the columns of a table that hold texts, numbers, dates or truth values, as text; None stands for empty cells.
+    """Read the columns of a table that hold texts, numbers, dates or truth values, as text; "" stands for empty cells.
 
     Raises `MissingPathError` where there is no such file, and `InputError` where it is no such table or lacks the column
     ``image``.
@@ -62,7 +77,7 @@ def read_columns(table: Location | ParquetFile) -> Columns:
     if isinstance(table, ParquetFile):
         wanted = _wanted(table.location, [name for name in table.schema.names if name in WANTED or _is_plain(table, name)])
         cells = table.read(wanted)
-        return {name: [cell_text(value) for value in cells.column(name).to_pylist()] for name in wanted}
+        return {name: TextColumn(_texts(cells.column(name))) for name in wanted}
     if not table.is_file():
         raise MissingPathError(f"no table at {table}: check the path")
     try:
@@ -149,18 +164,27 @@ def why_no_file(location: Location) -> str | None:
     return None if exists(location) else "no such file"
 
 
+def _texts(cells: Any) -> Iterator[str]:
+    """Yield the cells of an Arrow column as text, with few of them in memory as objects at a time."""
+    for chunk in cells.chunks:
+        for start in range(0, len(chunk), _ROWS):
+            yield from (cell_text(value) or "" for value in chunk.slice(start, _ROWS).to_pylist())
+
+
 def _read_csv(path: Location) -> Columns:
     with io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         header = [cell.strip() for cell in next(reader, [])]
-        rows = [cells for cells in reader if cells]
-    wanted = _wanted(path, header)
-    for number, cells in enumerate(rows, start=1):
-        if len(cells) != len(header):
-            raise InputError(
-                f"{path}: row {number} has {len(cells)} cells and the header {len(header)}: quote cells with commas"
-            )
-    return {name: [unguarded(cells[header.index(name)].strip()) for cells in rows] for name in wanted}
+        columns = {name: TextColumn() for name in _wanted(path, header)}
+        places = [(header.index(name), column) for name, column in columns.items()]
+        for number, cells in enumerate(filter(None, reader), start=1):
+            if len(cells) != len(header):
+                raise InputError(
+                    f"{path}: row {number} has {len(cells)} cells and the header {len(header)}: quote cells with commas"
+                )
+            for place, column in places:
+                column.append(unguarded(cells[place].strip()))
+    return columns
 
 
 def _wanted(path: Location, header: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -37,7 +37,14 @@ def digest(value: Any) -> str:
     >>> digest({"b": 1, "a": [2]}) == digest({"a": [2], "b": 1}), len(digest(None))
     (True, 32)
     """
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=_listed).encode()).hexdigest()[:32]
+
+
+def _listed(value: object) -> list[Any]:
+    """Turn a sequence that is no list or tuple, as a column of texts, into the list that JSON has for it."""
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def part_key(*depends_on: Any) -> str:

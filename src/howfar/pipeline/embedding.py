@@ -22,6 +22,7 @@ from howfar.keywords import BackboneOptions, EmbedOptions
 from howfar.memory import at_a_time, is_set, within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.embedding_batch import Batch, EmbedBatch, Outcome
+from howfar.pipeline.outcomes import Batches, Outcomes
 from howfar.pipeline.sufficient_statistics import with_sums
 from howfar.progress import bar
 from howfar.protocols import Backbone, Runner
@@ -40,6 +41,8 @@ PATIENCE = 30.0
 """Seconds after which it is said what is waited for."""
 PAUSE = 0.2
 """Seconds between two looks at what other processes have in hand."""
+CHECKED = 1 << 16
+"""Images whose stored features are checked at a time."""
 _FLOAT = 4
 
 
@@ -191,43 +194,38 @@ def check_work(runner: str | Runner, batch_size: int | None, workers: int | None
 
 def _outcomes(
     executor: Runner, task: EmbedBatch, datasets: Sequence[Dataset | Features], size: int, progress: bool
-) -> list[list[Outcome]]:
+) -> list[Outcomes]:
     """Return what became of every image of each dataset, in their order; none of them is in another process's hand any more."""
-    batches = [
-        Batch(index, tuple(dataset.items[start : start + size]))
-        for index, dataset in enumerate(datasets)
-        if isinstance(dataset, Dataset)
-        # Cut from the whole listing, so a resumed run of one size forms the same ones.
-        for start in range(0, len(dataset.items), size)
-    ]
-    outcomes: list[list[Outcome]] = [[] for _ in datasets]
-    total = sum(len(batch.items) for batch in batches)
-    with bar(progress=progress, always=True, total=total, unit="image", desc="features") as shown:
+    listed = [dataset.items if isinstance(dataset, Dataset) else () for dataset in datasets]
+    # Cut from the whole listing, so a resumed run of one size forms the same ones.
+    batches = Batches(listed, size)
+    outcomes = [Outcomes(items) for items in listed]
+    with bar(progress=progress, always=True, total=sum(map(len, listed)), unit="image", desc="features") as shown:
         reused, begun, busy = 0, time.monotonic(), _busy(task.backbones)
-        for batch, done in zip(batches, executor.run(task, batches), strict=True):
-            outcomes[batch.dataset].extend(done)
+        for dataset, done in zip(batches.datasets(), executor.run(task, batches), strict=True):
+            outcomes[dataset].extend(done)
             reused += sum(outcome.reused for outcome in done)
             shown.set_postfix({"from store": reused, **_gpu(task.backbones, busy, begun)}, refresh=False)
             shown.update(sum(not outcome.elsewhere for outcome in done))
         _doubt(task, outcomes)
-        left = sum(outcome.elsewhere for of_dataset in outcomes for outcome in of_dataset)
+        left = sum(len(of_dataset.elsewhere()) for of_dataset in outcomes)
         if left:
             shown.set_postfix({ELSEWHERE: left})
         for left, position, outcome in _awaited(executor, task, outcomes, size):
-            outcomes[position[0]][position[1]] = outcome
+            outcomes[position[0]].settle(position[1], outcome)
             shown.set_postfix({ELSEWHERE: left}, refresh=False)
             shown.update()
     return outcomes
 
 
-def _doubt(task: EmbedBatch, outcomes: Sequence[list[Outcome]]) -> None:
+def _doubt(task: EmbedBatch, outcomes: Sequence[Outcomes]) -> None:
     """Check the features that the stores had before; one whose own are damaged is awaited, as if another had it in hand."""
-    reused = {outcome.content for of_dataset in outcomes for outcome in of_dataset if outcome.reused}
-    lost = task.verify(reused)
+    lost: set[str] = set()
+    for of_dataset in outcomes:
+        for start in range(0, len(of_dataset), CHECKED):
+            lost |= task.verify(of_dataset.reused(start, start + CHECKED))
     for of_dataset in outcomes if lost else ():
-        for position, outcome in enumerate(of_dataset):
-            if outcome.content in lost:
-                of_dataset[position] = replace(outcome, reused=False, elsewhere=True)
+        of_dataset.lose(lost)
 
 
 def _busy(backbones: Sequence[Backbone]) -> float:
@@ -243,17 +241,14 @@ def _gpu(backbones: Sequence[Backbone], before: float, begun: float) -> dict[str
 
 
 def _awaited(
-    executor: Runner, task: EmbedBatch, outcomes: Sequence[Sequence[Outcome]], size: int
+    executor: Runner, task: EmbedBatch, outcomes: Sequence[Outcomes], size: int
 ) -> Iterator[tuple[int, tuple[int, int], Outcome]]:
     """Wait for what others have in hand, and compute what they let fall.
 
     Yielded are how many are left, the positions of the dataset and of the image, and its outcome.
     """
     waiting = {
-        (dataset, image): outcome
-        for dataset, of_dataset in enumerate(outcomes)
-        for image, outcome in enumerate(of_dataset)
-        if outcome.elsewhere
+        (dataset, image): of_dataset[image] for dataset, of_dataset in enumerate(outcomes) for image in of_dataset.elsewhere()
     }
     last_message = time.monotonic()
     while waiting:
@@ -279,24 +274,23 @@ def _awaited(
 
 def _features(
     dataset: Dataset,
-    outcomes: Sequence[Outcome],
+    outcomes: Outcomes,
     backbone: Backbone,
     store: FeatureStore,
     notes: tuple[str, ...],
     executor: Runner,
 ) -> Features:
-    bad = tuple(Skipped(dataset.name, place_of(done.item), done.reason) for done in outcomes if done.reason)
+    bad = tuple(Skipped(dataset.name, place_of(item), reason) for item, reason in outcomes.failed())
     skipped = (*dataset.skipped, *bad)
-    good = [done for done in outcomes if not done.reason]
-    if not good:
+    images, paths, contents = outcomes.columns()
+    if not images:
         first = f"; the first: {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         raise InputError(f"{dataset.name} holds no readable image: {len(skipped)} files were skipped{first}")
-    contents = tuple(done.content for done in good)
     return Features(
         name=dataset.name,
         rows=with_sums(store.select(contents), contents, store.folder, executor),
-        images=tuple(done.item.name for done in good),
-        paths=tuple(str(done.item.path) for done in good),
+        images=images,
+        paths=paths,
         contents=contents,
         layers=tuple(backbone.layers),
         identity=dict(backbone.identity),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -87,7 +87,8 @@ class Features:
     rows
         (n, q) features, in memory or in a store.
     images, paths, contents
-        Per row: the image's name in the dataset, its file ("" for ready-made embeddings), the hash of its bytes.
+        Per row: the image's name in the dataset, its file ("" for ready-made embeddings), the hash of its bytes. Of a
+        large dataset they are columns, which can be used as tuples of texts.
     layers
         Lengths of the parts each feature is concatenated from; they sum to q.
     identity
@@ -100,9 +101,9 @@ class Features:
 
     name: str
     rows: Rows
-    images: tuple[str, ...]
-    paths: tuple[str, ...]
-    contents: tuple[str, ...]
+    images: Sequence[str]
+    paths: Sequence[str]
+    contents: Sequence[str]
     layers: tuple[int, ...]
     identity: Mapping[str, Any]
     skipped: tuple[Skipped, ...] = ()

@@ -1,0 +1,191 @@
+"""Hold the images of a dataset in columns: some 40 bytes an image, where its `Item` with two paths takes 500."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PosixPath, WindowsPath
+from typing import Final
+
+from howfar.data.item import Item
+from howfar.data.text_column import Column, TextColumn
+from howfar.io.cell_urls import CellUrl
+from howfar.io.location import Url
+
+_KINDS: Final = (PosixPath, WindowsPath, str, Url, CellUrl)
+_MOST: Final = 4096
+"""Frames of locations that are held; an image whose location fits none of them has its whole text held."""
+
+
+class LocationColumn:
+    """Hold the files of images, or their masks, as what each has before and behind its image's name: 4 bytes each.
+
+    A location of which the name without its ending is no part has its text held. `add` is of the code alone that makes the
+    column.
+    """
+
+    def __init__(self) -> None:
+        self._codes = array("I")
+        self._frames: list[tuple[Path | str, str, str | None]] = []
+        self._code_of: dict[object, int] = {}
+        self._texts = TextColumn()
+
+    def add(self, name: str, location: Path | str | None) -> None:
+        """Add the location of an image of that name; None where it has none."""
+        row = len(self._codes)
+        if location is None:
+            self._codes.append(0)
+            return
+        text, own = str(location), _own(name)
+        # Two URLs of one text may be read under different rules.
+        kind = (type(location), getattr(location, "hosts", None), getattr(location, "home", None))
+        start = text.rfind(own) if own else -1
+        frame = (kind, text[:start], text[start + len(own) :])
+        if start >= 0 and (frame in self._code_of or len(self._frames) < _MOST):
+            self._codes.append(self._code(frame, (location, frame[1], frame[2])))
+            return
+        self._codes.append(self._code((kind,), (location, "", None)))
+        self._texts.extend_to(row)
+        self._texts.append(text)
+
+    def _code(self, key: object, frame: tuple[Path | str, str, str | None]) -> int:
+        if key not in self._code_of:
+            self._frames.append(frame)
+            self._code_of[key] = len(self._frames)
+        return self._code_of[key]
+
+    def text(self, row: int, name: str) -> str:
+        """Return the text of the location of an image of that name; "" where it has none."""
+        code = self._codes[row]
+        if not code:
+            return ""
+        _, before, behind = self._frames[code - 1]
+        return self._texts[row] if behind is None else f"{before}{_own(name)}{behind}"
+
+    def location(self, row: int, name: str) -> Path | str | None:
+        """Return the location of an image of that name, of the type that was given."""
+        code = self._codes[row]
+        if not code:
+            return None
+        like, text = self._frames[code - 1][0], self.text(row, name)
+        return like.beside(text) if isinstance(like, Url) else type(like)(text)
+
+    def count(self) -> int:
+        """Count the images that have a location."""
+        return len(self._codes) - self._codes.count(0)
+
+
+def _own(name: str) -> str:
+    """Return what of an image's name its files have in common: all before its last ending."""
+    return name.rpartition(".")[0] or name
+
+
+class ItemTable(Column[Item]):
+    """Hold images in columns, each made into an `Item` when it is asked for; it stands for a tuple of them.
+
+    Examples
+    --------
+    >>> table = ItemTable.of(Item(f"{k}.png", Path(f"/roads/{k}.png"), label="dry") for k in range(3))
+    >>> table[1].path.as_posix(), table[-1].name, table[0].label, table.names
+    ('/roads/1.png', '2.png', 'dry', ('0.png', '1.png', '2.png'))
+    """
+
+    def __init__(self) -> None:
+        self._names = TextColumn()
+        self._paths, self._masks = LocationColumn(), LocationColumn()
+        self._notes = TextColumn()
+        self._columns: list[tuple[str, ...]] = []
+        self._code_of: dict[tuple[str, ...], int] = {}
+        self._labelled = 0
+        self._as_given: dict[int, Item] = {}
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> ItemTable:
+        """Take images one by one, and keep of each what its columns cannot be made of."""
+        if isinstance(items, ItemTable):
+            return items
+        table = cls()
+        for item in items:
+            table._add(item)
+        return table
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the images' names, in order."""
+        return self._names
+
+    @property
+    def masks(self) -> int:
+        """Count the images that have a mask."""
+        return self._masks.count() + sum(item.mask is not None for item in self._as_given.values())
+
+    @property
+    def labelled(self) -> int:
+        """Count the images that have a label."""
+        return self._labelled + sum(item.label is not None for item in self._as_given.values())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the further columns that any image has a text in."""
+        given = (column for item in self._as_given.values() for column, _ in item.further)
+        return tuple(dict.fromkeys([*(column for columns in self._columns for column in columns), *given]))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def value(self, position: int) -> Item:
+        """Return the image at a position."""
+        if position in self._as_given:
+            return self._as_given[position]
+        name = self._names[position]
+        path, mask = self._paths.location(position, name), self._masks.location(position, name)
+        note = self._notes[position] if position < len(self._notes) else ""
+        if path is None:
+            raise LookupError(f"image {name} has no file")
+        if not note:
+            return Item(name, path, mask)
+        label, code, *texts = json.loads(note)
+        return Item(name, path, mask, label, tuple(zip(self._columns[code], texts, strict=True)))
+
+    def path_text(self, position: int) -> str:
+        """Return the text of the path of the image at a position."""
+        if position in self._as_given:
+            return str(self._as_given[position].path)
+        return self._paths.text(position, self._names[position])
+
+    def _add(self, item: Item) -> None:
+        row = len(self._names)
+        self._names.append(item.name)
+        if type(item) is not Item or not all(type(place) in _KINDS for place in (item.path, item.mask) if place is not None):
+            # The path of an image in memory holds that image, and so must stay.
+            self._as_given[row] = item
+            self._paths.add(item.name, None)
+            self._masks.add(item.name, None)
+            return
+        self._paths.add(item.name, item.path)
+        self._masks.add(item.name, item.mask)
+        self._labelled += item.label is not None
+        if item.label is not None or item.further:
+            columns = tuple(column for column, _ in item.further)
+            if columns not in self._code_of:
+                self._code_of[columns] = len(self._columns)
+                self._columns.append(columns)
+            self._notes.extend_to(row)
+            self._notes.append(
+                json.dumps([item.label, self._code_of[columns], *(text for _, text in item.further)], separators=(",", ":"))
+            )
+
+
+class PathTexts(Column[str]):
+    """Hold the texts of the paths of some images of a table, at the given rows; of all by default."""
+
+    def __init__(self, items: ItemTable, rows: Sequence[int] | None = None) -> None:
+        self._items, self._rows = items, range(len(items)) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def value(self, position: int) -> str:
+        """Return the text at a position."""
+        return self._items.path_text(self._rows[position])

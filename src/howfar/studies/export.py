@@ -1,0 +1,138 @@
+"""Export the features of datasets as a table that vector tools read: Parquet, or Lance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+from howfar import protocols
+from howfar.backbones import BackboneArgument, as_backbone
+from howfar.data import Dataset, DatasetsArgument
+from howfar.data.feature_table import FORMATS, FeatureTable, check_target, write
+from howfar.errors import InputError
+from howfar.io.location import absolute, ready_file
+from howfar.keywords import BackboneOptions, EmbedOptions
+from howfar.memory import within
+from howfar.options import DEFAULT_BACKBONE
+from howfar.pipeline import embed_all
+from howfar.progress import doing
+from howfar.results import Features, Skipped
+from howfar.settings import checked, picked, with_options
+from howfar.studies.study_inputs import check_names, parse_all
+
+
+@dataclass(frozen=True)
+class Export:
+    """Say what a table of features holds.
+
+    Attributes
+    ----------
+    path
+        The Parquet file or the Lance folder.
+    backbone
+        What computed the features.
+    length
+        q, the numbers in a feature.
+    images
+        The number of rows of each dataset, by its name.
+    skipped
+        The images that could not be used.
+    notes
+        What a reader should know.
+    """
+
+    path: Path
+    backbone: str
+    length: int
+    images: dict[str, int]
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+
+
+@with_options(EmbedOptions)
+def export(
+    datasets: DatasetsArgument,
+    backbone: BackboneArgument = DEFAULT_BACKBONE,
+    *,
+    out: str | Path,
+    to: str | None = None,
+    store: protocols.Store | str | Path | None = None,
+    **options: Unpack[EmbedOptions],
+) -> Export:
+    """Write the features of datasets as a table with a row an image, which faiss, LanceDB, DuckDB and pandas read.
+
+    The columns are ``image`` (its name), ``path``, ``dataset``, ``content`` (the hash of its bytes), where datasets have them
+    ``mask``, ``label`` and the further columns of their tables, and ``embedding``: q numbers of float32, as `howfar.embed`
+    returns them, bit for bit. What the store lacks is embedded first. `howfar.compare` reads such a table as a dataset.
+
+    Parameters
+    ----------
+    datasets, backbone, store
+        As `howfar.embed` takes them; of datasets there may be several, as of the secondaries of `howfar.compare`.
+    out
+        The file ``NAME.parquet``, or the folder ``NAME.lance``. It appears whole; an earlier export is replaced, and nothing
+        else is written over.
+    to
+        ``parquet`` or ``lance``, by default what `out` ends in.
+
+    Raises
+    ------
+    HowfarError
+        As `howfar.embed`; and where something else lies at `out`, two datasets share a name, one is embeddings already, or
+        pylance (``howfar[lance]``) is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.demo import write_dataset
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> roads = write_dataset(folder / "roads", 3, seed=0, size=64)
+    >>> made = export(roads, "colour_moments", out=folder / "roads.parquet", store=folder / "store", progress=False)
+    >>> made.images, made.length
+    ({'roads': 3}, 6)
+    """
+    given, loading = checked(EmbedOptions, options), picked(BackboneOptions, options)
+    path, kind = _target(out, to)
+    with within(given["memory"]):
+        parsed = _images(parse_all(datasets, "dataset"))
+        model = as_backbone(backbone, loading)
+        how = (given["runner"], given["batch_size"], given["workers"], given["progress"])
+        features = [views[0] for views in embed_all(parsed, [model], store, *how)]
+        doing("writing the table")
+        write(FeatureTable(parsed, features), path, kind)
+    return Export(
+        path,
+        model.name,
+        features[0].rows.shape[1],
+        {each.name: len(each) for each in features},
+        tuple(fault for each in features for fault in each.skipped),
+        tuple(dict.fromkeys(note for each in features for note in each.notes)),
+    )
+
+
+def _target(out: str | Path, to: str | None) -> tuple[Path, str]:
+    """Return the path and the format of the table, if it may be written there."""
+    there = absolute(out)
+    # An earlier export to Lance is a folder.
+    path = there if there.is_dir() else ready_file("out", out) or there
+    kind = path.suffix.lower().removeprefix(".") if to is None else to
+    if kind not in FORMATS:
+        argument, received = ("out", str(out)) if to is None else ("to", to)
+        rule = "must end in .parquet or .lance" if to is None else "must be parquet or lance"
+        raise InputError.of(argument, rule, received)
+    check_target(path, kind)
+    return path, kind
+
+
+def _images(parsed: Sequence[Dataset | Features]) -> list[Dataset]:
+    datasets = [dataset for dataset in parsed if isinstance(dataset, Dataset)]
+    ready = [dataset.name for dataset in parsed if not isinstance(dataset, Dataset)]
+    if ready:
+        remedy = "a table of them is there already"
+        raise InputError.of("datasets", "must hold images", f"embeddings: {', '.join(ready)}", remedy)
+    check_names(datasets)
+    if not datasets:
+        raise InputError.of("datasets", "must name at least one dataset", "none")
+    return datasets

@@ -1,0 +1,163 @@
+"""Lance datasets are read as the embeddings that they hold, and refused in one line where they are not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from howfar.data import load_embeddings, parse
+from howfar.data.lance_folder import is_lance
+from howfar.errors import InputError, MissingExtraError
+from howfar.memory import within
+from howfar.results import Features
+
+lance = pytest.importorskip("lance")
+
+VALUES: NDArray[np.float32] = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+
+
+def vectors(values: NDArray[Any]) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+
+
+def written(folder: Path, columns: dict[str, pa.Array], **options: Any) -> Path:
+    lance.write_dataset(pa.table(columns), str(folder), **options)
+    return folder
+
+
+def read(folder: Path | str) -> Features:
+    found = parse(folder)
+    assert isinstance(found, Features)
+    return found
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("column", ["embedding", "vector"])
+def test_numbers_are_read_bit_for_bit(tmp_path: Path, dtype: str, column: str) -> None:
+    values = VALUES.astype(dtype)
+    names = [f"{k}.png" for k in range(7)]
+    found = read(written(tmp_path / "roads.lance", {"image": pa.array(names), column: vectors(values)}))
+    assert (found.name, found.images) == ("roads", tuple(names))
+    assert found.to_array().tobytes() == (values.astype("float32") if dtype == "float16" else values).tobytes()
+    same = load_embeddings(tmp_path / "roads.lance", "site")
+    assert (same.name, same.contents) == ("site", found.contents)
+
+
+def test_howfars_name_goes_before_the_other(tmp_path: Path) -> None:
+    folder = written(tmp_path / "a.lance", {"vector": vectors(VALUES + 1), "embedding": vectors(VALUES)})
+    assert np.array_equal(read(folder).to_array(), VALUES)
+
+
+def test_several_fragments_versions_and_deletions_are_one_dataset(tmp_path: Path) -> None:
+    folder = written(tmp_path / "a.lance", {"image": pa.array(["old"]), "embedding": vectors(VALUES[:1])})
+    table = pa.table({"image": pa.array([f"{k}" for k in range(7)]), "embedding": vectors(VALUES)})
+    lance.write_dataset(table, str(folder), mode="overwrite", max_rows_per_file=3, max_rows_per_group=2)
+    lance.dataset(str(folder)).delete("image = '4'")
+    found = read(folder)
+    assert found.images == ("0", "1", "2", "3", "5", "6")
+    assert np.array_equal(found.to_array(), np.delete(VALUES, 4, axis=0))
+
+
+def test_rows_without_an_embedding_or_with_nan_are_skipped(tmp_path: Path) -> None:
+    values = VALUES.copy()
+    values[2, 0] = np.nan
+    column = pa.array([None if k == 5 else row.tolist() for k, row in enumerate(values)], pa.list_(pa.float32(), 5))
+    found = read(written(tmp_path / "a.lance", {"image": pa.array([*"abcdef", "a"]), "embedding": column}))
+    assert found.images == ("a", "b", "d", "e", "a#2")
+    assert np.array_equal(found.to_array(), VALUES[[0, 1, 3, 4, 6]])
+    assert {(fault.path.rpartition(": ")[2], fault.reason) for fault in found.skipped} == {
+        ("f", "no embedding"), ("c", "NaN or infinity in the embedding"),
+    }  # fmt: skip
+
+
+def test_behind_a_url_it_is_copied(tmp_path: Path) -> None:
+    folder = written(tmp_path / "a.lance", {"image": pa.array(list("abcdefg")), "embedding": vectors(VALUES)})
+    fsspec.filesystem("memory").put(f"{folder}/", "/lance/a.lance/", recursive=True)
+    found = read("memory://lance/a.lance")
+    assert found.images == tuple("abcdefg")
+    assert np.array_equal(found.to_array(), VALUES)
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = written(tmp_path / "a.lance", {"embedding": vectors(VALUES)})
+    system = fsspec.filesystem("memory")
+    system.put(f"{folder}/", "/out/a.lance/", recursive=True)
+    listing = system.find("/out/a.lance", detail=True) | {"/out/a.lance/data/../../../escaped": {"size": 1}}
+    monkeypatch.setattr(type(system), "find", lambda self, path, **options: listing)
+    with pytest.raises(InputError, match=r"holds a file of the name data/\.\./\.\./\.\./escaped"):
+        parse("memory://out/a.lance")
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        ({"image": pa.array(["a"])}, r"has no column embedding or vector; its columns: image"),
+        ({"embedding": pa.array([[1.0]])}, r"must hold lists of numbers, all of one length, got 'list<item: double>'"),
+        ({"embedding": pa.array([1.0])}, r"must hold lists of numbers, all of one length, got 'double'"),
+        ({"embedding": pa.array([None], pa.list_(pa.float32(), 2))}, r"holds no embedding \(1 rows\)"),
+    ],
+)
+def test_what_holds_no_features_is_refused(tmp_path: Path, columns: dict[str, pa.Array], line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        parse(written(tmp_path / "a.lance", columns))
+
+
+def test_what_refers_elsewhere_is_refused(tmp_path: Path) -> None:
+    folder = written(tmp_path / "a.lance", {"embedding": vectors(VALUES)})
+    lance.dataset(str(folder)).shallow_clone(str(tmp_path / "b.lance"), 1)
+    assert is_lance(tmp_path / "b.lance")
+    with pytest.raises(InputError, match="refers to data outside of its folder"):
+        parse(tmp_path / "b.lance")
+
+
+def test_memory_is_stated_before_it_is_taken(tmp_path: Path) -> None:
+    folder = written(tmp_path / "a.lance", {"embedding": vectors(np.zeros((20_000, 400), np.float32))})
+    with within("40MB"), pytest.raises(InputError, match=r"^memory must be at least \d+ MB to read .*a\.lance"):
+        parse(folder)
+
+
+def test_texts_that_swell_are_stopped(tmp_path: Path) -> None:
+    names = pa.array(["a" * 20_000] * 10_000)
+    folder = written(tmp_path / "a.lance", {"image": names, "embedding": vectors(np.zeros((10_000, 1), np.float32))})
+    with within("60MB"), pytest.raises(InputError, match=r"^memory must be at least \d+ MB to read .*a\.lance"):
+        parse(folder)
+
+
+def test_a_damaged_dataset_is_one_line(tmp_path: Path) -> None:
+    folder = written(tmp_path / "a.lance", {"embedding": vectors(VALUES)})
+    (file,) = (folder / "data").iterdir()
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(InputError, match=r"a\.lance is not a readable Lance dataset \("):
+        parse(folder)
+    for manifest in (folder / "_versions").iterdir():
+        manifest.unlink()
+    with pytest.raises(InputError, match=r"a\.lance is not a readable Lance dataset \("):
+        parse(folder)
+
+
+def test_a_folder_of_images_may_end_in_lance(tmp_path: Path) -> None:
+    (tmp_path / "a.lance").mkdir()
+    assert not is_lance(tmp_path / "a.lance")
+    with pytest.raises(InputError, match="no image below"):
+        parse(tmp_path / "a.lance")
+
+
+def test_without_pylance_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = written(tmp_path / "a.lance", {"embedding": vectors(VALUES)})
+    monkeypatch.setitem(__import__("sys").modules, "lance", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'howfar\[lance\]'"):
+        parse(folder)
+
+
+def test_old_versions_can_be_removed(tmp_path: Path) -> None:
+    folder = written(tmp_path / "a.lance", {"embedding": vectors(VALUES)})
+    written(folder, {"embedding": vectors(VALUES + 1)}, mode="overwrite")
+    lance.dataset(str(folder)).cleanup_old_versions(older_than=timedelta(0))
+    assert np.array_equal(read(folder).to_array(), VALUES + 1)
