@@ -54,9 +54,8 @@ def embed(figure: Figure, name: str, folder: Path, vector: bool = True, run: str
     described = {**dict.fromkeys(("Creator", "Date", "Format", "Type")), **({"Identifier": f"{MARK} {run}"} if run else {})}
     with saving(name):
         prepare(figure)
+        lay_out(figure)
         replace(folder / f"{name}.png", partial(figure.savefig, format="png", dpi=DPI, metadata=marked))
-        # Both files have one layout: finding it takes as long as drawing does.
-        figure.set_layout_engine(None)
         figure.savefig(buffer, format="svg", dpi=DPI, metadata=described)
     text = buffer.getvalue()
     if vector:
@@ -69,6 +68,15 @@ def save(figure: Figure, path: Path, kind: str, dpi: int = DPI, metadata: Any = 
     with saving(kind):
         prepare(figure)
         figure.savefig(path, format=kind, dpi=dpi, metadata=metadata)
+
+
+def lay_out(figure: Figure) -> None:
+    """Lay a figure out once for all files: `savefig` would do so for each, and draws once more to see where things lie."""
+    figure.set_dpi(DPI)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 @contextmanager
