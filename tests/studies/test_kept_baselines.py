@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ measured: list[int] = []
 
 
 @pytest.fixture(autouse=True)
-def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count the pairs that are measured, of small datasets too."""
     measure = pairs.measure
 
@@ -29,7 +28,6 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(kept_baselines, "LARGE", 1)
     monkeypatch.setattr(pairs, "measure", count)
     measured.clear()
-    yield
 
 
 @pytest.fixture
@@ -38,7 +36,7 @@ def sets(tmp_path: Path) -> list[Path]:
 
 
 def compare(sets: list[Path], **options: Any) -> tuple[howfar.Comparison, int]:
-    """Compare by a quick backbone, beside which there is one trivial other; return the result and how many pairs it measured."""
+    """Compare by a quick backbone, beside one trivial other; return the result and how many pairs were measured."""
     before = len(measured)
     options = {"bootstrap": 0, "permutations": 0, "progress": False, **options}
     return howfar.compare(sets[0], [sets[1]], backbone="colour_moments", **options), len(measured) - before

@@ -120,8 +120,8 @@ def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Pat
     """Measure the primary dataset against each secondary, in their order.
 
     Where the executor's tasks have processes of their own, pairs are measured there, one core a task; else here, where each
-    takes all cores. Pairs that the folder `out`, mostly the run's, keeps already are not measured again, each other one is kept;
-    None keeps nothing.
+    takes all cores. Pairs that the folder `out`, mostly the run's, keeps already are not measured again, each other one is
+    kept; None keeps nothing.
     """
     checkpoint = KeptArrays(None if out is None else out / FOLDER)
     keys = [""] * len(pairs.secondaries) if out is None else _keys(pairs)
