@@ -71,7 +71,12 @@ def bar(
 
 
 def _tqdm() -> Any:
-    from tqdm.auto import tqdm
+    """Return the kind of bar that a notebook shows, or that of a terminal, which loads no asyncio."""
+    if "ipykernel" in sys.modules:
+        from tqdm.auto import tqdm as of_notebooks
+
+        return of_notebooks
+    from tqdm.std import tqdm
 
     return tqdm
 
@@ -248,8 +253,6 @@ def tell(line: str, progress: bool = True) -> None:
     with _LOCK:
         _Spinner.wipe()
         if _bars():
-            from tqdm.auto import tqdm
-
-            tqdm.write(printable(line), file=sys.stderr)
+            _tqdm().write(printable(line), file=sys.stderr)
         else:
             _write(f"{printable(line)}\n")

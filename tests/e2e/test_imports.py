@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 HEAVY = ("torch", "timm", "matplotlib", "pandas", "pyarrow", "scipy", "pydantic", "jinja2", "PIL", "sklearn")
-UNNEEDED = ("torch", "torchvision", "timm", "onnxruntime", "transformers", "numba", "sklearn", "scipy.stats", "matplotlib")
+UNNEEDED = (
+    *("torch", "torchvision", "timm", "onnxruntime", "transformers", "numba", "sklearn", "scipy.stats", "scipy.special"),
+    *("matplotlib", "jinja2", "pyarrow.dataset", "howfar.report", "howfar.explore", "asyncio"),
+)
 
 
 def loaded(code: str) -> list[str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from howfar.explore import small_photographs
 from howfar.explore.pictures import masks_of
 from howfar.explore.points import points_of
 from howfar.explore.thumbnails import sample, thumbnails
@@ -54,3 +57,24 @@ def test_a_sample_holds_the_listed_and_the_farthest(comparison: Comparison, rela
 
 def test_sources_that_cannot_be_listed_have_no_masks() -> None:
     assert masks_of({"gone": "/no/such/folder", "away": "s3://bucket/set", "hub": "hf://owner/name"}) == {}
+
+
+def test_a_second_report_takes_small_photographs_from_the_run_folder(
+    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = points_of(comparison, None)
+    first = thumbnails(points, {}, folder=tmp_path)
+    monkeypatch.setattr(small_photographs, "photograph", None)
+    assert thumbnails(points, {}, folder=tmp_path) == first
+
+
+def test_a_photograph_that_was_replaced_is_read_again(comparison: Comparison, tmp_path: Path) -> None:
+    points = points_of(comparison, None)
+    copy = tmp_path / "one.png"
+    copy.write_bytes(Path(points.rows["path"][5]).read_bytes())
+    points.rows.loc[5, "path"] = str(copy)
+    first = thumbnails(points, {}, folder=tmp_path)
+    Image.new("RGB", (30, 20)).save(copy)
+    second = thumbnails(points, {}, folder=tmp_path)
+    assert [(one.width, one.height) for one in second if one != first[one.row]] == [(30, 20)]
+    assert len(list((tmp_path / ".thumbnails").iterdir())) == 1

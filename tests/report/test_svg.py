@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from howfar.figures.style import GRID, INK, MUTED, PAPER, drawing
-from howfar.report.svg import embed
+from howfar.report.svg import DPI, embed
 
 
 def draw(pixels: np.ndarray | None = None) -> Figure:
@@ -30,6 +31,19 @@ def test_writes_files_and_returns_a_fragment(tmp_path: Path) -> None:
     assert found.svg.endswith("</svg>")
     assert found.width == pytest.approx(4 * 72)
     assert "words &lt;&amp;&gt;" in found.svg
+
+
+def test_it_is_laid_out_as_matplotlib_would(tmp_path: Path) -> None:
+    def roomy() -> Figure:
+        figure = draw()
+        figure.set_layout_engine("constrained")
+        figure.axes[0].set_ylabel("a label\nof two lines")
+        return figure
+
+    embed(roomy(), "one", tmp_path)
+    roomy().savefig(tmp_path / "plain.png", dpi=DPI)
+    one, plain = (np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB")) for name in ("one", "plain"))
+    np.testing.assert_array_equal(one, plain)
 
 
 def test_photographs_have_no_vector_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import platform
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -25,6 +25,7 @@ from howfar.backbones.named import family_and_options
 from howfar.backbones.torch_threads import limit_loaded_later
 from howfar.errors import StoreError
 from howfar.io.atomic import replace_text
+from howfar.io.code_stamp import code_stamp
 from howfar.keywords import BackboneOptions
 from howfar.protocols import Backbone
 from howfar.settings import with_options
@@ -151,7 +152,7 @@ def _made_of(name: str, family: BackboneFamily, options: Options) -> str | None:
         if origin is None:
             return None
         files = {str(file.absolute()): _content(file) for file in origin.files}
-        code = sha256(repr(sorted(_code())).encode()).hexdigest()
+        code = code_stamp(*_CODE)
     except OSError:
         return None
     given = {key: str(value) for key, value in asdict(options).items()}
@@ -184,15 +185,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _code() -> Iterator[tuple[str, int, int]]:
-    """Yield name, size and time of every file of code that decides on identities, since a checkout changes within a version."""
-    root = Path(__file__).parents[1]
-    for folder in _CODE:
-        for file in (root / folder).rglob("*.py"):
-            stamp = file.stat()
-            yield str(file.relative_to(root)), stamp.st_size, stamp.st_mtime_ns
 
 
 def _read(file: Path, made_of: str) -> Known | None:

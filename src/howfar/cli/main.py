@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -21,6 +22,8 @@ from howfar.settings import check_variables
 
 _ABOUT = {"--help", "--version"}
 """What asks about the command line alone."""
+OBJECTS = 50_000
+"""New objects after which Python looks for garbage."""
 app = typer.Typer(
     name="howfar",
     cls=HeadedGroup,
@@ -59,6 +62,8 @@ def _options(
 
 def main() -> None:
     """Run the command line: exit 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
+    # What imports make stays: looking for garbage among it at every 700 new objects takes a tenth of a short command's time.
+    gc.set_threshold(OBJECTS)
     sys.exit(run(sys.argv[1:]))
 
 

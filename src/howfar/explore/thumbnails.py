@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from howfar.errors import HowfarError
-from howfar.explore.pictures import encoded, mask, photograph, probabilities
+from howfar.explore.pictures import encoded, mask, probabilities
 from howfar.explore.points import Points
+from howfar.explore.small_photographs import EFFORT, QUALITY, small_photographs
 
 BUDGET = 2_200_000
 """Bytes of all small pictures of a report, which the page's base64 makes a third more of."""
 MOST_ROWS = 2_000
 SIDES = ((192, 9_000), (144, 5_500), (112, 3_400), (88, 2_200), (64, 1_000))
 """Pixels of the longer side, and the bytes that an image with its mask and prediction takes at the most at that size."""
-QUALITY = 62
-EFFORT = 1
-"""How long WebP looks for a smaller file, 0-6: at 4, its usual, the files are 8 % smaller and take three times as long."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +37,34 @@ class Small:
     predictions: tuple[bytes, ...] = field(default=(b"",), repr=False)
 
 
-def thumbnails(points: Points, masks: Mapping[tuple[str, str], str], budget: int = BUDGET) -> list[Small]:
+def thumbnails(
+    points: Points, masks: Mapping[tuple[str, str], str], budget: int = BUDGET, folder: Path | None = None
+) -> list[Small]:
     """Make small pictures of the images, within `budget` bytes; of more than 2,000 images of a sample.
 
     The sample holds the farthest images, those that are listed as probable failures, and ones drawn evenly from each
-    dataset. Where the pictures become larger than expected the last of the sample have none.
+    dataset. Where the pictures become larger than expected the last of the sample have none. `folder` is the run folder, where
+    the small photographs are kept for the next report of the same files.
     """
     # A study has several predictions of each image, all of which are read.
     chosen = sample(points, MOST_ROWS // max(1, len(points.models)))
     # Each further prediction takes about a third of what an image with its mask and one prediction does.
     share = 1 + max(0, len(points.models) - 1) / 3
     side = next((side for side, cost in SIDES if cost * share * len(chosen) <= budget), SIDES[-1][0])
+    paths, keys = points.rows["path"].tolist(), list(zip(points.rows["dataset"], points.rows["image"], strict=True))
+    photographs = small_photographs([str(paths[row]) for row in chosen], side, folder)
+    predictions: list[Sequence[str]] = [model.predictions for model in points.models]
+    predictions = predictions or [points.rows["prediction"].tolist()]
     made, spent = [], 0
-    for row in chosen:
-        small = _small(points, row, masks, side)
-        if small is None:
+    for row, shown in zip(chosen, photographs, strict=True):
+        if shown is None:
             continue
-        spent += len(small.photograph) + len(small.mask) + sum(map(len, small.predictions))
+        truth = _beside(masks.get(keys[row], ""), shown.size, "mask")
+        of_models = tuple(_beside(str(files[row]), shown.size, "prediction") for files in predictions)
+        spent += len(shown.file) + len(truth) + sum(map(len, of_models))
         if spent > budget:
             break
-        made.append(small)
+        made.append(Small(row, shown.width, shown.height, shown.file, truth, of_models))
     return made
 
 
@@ -91,39 +97,13 @@ def _in_turn(points: Points, rows: NDArray[np.intp], rng: np.random.Generator) -
                 yield int(pile.pop())
 
 
-def _small(points: Points, row: int, masks: Mapping[tuple[str, str], str], side: int) -> Small | None:
-    dataset, name, path = (str(points.rows[column].iat[row]) for column in ("dataset", "image", "path"))
-    try:
-        image = photograph(path)
-    except (HowfarError, OSError):
-        return None
-    width, height = image.size
-    image.thumbnail((side, side))
-    truth = masks.get((dataset, name), "")
-    return Small(
-        row,
-        width,
-        height,
-        encoded(image, "WEBP", QUALITY, EFFORT),
-        _beside(truth, image, "mask"),
-        tuple(_beside(path, image, "prediction") for path in predictions_of(points, row)),
-    )
-
-
-def predictions_of(points: Points, row: int) -> list[str]:
-    """Return the files of a row's predictions, one for each model, "" where there is none."""
-    if points.models:
-        return [model.predictions[row] for model in points.models]
-    return [str(points.rows["prediction"].iloc[row])]
-
-
-def _beside(path: str, image: Image.Image, kind: str) -> bytes:
-    """Make the small mask or prediction of an image; b"" where there is none or it cannot be read."""
+def _beside(path: str, size: tuple[int, int], kind: str) -> bytes:
+    """Make the small mask or prediction of an image, of its small photograph's size; b"" where there is none to be read."""
     if not path:
         return b""
     try:
         if kind == "mask":
-            return encoded(mask(path, image.size).convert("1"), "PNG")
-        return encoded(probabilities(path, image.size), "WEBP", QUALITY, EFFORT)
+            return encoded(mask(path, size).convert("1"), "PNG")
+        return encoded(probabilities(path, size), "WEBP", QUALITY, EFFORT)
     except (HowfarError, OSError):
         return b""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.io.checkpoint import KeptArrays, digest, part_key
+from howfar.io.code_stamp import code_stamp
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value, rival_p_values
 from howfar.projection import Projection, Projector
 from howfar.protocols import Runner
@@ -28,8 +29,10 @@ from howfar.store.identity_key import canonical
 KEPT = 1024
 """Most components that are kept of the images of S; of a longer space (mode "none") the first two are."""
 FOLDER: Final = ".pairs"
-"""Within a run folder, until its result is there: the pairs that are measured."""
+"""Within a run folder, until its result is there, or another that keeps them: the pairs that are measured."""
 _FORMAT: Final = 2
+_CODE: Final = ("projection", "distances", "significance", "pipeline")
+"""Folders of howfar whose code measures a pair."""
 _OTHER: Final = "other"
 """The array of a kept pair that holds its values that are no arrays, as JSON."""
 
@@ -117,8 +120,8 @@ def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Pat
     """Measure the primary dataset against each secondary, in their order.
 
     Where the executor's tasks have processes of their own, pairs are measured there, one core a task; else here, where each
-    takes all cores. Pairs that the run folder `out` keeps already are not measured again, each other one is kept; None keeps
-    nothing.
+    takes all cores. Pairs that the folder `out`, mostly the run's, keeps already are not measured again, each other one is
+    kept; None keeps nothing.
     """
     checkpoint = KeptArrays(None if out is None else out / FOLDER)
     keys = [""] * len(pairs.secondaries) if out is None else _keys(pairs)
@@ -148,7 +151,8 @@ def _keys(pairs: MeasurePairs) -> list[str]:
     datasets = [[dataset.name, digest(dataset.contents)] for dataset in pairs.secondaries]
     # A row without a rival that is registered now does not stand beside one that has it.
     rivals = [registry.names(kind) for kind in ("image_distances", "dataset_distances")] if settings.rivals else []
-    common = [_FORMAT, rivals, canonical(primary.identity), list(primary.layers), chosen, digest(primary.contents)]
+    by = [_FORMAT, code_stamp(*_CODE), np.__version__, rivals]
+    common = [*by, canonical(primary.identity), list(primary.layers), chosen, digest(primary.contents)]
     # In one space a pair depends on all datasets.
     shared = datasets if settings.projection == "joint" else []
     return [part_key(dataset, shared, *common) for dataset in datasets]

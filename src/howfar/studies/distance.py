@@ -38,6 +38,7 @@ from howfar.significance import holm
 from howfar.studies.comparison_caveats import CONFORMAL, notes
 from howfar.studies.copies import Looked, hashing, without_leaks
 from howfar.studies.image_map import check_map, keep_map
+from howfar.studies.kept_baselines import baselines_folder
 from howfar.studies.preallocated_table import Columns
 from howfar.studies.run_folder import draw
 from howfar.studies.slices import check_columns, columns_of, with_slices
@@ -340,10 +341,14 @@ class Baseline:
 
 
 def baseline(name: str, features: Sequence[Features], settings: Settings, execution: Execution) -> Baseline:
-    """Measure distances by a trivial backbone, by the projection that the model's were measured with."""
+    """Measure distances by a trivial backbone, by the projection that the model's were measured with.
+
+    Of long features they are kept, and read where the same datasets are measured again.
+    """
     primary, *secondaries = features
-    plain = replace(settings, bootstrap=0, permutations=0, rivals=False)
-    pairs = measured_pairs(MeasurePairs(primary, secondaries, plain), execution.runner)
+    # Nothing is drawn, so that the seed counts for nothing.
+    plain = replace(settings, bootstrap=0, permutations=0, rivals=False, seed=0)
+    pairs = measured_pairs(MeasurePairs(primary, secondaries, plain), execution.runner, baselines_folder(features))
     measured = [pair.found for pair in _with_bar(pairs, len(secondaries), name, execution)]
     total = sum(float(measures.i_dist.mean()) for measures in measured)
     rows, images = [], {}

@@ -32,12 +32,15 @@ def bundle(name: str) -> Markup:
 
 def _content(comparison: Comparison, relation: Relation | None) -> Mapping[str, Any]:
     points = points_of(comparison, relation, ImageMap.of(comparison))
-    return section(points, masks_of(comparison.sources))
+    return section(points, masks_of(comparison.sources), comparison.folder)
 
 
-def section(points: Points, masks: Mapping[tuple[str, str], str]) -> Mapping[str, Any]:
-    """Gather what ``section.html.j2`` reads: the block of data with small pictures, the script and its style."""
-    data = page_data(points, small=thumbnails(points, masks))
+def section(points: Points, masks: Mapping[tuple[str, str], str], folder: Path | None = None) -> Mapping[str, Any]:
+    """Gather what ``section.html.j2`` reads: the block of data with small pictures, the script and its style.
+
+    `folder` is the run folder, which keeps small photographs for the next report.
+    """
+    data = page_data(points, small=thumbnails(points, masks, folder=folder))
     return {
         "data": Markup(base64.b64encode(data).decode("ascii")),
         "script": bundle("bundle.js"),
@@ -51,7 +54,11 @@ def adaptation_section(adaptation: Adaptation, folder: Path) -> Markup:
     It is empty for a study that scored no image.
     """
     points = adaptation_points(adaptation, folder, MODELS)
-    return fill("explorer/section.html.j2", section(points, masks_in(adaptation))) if len(points) else Markup("")
+    return (
+        fill("explorer/section.html.j2", section(points, masks_in(adaptation), adaptation.folder))
+        if len(points)
+        else Markup("")
+    )
 
 
 SECTION = Section("explore", "Explore", "explorer/section.html.j2", _content)

@@ -1,0 +1,82 @@
+"""What trivial backbones say of a pair is measured once, and again where anything that decides on it has changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import howfar
+from howfar.demo import write_dataset
+from howfar.pipeline import pairs
+from howfar.studies import kept_baselines
+
+measured: list[int] = []
+
+
+@pytest.fixture(autouse=True)
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count the pairs that are measured, of small datasets too."""
+    measure = pairs.measure
+
+    def count(*arguments: Any) -> Any:
+        measured.append(1)
+        return measure(*arguments)
+
+    monkeypatch.setattr(kept_baselines, "LARGE", 1)
+    monkeypatch.setattr(pairs, "measure", count)
+    measured.clear()
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> list[Path]:
+    return [write_dataset(tmp_path / name, 4, seed=seed, size=48) for seed, name in enumerate("ab")]
+
+
+def compare(sets: list[Path], **options: Any) -> tuple[howfar.Comparison, int]:
+    """Compare by a quick backbone, beside one trivial other; return the result and how many pairs were measured."""
+    before = len(measured)
+    options = {"bootstrap": 0, "permutations": 0, "progress": False, **options}
+    return howfar.compare(sets[0], [sets[1]], backbone="colour_moments", **options), len(measured) - before
+
+
+def test_a_second_run_measures_no_trivial_backbone(sets: list[Path]) -> None:
+    first, count = compare(sets)
+    assert count == 2
+    second, count = compare(sets, seed=5, bootstrap=10)
+    assert count == 1
+    assert second.baselines == first.baselines
+    assert len(first.baselines) == 1
+
+
+def test_other_settings_images_and_code_are_measured(sets: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    compare(sets)
+    assert compare(sets, components=2)[1] == 2
+    assert compare(sets, limit=3)[1] == 2
+    assert compare(sets[::-1])[1] == 2
+    monkeypatch.setattr(pairs, "code_stamp", lambda *_: "another")
+    assert compare(sets)[1] == 2
+
+
+def test_a_damaged_file_is_made_anew(sets: list[Path]) -> None:
+    first, _ = compare(sets)
+    (file,) = (Path(os.environ["HOWFAR_STORE"]) / "baselines" / ".pairs").iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    second, count = compare(sets)
+    assert (count, second.baselines) == (2, first.baselines)
+    assert compare(sets)[1] == 1
+
+
+def test_the_oldest_are_removed(sets: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_baselines, "MOST", 1)
+    for components in (1, 2, 3):
+        compare(sets, components=components)
+    assert len(list((Path(os.environ["HOWFAR_STORE"]) / "baselines" / ".pairs").iterdir())) == 2
+
+
+def test_quick_pairs_are_not_kept(sets: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_baselines, "LARGE", 1 << 40)
+    compare(sets)
+    assert not (Path(os.environ["HOWFAR_STORE"]) / "baselines").exists()
