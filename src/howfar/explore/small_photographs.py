@@ -20,6 +20,7 @@ EFFORT: Final = 1
 """How long WebP looks for a smaller file, 0-6: at 4, its usual, the files are 8 % smaller and take three times as long."""
 FOLDER: Final = ".thumbnails"
 """Within a run folder: the small photographs of its last report."""
+_NAME: Final = "photographs"
 
 
 class SmallPhotograph(NamedTuple):
@@ -39,11 +40,10 @@ def small_photographs(paths: Sequence[str], side: int, folder: Path | None = Non
     """
     key = None if folder is None else _key(paths, side)
     kept = KeptArrays(None if folder is None or key is None else folder / FOLDER)
-    made = _unpacked(kept.read(key or ""))
+    made = _unpacked(kept.read(_NAME), key)
     if made is None:
         made = [_small(path, side) for path in paths]
-        kept.forget()
-        kept.keep(key or "", _packed(made))
+        kept.keep(_NAME, {"key": np.array(key), **_packed(made)})
     return made
 
 
@@ -74,9 +74,9 @@ def _packed(photographs: Sequence[SmallPhotograph | None]) -> dict[str, NDArray[
     return {"numbers": numbers.astype(np.int64), "files": np.frombuffer(b"".join(files), dtype=np.uint8)}
 
 
-def _unpacked(arrays: Mapping[str, NDArray[Any]] | None) -> list[SmallPhotograph | None] | None:
-    """Make photographs of what was packed; None where that is absent."""
-    if arrays is None:
+def _unpacked(arrays: Mapping[str, NDArray[Any]] | None, key: str | None) -> list[SmallPhotograph | None] | None:
+    """Make photographs of what was packed; None where that is absent or of another key."""
+    if arrays is None or str(arrays.get("key")) != key:
         return None
     stream, photographs = io.BytesIO(arrays["files"].tobytes()), list[SmallPhotograph | None]()
     for length, small_width, small_height, width, height in arrays["numbers"].tolist():
