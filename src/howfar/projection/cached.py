@@ -102,7 +102,7 @@ def _arrays(sums: Moments | Gram) -> Arrays:
 
 
 def held(x: Rows) -> Rows:
-    """Read rows into memory, where they take at most 64 MiB and no budget is set: what sums and scores need is then read once."""
+    """Read rows into memory where they take at most 64 MiB and no budget is set: sums and scores then read them once."""
     if isinstance(x, CachedRows):
         return x.held()
     n, q = x.shape

@@ -50,7 +50,8 @@ def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Momen
     itemsize = SINGLE if single else DOUBLE
     step = block or moment_rows(max(q // 2, _BLOCK_BYTES // (itemsize * q), 1), q, itemsize)
     mean, scatter = np.zeros(q), np.zeros((q, q), order="F")
-    buffer, own = np.empty((min(step, n), q), np.float32 if single else np.float64), np.zeros((q, q), np.float32, order="F")
+    buffer = np.empty((min(step, n), q), np.float32 if single else np.float64)
+    own = np.zeros((q, q), np.float32, order="F") if single else None
     for start in range(0, n, step):
         stop = min(start + step, n)
         values = buffer[: stop - start]
