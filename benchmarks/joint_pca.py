@@ -74,6 +74,7 @@ SCI = "from sklearn.decomposition import PCA"
 
 def main() -> None:
     options = parser(__doc__ or "")
+    options.add_argument("--cases", nargs="+", choices=("tall", "wide"), default=("tall", "wide"), help="which of the two")
     options.add_argument("--wide", type=int, nargs=2, default=(760, 1_000_000), metavar=("ROWS", "COLUMNS"))
     options.add_argument("--tall", type=int, nargs=2, default=(20_000, 768), metavar=("ROWS", "COLUMNS"))
     options.add_argument("--repeats", type=int, default=3, help="of each job of the wide and the long case")
@@ -93,9 +94,11 @@ def main() -> None:
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(arguments.threads))
     with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
         place = Path(scratch) if arguments.folder is None else arguments.folder
-        tall = measured(place / "tall", *arguments.tall, arguments.tall_repeats, Path(scratch), further=True)
-        wide = measured(place / "wide", *arguments.wide, arguments.repeats, Path(scratch), full=arguments.full)
-        found = {"wide": wide, "tall": tall}
+        found = {}
+        if "tall" in arguments.cases:
+            found["tall"] = measured(place / "tall", *arguments.tall, arguments.tall_repeats, Path(scratch), further=True)
+        if "wide" in arguments.cases:
+            found["wide"] = measured(place / "wide", *arguments.wide, arguments.repeats, Path(scratch), full=arguments.full)
         if arguments.long:
             found["long"] = measured(Path(scratch) / "long", *arguments.long, arguments.repeats, Path(scratch), peers=False)
     peers = {"scikit-learn": metadata.version("scikit-learn")}
