@@ -1,19 +1,20 @@
 """Compare time and peak memory of an exact joint PCA by howfar, from a store on disk, with scikit-learn in memory.
 
 Wide: few images of very long features, the Gram route; long: still longer features, by howfar alone. Tall: many images of
-short features, the covariance route, for the first secondary and for a further one against the same P. Every job runs in a
-process of its own; memory is the peak above what the interpreter with its imports takes. The error is that of all distances
-between P and S in the projected space, against float64. scikit-learn's default solver depends on the shape: the record says
-which it was.
+short features, the covariance route, for the first secondary and for a further one against the same P, from disk and from
+memory. Every job runs in a process of its own, with as many threads of linear algebra as ``--threads`` says, and the jobs take
+turns; they are compared by CPU seconds, which other work on the machine moves least. Memory is the peak above what the
+interpreter with its imports takes. The error is that of all distances between P and S in the projected space, against float64.
+scikit-learn's default solver depends on the shape: the record says which it was.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -39,31 +40,33 @@ from howfar.store import Store
 store = Store(sys.argv[1]).open({{"name": "made"}}, int(sys.argv[2]))
 n, m = int(sys.argv[3]), int(sys.argv[4])
 p, s = (store.select([str(k) for k in range(*ends)]) for ends in ((0, n), (n, n + m)))
-before, started = peak_mib(), time.process_time()
+before = peak_mib()
 {job}
-print(json.dumps({{"seconds": seconds, "cpu": time.process_time() - started, "mib": peak_mib() - before, "solver": solver}}))
+print(json.dumps({{"seconds": seconds, "cpu": cpu, "mib": peak_mib() - before, "solver": solver}}))
 np.save(sys.argv[5], cdist(found[1][:200], found[0]))
 """
 HOWFAR = """
-begin = time.perf_counter()
+{given}
+begin, started = time.perf_counter(), time.process_time()
 projector = Projector(p)
+{earlier}
 pair = next(projector.project([s]))
-seconds, solver, found = time.perf_counter() - begin, "exact", (pair.primary, pair.secondary)
+seconds, cpu = time.perf_counter() - begin, time.process_time() - started
+solver, found = "exact", (pair.primary, pair.secondary)
 """
-FURTHER = """
-projector = Projector(p)
+MEMORY = "p, s = p.rows(0, n), s.rows(0, m)"
+EARLIER = """
 next(projector.project([store.select([str(k) for k in range(n + m, n + 2 * m)])]))
 begin, started = time.perf_counter(), time.process_time()
-pair = next(projector.project([s]))
-seconds, solver, found = time.perf_counter() - begin, "exact", (pair.primary, pair.secondary)
 """
-DOUBLE = "gram.SINGLE_FROM = moments.SINGLE_FROM = 1 << 62\n" + HOWFAR
+DOUBLE = "gram.SINGLE_FROM = moments.SINGLE_FROM = 1 << 62"
 SKLEARN = """
 both = np.concatenate([p.rows(0, n), s.rows(0, m)])
 begin, started = time.perf_counter(), time.process_time()
 pca = PCA({kept}, svd_solver={solver!r})
 scores = pca.fit_transform(both)
-seconds, solver, found = time.perf_counter() - begin, pca._fit_svd_solver, (scores[:n], scores[n:])
+seconds, cpu = time.perf_counter() - begin, time.process_time() - started
+solver, found = pca._fit_svd_solver, (scores[:n], scores[n:])
 """
 HOW = "from howfar.projection.projector import Projector\nfrom howfar.projection import gram, moments"
 SCI = "from sklearn.decomposition import PCA"
@@ -71,9 +74,12 @@ SCI = "from sklearn.decomposition import PCA"
 
 def main() -> None:
     options = parser(__doc__ or "")
+    options.add_argument("--cases", nargs="+", choices=("tall", "wide"), default=("tall", "wide"), help="which of the two")
     options.add_argument("--wide", type=int, nargs=2, default=(760, 1_000_000), metavar=("ROWS", "COLUMNS"))
     options.add_argument("--tall", type=int, nargs=2, default=(20_000, 768), metavar=("ROWS", "COLUMNS"))
-    options.add_argument("--repeats", type=int, default=3)
+    options.add_argument("--repeats", type=int, default=3, help="of each job of the wide and the long case")
+    options.add_argument("--tall-repeats", type=int, default=9, help="of each job of the tall case, which takes a second")
+    options.add_argument("--threads", type=int, default=1, help="of linear algebra, for every job alike")
     options.add_argument("--full", action="store_true", help="scikit-learn's full solver on the wide case too, once: minutes")
     options.add_argument(
         "--long",
@@ -84,15 +90,19 @@ def main() -> None:
     )
     options.add_argument("--folder", type=Path, help="keep the made features there; else they are deleted at the end")
     arguments = options.parse_args()
+    # Read by the processes that are started, where each library loads its own linear algebra.
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(arguments.threads))
     with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
         place = Path(scratch) if arguments.folder is None else arguments.folder
-        wide = measured(place / "wide", *arguments.wide, arguments.repeats, Path(scratch), full=arguments.full)
-        tall = measured(place / "tall", *arguments.tall, arguments.repeats, Path(scratch), further=True)
-        found = {"wide": wide, "tall": tall}
+        found = {}
+        if "tall" in arguments.cases:
+            found["tall"] = measured(place / "tall", *arguments.tall, arguments.tall_repeats, Path(scratch), further=True)
+        if "wide" in arguments.cases:
+            found["wide"] = measured(place / "wide", *arguments.wide, arguments.repeats, Path(scratch), full=arguments.full)
         if arguments.long:
             found["long"] = measured(Path(scratch) / "long", *arguments.long, arguments.repeats, Path(scratch), peers=False)
     peers = {"scikit-learn": metadata.version("scikit-learn")}
-    leave("joint_pca", {"components": KEPT, "peers": peers, **found}, arguments.json)
+    leave("joint_pca", {"components": KEPT, "threads": arguments.threads, "peers": peers, **found}, arguments.json)
 
 
 def measured(
@@ -110,30 +120,37 @@ def measured(
     m = rows - n
     made(folder, n + 2 * m if further else rows, columns)
     sizes = [str(folder), str(columns), str(n), str(m)]
-    jobs = {"howfar": (HOW, HOWFAR, repeats), "float64": (HOW, DOUBLE, 1)}
+    jobs = {
+        "howfar": (HOW, HOWFAR.format(given="", earlier=""), repeats),
+        "float64": (HOW, HOWFAR.format(given=DOUBLE, earlier=""), 1),
+    }
     if further:
-        jobs["howfar, a further secondary"] = (HOW, FURTHER, repeats)
+        jobs["howfar, features in memory"] = (HOW, HOWFAR.format(given=MEMORY, earlier=""), repeats)
+        jobs["howfar, a further secondary"] = (HOW, HOWFAR.format(given="", earlier=EARLIER), repeats)
     if peers:
         jobs["scikit-learn, default"] = (SCI, SKLEARN.format(kept=KEPT, solver="auto"), repeats)
     if full:
         jobs["scikit-learn, full"] = (SCI, SKLEARN.format(kept=KEPT, solver="full"), 1)
-    found = {}
-    for place, (name, (imports, job, count)) in enumerate(jobs.items()):
-        found[name] = timed(imports, job, sizes, count, scratch / f"{place}.npy")
-    exact = np.load(scratch / "1.npy")
+    said: dict[str, list[dict[str, Any]]] = {name: [] for name in jobs}
+    for turn in range(repeats):
+        for place, (name, (imports, job, count)) in enumerate(jobs.items()):
+            if turn < count:
+                said[name].append(run(imports, job, sizes, scratch / f"{place}.npy"))
+    exact, found = np.load(scratch / "1.npy"), {name: summary(runs) for name, runs in said.items()}
     for place, name in enumerate(jobs):
         distances = np.load(scratch / f"{place}.npy")
         found[name]["largest error of a distance"] = float(np.abs(distances / exact - 1).max())
-        found[name]["times howfar's"] = found[name]["seconds"]["median"] / found["howfar"]["seconds"]["median"]
+        found[name]["times howfar's"] = found[name]["CPU seconds"]["median"] / found["howfar"]["CPU seconds"]["median"]
     return {"P": n, "S": m, "q": columns, "by": found}
 
 
-def timed(imports: str, job: str, sizes: list[str], repeats: int, out: Path) -> dict[str, Any]:
+def run(imports: str, job: str, sizes: list[str], out: Path) -> dict[str, Any]:
     script = COMMON.format(imports=imports, job=job)
-    said: list[Mapping[str, Any]] = []
-    for _ in range(repeats):
-        done = subprocess.run([sys.executable, "-c", script, *sizes, str(out)], capture_output=True, text=True, check=True)
-        said.append(json.loads(done.stdout))
+    done = subprocess.run([sys.executable, "-c", script, *sizes, str(out)], capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def summary(said: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "seconds": spread([one["seconds"] for one in said]),
         "CPU seconds": spread([one["cpu"] for one in said]),

@@ -50,7 +50,8 @@ def page(found: Mapping[str, Any]) -> str:
 
 def groups(found: Mapping[str, Any]) -> list[Group]:
     """List what is compared, and how many times as long as howfar each peer takes."""
-    sums, pca = found["row_sums"]["results"]["by"], found["joint_pca"]["results"]
+    sums = found["row_sums"]["results"]["by"]
+    wide, tall = found["joint_pca_long"]["results"]["wide"], found["joint_pca"]["results"]["tall"]
     networks = found["throughput"]["results"]["networks"]
     return [
         ("sums of 20,000 × 20,000 distances", {name: one[TIMES] for name, one in sums.items() if name != "howfar"}),
@@ -59,7 +60,7 @@ def groups(found: Mapping[str, Any]) -> list[Group]:
                 f"joint PCA, q = {case['q']:,}",
                 {name: one[TIMES] for name, one in case["by"].items() if name.startswith("scikit")},
             )
-            for case in (pca["wide"], pca["tall"])
+            for case in (wide, tall)
         ),
         (
             "features from files",

@@ -36,10 +36,12 @@ def as_features(x: ArrayLike, name: str) -> FloatArray:
         raise InputError.of(name, "must have two axes (images, features)", array.shape, "reshape to (n, q)")
     if 0 in array.shape:
         raise InputError.of(name, "must have at least one row and one column", array.shape)
-    if not np.isfinite(array).all():
+    # NaN and infinity show in the extremes, which have to be known anyway.
+    lowest, highest = float(array.min()), float(array.max())
+    if not np.isfinite(lowest) or not np.isfinite(highest):
         bad = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise InputError.of(name, "must be finite", f"NaN or infinity in row {bad}", "drop or mend that row")
-    largest = float(max(array.max(), -array.min()))
+    largest = max(highest, -lowest)
     if largest > LARGEST:
         raise InputError.of(name, f"must lie within ±{LARGEST:g}, so that squares do not overflow", largest, "rescale")
     return array

@@ -91,6 +91,16 @@ def test_a_large_basis_is_kept_in_single_precision(monkeypatch: pytest.MonkeyPat
     assert projector.basis().matrix.dtype == np.float64
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_far_from_the_origin_keep_their_scores(offset: float, dtype: type, rng: np.random.Generator) -> None:
+    """The mean of float32 rows is taken out of their products, which must cost no digits that they have."""
+    x = rng.integers(-64, 64, size=(50, 30)) / 8.0
+    matrix = np.linalg.qr(rng.normal(size=(30, 5)))[0]
+    found = Basis(x.mean(axis=0) + offset, matrix, np.ones(5)).scores((x + offset).astype(dtype))
+    np.testing.assert_allclose(found, (x - x.mean(axis=0)) @ matrix, rtol=0, atol=1e-14 * max(offset, 10.0))
+
+
 def test_another_width_is_refused() -> None:
     basis = Basis(np.zeros(3), np.ones((3, 1)), np.ones(1))
     with pytest.raises(InputError, match=r"x must have 3 columns, got \(1, 2\)"):

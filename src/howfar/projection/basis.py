@@ -13,15 +13,15 @@ from howfar.arrays import Float64Array, FloatArray, as_rows
 from howfar.errors import InputError
 from howfar.memory import at_a_time
 from howfar.projection.blas import product
-from howfar.projection.memory_estimates import score_rows, subspace_columns
+from howfar.projection.memory_estimates import SINGLE, score_rows, subspace_columns
 from howfar.projection.moments import Moments
 from howfar.projection.spectrum import ROUNDING_SINGLE, layer_weights, leading, ratio
 from howfar.protocols import Rows
 
 DOUBLE_BYTES = 64 << 20
 _BLOCK_BYTES = 32 << 20
-# Bytes of rows that are projected at a time: their float64 copy should stay in the cache until it is multiplied.
-_CACHE_BYTES = 4 << 20
+# Bytes of rows that are projected at a time: their float64 copy should stay in a core's own cache until it is multiplied.
+_CACHE_BYTES = 2 << 20
 # Columns whose products are summed in float32 before the sums are: few enough that rounding stays below the basis's own.
 _SINGLE_COLUMNS = 1 << 13
 
@@ -75,10 +75,18 @@ class Basis(Explained):
             return self._in_single(rows)
         step = block or score_rows(max(1, _CACHE_BYTES // (8 * q)), m, q, self.components)
         scores, matrix = np.empty((m, self.components)), np.asfortranarray(self.matrix, np.float64)
+        # float64 has digits to spare for float32 rows however far from the origin: their mean is taken out of the products.
+        narrow = rows.rows(0, 1).dtype.itemsize <= SINGLE
+        buffer = np.empty((min(step, m), q))
         for start in range(0, m, step):
             stop = min(start + step, m)
-            shifted = np.subtract(rows.rows(start, stop), self.mean, dtype=np.float64, order="C")
-            scores[start:stop] = product(shifted, matrix)
+            values = buffer[: stop - start]
+            values[:] = rows.rows(start, stop)
+            if not narrow:
+                values -= self.mean
+            scores[start:stop] = product(values, matrix)
+        if narrow:
+            scores -= product(self.mean[None], matrix)
         return scores
 
     def turned(self, signs: Float64Array) -> Basis:

@@ -16,15 +16,16 @@ from howfar.arrays import Float64Array
 _TILE = 128
 
 
-def add_products(total: Float64Array, values: NDArray[Any]) -> None:
+def add_products(total: Float64Array, values: NDArray[Any], own: NDArray[np.float32] | None = None) -> None:
     """Add valuesᵀ·values to the upper triangle of `total`, in place: float32 values are multiplied in float32.
 
-    `total` is (q, q) float64, column-major; `values` (b, q) float32 or float64, row-major.
+    `total` is (q, q) float64, column-major; `values` (b, q) float32 or float64, row-major. `own` is (q, q) float32, zeros and
+    column-major, for the products of float32 values: who adds block after block clears such memory once.
     """
     from scipy.linalg import blas
 
     if values.dtype == np.float32:
-        total += blas.ssyrk(1.0, values.T)
+        total += blas.ssyrk(1.0, values.T) if own is None else blas.ssyrk(1.0, values.T, c=own, overwrite_c=1)
     else:
         blas.dsyrk(1.0, values.T, beta=1.0, c=total, overwrite_c=1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar import memory
+from howfar.arrays import ArrayRows
 from howfar.io.checkpoint import KeptArrays
 from howfar.projection.gram import Gram, own_gram
 from howfar.projection.moments import Moments, moments
 from howfar.protocols import Rows
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+HELD_BYTES = 64 << 20
+"""Bytes of rows up to which they are held in memory by one who reads them more than once."""
 
 
 class CachedRows:
@@ -54,6 +59,12 @@ class CachedRows:
         sums = self._sums(_gram_name(parts, double), shapes, lambda: _arrays(gram_of(self._rows, layers, block, double)))
         return Gram(sums["mean"], sums["centre"], sums["inner"], bool(sums["single"]))
 
+    def held(self) -> CachedRows:
+        """Return the same with its rows in memory, where they are few (`held`)."""
+        same = copy.copy(self)
+        same._rows = held(self._rows)
+        return same
+
     def knows(self, kind: type[Moments] | type[Gram]) -> bool:
         """Tell whether the moments, or the inner products of one layer, are kept already."""
         return self._name(kind) in (self._memory if self._kept.folder is None else self._kept)
@@ -88,6 +99,15 @@ def _gram_name(parts: tuple[int, ...], double: bool) -> str:
 def _arrays(sums: Moments | Gram) -> Arrays:
     names = ("mean", "scatter") if isinstance(sums, Moments) else ("mean", "centre", "inner")
     return {**{name: getattr(sums, name) for name in names}, "single": np.array(sums.single)}
+
+
+def held(x: Rows) -> Rows:
+    """Read rows into memory where they take at most 64 MiB and no budget is set: sums and scores then read them once."""
+    if isinstance(x, CachedRows):
+        return x.held()
+    n, q = x.shape
+    few = n * q * x.rows(0, 1).dtype.itemsize <= HELD_BYTES and not memory.is_set()
+    return ArrayRows(x.rows(0, n)) if few else x
 
 
 def moments_of(x: Rows, block: int | None = None, double: bool = False) -> Moments:

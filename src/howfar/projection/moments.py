@@ -50,9 +50,13 @@ def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Momen
     itemsize = SINGLE if single else DOUBLE
     step = block or moment_rows(max(q // 2, _BLOCK_BYTES // (itemsize * q), 1), q, itemsize)
     mean, scatter = np.zeros(q), np.zeros((q, q), order="F")
+    buffer = np.empty((min(step, n), q), np.float32 if single else np.float64)
+    own = np.zeros((q, q), np.float32, order="F") if single else None
     for start in range(0, n, step):
-        values, block_mean = (_single if single else _double)(x.rows(start, min(start + step, n)))
-        add_products(scatter, values)
+        stop = min(start + step, n)
+        values = buffer[: stop - start]
+        block_mean = (_single if single else _double)(x.rows(start, stop), values)
+        add_products(scatter, values, own)
         between = block_mean - mean
         add_square(scatter, between, start * len(values) / (start + len(values)))
         mean += between * (len(values) / (start + len(values)))
@@ -75,18 +79,18 @@ def merge(a: Moments, b: Moments) -> Moments:
     return Moments(count, a.mean + step * (b.count / count), scatter, a.single or b.single)
 
 
-def _double(block: NDArray[Any]) -> tuple[Float64Array, Float64Array]:
-    """Return values less their mean, and that mean, in float64."""
-    values = block.astype(np.float64)
-    mean = values.mean(axis=0)
-    values -= mean
-    return values, mean
+def _double(block: NDArray[Any], out: NDArray[Any]) -> Float64Array:
+    """Put values less their mean into `out`, in float64; return the mean."""
+    out[:] = block
+    mean: Float64Array = out.mean(axis=0)
+    out -= mean
+    return mean
 
 
-def _single(block: NDArray[Any]) -> tuple[NDArray[np.float32], Float64Array]:
-    """Return values less their mean in float32, and that mean: about a centre first, so that a large mean costs no digits."""
+def _single(block: NDArray[Any], out: NDArray[Any]) -> Float64Array:
+    """Put values less their mean into `out`, in float32: about a centre first, so that a large mean costs no digits."""
     centre = column_means(block.astype(np.float32, copy=False))
-    values = np.subtract(block, centre, dtype=np.float32, order="C")
-    lacking = column_means(values)
-    values -= lacking
-    return values, centre.astype(np.float64) + lacking
+    np.subtract(block, centre, out=out)
+    lacking = column_means(out)
+    out -= lacking
+    return centre.astype(np.float64) + lacking

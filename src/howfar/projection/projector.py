@@ -17,7 +17,7 @@ from howfar.errors import InputError
 from howfar.memory import beside
 from howfar.options import DEFAULT_COMPONENTS, Scales, Space
 from howfar.projection.basis import Basis, Explained, by_covariance, by_gram, squares
-from howfar.projection.cached import CachedRows, gram_of, moments_of
+from howfar.projection.cached import CachedRows, gram_of, held, moments_of
 from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
 from howfar.projection.memory_estimates import kept_moments
 from howfar.projection.moments import Moments, merge
@@ -112,14 +112,14 @@ class Projector:
             vectors, values, _ = self._primary_spectrum(self._gram, z)
             return signed(vectors * np.sqrt(values), self.n, towards_secondary=False)
         basis = by_covariance(self._exact_moments, self._layers, self._scale, z)
-        return signed(self._scores(basis, self._p), self.n, towards_secondary=False)
+        return signed(self._scores(basis, self._held), self.n, towards_secondary=False)
 
     def basis(self) -> Basis:
         """Fit P's own subspace, for rows that come later: P's rows get the scores of `own`, others those of mode "primary"."""
         z = min(self._z, self._most(self.n))
         if not self._by_gram(self.n):
             basis = by_covariance(self._exact_moments, self._layers, self._scale, z)
-            return basis.turned(signs(self._scores(basis, self._p), self.n, towards_secondary=False))
+            return basis.turned(signs(self._scores(basis, self._held), self.n, towards_secondary=False))
         vectors, values, weights = self._primary_spectrum(self._exact, z)
         root = np.sqrt(values)
         turns = signs(vectors * root, self.n, towards_secondary=False)
@@ -138,14 +138,18 @@ class Projector:
         return gram_of(self._p, self._layers, self._block, double=True) if computed is None or computed.single else computed
 
     @cached_property
+    def _held(self) -> Rows:
+        return held(self._p)
+
+    @cached_property
     def _moments(self) -> Moments:
-        return self.__dict__.get("_exact_moments") or moments_of(self._p, self._block)
+        return self.__dict__.get("_exact_moments") or moments_of(self._held, self._block)
 
     @cached_property
     def _exact_moments(self) -> Moments:
         """Compute P's moments in float64, for what is fitted on P alone and kept: scores do not move by how P was summed."""
         computed = self.__dict__.get("_moments")
-        return moments_of(self._p, self._block, double=True) if computed is None or computed.single else computed
+        return moments_of(self._held, self._block, double=True) if computed is None or computed.single else computed
 
     def _scores(self, basis: Basis, *sets: Rows) -> Float64Array:
         with beside(kept_moments(self._q)):
@@ -187,9 +191,10 @@ class Projector:
             shares = ratio(values, total)
             scores = vectors * np.sqrt(values)
         else:
+            s = held(s)
             basis = by_covariance(merge(self._moments, moments_of(s, self._block)), self._layers, self._scale, z)
             shares = basis.explained_variance_ratio
-            scores = self._scores(basis, self._p, s)
+            scores = self._scores(basis, self._held, s)
         scores = signed(scores, self.n)
         return Projection(scores[: self.n], scores[self.n :], shares)
 
@@ -208,7 +213,7 @@ class Projector:
         else:
             basis = by_covariance(self._exact_moments, self._layers, self._scale, z)
             shares = basis.explained_variance_ratio
-            scores = self._scores(basis, self._p, s)
+            scores = self._scores(basis, self._held, s)
         scores = signed(scores, self.n, towards_secondary=False)
         return Projection(scores[: self.n], scores[self.n :], shares)
 

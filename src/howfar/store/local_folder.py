@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -148,9 +149,13 @@ class MappedMatrix:
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
         """Copy some columns of some rows, which do not fall, into some rows of a block."""
         part = self.array[:, columns]
-        cuts = _cuts(rows, part)
-        for block_rows, part_rows in zip(np.split(positions, cuts), np.split(rows, cuts), strict=True):
-            _copy(block, block_rows, part, part_rows)
+        # Counts up wherever rows or their places do not follow on: the same number at both ends is a run without a gap.
+        gaps = np.cumsum((np.diff(rows, prepend=rows[:1] - 1) != 1) | (np.diff(positions, prepend=positions[:1] - 1) != 1))
+        for first, last in pairwise([0, *_cuts(rows, part).tolist(), len(rows)]):
+            if gaps[first] == gaps[last - 1]:
+                block[positions[first] : positions[last - 1] + 1] = part[rows[first] : rows[last - 1] + 1]
+            else:
+                block[positions[first:last]] = part[rows[first:last]]
             self._let_go()
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
@@ -189,14 +194,3 @@ def _cuts(row: NDArray[np.int64], part: NDArray[np.floating]) -> NDArray[np.int6
     fresh = end - np.maximum(begin, np.concatenate([begin[:1], end[:-1]]))
     piece = np.cumsum(fresh + width) // PIECE_BYTES
     return np.flatnonzero(np.diff(piece)) + 1
-
-
-def _copy(
-    block: NDArray[np.float32], positions: NDArray[np.int64], matrix: NDArray[np.floating], row: NDArray[np.int64]
-) -> None:
-    first, first_row = int(positions[0]), int(row[0])
-    steady = np.arange(len(row))
-    if np.array_equal(positions, first + steady) and np.array_equal(row, first_row + steady):
-        block[first : first + len(row)] = matrix[first_row : first_row + len(row)]
-    else:
-        block[positions] = matrix[row]
