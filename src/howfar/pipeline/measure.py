@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from howfar import registry
 from howfar.arrays import Float64Array
-from howfar.distances.dataset import energy_of_sums
 from howfar.distances.knn import neighbours as nearest_images
 from howfar.distances.pairwise import compiles, quadratic_forms
 from howfar.errors import InputError
@@ -101,7 +100,7 @@ def measure(
         conformal=None if own is None else p_values(i_dist, own),
         own=own,
         relative=None if own is None or not above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
-        energy=energy_of_sums(*sums),
+        energy=sums.energy(),
         rivals=means,
         o_dist_ci=None if resampled is None else interval(resampled.between),
         relative_ci=None if resampled is None else resampled.relative_ci(),
