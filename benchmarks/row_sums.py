@@ -1,7 +1,7 @@
 """Compare howfar's sums of the distances of every row of S from all rows of P with those of other libraries.
 
 Two random datasets of so many rows in 25 dimensions; all on the same cores. The C peer (row_sums.c) is there where gcc is, and
-faiss where it is installed (pip install 'howfar[bench]'). They take turns, by the clock and in CPU seconds. The error is against
+faiss where it is installed (pip install 'howfar[bench]'). They take turns, by the clock and in CPU seconds. The error is from
 float64, on some of the rows; beside it stands the error for a tight cluster far from the origin. With --device cuda howfar and
 torch.cdist are measured there too; with --processor all compute with the instructions of an older processor alone.
 """
