@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 NAMES = ("haswell", "skylake-avx512")
 _LIBRARIES: Mapping[str, Mapping[str, str]] = {
     "haswell": {
@@ -36,22 +37,24 @@ def add_option(options: argparse.ArgumentParser) -> None:
     options.add_argument("--processor", choices=NAMES, help="compute with the instructions of this processor alone")
 
 
-def masks(processor: str | None) -> dict[str, str]:
-    """Return the environment variables by which libraries leave out what a processor does not have; none for this one."""
+def masks(processor: str | None, threads: int | None = None) -> dict[str, str]:
+    """Return the environment variables by which libraries leave out what a processor does not have, and take so many threads."""
+    limits = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
     if processor is None:
-        return {}
+        return limits
     newer = _numpy_features(processor)
-    return {**_LIBRARIES[processor], **({"NPY_DISABLE_CPU_FEATURES": " ".join(newer)} if newer else {})}
+    return {**_LIBRARIES[processor], **({"NPY_DISABLE_CPU_FEATURES": " ".join(newer)} if newer else {}), **limits}
 
 
-def under_masks(processor: str | None) -> dict[str, str]:
-    """Start this very script again under the masks, unless it runs under them already, and return them."""
-    if processor is None:
-        return {}
-    told = "HOWFAR_BENCHMARK_MASKS"
-    if os.environ.get(told) != processor:
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **masks(processor), told: processor})
-    return {name: os.environ[name] for name in (*_LIBRARIES[processor], "NPY_DISABLE_CPU_FEATURES") if name in os.environ}
+def under_masks(processor: str | None, threads: int | None = None) -> dict[str, str]:
+    """Start this very script again under the masks and limits, unless it runs so already, and return them."""
+    told, said = "HOWFAR_BENCHMARK_MASKS", f"{processor} {threads}"
+    wanted = masks(processor, threads) if os.environ.get(told) != said else {}
+    if wanted:
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **wanted, told: said})
+    known = () if processor is None else (*_LIBRARIES[processor], "NPY_DISABLE_CPU_FEATURES")
+    limits = () if threads is None else _THREADS
+    return {name: os.environ[name] for name in (*known, *limits) if name in os.environ}
 
 
 def _numpy_features(processor: str) -> list[str]:

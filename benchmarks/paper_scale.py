@@ -64,9 +64,10 @@ def main() -> None:
     options.add_argument("--bootstrap", type=int, default=1_000)
     options.add_argument("--share", type=float, default=0.1, help="of all pairs that is measured")
     options.add_argument("--folder", type=Path, help="keep the made embeddings there; else they are deleted at the end")
+    options.add_argument("--threads", type=int, help="all cores by default; one costs the least CPU time beside other work")
     add_option(options)
     arguments = options.parse_args()
-    masked = masks(arguments.processor)
+    masked = masks(arguments.processor, arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         place = arguments.folder or Path(scratch)
         made(place, arguments.sets, arguments.images, arguments.dimensions)

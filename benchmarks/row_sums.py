@@ -43,9 +43,12 @@ def main() -> None:
     options.add_argument("--dimensions", type=int, default=25)
     options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--device", default="cpu", help="cuda or cuda:1: the sums are taken there too")
+    options.add_argument(
+        "--threads", type=int, help="all cores by default; those of peers spin, which costs time beside other work"
+    )
     add_option(options)
     arguments = options.parse_args()
-    masked = under_masks(arguments.processor)
+    masked = under_masks(arguments.processor, arguments.threads)
     place = gpu(arguments.device)
     torch.set_num_threads(numeric_threads())
     rng = np.random.default_rng(0)
@@ -69,7 +72,14 @@ def main() -> None:
     pairs = arguments.rows**2 / found["howfar"]["seconds"]["median"]
     peers = {name: metadata.version(name) for name in ("scikit-learn", "numba", *(["faiss-cpu"] if by_faiss() else []))}
     masked = {"processor": arguments.processor, **masked}
-    results = {"masks": masked, "pairs": arguments.rows**2, "pairs a second": pairs, "peers": peers, "by": found}
+    results = {
+        "masks": masked,
+        "threads": numeric_threads(),
+        "pairs": arguments.rows**2,
+        "pairs a second": pairs,
+        "peers": peers,
+        "by": found,
+    }
     if place is not None:
         results["gpu"] = torch.cuda.get_device_name(place)
     leave("row_sums", results, arguments.json)
