@@ -38,7 +38,7 @@ def add_option(options: argparse.ArgumentParser) -> None:
 
 
 def masks(processor: str | None, threads: int | None = None) -> dict[str, str]:
-    """Return the environment variables by which libraries leave out what a processor does not have, and take so many threads."""
+    """Return the environment variables by which libraries leave out newer instructions, and take so many threads."""
     limits = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
     if processor is None:
         return limits
